@@ -1,1 +1,12 @@
-//! Skeleton.
+//! Skeleton of the front page (prose, map and doctest come with the code).
+
+pub mod awareness;
+pub mod channel;
+pub mod delete_set;
+pub mod document;
+pub mod handshake;
+pub mod lib0;
+pub mod scan;
+pub mod state;
+pub mod state_vector;
+pub mod y_websocket;
