@@ -10,3 +10,5 @@ pub mod scan;
 pub mod state;
 pub mod state_vector;
 pub mod y_websocket;
+
+pub use state_vector::{ClientId, Clock, StateVector};
