@@ -1,0 +1,143 @@
+//! Every way in which the log refuses, each saying whose fault it is, what changed, what to do.
+//!
+//! Errors carry names, ids and numbers, never the content of a record.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::store::StoreError;
+use crate::types::Position;
+
+/// Why the log refused. Cheap to clone, so that one failure can be told to every watcher.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The options contradict each other.
+    #[error("invalid log options: {what}; nothing was opened; correct the configuration")]
+    InvalidOptions {
+        /// The rule that is broken.
+        what: &'static str,
+    },
+    /// Another process, or another log in this one, has the folder open.
+    #[error(
+        "the data folder {} is in use by another process; nothing was changed; stop that process or choose another folder",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store could not be opened or scanned.
+    #[error(
+        "the store could not be opened ({source}); nothing was changed; check the disk and the folder's permissions, then start again"
+    )]
+    Start {
+        /// What the store said.
+        source: Arc<StoreError>,
+    },
+    /// The store was written by a newer program.
+    #[error(
+        "the store has format {found}, this program knows up to {known}; nothing was changed; use the newer program"
+    )]
+    NewerFormat {
+        /// The format version found.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// What the whole store rests on does not verify.
+    #[error(
+        "the store is damaged: {what}; nothing was changed; check the disk and restore the folder from a backup"
+    )]
+    DamagedStore {
+        /// What does not verify.
+        what: String,
+    },
+    /// Something stored of this document does not verify. Other documents are not affected.
+    #[error(
+        "document {document:?} is damaged on the disk: {what}; nothing was changed and other documents are not affected; check the disk and restore the document from a backup"
+    )]
+    Damaged {
+        /// The document.
+        document: Arc<str>,
+        /// Which row does not verify, and how.
+        what: Arc<str>,
+    },
+    /// The document could not be read just now.
+    #[error(
+        "document {document:?} could not be read ({source}); nothing was changed; try again, and check the disk if it stays"
+    )]
+    Load {
+        /// The document.
+        document: Arc<str>,
+        /// What the store said.
+        source: Arc<StoreError>,
+    },
+    /// A [`DocumentLog`](crate::DocumentLog) of this document is alive.
+    #[error(
+        "document {document:?} is already open in this process; nothing was changed; drop the other handle first"
+    )]
+    AlreadyOpen {
+        /// The document.
+        document: Arc<str>,
+    },
+    /// A document's name is empty or too long.
+    #[error("a document name has 1 to {limit} bytes, not {len}; nothing was changed")]
+    InvalidName {
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A record is larger than its way of being appended allows.
+    #[error(
+        "a record of {len} bytes is over the limit of {limit}; nothing was appended; split it or raise the limit"
+    )]
+    RecordTooLarge {
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The reservation holds fewer bytes than the record, or belongs to another log.
+    #[error(
+        "a reservation of {reserved} bytes does not cover a record of {len}; nothing was appended; this is the caller's mistake"
+    )]
+    ReservationTooSmall {
+        /// Bytes given.
+        len: usize,
+        /// Bytes reserved.
+        reserved: usize,
+    },
+    /// Too many small records wait for the disk.
+    #[error(
+        "over {limit} bytes of small records wait for the disk; nothing was appended; try again when some are durable"
+    )]
+    QueueFull {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A snapshot stands for a position that the log has not reached, or has gone behind.
+    #[error(
+        "a snapshot at {at} is outside {from}..={to}; nothing was stored; this is the caller's mistake"
+    )]
+    SnapshotOutOfRange {
+        /// The position given.
+        at: Position,
+        /// The position of the newest snapshot.
+        from: Position,
+        /// The last position.
+        to: Position,
+    },
+    /// A write failed earlier. What had been reported durable is safe, nothing later is certain.
+    #[error(
+        "the log is poisoned since a commit failed ({reason}); what was reported durable is safe, everything later is uncertain and nothing more is accepted; check the disk, then start the process again"
+    )]
+    Poisoned {
+        /// What failed.
+        reason: Arc<str>,
+    },
+    /// The log was shut down.
+    #[error("the log is shut down; nothing was changed; start it again")]
+    Closed,
+}

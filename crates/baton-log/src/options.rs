@@ -1,0 +1,57 @@
+//! The limits of a log, each with a name, a unit and a default.
+//!
+//! Checked once, when the log starts; nothing else decides a limit.
+
+use std::time::Duration;
+
+use crate::error::LogError;
+
+/// Limits and delays of a [`Log`](crate::Log).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LogOptions {
+    /// How long an [`Urgency::Soon`](crate::Urgency::Soon) record may wait for company.
+    /// Default 10 ms.
+    pub commit_delay: Duration,
+    /// Waiting bytes that start a commit before the delay is over. Default 256 KiB.
+    pub commit_bytes: usize,
+    /// Bound on the bytes that are reserved or appended and not yet durable. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// Bound on the bytes of [`DocumentLog::append_small`](crate::DocumentLog::append_small)
+    /// records that are not yet durable, beyond `queue_bytes`. Default 4 MiB.
+    pub small_queue_bytes: usize,
+    /// The largest record. At most `queue_bytes`. Default 64 MiB.
+    pub max_record_bytes: usize,
+    /// The embedded store's page cache. Default 64 MiB.
+    pub cache_bytes: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> LogOptions {
+        LogOptions {
+            commit_delay: Duration::from_millis(10),
+            commit_bytes: 256 << 10,
+            queue_bytes: 64 << 20,
+            small_queue_bytes: 4 << 20,
+            max_record_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+impl LogOptions {
+    /// Checks the limits against each other.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        let wrong = |what| Err(LogError::InvalidOptions { what });
+        if self.queue_bytes == 0 || self.queue_bytes > u32::MAX as usize {
+            return wrong("queue_bytes must be between 1 byte and 4 GiB - 1");
+        }
+        if self.max_record_bytes == 0 || self.max_record_bytes > self.queue_bytes {
+            return wrong("max_record_bytes must be between 1 and queue_bytes");
+        }
+        if self.commit_bytes == 0 {
+            return wrong("commit_bytes must be at least 1");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The words of the log: positions, urgency, what a load gives, how durability is told.
+//!
+//! Plain values only; nothing here locks, waits or touches a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::LogError;
+
+/// A place in one document's log. The first record is at 1; [`Position::START`] (0) is before all.
+///
+/// Positions of a document only grow: over restarts, over compaction and over the deletion of all
+/// that the document held. The crate's front page says what a crash may and may not take back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u64);
+
+impl Position {
+    /// Before the first record.
+    pub const START: Position = Position(0);
+
+    /// The position with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Position {
+        Position(number)
+    }
+
+    /// The number of this position.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The position right after this one.
+    #[must_use]
+    pub const fn next(self) -> Position {
+        Position(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How long a record may wait for company before it is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Within [`LogOptions::commit_delay`](crate::LogOptions::commit_delay), or as soon as
+    /// [`LogOptions::commit_bytes`](crate::LogOptions::commit_bytes) wait, or together with the
+    /// next [`Urgency::Now`], whichever is first.
+    Soon,
+    /// At once, with all that waits. For records that somebody must be told about only when they
+    /// are durable, such as the grant of a lock.
+    Now,
+}
+
+/// What is stored of a document when it is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The newest snapshot and the position that it stands for, if there is one.
+    pub snapshot: Option<(Position, Bytes)>,
+    /// Every record after the snapshot, in order and without a gap.
+    pub tail: Vec<(Position, Bytes)>,
+}
+
+/// How far a document's log is durable, as told by [`DocumentLog::watch`](crate::DocumentLog::watch).
+#[derive(Clone, Debug)]
+pub enum Durability {
+    /// Every record up to and including this position is on stable storage.
+    UpTo(Position),
+    /// The log is poisoned: nothing more will become durable in this process.
+    Failed(Arc<LogError>),
+}
+
+/// Whether the log as a whole can go on.
+#[derive(Clone, Debug)]
+pub enum Health {
+    /// Commits succeed.
+    Good,
+    /// A commit failed. Nothing further is acknowledged until the process starts again.
+    Poisoned(Arc<LogError>),
+}
+
+/// One stored document, as listed by [`Log::documents`](crate::Log::documents).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentInfo {
+    /// The document's name.
+    pub name: Arc<str>,
+    /// The last durable position.
+    pub last: Position,
+    /// The position of the stored snapshot, if there is one.
+    pub snapshot: Option<Position>,
+}
