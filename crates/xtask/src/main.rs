@@ -1,1 +1,118 @@
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `test`, `build` and `bench`.
+//!
+//! This program owns the order in which other programs run (cargo, npm, node, Debian's package client) and what is
+//! printed about them. It never contains a check of its own: everything that can be wrong with Baton is found by a
+//! test, a lint or a type, and can be run without it.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `place` | where things are: the checkout, the target folder, whether this is CI |
+//! | `trouble` | why a command stopped, and what to do about it |
+//! | `run` | starting a child, echoing what it says, reading the numbers in it |
+//! | `tally` | the numbers: passed, failed, skipped |
+//! | `debian` | programs that may have to be installed |
+//! | `node` | npm and node: what they must do, only when they must |
+//! | `steps` | `test` |
+//! | `demo` | `demo` |
+//! | `binary` | `build` |
+//! | `bench` | `bench` |
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a command-line program: its output is what it is for"
+)]
+
+mod bench;
+mod binary;
+mod debian;
+mod demo;
+mod node;
+mod place;
+mod run;
+mod steps;
+mod tally;
+mod trouble;
+
+use std::process::ExitCode;
+
+use crate::place::Place;
+use crate::trouble::{Done, Trouble};
+
+const HELP: &str = "\
+The project's own commands:
+
+  cargo xtask demo [--listen 127.0.0.1:8080] [--data ./data]
+      Builds the page and the server, starts both with a live feed, and prints the address.
+      Ctrl-C ends it.
+
+  cargo xtask test [--only NAME]
+      Everything that must hold before a change goes in. NAME is one of:
+      fmt, web, clippy, doc, deny, test, doctest, node, browser, msrv.
+      The last line says `N passed, N failed, N skipped`. A missing program is a skip;
+      with CI=true it is installed, or else a failure.
+
+  cargo xtask build
+      The page, then the one release binary `baton` with the page inside.
+
+  cargo xtask bench [NAME]
+      The benchmarks of the workspace, or the one of that name.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match command(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("xtask: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(arguments: &[String]) -> Done {
+    let Some((name, rest)) = arguments.split_first() else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    match name.as_str() {
+        "demo" => demo::demo(&Place::find()?, &demo::Options::parse(rest)?),
+        "test" => steps::test(&Place::find()?, only(rest)?),
+        "build" => {
+            nothing_more(rest)?;
+            binary::release(&Place::find()?)
+        }
+        "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(Trouble::usage(format!(
+            "no command `{other}`; `cargo xtask` lists them"
+        ))),
+    }
+}
+
+fn only(rest: &[String]) -> Result<Option<&str>, Trouble> {
+    match rest {
+        [] => Ok(None),
+        [flag, name] if flag == "--only" => Ok(Some(name)),
+        _ => Err(Trouble::usage("test takes nothing, or `--only NAME`")),
+    }
+}
+
+fn at_most_one(rest: &[String]) -> Result<Option<&str>, Trouble> {
+    match rest {
+        [] => Ok(None),
+        [name] => Ok(Some(name)),
+        _ => Err(Trouble::usage(
+            "bench takes nothing, or the name of one benchmark",
+        )),
+    }
+}
+
+fn nothing_more(rest: &[String]) -> Done {
+    match rest {
+        [] => Ok(()),
+        [first, ..] => Err(Trouble::usage(format!("no argument `{first}` here"))),
+    }
+}

@@ -1,0 +1,276 @@
+//! `demo`: the server with the page inside and a live feed, on this machine. Owns the two processes from their start
+//! to their end: whatever happens here, both are told to stop, by their process id, and waited for. Never touches a
+//! process that it did not start.
+
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::node;
+use crate::place::Place;
+use crate::run;
+use crate::trouble::{Done, Trouble};
+
+/// What the server says on its standard output once it answers.
+const READY: &str = "listening on http://";
+
+/// How long the server may take from its start to [`READY`]; reading a large store back takes seconds.
+const START: Duration = Duration::from_secs(60);
+
+/// How long a process may take to end after it was asked to, before it is killed.
+const STOP: Duration = Duration::from_secs(10);
+
+/// How often the two processes are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The options of `cargo xtask demo`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    listen: String,
+    data: PathBuf,
+}
+
+impl Options {
+    /// Reads `--listen ADDRESS` and `--data FOLDER`.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, Trouble> {
+        let mut options = Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            data: "data".into(),
+        };
+        let mut rest = arguments.iter();
+        while let Some(flag) = rest.next() {
+            let value = rest
+                .next()
+                .ok_or_else(|| Trouble::usage(format!("`{flag}` needs a value")));
+            match flag.as_str() {
+                "--listen" => options.listen = value?.clone(),
+                "--data" => options.data = value?.into(),
+                _ => return Err(Trouble::usage(format!("demo knows no `{flag}`"))),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Builds, starts, and stays until Ctrl-C or until one of the two ends.
+pub(crate) fn demo(place: &Place, options: &Options) -> Done {
+    // Before minutes of building, not after.
+    port_is_free(&options.listen)?;
+    node::build_page(place)?;
+    // A debug build: it is there in half the time, and one person does not notice the difference.
+    run::run(&mut place.cargo([
+        "build",
+        "--locked",
+        "--package=baton-server",
+        "--bin=baton",
+        "--package=baton-client",
+        "--example=feed",
+    ]))?;
+    let stop = signals()?;
+
+    let data = std::path::absolute(&options.data)
+        .map_err(|error| Trouble::failed(format!("{}: {error}", options.data.display())))?;
+    let mut command = place.command(place.built("debug", "baton"));
+    command
+        .args(["serve", "--listen", &options.listen, "--data"])
+        .arg(data)
+        .stdout(Stdio::piped());
+    let mut server = Process::start("the server", &mut command)?;
+    let address = address(&mut server, &stop)?;
+
+    let mut command = place.command(place.built("debug", "examples/feed"));
+    command.args([&format!("ws://{address}/ws"), "feed"]);
+    let mut feed = Process::start("the feed", &mut command)?;
+
+    println!("\nBaton is at http://{address}/ (open it in two windows; Ctrl-C ends it)\n");
+    loop {
+        match stop.recv_timeout(LOOK) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                server.must_run()?;
+                feed.must_run()?;
+            }
+        }
+    }
+    // The feed first: it would only see its server go.
+    feed.stop();
+    server.stop();
+    Ok(())
+}
+
+fn port_is_free(listen: &str) -> Done {
+    match TcpListener::bind(listen) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(Trouble::failed(format!(
+            "{listen} is taken by another program; stop that, or choose another port: \
+             cargo xtask demo --listen 127.0.0.1:8081"
+        ))),
+        Err(error) => Err(Trouble::failed(format!("{listen}: {error}"))),
+    }
+}
+
+/// Speaks once for each Ctrl-C or request to end.
+fn signals() -> Result<Receiver<()>, Trouble> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| Trouble::failed(format!("no signal handler: {error}")))?;
+    let (heard, stop) = mpsc::channel();
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if heard.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(stop)
+}
+
+/// Waits for the line in which the server says where it listens, and goes on echoing what follows.
+fn address(server: &mut Process, stop: &Receiver<()>) -> Result<String, Trouble> {
+    let (heard, ready) = mpsc::channel();
+    if let Some(stdout) = server.child.stdout.take() {
+        thread::spawn(move || echo(stdout, &heard));
+    }
+    let deadline = Instant::now() + START;
+    while Instant::now() < deadline {
+        match ready.recv_timeout(LOOK) {
+            Ok(address) => return Ok(address),
+            Err(RecvTimeoutError::Timeout) => server.must_run()?,
+            // Its output ended: it is going, and the next look will say how.
+            Err(RecvTimeoutError::Disconnected) => {
+                thread::sleep(LOOK);
+                server.must_run()?;
+            }
+        }
+        if stop.try_recv().is_ok() {
+            return Err(Trouble::failed("stopped before the server answered"));
+        }
+    }
+    Err(Trouble::failed(format!(
+        "the server did not answer within {} s",
+        START.as_secs()
+    )))
+}
+
+fn echo(stdout: ChildStdout, heard: &mpsc::Sender<String>) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        println!("{line}");
+        if let Some((_, rest)) = line.split_once(READY) {
+            let address = rest.split(['/', ' ']).next().unwrap_or(rest);
+            // Nobody waits any more: the demo is ending.
+            let _ = heard.send(address.to_owned());
+        }
+    }
+}
+
+/// A child that is stopped when this goes out of scope.
+struct Process {
+    name: &'static str,
+    child: Child,
+}
+
+impl Process {
+    /// Starts it in a process group of its own, so that a Ctrl-C reaches it through us only, once.
+    fn start(name: &'static str, command: &mut Command) -> Result<Self, Trouble> {
+        let child = command
+            .process_group(0)
+            .spawn()
+            .map_err(|error| Trouble::failed(format!("{name} could not be started: {error}")))?;
+        Ok(Self { name, child })
+    }
+
+    fn must_run(&mut self) -> Done {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Trouble::failed(format!("{} ended: {status}", self.name))),
+            Err(error) => Err(Trouble::failed(format!("{}: {error}", self.name))),
+        }
+    }
+
+    /// Passes the Ctrl-C on and waits; kills what does not end in time. Does nothing for one that has ended.
+    fn stop(&mut self) {
+        if self.must_run().is_err() {
+            return;
+        }
+        if let Ok(id) = i32::try_from(self.child.id())
+            && let Some(pid) = Pid::from_raw(id)
+        {
+            // It may end between the look and the signal; it is not waited for yet, so its id cannot be another's.
+            let _ = kill_process(pid, Signal::INT);
+        }
+        let deadline = Instant::now() + STOP;
+        while Instant::now() < deadline {
+            if self.must_run().is_err() {
+                return;
+            }
+            thread::sleep(LOOK / 10);
+        }
+        eprintln!(
+            "{} did not end within {} s and is killed",
+            self.name,
+            STOP.as_secs()
+        );
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_address_and_the_folder_can_be_chosen() {
+        let options = Options::parse(&words("--data elsewhere --listen 127.0.0.1:9")).unwrap();
+        assert_eq!(options.listen, "127.0.0.1:9");
+        assert_eq!(options.data, PathBuf::from("elsewhere"));
+        assert!(Options::parse(&words("--data")).is_err());
+        assert!(Options::parse(&words("--port 1")).is_err());
+    }
+
+    #[test]
+    fn a_taken_port_is_said_in_words() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = other.local_addr().unwrap().to_string();
+        let said = port_is_free(&listen).unwrap_err().to_string();
+        assert!(said.contains("is taken by another program"), "{said}");
+        drop(other);
+        port_is_free(&listen).unwrap();
+    }
+
+    #[test]
+    fn a_process_is_asked_to_stop_and_waited_for() {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                "trap 'echo ended; exit 3' INT; echo up; while :; do sleep 0.05; done",
+            ])
+            .stdout(Stdio::piped());
+        let mut process = Process::start("the test", &mut command).unwrap();
+        let stdout = process.child.stdout.take().unwrap();
+        let mut lines = BufReader::new(stdout).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "up");
+        process.stop();
+        assert_eq!(lines.next().unwrap().unwrap(), "ended");
+        assert_eq!(process.child.wait().unwrap().code(), Some(3));
+    }
+}

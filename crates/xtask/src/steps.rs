@@ -1,0 +1,352 @@
+//! `test`: everything that must hold before a change goes in. Owns the order of the steps and what a missing program
+//! means; never looks at the network for an opinion (advisories against dependencies change without a commit, so they
+//! are asked for with `cargo deny check advisories`, not here).
+//!
+//! The page is built first because the server's build embeds it: the other way round, cargo would compile the server
+//! twice. All cargo steps select the whole workspace, so that features, and with them the compiled dependencies, are
+//! shared between them.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::debian;
+use crate::node;
+use crate::place::{Mode, Place, on_path};
+use crate::run;
+use crate::tally::{Runner, Tally};
+use crate::trouble::{Done, Trouble};
+
+/// Installed in CI when it is not there; elsewhere any version will do.
+const CARGO_DENY: &str = "0.20.2";
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Place) -> Result<Tally, Trouble>,
+}
+
+const STEPS: [Step; 10] = [
+    Step {
+        name: "fmt",
+        what: "the code is formatted",
+        run: fmt,
+    },
+    Step {
+        name: "web",
+        what: "the page: types and build",
+        run: web,
+    },
+    Step {
+        name: "clippy",
+        what: "no lint speaks",
+        run: clippy,
+    },
+    Step {
+        name: "doc",
+        what: "the documentation builds without warnings",
+        run: doc,
+    },
+    Step {
+        name: "deny",
+        what: "licences, sources and bans of the dependencies",
+        run: deny,
+    },
+    Step {
+        name: "test",
+        what: "the Rust tests",
+        run: rust_tests,
+    },
+    Step {
+        name: "doctest",
+        what: "the examples in the documentation",
+        run: doctests,
+    },
+    Step {
+        name: "node",
+        what: "stock Yjs clients under Node against the real server",
+        run: node_clients,
+    },
+    Step {
+        name: "browser",
+        what: "pages in Chromium against the real server",
+        run: browser,
+    },
+    Step {
+        name: "msrv",
+        what: "the oldest Rust that is promised",
+        run: msrv,
+    },
+];
+
+/// Runs all steps, or the one named, and ends with a line of numbers.
+pub(crate) fn test(place: &Place, only: Option<&str>) -> Done {
+    let steps: Vec<_> = STEPS
+        .iter()
+        .filter(|step| only.is_none_or(|only| only == step.name))
+        .collect();
+    if steps.is_empty() {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        return Err(Trouble::usage(format!(
+            "no such step; there are: {}",
+            names.join(", ")
+        )));
+    }
+    let started = Instant::now();
+    let mut total = Tally::default();
+    let mut notes = Vec::new();
+    for step in steps {
+        println!("\n== {}: {}", step.name, step.what);
+        let began = Instant::now();
+        let (tally, why) = verdict((step.run)(place), place.mode());
+        let seconds = began.elapsed().as_secs_f64();
+        println!("-- {}: {tally} in {seconds:.1} s", step.name);
+        let why = why.or_else(|| (tally.failed > 0).then(|| tally.to_string()));
+        notes.extend(why.map(|why| format!("{}: {why}", step.name)));
+        total += tally;
+    }
+    println!("\nIn {:.0} s:", started.elapsed().as_secs_f64());
+    for note in notes {
+        println!("  {note}");
+    }
+    println!("{total}");
+    if total.failed == 0 {
+        Ok(())
+    } else {
+        Err(Trouble::failed("not everything passed"))
+    }
+}
+
+/// The numbers of a step, and why they are not all good.
+fn verdict(outcome: Result<Tally, Trouble>, mode: Mode) -> (Tally, Option<String>) {
+    match outcome {
+        Ok(tally) => (tally, None),
+        Err(missing @ Trouble::Missing { .. }) => match mode {
+            Mode::Developer => (Tally::SKIPPED, Some(format!("skipped: {missing}"))),
+            Mode::Ci => (Tally::FAILED, Some(format!("missing in CI: {missing}"))),
+        },
+        Err(trouble) => (Tally::FAILED, Some(trouble.to_string())),
+    }
+}
+
+fn passed(_: ()) -> Tally {
+    Tally::PASSED
+}
+
+fn fmt(place: &Place) -> Result<Tally, Trouble> {
+    component(place, "fmt", "rustfmt")?;
+    run::run(&mut place.cargo(["fmt", "--all", "--", "--check"])).map(passed)
+}
+
+fn web(place: &Place) -> Result<Tally, Trouble> {
+    let web = place.web();
+    node::ensure()?;
+    node::install(place, &web)?;
+    node::script(place, &web, "check")?;
+    node::build_page(place).map(passed)
+}
+
+fn clippy(place: &Place) -> Result<Tally, Trouble> {
+    component(place, "clippy", "clippy")?;
+    let flags = ["--workspace", "--all-targets", "--locked"];
+    run::run(
+        place
+            .cargo(["clippy"])
+            .args(flags)
+            .args(["--", "-D", "warnings"]),
+    )
+    .map(passed)
+}
+
+fn doc(place: &Place) -> Result<Tally, Trouble> {
+    let mut command = place.cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    run::run(command.env("RUSTDOCFLAGS", "-D warnings")).map(passed)
+}
+
+fn deny(place: &Place) -> Result<Tally, Trouble> {
+    let deny = cargo_deny(place)?;
+    let mut command = place.command(deny);
+    let check = [
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ];
+    run::run(command.arg("--locked").args(check)).map(passed)
+}
+
+fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
+    let flags = ["--workspace", "--locked", "--no-fail-fast"];
+    if on_path("cargo-nextest").is_some() {
+        let mut command = place.cargo(["nextest", "run"]);
+        run::count(command.args(flags), Runner::Nextest)
+    } else {
+        let mut command = place.cargo(["test", "--lib", "--bins", "--tests", "--examples"]);
+        run::count(command.args(flags), Runner::Libtest)
+    }
+}
+
+fn doctests(place: &Place) -> Result<Tally, Trouble> {
+    let mut command = place.cargo(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
+    run::count(&mut command, Runner::Libtest)
+}
+
+fn node_clients(place: &Place) -> Result<Tally, Trouble> {
+    node::ensure()?;
+    let folder = place.root().join("tests/node");
+    node::install(place, &folder)?;
+    let binary = server(place)?;
+    stories(place, folder, &[("BATON_BIN", binary.into())])
+}
+
+fn browser(place: &Place) -> Result<Tally, Trouble> {
+    node::ensure()?;
+    let chromium = match env::var_os("CHROMIUM") {
+        Some(given) => given,
+        None => {
+            debian::ensure(debian::CHROMIUM)?;
+            on_path(debian::CHROMIUM.program).unwrap_or_default().into()
+        }
+    };
+    let folder = place.root().join("tests/browser");
+    // The stories drive the page from outside too, with the clients of the other folder.
+    node::install(place, &place.root().join("tests/node"))?;
+    node::install(place, &folder)?;
+    node::build_page(place)?;
+    let binary = server(place)?;
+    let settings = [("BATON_BIN", binary.into()), ("CHROMIUM", chromium)];
+    stories(place, folder, &settings)
+}
+
+/// Runs the stories (`*.test.js`) of a folder, one file after another: two at once would need the same two cores.
+fn stories(
+    place: &Place,
+    folder: PathBuf,
+    settings: &[(&str, OsString)],
+) -> Result<Tally, Trouble> {
+    let mut command = place.command("node");
+    command
+        .current_dir(folder)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"]);
+    run::count(&mut command, Runner::Node)
+}
+
+/// The debug server, out of the very build that the Rust tests made (`--examples` selects the same features as they).
+fn server(place: &Place) -> Result<PathBuf, Trouble> {
+    let flags = ["build", "--workspace", "--bins", "--examples", "--locked"];
+    run::run(&mut place.cargo(flags))?;
+    Ok(place.built("debug", "baton"))
+}
+
+fn msrv(place: &Place) -> Result<Tally, Trouble> {
+    let manifest = std::fs::read_to_string(place.root().join("Cargo.toml"))
+        .map_err(|error| Trouble::failed(format!("Cargo.toml: {error}")))?;
+    let promised = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "))
+        .map(|value| value.trim_matches('"'))
+        .ok_or_else(|| Trouble::failed("the workspace names no rust-version"))?;
+    let version = run::answer(place.command("rustc").arg("--version")).unwrap_or_default();
+    if is_release(&version, promised) {
+        println!("Rust {promised} is promised, and is what built all of this");
+        return Ok(Tally::PASSED);
+    }
+    let toolchains = run::answer(place.command("rustup").args(["toolchain", "list"]));
+    if !toolchains.is_some_and(|list| list.lines().any(|line| line.starts_with(promised))) {
+        return Err(Trouble::missing(
+            format!("Rust {promised} is promised, this is {version}"),
+            format!("`rustup toolchain install {promised}`"),
+        ));
+    }
+    println!("checking with Rust {promised}");
+    // Through rustup's own cargo: the one in CARGO belongs to the other toolchain.
+    let mut command = place.command("rustup");
+    run::run(
+        command
+            .args(["run", promised, "cargo"])
+            .args(["check", "--workspace", "--locked"]),
+    )
+    .map(passed)
+}
+
+/// Whether `rustc 1.95.0 (59807616e 2026-04-14)` is a release of `1.95`.
+fn is_release(version: &str, promised: &str) -> bool {
+    version
+        .strip_prefix("rustc ")
+        .and_then(|rest| rest.strip_prefix(promised))
+        .is_some_and(|rest| rest.starts_with(['.', ' ']))
+}
+
+/// Makes sure of a part of the Rust toolchain; in CI it is added.
+fn component(place: &Place, subcommand: &str, component: &str) -> Done {
+    let works = || run::answer(&mut place.cargo([subcommand, "--version"])).is_some();
+    if works() {
+        return Ok(());
+    }
+    if place.mode() == Mode::Ci && on_path("rustup").is_some() {
+        run::run(
+            place
+                .command("rustup")
+                .args(["component", "add", component]),
+        )?;
+        if works() {
+            return Ok(());
+        }
+    }
+    Err(Trouble::missing(
+        format!("{component} is not installed"),
+        format!("`rustup component add {component}`"),
+    ))
+}
+
+/// Where cargo-deny is. In CI it is built when it is not there, which takes about three minutes on two cores and lands
+/// in the target folder.
+fn cargo_deny(place: &Place) -> Result<PathBuf, Trouble> {
+    let own = place.tools().join("bin").join("cargo-deny");
+    if let Some(found) = on_path("cargo-deny").or_else(|| own.is_file().then(|| own.clone())) {
+        return Ok(found);
+    }
+    if place.mode() == Mode::Developer {
+        return Err(Trouble::missing(
+            "cargo-deny is not installed",
+            "`cargo install --locked cargo-deny` (some minutes)",
+        ));
+    }
+    println!("cargo-deny is not there: building it, some minutes");
+    let mut command = place.cargo(["install", "--locked", "--version", CARGO_DENY, "--root"]);
+    run::run(command.arg(place.tools()).arg("cargo-deny"))?;
+    Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_a_skip_for_a_person_and_a_failure_in_ci() {
+        let missing = || Err(Trouble::missing("x is not installed", "install it"));
+        let (tally, why) = verdict(missing(), Mode::Developer);
+        assert_eq!(tally, Tally::SKIPPED);
+        assert!(why.unwrap().contains("install it"));
+        assert_eq!(verdict(missing(), Mode::Ci).0, Tally::FAILED);
+    }
+
+    #[test]
+    fn what_went_wrong_is_a_failure_everywhere() {
+        for mode in [Mode::Developer, Mode::Ci] {
+            assert_eq!(verdict(Err(Trouble::failed("x")), mode).0, Tally::FAILED);
+        }
+    }
+
+    #[test]
+    fn a_compiler_is_a_release_of_the_promised_version_only_if_the_whole_number_agrees() {
+        assert!(is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.95"));
+        assert!(is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.95.0"));
+        assert!(!is_release("rustc 1.96.0 (59807616e 2026-04-14)", "1.95"));
+        assert!(!is_release("rustc 1.95.0", "1.9"));
+        assert!(!is_release("", "1.95"));
+    }
+}
