@@ -11,4 +11,5 @@ pub mod state;
 pub mod state_vector;
 pub mod y_websocket;
 
+pub use scan::{Id, IdRange, Scan, scan};
 pub use state_vector::{ClientId, Clock, StateVector};
