@@ -1,0 +1,28 @@
+/** The close codes of docs/protocol.md, section 2, in words. Owns only the words. */
+
+const WORDS: Record<number, string> = {
+  1000: 'Done.',
+  1001: 'The other side went away.',
+  1006: 'The connection broke.',
+  1013: 'The server is overloaded, or this connection reads too slowly.',
+  4400: 'The server did not understand a frame of this client.',
+  4404: 'This is not a document name.',
+  4409: 'This session went on in another window.',
+  4410: 'This copy belongs to an earlier epoch of the document, which has been restored from a backup.',
+  4413: 'A frame was larger than the server allows.',
+  4423: 'An edit came under somebody else’s lock and was set aside.',
+  4500: 'The document cannot be served now.',
+  4503: 'The server is going away.',
+  4507: 'The server’s store failed: nothing more can be saved there now.',
+  4508: 'The server heard nothing from this client for too long.',
+}
+
+/** What a close code means, for people. */
+export function closeWords(code: number): string {
+  return WORDS[code] ?? `The connection ended (${code}).`
+}
+
+/** Whether coming again with this copy would be refused again. */
+export function isFinal(code: number): boolean {
+  return code >= 4400 && code <= 4499
+}

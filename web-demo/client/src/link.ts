@@ -1,0 +1,232 @@
+/**
+ * One logical connection that comes back: sockets, the watchdog over a silent server, the growing delays between
+ * attempts, and the experiment that cuts the network.
+ *
+ * Owns when a socket is opened and given up; never reads what travels through it.
+ */
+import { delayBefore } from './backoff'
+import { advance, now, type Instant } from './clock'
+import { isFinal } from './close-codes'
+
+/** Why and how a connection ended. */
+export interface Closed {
+  readonly code: number
+  readonly reason: string
+}
+
+export interface LinkOptions {
+  /** Asked for at each attempt, so that query parameters may change. */
+  url: () => string
+  protocols: string[]
+  WebSocket: typeof WebSocket
+  /** Largest delay between attempts, in milliseconds. */
+  maxBackoff: () => number
+}
+
+export interface LinkEvents {
+  connecting(): void
+  open(): void
+  message(bytes: Uint8Array): void
+  /** The connection that was open, or the attempt, is over. `wasOpen` tells which. */
+  closed(closed: Closed, wasOpen: boolean): void
+  /** A close code that forbids coming again. */
+  refused(closed: Closed): void
+}
+
+/** Not one of the codes with a meaning: the server starts the grace time, and a resume within it goes on. */
+const LEFT_ALONE = 3000
+
+/** How long an attempt seems to take while the network is cut, in milliseconds. */
+const CUT_ATTEMPT = 300
+
+type Phase =
+  /** Nobody wants a connection. */
+  | 'idle'
+  | 'connecting'
+  | 'open'
+  /** Until the next attempt. */
+  | 'waiting'
+
+export class Link {
+  readonly #options: LinkOptions
+  readonly #events: LinkEvents
+  #phase: Phase = 'idle'
+  #socket: WebSocket | null = null
+  #cut = false
+  #attempt = 0
+  /** Ends the phase `waiting`, and the pretended attempts while the network is cut. */
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #watch: ReturnType<typeof setTimeout> | undefined
+  #silentAfter = 10_000
+  #lastHeard: Instant = now()
+  /** Sockets given up while the network was cut: closing them then would tell the server, which a cut cannot. */
+  readonly #stranded = new Set<WebSocket>()
+
+  constructor(options: LinkOptions, events: LinkEvents) {
+    this.#options = options
+    this.#events = events
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  get isConnecting(): boolean {
+    return this.#phase === 'connecting'
+  }
+
+  get isWanted(): boolean {
+    return this.#phase !== 'idle'
+  }
+
+  get isCut(): boolean {
+    return this.#cut
+  }
+
+  /** The socket of this moment; it changes with every attempt. */
+  get socket(): WebSocket | null {
+    return this.#socket
+  }
+
+  /** Milliseconds since anything came; 0 while not connected. */
+  get silentFor(): number {
+    return this.isOpen ? Math.max(0, advance(this.#lastHeard, now())) : 0
+  }
+
+  connect(): void {
+    if (this.#phase !== 'idle') return
+    this.#attempt = 0
+    this.#dial()
+  }
+
+  /** Ends the connection and stays away. Code 1000 tells the server that this session is done. */
+  disconnect(code: 1000 | 3000 = LEFT_ALONE): void {
+    this.#drop('idle', { code, reason: 'closed by this side' }, code)
+  }
+
+  /** All is well: the next loss starts with a short delay, and silence is counted by the server's own clocks. */
+  settled(silentAfter: number): void {
+    this.#attempt = 0
+    this.#silentAfter = silentAfter
+    clearTimeout(this.#watch)
+    this.#watchFor(silentAfter)
+  }
+
+  /** Something suggests that an attempt would succeed now (the machine is online again, the tab is shown). */
+  nudge(): void {
+    if (this.#phase !== 'waiting') return
+    clearTimeout(this.#timer)
+    this.#dial()
+  }
+
+  /** The present connection is of no more use: end it and start another. */
+  giveUp(reason: string): void {
+    if (this.isOpen) this.#lost({ code: 1006, reason })
+  }
+
+  send(bytes: Uint8Array): void {
+    // A cut network swallows what is sent, and the sender cannot tell.
+    if (this.#cut || this.#phase !== 'open') return
+    this.#socket?.send(bytes as Uint8Array<ArrayBuffer>)
+  }
+
+  /**
+   * The experiment: nothing is sent, all that comes is dropped, new attempts fail, and no socket is closed.
+   * When the network is back, a socket that lost frames cannot be trusted, so the link starts a new one.
+   */
+  cut(on: boolean): void {
+    if (this.#cut === on) return
+    this.#cut = on
+    if (on) return
+    for (const socket of this.#stranded) socket.close(LEFT_ALONE)
+    this.#stranded.clear()
+    if (this.#phase === 'open' || this.#phase === 'connecting') {
+      this.#lost({ code: 1006, reason: 'frames were lost while the network was cut' })
+    }
+    this.nudge()
+  }
+
+  #dial(): void {
+    this.#phase = 'connecting'
+    this.#events.connecting()
+    // A listener may have changed its mind.
+    if (this.#phase !== 'connecting') return
+    if (this.#cut) {
+      this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: 'the network is cut' }), CUT_ATTEMPT)
+      return
+    }
+    const socket = new this.#options.WebSocket(this.#options.url(), this.#options.protocols)
+    socket.binaryType = 'arraybuffer'
+    this.#socket = socket
+    socket.onopen = () => this.#opened(socket)
+    socket.onmessage = (event) => this.#received(socket, event.data)
+    socket.onclose = (event) => this.#ended(socket, { code: event.code, reason: event.reason })
+    // `onclose` follows and carries the code; without a handler some implementations throw.
+    socket.onerror = () => {}
+    this.#heard()
+  }
+
+  #opened(socket: WebSocket): void {
+    if (socket !== this.#socket || this.#cut) return
+    this.#phase = 'open'
+    this.#heard()
+    this.#events.open()
+  }
+
+  #received(socket: WebSocket, data: unknown): void {
+    if (socket !== this.#socket || this.#cut) return
+    this.#heard()
+    if (data instanceof ArrayBuffer) this.#events.message(new Uint8Array(data))
+  }
+
+  #ended(socket: WebSocket, closed: Closed): void {
+    this.#stranded.delete(socket)
+    // The news of a close cannot cross a cut network either; the watchdog will find out.
+    if (socket !== this.#socket || this.#cut) return
+    if (isFinal(closed.code)) {
+      this.#drop('idle', closed)
+      this.#events.refused(closed)
+    } else {
+      this.#lost(closed)
+    }
+  }
+
+  #heard(): void {
+    this.#lastHeard = now()
+    if (this.#watch === undefined) this.#watchFor(this.#silentAfter)
+  }
+
+  /** One timer that is moved only when it fires: a message costs two clock reads. */
+  #watchFor(milliseconds: number): void {
+    this.#watch = setTimeout(() => {
+      this.#watch = undefined
+      if (this.#socket === null) return
+      const silent = advance(this.#lastHeard, now())
+      if (silent < this.#silentAfter) this.#watchFor(Math.max(1, this.#silentAfter - silent))
+      else this.#lost({ code: 1006, reason: 'nothing came from the server for too long' })
+    }, milliseconds)
+  }
+
+  #lost(closed: Closed): void {
+    this.#drop('waiting', closed)
+    // A listener may have changed its mind.
+    if (this.#phase !== 'waiting') return
+    const delay = delayBefore(this.#attempt, this.#options.maxBackoff(), closed.code)
+    this.#attempt += 1
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#dial(), delay)
+  }
+
+  #drop(next: Phase, closed: Closed, code = LEFT_ALONE): void {
+    const before = this.#phase
+    const socket = this.#socket
+    clearTimeout(this.#timer)
+    clearTimeout(this.#watch)
+    this.#watch = undefined
+    this.#phase = next
+    this.#socket = null
+    if (socket && this.#cut) this.#stranded.add(socket)
+    else if (socket && socket.readyState <= socket.OPEN) socket.close(code)
+    if (before === 'open' || before === 'connecting') this.#events.closed(closed, before === 'open')
+  }
+}
