@@ -1,1 +1,243 @@
-//! Skeleton.
+//! The frames of the y-websocket wire: one WebSocket binary message, one protocol message.
+//!
+//! Owns the layout of frames, both ways, for servers and clients. It never looks into a state
+//! vector, an update, an awareness payload or a message of Baton's channel, never copies while
+//! reading, and decides nothing: what a message means is up to who receives it.
+//!
+//! Reading is total: any bytes are a message or a [`FrameError`]. One thing is stricter than in the
+//! published client, which ignores what follows the first message of a frame: here a frame with
+//! bytes after its message is refused, for whoever put a second message there believes that it was
+//! delivered. No published client writes such a frame. What is looser: a frame of an unknown type is
+//! no error, since a type may come with a newer version ([`Message::Unknown`]; its payload is not
+//! read).
+
+use bytes::Bytes;
+
+use crate::StateVector;
+use crate::lib0::{self, Reader, write_var_buf, write_var_uint};
+
+/// The message type of Baton's own channel: a string with JSON ([`crate::channel`]).
+pub const BATON: u64 = 98;
+
+const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
+const AUTH: u64 = 2;
+const QUERY_AWARENESS: u64 = 3;
+
+const STEP1: u64 = 0;
+const STEP2: u64 = 1;
+const UPDATE: u64 = 2;
+
+const DENIED: u64 = 0;
+
+/// Why a frame is no message of this wire. The sender is at fault; nothing changed. A server closes
+/// that connection with 4400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Truncated, too long, a number in a second spelling, or text that is not UTF-8.
+    #[error("the frame is not a message of the y-websocket wire: {0}")]
+    Malformed(#[from] lib0::DecodeError),
+    /// A sync message that is neither Step1, Step2 nor Update.
+    #[error("a sync message has the unknown step {0}")]
+    UnknownSync(u64),
+    /// An auth message that is not a denial.
+    #[error("an auth message has the unknown kind {0}")]
+    UnknownAuth(u64),
+}
+
+/// One message, borrowed from its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// "This is what I have": the bytes of a state vector. Answered with a Step2.
+    Step1(&'a [u8]),
+    /// "This is what you lack": an update, in answer to a Step1.
+    Step2(&'a [u8]),
+    /// A new edit: an update.
+    Update(&'a [u8]),
+    /// Who is here: an awareness payload ([`crate::awareness`]).
+    Awareness(&'a [u8]),
+    /// "Tell me who is here."
+    QueryAwareness,
+    /// From a server: access is denied, and why.
+    AuthDenied(&'a str),
+    /// Baton's own channel: JSON ([`crate::channel`]).
+    Baton(&'a str),
+    /// A type that this version does not know; to be ignored.
+    Unknown(u64),
+}
+
+/// Reads a frame. The length of the whole is bounded by who receives it (the WebSocket's limit).
+///
+/// # Errors
+/// The sender's fault; see [`FrameError`].
+pub fn decode(frame: &[u8]) -> Result<Message<'_>, FrameError> {
+    let mut reader = Reader::new(frame);
+    let message = match reader.var_uint()? {
+        SYNC => match reader.var_uint()? {
+            STEP1 => Message::Step1(reader.var_buf()?),
+            STEP2 => Message::Step2(reader.var_buf()?),
+            UPDATE => Message::Update(reader.var_buf()?),
+            step => return Err(FrameError::UnknownSync(step)),
+        },
+        AWARENESS => Message::Awareness(reader.var_buf()?),
+        AUTH => match reader.var_uint()? {
+            DENIED => Message::AuthDenied(reader.var_string()?),
+            kind => return Err(FrameError::UnknownAuth(kind)),
+        },
+        QUERY_AWARENESS => Message::QueryAwareness,
+        BATON => Message::Baton(reader.var_string()?),
+        other => return Ok(Message::Unknown(other)),
+    };
+    reader.finish()?;
+    Ok(message)
+}
+
+/// A Step1 frame: "this is what I have".
+#[must_use]
+pub fn step1(vector: &StateVector) -> Bytes {
+    step1_bytes(&vector.encode())
+}
+
+/// A Step1 frame of a state vector that is encoded already.
+#[must_use]
+pub fn step1_bytes(vector: &[u8]) -> Bytes {
+    frame(&[SYNC, STEP1], vector)
+}
+
+/// A Step2 frame: an update that holds what the other side lacks.
+#[must_use]
+pub fn step2(update: &[u8]) -> Bytes {
+    frame(&[SYNC, STEP2], update)
+}
+
+/// An Update frame: a new edit.
+#[must_use]
+pub fn update(update: &[u8]) -> Bytes {
+    frame(&[SYNC, UPDATE], update)
+}
+
+/// An Awareness frame of an awareness payload.
+#[must_use]
+pub fn awareness(payload: &[u8]) -> Bytes {
+    frame(&[AWARENESS], payload)
+}
+
+/// A frame that asks for everybody's awareness.
+#[must_use]
+pub fn query_awareness() -> Bytes {
+    Bytes::from_static(&[QUERY_AWARENESS as u8])
+}
+
+/// A frame that denies access, and says why.
+#[must_use]
+pub fn auth_denied(reason: &str) -> Bytes {
+    frame(&[AUTH, DENIED], reason.as_bytes())
+}
+
+/// A frame of Baton's own channel: a payload of [`crate::channel`].
+#[must_use]
+pub fn baton(payload: &str) -> Bytes {
+    frame(&[BATON], payload.as_bytes())
+}
+
+/// The type numbers, each a single byte, then a length and the bytes. The capacity is exact, so that
+/// `Bytes` takes the vector over as it is.
+fn frame(types: &[u64], payload: &[u8]) -> Bytes {
+    let bits = 64 - (payload.len() as u64 | 1).leading_zeros() as usize;
+    let mut out = Vec::with_capacity(types.len() + bits.div_ceil(7) + payload.len());
+    for number in types {
+        write_var_uint(&mut out, *number);
+    }
+    write_var_buf(&mut out, payload);
+    debug_assert_eq!(out.len(), out.capacity(), "one allocation, no slack");
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClientId;
+    use proptest::prelude::*;
+
+    #[test]
+    fn frames_are_laid_out_as_the_published_providers_write_them() {
+        let vector: StateVector = [(ClientId::from(1), 2)].into_iter().collect();
+        assert_eq!(&step1(&vector)[..], [0, 0, 3, 1, 1, 2]);
+        assert_eq!(&step2(&[0, 0])[..], [0, 1, 2, 0, 0]);
+        assert_eq!(&update(&[0, 0])[..], [0, 2, 2, 0, 0]);
+        assert_eq!(&awareness(&[0])[..], [1, 1, 0]);
+        assert_eq!(&query_awareness()[..], [3]);
+        assert_eq!(&auth_denied("no")[..], [2, 0, 2, b'n', b'o']);
+        assert_eq!(&baton("{}")[..], [98, 2, b'{', b'}']);
+    }
+
+    #[test]
+    fn a_second_message_in_a_frame_is_refused_rather_than_lost() {
+        let mut two = update(&[0, 0]).to_vec();
+        two.extend_from_slice(&update(&[0, 0]));
+        assert!(matches!(
+            decode(&two),
+            Err(FrameError::Malformed(lib0::DecodeError::TrailingBytes {
+                count: 5
+            }))
+        ));
+    }
+
+    #[test]
+    fn an_unknown_type_is_no_error_whatever_follows() {
+        assert_eq!(decode(&[7]), Ok(Message::Unknown(7)));
+        assert_eq!(decode(&[0xac, 2, 0xff, 0xff]), Ok(Message::Unknown(300)));
+    }
+
+    #[test]
+    fn unknown_kinds_of_known_types_are_refused() {
+        assert_eq!(decode(&[0, 3, 0]), Err(FrameError::UnknownSync(3)));
+        assert_eq!(decode(&[2, 1, 0]), Err(FrameError::UnknownAuth(1)));
+    }
+
+    #[test]
+    fn every_truncation_of_every_message_is_refused() {
+        let frames = [
+            step1_bytes(&[1, 1, 2]),
+            step2(&[0, 0]),
+            update(&[0; 200]),
+            awareness(&[0]),
+            query_awareness(),
+            auth_denied("no"),
+            baton("{}"),
+        ];
+        for frame in &frames {
+            assert!(decode(frame).is_ok());
+            for end in 0..frame.len() {
+                assert!(decode(&frame[..end]).is_err(), "{frame:?} up to {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused() {
+        for frame in [&[98, 1, 0xff][..], &[2, 0, 1, 0xff]] {
+            assert!(matches!(
+                decode(frame),
+                Err(FrameError::Malformed(lib0::DecodeError::BadUtf8 { .. }))
+            ));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_refused(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(payload in proptest::collection::vec(any::<u8>(), 0..40_000), text: String) {
+            prop_assert_eq!(decode(&step1_bytes(&payload)), Ok(Message::Step1(&payload)));
+            prop_assert_eq!(decode(&step2(&payload)), Ok(Message::Step2(&payload)));
+            prop_assert_eq!(decode(&update(&payload)), Ok(Message::Update(&payload)));
+            prop_assert_eq!(decode(&awareness(&payload)), Ok(Message::Awareness(&payload)));
+            prop_assert_eq!(decode(&auth_denied(&text)), Ok(Message::AuthDenied(&text)));
+            prop_assert_eq!(decode(&baton(&text)), Ok(Message::Baton(&text)));
+        }
+    }
+}

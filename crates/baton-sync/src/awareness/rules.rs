@@ -1,0 +1,130 @@
+//! Who may say what of whom.
+//!
+//! Owns the judgement of one statement, and whose a client id is. It never changes an entry.
+
+use super::payload::Statement;
+use super::table::Entry;
+use super::{Awareness, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
+use crate::ClientId;
+
+/// What one statement amounts to.
+pub(super) enum Step {
+    /// Newer, from who may say so.
+    Accept,
+    /// As `Accept`, of an id that is not known yet.
+    Introduce,
+    /// The same entry, now owned by who truly has it.
+    Take,
+    /// At a clock that is known to be past: the sender must raise it.
+    Ask,
+    /// Nothing new.
+    Ignore,
+    Spoof,
+    Refuse,
+}
+
+impl<O: Copy + Eq + Ord> Awareness<O> {
+    /// Notes that the connection speaks, the id that it opens with, and whether that one was here
+    /// before.
+    pub(super) fn introduce(&mut self, owner: O, statements: &[Statement<'_>], now: Stamp) {
+        let record = self.owners.entry(owner).or_default();
+        let first = !record.spoke;
+        record.spoke |= !statements.is_empty();
+        let ([only], true) = (statements, first) else {
+            return;
+        };
+        if only.state.is_none() {
+            return;
+        }
+        let own = *record.own.get_or_insert(only.client);
+        if own == only.client && self.was_here(own) {
+            let since = self.rejoins.map_or(now, |(since, _)| since);
+            self.rejoins = Some((since, now));
+        }
+    }
+
+    /// Whether a client is known other than by hearsay.
+    fn was_here(&self, client: ClientId) -> bool {
+        self.entries.get(&client).is_some_and(|entry| {
+            entry.state.is_none() || entry.owner.is_some_and(|owner| self.is_own(owner, client))
+        })
+    }
+
+    pub(super) fn judge(&self, owner: O, statement: &Statement<'_>) -> Step {
+        let Some(entry) = self.entries.get(&statement.client) else {
+            return match statement.state {
+                None => Step::Ignore,
+                Some(state) => match self.admit(owner, statement, state, None) {
+                    Step::Accept => Step::Introduce,
+                    step => step,
+                },
+            };
+        };
+        let mine = entry.owner == Some(owner);
+        if !mine && !self.may_take(owner, statement.client) {
+            return if statement.clock > entry.clock {
+                Step::Spoof
+            } else {
+                Step::Ignore
+            };
+        }
+        match statement.state {
+            // Of a tombstone: only its owner can have more to say, and only to itself.
+            None if entry.state.is_none() && (!mine || statement.clock <= entry.clock) => {
+                Step::Ignore
+            }
+            None if statement.clock >= CLOCK_END => Step::Refuse,
+            None if statement.clock >= entry.clock => Step::Accept,
+            None => Step::Ignore,
+            Some(state) if statement.clock > entry.clock => {
+                self.admit(owner, statement, state, Some(entry))
+            }
+            // A rejoin, or a client that began to count again.
+            Some(_) if entry.state.is_none() => Step::Ask,
+            Some(_) if statement.clock < entry.clock && self.is_own(owner, statement.client) => {
+                Step::Ask
+            }
+            Some(_) if !mine && statement.clock == entry.clock => Step::Take,
+            Some(_) => Step::Ignore,
+        }
+    }
+
+    /// A newer state from who may state it: within the limits?
+    fn admit(
+        &self,
+        owner: O,
+        statement: &Statement<'_>,
+        state: &str,
+        entry: Option<&Entry<O>>,
+    ) -> Step {
+        let mine = entry.is_some_and(|entry| entry.owner == Some(owner));
+        let clock_end = if mine { CLOCK_END } else { STRANGERS_CLOCK_END };
+        let before = entry.and_then(|entry| entry.state.as_deref());
+        let owned = self.owners.get(&owner).map_or(0, |own| own.entries.len());
+        let bytes = self.bytes - before.map_or(0, str::len) + state.len();
+        if statement.clock >= clock_end
+            || (!mine && owned >= self.limits.entries_per_owner)
+            || (before.is_none() && self.live >= self.limits.entries)
+            || bytes > self.limits.bytes
+        {
+            Step::Refuse
+        } else {
+            Step::Accept
+        }
+    }
+
+    /// Whether the connection has shown this id as its own.
+    pub(super) fn is_own(&self, owner: O, client: ClientId) -> bool {
+        let record = self.owners.get(&owner);
+        record.is_some_and(|record| record.own == Some(client))
+    }
+
+    /// Whether an entry that the connection does not own is free for it: nobody's, or another's who
+    /// only relayed what is this connection's own.
+    pub(super) fn may_take(&self, owner: O, client: ClientId) -> bool {
+        match self.entries.get(&client).and_then(|entry| entry.owner) {
+            None => true,
+            Some(other) => self.is_own(owner, client) && !self.is_own(other, client),
+        }
+    }
+}
