@@ -1,0 +1,261 @@
+//! Owns what the watch knows of one session: when it was heard, which beats it answered, and the
+//! judgement that follows.
+//!
+//! Every function takes the time; none arms a deadline, none proposes.
+
+use std::time::Duration;
+
+use crate::{SessionId, Time, Timings, Voice};
+
+/// How a session is doing, as far as it can be seen from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Health {
+    /// Answers.
+    Online,
+    /// Has missed something; not given up.
+    Shaky,
+    /// Silent for the offline time, or without a connection.
+    Offline,
+}
+
+/// Whether an answer to a beat counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// It shows that the editor lives. The client should be told: its own stop counts from here.
+    Counts,
+    /// It came too late, for a beat of another connection, or a second time. It shows that the
+    /// connection lives, no more.
+    Stale,
+}
+
+/// How often a session is beaten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cadence {
+    /// The holder, the one offered, the next in line.
+    Hot,
+    Idle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The connection is here, and has not been called dead.
+    Here,
+    /// The connection is here, and the caller was asked to close it.
+    Condemned,
+    /// No connection here, since then.
+    Away(Time),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    pub(crate) session: SessionId,
+    pub(crate) voice: Voice,
+    pub(crate) link: Link,
+    pub(crate) cadence: Cadence,
+    /// What was last said of it, or is true of a new connection.
+    pub(crate) shown: Health,
+    pub(crate) next_ping: Time,
+    pub(crate) next_beat: Time,
+    last_heard: Time,
+    last_answer: Time,
+    last_beat: Option<Time>,
+    /// When the first beat that is still unanswered was sent.
+    unanswered_since: Option<Time>,
+    newest_beat: u64,
+    newest_answer: u64,
+    /// Answers must name a larger beat than this; the beats of the connections before.
+    floor: u64,
+}
+
+impl Seat {
+    pub(crate) fn away(session: SessionId, now: Time) -> Self {
+        Self {
+            session,
+            voice: Voice::Stock,
+            link: Link::Away(now),
+            cadence: Cadence::Idle,
+            shown: Health::Offline,
+            next_ping: now,
+            next_beat: now,
+            last_heard: now,
+            last_answer: now,
+            last_beat: None,
+            unanswered_since: None,
+            newest_beat: 0,
+            newest_answer: 0,
+            floor: 0,
+        }
+    }
+
+    /// A new connection: everything starts from its being here.
+    pub(crate) fn attach(&mut self, voice: Voice, cadence: Cadence, now: Time, timings: &Timings) {
+        self.voice = voice;
+        self.link = Link::Here;
+        self.cadence = cadence;
+        self.shown = Health::Online;
+        self.last_heard = now;
+        self.last_answer = now;
+        self.last_beat = None;
+        self.unanswered_since = None;
+        self.floor = self.newest_beat.max(now.micros().saturating_sub(1));
+        self.newest_beat = self.floor;
+        self.newest_answer = self.floor;
+        self.next_ping = now + self.spread(timings.ping_every);
+        self.next_beat = match cadence {
+            Cadence::Hot => now,
+            Cadence::Idle => now + self.spread(timings.beat_every_idle),
+        };
+    }
+
+    /// A part of `period` that differs from session to session, so that a thousand sessions that came
+    /// at once are not all asked at once. Never zero.
+    fn spread(&self, period: Duration) -> Duration {
+        const PARTS: u32 = 1024;
+        let mixed = self.session.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+        let part = u32::try_from(mixed).unwrap_or(0) % PARTS + 1;
+        period.saturating_mul(part) / PARTS
+    }
+
+    pub(crate) const fn is_here(&self) -> bool {
+        !matches!(self.link, Link::Away(_))
+    }
+
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.last_heard = self.last_heard.max(now);
+    }
+
+    pub(crate) fn answered(&mut self, beat: u64, now: Time, timings: &Timings) -> Answer {
+        self.heard(now);
+        let age = now.micros().saturating_sub(beat);
+        let in_time = u128::from(age) <= timings.answer_within.as_micros();
+        if beat <= self.newest_answer || beat > self.newest_beat || !in_time {
+            return Answer::Stale;
+        }
+        self.newest_answer = beat;
+        self.last_answer = self.last_answer.max(now);
+        self.unanswered_since = None;
+        Answer::Counts
+    }
+
+    /// The newest beat of this connection whose answer counted.
+    pub(crate) fn confirmed(&self) -> Option<u64> {
+        (self.newest_answer > self.floor).then_some(self.newest_answer)
+    }
+
+    /// Sends a ping if it is time.
+    pub(crate) fn take_ping(&mut self, now: Time, timings: &Timings) -> bool {
+        if self.next_ping > now {
+            return false;
+        }
+        // In step with the clock it began with, unless it fell a whole period behind.
+        self.next_ping = (self.next_ping + timings.ping_every).max(now);
+        if self.next_ping <= now {
+            self.next_ping = now + timings.ping_every;
+        }
+        true
+    }
+
+    /// Sends a beat if it is time: its number, which carries the time of its sending.
+    pub(crate) fn take_beat(&mut self, now: Time, timings: &Timings) -> Option<u64> {
+        if self.voice == Voice::Stock || self.next_beat > now {
+            return None;
+        }
+        self.next_beat = now + self.period(timings);
+        self.last_beat = Some(now);
+        self.unanswered_since.get_or_insert(now);
+        self.newest_beat = now.micros().max(self.newest_beat + 1);
+        Some(self.newest_beat)
+    }
+
+    const fn period(&self, timings: &Timings) -> Duration {
+        match self.cadence {
+            Cadence::Hot => timings.beat_every,
+            Cadence::Idle => timings.beat_every_idle,
+        }
+    }
+
+    /// From here on beaten as `cadence` says. A session that becomes hot is beaten at once, or when
+    /// the new period since its last beat is over.
+    pub(crate) fn set_cadence(&mut self, cadence: Cadence, now: Time, timings: &Timings) {
+        self.cadence = cadence;
+        let next = self
+            .last_beat
+            .map_or(now, |last| (last + self.period(timings)).max(now));
+        if cadence == Cadence::Hot {
+            self.next_beat = self.next_beat.min(next);
+        }
+    }
+
+    /// When the connection, if nothing comes, is shaky and offline.
+    fn connection_limits(&self, timings: &Timings) -> (Time, Time) {
+        (
+            self.last_heard + timings.shaky_after,
+            self.last_heard + timings.offline_after,
+        )
+    }
+
+    /// When the editor, if no answer comes, is shaky and offline. `None` while no beat is out: who was
+    /// not asked is not judged. However long the last answer is ago, the first unanswered beat gets
+    /// its time to be answered; with beats sent in time that changes nothing, since
+    /// `beat_every_idle + answer_within <= offline_after`.
+    fn editor_limits(&self, timings: &Timings) -> Option<(Time, Time)> {
+        if self.voice == Voice::Stock {
+            return None;
+        }
+        let asked = self.unanswered_since?;
+        let patience = timings.shaky_after.saturating_sub(timings.beat_every_idle);
+        Some((
+            (self.last_answer + timings.shaky_after).max(asked + patience),
+            (self.last_answer + timings.offline_after).max(asked + timings.answer_within),
+        ))
+    }
+
+    /// Whether the connection is dead: nothing at all came for the offline time.
+    pub(crate) fn is_dead(&self, now: Time, timings: &Timings) -> bool {
+        self.connection_limits(timings).1 <= now
+    }
+
+    pub(crate) fn judge(&self, now: Time, timings: &Timings) -> Health {
+        if !self.is_here() {
+            return Health::Offline;
+        }
+        let connection = judge_by(Some(self.connection_limits(timings)), now);
+        connection.max(judge_by(self.editor_limits(timings), now))
+    }
+
+    /// When to look at it again; always after `now`, if pings and beats that were due are out.
+    pub(crate) fn next_look(&self, now: Time, timings: &Timings) -> Time {
+        let mut next = self.next_ping;
+        if self.voice == Voice::Lock {
+            next = next.min(self.next_beat);
+        }
+        let (shaky, offline) = self.connection_limits(timings);
+        let limits = [Some((shaky, offline)), self.editor_limits(timings)];
+        for limit in limits.into_iter().flatten().flat_map(|(a, b)| [a, b]) {
+            if limit > now {
+                next = next.min(limit);
+            }
+        }
+        next
+    }
+
+    /// The watch itself was late: nobody's silence counts for the time that it slept through.
+    pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
+        let push = |time: Time| (time + late).min(now);
+        self.last_heard = push(self.last_heard).max(self.last_heard);
+        self.last_answer = push(self.last_answer).max(self.last_answer);
+        self.unanswered_since = self.unanswered_since.map(push);
+        if let Link::Away(since) = self.link {
+            self.link = Link::Away(push(since));
+        }
+    }
+}
+
+fn judge_by(limits: Option<(Time, Time)>, now: Time) -> Health {
+    match limits {
+        Some((_, offline)) if offline <= now => Health::Offline,
+        Some((shaky, _)) if shaky <= now => Health::Shaky,
+        _ => Health::Online,
+    }
+}

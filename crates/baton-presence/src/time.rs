@@ -1,0 +1,273 @@
+//! Owns the watch's notion of time and its settings, with the check that they fit each other.
+//!
+//! It never reads a clock.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+/// A moment: the time since an origin that the caller chose, on a clock that never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Time(pub Duration);
+
+impl Time {
+    /// The origin.
+    pub const ZERO: Self = Self(Duration::ZERO);
+
+    /// So many milliseconds after the origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
+    /// The time from `earlier` to here; zero when `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Microseconds after the origin; what a beat is numbered with.
+    pub(crate) fn micros(self) -> u64 {
+        u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(rhs))
+    }
+}
+
+/// Every time limit of presence. `Default` gives the design's values.
+///
+/// They only work together; [`Timings::validate`] checks that, and [`crate::Watch::new`] asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Timings {
+    /// Each connection is pinged this often. 5 s.
+    pub ping_every: Duration,
+    /// Shown shaky after this much silence. 6 s.
+    pub shaky_after: Duration,
+    /// Lost after this much silence, of the connection or of the editor. 10 s.
+    pub offline_after: Duration,
+    /// Beats to the holder, to the one offered, and to the next in line. 2 s.
+    pub beat_every: Duration,
+    /// Beats to all other sessions that speak the lock protocol. 5 s.
+    pub beat_every_idle: Duration,
+    /// An answer counts only for a beat that was sent at most this long ago. 5 s.
+    pub answer_within: Duration,
+    /// An offer waits this long for its claim. 2 s.
+    pub offer: Duration,
+    /// A holder whose connection is gone keeps the lock this long while others wait. 5 s; 0 to 60 s.
+    pub grace: Duration,
+    /// A session without a connection is forgotten, with its ticket, after this long. 30 s.
+    pub ticket_life: Duration,
+    /// After a server's start, the holder of before has this long to resume. 10 s.
+    pub recovery: Duration,
+    /// Told to clients: stop editing this long, on your own clock, after you sent the last answer
+    /// that the server confirmed. 7 s.
+    pub client_stop: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            ping_every: Duration::from_secs(5),
+            shaky_after: Duration::from_secs(6),
+            offline_after: Duration::from_secs(10),
+            beat_every: Duration::from_secs(2),
+            beat_every_idle: Duration::from_secs(5),
+            answer_within: Duration::from_secs(5),
+            offer: Duration::from_secs(2),
+            grace: Duration::from_secs(5),
+            ticket_life: Duration::from_secs(30),
+            recovery: Duration::from_secs(10),
+            client_stop: Duration::from_secs(7),
+        }
+    }
+}
+
+/// How much faster one clock may run than another, in fifths: 7/5 = 1.4 (invariant S5).
+const CLOCK_RATIO: (u32, u32) = (7, 5);
+
+/// The longest grace that may be configured.
+const MAX_GRACE: Duration = Duration::from_secs(60);
+
+impl Timings {
+    /// The defaults with a grace as long as the offline time: whatever way a holder disappears, its
+    /// client has stopped editing before anybody else is offered the lock (S5). With the shorter
+    /// default grace a client that does not notice its lost connection may believe for some seconds
+    /// more that it holds the lock; the fence refuses what it writes then.
+    #[must_use]
+    pub fn strict() -> Self {
+        let timings = Self::default();
+        Self {
+            grace: timings.offline_after,
+            ..timings
+        }
+    }
+
+    /// Checks that the values fit each other.
+    ///
+    /// # Errors
+    /// Names the two values that conflict, and what to do. The configuration is at fault.
+    pub fn validate(&self) -> Result<(), TimingsError> {
+        let zero = Duration::ZERO;
+        for (name, value) in [
+            ("ping_every", self.ping_every),
+            ("beat_every", self.beat_every),
+            ("beat_every_idle", self.beat_every_idle),
+            ("answer_within", self.answer_within),
+            ("offer", self.offer),
+            ("ticket_life", self.ticket_life),
+            ("recovery", self.recovery),
+            ("client_stop", self.client_stop),
+        ] {
+            less("zero", zero, name, value, "make it longer than zero")?;
+        }
+        self.validate_silence()?;
+        self.validate_lease()
+    }
+
+    /// Nobody may be called silent who was not asked in time.
+    fn validate_silence(&self) -> Result<(), TimingsError> {
+        let shaky = self.shaky_after;
+        let help = "ask more often, or wait longer";
+        less("ping_every", self.ping_every, "shaky_after", shaky, help)?;
+        less(
+            "beat_every_idle",
+            self.beat_every_idle,
+            "shaky_after",
+            shaky,
+            help,
+        )?;
+        at_most(
+            "beat_every",
+            self.beat_every,
+            "beat_every_idle",
+            self.beat_every_idle,
+            "holders are asked at least as often as the others",
+        )?;
+        less(
+            "shaky_after",
+            shaky,
+            "offline_after",
+            self.offline_after,
+            "a peer is shaky before it is offline",
+        )?;
+        at_most(
+            "beat_every_idle + answer_within",
+            self.beat_every_idle.saturating_add(self.answer_within),
+            "offline_after",
+            self.offline_after,
+            "leave the last beat its time to be answered",
+        )
+    }
+
+    /// The client stops before the server passes on, on the slowest clock that we allow for.
+    fn validate_lease(&self) -> Result<(), TimingsError> {
+        let (fast, slow) = CLOCK_RATIO;
+        let stop = self.client_stop.saturating_mul(fast) / slow;
+        let help = "let the client stop earlier, or the server pass on later";
+        less(
+            "client_stop x 1.4",
+            stop,
+            "offline_after",
+            self.offline_after,
+            help,
+        )?;
+        less("client_stop x 1.4", stop, "recovery", self.recovery, help)?;
+        at_most(
+            "beat_every x 2",
+            self.beat_every.saturating_mul(2),
+            "client_stop",
+            self.client_stop,
+            "one late beat should not stop a client",
+        )?;
+        at_most(
+            "grace",
+            self.grace,
+            "its limit",
+            MAX_GRACE,
+            "shorten the grace",
+        )?;
+        at_most(
+            "grace",
+            self.grace,
+            "ticket_life",
+            self.ticket_life,
+            "a holder in its grace must still be able to resume",
+        )
+    }
+}
+
+fn less(
+    one: &'static str,
+    one_is: Duration,
+    other: &'static str,
+    other_is: Duration,
+    help: &'static str,
+) -> Result<(), TimingsError> {
+    conflict(one_is < other_is, one, one_is, other, other_is, help)
+}
+
+fn at_most(
+    one: &'static str,
+    one_is: Duration,
+    other: &'static str,
+    other_is: Duration,
+    help: &'static str,
+) -> Result<(), TimingsError> {
+    conflict(one_is <= other_is, one, one_is, other, other_is, help)
+}
+
+fn conflict(
+    fits: bool,
+    one: &'static str,
+    one_is: Duration,
+    other: &'static str,
+    other_is: Duration,
+    help: &'static str,
+) -> Result<(), TimingsError> {
+    if fits {
+        return Ok(());
+    }
+    Err(TimingsError {
+        one,
+        one_is,
+        other,
+        other_is,
+        help,
+    })
+}
+
+/// Two time limits that do not fit each other. The configuration is at fault; nothing was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimingsError {
+    /// The value that is too large.
+    pub one: &'static str,
+    /// What it is.
+    pub one_is: Duration,
+    /// The value that it must stay below (or not exceed).
+    pub other: &'static str,
+    /// What that is.
+    pub other_is: Duration,
+    /// What to do.
+    pub help: &'static str,
+}
+
+impl fmt::Display for TimingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "timings: {} ({:?}) is too long for {} ({:?}): {}",
+            self.one, self.one_is, self.other, self.other_is, self.help
+        )
+    }
+}
+
+impl Error for TimingsError {}

@@ -1,0 +1,451 @@
+//! Owns the step from time to proposals: who is silent, whose claim, grace or recovery has run out.
+//!
+//! It looks only at the connections that are here, and decides nothing: what it proposes becomes a
+//! record, and the fold may find that it has been overtaken. It sets itself **one next deadline**
+//! ([`Watch::poll_timeout`]); what is heard in the meantime only moves times and wakes nobody.
+//!
+//! Proposals follow from the difference between what the watch sees and what the fold says, not from
+//! the moment at which something changed: one that got lost on its way is made again.
+
+use std::time::Duration;
+
+use crate::deadlines::Deadlines;
+use crate::seat::{Answer, Cadence, Health, Link, Seat};
+use crate::seats::Seats;
+use crate::{
+    Change, Due, Event, Fold, LockState, Presence, SessionId, Time, Timings, TimingsError, Voice,
+};
+
+/// What the watch wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proposal {
+    /// Append this as a record and apply it.
+    Record(Event),
+    /// Send a protocol ping on its connection.
+    Ping {
+        /// To whom.
+        session: SessionId,
+    },
+    /// Send a beat, to be answered from the editor. The client should also be told which answer
+    /// counted last: [`Watch::confirmed`].
+    Beat {
+        /// To whom.
+        session: SessionId,
+        /// Its number, to be repeated in the answer. Grows, below 2^53 for any sane origin.
+        n: u64,
+    },
+    /// Show it as shaky, or as steady again. (Offline and back are records.)
+    Health {
+        /// Who.
+        session: SessionId,
+        /// `Online` or `Shaky`.
+        health: Health,
+    },
+    /// Nothing at all came on its connection for the offline time: close it, then report
+    /// [`Watch::detached`] and [`Event::Disconnected`]. Said once a connection.
+    Dead {
+        /// Who.
+        session: SessionId,
+    },
+}
+
+/// How much a watch holds; for gauges and for the proof that a heartbeat allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLoad {
+    /// Sessions that are watched, those without a connection included.
+    pub sessions: usize,
+    /// Room for sessions.
+    pub session_capacity: usize,
+    /// Deadlines in the heap, overtaken ones included.
+    pub deadlines: usize,
+    /// Room in the heap.
+    pub deadline_capacity: usize,
+}
+
+/// A call of [`Watch::handle_timeout`] that comes later than this after its deadline tells that the
+/// server itself slept.
+const LATE: Duration = Duration::from_secs(1);
+
+/// A proposal that the fold has not followed is made again after this long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The lock's key among the deadlines; a seat's key is its place plus one.
+const LOCK: u32 = 0;
+
+/// The timed half of presence: heartbeats and time in, proposals out.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    timings: Timings,
+    seats: Seats,
+    deadlines: Deadlines,
+    /// The state of the lock that must end, and when.
+    timer: Option<(LockState, Time)>,
+    /// Who is beaten often: the lock's party and the next in line.
+    hot: [Option<SessionId>; 2],
+}
+
+impl Watch {
+    /// A watch that sees nobody yet.
+    ///
+    /// # Errors
+    /// The timings do not fit each other.
+    pub fn new(timings: Timings) -> Result<Self, TimingsError> {
+        timings.validate()?;
+        let mut deadlines = Deadlines::default();
+        deadlines.make_room(LOCK);
+        Ok(Self {
+            timings,
+            seats: Seats::default(),
+            deadlines,
+            timer: None,
+            hot: [None; 2],
+        })
+    }
+
+    /// The limits that it works by.
+    #[must_use]
+    pub const fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// The session has a connection here (its first, a new one, or one instead of an older one).
+    pub fn attached(&mut self, session: SessionId, voice: Voice, now: Time) {
+        let place = self.seats.seat_of(session, || Seat::away(session, now));
+        let cadence = if self.hot.contains(&Some(session)) {
+            Cadence::Hot
+        } else {
+            Cadence::Idle
+        };
+        let key = place + 1;
+        self.deadlines.make_room(key);
+        if let Some(seat) = self.seats.at_mut(place) {
+            seat.attach(voice, cadence, now, &self.timings);
+            let look = seat.next_look(now, &self.timings);
+            self.deadlines.arm(key, look);
+        }
+    }
+
+    /// The session's connection is gone. From here on its ticket's life runs.
+    pub fn detached(&mut self, session: SessionId, now: Time) {
+        self.set_away(session, now);
+    }
+
+    /// The session is gone; nothing more will be said of it.
+    pub fn removed(&mut self, session: SessionId) {
+        if let Some(place) = self.seats.remove(session) {
+            self.deadlines.disarm(place + 1);
+        }
+    }
+
+    /// Something came on the session's connection, whatever it was. Constant time, no allocation, and
+    /// no new deadline, unless the session was shown shaky or offline.
+    pub fn heard(&mut self, session: SessionId, now: Time) {
+        let Some(place) = self.seats.place(session) else {
+            return;
+        };
+        if let Some(seat) = self.seats.at_mut(place)
+            && seat.is_here()
+        {
+            seat.heard(now);
+            if seat.shown != Health::Online {
+                self.deadlines.arm(place + 1, now);
+            }
+        }
+    }
+
+    /// The session's editor answered the beat of that number. Counts as heard, too.
+    pub fn answered(&mut self, session: SessionId, beat: u64, now: Time) -> Answer {
+        let Some(place) = self.seats.place(session) else {
+            return Answer::Stale;
+        };
+        let Some(seat) = self.seats.at_mut(place) else {
+            return Answer::Stale;
+        };
+        if !seat.is_here() {
+            return Answer::Stale;
+        }
+        let answer = seat.answered(beat, now, &self.timings);
+        if seat.shown != Health::Online {
+            self.deadlines.arm(place + 1, now);
+        }
+        answer
+    }
+
+    /// The newest beat of the session's present connection whose answer counted; the client's own
+    /// stop counts from its sending of that answer.
+    #[must_use]
+    pub fn confirmed(&self, session: SessionId) -> Option<u64> {
+        self.seats.get(session)?.confirmed()
+    }
+
+    /// How the session is doing at `now`; offline when it has no connection here.
+    #[must_use]
+    pub fn health(&self, session: SessionId, now: Time) -> Health {
+        self.seats
+            .get(session)
+            .map_or(Health::Offline, |seat| seat.judge(now, &self.timings))
+    }
+
+    /// Sets timers and beats by what the fold has decided. Call it after every record, with the
+    /// changes of that record; after a replay with those of [`Event::Restarted`], or call
+    /// [`Watch::adopt`].
+    pub fn follow(&mut self, fold: &Fold, changes: &[Change], now: Time) {
+        for change in changes {
+            match *change {
+                Change::Gone { session } => self.removed(session),
+                Change::Detached { session } => {
+                    if self.seats.get(session).is_none() {
+                        self.set_away(session, now);
+                    }
+                }
+                Change::Lost { session } => self.called_lost(session, now),
+                // Their time begins again, even if the fold was in the same state before.
+                Change::Suspected { .. } | Change::Recovering { .. } => self.timer = None,
+                Change::Restarted => self.adopt(fold, now),
+                _ => {}
+            }
+        }
+        self.time_lock(fold, now);
+        self.beat_by(fold, now);
+    }
+
+    /// Takes up a fold that this watch has not followed: from a snapshot, after a replay.
+    pub fn adopt(&mut self, fold: &Fold, now: Time) {
+        for peer in fold.peers() {
+            if peer.presence == Presence::Away && self.seats.get(peer.session).is_none() {
+                self.set_away(peer.session, now);
+            }
+        }
+        self.timer = None;
+        self.time_lock(fold, now);
+        self.beat_by(fold, now);
+    }
+
+    /// When [`Watch::handle_timeout`] wants to be called next. May be earlier than needed; after any
+    /// other call it may have become earlier.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// Says what is due at `now`. An early call says nothing.
+    ///
+    /// A call that comes more than a second after its deadline means that the server slept, and that
+    /// heartbeats may lie unread in its sockets. Then every silence, and every timer of the lock, is
+    /// pushed by that lateness before anybody is judged: a sick observer does not evict the healthy.
+    pub fn handle_timeout(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+        if let Some(deadline) = self.deadlines.next_live() {
+            let late = now.since(deadline);
+            if late > LATE {
+                self.forgive(late, now);
+            }
+        }
+        while let Some(key) = self.deadlines.pop_due(now) {
+            if key == LOCK {
+                self.visit_lock(now, fold, out);
+            } else {
+                self.visit(key - 1, now, fold, out);
+            }
+        }
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn load(&self) -> WatchLoad {
+        WatchLoad {
+            sessions: self.seats.len(),
+            session_capacity: self.seats.capacity(),
+            deadlines: self.deadlines.len(),
+            deadline_capacity: self.deadlines.capacity(),
+        }
+    }
+
+    fn set_away(&mut self, session: SessionId, now: Time) {
+        let place = self.seats.seat_of(session, || Seat::away(session, now));
+        let key = place + 1;
+        self.deadlines.make_room(key);
+        if let Some(seat) = self.seats.at_mut(place) {
+            seat.link = Link::Away(now);
+            seat.shown = Health::Offline;
+            self.deadlines.arm(key, now + self.timings.ticket_life);
+        }
+    }
+
+    /// The fold calls it silent. If it is seen alive here, that must be said.
+    fn called_lost(&mut self, session: SessionId, now: Time) {
+        let Some(place) = self.seats.place(session) else {
+            return;
+        };
+        if let Some(seat) = self.seats.at_mut(place)
+            && seat.is_here()
+        {
+            seat.shown = Health::Offline;
+            self.deadlines.arm(place + 1, now);
+        }
+    }
+
+    /// Arms the one timer of the lock, if its state is new and has one.
+    fn time_lock(&mut self, fold: &Fold, now: Time) {
+        let lock = fold.lock();
+        let state = lock.state();
+        let lasts = match state {
+            LockState::Offered { .. } => Some(self.timings.offer),
+            LockState::Suspect { .. } if lock.due == Due::InTime => Some(self.timings.grace),
+            LockState::Recovering { .. } if lock.due == Due::InTime => Some(self.timings.recovery),
+            _ => None,
+        };
+        let Some(lasts) = lasts else {
+            self.timer = None;
+            self.deadlines.disarm(LOCK);
+            return;
+        };
+        if self.timer.is_none_or(|(timed, _)| timed != state) {
+            let at = now + lasts;
+            self.timer = Some((state, at));
+            self.deadlines.disarm(LOCK);
+            self.deadlines.arm(LOCK, at);
+        }
+    }
+
+    fn visit_lock(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+        let Some((state, at)) = self.timer else {
+            return;
+        };
+        let lock = fold.lock();
+        if lock.state() != state || lock.due == Due::Overdue {
+            self.timer = None;
+            return;
+        }
+        if now < at {
+            self.deadlines.arm(LOCK, at);
+            return;
+        }
+        let event = match state {
+            LockState::Offered { to: session, fence } => Event::OfferExpired { session, fence },
+            LockState::Suspect { by: session, fence } => Event::GraceOver { session, fence },
+            LockState::Recovering { by: session, fence } => Event::RecoveryOver { session, fence },
+            LockState::Free | LockState::Held { .. } => return,
+        };
+        out.push(Proposal::Record(event));
+        self.deadlines.arm(LOCK, now + AGAIN);
+    }
+
+    /// Beats the party of the lock and the next in line often, everybody else seldom.
+    fn beat_by(&mut self, fold: &Fold, now: Time) {
+        let party = fold.lock().party().map(|(session, _)| session);
+        let hot = [party, fold.next_in_line()];
+        let before = std::mem::replace(&mut self.hot, hot);
+        for session in before.into_iter().flatten() {
+            if !hot.contains(&Some(session)) {
+                self.set_cadence(session, Cadence::Idle, now);
+            }
+        }
+        for session in hot.into_iter().flatten() {
+            if !before.contains(&Some(session)) {
+                self.set_cadence(session, Cadence::Hot, now);
+            }
+        }
+    }
+
+    fn set_cadence(&mut self, session: SessionId, cadence: Cadence, now: Time) {
+        let Some(place) = self.seats.place(session) else {
+            return;
+        };
+        if let Some(seat) = self.seats.at_mut(place)
+            && seat.is_here()
+        {
+            seat.set_cadence(cadence, now, &self.timings);
+            let look = seat.next_look(now, &self.timings);
+            self.deadlines.arm(place + 1, look);
+        }
+    }
+
+    fn visit(&mut self, place: u32, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+        let Some(seat) = self.seats.at_mut(place) else {
+            return;
+        };
+        let session = seat.session;
+        if let Link::Away(since) = seat.link {
+            self.visit_away(session, since, now, fold, out);
+            return;
+        }
+        if seat.take_ping(now, &self.timings) {
+            out.push(Proposal::Ping { session });
+        }
+        if let Some(n) = seat.take_beat(now, &self.timings) {
+            out.push(Proposal::Beat { session, n });
+        }
+        let health = seat.judge(now, &self.timings);
+        if health == Health::Offline || seat.shown != health {
+            say(seat, health, fold, out);
+        }
+        if seat.link == Link::Here && seat.is_dead(now, &self.timings) {
+            seat.link = Link::Condemned;
+            out.push(Proposal::Dead { session });
+        }
+        let look = seat.next_look(now, &self.timings);
+        self.deadlines.arm(place + 1, look);
+    }
+
+    fn visit_away(
+        &mut self,
+        session: SessionId,
+        since: Time,
+        now: Time,
+        fold: &Fold,
+        out: &mut Vec<Proposal>,
+    ) {
+        let Some(peer) = fold.peer(session) else {
+            self.removed(session);
+            return;
+        };
+        if peer.presence != Presence::Away {
+            // Its connection is at another place now, which watches it.
+            self.removed(session);
+            return;
+        }
+        let Some(place) = self.seats.place(session) else {
+            return;
+        };
+        let over = since + self.timings.ticket_life;
+        let again = if now < over {
+            over
+        } else if fold.lock().party().is_some_and(|(who, _)| who == session) {
+            now + self.timings.ticket_life
+        } else {
+            out.push(Proposal::Record(Event::Forgotten { session }));
+            now + AGAIN
+        };
+        self.deadlines.arm(place + 1, again);
+    }
+
+    fn forgive(&mut self, late: Duration, now: Time) {
+        for seat in self.seats.iter_mut() {
+            seat.forgive(late, now);
+        }
+        if let Some((_, at)) = &mut self.timer {
+            *at = *at + late;
+        }
+    }
+}
+
+/// Says what is new about a session that is here.
+fn say(seat: &mut Seat, health: Health, fold: &Fold, out: &mut Vec<Proposal>) {
+    let session = seat.session;
+    let presence = fold.peer(session).map(|peer| peer.presence);
+    match (health, presence) {
+        (Health::Offline, Some(Presence::Live)) => {
+            out.push(Proposal::Record(Event::Lost { session }));
+        }
+        (Health::Online | Health::Shaky, Some(Presence::Silent)) => {
+            // Shown as offline until the fold has followed.
+            out.push(Proposal::Record(Event::Back { session }));
+            return;
+        }
+        _ => {}
+    }
+    if health != seat.shown && health.max(seat.shown) == Health::Shaky {
+        out.push(Proposal::Health { session, health });
+    }
+    seat.shown = health;
+}
