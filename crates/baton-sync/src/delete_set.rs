@@ -57,6 +57,13 @@ impl DeleteSet {
                 .is_some_and(|range| range.start <= clock && end <= range.end)
     }
 
+    /// The end of the deleted range that holds the clock.
+    pub(crate) fn end_of_range_at(&self, client: ClientId, clock: Clock) -> Option<Clock> {
+        let ranges = self.clients.get(&client)?;
+        let range = ranges.get(ranges.partition_point(|range| range.end <= clock))?;
+        (range.start <= clock).then_some(range.end)
+    }
+
     /// All ranges: clients ascending, clocks ascending.
     pub fn iter(&self) -> impl Iterator<Item = IdRange> + '_ {
         self.clients.iter().flat_map(|(client, ranges)| {

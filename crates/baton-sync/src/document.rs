@@ -1,1 +1,329 @@
-//! Skeleton.
+//! A Yjs document: yrs behind the scanner.
+//!
+//! Owns the one place where yrs transactions are opened. Nothing reaches yrs that the scanner and
+//! the state rules have not admitted; yrs never keeps anything pending, collects no garbage and
+//! edits nothing by itself. If it panics all the same, the panic ends here, and the document
+//! refuses everything from then on: it is to be made again from its log.
+//!
+//! Never here: who may write, where updates are stored, who is told of them.
+
+use std::any::Any;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+pub use yrs;
+use yrs::updates::decoder::Decode;
+use yrs::{OffsetKind, ReadTxn, Transact};
+
+use crate::scan::{IdRange, Scan, ScanError, scan};
+use crate::state::{Judgement, State};
+use crate::state_vector::{ClientId, StateVector};
+
+/// What a document is made with.
+#[derive(Clone, Debug)]
+pub struct DocumentOptions {
+    /// The id under which [`Document::transact`] writes. No other instance that is alive may have
+    /// it.
+    pub client: ClientId,
+}
+
+/// A document that can be read, updated and compared with others'.
+///
+/// It does no IO and knows no time; it is `Send`. Applying takes microseconds.
+pub struct Document {
+    doc: yrs::Doc,
+    state: State,
+    /// Everything, as one update v1, until the next change: many newcomers share it.
+    everything: OnceLock<Bytes>,
+    broken: OnceLock<Broken>,
+}
+
+/// What applying an update changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Nothing: all of it was known.
+    Known,
+    /// Something was added.
+    Added,
+}
+
+/// An update was not applied. Except for [`ApplyError::Broken`] the document is as before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The bytes are unsound: the sender's fault, asking again is of no use.
+    #[error("unsound update: {0}")]
+    Unsound(#[from] ScanError),
+    /// The update may not be applied now, or never: see the judgement, which is neither
+    /// [`Judgement::Known`] nor [`Judgement::Fits`]. On a gap, ask the sender.
+    #[error("the update does not fit: {0:?}")]
+    NotAdmitted(Judgement),
+    /// The scanner admitted it, and yrs could not decode it. This crate's fault; keep the update
+    /// and report it.
+    #[error("yrs cannot read an update that the scanner admitted: {0}")]
+    Undecodable(String),
+    /// The document cannot be used any more.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// yrs failed in this document, which now refuses everything: make it again from its log, without
+/// the record that broke it. The fault is not the caller's; nothing else is affected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the document is broken and must be made again: {reason}")]
+pub struct Broken {
+    reason: String,
+}
+
+/// A snapshot could not be loaded. The bytes are damaged, or never were one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// yrs cannot read it.
+    #[error("the snapshot cannot be read: {0}")]
+    Undecodable(String),
+    /// It was read, and what is in it is not sound.
+    #[error("the snapshot is unsound: {0}")]
+    Unsound(#[from] ScanError),
+    /// It was read, and something in it is missing or refused.
+    #[error("the snapshot is not a whole document: {0:?}")]
+    NotWhole(Judgement),
+    /// yrs failed on it.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl Document {
+    /// An empty document.
+    #[must_use]
+    pub fn new(options: &DocumentOptions) -> Self {
+        let client = yrs::ClientID::new(options.client.get());
+        // The guid names subdocuments, which this is not.
+        let options = yrs::Options {
+            offset_kind: OffsetKind::Utf16,
+            skip_gc: true,
+            cleanup_formatting: false,
+            ..yrs::Options::with_guid_and_client_id("".into(), client)
+        };
+        Self {
+            doc: yrs::Doc::with_options(options),
+            state: State::new(),
+            everything: OnceLock::new(),
+            broken: OnceLock::new(),
+        }
+    }
+
+    /// A document from what [`Document::snapshot`] returned.
+    ///
+    /// The bytes must be what was stored (check that they are undamaged first): this one
+    /// encoding is not scanned before yrs reads it, only what yrs made of it is.
+    ///
+    /// # Errors
+    /// Never an empty document instead of an error: see [`LoadError`].
+    pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, LoadError> {
+        let mut document = Self::new(options);
+        let update = document.guarded(|| yrs::Update::decode_v2(snapshot))?;
+        let update = update.map_err(|error| LoadError::Undecodable(error.to_string()))?;
+        let deletes = document.integrate(update)?;
+        let everything = document.diff(&StateVector::new())?;
+        let scan = scan(&everything)?;
+        match document.state.study(&scan) {
+            (Judgement::Known | Judgement::Fits, lesson) => document.state.learn(lesson),
+            (other, _) => return Err(LoadError::NotWhole(other)),
+        }
+        document.state.learn_deletes(deletes);
+        Ok(document)
+    }
+
+    /// Scans, judges and applies an update v1.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]. An update is applied as a whole or not at all.
+    pub fn apply(&mut self, update: &[u8]) -> Result<Applied, ApplyError> {
+        self.usable()?;
+        self.apply_scanned(&scan(update)?)
+    }
+
+    /// [`Document::apply`] for a caller that has scanned already. It is judged here all the same.
+    ///
+    /// # Errors
+    /// As [`Document::apply`].
+    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, ApplyError> {
+        self.usable()?;
+        let lesson = match self.state.study(scan) {
+            (Judgement::Known, _) => return Ok(Applied::Known),
+            (Judgement::Fits, lesson) => lesson,
+            (other, _) => return Err(ApplyError::NotAdmitted(other)),
+        };
+        let update = self.guarded(|| yrs::Update::decode_v1(scan.bytes()))?;
+        let update = update.map_err(|error| ApplyError::Undecodable(error.to_string()))?;
+        let deletes = self.integrate(update)?;
+        self.state.learn(lesson);
+        self.state.learn_deletes(deletes);
+        Ok(Applied::Added)
+    }
+
+    /// What the document knows.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything that `since` does not have, as an update v1, with all deletions.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn diff(&self, since: &StateVector) -> Result<Bytes, Broken> {
+        self.usable()?;
+        if since.is_empty()
+            && let Some(everything) = self.everything.get()
+        {
+            return Ok(everything.clone());
+        }
+        let vector: yrs::StateVector = since
+            .iter()
+            .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
+            .collect();
+        let update = self.guarded(|| self.doc.transact().encode_diff_v1(&vector))?;
+        let update = Bytes::from(update);
+        Ok(if since.is_empty() {
+            self.everything.get_or_init(|| update).clone()
+        } else {
+            update
+        })
+    }
+
+    /// Everything, in the denser encoding v2, for [`Document::load`]. Not for the wire.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn snapshot(&self) -> Result<Bytes, Broken> {
+        let everything = yrs::StateVector::default();
+        self.guarded(|| self.doc.transact().encode_diff_v2(&everything))
+            .map(Bytes::from)
+    }
+
+    /// Reads from the document. A panic of `read` passes through and harms nothing.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn read<R>(&self, read: impl FnOnce(&yrs::Transaction<'_>) -> R) -> Result<R, Broken> {
+        self.usable()?;
+        Ok(read(&self.doc.transact()))
+    }
+
+    /// Edits the document on this side. Returns what `edit` returned and the update v1 to send and
+    /// to log, if anything changed.
+    ///
+    /// `edit` keeps nothing of the transaction, not even the `Doc`: a transaction that is still
+    /// open blocks this document for ever.
+    ///
+    /// # Errors
+    /// [`Broken`], also if `edit` panics, applies updates by itself, or makes what other documents
+    /// would refuse (types or values nested too deep).
+    pub fn transact<R>(
+        &mut self,
+        edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
+    ) -> Result<(R, Option<Bytes>), Broken> {
+        let (result, update, deletes) = self.in_transaction(|txn| {
+            let result = edit(txn);
+            txn.commit();
+            let changed = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
+            Ok((
+                result,
+                changed.then(|| txn.encode_update_v1()),
+                ranges(txn.delete_set()),
+            ))
+        })?;
+        let Some(update) = update else {
+            return Ok((result, None));
+        };
+        let scan = scan(&update).map_err(|error| self.break_off(error.to_string()))?;
+        match self.state.study(&scan) {
+            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson),
+            (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
+        }
+        self.state.learn_deletes(deletes);
+        Ok((result, Some(Bytes::from(update))))
+    }
+
+    /// Applies to yrs what may be applied; returns all that was deleted, also what yrs deleted by
+    /// itself.
+    fn integrate(&mut self, update: yrs::Update) -> Result<Vec<IdRange>, Broken> {
+        self.in_transaction(|txn| {
+            txn.apply_update(update)
+                .map_err(|error| error.to_string())?;
+            txn.commit();
+            if txn.has_missing_updates() {
+                return Err("yrs left a part of an admitted update pending".to_owned());
+            }
+            Ok(ranges(txn.delete_set()))
+        })
+    }
+
+    /// Runs one transaction. Unless `step` succeeds, the transaction is leaked, because dropping
+    /// it commits it, which may panic once more and abort; and the document is broken.
+    fn in_transaction<R>(
+        &mut self,
+        step: impl FnOnce(&mut yrs::TransactionMut<'_>) -> Result<R, String>,
+    ) -> Result<R, Broken> {
+        self.everything = OnceLock::new();
+        let outcome = self.guarded(|| {
+            let txn = self
+                .doc
+                .try_transact_mut()
+                .map_err(|error| error.to_string())?;
+            let mut txn = ManuallyDrop::new(txn);
+            let result = step(&mut txn)?;
+            drop(ManuallyDrop::into_inner(txn));
+            Ok(result)
+        })?;
+        outcome.map_err(|reason: String| self.break_off(reason))
+    }
+
+    fn guarded<R>(&self, step: impl FnOnce() -> R) -> Result<R, Broken> {
+        self.usable()?;
+        catch_unwind(AssertUnwindSafe(step)).map_err(|panic| self.break_off(message(&*panic)))
+    }
+
+    fn usable(&self) -> Result<(), Broken> {
+        self.broken
+            .get()
+            .map_or(Ok(()), |broken| Err(broken.clone()))
+    }
+
+    fn break_off(&self, reason: String) -> Broken {
+        self.broken.get_or_init(|| Broken { reason }).clone()
+    }
+}
+
+/// The state, not the content: this may be logged.
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document")
+            .field("vector", self.state.vector())
+            .field("broken", &self.broken.get())
+            .finish_non_exhaustive()
+    }
+}
+
+fn ranges(set: &yrs::IdSet) -> Vec<IdRange> {
+    let mut all = Vec::new();
+    for (client, ranges) in set.iter() {
+        let Some(client) = ClientId::new(client.get()) else {
+            continue;
+        };
+        all.extend(ranges.iter().map(|range| IdRange {
+            client,
+            start: range.start,
+            end: range.end,
+        }));
+    }
+    all
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("yrs panicked").to_owned()
+}

@@ -347,6 +347,27 @@ impl<'a> Scan<'a> {
         self.entries[index].clock + self.entries[index].len
     }
 
+    /// One past the last clock of a client's blocks.
+    pub(crate) fn reaches(&self, run: usize) -> Clock {
+        self.end(self.runs[run].end as usize - 1)
+    }
+
+    pub(crate) fn block_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn has_skip(&self) -> bool {
+        (0..self.entries.len()).any(|index| self.is_skip(index))
+    }
+
+    /// The block of a client (among its `blocks`) that has the clock.
+    pub(crate) fn block_at(&self, blocks: Range<usize>, clock: Clock) -> Option<usize> {
+        let entries = self.entries.get(blocks.clone())?;
+        let at = blocks.start + entries.partition_point(|entry| entry.clock <= clock);
+        at.checked_sub(1)
+            .filter(|index| blocks.contains(index) && clock < self.end(*index))
+    }
+
     pub(crate) fn clock(&self, index: usize) -> Clock {
         self.entries[index].clock
     }

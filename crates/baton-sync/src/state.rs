@@ -1,1 +1,207 @@
-//! Skeleton.
+//! What a document knows, kept from what the scanner says, and whether an update may be applied
+//! to it.
+//!
+//! Owns the *state rules*: what is judged about an update only against a document. yrs integrates
+//! past holes, keeps what does not fit yet pending, and is unsound on some of it; so an update is
+//! given to yrs only when all of it can be applied now. [`State`] holds no content and never asks
+//! yrs.
+//!
+//! An update [fits](Judgement::Fits) when
+//! - each client's blocks go on exactly where the document ends, or are known as a whole: no gap,
+//!   no Skip, no block that is known in part;
+//! - every origin, right origin, parent and deleted range is known or in the update itself, and the
+//!   blocks can be put in an order in which each comes after what it refers to;
+//! - a parent is a shared type (or is gone), and types nest at most [`TYPE_DEPTH`] deep: yrs and
+//!   Yjs delete a type by recursion;
+//! - origin and right origin are in the same place: Yjs and yrs disagree which one counts.
+
+mod outline;
+mod settle;
+
+use std::collections::BTreeSet;
+
+use self::outline::Outline;
+use self::settle::{Lesson, Settled, View};
+use crate::delete_set::DeleteSet;
+use crate::scan::{Id, IdRange, Scan};
+use crate::state_vector::StateVector;
+
+/// How many shared types may be inside one another, the root type not counted.
+pub const TYPE_DEPTH: u16 = 256;
+
+/// What a document knows.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    vector: StateVector,
+    deletes: DeleteSet,
+    outline: Outline,
+}
+
+/// What an update is to a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Everything that it inserts and deletes is known: it adds nothing.
+    Known,
+    /// It adds something, and all of it may be applied now.
+    Fits,
+    /// Something must come first. Ask the sender for what is lacking (Step1), or take
+    /// [`State::closed_part`].
+    Gap {
+        /// For some clients, a clock that the document must know first: one obstacle for each
+        /// client whose blocks are held up, not necessarily all of them. Empty if only a Skip over
+        /// what is known stands in the way; then there is nothing to ask for.
+        missing: StateVector,
+    },
+    /// A block is known in part. Ask the sender (Step1): it will cut the block there.
+    Astride {
+        /// The first unit of the block that is not known.
+        at: Id,
+    },
+    /// It breaks a rule that no later state mends. The fault is the sender's.
+    Refused(Refusal),
+}
+
+/// Why an update can never be applied. Nothing that Yjs or yrs makes is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The parent that a block names is not a shared type.
+    #[error("the parent {}:{} is not a shared type", parent.client, parent.clock)]
+    ParentIsNoType {
+        /// The parent.
+        parent: Id,
+    },
+    /// A block's origin is in one type and its right origin in another.
+    #[error("block {}:{} has its origins in two types", at.client, at.clock)]
+    Torn {
+        /// The block.
+        at: Id,
+    },
+    /// Shared types nest deeper than [`TYPE_DEPTH`].
+    #[error("shared types nest too deep")]
+    TooDeep,
+    /// Blocks of different clients refer to one another in a circle.
+    #[error("blocks refer to one another in a circle")]
+    Circular,
+}
+
+impl State {
+    /// Knows nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is inserted.
+    #[must_use]
+    pub const fn vector(&self) -> &StateVector {
+        &self.vector
+    }
+
+    /// What is deleted.
+    #[must_use]
+    pub const fn deletes(&self) -> &DeleteSet {
+        &self.deletes
+    }
+
+    /// Whether everything that `other` knows is known here.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.vector.covers(&other.vector) && self.deletes.covers(&other.deletes)
+    }
+
+    /// What the update is to this state.
+    #[must_use]
+    pub fn judge(&self, scan: &Scan<'_>) -> Judgement {
+        self.settle(scan).judgement()
+    }
+
+    /// What the update is to this state with another laid over it, such as a park's: known is what
+    /// is known to either.
+    #[must_use]
+    pub fn judge_over(&self, over: &Self, scan: &Scan<'_>) -> Judgement {
+        self.settle_over(over, scan).judgement()
+    }
+
+    /// Learns what of the update can be applied: all of one that fits, nothing of one that is
+    /// known, the closed part of any other.
+    ///
+    /// What yrs deletes by itself on applying it (the loser of two values for one key) is not
+    /// in the update and is not learnt here; a [`Document`](crate::document::Document) adds it.
+    pub fn absorb(&mut self, scan: &Scan<'_>) {
+        let lesson = self.settle(scan).lesson(self);
+        self.learn(lesson);
+    }
+
+    /// [`State::absorb`] for a state that is laid over `base`; `base` learns nothing.
+    pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
+        let lesson = base.settle_over(self, scan).lesson(self);
+        self.learn(lesson);
+    }
+
+    /// The largest part of an update that can be applied now, as an update of its own: each
+    /// client's blocks up to the first that cannot come yet, without what refers to others that
+    /// cannot, and the deleted ranges as far as they are known. The blocks are copied verbatim.
+    ///
+    /// `None` if it would add nothing.
+    #[must_use]
+    pub fn closed_part(&self, scan: &Scan<'_>) -> Option<Vec<u8>> {
+        let settled = self.settle(scan);
+        (!settled.adds_nothing()).then(|| settled.emit())
+    }
+
+    /// The names of the root types in which the update inserts or deletes something new.
+    ///
+    /// Complete if the update [fits](Judgement::Fits); what cannot be applied is not looked at.
+    #[must_use]
+    pub fn touched_roots(&self, scan: &Scan<'_>) -> BTreeSet<String> {
+        let settled = self.settle(scan);
+        let mut roots = BTreeSet::new();
+        for root in settled.roots() {
+            if !roots.contains(root) {
+                roots.insert(root.to_owned());
+            }
+        }
+        roots
+    }
+
+    /// Judges, and keeps what would be learnt.
+    pub(crate) fn study(&self, scan: &Scan<'_>) -> (Judgement, Lesson) {
+        let settled = self.settle(scan);
+        (settled.judgement(), settled.lesson(self))
+    }
+
+    pub(crate) fn learn(&mut self, lesson: Lesson) {
+        for insert in lesson.inserts {
+            let IdRange { client, start, end } = insert.range;
+            self.outline.push(client, start, insert.place);
+            self.vector.raise(client, end);
+        }
+        self.learn_deletes(lesson.deletes);
+    }
+
+    pub(crate) fn learn_deletes(&mut self, ranges: impl IntoIterator<Item = IdRange>) {
+        for IdRange { client, start, end } in ranges {
+            self.deletes.insert(client, start, end - start);
+        }
+    }
+
+    fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+        Settled::new(
+            View {
+                base: self,
+                over: None,
+            },
+            scan,
+        )
+    }
+
+    fn settle_over<'u, 's>(&'s self, over: &'s Self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+        Settled::new(
+            View {
+                base: self,
+                over: Some(over),
+            },
+            scan,
+        )
+    }
+}

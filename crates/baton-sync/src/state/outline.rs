@@ -1,0 +1,128 @@
+//! Where each inserted unit is: under which root type, how deep, and whether others can be inside.
+//!
+//! Owns the [`Outline`], run-length coded: a text typed by one person is one run however long it
+//! is, a nested type costs a few. It holds no content, no order and no keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::state_vector::{ClientId, Clock};
+
+/// Where a unit is; `R` names the root type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<R> {
+    /// Nowhere: a GC block, or an item whose neighbours or parent are gone, which becomes one.
+    Gone,
+    /// In a type.
+    At {
+        /// The root type that this type is, or is in.
+        root: R,
+        /// How many types are between them; 0 directly in the root type.
+        depth: u16,
+        /// What the unit is to others.
+        holds: Holds,
+    },
+}
+
+/// Whether a unit can be a parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// No: it is a value, a character, a format.
+    Value,
+    /// Yes: it is a shared type.
+    Type,
+    /// It may have been one, and was deleted; what says that it is inside becomes nothing.
+    Deleted,
+}
+
+impl<R> Place<R> {
+    pub(crate) fn map_root<S>(self, name: impl FnOnce(R) -> S) -> Place<S> {
+        match self {
+            Self::Gone => Place::Gone,
+            Self::At { root, depth, holds } => Place::At {
+                root: name(root),
+                depth,
+                holds,
+            },
+        }
+    }
+}
+
+/// The places of everything inserted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outline {
+    roots: Vec<Arc<str>>,
+    indices: BTreeMap<Arc<str>, u32>,
+    clients: BTreeMap<ClientId, Vec<Stretch>>,
+}
+
+/// From `start` to the next stretch (or to the end of what the client inserted) all is in `place`.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    start: Clock,
+    place: Place<u32>,
+}
+
+impl Outline {
+    /// The place of a unit; `None` before the first stretch of its client. The caller knows that
+    /// the unit is known at all.
+    pub(crate) fn place(&self, client: ClientId, clock: Clock) -> Option<Place<&str>> {
+        let stretches = self.clients.get(&client)?;
+        let at = stretches
+            .partition_point(|stretch| stretch.start <= clock)
+            .checked_sub(1)?;
+        Some(self.named(stretches[at].place))
+    }
+
+    /// The places of the units from `start` to before `end`, one for each stretch.
+    pub(crate) fn places(
+        &self,
+        client: ClientId,
+        start: Clock,
+        end: Clock,
+    ) -> impl Iterator<Item = Place<&str>> {
+        let stretches = self.clients.get(&client).map_or(&[][..], Vec::as_slice);
+        let from = stretches
+            .partition_point(|stretch| stretch.start <= start)
+            .saturating_sub(1);
+        stretches[from..]
+            .iter()
+            .take_while(move |stretch| stretch.start < end)
+            .map(|stretch| self.named(stretch.place))
+    }
+
+    /// The root type's number, or its name if it has none yet.
+    pub(crate) fn lookup(&self, name: &str) -> Result<u32, Arc<str>> {
+        self.indices
+            .get(name)
+            .copied()
+            .ok_or_else(|| Arc::from(name))
+    }
+
+    /// Adds the place of what `client` inserted from `start` on, behind all that it has inserted.
+    pub(crate) fn push(
+        &mut self,
+        client: ClientId,
+        start: Clock,
+        place: Place<Result<u32, Arc<str>>>,
+    ) {
+        let place = place.map_root(|root| root.unwrap_or_else(|name| self.intern(name)));
+        let stretches = self.clients.entry(client).or_default();
+        if stretches.last().is_none_or(|last| last.place != place) {
+            stretches.push(Stretch { start, place });
+        }
+    }
+
+    fn intern(&mut self, name: Arc<str>) -> u32 {
+        let next = self.roots.len() as u32;
+        let index = *self.indices.entry(Arc::clone(&name)).or_insert(next);
+        if index == next {
+            self.roots.push(name);
+        }
+        index
+    }
+
+    fn named(&self, place: Place<u32>) -> Place<&str> {
+        place.map_root(|root| &*self.roots[root as usize])
+    }
+}

@@ -1,0 +1,416 @@
+//! How far an update can be applied: block by block, each when all that it refers to is there.
+//!
+//! Owns the walk that [`State`] judges by, cuts by and learns from. It changes no state.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::outline::{Holds, Place};
+use super::{Judgement, Refusal, State, TYPE_DEPTH};
+use crate::lib0::write_var_uint;
+use crate::scan::{Block, BlockKind, Content, Id, IdRange, Parent, Scan};
+use crate::state_vector::{ClientId, Clock, StateVector};
+
+/// A state, and perhaps another laid over it: known is what is known to either.
+#[derive(Clone, Copy)]
+pub(super) struct View<'s> {
+    pub(super) base: &'s State,
+    pub(super) over: Option<&'s State>,
+}
+
+impl<'s> View<'s> {
+    fn clock(self, client: ClientId) -> Clock {
+        let over = self.over.map_or(0, |over| over.vector.get(client));
+        self.base.vector.get(client).max(over)
+    }
+
+    /// The place of a unit below [`View::clock`].
+    fn place(self, id: Id) -> Place<&'s str> {
+        let base = if id.clock < self.base.vector.get(id.client) {
+            self.base.outline.place(id.client, id.clock)
+        } else {
+            None
+        };
+        let over = || {
+            self.over
+                .and_then(|over| over.outline.place(id.client, id.clock))
+        };
+        base.or_else(over).unwrap_or(Place::Gone)
+    }
+
+    fn is_deleted(self, range: &IdRange) -> bool {
+        let mut clock = range.start;
+        while clock < range.end {
+            let base = self.base.deletes.end_of_range_at(range.client, clock);
+            let over = || self.over?.deletes.end_of_range_at(range.client, clock);
+            match base.or_else(over) {
+                Some(end) => clock = end,
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// How far one client's blocks could be admitted.
+struct Progress {
+    /// The first of its blocks that is new.
+    first: usize,
+    /// The first of its blocks that could not be admitted, or one past the last.
+    next: usize,
+    /// The clock up to which the client is known, with what was admitted.
+    clock: Clock,
+    /// The clients (by index) that wait for a clock of this one, the nearest clock first.
+    waiting: BinaryHeap<Reverse<(Clock, usize)>>,
+}
+
+/// The outcome of the walk.
+pub(super) struct Settled<'u, 's> {
+    view: View<'s>,
+    scan: &'s Scan<'u>,
+    progress: Vec<Progress>,
+    /// For each new block that was admitted, its place.
+    places: Vec<Option<Place<&'s str>>>,
+    /// Clocks that are lacking.
+    missing: StateVector,
+    refusal: Option<Refusal>,
+    astride: Option<Id>,
+}
+
+/// What a state learns from an update, without borrowing from either.
+pub(crate) struct Lesson {
+    pub(super) inserts: Vec<Insert>,
+    pub(super) deletes: Vec<IdRange>,
+}
+
+/// A block that was inserted.
+pub(super) struct Insert {
+    pub(super) range: IdRange,
+    pub(super) place: Place<Result<u32, Arc<str>>>,
+}
+
+impl<'u, 's> Settled<'u, 's> {
+    /// Admits as many blocks as can be: the largest set that refers to nothing unknown.
+    pub(super) fn new(view: View<'s>, scan: &'s Scan<'u>) -> Self {
+        let progress = scan.runs().iter().map(|run| {
+            let blocks = run.blocks();
+            let clock = view.clock(run.client);
+            let waiting = BinaryHeap::new();
+            Progress {
+                first: blocks.start,
+                next: blocks.start,
+                clock,
+                waiting,
+            }
+        });
+        let mut settled = Self {
+            view,
+            scan,
+            progress: progress.collect(),
+            places: vec![None; scan.block_count()],
+            missing: StateVector::new(),
+            refusal: None,
+            astride: None,
+        };
+        let mut ready: Vec<usize> = (0..scan.runs().len()).collect();
+        while let Some(run) = ready.pop() {
+            settled.advance(run);
+            let Progress { clock, waiting, .. } = &mut settled.progress[run];
+            while waiting
+                .peek()
+                .is_some_and(|Reverse((wanted, _))| wanted < clock)
+            {
+                ready.extend(waiting.pop().map(|Reverse((_, waiter))| waiter));
+            }
+        }
+        for range in scan.deletes() {
+            if settled.known(range.client) < range.end {
+                settled.missing.raise(range.client, range.end);
+            }
+        }
+        settled
+    }
+
+    pub(super) fn judgement(&self) -> Judgement {
+        let all_admitted = self
+            .scan
+            .runs()
+            .iter()
+            .zip(&self.progress)
+            .all(|(run, progress)| progress.next == run.blocks().end);
+        if let Some(refusal) = self.refusal {
+            Judgement::Refused(refusal)
+        } else if let Some(at) = self.astride {
+            Judgement::Astride { at }
+        } else if !self.missing.is_empty() {
+            Judgement::Gap {
+                missing: self.missing.clone(),
+            }
+        } else if !all_admitted {
+            Judgement::Refused(Refusal::Circular)
+        } else if self.adds_nothing() {
+            Judgement::Known
+        } else if self.scan.has_skip() {
+            Judgement::Gap {
+                missing: StateVector::new(),
+            }
+        } else {
+            Judgement::Fits
+        }
+    }
+
+    /// Whether nothing that was admitted is new.
+    pub(super) fn adds_nothing(&self) -> bool {
+        self.progress
+            .iter()
+            .all(|progress| progress.first == progress.next)
+            && self.deletes().all(|range| self.view.is_deleted(&range))
+    }
+
+    /// The names of the root types in which something new is inserted or deleted.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &'s str> {
+        let inserted = self.places.iter().flatten().copied();
+        let deleted = self
+            .deletes()
+            .filter(|range| !self.view.is_deleted(range))
+            .flat_map(|range| self.places_in(range));
+        inserted.chain(deleted).filter_map(|place| match place {
+            Place::Gone => None,
+            Place::At { root, .. } => Some(root),
+        })
+    }
+
+    /// The admitted part as an update of its own, from the blocks' own bytes.
+    pub(super) fn emit(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.scan.bytes().len());
+        let admitted = || {
+            let runs = self.scan.runs().iter().zip(&self.progress);
+            runs.filter(|(_, progress)| progress.first < progress.next)
+        };
+        write_var_uint(&mut out, admitted().count() as u64);
+        for (run, progress) in admitted() {
+            write_var_uint(&mut out, (progress.next - progress.first) as u64);
+            write_var_uint(&mut out, run.client.get());
+            write_var_uint(&mut out, u64::from(self.scan.clock(progress.first)));
+            out.extend_from_slice(self.scan.block_bytes(progress.first..progress.next));
+        }
+        let deletes: Vec<IdRange> = self.deletes().collect();
+        let clients = || deletes.chunk_by(|a, b| a.client == b.client);
+        write_var_uint(&mut out, clients().count() as u64);
+        for ranges in clients() {
+            write_var_uint(&mut out, ranges[0].client.get());
+            write_var_uint(&mut out, ranges.len() as u64);
+            for range in ranges {
+                write_var_uint(&mut out, u64::from(range.start));
+                write_var_uint(&mut out, u64::from(range.end - range.start));
+            }
+        }
+        out
+    }
+
+    /// What `state` learns from the admitted part.
+    pub(super) fn lesson(&self, state: &State) -> Lesson {
+        let mut inserts = Vec::new();
+        let mut deletes: Vec<IdRange> = self.deletes().collect();
+        for (run, progress) in self.scan.runs().iter().zip(&self.progress) {
+            for index in progress.first..progress.next {
+                let Some(place) = self.places[index] else {
+                    continue;
+                };
+                let client = run.client;
+                let range = IdRange {
+                    client,
+                    start: self.scan.clock(index),
+                    end: self.scan.end(index),
+                };
+                if matches!(
+                    place,
+                    Place::Gone
+                        | Place::At {
+                            holds: Holds::Deleted,
+                            ..
+                        }
+                ) {
+                    deletes.push(range);
+                }
+                let place = place.map_root(|name| state.outline.lookup(name));
+                inserts.push(Insert { range, place });
+            }
+        }
+        Lesson { inserts, deletes }
+    }
+
+    /// The deleted ranges, as far as what they delete is known or admitted.
+    fn deletes(&self) -> impl Iterator<Item = IdRange> {
+        self.scan.deletes().iter().filter_map(|range| {
+            let end = range.end.min(self.known(range.client));
+            (range.start < end).then_some(IdRange { end, ..*range })
+        })
+    }
+
+    /// Admits blocks of one client until one must wait or cannot be admitted.
+    fn advance(&mut self, run: usize) {
+        let client = self.scan.runs()[run].client;
+        let end = self.scan.runs()[run].blocks().end;
+        while self.progress[run].next < end {
+            let index = self.progress[run].next;
+            let clock = self.progress[run].clock;
+            let (start, past) = (self.scan.clock(index), self.scan.end(index));
+            if past <= clock {
+                self.progress[run].first = index + 1;
+            } else if start > clock || self.scan.is_skip(index) {
+                let lacking = if start > clock { start } else { past };
+                return self.missing.raise(client, lacking);
+            } else if start < clock {
+                self.astride.get_or_insert(Id { client, clock });
+                return;
+            } else {
+                let block = self.scan.block(client, index);
+                if !self.has_references(run, &block) {
+                    return;
+                }
+                match self.place_of(&block) {
+                    Ok(place) => self.places[index] = Some(place),
+                    Err(refusal) => {
+                        self.refusal.get_or_insert(refusal);
+                        return;
+                    }
+                }
+                self.progress[run].clock = past;
+            }
+            self.progress[run].next = index + 1;
+        }
+    }
+
+    /// Whether all that the block refers to is there. If not, its client waits for another's
+    /// blocks in this update, or what is lacking is noted.
+    fn has_references(&mut self, run: usize, block: &Block<'_>) -> bool {
+        let mut complete = true;
+        for id in block.references() {
+            if id.clock < self.known(id.client) {
+                continue;
+            }
+            match self.run_of(id.client) {
+                Some(other) if self.scan.reaches(other) > id.clock => {
+                    self.progress[other].waiting.push(Reverse((id.clock, run)));
+                    return false;
+                }
+                _ => self.missing.raise(id.client, id.clock + 1),
+            }
+            complete = false;
+        }
+        complete
+    }
+
+    /// Where yrs will put the block: in its parent, or where its origin is, or its right origin.
+    fn place_of(&self, block: &Block<'u>) -> Result<Place<&'s str>, Refusal>
+    where
+        'u: 's,
+    {
+        let BlockKind::Item(content) = block.kind else {
+            return Ok(Place::Gone);
+        };
+        let (root, depth) = match block.parent {
+            Parent::Root(name) => (name, 0),
+            Parent::Id(parent) => match self.place(parent) {
+                Place::At {
+                    root,
+                    depth,
+                    holds: Holds::Type,
+                } if depth < TYPE_DEPTH => (root, depth + 1),
+                Place::At {
+                    holds: Holds::Type, ..
+                } => return Err(Refusal::TooDeep),
+                Place::At {
+                    holds: Holds::Value,
+                    ..
+                } => {
+                    return Err(Refusal::ParentIsNoType { parent });
+                }
+                Place::At {
+                    holds: Holds::Deleted,
+                    ..
+                }
+                | Place::Gone => return Ok(Place::Gone),
+            },
+            Parent::Inherited => {
+                let left = block.origin.map_or(Place::Gone, |id| self.place(id));
+                let right = block.right_origin.map_or(Place::Gone, |id| self.place(id));
+                match (left, right) {
+                    (Place::At { root, depth, .. }, Place::Gone)
+                    | (Place::Gone, Place::At { root, depth, .. }) => (root, depth),
+                    (
+                        Place::At { root, depth, .. },
+                        Place::At {
+                            root: r, depth: d, ..
+                        },
+                    ) => {
+                        if (root, depth) != (r, d) {
+                            let Block { client, clock, .. } = *block;
+                            return Err(Refusal::Torn {
+                                at: Id { client, clock },
+                            });
+                        }
+                        (root, depth)
+                    }
+                    (Place::Gone, Place::Gone) => return Ok(Place::Gone),
+                }
+            }
+        };
+        let holds = match content {
+            Content::Type => Holds::Type,
+            Content::Deleted => Holds::Deleted,
+            _ => Holds::Value,
+        };
+        Ok(Place::At { root, depth, holds })
+    }
+
+    /// The place of a unit that is known or was admitted.
+    fn place(&self, id: Id) -> Place<&'s str> {
+        if id.clock < self.view.clock(id.client) {
+            return self.view.place(id);
+        }
+        let admitted = self.run_of(id.client).and_then(|run| {
+            let blocks = self.scan.runs()[run].blocks();
+            self.places[self.scan.block_at(blocks, id.clock)?]
+        });
+        admitted.unwrap_or(Place::Gone)
+    }
+
+    fn places_in(&self, range: IdRange) -> Vec<Place<&'s str>> {
+        let IdRange { client, start, end } = range;
+        let states = [Some(self.view.base), self.view.over];
+        let mut places: Vec<_> = states
+            .into_iter()
+            .flatten()
+            .flat_map(|state| {
+                state
+                    .outline
+                    .places(client, start, end.min(state.vector.get(client)))
+            })
+            .collect();
+        if let Some(run) = self.run_of(client) {
+            let blocks = self.progress[run].first..self.progress[run].next;
+            let inside =
+                |index: &usize| self.scan.clock(*index) < end && start < self.scan.end(*index);
+            places.extend(blocks.filter(inside).filter_map(|index| self.places[index]));
+        }
+        places
+    }
+
+    /// The clock up to which a client is known, with what was admitted.
+    fn known(&self, client: ClientId) -> Clock {
+        match self.run_of(client) {
+            Some(run) => self.progress[run].clock,
+            None => self.view.clock(client),
+        }
+    }
+
+    fn run_of(&self, client: ClientId) -> Option<usize> {
+        self.scan
+            .runs()
+            .binary_search_by(|run| client.cmp(&run.client))
+            .ok()
+    }
+}
