@@ -1,19 +1,43 @@
 //! One document's end of the log: appending, snapshots, and watching what is durable.
+//!
+//! Owns the document's last position, which no one else assigns. Never blocks and never touches the
+//! store: it only pushes to the queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::error::LogError;
-use crate::types::{Durability, Position, Urgency};
+use crate::log::Handle;
+use crate::queue::{Charge, Waiting, WaitingSnapshot, Watched};
+use crate::types::{Durability, Loaded, Position, Urgency};
+
+/// The largest record that needs no reservation.
+const SMALL_RECORD_BYTES: usize = 4 << 10;
+
+/// Counted in the queue for any record, so that a flood of empty ones is bounded as well.
+const LEAST_CHARGE: usize = 64;
 
 /// Room in the log's queue, got from [`Log::reserve`](crate::Log::reserve). Dropped unused, it goes
 /// back at once; spent on a record, it goes back when the record is durable.
 #[derive(Debug)]
 pub struct Reservation {
+    permit: OwnedSemaphorePermit,
     bytes: usize,
 }
 
 impl Reservation {
+    pub(crate) fn new(permit: OwnedSemaphorePermit, bytes: usize) -> Reservation {
+        Reservation { permit, bytes }
+    }
+
+    /// What a reservation of so many bytes takes from the queue's room.
+    pub(crate) fn charge(bytes: usize) -> usize {
+        bytes.max(LEAST_CHARGE)
+    }
+
     /// The bytes that this still covers.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -22,8 +46,20 @@ impl Reservation {
 
     /// Takes `bytes` off into a reservation of their own; `None` if this holds fewer.
     pub fn split(&mut self, bytes: usize) -> Option<Reservation> {
-        self.bytes = self.bytes.checked_sub(bytes)?;
-        Some(Reservation { bytes })
+        let left = self.bytes.checked_sub(bytes)?;
+        let permit = self.permit.split(bytes)?;
+        self.bytes = left;
+        Some(Reservation { permit, bytes })
+    }
+
+    /// The part that a record of so many bytes needs; the rest goes back.
+    fn spend(mut self, len: usize) -> OwnedSemaphorePermit {
+        let surplus = self
+            .permit
+            .num_permits()
+            .saturating_sub(Reservation::charge(len));
+        drop(self.permit.split(surplus));
+        self.permit
     }
 }
 
@@ -31,90 +67,209 @@ impl Reservation {
 /// becomes durable all the same.
 #[derive(Debug)]
 pub struct DocumentLog {
-    last: Position,
-    watch: watch::Sender<Durability>,
+    log: Arc<Handle>,
+    watched: Arc<Watched>,
+    /// 0 until something is appended, so that a name that was only looked at leaves no trace.
+    id: u64,
+    base: u64,
+    last: u64,
+    /// Of the records after `base`.
+    lengths: VecDeque<u32>,
+    tail_bytes: u64,
 }
 
 impl DocumentLog {
-    /// Appends a record and gives its position. Never blocks; log order is call order.
+    pub(crate) fn new(
+        log: Arc<Handle>,
+        watched: Arc<Watched>,
+        id: u64,
+        base: u64,
+        loaded: &Loaded,
+    ) -> DocumentLog {
+        let lengths: VecDeque<u32> = loaded
+            .tail
+            .iter()
+            .map(|(_, record)| length(record))
+            .collect();
+        DocumentLog {
+            log,
+            watched,
+            id,
+            base,
+            last: base + lengths.len() as u64,
+            tail_bytes: lengths.iter().map(|&len| u64::from(len)).sum(),
+            lengths,
+        }
+    }
+
+    /// Appends a record and gives its position. Never blocks; log order is call order. The record is
+    /// durable when [`durable`](Self::durable) has reached the position, and not before.
     ///
     /// # Errors
-    /// [`LogError::ReservationTooSmall`], [`LogError::RecordTooLarge`], [`LogError::Poisoned`],
-    /// [`LogError::Closed`]. In every case nothing was appended and the reservation is given back.
-    #[expect(clippy::needless_pass_by_value, reason = "first signature")]
+    /// [`LogError::ReservationTooSmall`], [`LogError::ForeignReservation`],
+    /// [`LogError::Poisoned`], [`LogError::Closed`]. In every case nothing was appended and the
+    /// reservation is given back.
     pub fn append(
         &mut self,
         reservation: Reservation,
         record: Bytes,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
-        let _ = (reservation, record, urgency);
-        Err(LogError::Closed)
+        if !Arc::ptr_eq(reservation.permit.semaphore(), &self.log.shared.room) {
+            return Err(LogError::ForeignReservation);
+        }
+        let (len, reserved) = (record.len(), reservation.bytes);
+        if len > reserved {
+            return Err(LogError::ReservationTooSmall { len, reserved });
+        }
+        let permit = reservation.spend(len);
+        self.push(record, Charge::Reserved(permit), urgency)
     }
 
-    /// Appends a record of at most 4 KiB without a reservation, for records made by timers.
+    /// Appends a record of at most 4 KiB without a reservation, for records made by timers, which
+    /// have nobody to wait for room. They have a share of their own beyond the queue's:
+    /// [`LogOptions::small_queue_bytes`](crate::LogOptions::small_queue_bytes), over all documents.
     ///
     /// # Errors
-    /// As [`append`](Self::append), and [`LogError::QueueFull`] when
-    /// [`LogOptions::small_queue_bytes`](crate::LogOptions::small_queue_bytes) wait already.
-    #[expect(clippy::needless_pass_by_value, reason = "first signature")]
+    /// [`LogError::RecordTooLarge`], [`LogError::QueueFull`] when that share is used up (try again
+    /// when some of it is durable), [`LogError::Poisoned`], [`LogError::Closed`]. In every case
+    /// nothing was appended.
     pub fn append_small(&mut self, record: Bytes, urgency: Urgency) -> Result<Position, LogError> {
-        let _ = (record, urgency);
-        Err(LogError::Closed)
+        let (len, limit) = (record.len(), SMALL_RECORD_BYTES);
+        if len > limit {
+            return Err(LogError::RecordTooLarge { len, limit });
+        }
+        let share = self.log.shared.options.small_queue_bytes;
+        let charge = Charge::Small {
+            bytes: Reservation::charge(len),
+            limit: share,
+        };
+        self.push(record, charge, urgency)
     }
 
-    /// Stores a snapshot that stands for every record up to and including `at`.
+    fn push(
+        &mut self,
+        record: Bytes,
+        charge: Charge,
+        urgency: Urgency,
+    ) -> Result<Position, LogError> {
+        let len = length(&record);
+        let (id, position) = (self.known_id(), self.last + 1);
+        let watched = self.watched.clone();
+        let waiting = Waiting {
+            id,
+            position,
+            bytes: record,
+            watched,
+        };
+        self.log.shared.queue.push(waiting, charge, urgency)?;
+        self.last = position;
+        self.lengths.push_back(len);
+        self.tail_bytes += u64::from(len);
+        Ok(Position::new(position))
+    }
+
+    /// Stores a snapshot that stands for every record up to and including `at`, which are then no
+    /// longer needed. Never blocks. It is written when `at` is durable, together with that fact:
+    /// after a crash there is either this snapshot or all that it stands for.
+    ///
+    /// The bytes wait in memory outside the queue's bound, at most one snapshot for each document:
+    /// a newer one takes the place of one that still waits. [`Log::flush`](crate::Log::flush) tells
+    /// when it is durable. A snapshot at the position of the last one replaces that.
     ///
     /// # Errors
-    /// [`LogError::SnapshotOutOfRange`], [`LogError::Poisoned`], [`LogError::Closed`].
-    #[expect(clippy::needless_pass_by_value, reason = "first signature")]
+    /// [`LogError::SnapshotOutOfRange`] unless `at` is between the last snapshot and
+    /// [`last`](Self::last); [`LogError::Poisoned`], [`LogError::Closed`]. In every case nothing was
+    /// stored.
     pub fn snapshot(&mut self, at: Position, bytes: Bytes) -> Result<(), LogError> {
-        let _ = (at, bytes);
-        Err(LogError::Closed)
+        let (from, to) = (Position::new(self.base), self.last());
+        if at < from || at > to {
+            return Err(LogError::SnapshotOutOfRange { at, from, to });
+        }
+        self.push_snapshot(at, Some(bytes))
     }
 
     /// Drops everything stored up to [`last`](Self::last). The name and the position stay, so that
     /// the next record still comes after all that ever was.
     ///
     /// # Errors
-    /// [`LogError::Poisoned`], [`LogError::Closed`].
+    /// [`LogError::Poisoned`], [`LogError::Closed`]. Nothing was dropped.
     pub fn erase(&mut self) -> Result<(), LogError> {
-        Err(LogError::Closed)
+        self.push_snapshot(self.last(), None)
+    }
+
+    fn push_snapshot(&mut self, at: Position, bytes: Option<Bytes>) -> Result<(), LogError> {
+        let (id, watched) = (self.known_id(), self.watched.clone());
+        let at = at.get();
+        self.log
+            .shared
+            .queue
+            .push_snapshot(id, WaitingSnapshot { at, bytes, watched })?;
+        let gone = self.lengths.drain(..(at - self.base) as usize);
+        self.tail_bytes -= gone.map(u64::from).sum::<u64>();
+        if self.lengths.is_empty() {
+            self.lengths = VecDeque::new();
+        }
+        (self.id, self.base) = (id, at);
+        Ok(())
+    }
+
+    fn known_id(&self) -> u64 {
+        if self.id == 0 {
+            self.log.shared.new_id()
+        } else {
+            self.id
+        }
     }
 
     /// The document's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        ""
+        &self.watched.name
     }
 
     /// The position of the last appended record, durable or not.
     #[must_use]
     pub fn last(&self) -> Position {
-        self.last
+        Position::new(self.last)
     }
 
     /// The position up to which everything is durable. Stays where it was once the log is poisoned.
     #[must_use]
     pub fn durable(&self) -> Position {
-        self.last
+        self.watched.durable()
     }
 
-    /// Tells each advance of [`durable`](Self::durable), and the failure of the log.
+    /// Tells each advance of [`durable`](Self::durable), and the failure of the log. A receiver
+    /// that is slow misses steps in between, never the latest.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Durability> {
-        self.watch.subscribe()
+        self.watched.subscribe()
     }
 
-    /// Bytes of the records since the last snapshot.
+    /// Bytes of the records since the last snapshot, whether or not that is durable yet.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
-        0
+        self.tail_bytes
     }
 
-    /// Number of the records since the last snapshot.
+    /// Number of the records since the last snapshot, whether or not that is durable yet.
     #[must_use]
     pub fn tail_records(&self) -> u64 {
-        0
+        self.last - self.base
     }
+}
+
+impl Drop for DocumentLog {
+    fn drop(&mut self) {
+        let shared = &self.log.shared;
+        shared
+            .names
+            .release(&self.watched.name, self.id, shared.queue.pushed());
+    }
+}
+
+/// No record reaches 4 GiB: `max_record_bytes` is at most `queue_bytes`, which is less.
+fn length(record: &Bytes) -> u32 {
+    u32::try_from(record.len()).unwrap_or(u32::MAX)
 }

@@ -99,7 +99,12 @@ pub enum LogError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// The reservation holds fewer bytes than the record, or belongs to another log.
+    /// The reservation was made at another log.
+    #[error(
+        "the reservation belongs to another log; nothing was appended; this is the caller's mistake"
+    )]
+    ForeignReservation,
+    /// The reservation holds fewer bytes than the record.
     #[error(
         "a reservation of {reserved} bytes does not cover a record of {len}; nothing was appended; this is the caller's mistake"
     )]

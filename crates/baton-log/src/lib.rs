@@ -1,9 +1,18 @@
 //! The ordered durable log of each document, with snapshots, of bytes that it does not read.
 
+mod committer;
 mod document;
+mod engine;
 mod error;
+mod format;
+mod index;
+mod load;
 mod log;
+mod names;
 mod options;
+mod plan;
+mod queue;
+mod recovery;
 mod store;
 mod types;
 

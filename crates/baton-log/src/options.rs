@@ -22,6 +22,9 @@ pub struct LogOptions {
     pub small_queue_bytes: usize,
     /// The largest record. At most `queue_bytes`. Default 64 MiB.
     pub max_record_bytes: usize,
+    /// Journals smaller than this are left as they are; in a larger one of which over half is no
+    /// longer needed, what is still needed is moved together. Default 8 MiB.
+    pub relocate_bytes: u64,
     /// The embedded store's page cache. Default 64 MiB.
     pub cache_bytes: usize,
 }
@@ -34,6 +37,7 @@ impl Default for LogOptions {
             queue_bytes: 64 << 20,
             small_queue_bytes: 4 << 20,
             max_record_bytes: 64 << 20,
+            relocate_bytes: 8 << 20,
             cache_bytes: 64 << 20,
         }
     }

@@ -1,31 +1,66 @@
-//! A store in memory: durable as long as the process lives.
+//! A store in memory: durable as long as the process lives. For tests, demos and embedding.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{Batch, Store, StoreError, Table, View};
 
+type Tables = BTreeMap<(u8, u64), Bytes>;
+
 /// A [`Store`] in memory. Clones share the rows, so that a log can be stopped and started on them.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore {}
+pub struct MemoryStore {
+    tables: Arc<Mutex<Arc<Tables>>>,
+}
 
-struct MemoryView;
-
-impl Store for MemoryStore {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        Ok(Box::new(MemoryView))
-    }
-
-    fn commit(&mut self, _batch: Batch) -> Result<(), StoreError> {
-        Err(StoreError::new("committing", "not built yet"))
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
     }
 }
 
-impl View for MemoryView {
-    fn get(&self, _table: Table, _key: u64) -> Result<Option<Bytes>, StoreError> {
-        Ok(None)
+impl Store for MemoryStore {
+    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+        Ok(Box::new(MemoryView {
+            tables: self.tables.lock().clone(),
+        }))
     }
 
-    fn scan(&self, _table: Table, _each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+    /// While a view lives, the map (not the rows) is copied once.
+    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mut tables = self.tables.lock();
+        let tables = Arc::make_mut(&mut tables);
+        for (table, key) in batch.deletes {
+            tables.remove(&(table as u8, key));
+        }
+        for (table, key, value) in batch.puts {
+            tables.insert((table as u8, key), value);
+        }
+        Ok(())
+    }
+}
+
+struct MemoryView {
+    tables: Arc<Tables>,
+}
+
+impl View for MemoryView {
+    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.tables.get(&(table as u8, key)).cloned())
+    }
+
+    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+        for ((_, key), value) in self
+            .tables
+            .range((table as u8, 0)..=(table as u8, u64::MAX))
+        {
+            each(*key, value);
+        }
         Ok(())
     }
 }

@@ -1,9 +1,13 @@
-//! What the log asks of a store: ordered tables of bytes and an atomic, durable commit.
+//! What the log asks of a store: four ordered tables of bytes, an unmoving view and an atomic, durable
+//! commit.
 //!
-//! A store knows keys and values and nothing of what they mean: layout and checksums are the log's.
+//! A store knows keys and values and nothing of what they mean: layout and checksums are the log's, and
+//! are the same on every store.
 
 mod embedded;
 mod memory;
+
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
@@ -17,10 +21,20 @@ pub enum Table {
     Meta,
     /// One row for each document.
     Documents,
-    /// One row for each group commit.
+    /// One row for each group commit (several for a large one).
     Journal,
     /// At most one row for each document.
     Snapshots,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 4] = [
+        Table::Meta,
+        Table::Documents,
+        Table::Journal,
+        Table::Snapshots,
+    ];
 }
 
 /// What one commit changes: all of it, or nothing.
@@ -28,13 +42,14 @@ pub enum Table {
 pub struct Batch {
     /// Rows to write, replacing what is there.
     pub puts: Vec<(Table, u64, Bytes)>,
-    /// Rows to remove; removing what is not there is no error.
+    /// Rows to remove; removing what is not there is no error. Never a row of `puts`.
     pub deletes: Vec<(Table, u64)>,
 }
 
-/// A place that keeps the log's rows.
+/// A place that keeps the log's rows. The log is the only user of it, from one thread at a time.
 pub trait Store: Send + 'static {
-    /// A view of what is committed now, unmoved by later commits.
+    /// A view of what is committed now, unmoved by later commits. Kept only as long as one document
+    /// is being read.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -50,10 +65,10 @@ pub trait Store: Send + 'static {
 
 /// An unmoving view of a [`Store`].
 pub trait View {
-    /// The row with this key.
+    /// The row with this key, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read. A row that cannot be read is never `None`.
     fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError>;
 
     /// Every row of a table, in the order of the keys.
@@ -65,16 +80,32 @@ pub trait View {
 
 /// Why a store failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing}: {reason}")]
-pub struct StoreError {
-    doing: &'static str,
-    reason: String,
+#[non_exhaustive]
+pub enum StoreError {
+    /// Somebody else has the store open.
+    #[error("{} is in use by another process", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store could not do its work.
+    #[error("{doing}: {reason}")]
+    Failed {
+        /// What it was about.
+        doing: &'static str,
+        /// What went wrong, in the words of the store or the system.
+        reason: String,
+    },
 }
 
 impl StoreError {
     /// An error from what was being done and what went wrong.
-    pub fn new(doing: &'static str, reason: impl ToString) -> StoreError {
-        StoreError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors are handed over, not lent"
+    )]
+    pub fn failed(doing: &'static str, reason: impl ToString) -> StoreError {
+        StoreError::Failed {
             doing,
             reason: reason.to_string(),
         }
