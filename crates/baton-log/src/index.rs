@@ -1,0 +1,283 @@
+//! What the store holds, in memory: each document's runs of records and each journal row's use.
+//!
+//! Plain data, changed only after the commit that made the change durable. Decides which rows are no
+//! longer needed and which are worth moving; reads and writes nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Counted for a record beside its bytes, so that rows of tiny records have a weight as well.
+const RECORD_WEIGHT: u64 = 16;
+
+/// Consecutive records of one document in one journal row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) first: u64,
+    pub(crate) commit: u64,
+    pub(crate) count: u32,
+    pub(crate) weight: u32,
+}
+
+impl Run {
+    pub(crate) fn new(first: u64, count: u64, bytes: u64, commit: u64) -> Run {
+        let weight = u32::try_from(bytes + count * RECORD_WEIGHT).unwrap_or(u32::MAX);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Run {
+            first,
+            commit,
+            count,
+            weight,
+        }
+    }
+
+    /// The position after the last record.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + u64::from(self.count)
+    }
+
+    /// Cuts off the records up to and including `base`; gives the weight that went. The weight of a
+    /// part is an estimate, that of the whole is exact, and the parts add up to it.
+    fn trim(&mut self, base: u64) -> u32 {
+        let gone = (base + 1)
+            .saturating_sub(self.first)
+            .min(u64::from(self.count));
+        let weight = if gone == u64::from(self.count) {
+            self.weight
+        } else {
+            (u64::from(self.weight) * gone / u64::from(self.count)) as u32
+        };
+        self.first += gone;
+        self.count -= gone as u32;
+        self.weight -= weight;
+        weight
+    }
+}
+
+/// What is stored of one document.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) name: Arc<str>,
+    pub(crate) base: u64,
+    pub(crate) has_snapshot: bool,
+    /// The last durable position.
+    pub(crate) last: u64,
+    /// In the order of positions, all after the base.
+    pub(crate) runs: VecDeque<Run>,
+    /// Why the document cannot be opened.
+    pub(crate) damage: Option<Arc<str>>,
+}
+
+impl Document {
+    pub(crate) fn new(name: Arc<str>, base: u64, has_snapshot: bool) -> Document {
+        Document {
+            name,
+            base,
+            has_snapshot,
+            last: base,
+            runs: VecDeque::new(),
+            damage: None,
+        }
+    }
+
+    /// The document cannot be opened. The first reason stays.
+    pub(crate) fn damage(&mut self, what: String) {
+        self.damage.get_or_insert_with(|| what.into());
+    }
+}
+
+/// How much of a journal row is needed, in weights.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    total: u64,
+    live: u64,
+    live_runs: u32,
+}
+
+/// The index of a whole store.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// By document id; ids are dense and start at 1.
+    documents: Vec<Option<Document>>,
+    stored: usize,
+    rows: BTreeMap<u64, Usage>,
+    dead: BTreeSet<u64>,
+    sparse: BTreeSet<u64>,
+    total: u64,
+    live: u64,
+}
+
+impl Index {
+    pub(crate) fn document(&self, id: u64) -> Option<&Document> {
+        self.documents.get(id as usize)?.as_ref()
+    }
+
+    pub(crate) fn document_mut(&mut self, id: u64) -> Option<&mut Document> {
+        self.documents.get_mut(id as usize)?.as_mut()
+    }
+
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (u64, &Document)> {
+        let numbered = self.documents.iter().enumerate();
+        numbered.filter_map(|(id, document)| Some((id as u64, document.as_ref()?)))
+    }
+
+    pub(crate) fn stored(&self) -> usize {
+        self.stored
+    }
+
+    /// The id after the highest.
+    pub(crate) fn next_id(&self) -> u64 {
+        (self.documents.len() as u64).max(1)
+    }
+
+    pub(crate) fn insert_document(&mut self, id: u64, document: Document) {
+        let slot = id as usize;
+        if self.documents.len() <= slot {
+            self.documents.resize_with(slot + 1, || None);
+        }
+        self.stored += usize::from(self.documents[slot].is_none());
+        self.documents[slot] = Some(document);
+    }
+
+    /// Adds a run that a row holds. `live` is what is left of it behind the document's base.
+    pub(crate) fn add_run(&mut self, id: u64, mut run: Run) {
+        let Some(document) = self.document_mut(id) else {
+            return;
+        };
+        let (whole, commit) = (run.weight, run.commit);
+        let gone = run.trim(document.base);
+        document.last = document.last.max(run.end() - 1);
+        let lives = run.count > 0;
+        if lives {
+            document.runs.push_back(run);
+        }
+        self.rows.entry(commit).or_default();
+        self.change(commit, |usage| {
+            usage.total += u64::from(whole);
+            usage.live += u64::from(whole - gone);
+            usage.live_runs += u32::from(lives);
+        });
+    }
+
+    /// A row none of whose records is needed.
+    pub(crate) fn add_dead_row(&mut self, commit: u64) {
+        self.rows.entry(commit).or_default();
+        self.change(commit, |_| ());
+    }
+
+    /// A row was written that holds these runs, moved from elsewhere.
+    pub(crate) fn move_run(&mut self, id: u64, first: u64, to: u64) {
+        let Some(document) = self.document_mut(id) else {
+            return;
+        };
+        let Ok(at) = document.runs.binary_search_by_key(&first, |run| run.first) else {
+            return;
+        };
+        let run = &mut document.runs[at];
+        let (from, weight) = (
+            std::mem::replace(&mut run.commit, to),
+            u64::from(run.weight),
+        );
+        self.change(from, |usage| {
+            usage.live -= weight;
+            usage.live_runs -= 1;
+        });
+        self.rows.entry(to).or_default();
+        self.change(to, |usage| {
+            usage.total += weight;
+            usage.live += weight;
+            usage.live_runs += 1;
+        });
+    }
+
+    /// The records up to and including `base` are no longer needed.
+    pub(crate) fn set_base(&mut self, id: u64, base: u64, has_snapshot: bool) {
+        let Some(document) = self.document_mut(id) else {
+            return;
+        };
+        document.base = base;
+        document.has_snapshot = has_snapshot;
+        document.last = document.last.max(base);
+        let mut gone = Vec::new();
+        while let Some(run) = document.runs.front_mut() {
+            if run.first > base {
+                break;
+            }
+            let (commit, weight) = (run.commit, run.trim(base));
+            let whole = run.count == 0;
+            gone.push((commit, u64::from(weight), u32::from(whole)));
+            if !whole {
+                break;
+            }
+            document.runs.pop_front();
+        }
+        if document.runs.is_empty() {
+            document.runs = VecDeque::new();
+        }
+        for (commit, weight, runs) in gone {
+            self.change(commit, |usage| {
+                usage.live -= weight;
+                usage.live_runs -= runs;
+            });
+        }
+    }
+
+    /// The row is no longer in the store.
+    pub(crate) fn remove_row(&mut self, commit: u64) {
+        if let Some(usage) = self.rows.remove(&commit) {
+            self.total -= usage.total;
+            self.live -= usage.live;
+        }
+        self.dead.remove(&commit);
+        self.sparse.remove(&commit);
+    }
+
+    /// The row is to stay where it is until the next start, because it cannot be read.
+    pub(crate) fn pin_row(&mut self, commit: u64) {
+        self.remove_row(commit);
+    }
+
+    /// Rows that can be deleted.
+    pub(crate) fn dead(&self) -> impl Iterator<Item = u64> {
+        self.dead.iter().copied()
+    }
+
+    /// Rows to move, oldest first, if the journal is larger than `threshold` and mostly dead.
+    pub(crate) fn worth_moving(&self, threshold: u64) -> impl Iterator<Item = (u64, u64)> {
+        let worth = self.total > threshold && self.live * 2 < self.total;
+        let rows = self.sparse.iter().filter(move |_| worth);
+        rows.map(|commit| {
+            (
+                *commit,
+                self.rows.get(commit).map_or(0, |usage| usage.total),
+            )
+        })
+    }
+
+    /// Whether there is anything to delete or to move.
+    pub(crate) fn has_chores(&self, threshold: u64) -> bool {
+        !self.dead.is_empty() || self.worth_moving(threshold).next().is_some()
+    }
+
+    /// Changes the usage of a row, unless the row is pinned.
+    fn change(&mut self, commit: u64, change: impl FnOnce(&mut Usage)) {
+        let Some(usage) = self.rows.get_mut(&commit) else {
+            return;
+        };
+        self.total -= usage.total;
+        self.live -= usage.live;
+        change(usage);
+        self.total += usage.total;
+        self.live += usage.live;
+        let (dead, sparse) = (usage.live_runs == 0, usage.live * 2 < usage.total);
+        place(&mut self.dead, commit, dead);
+        place(&mut self.sparse, commit, sparse && !dead);
+    }
+}
+
+fn place(set: &mut BTreeSet<u64>, commit: u64, belongs: bool) {
+    if belongs {
+        set.insert(commit);
+    } else {
+        set.remove(&commit);
+    }
+}

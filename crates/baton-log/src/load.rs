@@ -1,0 +1,92 @@
+//! Reading what is stored of one document, verified and complete, or an error.
+//!
+//! Reads from a view and decides nothing; a part that is missing or wrong is an error of that
+//! document, never a shorter answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::LogError;
+use crate::format::journal::{Row, Run as StoredRun};
+use crate::format::{Wrong, decode_snapshot};
+use crate::index::{Document, Run};
+use crate::store::{Table, View};
+use crate::types::{Loaded, Position};
+
+/// Reads a document as the index describes it. The view must be of the same moment.
+pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Loaded, LogError> {
+    let damaged = |what: String| LogError::Damaged {
+        document: document.name.clone(),
+        what: what.into(),
+    };
+    if let Some(what) = &document.damage {
+        return Err(LogError::Damaged {
+            document: document.name.clone(),
+            what: what.clone(),
+        });
+    }
+    let get = |table, key| {
+        view.get(table, key).map_err(|source| LogError::Load {
+            document: document.name.clone(),
+            source: Arc::new(source),
+        })
+    };
+    let mut snapshot = None;
+    if document.has_snapshot {
+        let row = get(Table::Snapshots, id)?
+            .ok_or_else(|| damaged("its snapshot is missing".to_owned()))?;
+        let (at, bytes) = decode_snapshot(id, &row)
+            .map_err(|Wrong(what)| damaged(format!("snapshot of document #{id}: {what}")))?;
+        if at != document.base {
+            return Err(damaged(format!(
+                "its snapshot is at {at}, not at {}",
+                document.base
+            )));
+        }
+        snapshot = Some((Position::new(at), bytes));
+    }
+    let mut tail = Vec::new();
+    let (mut row, mut commit) = (Bytes::new(), None);
+    for run in &document.runs {
+        if commit != Some(run.commit) {
+            row = get(Table::Journal, run.commit)?.unwrap_or_default();
+            commit = Some(run.commit);
+        }
+        read_run(&row, id, run, &mut tail).map_err(|Wrong(what)| {
+            damaged(format!(
+                "journal commit {} of document #{id}: {what}",
+                run.commit
+            ))
+        })?;
+    }
+    Ok(Loaded { snapshot, tail })
+}
+
+fn read_run(
+    row: &[u8],
+    id: u64,
+    run: &Run,
+    tail: &mut Vec<(Position, Bytes)>,
+) -> Result<(), Wrong> {
+    let stored = find(row, id, run)?;
+    let records = stored.records()?;
+    let wanted = &records[(run.first - stored.first) as usize..];
+    // Copied together, so that a record that is kept does not keep a row of other documents.
+    let mut rest = Bytes::from(wanted.concat());
+    for (position, record) in (run.first..).zip(wanted) {
+        tail.push((Position::new(position), rest.split_to(record.len())));
+    }
+    Ok(())
+}
+
+/// The stored run that ends where the run of the index does; its front may no longer be needed.
+fn find<'a>(row: &'a [u8], id: u64, run: &Run) -> Result<StoredRun<'a>, Wrong> {
+    for stored in Row::parse(run.commit, row)?.runs() {
+        let stored = stored?;
+        if stored.id == id && stored.end() == run.end() && stored.first <= run.first {
+            return Ok(stored);
+        }
+    }
+    Err(Wrong("the records are not in it"))
+}

@@ -1,0 +1,274 @@
+//! What one commit changes: rows for the store, and the same change for the index.
+//!
+//! A plan is made from the index as it is, and applied to the index only after the store has
+//! committed it. It reads rows that are to be moved and writes nothing itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use crate::engine::Engine;
+use crate::format::journal::{Kind, Row, RowBuilder};
+use crate::format::{DocumentRow, Meta, VERSION, Wrong, encode_snapshot};
+use crate::index::{Document, Index, Run};
+use crate::queue::{Taken, Waiting};
+use crate::store::{Batch, Table, View};
+
+/// A row is closed when it has this many bytes, so that reading one document's record never means
+/// reading much more than that (a larger record has a row of its own).
+const ROW_BYTES: usize = 256 << 10;
+
+/// Bounds on the tidying that one commit does.
+const DELETED_ROWS: usize = 256;
+const MOVED_ROWS: usize = 64;
+const MOVED_BYTES: u64 = 4 << 20;
+
+/// One commit.
+pub(crate) struct Plan {
+    pub(crate) batch: Batch,
+    next_commit: u64,
+    born: Vec<(u64, Arc<str>)>,
+    runs: Vec<(u64, Run)>,
+    moved: Vec<(u64, u64, u64)>,
+    bases: Vec<(u64, u64, bool)>,
+    deleted: Vec<u64>,
+    pinned: Vec<u64>,
+}
+
+impl Plan {
+    /// Plans the commit of what was taken, together with some tidying. Sorts the records by document.
+    pub(crate) fn new(engine: &Engine, taken: &mut Taken, relocate_bytes: u64) -> Plan {
+        let mut plan = Plan {
+            batch: Batch::default(),
+            next_commit: engine.next_commit,
+            born: Vec::new(),
+            runs: Vec::new(),
+            moved: Vec::new(),
+            bases: Vec::new(),
+            deleted: Vec::new(),
+            pinned: Vec::new(),
+        };
+        plan.records(&engine.index, &mut taken.records);
+        plan.snapshots(&engine.index, taken);
+        plan.chores(engine, relocate_bytes);
+        plan
+    }
+
+    fn records(&mut self, index: &Index, records: &mut [Waiting]) {
+        // Stable: the records of one document stay in the order of their positions.
+        records.sort_by_key(|record| record.id);
+        let mut row = RowBuilder::new(Kind::Appended);
+        for run in records.chunk_by(|one, next| one.id == next.id) {
+            if index.document(run[0].id).is_none() {
+                let document = (run[0].id, run[0].watched.name.clone());
+                let new = DocumentRow {
+                    base: 0,
+                    has_snapshot: false,
+                    name: &document.1,
+                };
+                self.batch
+                    .puts
+                    .push((Table::Documents, document.0, new.encode(document.0)));
+                self.born.push(document);
+            }
+            let mut rest = run;
+            while !rest.is_empty() {
+                let fitting = fitting(rest, ROW_BYTES.saturating_sub(row.bytes()));
+                if fitting == 0 && !row.is_empty() {
+                    let full = std::mem::replace(&mut row, RowBuilder::new(Kind::Appended));
+                    self.put_row(full);
+                    continue;
+                }
+                let (now, later) = rest.split_at(fitting.max(1));
+                let bytes = now.iter().map(|record| record.bytes.len() as u64).sum();
+                let (id, first) = (now[0].id, now[0].position);
+                row.run(id, first, now);
+                self.runs.push((
+                    id,
+                    Run::new(first, now.len() as u64, bytes, self.next_commit),
+                ));
+                rest = later;
+            }
+        }
+        self.put_row(row);
+    }
+
+    fn put_row(&mut self, row: RowBuilder) {
+        if !row.is_empty() {
+            let commit = self.next_commit;
+            self.batch
+                .puts
+                .push((Table::Journal, commit, row.finish(commit)));
+            self.next_commit += 1;
+        }
+    }
+
+    fn snapshots(&mut self, index: &Index, taken: &Taken) {
+        for (&id, snapshot) in &taken.snapshots {
+            let name = &snapshot.watched.name;
+            let has_snapshot = snapshot.bytes.is_some();
+            let row = DocumentRow {
+                base: snapshot.at,
+                has_snapshot,
+                name,
+            }
+            .encode(id);
+            // In place of the row that a first record of this commit may have put.
+            self.batch
+                .puts
+                .retain(|put| (put.0, put.1) != (Table::Documents, id));
+            self.batch.puts.push((Table::Documents, id, row));
+            match &snapshot.bytes {
+                Some(bytes) => {
+                    let row = encode_snapshot(id, snapshot.at, bytes);
+                    self.batch.puts.push((Table::Snapshots, id, row));
+                }
+                None => self.batch.deletes.push((Table::Snapshots, id)),
+            }
+            if index.document(id).is_none() && self.born.iter().all(|born| born.0 != id) {
+                self.born.push((id, name.clone()));
+            }
+            self.bases.push((id, snapshot.at, has_snapshot));
+        }
+    }
+
+    /// Deletes some rows that nobody needs, and moves together what is needed of some others.
+    fn chores(&mut self, engine: &Engine, relocate_bytes: u64) {
+        self.deleted.extend(engine.index.dead().take(DELETED_ROWS));
+        let mut worth = engine.index.worth_moving(relocate_bytes).peekable();
+        if worth.peek().is_some()
+            && let Some(store) = &engine.store
+        {
+            match store.view() {
+                Ok(view) => self.relocate(&engine.index, &*view, worth),
+                Err(error) => warn!(%error, "journal rows are not moved this time"),
+            }
+        }
+        let delete = |commit: &u64| (Table::Journal, *commit);
+        self.batch.deletes.extend(self.deleted.iter().map(delete));
+        // Commit numbers are not used twice, even if the journal is left empty.
+        if self.next_commit == engine.next_commit
+            && self
+                .deleted
+                .iter()
+                .any(|commit| commit + 1 == self.next_commit)
+        {
+            let meta = Meta {
+                version: VERSION,
+                epoch: engine.epoch,
+                next_commit: self.next_commit,
+            };
+            self.batch
+                .puts
+                .push((Table::Meta, Meta::KEY, meta.encode()));
+        }
+    }
+
+    fn relocate(&mut self, index: &Index, view: &dyn View, rows: impl Iterator<Item = (u64, u64)>) {
+        let mut target = RowBuilder::new(Kind::Relocated);
+        let mut budget = MOVED_BYTES;
+        for (commit, weight) in rows.take(MOVED_ROWS) {
+            let row = match view.get(Table::Journal, commit) {
+                Ok(row) => row.unwrap_or_default(),
+                Err(error) => {
+                    warn!(commit, %error, "a journal row could not be read and stays where it is");
+                    self.pinned.push(commit);
+                    continue;
+                }
+            };
+            match live_runs(index, commit, &row) {
+                Ok(runs) => {
+                    for (id, first, records) in runs {
+                        target.run(id, first, &records);
+                        self.moved.push((id, first, self.next_commit));
+                    }
+                    self.deleted.push(commit);
+                }
+                Err(Wrong(what)) => {
+                    warn!(commit, what, "a damaged journal row stays where it is");
+                    self.pinned.push(commit);
+                }
+            }
+            if target.bytes() >= ROW_BYTES {
+                let full = std::mem::replace(&mut target, RowBuilder::new(Kind::Relocated));
+                self.put_row(full);
+            }
+            budget = budget.saturating_sub(weight);
+            if budget == 0 {
+                break;
+            }
+        }
+        self.put_row(target);
+    }
+
+    /// Brings the index to what the store now holds, and tells every document how far it is durable.
+    pub(crate) fn apply(self, engine: &mut Engine) {
+        let index = &mut engine.index;
+        for (id, name) in self.born {
+            let document = Document::new(name, 0, false);
+            index.insert_document(id, document);
+        }
+        for (id, run) in self.runs {
+            index.add_run(id, run);
+        }
+        for (id, first, to) in self.moved {
+            index.move_run(id, first, to);
+        }
+        for commit in self.deleted {
+            index.remove_row(commit);
+        }
+        for commit in self.pinned {
+            index.pin_row(commit);
+        }
+        for (id, base, has_snapshot) in self.bases {
+            index.set_base(id, base, has_snapshot);
+        }
+        engine.next_commit = self.next_commit;
+    }
+
+    /// Whether there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.puts.is_empty() && self.batch.deletes.is_empty()
+    }
+}
+
+/// How many of the records fit into so many bytes.
+fn fitting(records: &[Waiting], room: usize) -> usize {
+    let mut bytes = 0;
+    let over = records.iter().position(|record| {
+        // The length in the directory takes a few bytes as well.
+        bytes += record.bytes.len() + 4;
+        bytes > room
+    });
+    over.unwrap_or(records.len())
+}
+
+type LiveRun<'a> = (u64, u64, Vec<&'a [u8]>);
+
+/// The records of a row that are still needed, verified.
+fn live_runs<'a>(index: &Index, commit: u64, row: &'a Bytes) -> Result<Vec<LiveRun<'a>>, Wrong> {
+    let mut found = Vec::new();
+    for run in Row::parse(commit, row)?.runs() {
+        let run = run?;
+        let Some(document) = index.document(run.id) else {
+            continue;
+        };
+        let at = document.runs.partition_point(|live| live.end() < run.end());
+        let Some(live) = document.runs.get(at) else {
+            continue;
+        };
+        if live.commit == commit && live.end() == run.end() && live.first >= run.first {
+            let mut records = run.records()?;
+            records.drain(..(live.first - run.first) as usize);
+            found.push((run.id, live.first, records));
+        }
+    }
+    Ok(found)
+}
+
+impl AsRef<[u8]> for Waiting {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

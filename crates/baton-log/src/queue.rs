@@ -1,0 +1,342 @@
+//! What was appended and waits for the disk, and when the next commit is due.
+//!
+//! One mutex over plain data, held for a push or a take and never while a store works. Owns the
+//! order of the log: records leave in the order in which they were pushed. It knows nothing of rows
+//! or stores.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::error::LogError;
+use crate::types::{Durability, Position, Urgency};
+
+/// What the commit thread tells about one open document. Lives as long as its handle or as long as
+/// something of it waits.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) name: Arc<str>,
+    durable: AtomicU64,
+    sender: watch::Sender<Durability>,
+}
+
+impl Watched {
+    pub(crate) fn new(name: Arc<str>, durable: u64) -> Watched {
+        let (sender, _) = watch::channel(Durability::UpTo(Position::new(durable)));
+        Watched {
+            name,
+            durable: AtomicU64::new(durable),
+            sender,
+        }
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        Position::new(self.durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Durability> {
+        self.sender.subscribe()
+    }
+
+    pub(crate) fn advance(&self, position: u64) {
+        self.durable.store(position, Ordering::Release);
+        self.sender
+            .send_replace(Durability::UpTo(Position::new(position)));
+    }
+
+    pub(crate) fn fail(&self, error: &Arc<LogError>) {
+        self.sender.send_replace(Durability::Failed(error.clone()));
+    }
+}
+
+/// A record that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) id: u64,
+    pub(crate) position: u64,
+    pub(crate) bytes: Bytes,
+    pub(crate) watched: Arc<Watched>,
+}
+
+/// A snapshot that waits; without bytes, the document is to be erased.
+#[derive(Debug)]
+pub(crate) struct WaitingSnapshot {
+    pub(crate) at: u64,
+    pub(crate) bytes: Option<Bytes>,
+    pub(crate) watched: Arc<Watched>,
+}
+
+/// Everything that leaves with one commit.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) records: Vec<Waiting>,
+    pub(crate) snapshots: HashMap<u64, WaitingSnapshot>,
+    permits: Option<OwnedSemaphorePermit>,
+    small_bytes: usize,
+    through: u64,
+}
+
+/// Where the bytes of a record are counted until it is durable.
+pub(crate) enum Charge {
+    Reserved(OwnedSemaphorePermit),
+    Small { bytes: usize, limit: usize },
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Open,
+    /// No more pushes; the thread commits what waits and ends.
+    Closing,
+    Poisoned(Arc<LogError>),
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    waiting: Taken,
+    bytes: usize,
+    due: Option<Instant>,
+    at_once: bool,
+    /// Pushes so far, and how many of them are durable.
+    pushed: u64,
+    committed: u64,
+    small_bytes: usize,
+}
+
+/// Told to whoever waits in an async function.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) committed: u64,
+    /// The thread has ended; nothing more will be committed.
+    pub(crate) ended: bool,
+}
+
+/// The queue of one log.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    delay: Duration,
+    enough: usize,
+    state: Mutex<State>,
+    wake: Condvar,
+    moved: Condvar,
+    progress: watch::Sender<Progress>,
+}
+
+impl Queue {
+    pub(crate) fn new(delay: Duration, enough: usize) -> Queue {
+        let state = State {
+            phase: Phase::Open,
+            waiting: Taken::default(),
+            bytes: 0,
+            due: None,
+            at_once: false,
+            pushed: 0,
+            committed: 0,
+            small_bytes: 0,
+        };
+        Queue {
+            delay,
+            enough,
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            moved: Condvar::new(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Adds a record, unless the log has ended.
+    pub(crate) fn push(
+        &self,
+        record: Waiting,
+        charge: Charge,
+        urgency: Urgency,
+    ) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        state.phase.check()?;
+        match charge {
+            Charge::Small { bytes, limit } => {
+                let small = state.small_bytes + bytes;
+                if small > limit {
+                    return Err(LogError::QueueFull { limit });
+                }
+                state.small_bytes = small;
+                state.waiting.small_bytes += bytes;
+            }
+            Charge::Reserved(permit) => match &mut state.waiting.permits {
+                Some(permits) => permits.merge(permit),
+                none => *none = Some(permit),
+            },
+        }
+        let before = state.bytes;
+        state.bytes += record.bytes.len();
+        state.waiting.records.push(record);
+        state.pushed += 1;
+        let enough = before < self.enough && state.bytes >= self.enough;
+        let now = urgency == Urgency::Now && !state.at_once;
+        state.at_once |= now;
+        self.schedule(&mut state, enough || now);
+        Ok(())
+    }
+
+    /// Adds a snapshot, in the place of one of the same document that still waits.
+    pub(crate) fn push_snapshot(&self, id: u64, snapshot: WaitingSnapshot) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        state.phase.check()?;
+        state.waiting.snapshots.insert(id, snapshot);
+        state.pushed += 1;
+        self.schedule(&mut state, false);
+        Ok(())
+    }
+
+    /// Sets the time of the next commit and wakes the thread if that is earlier than it knows.
+    fn schedule(&self, state: &mut State, wake: bool) {
+        if state.due.is_none() {
+            state.due = Some(Instant::now() + self.delay);
+            self.wake.notify_one();
+        } else if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Sleeps until a commit is due and takes what waits; `None` when the log was closed and nothing
+    /// waits. With `chores` there is something to tidy, which is due after the delay like a record.
+    pub(crate) fn take(&self, chores: bool) -> Option<Taken> {
+        let mut state = self.state.lock();
+        loop {
+            if matches!(state.phase, Phase::Closing) {
+                if state.waiting.is_empty() {
+                    return None;
+                }
+                break;
+            }
+            if chores && state.due.is_none() {
+                state.due = Some(Instant::now() + self.delay);
+            }
+            if state.at_once || state.bytes >= self.enough {
+                break;
+            }
+            match state.due {
+                None => self.wake.wait(&mut state),
+                Some(due) if due <= Instant::now() => break,
+                Some(due) => {
+                    self.wake.wait_until(&mut state, due);
+                }
+            }
+        }
+        state.bytes = 0;
+        state.due = None;
+        state.at_once = false;
+        let mut taken = std::mem::take(&mut state.waiting);
+        taken.through = state.pushed;
+        Some(taken)
+    }
+
+    /// What was taken is durable: gives its room back and tells whoever waits.
+    pub(crate) fn done(&self, taken: Taken) {
+        let mut state = self.state.lock();
+        state.committed = taken.through;
+        state.small_bytes -= taken.small_bytes;
+        drop(state);
+        self.moved.notify_all();
+        self.progress
+            .send_modify(|progress| progress.committed = taken.through);
+        drop(taken.permits);
+    }
+
+    /// Nothing more will be durable. What waits is dropped.
+    pub(crate) fn poison(&self, error: Arc<LogError>) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Poisoned(error);
+        let dropped = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(dropped);
+        self.moved.notify_all();
+    }
+
+    /// No more pushes; the thread is to commit what waits and to end.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        if matches!(state.phase, Phase::Open) {
+            state.phase = Phase::Closing;
+        }
+        drop(state);
+        self.wake.notify_one();
+        self.moved.notify_all();
+    }
+
+    /// The thread's last word.
+    pub(crate) fn ended(&self) {
+        self.progress.send_modify(|progress| progress.ended = true);
+    }
+
+    /// An error once the log is closed or poisoned.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        self.state.lock().phase.check()
+    }
+
+    /// The failure that poisoned the log, if one did.
+    pub(crate) fn poisoned(&self) -> Option<Arc<LogError>> {
+        match &self.state.lock().phase {
+            Phase::Poisoned(error) => Some(error.clone()),
+            Phase::Open | Phase::Closing => None,
+        }
+    }
+
+    /// Pushes so far.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.state.lock().pushed
+    }
+
+    /// Makes the commit of everything pushed so far due at once; `None` if all of it is durable.
+    pub(crate) fn hurry(&self) -> Option<u64> {
+        let mut state = self.state.lock();
+        if state.committed >= state.pushed {
+            return None;
+        }
+        if !state.waiting.is_empty() {
+            state.at_once = true;
+            self.wake.notify_one();
+        }
+        Some(state.pushed)
+    }
+
+    /// Blocks until the first `through` pushes are durable.
+    pub(crate) fn wait_for(&self, through: u64) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        while state.committed < through {
+            if let Phase::Poisoned(error) = &state.phase {
+                return Err((**error).clone());
+            }
+            state.at_once |= !state.waiting.is_empty();
+            self.wake.notify_one();
+            self.moved.wait(&mut state);
+        }
+        Ok(())
+    }
+
+    /// Tells how far commits have come.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+}
+
+impl Taken {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.snapshots.is_empty()
+    }
+}
+
+impl Phase {
+    fn check(&self) -> Result<(), LogError> {
+        match self {
+            Phase::Open => Ok(()),
+            Phase::Closing => Err(LogError::Closed),
+            Phase::Poisoned(error) => Err((**error).clone()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The start: reads a store's meta, documents and journal into an index, and finds what is damaged.
+//!
+//! Damage is pinned on the documents that it can concern, and on no others. A row that cannot be
+//! believed at all concerns every document that cannot be shown to be whole without it. Nothing is
+//! repaired or deleted here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracing::error;
+
+use crate::engine::Engine;
+use crate::error::LogError;
+use crate::format::journal::{Kind, Row, roll};
+use crate::format::{DocumentRow, Meta, VERSION, Wrong};
+use crate::index::{Document, Index, Run};
+use crate::names::Names;
+use crate::store::{Batch, Store, StoreError, Table, View};
+
+/// Document ids are dense; one beyond this is not ours.
+const MAX_ID: u64 = 1 << 32;
+
+/// Reads a store, writing its first row if it is new.
+pub(crate) fn recover(mut store: Box<dyn Store>) -> Result<(Engine, Names), LogError> {
+    let view = store.view().map_err(failed)?;
+    let meta = match view.get(Table::Meta, Meta::KEY).map_err(failed)? {
+        Some(row) => read_meta(&row)?,
+        None => {
+            let meta = new_meta(&*view)?;
+            let puts = vec![(Table::Meta, Meta::KEY, meta.encode())];
+            store
+                .commit(Batch {
+                    puts,
+                    deletes: Vec::new(),
+                })
+                .map_err(failed)?;
+            meta
+        }
+    };
+    let mut scan = Scan {
+        next_commit: meta.next_commit,
+        ..Scan::default()
+    };
+    scan.documents(&*view).map_err(failed)?;
+    scan.journal(&*view).map_err(failed)?;
+    if !scan.unaccounted.is_empty() {
+        scan.suspect(&*view).map_err(failed)?;
+    }
+    drop(view);
+    scan.check();
+    let engine = Engine {
+        store: Some(store),
+        index: scan.index,
+        next_commit: scan.next_commit,
+        epoch: meta.epoch,
+        unnamed: scan.unnamed,
+    };
+    Ok((engine, scan.names))
+}
+
+fn failed(source: StoreError) -> LogError {
+    match source {
+        StoreError::InUse { path } => LogError::InUse { path },
+        source => LogError::Start {
+            source: Arc::new(source),
+        },
+    }
+}
+
+fn read_meta(row: &[u8]) -> Result<Meta, LogError> {
+    let meta = Meta::decode(row).map_err(|Wrong(what)| LogError::DamagedStore {
+        what: what.to_owned(),
+    })?;
+    if meta.version > VERSION {
+        return Err(LogError::NewerFormat {
+            found: meta.version,
+            known: VERSION,
+        });
+    }
+    Ok(meta)
+}
+
+/// Only a store without any row is new; one that lost its meta row is damaged.
+fn new_meta(view: &dyn View) -> Result<Meta, LogError> {
+    let mut empty = true;
+    for table in Table::ALL {
+        view.scan(table, &mut |_, _| empty = false)
+            .map_err(failed)?;
+    }
+    if !empty {
+        return Err(LogError::DamagedStore {
+            what: "the meta row is missing".to_owned(),
+        });
+    }
+    Ok(Meta {
+        version: VERSION,
+        epoch: 1,
+        next_commit: 1,
+    })
+}
+
+#[derive(Default)]
+struct Scan {
+    index: Index,
+    names: Names,
+    next_commit: u64,
+    unnamed: Option<Arc<str>>,
+    /// Rows of which not even the roll can be read.
+    unaccounted: Vec<u64>,
+}
+
+impl Scan {
+    fn documents(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        view.scan(
+            Table::Documents,
+            &mut |id, row| match DocumentRow::decode(id, row) {
+                Ok(found) if id < MAX_ID => {
+                    let name: Arc<str> = found.name.into();
+                    self.names.insert(name.clone(), id);
+                    let document = Document::new(name, found.base, found.has_snapshot);
+                    self.index.insert_document(id, document);
+                }
+                Ok(_) => self.unname(id, "its id is out of range"),
+                Err(Wrong(what)) => self.unname(id, what),
+            },
+        )
+    }
+
+    /// A document whose name is lost could be any that is not known.
+    fn unname(&mut self, id: u64, what: &str) {
+        error!(id, what, "a stored document has lost its name");
+        let what: Arc<str> =
+            format!("row of document #{id}: {what}; so a name that is not known could be its name")
+                .into();
+        if (1..MAX_ID).contains(&id) {
+            let mut document = Document::new(format!("document #{id}").into(), 0, false);
+            document.damage = Some(what.clone());
+            self.index.insert_document(id, document);
+        }
+        self.unnamed = Some(what);
+    }
+
+    fn journal(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        view.scan(Table::Journal, &mut |commit, row| {
+            self.next_commit = self.next_commit.max(commit + 1);
+            if let Err(Wrong(what)) = self.row(commit, row) {
+                self.damaged_row(commit, row, what);
+            }
+        })
+    }
+
+    fn row(&mut self, commit: u64, row: &[u8]) -> Result<(), Wrong> {
+        let mut empty = true;
+        for run in Row::parse(commit, row)?.runs() {
+            let run = run?;
+            if self.index.document(run.id).is_none() {
+                self.unname(run.id, "the row is missing");
+            }
+            self.index
+                .add_run(run.id, Run::new(run.first, run.count, run.bytes, commit));
+            empty = false;
+        }
+        if empty {
+            self.index.add_dead_row(commit);
+        }
+        Ok(())
+    }
+
+    /// Pins a row's damage on the documents that its roll names and that still need it.
+    fn damaged_row(&mut self, commit: u64, row: &[u8], what: &str) {
+        let Ok(roll) = roll(commit, row) else {
+            error!(
+                commit,
+                what, "a journal row cannot be read, nor whose records it held"
+            );
+            self.unaccounted.push(commit);
+            return;
+        };
+        let mut needed = false;
+        for (id, last) in roll {
+            if let Some(document) = self.index.document_mut(id)
+                && document.base < last
+            {
+                document.damage(format!("journal commit {commit}: {what}"));
+                needed = true;
+            }
+        }
+        if !needed {
+            self.index.add_dead_row(commit);
+        }
+    }
+
+    /// With rows of which nothing is known, a document is whole only if the journal shows it: its
+    /// last record was *appended* after them, so that a missing one would leave a gap before it.
+    fn suspect(&mut self, view: &dyn View) -> Result<(), StoreError> {
+        let newest_unaccounted = self.unaccounted.iter().copied().max().unwrap_or(0);
+        let mut shown: HashMap<u64, u64> = HashMap::new();
+        view.scan(Table::Journal, &mut |commit, row| {
+            let Ok(row) = Row::parse(commit, row) else {
+                return;
+            };
+            if row.kind == Kind::Appended && commit > newest_unaccounted {
+                for run in row.runs().flatten() {
+                    shown.insert(run.id, run.end() - 1);
+                }
+            }
+        })?;
+        let suspects: Vec<u64> = self
+            .index
+            .documents()
+            .filter(|(id, document)| {
+                shown
+                    .get(id)
+                    .is_none_or(|shown| *shown < document.last.max(document.base))
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in suspects {
+            if let Some(document) = self.index.document_mut(id) {
+                document.damage(format!(
+                    "journal commit {newest_unaccounted} cannot be read at all and may hold records of it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Orders the runs of each document and looks for records that are missing or there twice.
+    fn check(&mut self) {
+        let ids: Vec<u64> = self.index.documents().map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(document) = self.index.document_mut(id) else {
+                continue;
+            };
+            if !document.runs.iter().is_sorted_by_key(|run| run.first) {
+                document.runs.make_contiguous().sort_by_key(|run| run.first);
+            }
+            let mut next = document.base + 1;
+            let mut gap = None;
+            for run in &document.runs {
+                if run.first != next && gap.is_none() {
+                    gap = Some((next, run.first, run.commit));
+                }
+                next = run.end();
+            }
+            if let Some((expected, found, commit)) = gap {
+                document.damage(format!(
+                    "journal commit {commit}: position {found} follows where {expected} should"
+                ));
+            }
+            if next == 1 && !document.has_snapshot {
+                document.damage("no record of it is left".to_owned());
+            }
+            if let Some(what) = &document.damage {
+                error!(
+                    document = &*document.name,
+                    what = &**what,
+                    "a document is damaged"
+                );
+            }
+        }
+    }
+}
