@@ -62,6 +62,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match command(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Said) => ExitCode::FAILURE,
         Err(trouble) => {
             eprintln!("xtask: {trouble}");
             ExitCode::FAILURE

@@ -65,13 +65,15 @@ pub(crate) fn build_page(place: &Place) -> Done {
     if built && web.join("dist").join("index.html").is_file() {
         return Ok(());
     }
-    script(place, &web, "build")?;
+    run::run(&mut script(place, &web, "build"))?;
     write(&stamp, sources.as_bytes())
 }
 
-/// Runs one script of the folder's `package.json`.
-pub(crate) fn script(place: &Place, folder: &Path, name: &str) -> Done {
-    run::run(npm(place, folder).args(["run", "--silent", name]))
+/// One script of the folder's `package.json`, to be run.
+pub(crate) fn script(place: &Place, folder: &Path, name: &str) -> Command {
+    let mut command = npm(place, folder);
+    command.args(["run", "--silent", name]);
+    command
 }
 
 fn npm(place: &Place, folder: &Path) -> Command {

@@ -65,6 +65,8 @@ pub(crate) enum Runner {
     Nextest,
     /// `node --test` with the spec reporter: `ℹ pass 5`, a line for each number.
     Node,
+    /// `vitest run`: `Tests  5 passed | 1 skipped (6)`.
+    Vitest,
 }
 
 impl Runner {
@@ -83,6 +85,9 @@ impl Runner {
             Self::Node => line
                 .strip_prefix("ℹ ")
                 .map_or_else(Tally::default, node_line),
+            Self::Vitest => line
+                .strip_prefix("Tests ")
+                .map_or_else(Tally::default, |rest| sum(rest.split('|'))),
         }
     }
 }
@@ -177,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn the_tests_of_vitest_count_and_not_its_files() {
+        assert!(Runner::Vitest.read(" Test Files  2 passed (2)").is_empty());
+        let line = "      Tests  1 failed | 5 passed | 2 skipped | 1 todo (9)";
+        assert_eq!(Runner::Vitest.read(line), tally(5, 1, 3));
+        assert_eq!(
+            Runner::Vitest.read("      Tests  4 passed (4)"),
+            tally(4, 0, 0)
+        );
+    }
+
+    #[test]
     fn colours_do_not_hide_the_numbers() {
         let line = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.0s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m0\u{1b}[0m \u{1b}[33;1mskipped\u{1b}[0m";
         assert_eq!(Runner::Nextest.read(line), tally(2, 0, 0));
@@ -184,7 +200,12 @@ mod tests {
 
     #[test]
     fn what_a_test_prints_is_not_a_summary() {
-        for runner in [Runner::Libtest, Runner::Nextest, Runner::Node] {
+        for runner in [
+            Runner::Libtest,
+            Runner::Nextest,
+            Runner::Node,
+            Runner::Vitest,
+        ] {
             assert!(runner.read("5 passed; 2 failed").is_empty());
             assert!(runner.read("").is_empty());
         }

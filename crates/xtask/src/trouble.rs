@@ -18,8 +18,10 @@ pub(crate) enum Trouble {
         /// How to get it.
         how: String,
     },
-    /// It ran and went wrong; what it said has been printed.
+    /// It ran and went wrong.
     Failed(String),
+    /// It ran and went wrong, and everything there is to say has been said: the numbers stay the last line.
+    Said,
 }
 
 impl Trouble {
@@ -44,6 +46,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Usage(message) | Self::Failed(message) => f.write_str(message),
             Self::Missing { what, how } => write!(f, "{what}; {how}"),
+            Self::Said => f.write_str("see above"),
         }
     }
 }

@@ -1,0 +1,213 @@
+// The real server as a child process, and waiting with a deadline.
+//
+// Owns each process and folder that it makes: whatever happens in a story, they are gone when it ends. Needs nothing
+// but Node itself, so that the browser's stories use it too.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import test from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const BINARY = process.env.BATON_BIN ??
+  fileURLToPath(new URL('../../target/debug/baton', import.meta.url))
+
+/** What the server prints on its standard output once it answers. */
+const READY = /listening on http:\/\/([^\s/]+)/
+
+/** How long a server may take to start, in milliseconds. */
+const START = 30_000
+
+/** How long a server may take to end after it was asked to, in milliseconds. */
+const STOP = 20_000
+
+/** How long a story may take, in milliseconds, if it does not say otherwise. */
+const STORY = 60_000
+
+/** How often a condition is looked at, in milliseconds. */
+const LOOK = 20
+
+const running = new Set()
+// Also when the test runner ends this process in the middle of a story.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
+/**
+ * Waits until the condition returns something true, and returns that.
+ *
+ * @param {string} what is waited for, for the error
+ * @param {() => any} condition may be async; an error of it counts as "not yet"
+ * @param {number} within milliseconds
+ */
+export async function waitFor (what, condition, within = 10_000) {
+  const deadline = performance.now() + within
+  let last
+  for (;;) {
+    try {
+      last = await condition()
+    } catch (error) {
+      last = error
+    }
+    if (last && !(last instanceof Error)) return last
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${within} ms: ${what}` + (last === undefined ? '' : ` (last: ${last})`))
+    }
+    await pause(LOOK)
+  }
+}
+
+/** Lets that much time pass: where a story says that something happens later, or not at all. */
+export { pause }
+
+/** One server process on one folder. */
+export class Server {
+  /** The rest of what it was started with. */
+  #more
+  #child = null
+  #said = []
+
+  constructor (data, more) {
+    this.data = data
+    this.#more = more
+    /** `127.0.0.1:PORT`; the port is chosen at the first start and kept. */
+    this.address = '127.0.0.1:0'
+  }
+
+  /** The address of the page. */
+  get page () {
+    return `http://${this.address}/`
+  }
+
+  /** What a Yjs provider is given. */
+  get socket () {
+    return `ws://${this.address}/ws`
+  }
+
+  /** Everything that the processes said so far, for a failed story. */
+  get log () {
+    return this.#said.join('\n')
+  }
+
+  async start () {
+    if (!existsSync(BINARY)) {
+      throw new Error(`${BINARY} is not there: cargo build -p baton-server --bin baton, or set BATON_BIN`)
+    }
+    const child = spawn(BINARY, ['serve', '--listen', this.address, '--data', this.data, ...this.#more], {
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    this.#child = child
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    createInterface(child.stderr).on('line', (line) => this.#said.push(line))
+    const ready = new Promise((resolve) => {
+      createInterface(child.stdout).on('line', (line) => {
+        this.#said.push(line)
+        const found = READY.exec(line)
+        if (found) resolve(found[1])
+      })
+    })
+    const ended = once(child, 'exit').then(([code, signal]) => {
+      throw new Error(`the server ended: ${code ?? signal}`)
+    })
+    ended.catch(() => {})
+    const late = new AbortController()
+    const slow = pause(START, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`the server did not answer within ${START} ms`)
+    })
+    slow.catch(() => {})
+    try {
+      this.address = await Promise.race([ready, ended, slow])
+    } finally {
+      late.abort()
+    }
+  }
+
+  /** Asks it to end, and waits. */
+  async stop () {
+    await this.#end('SIGTERM')
+  }
+
+  /** Ends it as a power failure would: it gets to do nothing more. */
+  async kill () {
+    await this.#end('SIGKILL')
+  }
+
+  async #end (signal) {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    const hard = setTimeout(() => child.kill('SIGKILL'), STOP)
+    await ended
+    clearTimeout(hard)
+    if (signal === 'SIGTERM' && child.signalCode === 'SIGKILL') {
+      throw new Error(`the server did not end within ${STOP} ms`)
+    }
+  }
+}
+
+/** What a story has on its table; all of it is cleared away at the end, the newest first. */
+export class Stage {
+  #clearing = []
+  #servers = []
+
+  /** To be done at the end. */
+  later (clear) {
+    this.#clearing.push(clear)
+  }
+
+  /** A running server on an empty folder. */
+  async server (...more) {
+    const data = mkdtempSync(join(tmpdir(), 'baton-'))
+    this.later(() => rmSync(data, { recursive: true, force: true }))
+    const server = new Server(data, more)
+    this.#servers.push(server)
+    this.later(() => server.stop())
+    await server.start()
+    return server
+  }
+
+  get log () {
+    return this.#servers.map((server) => server.log).join('\n')
+  }
+
+  async clear () {
+    const errors = []
+    for (const clear of this.#clearing.splice(0).reverse()) {
+      try {
+        await clear()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+}
+
+/**
+ * A test that gets a stage, and shows what the servers said if it fails.
+ *
+ * @param {string} name a sentence
+ * @param {(stage: Stage, t: object) => Promise<void>} play
+ * @param {{timeout?: number, skip?: string | boolean}} options
+ */
+export function story (name, play, options = {}) {
+  test(name, { timeout: STORY, ...options }, async (t) => {
+    const stage = new Stage()
+    // A story that takes too long is given up without a word to it: its clients and servers must go all the same.
+    t.signal.addEventListener('abort', () => stage.clear().catch(() => {}))
+    try {
+      await play(stage, t)
+    } catch (error) {
+      t.diagnostic(`what the server said:\n${stage.log}`)
+      // What went wrong first is what is reported.
+      await stage.clear().catch(() => {})
+      throw error
+    }
+    await stage.clear()
+  })
+}

@@ -1,0 +1,51 @@
+// Who is here, as a stock client sees it: Yjs awareness.
+
+import { story, waitFor } from './harness.js'
+import { stock } from './stock.js'
+
+/** Well below the 15 s after which a client says its state again by itself, and the 30 s after which others forget it. */
+const SOON = 5_000
+
+const here = (client, names) => waitFor(`${names} here`, () => client.names() === names, SOON)
+
+story('each sees who is here, and that one left', async (stage) => {
+  const server = await stage.server()
+  const ada = stock(stage, server, 'room')
+  const bob = stock(stage, server, 'room')
+  ada.called('Ada')
+  bob.called('Bob')
+  await Promise.all([here(ada, 'Ada Bob'), here(bob, 'Ada Bob')])
+
+  const cleo = stock(stage, server, 'room')
+  cleo.called('Cleo')
+  await here(cleo, 'Ada Bob Cleo')
+  bob.leave()
+  await Promise.all([here(ada, 'Ada Cleo'), here(cleo, 'Ada Cleo')])
+})
+
+story('one whose connection broke is gone for the others, and back when it is back', async (stage) => {
+  const server = await stage.server()
+  const ada = stock(stage, server, 'room')
+  const bob = stock(stage, server, 'room')
+  ada.called('Ada')
+  bob.called('Bob')
+  await here(ada, 'Ada Bob')
+
+  // It repeats its old clock when it comes back: a server that only passes it on leaves it invisible for 15 s.
+  bob.provider.ws.terminate()
+  await here(ada, 'Ada')
+  await here(ada, 'Ada Bob')
+  await here(bob, 'Ada Bob')
+})
+
+story('a cursor that moves is seen by the others', async (stage) => {
+  const server = await stage.server()
+  const ada = stock(stage, server, 'room')
+  const bob = stock(stage, server, 'room')
+  await Promise.all([ada.synced(), bob.synced()])
+  for (let position = 0; position < 50; position++) {
+    ada.provider.awareness.setLocalStateField('cursor', { position })
+  }
+  await waitFor('the last place of the cursor', () =>
+    bob.provider.awareness.getStates().get(ada.doc.clientID)?.cursor?.position === 49, SOON)
+})
