@@ -1,0 +1,53 @@
+/** How this page says things: places, durations, names, reasons. Owns words only. */
+import type { EditReason, Peer } from '@baton/client'
+
+/** 1st, 2nd, 3rd, 4th. */
+export function ordinal(n: number): string {
+  const tens = n % 100
+  const ending = tens >= 11 && tens <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')
+  return `${n}${ending}`
+}
+
+/** Seconds with one decimal below ten, whole above. */
+export function seconds(milliseconds: number): string {
+  const s = milliseconds / 1000
+  return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`
+}
+
+/** A time of day, to the second. */
+export function clockTime(milliseconds: number): string {
+  return new Date(milliseconds).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
+}
+
+/** A peer's name, or something to call one without a name. */
+export function nameOf(peer: Peer | null | undefined): string {
+  return peer ? peer.user.name || `Guest ${peer.session}` : 'somebody'
+}
+
+export const STATE_WORDS = { online: 'online', shaky: 'shaky', offline: 'offline', gone: 'gone' } as const
+
+/** Why one may edit or not, in a line under the text. */
+export function editWords(why: EditReason, holder: string): string {
+  switch (why) {
+    case 'connecting':
+      return 'Read-only until the server says who holds the lock'
+    case 'free':
+      return 'You may type: nobody holds the lock'
+    case 'free-offline':
+      return 'You may type; what you write offline is set aside if somebody takes the lock meanwhile'
+    case 'holder':
+      return 'You may type: you hold the lock'
+    case 'unconfirmed':
+      return 'Read-only: the server has not confirmed for a while that you still hold the lock'
+    case 'offered':
+      return 'Read-only until the lock is in your hand'
+    case 'releasing':
+      return 'Read-only while you give the lock back'
+    case 'theirs':
+      return `Read-only: ${holder} has the lock`
+    case 'diverged':
+      return 'Read-only: an edit of this copy was set aside'
+    case 'closed':
+      return 'Read-only: the server turned this page away'
+  }
+}

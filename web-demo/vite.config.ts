@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const page = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** Where `vite dev` and `vite preview` find the server: `BATON_URL=http://127.0.0.1:9000 npm run dev`. */
+const server = process.env.BATON_URL ?? 'http://127.0.0.1:8080'
+const proxy = { '/ws': { target: server, ws: true } }
+
+export default defineConfig({
+  // Relative addresses: the page works under any path that it is served from.
+  base: './',
+  appType: 'mpa',
+  server: { proxy },
+  preview: { proxy },
+  build: {
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: page('index.html'), chat: page('chat.html'), feed: page('feed.html') },
+    },
+  },
+  test: { include: ['client/test/**/*.test.ts', 'test/**/*.test.ts'] },
+})
