@@ -163,7 +163,7 @@ impl DocumentLog {
             watched,
         };
         self.log.shared.queue.push(waiting, charge, urgency)?;
-        self.last = position;
+        (self.id, self.last) = (id, position);
         self.lengths.push_back(len);
         self.tail_bytes += u64::from(len);
         Ok(Position::new(position))
@@ -195,6 +195,9 @@ impl DocumentLog {
     /// # Errors
     /// [`LogError::Poisoned`], [`LogError::Closed`]. Nothing was dropped.
     pub fn erase(&mut self) -> Result<(), LogError> {
+        if self.id == 0 {
+            return self.log.shared.queue.check();
+        }
         self.push_snapshot(self.last(), None)
     }
 

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::format::Standing;
+
 /// Counted for a record beside its bytes, so that rows of tiny records have a weight as well.
 const RECORD_WEIGHT: u64 = 16;
 
@@ -58,7 +60,7 @@ impl Run {
 pub(crate) struct Document {
     pub(crate) name: Arc<str>,
     pub(crate) base: u64,
-    pub(crate) has_snapshot: bool,
+    pub(crate) standing: Standing,
     /// The last durable position.
     pub(crate) last: u64,
     /// In the order of positions, all after the base.
@@ -68,11 +70,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    pub(crate) fn new(name: Arc<str>, base: u64, has_snapshot: bool) -> Document {
+    pub(crate) fn new(name: Arc<str>, base: u64, standing: Standing) -> Document {
         Document {
             name,
             base,
-            has_snapshot,
+            standing,
             last: base,
             runs: VecDeque::new(),
             damage: None,
@@ -190,12 +192,12 @@ impl Index {
     }
 
     /// The records up to and including `base` are no longer needed.
-    pub(crate) fn set_base(&mut self, id: u64, base: u64, has_snapshot: bool) {
+    pub(crate) fn set_base(&mut self, id: u64, base: u64, standing: Standing) {
         let Some(document) = self.document_mut(id) else {
             return;
         };
         document.base = base;
-        document.has_snapshot = has_snapshot;
+        document.standing = standing;
         document.last = document.last.max(base);
         let mut gone = Vec::new();
         while let Some(run) = document.runs.front_mut() {

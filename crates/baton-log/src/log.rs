@@ -12,6 +12,7 @@ use crate::committer;
 use crate::document::{DocumentLog, Reservation};
 use crate::engine::Shared;
 use crate::error::LogError;
+use crate::format::Standing;
 use crate::load::load;
 use crate::names::Claimed;
 use crate::options::LogOptions;
@@ -175,8 +176,7 @@ impl Log {
         let info = |(_, document): (u64, &crate::index::Document)| DocumentInfo {
             name: document.name.clone(),
             last: Position::new(document.last),
-            snapshot: document
-                .has_snapshot
+            snapshot: (document.standing == Standing::Snapshot)
                 .then_some(Position::new(document.base)),
         };
         engine.index.documents().map(info).collect()

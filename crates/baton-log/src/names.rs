@@ -38,16 +38,17 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// A stored document, found at the start.
-    pub(crate) fn insert(&mut self, name: Arc<str>, id: u64) {
-        self.slots.get_mut().insert(
-            name,
-            Slot {
-                id,
-                left: 0,
-                open: None,
-            },
-        );
+    /// A stored document, found at the start. Gives the id that had this name before, if one did.
+    pub(crate) fn insert(&mut self, name: Arc<str>, id: u64) -> Option<u64> {
+        let slot = Slot {
+            id,
+            left: 0,
+            open: None,
+        };
+        self.slots
+            .get_mut()
+            .insert(name, slot)
+            .map(|before| before.id)
     }
 
     /// Marks a document as open, unless it is.

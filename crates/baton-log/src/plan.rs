@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::engine::Engine;
 use crate::format::journal::{Kind, Row, RowBuilder};
-use crate::format::{DocumentRow, Meta, VERSION, Wrong, encode_snapshot};
+use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong, encode_snapshot};
 use crate::index::{Document, Index, Run};
 use crate::queue::{Taken, Waiting};
 use crate::store::{Batch, Table, View};
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     born: Vec<(u64, Arc<str>)>,
     runs: Vec<(u64, Run)>,
     moved: Vec<(u64, u64, u64)>,
-    bases: Vec<(u64, u64, bool)>,
+    bases: Vec<(u64, u64, Standing)>,
     deleted: Vec<u64>,
     pinned: Vec<u64>,
 }
@@ -64,7 +64,7 @@ impl Plan {
                 let document = (run[0].id, run[0].watched.name.clone());
                 let new = DocumentRow {
                     base: 0,
-                    has_snapshot: false,
+                    standing: Standing::Nothing,
                     name: &document.1,
                 };
                 self.batch
@@ -107,10 +107,15 @@ impl Plan {
     fn snapshots(&mut self, index: &Index, taken: &Taken) {
         for (&id, snapshot) in &taken.snapshots {
             let name = &snapshot.watched.name;
-            let has_snapshot = snapshot.bytes.is_some();
+            let erased = snapshot.bytes.is_none();
+            let standing = if erased {
+                Standing::Erased
+            } else {
+                Standing::Snapshot
+            };
             let row = DocumentRow {
                 base: snapshot.at,
-                has_snapshot,
+                standing,
                 name,
             }
             .encode(id);
@@ -129,7 +134,7 @@ impl Plan {
             if index.document(id).is_none() && self.born.iter().all(|born| born.0 != id) {
                 self.born.push((id, name.clone()));
             }
-            self.bases.push((id, snapshot.at, has_snapshot));
+            self.bases.push((id, snapshot.at, standing));
         }
     }
 
@@ -206,7 +211,7 @@ impl Plan {
     pub(crate) fn apply(self, engine: &mut Engine) {
         let index = &mut engine.index;
         for (id, name) in self.born {
-            let document = Document::new(name, 0, false);
+            let document = Document::new(name, 0, Standing::Nothing);
             index.insert_document(id, document);
         }
         for (id, run) in self.runs {
@@ -221,8 +226,8 @@ impl Plan {
         for commit in self.pinned {
             index.pin_row(commit);
         }
-        for (id, base, has_snapshot) in self.bases {
-            index.set_base(id, base, has_snapshot);
+        for (id, base, standing) in self.bases {
+            index.set_base(id, base, standing);
         }
         engine.next_commit = self.next_commit;
     }

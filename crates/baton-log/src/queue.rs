@@ -4,7 +4,7 @@
 //! order of the log: records leave in the order in which they were pushed. It knows nothing of rows
 //! or stores.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub(crate) struct WaitingSnapshot {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) records: Vec<Waiting>,
-    pub(crate) snapshots: HashMap<u64, WaitingSnapshot>,
+    pub(crate) snapshots: BTreeMap<u64, WaitingSnapshot>,
     permits: Option<OwnedSemaphorePermit>,
     small_bytes: usize,
     through: u64,

@@ -12,7 +12,7 @@ use tracing::error;
 use crate::engine::Engine;
 use crate::error::LogError;
 use crate::format::journal::{Kind, Row, roll};
-use crate::format::{DocumentRow, Meta, VERSION, Wrong};
+use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong};
 use crate::index::{Document, Index, Run};
 use crate::names::Names;
 use crate::store::{Batch, Store, StoreError, Table, View};
@@ -116,8 +116,11 @@ impl Scan {
             &mut |id, row| match DocumentRow::decode(id, row) {
                 Ok(found) if id < MAX_ID => {
                     let name: Arc<str> = found.name.into();
-                    self.names.insert(name.clone(), id);
-                    let document = Document::new(name, found.base, found.has_snapshot);
+                    let before = self.names.insert(name.clone(), id);
+                    let mut document = Document::new(name, found.base, found.standing);
+                    if let Some(before) = before {
+                        document.damage(format!("document #{before} has the same name"));
+                    }
                     self.index.insert_document(id, document);
                 }
                 Ok(_) => self.unname(id, "its id is out of range"),
@@ -133,7 +136,8 @@ impl Scan {
             format!("row of document #{id}: {what}; so a name that is not known could be its name")
                 .into();
         if (1..MAX_ID).contains(&id) {
-            let mut document = Document::new(format!("document #{id}").into(), 0, false);
+            let mut document =
+                Document::new(format!("document #{id}").into(), 0, Standing::Nothing);
             document.damage = Some(what.clone());
             self.index.insert_document(id, document);
         }
@@ -248,7 +252,7 @@ impl Scan {
                     "journal commit {commit}: position {found} follows where {expected} should"
                 ));
             }
-            if next == 1 && !document.has_snapshot {
+            if next == 1 && document.standing == Standing::Nothing {
                 document.damage("no record of it is left".to_owned());
             }
             if let Some(what) = &document.damage {

@@ -16,9 +16,9 @@
 //! | journal | commit number | see [`journal`] |
 //! | snapshots | document id | crc u32 over the rest, position u64, snapshot (to the end) |
 //!
-//! A document's *base* is the position up to which the journal is no longer needed: that of its
-//! snapshot (state 1), or, with no snapshot (state 0), 0 for a document that was never compacted and
-//! the last position for one that was erased. Positions above the base are in the journal without a gap.
+//! A document's *base* is the position up to which the journal is no longer needed: 0 (state 0), that of
+//! its snapshot (state 1), or the last before it was erased (state 2). Positions above the base are
+//! in the journal without a gap.
 
 pub(crate) mod journal;
 
@@ -41,11 +41,23 @@ pub(crate) struct Meta {
     pub(crate) next_commit: u64,
 }
 
+/// What stands for the records up to a document's base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// There are none: the base is 0.
+    #[default]
+    Nothing = 0,
+    /// A snapshot.
+    Snapshot = 1,
+    /// They were erased.
+    Erased = 2,
+}
+
 /// What is known about one document apart from its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DocumentRow<'a> {
     pub(crate) base: u64,
-    pub(crate) has_snapshot: bool,
+    pub(crate) standing: Standing,
     pub(crate) name: &'a str,
 }
 
@@ -104,7 +116,7 @@ impl<'a> DocumentRow<'a> {
     pub(crate) fn encode(&self, id: u64) -> Bytes {
         let mut row = BytesMut::with_capacity(13 + self.name.len());
         row.put_u32_le(0);
-        row.put_u8(u8::from(self.has_snapshot));
+        row.put_u8(self.standing as u8);
         row.put_u64_le(self.base);
         row.put_slice(self.name.as_bytes());
         seal(id, row)
@@ -112,16 +124,17 @@ impl<'a> DocumentRow<'a> {
 
     pub(crate) fn decode(id: u64, row: &'a [u8]) -> Result<DocumentRow<'a>, Wrong> {
         let mut reader = Reader(unseal(id, row, "the document row's checksum is wrong")?);
-        let has_snapshot = match reader.u8()? {
-            0 => false,
-            1 => true,
+        let standing = match reader.u8()? {
+            0 => Standing::Nothing,
+            1 => Standing::Snapshot,
+            2 => Standing::Erased,
             _ => return Err(Wrong("the document row's state is unknown")),
         };
         let base = reader.u64()?;
         let name = std::str::from_utf8(reader.0).map_err(|_| Wrong("the name is not UTF-8"))?;
         Ok(DocumentRow {
             base,
-            has_snapshot,
+            standing,
             name,
         })
     }
@@ -249,7 +262,7 @@ mod tests {
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
         let document = DocumentRow {
             base: 7,
-            has_snapshot: true,
+            standing: Standing::Snapshot,
             name: "pläne/a",
         };
         let row = document.encode(5);
@@ -303,7 +316,7 @@ mod tests {
                 "document",
                 DocumentRow {
                     base: 2,
-                    has_snapshot: true,
+                    standing: Standing::Snapshot,
                     name: "notes",
                 }
                 .encode(1),

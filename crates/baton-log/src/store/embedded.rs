@@ -3,8 +3,12 @@
 //! Keys are eight big-endian bytes, values are bytes, so nothing of the layout rests on redb's own
 //! types. Every commit returns after redb's fsync. redb may panic on a file that was damaged while
 //! it was closed; such a panic is turned into an error here, so that no caller has to expect one.
+//!
+//! A crash while redb makes a new file leaves one that redb refuses, and that cannot be told from a
+//! damaged one. So a new file is made under another name and renamed when it is whole; the lock file
+//! keeps a second process from doing the same meanwhile.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -16,8 +20,11 @@ use redb::{
 
 use super::{Batch, Store, StoreError, Table, View};
 
-/// The file's name in the data folder.
+/// The database's name in the data folder, its name while it is being made, and the name of the
+/// file whose lock stands for the folder.
 const FILE: &str = "log.redb";
+const NEW_FILE: &str = "log.redb.new";
+const LOCK_FILE: &str = "log.lock";
 
 type Rows = TableDefinition<'static, [u8; 8], &'static [u8]>;
 
@@ -34,6 +41,8 @@ const fn rows(table: Table) -> Rows {
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
+    /// Dropped after the database.
+    _lock: Option<File>,
 }
 
 impl RedbStore {
@@ -44,20 +53,22 @@ impl RedbStore {
     /// [`StoreError::InUse`] when another process holds the folder; [`StoreError::Failed`] when the
     /// folder or the file cannot be made, opened or repaired.
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
-        let failed = |error: std::io::Error| StoreError::failed("making the data folder", error);
+        let failed = |error: std::io::Error| StoreError::failed("opening the data folder", error);
         std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = lock(folder)?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(cache_bytes);
         let path = folder.join(FILE);
-        let existed = path.try_exists().map_err(failed)?;
-        let store = RedbStore::build(|| Builder::new().set_cache_size(cache_bytes).create(&path))
-            .map_err(|error| match error {
-            StoreError::InUse { .. } => StoreError::InUse {
-                path: folder.to_owned(),
-            },
-            other => other,
-        })?;
-        if !existed {
+        if !path.try_exists().map_err(failed)? {
+            let new = folder.join(NEW_FILE);
+            File::create(&new).map_err(failed)?;
+            drop(RedbStore::build(|| builder.create(&new))?);
+            std::fs::rename(&new, &path).map_err(failed)?;
             sync_folders(folder).map_err(failed)?;
         }
+        // Never creates: a file that vanished since is an error.
+        let mut store = RedbStore::build(|| builder.open(&path))?;
+        store._lock = Some(lock);
         Ok(store)
     }
 
@@ -86,8 +97,31 @@ impl RedbStore {
                 other => StoreError::failed(DOING, other),
             })?;
             make_tables(&database).map_err(|error| StoreError::failed(DOING, error))?;
-            Ok(RedbStore { database })
+            Ok(RedbStore {
+                database,
+                _lock: None,
+            })
         })
+    }
+}
+
+/// Takes the folder for this process, as long as the file lives.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    const DOING: &str = "locking the data folder";
+    let failed = |error: std::io::Error| StoreError::failed(DOING, error);
+    let path = folder.join(LOCK_FILE);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

@@ -1,0 +1,262 @@
+//! What a log must hold, kept beside a log that is driven by chance.
+//!
+//! The driver decides when a commit happens (it asks for it), so that a run is the same for the
+//! same seed. The model knows all that was appended and what of it was *reported* durable, and
+//! judges what a log holds after it was opened again.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use baton_log::{DocumentLog, Loaded, Log, LogError, LogOptions, Position, Urgency};
+use bytes::Bytes;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+/// Commits happen when they are asked for; rows are relocated early.
+pub(crate) fn options() -> LogOptions {
+    let mut options = LogOptions::default();
+    options.commit_delay = Duration::from_secs(3600);
+    options.commit_bytes = usize::MAX;
+    options.relocate_bytes = 2000;
+    options.cache_bytes = 1 << 20;
+    options
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// One document as it must be.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    /// Every record that was given a position.
+    records: BTreeMap<u64, Bytes>,
+    last: u64,
+    /// Reported durable.
+    durable: u64,
+    /// Bases asked for, in order, with their snapshot (none: erased), from the one that is surely
+    /// durable on.
+    bases: Vec<(u64, Option<Bytes>)>,
+    /// None of them is surely durable.
+    fresh: bool,
+}
+
+/// All documents as they must be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) documents: BTreeMap<String, Document>,
+}
+
+impl Default for Document {
+    fn default() -> Document {
+        let (records, bases) = (BTreeMap::new(), Vec::new());
+        Document {
+            records,
+            last: 0,
+            durable: 0,
+            bases,
+            fresh: true,
+        }
+    }
+}
+
+impl Document {
+    fn flushed(&mut self) {
+        self.durable = self.last;
+        self.fresh &= self.bases.is_empty();
+        self.bases.drain(..self.bases.len().saturating_sub(1));
+    }
+
+    /// Compares what was loaded, and takes it for the truth from now on.
+    fn judge(&mut self, name: &str, loaded: &Loaded, last: u64) {
+        let base = loaded.snapshot.as_ref().map_or_else(
+            || {
+                loaded
+                    .tail
+                    .first()
+                    .map_or(last, |(position, _)| position.get() - 1)
+            },
+            |(position, _)| position.get(),
+        );
+        let stored = (
+            base,
+            loaded.snapshot.as_ref().map(|(_, bytes)| bytes.clone()),
+        );
+        let possible = self.bases.contains(&stored) || self.fresh && stored == (0, None);
+        assert!(possible, "{name}: base {base} is none of those asked for");
+        assert!(
+            last >= self.durable,
+            "{name}: at {last}, but {} was durable",
+            self.durable
+        );
+        assert!(
+            last <= self.last,
+            "{name}: at {last}, but only {} were appended",
+            self.last
+        );
+        assert_eq!(
+            last - base,
+            loaded.tail.len() as u64,
+            "{name}: records are missing"
+        );
+        for (expected, (position, record)) in (base + 1..).zip(&loaded.tail) {
+            assert_eq!(position.get(), expected, "{name}: positions have a gap");
+            assert_eq!(
+                Some(record),
+                self.records.get(&expected),
+                "{name}: {expected} differs"
+            );
+        }
+        self.records.split_off(&(last + 1));
+        (self.last, self.durable) = (last, last);
+        // Whatever is there now was durable, or nothing was.
+        self.fresh &= stored == (0, None);
+        self.bases = if self.fresh { Vec::new() } else { vec![stored] };
+    }
+}
+
+impl Model {
+    /// Opens every document of a log that was opened again, and judges it.
+    pub(crate) fn judge(&mut self, log: &Log) {
+        for (name, document) in &mut self.documents {
+            let (opened, loaded) = log.open(name).unwrap();
+            document.judge(name, &loaded, opened.last().get());
+        }
+        let listed = log.documents();
+        for info in &listed {
+            let document = &self.documents[&*info.name];
+            assert_eq!(info.last.get(), document.last, "{} in the list", info.name);
+        }
+        let stored = |document: &&Document| document.last > 0 || !document.fresh;
+        assert_eq!(listed.len(), self.documents.values().filter(stored).count());
+    }
+}
+
+/// Drives a log by chance, with its documents open.
+pub(crate) struct Driver<'a> {
+    pub(crate) log: &'a Log,
+    pub(crate) model: &'a mut Model,
+    pub(crate) open: BTreeMap<String, DocumentLog>,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(log: &'a Log, model: &'a mut Model) -> Driver<'a> {
+        Driver {
+            log,
+            model,
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// So many steps by chance, or the error at which the log ended.
+    pub(crate) fn run(&mut self, chance: &mut StdRng, steps: usize) -> Result<(), LogError> {
+        for _ in 0..steps {
+            let outcome = self.step(chance);
+            self.note_durable();
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, chance: &mut StdRng) -> Result<(), LogError> {
+        // Unevenly, so that some documents are quiet and pin old rows.
+        let number = (chance.random_range(0.0..1.0f64).powi(3) * 8.0) as usize;
+        let name = format!("document {number}");
+        match chance.random_range(0..100) {
+            0..60 => self.append(&name, chance),
+            60..72 => self.snapshot(&name, chance),
+            72..74 => self.erase(&name),
+            74..80 => {
+                self.open.remove(&name);
+                Ok(())
+            }
+            _ => self.flush(),
+        }
+    }
+
+    fn opened(&mut self, name: &str) -> Result<(&mut DocumentLog, &mut Document), LogError> {
+        let model = self.model.documents.entry(name.to_owned()).or_default();
+        if !self.open.contains_key(name) {
+            let (document, loaded) = self.log.open(name)?;
+            let mut now = model.clone();
+            now.judge(name, &loaded, document.last().get());
+            assert_eq!(now.last, model.last, "{name}: an open log loses nothing");
+            *model = now;
+            self.open.insert(name.to_owned(), document);
+        }
+        Ok((self.open.get_mut(name).unwrap(), model))
+    }
+
+    fn append(&mut self, name: &str, chance: &mut StdRng) -> Result<(), LogError> {
+        let len = match chance.random_range(0..20) {
+            0 => 0,
+            1 => chance.random_range(1000..20_000),
+            _ => chance.random_range(1..100),
+        };
+        let record: Bytes = (0..len)
+            .map(|_| chance.random::<u8>())
+            .collect::<Vec<_>>()
+            .into();
+        let reservation = block_on(self.log.reserve(len))?;
+        let (document, model) = self.opened(name)?;
+        let position = document
+            .append(reservation, record.clone(), Urgency::Soon)?
+            .get();
+        assert_eq!(position, model.last + 1);
+        model.last = position;
+        model.records.insert(position, record);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, name: &str, chance: &mut StdRng) -> Result<(), LogError> {
+        let len = chance.random_range(0..3000);
+        let bytes: Bytes = (0..len)
+            .map(|_| chance.random::<u8>())
+            .collect::<Vec<_>>()
+            .into();
+        let back = chance.random_range(0..4);
+        let (document, model) = self.opened(name)?;
+        let base = model.bases.last().map_or(0, |base| base.0);
+        let at = model.last.saturating_sub(back).max(base);
+        model.bases.push((at, Some(bytes.clone())));
+        document.snapshot(Position::new(at), bytes)?;
+        assert_eq!(document.tail_records(), model.last - at);
+        let after = model
+            .records
+            .range(at + 1..)
+            .map(|(_, record)| record.len() as u64);
+        assert_eq!(document.tail_bytes(), after.sum::<u64>());
+        Ok(())
+    }
+
+    fn erase(&mut self, name: &str) -> Result<(), LogError> {
+        let (document, model) = self.opened(name)?;
+        // There is nothing to erase of a document that never had anything, and no trace of it.
+        if model.last > 0 || !model.bases.is_empty() {
+            model.bases.push((model.last, None));
+        }
+        document.erase()
+    }
+
+    fn flush(&mut self) -> Result<(), LogError> {
+        block_on(self.log.flush())?;
+        self.model
+            .documents
+            .values_mut()
+            .for_each(Document::flushed);
+        Ok(())
+    }
+
+    /// Whatever a document reports as durable must be there for ever.
+    fn note_durable(&mut self) {
+        for (name, document) in &self.open {
+            let model = self.model.documents.get_mut(name).unwrap();
+            model.durable = model.durable.max(document.durable().get());
+        }
+    }
+}
