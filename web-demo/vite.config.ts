@@ -14,7 +14,8 @@ export default defineConfig({
   server: { proxy },
   preview: { proxy },
   build: {
-    target: 'es2022',
+    // `light-dark()` stays as it is written.
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: { index: page('index.html'), chat: page('chat.html'), feed: page('feed.html') },

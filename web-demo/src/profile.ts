@@ -55,7 +55,10 @@ export function saveProfile(user: User): void {
 export function makeDistinct(user: User, others: Iterable<Peer>): User {
   const peers = [...others]
   const names = new Set(peers.map((peer) => peer.user.name))
-  if (!names.has(user.name)) return user
+  if (!names.has(user.name)) {
+    rememberHere(KEY, JSON.stringify(user))
+    return user
+  }
   let n = 2
   while (names.has(`${user.name} ${n}`)) n += 1
   const colors = new Set(peers.map((peer) => peer.user.color))

@@ -1,0 +1,70 @@
+/** The chat's page: messages in a shared array, and an online list that a silent user leaves. */
+import '../style/all.css'
+import { h } from '../dom'
+import { chatLog, composer } from '../parts/chat'
+import { eventLog } from '../parts/events'
+import { experiments } from '../parts/experiments'
+import { narrate } from '../parts/narrator'
+import { parkedNotice } from '../parts/parked'
+import { roster } from '../parts/roster'
+import { saveChip } from '../parts/save-chip'
+import { panel, shell } from '../parts/shell'
+import { you } from '../parts/you'
+import { documentName, startSession } from '../session'
+
+/** How often what depends on the clock alone is drawn again, in milliseconds. */
+const TICK = 500
+
+const name = documentName('chat')
+const { doc, provider, end } = startSession(name)
+const { main, side } = shell('chat', name, 'Everybody who answers heartbeats is online. Who falls silent is shaky first, and off the list after ten seconds.')
+const log = eventLog()
+
+const online = roster(provider, {
+  show: (_, state) => state === 'online' || state === 'shaky',
+  testId: 'chat-online',
+  label: 'Online',
+  empty: 'Nobody is online.',
+})
+const away = roster(provider, {
+  show: (_, state) => state === 'offline',
+  testId: 'chat-away',
+  label: 'Offline, may come back',
+  empty: 'Nobody is away.',
+})
+
+main.append(
+  // What was sent lies in the shared array, or in the park that the notice names; a page loaded afresh shows it.
+  parkedNotice(provider, () => '', () => {
+    end()
+    location.reload()
+  }),
+  h(
+    'section',
+    { class: 'paper chat', 'aria-label': 'Chat' },
+    chatLog(doc, provider),
+    composer(doc, provider),
+    h('footer', { class: 'paper-foot' }, h('p', { class: 'why' }, 'Enter sends. What you send offline is delivered when you are back.'), saveChip(provider)),
+  ),
+  h('p', { class: 'hint' }, 'Alone here? ', h('a', { href: location.href, target: '_blank', rel: 'noopener' }, 'Open a second window'), '.'),
+)
+side.append(
+  panel('Online', online.element),
+  panel('Away', away.element),
+  you(provider),
+  experiments(
+    provider,
+    {
+      heartbeat: 'As a frozen tab: messages still come, but nobody seems to be there. The others see you leave within 10 s.',
+      network: 'As a pulled cable: nothing leaves, nothing arrives, and nobody is told.',
+    },
+    (line) => log.add(line),
+  ),
+  log.element,
+)
+narrate(provider, log)
+setInterval(() => {
+  online.update()
+  away.update()
+}, TICK)
+provider.connect()

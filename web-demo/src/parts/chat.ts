@@ -1,0 +1,112 @@
+/** The messages of a chat and the box that sends them. Owns the shape of a message in the shared array. */
+import type { BatonProvider } from '@baton/client'
+import type * as Y from 'yjs'
+import { h, setAttribute, setText } from '../dom'
+import { clockTime } from '../words'
+
+/** One line of the chat, as it lies in the array `messages`. */
+export interface ChatMessage {
+  readonly id: string
+  readonly name: string
+  readonly color: string
+  readonly text: string
+  /** Milliseconds since 1970, by the sender's clock. */
+  readonly at: number
+}
+
+/** Messages that are shown; older ones stay in the document. */
+const SHOWN = 200
+
+/** Longest text, in characters. */
+const LONGEST = 2000
+
+/** Lines of one person within this time stand under one name, in milliseconds. */
+const TOGETHER = 120_000
+
+const messagesOf = (doc: Y.Doc): Y.Array<unknown> => doc.getArray('messages')
+
+/** Others may write anything into a shared array: only what has the shape of a message is shown. */
+function isMessage(value: unknown): value is ChatMessage {
+  const m = value as Partial<ChatMessage> | null
+  return typeof m === 'object' && m !== null && typeof m.id === 'string' && typeof m.text === 'string' && typeof m.name === 'string' && typeof m.at === 'number'
+}
+
+export function chatLog(doc: Y.Doc, provider: BatonProvider): HTMLElement {
+  const messages = messagesOf(doc)
+  const list = h('ol', { class: 'messages', 'data-testid': 'chat-messages', role: 'log', 'aria-label': 'Messages', tabindex: '0' })
+  const empty = h('p', { class: 'empty' }, 'No messages yet. Say something.')
+  const known = new Map<string, HTMLLIElement>()
+  const update = (): void => {
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
+    const shown = messages.slice(Math.max(0, messages.length - SHOWN)).filter(isMessage)
+    const ids = new Set(shown.map(({ id }) => id))
+    for (const [id, element] of known) {
+      if (ids.has(id)) continue
+      element.remove()
+      known.delete(id)
+    }
+    shown.forEach((message, i) => {
+      const element = known.get(message.id) ?? line(message)
+      known.set(message.id, element)
+      setAttribute(element, 'data-follows', follows(shown[i - 1], message))
+      setAttribute(element, 'data-own', message.name === provider.user.name)
+      if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null)
+    })
+    empty.hidden = shown.length > 0
+    if (atEnd) list.scrollTop = list.scrollHeight
+  }
+  messages.observe(update)
+  update()
+  return h('div', { class: 'messages-area' }, empty, list)
+}
+
+function follows(before: ChatMessage | undefined, message: ChatMessage): boolean {
+  return before !== undefined && before.name === message.name && before.color === message.color && message.at - before.at < TOGETHER
+}
+
+function line(message: ChatMessage): HTMLLIElement {
+  const color = /^#[0-9a-f]{3,8}$/i.test(message.color) ? message.color : '#64748b'
+  return h(
+    'li',
+    { 'data-id': message.id, style: `--who: ${color}` },
+    h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...message.name.trim()][0] ?? '?'),
+    h('p', { class: 'by' }, h('b', {}, message.name), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
+    h('p', { class: 'said' }, message.text),
+  )
+}
+
+export function composer(doc: Y.Doc, provider: BatonProvider): HTMLElement {
+  const input = h('input', {
+    id: 'say',
+    'data-testid': 'chat-input',
+    placeholder: 'Write a message',
+    maxlength: LONGEST,
+    autocomplete: 'off',
+    'aria-label': 'Message',
+  })
+  const button = h('button', { type: 'submit', class: 'primary', 'data-testid': 'chat-send' }, 'Send')
+  const form = h(
+    'form',
+    {
+      class: 'composer',
+      onsubmit: (event: Event) => {
+        event.preventDefault()
+        const text = input.value.trim()
+        if (text === '' || !provider.mayEdit) return
+        const { name, color } = provider.user
+        const message: ChatMessage = { id: crypto.getRandomValues(new Uint32Array(3)).join('-'), name, color, text, at: Date.now() }
+        messagesOf(doc).push([message])
+        input.value = ''
+      },
+    },
+    input,
+    button,
+  )
+  const update = (): void => {
+    setAttribute(button, 'aria-disabled', provider.mayEdit ? null : 'true')
+    setText(button, 'Send')
+  }
+  provider.on('may-edit', update)
+  update()
+  return form
+}
