@@ -1,4 +1,83 @@
-//! The ordered durable log of each document, with snapshots, of bytes that it does not read.
+//! The ordered, durable log of each document, with snapshots: bytes in, positions out, and the word
+//! "durable" said only when it is true.
+//!
+//! Everything that must be agreed on about a document is a *record* at a [`Position`] of its log. This
+//! crate keeps the records of all documents of a server in one store, commits those of many
+//! documents together (*group commit*: one fsync for whatever has come in during some
+//! milliseconds), tells each document how far it is durable, and gives everything back when the document
+//! is opened again. It does not know what a record or a snapshot means.
+//!
+//! ```
+//! use baton_log::{Durability, Log, LogOptions, Urgency};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = Log::in_memory(LogOptions::default())?;
+//! let (mut notes, loaded) = log.open("notes")?;
+//! assert!(loaded.snapshot.is_none() && loaded.tail.is_empty());
+//!
+//! // Room first (this may wait), then the append (which never does).
+//! let room = log.reserve(5).await?;
+//! let position = notes.append(room, "hello".into(), Urgency::Soon)?;
+//!
+//! // Only now may anybody be told that it is saved.
+//! let saved = |told: &Durability| matches!(told, Durability::UpTo(at) if *at >= position);
+//! notes.watch().wait_for(saved).await?;
+//!
+//! // A snapshot stands for all records up to its position.
+//! notes.append_small(" world".into(), Urgency::Now)?;
+//! notes.snapshot(position, "a summary of hello".into())?;
+//!
+//! // Dropping the handle gives the document back; opening it gives all that was appended.
+//! drop(notes);
+//! let (notes, loaded) = log.open("notes")?;
+//! assert_eq!(loaded.snapshot, Some((position, "a summary of hello".into())));
+//! assert_eq!(loaded.tail, [(position.next(), " world".into())]);
+//! assert_eq!(notes.last(), position.next());
+//! log.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//! - **Order.** The positions of a document are 1, 2, 3, ... in the order of the calls to
+//!   [`DocumentLog::append`]. There is one [`DocumentLog`] for a document at a time.
+//! - **Durable means durable.** A position is reported ([`DocumentLog::durable`],
+//!   [`DocumentLog::watch`], [`Log::flush`]) only after the commit that holds its record, and every record of
+//!   the document before it, has been synced. From then on every later load has the record, or a snapshot
+//!   that stands for it. What was appended and not reported may or may not survive a crash, but
+//!   always as a beginning: never a later record without an earlier one.
+//! - **Positions never go back.** What has been reported durable keeps its position for ever, and the next
+//!   record comes after it: after restarts, after compaction, after
+//!   [`erase`](DocumentLog::erase). A position that was assigned and *never* reported may, if a crash
+//!   lost its record, be assigned again. So a position may be shown to others, as the fencing token of a
+//!   lock for instance, only once it is durable.
+//! - **A snapshot replaces its records in one step.** After a crash there is the old state or the new one.
+//! - **A failed load is an error, and so is damage.** What is stored carries checksums; a document that
+//!   cannot be read whole is a [`LogError`] that names it and the row, never an empty or a shorter
+//!   document. Other documents are not affected, as far as it can be known what the damaged place held.
+//! - **One failure is the end.** After a failed write or sync nobody can know what the disk holds. The
+//!   log is then *poisoned*: every watch becomes [`Durability::Failed`], and everything is refused until
+//!   the process starts again. What was reported durable before is there then.
+//! - **Bounded.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
+//!   [`Log::reserve`] waits for room before anything is locked or applied.
+//! - **One process.** A folder that is open cannot be opened again.
+//!
+//! # The map
+//! ```text
+//! log        Log: start, open, reserve, flush, shutdown            load       reading one document
+//! document   DocumentLog: append, snapshot, watch                  recovery   reading a store at the start
+//! queue      what waits for the disk, and when it is due           names      who has which document open
+//! committer  the thread: take, commit, announce                    engine     store + index, shared state
+//! plan       what one commit changes, tidying included             index      what the store holds, in memory
+//! format     every row, byte by byte                               store      four tables: memory, redb
+//! ```
+//! A record goes `document -> queue -> committer -> plan -> store`, and the news of it comes back by the
+//! watch. Locks, each over plain data: the queue's (microseconds, never while a store works), the
+//! names' (the same), the engine's (a whole commit; appending never takes it).
+//!
+//! The layout on the disk is in `docs/storage-format.md`. Another store (a cluster's log, a test's broken
+//! disk) is an implementation of [`Store`] and [`View`].
 
 mod committer;
 mod document;

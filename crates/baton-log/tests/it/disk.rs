@@ -11,7 +11,6 @@ use redb::StorageBackend;
 
 /// What becomes of the writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "not every test crashes in every way")]
 pub(crate) enum Fate {
     /// As after `kill -9`: the system still has them all.
     Kept,
@@ -38,7 +37,6 @@ struct State {
     crash_at: Option<u64>,
     fail_syncs_from: Option<u64>,
     syncs: u64,
-    written: u64,
 }
 
 /// Clones share the disk.
@@ -47,7 +45,6 @@ pub(crate) struct Disk {
     state: Arc<Mutex<State>>,
 }
 
-#[allow(dead_code, reason = "not every test uses every part")]
 impl Disk {
     /// A disk that holds these bytes.
     pub(crate) fn with(image: Vec<u8>) -> Disk {
@@ -76,11 +73,6 @@ impl Disk {
     /// Writes, resizes and syncs so far.
     pub(crate) fn calls(&self) -> u64 {
         self.state.lock().calls
-    }
-
-    /// Bytes written so far.
-    pub(crate) fn written(&self) -> u64 {
-        self.state.lock().written
     }
 
     /// What a reader sees now.
@@ -206,7 +198,6 @@ impl StorageBackend for Disk {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
         let mut state = self.state.lock();
-        state.written += data.len() as u64;
         state.change(Change::Write(offset, data.to_vec()))
     }
 }

@@ -3,14 +3,9 @@
 //!
 //! `BATON_LOG_SEED` repeats a run; a failing one prints its seed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod disk;
-mod model;
-
+use crate::disk::{Disk, Fate};
+use crate::model::{Driver, Model, options};
 use baton_log::{Log, RedbStore, Store, Table};
-use disk::{Disk, Fate};
-use model::{Driver, Model, options};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -4,8 +4,6 @@
 //! same seed. The model knows all that was appended and what of it was *reported* durable, and
 //! judges what a log holds after it was opened again.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 

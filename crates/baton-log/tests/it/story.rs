@@ -1,7 +1,5 @@
 //! Stories of one log on one store: appending, waiting, snapshots, reopening, refusals.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::time::Duration;
 
 use baton_log::{

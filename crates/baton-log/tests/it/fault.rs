@@ -1,0 +1,437 @@
+//! Faults other than crashes: a disk whose syncs fail, a store that cannot be read for a while or
+//! panics, and bits that change on the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::disk::{Disk, Fate};
+use crate::model::{block_on, options};
+use baton_log::{
+    Batch, Durability, Health, Log, LogError, LogOptions, MemoryStore, Position, RedbStore, Store,
+    StoreError, Table, Urgency, View,
+};
+use bytes::Bytes;
+
+fn record(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn at(number: u64) -> Position {
+    Position::new(number)
+}
+
+#[test]
+fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
+    let disk = Disk::default();
+    let store = RedbStore::with_backend(disk.clone(), 1 << 20).unwrap();
+    let log = Log::start(store, options()).unwrap();
+    let (mut document, _) = log.open("d").unwrap();
+    let (bystander, _) = log.open("bystander").unwrap();
+    document
+        .append_small(record("safe"), Urgency::Soon)
+        .unwrap();
+    block_on(log.flush()).unwrap();
+
+    disk.fail_syncs_from(1);
+    let mut watch = document.watch();
+    let reservation = block_on(log.reserve(10)).unwrap();
+    document.append_small(record("lost"), Urgency::Now).unwrap();
+    let told = block_on(watch.wait_for(|told| matches!(told, Durability::Failed(_))));
+    let Durability::Failed(error) = told.unwrap().clone() else {
+        unreachable!()
+    };
+    assert!(matches!(*error, LogError::Poisoned { .. }));
+    assert!(
+        error.to_string().contains("the disk could not write"),
+        "{error}"
+    );
+    let other = bystander.watch();
+    assert!(
+        matches!(*other.borrow(), Durability::Failed(_)),
+        "every watch is told"
+    );
+    assert_eq!(document.durable(), at(1), "what failed was never durable");
+
+    let poisoned = |outcome: Result<(), LogError>| {
+        assert!(
+            matches!(outcome, Err(LogError::Poisoned { .. })),
+            "{outcome:?}"
+        );
+    };
+    poisoned(
+        document
+            .append(reservation, record("x"), Urgency::Now)
+            .map(drop),
+    );
+    poisoned(document.append_small(record("x"), Urgency::Now).map(drop));
+    poisoned(document.snapshot(at(1), record("S")));
+    poisoned(block_on(log.reserve(1)).map(drop));
+    poisoned(log.open("another").map(drop));
+    poisoned(block_on(log.flush()));
+    assert!(matches!(log.health(), Health::Poisoned(_)));
+    assert_eq!(document.last(), at(2), "refused records take no position");
+    drop(document);
+    poisoned(log.open("d").map(drop));
+    drop(bystander);
+    poisoned(block_on(log.shutdown()));
+
+    // Whatever the disk kept: the safe record is there, the lost one is whole or not there.
+    for fate in [Fate::Kept, Fate::Lost, Fate::Mixed(1), Fate::Mixed(2)] {
+        let store = RedbStore::with_backend(Disk::with(disk.survivor(fate)), 1 << 20).unwrap();
+        let log = Log::start(store, options()).unwrap();
+        let (_document, loaded) = log.open("d").unwrap();
+        assert_eq!(loaded.tail[0], (at(1), record("safe")));
+        assert!(loaded.tail.len() == 1 || loaded.tail[1..] == [(at(2), record("lost"))]);
+    }
+}
+
+#[test]
+fn whoever_waits_for_room_or_for_a_flush_learns_that_the_log_failed() {
+    let disk = Disk::default();
+    let mut options = options();
+    (options.queue_bytes, options.max_record_bytes) = (1000, 1000);
+    let store = RedbStore::with_backend(disk.clone(), 1 << 20).unwrap();
+    let log = Log::start(store, options).unwrap();
+    let (mut document, _) = log.open("d").unwrap();
+    let whole = block_on(log.reserve(1000)).unwrap();
+    document
+        .append(whole, Bytes::from(vec![1; 1000]), Urgency::Soon)
+        .unwrap();
+    disk.fail_syncs_from(1);
+    let (flushed, reserved) =
+        block_on(async { tokio::join!(biased; log.flush(), log.reserve(500)) });
+    assert!(matches!(flushed, Err(LogError::Poisoned { .. })));
+    assert!(matches!(reserved, Err(LogError::Poisoned { .. })));
+}
+
+/// A store in memory with a switch.
+#[derive(Clone, Default)]
+struct Moody {
+    inner: MemoryStore,
+    mood: Arc<AtomicU8>,
+}
+
+const GOOD: u8 = 0;
+const NO_VIEW: u8 = 1;
+const NO_READ: u8 = 2;
+const PANIC: u8 = 3;
+
+struct MoodyView(Box<dyn View>, Arc<AtomicU8>);
+
+impl Moody {
+    fn feel(&self, mood: u8) {
+        self.mood.store(mood, Ordering::SeqCst);
+    }
+}
+
+impl Store for Moody {
+    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+        if self.mood.load(Ordering::SeqCst) == NO_VIEW {
+            return Err(StoreError::failed("beginning to read", "no mood"));
+        }
+        Ok(Box::new(MoodyView(self.inner.view()?, self.mood.clone())))
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        assert!(
+            self.mood.load(Ordering::SeqCst) != PANIC,
+            "a bug in the store"
+        );
+        self.inner.commit(batch)
+    }
+}
+
+impl View for MoodyView {
+    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+        if self.1.load(Ordering::SeqCst) == NO_READ {
+            return Err(StoreError::failed("reading a row", "no mood"));
+        }
+        self.0.get(table, key)
+    }
+
+    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+        self.0.scan(table, each)
+    }
+}
+
+/// Elsewhere a failed load became an empty document, which was then saved over the good one.
+#[test]
+fn a_load_that_fails_is_an_error_and_can_be_tried_again() {
+    let store = Moody::default();
+    let log = Log::start(store.clone(), options()).unwrap();
+    let (mut document, _) = log.open("d").unwrap();
+    document
+        .append_small(record("kept"), Urgency::Soon)
+        .unwrap();
+    drop(document);
+    block_on(log.flush()).unwrap();
+    for mood in [NO_VIEW, NO_READ] {
+        store.feel(mood);
+        let failed = log.open("d").map(drop);
+        assert!(matches!(failed, Err(LogError::Load { .. })), "{failed:?}");
+        assert!(matches!(log.health(), Health::Good));
+        store.feel(GOOD);
+        let (document, loaded) = log.open("d").unwrap();
+        assert_eq!(loaded.tail, [(at(1), record("kept"))]);
+        assert_eq!(document.last(), at(1));
+    }
+}
+
+#[test]
+fn a_store_that_panics_poisons_the_log_and_no_one_waits_for_ever() {
+    let store = Moody::default();
+    let log = Log::start(store.clone(), options()).unwrap();
+    let (mut document, _) = log.open("d").unwrap();
+    document
+        .append_small(record("lost"), Urgency::Soon)
+        .unwrap();
+    store.feel(PANIC);
+    assert!(matches!(
+        block_on(log.flush()),
+        Err(LogError::Poisoned { .. })
+    ));
+    assert!(matches!(*document.watch().borrow(), Durability::Failed(_)));
+    assert!(matches!(
+        block_on(log.shutdown()),
+        Err(LogError::Poisoned { .. })
+    ));
+}
+
+/// Three documents in three commits: `both` in the first and the last, `first` only in the first,
+/// `compacted` with a snapshot over all that it has.
+fn three_documents() -> MemoryStore {
+    let store = MemoryStore::new();
+    let log = Log::start(store.clone(), options()).unwrap();
+    let (mut both, _) = log.open("both").unwrap();
+    let (mut first, _) = log.open("first").unwrap();
+    let (mut compacted, _) = log.open("compacted").unwrap();
+    both.append_small(record("both one"), Urgency::Soon)
+        .unwrap();
+    first
+        .append_small(record("first one"), Urgency::Soon)
+        .unwrap();
+    compacted
+        .append_small(record("compacted one"), Urgency::Soon)
+        .unwrap();
+    block_on(log.flush()).unwrap();
+    compacted.snapshot(at(1), record("a snapshot")).unwrap();
+    block_on(log.flush()).unwrap();
+    both.append_small(record("both two"), Urgency::Soon)
+        .unwrap();
+    block_on(log.flush()).unwrap();
+    store
+}
+
+fn rows(store: &MemoryStore, table: Table) -> Vec<(u64, Vec<u8>)> {
+    let mut rows = Vec::new();
+    store
+        .view()
+        .unwrap()
+        .scan(table, &mut |key, row| rows.push((key, row.to_vec())))
+        .unwrap();
+    rows
+}
+
+/// A copy of the store in which one row is another.
+fn with_row(store: &MemoryStore, table: Table, key: u64, row: Vec<u8>) -> MemoryStore {
+    let mut copy = MemoryStore::new();
+    let mut batch = Batch::default();
+    for table in Table::ALL {
+        let kept = rows(store, table).into_iter();
+        batch
+            .puts
+            .extend(kept.map(|(key, row)| (table, key, Bytes::from(row))));
+    }
+    batch.puts.push((table, key, row.into()));
+    copy.commit(batch).unwrap();
+    copy
+}
+
+/// Which of the three documents open, each of them checked to be whole if it does.
+fn opening(store: MemoryStore) -> ([Result<(), String>; 3], Log) {
+    let log = Log::start(store, LogOptions::default()).unwrap();
+    let open = |name: &str, snapshot: Option<&str>, tail: &[&str]| match log.open(name) {
+        Ok((_, loaded)) => {
+            assert_eq!(loaded.snapshot, snapshot.map(|text| (at(1), record(text))));
+            let expected = (1..)
+                .zip(tail)
+                .map(|(position, text)| (at(position), record(text)));
+            assert!(
+                loaded.tail.iter().cloned().eq(expected),
+                "{name} is not whole: {loaded:?}"
+            );
+            Ok(())
+        }
+        Err(LogError::Damaged { document, what }) => {
+            assert_eq!(&*document, name);
+            Err(what.to_string())
+        }
+        Err(other) => panic!("{other}"),
+    };
+    let outcome = [
+        open("both", None, &["both one", "both two"]),
+        open("first", None, &["first one"]),
+        open("compacted", Some("a snapshot"), &[]),
+    ];
+    (outcome, log)
+}
+
+#[test]
+fn any_wrong_bit_in_a_journal_row_is_an_error_of_the_documents_in_it_and_of_no_other() {
+    let store = three_documents();
+    assert_eq!(opening(store.clone()).0, [Ok(()), Ok(()), Ok(())]);
+    for (commit, row) in rows(&store, Table::Journal) {
+        let holds = |text: &str| {
+            row.windows(text.len())
+                .any(|bytes| bytes == text.as_bytes())
+        };
+        let mut refused = 0;
+        for bit in 0..row.len() * 8 {
+            let mut bad = row.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let (outcome, _) = opening(with_row(&store, Table::Journal, commit, bad));
+            for (outcome, own) in outcome.iter().zip(["both", "first", "compacted one"]) {
+                if let Err(what) = outcome {
+                    assert!(holds(own), "{own} has nothing in commit {commit}");
+                    assert!(what.contains(&format!("journal commit {commit}")), "{what}");
+                    refused += 1;
+                }
+            }
+            assert_eq!(outcome[2], Ok(()), "a snapshot needs no journal");
+        }
+        assert!(refused > 100, "hardly any damage was seen");
+    }
+}
+
+#[test]
+fn a_journal_row_that_is_gone_altogether_is_an_error_of_all_that_cannot_do_without() {
+    let store = three_documents();
+    let (commit, row) = rows(&store, Table::Journal)[0].clone();
+    let (outcome, log) = opening(with_row(&store, Table::Journal, commit, vec![0; row.len()]));
+    assert!(outcome[0].is_err() && outcome[1].is_err());
+    // Nothing shows that this one had no later record in that row.
+    assert!(
+        outcome[2]
+            .as_ref()
+            .is_err_and(|what| what.contains("may hold records of it"))
+    );
+    assert_eq!(log.damaged().len(), 3);
+    // The last row gone: whoever came later is whole, but nobody did.
+    let (commit, _) = *rows(&store, Table::Journal).last().unwrap();
+    let (outcome, _) = opening(with_row(&store, Table::Journal, commit, Vec::new()));
+    assert!(outcome.iter().all(Result::is_err));
+}
+
+#[test]
+fn any_wrong_bit_in_a_snapshot_is_an_error_of_that_document_alone() {
+    let store = three_documents();
+    let (id, row) = rows(&store, Table::Snapshots)[0].clone();
+    for bit in 0..row.len() * 8 {
+        let mut bad = row.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        let (outcome, _) = opening(with_row(&store, Table::Snapshots, id, bad));
+        assert_eq!((&outcome[0], &outcome[1]), (&Ok(()), &Ok(())));
+        assert!(
+            outcome[2]
+                .as_ref()
+                .is_err_and(|what| what.contains("snapshot of document #3"))
+        );
+    }
+}
+
+/// A name that was lost must not come back as a new, empty document.
+#[test]
+fn with_a_name_lost_no_unknown_name_is_taken_for_new() {
+    let store = three_documents();
+    for (id, row) in rows(&store, Table::Documents) {
+        for byte in 0..row.len() {
+            let mut bad = row.clone();
+            bad[byte] ^= 0x10;
+            let (outcome, log) = opening(with_row(&store, Table::Documents, id, bad));
+            for (number, outcome) in (1..).zip(outcome) {
+                assert_eq!(outcome.is_err(), number == id);
+            }
+            assert!(matches!(log.open("new"), Err(LogError::Damaged { .. })));
+            assert_eq!(log.damaged().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_refused_and_left_as_it_is() {
+    let store = three_documents();
+    let (_, meta) = rows(&store, Table::Meta)[0].clone();
+    for byte in 0..meta.len() {
+        let mut bad = meta.clone();
+        bad[byte] ^= 1;
+        let bad = with_row(&store, Table::Meta, 0, bad);
+        let before = rows(&bad, Table::Meta);
+        let refused = Log::start(bad.clone(), options()).map(drop);
+        assert!(matches!(
+            refused,
+            Err(LogError::DamagedStore { .. } | LogError::NewerFormat { known: 1, .. })
+        ));
+        assert_eq!(rows(&bad, Table::Meta), before);
+    }
+    let mut gone = with_row(&store, Table::Meta, 0, Vec::new());
+    gone.commit(Batch {
+        puts: Vec::new(),
+        deletes: vec![(Table::Meta, 0)],
+    })
+    .unwrap();
+    let refused = Log::start(gone, options()).map(drop);
+    assert!(matches!(refused, Err(LogError::DamagedStore { .. })));
+}
+
+/// Bits that change in the file itself, under redb. What redb notices is an error; what it does not
+/// notice, the log's own checksums do. Never a panic, never a document that is not what it was.
+#[test]
+fn wrong_bits_in_the_file_are_errors_or_harm_nothing() {
+    let disk = Disk::default();
+    let store = RedbStore::with_backend(disk.clone(), 1 << 20).unwrap();
+    let log = Log::start(store, options()).unwrap();
+    let text = |document: usize, position: usize| record(&format!("{document} {position} text"));
+    for document in 0..5 {
+        let (mut open, _) = log.open(&format!("document {document}")).unwrap();
+        for position in 1..=20 {
+            open.append_small(text(document, position), Urgency::Soon)
+                .unwrap();
+            block_on(log.flush()).unwrap();
+        }
+        open.snapshot(at(10), record("snapshot")).unwrap();
+    }
+    block_on(log.shutdown()).unwrap();
+    let image = disk.image();
+    let (mut refused, mut whole) = (0, 0);
+    for number in 0..600 {
+        let byte = number * (image.len() / 600) + number % 512;
+        let mut bad = image.clone();
+        bad[byte] ^= 0x44;
+        let Ok(store) = RedbStore::with_backend(Disk::with(bad), 1 << 20) else {
+            refused += 1;
+            continue;
+        };
+        let Ok(log) = Log::start(store, options()) else {
+            refused += 1;
+            continue;
+        };
+        for document in 0..5 {
+            let Ok((open, loaded)) = log.open(&format!("document {document}")) else {
+                refused += 1;
+                continue;
+            };
+            whole += 1;
+            assert_eq!(open.last(), at(20), "byte {byte}");
+            assert_eq!(
+                loaded.snapshot,
+                Some((at(10), record("snapshot"))),
+                "byte {byte}"
+            );
+            let expected =
+                (11..=20).map(|position| (at(position as u64), text(document, position)));
+            assert!(loaded.tail.iter().cloned().eq(expected), "byte {byte}");
+        }
+    }
+    assert!(refused > 0 && whole > 0, "{refused} refused, {whole} whole");
+    eprintln!("{refused} refused, {whole} whole");
+}

@@ -1,0 +1,11 @@
+//! The log from outside: stories, a model under random use, crashes, faults, and real kills.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod crash;
+mod disk;
+mod fault;
+mod kill;
+mod model;
+mod property;
+mod story;
