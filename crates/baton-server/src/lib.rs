@@ -1,1 +1,158 @@
-//! Skeleton.
+//! The Baton server: collaborative documents over WebSockets, saved before they are called saved, with presence and an
+//! edit lock that passes on.
+//!
+//! As a program it is `baton serve`. As a library it listens ([`Server::listen`]) or mounts in an axum server of yours
+//! ([`Server::router`]):
+//!
+//! ```
+//! use baton_log::{Log, LogOptions};
+//! use baton_server::{Server, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = Log::in_memory(LogOptions::default())?;
+//! let server = Server::new(Settings::default(), log)?;
+//! let routes: axum::Router = server.router(); // `.merge` or `.nest` it
+//! # drop(routes);
+//! server.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//! A staircase, one step a file, no arrow back up: `main` → [`http`] (routes, upgrade) → [`socket`] (frames) →
+//! [`session`] (one connection's seat) → [`registry`] (which documents are in memory) → [`driver`] (a document's task) →
+//! [`hosted`] (room, log and queues of one document behind one lock). Leaves: [`config`], [`limits`], [`outbox`],
+//! [`wire`], [`close`], [`clock`], [`page`].
+
+mod clock;
+pub mod close;
+mod config;
+mod driver;
+mod hosted;
+mod http;
+mod limits;
+mod listen;
+mod outbox;
+mod page;
+mod registry;
+mod session;
+mod socket;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use baton_log::{Health, Log, LogError, LogOptions};
+use tokio::sync::watch;
+
+pub use config::{ConfigError, Given, Settings, Span, Switch};
+
+/// What every request can reach.
+pub(crate) struct App {
+    pub(crate) registry: Arc<registry::Registry>,
+    pub(crate) limits: Arc<limits::Limits>,
+    pub(crate) stopping: watch::Sender<Stage>,
+}
+
+/// Where the server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Serving,
+    Stopping,
+}
+
+/// A server with its log; see the crate's front page. Clones are the same server.
+#[derive(Clone)]
+pub struct Server {
+    app: Arc<App>,
+}
+
+impl Server {
+    /// A server over this log, listening nowhere yet.
+    ///
+    /// # Errors
+    /// The settings contradict each other.
+    pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
+        settings.check()?;
+        let settings = Arc::new(settings);
+        let limits = limits::Limits::new(
+            settings.max_connections,
+            settings.max_connections_per_address,
+        );
+        let (stopping, _) = watch::channel(Stage::Serving);
+        let app = App {
+            registry: Arc::new(registry::Registry::new(settings, log)),
+            limits: Arc::new(limits),
+            stopping,
+        };
+        Ok(Self { app: Arc::new(app) })
+    }
+
+    /// The options of a log that fit these settings.
+    #[must_use]
+    pub fn log_options(settings: &Settings) -> LogOptions {
+        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let mut options = LogOptions::default();
+        options.commit_delay = settings.commit_delay.0;
+        options.commit_bytes = bytes(settings.commit_bytes);
+        options.queue_bytes = bytes(settings.log_queue) + bytes(settings.max_frame);
+        options.max_record_bytes =
+            bytes(settings.max_frame) + bytes(settings.max_aside) + baton_room::OVERHEAD;
+        options
+    }
+
+    /// All routes: the page, `/ws/{document}`, `/healthz` and `/readyz`.
+    ///
+    /// To count connections by address, serve it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.app))
+    }
+
+    /// Accepts connections until the server is shut down.
+    pub async fn listen(&self, listener: tokio::net::TcpListener) {
+        listen::accept(listener, self.router(), &self.app).await;
+    }
+
+    /// How many connections are open, and how many documents are in memory.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            connections: self.app.limits.open(),
+            documents: self.app.registry.documents(),
+        }
+    }
+
+    /// Stops in order: nobody is let in any more, everybody is told to come again, everything is made durable.
+    ///
+    /// # Errors
+    /// The log could not make everything durable; what was reported saved is.
+    pub async fn shutdown(&self) -> Result<(), LogError> {
+        self.app.stopping.send_replace(Stage::Stopping);
+        self.app.registry.drain().await;
+        self.app.registry.log().clone().shutdown().await
+    }
+}
+
+/// What a server has to do at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Open WebSocket connections.
+    pub connections: usize,
+    /// Documents in memory.
+    pub documents: usize,
+}
+
+impl App {
+    /// Whether this server can do its work, or why not.
+    pub(crate) fn readiness(&self) -> Result<(), String> {
+        if *self.stopping.borrow() == Stage::Stopping {
+            return Err("the server is going away".to_owned());
+        }
+        match self.registry.log().health() {
+            Health::Good => Ok(()),
+            Health::Poisoned(why) => Err(format!("nothing can be saved: {why}")),
+        }
+    }
+}

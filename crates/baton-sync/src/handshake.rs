@@ -312,6 +312,12 @@ impl Handshake {
         self.ledger.durable(position)
     }
 
+    /// Whether some sync message has not been announced as saved.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.ledger.has_unsaved()
+    }
+
     /// Whether the client lacks something that the document lacks, too: what it says next may have to
     /// wait for somebody else. Worth an `incomplete` error when it turns true.
     #[must_use]

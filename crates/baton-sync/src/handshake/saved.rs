@@ -98,6 +98,11 @@ impl Ledger {
         (self.announced > before).then_some(self.announced)
     }
 
+    /// Whether a message is not announced.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.announced < self.count
+    }
+
     /// Whether a message is not settled.
     pub(super) fn has_holes(&self) -> bool {
         let mut next = self.announced + 1;

@@ -1,0 +1,122 @@
+//! The vocabulary of a document's log.
+//!
+//! Owns what a record can say and its encoding; decides nothing. A record is one byte of format version and then the
+//! [postcard](https://postcard.jamesmunns.com/wire-format) form of [`Record`]: variants are numbered in the order in
+//! which they stand here, so new ones are only ever added at the end.
+
+use baton_presence::{Event, Fence, SessionId, Standing, Voice};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::token::TokenHash;
+
+/// First byte of every record.
+pub(crate) const FORMAT: u8 = 1;
+
+/// Bytes that a record may need beside the update it carries.
+pub const OVERHEAD: usize = 1024;
+
+/// What a person is called and drawn in, as the log keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Display name, at most 256 bytes.
+    pub name: String,
+    /// A CSS colour, at most 64 bytes.
+    pub color: String,
+}
+
+/// One entry of a document's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// A session begins; its id is this record's position.
+    Joined {
+        /// Whether it speaks the lock protocol.
+        voice: Voice,
+        /// Whether it may write.
+        standing: Standing,
+        /// Proof that its next connection must bring.
+        token: TokenHash,
+        /// Who.
+        profile: Profile,
+        /// Yjs client id, if it said so.
+        client: Option<u64>,
+    },
+    /// A session goes on over another connection; its token was checked before this was written.
+    Resumed {
+        /// The session.
+        session: SessionId,
+        /// The grant that the client believes it holds.
+        fence: Option<Fence>,
+        /// Proof that its next connection must bring.
+        token: TokenHash,
+        /// Who, as of now.
+        profile: Profile,
+        /// Yjs client id, if it said so.
+        client: Option<u64>,
+    },
+    /// Another name or colour.
+    Renamed {
+        /// The session.
+        session: SessionId,
+        /// Who, as of now.
+        profile: Profile,
+    },
+    /// Anything else about presence and the lock.
+    Presence(Event),
+    /// An edit: applied if its session may write at this position, else parked.
+    Update {
+        /// Who sent it.
+        session: SessionId,
+        /// The Yjs update (v1), as it came.
+        update: Bytes,
+    },
+}
+
+/// Why stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Another format.
+    #[error(
+        "record format {0} is not known to this version, which writes {FORMAT}; use the newer baton that wrote it"
+    )]
+    Format(u8),
+    /// Not a record.
+    #[error("the stored bytes are not a record: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+impl Record {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// Only if memory for them cannot be had.
+    pub fn encode(&self) -> Result<Bytes, RecordError> {
+        let room = match self {
+            Self::Update { update, .. } => update.len() + 32,
+            _ => 160,
+        };
+        let mut buffer = Vec::with_capacity(room);
+        buffer.push(FORMAT);
+        Ok(postcard::to_extend(self, buffer)?.into())
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&other, _)) => Err(RecordError::Format(other)),
+            None => Err(RecordError::Malformed(
+                postcard::Error::DeserializeUnexpectedEnd,
+            )),
+        }
+    }
+
+    /// Whether somebody waits for this record to be durable: a lock is announced only then.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        !matches!(self, Self::Update { .. } | Self::Renamed { .. })
+    }
+}

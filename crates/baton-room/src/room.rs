@@ -1,0 +1,550 @@
+//! A room: one open document, the connections in it, and the way of a message through both.
+//!
+//! Owns the order of things: what a connection says becomes a record or an answer; a record that got its position is
+//! applied; what must not be told before it is durable waits here. Every method is synchronous and takes microseconds.
+//! Knows no clock (time comes in), no socket (outputs go out), no disk (records go out, positions come back).
+//!
+//! The caller's duty after every call that can propose: [`Room::next_proposal`] until it is empty, each appended to
+//! the log and given back to [`Room::commit`] with its position; then [`Room::next_output`] until it is empty.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use baton_presence::{Event, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch};
+use baton_sync::awareness::{Awareness, AwarenessLimits};
+use baton_sync::channel::{ErrorCode, ServerMessage};
+use baton_sync::handshake::{Handshake, HandshakeLimits};
+use bytes::Bytes;
+
+use crate::output::{ConnectionId, Ending, Outgoing, Output};
+use crate::parks::{Park, ParkLimits};
+use crate::record::Record;
+use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
+use crate::token::ResumeToken;
+
+/// What a room is set up with.
+#[derive(Debug, Clone)]
+pub struct RoomOptions {
+    /// Clocks of heartbeats and lock; validated by the caller.
+    pub timings: Timings,
+    /// Epoch of the store, and whether a lost holder's lock passes to somebody who did not queue.
+    pub fold: FoldSettings,
+    /// Caps on awareness.
+    pub awareness: AwarenessLimits,
+    /// Caps on what is kept aside for one connection.
+    pub handshake: HandshakeLimits,
+    /// Caps on parks.
+    pub parks: ParkLimits,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// Its client said that it is done (close code 1000).
+    Done,
+    /// In any other way.
+    Dropped,
+}
+
+/// Whom a proposal answers, once it has its position.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Origin {
+    Watch,
+    Connection(ConnectionId),
+    Join(ConnectionId, ResumeToken),
+    Operation(ConnectionId, u64),
+    Update(ConnectionId),
+}
+
+/// A record that wants a position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The record.
+    pub record: Record,
+    pub(crate) origin: Origin,
+}
+
+/// Where a connection is on its way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It has not said anything.
+    Greeting,
+    /// Its session has been proposed.
+    Joining,
+    /// It is this session's connection.
+    In(SessionId),
+}
+
+/// Whether a connection takes part in Baton's own channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// A stock client, or one that has not said hello.
+    Closed,
+    /// It said hello, and its welcome is on the way to the disk.
+    Opening,
+    /// It has its welcome.
+    Open,
+}
+
+pub(crate) struct Connection {
+    pub(crate) stage: Stage,
+    pub(crate) channel: Channel,
+    pub(crate) handshake: Handshake,
+}
+
+/// An open document; see the module.
+pub struct Room {
+    pub(crate) options: RoomOptions,
+    pub(crate) state: State,
+    pub(crate) watch: Watch,
+    pub(crate) awareness: Awareness<ConnectionId>,
+    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    /// The live connection of each session.
+    pub(crate) attached: BTreeMap<SessionId, ConnectionId>,
+    /// Connections with updates that are not durable yet, and want to know.
+    pub(crate) unsaved: BTreeSet<ConnectionId>,
+    /// Connections with incomplete updates kept aside.
+    pub(crate) aside: BTreeSet<ConnectionId>,
+    pub(crate) announced: crate::announce::Announced,
+    /// The time of the last input.
+    pub(crate) now: Time,
+    durable: u64,
+    refresh_at: Option<Time>,
+    proposals: VecDeque<Proposed>,
+    outputs: VecDeque<Output>,
+    held: VecDeque<(u64, Held)>,
+    effects: Vec<Effect>,
+}
+
+/// What waits until everything up to its position is durable.
+pub(crate) enum Held {
+    Output(Output),
+    /// To one connection, if it is in Baton's channel by then.
+    To(ConnectionId, Arc<ServerMessage>),
+    /// To everybody who is in Baton's channel by then: a newcomer's welcome holds what went before it.
+    Channel(Arc<ServerMessage>),
+    /// Opens the channel of this connection.
+    Welcome(ConnectionId, Arc<ServerMessage>),
+    Close(ConnectionId, Ending, String),
+}
+
+/// A proposal before its session is known: a stock client's first update stands behind its own join.
+pub(crate) enum Proposed {
+    Ready(Proposal),
+    Update(ConnectionId, Bytes),
+}
+
+impl Room {
+    /// Opens from what is stored: a snapshot with its position, and the records after it, in order.
+    ///
+    /// The caller then commits what [`Room::next_proposal`] gives: after a restart, one record says so.
+    ///
+    /// # Errors
+    /// The store holds what cannot be read; nothing was changed, and the document must not be served.
+    pub fn open(
+        options: RoomOptions,
+        snapshot: Option<(u64, Bytes)>,
+        tail: &[(u64, Bytes)],
+        now: Time,
+    ) -> Result<Self, LoadError> {
+        let state = State::load(options.fold, snapshot, tail)?;
+        let auto_pass = options.fold.auto_pass;
+        let mut room = Self {
+            watch: Watch::new(options.timings)?,
+            awareness: Awareness::new(options.awareness),
+            connections: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
+            aside: BTreeSet::new(),
+            announced: crate::announce::Announced::default(),
+            durable: state.position,
+            refresh_at: None,
+            now,
+            proposals: VecDeque::new(),
+            outputs: VecDeque::new(),
+            held: VecDeque::new(),
+            effects: Vec::new(),
+            options,
+            state,
+        };
+        room.watch.adopt(&room.state.fold, now);
+        if !room.state.fold.is_empty() {
+            room.propose(Record::Presence(Event::Restarted), Origin::Watch);
+        }
+        if room.state.fold.auto_pass() != auto_pass {
+            room.propose(
+                Record::Presence(Event::AutoPassSet(auto_pass)),
+                Origin::Watch,
+            );
+        }
+        Ok(room)
+    }
+
+    /// A connection comes in: it is sent what this side has, and who is here.
+    ///
+    /// # Errors
+    /// The document failed; the room must be opened again.
+    pub fn connect(&mut self, connection: ConnectionId) {
+        let mut handshake = Handshake::new(self.options.handshake);
+        handshake.open();
+        let here = Connection {
+            stage: Stage::Greeting,
+            channel: Channel::Closed,
+            handshake,
+        };
+        self.connections.insert(connection, here);
+        let vector = self.state.document.state().vector().encode();
+        self.send(connection, Outgoing::Step1(vector.into()));
+        self.send_awareness(connection);
+    }
+
+    /// A connection ended. Harmless for one that the room has closed itself.
+    pub fn disconnect(&mut self, connection: ConnectionId, how: Departure, now: Time) {
+        let Some(gone) = self.connections.remove(&connection) else {
+            return;
+        };
+        self.unsaved.remove(&connection);
+        self.aside.remove(&connection);
+        let removed = self.awareness.removed(connection);
+        if let Some(removal) = removed.broadcast {
+            self.broadcast(None, Outgoing::Awareness(removal));
+        }
+        for (owner, answer) in removed.answers {
+            self.send(owner, Outgoing::Awareness(answer));
+        }
+        let Stage::In(session) = gone.stage else {
+            return;
+        };
+        if self.attached.get(&session) != Some(&connection) {
+            return;
+        }
+        self.attached.remove(&session);
+        self.watch.detached(session, now);
+        // A stock client has nothing to resume with, so that its session ends with its connection.
+        let event = match (how, gone.channel) {
+            (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
+            (Departure::Dropped, _) => Event::Disconnected { session },
+        };
+        self.propose(Record::Presence(event), Origin::Watch);
+    }
+
+    /// When [`Room::handle_timeout`] wants to be called, if at all.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match (self.watch.poll_timeout(), self.refresh_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Time has come to `now`. Early calls are harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = now;
+        let mut watched = Vec::new();
+        self.watch
+            .handle_timeout(now, &self.state.fold, &mut watched);
+        for proposal in watched {
+            self.carry_out(proposal, now);
+        }
+        self.refresh_awareness(now);
+    }
+
+    fn carry_out(&mut self, proposal: Watched, now: Time) {
+        match proposal {
+            Watched::Record(event) => self.propose(Record::Presence(event), Origin::Watch),
+            Watched::Ping { session } => {
+                if let Some(&to) = self.attached.get(&session) {
+                    self.outputs.push_back(Output::Ping { to });
+                }
+            }
+            Watched::Beat { session, n } => {
+                let confirmed = self.watch.confirmed(session).unwrap_or(0);
+                if let Some(&to) = self.attached.get(&session) {
+                    self.send_channel(to, &Arc::new(ServerMessage::Beat { n, confirmed }));
+                }
+            }
+            Watched::Health { session, .. } => self.announce_peer(session),
+            Watched::Dead { session } => {
+                if let Some(&connection) = self.attached.get(&session) {
+                    let reason = format!(
+                        "nothing came from this connection for {:?}; connect again",
+                        self.options.timings.offline_after
+                    );
+                    self.close(connection, Ending::Silent, reason, now);
+                }
+            }
+        }
+    }
+
+    /// The next record that wants a position; see the module for the caller's duty.
+    pub fn next_proposal(&mut self) -> Option<Proposal> {
+        loop {
+            match self.proposals.pop_front()? {
+                Proposed::Ready(proposal) => return Some(proposal),
+                Proposed::Update(connection, update) => {
+                    if let Some(session) = self.session_of(connection) {
+                        return Some(Proposal {
+                            record: Record::Update { session, update },
+                            origin: Origin::Update(connection),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A proposal got its position: it takes effect.
+    ///
+    /// # Errors
+    /// The document failed on it. Every connection is being told to come again; this room is to be dropped, and opened
+    /// again from its log, where the guilty record is set aside.
+    pub fn commit(&mut self, position: u64, proposal: Proposal, now: Time) -> Result<(), Broken> {
+        self.now = now;
+        let mut effects = std::mem::take(&mut self.effects);
+        let applied = self.state.apply(position, proposal.record, &mut effects);
+        if let Err(broken) = applied {
+            self.close_all(
+                Ending::Unavailable,
+                "the document is being rebuilt; come again",
+                now,
+            );
+            return Err(broken);
+        }
+        self.announce(position, &effects, &proposal.origin, now);
+        effects.clear();
+        self.effects = effects;
+        Ok(())
+    }
+
+    /// The log is durable up to `position`: what waited for it is told.
+    pub fn durable(&mut self, position: u64, now: Time) {
+        self.durable = self.durable.max(position);
+        while self.held.front().is_some_and(|(at, _)| *at <= self.durable) {
+            if let Some((_, held)) = self.held.pop_front() {
+                self.let_go(held, now);
+            }
+        }
+        self.tell_saved();
+    }
+
+    fn let_go(&mut self, held: Held, now: Time) {
+        match held {
+            Held::Output(output) => self.outputs.push_back(output),
+            Held::To(to, message) => self.send_channel(to, &message),
+            Held::Channel(message) => self.send_to_channel(&message),
+            Held::Welcome(to, message) => {
+                if let Some(here) = self.connections.get_mut(&to) {
+                    here.channel = Channel::Open;
+                    self.send_channel(to, &message);
+                }
+            }
+            Held::Close(to, why, reason) => self.close(to, why, reason, now),
+        }
+    }
+
+    fn tell_saved(&mut self) {
+        let durable = self.durable;
+        let mut saved = Vec::new();
+        self.unsaved.retain(|id| {
+            let Some(connection) = self.connections.get_mut(id) else {
+                return false;
+            };
+            if let Some(updates) = connection.handshake.durable(durable) {
+                saved.push((*id, updates));
+            }
+            connection.handshake.has_unsaved()
+        });
+        for (to, updates) in saved {
+            self.send_channel(to, &Arc::new(ServerMessage::Saved { updates }));
+        }
+    }
+
+    /// The next thing to do; see the module for the caller's duty.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Position of the last record applied.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.state.position
+    }
+
+    /// Bytes of incomplete updates kept aside, which may become records with the next change of the document.
+    #[must_use]
+    pub fn aside_bytes(&self) -> usize {
+        let of = |id| {
+            self.connections
+                .get(id)
+                .map_or(0, |here| here.handshake.aside_bytes())
+        };
+        self.aside.iter().map(of).sum()
+    }
+
+    /// How many connections are in the room.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// What is parked in this document.
+    pub fn parks(&self) -> impl Iterator<Item = &Park> {
+        self.state.parks.iter()
+    }
+
+    /// Everything that the log made true, for the log to start from next time: stands for all records up to
+    /// [`Room::position`].
+    ///
+    /// # Errors
+    /// The document failed; the room must be opened again.
+    pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
+        self.state.snapshot()
+    }
+
+    /// How many records were set aside when the room was opened; if any, a snapshot should be stored at once.
+    #[must_use]
+    pub fn quarantined(&self) -> usize {
+        self.state.quarantined()
+    }
+
+    /// Reads the document, for whoever embeds the room.
+    #[must_use]
+    pub fn document(&self) -> &baton_sync::document::Document {
+        &self.state.document
+    }
+
+    /// Closes every connection, as when the server goes away.
+    pub fn close_all(&mut self, why: Ending, reason: &str, now: Time) {
+        let all: Vec<_> = self.connections.keys().copied().collect();
+        for connection in all {
+            self.close(connection, why, reason.to_owned(), now);
+        }
+    }
+
+    pub(crate) fn close(
+        &mut self,
+        connection: ConnectionId,
+        why: Ending,
+        reason: String,
+        now: Time,
+    ) {
+        if self.connections.contains_key(&connection) {
+            self.outputs.push_back(Output::Close {
+                to: connection,
+                why,
+                reason,
+            });
+            self.disconnect(connection, Departure::Dropped, now);
+        }
+    }
+
+    pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        match self.connections.get(&connection)?.stage {
+            Stage::In(session) => Some(session),
+            Stage::Greeting | Stage::Joining => None,
+        }
+    }
+
+    pub(crate) fn propose(&mut self, record: Record, origin: Origin) {
+        self.proposals
+            .push_back(Proposed::Ready(Proposal { record, origin }));
+    }
+
+    pub(crate) fn propose_update(&mut self, connection: ConnectionId, update: Bytes) {
+        self.proposals
+            .push_back(Proposed::Update(connection, update));
+    }
+
+    pub(crate) fn send(&mut self, to: ConnectionId, message: Outgoing) {
+        self.outputs.push_back(Output::Send { to, message });
+    }
+
+    pub(crate) fn broadcast(&mut self, except: Option<ConnectionId>, message: Outgoing) {
+        if !self.connections.is_empty() {
+            self.outputs
+                .push_back(Output::Broadcast { except, message });
+        }
+    }
+
+    /// Lets something wait until everything up to now is durable.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held.push_back((self.state.position, held));
+    }
+
+    /// To one connection, if it has its welcome.
+    fn send_channel(&mut self, to: ConnectionId, message: &Arc<ServerMessage>) {
+        if self.is_open(to) {
+            self.send(to, Outgoing::Channel(Arc::clone(message)));
+        }
+    }
+
+    /// To every connection that has its welcome.
+    pub(crate) fn send_to_channel(&mut self, message: &Arc<ServerMessage>) {
+        let open = |here: &Connection| here.channel == Channel::Open;
+        let to: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, here)| open(here))
+            .map(|(id, _)| *id)
+            .collect();
+        if !to.is_empty() {
+            let message = Outgoing::Channel(Arc::clone(message));
+            self.outputs.push_back(Output::Multicast { to, message });
+        }
+    }
+
+    fn is_open(&self, connection: ConnectionId) -> bool {
+        self.connections
+            .get(&connection)
+            .is_some_and(|here| here.channel == Channel::Open)
+    }
+
+    pub(crate) fn complain(
+        &mut self,
+        to: ConnectionId,
+        code: ErrorCode,
+        message: String,
+        retry: bool,
+    ) {
+        let error = ServerMessage::Error {
+            code,
+            message,
+            retry,
+        };
+        self.send_channel(to, &Arc::new(error));
+    }
+
+    pub(crate) fn send_awareness(&mut self, to: ConnectionId) {
+        if !self.awareness.is_empty() {
+            let all = self.awareness.encode_all();
+            self.send(to, Outgoing::Awareness(all));
+        }
+    }
+
+    /// Has the owners of old awareness entries say them again; see docs/protocol.md.
+    fn refresh_awareness(&mut self, now: Time) {
+        if self.refresh_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let stale = self.awareness.stale(now.0);
+        for (owner, removal) in stale.ask {
+            self.send(owner, Outgoing::Awareness(removal));
+        }
+        if let Some(removal) = stale.broadcast {
+            self.broadcast(None, Outgoing::Awareness(removal));
+        }
+        self.arm_refresh(now);
+    }
+
+    pub(crate) fn arm_refresh(&mut self, now: Time) {
+        let any = !self.awareness.is_empty();
+        self.refresh_at = any.then(|| now + AWARENESS_CHECK);
+    }
+
+    pub(crate) fn refresh_is_armed(&self) -> bool {
+        self.refresh_at.is_some()
+    }
+}
+
+/// How often old awareness entries are looked for.
+const AWARENESS_CHECK: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,336 @@
+//! What the log makes true: the document, who holds the lock, who is here, what is parked.
+//!
+//! Owns the replicated half of a room. Records in order go in, effects come out; the same records give the same
+//! state on every machine and after every restart. Knows no connection, no time and no disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_presence::{
+    Change, Event, Fold, FoldSettings, FoldSnapshot, SessionId, TimingsError, WriteRight,
+};
+use baton_sync::ClientId;
+use baton_sync::document::{Applied, ApplyError, Broken as Failed, Document, DocumentOptions};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::parks::{Park, ParkReason, Parks};
+use crate::record::{Profile, Record, RecordError};
+use crate::token::TokenHash;
+
+/// The server's own Yjs client id. It never edits, so the id never shows in an update.
+const OWN: DocumentOptions = DocumentOptions {
+    client: ClientId::MAX,
+};
+
+/// First byte of every snapshot.
+pub(crate) const SNAPSHOT_FORMAT: u8 = 1;
+
+/// How many records may be quarantined before a document counts as unreadable.
+const MOST_QUARANTINED: usize = 256;
+
+/// What the log says of a session beside its presence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Person {
+    pub(crate) token: TokenHash,
+    pub(crate) profile: Profile,
+    pub(crate) client: Option<u64>,
+}
+
+/// What a record changed.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// The update is in the document and was not before.
+    Applied(Bytes),
+    /// The update added nothing, or could not be applied at its position and will be asked for again.
+    Nothing,
+    /// The update stands in this park.
+    Parked(u64),
+    /// Roster or lock.
+    Presence(Change),
+    /// A name or colour.
+    Renamed(SessionId),
+}
+
+/// Why a document cannot be opened. It stays stored as it is; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A record does not decode.
+    #[error("the record at position {position} cannot be read: {source}")]
+    Record {
+        /// Where.
+        position: u64,
+        /// Why.
+        source: RecordError,
+    },
+    /// The snapshot does not decode.
+    #[error("the snapshot at position {position} cannot be read: {message}")]
+    Snapshot {
+        /// Where.
+        position: u64,
+        /// Why.
+        message: String,
+    },
+    /// The timings contradict each other.
+    #[error(transparent)]
+    Timings(#[from] TimingsError),
+    /// The loader itself failed.
+    #[error("the loader failed: {0}")]
+    Panicked(String),
+    /// Too many records make the CRDT library fail.
+    #[error(
+        "more than {MOST_QUARANTINED} records make the document library fail, the last at position {0}"
+    )]
+    Broken(u64),
+}
+
+/// The document failed on a record: the room must be opened again from its log, which sets that record aside.
+#[derive(Debug, thiserror::Error)]
+#[error("the document library failed at position {position}: {source}")]
+pub struct Broken {
+    /// The record's position.
+    pub position: u64,
+    /// What failed.
+    pub source: ApplyError,
+}
+
+/// Why no snapshot could be made. Nothing was changed; the log keeps all records.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The document failed; the room must be opened again.
+    #[error(transparent)]
+    Document(#[from] Failed),
+    /// It could not be encoded.
+    #[error("the room's state could not be encoded: {0}")]
+    Encoding(#[from] postcard::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    document: Bytes,
+    fold: FoldSnapshot,
+    people: BTreeMap<SessionId, Person>,
+    parks: Vec<Park>,
+}
+
+pub(crate) struct State {
+    pub(crate) position: u64,
+    pub(crate) document: Document,
+    pub(crate) fold: Fold,
+    pub(crate) people: BTreeMap<SessionId, Person>,
+    pub(crate) parks: Parks,
+    quarantine: BTreeSet<u64>,
+    changes: Vec<Change>,
+}
+
+impl State {
+    /// Opens from what is stored: a snapshot (with its position) and the records after it.
+    pub(crate) fn load(
+        settings: FoldSettings,
+        snapshot: Option<(u64, Bytes)>,
+        tail: &[(u64, Bytes)],
+    ) -> Result<Self, LoadError> {
+        let mut quarantine = BTreeSet::new();
+        loop {
+            let mut state = Self::restore(settings, snapshot.clone())?;
+            state.quarantine.clone_from(&quarantine);
+            match state.replay(tail)? {
+                None => return Ok(state),
+                Some(broken) if quarantine.len() < MOST_QUARANTINED => {
+                    quarantine.insert(broken.position);
+                }
+                Some(broken) => return Err(LoadError::Broken(broken.position)),
+            }
+        }
+    }
+
+    fn restore(settings: FoldSettings, snapshot: Option<(u64, Bytes)>) -> Result<Self, LoadError> {
+        let Some((position, bytes)) = snapshot else {
+            return Ok(Self {
+                position: 0,
+                document: Document::new(&OWN),
+                fold: Fold::new(settings),
+                people: BTreeMap::new(),
+                parks: Parks::default(),
+                quarantine: BTreeSet::new(),
+                changes: Vec::new(),
+            });
+        };
+        let wrong = |message: String| LoadError::Snapshot { position, message };
+        let stored: Stored = match bytes.split_first() {
+            Some((&SNAPSHOT_FORMAT, rest)) => {
+                postcard::from_bytes(rest).map_err(|error| wrong(error.to_string()))?
+            }
+            Some((other, _)) => return Err(wrong(format!("format {other} is not known"))),
+            None => return Err(wrong("it is empty".to_owned())),
+        };
+        let document =
+            Document::load(&stored.document, &OWN).map_err(|error| wrong(error.to_string()))?;
+        let parks = Parks::restore(stored.parks, document.state());
+        Ok(Self {
+            position,
+            document,
+            fold: Fold::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?,
+            people: stored.people,
+            parks,
+            quarantine: BTreeSet::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    fn replay(&mut self, tail: &[(u64, Bytes)]) -> Result<Option<Broken>, LoadError> {
+        let mut effects = Vec::new();
+        for (position, bytes) in tail {
+            let record = Record::decode(bytes).map_err(|source| LoadError::Record {
+                position: *position,
+                source,
+            })?;
+            if let Err(broken) = self.apply(*position, record, &mut effects) {
+                return Ok(Some(broken));
+            }
+            effects.clear();
+        }
+        Ok(None)
+    }
+
+    /// How many records were set aside when this was opened, because the document library failed on them.
+    pub(crate) fn quarantined(&self) -> usize {
+        self.quarantine.len()
+    }
+
+    /// Everything, for the log to start from next time; it stands for all records up to [`State::position`].
+    pub(crate) fn snapshot(&self) -> Result<Bytes, SnapshotError> {
+        let stored = Stored {
+            document: self.document.snapshot()?,
+            fold: self.fold.snapshot(),
+            people: self.people.clone(),
+            parks: self.parks.iter().cloned().collect(),
+        };
+        let mut buffer = Vec::with_capacity(stored.document.len() + 256);
+        buffer.push(SNAPSHOT_FORMAT);
+        Ok(postcard::to_extend(&stored, buffer)?.into())
+    }
+
+    /// Applies the record at `position`. On [`Broken`] the room must be opened again.
+    pub(crate) fn apply(
+        &mut self,
+        position: u64,
+        record: Record,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Broken> {
+        self.position = position;
+        match record {
+            Record::Joined {
+                voice,
+                standing,
+                token,
+                profile,
+                client,
+            } => {
+                let session = SessionId(position);
+                let person = Person {
+                    token,
+                    profile,
+                    client,
+                };
+                self.people.insert(session, person);
+                let joined = Event::Joined {
+                    session,
+                    voice,
+                    standing,
+                };
+                self.presence(position, &joined, effects);
+            }
+            Record::Resumed {
+                session,
+                fence,
+                token,
+                profile,
+                client,
+            } => {
+                if let Some(person) = self.people.get_mut(&session) {
+                    *person = Person {
+                        token,
+                        profile,
+                        client,
+                    };
+                }
+                self.presence(position, &Event::Resumed { session, fence }, effects);
+            }
+            Record::Renamed { session, profile } => {
+                if let Some(person) = self.people.get_mut(&session) {
+                    person.profile = profile;
+                    effects.push(Effect::Renamed(session));
+                }
+            }
+            Record::Presence(event) => self.presence(position, &event, effects),
+            Record::Update { session, update } => {
+                return self.update(position, session, update, effects);
+            }
+        }
+        Ok(())
+    }
+
+    fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
+        self.fold.apply(position, event, &mut self.changes);
+        for change in self.changes.drain(..) {
+            if let Change::Gone { session, .. } = change {
+                self.people.remove(&session);
+            }
+            effects.push(Effect::Presence(change));
+        }
+    }
+
+    fn update(
+        &mut self,
+        position: u64,
+        session: SessionId,
+        update: Bytes,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Broken> {
+        let refused = matches!(self.fold.may_write(session), WriteRight::Refused { .. });
+        if self.quarantine.contains(&position) {
+            effects.push(self.park(position, session, update, ParkReason::Quarantined));
+            return Ok(());
+        }
+        if refused {
+            effects.push(self.park(position, session, update, ParkReason::Locked));
+            return Ok(());
+        }
+        match self.document.apply(&update) {
+            Ok(Applied::Added) => {
+                self.parks.close_merged(self.document.state());
+                effects.push(Effect::Applied(update));
+            }
+            // What does not fit here was overtaken by another record; its sender is asked and sends it again.
+            Ok(Applied::Known) | Err(ApplyError::NotAdmitted(_) | ApplyError::Unsound(_)) => {
+                effects.push(Effect::Nothing);
+            }
+            Err(source @ (ApplyError::Broken(_) | ApplyError::Undecodable(_))) => {
+                return Err(Broken { position, source });
+            }
+        }
+        Ok(())
+    }
+
+    fn park(
+        &mut self,
+        position: u64,
+        session: SessionId,
+        update: Bytes,
+        reason: ParkReason,
+    ) -> Effect {
+        let author = self.people.get(&session);
+        let fresh = Park {
+            id: position,
+            session,
+            author: author
+                .map(|person| person.profile.clone())
+                .unwrap_or_default(),
+            reason,
+            fence_seen: self.fold.peer(session).and_then(|peer| peer.fence_seen),
+            fence_now: self.fold.lock().party().map(|(_, fence)| fence),
+            updates: Vec::new(),
+        };
+        Effect::Parked(self.parks.add(fresh, self.document.state(), update))
+    }
+}

@@ -1,0 +1,53 @@
+//! Resume tokens: the secret a client shows to go on with its session, of which the log keeps only the hash.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A secret of 128 random bits, which the caller draws; shown to the client as 32 hex digits, never stored or logged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ResumeToken([u8; 16]);
+
+impl ResumeToken {
+    /// A token of these random bytes.
+    #[must_use]
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(random)
+    }
+
+    /// As the client sees it.
+    #[must_use]
+    pub fn to_hex(self) -> String {
+        use std::fmt::Write;
+        self.0
+            .iter()
+            .fold(String::with_capacity(32), |mut hex, byte| {
+                // Writing to a String does not fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+    }
+
+    /// Its hash, as the log keeps it.
+    #[must_use]
+    pub fn hash(self) -> TokenHash {
+        TokenHash::of_text(&self.to_hex())
+    }
+}
+
+impl std::fmt::Debug for ResumeToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResumeToken(secret)")
+    }
+}
+
+/// SHA-256 of a token's hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of what a client showed. Comparing hashes of random secrets leaks nothing useful by its timing.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+}

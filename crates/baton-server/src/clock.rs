@@ -1,0 +1,31 @@
+//! The server's one monotonic clock, in the form that the cores take.
+
+use std::time::Duration;
+
+use baton_presence::Time;
+use tokio::time::Instant;
+
+/// Counts from its own making. Tokio's clock, so that tests can pause it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            origin: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(self) -> Time {
+        Time(self.origin.elapsed())
+    }
+
+    /// The moment to sleep until. Tokio rounds up to the next millisecond, and early calls are harmless anyway.
+    pub(crate) fn at(self, time: Time) -> Instant {
+        self.origin
+            .checked_add(time.0)
+            .unwrap_or_else(|| self.origin + Duration::from_secs(60 * 60 * 24 * 365))
+    }
+}

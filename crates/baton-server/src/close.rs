@@ -1,0 +1,53 @@
+//! Close codes of the WebSocket, as docs/protocol.md gives them: 4400-4499 final, 4500-4599 come again.
+
+use baton_log::LogError;
+use baton_room::Ending;
+
+use crate::registry::OpenError;
+
+/// Overloaded, or this connection reads too slowly: come again.
+pub const OVERLOADED: u16 = 1013;
+/// A frame was not understood: final.
+pub const PROTOCOL: u16 = 4400;
+/// Not a document name: final.
+pub const BAD_NAME: u16 = 4404;
+/// This session went on over another connection: final for this one.
+pub const SUPERSEDED: u16 = 4409;
+/// The client's copy is of another epoch: final.
+pub const EPOCH: u16 = 4410;
+/// A frame is larger than the limit: final.
+pub const TOO_LARGE: u16 = 4413;
+/// A stock client's edit was parked: final.
+pub const LOCKED: u16 = 4423;
+/// The document cannot be served now: come again.
+pub const UNAVAILABLE: u16 = 4500;
+/// The server is going away: come again after a random delay.
+pub const GOING_AWAY: u16 = 4503;
+/// The store failed: come again later.
+pub const STORE_FAILED: u16 = 4507;
+/// Nothing came from this connection for the deadline: come again.
+pub const SILENT: u16 = 4508;
+
+/// The code that says why a room ended a connection.
+pub(crate) fn code(why: Ending) -> u16 {
+    match why {
+        Ending::Protocol => PROTOCOL,
+        Ending::Superseded => SUPERSEDED,
+        Ending::Epoch => EPOCH,
+        Ending::Locked => LOCKED,
+        Ending::Silent => SILENT,
+        Ending::Unavailable => UNAVAILABLE,
+        Ending::StoreFailed => STORE_FAILED,
+        Ending::GoingAway => GOING_AWAY,
+    }
+}
+
+/// The code that says why a document could not be opened.
+pub(crate) fn of_open_error(error: &OpenError) -> u16 {
+    match error {
+        OpenError::TooMany(_) => OVERLOADED,
+        OpenError::Log(LogError::Poisoned { .. }) => STORE_FAILED,
+        OpenError::Log(_) | OpenError::Load(_) => UNAVAILABLE,
+        OpenError::Closing => GOING_AWAY,
+    }
+}

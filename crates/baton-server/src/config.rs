@@ -1,0 +1,247 @@
+//! Every setting by name: its meaning, its default, and the three places it can come from.
+//!
+//! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`, then default) and
+//! the checks that need more than one setting. Never reads anything later than start-up.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use baton_presence::Timings;
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// A length of time, written like `500ms`, `5s` or `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Span)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// On or off, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Why the settings cannot be used. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file of `--config` could not be read.
+    #[error(
+        "the configuration file {path} cannot be read: {source}; check the path given to --config"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file of `--config` is not as it should be.
+    #[error("the configuration file {path} is wrong: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what.
+        message: String,
+    },
+    /// Two settings contradict each other.
+    #[error("the settings contradict each other: {0}")]
+    Contradiction(String),
+}
+
+macro_rules! settings {
+    ($( $(#[doc = $doc:literal])* $name:ident : $ty:ty = $default:expr ; )*) => {
+        /// The settings in force.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        pub struct Settings {
+            $( $(#[doc = $doc])* pub $name: $ty, )*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $( $name: $default, )* }
+            }
+        }
+
+        /// The settings that one source gives: the command line with its environment, or a file.
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Given {
+            $( $(#[doc = $doc])* #[arg(long)] pub $name: Option<$ty>, )*
+        }
+
+        impl Settings {
+            fn take(&mut self, given: Given) {
+                $( if let Some(value) = given.$name { self.$name = value; } )*
+            }
+
+            /// Names of all settings, as in a configuration file.
+            pub const NAMES: &'static [&'static str] = &[ $( stringify!($name), )* ];
+        }
+    };
+}
+
+settings! {
+    /// Address and port to listen on; port 0 takes a free one
+    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
+    /// Folder of the embedded store; made if it is not there
+    data: PathBuf = PathBuf::from("data");
+
+    /// Largest WebSocket message, in bytes; over it: close 4413
+    max_frame: ByteSize = ByteSize::mib(64);
+    /// Open connections in all; over it: refused with HTTP 503
+    max_connections: usize = 20_000;
+    /// Open connections to one document; over it: close 1013
+    max_connections_per_document: usize = 5_000;
+    /// Open connections from one address; over it: refused with HTTP 429
+    max_connections_per_address: usize = 10_000;
+    /// Documents in memory; over it: close 1013 until one becomes idle
+    max_documents: usize = 100_000;
+    /// Documents being loaded at the same time; further ones wait their turn
+    max_loads: usize = 16;
+    /// Longest document name, in bytes; over it: close 4404
+    max_document_name: usize = 1024;
+    /// Bytes queued for one connection that does not read, beside its first sync; over it: close 1013
+    max_outbox: ByteSize = ByteSize::mib(8);
+    /// Updates that one connection may send in a second, in the long run; faster ones wait
+    max_updates_per_second: u32 = 2_000;
+    /// Largest awareness entry, in bytes; larger ones are refused
+    max_awareness_entry: ByteSize = ByteSize::kib(64);
+    /// Awareness entries that one connection may own; further ones are refused
+    max_awareness_entries: usize = 64;
+    /// Incomplete updates kept aside for one connection; over it: an error, and the update is refused
+    max_aside: ByteSize = ByteSize::mib(1);
+    /// Parked edits of one session; over it: the edit is refused with an error
+    max_parked_per_session: ByteSize = ByteSize::mib(10);
+    /// Parks in one document; over it: the edit is refused with an error
+    max_parks: usize = 100;
+    /// From accepting a connection to its first message; over it: closed
+    handshake_timeout: Span = Span(Duration::from_secs(10));
+
+    /// Longest wait of an update for company before its commit
+    commit_delay: Span = Span(Duration::from_millis(10));
+    /// Bytes that make a commit at once
+    commit_bytes: ByteSize = ByteSize::kib(256);
+    /// Bytes accepted and not yet durable; over it: readers wait
+    log_queue: ByteSize = ByteSize::mib(64);
+    /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last one
+    compact_after: ByteSize = ByteSize::mib(1);
+    /// How long a document without connections stays in memory
+    unload_after: Span = Span(Duration::from_secs(30));
+    /// Time over which an orderly stop spreads the closing of connections, so that clients do not come again all at once
+    drain_over: Span = Span(Duration::from_secs(1));
+    /// Deadline of an orderly stop
+    shutdown_deadline: Span = Span(Duration::from_secs(10));
+
+    /// Protocol ping to every connection
+    ping_every: Span = Span(Duration::from_secs(5));
+    /// Silence after which a peer is shown shaky
+    shaky_after: Span = Span(Duration::from_secs(6));
+    /// Silence after which a peer is offline
+    offline_after: Span = Span(Duration::from_secs(10));
+    /// Application beat to the lock's holder and the first in its queue
+    beat_every: Span = Span(Duration::from_secs(2));
+    /// Application beat to every other client of the lock protocol
+    beat_every_idle: Span = Span(Duration::from_secs(5));
+    /// Age of a beat beyond which its answer does not count
+    answer_within: Span = Span(Duration::from_secs(5));
+    /// How long an offer of the lock stands
+    offer: Span = Span(Duration::from_secs(2));
+    /// How long a holder's lost connection is waited for (0 to 60 s)
+    grace: Span = Span(Duration::from_secs(5));
+    /// How long the ticket and session of a lost connection are kept
+    ticket_life: Span = Span(Duration::from_secs(30));
+    /// How long a holder is waited for after the server started again
+    recovery: Span = Span(Duration::from_secs(10));
+    /// When a holder must stop editing, counted from its last confirmed answer
+    client_stop: Span = Span(Duration::from_secs(7));
+    /// Whether the lock of a holder gone offline passes also to somebody who did not queue
+    auto_pass: Switch = Switch::On;
+}
+
+impl Settings {
+    /// The settings in force, from the command line (with its environment) and the file that it names.
+    ///
+    /// # Errors
+    /// The operator's: says which file, line or settings, and what to do.
+    pub fn resolve(command_line: Given, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut settings = Self::default();
+        if let Some(path) = file {
+            settings.take(read(path)?);
+        }
+        settings.take(command_line);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks what one setting alone cannot show.
+    ///
+    /// # Errors
+    /// Names the settings that contradict each other.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.timings()
+            .validate()
+            .map_err(|error| ConfigError::Contradiction(error.to_string()))?;
+        if self.max_frame.as_u64() > self.log_queue.as_u64() {
+            return Err(ConfigError::Contradiction(format!(
+                "max_frame ({}) is more than log_queue ({}), so that the largest update would wait for ever; raise log_queue",
+                self.max_frame, self.log_queue
+            )));
+        }
+        Ok(())
+    }
+
+    /// The clocks of heartbeats and of the lock.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        Timings {
+            ping_every: self.ping_every.0,
+            shaky_after: self.shaky_after.0,
+            offline_after: self.offline_after.0,
+            beat_every: self.beat_every.0,
+            beat_every_idle: self.beat_every_idle.0,
+            answer_within: self.answer_within.0,
+            offer: self.offer.0,
+            grace: self.grace.0,
+            ticket_life: self.ticket_life.0,
+            recovery: self.recovery.0,
+            client_stop: self.client_stop.0,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Given, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+        path: path.to_owned(),
+        message: error.to_string(),
+    })
+}

@@ -1,0 +1,370 @@
+//! One open document on this server: the room with its log and the queues of its connections, behind one lock.
+//!
+//! Owns the step: something goes into the room, its proposals get their positions in the log, its outputs go into the
+//! queues, all in one critical section of microseconds, nothing awaited. So log order is room order, and a newcomer's
+//! first sync and what is broadcast after it leave no gap.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
+use baton_presence::Time;
+use baton_room::{ConnectionId, Departure, Ending, Output, Proposal, RecordError, Room};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::outbox::Outbox;
+use crate::{close, wire};
+
+/// The document is not in memory any more: open it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the document was closed in the meantime")]
+pub(crate) struct Gone;
+
+/// A document in memory; see the module.
+pub(crate) struct Hosted {
+    pub(crate) name: Arc<str>,
+    pub(crate) clock: Clock,
+    /// Tells the driver that something may be due earlier than it thinks.
+    pub(crate) wake: Notify,
+    /// What a step may have to append beside its own input; see [`Room::aside_bytes`].
+    aside: AtomicUsize,
+    inner: Mutex<Option<Inner>>,
+}
+
+struct Inner {
+    room: Room,
+    log: DocumentLog,
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    /// When the last connection left.
+    idle_since: Option<Time>,
+    /// What the driver sleeps until.
+    driven_until: Option<Time>,
+    /// Length of the last snapshot, so that a large document is not written anew for every few edits.
+    snapshot_bytes: u64,
+}
+
+/// Why a step could not be finished. The room is gone after it; its connections were told to come again.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Broken(#[from] baton_room::Broken),
+}
+
+/// When the driver has to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// At this time, or when woken.
+    At(Time),
+    /// Only when woken.
+    Woken,
+    /// Never: the document is not in memory any more.
+    Gone,
+}
+
+impl Hosted {
+    pub(crate) fn new(name: Arc<str>, clock: Clock, room: Room, log: DocumentLog) -> Self {
+        let inner = Inner {
+            room,
+            log,
+            outboxes: HashMap::new(),
+            idle_since: Some(clock.now()),
+            driven_until: None,
+            snapshot_bytes: 0,
+        };
+        Self {
+            name,
+            clock,
+            wake: Notify::new(),
+            aside: AtomicUsize::new(0),
+            inner: Mutex::new(Some(inner)),
+        }
+    }
+
+    /// Lets a connection in: its queue is registered and its first messages queued in one step.
+    pub(crate) fn join(
+        &self,
+        connection: ConnectionId,
+        outbox: &Arc<Outbox>,
+        settings: &Settings,
+    ) -> Result<(), JoinError> {
+        let mut guard = self.inner.lock();
+        let inner = guard.as_mut().ok_or(Gone)?;
+        if inner.outboxes.len() >= settings.max_connections_per_document {
+            return Err(JoinError::Full(settings.max_connections_per_document));
+        }
+        inner.outboxes.insert(connection, Arc::clone(outbox));
+        inner.idle_since = None;
+        drop(guard);
+        self.step(None, |room, _| room.connect(connection))?;
+        Ok(())
+    }
+
+    /// A connection ended. Never fails: a document that is gone has no connections.
+    pub(crate) fn leave(&self, connection: ConnectionId, how: Departure) {
+        let _gone_already = self.step(None, |room, now| room.disconnect(connection, how, now));
+        let mut guard = self.inner.lock();
+        if let Some(inner) = guard.as_mut() {
+            inner.outboxes.remove(&connection);
+            if inner.outboxes.is_empty() {
+                inner.idle_since = Some(self.clock.now());
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// Puts something into the room and carries out all that follows. `reservation` pays for the records that come of it;
+    /// without one they must be small.
+    pub(crate) fn step<R>(
+        &self,
+        reservation: Option<Reservation>,
+        input: impl FnOnce(&mut Room, Time) -> R,
+    ) -> Result<R, Gone> {
+        let mut guard = self.inner.lock();
+        let inner = guard.as_mut().ok_or(Gone)?;
+        let now = self.clock.now();
+        let result = input(&mut inner.room, now);
+        let done = inner.sequence(reservation, now);
+        if let Err(error) = done {
+            self.fail(&mut guard, &error, now);
+            return Ok(result);
+        }
+        inner.deliver();
+        self.aside
+            .store(inner.room.aside_bytes(), Ordering::Relaxed);
+        let next = inner.room.poll_timeout();
+        let earlier = match (next, inner.driven_until) {
+            (Some(next), Some(driven)) => next < driven,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        drop(guard);
+        if earlier {
+            self.wake.notify_one();
+        }
+        Ok(result)
+    }
+
+    /// The room cannot go on: its connections are told, and it leaves memory. What was appended stays in the log.
+    fn fail(&self, guard: &mut Option<Inner>, error: &StepError, now: Time) {
+        tracing::error!(document = %self.name, %error, "the document had to be closed");
+        let Some(mut inner) = guard.take() else {
+            return;
+        };
+        let (why, reason) = match error {
+            StepError::Log(_) => (
+                Ending::StoreFailed,
+                "the server cannot save at the moment; what was reported saved is safe; come again later",
+            ),
+            StepError::Record(_) | StepError::Broken(_) => (
+                Ending::Unavailable,
+                "the document is being rebuilt; come again",
+            ),
+        };
+        inner.room.close_all(why, reason, now);
+        inner.deliver();
+        self.wake.notify_one();
+    }
+
+    /// Ends all connections, as when the server goes away; what follows of it is in the log when this returns.
+    pub(crate) fn close_all(&self, why: Ending, reason: &str) {
+        let _gone_already = self.step(None, |room, now| room.close_all(why, reason, now));
+    }
+
+    /// The log failed: nothing in this room can be acknowledged any more.
+    pub(crate) fn store_failed(&self, error: &LogError) {
+        let now = self.clock.now();
+        self.fail(&mut self.inner.lock(), &StepError::Log(error.clone()), now);
+    }
+
+    /// Notes what the driver will sleep until, and tells it.
+    pub(crate) fn next(&self, settings: &Settings) -> Next {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return Next::Gone;
+        };
+        let idle = inner
+            .idle_since
+            .map(|since| since + settings.unload_after.0);
+        let due = match (inner.room.poll_timeout(), idle) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        inner.driven_until = due;
+        due.map_or(Next::Woken, Next::At)
+    }
+
+    /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
+    pub(crate) fn store_quarantine(&self) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let count = inner.room.quarantined();
+        if count == 0 {
+            return;
+        }
+        tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
+        if let Err(error) = inner.compact() {
+            tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
+        }
+    }
+
+    /// Writes a snapshot when enough has been appended since the last one.
+    pub(crate) fn compact_if_due(&self, settings: &Settings) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let due = settings.compact_after.as_u64().max(inner.snapshot_bytes);
+        if inner.log.tail_bytes() < due {
+            return;
+        }
+        if let Err(error) = inner.compact() {
+            tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
+        }
+    }
+
+    /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
+    pub(crate) fn unload_if_idle(&self, settings: &Settings) -> bool {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return true;
+        };
+        let now = self.clock.now();
+        let idle = inner
+            .idle_since
+            .is_some_and(|since| now >= since + settings.unload_after.0);
+        if !idle || !inner.is_stored() {
+            return false;
+        }
+        if inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
+            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS
+        {
+            if let Err(error) = inner.compact() {
+                tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
+            }
+        }
+        *guard = None;
+        true
+    }
+
+    /// Bytes that a step may have to append beside its own input.
+    pub(crate) fn aside_bytes(&self) -> usize {
+        self.aside.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.inner
+            .lock()
+            .as_ref()
+            .map_or(0, |inner| inner.outboxes.len())
+    }
+}
+
+/// A document with a longer tail than this gets a snapshot when it leaves memory, so that opening it stays quick.
+const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
+
+/// The same, in records.
+const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
+
+/// Why a connection was not let in. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JoinError {
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    #[error(
+        "this document has {0} connections, which is all it may (max_connections_per_document); come again later"
+    )]
+    Full(usize),
+}
+
+impl Inner {
+    /// Gives the room's proposals their positions, in order.
+    fn sequence(
+        &mut self,
+        mut reservation: Option<Reservation>,
+        now: Time,
+    ) -> Result<(), StepError> {
+        while let Some(proposal) = self.room.next_proposal() {
+            let position = self.append(&proposal, reservation.as_mut())?;
+            self.room.commit(position.get(), proposal, now)?;
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        proposal: &Proposal,
+        reservation: Option<&mut Reservation>,
+    ) -> Result<Position, StepError> {
+        let record = proposal.record.encode()?;
+        let urgency = if proposal.record.is_urgent() {
+            Urgency::Now
+        } else {
+            Urgency::Soon
+        };
+        let paid = reservation.and_then(|all| all.split(record.len()));
+        let position = match paid {
+            Some(paid) => self.log.append(paid, record, urgency)?,
+            None => self.log.append_small(record, urgency)?,
+        };
+        Ok(position)
+    }
+
+    fn deliver(&mut self) {
+        while let Some(output) = self.room.next_output() {
+            match output {
+                Output::Send { to, message } => {
+                    let (frame, weight) = wire::encode(&message);
+                    if let Some(outbox) = self.outboxes.get(&to) {
+                        outbox.send(frame, weight);
+                    }
+                }
+                Output::Multicast { to, message } => {
+                    let (frame, weight) = wire::encode(&message);
+                    for outbox in to.iter().filter_map(|id| self.outboxes.get(id)) {
+                        outbox.send(frame.clone(), weight);
+                    }
+                }
+                Output::Broadcast { except, message } => {
+                    let (frame, weight) = wire::encode(&message);
+                    for (id, outbox) in &self.outboxes {
+                        if Some(*id) != except {
+                            outbox.send(frame.clone(), weight);
+                        }
+                    }
+                }
+                Output::Ping { to } => {
+                    if let Some(outbox) = self.outboxes.get(&to) {
+                        outbox.ping();
+                    }
+                }
+                Output::Close { to, why, reason } => {
+                    if let Some(outbox) = self.outboxes.get(&to) {
+                        outbox.end(close::code(why), reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_stored(&self) -> bool {
+        self.log.durable() == self.log.last()
+    }
+
+    fn compact(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let snapshot = self.room.snapshot()?;
+        self.snapshot_bytes = snapshot.len() as u64;
+        self.log
+            .snapshot(Position::new(self.room.position()), snapshot)?;
+        Ok(())
+    }
+}

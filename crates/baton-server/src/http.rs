@@ -1,0 +1,174 @@
+//! The routes, and the step from HTTP to WebSocket.
+//!
+//! Owns what answers to which path. The upgrade is done by hand, so that the stream and its limits are ours: axum's own
+//! WebSocket has another version of the library inside, with its defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tracing::Instrument;
+
+use crate::limits::{Permit, Refused};
+use crate::{App, page, socket};
+
+/// All routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/ws", get(websocket))
+        .route("/ws/", get(websocket))
+        .route("/ws/{*document}", get(websocket))
+        .fallback(page::serve)
+        .with_state(app)
+}
+
+/// The process answers.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The server can save, and takes connections.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match app.readiness() {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    let Some(accept) = accept_key(request.headers()) else {
+        return (
+            StatusCode::UPGRADE_REQUIRED,
+            [(header::UPGRADE, "websocket")],
+            "This is the address of a WebSocket: connect with a Yjs provider.\n",
+        )
+            .into_response();
+    };
+    // Behind `Server::router` in somebody's own axum server the address may not be known; all such share one count.
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    let permit = match app.limits.admit(address) {
+        Ok(permit) => permit,
+        Err(refused) => return refuse(refused),
+    };
+    let document = document_name(request.uri().path());
+    let protocol = first_protocol(request.headers());
+    let upgrade = hyper::upgrade::on(&mut request);
+    let span =
+        tracing::info_span!("connection", %address, document = document.as_deref().unwrap_or("?"));
+    let serving = async move {
+        match upgrade.await {
+            Ok(upgraded) => serve(app, upgraded, document.unwrap_or_default(), permit).await,
+            Err(error) => tracing::debug!(%error, "the upgrade failed"),
+        }
+    };
+    tokio::spawn(serving.instrument(span));
+    switching(&accept, protocol)
+}
+
+async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
+    let config = Some(socket::config(app.registry.settings()));
+    let registry = Arc::clone(&app.registry);
+    drop(app);
+    match downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => {
+            let stream = parts.io.into_inner();
+            let early = parts.read_buf.to_vec();
+            let stream =
+                WebSocketStream::from_partially_read(stream, early, Role::Server, config).await;
+            socket::serve(stream, registry, &document).await;
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            let stream = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
+            socket::serve(stream, registry, &document).await;
+        }
+    }
+    drop(permit);
+}
+
+/// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section 4.2.1).
+fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let has = |name: header::HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    let asked = has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+        && has(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    asked.then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// A browser that offers sub-protocols wants one of them back.
+fn first_protocol(headers: &HeaderMap) -> Option<String> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    Some(offered.split(',').next()?.trim().to_owned())
+}
+
+fn switching(accept: &str, protocol: Option<String>) -> Response {
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    response
+        .body(Body::empty())
+        .unwrap_or_else(|_| StatusCode::BAD_REQUEST.into_response())
+}
+
+fn refuse(refused: Refused) -> Response {
+    let status = match refused {
+        Refused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::Address(_) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    (status, refused.to_string()).into_response()
+}
+
+/// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the name is allowed is
+/// decided after the upgrade, where a Yjs provider can see the answer.
+fn document_name(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/ws").unwrap_or(path);
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    let name = percent_decode_str(rest).decode_utf8().ok()?;
+    Some(name.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_name_may_hold_slashes_unicode_and_percent_encoding() {
+        let name = |path| document_name(path);
+        assert_eq!(name("/ws/notes"), Some("notes".to_owned()));
+        assert_eq!(name("/ws/a/b//c"), Some("a/b//c".to_owned()));
+        assert_eq!(name("/ws/caf%C3%A9%2F1%25"), Some("café/1%".to_owned()));
+        assert_eq!(name("/ws/%ff"), None);
+        assert_eq!(name("/ws"), Some(String::new()));
+    }
+}

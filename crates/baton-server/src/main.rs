@@ -1,0 +1,108 @@
+//! The program `baton`: reads its settings, serves, and stops in order.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use baton_log::Log;
+use baton_server::{Given, Server, Settings};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(
+    name = "baton",
+    version,
+    about = "A collaborative-editing server: Yjs documents, presence, and an edit lock that passes on"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves documents, the demo page and health checks
+    Serve(Box<Serve>),
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    /// A TOML file with settings, named as the flags with `_` for `-`
+    #[arg(long, env = "BATON_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BATON_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // Each flag's environment variable is its own name behind BATON_.
+    let command = Cli::command().mut_subcommand("serve", |serve| {
+        serve.mut_args(|arg| {
+            let name = format!("BATON_{}", arg.get_id().as_str().to_uppercase());
+            if arg.get_id() == "help" {
+                arg
+            } else {
+                arg.env(name)
+            }
+        })
+    });
+    let cli = Cli::from_arg_matches(&command.get_matches())?;
+    let Command::Serve(serve) = cli.command;
+    let settings = Settings::resolve(serve.given, serve.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve_until_told(settings))
+}
+
+async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+        format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let deadline = settings.shutdown_deadline.0;
+    let server = Server::new(settings, log)?;
+    announce(address);
+    let accepting = tokio::spawn({
+        let server = server.clone();
+        async move { server.listen(listener).await }
+    });
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: telling the clients to come again");
+    let stopped = tokio::time::timeout(deadline, server.shutdown()).await;
+    accepting.abort();
+    match stopped {
+        Ok(stopped) => Ok(stopped?),
+        Err(_) => Err(format!("not everything was stored within {deadline:?} (shutdown_deadline); what was reported saved is").into()),
+    }
+}
+
+/// One line on standard output, for whoever starts the server and waits for it.
+#[expect(clippy::print_stdout, reason = "this line is the program's output")]
+fn announce(address: std::net::SocketAddr) {
+    println!("listening on http://{address}");
+    tracing::info!(%address, "listening");
+}

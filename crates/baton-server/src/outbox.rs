@@ -1,0 +1,197 @@
+//! What waits to be written to one connection.
+//!
+//! Owns a queue bounded by bytes, and how the connection is to end. Filled under the room's lock without ever waiting,
+//! drained by the connection's own task, many frames a write. On overflow the queue is dropped and the connection is
+//! told to come again: its next first sync brings exactly what it lacks, so nothing is lost and nobody else pays.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// One thing to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A binary message.
+    Frame(Bytes),
+    /// A protocol ping.
+    Ping,
+}
+
+/// How a connection is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+/// How a frame counts against the queue's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Counts.
+    Counted,
+    /// A first sync: as large as the document, asked for by this connection, shared with others.
+    FirstSync,
+}
+
+/// The queue of one connection; see the module.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limit: usize,
+    queue: Mutex<Queue>,
+    filled: Notify,
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    ending: Option<Ending>,
+}
+
+/// What a drain took.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) items: VecDeque<Item>,
+    pub(crate) ending: Option<Ending>,
+}
+
+impl Outbox {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Queues a frame; after an ending has been set, frames are dropped, as nobody will read them.
+    pub(crate) fn send(&self, frame: Bytes, weight: Weight) {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_some() {
+            return;
+        }
+        if weight == Weight::Counted {
+            queue.bytes += frame.len();
+            if queue.bytes > self.limit {
+                queue.items.clear();
+                queue.ending = Some(Ending {
+                    code: crate::close::OVERLOADED,
+                    reason: format!(
+                        "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
+                        self.limit
+                    ),
+                });
+                self.filled.notify_one();
+                self.ended.notify_one();
+                return;
+            }
+        }
+        queue.items.push_back(Item::Frame(frame));
+        self.filled.notify_one();
+    }
+
+    /// Queues a protocol ping.
+    pub(crate) fn ping(&self) {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_none() {
+            queue.items.push_back(Item::Ping);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Ends the connection after what is queued; the first ending stands.
+    pub(crate) fn end(&self, code: u16, reason: impl Into<String>) {
+        let mut queue = self.queue.lock();
+        if queue.ending.is_none() {
+            queue.ending = Some(Ending {
+                code,
+                reason: reason.into(),
+            });
+            self.filled.notify_one();
+            self.ended.notify_one();
+        }
+    }
+
+    /// Waits until an ending is set. For one waiter.
+    pub(crate) async fn ended(&self) {
+        while !self.has_ending() {
+            self.ended.notified().await;
+        }
+    }
+
+    pub(crate) fn has_ending(&self) -> bool {
+        self.queue.lock().ending.is_some()
+    }
+
+    /// Waits until there is something, then takes all of it. Cancel safe: nothing is taken before it returns.
+    pub(crate) async fn drain(&self) -> Taken {
+        loop {
+            if let Some(taken) = self.try_drain() {
+                return taken;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn try_drain(&self) -> Option<Taken> {
+        let mut queue = self.queue.lock();
+        if queue.items.is_empty() && queue.ending.is_none() {
+            return None;
+        }
+        queue.bytes = 0;
+        Some(Taken {
+            items: std::mem::take(&mut queue.items),
+            ending: queue.ending.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_leave_in_order_and_together() {
+        let outbox = Outbox::new(100);
+        outbox.send(Bytes::from_static(b"a"), Weight::Counted);
+        outbox.ping();
+        outbox.send(Bytes::from_static(b"b"), Weight::Counted);
+        let taken = outbox.drain().await;
+        assert_eq!(
+            taken.items,
+            [
+                Item::Frame(Bytes::from_static(b"a")),
+                Item::Ping,
+                Item::Frame(Bytes::from_static(b"b"))
+            ]
+        );
+        assert_eq!(taken.ending, None);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stalls_is_told_to_come_again_and_costs_no_more() {
+        let outbox = Outbox::new(100);
+        outbox.send(Bytes::from(vec![0; 4096]), Weight::FirstSync);
+        for _ in 0..10 {
+            outbox.send(Bytes::from(vec![0; 60]), Weight::Counted);
+        }
+        let taken = outbox.drain().await;
+        assert!(taken.items.is_empty());
+        assert_eq!(taken.ending.map(|ending| ending.code), Some(1013));
+    }
+
+    #[tokio::test]
+    async fn the_first_ending_stands() {
+        let outbox = Outbox::new(100);
+        outbox.end(4503, "going away");
+        outbox.end(4400, "too late");
+        outbox.send(Bytes::from_static(b"nobody reads this"), Weight::Counted);
+        let taken = outbox.drain().await;
+        assert!(taken.items.is_empty());
+        assert_eq!(taken.ending.map(|ending| ending.code), Some(4503));
+    }
+}

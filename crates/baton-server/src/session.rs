@@ -1,0 +1,180 @@
+//! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
+//!
+//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. Knows no socket: frames
+//! come as bytes, what goes out is in the [`Outbox`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use baton_room::{ConnectionId, Departure, Incoming, OVERHEAD, ResumeToken};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::hosted::{Hosted, JoinError};
+use crate::outbox::Outbox;
+use crate::registry::Registry;
+use crate::{close, wire};
+
+/// How often a document that left memory in the very moment of joining is opened again.
+const JOIN_TRIES: usize = 8;
+
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+/// A connection in its document; see the module.
+pub(crate) struct Session {
+    pub(crate) id: ConnectionId,
+    registry: Arc<Registry>,
+    hosted: Arc<Hosted>,
+    outbox: Arc<Outbox>,
+    token: ResumeToken,
+    departure: Departure,
+    rate: Rate,
+}
+
+/// The connection is over; its ending is in its outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Over;
+
+impl Session {
+    /// Opens the document and takes a seat in it. When that fails, the outbox has the ending.
+    pub(crate) async fn join(
+        registry: Arc<Registry>,
+        document: &str,
+        outbox: Arc<Outbox>,
+    ) -> Result<Self, Over> {
+        let mut random = [0; 16];
+        if let Err(error) = getrandom::fill(&mut random) {
+            tracing::error!(%error, "the system gives no random numbers");
+            outbox.end(
+                close::UNAVAILABLE,
+                "the server cannot draw a resume token; come again",
+            );
+            return Err(Over);
+        }
+        let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+        for _ in 0..JOIN_TRIES {
+            let hosted = match registry.open(document).await {
+                Ok(hosted) => hosted,
+                Err(error) => {
+                    tracing::warn!(document, %error, "a document could not be opened");
+                    outbox.end(close::of_open_error(&error), error.to_string());
+                    return Err(Over);
+                }
+            };
+            match hosted.join(id, &outbox, registry.settings()) {
+                Ok(()) => {
+                    let rate = Rate::new(registry.settings().max_updates_per_second);
+                    return Ok(Self {
+                        id,
+                        registry,
+                        hosted,
+                        outbox,
+                        token: ResumeToken::new(random),
+                        departure: Departure::Dropped,
+                        rate,
+                    });
+                }
+                Err(JoinError::Gone(_)) => tokio::task::yield_now().await,
+                Err(full @ JoinError::Full(_)) => {
+                    outbox.end(close::OVERLOADED, full.to_string());
+                    return Err(Over);
+                }
+            }
+        }
+        outbox.end(
+            close::UNAVAILABLE,
+            "the document is being closed; come again",
+        );
+        Err(Over)
+    }
+
+    /// A binary frame came. Waits while the log's queue is full or the connection is over its rate, which in turn makes
+    /// its client wait.
+    pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
+        let message = match wire::decode(frame) {
+            Ok(message) => message,
+            Err(error) => return self.malformed(&error.to_string()),
+        };
+        if matches!(message, Incoming::Sync(..)) {
+            self.rate.take().await;
+        }
+        let bytes = OVERHEAD + frame.len() + self.hosted.aside_bytes();
+        let reservation = match self.registry.log().reserve(bytes).await {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                self.outbox.end(close::STORE_FAILED, error.to_string());
+                return Err(Over);
+            }
+        };
+        let (id, token) = (self.id, self.token);
+        self.hosted
+            .step(Some(reservation), |room, now| {
+                room.receive(id, message, token, now);
+            })
+            .map_err(|_| self.gone())
+    }
+
+    /// A ping or pong came.
+    pub(crate) fn heard(&self) {
+        let id = self.id;
+        // A document that is gone has told this connection so already.
+        let _ended = self.hosted.step(None, |room, now| room.heard(id, now));
+    }
+
+    /// Something came that no client of this wire sends.
+    pub(crate) fn malformed(&self, fault: &str) -> Result<(), Over> {
+        let id = self.id;
+        let _ended = self
+            .hosted
+            .step(None, |room, now| room.malformed(id, fault, now));
+        Err(Over)
+    }
+
+    /// The client said that it is done.
+    pub(crate) fn done(&mut self) {
+        self.departure = Departure::Done;
+    }
+
+    fn gone(&self) -> Over {
+        self.outbox
+            .end(close::UNAVAILABLE, "the document was closed; come again");
+        Over
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hosted.leave(self.id, self.departure);
+    }
+}
+
+/// A token bucket of one second's updates.
+#[derive(Debug)]
+struct Rate {
+    per_second: u32,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Rate {
+    fn new(per_second: u32) -> Self {
+        Self {
+            per_second,
+            tokens: f64::from(per_second),
+            at: Instant::now(),
+        }
+    }
+
+    async fn take(&mut self) {
+        let rate = f64::from(self.per_second.max(1));
+        let now = Instant::now();
+        let earned = now.duration_since(self.at).as_secs_f64() * rate;
+        self.tokens = (self.tokens + earned).min(rate);
+        self.at = now;
+        self.tokens -= 1.0;
+        if self.tokens < 0.0 {
+            tokio::time::sleep(Duration::from_secs_f64(-self.tokens / rate)).await;
+        }
+    }
+}
