@@ -15,7 +15,7 @@ export default defineConfig({
   preview: { proxy },
   build: {
     // `light-dark()` stays as it is written.
-    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
+    cssTarget: ['chrome123', 'firefox128', 'safari18'],
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: { index: page('index.html'), chat: page('chat.html'), feed: page('feed.html') },

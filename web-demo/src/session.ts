@@ -49,10 +49,16 @@ export function startSession(name: string, options: SessionOptions = {}): Sessio
     })
   }
   window.baton = { provider, doc }
+  window.addEventListener('beforeunload', warn)
+  /** What only this page has would be gone with it. */
+  function warn(event: BeforeUnloadEvent): void {
+    if (provider.hasUnsaved) event.preventDefault()
+  }
   return {
     doc,
     provider,
     end() {
+      window.removeEventListener('beforeunload', warn)
       provider.destroy()
       doc.destroy()
     },

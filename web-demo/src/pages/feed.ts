@@ -28,6 +28,9 @@ const count = new FeedCount()
 const late = new Set<number>()
 let heardAt: number | null = null
 let catchingUp = false
+let caughtBefore = 0
+let missedBefore = 0
+let contactAt = Date.now()
 let cutAt: number | null = null
 
 const picture = chart('The newest values of the feed')
@@ -99,10 +102,11 @@ function draw(all: readonly Tick[]): void {
 function health(): void {
   const limit = provider.timings?.server_silent_after ?? 10_000
   const silent = provider.serverSilentFor
+  if (provider.wsconnected) contactAt = Date.now() - silent
   const [word, text] = !provider.wsconnected
     ? cutAt === null
       ? ['connecting', 'Connecting…']
-      : ['reconnecting', `Reconnecting for ${seconds(Date.now() - cutAt)}`]
+      : ['reconnecting', `Out of touch for ${seconds(Date.now() - cutAt)}; reconnecting`]
     : silent > QUIET
       ? ['silent', `Server silent for ${seconds(silent)} of ${seconds(limit)}`]
       : count.latest === null
@@ -118,20 +122,24 @@ function health(): void {
 }
 
 provider.on('connection-close', () => {
-  cutAt ??= Date.now()
+  cutAt ??= contactAt
   health()
 })
 provider.on('sync', (synced) => {
   if (!synced) return
   if (cutAt !== null) {
-    log.add(`Back after ${seconds(Date.now() - cutAt)}: ${count.caughtUp} numbers caught up in all, ${count.missed} missed`, 'good')
+    log.add(`Back after ${seconds(Date.now() - cutAt)} out of touch: ${count.caughtUp - caughtBefore} numbers caught up, ${count.missed - missedBefore} missed`, 'good')
   }
   cutAt = null
   catchingUp = false
   health()
 })
 provider.on('status', ({ status }) => {
-  if (status === 'connected') catchingUp = cutAt !== null
+  if (status === 'connected') {
+    catchingUp = cutAt !== null
+    caughtBefore = count.caughtUp
+    missedBefore = count.missed
+  }
   health()
 })
 ticks.observe(take)

@@ -37,7 +37,9 @@ export function lockStrip(provider: BatonProvider): LockStrip {
   const button = h('button', {
     type: 'button',
     'data-testid': 'lock-button',
-    onclick: () => ACTIONS[provider.lock.state].run?.(provider),
+    onclick: () => {
+      if (!button.hasAttribute('aria-disabled')) ACTIONS[provider.lock.state].run?.(provider)
+    },
   })
   const lane = h('ol', { class: 'lane', 'aria-label': 'Who has the lock, and who comes next' })
   const place = h('span', { class: 'queue-place', 'data-testid': 'queue-place' })
@@ -59,11 +61,12 @@ export function lockStrip(provider: BatonProvider): LockStrip {
     setText(status, title)
     setText(detail, more)
     const action = ACTIONS[lock.state]
+    const barred = provider.mayEditWhy === 'diverged' || provider.mayEditWhy === 'closed'
     setText(button, action.label)
     setAttribute(button, 'class', action.primary ? 'primary' : '')
     setAttribute(button, 'data-state', lock.state)
     // Not `disabled`: the keyboard's focus would be lost whenever the lock passes.
-    setAttribute(button, 'aria-disabled', action.run === null ? 'true' : null)
+    setAttribute(button, 'aria-disabled', action.run === null || barred ? 'true' : null)
     setText(place, lock.place === null ? '' : `${ordinal(lock.place)} of ${lock.waiting} in line`)
     setAttribute(place, 'data-place', lock.place)
     setAttribute(strip, 'data-state', lock.state)

@@ -17,7 +17,9 @@ function connection(provider: BatonProvider, log: EventLog): void {
     failing = false
     log.add(resumed ? `Connected; session ${session} goes on` : `Connected as session ${session}`, 'good')
   })
-  provider.on('connection-close', ({ code, reason }) => log.add(`Connection lost: ${reason || closeWords(code)}`, 'bad'))
+  provider.on('connection-close', ({ code, reason }) => {
+    if (provider.shouldConnect) log.add(`Connection lost: ${reason || closeWords(code)}`, 'bad')
+  })
   provider.on('connection-error', () => {
     // One line for a run of failed attempts, not one for each.
     if (!failing) log.add('The server cannot be reached; trying again', 'bad')
@@ -56,8 +58,10 @@ function lockOfOthers(provider: BatonProvider, log: EventLog): void {
     const last = before
     before = lock
     if (last === null || lock.phase === null || (last.phase === lock.phase && last.holder === lock.holder)) return
+    // The first sight of a free lock is no news.
+    if (last.phase === null && lock.phase === 'free') return
     const who = lock.holder === provider.session ? null : nameOf(lock.peer)
-    if (lock.phase === 'free' && last.phase !== null) log.add('The lock is free')
+    if (lock.phase === 'free') log.add('The lock is free')
     else if (who === null) return
     else if (lock.phase === 'offered') log.add(`The lock is offered to ${who}`)
     else if (lock.phase === 'suspect') log.add(`${who} has the lock and lost the connection; a few seconds to come back`)
