@@ -106,7 +106,7 @@ function health(): void {
   const [word, text] = !provider.wsconnected
     ? cutAt === null
       ? ['connecting', 'Connecting…']
-      : ['reconnecting', `Out of touch for ${seconds(Date.now() - cutAt)}; reconnecting`]
+      : ['reconnecting', `Out of touch for ${seconds(Date.now() - cutAt)}`]
     : silent > QUIET
       ? ['silent', `Server silent for ${seconds(silent)} of ${seconds(limit)}`]
       : count.latest === null

@@ -162,6 +162,10 @@ function passings(provider: BatonProvider, say: Say, hush: () => void): void {
     const why = `${previous.name} ${state === 'gone' ? 'left' : state === 'offline' ? 'went offline' : 'gave it up'}`
     say('won', asked ? `It is your turn: ${why}, and the lock passed to you.` : `The lock passed to you: ${why}.`)
   })
+  provider.on('may-edit', ({ why }) => {
+    // Good news that is no longer so.
+    if (why === 'unconfirmed') hush()
+  })
   provider.on('lock-lost', ({ reason }) => {
     asked = false
     say('lost', reason ? `You lost the lock: ${reason.replace(/\.$/, '')}.` : 'You lost the lock: it passed on.')
