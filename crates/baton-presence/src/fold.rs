@@ -7,8 +7,8 @@
 use crate::queue::Queue;
 use crate::roster::Roster;
 use crate::{
-    AutoPass, Change, Due, Event, Fence, FoldSnapshot, Lock, LockState, OfferEnd, Passing, Peer,
-    Presence, Refusal, SessionId, SnapshotError, Standing, Voice, WriteRight,
+    AutoPass, Change, Due, Event, FoldSnapshot, Lock, LockState, OfferEnd, Passing, Peer,
+    SessionId, SnapshotError, WriteRight,
 };
 
 /// What a fold starts from when there is no snapshot.
@@ -178,10 +178,11 @@ impl Fold {
         self.roster.get(session)
     }
 
-    /// Who would be offered the lock if its holder went offline now.
+    /// Who would be offered the lock if its holder, or the one offered, went offline now.
     #[must_use]
     pub fn next_in_line(&self) -> Option<SessionId> {
-        self.next(Passing::Offline)
+        let party = self.lock.party().map(|(session, _)| session);
+        self.next_but(party, Passing::Offline)
     }
 
     /// Whether the lock passes on by itself.
@@ -218,184 +219,5 @@ impl Fold {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
-    }
-
-    fn joined(
-        &mut self,
-        session: SessionId,
-        voice: Voice,
-        standing: Standing,
-        changes: &mut Vec<Change>,
-    ) {
-        if self.roster.get(session).is_some() {
-            let why = Refusal::AlreadyJoined;
-            changes.push(Change::Refused { session, why });
-            return;
-        }
-        self.roster.insert(Peer {
-            session,
-            voice,
-            standing,
-            presence: Presence::Live,
-            ticket: None,
-            passed_over: None,
-            fence_seen: None,
-        });
-        changes.push(Change::Joined { session });
-    }
-
-    fn resumed(&mut self, session: SessionId, named: Option<Fence>, changes: &mut Vec<Change>) {
-        let now = self.lock.last_fence;
-        let Some(peer) = self.roster.get_mut(session) else {
-            let why = Refusal::UnknownSession;
-            changes.push(Change::Refused { session, why });
-            return;
-        };
-        let before = peer.presence;
-        peer.presence = Presence::Live;
-        peer.passed_over = None;
-        changes.push(Change::Attached { session });
-        if before == Presence::Silent {
-            changes.push(Change::Back { session });
-        }
-        let held = self.lock.holder().filter(|(by, _)| *by == session);
-        if let Some((by, fence)) = held {
-            if named.is_none_or(|named| named == fence) {
-                self.hold(by, fence);
-                changes.push(Change::Resumed { by, fence });
-                return;
-            }
-            let why = crate::Loss::OtherFence;
-            changes.push(Change::LockLost { by, fence, why });
-        }
-        if named.is_some() {
-            let why = Refusal::StaleFence { now };
-            changes.push(Change::Refused { session, why });
-        }
-        if held.is_some() {
-            self.hand_on(Passing::Offline, changes);
-        } else if let Some((to, fence)) = self.lock.offered()
-            && to == session
-        {
-            changes.push(Change::Offered { to, fence });
-        }
-    }
-
-    fn disconnected(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        let Some(peer) = self.roster.get_mut(session) else {
-            return;
-        };
-        let before = peer.presence;
-        if before == Presence::Away {
-            return;
-        }
-        peer.presence = Presence::Away;
-        changes.push(Change::Detached { session });
-        match self.lock.state {
-            LockState::Held { by, fence } if by == session => {
-                self.lock.enter(LockState::Suspect { by, fence });
-                if before == Presence::Silent {
-                    self.lock.due = Due::Overdue;
-                }
-                changes.push(Change::Suspected { by, fence });
-            }
-            LockState::Offered { to, .. } if to == session => {
-                self.end_offer(OfferEnd::Unreachable, changes);
-            }
-            _ => {}
-        }
-    }
-
-    fn lost(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        let Some(peer) = self.roster.get_mut(session) else {
-            return;
-        };
-        match peer.presence {
-            Presence::Silent => return,
-            Presence::Live => {
-                peer.presence = Presence::Silent;
-                changes.push(Change::Lost { session });
-            }
-            Presence::Away => {}
-        }
-        match self.lock.state {
-            LockState::Offered { to, .. } if to == session => {
-                self.end_offer(OfferEnd::Unreachable, changes);
-            }
-            LockState::Suspect { by, .. } | LockState::Recovering { by, .. } if by == session => {
-                self.lock.due = Due::Overdue;
-            }
-            _ => {}
-        }
-    }
-
-    fn back(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        let Some(peer) = self.roster.get_mut(session) else {
-            return;
-        };
-        if peer.presence != Presence::Silent {
-            return;
-        }
-        peer.presence = Presence::Live;
-        peer.passed_over = None;
-        changes.push(Change::Back { session });
-        if let LockState::Held { by, fence } = self.lock.state
-            && by == session
-        {
-            changes.push(Change::Resumed { by, fence });
-        }
-    }
-
-    fn done(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        if !self.remove(session) {
-            return;
-        }
-        changes.push(Change::Gone { session });
-        if let Some((to, _)) = self.lock.offered()
-            && to == session
-        {
-            self.end_offer(OfferEnd::Unreachable, changes);
-        } else if let Some((by, fence)) = self.lock.holder()
-            && by == session
-        {
-            changes.push(Change::Released { by, fence });
-            self.hand_on(Passing::ByTicket, changes);
-        }
-    }
-
-    fn forgotten(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        let away = self
-            .roster
-            .get(session)
-            .is_some_and(|peer| peer.presence == Presence::Away);
-        let holds = self.lock.party().is_some_and(|(who, _)| who == session);
-        if away && !holds && self.remove(session) {
-            changes.push(Change::Gone { session });
-        }
-    }
-
-    fn remove(&mut self, session: SessionId) -> bool {
-        let Some(peer) = self.roster.remove(session) else {
-            return false;
-        };
-        if let Some(ticket) = peer.ticket {
-            self.queue.remove(ticket);
-        }
-        true
-    }
-
-    fn restarted(&mut self, changes: &mut Vec<Change>) {
-        changes.push(Change::Restarted);
-        for peer in self.roster.iter_mut() {
-            if peer.presence != Presence::Away {
-                peer.presence = Presence::Away;
-                let session = peer.session;
-                changes.push(Change::Detached { session });
-            }
-        }
-        if let Some((by, fence)) = self.lock.party() {
-            self.lock.enter(LockState::Recovering { by, fence });
-            changes.push(Change::Recovering { by, fence });
-        }
     }
 }

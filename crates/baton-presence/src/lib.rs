@@ -1,6 +1,7 @@
 //! Heartbeats, a roster, and an edit lock that passes to the next live peer.
 
 mod asks;
+mod comings;
 mod deadlines;
 mod event;
 mod fold;
@@ -13,6 +14,7 @@ mod seat;
 mod seats;
 mod snapshot;
 mod time;
+mod visits;
 mod watch;
 
 pub use event::{Change, Event, Loss, OfferEnd, Refusal};

@@ -98,17 +98,23 @@ impl Fold {
     /// The next live peer: the oldest live ticket; when the holder went offline and auto-pass is on,
     /// also the live one that has been in the document longest.
     pub(crate) fn next(&self, passing: Passing) -> Option<SessionId> {
+        self.next_but(None, passing)
+    }
+
+    /// The next live peer that is not `but`.
+    pub(crate) fn next_but(&self, but: Option<SessionId>, passing: Passing) -> Option<SessionId> {
+        let fits = |peer: &Peer| but != Some(peer.session) && self.can_take(peer);
         let by_ticket = self
             .queue
             .iter()
             .map(|(_, session)| session)
-            .find(|session| self.roster.get(*session).is_some_and(|p| self.can_take(p)));
+            .find(|session| self.roster.get(*session).is_some_and(fits));
         if by_ticket.is_some() || passing == Passing::ByTicket || self.auto_pass == AutoPass::Off {
             return by_ticket;
         }
         self.roster
             .holders_to_be()
-            .find(|peer| self.can_take(peer))
+            .find(|peer| fits(peer))
             .map(|peer| peer.session)
     }
 

@@ -259,3 +259,82 @@ fn judge_by(limits: Option<(Time, Time)>, now: Time) -> Health {
         _ => Health::Online,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
+    fn attached(cadence: Cadence, timings: &Timings) -> Seat {
+        let mut seat = Seat::away(SessionId(7), at(0));
+        seat.attach(Voice::Lock, cadence, at(0), timings);
+        seat
+    }
+
+    /// The trap of a change of cadence: an idle session was asked seldom, so its last answer is old
+    /// when it becomes the holder. It must get its time to answer a beat that was really sent.
+    #[test]
+    fn nobody_is_judged_by_a_beat_that_was_not_sent() {
+        let timings = Timings::default();
+        let mut seat = attached(Cadence::Hot, &timings);
+        let asked = 9_500;
+        seat.heard(at(asked));
+        assert_eq!(seat.judge(at(asked), &timings), Health::Online);
+        assert!(seat.take_beat(at(asked), &timings).is_some());
+        seat.heard(at(asked + 4_999));
+        assert_ne!(seat.judge(at(asked + 4_999), &timings), Health::Offline);
+        assert_eq!(seat.judge(at(asked + 5_000), &timings), Health::Offline);
+    }
+
+    #[test]
+    fn an_unanswered_editor_is_offline_ten_seconds_after_its_last_answer() {
+        let timings = Timings::default();
+        let mut seat = attached(Cadence::Hot, &timings);
+        let first = seat.take_beat(at(0), &timings).expect("a beat is due");
+        assert_eq!(seat.answered(first, at(100), &timings), Answer::Counts);
+        for beat in 1..6 {
+            assert!(seat.take_beat(at(beat * 2_000), &timings).is_some());
+            seat.heard(at(beat * 2_000));
+        }
+        assert_eq!(seat.judge(at(6_099), &timings), Health::Online);
+        assert_eq!(seat.judge(at(6_100), &timings), Health::Shaky);
+        assert_eq!(seat.judge(at(10_099), &timings), Health::Shaky);
+        assert_eq!(seat.judge(at(10_100), &timings), Health::Offline);
+    }
+
+    #[test]
+    fn a_session_that_becomes_hot_is_asked_at_once_but_never_faster_than_the_hot_beat() {
+        let timings = Timings::default();
+        let mut seat = attached(Cadence::Idle, &timings);
+        seat.set_cadence(Cadence::Hot, at(10), &timings);
+        assert_eq!(seat.next_beat, at(10));
+        assert!(seat.take_beat(at(10), &timings).is_some());
+        seat.set_cadence(Cadence::Idle, at(500), &timings);
+        seat.set_cadence(Cadence::Hot, at(1_000), &timings);
+        assert_eq!(seat.next_beat, at(2_010));
+    }
+
+    #[test]
+    fn the_next_look_is_after_now_once_what_is_due_is_out() {
+        let timings = Timings::default();
+        let mut seat = attached(Cadence::Hot, &timings);
+        for step in 0..3_000 {
+            let now = at(step * 10);
+            seat.take_ping(now, &timings);
+            seat.take_beat(now, &timings);
+            assert!(seat.next_look(now, &timings) > now);
+        }
+    }
+
+    #[test]
+    fn numbers_of_beats_grow_even_within_one_microsecond() {
+        let timings = Timings::default();
+        let mut seat = attached(Cadence::Hot, &timings);
+        let first = seat.take_beat(at(0), &timings);
+        seat.attach(Voice::Lock, Cadence::Hot, at(0), &timings);
+        assert!(seat.take_beat(at(0), &timings) > first);
+    }
+}

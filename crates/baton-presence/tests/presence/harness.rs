@@ -1,0 +1,254 @@
+//! The harness of the stories: a log in memory for the fold, and a room in virtual time for both
+//! halves. No test here knows a clock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use baton_presence::{
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, LockState, Proposal, SessionId, Standing,
+    Time, Timings, Voice, Watch,
+};
+
+pub(crate) const A: SessionId = SessionId(1);
+pub(crate) const B: SessionId = SessionId(2);
+pub(crate) const C: SessionId = SessionId(3);
+pub(crate) const D: SessionId = SessionId(4);
+
+pub(crate) fn joined(session: SessionId) -> Event {
+    joined_as(session, Voice::Lock, Standing::Writer)
+}
+
+pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) -> Event {
+    Event::Joined {
+        session,
+        voice,
+        standing,
+    }
+}
+
+/// A fold with a log that gives positions, far enough apart to be told from session ids.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) fold: Fold,
+    pub(crate) position: u64,
+}
+
+impl Log {
+    pub(crate) fn new(auto_pass: AutoPass) -> Self {
+        Self {
+            fold: Fold::new(FoldSettings {
+                epoch: 1,
+                auto_pass,
+            }),
+            position: 100,
+        }
+    }
+
+    /// With sessions that have joined in this order.
+    pub(crate) fn with(auto_pass: AutoPass, sessions: &[SessionId]) -> Self {
+        let mut log = Self::new(auto_pass);
+        for session in sessions {
+            log.say(joined(*session));
+        }
+        log
+    }
+
+    pub(crate) fn say(&mut self, event: Event) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.position += 10;
+        self.fold.apply(self.position, &event, &mut changes);
+        changes
+    }
+
+    pub(crate) fn state(&self) -> LockState {
+        self.fold.lock().state()
+    }
+
+    /// The fence of an offer made by the last record.
+    pub(crate) fn here(&self) -> Fence {
+        Fence {
+            epoch: 1,
+            position: self.position,
+        }
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        self.fold.lock().party().expect("the lock has a party").1
+    }
+
+    pub(crate) fn acquire(&mut self, session: SessionId) -> Vec<Change> {
+        self.say(Event::Acquire { session })
+    }
+
+    pub(crate) fn claim(&mut self, session: SessionId) -> Fence {
+        let fence = self.fence();
+        let changes = self.say(Event::Claim { session, fence });
+        assert_eq!(changes, vec![Change::Granted { to: session, fence }]);
+        fence
+    }
+
+    /// Makes `session` the holder of a free lock.
+    pub(crate) fn hold(&mut self, session: SessionId) -> Fence {
+        self.acquire(session);
+        self.claim(session)
+    }
+}
+
+/// What a session in the room does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Answers pings and beats, and claims offers.
+    Well,
+    /// Answers pings; its page is frozen.
+    Frozen,
+    /// Nothing comes from it.
+    Dead,
+}
+
+/// Both halves, with sessions that answer at once.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) log: Log,
+    pub(crate) watch: Watch,
+    pub(crate) now: Time,
+    pub(crate) manners: BTreeMap<SessionId, Manner>,
+    /// Everything that happened, with its time.
+    pub(crate) changes: Vec<(Time, Change)>,
+    pub(crate) proposals: Vec<(Time, Proposal)>,
+}
+
+impl Room {
+    pub(crate) fn new(timings: Timings, auto_pass: AutoPass) -> Self {
+        Self {
+            log: Log::new(auto_pass),
+            watch: Watch::new(timings).expect("the timings fit"),
+            now: Time::from_millis(1_000),
+            manners: BTreeMap::new(),
+            changes: Vec::new(),
+            proposals: Vec::new(),
+        }
+    }
+
+    pub(crate) fn join(&mut self, session: SessionId, voice: Voice) {
+        self.manners.insert(session, Manner::Well);
+        self.watch.attached(session, voice, self.now);
+        self.record(joined_as(session, voice, Standing::Writer));
+    }
+
+    pub(crate) fn resume(&mut self, session: SessionId, fence: Option<Fence>) {
+        self.manners.insert(session, Manner::Well);
+        self.watch.attached(session, Voice::Lock, self.now);
+        self.record(Event::Resumed { session, fence });
+    }
+
+    pub(crate) fn disconnect(&mut self, session: SessionId) {
+        self.manners.insert(session, Manner::Dead);
+        self.watch.detached(session, self.now);
+        self.record(Event::Disconnected { session });
+    }
+
+    /// Appends and applies a record, and lets the sessions answer what follows.
+    pub(crate) fn record(&mut self, event: Event) -> Vec<Change> {
+        let changes = self.log.say(event);
+        self.watch.follow(&self.log.fold, &changes, self.now);
+        self.changes
+            .extend(changes.iter().map(|change| (self.now, *change)));
+        for change in &changes {
+            if let Change::Offered { to, fence } = *change
+                && self.manners.get(&to) == Some(&Manner::Well)
+            {
+                self.record(Event::Claim { session: to, fence });
+            }
+        }
+        changes
+    }
+
+    /// Carries out what the watch proposes at this moment.
+    pub(crate) fn handle_timeout(&mut self) -> Vec<Proposal> {
+        let mut out = Vec::new();
+        self.watch
+            .handle_timeout(self.now, &self.log.fold, &mut out);
+        for proposal in &out {
+            self.proposals.push((self.now, *proposal));
+            match *proposal {
+                Proposal::Record(event) => {
+                    self.record(event);
+                }
+                Proposal::Ping { session } => {
+                    if self.manners.get(&session) != Some(&Manner::Dead) {
+                        self.watch.heard(session, self.now);
+                    }
+                }
+                Proposal::Beat { session, n } => {
+                    if self.manners.get(&session) == Some(&Manner::Well) {
+                        self.watch.answered(session, n, self.now);
+                    }
+                }
+                Proposal::Dead { session } => self.disconnect(session),
+                Proposal::Health { .. } => {}
+            }
+        }
+        out
+    }
+
+    /// Lets time pass, acting on every deadline when it comes.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            self.handle_timeout();
+        }
+        self.now = until;
+    }
+
+    /// When this change happened first at or after `since`.
+    pub(crate) fn first(&self, since: Time, wanted: impl Fn(&Change) -> bool) -> Option<Duration> {
+        self.changes
+            .iter()
+            .find(|(at, change)| *at >= since && wanted(change))
+            .map(|(at, _)| at.since(since))
+    }
+
+    pub(crate) fn proposed(
+        &self,
+        since: Time,
+        wanted: impl Fn(&Proposal) -> bool,
+    ) -> Option<Duration> {
+        self.proposals
+            .iter()
+            .find(|(at, proposal)| *at >= since && wanted(proposal))
+            .map(|(at, _)| at.since(since))
+    }
+
+    pub(crate) fn state(&self) -> LockState {
+        self.log.state()
+    }
+}
+
+/// A small generator of numbers (splitmix64), so that a schedule is its seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Below `sides`.
+    pub(crate) fn below(&mut self, sides: u64) -> u64 {
+        self.roll() % sides.max(1)
+    }
+
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        let index = usize::try_from(self.below(from.len() as u64)).ok()?;
+        from.get(index).copied()
+    }
+}

@@ -1,0 +1,6 @@
+//! The proof of baton-presence: stories for every row of the table of states and for the heartbeats,
+//! a reference lock beside the machine, and a simulation that is also broken on purpose.
+
+mod harness;
+mod table;
+mod watch;

@@ -1,0 +1,831 @@
+//! Every row of the table of states, as the fold decides it: no time in here.
+
+use crate::harness::{A, B, C, D, Log, joined, joined_as};
+use baton_presence::{
+    AutoPass, Change, Due, Event, Fold, FoldSnapshot, LockState, Loss, OfferEnd, Presence, Refusal,
+    SessionId, SnapshotError, Standing, Voice, WriteRight,
+};
+
+fn offered_to(changes: &[Change]) -> Option<SessionId> {
+    changes.iter().rev().find_map(|change| match change {
+        Change::Offered { to, .. } => Some(*to),
+        _ => None,
+    })
+}
+
+fn away(log: &mut Log, session: SessionId) -> Vec<Change> {
+    log.say(Event::Disconnected { session })
+}
+
+fn grace_over(log: &mut Log, session: SessionId) -> Vec<Change> {
+    let fence = log.fence();
+    log.say(Event::GraceOver { session, fence })
+}
+
+fn expire(log: &mut Log, session: SessionId) -> Vec<Change> {
+    let fence = log.fence();
+    log.say(Event::OfferExpired { session, fence })
+}
+
+// Free
+
+#[test]
+fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    assert_eq!(log.fold.may_write(A), WriteRight::Free);
+    let changes = log.acquire(A);
+    let fence = log.here();
+    assert_eq!(changes, vec![Change::Offered { to: A, fence }]);
+    assert_eq!(log.state(), LockState::Offered { to: A, fence });
+    assert_eq!(
+        log.fold.may_write(A),
+        WriteRight::Refused { fence_now: fence }
+    );
+}
+
+#[test]
+fn only_a_writer_that_can_claim_may_ask() {
+    let mut log = Log::new(AutoPass::On);
+    log.say(joined_as(A, Voice::Stock, Standing::Writer));
+    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    for (session, why) in [
+        (A, Refusal::CannotClaim),
+        (B, Refusal::Observer),
+        (C, Refusal::UnknownSession),
+    ] {
+        let refused = vec![Change::Refused { session, why }];
+        assert_eq!(log.say(Event::Acquire { session }), refused);
+        assert_eq!(log.say(Event::Try { session }), refused);
+    }
+    assert_eq!(log.state(), LockState::Free);
+}
+
+#[test]
+fn a_session_without_a_connection_must_resume_before_it_asks() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    away(&mut log, A);
+    let why = Refusal::NotLive;
+    assert_eq!(log.acquire(A), vec![Change::Refused { session: A, why }]);
+}
+
+// Offered
+
+#[test]
+fn a_claim_with_the_offers_fence_makes_the_holder_and_uses_the_ticket_up() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    assert_eq!(log.state(), LockState::Held { by: A, fence });
+    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.fold.may_write(A), WriteRight::Holder(fence));
+    let refused = WriteRight::Refused { fence_now: fence };
+    assert_eq!(log.fold.may_write(B), refused);
+    assert_eq!(log.fold.peer(A).and_then(|a| a.fence_seen), Some(fence));
+}
+
+#[test]
+fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold(A);
+    log.acquire(B);
+    log.acquire(C);
+    let fence = log.fence();
+    log.say(Event::Release { session: A, fence });
+    let offer = log.fence();
+    let changes = expire(&mut log, B);
+    let why = OfferEnd::Expired;
+    assert_eq!(
+        changes,
+        vec![
+            Change::OfferEnded {
+                to: B,
+                fence: offer,
+                why
+            },
+            Change::Offered {
+                to: C,
+                fence: log.here()
+            },
+        ]
+    );
+    assert!(log.here() > offer);
+    assert_eq!(log.fold.place(B), Some(0));
+}
+
+#[test]
+fn an_offer_that_nobody_else_can_take_leaves_the_lock_free() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(A);
+    let changes = expire(&mut log, A);
+    assert_eq!(changes.last(), Some(&Change::Freed));
+    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.fold.place(A), Some(0));
+}
+
+#[test]
+fn the_one_offered_is_gone_so_the_offer_moves_on_at_once() {
+    for gone in [
+        Event::Disconnected { session: A },
+        Event::Lost { session: A },
+        Event::Done { session: A },
+    ] {
+        let mut log = Log::with(AutoPass::On, &[A, B]);
+        log.acquire(A);
+        log.acquire(B);
+        let changes = log.say(gone);
+        assert_eq!(offered_to(&changes), Some(B), "{gone:?}");
+        let ended = |change: &Change| {
+            matches!(
+                change,
+                Change::OfferEnded {
+                    to: A,
+                    why: OfferEnd::Unreachable,
+                    ..
+                }
+            )
+        };
+        assert!(changes.iter().any(ended), "{gone:?}");
+    }
+}
+
+#[test]
+fn a_declined_offer_moves_on_and_does_not_come_back_by_itself() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(A);
+    log.acquire(B);
+    let fence = log.fence();
+    let changes = log.say(Event::Decline { session: A, fence });
+    assert_eq!(offered_to(&changes), Some(B));
+    let fence = log.fence();
+    let changes = log.say(Event::Decline { session: B, fence });
+    // No ping-pong: both have tickets, both have had their offer in this round.
+    assert_eq!(changes.last(), Some(&Change::Freed));
+    log.say(joined(C));
+    assert_eq!(log.state(), LockState::Free);
+}
+
+#[test]
+fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
+    let acts = [
+        vec![Event::Acquire { session: A }],
+        vec![Event::Try { session: A }],
+        vec![Event::Lost { session: A }, Event::Back { session: A }],
+        vec![
+            Event::Disconnected { session: A },
+            Event::Resumed {
+                session: A,
+                fence: None,
+            },
+        ],
+    ];
+    for act in acts {
+        let mut log = Log::with(AutoPass::On, &[A]);
+        log.acquire(A);
+        let missed = log.fence();
+        expire(&mut log, A);
+        for event in &act {
+            log.say(*event);
+        }
+        let now = log.fence();
+        assert_eq!(log.state(), LockState::Offered { to: A, fence: now });
+        assert!(now > missed, "{act:?}");
+    }
+}
+
+/// A page that was busy for three seconds claims too late. It would wait for ever with the oldest
+/// ticket of a free lock if its claim did not count as a sign of life.
+#[test]
+fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    log.acquire(A);
+    let missed = log.fence();
+    expire(&mut log, A);
+    let claim = Event::Claim {
+        session: A,
+        fence: missed,
+    };
+    let changes = log.say(claim);
+    let why = Refusal::StaleFence { now: Some(missed) };
+    let fence = log.here();
+    assert_eq!(
+        changes,
+        vec![
+            Change::Refused { session: A, why },
+            Change::Offered { to: A, fence }
+        ]
+    );
+    // The same claim once more proves nothing new.
+    log.say(Event::OfferExpired { session: A, fence });
+    log.say(claim);
+    assert_eq!(log.state(), LockState::Free);
+}
+
+/// B missed one offer and then waited, alive, through a whole grant. Without forgiveness the dead
+/// holder would stay although B waits.
+#[test]
+fn a_missed_offer_is_forgiven_once_somebody_else_was_granted_the_lock() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(B);
+    expire(&mut log, B);
+    log.hold(A);
+    let changes = log.say(Event::Lost { session: A });
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn asking_again_while_offered_tells_the_same_offer() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    log.acquire(A);
+    let told = vec![Change::Offered {
+        to: A,
+        fence: log.fence(),
+    }];
+    assert_eq!(log.acquire(A), told);
+    assert_eq!(log.say(Event::Try { session: A }), told);
+}
+
+#[test]
+fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(A);
+    log.acquire(B);
+    let changes = log.say(Event::Cancel { session: A });
+    assert_eq!(changes.first(), Some(&Change::Dequeued { session: A }));
+    assert_eq!(offered_to(&changes), Some(B));
+    assert_eq!(log.fold.place(A), None);
+}
+
+/// Auto-pass offered it, it cancelled, and auto-pass must not offer it at once again.
+#[test]
+fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    log.say(Event::Lost { session: A });
+    let changes = log.say(Event::Cancel { session: B });
+    assert_eq!(changes.last(), Some(&Change::Freed));
+}
+
+// Held
+
+#[test]
+fn a_silent_holder_is_replaced_when_somebody_waits() {
+    let mut log = Log::with(AutoPass::Off, &[A, B]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    let changes = log.say(Event::Lost { session: A });
+    let why = Loss::Silent;
+    assert_eq!(
+        changes,
+        vec![
+            Change::Lost { session: A },
+            Change::LockLost { by: A, fence, why },
+            Change::Offered {
+                to: B,
+                fence: log.here()
+            },
+        ]
+    );
+}
+
+#[test]
+fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_at_once() {
+    let takes: [(AutoPass, Event); 4] = [
+        (AutoPass::On, joined(C)),
+        (AutoPass::Off, Event::Acquire { session: B }),
+        (AutoPass::Off, Event::Try { session: B }),
+        (AutoPass::Off, Event::AutoPassSet(AutoPass::On)),
+    ];
+    for (auto_pass, take) in takes {
+        let mut log = Log::with(auto_pass, &[A]);
+        let fence = log.hold(A);
+        if auto_pass == AutoPass::Off {
+            log.say(joined(B));
+        }
+        log.say(joined_as(D, Voice::Stock, Standing::Writer));
+        let changes = log.say(Event::Lost { session: A });
+        assert_eq!(changes, vec![Change::Lost { session: A }]);
+        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.fold.may_write(A), WriteRight::Holder(fence));
+        let changes = log.say(take);
+        assert!(offered_to(&changes).is_some(), "{take:?}: {changes:?}");
+    }
+}
+
+#[test]
+fn a_silent_holder_that_comes_back_in_time_has_its_fence_as_it_was() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    let fence = log.hold(A);
+    log.say(Event::Lost { session: A });
+    let changes = log.say(Event::Back { session: A });
+    assert_eq!(
+        changes,
+        vec![
+            Change::Back { session: A },
+            Change::Resumed { by: A, fence }
+        ]
+    );
+    log.say(joined(B));
+    assert_eq!(log.state(), LockState::Held { by: A, fence });
+}
+
+#[test]
+fn a_peer_that_comes_back_takes_the_lock_of_a_silent_holder() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    log.say(Event::Lost { session: B });
+    assert_eq!(offered_to(&log.say(Event::Lost { session: A })), None);
+    let changes = log.say(Event::Back { session: B });
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn a_release_passes_by_ticket_only() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let fence = log.hold(B);
+    let changes = log.say(Event::Release { session: B, fence });
+    assert_eq!(
+        changes,
+        vec![Change::Released { by: B, fence }, Change::Freed]
+    );
+    let fence = log.hold(B);
+    log.acquire(C);
+    let changes = log.say(Event::Release { session: B, fence });
+    assert_eq!(offered_to(&changes), Some(C));
+}
+
+/// The offer after a release reached somebody who does not take it: nobody else is made holder.
+#[test]
+fn an_offer_after_a_release_that_is_not_taken_does_not_become_an_auto_pass() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    log.say(Event::Release { session: A, fence });
+    let changes = expire(&mut log, B);
+    assert_eq!(changes.last(), Some(&Change::Freed));
+}
+
+#[test]
+fn a_holder_that_is_done_releases_and_leaves() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    let changes = log.say(Event::Done { session: A });
+    assert_eq!(changes.first(), Some(&Change::Gone { session: A }));
+    assert!(changes.contains(&Change::Released { by: A, fence }));
+    assert_eq!(offered_to(&changes), Some(B));
+    assert!(log.fold.peer(A).is_none());
+}
+
+#[test]
+fn a_holder_that_asks_again_is_told_again() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    let fence = log.hold(A);
+    let told = vec![Change::Granted { to: A, fence }];
+    assert_eq!(log.acquire(A), told);
+    assert_eq!(log.say(Event::Try { session: A }), told);
+    assert_eq!(log.say(Event::Claim { session: A, fence }), told);
+    assert_eq!(log.fold.waiting(), 0);
+}
+
+#[test]
+fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    log.hold(D);
+    log.acquire(C);
+    let changes = log.say(Event::Lost { session: D });
+    assert_eq!(offered_to(&changes), Some(C));
+    // C does not claim; nobody else queued, so the peer that has been here longest is next.
+    assert_eq!(offered_to(&expire(&mut log, C)), Some(A));
+}
+
+#[test]
+fn auto_pass_skips_those_who_cannot_hold_or_are_not_live() {
+    let mut log = Log::new(AutoPass::On);
+    log.say(joined_as(A, Voice::Stock, Standing::Writer));
+    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    log.say(joined(C));
+    log.say(joined(D));
+    let (e, f) = (SessionId(5), SessionId(6));
+    log.say(joined(e));
+    log.say(joined(f));
+    log.hold(f);
+    log.say(Event::Lost { session: C });
+    log.say(Event::Disconnected { session: D });
+    let changes = log.say(Event::Lost { session: f });
+    assert_eq!(offered_to(&changes), Some(e));
+}
+
+#[test]
+fn without_auto_pass_only_a_ticket_counts() {
+    let mut log = Log::with(AutoPass::Off, &[A, B]);
+    let fence = log.hold(A);
+    away(&mut log, A);
+    grace_over(&mut log, A);
+    assert_eq!(log.state(), LockState::Suspect { by: A, fence });
+    assert_eq!(offered_to(&log.acquire(B)), Some(B));
+}
+
+// Suspect
+
+#[test]
+fn a_closed_connection_starts_the_grace_even_if_somebody_waits() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    let changes = away(&mut log, A);
+    assert_eq!(
+        changes,
+        vec![
+            Change::Detached { session: A },
+            Change::Suspected { by: A, fence }
+        ]
+    );
+    let refused = WriteRight::Refused { fence_now: fence };
+    assert_eq!(log.fold.may_write(A), refused);
+}
+
+#[test]
+fn a_resume_within_the_grace_gives_the_same_fence_back() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    for named in [Some(fence), None] {
+        away(&mut log, A);
+        let resumed = Event::Resumed {
+            session: A,
+            fence: named,
+        };
+        let changes = log.say(resumed);
+        assert_eq!(
+            changes,
+            vec![
+                Change::Attached { session: A },
+                Change::Resumed { by: A, fence }
+            ]
+        );
+        assert_eq!(log.state(), LockState::Held { by: A, fence });
+    }
+}
+
+#[test]
+fn a_grace_that_is_over_passes_the_lock_on() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    away(&mut log, A);
+    let changes = grace_over(&mut log, A);
+    let why = Loss::GraceOver;
+    assert_eq!(
+        changes.first(),
+        Some(&Change::LockLost { by: A, fence, why })
+    );
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    let fence = log.hold(A);
+    away(&mut log, A);
+    assert_eq!(grace_over(&mut log, A), vec![]);
+    assert_eq!(log.fold.lock().due, Due::Overdue);
+    // Before that, the holder itself may still come back.
+    let resumed = Event::Resumed {
+        session: A,
+        fence: Some(fence),
+    };
+    let mut other = log.clone();
+    other.say(resumed);
+    assert_eq!(other.state(), LockState::Held { by: A, fence });
+    assert_eq!(offered_to(&log.say(joined(B))), Some(B));
+    let changes = log.say(resumed);
+    let why = Refusal::StaleFence {
+        now: log.fold.lock().last_fence,
+    };
+    assert!(changes.contains(&Change::Refused { session: A, why }));
+}
+
+/// It was silent for ten seconds already; the grace after that would only add to the bound.
+#[test]
+fn a_silent_holder_whose_connection_then_closes_gets_no_further_grace() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    log.hold(A);
+    log.say(Event::Lost { session: A });
+    away(&mut log, A);
+    assert_eq!(offered_to(&log.say(joined(B))), Some(B));
+}
+
+#[test]
+fn a_resume_with_another_fence_does_not_give_the_lock_back() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let old = log.hold(A);
+    log.say(Event::Release {
+        session: A,
+        fence: old,
+    });
+    let fence = log.hold(A);
+    log.acquire(B);
+    away(&mut log, A);
+    let changes = log.say(Event::Resumed {
+        session: A,
+        fence: Some(old),
+    });
+    let why = Loss::OtherFence;
+    assert!(changes.contains(&Change::LockLost { by: A, fence, why }));
+    let why = Refusal::StaleFence { now: Some(fence) };
+    assert!(changes.contains(&Change::Refused { session: A, why }));
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_only() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.say(Event::Lost { session: A });
+    log.claim(B);
+    away(&mut log, A);
+    let changes = log.say(Event::Resumed {
+        session: A,
+        fence: Some(fence),
+    });
+    let now = log.fold.lock().last_fence;
+    let why = Refusal::StaleFence { now };
+    assert_eq!(
+        changes,
+        vec![
+            Change::Attached { session: A },
+            Change::Refused { session: A, why }
+        ]
+    );
+    assert_eq!(log.fold.peer(A).map(|a| a.presence), Some(Presence::Live));
+}
+
+#[test]
+fn a_new_connection_of_the_one_offered_is_told_the_offer_again() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    log.acquire(A);
+    let fence = log.fence();
+    let changes = log.say(Event::Resumed {
+        session: A,
+        fence: None,
+    });
+    assert!(changes.contains(&Change::Offered { to: A, fence }));
+}
+
+// Recovering
+
+#[test]
+fn a_restart_remembers_the_holder_and_the_one_offered() {
+    for claimed in [true, false] {
+        let mut log = Log::with(AutoPass::On, &[A, B]);
+        log.acquire(A);
+        let fence = log.fence();
+        if claimed {
+            log.claim(A);
+        }
+        let changes = log.say(Event::Restarted);
+        assert!(changes.contains(&Change::Recovering { by: A, fence }));
+        assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+        let refused = WriteRight::Refused { fence_now: fence };
+        assert_eq!(log.fold.may_write(B), refused);
+        assert!(log.fold.peers().all(|peer| peer.presence == Presence::Away));
+        log.say(Event::Resumed {
+            session: A,
+            fence: Some(fence),
+        });
+        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.fold.place(A), None);
+    }
+}
+
+#[test]
+fn a_recovery_that_is_over_passes_on_or_waits_for_somebody() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.say(Event::Restarted);
+    let over = Event::RecoveryOver { session: A, fence };
+    assert_eq!(log.say(over), vec![]);
+    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    let changes = log.say(Event::Resumed {
+        session: B,
+        fence: None,
+    });
+    let why = Loss::RecoveryOver;
+    assert!(changes.contains(&Change::LockLost { by: A, fence, why }));
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn a_second_restart_gives_the_holder_its_time_again() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.say(Event::Restarted);
+    log.say(Event::RecoveryOver { session: A, fence });
+    log.say(Event::Restarted);
+    log.say(Event::Resumed {
+        session: B,
+        fence: None,
+    });
+    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+}
+
+// The queue
+
+#[test]
+fn waiters_are_served_in_ticket_order_and_the_dead_are_skipped_not_dropped() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    let fence = log.hold(A);
+    for session in [D, B, C] {
+        assert_eq!(log.acquire(session), vec![Change::Queued { session }]);
+    }
+    assert_eq!(log.acquire(B), vec![Change::Queued { session: B }]);
+    assert_eq!(log.fold.queue().collect::<Vec<_>>(), [D, B, C]);
+    assert_eq!(log.fold.place(C), Some(2));
+    log.say(Event::Disconnected { session: D });
+    let changes = log.say(Event::Release { session: A, fence });
+    assert_eq!(offered_to(&changes), Some(B));
+    let fence = log.claim(B);
+    log.say(Event::Resumed {
+        session: D,
+        fence: None,
+    });
+    assert_eq!(log.fold.place(D), Some(0));
+    let changes = log.say(Event::Release { session: B, fence });
+    assert_eq!(offered_to(&changes), Some(D));
+}
+
+#[test]
+fn a_waiter_that_comes_back_to_a_free_lock_is_offered_it() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    log.acquire(B);
+    log.say(Event::Lost { session: B });
+    log.say(Event::Release { session: A, fence });
+    assert_eq!(log.state(), LockState::Free);
+    let changes = log.say(Event::Back { session: B });
+    assert_eq!(offered_to(&changes), Some(B));
+}
+
+#[test]
+fn try_never_queues() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    let why = Refusal::Busy { by: A };
+    assert_eq!(
+        log.say(Event::Try { session: B }),
+        vec![Change::Refused { session: B, why }]
+    );
+    log.say(Event::Release { session: A, fence });
+    assert_eq!(offered_to(&log.say(Event::Try { session: B })), Some(B));
+    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(expire(&mut log, B).last(), Some(&Change::Freed));
+}
+
+#[test]
+fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold(A);
+    log.acquire(B);
+    let forget = |session| Event::Forgotten { session };
+    // It has a connection again: the proposal was overtaken.
+    assert_eq!(log.say(forget(B)), vec![]);
+    away(&mut log, B);
+    assert_eq!(log.say(forget(B)), vec![Change::Gone { session: B }]);
+    assert_eq!(log.fold.waiting(), 0);
+    away(&mut log, A);
+    assert_eq!(log.say(forget(A)), vec![]);
+    assert!(log.fold.peer(A).is_some());
+}
+
+// What was overtaken
+
+#[test]
+fn stale_fences_and_overtaken_proposals_change_nothing() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let old = log.hold(A);
+    log.say(Event::Release {
+        session: A,
+        fence: old,
+    });
+    let fence = log.hold(A);
+    log.acquire(B);
+    let why = Refusal::StaleFence { now: Some(fence) };
+    let before = log.fold.snapshot();
+    let asks = [
+        Event::Release {
+            session: A,
+            fence: old,
+        },
+        Event::Claim {
+            session: A,
+            fence: old,
+        },
+        Event::Decline {
+            session: A,
+            fence: old,
+        },
+    ];
+    for ask in asks {
+        assert_eq!(
+            log.say(ask),
+            vec![Change::Refused { session: A, why }],
+            "{ask:?}"
+        );
+    }
+    // Somebody else's fence is as stale as an old one.
+    let theft = Event::Release { session: B, fence };
+    assert_eq!(log.say(theft), vec![Change::Refused { session: B, why }]);
+    let overtaken = [
+        Event::OfferExpired { session: A, fence },
+        Event::GraceOver { session: A, fence },
+        Event::RecoveryOver { session: A, fence },
+        Event::Back { session: A },
+        Event::Forgotten { session: A },
+    ];
+    for proposal in overtaken {
+        assert_eq!(log.say(proposal), vec![], "{proposal:?}");
+    }
+    let after = log.fold.snapshot();
+    let position = before.position;
+    assert_eq!(FoldSnapshot { position, ..after }, before);
+}
+
+#[test]
+fn a_record_that_a_snapshot_contains_is_not_applied_again() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    log.acquire(A);
+    let mut fold = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    let mut changes = Vec::new();
+    let last = log.position;
+    let done = Event::Done { session: A };
+    for position in [last, last - 1] {
+        changes.clear();
+        fold.apply(position, &done, &mut changes);
+        assert_eq!(changes, vec![Change::OutOfOrder { position, last }]);
+    }
+    assert_eq!(fold, log.fold);
+}
+
+#[test]
+fn joining_twice_is_refused() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    let why = Refusal::AlreadyJoined;
+    assert_eq!(
+        log.say(joined(A)),
+        vec![Change::Refused { session: A, why }]
+    );
+}
+
+// Snapshots
+
+#[test]
+fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    log.acquire(B);
+    let good = log.fold.snapshot();
+    assert!(Fold::restore(&good).is_ok());
+
+    let mut bad = good.clone();
+    bad.peers.remove(0);
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderUnknown(A)));
+
+    let mut bad = good.clone();
+    bad.peers.reverse();
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::PeersOutOfOrder));
+
+    let mut bad = good.clone();
+    bad.peers[0].ticket = bad.peers[1].ticket;
+    assert!(matches!(
+        Fold::restore(&bad),
+        Err(SnapshotError::TicketTwice(_))
+    ));
+
+    let mut bad = good.clone();
+    bad.peers[0].presence = Presence::Away;
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderElsewhere(A)));
+
+    let mut bad = good.clone();
+    bad.lock.last_fence = None;
+    assert!(matches!(
+        Fold::restore(&bad),
+        Err(SnapshotError::FenceNotNewest(_))
+    ));
+
+    let mut bad = good;
+    bad.lock.due = Due::Overdue;
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::NothingOverdue));
+}
+
+#[test]
+fn a_new_epoch_forgets_the_sessions_and_has_larger_fences() {
+    let mut log = Log::with(AutoPass::On, &[A]);
+    let old = log.hold(A);
+    let snapshot = log.fold.snapshot();
+    assert!(snapshot.clone().into_epoch(1).is_err());
+    let next = snapshot.into_epoch(2).expect("a larger epoch");
+    log.fold = Fold::restore(&next).expect("a good snapshot");
+    log.position = 0;
+    assert!(log.fold.is_empty());
+    log.say(joined(B));
+    log.acquire(B);
+    assert!(log.fence() > old);
+}

@@ -1,0 +1,625 @@
+//! Heartbeats in virtual time: who is shaky, who is silent, and what the lock does then.
+
+use std::time::Duration;
+
+use baton_presence::{
+    Answer, AutoPass, Change, Event, Fold, Health, LockState, Proposal, SessionId, Time, Timings,
+    Voice, Watch,
+};
+
+use crate::harness::{A, B, C, Manner, Room};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn room() -> Room {
+    Room::new(Timings::default(), AutoPass::On)
+}
+
+/// A room in which `A` holds the lock and everybody has been well for a while.
+fn room_with_holder(others: &[SessionId]) -> Room {
+    let mut room = room();
+    room.join(A, Voice::Lock);
+    for other in others {
+        room.join(*other, Voice::Lock);
+    }
+    room.record(Event::Acquire { session: A });
+    room.pass(secs(60));
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    room
+}
+
+fn granted(session: SessionId) -> impl Fn(&Change) -> bool {
+    move |change| matches!(change, Change::Granted { to, .. } if *to == session)
+}
+
+fn lost(session: SessionId) -> impl Fn(&Change) -> bool {
+    move |change| *change == Change::Lost { session }
+}
+
+#[test]
+fn nobody_who_answers_is_ever_called_silent() {
+    let mut room = room();
+    for id in 1..=50 {
+        let voice = if id % 2 == 0 {
+            Voice::Stock
+        } else {
+            Voice::Lock
+        };
+        room.join(SessionId(id), voice);
+    }
+    room.record(Event::Acquire { session: A });
+    let since = room.now;
+    room.pass(secs(600));
+    assert_eq!(
+        room.first(since, |c| matches!(c, Change::Lost { .. })),
+        None
+    );
+    let shaky = |p: &Proposal| matches!(p, Proposal::Health { .. } | Proposal::Dead { .. });
+    assert_eq!(room.proposed(since, shaky), None);
+}
+
+#[test]
+fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
+    let mut room = room();
+    room.join(A, Voice::Stock);
+    room.pass(secs(30));
+    room.manners.insert(A, Manner::Dead);
+    room.watch.heard(A, room.now);
+    let since = room.now;
+    room.pass(secs(20));
+    let health = Health::Shaky;
+    let shaky = |p: &Proposal| *p == Proposal::Health { session: A, health };
+    assert_eq!(room.proposed(since, shaky), Some(secs(6)));
+    assert_eq!(room.first(since, lost(A)), Some(secs(10)));
+    let dead = |p: &Proposal| *p == Proposal::Dead { session: A };
+    assert_eq!(room.proposed(since, dead), Some(secs(10)));
+    assert_eq!(room.watch.health(A, room.now), Health::Offline);
+}
+
+#[test]
+fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
+    let mut room = room();
+    room.join(A, Voice::Stock);
+    room.manners.insert(A, Manner::Dead);
+    room.pass(secs(7));
+    assert_eq!(room.watch.health(A, room.now), Health::Shaky);
+    let since = room.now;
+    room.watch.heard(A, room.now);
+    room.pass(millis(1));
+    let health = Health::Online;
+    let steady = |p: &Proposal| *p == Proposal::Health { session: A, health };
+    assert_eq!(room.proposed(since, steady), Some(Duration::ZERO));
+}
+
+#[test]
+fn every_session_is_pinged_every_five_seconds_and_not_all_at_once() {
+    let mut room = room();
+    for id in 1..=100 {
+        room.join(SessionId(id), Voice::Stock);
+    }
+    let since = room.now;
+    room.pass(secs(50));
+    let pings = |session: SessionId| {
+        room.proposals
+            .iter()
+            .filter(|(_, p)| *p == Proposal::Ping { session })
+            .map(|(at, _)| *at)
+            .collect::<Vec<_>>()
+    };
+    for id in 1..=100 {
+        let pings = pings(SessionId(id));
+        assert_eq!(pings.len(), 10);
+        assert!(pings.windows(2).all(|two| two[1].since(two[0]) == secs(5)));
+    }
+    let in_the_first = |part: Duration| {
+        room.proposals
+            .iter()
+            .filter(|(at, _)| at.since(since) <= part)
+            .count()
+    };
+    assert!(in_the_first(secs(1)) > 10 && in_the_first(secs(1)) < 30);
+}
+
+#[test]
+fn the_lock_of_a_dead_holder_is_the_others_within_ten_seconds() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(A, Manner::Dead);
+    let since = room.now;
+    room.pass(secs(20));
+    let taken = room.first(since, granted(B)).expect("B gets the lock");
+    assert!(taken <= secs(10), "{taken:?}");
+}
+
+#[test]
+fn a_frozen_tab_loses_the_lock_but_not_its_connection_and_is_back_when_it_thaws() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(A, Manner::Frozen);
+    let since = room.now;
+    room.pass(secs(30));
+    assert!(
+        room.first(since, granted(B))
+            .is_some_and(|at| at <= secs(10))
+    );
+    assert!(room.first(since, lost(A)).is_some_and(|at| at <= secs(10)));
+    assert_eq!(
+        room.proposed(since, |p| matches!(p, Proposal::Dead { .. })),
+        None
+    );
+    room.manners.insert(A, Manner::Well);
+    let since = room.now;
+    room.pass(secs(10));
+    let back = room.first(since, |c| *c == Change::Back { session: A });
+    assert!(back.is_some_and(|at| at <= secs(5)), "{back:?}");
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+}
+
+#[test]
+fn a_frozen_tab_that_is_alone_keeps_its_lock_and_its_fence() {
+    let mut room = room_with_holder(&[]);
+    let before = room.state();
+    room.manners.insert(A, Manner::Frozen);
+    room.pass(secs(600));
+    assert_eq!(room.state(), before);
+    room.manners.insert(A, Manner::Well);
+    let since = room.now;
+    room.pass(secs(5));
+    assert_eq!(room.state(), before);
+    assert!(
+        room.first(since, |c| matches!(c, Change::Resumed { by: A, .. }))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_stock_session_is_judged_by_its_connection_alone() {
+    let mut room = room();
+    room.join(A, Voice::Stock);
+    room.manners.insert(A, Manner::Frozen);
+    room.pass(secs(120));
+    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    let beaten = |p: &Proposal| matches!(p, Proposal::Beat { .. });
+    assert_eq!(room.proposed(Time::ZERO, beaten), None);
+    assert_eq!(room.watch.answered(A, 1, room.now), Answer::Stale);
+}
+
+#[test]
+fn the_holder_and_the_next_in_line_are_beaten_often_and_the_rest_seldom() {
+    let room = {
+        let mut room = room_with_holder(&[B, C]);
+        room.proposals.clear();
+        room.pass(secs(100));
+        room
+    };
+    let beats = |session: SessionId| {
+        room.proposals
+            .iter()
+            .filter(|(_, p)| matches!(p, Proposal::Beat { session: s, .. } if *s == session))
+            .count()
+    };
+    assert_eq!((beats(A), beats(B), beats(C)), (50, 50, 20));
+}
+
+#[test]
+fn who_becomes_holder_is_beaten_at_once() {
+    let mut room = room();
+    room.join(A, Voice::Lock);
+    room.join(B, Voice::Lock);
+    room.join(C, Voice::Lock);
+    room.record(Event::Acquire { session: A });
+    room.pass(secs(31));
+    let since = room.now;
+    room.manners.insert(C, Manner::Frozen);
+    room.record(Event::Acquire { session: C });
+    let fence = room.log.fence();
+    room.record(Event::Release { session: A, fence });
+    assert!(matches!(room.state(), LockState::Offered { to: C, .. }));
+    room.pass(millis(2_000));
+    let beat = |p: &Proposal| matches!(p, Proposal::Beat { session: C, .. });
+    let first = room.proposed(since, beat).expect("a beat");
+    assert!(first < secs(2), "{first:?}");
+}
+
+#[test]
+fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
+    let fold = room().log.fold;
+    let mut watch = Watch::new(Timings::default()).expect("the timings fit");
+    let mut now = Time::from_millis(1_000);
+    watch.attached(A, Voice::Lock, now);
+    let mut beats = Vec::new();
+    while beats.len() < 3 {
+        now = watch.poll_timeout().expect("a deadline");
+        let mut out = Vec::new();
+        watch.handle_timeout(now, &fold, &mut out);
+        beats.extend(out.iter().filter_map(|p| match p {
+            Proposal::Beat { n, .. } => Some(*n),
+            _ => None,
+        }));
+        watch.heard(A, now);
+    }
+    assert!(beats.is_sorted());
+    let newest = beats[2];
+    assert_eq!(watch.answered(A, newest + 1, now), Answer::Stale, "a guess");
+    let late = now + millis(5_001);
+    assert_eq!(watch.answered(A, newest, late), Answer::Stale, "too late");
+    let in_time = now + millis(5_000);
+    assert_eq!(watch.confirmed(A), None);
+    assert_eq!(watch.answered(A, newest, in_time), Answer::Counts);
+    assert_eq!(watch.confirmed(A), Some(newest));
+    assert_eq!(watch.answered(A, newest, in_time), Answer::Stale, "twice");
+    assert_eq!(watch.answered(A, beats[1], in_time), Answer::Stale, "older");
+    watch.attached(A, Voice::Lock, in_time);
+    assert_eq!(
+        watch.answered(A, newest, in_time),
+        Answer::Stale,
+        "old link"
+    );
+    assert_eq!(watch.confirmed(A), None);
+}
+
+#[test]
+fn a_closed_connection_costs_the_lock_after_the_grace() {
+    for grace in [0, 5, 30] {
+        let timings = Timings {
+            grace: secs(grace),
+            ..Timings::default()
+        };
+        let mut room = Room::new(timings, AutoPass::On);
+        room.join(A, Voice::Lock);
+        room.join(B, Voice::Lock);
+        room.record(Event::Acquire { session: A });
+        room.pass(secs(10));
+        let since = room.now;
+        room.disconnect(A);
+        room.pass(secs(60));
+        assert_eq!(room.first(since, granted(B)), Some(secs(grace)));
+    }
+}
+
+#[test]
+fn a_reload_within_the_grace_keeps_the_lock() {
+    let mut room = room_with_holder(&[B]);
+    let before = room.state();
+    room.disconnect(A);
+    room.pass(millis(4_999));
+    room.resume(A, None);
+    room.pass(secs(60));
+    assert_eq!(room.state(), before);
+}
+
+/// The grace of a holder that flaps begins anew with each lost connection, although the state of the
+/// lock looks the same each time.
+#[test]
+fn a_second_lost_connection_has_a_grace_of_its_own() {
+    let mut room = room_with_holder(&[B]);
+    let fence = room.log.fence();
+    room.disconnect(A);
+    room.pass(secs(4));
+    // Both records before the watch is asked to follow.
+    let mut changes = room.log.say(Event::Resumed {
+        session: A,
+        fence: Some(fence),
+    });
+    changes.extend(room.log.say(Event::Disconnected { session: A }));
+    room.watch.follow(&room.log.fold, &changes, room.now);
+    room.changes.clear();
+    let since = room.now;
+    room.pass(secs(20));
+    assert_eq!(room.first(since, granted(B)), Some(secs(5)));
+}
+
+#[test]
+fn an_offer_that_is_not_claimed_moves_on_after_two_seconds() {
+    let mut room = room_with_holder(&[B, C]);
+    room.record(Event::Acquire { session: B });
+    room.record(Event::Acquire { session: C });
+    room.manners.insert(B, Manner::Frozen);
+    let since = room.now;
+    let fence = room.log.fence();
+    room.record(Event::Release { session: A, fence });
+    room.pass(secs(5));
+    assert_eq!(room.first(since, granted(C)), Some(secs(2)));
+}
+
+#[test]
+fn two_dead_waiters_cost_two_seconds_each() {
+    let mut room = room_with_holder(&[B, C, SessionId(9)]);
+    for session in [B, C, SessionId(9)] {
+        room.record(Event::Acquire { session });
+    }
+    for session in [A, B, C] {
+        room.manners.insert(session, Manner::Frozen);
+    }
+    let since = room.now;
+    room.pass(secs(30));
+    let taken = room.first(since, granted(SessionId(9))).expect("taken");
+    assert!(taken <= secs(14), "{taken:?}");
+}
+
+#[test]
+fn after_a_restart_the_holder_has_ten_seconds() {
+    for resumes in [true, false] {
+        let mut room = room_with_holder(&[B]);
+        let fence = room.log.fence();
+        let snapshot = room.log.fold.snapshot();
+        room.log.fold = Fold::restore(&snapshot).expect("a good snapshot");
+        room.watch = Watch::new(Timings::default()).expect("the timings fit");
+        let since = room.now;
+        room.manners.clear();
+        room.record(Event::Restarted);
+        room.pass(millis(100));
+        room.resume(B, None);
+        room.pass(secs(9));
+        if resumes {
+            room.resume(A, Some(fence));
+        }
+        room.pass(secs(60));
+        if resumes {
+            assert_eq!(room.state(), LockState::Held { by: A, fence });
+        } else {
+            assert_eq!(room.first(since, granted(B)), Some(secs(10)));
+        }
+    }
+}
+
+#[test]
+fn a_session_without_a_connection_is_forgotten_after_its_tickets_life() {
+    let mut room = room_with_holder(&[B]);
+    room.record(Event::Acquire { session: B });
+    let since = room.now;
+    room.disconnect(B);
+    room.pass(secs(40));
+    let gone = room.first(since, |c| *c == Change::Gone { session: B });
+    assert_eq!(gone, Some(secs(30)));
+    assert_eq!(room.watch.load().sessions, 1);
+}
+
+#[test]
+fn a_holder_is_not_forgotten_before_it_has_lost_the_lock() {
+    let mut room = room_with_holder(&[]);
+    room.disconnect(A);
+    room.pass(secs(300));
+    assert!(matches!(room.state(), LockState::Suspect { by: A, .. }));
+    let since = room.now;
+    room.join(B, Voice::Lock);
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.pass(secs(31));
+    assert!(
+        room.first(since, |c| *c == Change::Gone { session: A })
+            .is_some()
+    );
+}
+
+/// Sessions that were without a connection already when the snapshot was made must be forgotten, too.
+#[test]
+fn a_restart_starts_the_ticket_life_of_everybody() {
+    let mut room = room_with_holder(&[B]);
+    room.disconnect(B);
+    room.pass(secs(1));
+    room.watch = Watch::new(Timings::default()).expect("the timings fit");
+    let since = room.now;
+    room.record(Event::Restarted);
+    room.pass(secs(40));
+    let gone = room.first(since, |c| *c == Change::Gone { session: B });
+    assert_eq!(gone, Some(secs(30)));
+}
+
+#[test]
+fn a_proposal_that_got_lost_is_made_again() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(A, Manner::Frozen);
+    room.manners.insert(B, Manner::Frozen);
+    let mut lost = 0;
+    let mut out = Vec::new();
+    let until = room.now + secs(30);
+    while let Some(next) = room.watch.poll_timeout().filter(|next| *next <= until) {
+        room.now = next;
+        room.watch.heard(A, next);
+        room.watch.heard(B, next);
+        out.clear();
+        room.watch
+            .handle_timeout(room.now, &room.log.fold, &mut out);
+        lost += out
+            .iter()
+            .filter(|p| **p == Proposal::Record(Event::Lost { session: A }))
+            .count();
+    }
+    assert!(lost > 3, "{lost}");
+}
+
+#[test]
+fn a_peer_that_was_called_lost_by_mistake_is_called_back() {
+    let mut room = room_with_holder(&[B]);
+    let since = room.now;
+    // Overtaken on its way by a sign of life.
+    room.record(Event::Lost { session: B });
+    room.pass(secs(1));
+    let back = room.first(since, |c| *c == Change::Back { session: B });
+    assert_eq!(back, Some(Duration::ZERO));
+}
+
+#[test]
+fn early_calls_are_harmless() {
+    let mut often = room_with_holder(&[B, C]);
+    let mut seldom = room_with_holder(&[B, C]);
+    for room in [&mut often, &mut seldom] {
+        room.manners.insert(A, Manner::Dead);
+        room.manners.insert(C, Manner::Frozen);
+    }
+    for _ in 0..3_000 {
+        often.pass(millis(10));
+        often.handle_timeout();
+    }
+    seldom.pass(secs(30));
+    assert_eq!(often.changes, seldom.changes);
+    assert_eq!(often.proposals, seldom.proposals);
+}
+
+/// The server's loop stood still for a minute; the heartbeats of that minute lie in its sockets.
+#[test]
+fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
+    let mut room = room_with_holder(&[B]);
+    room.record(Event::Acquire { session: B });
+    let since = room.now;
+    room.now = room.now + secs(60);
+    room.handle_timeout();
+    room.pass(secs(60));
+    assert_eq!(
+        room.first(since, |c| matches!(c, Change::Lost { .. })),
+        None
+    );
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+}
+
+#[test]
+fn a_server_that_slept_gives_an_open_offer_its_time() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(B, Manner::Frozen);
+    room.record(Event::Acquire { session: B });
+    let fence = room.log.fence();
+    room.record(Event::Release { session: A, fence });
+    room.now = room.now + secs(20);
+    room.handle_timeout();
+    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+    room.pass(secs(3));
+    assert_eq!(room.state(), LockState::Free);
+}
+
+/// Sleeping does not make the dead alive: what was silence before it still counts.
+#[test]
+fn a_server_that_slept_still_finds_the_dead() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(A, Manner::Dead);
+    room.pass(secs(5));
+    room.now = room.now + secs(60);
+    room.handle_timeout();
+    let since = room.now;
+    room.pass(secs(30));
+    let taken = room.first(since, granted(B)).expect("B gets the lock");
+    assert!(taken <= secs(6), "{taken:?}");
+}
+
+#[test]
+fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
+    let mut room = room_with_holder(&[B, C]);
+    let (load, next) = (room.watch.load(), room.watch.poll_timeout());
+    for _ in 0..100_000 {
+        room.watch.heard(A, room.now);
+        room.watch.heard(B, room.now);
+    }
+    assert_eq!(room.watch.load(), load);
+    assert_eq!(room.watch.poll_timeout(), next);
+}
+
+/// Asking and cancelling in turns moves the beats of two sessions forward again and again.
+#[test]
+fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
+    let mut room = room_with_holder(&[B, C]);
+    for _ in 0..10_000 {
+        room.record(Event::Acquire { session: C });
+        room.record(Event::Cancel { session: C });
+        room.pass(millis(1));
+        room.changes.clear();
+        room.proposals.clear();
+    }
+    let load = room.watch.load();
+    assert!(load.deadlines < 100, "{load:?}");
+}
+
+#[test]
+fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
+    assert_eq!(Timings::default().validate(), Ok(()));
+    assert_eq!(Timings::strict().validate(), Ok(()));
+    let bad = [
+        (
+            "ping_every",
+            Timings {
+                ping_every: secs(7),
+                ..Timings::default()
+            },
+        ),
+        (
+            "beat_every_idle",
+            Timings {
+                beat_every_idle: secs(6),
+                ..Timings::default()
+            },
+        ),
+        (
+            "beat_every",
+            Timings {
+                beat_every: secs(6),
+                ..Timings::default()
+            },
+        ),
+        (
+            "shaky_after",
+            Timings {
+                shaky_after: secs(10),
+                ..Timings::default()
+            },
+        ),
+        (
+            "beat_every_idle + answer_within",
+            Timings {
+                answer_within: secs(6),
+                ..Timings::default()
+            },
+        ),
+        // Equal time-outs on client and server: one of the broken models.
+        (
+            "client_stop x 1.4",
+            Timings {
+                client_stop: secs(10),
+                ..Timings::default()
+            },
+        ),
+        (
+            "client_stop x 1.4",
+            Timings {
+                recovery: secs(9),
+                ..Timings::default()
+            },
+        ),
+        (
+            "beat_every x 2",
+            Timings {
+                client_stop: secs(3),
+                ..Timings::default()
+            },
+        ),
+        (
+            "grace",
+            Timings {
+                grace: secs(61),
+                ticket_life: secs(90),
+                ..Timings::default()
+            },
+        ),
+        (
+            "grace",
+            Timings {
+                grace: secs(31),
+                ..Timings::default()
+            },
+        ),
+        (
+            "zero",
+            Timings {
+                offer: Duration::ZERO,
+                ..Timings::default()
+            },
+        ),
+    ];
+    for (one, timings) in bad {
+        let error = timings.validate().expect_err(one);
+        assert_eq!(error.one, one);
+        assert!(error.to_string().contains(error.other), "{error}");
+        assert_eq!(Watch::new(timings).err(), Some(error));
+    }
+}
