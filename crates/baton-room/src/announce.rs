@@ -72,7 +72,7 @@ impl Room {
                 self.hold(Held::To(connection, Arc::new(result)));
             }
             Origin::Update(_) => self.retry_aside(now),
-            Origin::Connection(_) | Origin::Watch => {}
+            Origin::Nobody => {}
         }
         if !changes.is_empty() {
             self.announce_lock();

@@ -420,10 +420,7 @@ impl Room {
             }
             ClientMessage::Profile { user } => {
                 let profile = profile(user);
-                self.propose(
-                    Record::Renamed { session, profile },
-                    Origin::Connection(connection),
-                );
+                self.propose(Record::Renamed { session, profile }, Origin::Nobody);
                 return;
             }
             ClientMessage::Acquire { nonce } => (Event::Acquire { session }, Some(nonce)),
@@ -442,9 +439,7 @@ impl Room {
                 (Event::Decline { session, fence }, None)
             }
         };
-        let origin = nonce.map_or(Origin::Connection(connection), |nonce| {
-            Origin::Operation(connection, nonce)
-        });
+        let origin = nonce.map_or(Origin::Nobody, |nonce| Origin::Operation(connection, nonce));
         self.propose(Record::Presence(event), origin);
     }
 }

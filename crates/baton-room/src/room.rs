@@ -49,10 +49,13 @@ pub enum Departure {
 /// Whom a proposal answers, once it has its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Origin {
-    Watch,
-    Connection(ConnectionId),
+    /// Nobody in particular: a timer, or one who is told like everybody else.
+    Nobody,
+    /// A connection whose session begins or goes on, and the token for its next one.
     Join(ConnectionId, ResumeToken),
+    /// An operation with a nonce.
     Operation(ConnectionId, u64),
+    /// An edit.
     Update(ConnectionId),
 }
 
@@ -169,12 +172,12 @@ impl Room {
         };
         room.watch.adopt(&room.state.fold, now);
         if !room.state.fold.is_empty() {
-            room.propose(Record::Presence(Event::Restarted), Origin::Watch);
+            room.propose(Record::Presence(Event::Restarted), Origin::Nobody);
         }
         if room.state.fold.auto_pass() != auto_pass {
             room.propose(
                 Record::Presence(Event::AutoPassSet(auto_pass)),
-                Origin::Watch,
+                Origin::Nobody,
             );
         }
         Ok(room)
@@ -225,7 +228,7 @@ impl Room {
             (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
             (Departure::Dropped, _) => Event::Disconnected { session },
         };
-        self.propose(Record::Presence(event), Origin::Watch);
+        self.propose(Record::Presence(event), Origin::Nobody);
     }
 
     /// When [`Room::handle_timeout`] wants to be called, if at all.
@@ -251,7 +254,7 @@ impl Room {
 
     fn carry_out(&mut self, proposal: Watched, now: Time) {
         match proposal {
-            Watched::Record(event) => self.propose(Record::Presence(event), Origin::Watch),
+            Watched::Record(event) => self.propose(Record::Presence(event), Origin::Nobody),
             Watched::Ping { session } => {
                 if let Some(&to) = self.attached.get(&session) {
                     self.outputs.push_back(Output::Ping { to });

@@ -102,21 +102,23 @@ impl Hosted {
         }
         inner.outboxes.insert(connection, Arc::clone(outbox));
         inner.idle_since = None;
-        drop(guard);
-        self.step(None, |room, _| room.connect(connection))?;
+        self.step_in(&mut guard, None, |room, _| room.connect(connection))?;
         Ok(())
     }
 
     /// A connection ended. Never fails: a document that is gone has no connections.
     pub(crate) fn leave(&self, connection: ConnectionId, how: Departure) {
-        let _gone_already = self.step(None, |room, now| room.disconnect(connection, how, now));
         let mut guard = self.inner.lock();
-        if let Some(inner) = guard.as_mut() {
-            inner.outboxes.remove(&connection);
-            if inner.outboxes.is_empty() {
-                inner.idle_since = Some(self.clock.now());
-                self.wake.notify_one();
-            }
+        let _gone_already = self.step_in(&mut guard, None, |room, now| {
+            room.disconnect(connection, how, now);
+        });
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        inner.outboxes.remove(&connection);
+        if inner.outboxes.is_empty() {
+            inner.idle_since = Some(self.clock.now());
+            self.wake.notify_one();
         }
     }
 
@@ -127,13 +129,20 @@ impl Hosted {
         reservation: Option<Reservation>,
         input: impl FnOnce(&mut Room, Time) -> R,
     ) -> Result<R, Gone> {
-        let mut guard = self.inner.lock();
+        self.step_in(&mut self.inner.lock(), reservation, input)
+    }
+
+    fn step_in<R>(
+        &self,
+        guard: &mut Option<Inner>,
+        reservation: Option<Reservation>,
+        input: impl FnOnce(&mut Room, Time) -> R,
+    ) -> Result<R, Gone> {
         let inner = guard.as_mut().ok_or(Gone)?;
         let now = self.clock.now();
         let result = input(&mut inner.room, now);
-        let done = inner.sequence(reservation, now);
-        if let Err(error) = done {
-            self.fail(&mut guard, &error, now);
+        if let Err(error) = inner.sequence(reservation, now) {
+            self.fail(guard, &error, now);
             return Ok(result);
         }
         inner.deliver();
@@ -145,7 +154,6 @@ impl Hosted {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        drop(guard);
         if earlier {
             self.wake.notify_one();
         }
