@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 pub use yrs;
 use yrs::updates::decoder::Decode;
+use yrs::updates::encoder::Encode;
 use yrs::{OffsetKind, ReadTxn, Transact};
 
 use crate::scan::{IdRange, Scan, ScanError, scan};
@@ -82,12 +83,9 @@ pub enum LoadError {
     /// yrs cannot read it.
     #[error("the snapshot cannot be read: {0}")]
     Undecodable(String),
-    /// It was read, and what is in it is not sound.
-    #[error("the snapshot is unsound: {0}")]
-    Unsound(#[from] ScanError),
-    /// It was read, and something in it is missing or refused.
-    #[error("the snapshot is not a whole document: {0:?}")]
-    NotWhole(Judgement),
+    /// It was read, and what is in it is not a whole and sound document.
+    #[error("the snapshot is not a document: {0}")]
+    NotApplied(#[from] ApplyError),
     /// yrs failed on it.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -115,23 +113,18 @@ impl Document {
 
     /// A document from what [`Document::snapshot`] returned.
     ///
-    /// The bytes must be what was stored (check that they are undamaged first): this one
-    /// encoding is not scanned before yrs reads it, only what yrs made of it is.
+    /// What is in the snapshot is scanned and judged like any other update. Only its encoding is
+    /// read by yrs alone: check first that the bytes are what was stored.
     ///
     /// # Errors
     /// Never an empty document instead of an error: see [`LoadError`].
     pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, LoadError> {
         let mut document = Self::new(options);
-        let update = document.guarded(|| yrs::Update::decode_v2(snapshot))?;
-        let update = update.map_err(|error| LoadError::Undecodable(error.to_string()))?;
-        let deletes = document.integrate(update)?;
-        let everything = document.diff(&StateVector::new())?;
-        let scan = scan(&everything)?;
-        match document.state.study(&scan) {
-            (Judgement::Known | Judgement::Fits, lesson) => document.state.learn(lesson),
-            (other, _) => return Err(LoadError::NotWhole(other)),
-        }
-        document.state.learn_deletes(deletes);
+        let update = document.guarded(|| match yrs::Update::decode_v2(snapshot) {
+            Ok(update) => Ok(update.encode_v1()),
+            Err(error) => Err(LoadError::Undecodable(error.to_string())),
+        })??;
+        document.apply(&update)?;
         Ok(document)
     }
 
@@ -155,9 +148,8 @@ impl Document {
             (Judgement::Fits, lesson) => lesson,
             (other, _) => return Err(ApplyError::NotAdmitted(other)),
         };
-        let update = self.guarded(|| yrs::Update::decode_v1(scan.bytes()))?;
-        let update = update.map_err(|error| ApplyError::Undecodable(error.to_string()))?;
-        let deletes = self.integrate(update)?;
+        let updates = self.decode(scan)?;
+        let deletes = self.integrate(updates)?;
         self.state.learn(lesson);
         self.state.learn_deletes(deletes);
         Ok(Applied::Added)
@@ -247,12 +239,27 @@ impl Document {
         Ok((result, Some(Bytes::from(update))))
     }
 
+    /// Reads what was admitted, in as many parts as yrs takes well.
+    fn decode(&self, scan: &Scan<'_>) -> Result<Vec<yrs::Update>, ApplyError> {
+        let parts = self.state.parts(scan);
+        let decoded = self.guarded(|| match &parts {
+            Some(parts) => parts
+                .iter()
+                .map(|part| yrs::Update::decode_v1(part))
+                .collect(),
+            None => yrs::Update::decode_v1(scan.bytes()).map(|update| vec![update]),
+        })?;
+        decoded.map_err(|error| ApplyError::Undecodable(error.to_string()))
+    }
+
     /// Applies to yrs what may be applied; returns all that was deleted, also what yrs deleted by
     /// itself.
-    fn integrate(&mut self, update: yrs::Update) -> Result<Vec<IdRange>, Broken> {
+    fn integrate(&mut self, updates: Vec<yrs::Update>) -> Result<Vec<IdRange>, Broken> {
         self.in_transaction(|txn| {
-            txn.apply_update(update)
-                .map_err(|error| error.to_string())?;
+            for update in updates {
+                txn.apply_update(update)
+                    .map_err(|error| error.to_string())?;
+            }
             txn.commit();
             if txn.has_missing_updates() {
                 return Err("yrs left a part of an admitted update pending".to_owned());

@@ -21,7 +21,7 @@ mod settle;
 use std::collections::BTreeSet;
 
 use self::outline::Outline;
-use self::settle::{Lesson, Settled, View};
+use self::settle::{CLIENTS_AT_ONCE, Lesson, Settled, View};
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
 use crate::state_vector::StateVector;
@@ -168,6 +168,12 @@ impl State {
     pub(crate) fn study(&self, scan: &Scan<'_>) -> (Judgement, Lesson) {
         let settled = self.settle(scan);
         (settled.judgement(), settled.lesson(self))
+    }
+
+    /// An update that fits, in as many updates as yrs can take well; `None` if it can take it as it
+    /// is.
+    pub(crate) fn parts(&self, scan: &Scan<'_>) -> Option<Vec<Vec<u8>>> {
+        (scan.runs().len() > CLIENTS_AT_ONCE).then(|| self.settle(scan).parts())
     }
 
     pub(crate) fn learn(&mut self, lesson: Lesson) {

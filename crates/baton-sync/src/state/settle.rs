@@ -3,7 +3,8 @@
 //! Owns the walk that [`State`] judges by, cuts by and learns from. It changes no state.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::outline::{Holds, Place};
@@ -11,6 +12,11 @@ use super::{Judgement, Refusal, State, TYPE_DEPTH};
 use crate::lib0::write_var_uint;
 use crate::scan::{Block, BlockKind, Content, Id, IdRange, Parent, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
+
+/// How many clients' blocks are given to yrs in one update. Looking for the next block it recurses
+/// once for each client that it finds used up, and looks through all that wait: 10,000 clients, each
+/// of which refers to the next, overflow its stack (without optimization) or take it seconds.
+pub(super) const CLIENTS_AT_ONCE: usize = 256;
 
 /// A state, and perhaps another laid over it: known is what is known to either.
 #[derive(Clone, Copy)]
@@ -72,6 +78,9 @@ pub(super) struct Settled<'u, 's> {
     progress: Vec<Progress>,
     /// For each new block that was admitted, its place.
     places: Vec<Option<Place<&'s str>>>,
+    /// The runs of blocks in the order in which they were admitted: each comes after all that it
+    /// refers to. Kept only for an update of many clients.
+    order: Vec<(ClientId, Range<usize>)>,
     /// Clocks that are lacking.
     missing: StateVector,
     refusal: Option<Refusal>,
@@ -109,13 +118,22 @@ impl<'u, 's> Settled<'u, 's> {
             scan,
             progress: progress.collect(),
             places: vec![None; scan.block_count()],
+            order: Vec::new(),
             missing: StateVector::new(),
             refusal: None,
             astride: None,
         };
         let mut ready: Vec<usize> = (0..scan.runs().len()).collect();
+        let many = scan.runs().len() > CLIENTS_AT_ONCE;
         while let Some(run) = ready.pop() {
+            let before = settled.progress[run].next;
             settled.advance(run);
+            if many {
+                let Progress { first, next, .. } = settled.progress[run];
+                settled
+                    .order
+                    .push((scan.runs()[run].client, before.max(first)..next));
+            }
             let Progress { clock, waiting, .. } = &mut settled.progress[run];
             while waiting
                 .peek()
@@ -184,29 +202,64 @@ impl<'u, 's> Settled<'u, 's> {
     /// The admitted part as an update of its own, from the blocks' own bytes.
     pub(super) fn emit(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.scan.bytes().len());
-        let admitted = || {
-            let runs = self.scan.runs().iter().zip(&self.progress);
-            runs.filter(|(_, progress)| progress.first < progress.next)
+        let runs = self.scan.runs().iter().zip(&self.progress);
+        let runs = runs.map(|(run, progress)| (run.client, progress.first..progress.next));
+        let runs: Vec<_> = runs.filter(|(_, blocks)| !blocks.is_empty()).collect();
+        self.write_blocks(&mut out, &runs);
+        self.write_deletes(&mut out);
+        out
+    }
+
+    /// The admitted part of an update of many clients, as several updates of few clients each, to
+    /// be applied in this order.
+    pub(super) fn parts(&self) -> Vec<Vec<u8>> {
+        let mut parts = Vec::new();
+        let mut part: BTreeMap<ClientId, Range<usize>> = BTreeMap::new();
+        let close = |part: &mut BTreeMap<ClientId, Range<usize>>| {
+            let mut out = Vec::new();
+            let runs: Vec<_> = std::mem::take(part).into_iter().rev().collect();
+            self.write_blocks(&mut out, &runs);
+            out
         };
-        write_var_uint(&mut out, admitted().count() as u64);
-        for (run, progress) in admitted() {
-            write_var_uint(&mut out, (progress.next - progress.first) as u64);
-            write_var_uint(&mut out, run.client.get());
-            write_var_uint(&mut out, u64::from(self.scan.clock(progress.first)));
-            out.extend_from_slice(self.scan.block_bytes(progress.first..progress.next));
+        for (client, blocks) in &self.order {
+            if blocks.is_empty() {
+                continue;
+            }
+            if part.len() == CLIENTS_AT_ONCE || part.contains_key(client) {
+                let mut out = close(&mut part);
+                write_var_uint(&mut out, 0);
+                parts.push(out);
+            }
+            part.insert(*client, blocks.clone());
         }
+        let mut last = close(&mut part);
+        self.write_deletes(&mut last);
+        parts.push(last);
+        parts
+    }
+
+    fn write_blocks(&self, out: &mut Vec<u8>, runs: &[(ClientId, Range<usize>)]) {
+        write_var_uint(out, runs.len() as u64);
+        for (client, blocks) in runs {
+            write_var_uint(out, blocks.len() as u64);
+            write_var_uint(out, client.get());
+            write_var_uint(out, u64::from(self.scan.clock(blocks.start)));
+            out.extend_from_slice(self.scan.block_bytes(blocks.clone()));
+        }
+    }
+
+    fn write_deletes(&self, out: &mut Vec<u8>) {
         let deletes: Vec<IdRange> = self.deletes().collect();
         let clients = || deletes.chunk_by(|a, b| a.client == b.client);
-        write_var_uint(&mut out, clients().count() as u64);
+        write_var_uint(out, clients().count() as u64);
         for ranges in clients() {
-            write_var_uint(&mut out, ranges[0].client.get());
-            write_var_uint(&mut out, ranges.len() as u64);
+            write_var_uint(out, ranges[0].client.get());
+            write_var_uint(out, ranges.len() as u64);
             for range in ranges {
-                write_var_uint(&mut out, u64::from(range.start));
-                write_var_uint(&mut out, u64::from(range.end - range.start));
+                write_var_uint(out, u64::from(range.start));
+                write_var_uint(out, u64::from(range.end - range.start));
             }
         }
-        out
     }
 
     /// What `state` learns from the admitted part.
