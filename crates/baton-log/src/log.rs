@@ -141,7 +141,7 @@ impl Log {
         };
         let (handle, watched) = (self.handle.clone(), watched.clone());
         watched.advance(base + loaded.tail.len() as u64);
-        // A log that was poisoned meanwhile has told so to the watch, before it was advanced.
+        // The log may have been poisoned after the first check, and before this document was known.
         shared.queue.check()?;
         Ok((
             DocumentLog::new(handle, watched, claimed.id, base, &loaded),

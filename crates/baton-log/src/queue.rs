@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,36 +20,66 @@ use crate::types::{Durability, Position, Urgency};
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) name: Arc<str>,
-    durable: AtomicU64,
-    sender: watch::Sender<Durability>,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    durable: u64,
+    failed: Option<Arc<LogError>>,
+    /// Made by the first that watches: it is most of what an open document costs.
+    sender: Option<watch::Sender<Durability>>,
 }
 
 impl Watched {
     pub(crate) fn new(name: Arc<str>, durable: u64) -> Watched {
-        let (sender, _) = watch::channel(Durability::UpTo(Position::new(durable)));
         Watched {
             name,
-            durable: AtomicU64::new(durable),
-            sender,
+            told: Mutex::new(Told {
+                durable,
+                failed: None,
+                sender: None,
+            }),
         }
     }
 
     pub(crate) fn durable(&self) -> Position {
-        Position::new(self.durable.load(Ordering::Acquire))
+        Position::new(self.told.lock().durable)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Durability> {
-        self.sender.subscribe()
+        let mut told = self.told.lock();
+        let now = told.now();
+        told.sender
+            .get_or_insert_with(|| watch::Sender::new(now))
+            .subscribe()
     }
 
     pub(crate) fn advance(&self, position: u64) {
-        self.durable.store(position, Ordering::Release);
-        self.sender
-            .send_replace(Durability::UpTo(Position::new(position)));
+        let mut told = self.told.lock();
+        told.durable = position;
+        told.tell();
     }
 
     pub(crate) fn fail(&self, error: &Arc<LogError>) {
-        self.sender.send_replace(Durability::Failed(error.clone()));
+        let mut told = self.told.lock();
+        told.failed = Some(error.clone());
+        told.tell();
+    }
+}
+
+impl Told {
+    fn now(&self) -> Durability {
+        match &self.failed {
+            Some(error) => Durability::Failed(error.clone()),
+            None => Durability::UpTo(Position::new(self.durable)),
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(sender) = &self.sender {
+            sender.send_replace(self.now());
+        }
     }
 }
 
