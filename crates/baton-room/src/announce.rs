@@ -51,12 +51,16 @@ impl Room {
         {
             sender.handshake.settled(position);
         }
+        // Before the others are told, so that they are told of somebody who is here.
+        if let Origin::Join(connection, token) = *origin {
+            self.attach(connection, position, token, &changes, now);
+        }
         for effect in effects {
             match effect {
                 Effect::Applied(update) => self.announce_update(update.clone(), origin),
                 Effect::Parked(park) => self.announce_park(*park, origin),
                 Effect::Renamed(session) => self.announce_peer_when_durable(*session),
-                Effect::Presence(change) => self.announce_change(*change, origin),
+                Effect::Presence(change) => self.announce_change(*change),
                 Effect::Nothing => {}
             }
         }
@@ -72,7 +76,7 @@ impl Room {
                 self.hold(Held::To(connection, Arc::new(result)));
             }
             Origin::Update(_) => self.retry_aside(now),
-            Origin::Nobody => {}
+            Origin::Join(..) | Origin::Nobody => {}
         }
         if !changes.is_empty() {
             self.announce_lock();
@@ -119,7 +123,7 @@ impl Room {
         }
     }
 
-    fn announce_change(&mut self, change: Change, origin: &Origin) {
+    fn announce_change(&mut self, change: Change) {
         match change {
             Change::Joined { session }
             | Change::Lost { session }
@@ -127,13 +131,7 @@ impl Room {
             | Change::Attached { session }
             | Change::Detached { session }
             | Change::Gone { session } => {
-                // The one who comes in finds itself in its welcome.
-                if !matches!(origin, Origin::Join(..)) || change != (Change::Joined { session }) {
-                    self.announce_peer_when_durable(session);
-                } else {
-                    let peer = self.peer(session);
-                    self.hold(Held::Channel(Arc::new(ServerMessage::Peer { peer })));
-                }
+                self.announce_peer_when_durable(session);
             }
             Change::Offered { to, fence } => {
                 let offer = ServerMessage::Offer {
