@@ -2,5 +2,6 @@
 //! a reference lock beside the machine, and a simulation that is also broken on purpose.
 
 mod harness;
+mod reference;
 mod table;
 mod watch;

@@ -1,0 +1,389 @@
+//! A second lock, written as naively as the table reads, beside the machine: under random records
+//! both must be in the same state after each. Its lists are walked from the start every time.
+
+use baton_presence::{
+    AutoPass, Change, Due, Event, Fence, Fold, FoldSettings, LockState, Presence, SessionId,
+    Standing, Voice,
+};
+
+use crate::harness::Dice;
+
+#[derive(Debug, Clone, Copy)]
+struct Someone {
+    id: SessionId,
+    can_hold: bool,
+    presence: Presence,
+    ticket: Option<u64>,
+    missed: Option<Fence>,
+}
+
+#[derive(Debug)]
+struct Reference {
+    here: u64,
+    auto_pass: bool,
+    /// In the order of their coming.
+    people: Vec<Someone>,
+    state: LockState,
+    overdue: bool,
+    /// Whether the open offer goes back to a holder that went offline.
+    offline: bool,
+    last_grant: Option<Fence>,
+}
+
+impl Reference {
+    fn someone(&mut self, id: SessionId) -> Option<&mut Someone> {
+        self.people.iter_mut().find(|one| one.id == id)
+    }
+
+    /// The holder or the one offered.
+    fn party(&self) -> Option<(SessionId, Fence)> {
+        match self.state {
+            LockState::Free => None,
+            LockState::Offered { to, fence } => Some((to, fence)),
+            LockState::Held { by, fence }
+            | LockState::Suspect { by, fence }
+            | LockState::Recovering { by, fence } => Some((by, fence)),
+        }
+    }
+
+    fn enter(&mut self, state: LockState) {
+        self.state = state;
+        self.overdue = false;
+    }
+
+    fn offer_to_next(&mut self, offline: bool, asker: Option<SessionId>) {
+        let able = |one: &&Someone| {
+            let missed = one
+                .missed
+                .is_some_and(|m| self.last_grant.is_none_or(|g| m > g));
+            one.can_hold && one.presence == Presence::Live && !missed
+        };
+        let able: Vec<_> = self.people.iter().filter(able).collect();
+        let oldest_ticket = able
+            .iter()
+            .filter(|one| one.ticket.is_some())
+            .min_by_key(|one| one.ticket);
+        let oldest_peer = able.first().filter(|_| offline && self.auto_pass);
+        let asking = able.iter().find(|one| Some(one.id) == asker);
+        let position = self.here;
+        let next = asking.or(oldest_ticket).or(oldest_peer).map(|one| one.id);
+        self.enter(next.map_or(LockState::Free, |to| LockState::Offered {
+            to,
+            fence: Fence { epoch: 1, position },
+        }));
+        self.offline = offline;
+    }
+
+    /// Offers a lock that is free, or overdue, if anybody can take it.
+    fn settle(&mut self, asker: Option<SessionId>) {
+        let silent = match self.state {
+            LockState::Held { by, .. } => self
+                .someone(by)
+                .is_some_and(|one| one.presence != Presence::Live),
+            _ => false,
+        };
+        let (state, overdue) = (self.state, self.overdue);
+        if state == LockState::Free {
+            self.offer_to_next(false, asker);
+        } else if silent || overdue {
+            self.offer_to_next(true, asker);
+            if self.state == LockState::Free {
+                (self.state, self.overdue) = (state, overdue);
+            }
+        }
+    }
+
+    fn miss(&mut self, id: SessionId, fence: Fence) {
+        if let Some(one) = self.someone(id) {
+            one.missed = Some(fence);
+        }
+        self.offer_to_next(self.offline, None);
+    }
+
+    fn hold(&mut self, by: SessionId, fence: Fence) {
+        self.enter(LockState::Held { by, fence });
+        self.last_grant = Some(fence);
+        if let Some(one) = self.someone(by) {
+            (one.ticket, one.missed) = (None, None);
+        }
+    }
+
+    fn apply(&mut self, here: u64, event: Event) {
+        self.here = here;
+        let mut trying = None;
+        match event {
+            Event::Joined {
+                session,
+                voice,
+                standing,
+            } => {
+                if self.someone(session).is_none() {
+                    self.people.push(Someone {
+                        id: session,
+                        can_hold: voice == Voice::Lock && standing == Standing::Writer,
+                        presence: Presence::Live,
+                        ticket: None,
+                        missed: None,
+                    });
+                    self.people.sort_by_key(|one| one.id);
+                }
+            }
+            Event::Acquire { session } | Event::Try { session } => {
+                let has_it = self.party().is_some_and(|(who, _)| who == session);
+                if let Some(one) = self.someone(session)
+                    && one.can_hold
+                    && one.presence != Presence::Away
+                {
+                    one.missed = None;
+                    if matches!(event, Event::Acquire { .. }) {
+                        if !has_it {
+                            one.ticket.get_or_insert(here);
+                        }
+                    } else {
+                        self.settle(None);
+                        trying = Some(session);
+                    }
+                }
+            }
+            Event::Cancel { session } => {
+                if let Some(one) = self.someone(session) {
+                    one.ticket = None;
+                    self.refuse(session);
+                }
+            }
+            Event::Decline { session, fence } | Event::OfferExpired { session, fence } => {
+                if self.state == (LockState::Offered { to: session, fence }) {
+                    self.miss(session, fence);
+                }
+            }
+            Event::Claim { session, fence } => self.claim(session, fence),
+            Event::Release { session, fence } => {
+                let offered = matches!(self.state, LockState::Offered { .. });
+                if self.party() == Some((session, fence)) && !offered {
+                    self.offer_to_next(false, None);
+                }
+            }
+            Event::GraceOver { session, fence } => {
+                self.overdue |= self.state == (LockState::Suspect { by: session, fence });
+            }
+            Event::RecoveryOver { session, fence } => {
+                self.overdue |= self.state == (LockState::Recovering { by: session, fence });
+            }
+            Event::AutoPassSet(auto_pass) => self.auto_pass = auto_pass == AutoPass::On,
+            Event::Restarted => {
+                self.people
+                    .iter_mut()
+                    .for_each(|one| one.presence = Presence::Away);
+                if let Some((by, fence)) = self.party() {
+                    self.enter(LockState::Recovering { by, fence });
+                }
+            }
+            _ => self.come_or_go(event),
+        }
+        self.settle(trying);
+    }
+
+    fn refuse(&mut self, session: SessionId) {
+        if let LockState::Offered { to, fence } = self.state
+            && to == session
+        {
+            self.miss(to, fence);
+        }
+    }
+
+    fn claim(&mut self, session: SessionId, fence: Fence) {
+        if self.state == (LockState::Offered { to: session, fence }) {
+            self.hold(session, fence);
+        } else if let Some(one) = self.someone(session)
+            && one.missed == Some(fence)
+        {
+            one.missed = None;
+        }
+    }
+
+    fn come_or_go(&mut self, event: Event) {
+        let offline = self.offline;
+        let (Event::Resumed { session, .. }
+        | Event::Disconnected { session }
+        | Event::Lost { session }
+        | Event::Back { session }
+        | Event::Done { session }
+        | Event::Forgotten { session }) = event
+        else {
+            unreachable!("{event:?} is handled above");
+        };
+        let Some(one) = self.someone(session) else {
+            return;
+        };
+        let before = one.presence;
+        let away = before == Presence::Away;
+        match event {
+            Event::Resumed { .. } => (one.presence, one.missed) = (Presence::Live, None),
+            Event::Disconnected { .. } => one.presence = Presence::Away,
+            Event::Lost { .. } if !away => one.presence = Presence::Silent,
+            Event::Back { .. } if before == Presence::Silent => {
+                (one.presence, one.missed) = (Presence::Live, None);
+            }
+            _ => {}
+        }
+        let mine = self.party().is_some_and(|(who, _)| who == session);
+        let leaves = matches!(event, Event::Done { .. })
+            || matches!(event, Event::Forgotten { .. }) && away && !mine;
+        if leaves {
+            self.people.retain(|one| one.id != session);
+        }
+        match (self.state, event) {
+            _ if !mine => {}
+            (LockState::Offered { .. }, Event::Disconnected { .. } | Event::Lost { .. }) => {
+                self.offer_to_next(offline, None);
+            }
+            (LockState::Offered { .. }, Event::Done { .. }) => self.offer_to_next(offline, None),
+            (_, Event::Done { .. }) => self.offer_to_next(false, None),
+            (LockState::Held { by, fence }, Event::Disconnected { .. }) => {
+                self.enter(LockState::Suspect { by, fence });
+                self.overdue = before == Presence::Silent;
+            }
+            (LockState::Suspect { .. } | LockState::Recovering { .. }, Event::Lost { .. }) => {
+                self.overdue = true;
+            }
+            (LockState::Offered { .. }, Event::Resumed { .. }) => {}
+            (_, Event::Resumed { fence: named, .. }) => {
+                let (by, fence) = self.party().expect("it is mine");
+                if named.is_none_or(|named| named == fence) {
+                    self.hold(by, fence);
+                } else {
+                    self.offer_to_next(true, None);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
+    let session = SessionId(dice.below(6) + 1);
+    let party = fold.lock().party();
+    // Mostly records that mean something now, sometimes ones that have been overtaken.
+    let (session, fence) = match party {
+        Some((who, fence)) if dice.chance(50) => (who, fence),
+        Some((_, fence)) if dice.chance(50) => (session, fence),
+        _ => {
+            let position = 0;
+            let old = dice.pick(fences).unwrap_or(Fence { epoch: 1, position });
+            (session, old)
+        }
+    };
+    match dice.below(22) {
+        0 | 1 => Event::Joined {
+            session,
+            voice: if dice.chance(85) {
+                Voice::Lock
+            } else {
+                Voice::Stock
+            },
+            standing: if dice.chance(85) {
+                Standing::Writer
+            } else {
+                Standing::Observer
+            },
+        },
+        2 | 3 => {
+            let fence = dice.chance(60).then_some(fence);
+            Event::Resumed { session, fence }
+        }
+        4 => Event::Disconnected { session },
+        5 if dice.chance(30) => Event::Done { session },
+        6 | 7 => Event::Lost { session },
+        8 | 9 => Event::Back { session },
+        10 if dice.chance(30) => Event::Forgotten { session },
+        11 | 12 => Event::Acquire { session },
+        13 => Event::Try { session },
+        14 => Event::Cancel { session },
+        15 => Event::Release { session, fence },
+        16 | 17 => Event::Claim { session, fence },
+        18 => Event::Decline { session, fence },
+        19 => Event::OfferExpired { session, fence },
+        20 => Event::GraceOver { session, fence },
+        21 => Event::RecoveryOver { session, fence },
+        _ if dice.chance(20) => Event::Restarted,
+        _ if dice.chance(50) => Event::AutoPassSet(AutoPass::Off),
+        _ => Event::AutoPassSet(AutoPass::On),
+    }
+}
+
+/// What a reader of the changes alone would believe.
+fn believe(state: LockState, change: &Change) -> LockState {
+    match *change {
+        Change::Offered { to, fence } => LockState::Offered { to, fence },
+        Change::Granted { to: by, fence } | Change::Resumed { by, fence } => {
+            LockState::Held { by, fence }
+        }
+        Change::Suspected { by, fence } => LockState::Suspect { by, fence },
+        Change::Recovering { by, fence } => LockState::Recovering { by, fence },
+        Change::Freed => LockState::Free,
+        _ => state,
+    }
+}
+
+fn run(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut fold = Fold::new(FoldSettings {
+        epoch: 1,
+        auto_pass: AutoPass::On,
+    });
+    let mut reference = Reference {
+        here: 0,
+        auto_pass: true,
+        people: Vec::new(),
+        state: LockState::Free,
+        overdue: false,
+        offline: false,
+        last_grant: None,
+    };
+    let mut fences: Vec<Fence> = Vec::new();
+    let mut believed = LockState::Free;
+    let mut position = 0;
+    let mut changes = Vec::new();
+    for step in 0..300 {
+        position += 1 + dice.below(3);
+        let event = some_event(&mut dice, &fold, &fences);
+        changes.clear();
+        fold.apply(position, &event, &mut changes);
+        reference.apply(position, event);
+        let at = format!("seed {seed}, step {step}: {event:?} gave {changes:?}");
+        assert_eq!(fold.lock().state(), reference.state, "{at}");
+        let held = matches!(fold.lock().state(), LockState::Held { .. });
+        let overdue = fold.lock().due == Due::Overdue;
+        assert_eq!(overdue, reference.overdue && !held, "{at}");
+        believed = changes.iter().fold(believed, believe);
+        assert_eq!(believed, fold.lock().state(), "told otherwise: {at}");
+        let mut queue: Vec<_> = reference
+            .people
+            .iter()
+            .filter_map(|one| Some((one.ticket?, one.id)))
+            .collect();
+        queue.sort_unstable();
+        assert!(fold.queue().eq(queue.iter().map(|(_, id)| *id)), "{at}");
+        let roster = fold.peers().map(|peer| (peer.session, peer.presence));
+        let people = reference.people.iter().map(|one| (one.id, one.presence));
+        assert!(roster.eq(people), "{at}");
+        for change in &changes {
+            if let Change::Offered { fence, .. } = change {
+                assert!(fences.last().is_none_or(|last| last <= fence), "S2: {at}");
+                fences.push(*fence);
+            }
+        }
+        let restored = Fold::restore(&fold.snapshot());
+        assert_eq!(restored.as_ref(), Ok(&fold), "{at}");
+        if dice.chance(10) {
+            fold = restored.expect("just compared");
+        }
+    }
+}
+
+#[test]
+fn the_machine_and_a_naive_lock_agree_on_every_record() {
+    for seed in 0..2_000 {
+        run(seed);
+    }
+}
