@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 pub use yrs;
 use yrs::updates::decoder::Decode;
-use yrs::updates::encoder::Encode;
 use yrs::{OffsetKind, ReadTxn, Transact};
 
 use crate::scan::{IdRange, Scan, ScanError, scan};
@@ -77,20 +76,6 @@ pub struct Broken {
     reason: String,
 }
 
-/// A snapshot could not be loaded. The bytes are damaged, or never were one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoadError {
-    /// yrs cannot read it.
-    #[error("the snapshot cannot be read: {0}")]
-    Undecodable(String),
-    /// It was read, and what is in it is not a whole and sound document.
-    #[error("the snapshot is not a document: {0}")]
-    NotApplied(#[from] ApplyError),
-    /// yrs failed on it.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
-
 impl Document {
     /// An empty document.
     #[must_use]
@@ -111,20 +96,14 @@ impl Document {
         }
     }
 
-    /// A document from what [`Document::snapshot`] returned.
-    ///
-    /// What is in the snapshot is scanned and judged like any other update. Only its encoding is
-    /// read by yrs alone: check first that the bytes are what was stored.
+    /// A document from what [`Document::snapshot`] returned. It is scanned and judged like any
+    /// other update: damaged bytes are an error, never an empty document.
     ///
     /// # Errors
-    /// Never an empty document instead of an error: see [`LoadError`].
-    pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, LoadError> {
+    /// As [`Document::apply`].
+    pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, ApplyError> {
         let mut document = Self::new(options);
-        let update = document.guarded(|| match yrs::Update::decode_v2(snapshot) {
-            Ok(update) => Ok(update.encode_v1()),
-            Err(error) => Err(LoadError::Undecodable(error.to_string())),
-        })??;
-        document.apply(&update)?;
+        document.apply(snapshot)?;
         Ok(document)
     }
 
@@ -185,14 +164,15 @@ impl Document {
         })
     }
 
-    /// Everything, in the denser encoding v2, for [`Document::load`]. Not for the wire.
+    /// Everything, to be stored, for [`Document::load`]: the difference to nothing.
+    ///
+    /// (Not the encoding v2, which is denser: yrs 0.28.1 writes binary values in it in a way that
+    /// nobody can read.)
     ///
     /// # Errors
     /// [`Broken`].
     pub fn snapshot(&self) -> Result<Bytes, Broken> {
-        let everything = yrs::StateVector::default();
-        self.guarded(|| self.doc.transact().encode_diff_v2(&everything))
-            .map(Bytes::from)
+        self.diff(&StateVector::new())
     }
 
     /// Reads from the document. A panic of `read` passes through and harms nothing.

@@ -12,7 +12,7 @@ pub mod state_vector;
 pub mod y_websocket;
 
 pub use delete_set::DeleteSet;
-pub use document::{Applied, ApplyError, Broken, Document, DocumentOptions, LoadError, yrs};
+pub use document::{Applied, ApplyError, Broken, Document, DocumentOptions, yrs};
 pub use scan::{Id, IdRange, Scan, ScanError, scan};
 pub use state::{Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};
