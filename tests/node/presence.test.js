@@ -6,7 +6,8 @@ import { stock } from './stock.js'
 /** Well below the 15 s after which a client says its state again by itself, and the 30 s after which others forget it. */
 const SOON = 5_000
 
-const here = (client, names) => waitFor(`${names} here`, () => client.names() === names, SOON)
+const here = (client, names, within = SOON) =>
+  waitFor(`${names} here`, () => client.names() === names, within)
 
 story('each sees who is here, and that one left', async (stage) => {
   const server = await stage.server()
@@ -35,7 +36,8 @@ story('one whose connection broke is gone for the others, and back when it is ba
   bob.provider.ws.terminate()
   await here(ada, 'Ada')
   await here(ada, 'Ada Bob')
-  await here(bob, 'Ada Bob')
+  // Its own copy forgot Ada's state but not her clock, so that it waits for her to say it anew: the server asks her.
+  await here(bob, 'Ada Bob', 2 * SOON)
 })
 
 story('a cursor that moves is seen by the others', async (stage) => {
