@@ -23,11 +23,17 @@
 //! | JSON is such as yrs parses | otherwise admitted bytes could not be applied |
 //! | nothing after the end | two readers must not disagree where it is |
 
+mod block;
 mod content;
+mod error;
 
 use std::ops::Range;
 
-use crate::lib0::{DecodeError, Reader};
+pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
+pub use self::error::ScanError;
+
+use self::block::Header;
+use crate::lib0::Reader;
 use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
 
 /// Deepest nesting of arrays and maps in a value of an `Any` content.
@@ -35,197 +41,8 @@ pub const ANY_DEPTH: usize = 100;
 /// Deepest nesting of arrays and objects in the JSON of an embed or a format (yrs gives up at 128).
 pub const JSON_DEPTH: usize = 100;
 
-const HAS_ORIGIN: u8 = 0x80;
-const HAS_RIGHT_ORIGIN: u8 = 0x40;
-const HAS_KEY: u8 = 0x20;
 const GC: u8 = 0;
 const SKIP: u8 = 10;
-
-/// Why an update's bytes were refused. The fault is the sender's, and asking again is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScanError {
-    /// The bytes are not even well-formed.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// More than 4 GiB.
-    #[error("the update is larger than 4 GiB")]
-    TooLarge,
-    /// The clients of the blocks do not strictly descend.
-    #[error("client {client} is out of order")]
-    ClientOrder {
-        /// The client that should have come earlier, or not again.
-        client: ClientId,
-    },
-    /// A clock and a length add up to 2^31 or more.
-    #[error("clock {clock} of client {client} and its length pass 2^31")]
-    ClockOverflow {
-        /// The client.
-        client: ClientId,
-        /// Where its block or range begins.
-        clock: Clock,
-    },
-    /// A client without blocks or ranges, a block or a range without length.
-    #[error("nothing is announced at byte {at}")]
-    Empty {
-        /// Offset in bytes just behind it.
-        at: usize,
-    },
-    /// A kind of block that Yjs 13 and yrs do not both read the same way.
-    #[error("block kind {info:#04x} at byte {at} is not supported")]
-    UnsupportedBlock {
-        /// Offset in bytes of the block.
-        at: usize,
-        /// Its first byte.
-        info: u8,
-    },
-    /// A shared type that Yjs 13 and yrs do not both read the same way.
-    #[error("shared type {kind} at byte {at} is not supported")]
-    UnsupportedType {
-        /// Offset in bytes of the type number.
-        at: usize,
-        /// The type number.
-        kind: u8,
-    },
-    /// A block refers to itself or to what its own client writes later.
-    #[error("client {client}'s block at clock {clock} refers ahead of itself")]
-    RefersAhead {
-        /// The client.
-        client: ClientId,
-        /// The block's clock.
-        clock: Clock,
-    },
-    /// The byte that tells a parent's name from its id is neither 0 nor 1.
-    #[error("the kind of parent at byte {at} is unknown")]
-    BadParent {
-        /// Offset in bytes.
-        at: usize,
-    },
-    /// A value that is not one of lib0's, or that no JavaScript number holds.
-    #[error("the value at byte {at} cannot be read")]
-    BadValue {
-        /// Offset in bytes.
-        at: usize,
-    },
-    /// JSON that yrs would not parse.
-    #[error("the JSON before byte {at} cannot be read")]
-    BadJson {
-        /// Offset in bytes just behind it.
-        at: usize,
-    },
-    /// A value or JSON that nests deeper than [`ANY_DEPTH`] or [`JSON_DEPTH`].
-    #[error("the value at byte {at} nests too deep")]
-    TooDeep {
-        /// Offset in bytes.
-        at: usize,
-    },
-    /// Deleted ranges of one client that are not ascending and disjoint.
-    #[error("the deleted ranges of client {client} are not sorted")]
-    DeleteOrder {
-        /// The client.
-        client: ClientId,
-    },
-}
-
-/// One inserted unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id {
-    /// Who inserted it.
-    pub client: ClientId,
-    /// At which position of what that client inserted.
-    pub clock: Clock,
-}
-
-/// The units from `start` to before `end` of one client; never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct IdRange {
-    /// Who inserted them.
-    pub client: ClientId,
-    /// The first.
-    pub start: Clock,
-    /// One past the last.
-    pub end: Clock,
-}
-
-/// What an item holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Only the length of what was deleted.
-    Deleted,
-    /// A byte array.
-    Binary,
-    /// Text; its length is counted in UTF-16 code units.
-    String,
-    /// An embedded JSON object of a rich text.
-    Embed,
-    /// A formatting mark of a rich text.
-    Format,
-    /// A shared type.
-    Type,
-    /// Values.
-    Any,
-    /// A subdocument.
-    Doc,
-}
-
-/// What a block is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockKind {
-    /// Something inserted.
-    Item(Content),
-    /// Something inserted and deleted since, of which only the clocks remain.
-    Gc,
-    /// A hole: the sender does not have these clocks either.
-    Skip,
-}
-
-/// Where an item says that it belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parent<'a> {
-    /// Into the root type of this name.
-    Root(&'a str),
-    /// Into the shared type that this unit is.
-    Id(Id),
-    /// Where its origin is, or else its right origin. (GC and Skip have no parent either.)
-    Inherited,
-}
-
-/// One block of an update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block<'a> {
-    /// Who inserted it.
-    pub client: ClientId,
-    /// Its first clock.
-    pub clock: Clock,
-    /// How many clocks it takes; never 0.
-    pub len: Clock,
-    /// What it is.
-    pub kind: BlockKind,
-    /// What was to its left when it was inserted.
-    pub origin: Option<Id>,
-    /// What was to its right when it was inserted.
-    pub right_origin: Option<Id>,
-    /// Where it belongs.
-    pub parent: Parent<'a>,
-    /// The key under which a map holds it, if it is said here (with [`Parent::Inherited`] it is
-    /// inherited as well).
-    pub key: Option<&'a str>,
-    /// Where its bytes are in the update.
-    pub span: Range<usize>,
-}
-
-impl Block<'_> {
-    /// One past its last clock.
-    #[must_use]
-    pub const fn end(&self) -> Clock {
-        self.clock + self.len
-    }
-
-    /// What it refers to: origin, right origin, parent.
-    pub fn references(&self) -> impl Iterator<Item = Id> + use<> {
-        references(self.origin, self.right_origin, self.parent)
-    }
-}
 
 /// An update whose bytes are sound. It borrows them.
 #[derive(Clone, Debug)]
@@ -542,67 +359,4 @@ impl<'a> Scan<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// What stands between an item's first byte and its content.
-struct Header<'a> {
-    origin: Option<Id>,
-    right_origin: Option<Id>,
-    parent: Parent<'a>,
-    key: Option<&'a str>,
-}
-
-impl<'a> Header<'a> {
-    const NONE: Self = Self {
-        origin: None,
-        right_origin: None,
-        parent: Parent::Inherited,
-        key: None,
-    };
-
-    fn read(reader: &mut Reader<'a>, info: u8) -> Result<Self, ScanError> {
-        let mut header = Self::NONE;
-        if info & HAS_ORIGIN != 0 {
-            header.origin = Some(read_id(reader)?);
-        }
-        if info & HAS_RIGHT_ORIGIN != 0 {
-            header.right_origin = Some(read_id(reader)?);
-        }
-        if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) != 0 {
-            return Ok(header);
-        }
-        let at = reader.position();
-        header.parent = match reader.u8()? {
-            0 => Parent::Id(read_id(reader)?),
-            1 => Parent::Root(reader.var_string()?),
-            _ => return Err(ScanError::BadParent { at }),
-        };
-        if info & HAS_KEY != 0 {
-            header.key = Some(reader.var_string()?);
-        }
-        Ok(header)
-    }
-
-    fn references(&self) -> impl Iterator<Item = Id> + use<> {
-        references(self.origin, self.right_origin, self.parent)
-    }
-}
-
-fn references(
-    origin: Option<Id>,
-    right_origin: Option<Id>,
-    parent: Parent<'_>,
-) -> impl Iterator<Item = Id> + use<> {
-    let parent = match parent {
-        Parent::Id(id) => Some(id),
-        Parent::Root(_) | Parent::Inherited => None,
-    };
-    origin.into_iter().chain(right_origin).chain(parent)
-}
-
-fn read_id(reader: &mut Reader<'_>) -> Result<Id, DecodeError> {
-    Ok(Id {
-        client: ClientId::read(reader)?,
-        clock: read_clock(reader)?,
-    })
 }

@@ -15,6 +15,7 @@
 //!   Yjs delete a type by recursion;
 //! - origin and right origin are in the same place: Yjs and yrs disagree which one counts.
 
+mod emit;
 mod outline;
 mod settle;
 

@@ -37,7 +37,7 @@ fn what_is_admitted_is_taken() {
             "seed {seed}: run again with BATON_FUZZ_SEED={seed}"
         );
     }
-    println!("seeds {first} to {}: {tally:?}", first + rounds - 1);
+    eprintln!("seeds {first} to {}: {tally:?}", first + rounds - 1);
     // The run is worth something only if all of these happen often.
     for count in [
         tally.unsound,

@@ -3,13 +3,12 @@
 //! Owns the walk that [`State`] judges by, cuts by and learns from. It changes no state.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::outline::{Holds, Place};
 use super::{Judgement, Refusal, State, TYPE_DEPTH};
-use crate::lib0::write_var_uint;
 use crate::scan::{Block, BlockKind, Content, Id, IdRange, Parent, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
@@ -60,11 +59,11 @@ impl<'s> View<'s> {
 }
 
 /// How far one client's blocks could be admitted.
-struct Progress {
+pub(super) struct Progress {
     /// The first of its blocks that is new.
-    first: usize,
+    pub(super) first: usize,
     /// The first of its blocks that could not be admitted, or one past the last.
-    next: usize,
+    pub(super) next: usize,
     /// The clock up to which the client is known, with what was admitted.
     clock: Clock,
     /// The clients (by index) that wait for a clock of this one, the nearest clock first.
@@ -74,13 +73,13 @@ struct Progress {
 /// The outcome of the walk.
 pub(super) struct Settled<'u, 's> {
     view: View<'s>,
-    scan: &'s Scan<'u>,
-    progress: Vec<Progress>,
+    pub(super) scan: &'s Scan<'u>,
+    pub(super) progress: Vec<Progress>,
     /// For each new block that was admitted, its place.
     places: Vec<Option<Place<&'s str>>>,
     /// The runs of blocks in the order in which they were admitted: each comes after all that it
     /// refers to. Kept only for an update of many clients.
-    order: Vec<(ClientId, Range<usize>)>,
+    pub(super) order: Vec<(ClientId, Range<usize>)>,
     /// Clocks that are lacking.
     missing: StateVector,
     refusal: Option<Refusal>,
@@ -199,69 +198,6 @@ impl<'u, 's> Settled<'u, 's> {
         })
     }
 
-    /// The admitted part as an update of its own, from the blocks' own bytes.
-    pub(super) fn emit(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.scan.bytes().len());
-        let runs = self.scan.runs().iter().zip(&self.progress);
-        let runs = runs.map(|(run, progress)| (run.client, progress.first..progress.next));
-        let runs: Vec<_> = runs.filter(|(_, blocks)| !blocks.is_empty()).collect();
-        self.write_blocks(&mut out, &runs);
-        self.write_deletes(&mut out);
-        out
-    }
-
-    /// The admitted part of an update of many clients, as several updates of few clients each, to
-    /// be applied in this order.
-    pub(super) fn parts(&self) -> Vec<Vec<u8>> {
-        let mut parts = Vec::new();
-        let mut part: BTreeMap<ClientId, Range<usize>> = BTreeMap::new();
-        let close = |part: &mut BTreeMap<ClientId, Range<usize>>| {
-            let mut out = Vec::new();
-            let runs: Vec<_> = std::mem::take(part).into_iter().rev().collect();
-            self.write_blocks(&mut out, &runs);
-            out
-        };
-        for (client, blocks) in &self.order {
-            if blocks.is_empty() {
-                continue;
-            }
-            if part.len() == CLIENTS_AT_ONCE || part.contains_key(client) {
-                let mut out = close(&mut part);
-                write_var_uint(&mut out, 0);
-                parts.push(out);
-            }
-            part.insert(*client, blocks.clone());
-        }
-        let mut last = close(&mut part);
-        self.write_deletes(&mut last);
-        parts.push(last);
-        parts
-    }
-
-    fn write_blocks(&self, out: &mut Vec<u8>, runs: &[(ClientId, Range<usize>)]) {
-        write_var_uint(out, runs.len() as u64);
-        for (client, blocks) in runs {
-            write_var_uint(out, blocks.len() as u64);
-            write_var_uint(out, client.get());
-            write_var_uint(out, u64::from(self.scan.clock(blocks.start)));
-            out.extend_from_slice(self.scan.block_bytes(blocks.clone()));
-        }
-    }
-
-    fn write_deletes(&self, out: &mut Vec<u8>) {
-        let deletes: Vec<IdRange> = self.deletes().collect();
-        let clients = || deletes.chunk_by(|a, b| a.client == b.client);
-        write_var_uint(out, clients().count() as u64);
-        for ranges in clients() {
-            write_var_uint(out, ranges[0].client.get());
-            write_var_uint(out, ranges.len() as u64);
-            for range in ranges {
-                write_var_uint(out, u64::from(range.start));
-                write_var_uint(out, u64::from(range.end - range.start));
-            }
-        }
-    }
-
     /// What `state` learns from the admitted part.
     pub(super) fn lesson(&self, state: &State) -> Lesson {
         let mut inserts = Vec::new();
@@ -295,7 +231,7 @@ impl<'u, 's> Settled<'u, 's> {
     }
 
     /// The deleted ranges, as far as what they delete is known or admitted.
-    fn deletes(&self) -> impl Iterator<Item = IdRange> {
+    pub(super) fn deletes(&self) -> impl Iterator<Item = IdRange> {
         self.scan.deletes().iter().filter_map(|range| {
             let end = range.end.min(self.known(range.client));
             (range.start < end).then_some(IdRange { end, ..*range })

@@ -1,0 +1,101 @@
+//! What an update costs before and in yrs: `cargo bench -p baton-sync --bench scan`.
+
+use std::hint::black_box;
+
+use baton_sync::yrs::{Map, Text, Update, WriteTxn, updates::decoder::Decode};
+use baton_sync::{ClientId, Document, DocumentOptions, State, StateVector, scan};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+
+fn document(client: u32) -> Document {
+    Document::new(&DocumentOptions {
+        client: ClientId::from(client),
+    })
+}
+
+/// Somebody types: the updates of single characters, one after the other.
+fn keystrokes(count: u32) -> Vec<Vec<u8>> {
+    let mut author = document(1_234_567_890);
+    let mut updates = Vec::new();
+    for at in 0..count {
+        let insert = |txn: &mut baton_sync::yrs::TransactionMut<'_>| {
+            txn.get_or_insert_text("text").insert(txn, at, "a");
+        };
+        updates.push(author.transact(insert).unwrap().1.unwrap().to_vec());
+    }
+    updates
+}
+
+/// A whole document of about a thousand blocks: map entries and pieces of text.
+fn thousand_blocks() -> Vec<u8> {
+    let mut author = document(1_234_567_890);
+    for index in 0..500_u32 {
+        let edit = |txn: &mut baton_sync::yrs::TransactionMut<'_>| {
+            let map = txn.get_or_insert_map("map");
+            map.insert(txn, index.to_string(), i64::from(index));
+            let text = txn.get_or_insert_text("text");
+            text.insert(txn, 0, "a word ");
+        };
+        author.transact(edit).unwrap();
+    }
+    author.diff(&StateVector::new()).unwrap().to_vec()
+}
+
+fn small(c: &mut Criterion) {
+    let updates = keystrokes(1_001);
+    let (update, before) = updates.split_last().unwrap();
+    let mut state = State::new();
+    let mut typed = document(1);
+    for update in before {
+        state.absorb(&scan(update).unwrap());
+        typed.apply(update).unwrap();
+    }
+    let scanned = scan(update).unwrap();
+    c.bench_function("small/scan", |b| {
+        b.iter(|| scan(black_box(update)).unwrap())
+    });
+    c.bench_function("small/judge", |b| {
+        b.iter(|| state.judge(black_box(&scanned)))
+    });
+    c.bench_function("small/decode by yrs", |b| {
+        b.iter(|| Update::decode_v1(black_box(update)).unwrap());
+    });
+    c.bench_function("small/apply 1000, each scanned, judged and applied", |b| {
+        let run = |mut document: Document| {
+            for update in before {
+                document.apply(update).unwrap();
+            }
+            document
+        };
+        b.iter_batched(|| document(1), run, BatchSize::LargeInput);
+    });
+    c.bench_function("small/known", |b| {
+        b.iter(|| typed.apply(black_box(&before[500])).unwrap())
+    });
+}
+
+fn large(c: &mut Criterion) {
+    let update = thousand_blocks();
+    let scanned = scan(&update).unwrap();
+    let blocks = scanned.blocks().count();
+    let empty = State::new();
+    let name = |what: &str| format!("{blocks} blocks, {} bytes/{what}", update.len());
+    c.bench_function(&name("scan"), |b| {
+        b.iter(|| scan(black_box(&update)).unwrap())
+    });
+    c.bench_function(&name("judge"), |b| {
+        b.iter(|| empty.judge(black_box(&scanned)))
+    });
+    c.bench_function(&name("decode by yrs"), |b| {
+        b.iter(|| Update::decode_v1(black_box(&update)).unwrap());
+    });
+    c.bench_function(&name("load"), |b| {
+        let run = |mut document: Document| {
+            document.apply(&update).unwrap();
+            document
+        };
+        b.iter_batched(|| document(1), run, BatchSize::LargeInput);
+    });
+}
+
+criterion_group!(benches, small, large);
+criterion_main!(benches);

@@ -1,0 +1,92 @@
+//! Why bytes are no update: the errors of the scanner.
+
+#[cfg(doc)]
+use super::{ANY_DEPTH, JSON_DEPTH};
+use crate::lib0::DecodeError;
+use crate::state_vector::{ClientId, Clock};
+
+/// Why an update's bytes were refused. The fault is the sender's, and asking again is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The bytes are not even well-formed.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// More than 4 GiB.
+    #[error("the update is larger than 4 GiB")]
+    TooLarge,
+    /// The clients of the blocks do not strictly descend.
+    #[error("client {client} is out of order")]
+    ClientOrder {
+        /// The client that should have come earlier, or not again.
+        client: ClientId,
+    },
+    /// A clock and a length add up to 2^31 or more.
+    #[error("clock {clock} of client {client} and its length pass 2^31")]
+    ClockOverflow {
+        /// The client.
+        client: ClientId,
+        /// Where its block or range begins.
+        clock: Clock,
+    },
+    /// A client without blocks or ranges, a block or a range without length.
+    #[error("nothing is announced at byte {at}")]
+    Empty {
+        /// Offset in bytes just behind it.
+        at: usize,
+    },
+    /// A kind of block that Yjs 13 and yrs do not both read the same way.
+    #[error("block kind {info:#04x} at byte {at} is not supported")]
+    UnsupportedBlock {
+        /// Offset in bytes of the block.
+        at: usize,
+        /// Its first byte.
+        info: u8,
+    },
+    /// A shared type that Yjs 13 and yrs do not both read the same way.
+    #[error("shared type {kind} at byte {at} is not supported")]
+    UnsupportedType {
+        /// Offset in bytes of the type number.
+        at: usize,
+        /// The type number.
+        kind: u8,
+    },
+    /// A block refers to itself or to what its own client writes later.
+    #[error("client {client}'s block at clock {clock} refers ahead of itself")]
+    RefersAhead {
+        /// The client.
+        client: ClientId,
+        /// The block's clock.
+        clock: Clock,
+    },
+    /// The byte that tells a parent's name from its id is neither 0 nor 1.
+    #[error("the kind of parent at byte {at} is unknown")]
+    BadParent {
+        /// Offset in bytes.
+        at: usize,
+    },
+    /// A value that is not one of lib0's, or that no JavaScript number holds.
+    #[error("the value at byte {at} cannot be read")]
+    BadValue {
+        /// Offset in bytes.
+        at: usize,
+    },
+    /// JSON that yrs would not parse.
+    #[error("the JSON before byte {at} cannot be read")]
+    BadJson {
+        /// Offset in bytes just behind it.
+        at: usize,
+    },
+    /// A value or JSON that nests deeper than [`ANY_DEPTH`] or [`JSON_DEPTH`].
+    #[error("the value at byte {at} nests too deep")]
+    TooDeep {
+        /// Offset in bytes.
+        at: usize,
+    },
+    /// Deleted ranges of one client that are not ascending and disjoint.
+    #[error("the deleted ranges of client {client} are not sorted")]
+    DeleteOrder {
+        /// The client.
+        client: ClientId,
+    },
+}
