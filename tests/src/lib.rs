@@ -1,1 +1,49 @@
-//! Skeleton.
+//! The harness for stories about Baton over real sockets.
+//!
+//! A story has a server and some clients. The server is the library in this process ([`TestServer`], on a free port and a
+//! folder of its own, with settings that the story chooses), or the real program as a child ([`ServerProcess`], which can
+//! be killed). A client is a [`RawClient`]: one WebSocket that behaves as a published Yjs provider does, with a document
+//! behind it, and that speaks Baton's channel when its [`Join`] says so. Nothing here uses Baton's own client package, so
+//! that a mistake cannot hide by being made on both sides.
+//!
+//! ```
+//! use baton_tests::{Join, TestServer, converge};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let server = TestServer::start().await;
+//! let ada = server.connect(Join::stock("notes")).await;
+//! let bob = server.connect(Join::member("notes", "Bob")).await;
+//! ada.types("hello");
+//! bob.sees("hello").await;
+//! bob.types(" world");
+//! bob.is_saved().await;
+//! converge(&[&ada, &bob]).await;
+//! server.stop().await;
+//! # }
+//! ```
+//!
+//! # Rules of the house
+//! Every wait has a deadline ([`WAIT`]) and ends in a panic that says what was waited for. Nothing sleeps for luck: that
+//! something does *not* happen is shown by something later that does. Every task and process ends with its owner.
+//!
+//! # Map
+//! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
+//! `inbox` is what a client knows and how it answers, `client` its connection. Leaves: [`http`], [`Random`], [`within`].
+
+mod client;
+pub mod http;
+mod inbox;
+mod join;
+mod process;
+mod random;
+mod server;
+mod wait;
+
+pub use client::{Ended, RawClient, Refused, converge};
+pub use inbox::{Known, Seen};
+pub use join::{Beats, Join, Manners, Memory};
+pub use process::{Failure, ServerProcess};
+pub use random::Random;
+pub use server::{TestServer, millis};
+pub use wait::{WAIT, within};

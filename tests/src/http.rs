@@ -1,0 +1,53 @@
+//! Plain HTTP, by hand: what a story needs to ask, and what no proper client would send.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::within;
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// All behind the head.
+    pub body: String,
+}
+
+/// Asks for a path.
+///
+/// # Panics
+/// When no answer comes in time.
+pub async fn get(address: SocketAddr, path: &str) -> Answer {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let text = send(address, request.as_bytes()).await;
+    let text = String::from_utf8_lossy(&text);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Answer {
+        status: status.unwrap_or_else(|| panic!("no HTTP answer to {path}: {text:?}")),
+        body: body.to_owned(),
+    }
+}
+
+/// Sends these bytes on a connection of their own, and returns all that came until the server closed it. A connection
+/// that the server resets is none that answered.
+///
+/// # Panics
+/// When the server neither takes the connection nor closes it in time.
+pub async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address)
+            .await
+            .expect("the server accepts connections");
+        let mut answer = Vec::new();
+        // The server may close before it has read all of it, which is its right.
+        let _closed_early = stream.write_all(bytes).await;
+        let _closed_early = stream.shutdown().await;
+        let _reset = stream.read_to_end(&mut answer).await;
+        answer
+    };
+    within("the server to answer and to close", exchange).await
+}

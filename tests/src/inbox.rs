@@ -1,0 +1,370 @@
+//! What one client knows, and how it answers by itself.
+//!
+//! Owns the reactions of a published Yjs provider (y-websocket 3.1 with y-protocols) and of a client of Baton's channel,
+//! as plain steps: a frame in, frames out. Knows no socket and no time. What a sound server never sends is noted as a
+//! fault, which fails the story at its next wait.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use baton_sync::channel::{ClientMessage, Fence, LockView, Peer, Resume, ServerMessage};
+use baton_sync::document::{Applied, yrs};
+use baton_sync::lib0::{DecodeError, Reader, write_var_string, write_var_uint};
+use baton_sync::state_vector::StateVector;
+use baton_sync::y_websocket::{self, Message};
+use bytes::Bytes;
+use yrs::{GetString, ReadTxn};
+
+use crate::client::Ended;
+use crate::join::{Beats, Join, Manners, Memory};
+
+/// The text that stories edit.
+pub(crate) const TEXT: &str = "t";
+
+/// What a client knows of another's awareness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The newest clock.
+    pub clock: u64,
+    /// The state, as JSON; `None` after a removal.
+    pub state: Option<String>,
+}
+
+/// All that a client knows; see [`RawClient::until`](crate::RawClient::until).
+#[derive(Debug)]
+pub struct Known {
+    /// What it would keep if the connection were lost now.
+    pub memory: Memory,
+    /// Its own awareness, as JSON.
+    pub awareness: Option<String>,
+    /// A Step2 has come: the provider calls itself synced.
+    pub synced: bool,
+    /// How many Step1 the server has sent.
+    pub asked: usize,
+    /// How many Update frames came.
+    pub updates: usize,
+    /// How many awareness frames came.
+    pub awareness_frames: usize,
+    /// Sync messages (Step2 and Update) that it sent.
+    pub sent: u64,
+    /// How many of those are saved.
+    pub saved: u64,
+    /// The reason of a denial.
+    pub denied: Option<String>,
+    /// Messages of Baton's channel that no wait has taken yet; beats are left out.
+    pub channel: VecDeque<ServerMessage>,
+    /// How many beats came, and the newest one that the server confirmed.
+    pub beats: (u64, u64),
+    /// Its session.
+    pub session: Option<u64>,
+    /// Whether the server went on with the session that was asked for.
+    pub resumed: bool,
+    /// Everybody, by session.
+    pub roster: BTreeMap<u64, Peer>,
+    /// The lock, as the newest view shows it.
+    pub lock: Option<LockView>,
+    /// How the connection ended, once it has.
+    pub ended: Option<Ended>,
+    /// What a sound server would not have sent.
+    pub faults: Vec<String>,
+    manners: Manners,
+    answering: Beats,
+}
+
+impl Known {
+    pub(crate) fn new(join: Join) -> Self {
+        Self {
+            memory: join.memory,
+            awareness: join.awareness,
+            synced: false,
+            asked: 0,
+            updates: 0,
+            awareness_frames: 0,
+            sent: 0,
+            saved: 0,
+            denied: None,
+            channel: VecDeque::new(),
+            beats: (0, 0),
+            session: None,
+            resumed: false,
+            roster: BTreeMap::new(),
+            lock: None,
+            ended: None,
+            faults: Vec::new(),
+            manners: join.manners,
+            answering: join.beats,
+        }
+    }
+
+    /// The text that stories edit.
+    ///
+    /// # Panics
+    /// When the document is broken.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let read = self.memory.document.read(|txn| {
+            txn.get_text(TEXT)
+                .map_or_else(String::new, |text| text.get_string(txn))
+        });
+        read.expect("a sound server breaks no document")
+    }
+
+    /// The peer of this name in the roster.
+    #[must_use]
+    pub fn peer(&self, name: &str) -> Option<&Peer> {
+        self.roster.values().find(|peer| peer.user.name == name)
+    }
+
+    /// The fence that this client holds the lock under, as far as it was told.
+    #[must_use]
+    pub fn fence(&self) -> Option<Fence> {
+        self.memory.fence
+    }
+
+    /// What a client says when the connection has opened.
+    pub(crate) fn opening(&mut self) -> Vec<Bytes> {
+        if self.manners == Manners::Raw {
+            return Vec::new();
+        }
+        let mut frames = vec![y_websocket::step1(self.memory.document.state().vector())];
+        frames.extend(self.own_awareness());
+        frames
+    }
+
+    /// Says another awareness state, or (with `None`) goes.
+    pub(crate) fn say(&mut self, state: Option<String>) -> Bytes {
+        self.awareness = state;
+        self.memory.clock += 1;
+        let own = (
+            self.memory.client.get(),
+            self.memory.clock,
+            self.awareness.clone(),
+        );
+        encode_awareness(&[own])
+    }
+
+    fn own_awareness(&self) -> Option<Bytes> {
+        let state = self.awareness.clone()?;
+        let own = (self.memory.client.get(), self.memory.clock, Some(state));
+        Some(encode_awareness(&[own]))
+    }
+
+    /// A frame came. Returns the answers.
+    pub(crate) fn take(&mut self, frame: &[u8]) -> Vec<Bytes> {
+        match y_websocket::decode(frame) {
+            Ok(Message::Step1(vector)) => self.step1(vector),
+            Ok(Message::Step2(update)) => {
+                self.apply(update);
+                self.synced = true;
+                Vec::new()
+            }
+            Ok(Message::Update(update)) => {
+                self.updates += 1;
+                self.apply(update);
+                Vec::new()
+            }
+            Ok(Message::Awareness(payload)) => self.aware(payload),
+            Ok(Message::AuthDenied(reason)) => {
+                self.denied = Some(reason.to_owned());
+                Vec::new()
+            }
+            Ok(Message::Baton(payload)) => self.channel(payload),
+            Ok(Message::QueryAwareness | Message::Unknown(_)) | Err(_) => {
+                self.fault(format!("a frame that no server sends: {frame:?}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn step1(&mut self, vector: &[u8]) -> Vec<Bytes> {
+        self.asked += 1;
+        let since = match StateVector::decode(vector) {
+            Ok(since) => since,
+            Err(error) => {
+                self.fault(format!("a Step1 that cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        if self.manners == Manners::Raw {
+            return Vec::new();
+        }
+        let lacking = self.memory.document.diff(&since);
+        let lacking = lacking.expect("a sound server breaks no document");
+        self.sent += 1;
+        vec![y_websocket::step2(&lacking)]
+    }
+
+    fn apply(&mut self, update: &[u8]) {
+        match self.memory.document.apply(update) {
+            Ok(Applied::Added | Applied::Known) => {}
+            Err(error) => self.fault(format!("an update that leaves a gap, or worse: {error}")),
+        }
+    }
+
+    fn aware(&mut self, payload: &[u8]) -> Vec<Bytes> {
+        self.awareness_frames += 1;
+        let entries = match decode_awareness(payload) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.fault(format!("awareness that cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        let changed: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| self.aware_of(entry))
+            .collect();
+        if changed.is_empty() || self.manners == Manners::Raw {
+            return Vec::new();
+        }
+        vec![encode_awareness(&changed)]
+    }
+
+    /// The rule of y-protocols: newer, or a removal of what is known; nobody removes one's own state. Returns what
+    /// the provider then says to all.
+    fn aware_of(&mut self, (client, clock, state): Entry) -> Option<Entry> {
+        if client == self.memory.client.get() {
+            let known = self.memory.clock;
+            let news = clock > known || (clock == known && state.is_none());
+            if !news || self.awareness.is_none() {
+                return None;
+            }
+            // A stated one is taken over; in answer to a removal the clock goes one further.
+            self.memory.clock = clock + u64::from(state.is_none());
+            return Some((client, self.memory.clock, self.awareness.clone()));
+        }
+        let known = self.memory.others.get(&client);
+        let news = known.is_none_or(|known| {
+            clock > known.clock
+                || (clock == known.clock && state.is_none() && known.state.is_some())
+        });
+        if !news || (known.is_none() && state.is_none()) {
+            return None;
+        }
+        let seen = Seen {
+            clock,
+            state: state.clone(),
+        };
+        self.memory.others.insert(client, seen);
+        Some((client, clock, state))
+    }
+
+    fn channel(&mut self, payload: &str) -> Vec<Bytes> {
+        let message = match ServerMessage::decode(payload) {
+            Ok(message) => message,
+            Err(error) => {
+                self.fault(format!("a channel message that cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        let mut answers = Vec::new();
+        match &message {
+            ServerMessage::Beat { n, confirmed } => {
+                self.beats = (self.beats.0 + 1, *confirmed);
+                if self.answering == Beats::Answered {
+                    let answer = ClientMessage::Answer {
+                        n: *n,
+                        visible: true,
+                        idle_ms: 0,
+                    };
+                    answers.push(y_websocket::baton(&answer.encode()));
+                }
+                return answers;
+            }
+            ServerMessage::Welcome { .. } => self.welcome(&message),
+            ServerMessage::Peer { peer } => {
+                self.roster.insert(peer.session, peer.clone());
+            }
+            ServerMessage::Lock { lock } => self.see_lock(lock),
+            ServerMessage::Granted { fence } => self.memory.fence = Some(*fence),
+            ServerMessage::Lost { fence, .. } if self.memory.fence == Some(*fence) => {
+                self.memory.fence = None;
+            }
+            ServerMessage::Saved { updates } => {
+                if *updates <= self.saved || *updates > self.sent {
+                    let (saved, sent) = (self.saved, self.sent);
+                    self.fault(format!("saved {updates}, after {saved}, of {sent} sent"));
+                }
+                self.saved = *updates;
+            }
+            _ => {}
+        }
+        self.channel.push_back(message);
+        answers
+    }
+
+    fn welcome(&mut self, message: &ServerMessage) {
+        let ServerMessage::Welcome {
+            session,
+            token,
+            resumed,
+            epoch,
+            roster,
+            lock,
+            ..
+        } = message
+        else {
+            return;
+        };
+        self.session = Some(*session);
+        self.resumed = *resumed;
+        self.memory.resume = Some(Resume {
+            session: *session,
+            token: token.clone(),
+        });
+        self.memory.epoch = Some(*epoch);
+        if !resumed {
+            self.memory.fence = None;
+        }
+        let peers = roster.iter().map(|peer| (peer.session, peer.clone()));
+        self.roster = peers.collect();
+        self.lock = Some(lock.clone());
+    }
+
+    fn see_lock(&mut self, lock: &LockView) {
+        if self.session.is_none() {
+            self.fault("the lock was shown before the welcome".to_owned());
+        }
+        if self
+            .lock
+            .as_ref()
+            .is_none_or(|old| old.version <= lock.version)
+        {
+            self.lock = Some(lock.clone());
+        }
+    }
+
+    pub(crate) fn set_beats(&mut self, beats: Beats) {
+        self.answering = beats;
+    }
+
+    pub(crate) fn fault(&mut self, fault: String) {
+        self.faults.push(fault);
+    }
+}
+
+/// Client id, clock, state.
+type Entry = (u64, u64, Option<String>);
+
+fn decode_awareness(payload: &[u8]) -> Result<Vec<Entry>, DecodeError> {
+    let mut reader = Reader::new(payload);
+    let count = reader.count(3)?;
+    let mut entries = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (client, clock) = (reader.var_uint()?, reader.var_uint()?);
+        let state = reader.var_string()?;
+        entries.push((client, clock, (state != "null").then(|| state.to_owned())));
+    }
+    reader.finish()?;
+    Ok(entries)
+}
+
+fn encode_awareness(entries: &[Entry]) -> Bytes {
+    let mut payload = Vec::new();
+    write_var_uint(&mut payload, entries.len() as u64);
+    for (client, clock, state) in entries {
+        write_var_uint(&mut payload, *client);
+        write_var_uint(&mut payload, *clock);
+        write_var_string(&mut payload, state.as_deref().unwrap_or("null"));
+    }
+    y_websocket::awareness(&payload)
+}

@@ -1,0 +1,172 @@
+//! Who comes in, how they behave, and what they remember of an earlier connection.
+
+use baton_sync::ClientId;
+use baton_sync::channel::{ClientMessage, Fence, Resume, User, VERSION};
+use baton_sync::document::{Document, DocumentOptions};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Seen;
+
+/// Whether a client answers the beats of Baton's channel. It answers protocol pings all the same, as a browser does for a
+/// frozen tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beats {
+    /// At once.
+    Answered,
+    /// Never.
+    Ignored,
+}
+
+/// What a client does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// What a published Yjs provider does: opens with its Step1 and its awareness, answers each Step1, repeats what it
+    /// hears of others' awareness, says its own state again when somebody removes it.
+    Stock,
+    /// Nothing: the story sends every frame. What comes is taken in all the same.
+    Raw,
+}
+
+/// What a client keeps when it loses its connection: a page that goes on, or is reloaded.
+#[derive(Debug)]
+pub struct Memory {
+    /// Its copy of the document.
+    pub document: Document,
+    /// The Yjs client id under which it writes.
+    pub client: ClientId,
+    /// Clock of its own awareness.
+    pub clock: u64,
+    /// What it knows of others' awareness.
+    pub others: BTreeMap<u64, Seen>,
+    /// For a hello that goes on with its session.
+    pub resume: Option<Resume>,
+    /// The lock that it believes it holds.
+    pub fence: Option<Fence>,
+    /// The epoch of its copy.
+    pub epoch: Option<u32>,
+}
+
+static CLIENTS: AtomicU64 = AtomicU64::new(1001);
+
+impl Memory {
+    /// Of somebody who was never here: an empty document under a new client id.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let client = ClientId::new(number).expect("far below 2^53");
+        Self {
+            document: Document::new(&DocumentOptions { client }),
+            client,
+            clock: 0,
+            others: BTreeMap::new(),
+            resume: None,
+            fence: None,
+            epoch: None,
+        }
+    }
+}
+
+/// How to come in; see [`RawClient::connect`](crate::RawClient::connect).
+#[derive(Debug)]
+pub struct Join {
+    pub(crate) path: String,
+    pub(crate) manners: Manners,
+    pub(crate) beats: Beats,
+    pub(crate) hello: Option<ClientMessage>,
+    pub(crate) awareness: Option<String>,
+    pub(crate) memory: Memory,
+}
+
+impl Join {
+    /// As a stock Yjs client.
+    #[must_use]
+    pub fn stock(document: &str) -> Self {
+        Self {
+            path: format!("/ws/{}", utf8_percent_encode(document, NON_ALPHANUMERIC)),
+            manners: Manners::Stock,
+            beats: Beats::Answered,
+            hello: None,
+            awareness: None,
+            memory: Memory::fresh(),
+        }
+    }
+
+    /// As a Yjs client that speaks Baton's channel, under this name.
+    #[must_use]
+    pub fn member(document: &str, name: &str) -> Self {
+        let mut join = Self::stock(document);
+        join.hello = Some(ClientMessage::Hello {
+            version: VERSION,
+            resume: None,
+            epoch: None,
+            fence: None,
+            user: User {
+                name: name.to_owned(),
+                color: "teal".to_owned(),
+            },
+            client: Some(join.memory.client.get()),
+            observer: false,
+        });
+        join
+    }
+
+    /// As somebody who says nothing by itself.
+    #[must_use]
+    pub fn raw(document: &str) -> Self {
+        let mut join = Self::stock(document);
+        join.manners = Manners::Raw;
+        join
+    }
+
+    /// At this path, as it stands in the request.
+    #[must_use]
+    pub fn at_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Only to watch.
+    #[must_use]
+    pub fn observing(mut self) -> Self {
+        if let Some(ClientMessage::Hello { observer, .. }) = &mut self.hello {
+            *observer = true;
+        }
+        self
+    }
+
+    /// With this awareness state, as JSON.
+    #[must_use]
+    pub fn saying(mut self, state: &str) -> Self {
+        self.awareness = Some(state.to_owned());
+        self
+    }
+
+    /// Without answering beats.
+    #[must_use]
+    pub fn ignoring_beats(mut self) -> Self {
+        self.beats = Beats::Ignored;
+        self
+    }
+
+    /// With what was kept of an earlier connection. A member asks to resume its session.
+    #[must_use]
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        if let Some(ClientMessage::Hello {
+            resume,
+            epoch,
+            fence,
+            client,
+            ..
+        }) = &mut self.hello
+        {
+            resume.clone_from(&memory.resume);
+            *epoch = memory.epoch;
+            *fence = memory.fence;
+            *client = Some(memory.client.get());
+        }
+        self.memory = memory;
+        self
+    }
+}

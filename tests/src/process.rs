@@ -1,0 +1,247 @@
+//! The real program as a child process.
+//!
+//! Owns the child and, unless it was given one, the folder. It can be killed without a warning, told to end, and started
+//! again on the same data and port. Ends only what it started, by its own handle.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use baton_room::Room;
+use baton_server::Settings;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::client::RawClient;
+use crate::join::Join;
+use crate::within;
+
+/// What the program prints when it takes connections.
+const READY: &str = "listening on http://";
+
+/// A running program; see the module.
+#[derive(Debug)]
+pub struct ServerProcess {
+    data: PathBuf,
+    _folder: Option<TempDir>,
+    log: TempDir,
+    arguments: Vec<String>,
+    address: SocketAddr,
+    child: Child,
+}
+
+/// How a program ended that was to fail.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it wrote on its standard error.
+    pub said: String,
+}
+
+/// The program: `BATON_BIN`, else `baton` where this test was built.
+fn program() -> PathBuf {
+    if let Some(given) = std::env::var_os("BATON_BIN") {
+        return given.into();
+    }
+    let here = std::env::current_exe().expect("a test knows where it is");
+    let folder = here.ancestors().nth(2).expect("tests are built in a folder");
+    let found = folder.join("baton");
+    assert!(
+        found.is_file(),
+        "there is no baton at {}: build it with `cargo build -p baton-server`, or set BATON_BIN",
+        found.display()
+    );
+    found
+}
+
+fn command(data: &Path, arguments: &[String], log: File) -> Command {
+    let mut command = Command::new(program());
+    for name in Settings::NAMES {
+        command.env_remove(format!("BATON_{}", name.to_uppercase()));
+    }
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(data)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true);
+    command
+}
+
+impl ServerProcess {
+    /// On a new folder and a free port, with these further arguments of `baton serve`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a folder for the data");
+        let data = folder.path().to_owned();
+        let mut process = Self::start_in(&data, arguments).await;
+        process._folder = Some(folder);
+        process
+    }
+
+    /// The same on a folder of the story's.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_in(data: &Path, arguments: &[&str]) -> Self {
+        let log = TempDir::new().expect("a folder for the log");
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (child, address) = launch(data, &arguments, free, log.path()).await;
+        Self {
+            data: data.to_owned(),
+            _folder: None,
+            log,
+            arguments,
+            address,
+            child,
+        }
+    }
+
+    /// Starts the program so that it fails, with these environment variables.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub async fn fails(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Failure {
+        let log = TempDir::new().expect("a folder for the log");
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let path = log.path().join("stderr");
+        let file = File::create(&path).expect("a file for the log");
+        let mut child = command(data, &arguments, file)
+            .envs(environment.iter().copied())
+            .spawn()
+            .expect("the program can be started");
+        let status = within("the program to fail", child.wait()).await;
+        Failure {
+            status: status.expect("its end is seen"),
+            said: std::fs::read_to_string(path).expect("its log can be read"),
+        }
+    }
+
+    /// Where it listens; kept over restarts.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder with its data.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Lets a client in.
+    pub async fn connect(&self, join: Join) -> RawClient {
+        RawClient::connect(self.address, join).await
+    }
+
+    /// Kills it without a warning, as kill -9 does.
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub async fn kill(&mut self) {
+        assert!(
+            self.child.try_wait().expect("a child of ours").is_none(),
+            "it had ended by itself: {}",
+            self.said()
+        );
+        self.child.start_kill().expect("it can be killed");
+        let _status = within("the killed process to be gone", self.child.wait()).await;
+    }
+
+    /// Tells it to end (SIGTERM), and lets the story go on meanwhile.
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn terminate(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        let pid = id.and_then(Pid::from_raw).expect("it runs");
+        kill_process(pid, Signal::TERM).expect("a child of ours takes a signal");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub async fn ends(&mut self) -> ExitStatus {
+        within("the process to end", self.child.wait())
+            .await
+            .expect("its end is seen")
+    }
+
+    /// Starts it again on the same data and port, after it ended.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_again(&mut self) {
+        let (child, address) =
+            launch(&self.data, &self.arguments, self.address, self.log.path()).await;
+        self.child = child;
+        self.address = address;
+    }
+
+    /// What it wrote on its standard error since its last start.
+    #[must_use]
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.log.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// What is stored of a document, after it ended.
+    #[must_use]
+    pub fn room(&self, document: &str) -> Room {
+        crate::server::stored_room(&self.data, document)
+    }
+
+    /// Resident memory, in bytes.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        kib.expect("a line VmRSS") * 1024
+    }
+}
+
+async fn launch(
+    data: &Path,
+    arguments: &[String],
+    listen: SocketAddr,
+    log: &Path,
+) -> (Child, SocketAddr) {
+    let path = log.join("stderr");
+    let file = File::create(&path).expect("a file for the log");
+    let mut child = command(data, arguments, file)
+        .arg("--listen")
+        .arg(listen.to_string())
+        .spawn()
+        .expect("the program can be started");
+    let output = child.stdout.take().expect("its output is a pipe");
+    let mut lines = BufReader::new(output).lines();
+    let ready = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some(address) = line.strip_prefix(READY) {
+                return address.parse().ok();
+            }
+        }
+        None
+    };
+    let address = within("the server to say that it listens", ready).await;
+    let address = address.unwrap_or_else(|| {
+        let said = std::fs::read_to_string(&path).unwrap_or_default();
+        panic!("the server ended instead of listening: {said}")
+    });
+    (child, address)
+}

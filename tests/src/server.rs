@@ -1,0 +1,244 @@
+//! The server as a library, in this process.
+//!
+//! Owns its folder, its port and its tasks. An orderly stop and a start on the same data and port are a restart; what a
+//! sudden death does is shown with [`ServerProcess`](crate::ServerProcess).
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use baton_log::{Log, LogOptions};
+use baton_presence::Time;
+use baton_room::{Room, RoomOptions};
+use baton_server::{Load, Server, Settings, Span};
+use baton_sync::awareness::AwarenessLimits;
+use baton_sync::handshake::HandshakeLimits;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::client::{RawClient, Refused};
+use crate::join::Join;
+use crate::{WAIT, http, within};
+
+/// A span of so many milliseconds, for settings.
+#[must_use]
+pub fn millis(count: u64) -> Span {
+    Span(Duration::from_millis(count))
+}
+
+/// A running server; see the module.
+pub struct TestServer {
+    data: TempDir,
+    settings: Settings,
+    address: SocketAddr,
+    server: Server,
+    listening: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// With the product's settings, but for the time over which a stop is spread.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With the product's settings, changed by the story.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let data = TempDir::new().expect("a folder for the server's data");
+        let mut settings = Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: data.path().to_owned(),
+            drain_over: millis(10),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let (server, address, listening) = run(&settings).await;
+        Self {
+            data,
+            settings,
+            address,
+            server,
+            listening,
+        }
+    }
+
+    /// All clocks of heartbeats and the lock at a fifth of the product's. They still fit each other; a machine that
+    /// stalls for a second may show in the story.
+    pub fn brisk(settings: &mut Settings) {
+        for span in [
+            &mut settings.ping_every,
+            &mut settings.shaky_after,
+            &mut settings.offline_after,
+            &mut settings.beat_every,
+            &mut settings.beat_every_idle,
+            &mut settings.answer_within,
+            &mut settings.offer,
+            &mut settings.grace,
+            &mut settings.ticket_life,
+            &mut settings.recovery,
+            &mut settings.client_stop,
+        ] {
+            span.0 /= 5;
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder with its data.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// What it has to do at the moment.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.server.load()
+    }
+
+    /// Waits until its load is as wanted.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub async fn comes_to(&self, what: &str, wanted: impl Fn(Load) -> bool) {
+        let looking = async {
+            // The load is a gauge that nobody announces; it is looked at every few milliseconds.
+            while !wanted(self.load()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reached = tokio::time::timeout(WAIT, looking).await;
+        assert!(reached.is_ok(), "not {what}: {:?}", self.load());
+    }
+
+    /// Lets a client in.
+    pub async fn connect(&self, join: Join) -> RawClient {
+        RawClient::connect(self.address, join).await
+    }
+
+    /// Opens a WebSocket.
+    ///
+    /// # Errors
+    /// What the server answered instead.
+    pub async fn try_connect(&self, join: Join) -> Result<RawClient, Refused> {
+        RawClient::try_connect(self.address, join).await
+    }
+
+    /// Asks for a path over HTTP.
+    pub async fn get(&self, path: &str) -> http::Answer {
+        http::get(self.address, path).await
+    }
+
+    /// Begins an orderly stop, and lets the story go on meanwhile.
+    pub fn begins_to_stop(&self) -> JoinHandle<()> {
+        let server = self.server.clone();
+        tokio::spawn(async move { server.shutdown().await.expect("everything can be stored") })
+    }
+
+    /// Stops in order, and gives the data.
+    ///
+    /// # Panics
+    /// When the server cannot store everything.
+    pub async fn stop(self) -> Stopped {
+        let Self {
+            data,
+            settings,
+            server,
+            listening,
+            ..
+        } = self;
+        shut_down(server, listening).await;
+        Stopped { data, settings }
+    }
+
+    /// Stops in order and starts again on the same data and port.
+    ///
+    /// # Panics
+    /// When one of the two fails.
+    pub async fn restart(self) -> Self {
+        let address = self.address;
+        let mut stopped = self.stop().await;
+        stopped.settings.listen = address;
+        stopped.start().await
+    }
+}
+
+/// The data of a server that was stopped.
+pub struct Stopped {
+    data: TempDir,
+    settings: Settings,
+}
+
+impl Stopped {
+    /// Starts again with the same settings.
+    pub async fn start(self) -> TestServer {
+        let (server, address, listening) = run(&self.settings).await;
+        TestServer {
+            data: self.data,
+            settings: self.settings,
+            address,
+            server,
+            listening,
+        }
+    }
+
+    /// What is stored of a document: the same machine that the server runs, replayed from the log.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn room(&self, document: &str) -> Room {
+        stored_room(self.data.path(), document)
+    }
+}
+
+/// What is stored of a document in a folder that no server has open.
+pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
+    let settings = Settings::default();
+    let log = Log::open_embedded(data, LogOptions::default()).expect("the folder can be opened");
+    let (_open, loaded) = log.open(document).expect("the document can be read");
+    let options = RoomOptions {
+        timings: settings.timings(),
+        fold: baton_presence::FoldSettings::default(),
+        awareness: AwarenessLimits::default(),
+        handshake: HandshakeLimits::default(),
+        parks: baton_room::ParkLimits::default(),
+    };
+    let snapshot = loaded.snapshot.map(|(at, bytes)| (at.get(), bytes));
+    let tail: Vec<_> = loaded
+        .tail
+        .into_iter()
+        .map(|(at, bytes)| (at.get(), bytes))
+        .collect();
+    Room::open(options, snapshot, &tail, Time::ZERO).expect("what is stored is a room")
+}
+
+async fn run(settings: &Settings) -> (Server, SocketAddr, JoinHandle<()>) {
+    let log = Log::open_embedded(&settings.data, Server::log_options(settings))
+        .expect("the data can be opened");
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .expect("the port is free");
+    let address = listener.local_addr().expect("it listens");
+    let server = Server::new(settings.clone(), log).expect("the settings fit each other");
+    let listening = tokio::spawn({
+        let server = server.clone();
+        async move { server.listen(listener).await }
+    });
+    (server, address, listening)
+}
+
+async fn shut_down(server: Server, listening: JoinHandle<()>) {
+    let stopped = within("the server to stop", server.shutdown()).await;
+    stopped.expect("everything can be stored");
+    within("the server to stop listening", listening)
+        .await
+        .expect("the server does not panic");
+}
