@@ -8,19 +8,31 @@ use crate::{Standing, Voice};
 
 impl Fold {
     pub(crate) fn acquire(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        if !self.admit(session, changes) || self.tell_party(session, changes) {
+        if !self.admit(session, changes) {
             return;
         }
+        let holds = self.lock.holder().is_some_and(|(by, _)| by == session);
+        if !holds {
+            // Also when it is being offered the lock without having asked: if that offer comes to
+            // nothing, its wish stays.
+            self.take_ticket(session);
+        }
+        if self.tell_party(session, changes) {
+            return;
+        }
+        self.settle(changes);
+        if self.lock.offered().is_none_or(|(to, _)| to != session) {
+            changes.push(Change::Queued { session });
+        }
+    }
+
+    fn take_ticket(&mut self, session: SessionId) {
         let ticket = self.new_ticket();
         if let Some(peer) = self.roster.get_mut(session)
             && peer.ticket.is_none()
         {
             peer.ticket = Some(ticket);
             self.queue.insert(ticket, session);
-        }
-        self.settle(changes);
-        if self.lock.offered().is_none_or(|(to, _)| to != session) {
-            changes.push(Change::Queued { session });
         }
     }
 

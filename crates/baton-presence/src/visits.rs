@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::seat::{Health, Link, Seat};
-use crate::watch::{LOCK, Proposal, Watch};
+use crate::watch::{LOCK, Proposal, Timer, Watch};
 use crate::{Due, Event, Fold, LockState, Presence, SessionId, Time};
 
 /// A call of [`Watch::handle_timeout`] that comes later than this after its deadline tells that the
@@ -21,7 +21,8 @@ impl Watch {
     ///
     /// A call that comes more than a second after its deadline means that the server slept, and that
     /// heartbeats may lie unread in its sockets. Then every silence, and every timer of the lock, is
-    /// pushed by that lateness before anybody is judged: a sick observer does not evict the healthy.
+    /// pushed by that lateness (at most until it is as long as it was in the beginning) before anybody
+    /// is judged: a sick observer does not evict the healthy.
     pub fn handle_timeout(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
         if let Some(deadline) = self.deadlines.next_live() {
             let late = now.since(deadline);
@@ -39,7 +40,7 @@ impl Watch {
     }
 
     fn visit_lock(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
-        let Some((state, at)) = self.timer else {
+        let Some(Timer { state, at, .. }) = self.timer else {
             return;
         };
         let lock = fold.lock();
@@ -124,8 +125,8 @@ impl Watch {
         for seat in self.seats.iter_mut() {
             seat.forgive(late, now);
         }
-        if let Some((_, at)) = &mut self.timer {
-            *at = *at + late;
+        if let Some(timer) = &mut self.timer {
+            timer.at = (timer.at + late).min(now + timer.lasts);
         }
     }
 }

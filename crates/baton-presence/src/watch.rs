@@ -7,6 +7,8 @@
 //! Proposals follow from the difference between what the watch sees and what the fold says, not from
 //! the moment at which something changed: one that got lost on its way is made again.
 
+use std::time::Duration;
+
 use crate::deadlines::Deadlines;
 use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
@@ -63,6 +65,15 @@ pub struct WatchLoad {
 /// The lock's key among the deadlines; a seat's key is its place plus one.
 pub(crate) const LOCK: u32 = 0;
 
+/// The state of the lock that must end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timer {
+    pub(crate) state: LockState,
+    pub(crate) at: Time,
+    /// Its whole time.
+    pub(crate) lasts: Duration,
+}
+
 /// The timed half of presence: heartbeats and time in, proposals out.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -70,7 +81,7 @@ pub struct Watch {
     pub(crate) seats: Seats,
     pub(crate) deadlines: Deadlines,
     /// The state of the lock that must end, and when.
-    pub(crate) timer: Option<(LockState, Time)>,
+    pub(crate) timer: Option<Timer>,
     /// Who is beaten often: the lock's party and the next in line.
     hot: [Option<SessionId>; 2],
 }
@@ -267,9 +278,9 @@ impl Watch {
             self.deadlines.disarm(LOCK);
             return;
         };
-        if self.timer.is_none_or(|(timed, _)| timed != state) {
+        if self.timer.is_none_or(|timer| timer.state != state) {
             let at = now + lasts;
-            self.timer = Some((state, at));
+            self.timer = Some(Timer { state, at, lasts });
             self.deadlines.disarm(LOCK);
             self.deadlines.arm(LOCK, at);
         }

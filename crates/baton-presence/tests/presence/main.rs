@@ -3,5 +3,6 @@
 
 mod harness;
 mod reference;
+mod simulation;
 mod table;
 mod watch;

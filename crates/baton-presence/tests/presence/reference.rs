@@ -129,7 +129,8 @@ impl Reference {
                 }
             }
             Event::Acquire { session } | Event::Try { session } => {
-                let has_it = self.party().is_some_and(|(who, _)| who == session);
+                let offered = matches!(self.state, LockState::Offered { .. });
+                let has_it = !offered && self.party().is_some_and(|(who, _)| who == session);
                 if let Some(one) = self.someone(session)
                     && one.can_hold
                     && one.presence != Presence::Away

@@ -243,6 +243,20 @@ fn asking_again_while_offered_tells_the_same_offer() {
     assert_eq!(log.say(Event::Try { session: A }), told);
 }
 
+/// Found by the simulation: a peer that was offered the lock by auto-pass asked for it four times,
+/// missed the offer, and was not in the queue.
+#[test]
+fn asking_during_an_offer_that_came_by_itself_takes_a_ticket() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    log.say(Event::Lost { session: A });
+    assert_eq!(log.fold.place(B), None);
+    log.acquire(B);
+    assert_eq!(log.fold.place(B), Some(0));
+    expire(&mut log, B);
+    assert_eq!(log.fold.place(B), Some(0));
+}
+
 #[test]
 fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
     let mut log = Log::with(AutoPass::On, &[A, B]);

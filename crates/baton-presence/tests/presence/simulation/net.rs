@@ -1,0 +1,103 @@
+//! The network of the simulation: ordered connections whose two directions are slow or lost apart
+//! from each other. Whoever closes one need not be seen doing so.
+
+use std::time::Duration;
+
+use baton_presence::{Fence, SessionId, Time};
+
+use crate::harness::Dice;
+
+/// From a client to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Up {
+    Hello {
+        resume: Option<SessionId>,
+        fence: Option<Fence>,
+    },
+    Pong,
+    Answer(u64),
+    Acquire,
+    Cancel,
+    Claim(Fence),
+    Decline(Fence),
+    Release(Fence),
+    Done,
+    /// An edit, under the fence that its author believed to hold.
+    Edit(Option<Fence>),
+}
+
+/// From the server to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Down {
+    Welcome(SessionId),
+    Ping,
+    Beat(u64),
+    Confirmed(u64),
+    Offered(Fence),
+    OfferEnded,
+    /// Holds the lock: newly, still, or again.
+    Yours(Fence),
+    Lost(Fence),
+    ResumeRefused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    Good,
+    Slow,
+    /// For good: what is lost in a stream stops all that comes after.
+    Lost,
+}
+
+impl Path {
+    fn delay(self, dice: &mut Dice) -> Option<Duration> {
+        match self {
+            Self::Good => Some(Duration::from_millis(1 + dice.below(40))),
+            Self::Slow => Some(Duration::from_millis(100 + dice.below(3_500))),
+            Self::Lost => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Conn {
+    pub(crate) client: usize,
+    pub(crate) up: Path,
+    pub(crate) down: Path,
+    pub(crate) client_open: bool,
+    pub(crate) server_open: bool,
+    last_up: Time,
+    last_down: Time,
+}
+
+impl Conn {
+    pub(crate) fn new(client: usize, dice: &mut Dice) -> Self {
+        let path = |dice: &mut Dice| match dice.below(20) {
+            0 => Path::Lost,
+            1 | 2 => Path::Slow,
+            _ => Path::Good,
+        };
+        Self {
+            client,
+            up: path(dice),
+            down: path(dice),
+            client_open: true,
+            server_open: true,
+            last_up: Time::ZERO,
+            last_down: Time::ZERO,
+        }
+    }
+
+    /// When a message sent now arrives, if it does; never before one that was sent earlier.
+    pub(crate) fn up_at(&mut self, now: Time, dice: &mut Dice) -> Option<Time> {
+        let at = (now + self.up.delay(dice)?).max(self.last_up);
+        self.last_up = at;
+        Some(at)
+    }
+
+    pub(crate) fn down_at(&mut self, now: Time, dice: &mut Dice) -> Option<Time> {
+        let at = (now + self.down.delay(dice)?).max(self.last_down);
+        self.last_down = at;
+        Some(at)
+    }
+}

@@ -1,0 +1,535 @@
+//! The world of the simulation: one queue of what happens when, clients, connections and a server,
+//! and somebody who breaks them at random.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use baton_presence::{AutoPass, Change, Due, LockState, Presence, SessionId, Time, Timings, Voice};
+
+use super::Flaw;
+use super::checker::{Checker, Since, Violation};
+use super::client::{Body, Client};
+use super::net::{Conn, Down, Path, Up};
+use super::server::{Entry, Server};
+use crate::harness::Dice;
+
+const LASTS: Duration = Duration::from_secs(240);
+
+/// What the simulation itself adds to a bound: steps on the disk, messages under way.
+const SLACK: Duration = Duration::from_millis(1_500);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    Up(usize, usize),
+    Down(usize, usize),
+    Timeout,
+    Durable,
+    Think(usize),
+    Connect(usize),
+    Fault,
+    Start,
+}
+
+pub(crate) struct World {
+    now: Time,
+    dice: Dice,
+    timings: Timings,
+    flaw: Flaw,
+    queue: BinaryHeap<Reverse<(Time, u64, Action)>>,
+    pushed: u64,
+    clients: Vec<Client>,
+    conns: Vec<Conn>,
+    ups: Vec<Up>,
+    downs: Vec<Down>,
+    server: Server,
+    up: bool,
+    asleep_until: Time,
+    timeout_at: Option<Time>,
+    durable_at: Option<Time>,
+    pub(crate) checker: Checker,
+    headless: Since,
+    served: BTreeMap<usize, Since>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, flaw: Flaw) -> Self {
+        let mut dice = Dice(seed);
+        let timings = Timings::strict();
+        let stop = match flaw {
+            Flaw::EqualTimeouts => timings.offline_after,
+            _ => timings.client_stop,
+        };
+        let auto_pass = if dice.chance(70) {
+            AutoPass::On
+        } else {
+            AutoPass::Off
+        };
+        let mut clients: Vec<_> = (0..4)
+            .map(|_| Client::new(Voice::Lock, stop, flaw, &mut dice))
+            .collect();
+        clients.push(Client::new(Voice::Stock, stop, flaw, &mut dice));
+        let mut world = Self {
+            now: Time::from_millis(1_000),
+            timings,
+            flaw,
+            queue: BinaryHeap::new(),
+            pushed: 0,
+            clients,
+            conns: Vec::new(),
+            ups: Vec::new(),
+            downs: Vec::new(),
+            server: Server::new(timings, auto_pass, flaw),
+            up: true,
+            asleep_until: Time::ZERO,
+            timeout_at: None,
+            durable_at: None,
+            checker: Checker::default(),
+            headless: Since::default(),
+            served: BTreeMap::new(),
+            dice,
+        };
+        for client in 0..world.clients.len() {
+            world.after(200, 2_000, Action::Connect(client));
+            world.after(100, 1_000, Action::Think(client));
+        }
+        world.after(5_000, 15_000, Action::Fault);
+        world
+    }
+
+    pub(crate) fn run(&mut self) -> Result<(), Violation> {
+        let end = self.now + LASTS;
+        while let Some(Reverse((at, _, action))) = self.queue.pop() {
+            if at > end {
+                break;
+            }
+            self.now = at.max(self.now);
+            self.act(action)?;
+            self.flush();
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    fn at(&mut self, at: Time, action: Action) {
+        self.pushed += 1;
+        self.queue.push(Reverse((at, self.pushed, action)));
+    }
+
+    /// Some time from now, between two numbers of milliseconds.
+    fn after(&mut self, least: u64, most: u64, action: Action) {
+        let wait = Duration::from_millis(least + self.dice.below(most - least));
+        self.at(self.now + wait, action);
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Violation> {
+        match action {
+            Action::Up(conn, message) => self.arrive_up(conn, message),
+            Action::Down(conn, message) => self.arrive_down(conn, message),
+            Action::Timeout if self.timeout_at == Some(self.now) && self.up => {
+                self.timeout_at = None;
+                self.server.handle_timeout(self.now);
+            }
+            Action::Durable if self.durable_at == Some(self.now) && self.up => {
+                self.durable_at = None;
+                return self.durable();
+            }
+            Action::Timeout | Action::Durable => {}
+            Action::Think(client) => self.think(client),
+            Action::Connect(client) => self.connect(client),
+            Action::Fault => self.fault(),
+            Action::Start => {
+                self.up = true;
+                self.server.restart(self.timings, self.now);
+            }
+        }
+        Ok(())
+    }
+
+    // Messages
+
+    fn say(&mut self, client: usize, ups: Vec<Up>) {
+        for up in ups {
+            let Some(conn) = self.clients[client].conn else {
+                return;
+            };
+            if up == Up::Done {
+                self.clients[client].conn = None;
+                self.after(500, 5_000, Action::Connect(client));
+            }
+            if let Some(at) = self.conns[conn].up_at(self.now, &mut self.dice) {
+                self.ups.push(up);
+                self.at(at, Action::Up(conn, self.ups.len() - 1));
+            }
+        }
+    }
+
+    fn arrive_up(&mut self, conn: usize, message: usize) {
+        if !self.up || !self.conns[conn].server_open {
+            return;
+        }
+        if self.now < self.asleep_until {
+            // It lies in the socket until the server looks.
+            self.at(self.asleep_until, Action::Up(conn, message));
+            return;
+        }
+        let up = self.ups[message];
+        if let Up::Hello { resume, fence } = up {
+            let voice = self.clients[self.conns[conn].client].voice;
+            self.server.hello(conn, voice, resume, fence, self.now);
+        } else if let Some(session) = self.session_of(conn) {
+            self.server.receive(session, up, self.now);
+        }
+    }
+
+    fn session_of(&self, conn: usize) -> Option<SessionId> {
+        let found = self.server.conns.iter().find(|(_, c)| **c == conn);
+        found.map(|(session, _)| *session)
+    }
+
+    fn arrive_down(&mut self, conn: usize, message: usize) {
+        let client = self.conns[conn].client;
+        let current = self.clients[client].conn == Some(conn);
+        if !current || self.clients[client].body == Body::Dead {
+            return;
+        }
+        let mut ups = Vec::new();
+        let down = self.downs[message];
+        self.clients[client].receive(down, self.now, &mut self.dice, &mut ups);
+        self.say(client, ups);
+    }
+
+    fn send(&mut self, session: SessionId, down: Down) {
+        let Some(conn) = self.server.conns.get(&session).copied() else {
+            return;
+        };
+        if let Some(at) = self.conns[conn].down_at(self.now, &mut self.dice) {
+            self.downs.push(down);
+            self.at(at, Action::Down(conn, self.downs.len() - 1));
+        }
+    }
+
+    /// Carries out what the server wants done, and sets its next deadlines.
+    fn flush(&mut self) {
+        for (session, down) in std::mem::take(&mut self.server.out) {
+            self.send(session, down);
+        }
+        for conn in std::mem::take(&mut self.server.close) {
+            self.conns[conn].server_open = false;
+            if self.conns[conn].down != Path::Lost {
+                self.client_sees_close(conn);
+            }
+        }
+        if !self.up {
+            return;
+        }
+        if self.server.log.len() > self.server.durable && self.durable_at.is_none() {
+            let at = self.now + Duration::from_millis(1 + self.dice.below(20));
+            self.durable_at = Some(at);
+            self.at(at, Action::Durable);
+        }
+        let next = self.server.watch.poll_timeout();
+        let next = next.map(|next| next.max(self.asleep_until).max(self.now));
+        if next.is_some_and(|next| self.timeout_at.is_none_or(|at| next < at || at < self.now)) {
+            self.timeout_at = next;
+            self.at(next.unwrap_or_default(), Action::Timeout);
+        }
+    }
+
+    fn durable(&mut self) -> Result<(), Violation> {
+        for (position, entry) in self.server.make_durable() {
+            self.checker.durable(position, &entry, self.now)?;
+            if let Entry::Presence(event, changes) = &entry {
+                for change in changes {
+                    self.nobody_dead_is_granted(change)?;
+                    if let Some((to, down)) = Server::message(change) {
+                        self.send(to, down);
+                    }
+                }
+                if let Some(session) = Server::refused_resume(event, changes) {
+                    self.send(session, Down::ResumeRefused);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // Clients
+
+    fn client_sees_close(&mut self, conn: usize) {
+        let client = self.conns[conn].client;
+        self.conns[conn].client_open = false;
+        if self.clients[client].conn == Some(conn) {
+            self.clients[client].conn = None;
+            self.clients[client].welcomed = false;
+            self.after(100, 2_500, Action::Connect(client));
+        }
+    }
+
+    fn connect(&mut self, client: usize) {
+        let one = &self.clients[client];
+        if one.conn.is_some() || one.body == Body::Dead {
+            return;
+        }
+        if one.body == Body::Frozen || !self.up || self.now < self.asleep_until {
+            self.after(500, 2_500, Action::Connect(client));
+            return;
+        }
+        self.conns.push(Conn::new(client, &mut self.dice));
+        self.clients[client].conn = Some(self.conns.len() - 1);
+        self.clients[client].heard_at = self.now;
+        let hello = self.clients[client].hello();
+        self.say(client, vec![hello]);
+    }
+
+    fn think(&mut self, client: usize) {
+        self.after(100, 500, Action::Think(client));
+        let one = &self.clients[client];
+        if one.body != Body::Well {
+            return;
+        }
+        let deaf = self.now.since(one.heard_at) > Duration::from_secs(12);
+        if let (true, Some(conn)) = (deaf, one.conn) {
+            // It closes; whether the server sees that is the network's choice.
+            self.client_sees_close(conn);
+            if self.conns[conn].up != Path::Lost {
+                self.server_sees_close(conn);
+            }
+        } else if one.welcomed {
+            let mut ups = Vec::new();
+            self.clients[client].think(self.now, &mut self.dice, &mut ups);
+            self.say(client, ups);
+        }
+    }
+
+    fn server_sees_close(&mut self, conn: usize) {
+        self.conns[conn].server_open = false;
+        if self.up
+            && let Some(session) = self.session_of(conn)
+        {
+            self.server.closed(session, self.now);
+        }
+    }
+
+    // Faults
+
+    fn fault(&mut self) {
+        self.after(300, 9_000, Action::Fault);
+        let client = usize::try_from(self.dice.below(self.clients.len() as u64)).unwrap_or(0);
+        let one = &mut self.clients[client];
+        match self.dice.below(13) {
+            0..3 if one.body == Body::Well => {
+                one.body = Body::Frozen;
+                one.unwell_at = self.now;
+            }
+            0..5 if one.body == Body::Frozen => {
+                let mut ups = Vec::new();
+                one.thaw(self.now, &mut self.dice, &mut ups);
+                self.say(client, ups);
+            }
+            5 if one.body != Body::Dead => {
+                one.body = Body::Dead;
+                one.unwell_at = self.now;
+                one.leave();
+                if let (Some(conn), true) = (one.conn.take(), self.dice.chance(60)) {
+                    self.server_sees_close(conn);
+                }
+            }
+            3..7 if one.body == Body::Dead => {
+                one.body = Body::Well;
+                one.unwell_at = self.now;
+                self.connect(client);
+            }
+            7..11 => self.harm(client),
+            11 if self.up && self.dice.chance(40) => self.crash(),
+            12 if self.up && self.dice.chance(30) => {
+                self.asleep_until = self.now + Duration::from_millis(self.dice.below(20_000));
+                self.timeout_at = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn harm(&mut self, client: usize) {
+        let Some(conn) = self.clients[client].conn else {
+            return;
+        };
+        self.clients[client].unwell_at = self.now;
+        match self.dice.below(8) {
+            0 => self.conns[conn].up = Path::Lost,
+            1 => self.conns[conn].down = Path::Lost,
+            2 => (self.conns[conn].up, self.conns[conn].down) = (Path::Lost, Path::Lost),
+            3 if self.conns[conn].up == Path::Good => self.conns[conn].up = Path::Slow,
+            4 if self.conns[conn].down == Path::Good => self.conns[conn].down = Path::Slow,
+            5 => self.server_sees_close(conn),
+            6 => self.client_sees_close(conn),
+            7 => {
+                self.client_sees_close(conn);
+                self.server_sees_close(conn);
+            }
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.up = false;
+        (self.timeout_at, self.durable_at) = (None, None);
+        self.asleep_until = Time::ZERO;
+        for conn in 0..self.conns.len() {
+            self.conns[conn].server_open = false;
+            if self.conns[conn].client_open && self.conns[conn].down != Path::Lost {
+                self.client_sees_close(conn);
+            }
+        }
+        self.after(50, 4_000, Action::Start);
+    }
+
+    // What must hold at any time
+
+    fn violation(&self, rule: &'static str, what: String) -> Result<(), Violation> {
+        let at = self.now;
+        Err(Violation { rule, at, what })
+    }
+
+    fn check(&mut self) -> Result<(), Violation> {
+        let now = self.now;
+        let believers = |world: &Self| {
+            let believes = world.clients.iter().map(|client| client.believes(now));
+            believes.filter(|believes| *believes).count()
+        };
+        if believers(self) > 1 {
+            let what = format!("{:?} is the lock", self.server.fold.lock());
+            return self.violation("S5", what);
+        }
+        if !self.up || now < self.asleep_until + SLACK {
+            self.headless = Since::default();
+            self.served.clear();
+            self.server.state_since = now;
+            return Ok(());
+        }
+        self.timed_states_end()?;
+        self.waiters_are_served()
+    }
+
+    /// L3: every timed state leaves by its timer.
+    fn timed_states_end(&self) -> Result<(), Violation> {
+        let lock = self.server.fold.lock();
+        let limit = match lock.state() {
+            LockState::Offered { .. } => self.timings.offer,
+            LockState::Suspect { .. } if lock.due == Due::InTime => self.timings.grace,
+            LockState::Recovering { .. } if lock.due == Due::InTime => self.timings.recovery,
+            _ => return Ok(()),
+        };
+        let lasts = self.now.since(self.server.state_since);
+        if lasts > limit + SLACK {
+            return self.violation("L3", format!("{:?} lasts {lasts:?}", lock.state()));
+        }
+        Ok(())
+    }
+
+    /// Whether anything that it says can reach the server, now or after a reconnect.
+    fn reaches(&self, client: usize) -> bool {
+        let one = &self.clients[client];
+        one.body == Body::Well
+            && one
+                .conn
+                .is_none_or(|conn| self.conns[conn].up != Path::Lost)
+    }
+
+    fn client_of(&self, session: SessionId) -> Option<usize> {
+        self.clients
+            .iter()
+            .position(|client| client.session == Some(session))
+    }
+
+    /// L1: with a dead holder, or none, a live waiter holds the lock within its bound.
+    fn waiters_are_served(&mut self) -> Result<(), Violation> {
+        let holder = match self.server.fold.lock().state() {
+            LockState::Held { by, .. } => self.client_of(by),
+            _ => None,
+        };
+        let headless = holder.is_none_or(|client| !self.reaches(client));
+        let without = self.headless.track(headless, self.now);
+        let dead_ahead = u32::try_from(self.clients.len()).unwrap_or(0);
+        let bound = self.timings.offline_after
+            + self.timings.answer_within.max(self.timings.grace)
+            + self.timings.offer * dead_ahead
+            + SLACK;
+        for client in 0..self.clients.len() {
+            let waits = headless && self.waits_well(client);
+            let since = self.served.entry(client).or_default();
+            let waited = since.track(waits, self.now).min(without);
+            if waited > bound {
+                let what = format!("client {client} waited {waited:?}, {:?}", self.server.fold);
+                return self.violation("L1", what);
+            }
+        }
+        Ok(())
+    }
+
+    fn waits_well(&self, client: usize) -> bool {
+        let one = &self.clients[client];
+        let good = |conn: usize| {
+            let conn = &self.conns[conn];
+            conn.up == Path::Good && conn.down == Path::Good && conn.server_open
+        };
+        let peer = one
+            .session
+            .and_then(|session| self.server.fold.peer(session));
+        one.body == Body::Well
+            && one.conn.is_some_and(good)
+            && peer.is_some_and(|peer| {
+                peer.presence == Presence::Live
+                    && peer.ticket.is_some()
+                    && peer.passed_over.is_none()
+            })
+    }
+
+    /// L1, its other half: a dead waiter costs as long as an offer, so nobody is made holder who has
+    /// been dead for longer.
+    fn nobody_dead_is_granted(&self, change: &Change) -> Result<(), Violation> {
+        let Change::Granted { to, fence } = *change else {
+            return Ok(());
+        };
+        let Some(client) = self.client_of(to) else {
+            return Ok(());
+        };
+        let dead = match self.clients[client].body {
+            Body::Well => Duration::ZERO,
+            _ => self.now.since(self.clients[client].unwell_at),
+        };
+        let stalled = self.now < self.asleep_until + self.timings.offer + SLACK;
+        if dead > self.timings.offer + SLACK && !stalled {
+            let what = format!("{to} was granted {fence}, dead for {dead:?}");
+            return self.violation("L1", what);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .field("flaw", &self.flaw)
+            .field("clients", &self.clients)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+impl World {
+    pub(crate) fn dump(&self) {
+        for (i, c) in self.clients.iter().enumerate() {
+            println!(
+                "{i} {:?} bel {} own {:?}",
+                c,
+                c.believes(self.now),
+                c.own_time(self.now)
+            );
+        }
+        for (p, e) in self.server.log.iter().rev().take(400).rev() {
+            println!("{p} {e:?}");
+        }
+        println!("{:?}", self.server.fold.lock());
+    }
+}
