@@ -1,8 +1,9 @@
 //! What an update costs before and in yrs: `cargo bench -p baton-sync --bench scan`.
+#![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use std::hint::black_box;
 
-use baton_sync::yrs::{Map, Text, Update, WriteTxn, updates::decoder::Decode};
+use baton_sync::yrs::{Map, Text, TransactionMut, Update, WriteTxn, updates::decoder::Decode};
 use baton_sync::{ClientId, Document, DocumentOptions, State, StateVector, scan};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
@@ -17,7 +18,7 @@ fn keystrokes(count: u32) -> Vec<Vec<u8>> {
     let mut author = document(1_234_567_890);
     let mut updates = Vec::new();
     for at in 0..count {
-        let insert = |txn: &mut baton_sync::yrs::TransactionMut<'_>| {
+        let insert = |txn: &mut TransactionMut<'_>| {
             txn.get_or_insert_text("text").insert(txn, at, "a");
         };
         updates.push(author.transact(insert).unwrap().1.unwrap().to_vec());
@@ -29,7 +30,7 @@ fn keystrokes(count: u32) -> Vec<Vec<u8>> {
 fn thousand_blocks() -> Vec<u8> {
     let mut author = document(1_234_567_890);
     for index in 0..500_u32 {
-        let edit = |txn: &mut baton_sync::yrs::TransactionMut<'_>| {
+        let edit = |txn: &mut TransactionMut<'_>| {
             let map = txn.get_or_insert_map("map");
             map.insert(txn, index.to_string(), i64::from(index));
             let text = txn.get_or_insert_text("text");
@@ -51,10 +52,10 @@ fn small(c: &mut Criterion) {
     }
     let scanned = scan(update).unwrap();
     c.bench_function("small/scan", |b| {
-        b.iter(|| scan(black_box(update)).unwrap())
+        b.iter(|| scan(black_box(update)).unwrap());
     });
     c.bench_function("small/judge", |b| {
-        b.iter(|| state.judge(black_box(&scanned)))
+        b.iter(|| state.judge(black_box(&scanned)));
     });
     c.bench_function("small/decode by yrs", |b| {
         b.iter(|| Update::decode_v1(black_box(update)).unwrap());
@@ -69,7 +70,7 @@ fn small(c: &mut Criterion) {
         b.iter_batched(|| document(1), run, BatchSize::LargeInput);
     });
     c.bench_function("small/known", |b| {
-        b.iter(|| typed.apply(black_box(&before[500])).unwrap())
+        b.iter(|| typed.apply(black_box(&before[500])).unwrap());
     });
 }
 
@@ -80,10 +81,10 @@ fn large(c: &mut Criterion) {
     let empty = State::new();
     let name = |what: &str| format!("{blocks} blocks, {} bytes/{what}", update.len());
     c.bench_function(&name("scan"), |b| {
-        b.iter(|| scan(black_box(&update)).unwrap())
+        b.iter(|| scan(black_box(&update)).unwrap());
     });
     c.bench_function(&name("judge"), |b| {
-        b.iter(|| empty.judge(black_box(&scanned)))
+        b.iter(|| empty.judge(black_box(&scanned)));
     });
     c.bench_function(&name("decode by yrs"), |b| {
         b.iter(|| Update::decode_v1(black_box(&update)).unwrap());

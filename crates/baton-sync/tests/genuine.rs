@@ -1,5 +1,6 @@
 //! What Yjs implementations really send always scans, fits in causal order, and leaves the state
 //! that yrs itself has.
+#![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 mod common;
 

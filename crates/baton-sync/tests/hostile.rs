@@ -1,4 +1,5 @@
 //! Inputs that break a bare yrs, or a Yjs in a browser, each with the rule that refuses it.
+#![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use baton_sync::lib0::{DecodeError, write_var_string, write_var_uint};
 use baton_sync::scan::{ANY_DEPTH, JSON_DEPTH};

@@ -27,6 +27,9 @@ pub struct Dice {
     /// character for each half where they have to cut, and peers that did not have to cut see
     /// something else: then contents cannot be compared.
     pub through_pairs: bool,
+    /// Insert subdocuments, and collect no garbage: yrs 0.28.1 uses a subdocument's item after it
+    /// freed it when a transaction deletes and collects it.
+    subdocuments: bool,
 }
 
 impl Dice {
@@ -34,6 +37,7 @@ impl Dice {
         Self {
             state: seed,
             through_pairs: false,
+            subdocuments: false,
         }
     }
 
@@ -52,6 +56,10 @@ impl Dice {
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len() as u32) as usize]
+    }
+
+    pub fn word(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len() as u32) as usize]
     }
 
     pub fn one_in(&mut self, n: u32) -> bool {
@@ -76,6 +84,7 @@ struct Peer {
 
 /// Runs `steps` random edits by `peers` peers.
 pub fn session(dice: &mut Dice, peers: u32, steps: u32) -> Session {
+    dice.subdocuments = dice.one_in(2);
     let mut peers: Vec<Peer> = (0..peers).map(|index| Peer::new(dice, index)).collect();
     let mut log: Vec<Vec<u8>> = Vec::new();
     for _ in 0..steps {
@@ -165,7 +174,7 @@ impl Peer {
         let id = yrs::ClientID::new(base + u64::from(index));
         let doc = Doc::with_options(Options {
             offset_kind: OffsetKind::Utf16,
-            skip_gc: dice.one_in(2),
+            skip_gc: dice.one_in(2) || dice.subdocuments,
             // It deletes on hearing, and tells nobody: two such peers do not agree.
             cleanup_formatting: false,
             ..Options::with_guid_and_client_id("peer".into(), id)
@@ -291,7 +300,7 @@ fn edit_map(map: &MapRef, txn: &mut TransactionMut<'_>, dice: &mut Dice) {
         (3, _) => {
             map.insert(txn, key, ArrayPrelim::from([any(dice, 1), any(dice, 1)]));
         }
-        (4, _) => {
+        (4, _) if dice.subdocuments => {
             map.insert(txn, key, subdocument(dice));
         }
         (_, Some(Out::YMap(inner))) => edit_map(&inner, txn, dice),
