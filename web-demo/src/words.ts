@@ -19,6 +19,11 @@ export function clockTime(milliseconds: number): string {
   return new Date(milliseconds).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
 }
 
+/** What a person wants to be drawn in, or grey when it is no plain colour: others may send anything. */
+export function colorOf(color: string | undefined): string {
+  return color !== undefined && /^(#[0-9a-f]{3,8}|[a-z]{3,24})$/i.test(color) ? color : '#64748b'
+}
+
 /** A peer's name, or something to call one without a name. */
 export function nameOf(peer: Peer | null | undefined): string {
   return peer ? peer.user.name || `Guest ${peer.session}` : 'somebody'

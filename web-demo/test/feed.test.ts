@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { FeedCount, isTick, type Tick } from '../src/feed'
-import { ordinal, seconds } from '../src/words'
+import { colorOf, ordinal, seconds } from '../src/words'
 
 const run = (from: number, to: number): Tick[] => Array.from({ length: to - from + 1 }, (_, i) => ({ n: from + i, at: 0, value: i }))
 
@@ -37,4 +37,10 @@ it('only what has the shape of a tick is one', () => {
 it('words for places and durations', () => {
   expect([1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111].map(ordinal)).toEqual(['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '22nd', '101st', '111th'])
   expect([seconds(1234), seconds(12_600)]).toEqual(['1.2 s', '13 s'])
+})
+
+it('only a plain colour is drawn with', () => {
+  expect(colorOf('#c2410c')).toBe('#c2410c')
+  expect(colorOf('teal')).toBe('teal')
+  for (const wrong of ['red; background: url(http://elsewhere.example/)', 'url(x)', '', undefined]) expect(colorOf(wrong)).toBe('#64748b')
 })

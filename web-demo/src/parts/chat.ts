@@ -2,7 +2,7 @@
 import type { BatonProvider } from '@baton/client'
 import type * as Y from 'yjs'
 import { h, setAttribute, setText } from '../dom'
-import { clockTime } from '../words'
+import { clockTime, colorOf } from '../words'
 
 /** One line of the chat, as it lies in the array `messages`. */
 export interface ChatMessage {
@@ -25,10 +25,13 @@ const TOGETHER = 120_000
 
 const messagesOf = (doc: Y.Doc): Y.Array<unknown> => doc.getArray('messages')
 
+/** Whether a Date can hold it. */
+const isMoment = (at: unknown): boolean => typeof at === 'number' && Math.abs(at) <= 8.64e15
+
 /** Others may write anything into a shared array: only what has the shape of a message is shown. */
 function isMessage(value: unknown): value is ChatMessage {
   const m = value as Partial<ChatMessage> | null
-  return typeof m === 'object' && m !== null && typeof m.id === 'string' && typeof m.text === 'string' && typeof m.name === 'string' && typeof m.at === 'number'
+  return typeof m === 'object' && m !== null && typeof m.id === 'string' && typeof m.text === 'string' && typeof m.name === 'string' && isMoment(m.at)
 }
 
 export function chatLog(doc: Y.Doc, provider: BatonProvider): HTMLElement {
@@ -65,10 +68,9 @@ function follows(before: ChatMessage | undefined, message: ChatMessage): boolean
 }
 
 function line(message: ChatMessage): HTMLLIElement {
-  const color = /^#[0-9a-f]{3,8}$/i.test(message.color) ? message.color : '#64748b'
   return h(
     'li',
-    { 'data-id': message.id, style: `--who: ${color}` },
+    { 'data-id': message.id, style: `--who: ${colorOf(message.color)}` },
     h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...message.name.trim()][0] ?? '?'),
     h('p', { class: 'by' }, h('b', {}, message.name), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
     h('p', { class: 'said' }, message.text),

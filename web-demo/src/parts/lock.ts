@@ -4,7 +4,7 @@
  */
 import type { BatonLock, BatonProvider, LockState } from '@baton/client'
 import { batonMark, h, setAttribute, setText } from '../dom'
-import { nameOf, ordinal } from '../words'
+import { colorOf, nameOf, ordinal } from '../words'
 
 /** A banner that only tells stays this long, in milliseconds. */
 const BANNER_STAYS = 9000
@@ -71,7 +71,7 @@ export function lockStrip(provider: BatonProvider): LockStrip {
     setAttribute(place, 'data-place', lock.place)
     setAttribute(strip, 'data-state', lock.state)
     setAttribute(strip, 'data-phase', lock.phase)
-    const color = lock.phase === 'free' ? null : lock.peer?.user.color
+    const color = lock.phase === 'free' || lock.peer === null ? null : colorOf(lock.peer.user.color)
     for (const target of [strip, document.documentElement]) {
       if (color) target.style.setProperty('--holder', color)
       else target.style.removeProperty('--holder')
@@ -136,7 +136,7 @@ function runners(provider: BatonProvider, lane: HTMLElement, lock: BatonLock): v
     const peer = provider.roster.get(session)
     const name = session === provider.session ? 'You' : nameOf(peer)
     const first = i === 0 && session === lock.holder
-    return h('li', { style: `--who: ${peer?.user.color || '#64748b'}`, 'data-first': first, 'data-phase': first ? lock.phase : null }, name)
+    return h('li', { style: `--who: ${colorOf(peer?.user.color)}`, 'data-first': first, 'data-phase': first ? lock.phase : null }, name)
   })
   if (more > 0) chips.push(h('li', { class: 'more' }, `and ${more} more`))
   lane.replaceChildren(...chips)

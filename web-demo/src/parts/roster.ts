@@ -4,7 +4,7 @@
  */
 import type { BatonProvider, Peer, PeerState } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
-import { nameOf, ordinal, STATE_WORDS } from '../words'
+import { colorOf, nameOf, ordinal, STATE_WORDS } from '../words'
 
 interface Row {
   element: HTMLLIElement
@@ -100,7 +100,7 @@ function fill(provider: BatonProvider, row: Row, peer: Peer, state: PeerState): 
   setAttribute(row.element, 'data-state', state)
   setAttribute(row.element, 'data-own', own)
   setAttribute(row.element, 'data-holder', peer.session === holder && phase !== 'free')
-  row.element.style.setProperty('--who', peer.user.color || '#64748b')
+  row.element.style.setProperty('--who', colorOf(peer.user.color))
 }
 
 /** A ring that spreads once: a heartbeat was answered. */
