@@ -65,9 +65,6 @@ impl Room {
             }
         }
         match *origin {
-            Origin::Join(connection, token) => {
-                self.attach(connection, position, token, &changes, now)
-            }
             Origin::Operation(connection, nonce) => {
                 let result = ServerMessage::Result {
                     nonce,

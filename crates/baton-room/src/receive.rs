@@ -250,7 +250,9 @@ impl Room {
         let before = here.handshake.is_incomplete();
         let verdict = here.handshake.incoming(update.clone(), kind, basis);
         let turned_incomplete = !before && here.handshake.is_incomplete();
-        self.unsaved.insert(connection);
+        if here.channel != Channel::Closed {
+            self.unsaved.insert(connection);
+        }
         if here.handshake.is_incomplete() {
             self.aside.insert(connection);
         }
@@ -311,6 +313,8 @@ impl Room {
         if let Some(here) = self.connections.get_mut(&connection) {
             here.handshake.settled(position);
         }
+        // What is known may be durable already, and then no commit comes to tell it.
+        self.tell_saved_to(connection);
     }
 
     fn admit(&mut self, connection: ConnectionId, update: Bytes, refused: bool) {

@@ -345,20 +345,29 @@ impl Room {
         }
     }
 
+    /// Tells each connection in the channel how many of its updates are durable, if that grew.
     fn tell_saved(&mut self) {
+        let waiting: Vec<ConnectionId> = self.unsaved.iter().copied().collect();
+        for connection in waiting {
+            self.tell_saved_to(connection);
+        }
+    }
+
+    pub(crate) fn tell_saved_to(&mut self, connection: ConnectionId) {
         let durable = self.durable;
-        let mut saved = Vec::new();
-        self.unsaved.retain(|id| {
-            let Some(connection) = self.connections.get_mut(id) else {
-                return false;
-            };
-            if let Some(updates) = connection.handshake.durable(durable) {
-                saved.push((*id, updates));
-            }
-            connection.handshake.has_unsaved()
-        });
-        for (to, updates) in saved {
-            self.send_channel(to, &Arc::new(ServerMessage::Saved { updates }));
+        let Some(here) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        // Before its welcome nothing is told, so nothing is counted as told.
+        if here.channel != Channel::Open {
+            return;
+        }
+        let saved = here.handshake.durable(durable);
+        if !here.handshake.has_unsaved() {
+            self.unsaved.remove(&connection);
+        }
+        if let Some(updates) = saved {
+            self.send_channel(connection, &Arc::new(ServerMessage::Saved { updates }));
         }
     }
 
