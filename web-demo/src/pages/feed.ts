@@ -110,7 +110,7 @@ function health(): void {
     : silent > QUIET
       ? ['silent', `Server silent for ${seconds(silent)} of ${seconds(limit)}`]
       : count.latest === null
-        ? ['empty', 'Connected; no program writes here yet']
+        ? ['empty', 'No program writes here yet']
         : heardAt !== null && Date.now() - heardAt > 2 * QUIET
           ? ['idle', `Connected; the program has been quiet for ${seconds(Date.now() - heardAt)}`]
           : ['live', 'Live']
