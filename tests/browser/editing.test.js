@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { story, waitFor } from '../node/harness.js'
 import { stock } from '../node/stock.js'
 import { open } from './pages.js'
+// Tells a story only when a picture is asked for.
+import './picture.js'
 
 /** The longest pause between two attempts to connect is 2.5 s; then the document is loaded. */
 const BACK = 15_000
@@ -64,6 +66,3 @@ story('after kill -9 of the server the pages come back, with the text, the lock 
   const cleo = await open(stage, server, 'Cleo')
   assert.equal(await cleo.text(), 'before under the lock after')
 })
-
-// Not a test: it only makes a file.
-if (process.env.SHOT === '1') await import('./picture.js')

@@ -14,7 +14,7 @@ Four runners, one baton. Whoever carries it runs; the others are ready.
 - A runner who falls hands nothing over: somebody must *notice*
 `
 
-story('the picture for the README', async (stage) => {
+async function draw (stage) {
   const server = await stage.server()
   const size = { width: 1280, height: 800 }
   const ada = await open(stage, server, 'Ada', { document: 'relay', size })
@@ -31,4 +31,6 @@ story('the picture for the README', async (stage) => {
   await ada.sees('lets go')
   await ada.becomes('save-state', 'saved')
   await ada.page.screenshot({ path: PICTURE })
-})
+}
+
+if (process.env.SHOT === '1') story('the picture for the README', draw)

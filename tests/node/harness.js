@@ -34,6 +34,7 @@ const LOOK = 20
 const running = new Set()
 // Also when the test runner ends this process in the middle of a story.
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+process.on('SIGTERM', () => process.exit(143))
 
 /**
  * Waits until the condition returns something true, and returns that.

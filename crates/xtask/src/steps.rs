@@ -222,6 +222,9 @@ fn browser(place: &Place) -> Result<Tally, Trouble> {
     stories(place, folder, &settings)
 }
 
+/// A file of stories that has not ended by then never will. Without it, one that hangs would hang the whole run.
+const STORIES_LIMIT: &str = "--test-timeout=300000";
+
 /// Runs the stories (`*.test.js`) of a folder, one file after another: two at once would need the same two cores.
 fn stories(
     place: &Place,
@@ -232,7 +235,8 @@ fn stories(
     command
         .current_dir(folder)
         .envs(settings.iter().map(|(name, value)| (name, value)))
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"]);
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        .arg(STORIES_LIMIT);
     run::count(&mut command, Runner::Node)
 }
 
