@@ -75,7 +75,7 @@ fn random_session(seed: u64) -> (Dice, Session) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn updates_in_causal_order_fit_and_the_state_is_that_of_yrs(seed: u64) {
@@ -225,6 +225,39 @@ proptest! {
                 base.deletes().contains(client, clock, 1) || park.deletes().contains(client, clock, 1)
             });
             prop_assert!(known);
+        }
+    }
+
+    #[test]
+    fn what_is_written_again_is_the_same_bytes(seed: u64) {
+        let (_, session) = random_session(seed);
+        let mut document = document();
+        for update in &session.log {
+            let scan = scan(update).unwrap();
+            if let Some(part) = document.state().closed_part(&scan) {
+                prop_assert_eq!(&part, update);
+            }
+            document.apply_scanned(&scan).unwrap();
+        }
+        let all = everything(&document);
+        let again = State::new().closed_part(&scan(&all).unwrap());
+        prop_assert_eq!(again.unwrap_or(vec![0, 0]), all);
+    }
+
+    #[test]
+    fn bytes_are_scanned_or_refused_and_a_cut_update_is_refused(seed: u64, noise: Vec<u8>) {
+        let _ = scan(&noise);
+        let (mut dice, session) = random_session(seed);
+        for update in &session.log {
+            for end in 0..update.len() {
+                prop_assert!(scan(&update[..end]).is_err());
+            }
+            let mut flipped = update.clone();
+            for _ in 0..8 {
+                let at = dice.below(flipped.len() as u32) as usize;
+                flipped[at] ^= 1 << dice.below(8);
+                let _ = scan(&flipped).map(|scan| State::new().judge(&scan));
+            }
         }
     }
 
