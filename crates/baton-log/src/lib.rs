@@ -76,8 +76,8 @@
 //! watch. Locks, each over plain data: the queue's (microseconds, never while a store works), the
 //! names' (the same), the engine's (a whole commit; appending never takes it).
 //!
-//! The layout on the disk is in `docs/storage-format.md`. Another store (a cluster's log, a test's broken
-//! disk) is an implementation of [`Store`] and [`View`].
+//! The layout on the disk is in `docs/storage-format.md`. Another store, or one that fails on purpose, is
+//! an implementation of [`Store`] and [`View`].
 
 mod committer;
 mod document;

@@ -10,8 +10,8 @@ use crate::error::LogError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogOptions {
-    /// How long an [`Urgency::Soon`](crate::Urgency::Soon) record may wait for company.
-    /// Default 10 ms.
+    /// How long an [`Urgency::Soon`](crate::Urgency::Soon) record may wait for company, at most an
+    /// hour. Default 10 ms.
     pub commit_delay: Duration,
     /// Waiting bytes that start a commit before the delay is over. Default 256 KiB.
     pub commit_bytes: usize,
@@ -52,6 +52,9 @@ impl LogOptions {
         }
         if self.max_record_bytes == 0 || self.max_record_bytes > self.queue_bytes {
             return wrong("max_record_bytes must be between 1 and queue_bytes");
+        }
+        if self.commit_delay > Duration::from_secs(3600) {
+            return wrong("commit_delay must be at most an hour");
         }
         if self.commit_bytes == 0 {
             return wrong("commit_bytes must be at least 1");

@@ -50,7 +50,7 @@ impl Plan {
             pinned: Vec::new(),
         };
         plan.records(&engine.index, &mut taken.records);
-        plan.snapshots(&engine.index, taken);
+        plan.documents(&engine.index, taken);
         plan.chores(engine, relocate_bytes);
         plan
     }
@@ -61,16 +61,7 @@ impl Plan {
         let mut row = RowBuilder::new(Kind::Appended);
         for run in records.chunk_by(|one, next| one.id == next.id) {
             if index.document(run[0].id).is_none() {
-                let document = (run[0].id, run[0].watched.name.clone());
-                let new = DocumentRow {
-                    base: 0,
-                    standing: Standing::Nothing,
-                    name: &document.1,
-                };
-                self.batch
-                    .puts
-                    .push((Table::Documents, document.0, new.encode(document.0)));
-                self.born.push(document);
+                self.born.push((run[0].id, run[0].watched.name.clone()));
             }
             let mut rest = run;
             while !rest.is_empty() {
@@ -104,14 +95,22 @@ impl Plan {
         }
     }
 
-    fn snapshots(&mut self, index: &Index, taken: &Taken) {
+    /// Writes snapshots, and a row for each document that is new or has a new base.
+    fn documents(&mut self, index: &Index, taken: &Taken) {
+        // In the order of ids, because the records were sorted by them.
+        let with_records = self.born.len();
         for (&id, snapshot) in &taken.snapshots {
             let name = &snapshot.watched.name;
-            let erased = snapshot.bytes.is_none();
-            let standing = if erased {
-                Standing::Erased
-            } else {
-                Standing::Snapshot
+            let standing = match &snapshot.bytes {
+                Some(bytes) => {
+                    let row = encode_snapshot(id, snapshot.at, bytes);
+                    self.batch.puts.push((Table::Snapshots, id, row));
+                    Standing::Snapshot
+                }
+                None => {
+                    self.batch.deletes.push((Table::Snapshots, id));
+                    Standing::Erased
+                }
             };
             let row = DocumentRow {
                 base: snapshot.at,
@@ -119,35 +118,46 @@ impl Plan {
                 name,
             }
             .encode(id);
-            // In place of the row that a first record of this commit may have put.
-            self.batch
-                .puts
-                .retain(|put| (put.0, put.1) != (Table::Documents, id));
             self.batch.puts.push((Table::Documents, id, row));
-            match &snapshot.bytes {
-                Some(bytes) => {
-                    let row = encode_snapshot(id, snapshot.at, bytes);
-                    self.batch.puts.push((Table::Snapshots, id, row));
-                }
-                None => self.batch.deletes.push((Table::Snapshots, id)),
-            }
-            if index.document(id).is_none() && self.born.iter().all(|born| born.0 != id) {
+            let known = index.document(id).is_some()
+                || self.born[..with_records]
+                    .binary_search_by_key(&id, |born| born.0)
+                    .is_ok();
+            if !known {
                 self.born.push((id, name.clone()));
             }
             self.bases.push((id, snapshot.at, standing));
+        }
+        for (id, name) in &self.born[..with_records] {
+            if !taken.snapshots.contains_key(id) {
+                let row = DocumentRow {
+                    base: 0,
+                    standing: Standing::Nothing,
+                    name,
+                }
+                .encode(*id);
+                self.batch.puts.push((Table::Documents, *id, row));
+            }
         }
     }
 
     /// Deletes some rows that nobody needs, and moves together what is needed of some others.
     fn chores(&mut self, engine: &Engine, relocate_bytes: u64) {
         self.deleted.extend(engine.index.dead().take(DELETED_ROWS));
-        let mut worth = engine.index.worth_moving(relocate_bytes).peekable();
+        let mut worth = engine
+            .index
+            .worth_moving(relocate_bytes)
+            .take(MOVED_ROWS)
+            .peekable();
         if worth.peek().is_some()
             && let Some(store) = &engine.store
         {
             match store.view() {
                 Ok(view) => self.relocate(&engine.index, &*view, worth),
-                Err(error) => warn!(%error, "journal rows are not moved this time"),
+                Err(error) => {
+                    warn!(%error, "some journal rows could not be read and stay where they are");
+                    self.pinned.extend(worth.map(|row| row.0));
+                }
             }
         }
         let delete = |commit: &u64| (Table::Journal, *commit);
@@ -173,7 +183,7 @@ impl Plan {
     fn relocate(&mut self, index: &Index, view: &dyn View, rows: impl Iterator<Item = (u64, u64)>) {
         let mut target = RowBuilder::new(Kind::Relocated);
         let mut budget = MOVED_BYTES;
-        for (commit, weight) in rows.take(MOVED_ROWS) {
+        for (commit, weight) in rows {
             let row = match view.get(Table::Journal, commit) {
                 Ok(row) => row.unwrap_or_default(),
                 Err(error) => {

@@ -322,6 +322,59 @@ fn a_journal_row_that_is_gone_altogether_is_an_error_of_all_that_cannot_do_witho
     assert!(outcome.iter().all(Result::is_err));
 }
 
+/// Tidying must not take a damaged row for one without live records, and delete it.
+#[test]
+fn a_damaged_row_is_never_tidied_away() {
+    let store = MemoryStore::new();
+    let log = Log::start(store.clone(), options()).unwrap();
+    let (mut busy, _) = log.open("busy").unwrap();
+    for number in 0..20 {
+        let (mut quiet, _) = log.open(&format!("quiet {number}")).unwrap();
+        quiet
+            .append_small(record("a quiet record"), Urgency::Soon)
+            .unwrap();
+        busy.append_small(Bytes::from(vec![7; 4000]), Urgency::Soon)
+            .unwrap();
+        block_on(log.flush()).unwrap();
+    }
+    drop(busy);
+    block_on(log.shutdown()).unwrap();
+    let (damaged, mut row) = rows(&store, Table::Journal)[4].clone();
+    let at_fault = row.windows(5).position(|bytes| bytes == b"quiet").unwrap();
+    row[at_fault] = b'Q';
+    let store = with_row(&store, Table::Journal, damaged, row.clone());
+
+    let log = Log::start(store.clone(), options()).unwrap();
+    let (mut busy, _) = log.open("busy").unwrap();
+    for _ in 0..5 {
+        busy.append_small(record("busy"), Urgency::Soon).unwrap();
+        busy.snapshot(busy.last(), record("S")).unwrap();
+        block_on(log.flush()).unwrap();
+    }
+    let left = rows(&store, Table::Journal);
+    assert!(
+        left.len() < 10,
+        "{} rows are left: nothing was tidied",
+        left.len()
+    );
+    assert!(
+        left.contains(&(damaged, row)),
+        "the damaged row is as it was"
+    );
+    drop(busy);
+    block_on(log.shutdown()).unwrap();
+    let log = Log::start(store, options()).unwrap();
+    for number in 0..20 {
+        match log.open(&format!("quiet {number}")) {
+            Ok((_, loaded)) => assert_eq!(loaded.tail, [(at(1), record("a quiet record"))]),
+            Err(error) => assert!(
+                number == 4 && error.to_string().contains("commit 5"),
+                "{error}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn any_wrong_bit_in_a_snapshot_is_an_error_of_that_document_alone() {
     let store = three_documents();
