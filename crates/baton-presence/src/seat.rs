@@ -22,7 +22,7 @@ pub enum Health {
 /// Whether an answer to a beat counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// It shows that the editor lives. The client should be told: its own stop counts from here.
+    /// It shows that the editor lives. The client is told by [`crate::Watch::confirmed`].
     Counts,
     /// It came too late, for a beat of another connection, or a second time. It shows that the
     /// connection lives, no more.
@@ -66,6 +66,18 @@ pub(crate) struct Seat {
     newest_answer: u64,
     /// Answers must name a larger beat than this; the beats of the connections before.
     floor: u64,
+    /// The newest answer that may be confirmed; `newest_answer` while nothing is held back.
+    confirmed: u64,
+    confirming: Confirming,
+}
+
+/// Whether the client may be told that its answers counted. Each such word prolongs its belief that
+/// it holds the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirming {
+    Answers,
+    /// The fold has taken the lock from it, and it may not have heard so yet.
+    Nothing,
 }
 
 impl Seat {
@@ -85,6 +97,8 @@ impl Seat {
             newest_beat: 0,
             newest_answer: 0,
             floor: 0,
+            confirmed: 0,
+            confirming: Confirming::Answers,
         }
     }
 
@@ -101,6 +115,7 @@ impl Seat {
         self.floor = self.newest_beat.max(now.micros().saturating_sub(1));
         self.newest_beat = self.floor;
         self.newest_answer = self.floor;
+        self.confirmed = self.floor;
         self.next_ping = now + self.spread(timings.ping_every);
         self.next_beat = match cadence {
             Cadence::Hot => now,
@@ -133,14 +148,27 @@ impl Seat {
             return Answer::Stale;
         }
         self.newest_answer = beat;
-        self.last_answer = self.last_answer.max(now);
-        self.unanswered_since = None;
+        self.confirm(self.confirming);
+        self.editor_spoke(now);
         Answer::Counts
     }
 
-    /// The newest beat of this connection whose answer counted.
+    /// Its page said something that it says only while it lives: an answer, a claim.
+    pub(crate) fn editor_spoke(&mut self, now: Time) {
+        self.last_answer = self.last_answer.max(now);
+        self.unanswered_since = None;
+    }
+
+    pub(crate) fn confirm(&mut self, confirming: Confirming) {
+        self.confirming = confirming;
+        if confirming == Confirming::Answers {
+            self.confirmed = self.newest_answer;
+        }
+    }
+
+    /// The newest beat of this connection whose answer may be confirmed.
     pub(crate) fn confirmed(&self) -> Option<u64> {
-        (self.newest_answer > self.floor).then_some(self.newest_answer)
+        (self.confirmed > self.floor).then_some(self.confirmed)
     }
 
     /// Sends a ping if it is time.

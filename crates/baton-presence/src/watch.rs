@@ -10,10 +10,11 @@
 use std::time::Duration;
 
 use crate::deadlines::Deadlines;
-use crate::seat::{Answer, Cadence, Health, Link, Seat};
+use crate::seat::{Answer, Cadence, Confirming, Health, Link, Seat};
 use crate::seats::Seats;
 use crate::{
-    Change, Due, Event, Fold, LockState, Presence, SessionId, Time, Timings, TimingsError, Voice,
+    Change, Due, Event, Fence, Fold, LockState, Presence, Refusal, SessionId, Time, Timings,
+    TimingsError, Voice,
 };
 
 /// What the watch wants done.
@@ -173,8 +174,14 @@ impl Watch {
         answer
     }
 
-    /// The newest beat of the session's present connection whose answer counted; the client's own
-    /// stop counts from its sending of that answer.
+    /// The newest beat of the session's present connection whose answer the client may be told to
+    /// have counted. Its own stop ([`Timings::client_stop`]) counts from its sending of that answer,
+    /// or of the claim, or of the hello of a resume, that gave it the lock.
+    ///
+    /// It stands still from the moment at which the fold took the lock from this session, or refused
+    /// its fence, until the fold gives it the lock again: the word of the loss waits for its record to
+    /// be durable, and a confirmation that overtook it would let the loser go on while the next one
+    /// begins.
     #[must_use]
     pub fn confirmed(&self, session: SessionId) -> Option<u64> {
         self.seats.get(session)?.confirmed()
@@ -201,6 +208,13 @@ impl Watch {
                 Change::Lost { session } => self.called_lost(session, now),
                 // Their time begins again, even if the fold was in the same state before.
                 Change::Suspected { .. } | Change::Recovering { .. } => self.timer = None,
+                Change::Granted { to, fence } => self.granted(to, fence, now),
+                Change::Resumed { by, .. } => self.confirm(by, Confirming::Answers),
+                Change::LockLost { by, .. } => self.confirm(by, Confirming::Nothing),
+                Change::Refused {
+                    session,
+                    why: Refusal::StaleFence { .. },
+                } => self.confirm(session, Confirming::Nothing),
                 Change::Restarted => self.adopt(fold, now),
                 _ => {}
             }
@@ -247,6 +261,29 @@ impl Watch {
             seat.link = Link::Away(now);
             seat.shown = Health::Offline;
             self.deadlines.arm(key, now + self.timings.ticket_life);
+        }
+    }
+
+    /// A claim of an open offer is as good as an answer: the page made it, a moment ago. (Being told
+    /// again is not; nobody knows how long the question was under way.)
+    fn granted(&mut self, to: SessionId, fence: Fence, now: Time) {
+        let offer = LockState::Offered { to, fence };
+        let claimed = self.timer.is_some_and(|timer| timer.state == offer);
+        if let Some(place) = self.seats.place(to)
+            && let Some(seat) = self.seats.at_mut(place)
+        {
+            seat.confirm(Confirming::Answers);
+            if claimed && seat.is_here() {
+                seat.editor_spoke(now);
+            }
+        }
+    }
+
+    fn confirm(&mut self, session: SessionId, confirming: Confirming) {
+        if let Some(place) = self.seats.place(session)
+            && let Some(seat) = self.seats.at_mut(place)
+        {
+            seat.confirm(confirming);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fold, Health, LockState, Proposal, SessionId, Time, Timings,
-    Voice, Watch,
+    Answer, AutoPass, Change, Event, Fence, Fold, Health, LockState, Proposal, SessionId, Time,
+    Timings, Voice, Watch,
 };
 
 use crate::harness::{A, B, C, Manner, Room};
@@ -260,6 +260,54 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
         "old link"
     );
     assert_eq!(watch.confirmed(A), None);
+}
+
+/// Found by the simulation: the word of the loss waits for its record to be durable, and a
+/// confirmation that overtakes it lets the loser go on while the next one begins.
+#[test]
+fn answers_are_not_confirmed_to_one_who_has_lost_the_lock() {
+    let mut room = room_with_holder(&[B]);
+    room.manners.insert(A, Manner::Frozen);
+    room.pass(secs(11));
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    let before = room.watch.confirmed(A);
+    room.manners.insert(A, Manner::Well);
+    room.pass(secs(20));
+    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    assert_eq!(room.watch.confirmed(A), before);
+    // Nor on a new connection, while the client still believes in the old fence.
+    let fence = Fence {
+        epoch: 1,
+        position: 1,
+    };
+    room.resume(A, Some(fence));
+    room.pass(secs(20));
+    assert_eq!(room.watch.confirmed(A), None);
+    // It is the holder's again: what it answered in the meantime may be said.
+    let fence = room.log.fence();
+    room.record(Event::Acquire { session: A });
+    room.record(Event::Release { session: B, fence });
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(room.watch.confirmed(A) > before);
+}
+
+/// Offered the lock after nine seconds of silence, it claims: the claim came from its page, so it
+/// has ten seconds from there, and the client may count its own stop from the claim.
+#[test]
+fn a_claim_is_as_good_as_an_answer() {
+    let mut room = room_with_holder(&[B, C]);
+    room.record(Event::Acquire { session: B });
+    room.manners.insert(B, Manner::Frozen);
+    room.pass(secs(9));
+    assert_eq!(room.watch.health(B, room.now), Health::Shaky);
+    let fence = room.log.fence();
+    room.record(Event::Release { session: A, fence });
+    let fence = room.log.fence();
+    room.record(Event::Claim { session: B, fence });
+    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    let since = room.now;
+    room.pass(secs(30));
+    assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
 }
 
 #[test]

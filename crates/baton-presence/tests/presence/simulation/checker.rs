@@ -3,6 +3,7 @@
 //! alone, and trusts no state of the machine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use baton_presence::{Change, Event, Fence, LockState, OfferEnd, SessionId, Time};
@@ -15,6 +16,12 @@ pub(crate) struct Violation {
     pub(crate) rule: &'static str,
     pub(crate) at: Time,
     pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:?}: {}", self.rule, self.at.0, self.what)
+    }
 }
 
 /// What the records say of one session.

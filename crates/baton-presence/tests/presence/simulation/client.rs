@@ -37,6 +37,11 @@ pub(crate) struct Client {
     /// Own time of the sending of each answer that may still be confirmed.
     answers: BTreeMap<u64, Duration>,
     lease_from: Option<Duration>,
+    /// Own time of the sending of its newest hello.
+    hello_at: Option<Duration>,
+    /// Own time of the sending of its *first* claim of its newest offer: an offer that was told
+    /// twice is claimed twice, and nobody knows which of the two the grant answers.
+    claimed: Option<(Fence, Duration)>,
     pub(crate) heard_at: Time,
     /// What came while it was frozen.
     inbox: Vec<Down>,
@@ -59,12 +64,14 @@ impl Client {
             flaw,
             answers: BTreeMap::new(),
             lease_from: None,
+            hello_at: None,
+            claimed: None,
             heard_at: Time::ZERO,
             inbox: Vec::new(),
         }
     }
 
-    pub(crate) fn own_time(&self, now: Time) -> Duration {
+    fn own_time(&self, now: Time) -> Duration {
         now.0 * self.rate / 100
     }
 
@@ -77,7 +84,8 @@ impl Client {
                 .is_some_and(|from| own.saturating_sub(from) < self.stop)
     }
 
-    pub(crate) fn hello(&self) -> Up {
+    pub(crate) fn hello(&mut self, now: Time) -> Up {
+        self.hello_at = Some(self.own_time(now));
         Up::Hello {
             resume: self.session,
             fence: self.fence,
@@ -121,6 +129,8 @@ impl Client {
         self.fence = None;
         self.given_up = None;
         self.lease_from = None;
+        self.hello_at = None;
+        self.claimed = None;
         self.answers.clear();
         self.inbox.clear();
     }
@@ -182,11 +192,23 @@ impl Client {
             Down::Offered(fence) if Some(fence) <= self.given_up || dice.chance(3) => {
                 out.push(Up::Decline(fence));
             }
-            Down::Offered(fence) => out.push(Up::Claim(fence)),
+            Down::Offered(fence) => {
+                if self.claimed.is_none_or(|(before, _)| before != fence) {
+                    self.claimed = Some((fence, own));
+                }
+                out.push(Up::Claim(fence));
+            }
             Down::OfferEnded => out.push(Up::Acquire),
             // It was given back; that word got lost.
             Down::Yours(fence) if Some(fence) <= self.given_up => out.push(Up::Release(fence)),
-            Down::Yours(fence) => self.fence = Some(fence),
+            Down::Yours(fence) => {
+                if self.fence != Some(fence) {
+                    let claim = self.claimed.filter(|(claimed, _)| *claimed == fence);
+                    let asked_at = claim.map(|(_, at)| at).or(self.hello_at);
+                    self.lease_from = self.lease_from.max(asked_at);
+                }
+                self.fence = Some(fence);
+            }
             Down::Lost(fence) => {
                 self.given_up = self.given_up.max(Some(fence));
                 self.fence = self.fence.filter(|mine| *mine > fence);

@@ -12,6 +12,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use checker::Violation;
 use world::World;
 
 /// A way to build it that is known to be wrong. Each was found by breaking a model of this machine.
@@ -32,6 +33,9 @@ enum Flaw {
     NoFenceCheck,
     /// A release starts the fences from the beginning.
     FenceReset,
+    /// Answers are confirmed to one who has lost the lock and has not been told yet. Not on the
+    /// design's list: this simulation found it.
+    ConfirmToTheLoser,
 }
 
 fn seeds(default: u64) -> u64 {
@@ -47,7 +51,7 @@ fn no_schedule_breaks_a_rule() {
     for seed in 0..seeds(150) {
         let mut world = World::new(seed, Flaw::None);
         if let Err(violation) = world.run() {
-            panic!("seed {seed}: {violation:#?}");
+            panic!("seed {seed}: {violation}");
         }
         for (what, count) in &world.checker.counts {
             *counts.entry(what).or_default() += count;
@@ -78,24 +82,22 @@ fn no_schedule_breaks_a_rule() {
 fn caught(flaw: Flaw) -> &'static str {
     for seed in 0..seeds(2_000) {
         if let Err(violation) = World::new(seed, flaw).run() {
-            println_caught(flaw, seed, &violation);
+            tell(flaw, seed, &violation);
             return violation.rule;
         }
     }
     panic!("{flaw:?} was not caught");
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the counterexample, for who asks with --nocapture"
-)]
-fn println_caught(flaw: Flaw, seed: u64, violation: &checker::Violation) {
-    println!("{flaw:?} is caught at seed {seed}: {violation:?}");
+/// The counterexample, for who asks with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a test may print")]
+fn tell(flaw: Flaw, seed: u64, violation: &Violation) {
+    println!("{flaw:?} is caught at seed {seed}: {violation}");
 }
 
 #[test]
 fn without_a_claim_the_dead_are_made_holders() {
-    assert_eq!(caught(Flaw::NoClaim), "L1");
+    assert!(["L1", "S5"].contains(&caught(Flaw::NoClaim)));
 }
 
 #[test]
@@ -128,10 +130,9 @@ fn a_fence_that_is_reset_comes_twice() {
     assert_eq!(caught(Flaw::FenceReset), "S2");
 }
 
+/// The word of the loss waits for its record to be durable; a confirmation overtook it, and the loser
+/// went on while the next one began.
 #[test]
-fn debug_seed() {
-    let mut world = World::new(1240, Flaw::None);
-    let v = world.run();
-    println!("{v:?}");
-    world.dump();
+fn a_confirmation_to_the_loser_lets_two_clients_edit() {
+    assert_eq!(caught(Flaw::ConfirmToTheLoser), "S5");
 }

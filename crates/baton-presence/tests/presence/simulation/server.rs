@@ -165,7 +165,9 @@ impl Server {
         let event = match up {
             Up::Hello { .. } | Up::Pong => return,
             Up::Answer(n) => {
-                if self.watch.answered(session, n, now) == Answer::Counts {
+                let counts = self.watch.answered(session, n, now) == Answer::Counts;
+                let told = self.watch.confirmed(session) == Some(n);
+                if counts && (told || self.flaw == Flaw::ConfirmToTheLoser) {
                     self.out.push((session, Down::Confirmed(n)));
                 }
                 return;

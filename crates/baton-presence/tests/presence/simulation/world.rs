@@ -224,7 +224,8 @@ impl World {
             return;
         }
         if self.server.log.len() > self.server.durable && self.durable_at.is_none() {
-            let at = self.now + Duration::from_millis(1 + self.dice.below(20));
+            let slow_disk = if self.dice.chance(5) { 500 } else { 20 };
+            let at = self.now + Duration::from_millis(1 + self.dice.below(slow_disk));
             self.durable_at = Some(at);
             self.at(at, Action::Durable);
         }
@@ -278,7 +279,7 @@ impl World {
         self.conns.push(Conn::new(client, &mut self.dice));
         self.clients[client].conn = Some(self.conns.len() - 1);
         self.clients[client].heard_at = self.now;
-        let hello = self.clients[client].hello();
+        let hello = self.clients[client].hello(self.now);
         self.say(client, vec![hello]);
     }
 
@@ -515,21 +516,5 @@ impl std::fmt::Debug for World {
             .field("clients", &self.clients)
             .field("server", &self.server)
             .finish_non_exhaustive()
-    }
-}
-impl World {
-    pub(crate) fn dump(&self) {
-        for (i, c) in self.clients.iter().enumerate() {
-            println!(
-                "{i} {:?} bel {} own {:?}",
-                c,
-                c.believes(self.now),
-                c.own_time(self.now)
-            );
-        }
-        for (p, e) in self.server.log.iter().rev().take(400).rev() {
-            println!("{p} {e:?}");
-        }
-        println!("{:?}", self.server.fold.lock());
     }
 }

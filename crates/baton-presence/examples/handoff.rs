@@ -1,0 +1,187 @@
+//! A handoff without a server: three people, one lock, and time that passes as fast as we like.
+//!
+//! `cargo run -p baton-presence --example handoff`
+
+#![expect(clippy::print_stdout, reason = "an example tells its story")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use baton_presence::{
+    Change, Event, Fold, FoldSettings, Health, LockState, Proposal, SessionId, Standing, Time,
+    Timings, Voice, Watch,
+};
+
+const ANNA: SessionId = SessionId(1);
+const BEN: SessionId = SessionId(2);
+const CARL: SessionId = SessionId(3);
+
+/// What comes from somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Well,
+    /// The browser answers pings; the page answers no beats and claims no offers.
+    Frozen,
+    /// Nothing comes any more, and no connection was closed.
+    Unplugged,
+}
+
+struct Story {
+    fold: Fold,
+    watch: Watch,
+    position: u64,
+    now: Time,
+    bodies: BTreeMap<SessionId, Body>,
+}
+
+impl Story {
+    fn body(&self, session: SessionId) -> Body {
+        self.bodies
+            .get(&session)
+            .copied()
+            .unwrap_or(Body::Unplugged)
+    }
+
+    fn say(&self, what: &str) {
+        println!("{:>7.2} s  {what}", self.now.0.as_secs_f64());
+    }
+
+    fn join(&mut self, session: SessionId) {
+        let (voice, standing) = (Voice::Lock, Standing::Writer);
+        self.bodies.insert(session, Body::Well);
+        self.watch.attached(session, voice, self.now);
+        self.record(Event::Joined {
+            session,
+            voice,
+            standing,
+        });
+    }
+
+    /// Applies a record and tells what followed. Whoever is well claims what it is offered.
+    fn record(&mut self, event: Event) {
+        let mut changes = Vec::new();
+        self.position += 1;
+        self.fold.apply(self.position, &event, &mut changes);
+        self.watch.follow(&self.fold, &changes, self.now);
+        for change in &changes {
+            self.say(&tell(change));
+        }
+        for change in changes {
+            if let Change::Offered { to, fence } = change
+                && self.body(to) == Body::Well
+            {
+                self.record(Event::Claim { session: to, fence });
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            let mut proposals = Vec::new();
+            self.watch
+                .handle_timeout(self.now, &self.fold, &mut proposals);
+            for proposal in proposals {
+                self.carry_out(proposal);
+            }
+        }
+        self.now = until;
+    }
+
+    fn carry_out(&mut self, proposal: Proposal) {
+        match proposal {
+            Proposal::Record(event) => self.record(event),
+            Proposal::Ping { session } => {
+                if self.body(session) != Body::Unplugged {
+                    self.watch.heard(session, self.now);
+                }
+            }
+            Proposal::Beat { session, n } => {
+                if self.body(session) == Body::Well {
+                    self.watch.answered(session, n, self.now);
+                }
+            }
+            Proposal::Health { session, health } => {
+                let looks = if health == Health::Shaky {
+                    "shaky"
+                } else {
+                    "steady"
+                };
+                self.say(&format!("{} looks {looks}", name(session)));
+            }
+            Proposal::Dead { session } => {
+                self.say(&format!("{}'s connection is closed", name(session)));
+                self.watch.detached(session, self.now);
+                self.record(Event::Disconnected { session });
+            }
+        }
+    }
+}
+
+fn name(session: SessionId) -> &'static str {
+    match session {
+        ANNA => "Anna",
+        BEN => "Ben",
+        _ => "Carl",
+    }
+}
+
+fn tell(change: &Change) -> String {
+    match *change {
+        Change::Joined { session } => format!("{} is here", name(session)),
+        Change::Gone { session } => format!("{} is gone", name(session)),
+        Change::Lost { session } => format!("{} is offline", name(session)),
+        Change::Back { session } => format!("{} is back", name(session)),
+        Change::Detached { session } => format!("{} has no connection", name(session)),
+        Change::Queued { session } => format!("{} waits for the lock", name(session)),
+        Change::Offered { to, fence } => {
+            format!("the lock is offered to {}, fence {fence}", name(to))
+        }
+        Change::OfferEnded { to, why, .. } => format!("{}'s offer ends: {why:?}", name(to)),
+        Change::Granted { to, .. } => format!("{} HOLDS THE LOCK", name(to)),
+        Change::Released { by, .. } => format!("{} gives it back", name(by)),
+        Change::LockLost { by, why, .. } => format!("{} loses it: {why:?}", name(by)),
+        Change::Freed => "the lock is free".to_owned(),
+        ref other => format!("{other:?}"),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut story = Story {
+        fold: Fold::new(FoldSettings::default()),
+        watch: Watch::new(Timings::default())?,
+        position: 0,
+        now: Time::ZERO,
+        bodies: BTreeMap::new(),
+    };
+    for session in [ANNA, BEN, CARL] {
+        story.join(session);
+    }
+    story.record(Event::Acquire { session: ANNA });
+    story.pass(Duration::from_secs(20));
+
+    println!("\n  Carl would like the lock; Anna's tab is frozen by her browser.");
+    story.record(Event::Acquire { session: CARL });
+    story.bodies.insert(ANNA, Body::Frozen);
+    story.pass(Duration::from_secs(12));
+
+    println!("\n  Anna's tab wakes up.");
+    story.bodies.insert(ANNA, Body::Well);
+    story.pass(Duration::from_secs(6));
+
+    println!(
+        "\n  Carl's cable is pulled, and Anna's tab froze a moment before. Nobody had queued."
+    );
+    story.bodies.insert(ANNA, Body::Frozen);
+    story.pass(Duration::from_secs(3));
+    story.bodies.insert(CARL, Body::Unplugged);
+    story.pass(Duration::from_secs(45));
+
+    println!("\n  Ben is done.");
+    if let LockState::Held { by, fence } = story.fold.lock().state() {
+        story.record(Event::Release { session: by, fence });
+    }
+    Ok(())
+}
