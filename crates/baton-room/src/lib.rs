@@ -1,4 +1,51 @@
-//! Skeleton.
+//! One collaborative document as a deterministic machine over an ordered log of records.
+//!
+//! Here the two halves meet: documents ([`baton_sync`]) and presence with the edit lock ([`baton_presence`]). Everything
+//! that must be agreed on about a document is a [`Record`] at a position of its log. A [`Room`] takes what clients say,
+//! proposes records, and applies each when it has its position; who held the lock when an edit came is therefore a
+//! question about positions, never about clocks. The same records make the same room: after a restart, on another
+//! machine, in a simulation.
+//!
+//! A room has no clock, no task, no socket and no disk. Its caller feeds it messages and time, appends its proposals to
+//! a log, tells it what became durable, and carries out its outputs:
+//!
+//! ```
+//! use baton_presence::{FoldSettings, Time, Timings};
+//! use baton_room::{ConnectionId, Incoming, Kind, Outgoing, Output, ResumeToken, Room, RoomOptions};
+//! use bytes::Bytes;
+//!
+//! let now = Time::ZERO;
+//! let mut room = Room::open(RoomOptions::default(), None, &[], now)?;
+//! let (ada, bob) = (ConnectionId(1), ConnectionId(2));
+//! room.connect(ada);
+//! room.connect(bob);
+//!
+//! // Ada writes "hi" into the text "t".
+//! let edit = Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00");
+//! let token = ResumeToken::new([7; 16]); // 128 random bits in real life
+//! room.receive(ada, Incoming::Sync(Kind::Update, edit.clone()), token, now);
+//!
+//! // Whatever it proposes gets a position: here simply the next number.
+//! let mut log = Vec::new();
+//! while let Some(proposal) = room.next_proposal() {
+//!     log.push(proposal.record.encode()?);
+//!     room.commit(log.len() as u64, proposal, now)?;
+//! }
+//!
+//! // Bob is sent the very bytes that came.
+//! let mut outputs = std::iter::from_fn(|| room.next_output());
+//! assert!(outputs.any(|output| {
+//!     output == Output::Broadcast { except: Some(ada), message: Outgoing::Update(edit.clone()) }
+//! }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Map
+//! - `record`: the vocabulary of the log, and its encoding
+//! - `state`: what the log makes true (replicated, deterministic); `parks`: edits set aside
+//! - `room`: one open document and the connections in it; `receive`: what a client says; `announce`: what people are told
+//! - `output`: messages in and out, by meaning and not by wire; `token`: resume tokens
+
 mod announce;
 mod output;
 mod parks;
@@ -7,6 +54,7 @@ mod record;
 mod room;
 mod state;
 mod token;
+
 pub use baton_sync::handshake::Kind;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output};
 pub use parks::{Park, ParkFull, ParkLimits, ParkReason};

@@ -22,7 +22,7 @@ use crate::record::Record;
 use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
 use crate::token::ResumeToken;
 
-/// What a room is set up with.
+/// What a room is set up with. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
 pub struct RoomOptions {
     /// Clocks of heartbeats and lock; validated by the caller.
@@ -35,6 +35,21 @@ pub struct RoomOptions {
     pub handshake: HandshakeLimits,
     /// Caps on parks.
     pub parks: ParkLimits,
+}
+
+impl Default for RoomOptions {
+    fn default() -> Self {
+        Self {
+            timings: Timings::default(),
+            fold: FoldSettings {
+                epoch: 1,
+                ..FoldSettings::default()
+            },
+            awareness: AwarenessLimits::default(),
+            handshake: HandshakeLimits::default(),
+            parks: ParkLimits::default(),
+        }
+    }
 }
 
 /// How a connection ended.

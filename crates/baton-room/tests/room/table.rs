@@ -1,0 +1,375 @@
+//! A room with a log in memory, a disk that is as slow as the story wants, and clients that keep what they are sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use baton_presence::Time;
+use baton_room::{
+    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, ResumeToken, Room,
+    RoomOptions,
+};
+use baton_sync::channel::{ClientMessage, Fence, Resume, ServerMessage, User};
+use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
+use baton_sync::document::{Document, DocumentOptions};
+use baton_sync::{ClientId, StateVector};
+use bytes::Bytes;
+
+/// What a client saw of its connection.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    Message(Outgoing),
+    Ping,
+    Closed(Ending),
+}
+
+/// A story's table: the room, its log, its disk, its people.
+pub(crate) struct Table {
+    pub(crate) options: RoomOptions,
+    pub(crate) room: Room,
+    pub(crate) now: Time,
+    log: Vec<(u64, Bytes)>,
+    snapshot: Option<(u64, Bytes)>,
+    disk: Disk,
+    seen: BTreeMap<ConnectionId, Vec<Seen>>,
+    connections: u64,
+    frozen: Option<ConnectionId>,
+}
+
+/// Whether what is appended is durable at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Quick,
+    Stalled,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self::with(RoomOptions::default())
+    }
+
+    pub(crate) fn with(options: RoomOptions) -> Self {
+        let now = Time::ZERO;
+        Self {
+            room: Room::open(options.clone(), None, &[], now).unwrap(),
+            options,
+            now,
+            log: Vec::new(),
+            snapshot: None,
+            disk: Disk::Quick,
+            seen: BTreeMap::new(),
+            connections: 0,
+            frozen: None,
+        }
+    }
+
+    pub(crate) fn disk(&mut self, disk: Disk) {
+        self.disk = disk;
+        self.settle();
+    }
+
+    /// The server is killed and starts again; what was not durable yet is lost, or not, as the disk was.
+    pub(crate) fn restart(&mut self) {
+        let tail: Vec<_> = self.log.clone();
+        self.room =
+            Room::open(self.options.clone(), self.snapshot.clone(), &tail, self.now).unwrap();
+        self.seen.clear();
+        self.settle();
+    }
+
+    /// Everything in the log.
+    pub(crate) fn records(&self) -> Vec<(u64, Bytes)> {
+        self.log.clone()
+    }
+
+    /// A snapshot takes the place of all records.
+    pub(crate) fn compact(&mut self) {
+        self.snapshot = Some((self.room.position(), self.room.snapshot().unwrap()));
+        self.log.clear();
+    }
+
+    pub(crate) fn connect(&mut self) -> ConnectionId {
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        self.seen.insert(id, Vec::new());
+        self.room.connect(id);
+        self.settle();
+        id
+    }
+
+    pub(crate) fn receive(&mut self, from: ConnectionId, message: Incoming<'_>) {
+        let mut random = [0; 16];
+        random[..8].copy_from_slice(&from.0.to_le_bytes());
+        self.room
+            .receive(from, message, ResumeToken::new(random), self.now);
+        self.settle();
+    }
+
+    pub(crate) fn say(&mut self, from: ConnectionId, message: &ClientMessage) {
+        self.receive(from, Incoming::Channel(&message.encode()));
+    }
+
+    /// From now on it answers pings, but no beats.
+    pub(crate) fn freeze(&mut self, who: ConnectionId) {
+        self.frozen = Some(who);
+    }
+
+    pub(crate) fn leave(&mut self, who: ConnectionId, how: Departure) {
+        self.room.disconnect(who, how, self.now);
+        self.settle();
+    }
+
+    /// Lets time pass, deadline by deadline. Whoever is in `alive` answers beats and pings at once.
+    pub(crate) fn pass(&mut self, time: Duration, alive: &[ConnectionId]) {
+        let end = self.now + time;
+        while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.room.handle_timeout(self.now);
+            self.settle();
+            for id in alive {
+                self.answer(*id);
+            }
+        }
+        self.now = end;
+    }
+
+    fn answer(&mut self, id: ConnectionId) {
+        for seen in self.seen.get(&id).cloned().unwrap_or_default() {
+            if seen == Seen::Ping {
+                self.room.heard(id, self.now);
+            }
+            if let Seen::Message(Outgoing::Channel(message)) = seen
+                && let ServerMessage::Beat { n, .. } = *message
+                && self.frozen != Some(id)
+            {
+                let answer = ClientMessage::Answer {
+                    n,
+                    visible: true,
+                    idle_ms: 0,
+                };
+                self.say(id, &answer);
+            }
+        }
+        let beat = |seen: &Seen| match seen {
+            Seen::Message(Outgoing::Channel(message)) => {
+                matches!(**message, ServerMessage::Beat { .. })
+            }
+            Seen::Ping => true,
+            _ => false,
+        };
+        if let Some(inbox) = self.seen.get_mut(&id) {
+            inbox.retain(|seen| !beat(seen));
+        }
+    }
+
+    /// Everything that a client was sent since it last looked.
+    pub(crate) fn look(&mut self, who: ConnectionId) -> Vec<Seen> {
+        self.seen
+            .get_mut(&who)
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// What a client was told over the channel since it last looked.
+    pub(crate) fn told(&mut self, who: ConnectionId) -> Vec<ServerMessage> {
+        self.look(who)
+            .into_iter()
+            .filter_map(|seen| match seen {
+                Seen::Message(Outgoing::Channel(message)) => Some((*message).clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn settle(&mut self) {
+        self.sequence();
+        if self.disk == Disk::Quick {
+            self.room.durable(self.room.position(), self.now);
+            // What is told may end a connection, and that is a record again.
+            self.sequence();
+            self.room.durable(self.room.position(), self.now);
+        }
+        while let Some(output) = self.room.next_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn sequence(&mut self) {
+        while let Some(proposal) = self.room.next_proposal() {
+            let position = self.room.position() + 1;
+            self.log.push((position, proposal.record.encode().unwrap()));
+            self.room.commit(position, proposal, self.now).unwrap();
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { to, message } => self.put(to, Seen::Message(message)),
+            Output::Multicast { to, message } => {
+                for id in to {
+                    self.put(id, Seen::Message(message.clone()));
+                }
+            }
+            Output::Broadcast { except, message } => {
+                let all: Vec<_> = self.seen.keys().copied().collect();
+                for id in all.into_iter().filter(|id| Some(*id) != except) {
+                    self.put(id, Seen::Message(message.clone()));
+                }
+            }
+            Output::Ping { to } => self.put(to, Seen::Ping),
+            Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),
+        }
+    }
+
+    fn put(&mut self, to: ConnectionId, seen: Seen) {
+        if let Some(inbox) = self.seen.get_mut(&to) {
+            inbox.push(seen);
+        }
+    }
+
+    /// The text of the server's document.
+    pub(crate) fn text(&self) -> String {
+        text(self.room.document())
+    }
+}
+
+/// Somebody who speaks the lock protocol.
+pub(crate) struct Peer {
+    pub(crate) id: ConnectionId,
+    pub(crate) session: u64,
+    pub(crate) token: String,
+    pub(crate) resumed: bool,
+    pub(crate) document: Document,
+}
+
+impl Peer {
+    pub(crate) fn join(table: &mut Table, name: &str, client: u64) -> Self {
+        Self::hello(table, name, client, None, None)
+    }
+
+    pub(crate) fn resume(self, table: &mut Table, fence: Option<Fence>) -> Self {
+        let resume = Resume {
+            session: self.session,
+            token: self.token.clone(),
+        };
+        let mut back = Self::hello(table, "back", 9, Some(resume), fence);
+        back.document = self.document;
+        back
+    }
+
+    pub(crate) fn hello(
+        table: &mut Table,
+        name: &str,
+        client: u64,
+        resume: Option<Resume>,
+        fence: Option<Fence>,
+    ) -> Self {
+        let id = table.connect();
+        let hello = ClientMessage::Hello {
+            version: 1,
+            resume,
+            epoch: None,
+            fence,
+            user: User {
+                name: name.to_owned(),
+                color: String::new(),
+            },
+            client: None,
+            observer: false,
+        };
+        table.say(id, &hello);
+        let mut peer = Self {
+            id,
+            session: 0,
+            token: String::new(),
+            resumed: false,
+            document: Document::new(&DocumentOptions {
+                client: ClientId::new(client).unwrap(),
+            }),
+        };
+        for seen in table.seen.get(&id).cloned().unwrap_or_default() {
+            if let Seen::Message(Outgoing::Channel(message)) = seen
+                && let ServerMessage::Welcome {
+                    session,
+                    token,
+                    resumed,
+                    ..
+                } = (*message).clone()
+            {
+                (peer.session, peer.token, peer.resumed) = (session, token, resumed);
+            }
+        }
+        peer.sync(table);
+        peer
+    }
+
+    /// Asks for what it lacks, as every client does when it opens.
+    pub(crate) fn sync(&mut self, table: &mut Table) {
+        let vector = self.document.state().vector().encode();
+        table.receive(self.id, Incoming::Step1(&vector));
+    }
+
+    /// Takes in the updates that it was sent.
+    pub(crate) fn take(&mut self, table: &mut Table) {
+        let inbox = table.seen.get(&self.id).cloned().unwrap_or_default();
+        for seen in inbox {
+            if let Seen::Message(Outgoing::Step2(update) | Outgoing::Update(update)) = seen {
+                self.document.apply(&update).unwrap();
+            }
+        }
+    }
+
+    /// Types at the end of the text, and sends it.
+    pub(crate) fn types(&mut self, table: &mut Table, what: &str) -> Bytes {
+        let update = insert(&mut self.document, what);
+        table.receive(self.id, Incoming::Sync(Kind::Update, update.clone()));
+        update
+    }
+
+    /// Sends everything that it has, as in an answer to a Step1.
+    pub(crate) fn sends_all(&mut self, table: &mut Table) {
+        let all = self.document.diff(&StateVector::new()).unwrap();
+        table.receive(self.id, Incoming::Sync(Kind::Step2, all));
+    }
+
+    pub(crate) fn says(&self, table: &mut Table, message: &ClientMessage) {
+        table.say(self.id, message);
+    }
+
+    /// Asks for the lock and claims what it is offered.
+    pub(crate) fn takes_the_lock(&self, table: &mut Table) -> Fence {
+        table.look(self.id);
+        self.says(table, &ClientMessage::Acquire { nonce: 1 });
+        let fence = offered(&table.told(self.id)).unwrap();
+        self.says(table, &ClientMessage::Claim { fence });
+        assert!(
+            table
+                .told(self.id)
+                .contains(&ServerMessage::Granted { fence })
+        );
+        fence
+    }
+}
+
+/// The fence that was offered.
+pub(crate) fn offered(told: &[ServerMessage]) -> Option<Fence> {
+    told.iter().find_map(|message| match message {
+        ServerMessage::Offer { fence, .. } => Some(*fence),
+        _ => None,
+    })
+}
+
+pub(crate) fn insert(document: &mut Document, what: &str) -> Bytes {
+    let (_, update) = document
+        .transact(|txn| {
+            let text = txn.get_or_insert_text("t");
+            let end = text.len(txn);
+            text.insert(txn, end, what);
+        })
+        .unwrap();
+    update.unwrap()
+}
+
+pub(crate) fn text(document: &Document) -> String {
+    let read = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
+    read.unwrap().unwrap_or_default()
+}
