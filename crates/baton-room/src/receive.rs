@@ -51,7 +51,7 @@ impl Room {
         }
         match message {
             Incoming::Step1(vector) => self.answer(connection, vector, now),
-            Incoming::Sync(kind, update) => self.update(connection, kind, update, now),
+            Incoming::Sync(kind, update) => self.update(connection, kind, &update, now),
             Incoming::Awareness(payload) => self.aware(connection, payload, now),
             Incoming::QueryAwareness => self.send_awareness(connection),
             Incoming::Channel(payload) => self.channel(connection, payload, now),
@@ -235,7 +235,7 @@ impl Room {
         }
     }
 
-    fn update(&mut self, connection: ConnectionId, kind: Kind, update: Bytes, now: Time) {
+    fn update(&mut self, connection: ConnectionId, kind: Kind, update: &Bytes, now: Time) {
         let refused = self.is_refused(connection);
         let session = self.session_of(connection);
         let Some(here) = self.connections.get_mut(&connection) else {
@@ -256,7 +256,7 @@ impl Room {
         if here.handshake.is_incomplete() {
             self.aside.insert(connection);
         }
-        self.follow_verdict(connection, verdict, Some(&update), now);
+        self.follow_verdict(connection, verdict, Some(update), now);
         if turned_incomplete {
             let message = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
             self.complain(connection, ErrorCode::Incomplete, message.to_owned(), true);

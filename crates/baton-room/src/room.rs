@@ -161,7 +161,7 @@ impl Room {
     /// The store holds what cannot be read; nothing was changed, and the document must not be served.
     pub fn open(
         options: RoomOptions,
-        snapshot: Option<(u64, Bytes)>,
+        snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
         now: Time,
     ) -> Result<Self, LoadError> {

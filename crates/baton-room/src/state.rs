@@ -126,12 +126,12 @@ impl State {
     /// Opens from what is stored: a snapshot (with its position) and the records after it.
     pub(crate) fn load(
         settings: FoldSettings,
-        snapshot: Option<(u64, Bytes)>,
+        snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
     ) -> Result<Self, LoadError> {
         let mut quarantine = BTreeSet::new();
         loop {
-            let mut state = Self::restore(settings, snapshot.clone())?;
+            let mut state = Self::restore(settings, snapshot)?;
             state.quarantine.clone_from(&quarantine);
             match state.replay(tail)? {
                 None => return Ok(state),
@@ -143,8 +143,8 @@ impl State {
         }
     }
 
-    fn restore(settings: FoldSettings, snapshot: Option<(u64, Bytes)>) -> Result<Self, LoadError> {
-        let Some((position, bytes)) = snapshot else {
+    fn restore(settings: FoldSettings, snapshot: Option<&(u64, Bytes)>) -> Result<Self, LoadError> {
+        let Some(&(position, ref bytes)) = snapshot else {
             return Ok(Self {
                 position: 0,
                 document: Document::new(&OWN),

@@ -220,9 +220,7 @@ impl Hosted {
             return;
         }
         tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-        if let Err(error) = inner.compact() {
-            tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
-        }
+        inner.compact(&self.name);
     }
 
     /// Writes a snapshot when enough has been appended since the last one.
@@ -235,9 +233,7 @@ impl Hosted {
         if inner.log.tail_bytes() < due {
             return;
         }
-        if let Err(error) = inner.compact() {
-            tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
-        }
+        inner.compact(&self.name);
     }
 
     /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
@@ -253,12 +249,10 @@ impl Hosted {
         if !idle || !inner.is_stored() {
             return false;
         }
-        if inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
-            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS
-        {
-            if let Err(error) = inner.compact() {
-                tracing::warn!(document = %self.name, %error, "no snapshot could be made; the log keeps all records");
-            }
+        let long = inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
+            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
+        if long {
+            inner.compact(&self.name);
         }
         *guard = None;
         true
@@ -368,7 +362,14 @@ impl Inner {
         self.log.durable() == self.log.last()
     }
 
-    fn compact(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+    /// Stores a snapshot. A failure costs nothing but space: the log keeps all records.
+    fn compact(&mut self, name: &str) {
+        if let Err(error) = self.try_compact() {
+            tracing::warn!(document = name, error, "no snapshot could be made");
+        }
+    }
+
+    fn try_compact(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         let snapshot = self.room.snapshot()?;
         self.snapshot_bytes = snapshot.len() as u64;
         self.log

@@ -20,10 +20,10 @@
 //! ```
 //!
 //! # Map
-//! A staircase, one step a file, no arrow back up: `main` → [`http`] (routes, upgrade) → [`socket`] (frames) →
-//! [`session`] (one connection's seat) → [`registry`] (which documents are in memory) → [`driver`] (a document's task) →
-//! [`hosted`] (room, log and queues of one document behind one lock). Leaves: [`config`], [`limits`], [`outbox`],
-//! [`wire`], [`close`], [`clock`], [`page`].
+//! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
+//! `session` (one connection's seat) → `registry` (which documents are in memory) → `driver` (a document's task) →
+//! `hosted` (room, log and queues of one document behind one lock). Leaves: `config`, `limits`, `outbox`,
+//! `wire`, [`close`], `clock`, `page`.
 
 mod clock;
 pub mod close;
@@ -105,7 +105,6 @@ impl Server {
     /// All routes: the page, `/ws/{document}`, `/healthz` and `/readyz`.
     ///
     /// To count connections by address, serve it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
-    #[must_use]
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.app))
     }

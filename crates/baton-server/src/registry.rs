@@ -110,7 +110,7 @@ impl Registry {
                 .into_iter()
                 .map(|(at, bytes)| (at.get(), bytes))
                 .collect();
-            let room = Room::open(options, snapshot, &tail, clock.now())?;
+            let room = Room::open(options, snapshot.as_ref(), &tail, clock.now())?;
             Ok::<_, OpenError>((log, room))
         });
         let (log, room) = match loading.await {

@@ -229,7 +229,7 @@ impl Handshake {
         match kind {
             Kind::Update if self.missing.is_none() => self.ask(),
             Kind::Update => {
-                self.lack(missing);
+                self.lack(&missing);
                 self.keep(number, kind, update);
                 Verdict::Wait
             }
@@ -349,7 +349,7 @@ impl Handshake {
         }
     }
 
-    fn lack(&mut self, missing: StateVector) {
+    fn lack(&mut self, missing: &StateVector) {
         let known = self.missing.get_or_insert_default();
         for (client, clock) in missing.iter() {
             known.raise(client, clock);

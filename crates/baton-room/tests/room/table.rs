@@ -70,8 +70,13 @@ impl Table {
     /// The server is killed and starts again; what was not durable yet is lost, or not, as the disk was.
     pub(crate) fn restart(&mut self) {
         let tail: Vec<_> = self.log.clone();
-        self.room =
-            Room::open(self.options.clone(), self.snapshot.clone(), &tail, self.now).unwrap();
+        self.room = Room::open(
+            self.options.clone(),
+            self.snapshot.as_ref(),
+            &tail,
+            self.now,
+        )
+        .unwrap();
         self.seen.clear();
         self.settle();
     }
