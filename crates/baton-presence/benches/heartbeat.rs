@@ -1,0 +1,134 @@
+//! What a heartbeat costs when a million peers are watched at once: hearing somebody, an accepted
+//! answer, and the timeouts with everything that they send.
+//!
+//! `cargo bench -p baton-presence`
+//!
+//! After each measurement the capacities of the watch must be what they were before it: nothing that
+//! could allocate did.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use baton_presence::{
+    Fold, FoldSettings, Proposal, SessionId, Time, Timings, Voice, Watch, WatchLoad,
+};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const PEERS: u64 = 1_000_000;
+
+/// How often the driver of the bench looks at the clock.
+const STEP: Duration = Duration::from_millis(10);
+
+struct Crowd {
+    watch: Watch,
+    fold: Fold,
+    now: Time,
+    out: Vec<Proposal>,
+    /// Any permutation does; neighbours should not be neighbours in memory.
+    next: u64,
+}
+
+impl Crowd {
+    /// Half of them speak the lock protocol. Runs until every deadline has come up.
+    fn new() -> Self {
+        let mut crowd = Self {
+            watch: Watch::new(Timings::default()).expect("the defaults fit"),
+            fold: Fold::new(FoldSettings::default()),
+            now: Time::ZERO,
+            out: Vec::with_capacity(200_000),
+            next: 0,
+        };
+        for id in 0..PEERS {
+            let voice = if id % 2 == 0 {
+                Voice::Lock
+            } else {
+                Voice::Stock
+            };
+            crowd.watch.attached(SessionId(id), voice, crowd.now);
+        }
+        for _ in 0..2_000 {
+            crowd.step();
+        }
+        crowd
+    }
+
+    fn someone(&mut self) -> SessionId {
+        self.next = (self.next + 611_953) % PEERS;
+        SessionId(self.next)
+    }
+
+    /// One look at the clock: pings are answered, beats too. Returns how many heartbeats that were.
+    fn step(&mut self) -> u64 {
+        self.now = self.now + STEP;
+        self.out.clear();
+        self.watch
+            .handle_timeout(self.now, &self.fold, &mut self.out);
+        for proposal in &self.out {
+            match *proposal {
+                Proposal::Ping { session } => self.watch.heard(session, self.now),
+                Proposal::Beat { session, n } => {
+                    black_box(self.watch.answered(session, n, self.now));
+                }
+                ref other => unreachable!("all are well: {other:?}"),
+            }
+        }
+        self.out.len() as u64
+    }
+
+    fn capacities(&self) -> (usize, usize) {
+        let load: WatchLoad = self.watch.load();
+        assert!(load.deadlines <= load.deadline_capacity);
+        (load.session_capacity, load.deadline_capacity)
+    }
+}
+
+fn heartbeats(criterion: &mut Criterion) {
+    let mut crowd = Crowd::new();
+    let before = crowd.capacities();
+    let mut group = criterion.benchmark_group("a million peers");
+    group.sample_size(20);
+
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("heard", |bencher| {
+        bencher.iter(|| {
+            let session = crowd.someone();
+            crowd.watch.heard(black_box(session), crowd.now);
+        });
+    });
+
+    group.bench_function("answered, refused as stale", |bencher| {
+        bencher.iter(|| {
+            let session = crowd.someone();
+            black_box(crowd.watch.answered(session, 1, crowd.now))
+        });
+    });
+
+    // A ping or a beat due, sent and answered: deadline up, look, next deadline armed, answer taken.
+    group.bench_function("heartbeat, there and back", |bencher| {
+        bencher.iter_custom(|wanted| {
+            let (mut done, mut took) = (0, Duration::ZERO);
+            while done < wanted {
+                let start = started();
+                done += crowd.step();
+                took += start.elapsed();
+            }
+            // More may have been done than was wanted; what is reported is the cost of `wanted`.
+            took.mul_f64(wanted as f64 / done as f64)
+        });
+    });
+    group.finish();
+    assert_eq!(crowd.capacities(), before, "a heartbeat must not allocate");
+    let load = crowd.watch.load();
+    eprintln!("after the measurements: {load:?}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the crate knows no clock; its bench must"
+)]
+fn started() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+criterion_group!(benches, heartbeats);
+criterion_main!(benches);
