@@ -180,14 +180,16 @@ fn deny(place: &Place) -> Result<Tally, Trouble> {
 }
 
 fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
+    // Some of them start the program itself, which a test run alone does not build.
+    let binary = server(place)?;
     let flags = ["--workspace", "--locked", "--no-fail-fast"];
-    if on_path("cargo-nextest").is_some() {
-        let mut command = place.cargo(["nextest", "run"]);
-        run::count(command.args(flags), Runner::Nextest)
+    let (mut command, runner) = if on_path("cargo-nextest").is_some() {
+        (place.cargo(["nextest", "run"]), Runner::Nextest)
     } else {
-        let mut command = place.cargo(["test", "--lib", "--bins", "--tests", "--examples"]);
-        run::count(command.args(flags), Runner::Libtest)
-    }
+        let targets = ["test", "--lib", "--bins", "--tests", "--examples"];
+        (place.cargo(targets), Runner::Libtest)
+    };
+    run::count(command.args(flags).env("BATON_BIN", binary), runner)
 }
 
 fn doctests(place: &Place) -> Result<Tally, Trouble> {
