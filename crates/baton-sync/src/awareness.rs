@@ -240,18 +240,18 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
                 });
             }
         }
-        self.introduce(owner, &statements, now);
+        let opening = self.introduce(owner, &statements, now);
 
         let mut applied = Applied::default();
         let (mut changed, mut asked) = (BTreeSet::new(), BTreeSet::new());
         for statement in &statements {
             let step = self.judge(owner, statement);
             let own = self.is_own(owner, statement.client);
-            if matches!(step, Step::Ask) || (matches!(step, Step::Introduce) && own) {
+            if matches!(step, Step::Ask) {
                 asked.insert(statement.client);
             }
             match step {
-                Step::Accept | Step::Introduce => {
+                Step::Accept => {
                     if self.accept(owner, statement, now) {
                         changed.insert(statement.client);
                     }
@@ -267,6 +267,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
                 Step::Refuse => applied.refused += 1,
             }
         }
+        asked.extend(opening.filter(|own| self.owns(owner, *own)));
         applied.broadcast = self.encode_some(&changed);
         applied.answer = self.encode_removals(&asked);
         self.forget();
@@ -292,21 +293,11 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             if self.bury(client) {
                 gone.insert(client);
             }
-            let Some(entry) = self.entries.get_mut(&client) else {
-                continue;
-            };
-            entry.owner = None;
-            let Some((heir, clock)) = entry.contender.take() else {
-                continue;
-            };
-            if let Some(record) = self.owners.get_mut(&heir) {
-                record.entries.insert(client);
-                entry.owner = Some(heir);
-                // At an equal clock the broadcast says it already.
-                if clock > entry.clock {
-                    let removal = (client, clock, None);
-                    answers.push((heir, payload::encode(&[removal])));
-                }
+            if let Some(entry) = self.entries.get_mut(&client) {
+                entry.owner = None;
+            }
+            if let Some((heir, clock)) = self.inherit(client) {
+                answers.push((heir, payload::encode(&[(client, clock, None)])));
             }
         }
         let broadcast = self.encode_removals(&gone);
@@ -325,7 +316,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         for client in &record.entries {
             if let Some(entry) = self.entries.get_mut(client) {
                 entry.owner = Some(new);
-                entry.contender = entry.contender.filter(|(heir, _)| *heir != new);
+                entry.contenders.retain(|(other, _)| *other != new);
             }
         }
         let successor = self.owners.entry(new).or_default();

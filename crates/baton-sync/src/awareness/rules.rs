@@ -11,8 +11,6 @@ use crate::ClientId;
 pub(super) enum Step {
     /// Newer, from who may say so.
     Accept,
-    /// As `Accept`, of an id that is not known yet.
-    Introduce,
     /// The same entry, now owned by who truly has it.
     Take,
     /// At a clock that is known to be past: the sender must raise it.
@@ -24,40 +22,40 @@ pub(super) enum Step {
 }
 
 impl<O: Copy + Eq + Ord> Awareness<O> {
-    /// Notes that the connection speaks, the id that it opens with, and whether that one was here
-    /// before.
-    pub(super) fn introduce(&mut self, owner: O, statements: &[Statement<'_>], now: Stamp) {
+    /// Notes that the connection speaks, and whether the client at its other end was here before. If
+    /// this is its opening, the id that it shows as its own.
+    pub(super) fn introduce(
+        &mut self,
+        owner: O,
+        statements: &[Statement<'_>],
+        now: Stamp,
+    ) -> Option<ClientId> {
         let record = self.owners.entry(owner).or_default();
         let first = !record.spoke;
         record.spoke |= !statements.is_empty();
         let ([only], true) = (statements, first) else {
-            return;
+            return None;
         };
-        if only.state.is_none() {
-            return;
-        }
+        only.state?;
         let own = *record.own.get_or_insert(only.client);
         if own == only.client && self.was_here(own) {
             let since = self.rejoins.map_or(now, |(since, _)| since);
             self.rejoins = Some((since, now));
         }
+        (own == only.client).then_some(own)
     }
 
     /// Whether a client is known other than by hearsay.
     fn was_here(&self, client: ClientId) -> bool {
-        self.entries.get(&client).is_some_and(|entry| {
-            entry.state.is_none() || entry.owner.is_some_and(|owner| self.is_own(owner, client))
-        })
+        let entry = self.entries.get(&client);
+        entry.is_some_and(|entry| entry.seen || entry.state.is_none())
     }
 
     pub(super) fn judge(&self, owner: O, statement: &Statement<'_>) -> Step {
         let Some(entry) = self.entries.get(&statement.client) else {
             return match statement.state {
                 None => Step::Ignore,
-                Some(state) => match self.admit(owner, statement, state, None) {
-                    Step::Accept => Step::Introduce,
-                    step => step,
-                },
+                Some(state) => self.admit(owner, statement, state, None),
             };
         };
         let mine = entry.owner == Some(owner);
@@ -111,6 +109,12 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         } else {
             Step::Accept
         }
+    }
+
+    /// Whether the entry of this id is the connection's.
+    pub(super) fn owns(&self, owner: O, client: ClientId) -> bool {
+        let entry = self.entries.get(&client);
+        entry.is_some_and(|entry| entry.owner == Some(owner))
     }
 
     /// Whether the connection has shown this id as its own.

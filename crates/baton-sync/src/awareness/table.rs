@@ -11,6 +11,9 @@ use super::payload::{self, Statement};
 use super::{Awareness, STRANGERS_CLOCK_END, Stamp};
 use crate::ClientId;
 
+/// How many connections at most are remembered to contend for one id.
+const CONTENDERS: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Entry<O> {
     pub(super) clock: u64,
@@ -22,8 +25,11 @@ pub(super) struct Entry<O> {
     pub(super) stamp: Stamp,
     /// When the owner was asked to state it again, if it has not done so since.
     pub(super) asked: Option<Stamp>,
-    /// A connection that says this id is its own while another live one has it, and its clock.
-    pub(super) contender: Option<(O, u64)>,
+    /// Connections that say this id is their own while another live one has it, with the clocks that
+    /// they stated, the newest last.
+    pub(super) contenders: Vec<(O, u64)>,
+    /// Whether a connection of the client itself ever had it.
+    pub(super) seen: bool,
     /// Place among the tombstones.
     pub(super) buried: u64,
 }
@@ -41,9 +47,11 @@ pub(super) struct Owner {
 impl<O: Copy + Eq + Ord> Awareness<O> {
     /// Makes the connection the owner of an entry that is there.
     pub(super) fn take(&mut self, owner: O, client: ClientId) {
+        let own = self.is_own(owner, client);
         let Some(entry) = self.entries.get_mut(&client) else {
             return;
         };
+        entry.seen |= own;
         let before = entry.owner.replace(owner);
         if let Some(record) = before.and_then(|other| self.owners.get_mut(&other)) {
             record.entries.remove(&client);
@@ -61,7 +69,11 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             && let Some(entry) = self.entries.get_mut(&statement.client)
             && entry.owner != Some(owner)
         {
-            entry.contender = Some((owner, statement.clock));
+            entry.contenders.retain(|(other, _)| *other != owner);
+            if entry.contenders.len() == CONTENDERS {
+                entry.contenders.remove(0);
+            }
+            entry.contenders.push((owner, statement.clock));
         }
     }
 
@@ -83,7 +95,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             owner: None,
             stamp: now,
             asked: None,
-            contender: None,
+            contenders: Vec::new(),
+            seen: false,
             buried: 0,
         });
         entry.clock = statement.clock;
@@ -99,6 +112,20 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         self.take(owner, client);
         true
+    }
+
+    /// Gives an entry without an owner to the newest connection that contended for it, if one is left,
+    /// and says at which clock that one is to be asked to speak up.
+    pub(super) fn inherit(&mut self, client: ClientId) -> Option<(O, u64)> {
+        let entry = self.entries.get_mut(&client)?;
+        loop {
+            let (heir, clock) = entry.contenders.pop()?;
+            if let Some(record) = self.owners.get_mut(&heir) {
+                record.entries.insert(client);
+                entry.owner = Some(heir);
+                return Some((heir, clock.max(entry.clock)));
+            }
+        }
     }
 
     /// Turns an entry into a tombstone; whether it had a state.
