@@ -11,6 +11,9 @@ mod server;
 mod world;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use baton_presence::Timings;
 
 use checker::Violation;
 use world::World;
@@ -47,9 +50,26 @@ fn seeds(default: u64) -> u64 {
 
 #[test]
 fn no_schedule_breaks_a_rule() {
+    try_schedules(Timings::strict());
+}
+
+#[test]
+fn no_schedule_breaks_a_rule_with_the_default_grace() {
+    try_schedules(Timings::default());
+}
+
+#[test]
+fn no_schedule_breaks_a_rule_without_any_grace() {
+    try_schedules(Timings {
+        grace: Duration::ZERO,
+        ..Timings::default()
+    });
+}
+
+fn try_schedules(timings: Timings) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..seeds(150) {
-        let mut world = World::new(seed, Flaw::None);
+        let mut world = World::new(seed, Flaw::None, timings);
         if let Err(violation) = world.run() {
             panic!("seed {seed}: {violation}");
         }
@@ -81,7 +101,7 @@ fn no_schedule_breaks_a_rule() {
 /// Runs schedules until the checker finds a broken rule, and says which.
 fn caught(flaw: Flaw) -> &'static str {
     for seed in 0..seeds(2_000) {
-        if let Err(violation) = World::new(seed, flaw).run() {
+        if let Err(violation) = World::new(seed, flaw, Timings::strict()).run() {
             tell(flaw, seed, &violation);
             return violation.rule;
         }
