@@ -181,9 +181,16 @@ impl Hosted {
         self.wake.notify_one();
     }
 
-    /// Ends all connections, as when the server goes away; what follows of it is in the log when this returns.
-    pub(crate) fn close_all(&self, why: Ending, reason: &str) {
-        let _gone_already = self.step(None, |room, now| room.close_all(why, reason, now));
+    /// Tells all connections to come again elsewhere, and leaves memory: the server goes away. What followed of it is in
+    /// the log when this returns.
+    pub(crate) fn retire(&self) {
+        let mut guard = self.inner.lock();
+        let _gone_already = self.step_in(&mut guard, None, |room, now| {
+            let reason = "the server is going away; come again after a random delay of up to 2 s";
+            room.close_all(Ending::GoingAway, reason, now);
+        });
+        *guard = None;
+        self.wake.notify_one();
     }
 
     /// The log failed: nothing in this room can be acknowledged any more.

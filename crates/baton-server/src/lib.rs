@@ -130,6 +130,8 @@ impl Server {
     pub async fn shutdown(&self) -> Result<(), LogError> {
         self.app.stopping.send_replace(Stage::Stopping);
         self.app.registry.drain().await;
+        // Whoever does not take its closing in time is left behind by the socket itself.
+        self.app.limits.none_left().await;
         self.app.registry.log().clone().shutdown().await
     }
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// Why a connection is refused. Nothing was started for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,7 @@ pub(crate) struct Limits {
     in_all: usize,
     per_address: usize,
     counts: Mutex<Counts>,
+    left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ impl Limits {
             in_all,
             per_address,
             counts: Mutex::default(),
+            left: Notify::new(),
         }
     }
 
@@ -69,6 +72,13 @@ impl Limits {
         })
     }
 
+    /// Waits until no connection is left. For one waiter.
+    pub(crate) async fn none_left(&self) {
+        while self.open() > 0 {
+            self.left.notified().await;
+        }
+    }
+
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().open
     }
@@ -78,6 +88,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.limits.counts.lock();
         counts.open -= 1;
+        if counts.open == 0 {
+            self.limits.left.notify_one();
+        }
         if let Some(here) = counts.by_address.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {

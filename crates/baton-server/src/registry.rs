@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use baton_log::{Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
-use baton_room::{Ending, LoadError, ParkLimits, Room, RoomOptions};
+use baton_room::{LoadError, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 use parking_lot::Mutex;
@@ -216,10 +216,7 @@ impl Registry {
             if hosted.connections() > 0 {
                 tokio::time::sleep(pause).await;
             }
-            hosted.close_all(
-                Ending::GoingAway,
-                "the server is going away; come again after a random delay of up to 2 s",
-            );
+            hosted.retire();
         }
     }
 

@@ -51,25 +51,58 @@ where
     let limit = registry.settings().max_outbox.as_u64();
     let outbox = Arc::new(Outbox::new(usize::try_from(limit).unwrap_or(usize::MAX)));
     let (sink, mut stream) = socket.split();
-    let first = registry.settings().handshake_timeout.0;
-    let reader = async {
-        check_name(document, &registry, &outbox)?;
-        let mut session =
-            Session::join(Arc::clone(&registry), document, Arc::clone(&outbox)).await?;
-        tracing::debug!(connection = session.id.0, "joined");
-        read(&mut stream, &mut session, &outbox, first).await
-    };
     let writer = write(sink, &outbox);
-    tokio::pin!(reader, writer);
-    let ended_by_us = tokio::select! {
-        // Reading ended: what is queued, and the ending if there is one, still goes out.
-        _over = &mut reader => true,
-        () = &mut writer => false,
-        () = stalled(&outbox) => false,
+    tokio::pin!(writer);
+    let ended = {
+        let reader = take_part(&mut stream, &registry, document, &outbox);
+        tokio::pin!(reader);
+        tokio::select! {
+            _over = &mut reader => Ended::Reading,
+            () = &mut writer => Ended::Writing,
+            () = stalled(&outbox) => Ended::Stalled,
+        }
     };
-    if ended_by_us && outbox.has_ending() {
+    // The seat is given back already. What is queued, and the ending if there is one, still goes out.
+    if ended == Ended::Reading && outbox.has_ending() {
         let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
     }
+    if ended != Ended::Stalled {
+        let _no_answer = tokio::time::timeout(CLOSE_WAIT, linger(&mut stream)).await;
+    }
+}
+
+/// Which part of a connection came to its end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Reading,
+    Writing,
+    Stalled,
+}
+
+/// Takes a seat in the document, and reads until the connection is over.
+async fn take_part<R>(
+    stream: &mut R,
+    registry: &Arc<Registry>,
+    document: &str,
+    outbox: &Arc<Outbox>,
+) -> Result<(), Over>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    check_name(document, registry, outbox)?;
+    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(outbox)).await?;
+    tracing::debug!(connection = session.id.0, "joined");
+    let first = registry.settings().handshake_timeout.0;
+    read(stream, &mut session, outbox, first).await
+}
+
+/// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
+/// other side might never read why it was closed.
+async fn linger<R>(stream: &mut R)
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    while let Some(Ok(_unread)) = stream.next().await {}
 }
 
 /// Waits for an ending that then could not be written in time.
