@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use baton_sync::DeleteSet;
 use baton_sync::channel::{
     ClientMessage, ErrorCode, Fence, LockState, Outcome, PeerState, ServerMessage,
 };
@@ -129,7 +131,20 @@ impl RawClient {
     ///
     /// # Panics
     /// When the time is over, or when the server did what a sound one never does.
-    pub async fn until<T>(&self, what: &str, mut look: impl FnMut(&mut Known) -> Option<T>) -> T {
+    pub async fn until<T>(&self, what: &str, look: impl FnMut(&mut Known) -> Option<T>) -> T {
+        self.until_within(WAIT, what, look).await
+    }
+
+    /// The same for what may take longer, or must not take as long.
+    ///
+    /// # Panics
+    /// As [`RawClient::until`].
+    pub async fn until_within<T>(
+        &self,
+        time: Duration,
+        what: &str,
+        mut look: impl FnMut(&mut Known) -> Option<T>,
+    ) -> T {
         let mut news = self.news.clone();
         let search = async {
             loop {
@@ -153,10 +168,10 @@ impl RawClient {
                 }
             }
         };
-        match tokio::time::timeout(WAIT, search).await {
+        match tokio::time::timeout(time, search).await {
             Ok(found) => found,
             Err(_) => panic!(
-                "waited {WAIT:?} in vain for {what}: {:?}",
+                "waited {time:?} in vain for {what}: {:?}",
                 self.known.lock()
             ),
         }
@@ -202,7 +217,10 @@ impl RawClient {
     ///
     /// # Panics
     /// When the edit changes nothing.
-    pub fn edits_in_silence<R>(&self, edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R) -> Bytes {
+    pub fn edits_in_silence<R>(
+        &self,
+        edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
+    ) -> Bytes {
         let done = self.known.lock().memory.document.transact(edit);
         let (_, update) = done.expect("the document is whole");
         update.expect("the edit changes something")
@@ -218,6 +236,24 @@ impl RawClient {
         let mut known = self.known.lock();
         known.sent += 1;
         self.send(y_websocket::update(update));
+        known.sent
+    }
+
+    /// Takes in an update that it got elsewhere, and sends it on.
+    ///
+    /// # Panics
+    /// When it does not fit.
+    pub fn passes_on(&self, update: &[u8]) -> u64 {
+        let applied = self.known.lock().memory.document.apply(update);
+        applied.expect("it has what this builds on");
+        self.sends_update(update)
+    }
+
+    /// Sends an update as a Step2.
+    pub fn sends_step2(&self, update: &[u8]) -> u64 {
+        let mut known = self.known.lock();
+        known.sent += 1;
+        self.send(y_websocket::step2(update));
         known.sent
     }
 
@@ -470,9 +506,9 @@ pub async fn converge(clients: &[&RawClient]) {
                 })
                 .await;
         }
-        let same = clients.iter().all(|client| {
-            client.look(|known| all.covers(known.memory.document.state().vector()))
-        });
+        let same = clients
+            .iter()
+            .all(|client| client.look(|known| all.covers(known.memory.document.state().vector())));
         if same {
             break;
         }
@@ -481,15 +517,27 @@ pub async fn converge(clients: &[&RawClient]) {
         return;
     };
     for other in others {
-        // Deletions have no clock of their own, and may come a little later.
-        let wanted = first.look(|known| known.memory.document.state().deletes().clone());
-        other
-            .until("the same deletions", |known| {
-                (*known.memory.document.state().deletes() == wanted).then_some(())
-            })
-            .await;
+        // Deletions have no clock of their own, and may come a little later, either way.
+        let merged = async {
+            loop {
+                let one = first.look(deletions);
+                let two = other.look(deletions);
+                if one == two {
+                    break;
+                }
+                tokio::select! {
+                    () = first.until("news", |known| (deletions(known) != one).then_some(())) => {}
+                    () = other.until("news", |known| (deletions(known) != two).then_some(())) => {}
+                }
+            }
+        };
+        within("the same deletions", merged).await;
         assert_eq!(first.text(), other.text(), "the same text");
     }
+}
+
+fn deletions(known: &Known) -> DeleteSet {
+    known.memory.document.state().deletes().clone()
 }
 
 async fn open(address: SocketAddr, path: &str) -> Result<WebSocketStream<TcpStream>, Refused> {

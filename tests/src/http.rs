@@ -22,7 +22,7 @@ pub struct Answer {
 /// When no answer comes in time.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let text = send(address, request.as_bytes()).await;
+    let text = exchange(address, request.as_bytes(), Ending::Open).await;
     let text = String::from_utf8_lossy(&text);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -32,12 +32,23 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
     }
 }
 
-/// Sends these bytes on a connection of their own, and returns all that came until the server closed it. A connection
-/// that the server resets is none that answered.
+/// Sends these bytes and then the end, on a connection of their own, and returns all that came until the server closed
+/// it. A connection that the server resets is none that answered.
 ///
 /// # Panics
 /// When the server neither takes the connection nor closes it in time.
 pub async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    exchange(address, bytes, Ending::Closed).await
+}
+
+/// Whether our direction is closed after the request. To a server that may look like a client who has gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Open,
+    Closed,
+}
+
+async fn exchange(address: SocketAddr, bytes: &[u8], ending: Ending) -> Vec<u8> {
     let exchange = async {
         let mut stream = TcpStream::connect(address)
             .await
@@ -45,7 +56,9 @@ pub async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
         let mut answer = Vec::new();
         // The server may close before it has read all of it, which is its right.
         let _closed_early = stream.write_all(bytes).await;
-        let _closed_early = stream.shutdown().await;
+        if ending == Ending::Closed {
+            let _closed_early = stream.shutdown().await;
+        }
         let _reset = stream.read_to_end(&mut answer).await;
         answer
     };

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use baton_sync::Judgement;
 use baton_sync::channel::{ClientMessage, Fence, LockView, Peer, Resume, ServerMessage};
-use baton_sync::document::{Applied, yrs};
+use baton_sync::document::{Applied, ApplyError, yrs};
 use baton_sync::lib0::{DecodeError, Reader, write_var_string, write_var_uint};
 use baton_sync::state_vector::StateVector;
 use baton_sync::y_websocket::{self, Message};
@@ -64,8 +65,12 @@ pub struct Known {
     pub lock: Option<LockView>,
     /// How the connection ended, once it has.
     pub ended: Option<Ended>,
+    /// Every frame that came; kept for [`Manners::Raw`] only.
+    pub frames: VecDeque<Bytes>,
     /// What a sound server would not have sent.
     pub faults: Vec<String>,
+    /// Updates that came before the first Step2 and build on it. Yjs keeps such ones, too.
+    early: Vec<Bytes>,
     manners: Manners,
     answering: Beats,
 }
@@ -89,7 +94,9 @@ impl Known {
             roster: BTreeMap::new(),
             lock: None,
             ended: None,
+            frames: VecDeque::new(),
             faults: Vec::new(),
+            early: Vec::new(),
             manners: join.manners,
             answering: join.beats,
         }
@@ -149,12 +156,18 @@ impl Known {
     }
 
     /// A frame came. Returns the answers.
-    pub(crate) fn take(&mut self, frame: &[u8]) -> Vec<Bytes> {
+    pub(crate) fn take(&mut self, frame: &Bytes) -> Vec<Bytes> {
+        if self.manners == Manners::Raw {
+            self.frames.push_back(frame.clone());
+        }
         match y_websocket::decode(frame) {
             Ok(Message::Step1(vector)) => self.step1(vector),
             Ok(Message::Step2(update)) => {
                 self.apply(update);
                 self.synced = true;
+                for update in std::mem::take(&mut self.early) {
+                    self.apply(&update);
+                }
                 Vec::new()
             }
             Ok(Message::Update(update)) => {
@@ -196,6 +209,12 @@ impl Known {
     fn apply(&mut self, update: &[u8]) {
         match self.memory.document.apply(update) {
             Ok(Applied::Added | Applied::Known) => {}
+            Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if !self.synced => {
+                self.early.push(Bytes::copy_from_slice(update));
+            }
+            // Who says nothing by itself never asked for what is missing.
+            Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if self.manners == Manners::Raw => {
+            }
             Err(error) => self.fault(format!("an update that leaves a gap, or worse: {error}")),
         }
     }

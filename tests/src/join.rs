@@ -80,7 +80,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// As a stock Yjs client.
+    /// As a stock Yjs client, with the empty awareness state that y-protocols begins with.
     #[must_use]
     pub fn stock(document: &str) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Join {
             manners: Manners::Stock,
             beats: Beats::Answered,
             hello: None,
-            awareness: None,
+            awareness: Some("{}".to_owned()),
             memory: Memory::fresh(),
         }
     }
@@ -120,6 +120,13 @@ impl Join {
         join
     }
 
+    /// The same, but saying nothing by itself after its hello.
+    #[must_use]
+    pub fn unmannered(mut self) -> Self {
+        self.manners = Manners::Raw;
+        self
+    }
+
     /// At this path, as it stands in the request.
     #[must_use]
     pub fn at_path(mut self, path: &str) -> Self {
@@ -140,6 +147,13 @@ impl Join {
     #[must_use]
     pub fn saying(mut self, state: &str) -> Self {
         self.awareness = Some(state.to_owned());
+        self
+    }
+
+    /// Without an awareness state, as who exports or indexes documents.
+    #[must_use]
+    pub fn unseen(mut self) -> Self {
+        self.awareness = None;
         self
     }
 

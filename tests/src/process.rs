@@ -25,12 +25,19 @@ const READY: &str = "listening on http://";
 /// A running program; see the module.
 #[derive(Debug)]
 pub struct ServerProcess {
-    data: PathBuf,
-    _folder: Option<TempDir>,
-    log: TempDir,
-    arguments: Vec<String>,
+    plan: Plan,
     address: SocketAddr,
     child: Child,
+    _folder: TempDir,
+}
+
+/// How to start it.
+#[derive(Debug)]
+struct Plan {
+    data: PathBuf,
+    said: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// How a program ended that was to fail.
@@ -43,12 +50,19 @@ pub struct Failure {
 }
 
 /// The program: `BATON_BIN`, else `baton` where this test was built.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn program() -> PathBuf {
     if let Some(given) = std::env::var_os("BATON_BIN") {
         return given.into();
     }
     let here = std::env::current_exe().expect("a test knows where it is");
-    let folder = here.ancestors().nth(2).expect("tests are built in a folder");
+    let folder = here
+        .ancestors()
+        .nth(2)
+        .expect("tests are built in a folder");
     let found = folder.join("baton");
     assert!(
         found.is_file(),
@@ -58,72 +72,49 @@ fn program() -> PathBuf {
     found
 }
 
-fn command(data: &Path, arguments: &[String], log: File) -> Command {
-    let mut command = Command::new(program());
-    for name in Settings::NAMES {
-        command.env_remove(format!("BATON_{}", name.to_uppercase()));
-    }
-    command
-        .arg("serve")
-        .arg("--data")
-        .arg(data)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .kill_on_drop(true);
-    command
-}
-
 impl ServerProcess {
     /// On a new folder and a free port, with these further arguments of `baton serve`.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn start(arguments: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a folder for the data");
-        let data = folder.path().to_owned();
-        let mut process = Self::start_in(&data, arguments).await;
-        process._folder = Some(folder);
-        process
+        Self::start_with(arguments, &[]).await
     }
 
-    /// The same on a folder of the story's.
+    /// The same with these environment variables.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn start_in(data: &Path, arguments: &[&str]) -> Self {
-        let log = TempDir::new().expect("a folder for the log");
-        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (child, address) = launch(data, &arguments, free, log.path()).await;
-        Self {
-            data: data.to_owned(),
-            _folder: None,
-            log,
+    pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a folder for the data and the log");
+        let plan = Plan::new(
+            &folder.path().join("data"),
+            folder.path(),
             arguments,
+            environment,
+        );
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (child, address) = plan.launch(free).await;
+        Self {
+            plan,
             address,
             child,
+            _folder: folder,
         }
     }
 
-    /// Starts the program so that it fails, with these environment variables.
+    /// Starts the program on this data so that it fails.
     ///
     /// # Panics
     /// When it does not end in time.
     pub async fn fails(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Failure {
-        let log = TempDir::new().expect("a folder for the log");
-        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-        let path = log.path().join("stderr");
-        let file = File::create(&path).expect("a file for the log");
-        let mut child = command(data, &arguments, file)
-            .envs(environment.iter().copied())
-            .spawn()
-            .expect("the program can be started");
+        let folder = TempDir::new().expect("a folder for the log");
+        let plan = Plan::new(data, folder.path(), arguments, environment);
+        let mut child = plan.spawn(&[]);
         let status = within("the program to fail", child.wait()).await;
         Failure {
             status: status.expect("its end is seen"),
-            said: std::fs::read_to_string(path).expect("its log can be read"),
+            said: plan.said(),
         }
     }
 
@@ -136,7 +127,7 @@ impl ServerProcess {
     /// The folder with its data.
     #[must_use]
     pub fn data(&self) -> &Path {
-        &self.data
+        &self.plan.data
     }
 
     /// Lets a client in.
@@ -183,8 +174,7 @@ impl ServerProcess {
     /// # Panics
     /// When it does not start.
     pub async fn start_again(&mut self) {
-        let (child, address) =
-            launch(&self.data, &self.arguments, self.address, self.log.path()).await;
+        let (child, address) = self.plan.launch(self.address).await;
         self.child = child;
         self.address = address;
     }
@@ -192,13 +182,13 @@ impl ServerProcess {
     /// What it wrote on its standard error since its last start.
     #[must_use]
     pub fn said(&self) -> String {
-        std::fs::read_to_string(self.log.path().join("stderr")).unwrap_or_default()
+        self.plan.said()
     }
 
     /// What is stored of a document, after it ended.
     #[must_use]
     pub fn room(&self, document: &str) -> Room {
-        crate::server::stored_room(&self.data, document)
+        crate::server::stored_room(&self.plan.data, document)
     }
 
     /// Resident memory, in bytes.
@@ -210,38 +200,70 @@ impl ServerProcess {
         let id = self.child.id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        let kib = line.and_then(|line| {
+            line.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        });
         kib.expect("a line VmRSS") * 1024
     }
 }
 
-async fn launch(
-    data: &Path,
-    arguments: &[String],
-    listen: SocketAddr,
-    log: &Path,
-) -> (Child, SocketAddr) {
-    let path = log.join("stderr");
-    let file = File::create(&path).expect("a file for the log");
-    let mut child = command(data, arguments, file)
-        .arg("--listen")
-        .arg(listen.to_string())
-        .spawn()
-        .expect("the program can be started");
-    let output = child.stdout.take().expect("its output is a pipe");
-    let mut lines = BufReader::new(output).lines();
-    let ready = async {
-        while let Ok(Some(line)) = lines.next_line().await {
-            if let Some(address) = line.strip_prefix(READY) {
-                return address.parse().ok();
-            }
+impl Plan {
+    fn new(data: &Path, log: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let own = |text: &str| text.to_owned();
+        let pairs = environment.iter();
+        Self {
+            data: data.to_owned(),
+            said: log.join("stderr"),
+            arguments: arguments.iter().copied().map(own).collect(),
+            environment: pairs.map(|(name, value)| (own(name), own(value))).collect(),
         }
-        None
-    };
-    let address = within("the server to say that it listens", ready).await;
-    let address = address.unwrap_or_else(|| {
-        let said = std::fs::read_to_string(&path).unwrap_or_default();
-        panic!("the server ended instead of listening: {said}")
-    });
-    (child, address)
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    fn spawn(&self, more: &[String]) -> Child {
+        let mut command = Command::new(program());
+        // What the environment of the tests sets is not meant for the server.
+        for name in Settings::NAMES {
+            command.env_remove(format!("BATON_{}", name.to_uppercase()));
+        }
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(&self.data)
+            .args(&self.arguments)
+            .args(more)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&self.said).expect("a file for the log"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program can be started")
+    }
+
+    async fn launch(&self, listen: SocketAddr) -> (Child, SocketAddr) {
+        let mut child = self.spawn(&["--listen".to_owned(), listen.to_string()]);
+        let output = child.stdout.take().expect("its output is a pipe");
+        let mut lines = BufReader::new(output).lines();
+        let ready = async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(address) = line.strip_prefix(READY) {
+                    return address.parse().ok();
+                }
+            }
+            None
+        };
+        let address = within("the server to say that it listens", ready).await;
+        let Some(address) = address else {
+            panic!("the server ended instead of listening: {}", self.said())
+        };
+        (child, address)
+    }
 }

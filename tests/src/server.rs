@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use baton_log::{Log, LogOptions};
+use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
 use baton_server::{Load, Server, Settings, Span};
@@ -47,6 +47,35 @@ impl TestServer {
     /// # Panics
     /// When the server does not start.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::made(change, |settings| {
+            Log::open_embedded(&settings.data, Server::log_options(settings))
+        })
+        .await
+    }
+
+    /// Over a store of the story's, which ends with this server.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub async fn over(store: impl Store) -> Self {
+        Self::over_with(store, |_| ()).await
+    }
+
+    /// The same, with settings changed by the story.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub async fn over_with(store: impl Store, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::made(change, |settings| {
+            Log::start(store, Server::log_options(settings))
+        })
+        .await
+    }
+
+    async fn made(
+        change: impl FnOnce(&mut Settings),
+        open: impl FnOnce(&Settings) -> Result<Log, LogError>,
+    ) -> Self {
         let data = TempDir::new().expect("a folder for the server's data");
         let mut settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -55,7 +84,8 @@ impl TestServer {
             ..Settings::default()
         };
         change(&mut settings);
-        let (server, address, listening) = run(&settings).await;
+        let log = open(&settings).expect("the data can be opened");
+        let (server, address, listening) = run(&settings, log).await;
         Self {
             data,
             settings,
@@ -142,6 +172,14 @@ impl TestServer {
         tokio::spawn(async move { server.shutdown().await.expect("everything can be stored") })
     }
 
+    /// Stops in order.
+    ///
+    /// # Errors
+    /// The server could not store everything.
+    pub async fn tries_to_stop(self) -> Result<(), LogError> {
+        within("the server to stop", self.server.shutdown()).await
+    }
+
     /// Stops in order, and gives the data.
     ///
     /// # Panics
@@ -179,7 +217,9 @@ pub struct Stopped {
 impl Stopped {
     /// Starts again with the same settings.
     pub async fn start(self) -> TestServer {
-        let (server, address, listening) = run(&self.settings).await;
+        let log = Log::open_embedded(&self.settings.data, Server::log_options(&self.settings))
+            .expect("the data can be opened");
+        let (server, address, listening) = run(&self.settings, log).await;
         TestServer {
             data: self.data,
             settings: self.settings,
@@ -206,7 +246,10 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
     let (_open, loaded) = log.open(document).expect("the document can be read");
     let options = RoomOptions {
         timings: settings.timings(),
-        fold: baton_presence::FoldSettings::default(),
+        fold: baton_presence::FoldSettings {
+            epoch: log.epoch(),
+            ..baton_presence::FoldSettings::default()
+        },
         awareness: AwarenessLimits::default(),
         handshake: HandshakeLimits::default(),
         parks: baton_room::ParkLimits::default(),
@@ -217,12 +260,10 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
         .into_iter()
         .map(|(at, bytes)| (at.get(), bytes))
         .collect();
-    Room::open(options, snapshot, &tail, Time::ZERO).expect("what is stored is a room")
+    Room::open(options, snapshot.as_ref(), &tail, Time::ZERO).expect("what is stored is a room")
 }
 
-async fn run(settings: &Settings) -> (Server, SocketAddr, JoinHandle<()>) {
-    let log = Log::open_embedded(&settings.data, Server::log_options(settings))
-        .expect("the data can be opened");
+async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind(settings.listen)
         .await
         .expect("the port is free");

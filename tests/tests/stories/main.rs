@@ -1,0 +1,15 @@
+//! Stories about Baton over real sockets, one file a theme.
+
+mod awareness;
+mod configuration;
+mod editing;
+mod enforcement;
+mod gaps;
+mod hostile;
+mod life;
+mod limits;
+mod lock;
+mod names;
+mod protocol;
+mod roster;
+mod saved;

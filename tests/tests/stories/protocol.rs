@@ -1,0 +1,120 @@
+//! The examples of the protocol's page, replayed. Who writes a client from that page alone gets these very bytes.
+
+use baton_tests::{Join, TestServer};
+use bytes::Bytes;
+
+const PAGE: &str = include_str!("../../../docs/protocol.md");
+
+enum Line {
+    ToServer(Bytes),
+    ToClient(Bytes),
+}
+
+/// The frames of each example: `>` or `<`, then hex, then perhaps what it means.
+fn examples() -> Vec<Vec<Line>> {
+    let blocks = PAGE.split("```").skip(1).step_by(2);
+    blocks
+        .map(|block| block.lines().filter_map(line).collect::<Vec<_>>())
+        .filter(|lines| !lines.is_empty())
+        .collect()
+}
+
+fn line(text: &str) -> Option<Line> {
+    let (way, rest) = text.split_once(' ')?;
+    let hex = rest.split("  ").next()?.replace(' ', "");
+    let bytes: Option<Vec<u8>> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect();
+    let bytes = Bytes::from(bytes?);
+    match way {
+        ">" => Some(Line::ToServer(bytes)),
+        "<" => Some(Line::ToClient(bytes)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_example_of_the_page_happens_as_it_is_written() {
+    let examples = examples();
+    assert!(examples.len() >= 2, "the page has examples");
+    let server = TestServer::start().await;
+    for (number, lines) in examples.into_iter().enumerate() {
+        let document = format!("example {number}");
+        let client = server.connect(Join::raw(&document)).await;
+        for line in lines {
+            match line {
+                Line::ToServer(frame) => client.send(frame),
+                Line::ToClient(expected) => {
+                    let frame = client
+                        .until("a frame", |known| known.frames.pop_front())
+                        .await;
+                    assert_eq!(frame, expected, "in example {number}");
+                }
+            }
+        }
+        client.send(baton_sync::y_websocket::query_awareness());
+        let alive = server.connect(Join::stock(&document)).await;
+        alive.types("!");
+        client
+            .until("the connection to go on", |known| {
+                known.text().contains('!').then_some(())
+            })
+            .await;
+        assert!(client.look(|known| known.ended.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_an_edit_writes_hi() {
+    let server = TestServer::start().await;
+    let client = server.connect(Join::raw("example")).await;
+    for lines in examples().into_iter().take(1) {
+        for line in lines {
+            if let Line::ToServer(frame) = line {
+                client.send(frame);
+            }
+        }
+    }
+    let bob = server.connect(Join::stock("example")).await;
+    bob.sees("hi").await;
+    assert_eq!(bob.text(), "hi");
+}
+
+#[tokio::test]
+async fn the_example_of_a_hello_is_welcomed() {
+    let server = TestServer::start().await;
+    let client = server.connect(Join::raw("example")).await;
+    for lines in examples().into_iter().skip(1) {
+        for line in lines {
+            if let Line::ToServer(frame) = line {
+                client.send(frame);
+            }
+        }
+    }
+    client
+        .until("a welcome", |known| known.session.map(drop))
+        .await;
+    assert!(client.look(|known| known.peer("Ada").is_some()));
+}
+
+/// Each close code of the page is one of the server's, and the other way round.
+#[test]
+fn the_page_lists_the_close_codes_that_there_are() {
+    use baton_server::close;
+    for code in [
+        close::OVERLOADED,
+        close::PROTOCOL,
+        close::BAD_NAME,
+        close::SUPERSEDED,
+        close::EPOCH,
+        close::TOO_LARGE,
+        close::LOCKED,
+        close::UNAVAILABLE,
+        close::GOING_AWAY,
+        close::STORE_FAILED,
+        close::SILENT,
+    ] {
+        assert!(PAGE.contains(&format!("| {code} |")), "{code}");
+    }
+}
