@@ -1,4 +1,4 @@
-//! What a heartbeat costs when a million peers are watched at once: hearing somebody, an accepted
+//! What a heartbeat costs when a million peers, or a thousand, are watched at once: hearing somebody, an accepted
 //! answer, and the timeouts with everything that they send.
 //!
 //! `cargo bench -p baton-presence`
@@ -14,7 +14,8 @@ use baton_presence::{
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-const PEERS: u64 = 1_000_000;
+/// A crowd, and a document as large as they come: there the table and the heap fit the caches.
+const CROWDS: [u64; 2] = [1_000_000, 1_000];
 
 /// How often the driver of the bench looks at the clock.
 const STEP: Duration = Duration::from_millis(10);
@@ -26,19 +27,21 @@ struct Crowd {
     out: Vec<Proposal>,
     /// Any permutation does; neighbours should not be neighbours in memory.
     next: u64,
+    peers: u64,
 }
 
 impl Crowd {
     /// Half of them speak the lock protocol. Runs until every deadline has come up.
-    fn new() -> Self {
+    fn new(peers: u64) -> Self {
         let mut crowd = Self {
             watch: Watch::new(Timings::default()).expect("the defaults fit"),
             fold: Fold::new(FoldSettings::default()),
             now: Time::ZERO,
             out: Vec::with_capacity(200_000),
             next: 0,
+            peers,
         };
-        for id in 0..PEERS {
+        for id in 0..peers {
             let voice = if id % 2 == 0 {
                 Voice::Lock
             } else {
@@ -53,7 +56,7 @@ impl Crowd {
     }
 
     fn someone(&mut self) -> SessionId {
-        self.next = (self.next + 611_953) % PEERS;
+        self.next = (self.next + 611_953) % self.peers;
         SessionId(self.next)
     }
 
@@ -83,9 +86,15 @@ impl Crowd {
 }
 
 fn heartbeats(criterion: &mut Criterion) {
-    let mut crowd = Crowd::new();
+    for peers in CROWDS {
+        heartbeats_among(peers, criterion);
+    }
+}
+
+fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
+    let mut crowd = Crowd::new(peers);
     let before = crowd.capacities();
-    let mut group = criterion.benchmark_group("a million peers");
+    let mut group = criterion.benchmark_group(format!("{peers} peers"));
     group.sample_size(20);
 
     group.throughput(Throughput::Elements(1));
