@@ -267,6 +267,7 @@ impl Handshake {
             let Ok(scanned) = scan(&update) else { continue };
             let judgement = basis.judge(&scanned);
             if let Judgement::Refused(refusal) = judgement {
+                self.clear_aside();
                 return Some(Verdict::Refuse(refusal.into()));
             }
             let Some(missing) = obstacle(&judgement, &basis) else {
@@ -297,6 +298,7 @@ impl Handshake {
 
     /// What the last verdict was about ([`Verdict::Known`] or [`Verdict::Admit`], of
     /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before it.
+    /// To be called before the next update is judged: a message left behind counts as not taken.
     pub fn settled(&mut self, position: u64) {
         match self.due.take() {
             Some(Due::One(number)) => self.ledger.settle(number, position),
