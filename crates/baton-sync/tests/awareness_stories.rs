@@ -1,6 +1,7 @@
 //! The awareness table against clients that behave as the published ones do: y-protocols' rule for
 //! what is newer, and y-websocket's habit of broadcasting again whatever it accepts. No ghosts, no
 //! flicker, and who comes back is seen.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -198,7 +199,7 @@ impl World {
             self.tabs[tab].disconnected();
         }
         let removed = self.table.removed(connection);
-        self.broadcast(removed.broadcast);
+        self.broadcast(removed.broadcast.as_ref());
         for (to, payload) in removed.answers {
             self.to_tab.get_mut(&to).unwrap().push_back(payload);
         }
@@ -229,9 +230,9 @@ impl World {
             .push_back(payload);
     }
 
-    fn broadcast(&mut self, payload: Option<Bytes>) {
+    fn broadcast(&mut self, payload: Option<&Bytes>) {
         for queue in self.to_tab.values_mut() {
-            queue.extend(payload.clone());
+            queue.extend(payload.cloned());
         }
     }
 
@@ -258,7 +259,7 @@ impl World {
         let payload = queue.pop_front().unwrap();
         self.heard.insert(connection);
         let applied = self.table.apply(connection, &payload, self.now).unwrap();
-        self.broadcast(applied.broadcast);
+        self.broadcast(applied.broadcast.as_ref());
         self.to_tab
             .get_mut(&connection)
             .unwrap()
@@ -289,7 +290,7 @@ impl World {
     fn wait(&mut self, time: Duration) {
         self.now += time;
         let stale = self.table.stale(self.now);
-        self.broadcast(stale.broadcast);
+        self.broadcast(stale.broadcast.as_ref());
         for (to, payload) in stale.ask {
             self.to_tab.get_mut(&to).unwrap().push_back(payload);
         }

@@ -1,5 +1,6 @@
 //! The handshake between a server and clients that are real yrs documents, with frames that get lost:
 //! all ends converge, nothing is asked in a loop, and `saved` never speaks of what the log lacks.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::VecDeque;
 
