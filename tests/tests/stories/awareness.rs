@@ -104,13 +104,13 @@ async fn who_comes_back_with_the_same_clock_is_seen_at_once_by_all() {
 #[tokio::test]
 async fn a_client_without_a_state_of_its_own_hides_nobody() {
     let server = TestServer::start().await;
-    let bob = server.connect(Join::stock("notes")).await;
+    let robot = server.connect(Join::stock("notes").unseen()).await;
     let ada = server
         .connect(Join::stock("notes").saying(r#"{"name":"Ada"}"#))
         .await;
     let who = id(&ada);
-    let robot = server.connect(Join::stock("notes").unseen()).await;
     sees(&robot, who, "Ada").await;
+    let bob = server.connect(Join::stock("notes")).await;
     let memory = ada.vanishes().await;
     misses(&bob, who).await;
     let ada = server
@@ -121,6 +121,7 @@ async fn a_client_without_a_state_of_its_own_hides_nobody() {
         )
         .await;
     sees(&bob, who, "Ada").await;
+    sees(&robot, who, "Ada").await;
     drop(ada);
 }
 

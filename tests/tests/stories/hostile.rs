@@ -50,17 +50,14 @@ impl Witnesses {
         self.turns += 1;
     }
 
-    /// Nothing was harmed.
+    /// Nothing was harmed: all see the same, it is stored, and the server never panicked. (What was typed need not be
+    /// there: a damaged deletion may well be one of somebody else's text, which anybody who may write may delete.)
     async fn testify(mut self) {
         self.edit().await;
         self.ada.is_saved().await;
         self.bob.is_saved().await;
         let carol = self.server.connect(Join::member("notes", "Carol")).await;
         converge(&[&self.ada, &self.bob, &carol]).await;
-        for turn in 0..self.turns {
-            assert!(carol.text().contains(&format!("<a{turn}>")));
-            assert!(carol.text().contains(&format!("<b{turn}>")));
-        }
         assert_eq!(
             http::get(self.server.address(), "/readyz").await.status,
             200
