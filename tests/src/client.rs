@@ -464,9 +464,18 @@ impl RawClient {
         self.remembers()
     }
 
-    /// Takes its memory; the connection is over.
     fn remembers(self) -> Memory {
+        self.takes_memory()
+    }
+
+    /// Takes what it remembers, when its connection is over.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[must_use]
+    pub fn takes_memory(&self) -> Memory {
         let mut known = self.known.lock();
+        assert!(known.ended.is_some(), "the connection is over");
         std::mem::replace(&mut known.memory, Memory::fresh())
     }
 }
