@@ -90,7 +90,9 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     match downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => {
             let stream = parts.io.into_inner();
+            // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
             let early = parts.read_buf.to_vec();
+            drop(parts.read_buf);
             let stream =
                 WebSocketStream::from_partially_read(stream, early, Role::Server, config).await;
             socket::serve(stream, registry, &document).await;
