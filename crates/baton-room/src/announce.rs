@@ -52,8 +52,15 @@ impl Room {
             sender.handshake.settled(position);
         }
         // Before the others are told, so that they are told of somebody who is here.
-        if let Origin::Join(connection, token) = *origin {
-            self.attach(connection, position, token, &changes, now);
+        match *origin {
+            Origin::Join(connection, token) => {
+                self.attach(connection, position, token, &changes, now);
+            }
+            Origin::Resume(connection, token, believed) => {
+                self.attach(connection, position, token, &changes, now);
+                self.correct_belief(connection, believed);
+            }
+            Origin::Nobody | Origin::Operation(..) | Origin::Update(_) => {}
         }
         for effect in effects {
             match effect {
@@ -73,7 +80,7 @@ impl Room {
                 self.hold(Held::To(connection, Arc::new(result)));
             }
             Origin::Update(_) => self.retry_aside(now),
-            Origin::Join(..) | Origin::Nobody => {}
+            Origin::Join(..) | Origin::Resume(..) | Origin::Nobody => {}
         }
         if !changes.is_empty() {
             self.announce_lock();
@@ -97,11 +104,7 @@ impl Room {
 
     /// Tells the author that an edit stands in a park. A stock client can only be told by a denial and a final close.
     pub(crate) fn tell_parked(&mut self, connection: ConnectionId, id: u64) {
-        let stock = self
-            .connections
-            .get(&connection)
-            .is_some_and(|here| here.channel == Channel::Closed);
-        if stock {
+        if self.is_stock(connection) {
             let reason = format!(
                 "somebody else holds the edit lock: your edit was kept (park {id}) but is not in the document; open it again to go on"
             );
@@ -206,6 +209,18 @@ impl Room {
         }
     }
 
+    /// A client that came back believing in a grant that is over is told so.
+    fn correct_belief(&mut self, connection: ConnectionId, believed: Option<Grant>) {
+        let Some(session) = self.session_of(connection) else {
+            return;
+        };
+        if let Some(fence) = believed
+            && self.state.fold.lock().holder() != Some((session, fence))
+        {
+            self.hold_lost(session, fence, "the lock passed on while you were away");
+        }
+    }
+
     /// A resumed client hears of a grant or an offer that stands, also when the resume changed nothing.
     fn repeat_standing(&mut self, session: SessionId) {
         match self.state.fold.lock().state() {
@@ -278,7 +293,7 @@ impl Room {
     }
 
     fn peer(&self, session: SessionId) -> Peer {
-        let person = self.state.people.get(&session);
+        let person = self.state.person(session);
         let standing = self.state.fold.peer(session);
         let state = match standing {
             None => PeerState::Gone,

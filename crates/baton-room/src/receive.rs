@@ -12,6 +12,7 @@ use baton_sync::{ClientId, StateVector};
 use bytes::Bytes;
 
 use crate::output::{ConnectionId, Ending, Incoming, Outgoing};
+use crate::parks::ParkFull;
 use crate::record::{Profile, Record};
 use crate::room::{Channel, Origin, Room, Stage};
 use crate::token::{ResumeToken, TokenHash};
@@ -165,17 +166,18 @@ impl Room {
         if let Some(here) = self.connections.get_mut(&connection) {
             here.stage = Stage::Joining;
         }
+        let fence = hello.fence.map(|fence| Fence {
+            epoch: fence.epoch,
+            position: fence.position,
+        });
         let record = Record::Resumed {
             session,
-            fence: hello.fence.map(|fence| Fence {
-                epoch: fence.epoch,
-                position: fence.position,
-            }),
+            fence,
             token: fresh.hash(),
             profile,
             client,
         };
-        self.propose(record, Origin::Join(connection, fresh));
+        self.propose(record, Origin::Resume(connection, fresh, fence));
     }
 
     /// The session that may be resumed with what the client shows: its token is the last one given out.
@@ -274,7 +276,7 @@ impl Room {
         let refused = self.is_refused(connection);
         match verdict {
             Verdict::Known => self.known(connection, came, refused),
-            Verdict::Admit(update) => self.admit(connection, update, refused),
+            Verdict::Admit(update) => self.admit(connection, update, refused, now),
             Verdict::Ask => {
                 let vector = self.state.document.state().vector().encode();
                 self.send(connection, Outgoing::Step1(vector.into()));
@@ -317,7 +319,7 @@ impl Room {
         self.tell_saved_to(connection);
     }
 
-    fn admit(&mut self, connection: ConnectionId, update: Bytes, refused: bool) {
+    fn admit(&mut self, connection: ConnectionId, update: Bytes, refused: bool, now: Time) {
         if refused {
             let document = self.state.document.state();
             if let Some(id) = self.state.parks.holding(document, &update) {
@@ -329,11 +331,21 @@ impl Room {
             let session = self.session_of(connection).unwrap_or(SessionId(0));
             let limits = &self.options.parks;
             if let Err(full) = self.state.parks.room_for(session, update.len(), limits) {
-                self.complain(connection, ErrorCode::ParkFull, full.to_string(), false);
+                self.refuse_edit(connection, &full, now);
                 return;
             }
         }
         self.propose_update(connection, update);
+    }
+
+    /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.
+    fn refuse_edit(&mut self, connection: ConnectionId, full: &ParkFull, now: Time) {
+        if self.is_stock(connection) {
+            self.send(connection, Outgoing::Denied(full.to_string()));
+            self.close(connection, Ending::Locked, full.to_string(), now);
+        } else {
+            self.complain(connection, ErrorCode::ParkFull, full.to_string(), false);
+        }
     }
 
     /// Takes up what was kept aside and can come now, after the document changed. One piece for each connection: its

@@ -10,7 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use baton_presence::{Event, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch};
+use baton_presence::{
+    Event, Fence, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch,
+};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::channel::{ErrorCode, ServerMessage};
 use baton_sync::handshake::{Handshake, HandshakeLimits};
@@ -66,8 +68,10 @@ pub enum Departure {
 pub(crate) enum Origin {
     /// Nobody in particular: a timer, or one who is told like everybody else.
     Nobody,
-    /// A connection whose session begins or goes on, and the token for its next one.
+    /// A connection whose session begins, and the token for its next one.
     Join(ConnectionId, ResumeToken),
+    /// A connection whose session goes on, the token for its next one, and the grant it believes it has.
+    Resume(ConnectionId, ResumeToken, Option<Fence>),
     /// An operation with a nonce.
     Operation(ConnectionId, u64),
     /// An edit.
@@ -518,6 +522,12 @@ impl Room {
             let message = Outgoing::Channel(Arc::clone(message));
             self.outputs.push_back(Output::Multicast { to, message });
         }
+    }
+
+    pub(crate) fn is_stock(&self, connection: ConnectionId) -> bool {
+        self.connections
+            .get(&connection)
+            .is_some_and(|here| here.channel == Channel::Closed)
     }
 
     fn is_open(&self, connection: ConnectionId) -> bool {

@@ -118,6 +118,8 @@ pub(crate) struct State {
     pub(crate) fold: Fold,
     pub(crate) people: BTreeMap<SessionId, Person>,
     pub(crate) parks: Parks,
+    /// Who left last, so that the others can be told who that was.
+    departed: Option<(SessionId, Person)>,
     quarantine: BTreeSet<u64>,
     changes: Vec<Change>,
 }
@@ -151,6 +153,7 @@ impl State {
                 fold: Fold::new(settings),
                 people: BTreeMap::new(),
                 parks: Parks::default(),
+                departed: None,
                 quarantine: BTreeSet::new(),
                 changes: Vec::new(),
             });
@@ -172,6 +175,7 @@ impl State {
             fold: Fold::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?,
             people: stored.people,
             parks,
+            departed: None,
             quarantine: BTreeSet::new(),
             changes: Vec::new(),
         })
@@ -190,6 +194,13 @@ impl State {
             effects.clear();
         }
         Ok(None)
+    }
+
+    /// Who a session is, or was if it has just left.
+    pub(crate) fn person(&self, session: SessionId) -> Option<&Person> {
+        let departed = self.departed.as_ref().filter(|(id, _)| *id == session);
+        let here = self.people.get(&session);
+        here.or(departed.map(|(_, person)| person))
     }
 
     /// How many records were set aside when this was opened, because the document library failed on them.
@@ -274,7 +285,8 @@ impl State {
         self.fold.apply(position, event, &mut self.changes);
         for change in self.changes.drain(..) {
             if let Change::Gone { session, .. } = change {
-                self.people.remove(&session);
+                let person = self.people.remove(&session);
+                self.departed = person.map(|person| (session, person));
             }
             effects.push(Effect::Presence(change));
         }

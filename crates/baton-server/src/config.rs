@@ -184,6 +184,9 @@ settings! {
     auto_pass: Switch = Switch::On;
 }
 
+/// Most that one record may ever have, in bytes: the log counts what waits in 32 bits.
+const LARGEST: u64 = 1 << 30;
+
 impl Settings {
     /// The settings in force, from the command line (with its environment) and the file that it names.
     ///
@@ -207,10 +210,17 @@ impl Settings {
         self.timings()
             .validate()
             .map_err(|error| ConfigError::Contradiction(error.to_string()))?;
-        if self.max_frame.as_u64() > self.log_queue.as_u64() {
+        let largest = self
+            .max_frame
+            .as_u64()
+            .saturating_add(self.max_aside.as_u64());
+        if largest > LARGEST || self.log_queue.as_u64() > 2 * LARGEST {
             return Err(ConfigError::Contradiction(format!(
-                "max_frame ({}) is more than log_queue ({}), so that the largest update would wait for ever; raise log_queue",
-                self.max_frame, self.log_queue
+                "max_frame ({}) and 8 x max_aside ({}) together may be {} at most, log_queue ({}) twice that",
+                self.max_frame,
+                self.max_aside,
+                ByteSize(LARGEST),
+                self.log_queue
             )));
         }
         Ok(())

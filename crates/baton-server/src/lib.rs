@@ -96,9 +96,9 @@ impl Server {
         let mut options = LogOptions::default();
         options.commit_delay = settings.commit_delay.0;
         options.commit_bytes = bytes(settings.commit_bytes);
-        options.queue_bytes = bytes(settings.log_queue) + bytes(settings.max_frame);
-        options.max_record_bytes =
-            bytes(settings.max_frame) + bytes(settings.max_aside) + baton_room::OVERHEAD;
+        options.max_record_bytes = session::largest_reservation(settings);
+        // Whatever is waited for must fit once, whatever else the queue is set to.
+        options.queue_bytes = bytes(settings.log_queue).max(2 * options.max_record_bytes);
         options
     }
 

@@ -11,6 +11,7 @@ use baton_room::{ConnectionId, Departure, Incoming, OVERHEAD, ResumeToken};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::config::Settings;
 use crate::hosted::{Hosted, JoinError};
 use crate::outbox::Outbox;
 use crate::registry::Registry;
@@ -20,6 +21,16 @@ use crate::{close, wire};
 const JOIN_TRIES: usize = 8;
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+/// How many connections' updates, kept aside, a frame may set free at once. With more, the document is opened anew, and
+/// everybody brings what is not in it.
+const ASIDES: usize = 8;
+
+/// Most that one frame asks of the log's queue, in bytes.
+pub(crate) fn largest_reservation(settings: &Settings) -> usize {
+    let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    OVERHEAD + bytes(settings.max_frame) + ASIDES * bytes(settings.max_aside)
+}
 
 /// A connection in its document; see the module.
 pub(crate) struct Session {
@@ -99,7 +110,8 @@ impl Session {
         if matches!(message, Incoming::Sync(..)) {
             self.rate.take().await;
         }
-        let bytes = OVERHEAD + frame.len() + self.hosted.aside_bytes();
+        let most = largest_reservation(self.registry.settings());
+        let bytes = (OVERHEAD + frame.len() + self.hosted.aside_bytes()).min(most);
         let reservation = match self.registry.log().reserve(bytes).await {
             Ok(reservation) => reservation,
             Err(error) => {
