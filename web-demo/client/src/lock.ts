@@ -84,6 +84,8 @@ export class LockMachine {
   #ended: Fence | null = null
   #offer: Fence | null = null
   #claim: { fence: Fence; at: Instant } | null = null
+  /** The newest fence that was ever claimed. */
+  #claimed: Fence | null = null
   #hello: Instant | null = null
   #wanted = false
   #releasing = false
@@ -187,6 +189,10 @@ export class LockMachine {
   }
 
   claimSent(fence: Fence, at: Instant): void {
+    // An offer that is told twice is claimed twice, but only the first claim made the grant: a lease counted from a
+    // later one would outlast the server's patience.
+    if (this.#claimed && compareFences(fence, this.#claimed) <= 0) return
+    this.#claimed = fence
     this.#claim = { fence, at }
   }
 

@@ -82,6 +82,15 @@ describe('who may edit', () => {
     expect(lock.right(at(9000)).mayEdit).toBe(false)
   })
 
+  it('the holder, counted from its first claim, however often the offer was told', () => {
+    const lock = holder()
+    lock.offered(fence(5))
+    lock.claimSent(fence(5), at(5000))
+    lock.granted(fence(5))
+    expect(lock.right(at(7009)).mayEdit).toBe(true)
+    expect(lock.right(at(7010)).mayEdit).toBe(false)
+  })
+
   it('by the clock that advanced more, whichever that is', () => {
     const lock = holder()
     expect(lock.right(at(20, 7010)).mayEdit).toBe(false)
