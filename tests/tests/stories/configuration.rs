@@ -112,3 +112,22 @@ async fn help_names_every_setting_with_its_meaning() {
         assert!(text.contains(&variable), "{variable}");
     }
 }
+
+/// Queues that pass the check must also be queues that the log takes.
+#[test]
+fn settings_that_pass_the_check_can_be_started_with() {
+    let kib = bytesize::ByteSize::kib(64);
+    let settings = baton_server::Settings {
+        max_frame: kib,
+        log_queue: kib,
+        ..baton_server::Settings::default()
+    };
+    match settings.check() {
+        Ok(()) => {
+            let options = baton_server::Server::log_options(&settings);
+            let started = baton_log::Log::in_memory(options);
+            assert!(started.is_ok(), "{started:?}");
+        }
+        Err(error) => assert!(error.to_string().contains("log_queue"), "{error}"),
+    }
+}

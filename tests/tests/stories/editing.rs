@@ -163,7 +163,7 @@ async fn a_map_that_two_set_at_once_has_the_same_winner_everywhere() {
     converge(&[&ada, &bob]).await;
     let carol = server.connect(Join::stock("map")).await;
     let states: Vec<_> = [&ada, &bob, &carol]
-        .map(|client| client.look(|known| winner(known)))
+        .map(|client| client.look(winner))
         .into();
     assert_eq!(states[0], states[1]);
     assert_eq!(states[0], states[2]);

@@ -1,4 +1,5 @@
 //! Stories about Baton over real sockets, one file a theme.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
 mod awareness;
 mod configuration;
