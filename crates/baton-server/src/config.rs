@@ -128,8 +128,8 @@ settings! {
     max_document_name: usize = 1024;
     /// Bytes queued for one connection that does not read, beside its first sync; over it: close 1013
     max_outbox: ByteSize = ByteSize::mib(8);
-    /// Updates that one connection may send in a second, in the long run; faster ones wait
-    max_updates_per_second: u32 = 2_000;
+    /// Messages that one connection may send in a second, in the long run; faster ones wait
+    max_messages_per_second: u32 = 2_000;
     /// Largest awareness entry, in bytes; larger ones are refused
     max_awareness_entry: ByteSize = ByteSize::kib(64);
     /// Awareness entries that one connection may own; further ones are refused

@@ -31,8 +31,8 @@ pub(crate) struct Ending {
 pub(crate) enum Weight {
     /// Counts.
     Counted,
-    /// A first sync: as large as the document, asked for by this connection, shared with others.
-    FirstSync,
+    /// An answer to a Step1, which may be as large as the document: does not count, as long as no other one waits.
+    Answer,
 }
 
 /// The queue of one connection; see the module.
@@ -48,6 +48,8 @@ pub(crate) struct Outbox {
 struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
+    /// Whether an answer waits that did not count.
+    answer: bool,
     ending: Option<Ending>,
 }
 
@@ -74,7 +76,9 @@ impl Outbox {
         if queue.ending.is_some() {
             return;
         }
-        if weight == Weight::Counted {
+        // Whoever asks again and again without reading the answers pays for them.
+        let free = weight == Weight::Answer && !std::mem::replace(&mut queue.answer, true);
+        if !free {
             queue.bytes += frame.len();
             if queue.bytes > self.limit {
                 queue.items.clear();
@@ -143,6 +147,7 @@ impl Outbox {
             return None;
         }
         queue.bytes = 0;
+        queue.answer = false;
         Some(Taken {
             items: std::mem::take(&mut queue.items),
             ending: queue.ending.clone(),
@@ -175,13 +180,22 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stalls_is_told_to_come_again_and_costs_no_more() {
         let outbox = Outbox::new(100);
-        outbox.send(Bytes::from(vec![0; 4096]), Weight::FirstSync);
+        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
         for _ in 0..10 {
             outbox.send(Bytes::from(vec![0; 60]), Weight::Counted);
         }
         let taken = outbox.drain().await;
         assert!(taken.items.is_empty());
         assert_eq!(taken.ending.map(|ending| ending.code), Some(1013));
+    }
+
+    #[tokio::test]
+    async fn one_answer_may_be_as_large_as_the_document_but_not_a_hundred() {
+        let outbox = Outbox::new(100);
+        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
+        assert!(!outbox.has_ending());
+        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
+        assert!(outbox.has_ending());
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, Incoming, OVERHEAD, ResumeToken};
+use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -75,7 +75,7 @@ impl Session {
             };
             match hosted.join(id, &outbox, registry.settings()) {
                 Ok(()) => {
-                    let rate = Rate::new(registry.settings().max_updates_per_second);
+                    let rate = Rate::new(registry.settings().max_messages_per_second);
                     return Ok(Self {
                         id,
                         registry,
@@ -86,7 +86,7 @@ impl Session {
                         rate,
                     });
                 }
-                Err(JoinError::Gone(_)) => tokio::task::yield_now().await,
+                Err(JoinError::Gone(_)) => registry.forget(&hosted),
                 Err(full @ JoinError::Full(_)) => {
                     outbox.end(close::OVERLOADED, full.to_string());
                     return Err(Over);
@@ -103,13 +103,11 @@ impl Session {
     /// A binary frame came. Waits while the log's queue is full or the connection is over its rate, which in turn makes
     /// its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
+        self.rate.take().await;
         let message = match wire::decode(frame) {
             Ok(message) => message,
             Err(error) => return self.malformed(&error.to_string()),
         };
-        if matches!(message, Incoming::Sync(..)) {
-            self.rate.take().await;
-        }
         let most = largest_reservation(self.registry.settings());
         let bytes = (OVERHEAD + frame.len() + self.hosted.aside_bytes()).min(most);
         let reservation = match self.registry.log().reserve(bytes).await {
@@ -161,7 +159,7 @@ impl Drop for Session {
     }
 }
 
-/// A token bucket of one second's updates.
+/// A token bucket of one second's messages.
 #[derive(Debug)]
 struct Rate {
     per_second: u32,

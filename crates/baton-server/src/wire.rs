@@ -11,7 +11,7 @@ use crate::outbox::Weight;
 pub(crate) fn encode(message: &Outgoing) -> (Bytes, Weight) {
     match message {
         Outgoing::Step1(vector) => (y_websocket::step1_bytes(vector), Weight::Counted),
-        Outgoing::Step2(update) => (y_websocket::step2(update), Weight::FirstSync),
+        Outgoing::Step2(update) => (y_websocket::step2(update), Weight::Answer),
         Outgoing::Update(update) => (y_websocket::update(update), Weight::Counted),
         Outgoing::Awareness(payload) => (y_websocket::awareness(payload), Weight::Counted),
         Outgoing::Denied(reason) => (y_websocket::auth_denied(reason), Weight::Counted),
