@@ -1,0 +1,236 @@
+//! A live feed into a document: once a second a tick `{n, at, value}` at the end of the array `ticks`, which keeps the
+//! newest 120.
+//!
+//! `cargo run -p baton-client --example feed -- ws://127.0.0.1:8080/ws feed`
+//!
+//! It may start before the server, goes on from the last tick after a restart of either, and loses none while it runs:
+//! what is counted without a connection is sent with the next one, and what is counted under somebody else's lock is
+//! written when the lock is free. Ctrl-C leaves for good.
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use baton_client::yrs::{Any, Array, Out, ReadTxn, TransactionMut, WriteTxn};
+use baton_client::{Client, ClientOptions, EditError, EditRight, Ended, Event, Role, User};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// How many ticks the document keeps.
+const KEPT: usize = 120;
+
+/// Where the value starts, and is drawn back to.
+const HOME: f64 = 100.0;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tick {
+    n: u64,
+    /// Milliseconds since the epoch.
+    at: u64,
+    value: f64,
+}
+
+impl From<Tick> for Any {
+    fn from(tick: Tick) -> Self {
+        // Whole numbers go as doubles, too: a large integer would reach JavaScript as a BigInt.
+        let fields = [
+            ("n", tick.n as f64),
+            ("at", tick.at as f64),
+            ("value", tick.value),
+        ];
+        let fields: HashMap<String, Self> = fields
+            .into_iter()
+            .map(|(name, number)| (name.to_owned(), Self::from(number)))
+            .collect();
+        Self::Map(Arc::new(fields))
+    }
+}
+
+impl Tick {
+    fn read(out: &Out) -> Option<Self> {
+        let Out::Any(Any::Map(fields)) = out else {
+            return None;
+        };
+        let number = |name| match fields.get(name) {
+            Some(Any::Number(number)) => number.as_f64(),
+            _ => None,
+        };
+        Some(Self {
+            n: number("n")? as u64,
+            at: number("at")? as u64,
+            value: number("value")?,
+        })
+    }
+}
+
+/// Counts, and walks.
+struct Walk {
+    last: Option<Tick>,
+    speed: f64,
+    dice: u64,
+}
+
+impl Walk {
+    fn new(seed: u64) -> Self {
+        Self {
+            last: None,
+            speed: 0.0,
+            dice: seed | 1,
+        }
+    }
+
+    /// Goes on after this tick, if it is further than where we are.
+    fn resume(&mut self, from: Option<Tick>) {
+        let n = |tick: Option<Tick>| tick.map(|tick| tick.n);
+        if n(from) > n(self.last) {
+            self.last = from;
+        }
+    }
+
+    fn step(&mut self, at: u64) -> Tick {
+        let (n, value) = self.last.map_or((0, HOME), |last| (last.n, last.value));
+        // Momentum makes it smooth, a weak spring keeps it in sight.
+        self.speed = 0.85 * self.speed + 0.9 * self.roll() - 0.004 * (value - HOME);
+        let value = ((value + self.speed) * 100.0).round() / 100.0;
+        let n = n + 1;
+        *self.last.insert(Tick { n, at, value })
+    }
+
+    /// Between -1 and 1 (xorshift).
+    fn roll(&mut self) -> f64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+}
+
+/// How one client of the feed ended.
+enum Turn {
+    /// This copy cannot go on; a fresh one can.
+    Afresh,
+    Stop,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut words = std::env::args().skip(1);
+    let (Some(url), Some(document), None) = (words.next(), words.next(), words.next()) else {
+        return Err("usage: feed ws://HOST:PORT/ws DOCUMENT".into());
+    };
+    let mut options = ClientOptions::new(url, document);
+    options.user = User {
+        name: "Feed".to_owned(),
+        color: "#2f9e44".to_owned(),
+    };
+    // It writes only where nobody has the lock, and never wants it.
+    options.role = Role::Observer;
+    let mut walk = Walk::new(now());
+    let mut backlog = VecDeque::new();
+    loop {
+        let client = Client::connect(options.clone())?;
+        let turn = tokio::select! {
+            turn = run(&client, &mut walk, &mut backlog) => turn?,
+            () = told_to_stop() => Turn::Stop,
+        };
+        // What was written last is worth a moment, a server that is away is not worth more.
+        let _ = timeout(Duration::from_secs(1), client.saved()).await;
+        client.close().await;
+        match turn {
+            Turn::Stop => return Ok(()),
+            Turn::Afresh => eprintln!("this copy cannot go on; opening the document afresh"),
+        }
+    }
+}
+
+async fn run(
+    client: &Client,
+    walk: &mut Walk,
+    backlog: &mut VecDeque<Tick>,
+) -> Result<Turn, EditError> {
+    let mut events = client.events();
+    match client.synced().await {
+        Ok(()) => {}
+        Err(Ended::Diverged) => return Ok(Turn::Afresh),
+        Err(ended) => {
+            eprintln!("{ended}");
+            return Ok(Turn::Stop);
+        }
+    }
+    walk.resume(last(client)?);
+    eprintln!("going on after {:?}", walk.last);
+    let mut seconds = interval(Duration::from_secs(1));
+    // After a pause of the whole machine, one tick and no burst.
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => {
+                backlog.push_back(walk.step(now()));
+                // More than the document keeps is not worth keeping here.
+                while backlog.len() > KEPT {
+                    backlog.pop_front();
+                }
+                match client.edit(|txn| append(txn, backlog)) {
+                    Ok(()) => backlog.clear(),
+                    Err(EditError::NotNow(EditRight::Diverged | EditRight::Closed)) => {
+                        return Ok(Turn::Afresh);
+                    }
+                    // Somebody has the lock: later.
+                    Err(EditError::NotNow(_)) => {}
+                    Err(broken) => return Err(broken),
+                }
+            }
+            event = events.recv() => match event {
+                Ok(Event::Closed { code, reason, comeback }) => {
+                    eprintln!("the connection ended ({code:?}, {reason}); {comeback:?}");
+                }
+                Ok(Event::Synced) => eprintln!("in step"),
+                Ok(Event::Error { message, .. }) => eprintln!("{message}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn append(txn: &mut TransactionMut<'_>, ticks: &VecDeque<Tick>) {
+    let array = txn.get_or_insert_array("ticks");
+    for tick in ticks {
+        array.push_back(txn, Any::from(*tick));
+    }
+    let excess = array.len(txn).saturating_sub(KEPT as u32);
+    if excess > 0 {
+        array.remove_range(txn, 0, excess);
+    }
+}
+
+/// The newest tick in the document, whoever wrote it.
+fn last(client: &Client) -> Result<Option<Tick>, EditError> {
+    let newest = client.read(|txn| {
+        let array = txn.get_array("ticks")?;
+        array
+            .iter(txn)
+            .filter_map(|out| Tick::read(&out))
+            .max_by_key(|tick| tick.n)
+    })?;
+    Ok(newest)
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or_default()
+}
+
+/// Ctrl-C, or the polite signal of a service manager.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => return,
+                _ = terminate.recv() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,357 @@
+//! The handle of a client.
+//!
+//! Owns the public face: each call is one step of the core, or waits for one. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_sync::channel::{Fence, LockView, Outcome, Peer, TimingsMs, User};
+use baton_sync::{ApplyError, Broken, ClientId, yrs};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use crate::address::address;
+use crate::core::{Core, Guard, Operation, Phase};
+use crate::error::{AddressError, EditError, Ended, Unanswered};
+use crate::events::{EditRight, Event, Standing};
+use crate::options::{ClientOptions, Ticket};
+use crate::shared::Shared;
+use crate::task::{self, Clock};
+
+/// No client was started. The caller's fault; nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The address or the document name is wrong.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The copy in the options is damaged, or no copy of a document.
+    #[error("the copy of the document cannot be used: {0}")]
+    Copy(#[from] ApplyError),
+}
+
+/// One session in one document, which comes again by itself when its connection is lost; see the crate's front page.
+///
+/// Dropping it is a lost connection: the server keeps the session, and for the grace time the lock. To leave for good,
+/// [`Client::close`] it.
+pub struct Client {
+    shared: Arc<Shared>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    abort: tokio::task::AbortHandle,
+}
+
+impl Client {
+    /// Starts a client, which connects at once and, if that fails, again and again. Does not wait: see
+    /// [`Client::synced`].
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and IO.
+    pub fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
+        let address = address(&options.url, &options.document)?;
+        let clock = Clock::start();
+        let (capacity, max_message) = (options.event_capacity, options.max_message);
+        // Yjs draws its client ids from 32 bits, too.
+        let client = ClientId::from((random() >> 32) as u32);
+        let core = Core::new(options, client, random(), clock.now())?;
+        let shared = Arc::new(Shared::new(core, clock, capacity, max_message));
+        shared.act(|core, now| core.connect(now));
+        let task = tokio::spawn(task::run(Arc::clone(&shared), address));
+        Ok(Self {
+            abort: task.abort_handle(),
+            task: Mutex::new(Some(task)),
+            shared,
+        })
+    }
+
+    /// What happens from now on. Bounded ([`ClientOptions::event_capacity`]): a receiver that lags is told how many it
+    /// missed, and finds the present state by asking the client.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared.subscribe()
+    }
+
+    // ---- the document ----
+
+    /// Edits this copy and sends the edit, now or when there is a connection again.
+    ///
+    /// `edit` keeps nothing of the transaction, and must not call this client: it runs under its lock.
+    ///
+    /// # Errors
+    /// [`EditError::NotNow`] while somebody else has the lock, or before anything is known of it; nothing changed.
+    /// [`EditError::Broken`] if `edit` panicked or made what others would refuse: the client is at its end.
+    pub fn edit<R>(
+        &self,
+        edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
+    ) -> Result<R, EditError> {
+        self.shared
+            .act(|core, now| core.edit(now, Guard::Lock, edit))
+    }
+
+    /// [`Client::edit`] without asking the lock. Under somebody else's lock the edit is parked by the server, and
+    /// this copy diverges ([`Event::Parked`]).
+    ///
+    /// # Errors
+    /// [`EditError::Broken`], as there.
+    pub fn edit_regardless<R>(
+        &self,
+        edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
+    ) -> Result<R, EditError> {
+        self.shared
+            .act(|core, now| core.edit(now, Guard::Nothing, edit))
+    }
+
+    /// Reads from this copy. `read` must not call this client: it runs under its lock.
+    ///
+    /// # Errors
+    /// [`Broken`]: the document can be neither read nor written any more.
+    pub fn read<R>(&self, read: impl FnOnce(&yrs::Transaction<'_>) -> R) -> Result<R, Broken> {
+        self.shared.peek(|core| core.document().read(read))
+    }
+
+    /// All of this copy, for [`ClientOptions::copy`] of a later client, with [`Client::epoch`].
+    ///
+    /// # Errors
+    /// [`Broken`], as [`Client::read`].
+    pub fn snapshot(&self) -> Result<Bytes, Broken> {
+        self.shared.peek(|core| core.document().snapshot())
+    }
+
+    /// The Yjs client id under which this copy is edited.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.shared.peek(Core::client)
+    }
+
+    /// The epoch of the document that this copy belongs to, once the server has told it.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u32> {
+        self.shared.peek(Core::epoch)
+    }
+
+    /// Waits until this copy has all that the server has, and keeps in step. At once, if it does already.
+    ///
+    /// # Errors
+    /// [`Ended`]: it never will.
+    pub async fn synced(&self) -> Result<(), Ended> {
+        let known =
+            |core: &Core| (core.is_synced() && core.lock().session().is_some()).then_some(());
+        self.shared.until(known).await
+    }
+
+    /// Waits until everything edited so far is durable, over as many connections as it takes.
+    ///
+    /// # Errors
+    /// [`Ended::Diverged`]: an edit was parked; the server has it set aside. [`Ended::Closed`]: this client cannot find
+    /// out any more.
+    pub async fn saved(&self) -> Result<(), Ended> {
+        let edits = self.shared.peek(|core| core.saves().edits());
+        self.shared
+            .until(|core| core.saves().is_durable(edits).then_some(()))
+            .await
+    }
+
+    /// Whether this copy has edits that are not known to be durable.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.shared.peek(|core| !core.saves().all_durable())
+    }
+
+    // ---- who is here ----
+
+    /// This session's number, once there is one.
+    #[must_use]
+    pub fn session(&self) -> Option<u64> {
+        self.shared.peek(|core| core.lock().session())
+    }
+
+    /// Everybody in the document by session, this one included, as the server last told.
+    #[must_use]
+    pub fn roster(&self) -> BTreeMap<u64, Peer> {
+        self.shared.peek(|core| core.roster().clone())
+    }
+
+    /// The server's clocks, once it has told them.
+    #[must_use]
+    pub fn timings(&self) -> Option<TimingsMs> {
+        self.shared.peek(Core::timings)
+    }
+
+    /// Tells another display name or colour.
+    pub fn set_user(&self, user: User) {
+        self.shared.act(|core, _| core.set_user(user));
+    }
+
+    /// What lets another client go on with this session. Take it when this client is about to end without
+    /// [`Client::close`]: the token works once, and changes with each connection.
+    #[must_use]
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.shared.peek(Core::ticket)
+    }
+
+    // ---- the lock ----
+
+    /// The lock, as the server last showed it.
+    #[must_use]
+    pub fn lock(&self) -> Option<LockView> {
+        self.shared.peek(|core| core.lock().view().cloned())
+    }
+
+    /// What the lock is to this session.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.shared.peek(|core| core.lock().standing())
+    }
+
+    /// The grant that this session holds.
+    #[must_use]
+    pub fn grant(&self) -> Option<Fence> {
+        self.shared.peek(|core| core.lock().grant())
+    }
+
+    /// Whether this client may edit at this very moment, and why.
+    #[must_use]
+    pub fn right(&self) -> EditRight {
+        self.shared.peek_now(|core, now| core.lock().right(now))
+    }
+
+    /// Whether this client may edit at this very moment.
+    #[must_use]
+    pub fn may_edit(&self) -> bool {
+        self.right().may_edit()
+    }
+
+    /// How long a holder may go on editing without news of the server; zero for anybody else.
+    #[must_use]
+    pub fn lease_left(&self) -> Duration {
+        self.shared
+            .peek_now(|core, now| core.lock().lease_left(now))
+    }
+
+    /// Wants the lock, and waits for it in the queue. The wish survives lost connections, until [`Client::cancel`].
+    /// The outcome is `Done` (an offer follows, or it is held already), `Queued` or `Forbidden`; to wait for the lock
+    /// itself, see [`Client::granted`].
+    ///
+    /// # Errors
+    /// [`Unanswered::Closed`].
+    pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.operate(Operation::Acquire)
+    }
+
+    /// Wants the lock if it can be had now; `Busy` if not.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn try_lock(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.operate(Operation::Try)
+    }
+
+    /// Leaves the queue, and declines an offer.
+    ///
+    /// # Errors
+    /// [`Unanswered::Closed`].
+    pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.operate(Operation::Cancel)
+    }
+
+    /// Gives the lock back, after the edits made before; this client stops editing at once. `Stale` when there was
+    /// nothing to give back.
+    ///
+    /// # Errors
+    /// [`Unanswered::Closed`].
+    pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.operate(Operation::Release)
+    }
+
+    /// The operation is sent by the call itself; the future only waits for the answer.
+    fn operate(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        let asked = self.shared.ask(|core| core.request(operation));
+        async move {
+            match asked {
+                Ok(answer) => answer.await.unwrap_or(Err(Unanswered::Closed)),
+                Err(answer) => answer,
+            }
+        }
+    }
+
+    /// Waits until this session holds the lock.
+    ///
+    /// # Errors
+    /// [`Ended`]: it never will.
+    pub async fn granted(&self) -> Result<Fence, Ended> {
+        self.shared.until(|core| core.lock().grant()).await
+    }
+
+    /// Accepts an offer, under [`Claim::Ask`](crate::Claim::Ask). One that is over is not an error: nothing happens.
+    pub fn claim(&self, fence: Fence) {
+        self.shared.act(|core, now| core.claim(now, fence));
+    }
+
+    /// Declines an offer, and keeps the place in the queue.
+    pub fn decline(&self, fence: Fence) {
+        self.shared.act(|core, _| core.decline(fence));
+    }
+
+    // ---- coming and going ----
+
+    /// Leaves, and may come back: the server keeps the session, and for the grace time the lock.
+    pub fn disconnect(&self) {
+        self.shared.act(|core, now| core.disconnect(now));
+    }
+
+    /// Comes back after [`Client::disconnect`].
+    pub fn reconnect(&self) {
+        self.shared.act(|core, now| core.connect(now));
+    }
+
+    /// Leaves for good: what was edited is sent first, then the lock passes to the next in the queue at once. Waits
+    /// for the server's answer at most 2 s. For what was edited to be known as durable, [`Client::saved`] comes first.
+    pub async fn close(&self) {
+        self.shared.act(|core, now| core.close(now));
+        // Also when somebody else closes it at the same time: until the end.
+        let over = |core: &Core| (core.phase() == Phase::Over).then_some(());
+        let mut steps = self.shared.steps();
+        while self.shared.peek(over).is_none() {
+            let _ = steps.changed().await;
+        }
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            // It ends by itself now, and has no result.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
+}
+
+/// The session and the document's state, not the content: this may be logged.
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.shared.peek(|core| {
+            f.debug_struct("Client")
+                .field("session", &core.lock().session())
+                .field("phase", &core.phase())
+                .field("standing", &core.lock().standing())
+                .field("document", core.document())
+                .finish_non_exhaustive()
+        })
+    }
+}
+
+/// A number that differs from process to process and from call to call; the keys of each hasher do.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,112 @@
+//! What of this copy is on the server's disk, by counting.
+//!
+//! Each sync message that this client sends carries all that it has edited until then, so that "the first n messages
+//! are durable" means "the first so many edits are". Owns that account; never sends.
+
+use std::collections::VecDeque;
+
+#[derive(Debug, Default)]
+pub(crate) struct Saves {
+    /// Edits of this copy, and how many of them are known to be durable.
+    edits: u64,
+    durable: u64,
+    /// Sync messages of this connection.
+    sent: u64,
+    /// Message by message, oldest first: its number, and the edits that it and those before it carry.
+    under_way: VecDeque<(u64, u64)>,
+}
+
+impl Saves {
+    /// This copy was edited. Returns how many edits there are now.
+    pub(crate) fn edited(&mut self) -> u64 {
+        self.edits += 1;
+        self.edits
+    }
+
+    /// A sync message was sent that, with those before it, carries all edits.
+    pub(crate) fn sent_all(&mut self) {
+        self.sent += 1;
+        self.under_way.push_back((self.sent, self.edits));
+    }
+
+    /// A sync message was sent that carries nothing of this copy.
+    pub(crate) fn sent_nothing(&mut self) {
+        self.sent += 1;
+    }
+
+    /// The first so many sync messages of this connection are durable. Returns whether that completes the account:
+    /// all edits are durable, and were not before.
+    pub(crate) fn acknowledged(&mut self, messages: u64) -> bool {
+        let before = self.all_durable();
+        while let Some((_, edits)) = self
+            .under_way
+            .pop_front_if(|(number, _)| *number <= messages)
+        {
+            self.durable = self.durable.max(edits);
+        }
+        !before && self.all_durable()
+    }
+
+    /// The connection is over. What was under way may be lost; the next connection's Step2 carries it again.
+    pub(crate) fn connection_over(&mut self) {
+        self.sent = 0;
+        self.under_way.clear();
+    }
+
+    /// How many edits there are.
+    pub(crate) const fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    /// Whether the first so many edits are durable.
+    pub(crate) const fn is_durable(&self, edits: u64) -> bool {
+        self.durable >= edits
+    }
+
+    /// Whether all edits are.
+    pub(crate) const fn all_durable(&self) -> bool {
+        self.is_durable(self.edits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_is_durable_when_the_message_that_carried_it_is() {
+        let mut saves = Saves::default();
+        saves.sent_all(); // the first Step2, of a copy without edits
+        let first = saves.edited();
+        saves.sent_all();
+        let second = saves.edited();
+        saves.sent_all();
+        assert!(!saves.acknowledged(2));
+        assert!(saves.is_durable(first) && !saves.is_durable(second));
+        assert!(saves.acknowledged(3));
+        assert!(!saves.acknowledged(3), "completed only once");
+    }
+
+    #[test]
+    fn a_lost_connection_leaves_the_rest_to_the_next_step2() {
+        let mut saves = Saves::default();
+        saves.sent_all();
+        saves.edited();
+        saves.sent_all();
+        saves.connection_over();
+        assert!(!saves.acknowledged(2), "another connection's count");
+        let last = saves.edited();
+        saves.sent_all();
+        assert!(saves.acknowledged(1));
+        assert!(saves.is_durable(last));
+    }
+
+    #[test]
+    fn a_message_without_content_is_counted_and_saves_nothing() {
+        let mut saves = Saves::default();
+        saves.edited();
+        saves.sent_nothing();
+        assert!(!saves.acknowledged(1));
+        assert!(!saves.all_durable());
+    }
+}
