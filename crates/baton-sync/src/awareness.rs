@@ -14,9 +14,10 @@
 //!   say of it at a known clock is ignored quietly, at a newer clock it is ignored and counted
 //!   ([`Applied::spoofed`]; tabs of one browser relay each other's entries, so a few are normal).
 //! - **A connection's own id is stronger than a relayed one.** The sole entry of a connection's first
-//!   message is its own (so the published providers open), as is the id claimed in Baton's hello
-//!   ([`Awareness::claim`]). When a tab has relayed its neighbour's entry before the neighbour's own
-//!   connection was up, the neighbour takes it over in silence.
+//!   message is its own if nobody had stated that id before, or once it has answered the question below
+//!   (so the published providers open); the id claimed in Baton's hello is ([`Awareness::claim`]). When
+//!   a tab has relayed its neighbour's entry before the neighbour's own connection was up, the
+//!   neighbour takes it over.
 //! - **Removal at the last clock.** When a connection ends, its entries are removed at the clock that
 //!   everybody knows, not at a raised one: else the same client, coming back with the clock that
 //!   it had, would be ignored by all until its next renewal.
@@ -246,19 +247,16 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         let (mut changed, mut asked) = (BTreeSet::new(), BTreeSet::new());
         for statement in &statements {
             let step = self.judge(owner, statement);
-            let own = self.is_own(owner, statement.client);
-            if matches!(step, Step::Ask) {
-                asked.insert(statement.client);
-            }
             match step {
+                Step::Ask => {
+                    asked.insert(statement.client);
+                }
                 Step::Accept => {
                     if self.accept(owner, statement, now) {
                         changed.insert(statement.client);
                     }
                 }
                 Step::Take => self.take(owner, statement.client),
-                Step::Ask if own => self.take(owner, statement.client),
-                Step::Ask => {}
                 Step::Ignore => self.contend(owner, statement),
                 Step::Spoof => {
                     applied.spoofed += 1;
@@ -267,7 +265,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
                 Step::Refuse => applied.refused += 1,
             }
         }
-        asked.extend(opening.filter(|own| self.owns(owner, *own)));
+        asked.extend(opening.filter(|opened| self.has_or_may_take(owner, *opened)));
         applied.broadcast = self.encode_some(&changed);
         applied.answer = self.encode_removals(&asked);
         self.forget();
@@ -293,11 +291,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             if self.bury(client) {
                 gone.insert(client);
             }
-            if let Some(entry) = self.entries.get_mut(&client) {
-                entry.owner = None;
-            }
-            if let Some((heir, clock)) = self.inherit(client) {
-                answers.push((heir, payload::encode(&[(client, clock, None)])));
+            for (contender, clock) in self.release(client) {
+                answers.push((contender, payload::encode(&[(client, clock, None)])));
             }
         }
         let broadcast = self.encode_removals(&gone);
@@ -321,6 +316,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         let successor = self.owners.entry(new).or_default();
         successor.own = successor.own.or(record.own);
+        successor.opened = successor.opened.or(record.opened);
         successor.entries.append(&mut record.entries);
     }
 

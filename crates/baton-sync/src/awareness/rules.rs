@@ -1,6 +1,6 @@
 //! Who may say what of whom.
 //!
-//! Owns the judgement of one statement, and whose a client id is. It never changes an entry.
+//! Owns the judgement of one statement, and whose a client id is. It never changes what an entry says.
 
 use super::payload::Statement;
 use super::table::Entry;
@@ -23,13 +23,14 @@ pub(super) enum Step {
 
 impl<O: Copy + Eq + Ord> Awareness<O> {
     /// Notes that the connection speaks, and whether the client at its other end was here before. If
-    /// this is its opening, the id that it shows as its own.
+    /// this is its opening, the id that it opens with and is to be asked about.
     pub(super) fn introduce(
         &mut self,
         owner: O,
         statements: &[Statement<'_>],
         now: Stamp,
     ) -> Option<ClientId> {
+        let known = |client| self.entries.contains_key(&client);
         let record = self.owners.entry(owner).or_default();
         let first = !record.spoke;
         record.spoke |= !statements.is_empty();
@@ -37,12 +38,23 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             return None;
         };
         only.state?;
-        let own = *record.own.get_or_insert(only.client);
-        if own == only.client && self.was_here(own) {
+        let client = only.client;
+        if record.own.is_none() {
+            record.opened = Some(client);
+            // Nobody repeats what nobody has said. Of a known id, the answer is the proof.
+            record.own = (!known(client)).then_some(client);
+        }
+        if !self.is_claimant(owner, client) {
+            return None;
+        }
+        if self.was_here(client) {
             let since = self.rejoins.map_or(now, |(since, _)| since);
             self.rejoins = Some((since, now));
         }
-        (own == only.client).then_some(own)
+        if let Some(entry) = self.entries.get_mut(&client) {
+            entry.seen = true;
+        }
+        Some(client)
     }
 
     /// Whether a client is known other than by hearsay.
@@ -67,6 +79,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             };
         }
         match statement.state {
+            None if !mine && !self.is_own(owner, statement.client) => Step::Ignore,
             // Of a tombstone: only its owner can have more to say, and only to itself.
             None if entry.state.is_none() && (!mine || statement.clock <= entry.clock) => {
                 Step::Ignore
@@ -82,7 +95,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             Some(_) if statement.clock < entry.clock && self.is_own(owner, statement.client) => {
                 Step::Ask
             }
-            Some(_) if !mine && statement.clock == entry.clock => Step::Take,
+            Some(_) if !mine && self.is_own(owner, statement.client) => Step::Take,
             Some(_) => Step::Ignore,
         }
     }
@@ -96,7 +109,12 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         entry: Option<&Entry<O>>,
     ) -> Step {
         let mine = entry.is_some_and(|entry| entry.owner == Some(owner));
-        let clock_end = if mine { CLOCK_END } else { STRANGERS_CLOCK_END };
+        let claims = entry.is_some() && self.is_claimant(owner, statement.client);
+        let clock_end = if mine || claims {
+            CLOCK_END
+        } else {
+            STRANGERS_CLOCK_END
+        };
         let before = entry.and_then(|entry| entry.state.as_deref());
         let owned = self.owners.get(&owner).map_or(0, |own| own.entries.len());
         let bytes = self.bytes - before.map_or(0, str::len) + state.len();
@@ -111,16 +129,23 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
     }
 
-    /// Whether the entry of this id is the connection's.
-    pub(super) fn owns(&self, owner: O, client: ClientId) -> bool {
+    /// Whether the entry of this id is the connection's, or may become so.
+    pub(super) fn has_or_may_take(&self, owner: O, client: ClientId) -> bool {
         let entry = self.entries.get(&client);
-        entry.is_some_and(|entry| entry.owner == Some(owner))
+        entry.is_some_and(|entry| entry.owner == Some(owner)) || self.may_take(owner, client)
     }
 
-    /// Whether the connection has shown this id as its own.
+    /// Whether this id is known to be that of the client at the other end.
     pub(super) fn is_own(&self, owner: O, client: ClientId) -> bool {
         let record = self.owners.get(&owner);
         record.is_some_and(|record| record.own == Some(client))
+    }
+
+    /// Whether this id may be that of the client at the other end: it is, or the connection opened
+    /// with it. (A client without a state of its own opens with a repetition of another's.)
+    pub(super) fn is_claimant(&self, owner: O, client: ClientId) -> bool {
+        let record = self.owners.get(&owner);
+        record.is_some_and(|record| record.own.or(record.opened) == Some(client))
     }
 
     /// Whether an entry that the connection does not own is free for it: nobody's, or another's who
@@ -128,7 +153,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     pub(super) fn may_take(&self, owner: O, client: ClientId) -> bool {
         match self.entries.get(&client).and_then(|entry| entry.owner) {
             None => true,
-            Some(other) => self.is_own(owner, client) && !self.is_own(other, client),
+            Some(other) => self.is_claimant(owner, client) && !self.is_own(other, client),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Entry<O> {
     /// Connections that say this id is their own while another live one has it, with the clocks that
     /// they stated, the newest last.
     pub(super) contenders: Vec<(O, u64)>,
-    /// Whether a connection of the client itself ever had it.
+    /// Whether a connection ever opened with it.
     pub(super) seen: bool,
     /// Place among the tombstones.
     pub(super) buried: u64,
@@ -36,8 +36,10 @@ pub(super) struct Entry<O> {
 
 #[derive(Debug, Default)]
 pub(super) struct Owner {
-    /// The id of the client at the other end, if it has shown it.
+    /// The id of the client at the other end, once it is known.
     pub(super) own: Option<ClientId>,
+    /// The id that it opened with, which may be its own.
+    pub(super) opened: Option<ClientId>,
     /// Whether it ever stated anything.
     pub(super) spoke: bool,
     /// The ids it owns.
@@ -65,7 +67,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     pub(super) fn contend(&mut self, owner: O, statement: &Statement<'_>) {
         if statement.state.is_some()
             && statement.clock < STRANGERS_CLOCK_END
-            && self.is_own(owner, statement.client)
+            && self.is_claimant(owner, statement.client)
             && let Some(entry) = self.entries.get_mut(&statement.client)
             && entry.owner != Some(owner)
         {
@@ -99,6 +101,12 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             seen: false,
             buried: 0,
         });
+        if let Some(record) = self.owners.get_mut(&owner)
+            && record.opened == Some(client)
+        {
+            // It could raise the clock: it is the one.
+            record.own.get_or_insert(client);
+        }
         entry.clock = statement.clock;
         entry.stamp = now;
         entry.asked = None;
@@ -114,18 +122,19 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         true
     }
 
-    /// Gives an entry without an owner to the newest connection that contended for it, if one is left,
-    /// and says at which clock that one is to be asked to speak up.
-    pub(super) fn inherit(&mut self, client: ClientId) -> Option<(O, u64)> {
-        let entry = self.entries.get_mut(&client)?;
-        loop {
-            let (heir, clock) = entry.contenders.pop()?;
-            if let Some(record) = self.owners.get_mut(&heir) {
-                record.entries.insert(client);
-                entry.owner = Some(heir);
-                return Some((heir, clock.max(entry.clock)));
-            }
-        }
+    /// Who contended for an entry that has no owner any more, and at which clock each is to be asked to
+    /// speak up. Whoever truly has the id can.
+    pub(super) fn release(&mut self, client: ClientId) -> Vec<(O, u64)> {
+        let Some(entry) = self.entries.get_mut(&client) else {
+            return Vec::new();
+        };
+        entry.owner = None;
+        let contenders = std::mem::take(&mut entry.contenders);
+        contenders
+            .into_iter()
+            .filter(|(contender, _)| self.owners.contains_key(contender))
+            .map(|(contender, clock)| (contender, clock.max(entry.clock)))
+            .collect()
     }
 
     /// Turns an entry into a tombstone; whether it had a state.
