@@ -371,14 +371,12 @@ impl Room {
     fn aware(&mut self, connection: ConnectionId, payload: &[u8], now: Time) {
         match self.awareness.apply(connection, payload, now.0) {
             Ok(applied) => {
+                self.awareness_moved(applied.answer.is_some(), now);
                 if let Some(changed) = applied.broadcast {
                     self.broadcast(None, Outgoing::Awareness(changed));
                 }
                 if let Some(answer) = applied.answer {
                     self.send(connection, Outgoing::Awareness(answer));
-                }
-                if !self.refresh_is_armed() {
-                    self.arm_refresh(now);
                 }
             }
             Err(AwarenessError::Malformed(error)) => {

@@ -573,15 +573,25 @@ impl Room {
         self.arm_refresh(now);
     }
 
-    pub(crate) fn arm_refresh(&mut self, now: Time) {
-        let any = !self.awareness.is_empty();
-        self.refresh_at = any.then(|| now + AWARENESS_CHECK);
+    fn arm_refresh(&mut self, now: Time) {
+        let next = self.awareness.next_stale().map(Time);
+        self.refresh_at = next.map(|at| at.clamp(now + ROLL_CALL_CHECK, now + AWARENESS_CHECK));
     }
 
-    pub(crate) fn refresh_is_armed(&self) -> bool {
-        self.refresh_at.is_some()
+    /// Somebody spoke: entries may grow old, or after a rejoin everybody may have to be asked soon.
+    pub(crate) fn awareness_moved(&mut self, rejoined: bool, now: Time) {
+        let soon = now
+            + if rejoined {
+                ROLL_CALL_CHECK
+            } else {
+                AWARENESS_CHECK
+            };
+        self.refresh_at = Some(self.refresh_at.map_or(soon, |at| at.min(soon)));
     }
 }
 
-/// How often old awareness entries are looked for.
+/// Soonest look for awareness entries that want to be said again.
+const ROLL_CALL_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Latest look for them, while there are any: not at every message, since it goes through all of them.
 const AWARENESS_CHECK: std::time::Duration = std::time::Duration::from_secs(5);
