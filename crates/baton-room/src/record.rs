@@ -70,6 +70,9 @@ pub enum Record {
         /// The Yjs update (v1), as it came.
         update: Bytes,
     },
+    /// A new epoch: the store was restored from a backup. No session of before may resume, and every later fence is
+    /// larger than any before. A log without one is of epoch 1.
+    Epoch(u32),
 }
 
 /// Why stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.

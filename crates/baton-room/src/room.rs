@@ -170,7 +170,7 @@ impl Room {
         now: Time,
     ) -> Result<Self, LoadError> {
         let state = State::load(options.fold, snapshot, tail)?;
-        let auto_pass = options.fold.auto_pass;
+        let FoldSettings { epoch, auto_pass } = options.fold;
         let mut room = Self {
             watch: Watch::new(options.timings)?,
             awareness: Awareness::new(options.awareness),
@@ -190,6 +190,9 @@ impl Room {
             state,
         };
         room.watch.adopt(&room.state.fold, now);
+        if room.state.fold.epoch() != epoch {
+            room.propose(Record::Epoch(epoch), Origin::Nobody);
+        }
         if !room.state.fold.is_empty() {
             room.propose(Record::Presence(Event::Restarted), Origin::Nobody);
         }

@@ -25,6 +25,9 @@ const OWN: DocumentOptions = DocumentOptions {
 /// First byte of every snapshot.
 pub(crate) const SNAPSHOT_FORMAT: u8 = 1;
 
+/// The epoch of a log that does not name one.
+pub(crate) const FIRST_EPOCH: u32 = 1;
+
 /// How many records may be quarantined before a document counts as unreadable.
 const MOST_QUARANTINED: usize = 256;
 
@@ -125,12 +128,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens from what is stored: a snapshot (with its position) and the records after it.
+    /// Opens from what is stored: a snapshot (with its position) and the records after it. The epoch comes from there, not
+    /// from the settings: what was done in one epoch must not be judged by another.
     pub(crate) fn load(
         settings: FoldSettings,
         snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
     ) -> Result<Self, LoadError> {
+        let settings = FoldSettings {
+            epoch: FIRST_EPOCH,
+            ..settings
+        };
         let mut quarantine = BTreeSet::new();
         loop {
             let mut state = Self::restore(settings, snapshot)?;
@@ -273,12 +281,22 @@ impl State {
                     effects.push(Effect::Renamed(session));
                 }
             }
+            Record::Epoch(epoch) => self.enter(epoch),
             Record::Presence(event) => self.presence(position, &event, effects),
             Record::Update { session, update } => {
                 return self.update(position, session, update, effects);
             }
         }
         Ok(())
+    }
+
+    /// One that is not larger than the present epoch was overtaken, and changes nothing.
+    fn enter(&mut self, epoch: u32) {
+        let entered = self.fold.snapshot().into_epoch(epoch);
+        if let Ok(fold) = entered.and_then(|snapshot| Fold::restore(&snapshot)) {
+            self.fold = fold;
+            self.people.clear();
+        }
     }
 
     fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {

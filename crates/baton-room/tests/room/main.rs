@@ -427,3 +427,25 @@ fn the_same_records_make_the_same_room() {
     assert_eq!(replayed.position(), position);
     assert_eq!(replayed.snapshot().unwrap(), before);
 }
+
+#[test]
+fn after_a_restore_nothing_is_judged_by_the_new_epoch_that_was_done_in_the_old() {
+    let mut table = Table::new();
+    let mut ada = Peer::join(&mut table, "Ada", 1);
+    let old = ada.takes_the_lock(&mut table);
+    ada.types(&mut table, "under the lock");
+    table.options.fold.epoch = 2;
+    table.restart();
+    assert_eq!(table.text(), "under the lock");
+    assert_eq!(table.room.parks().count(), 0);
+    let ada = ada.resume(&mut table, Some(old));
+    assert!(!ada.resumed);
+    let new = ada.takes_the_lock(&mut table);
+    assert_eq!(new.epoch, 2);
+    assert!(new > old);
+    // And so again after the next start.
+    table.restart();
+    assert_eq!(table.text(), "under the lock");
+    let ada = ada.resume(&mut table, Some(new));
+    assert!(ada.resumed);
+}
