@@ -6,6 +6,8 @@
 
 mod link;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

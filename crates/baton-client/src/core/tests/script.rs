@@ -1,0 +1,254 @@
+//! The scripted server: what a test says in the server's place, and what the client said to it, on virtual time.
+
+use std::time::Duration;
+
+use baton_sync::channel::{ClientMessage, Fence, LockState, LockView, ServerMessage, TimingsMs};
+use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
+use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
+use bytes::Bytes;
+
+use crate::core::{Answer, Asked, Core, Guard, Operation, Outgoing, Phase};
+use crate::events::Event;
+use crate::options::ClientOptions;
+use crate::time::Moment;
+
+/// What the client sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Sent {
+    Step1(StateVector),
+    Step2(Bytes),
+    Update(Bytes),
+    Says(ClientMessage),
+    Close(u16),
+}
+
+pub(super) struct Script {
+    pub(super) core: Core,
+    pub(super) now: Moment,
+    /// The server's copy of the document.
+    pub(super) document: Document,
+    pub(super) events: Vec<Event>,
+    pub(super) answers: Vec<(u64, Answer)>,
+}
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) const fn fence(position: u64) -> Fence {
+    Fence { epoch: 1, position }
+}
+
+pub(super) fn view(version: u64, state: LockState, session: Option<u64>) -> LockView {
+    LockView {
+        version,
+        state,
+        session,
+        fence: session.map(|_| fence(version)),
+        queue: Vec::new(),
+        waiting: 0,
+    }
+}
+
+pub(super) fn free(version: u64) -> LockView {
+    view(version, LockState::Free, None)
+}
+
+impl Script {
+    pub(super) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut ClientOptions)) -> Self {
+        let mut options = ClientOptions::new("ws://server/ws", "d");
+        change(&mut options);
+        let now = Moment {
+            monotonic: Duration::from_secs(100),
+            wall: Duration::from_secs(1_800_000_000),
+        };
+        let of = DocumentOptions {
+            client: ClientId::from(9),
+        };
+        Self {
+            core: Core::new(options, ClientId::from(1), 42, now).unwrap(),
+            now,
+            document: Document::new(&of),
+            events: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Takes a step, and keeps what it brings.
+    pub(super) fn act<R>(&mut self, step: impl FnOnce(&mut Core, Moment) -> R) -> R {
+        let result = step(&mut self.core, self.now);
+        let turn = self.core.turn(self.now);
+        self.events.extend(turn.events);
+        self.answers.extend(turn.answers);
+        result
+    }
+
+    /// Lets time pass, with every timeout at its time.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let end = self.now.monotonic + span;
+        loop {
+            let due = self.core.next_timeout(self.now);
+            let step = due.unwrap_or(span).min(end - self.now.monotonic);
+            self.now.monotonic += step;
+            self.now.wall += step;
+            self.act(|core, now| core.timeout(now));
+            // As the real shell, which stops to connect.
+            if self.now.monotonic == end {
+                return;
+            }
+            assert!(
+                !step.is_zero() || self.core.next_timeout(self.now) != Some(Duration::ZERO),
+                "a timeout that changes nothing: {:?}",
+                self.core.phase()
+            );
+        }
+    }
+
+    /// What the client has sent since the last time.
+    pub(super) fn sent(&mut self) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        loop {
+            let batch = self.core.outgoing(usize::MAX);
+            if batch.is_empty() {
+                return sent;
+            }
+            sent.extend(batch.into_iter().map(read));
+        }
+    }
+
+    /// Connects; returns what the client opens with.
+    pub(super) fn opens(&mut self) -> Vec<Sent> {
+        if self.core.phase() == Phase::Idle {
+            self.act(|core, now| core.connect(now));
+        }
+        while self.core.phase() == Phase::Waiting {
+            let due = self.core.next_timeout(self.now).unwrap();
+            self.pass(due);
+        }
+        assert_eq!(self.core.phase(), Phase::Connecting);
+        self.act(|core, now| core.opened(now));
+        self.sent()
+    }
+
+    /// Connects, welcomes and syncs as session 5, with the lock like this. Returns what the client said after its
+    /// opening.
+    pub(super) fn joins(&mut self, resumed: bool, lock: LockView) -> Vec<Sent> {
+        let opening = self.opens();
+        let vector = opening.iter().find_map(|sent| match sent {
+            Sent::Step1(vector) => Some(vector.clone()),
+            _ => None,
+        });
+        self.asks();
+        self.welcomes(5, resumed, lock);
+        let lacking = self.document.diff(&vector.unwrap()).unwrap();
+        self.frame(&y_websocket::step2(&lacking));
+        self.sent()
+    }
+
+    pub(super) fn welcomes(&mut self, session: u64, resumed: bool, lock: LockView) {
+        let token = format!("token at {:?}", self.now.monotonic);
+        self.says(&ServerMessage::Welcome {
+            version: 1,
+            session,
+            token,
+            resumed,
+            epoch: 1,
+            timings: TimingsMs {
+                beat_every: 2000,
+                server_silent_after: 10_000,
+                offline_after: 10_000,
+                offer: 2000,
+                grace: 5000,
+                client_stop: 7000,
+            },
+            roster: Vec::new(),
+            lock,
+        });
+    }
+
+    /// The server's Step1.
+    pub(super) fn asks(&mut self) {
+        let step1 = y_websocket::step1(self.document.state().vector());
+        self.frame(&step1);
+    }
+
+    pub(super) fn says(&mut self, message: &ServerMessage) {
+        self.frame(&y_websocket::baton(&message.encode()));
+    }
+
+    pub(super) fn beat(&mut self, n: u64, confirmed: u64) {
+        self.says(&ServerMessage::Beat { n, confirmed });
+    }
+
+    pub(super) fn frame(&mut self, frame: &[u8]) {
+        self.act(|core, now| core.frame(now, frame));
+    }
+
+    pub(super) fn loses_connection(&mut self, code: Option<u16>) {
+        self.act(|core, now| core.lost(now, code, "gone".to_owned()));
+    }
+
+    /// The client writes.
+    pub(super) fn writes(&mut self, text: &str) {
+        self.act(|core, now| {
+            core.edit(now, Guard::Nothing, |txn| {
+                txn.get_or_insert_text("t").push(txn, text);
+            })
+        })
+        .unwrap();
+    }
+
+    /// Somebody else writes at the server. Returns the update.
+    pub(super) fn other_writes(&mut self, text: &str) -> Bytes {
+        let (_, update) = self
+            .document
+            .transact(|txn| txn.get_or_insert_text("t").insert(txn, 0, text))
+            .unwrap();
+        update.unwrap()
+    }
+
+    /// The server applies what came. Returns how many sync messages there were.
+    pub(super) fn applies(&mut self, sent: &[Sent]) -> u64 {
+        let mut count = 0;
+        for sent in sent {
+            if let Sent::Step2(update) | Sent::Update(update) = sent {
+                self.document.apply(update).unwrap();
+                count += 1;
+            }
+        }
+        count
+    }
+
+    pub(super) fn asks_for(&mut self, operation: Operation) -> Asked {
+        self.act(|core, _| core.request(operation))
+    }
+
+    pub(super) fn takes_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+/// The text of a copy.
+pub(super) fn text(document: &Document) -> String {
+    document
+        .read(|txn| txn.get_text("t").map(|text| text.get_string(txn)))
+        .unwrap()
+        .unwrap_or_default()
+}
+
+fn read(outgoing: Outgoing) -> Sent {
+    use y_websocket::Message;
+    let frame = match outgoing {
+        Outgoing::Close(code) => return Sent::Close(code),
+        Outgoing::Frame(frame) => frame,
+    };
+    match y_websocket::decode(&frame).unwrap() {
+        Message::Step1(vector) => Sent::Step1(StateVector::decode(vector).unwrap()),
+        Message::Step2(update) => Sent::Step2(Bytes::copy_from_slice(update)),
+        Message::Update(update) => Sent::Update(Bytes::copy_from_slice(update)),
+        Message::Baton(payload) => Sent::Says(ClientMessage::decode(payload).unwrap()),
+        other => panic!("no client sends {other:?}"),
+    }
+}
