@@ -1,32 +1,35 @@
 //! The client as a machine without IO: frames and moments go in, frames, events and answers come out.
 //!
 //! Owns the document, what is known of session, roster and lock, and everything that is decided; the parts are in
-//! [`link`] (when there is a connection) and [`receive`] (what the server's frames do). Never reads a clock, never
+//! [`link`] (when there is a connection), [`receive`] (what the server's frames do) and [`requests`] (the lock
+//! operations asked for). Never reads a clock, never
 //! waits, never touches a socket: a shell does (`task`), or a test on virtual time.
 
 mod link;
 mod receive;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, Outcome, Peer, Resume, TimingsMs, User, VERSION,
-};
+use baton_sync::channel::{ClientMessage, ErrorCode, Peer, Resume, TimingsMs, User, VERSION};
 use baton_sync::{ApplyError, Broken, ClientId, Document, DocumentOptions, y_websocket, yrs};
 use bytes::Bytes;
 
 use crate::backoff::Dice;
-use crate::error::{EditError, Ended, Unanswered};
+use crate::error::{EditError, Ended};
 use crate::events::{EditRight, Event};
 use crate::lock::{Effect, Lock};
 use crate::options::{Claim, ClientOptions, Role, Ticket};
 use crate::saves::Saves;
 use crate::time::Moment;
 
+use requests::Request;
+
 pub(crate) use link::Phase;
+pub(crate) use requests::{Answer, Asked, Operation};
 
 /// What is to be written to the socket, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +40,6 @@ pub(crate) enum Outgoing {
     Close(u16),
 }
 
-/// The result of a lock operation.
-pub(crate) type Answer = Result<Outcome, Unanswered>;
-
 /// What has come out since the last time.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
@@ -47,36 +47,11 @@ pub(crate) struct Turn {
     pub(crate) answers: Vec<(u64, Answer)>,
 }
 
-/// A lock operation that a client can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Acquire,
-    Try,
-    Cancel,
-    Release,
-}
-
-/// A lock operation was asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// The answer comes under this nonce.
-    Nonce(u64),
-    /// It is known already.
-    Known(Answer),
-}
-
 /// Whether an edit asks the lock first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
     Lock,
     Nothing,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Request {
-    operation: Operation,
-    /// The grant that is given back.
-    fence: Option<Fence>,
 }
 
 pub(crate) struct Core {
@@ -206,63 +181,6 @@ impl Core {
                 self.saves.sent_all();
             }
             Err(broken) => self.broke(&broken),
-        }
-    }
-
-    pub(crate) fn request(&mut self, operation: Operation) -> Asked {
-        if self.ended.is_some() {
-            return Asked::Known(Err(Unanswered::Closed));
-        }
-        let fence = self.lock.grant();
-        match operation {
-            Operation::Acquire => self.lock.asked(),
-            Operation::Cancel => self.lock.gave_up(),
-            Operation::Try if !self.link.is_welcomed() => {
-                return Asked::Known(Err(Unanswered::Disconnected));
-            }
-            Operation::Release if fence.is_none() => return Asked::Known(Ok(Outcome::Stale)),
-            Operation::Release => {
-                self.lock.release_sent();
-                // The edits come before the release, also those that did not fit.
-                self.catch_up();
-            }
-            Operation::Try => {}
-        }
-        let nonce = self.next_nonce();
-        let request = Request { operation, fence };
-        self.requests.insert(nonce, request);
-        self.ask(nonce, request);
-        Asked::Nonce(nonce)
-    }
-
-    fn next_nonce(&mut self) -> u64 {
-        self.nonce += 1;
-        self.nonce
-    }
-
-    fn ask(&mut self, nonce: u64, request: Request) {
-        if !self.link.is_welcomed() {
-            return;
-        }
-        self.say(&match (request.operation, request.fence) {
-            (Operation::Acquire, _) => ClientMessage::Acquire { nonce },
-            (Operation::Try, _) => ClientMessage::Try { nonce },
-            (Operation::Release, Some(fence)) => ClientMessage::Release { nonce, fence },
-            (Operation::Cancel, _) | (Operation::Release, None) => ClientMessage::Cancel { nonce },
-        });
-    }
-
-    pub(crate) fn claim(&mut self, now: Moment, fence: Fence) {
-        if self.lock.offer() == Some(fence) {
-            self.say(&ClientMessage::Claim { fence });
-            self.lock.claim_sent(fence, now);
-        }
-    }
-
-    pub(crate) fn decline(&mut self, fence: Fence) {
-        if self.lock.offer() == Some(fence) {
-            self.say(&ClientMessage::Decline { fence });
-            self.lock.declined(fence);
         }
     }
 

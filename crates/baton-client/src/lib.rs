@@ -76,7 +76,7 @@
 //! | `client` | the handle: each call is a step of the core, or waits for one |
 //! | `shared` | the lock around the core, and who wakes whom |
 //! | `task` | the shell: a socket, two clocks, a timer |
-//! | `core` | the client as a machine without IO, with `core/link` (when there is a connection) and `core/receive` (what the server's frames do) |
+//! | `core` | the client as a machine without IO, with `core/link` (when there is a connection), `core/receive` (what the server's frames do) and `core/requests` (lock operations asked for) |
 //! | `lock`, `lease` | the lock as this session sees it; how long a holder may go on without news |
 //! | `saves` | what is durable, by counting |
 //! | `backoff`, `time`, `address` | delays; two clocks side by side; percent-encoding |

@@ -6,13 +6,12 @@
 use std::time::Duration;
 
 use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, LockView, Outcome, Peer, PeerState, ServerMessage, TimingsMs,
+    ClientMessage, ErrorCode, Fence, LockView, Peer, PeerState, ServerMessage, TimingsMs,
 };
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{Applied, ApplyError, Judgement, StateVector, scan};
 
-use super::{Core, Operation, Phase};
-use crate::error::Unanswered;
+use super::{Core, Phase};
 use crate::events::Event;
 use crate::lock::{Bar, Welcomed};
 use crate::options::Ticket;
@@ -190,7 +189,8 @@ impl Core {
             }
             ServerMessage::Result { nonce, outcome } => self.result(nonce, outcome),
             ServerMessage::Saved { updates } => {
-                if self.saves.acknowledged(updates) {
+                // Of a copy that has diverged, what is durable is a park, not the document.
+                if !self.diverged && self.saves.acknowledged(updates) {
                     self.tell(Event::Saved);
                 }
             }
@@ -249,36 +249,6 @@ impl Core {
         self.follow_all(effects);
     }
 
-    /// What was asked before the connection was lost is asked again, under the same nonces, in the same order.
-    fn ask_again(&mut self) {
-        let pending: Vec<_> = self
-            .requests
-            .iter()
-            .map(|(nonce, of)| (*nonce, *of))
-            .collect();
-        for (nonce, request) in pending {
-            if request.operation == Operation::Release && request.fence != self.lock.grant() {
-                // It passed on meanwhile.
-                self.requests.remove(&nonce);
-                self.turn.answers.push((nonce, Ok(Outcome::Stale)));
-            } else {
-                self.ask(nonce, request);
-            }
-        }
-    }
-
-    /// A try is about this moment; what is asked later is another.
-    pub(super) fn abandon_tries(&mut self) {
-        let answers = &mut self.turn.answers;
-        self.requests.retain(|nonce, request| {
-            let keep = request.operation != Operation::Try;
-            if !keep {
-                answers.push((*nonce, Err(Unanswered::Disconnected)));
-            }
-            keep
-        });
-    }
-
     fn beat(&mut self, now: Moment, n: u64, confirmed: u64) {
         let idle_ms = u64::try_from(self.idle(now).as_millis()).unwrap_or(u64::MAX);
         self.say(&ClientMessage::Answer {
@@ -313,19 +283,6 @@ impl Core {
         if self.claims_at_once() {
             self.claim(now, fence);
         }
-    }
-
-    fn result(&mut self, nonce: u64, outcome: Outcome) {
-        let Some(request) = self.requests.remove(&nonce) else {
-            return;
-        };
-        match (request.operation, outcome) {
-            (Operation::Acquire, Outcome::Forbidden | Outcome::Busy)
-            | (Operation::Cancel, Outcome::Done) => self.lock.gave_up(),
-            (Operation::Release, _) => self.lock.released(),
-            _ => {}
-        }
-        self.turn.answers.push((nonce, Ok(outcome)));
     }
 }
 

@@ -186,6 +186,9 @@ fn after_a_park_nothing_of_the_copy_is_sent_any_more() {
         ]
     ));
     assert_eq!(script.core.ended(), Some(Ended::Diverged));
+    // It is durable as a park, which is not what `saved` is asked for.
+    script.says(&ServerMessage::Saved { updates: 2 });
+    assert!(!script.core.saves().all_durable());
     let edit = script.act(|core, now| core.edit(now, Guard::Lock, |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditRight::Diverged)));
     script.writes("draft");
@@ -193,7 +196,7 @@ fn after_a_park_nothing_of_the_copy_is_sent_any_more() {
     // Asked again, here and on the next connection, it answers with nothing; and it goes on receiving.
     script.asks();
     let nothing = Sent::Step2(bytes::Bytes::from_static(&[0, 0]));
-    assert_eq!(script.sent(), [nothing.clone()]);
+    assert_eq!(script.sent(), std::slice::from_ref(&nothing));
     script.loses_connection(None);
     script.other_writes("others go on; ");
     assert_eq!(script.joins(true, free(1)), [nothing]);

@@ -1,0 +1,370 @@
+//! Clients over real sockets, against the real server in this process.
+//!
+//! Waits end by themselves when what is waited for comes; the deadline only turns a hang into a failure.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
+use baton_client::{
+    Client, ClientOptions, Comeback, EditRight, Ended, Event, LockState, Outcome, PeerState,
+    Standing, User,
+};
+use baton_log::{Log, LogOptions};
+use baton_server::{Server, Settings, Span};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Running {
+    server: Server,
+    address: SocketAddr,
+    listening: JoinHandle<()>,
+}
+
+impl Running {
+    async fn in_memory() -> Self {
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        Self::start(
+            Settings::default(),
+            log,
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+        )
+        .await
+    }
+
+    async fn stored(data: &Path, address: SocketAddr) -> Self {
+        let settings = Settings {
+            drain_over: Span(Duration::from_millis(10)),
+            ..Settings::default()
+        };
+        let log = Log::open_embedded(data, Server::log_options(&settings)).unwrap();
+        Self::start(settings, log, address).await
+    }
+
+    async fn start(settings: Settings, log: Log, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(settings, log).unwrap();
+        let accepting = server.clone();
+        let listening = tokio::spawn(async move { accepting.listen(listener).await });
+        Self {
+            server,
+            address,
+            listening,
+        }
+    }
+
+    async fn stop(self) {
+        within("the server to stop", self.server.shutdown())
+            .await
+            .unwrap();
+        within("the port to be free", self.listening).await.unwrap();
+    }
+
+    fn options(&self, name: &str) -> ClientOptions {
+        let mut options = ClientOptions::new(format!("ws://{}/ws", self.address), "a/b c");
+        options.user = User {
+            name: name.to_owned(),
+            color: String::new(),
+        };
+        options
+    }
+
+    async fn join(&self, name: &str) -> Client {
+        let client = Client::connect(self.options(name)).unwrap();
+        within("the first sync", client.synced()).await.unwrap();
+        client
+    }
+}
+
+async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, wait).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
+/// Waits for an event.
+async fn hears<T>(
+    what: &str,
+    events: &mut Receiver<Event>,
+    mut look: impl FnMut(Event) -> Option<T>,
+) -> T {
+    let wait = async {
+        loop {
+            match events.recv().await {
+                Ok(event) => {
+                    if let Some(found) = look(event) {
+                        return found;
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => panic!("no more events before {what}"),
+            }
+        }
+    };
+    within(what, wait).await
+}
+
+fn text(client: &Client) -> String {
+    client
+        .read(|txn| txn.get_text("t").map(|text| text.get_string(txn)))
+        .unwrap()
+        .unwrap_or_default()
+}
+
+fn append(client: &Client, words: &str) {
+    client
+        .edit(|txn| txn.get_or_insert_text("t").push(txn, words))
+        .unwrap();
+}
+
+/// Waits until both have the same text, of this length.
+async fn agree(one: &Client, two: &Client, length: usize) {
+    let mut events = (one.events(), two.events());
+    let same = async {
+        loop {
+            let (a, b) = (text(one), text(two));
+            if a == b && a.len() == length {
+                return;
+            }
+            tokio::select! {
+                event = events.0.recv() => drop(event),
+                event = events.1.recv() => drop(event),
+            }
+        }
+    };
+    within("the same text", same).await;
+}
+
+#[tokio::test]
+async fn two_clients_converge() {
+    let running = Running::in_memory().await;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    for n in 0..100 {
+        append(if n % 3 == 0 { &ben } else { &ann }, "x");
+    }
+    agree(&ann, &ben, 100).await;
+    within("ann's edits to be saved", ann.saved())
+        .await
+        .unwrap();
+    within("ben's edits to be saved", ben.saved())
+        .await
+        .unwrap();
+    assert!(!ann.has_unsaved() && !ben.has_unsaved());
+    let names: Vec<_> = ben
+        .roster()
+        .into_values()
+        .map(|peer| (peer.user.name, peer.state))
+        .collect();
+    let here = |name: &str| (name.to_owned(), PeerState::Online);
+    assert_eq!(names, [here("Ann"), here("Ben")]);
+    ann.close().await;
+    ben.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_lock_passes_from_hand_to_hand() {
+    let running = Running::in_memory().await;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    assert_eq!(ann.acquire().await, Ok(Outcome::Done));
+    let first = within("ann's grant", ann.granted()).await.unwrap();
+    let mut of_ben = ben.events();
+    assert_eq!(ben.try_lock().await, Ok(Outcome::Busy));
+    assert_eq!(ben.acquire().await, Ok(Outcome::Queued));
+    assert_eq!(ben.right(), EditRight::Theirs);
+    assert_eq!(ben.standing(), Standing::Waiting);
+    append(&ann, "mine");
+    assert_eq!(ann.release().await, Ok(Outcome::Done));
+    let second = within("ben's grant", ben.granted()).await.unwrap();
+    assert!(second > first);
+    assert_eq!(ben.right(), EditRight::Holder);
+    // The handover comes after the last edit of who had it before.
+    assert_eq!(text(&ben), "mine");
+    hears("the grant", &mut of_ben, |event| match event {
+        Event::Granted { fence, kept } => Some(assert_eq!((fence, kept), (second, false))),
+        _ => None,
+    })
+    .await;
+    // Who leaves for good passes it on at once, also to somebody who did not ask again.
+    assert_eq!(ann.acquire().await, Ok(Outcome::Queued));
+    ben.close().await;
+    let third = within("ann's second grant", ann.granted()).await.unwrap();
+    assert!(third > second);
+    assert_eq!(ann.cancel().await.map(drop), Ok(()));
+    ann.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_holder_survives_a_restart_of_the_server_and_so_do_its_edits() {
+    let data = TempDir::new().unwrap();
+    let running = Running::stored(data.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let address = running.address;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    ann.acquire().await.unwrap();
+    let fence = within("the grant", ann.granted()).await.unwrap();
+    append(&ann, "before ");
+    within("the first edit to be saved", ann.saved())
+        .await
+        .unwrap();
+    let (session, mut events, mut of_ben) = (ann.session(), ann.events(), ben.events());
+    running.stop().await;
+    let going = |event| match event {
+        Event::Closed { code, comeback, .. } => Some((code, comeback)),
+        _ => None,
+    };
+    let (code, comeback) = hears("the end of the connection", &mut events, going).await;
+    assert_eq!(code, Some(4503));
+    assert!(matches!(comeback, Comeback::After(delay) if delay < Duration::from_secs(2)));
+    hears("the end of ben's connection", &mut of_ben, going).await;
+    // The lease goes on for a while, and what is written in it counts.
+    append(&ann, "meanwhile ");
+    let running = Running::stored(data.path(), address).await;
+    let resumed = hears("the welcome", &mut events, |event| match event {
+        Event::Welcome { session, resumed } => Some((Some(session), resumed)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(resumed, (session, true));
+    hears("the lock, kept", &mut events, |event| match event {
+        Event::Granted { fence, kept } => Some((fence, kept)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(ann.grant(), Some(fence));
+    append(&ann, "after");
+    within("all to be saved", ann.saved()).await.unwrap();
+    within("ben to be back", ben.synced()).await.unwrap();
+    agree(&ann, &ben, "before meanwhile after".len()).await;
+    assert_eq!(text(&ben), "before meanwhile after");
+    ann.close().await;
+    ben.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_patient_until_the_server_is_there() {
+    let running = Running::in_memory().await;
+    let (address, options) = (running.address, running.options("Ann"));
+    running.stop().await;
+    let ann = Client::connect(options).unwrap();
+    let mut events = ann.events();
+    hears("a failed attempt", &mut events, |event| match event {
+        Event::Closed { code: None, .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    ann.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "early"))
+        .unwrap();
+    let log = Log::in_memory(LogOptions::default()).unwrap();
+    let running = Running::start(Settings::default(), log, address).await;
+    within("the edit to be saved", ann.saved()).await.unwrap();
+    ann.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_edit_under_anothers_lock_is_parked_and_the_copy_goes_silent() {
+    let running = Running::in_memory().await;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    ann.acquire().await.unwrap();
+    within("the grant", ann.granted()).await.unwrap();
+    ben.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "too late"))
+        .unwrap();
+    assert_eq!(
+        within("the verdict", async {
+            // Saved would be wrong: until the park is told, the edit is under way.
+            let mut events = ben.events();
+            while ben.right() != EditRight::Diverged {
+                let _ = events.recv().await;
+            }
+            ben.saved().await
+        })
+        .await,
+        Err(Ended::Diverged)
+    );
+    append(&ann, "held");
+    agree_that(&ben, "held").await;
+    assert_eq!(text(&ann), "held");
+    // Afresh, as another client.
+    let again = running.join("Ben").await;
+    agree(&ann, &again, "held".len()).await;
+    running.stop().await;
+}
+
+/// Waits until this copy has these words.
+async fn agree_that(client: &Client, words: &str) {
+    let mut events = client.events();
+    let wait = async {
+        while !text(client).contains(words) {
+            let _ = events.recv().await;
+        }
+    };
+    within(words, wait).await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_refused_for_good() {
+    let settings = Settings {
+        max_document_name: 8,
+        ..Settings::default()
+    };
+    let log = Log::in_memory(LogOptions::default()).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let running = Running::start(settings, log, address).await;
+    let mut options = running.options("Ann");
+    options.document = "longer than eight".to_owned();
+    let ann = Client::connect(options).unwrap();
+    let ended = within("the refusal", ann.synced()).await;
+    assert!(
+        matches!(
+            ended,
+            Err(Ended::Closed {
+                code: Some(4404),
+                ..
+            })
+        ),
+        "{ended:?}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_disconnects_keeps_the_session_and_comes_back_to_it() {
+    let running = Running::in_memory().await;
+    let ann = running.join("Ann").await;
+    let session = ann.session();
+    let mut events = ann.events();
+    ann.disconnect();
+    hears("the end", &mut events, |event| match event {
+        Event::Closed { comeback, .. } => Some(assert_eq!(comeback, Comeback::WhenAsked)),
+        _ => None,
+    })
+    .await;
+    append(&ann, "offline");
+    ann.reconnect();
+    within("the edit to be saved", ann.saved()).await.unwrap();
+    assert_eq!(ann.session(), session);
+    // Another process goes on with the same session.
+    let mut options = running.options("Ann");
+    options.resume = ann.ticket();
+    drop(ann);
+    let next = Client::connect(options).unwrap();
+    within("the sync", next.synced()).await.unwrap();
+    assert_eq!(next.session(), session);
+    assert_eq!(text(&next), "offline");
+    assert_eq!(next.lock().map(|lock| lock.state), Some(LockState::Free));
+    next.close().await;
+    running.stop().await;
+}
