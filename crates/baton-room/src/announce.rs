@@ -13,8 +13,9 @@ use baton_sync::channel::{
     Fence, LockState, LockView, Outcome, Peer, PeerState, ServerMessage, TimingsMs, User, VERSION,
 };
 
+use crate::connection::{Channel, Held, Origin, Stage};
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
-use crate::room::{Channel, Held, Origin, Room, Stage};
+use crate::room::Room;
 use crate::state::Effect;
 use crate::token::ResumeToken;
 

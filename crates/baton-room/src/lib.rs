@@ -43,22 +43,29 @@
 //! # Map
 //! - `record`: the vocabulary of the log, and its encoding
 //! - `state`: what the log makes true (replicated, deterministic); `parks`: edits set aside
-//! - `room`: one open document and the connections in it; `receive`: what a client says; `announce`: what people are told
-//! - `output`: messages in and out, by meaning and not by wire; `token`: resume tokens
+//! - `room`: one open document; `connection`: what it remembers of each connection
+//! - in: `receive` (what a client says), `edits` (updates), `cursors` (awareness)
+//! - out: `announce` (what people are told), `telling` (at once, or when durable), `output` (by meaning, not by wire)
+//! - `token`: resume tokens
 
 mod announce;
+mod connection;
+mod cursors;
+mod edits;
 mod output;
 mod parks;
 mod receive;
 mod record;
 mod room;
 mod state;
+mod telling;
 mod token;
 
 pub use baton_sync::handshake::Kind;
+pub use connection::Proposal;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output};
 pub use parks::{Park, ParkFull, ParkLimits, ParkReason};
 pub use record::{OVERHEAD, Profile, Record, RecordError};
-pub use room::{Departure, Proposal, Room, RoomOptions};
+pub use room::{Departure, Room, RoomOptions};
 pub use state::{Broken, LoadError, SnapshotError};
 pub use token::{ResumeToken, TokenHash};

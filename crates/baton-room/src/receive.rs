@@ -3,18 +3,14 @@
 //! Owns the first decision about every message: an answer now, a record to propose, or a fault of the sender. Nothing
 //! here changes the document or the lock; only a record that got its position does.
 
-use baton_presence::{Event, Fence, SessionId, Standing, Time, Voice, WriteRight};
-use baton_sync::awareness::AwarenessError;
+use baton_presence::{Event, Fence, SessionId, Standing, Time, Voice};
 use baton_sync::channel::{self, ClientMessage, ErrorCode, Resume, User};
-use baton_sync::handshake::{Basis, Kind, Verdict};
-use baton_sync::scan::scan;
 use baton_sync::{ClientId, StateVector};
-use bytes::Bytes;
 
+use crate::connection::{Channel, Origin, Stage};
 use crate::output::{ConnectionId, Ending, Incoming, Outgoing};
-use crate::parks::ParkFull;
 use crate::record::{Profile, Record};
-use crate::room::{Channel, Origin, Room, Stage};
+use crate::room::Room;
 use crate::token::{ResumeToken, TokenHash};
 
 /// What a hello may bring, read from the payload.
@@ -237,157 +233,6 @@ impl Room {
         }
     }
 
-    fn update(&mut self, connection: ConnectionId, kind: Kind, update: &Bytes, now: Time) {
-        let refused = self.is_refused(connection);
-        let session = self.session_of(connection);
-        let Some(here) = self.connections.get_mut(&connection) else {
-            return;
-        };
-        let basis = Basis {
-            document: self.state.document.state(),
-            park: session
-                .filter(|_| refused)
-                .and_then(|id| self.state.parks.known_to(id)),
-        };
-        let before = here.handshake.is_incomplete();
-        let verdict = here.handshake.incoming(update.clone(), kind, basis);
-        let turned_incomplete = !before && here.handshake.is_incomplete();
-        if here.channel != Channel::Closed {
-            self.unsaved.insert(connection);
-        }
-        if here.handshake.is_incomplete() {
-            self.aside.insert(connection);
-        }
-        self.follow_verdict(connection, verdict, Some(update), now);
-        if turned_incomplete {
-            let message = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
-            self.complain(connection, ErrorCode::Incomplete, message.to_owned(), true);
-        }
-    }
-
-    /// Does what a handshake wants. `came` is the message it judged, if one came.
-    fn follow_verdict(
-        &mut self,
-        connection: ConnectionId,
-        verdict: Verdict,
-        came: Option<&Bytes>,
-        now: Time,
-    ) {
-        let refused = self.is_refused(connection);
-        match verdict {
-            Verdict::Known => self.known(connection, came, refused),
-            Verdict::Admit(update) => self.admit(connection, update, refused, now),
-            Verdict::Ask => {
-                let vector = self.state.document.state().vector().encode();
-                self.send(connection, Outgoing::Step1(vector.into()));
-            }
-            Verdict::Wait => {}
-            Verdict::Refuse(fault) => self.malformed(connection, &fault.to_string(), now),
-        }
-    }
-
-    /// Whether somebody else's lock stands between this connection and the document. A session that has not got its
-    /// record yet holds nothing.
-    fn is_refused(&self, connection: ConnectionId) -> bool {
-        let session = self.session_of(connection).unwrap_or(SessionId(0));
-        matches!(
-            self.state.fold.may_write(session),
-            WriteRight::Refused { .. }
-        )
-    }
-
-    /// Everything in it was here already: it is saved as soon as everything up to now is.
-    fn known(&mut self, connection: ConnectionId, came: Option<&Bytes>, refused: bool) {
-        self.settle_here(connection);
-        // Known to its own park only: its author is told again, since it may have come with a new connection.
-        let document = self.state.document.state();
-        if let Some(update) = came
-            && refused
-            && !is_known(document, update)
-            && let Some(id) = self.state.parks.holding(document, update)
-        {
-            self.tell_parked(connection, id);
-        }
-    }
-
-    fn settle_here(&mut self, connection: ConnectionId) {
-        let position = self.state.position;
-        if let Some(here) = self.connections.get_mut(&connection) {
-            here.handshake.settled(position);
-        }
-        // What is known may be durable already, and then no commit comes to tell it.
-        self.tell_saved_to(connection);
-    }
-
-    fn admit(&mut self, connection: ConnectionId, update: Bytes, refused: bool, now: Time) {
-        if refused {
-            let document = self.state.document.state();
-            if let Some(id) = self.state.parks.holding(document, &update) {
-                // The same edit over a new session: it is parked once.
-                self.settle_here(connection);
-                self.tell_parked(connection, id);
-                return;
-            }
-            let session = self.session_of(connection).unwrap_or(SessionId(0));
-            let limits = &self.options.parks;
-            if let Err(full) = self.state.parks.room_for(session, update.len(), limits) {
-                self.refuse_edit(connection, &full, now);
-                return;
-            }
-        }
-        self.propose_update(connection, update);
-    }
-
-    /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.
-    fn refuse_edit(&mut self, connection: ConnectionId, full: &ParkFull, now: Time) {
-        if self.is_stock(connection) {
-            self.send(connection, Outgoing::Denied(full.to_string()));
-            self.close(connection, Ending::Locked, full.to_string(), now);
-        } else {
-            self.complain(connection, ErrorCode::ParkFull, full.to_string(), false);
-        }
-    }
-
-    /// Takes up what was kept aside and can come now, after the document changed. One piece for each connection: its
-    /// own record brings the next.
-    pub(crate) fn retry_aside(&mut self, now: Time) {
-        let waiting: Vec<ConnectionId> = self.aside.iter().copied().collect();
-        for connection in waiting {
-            let document = self.state.document.state();
-            let Some(here) = self.connections.get_mut(&connection) else {
-                continue;
-            };
-            let verdict = here.handshake.retry(document);
-            if !here.handshake.is_incomplete() {
-                self.aside.remove(&connection);
-            }
-            match verdict {
-                Some(verdict) => self.follow_verdict(connection, verdict, None, now),
-                None => continue,
-            }
-        }
-    }
-
-    fn aware(&mut self, connection: ConnectionId, payload: &[u8], now: Time) {
-        match self.awareness.apply(connection, payload, now.0) {
-            Ok(applied) => {
-                self.awareness_moved(applied.answer.is_some(), now);
-                if let Some(changed) = applied.broadcast {
-                    self.broadcast(None, Outgoing::Awareness(changed));
-                }
-                if let Some(answer) = applied.answer {
-                    self.send(connection, Outgoing::Awareness(answer));
-                }
-            }
-            Err(AwarenessError::Malformed(error)) => {
-                self.malformed(connection, &format!("awareness is wrong: {error}"), now);
-            }
-            Err(error) => {
-                self.complain(connection, ErrorCode::Limit, error.to_string(), false);
-            }
-        }
-    }
-
     fn channel(&mut self, connection: ConnectionId, payload: &str, now: Time) {
         let message = match ClientMessage::decode(payload) {
             Ok(message) => message,
@@ -456,15 +301,6 @@ impl Room {
         let origin = nonce.map_or(Origin::Nobody, |nonce| Origin::Operation(connection, nonce));
         self.propose(Record::Presence(event), origin);
     }
-}
-
-fn is_known(document: &baton_sync::state::State, update: &[u8]) -> bool {
-    scan(update).is_ok_and(|scanned| {
-        matches!(
-            document.judge(&scanned),
-            baton_sync::state::Judgement::Known
-        )
-    })
 }
 
 /// What is kept of what a client calls itself; longer texts are cut at a character.

@@ -10,19 +10,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use baton_presence::{
-    Event, Fence, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch,
-};
+use baton_presence::{Event, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::{ErrorCode, ServerMessage};
+use baton_sync::channel::ServerMessage;
 use baton_sync::handshake::{Handshake, HandshakeLimits};
 use bytes::Bytes;
 
+use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::parks::{Park, ParkLimits};
 use crate::record::Record;
 use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
-use crate::token::ResumeToken;
 
 /// What a room is set up with. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
@@ -63,57 +61,6 @@ pub enum Departure {
     Dropped,
 }
 
-/// Whom a proposal answers, once it has its position.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Origin {
-    /// Nobody in particular: a timer, or one who is told like everybody else.
-    Nobody,
-    /// A connection whose session begins, and the token for its next one.
-    Join(ConnectionId, ResumeToken),
-    /// A connection whose session goes on, the token for its next one, and the grant it believes it has.
-    Resume(ConnectionId, ResumeToken, Option<Fence>),
-    /// An operation with a nonce.
-    Operation(ConnectionId, u64),
-    /// An edit.
-    Update(ConnectionId),
-}
-
-/// A record that wants a position.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Proposal {
-    /// The record.
-    pub record: Record,
-    pub(crate) origin: Origin,
-}
-
-/// Where a connection is on its way in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// It has not said anything.
-    Greeting,
-    /// Its session has been proposed.
-    Joining,
-    /// It is this session's connection.
-    In(SessionId),
-}
-
-/// Whether a connection takes part in Baton's own channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Channel {
-    /// A stock client, or one that has not said hello.
-    Closed,
-    /// It said hello, and its welcome is on the way to the disk.
-    Opening,
-    /// It has its welcome.
-    Open,
-}
-
-pub(crate) struct Connection {
-    pub(crate) stage: Stage,
-    pub(crate) channel: Channel,
-    pub(crate) handshake: Handshake,
-}
-
 /// An open document; see the module.
 pub struct Room {
     pub(crate) options: RoomOptions,
@@ -130,30 +77,12 @@ pub struct Room {
     pub(crate) announced: crate::announce::Announced,
     /// The time of the last input.
     pub(crate) now: Time,
-    durable: u64,
-    refresh_at: Option<Time>,
+    pub(crate) durable: u64,
+    pub(crate) refresh_at: Option<Time>,
     proposals: VecDeque<Proposed>,
-    outputs: VecDeque<Output>,
-    held: VecDeque<(u64, Held)>,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) held: VecDeque<(u64, Held)>,
     effects: Vec<Effect>,
-}
-
-/// What waits until everything up to its position is durable.
-pub(crate) enum Held {
-    Output(Output),
-    /// To one connection, if it is in Baton's channel by then.
-    To(ConnectionId, Arc<ServerMessage>),
-    /// To everybody who is in Baton's channel by then: a newcomer's welcome holds what went before it.
-    Channel(Arc<ServerMessage>),
-    /// Opens the channel of this connection.
-    Welcome(ConnectionId, Arc<ServerMessage>),
-    Close(ConnectionId, Ending, String),
-}
-
-/// A proposal before its session is known: a stock client's first update stands behind its own join.
-pub(crate) enum Proposed {
-    Ready(Proposal),
-    Update(ConnectionId, Bytes),
 }
 
 impl Room {
@@ -206,9 +135,6 @@ impl Room {
     }
 
     /// A connection comes in: it is sent what this side has, and who is here.
-    ///
-    /// # Errors
-    /// The document failed; the room must be opened again.
     pub fn connect(&mut self, connection: ConnectionId) {
         let mut handshake = Handshake::new(self.options.handshake);
         handshake.open();
@@ -341,58 +267,6 @@ impl Room {
         Ok(())
     }
 
-    /// The log is durable up to `position`: what waited for it is told.
-    pub fn durable(&mut self, position: u64, now: Time) {
-        self.durable = self.durable.max(position);
-        while self.held.front().is_some_and(|(at, _)| *at <= self.durable) {
-            if let Some((_, held)) = self.held.pop_front() {
-                self.let_go(held, now);
-            }
-        }
-        self.tell_saved();
-    }
-
-    fn let_go(&mut self, held: Held, now: Time) {
-        match held {
-            Held::Output(output) => self.outputs.push_back(output),
-            Held::To(to, message) => self.send_channel(to, &message),
-            Held::Channel(message) => self.send_to_channel(&message),
-            Held::Welcome(to, message) => {
-                if let Some(here) = self.connections.get_mut(&to) {
-                    here.channel = Channel::Open;
-                    self.send_channel(to, &message);
-                }
-            }
-            Held::Close(to, why, reason) => self.close(to, why, reason, now),
-        }
-    }
-
-    /// Tells each connection in the channel how many of its updates are durable, if that grew.
-    fn tell_saved(&mut self) {
-        let waiting: Vec<ConnectionId> = self.unsaved.iter().copied().collect();
-        for connection in waiting {
-            self.tell_saved_to(connection);
-        }
-    }
-
-    pub(crate) fn tell_saved_to(&mut self, connection: ConnectionId) {
-        let durable = self.durable;
-        let Some(here) = self.connections.get_mut(&connection) else {
-            return;
-        };
-        // Before its welcome nothing is told, so nothing is counted as told.
-        if here.channel != Channel::Open {
-            return;
-        }
-        let saved = here.handshake.durable(durable);
-        if !here.handshake.has_unsaved() {
-            self.unsaved.remove(&connection);
-        }
-        if let Some(updates) = saved {
-            self.send_channel(connection, &Arc::new(ServerMessage::Saved { updates }));
-        }
-    }
-
     /// The next thing to do; see the module for the caller's duty.
     pub fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -488,113 +362,4 @@ impl Room {
         self.proposals
             .push_back(Proposed::Update(connection, update));
     }
-
-    pub(crate) fn send(&mut self, to: ConnectionId, message: Outgoing) {
-        self.outputs.push_back(Output::Send { to, message });
-    }
-
-    pub(crate) fn broadcast(&mut self, except: Option<ConnectionId>, message: Outgoing) {
-        if !self.connections.is_empty() {
-            self.outputs
-                .push_back(Output::Broadcast { except, message });
-        }
-    }
-
-    /// Lets something wait until everything up to now is durable.
-    pub(crate) fn hold(&mut self, held: Held) {
-        self.held.push_back((self.state.position, held));
-    }
-
-    /// To one connection, if it has its welcome.
-    fn send_channel(&mut self, to: ConnectionId, message: &Arc<ServerMessage>) {
-        if self.is_open(to) {
-            self.send(to, Outgoing::Channel(Arc::clone(message)));
-        }
-    }
-
-    /// To every connection that has its welcome.
-    pub(crate) fn send_to_channel(&mut self, message: &Arc<ServerMessage>) {
-        let open = |here: &Connection| here.channel == Channel::Open;
-        let to: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, here)| open(here))
-            .map(|(id, _)| *id)
-            .collect();
-        if !to.is_empty() {
-            let message = Outgoing::Channel(Arc::clone(message));
-            self.outputs.push_back(Output::Multicast { to, message });
-        }
-    }
-
-    pub(crate) fn is_stock(&self, connection: ConnectionId) -> bool {
-        self.connections
-            .get(&connection)
-            .is_some_and(|here| here.channel == Channel::Closed)
-    }
-
-    fn is_open(&self, connection: ConnectionId) -> bool {
-        self.connections
-            .get(&connection)
-            .is_some_and(|here| here.channel == Channel::Open)
-    }
-
-    pub(crate) fn complain(
-        &mut self,
-        to: ConnectionId,
-        code: ErrorCode,
-        message: String,
-        retry: bool,
-    ) {
-        let error = ServerMessage::Error {
-            code,
-            message,
-            retry,
-        };
-        self.send_channel(to, &Arc::new(error));
-    }
-
-    pub(crate) fn send_awareness(&mut self, to: ConnectionId) {
-        if !self.awareness.is_empty() {
-            let all = self.awareness.encode_all();
-            self.send(to, Outgoing::Awareness(all));
-        }
-    }
-
-    /// Has the owners of old awareness entries say them again; see docs/protocol.md.
-    fn refresh_awareness(&mut self, now: Time) {
-        if self.refresh_at.is_none_or(|at| now < at) {
-            return;
-        }
-        let stale = self.awareness.stale(now.0);
-        for (owner, removal) in stale.ask {
-            self.send(owner, Outgoing::Awareness(removal));
-        }
-        if let Some(removal) = stale.broadcast {
-            self.broadcast(None, Outgoing::Awareness(removal));
-        }
-        self.arm_refresh(now);
-    }
-
-    fn arm_refresh(&mut self, now: Time) {
-        let next = self.awareness.next_stale().map(Time);
-        self.refresh_at = next.map(|at| at.clamp(now + ROLL_CALL_CHECK, now + AWARENESS_CHECK));
-    }
-
-    /// Somebody spoke: entries may grow old, or after a rejoin everybody may have to be asked soon.
-    pub(crate) fn awareness_moved(&mut self, rejoined: bool, now: Time) {
-        let soon = now
-            + if rejoined {
-                ROLL_CALL_CHECK
-            } else {
-                AWARENESS_CHECK
-            };
-        self.refresh_at = Some(self.refresh_at.map_or(soon, |at| at.min(soon)));
-    }
 }
-
-/// Soonest look for awareness entries that want to be said again.
-const ROLL_CALL_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Latest look for them, while there are any: not at every message, since it goes through all of them.
-const AWARENESS_CHECK: std::time::Duration = std::time::Duration::from_secs(5);
