@@ -199,6 +199,18 @@ impl RawClient {
         .await
     }
 
+    /// Takes all messages of Baton's channel that came and that `pick` picks, without waiting.
+    pub fn take<T>(&self, mut pick: impl FnMut(&ServerMessage) -> Option<T>) -> Vec<T> {
+        let mut picked = Vec::new();
+        self.known.lock().channel.retain(|message| {
+            let found = pick(message);
+            let keep = found.is_none();
+            picked.extend(found);
+            keep
+        });
+        picked
+    }
+
     /// Edits its document and sends the update. Returns which sync message of this connection that was.
     ///
     /// # Panics

@@ -46,7 +46,7 @@ async fn clocks_that_contradict_each_other_are_refused_and_named() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(failed.said.contains("client_stop"), "{}", failed.said);
     assert!(failed.said.contains("offline_after"), "{}", failed.said);
-    let arguments = ["--log-queue", "1MiB", "--listen", "127.0.0.1:0"];
+    let arguments = ["--max-frame", "2GiB", "--listen", "127.0.0.1:0"];
     let failed = ServerProcess::fails(folder.path(), &arguments, &[]).await;
     assert!(failed.said.contains("max_frame"), "{}", failed.said);
 }

@@ -60,6 +60,35 @@ async fn a_document_that_is_in_use_stays() {
     assert_eq!(bob.text(), "x".repeat(10));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_who_came_have_gone_nothing_is_left_of_them() {
+    let server = TestServer::with(|settings| {
+        settings.unload_after = millis(50);
+        settings.ticket_life = settings.grace;
+    })
+    .await;
+    for _ in 0..5 {
+        let coming = (0..60).map(|guest| {
+            let document = format!("party {}", guest % 20);
+            let join = match guest % 3 {
+                0 => Join::stock(&document),
+                1 => Join::member(&document, "guest"),
+                _ => Join::raw(&document),
+            };
+            server.connect(join)
+        });
+        let guests = futures_util::future::join_all(coming).await;
+        for guest in &guests {
+            guest.types("hello ");
+        }
+        assert_eq!(server.load().connections, 60);
+        drop(guests);
+        server
+            .comes_to("empty", |load| load.connections == 0 && load.documents == 0)
+            .await;
+    }
+}
+
 /// Opening, editing and leaving race with the unloading of the same document.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn coming_while_the_document_leaves_memory_loses_nothing() {

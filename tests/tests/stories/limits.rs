@@ -118,7 +118,7 @@ async fn a_reader_over_max_outbox_is_closed_with_1013_and_misses_nothing_when_it
 }
 
 #[tokio::test]
-async fn updates_over_max_messages_per_second_wait() {
+async fn messages_over_max_messages_per_second_wait() {
     let server = TestServer::with(|settings| settings.max_messages_per_second = 40).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let began = Instant::now();

@@ -388,6 +388,23 @@ async fn a_silent_holder_loses_it_when_somebody_waits() {
     );
 }
 
+/// Nothing comes through in either direction, and no end of the connection is seen.
+#[tokio::test]
+async fn a_holder_in_a_black_hole_loses_it_after_silence_and_grace() {
+    let server = TestServer::with(TestServer::brisk).await;
+    let ada = member(&server, "Ada").await;
+    let bob = member(&server, "Bob").await;
+    let fence = ada.takes_lock().await;
+    let began = Instant::now();
+    ada.stalls();
+    assert!(bob.claims().await > fence);
+    let passed = began.elapsed();
+    assert!(
+        passed > Duration::from_millis(1400) && passed < Duration::from_secs(8),
+        "passed after {passed:?}, where 2 s and at most 3 s were meant"
+    );
+}
+
 #[tokio::test]
 async fn a_silent_holder_who_is_alone_keeps_it_until_somebody_comes() {
     let server = TestServer::with(TestServer::brisk).await;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
 mod awareness;
+mod chaos;
 mod configuration;
 mod editing;
 mod enforcement;

@@ -1,5 +1,8 @@
 //! The examples of the protocol's page, replayed. Who writes a client from that page alone gets these very bytes.
 
+use baton_server::close;
+use baton_sync::channel::ErrorCode;
+use baton_sync::y_websocket;
 use baton_tests::{Join, TestServer};
 use bytes::Bytes;
 
@@ -53,7 +56,7 @@ async fn every_example_of_the_page_happens_as_it_is_written() {
                 }
             }
         }
-        client.send(baton_sync::y_websocket::query_awareness());
+        client.send(y_websocket::query_awareness());
         let alive = server.connect(Join::stock(&document)).await;
         alive.types("!");
         client
@@ -98,10 +101,65 @@ async fn the_example_of_a_hello_is_welcomed() {
     assert!(client.look(|known| known.peer("Ada").is_some()));
 }
 
+#[tokio::test]
+async fn a_frame_of_an_unknown_type_is_ignored() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    ada.send(Bytes::from_static(&[7, 1, 2, 3]));
+    ada.send(Bytes::from_static(&[0xac, 2]));
+    ada.types("on");
+    ada.is_saved().await;
+}
+
+#[tokio::test]
+async fn a_channel_message_that_is_not_known_is_an_error_and_changes_nothing() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    for payload in [
+        r#"{"type":"dance"}"#,
+        r#"{"type":"acquire"}"#,
+        r#"{"type":"acquire","nonce":-1}"#,
+        r#"["acquire"]"#,
+        "acquire",
+        "",
+    ] {
+        ada.send(y_websocket::baton(payload));
+        ada.is_told_off(ErrorCode::Protocol).await;
+    }
+    ada.send(y_websocket::baton(
+        r#"{"type":"acquire","nonce":1,"not known":[]}"#,
+    ));
+    ada.is_offered().await;
+}
+
+#[tokio::test]
+async fn hello_is_said_first_and_once() {
+    let server = TestServer::start().await;
+    let hello = r#"{"type":"hello","version":1}"#;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    ada.send(y_websocket::baton(hello));
+    ada.is_told_off(ErrorCode::Protocol).await;
+    let bob = server.connect(Join::raw("notes")).await;
+    bob.send(y_websocket::baton(r#"{"type":"acquire","nonce":1}"#));
+    bob.is_closed_with(close::PROTOCOL).await;
+    let carol = server.connect(Join::stock("notes")).await;
+    carol.send(y_websocket::baton(hello));
+    carol.is_closed_with(close::PROTOCOL).await;
+    assert!(ada.look(|known| known.ended.is_none()));
+}
+
+#[tokio::test]
+async fn another_version_of_the_channel_is_refused_with_the_one_that_is_spoken() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::raw("notes")).await;
+    ada.send(y_websocket::baton(r#"{"type":"hello","version":2}"#));
+    let reason = ada.is_closed_with(close::PROTOCOL).await;
+    assert!(reason.contains("version 1"), "{reason}");
+}
+
 /// Each close code of the page is one of the server's, and the other way round.
 #[test]
 fn the_page_lists_the_close_codes_that_there_are() {
-    use baton_server::close;
     for code in [
         close::OVERLOADED,
         close::PROTOCOL,

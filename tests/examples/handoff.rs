@@ -1,0 +1,212 @@
+//! Measures the lock's handoff, and the memory of idle connections, against the real program in a release build.
+//!
+//! ```sh
+//! cargo build --release -p baton-server
+//! BATON_BIN=target/release/baton cargo run --release -p baton-tests --example handoff [release|killed|silent|memory] ...
+//! ```
+//!
+//! Without a name all of them run, one after the other:
+//! - `release`: a thousand documents, each with a holder and a waiter. From sending `release` to receiving `granted`, one
+//!   document after the other, then with 50 documents at a time. Bar: p99 under 5 ms.
+//! - `killed`: the holder's connection is reset. From the reset to the next peer's `granted`. Bar: grace + 50 ms.
+//! - `silent`: the holder answers pings and no beat. From its last confirmed answer to `granted`. Bar: 10 s + 50 ms.
+//! - `memory`: resident memory of one process with 2,000 idle connections over 1,000 documents. Bar: 40 MB.
+#![allow(clippy::print_stdout, reason = "the numbers are the program's output")]
+
+use std::time::{Duration, Instant};
+
+use baton_server::Settings;
+use baton_sync::channel::{ClientMessage, Fence};
+use baton_tests::{Beats, Join, RawClient, ServerProcess};
+use futures_util::stream::{self, StreamExt};
+
+/// Documents with a lock each.
+const DOCUMENTS: usize = 1000;
+
+/// Connections that are opened at the same time.
+const OPENING: usize = 32;
+
+/// Documents that hand off at the same time, in the second run of `release`.
+const AT_ONCE: usize = 50;
+
+/// Holders that go away, spread over time, in `killed` and in `silent`.
+const HOLDERS: usize = 100;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |name: &str| asked.is_empty() || asked.iter().any(|one| one == name);
+    println!(
+        "command: BATON_BIN={} handoff {}",
+        baton_tests::program().display(),
+        asked.join(" ")
+    );
+    if wants("release") {
+        release().await;
+    }
+    if wants("killed") {
+        killed().await;
+    }
+    if wants("silent") {
+        silent().await;
+    }
+    if wants("memory") {
+        memory().await;
+    }
+}
+
+/// A document with somebody who holds the lock and somebody who waits.
+struct Pair {
+    holder: RawClient,
+    waiter: RawClient,
+    fence: Fence,
+}
+
+async fn pair(server: &ServerProcess, document: usize) -> Pair {
+    let name = format!("document {document}");
+    let holder = server.connect(Join::member(&name, "holder")).await;
+    let fence = holder.takes_lock().await;
+    let waiter = server.connect(Join::member(&name, "waiter")).await;
+    waiter.acquires().await;
+    Pair {
+        holder,
+        waiter,
+        fence,
+    }
+}
+
+async fn pairs(server: &ServerProcess, count: usize) -> Vec<Pair> {
+    stream::iter(0..count)
+        .map(|document| pair(server, document))
+        .buffer_unordered(OPENING)
+        .collect()
+        .await
+}
+
+/// Hands over and back again; the time of the first.
+async fn hand_off(pair: &Pair) -> Duration {
+    let began = Instant::now();
+    pair.holder.says(&ClientMessage::Release {
+        nonce: 0,
+        fence: pair.fence,
+    });
+    pair.waiter.claims().await;
+    began.elapsed()
+}
+
+async fn release() {
+    let server = ServerProcess::start(&[]).await;
+    let pairs_of_first = pairs(&server, DOCUMENTS).await;
+    let mut times = Vec::new();
+    for pair in &pairs_of_first {
+        times.push(hand_off(pair).await);
+    }
+    report(
+        "release, one at a time",
+        &mut times,
+        Duration::from_millis(5),
+    );
+    drop(pairs_of_first);
+    drop(server);
+    let server = ServerProcess::start(&[]).await;
+    let pairs_of_second = pairs(&server, DOCUMENTS).await;
+    let mut times: Vec<Duration> = stream::iter(&pairs_of_second)
+        .map(hand_off)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    report(
+        "release, 50 at a time",
+        &mut times,
+        Duration::from_millis(5),
+    );
+}
+
+async fn killed() {
+    let grace = Settings::default().grace.0;
+    let server = ServerProcess::start(&[]).await;
+    let pairs = pairs(&server, HOLDERS).await;
+    let going = stream::iter(pairs).map(|pair| async move {
+        let Pair { holder, waiter, .. } = pair;
+        let began = Instant::now();
+        drop(holder);
+        waiter.claims().await;
+        began.elapsed()
+    });
+    let mut times: Vec<Duration> = going.buffer_unordered(HOLDERS).collect().await;
+    report(
+        "holder killed",
+        &mut times,
+        grace + Duration::from_millis(50),
+    );
+}
+
+async fn silent() {
+    let offline_after = Settings::default().offline_after.0;
+    let server = ServerProcess::start(&[]).await;
+    let pairs = pairs(&server, HOLDERS).await;
+    let going = stream::iter(pairs).map(|pair| async move {
+        // The next answer is the last one; its time is when the silence begins.
+        let before = pair.holder.look(|known| known.beats.0);
+        let began = pair
+            .holder
+            .until("a beat", |known| {
+                (known.beats.0 > before).then(Instant::now)
+            })
+            .await;
+        pair.holder.set_beats(Beats::Ignored);
+        pair.waiter.claims().await;
+        began.elapsed()
+    });
+    let mut times: Vec<Duration> = going.buffer_unordered(HOLDERS).collect().await;
+    report(
+        "holder silent",
+        &mut times,
+        offline_after + Duration::from_millis(50),
+    );
+}
+
+async fn memory() {
+    let server = ServerProcess::start(&[]).await;
+    let empty = server.resident();
+    let clients: Vec<RawClient> = stream::iter(0..2 * DOCUMENTS)
+        .map(|number| {
+            let document = format!("document {}", number % DOCUMENTS);
+            server.connect(Join::member(&document, "idle"))
+        })
+        .buffer_unordered(OPENING)
+        .collect()
+        .await;
+    let full = server.resident();
+    // Beats and pings have gone round, and every buffer has been used.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let settled = server.resident();
+    let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
+    println!(
+        "memory: {:.1} MiB empty, {:.1} MiB with {} connections, {:.1} MiB 12 s later ({:.1} KiB each); bar 40 MB: {}",
+        mib(empty),
+        mib(full),
+        clients.len(),
+        mib(settled),
+        (settled.saturating_sub(empty)) as f64 / 1024.0 / clients.len() as f64,
+        verdict(settled < 40_000_000),
+    );
+}
+
+fn report(what: &str, times: &mut [Duration], bar: Duration) {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    println!(
+        "{what}: n={} min={:?} p50={:?} p99={:?} max={:?}; bar p99 {bar:?}: {}",
+        times.len(),
+        at(0),
+        at(50),
+        at(99),
+        at(100),
+        verdict(at(99) < bar),
+    );
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
+}
