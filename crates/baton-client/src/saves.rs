@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 
+/// Messages under way that are remembered each for itself; later ones are told apart less finely.
+const MAX_UNDER_WAY: usize = 4096;
+
 #[derive(Debug, Default)]
 pub(crate) struct Saves {
     /// Edits of this copy, and how many of them are known to be durable.
@@ -26,6 +29,10 @@ impl Saves {
     /// A sync message was sent that, with those before it, carries all edits.
     pub(crate) fn sent_all(&mut self) {
         self.sent += 1;
+        if self.under_way.len() == MAX_UNDER_WAY {
+            // What this one had carried is then known with the later one.
+            self.under_way.pop_back();
+        }
         self.under_way.push_back((self.sent, self.edits));
     }
 
@@ -99,6 +106,21 @@ mod tests {
         saves.sent_all();
         assert!(saves.acknowledged(1));
         assert!(saves.is_durable(last));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_never_claims_too_much() {
+        let mut saves = Saves::default();
+        let total = 3 * MAX_UNDER_WAY as u64;
+        for _ in 0..total {
+            saves.edited();
+            saves.sent_all();
+        }
+        assert_eq!(saves.under_way.len(), MAX_UNDER_WAY);
+        saves.acknowledged(total - 1);
+        assert!(!saves.is_durable(total - 1));
+        saves.acknowledged(total);
+        assert!(saves.all_durable());
     }
 
     #[test]

@@ -312,3 +312,34 @@ fn who_asks_to_be_asked_claims_or_declines_by_hand() {
     let claimed = ClientMessage::Claim { fence: fence(9) };
     assert_eq!(script.sent(), [Sent::Says(claimed)]);
 }
+
+#[test]
+fn a_view_from_before_the_grant_does_not_take_it_away() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    script.says(&ServerMessage::Offer {
+        fence: fence(7),
+        expires_ms: 2000,
+    });
+    script.says(&ServerMessage::Granted { fence: fence(7) });
+    script.says(&ServerMessage::Lock {
+        lock: view(5, LockState::Offered, Some(8)),
+    });
+    assert_eq!(script.core.lock().grant(), Some(fence(7)));
+    assert_eq!(right(&script), EditRight::Holder);
+}
+
+#[test]
+fn nothing_that_an_earlier_session_sent_counts_for_a_new_one() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    grants(&mut script, 7);
+    script.beat(1, 0);
+    script.loses_connection(None);
+    script.joins(false, free(8));
+    script.says(&ServerMessage::Granted { fence: fence(9) });
+    script.beat(2, 1);
+    assert_eq!(right(&script), EditRight::Unconfirmed);
+    script.beat(3, 2);
+    assert_eq!(right(&script), EditRight::Holder);
+}
