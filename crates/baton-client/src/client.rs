@@ -135,14 +135,14 @@ impl Client {
         self.shared.peek(Core::epoch)
     }
 
-    /// Waits until this copy has all that the server has, and keeps in step. At once, if it does already.
+    /// Waits until this copy has all that the server has and keeps in step, and the session and the lock are known. At
+    /// once, if that is so already.
     ///
     /// # Errors
     /// [`Ended`]: it never will.
     pub async fn synced(&self) -> Result<(), Ended> {
-        let known =
-            |core: &Core| (core.is_synced() && core.lock().session().is_some()).then_some(());
-        self.shared.until(known).await
+        let ready = |core: &Core| core.is_ready().then_some(());
+        self.shared.until(ready).await
     }
 
     /// Waits until everything edited so far is durable, over as many connections as it takes.

@@ -139,6 +139,11 @@ impl Core {
         self.link.is_synced()
     }
 
+    /// In step, and told how the lock is.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.link.is_synced() && self.link.is_welcomed()
+    }
+
     /// A connection is wanted.
     pub(crate) fn connect(&mut self, now: Moment) {
         match self.link.phase {
