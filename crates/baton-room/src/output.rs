@@ -64,7 +64,7 @@ pub enum Output {
         /// What.
         message: Outgoing,
     },
-    /// To every connection of the room.
+    /// To every connection of the room. An update need not go to one that was not sent a Step2 yet: that will hold it.
     Broadcast {
         /// But not to this one.
         except: Option<ConnectionId>,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Departure, Ending, Output, Proposal, RecordError, Room};
+use baton_room::{ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -345,8 +345,12 @@ impl Inner {
                 }
                 Output::Broadcast { except, message } => {
                     let (frame, weight) = wire::encode(&message);
-                    for (id, outbox) in &self.outboxes {
-                        if Some(*id) != except {
+                    let edit = matches!(message, Outgoing::Update(_));
+                    let others = |id: &ConnectionId| Some(*id) != except;
+                    for (_, outbox) in self.outboxes.iter().filter(|(id, _)| others(id)) {
+                        if edit {
+                            outbox.update(frame.clone());
+                        } else {
                             outbox.send(frame.clone(), weight);
                         }
                     }

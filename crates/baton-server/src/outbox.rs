@@ -50,6 +50,8 @@ struct Queue {
     bytes: usize,
     /// Whether an answer waits that did not count.
     answer: bool,
+    /// Whether an answer was ever queued.
+    answered: bool,
     ending: Option<Ending>,
 }
 
@@ -76,6 +78,7 @@ impl Outbox {
         if queue.ending.is_some() {
             return;
         }
+        queue.answered |= weight == Weight::Answer;
         // Whoever asks again and again without reading the answers pays for them.
         let free = weight == Weight::Answer && !std::mem::replace(&mut queue.answer, true);
         if !free {
@@ -96,6 +99,13 @@ impl Outbox {
         }
         queue.items.push_back(Item::Frame(frame));
         self.filled.notify_one();
+    }
+
+    /// Queues an update, unless the answer to the connection's first Step1 is still to come and will hold it.
+    pub(crate) fn update(&self, frame: Bytes) {
+        if self.queue.lock().answered {
+            self.send(frame, Weight::Counted);
+        }
     }
 
     /// Queues a protocol ping.
@@ -196,6 +206,17 @@ mod tests {
         assert!(!outbox.has_ending());
         outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
         assert!(outbox.has_ending());
+    }
+
+    #[tokio::test]
+    async fn an_update_that_the_first_answer_will_hold_is_not_sent_before_it() {
+        let outbox = Outbox::new(100);
+        outbox.update(Bytes::from_static(b"early"));
+        outbox.send(Bytes::from_static(b"answer"), Weight::Answer);
+        outbox.update(Bytes::from_static(b"later"));
+        let taken = outbox.drain().await;
+        let frames = [&b"answer"[..], b"later"].map(|frame| Item::Frame(Bytes::from_static(frame)));
+        assert_eq!(taken.items, frames);
     }
 
     #[tokio::test]
