@@ -69,8 +69,6 @@ pub struct Known {
     pub frames: VecDeque<Bytes>,
     /// What a sound server would not have sent.
     pub faults: Vec<String>,
-    /// Updates that came before the first Step2 and build on it. Yjs keeps such ones, too.
-    early: Vec<Bytes>,
     manners: Manners,
     answering: Beats,
 }
@@ -96,7 +94,6 @@ impl Known {
             ended: None,
             frames: VecDeque::new(),
             faults: Vec::new(),
-            early: Vec::new(),
             manners: join.manners,
             answering: join.beats,
         }
@@ -165,13 +162,13 @@ impl Known {
             Ok(Message::Step2(update)) => {
                 self.apply(update);
                 self.synced = true;
-                for update in std::mem::take(&mut self.early) {
-                    self.apply(&update);
-                }
                 Vec::new()
             }
             Ok(Message::Update(update)) => {
                 self.updates += 1;
+                if !self.synced {
+                    self.fault("an update before the first Step2, which holds it".to_owned());
+                }
                 self.apply(update);
                 Vec::new()
             }
@@ -209,10 +206,7 @@ impl Known {
     fn apply(&mut self, update: &[u8]) {
         match self.memory.document.apply(update) {
             Ok(Applied::Added | Applied::Known) => {}
-            Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if !self.synced => {
-                self.early.push(Bytes::copy_from_slice(update));
-            }
-            // Who says nothing by itself never asked for what is missing.
+            // Its copy lacks what the story sent in its name.
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if self.manners == Manners::Raw => {
             }
             Err(error) => self.fault(format!("an update that leaves a gap, or worse: {error}")),

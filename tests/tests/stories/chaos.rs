@@ -165,6 +165,7 @@ async fn whatever_people_do_no_edit_is_lost_and_no_fence_goes_back() {
         TestServer::brisk(settings);
         settings.grace = millis(200);
         settings.offer = millis(200);
+        settings.max_parks = 10_000;
     })
     .await;
     let watching = server

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use baton_sync::document::yrs::{Map, Text, WriteTxn};
+use baton_sync::{StateVector, y_websocket};
 use baton_tests::{Join, Random, RawClient, TestServer, converge};
 
 #[tokio::test]
@@ -107,6 +108,29 @@ async fn newcomers_in_a_storm_of_edits_miss_nothing() {
     let all: Vec<&RawClient> = writers.iter().chain(&newcomers).collect();
     converge(&all).await;
     assert_eq!(writers[0].text().split_whitespace().count(), 4 * 300);
+}
+
+/// What a first answer holds is not sent before it: a library that shows a part of it at once would show it wrong.
+#[tokio::test]
+async fn no_update_comes_before_the_answer_that_holds_it() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::stock("notes")).await;
+    let late = server.connect(Join::raw("notes")).await;
+    ada.types("one ");
+    ada.states(r#"{"cursor":4}"#);
+    late.until("the awareness, which was said later", |known| {
+        let mut others = known.memory.others.values();
+        others
+            .any(|seen| seen.state.as_deref() == Some(r#"{"cursor":4}"#))
+            .then_some(())
+    })
+    .await;
+    assert_eq!(late.look(|known| known.updates), 0);
+    late.send(y_websocket::step1(&StateVector::new()));
+    late.sees("one ").await;
+    ada.types("two");
+    late.sees("one two").await;
+    assert_eq!(late.look(|known| known.updates), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,12 +56,10 @@ async fn every_example_of_the_page_happens_as_it_is_written() {
                 }
             }
         }
-        client.send(y_websocket::query_awareness());
-        let alive = server.connect(Join::stock(&document)).await;
-        alive.types("!");
+        let _other = server.connect(Join::stock(&document)).await;
         client
-            .until("the connection to go on", |known| {
-                (known.updates > 0).then_some(())
+            .until("somebody else's awareness", |known| {
+                (!known.memory.others.is_empty()).then_some(())
             })
             .await;
         assert!(client.look(|known| known.ended.is_none()));
