@@ -22,12 +22,6 @@ use crate::token::ResumeToken;
 /// How many waiters a view of the lock names.
 const QUEUE_SHOWN: usize = 100;
 
-/// What watchers were told last, so that nothing is told twice.
-#[derive(Debug, Default)]
-pub(crate) struct Announced {
-    lock: Option<LockView>,
-}
-
 impl Room {
     /// Tells what followed from the record at `position`.
     pub(crate) fn announce(
@@ -268,14 +262,14 @@ impl Room {
 
     fn announce_lock(&mut self) {
         let view = self.lock_view();
-        let same = self.announced.lock.as_ref().is_some_and(|last| {
+        let same = self.announced.as_ref().is_some_and(|last| {
             LockView {
                 version: view.version,
                 ..last.clone()
             } == view
         });
         if !same {
-            self.announced.lock = Some(view.clone());
+            self.announced = Some(view.clone());
             self.hold(Held::Channel(Arc::new(ServerMessage::Lock { lock: view })));
         }
     }

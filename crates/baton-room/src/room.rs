@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use baton_presence::{Event, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::ServerMessage;
+use baton_sync::channel::{LockView, ServerMessage};
 use baton_sync::handshake::{Handshake, HandshakeLimits};
 use bytes::Bytes;
 
@@ -74,7 +74,8 @@ pub struct Room {
     pub(crate) unsaved: BTreeSet<ConnectionId>,
     /// Connections with incomplete updates kept aside.
     pub(crate) aside: BTreeSet<ConnectionId>,
-    pub(crate) announced: crate::announce::Announced,
+    /// The lock as watchers were told it last, so that nothing is told twice.
+    pub(crate) announced: Option<LockView>,
     /// The time of the last input.
     pub(crate) now: Time,
     pub(crate) durable: u64,
@@ -107,7 +108,7 @@ impl Room {
             attached: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             aside: BTreeSet::new(),
-            announced: crate::announce::Announced::default(),
+            announced: None,
             durable: state.position,
             refresh_at: None,
             now,

@@ -1,9 +1,6 @@
 //! Close codes of the WebSocket, as docs/protocol.md gives them: 4400-4499 final, 4500-4599 come again.
 
-use baton_log::LogError;
 use baton_room::Ending;
-
-use crate::registry::OpenError;
 
 /// Overloaded, or this connection reads too slowly: come again.
 pub const OVERLOADED: u16 = 1013;
@@ -39,15 +36,5 @@ pub(crate) fn code(why: Ending) -> u16 {
         Ending::Unavailable => UNAVAILABLE,
         Ending::StoreFailed => STORE_FAILED,
         Ending::GoingAway => GOING_AWAY,
-    }
-}
-
-/// The code that says why a document could not be opened.
-pub(crate) fn of_open_error(error: &OpenError) -> u16 {
-    match error {
-        OpenError::TooMany(_) => OVERLOADED,
-        OpenError::Log(LogError::Poisoned { .. }) => STORE_FAILED,
-        OpenError::Log(_) | OpenError::Load(_) => UNAVAILABLE,
-        OpenError::Closing => GOING_AWAY,
     }
 }

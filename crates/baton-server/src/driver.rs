@@ -8,17 +8,19 @@ use std::sync::Arc;
 use baton_log::Durability;
 use tokio::sync::watch;
 
+use crate::config::Settings;
 use crate::hosted::{Hosted, Next};
-use crate::registry::Registry;
+use crate::slots::Slots;
 
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
     hosted: Arc<Hosted>,
-    registry: Arc<Registry>,
+    slots: Arc<Slots>,
+    settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
 ) {
     loop {
-        let next = hosted.next(registry.settings());
+        let next = hosted.next(&settings);
         tokio::select! {
             biased;
             changed = durability.changed() => {
@@ -32,7 +34,7 @@ pub(crate) async fn drive(
                         if told.is_err() {
                             break;
                         }
-                        hosted.compact_if_due(registry.settings());
+                        hosted.compact_if_due(&settings);
                     }
                     Durability::Failed(error) => {
                         hosted.store_failed(&error);
@@ -44,7 +46,8 @@ pub(crate) async fn drive(
                 if hosted.step(None, baton_room::Room::handle_timeout).is_err() {
                     break;
                 }
-                if registry.unload_if_idle(&hosted) {
+                hosted.compact_if_idle(&settings);
+                if slots.unload_if_idle(&hosted, &settings) {
                     break;
                 }
             }
@@ -54,7 +57,7 @@ pub(crate) async fn drive(
             break;
         }
     }
-    registry.forget(&hosted);
+    slots.forget(&hosted);
 }
 
 async fn sleep(hosted: &Hosted, next: Next) {

@@ -243,26 +243,31 @@ impl Hosted {
         inner.compact(&self.name);
     }
 
+    /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
+    /// of memory, which others wait for.
+    pub(crate) fn compact_if_idle(&self, settings: &Settings) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let long = inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
+            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
+        if long && inner.is_idle(self.clock.now(), settings) {
+            inner.compact(&self.name);
+        }
+    }
+
     /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
     pub(crate) fn unload_if_idle(&self, settings: &Settings) -> bool {
         let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
+        let Some(inner) = guard.as_ref() else {
             return true;
         };
-        let now = self.clock.now();
-        let idle = inner
-            .idle_since
-            .is_some_and(|since| now >= since + settings.unload_after.0);
-        if !idle || !inner.is_stored() {
-            return false;
+        let out = inner.is_idle(self.clock.now(), settings) && inner.is_stored();
+        if out {
+            *guard = None;
         }
-        let long = inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
-            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
-        if long {
-            inner.compact(&self.name);
-        }
-        *guard = None;
-        true
+        out
     }
 
     /// Bytes that a step may have to append beside its own input.
@@ -367,6 +372,11 @@ impl Inner {
                 }
             }
         }
+    }
+
+    fn is_idle(&self, now: Time, settings: &Settings) -> bool {
+        self.idle_since
+            .is_some_and(|since| now >= since + settings.unload_after.0)
     }
 
     fn is_stored(&self) -> bool {

@@ -21,9 +21,9 @@
 //!
 //! # Map
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
-//! `session` (one connection's seat) → `registry` (which documents are in memory) → `driver` (a document's task) →
-//! `hosted` (room, log and queues of one document behind one lock). Leaves: `config`, `limits`, `outbox`,
-//! `wire`, [`close`], `clock`, `page`.
+//! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
+//! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
+//! `config`, `limits`, `outbox`, `wire`, [`close`], `clock`, `page`.
 
 mod clock;
 pub mod close;
@@ -37,6 +37,7 @@ mod outbox;
 mod page;
 mod registry;
 mod session;
+mod slots;
 mod socket;
 mod wire;
 

@@ -1,10 +1,8 @@
-//! Which documents are in memory.
+//! From a name to its one open document.
 //!
-//! Owns the map from a name to its one open document: loaded once, by one loader, however many ask; a failed load is an
-//! error to who asked and can be tried again, never an empty document. The map's lock is held for moments, never over
-//! an await; limits on documents and on loads under way are here.
+//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
+//! and can be tried again, never an empty document.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use baton_log::{Log, LogError};
@@ -12,54 +10,54 @@ use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
-use parking_lot::Mutex;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::{Settings, Switch};
-use crate::driver;
 use crate::hosted::Hosted;
+use crate::slots::{Slots, SlotsError};
+use crate::{close, driver};
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error(
-        "the server has {0} documents in memory, which is all it may (max_documents); come again later"
-    )]
-    TooMany(usize),
+    #[error(transparent)]
+    Full(#[from] SlotsError),
     #[error("the document could not be read: {0}; nothing was changed; come again later")]
     Log(#[from] LogError),
     #[error("the document could not be opened: {0}; nothing was changed")]
     Load(#[from] LoadError),
-    #[error("the server is going away; come again")]
-    Closing,
 }
 
-type Slot = Arc<OnceCell<Arc<Hosted>>>;
+impl OpenError {
+    /// How a connection that wanted the document is closed.
+    pub(crate) fn close_code(&self) -> u16 {
+        match self {
+            Self::Full(SlotsError::TooMany(_)) => close::OVERLOADED,
+            Self::Full(SlotsError::Closing) => close::GOING_AWAY,
+            Self::Log(LogError::Poisoned { .. }) => close::STORE_FAILED,
+            Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
+        }
+    }
+}
 
 /// The documents in memory; see the module.
 pub(crate) struct Registry {
     settings: Arc<Settings>,
     log: Log,
     clock: Clock,
-    slots: Mutex<Slots>,
+    slots: Arc<Slots>,
     loads: Semaphore,
-}
-
-#[derive(Default)]
-struct Slots {
-    by_name: HashMap<Arc<str>, Slot>,
-    closing: bool,
 }
 
 impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
         Self {
             loads: Semaphore::new(settings.max_loads),
+            slots: Arc::new(Slots::new(settings.max_documents)),
             settings,
             log,
             clock: Clock::start(),
-            slots: Mutex::default(),
         }
     }
 
@@ -72,32 +70,16 @@ impl Registry {
     }
 
     /// The document of this name, from memory or from the log.
-    pub(crate) async fn open(self: &Arc<Self>, name: &str) -> Result<Arc<Hosted>, OpenError> {
-        let slot = self.slot(name)?;
+    pub(crate) async fn open(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
+        let slot = self.slots.slot(name)?;
         let opened = slot.get_or_try_init(|| self.load(name)).await.cloned();
         if opened.is_err() {
-            self.forget_failed(name, &slot);
+            self.slots.forget_failed(name, &slot);
         }
         opened
     }
 
-    fn slot(&self, name: &str) -> Result<Slot, OpenError> {
-        let mut slots = self.slots.lock();
-        if slots.closing {
-            return Err(OpenError::Closing);
-        }
-        if let Some(slot) = slots.by_name.get(name) {
-            return Ok(Arc::clone(slot));
-        }
-        if slots.by_name.len() >= self.settings.max_documents {
-            return Err(OpenError::TooMany(self.settings.max_documents));
-        }
-        let slot = Slot::default();
-        slots.by_name.insert(Arc::from(name), Arc::clone(&slot));
-        Ok(slot)
-    }
-
-    async fn load(self: &Arc<Self>, name: &str) -> Result<Arc<Hosted>, OpenError> {
+    async fn load(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
         // The semaphore is never closed; were it, loading without a permit would be no harm.
         let _permit = self.loads.acquire().await;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
@@ -126,7 +108,8 @@ impl Registry {
         hosted.store_quarantine();
         tokio::spawn(driver::drive(
             Arc::clone(&hosted),
-            Arc::clone(self),
+            Arc::clone(&self.slots),
+            Arc::clone(&self.settings),
             durability,
         ));
         Ok(hosted)
@@ -158,58 +141,14 @@ impl Registry {
         }
     }
 
-    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given back, so that
-    /// nobody opens it a second time before.
-    pub(crate) fn unload_if_idle(&self, hosted: &Arc<Hosted>) -> bool {
-        let mut slots = self.slots.lock();
-        if !hosted.unload_if_idle(&self.settings) {
-            return false;
-        }
-        Self::remove(&mut slots, hosted);
-        true
-    }
-
     /// Forgets a document that is out of memory already.
     pub(crate) fn forget(&self, hosted: &Arc<Hosted>) {
-        Self::remove(&mut self.slots.lock(), hosted);
-    }
-
-    fn remove(slots: &mut Slots, hosted: &Arc<Hosted>) {
-        let same = slots
-            .by_name
-            .get(&hosted.name)
-            .and_then(|slot| slot.get())
-            .is_some_and(|here| Arc::ptr_eq(here, hosted));
-        if same {
-            slots.by_name.remove(&hosted.name);
-        }
-    }
-
-    fn forget_failed(&self, name: &str, slot: &Slot) {
-        let mut slots = self.slots.lock();
-        // Whoever waited for the same load may be trying again with this very slot; then it is theirs.
-        let alone = Arc::strong_count(slot) <= 2 && !slot.initialized();
-        if alone
-            && slots
-                .by_name
-                .get(name)
-                .is_some_and(|here| Arc::ptr_eq(here, slot))
-        {
-            slots.by_name.remove(name);
-        }
+        self.slots.forget(hosted);
     }
 
     /// Lets nobody in any more, and tells everybody to come again, spread over `drain_over`.
     pub(crate) async fn drain(&self) {
-        let open: Vec<Arc<Hosted>> = {
-            let mut slots = self.slots.lock();
-            slots.closing = true;
-            slots
-                .by_name
-                .values()
-                .filter_map(|slot| slot.get().cloned())
-                .collect()
-        };
+        let open = self.slots.close();
         let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
         let pause = self.settings.drain_over.0 / count;
         for hosted in open {
@@ -222,7 +161,7 @@ impl Registry {
 
     /// How many documents are in memory.
     pub(crate) fn documents(&self) -> usize {
-        self.slots.lock().by_name.len()
+        self.slots.len()
     }
 }
 

@@ -69,7 +69,7 @@ impl Session {
                 Ok(hosted) => hosted,
                 Err(error) => {
                     tracing::warn!(document, %error, "a document could not be opened");
-                    outbox.end(close::of_open_error(&error), error.to_string());
+                    outbox.end(error.close_code(), error.to_string());
                     return Err(Over);
                 }
             };
