@@ -3,8 +3,8 @@
 //! A story has a server and some clients. The server is the library in this process ([`TestServer`], on a free port and a
 //! folder of its own, with settings that the story chooses), or the real program as a child ([`ServerProcess`], which can
 //! be killed). A client is a [`RawClient`]: one WebSocket that behaves as a published Yjs provider does, with a document
-//! behind it, and that speaks Baton's channel when its [`Join`] says so. Nothing here uses Baton's own client package, so
-//! that a mistake cannot hide by being made on both sides.
+//! behind it, and that speaks Baton's channel when its [`Join`] says so. The harness does not use Baton's own client
+//! package, so that a mistake cannot hide by being made on both sides; a few stories do.
 //!
 //! ```
 //! use baton_tests::{Join, TestServer, converge};
@@ -29,13 +29,15 @@
 //!
 //! # Map
 //! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
-//! `inbox` is what a client knows and how it answers, `client` its connection. Leaves: [`http`], [`Random`], [`within`].
+//! `inbox` is what a client knows and how it answers, `client` its connection. A [`Proxy`] is a bad network between the
+//! two. Leaves: [`http`], [`Random`], [`within`].
 
 mod client;
 pub mod http;
 mod inbox;
 mod join;
 mod process;
+mod proxy;
 mod random;
 mod server;
 mod wait;
@@ -44,6 +46,7 @@ pub use client::{Ended, RawClient, Refused, converge};
 pub use inbox::{Known, Seen};
 pub use join::{Beats, Join, Manners, Memory};
 pub use process::{Failure, ServerProcess, program};
+pub use proxy::Proxy;
 pub use random::Random;
 pub use server::{Stopped, TestServer, millis};
 pub use wait::{WAIT, within};

@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod lock;
 mod names;
+mod package;
 mod protocol;
 mod roster;
 mod saved;
