@@ -205,9 +205,9 @@ impl Hosted {
         let Some(inner) = guard.as_mut() else {
             return Next::Gone;
         };
-        let idle = inner
-            .idle_since
-            .map(|since| since + settings.unload_after.0);
+        // One that is not stored whole yet cannot leave; the news that it is wakes the driver anyway.
+        let leaving = inner.idle_since.filter(|_| inner.is_stored());
+        let idle = leaving.map(|since| since + settings.unload_after.0);
         let due = match (inner.room.poll_timeout(), idle) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -40,8 +40,8 @@ export function you(provider: BatonProvider): HTMLElement {
   )
   const colors = h('fieldset', { class: 'swatches', 'data-testid': 'colors' }, h('legend', {}, 'Colour'), ...swatches)
   provider.on('welcome', () => {
-    // The name may have had to give way to somebody who was here first.
-    input.value = provider.user.name
+    // The name may have had to give way to somebody who was here first; but not what is being typed.
+    if (document.activeElement !== input) input.value = provider.user.name
     const own = colors.querySelector<HTMLInputElement>(`input[value="${provider.user.color}"]`)
     if (own) own.checked = true
   })
