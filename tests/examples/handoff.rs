@@ -101,11 +101,8 @@ async fn release() {
     for pair in &pairs_of_first {
         times.push(hand_off(pair).await);
     }
-    report(
-        "release, one at a time",
-        &mut times,
-        Duration::from_millis(5),
-    );
+    let bar = Duration::from_millis(5);
+    report("release, one at a time", &mut times, Some(bar));
     drop(pairs_of_first);
     drop(server);
     let server = ServerProcess::start(&[]).await;
@@ -115,11 +112,7 @@ async fn release() {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    report(
-        "release, 50 at a time",
-        &mut times,
-        Duration::from_millis(5),
-    );
+    report("release, 50 at a time", &mut times, None);
 }
 
 async fn killed() {

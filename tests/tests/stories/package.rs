@@ -8,7 +8,7 @@ use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{Join, Proxy, Random, ServerProcess, TestServer, within};
 
 fn client(address: std::net::SocketAddr, name: &str) -> Client {
-    let mut options = ClientOptions::new(&format!("ws://{address}/ws"), "notes");
+    let mut options = ClientOptions::new(format!("ws://{address}/ws"), "notes");
     options.user.name = name.to_owned();
     Client::connect(options).unwrap()
 }
