@@ -1,0 +1,361 @@
+//! The verdict: from what was observed to what is wrong with it.
+//!
+//! Owns the rules for documents; the lock's are in `history`. A function of a [`Record`] and nothing else, so that a
+//! recorded run, or one that somebody tampered with, is judged just the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::content::Contents;
+use crate::history::{self, Hold, LockVerdict};
+use crate::record::{Ending, Record, What};
+
+/// What a run shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The seed, to run it again.
+    pub seed: u64,
+    /// Document by document.
+    pub documents: Vec<DocumentVerdict>,
+}
+
+/// What it shows of one document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DocumentVerdict {
+    /// Its name.
+    pub name: String,
+    /// Whether all copies, a newcomer's and the stored one are equal.
+    pub converged: bool,
+    /// Which are not, and where.
+    pub differences: Vec<String>,
+    /// Elements put in.
+    pub inserted: usize,
+    /// Edits acknowledged as durable, of all kinds.
+    pub acknowledged: usize,
+    /// Elements taken out again.
+    pub deleted: usize,
+    /// Elements in the document.
+    pub present: usize,
+    /// Elements that were parked: they are in a park, or, where the lab cannot look, their author was told so.
+    pub parked: usize,
+    /// Elements that are nowhere but in a copy whose owner was told that it had diverged, and were never acknowledged.
+    pub drafts: usize,
+    /// Elements that are nowhere, with what was known of them.
+    pub lost: Vec<String>,
+    /// Elements that are somewhere twice.
+    pub duplicated: Vec<String>,
+    /// Elements whose deletion was acknowledged, and which are there.
+    pub undeleted: Vec<String>,
+    /// Elements that nobody put in, or torn ones.
+    pub foreign: Vec<String>,
+    /// Edits that were taken in while somebody else certainly held the lock.
+    pub unfenced: Vec<String>,
+    /// The lock's history.
+    pub lock: LockVerdict,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.problems().next().is_none()
+    }
+
+    /// Everything that is wrong, a line each, the document first.
+    pub fn problems(&self) -> impl Iterator<Item = String> {
+        self.documents.iter().flat_map(|document| {
+            let name = &document.name;
+            document
+                .problems()
+                .into_iter()
+                .map(move |problem| format!("{name}: {problem}"))
+        })
+    }
+
+    /// For tests.
+    ///
+    /// # Panics
+    /// When something is wrong: with all of it, and the seed.
+    pub fn assert_good(&self) {
+        let problems: Vec<String> = self.problems().collect();
+        assert!(
+            problems.is_empty(),
+            "seed {}: {} problems\n{}",
+            self.seed,
+            problems.len(),
+            problems.join("\n")
+        );
+    }
+}
+
+impl DocumentVerdict {
+    /// Whether nothing is wrong with this document.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.problems().is_empty()
+    }
+
+    /// Everything that is wrong with it, a line each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let named = |word: &str, list: &[String]| -> Vec<String> {
+            list.iter().map(|one| format!("{word}: {one}")).collect()
+        };
+        [
+            named("not converged", &self.differences),
+            named("lost", &self.lost),
+            named("duplicated", &self.duplicated),
+            named("undeleted", &self.undeleted),
+            named("foreign", &self.foreign),
+            named("fence not checked", &self.unfenced),
+            named("lock", &self.lock.violations),
+        ]
+        .concat()
+    }
+}
+
+/// Judges a run.
+#[must_use]
+pub fn judge(record: &Record) -> Verdict {
+    let documents = record.documents.iter().enumerate();
+    Verdict {
+        seed: record.scenario.seed,
+        documents: documents
+            .map(|(number, ending)| one(record, number, ending))
+            .collect(),
+    }
+}
+
+/// What is known of one element.
+#[derive(Debug)]
+struct Fate {
+    copy: (usize, u32),
+    at: u64,
+    saved: Option<u64>,
+    /// The edit that took it out, and the copy in which.
+    deleted: Option<(u64, (usize, u32))>,
+}
+
+/// What the clients of one document did and were told.
+#[derive(Debug, Default)]
+struct Story {
+    elements: BTreeMap<String, Fate>,
+    /// When each edit, by author, was acknowledged.
+    saved: BTreeMap<(usize, u64), u64>,
+    parked: BTreeSet<(usize, u32)>,
+    refused: BTreeSet<(usize, u32)>,
+}
+
+impl Story {
+    fn of(record: &Record, document: usize) -> Self {
+        let mut story = Self::default();
+        let mut numbers: BTreeMap<(usize, u64), String> = BTreeMap::new();
+        for moment in &record.moments {
+            let Some(who) = moment.who else { continue };
+            if record.people[who].document != document {
+                continue;
+            }
+            let copy = (who, moment.copy);
+            match &moment.what {
+                What::Insert { edit, element, .. } => {
+                    numbers.insert((who, *edit), element.clone());
+                    let fate = Fate {
+                        copy,
+                        at: moment.at,
+                        saved: None,
+                        deleted: None,
+                    };
+                    story.elements.insert(element.clone(), fate);
+                }
+                What::Delete { edit, element } => {
+                    if let Some(fate) = story.elements.get_mut(element) {
+                        fate.deleted = Some((*edit, copy));
+                    }
+                }
+                What::Saved { edits } => {
+                    for edit in edits {
+                        story.saved.insert((who, *edit), moment.at);
+                        let element = numbers.get(&(who, *edit));
+                        if let Some(fate) = element.and_then(|id| story.elements.get_mut(id)) {
+                            fate.saved = Some(moment.at);
+                        }
+                    }
+                }
+                What::Parked { .. } => {
+                    story.parked.insert(copy);
+                }
+                What::Refused { .. } => {
+                    story.refused.insert(copy);
+                }
+                _ => {}
+            }
+        }
+        story
+    }
+
+    fn gave_up(&self, copy: (usize, u32)) -> bool {
+        self.parked.contains(&copy) || self.refused.contains(&copy)
+    }
+}
+
+fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
+    let story = Story::of(record, number);
+    let (lock, holds) = history::check(record, number);
+    let differences = differences(record, ending);
+    let mut verdict = DocumentVerdict {
+        name: ending.name.clone(),
+        converged: differences.is_empty(),
+        differences,
+        inserted: story.elements.len(),
+        acknowledged: story.saved.len(),
+        deleted: 0,
+        present: 0,
+        parked: 0,
+        drafts: 0,
+        lost: Vec::new(),
+        duplicated: Vec::new(),
+        undeleted: Vec::new(),
+        foreign: Vec::new(),
+        unfenced: Vec::new(),
+        lock,
+    };
+    let Some(whole) = reference(ending) else {
+        return verdict;
+    };
+    let mut present: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, id) in whole.elements() {
+        *present.entry(id).or_default() += 1;
+    }
+    for (id, times) in &present {
+        if !story.elements.contains_key(*id) {
+            verdict.foreign.push((*id).to_owned());
+        }
+        if *times > 1 {
+            verdict
+                .duplicated
+                .push(format!("{id} is there {times} times"));
+        }
+    }
+    let in_parks = ending.stored.as_ref().map(|stored| &stored.parked);
+    for (id, fate) in &story.elements {
+        let here = present.contains_key(id.as_str());
+        let times_parked = in_parks.map(|parks| parks.iter().filter(|one| *one == id).count());
+        settle(&mut verdict, &story, record, (id, fate), here, times_parked);
+        if here && let Some(hold) = under_lock(&story, fate, &holds) {
+            verdict.unfenced.push(format!(
+                "{id} was made at {} ms and taken in, while {} held the lock under {}",
+                fate.at,
+                record.people[hold.who].name,
+                history::told(hold.fence)
+            ));
+        }
+    }
+    verdict
+}
+
+/// Says where one element ended.
+fn settle(
+    verdict: &mut DocumentVerdict,
+    story: &Story,
+    record: &Record,
+    (id, fate): (&String, &Fate),
+    here: bool,
+    times_parked: Option<usize>,
+) {
+    if let Some((edit, copy)) = fate.deleted {
+        let acknowledged = story.saved.contains_key(&(copy.0, edit));
+        if !here {
+            verdict.deleted += 1;
+        } else if acknowledged && !story.gave_up(copy) {
+            verdict.undeleted.push(id.clone());
+        }
+        return;
+    }
+    let saved = match fate.saved {
+        Some(at) => format!("acknowledged at {at} ms"),
+        None => "never acknowledged".to_owned(),
+    };
+    let by = &record.people[fate.copy.0].name;
+    let told = if story.gave_up(fate.copy) {
+        "was told that this copy had diverged"
+    } else {
+        "was told nothing"
+    };
+    match (here, times_parked) {
+        (true, Some(1..)) => verdict
+            .duplicated
+            .push(format!("{id} is in the document and in a park")),
+        (false, Some(2..)) => verdict.duplicated.push(format!("{id} is in two parks")),
+        (true, _) => verdict.present += 1,
+        (false, Some(1)) if story.gave_up(fate.copy) => verdict.parked += 1,
+        (false, Some(1)) => verdict
+            .lost
+            .push(format!("{id} is in a park, and {by} was not told")),
+        // Where nobody can look into the parks, what was told has to do.
+        (false, None) if story.parked.contains(&fate.copy) && fate.saved.is_some() => {
+            verdict.parked += 1;
+        }
+        (false, _) if story.refused.contains(&fate.copy) => verdict.drafts += 1,
+        (false, _) if story.parked.contains(&fate.copy) && fate.saved.is_none() => {
+            verdict.drafts += 1;
+        }
+        (false, _) => verdict.lost.push(format!(
+            "{id}, made by {by} at {} ms, {saved}; {by} {told}",
+            fate.at
+        )),
+    }
+}
+
+/// The hold of somebody else that certainly lasted from before this edit to after its acknowledgement.
+fn under_lock<'a>(story: &Story, fate: &Fate, holds: &'a [Hold]) -> Option<&'a Hold> {
+    let saved = fate.saved?;
+    if story.gave_up(fate.copy) {
+        return None;
+    }
+    holds.iter().find(|hold| {
+        hold.who != fate.copy.0
+            && hold.from < fate.at
+            && hold.sure_until.is_some_and(|until| saved < until)
+    })
+}
+
+/// What everything is compared with: what a newcomer got, else what is stored, else the first copy.
+fn reference(ending: &Ending) -> Option<&Contents> {
+    let stored = ending.stored.as_ref().map(|stored| &stored.contents);
+    let first = || ending.copies.iter().find_map(|copy| copy.contents.as_ref());
+    ending.newcomer.as_ref().or(stored).or_else(first)
+}
+
+fn differences(record: &Record, ending: &Ending) -> Vec<String> {
+    let mut found = Vec::new();
+    if ending.newcomer.is_none() {
+        found.push("a newcomer could not come".to_owned());
+    }
+    let Some(whole) = reference(ending) else {
+        return found;
+    };
+    for copy in &ending.copies {
+        let name = &record.people[copy.who].name;
+        match &copy.contents {
+            None => found.push(format!("the copy of {name} cannot be read")),
+            Some(contents) => {
+                if let Some(difference) = contents.difference(whole) {
+                    found.push(format!("the copy of {name} {difference}"));
+                }
+            }
+        }
+        if copy.unsaved {
+            found.push(format!("{name} still waits for an acknowledgement"));
+        }
+    }
+    if let Some(stored) = &ending.stored {
+        if let Some(difference) = stored.contents.difference(whole) {
+            found.push(format!("what is stored {difference}"));
+        }
+        if stored.unreadable > 0 {
+            found.push(format!("{} parks cannot be read", stored.unreadable));
+        }
+    }
+    found
+}

@@ -1,0 +1,311 @@
+//! A door between one client and the server, which can be slammed, slowed, blocked and jammed.
+//!
+//! Owns a listener and the connections through it; all end with it. Reads no frame, and decides nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::plan::Way;
+
+/// Bytes that a direction takes in at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// How long the other direction may take to end after one has.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What happens to what comes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Weather {
+    /// Raised to reset all connections.
+    resets: u64,
+    latency: Duration,
+    frozen: bool,
+    up_blocked: bool,
+    down_blocked: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Door {
+    address: SocketAddr,
+    weather: watch::Sender<Weather>,
+    task: JoinHandle<()>,
+}
+
+impl Door {
+    /// A door on a free loopback port to `server`, which is `host:port`.
+    pub(crate) async fn open(server: String) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let (weather, seen) = watch::channel(Weather::default());
+        let task = tokio::spawn(listen(listener, server, seen));
+        Ok(Self {
+            address,
+            weather,
+            task,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets all connections.
+    pub(crate) fn reset(&self) {
+        self.weather.send_modify(|weather| weather.resets += 1);
+    }
+
+    pub(crate) fn slow(&self, by: Duration) {
+        self.weather.send_modify(|weather| weather.latency = by);
+    }
+
+    pub(crate) fn block(&self, way: Way) {
+        self.weather.send_modify(|weather| {
+            weather.up_blocked = way != Way::Down;
+            weather.down_blocked = way != Way::Up;
+        });
+    }
+
+    pub(crate) fn unblock(&self) {
+        self.weather.send_modify(|weather| {
+            weather.up_blocked = false;
+            weather.down_blocked = false;
+        });
+    }
+
+    /// Holds everything back, until [`Door::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.weather.send_modify(|weather| weather.frozen = true);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.weather.send_modify(|weather| weather.frozen = false);
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.weather.borrow().frozen
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(listener: TcpListener, server: String, weather: watch::Receiver<Weather>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((client, _)) = accepted {
+                    connections.spawn(pass(client, server.clone(), weather.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The sender has said all.
+    Closed,
+    /// The connection is broken, or was to be.
+    Reset,
+}
+
+/// Carries one connection.
+async fn pass(mut client: TcpStream, server: String, weather: watch::Receiver<Weather>) {
+    let Ok(mut upstream) = TcpStream::connect(&server).await else {
+        let _ = client.set_zero_linger();
+        return;
+    };
+    // Delays are made here on purpose, not by the kernel.
+    let _ = client.set_nodelay(true);
+    let _ = upstream.set_nodelay(true);
+    let born = weather.borrow().resets;
+    let end = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = upstream.split();
+        let up = Pump::new(born, weather.clone(), |weather| weather.up_blocked);
+        let down = Pump::new(born, weather, |weather| weather.down_blocked);
+        let mut up = std::pin::pin!(up.run(from_client, to_server));
+        let mut down = std::pin::pin!(down.run(from_server, to_client));
+        // One end is the end of both; an orderly one leaves the other direction a moment.
+        tokio::select! {
+            end = &mut up => match end {
+                End::Closed => timeout(LINGER, down).await.unwrap_or(End::Reset),
+                End::Reset => end,
+            },
+            end = &mut down => match end {
+                End::Closed => timeout(LINGER, up).await.unwrap_or(End::Reset),
+                End::Reset => end,
+            },
+        }
+    };
+    if end == End::Reset {
+        let _ = client.set_zero_linger();
+        let _ = upstream.set_zero_linger();
+    }
+}
+
+/// One direction of a connection.
+struct Pump {
+    born: u64,
+    weather: watch::Receiver<Weather>,
+    blocked: fn(&Weather) -> bool,
+    /// Something vanished: the stream has a hole, and nothing after it may be delivered.
+    holed: bool,
+}
+
+impl Pump {
+    fn new(born: u64, weather: watch::Receiver<Weather>, blocked: fn(&Weather) -> bool) -> Self {
+        Self {
+            born,
+            weather,
+            blocked,
+            holed: false,
+        }
+    }
+
+    async fn run(mut self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> End {
+        let mut chunk = vec![0; CHUNK];
+        let end = self.carry(&mut from, &mut to, &mut chunk).await;
+        if end == End::Closed {
+            let _ = to.shutdown().await;
+            return end;
+        }
+        end
+    }
+
+    async fn carry(
+        &mut self,
+        from: &mut ReadHalf<'_>,
+        to: &mut WriteHalf<'_>,
+        chunk: &mut [u8],
+    ) -> End {
+        loop {
+            let read = tokio::select! {
+                changed = self.weather.changed() => {
+                    if changed.is_err() || self.is_over() {
+                        return End::Reset;
+                    }
+                    continue;
+                }
+                read = from.read(chunk) => read,
+            };
+            let len = match read {
+                Ok(0) => return End::Closed,
+                Ok(len) => len,
+                Err(_) => return End::Reset,
+            };
+            if self.hold().await == End::Reset {
+                return End::Reset;
+            }
+            let weather = *self.weather.borrow();
+            if (self.blocked)(&weather) {
+                self.holed = true;
+                continue;
+            }
+            if !weather.latency.is_zero() {
+                sleep(weather.latency).await;
+            }
+            if self.is_over() || to.write_all(&chunk[..len]).await.is_err() {
+                return End::Reset;
+            }
+        }
+    }
+
+    /// Waits while everything is held back.
+    async fn hold(&mut self) -> End {
+        while self.weather.borrow().frozen {
+            if self.weather.changed().await.is_err() || self.is_over() {
+                return End::Reset;
+            }
+        }
+        End::Closed
+    }
+
+    /// Whether the connection was reset, or has a hole and could be heard again.
+    fn is_over(&self) -> bool {
+        let weather = self.weather.borrow();
+        weather.resets != self.born || (self.holed && !(self.blocked)(&weather))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = socket.split();
+                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                });
+            }
+        });
+        address
+    }
+
+    async fn says(socket: &mut TcpStream, word: [u8; 4]) -> io::Result<[u8; 4]> {
+        let mut heard = [0; 4];
+        socket.write_all(&word).await?;
+        socket.read_exact(&mut heard).await?;
+        Ok(heard)
+    }
+
+    #[tokio::test]
+    async fn a_frozen_door_delivers_later_and_a_blocked_one_never() {
+        let door = Door::open(echo().await.to_string()).await.unwrap();
+        let mut socket = TcpStream::connect(door.address()).await.unwrap();
+        assert_eq!(says(&mut socket, *b"ping").await.unwrap(), *b"ping");
+
+        door.freeze();
+        let patience = Duration::from_millis(100);
+        assert!(
+            timeout(patience, says(&mut socket, *b"late"))
+                .await
+                .is_err()
+        );
+        door.thaw();
+        let mut heard = [0; 4];
+        socket.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, *b"late");
+
+        door.block(Way::Down);
+        assert!(
+            timeout(patience, says(&mut socket, *b"gone"))
+                .await
+                .is_err()
+        );
+        door.unblock();
+        let end = socket.read_exact(&mut heard).await.unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_a_reset_and_the_next_connection_goes_through() {
+        let door = Door::open(echo().await.to_string()).await.unwrap();
+        let mut socket = TcpStream::connect(door.address()).await.unwrap();
+        assert_eq!(says(&mut socket, *b"ping").await.unwrap(), *b"ping");
+        door.reset();
+        let mut heard = [0; 4];
+        let end = socket.read_exact(&mut heard).await.unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+        let mut socket = TcpStream::connect(door.address()).await.unwrap();
+        assert_eq!(says(&mut socket, *b"pong").await.unwrap(), *b"pong");
+    }
+}

@@ -1,0 +1,192 @@
+//! What a run is to be: who, where, how long, how bad the network, from which seed.
+//!
+//! Owns the settings, their TOML and their limits; decides nothing during a run.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What is done to clients and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chaos {
+    /// A client's connections are reset.
+    Drop,
+    /// What a client sends and gets comes late, in order.
+    Delay,
+    /// What a client sends, or gets, or both, vanishes; whatever ran then is reset, for its stream has a hole.
+    Partition,
+    /// A client stands still, and so does its connection; then both go on with all that waited.
+    Freeze,
+    /// The server is killed (kill -9) and started again on the same data. Only a server that the lab started.
+    Kill,
+}
+
+/// The clocks of a server that the lab starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// As the product has them: a silent holder loses the lock after 10 s.
+    #[default]
+    Product,
+    /// A fifth of that, so that seconds of a run see what else takes half a minute. A machine that stalls for a second
+    /// shows in the run.
+    Brisk,
+}
+
+/// A run; see the fields. In TOML every key may be left out.
+///
+/// ```
+/// let scenario: baton_lab::Scenario = toml::from_str(r#"
+///     clients = 6
+///     docs = 2
+///     lasts = "5s"
+///     chaos = ["drop", "freeze"]
+/// "#)?;
+/// assert_eq!((scenario.clients, scenario.seed), (6, 7));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is called in the report.
+    pub name: String,
+    /// Clients in all, 1 to 1000; they are dealt to the documents in turn.
+    pub clients: usize,
+    /// Documents, 1 to 100.
+    pub docs: usize,
+    /// Where every decision comes from.
+    pub seed: u64,
+    /// How long there are edits and chaos; at most an hour.
+    #[serde(with = "span")]
+    pub lasts: Duration,
+    /// How long everybody may then take to come back and agree.
+    #[serde(with = "span")]
+    pub settle: Duration,
+    /// Between two acts of one client, on average.
+    #[serde(with = "span")]
+    pub pause: Duration,
+    /// What goes wrong.
+    pub chaos: Vec<Chaos>,
+    /// Disturbances of each client in a minute, on average.
+    pub disturbances: f64,
+    /// Per cent of the edits that are made without asking the lock, as by a program with bad manners. They are parked.
+    pub stubborn: u32,
+    /// The clocks of a server that the lab starts.
+    pub pace: Pace,
+    /// Further arguments of `baton serve`, for a server that the lab starts.
+    pub server: Vec<String>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            name: "run".to_owned(),
+            clients: 10,
+            docs: 2,
+            seed: 7,
+            lasts: Duration::from_secs(60),
+            settle: Duration::from_secs(30),
+            pause: Duration::from_millis(400),
+            chaos: Vec::new(),
+            disturbances: 4.0,
+            stubborn: 2,
+            pace: Pace::Product,
+            server: Vec::new(),
+        }
+    }
+}
+
+/// A scenario that cannot be run. The caller's fault; nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// The text is no scenario.
+    #[error("this is no scenario: {0}")]
+    Text(String),
+    /// A number is out of bounds.
+    #[error("{0}")]
+    Bounds(&'static str),
+}
+
+impl Scenario {
+    /// From TOML.
+    ///
+    /// # Errors
+    /// See [`ScenarioError`].
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self =
+            toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Whether it can be run.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Bounds`].
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let hour = Duration::from_secs(3600);
+        let bounds = [
+            (
+                (1..=1000).contains(&self.clients),
+                "clients: 1 to 1000 of them",
+            ),
+            ((1..=100).contains(&self.docs), "docs: 1 to 100 of them"),
+            (self.docs <= self.clients, "docs: no more than clients"),
+            (self.lasts <= hour, "lasts: at most an hour"),
+            (self.settle <= hour, "settle: at most an hour"),
+            (
+                self.pause >= Duration::from_millis(5),
+                "pause: at least 5ms",
+            ),
+            (self.stubborn <= 100, "stubborn: at most 100 per cent"),
+            (
+                (0.0..=600.0).contains(&self.disturbances),
+                "disturbances: at most 600 a minute",
+            ),
+        ];
+        match bounds.iter().find(|(fits, _)| !fits) {
+            Some((_, complaint)) => Err(ScenarioError::Bounds(complaint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Spans of time as people write them: `500ms`, `1m 30s`.
+mod span {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(*span))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_duration(&text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_and_a_wild_number_are_refused() {
+        assert!(Scenario::parse("cleints = 3").is_err());
+        assert!(Scenario::parse("clients = 0").is_err());
+        assert!(Scenario::parse("lasts = '2h'").is_err());
+        assert!(Scenario::parse("lasts = '90s'\nchaos = ['kill']").is_ok());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let scenario = Scenario {
+            chaos: vec![Chaos::Drop, Chaos::Kill],
+            ..Scenario::default()
+        };
+        let text = toml::to_string(&scenario).expect("it can be written");
+        assert_eq!(Scenario::parse(&text), Ok(scenario));
+    }
+}
