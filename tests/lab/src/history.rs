@@ -75,22 +75,22 @@ pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>
 
 fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
     let mut open: BTreeMap<usize, Hold> = BTreeMap::new();
+    let mut granted: BTreeMap<usize, Fence> = BTreeMap::new();
     let mut done = Vec::new();
     for moment in moments {
         let Some(who) = moment.who else { continue };
         match &moment.what {
-            What::Granted { fence, .. } => {
-                // A grant that goes on after a reconnect is the same hold, unless its lease had run out.
-                let same = open.get(&who).is_some_and(|hold| hold.fence == *fence);
-                if !same {
-                    let hold = Hold {
-                        who,
-                        fence: *fence,
-                        from: moment.at,
-                        to: end,
-                        sure_until: None,
-                    };
-                    done.extend(open.insert(who, hold));
+            What::Granted { fence, kept } => {
+                granted.insert(who, *fence);
+                // One that is kept goes on only if its client may edit: it may be just giving it back.
+                if !kept {
+                    done.extend(open.insert(who, begun(who, *fence, moment.at, end)));
+                }
+            }
+            What::Holder { holds: true } => {
+                if let Some(fence) = granted.get(&who) {
+                    open.entry(who)
+                        .or_insert_with(|| begun(who, *fence, moment.at, end));
                 }
             }
             What::Holder { holds: false } | What::Lost { .. } | What::Releasing { .. } => {
@@ -112,6 +112,16 @@ fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
     done.extend(open.into_values());
     done.sort_by_key(|hold| hold.from);
     done
+}
+
+fn begun(who: usize, fence: Fence, from: u64, end: u64) -> Hold {
+    Hold {
+        who,
+        fence,
+        from,
+        to: end,
+        sure_until: None,
+    }
 }
 
 /// What a client is granted anew has a greater fence than all it was granted before, and was offered to it.

@@ -1,0 +1,289 @@
+//! Bugs that are planted in a recorded run, one at a time, and the words by which the oracle names each.
+//!
+//! The record is small and made by hand, so that what is planted is all that is wrong with it.
+
+use baton_client::Fence;
+use baton_lab::{
+    Contents, Copy, Ending, Moment, Person, Place, Record, Scenario, Stored, Verdict, What, judge,
+};
+
+const fn fence(position: u64) -> Fence {
+    Fence { epoch: 1, position }
+}
+
+fn whole() -> Contents {
+    Contents {
+        text: "[c1:0]".to_owned(),
+        array: vec!["c2:0".to_owned()],
+        ..Contents::default()
+    }
+}
+
+fn insert(element: &str, place: Place) -> What {
+    What::Insert {
+        edit: 0,
+        element: element.to_owned(),
+        place,
+        regardless: false,
+    }
+}
+
+/// Two clients, an element each, saved; then the lock, first for one and then for the other; one park.
+fn sound() -> Record {
+    let saved = || What::Saved { edits: vec![0] };
+    let granted = |position| What::Granted {
+        fence: fence(position),
+        kept: false,
+    };
+    let offered = |position| What::Offered {
+        fence: fence(position),
+    };
+    let story = [
+        (100, 0, insert("c1:0", Place::Text)),
+        (110, 1, insert("c2:0", Place::Array)),
+        (130, 0, saved()),
+        (140, 1, saved()),
+        (1000, 0, offered(5)),
+        (1010, 0, granted(5)),
+        (3000, 0, What::Releasing { fence: fence(5) }),
+        (3010, 0, What::Released { fence: fence(5) }),
+        (3020, 1, offered(9)),
+        (3030, 1, granted(9)),
+        (5000, 1, What::Releasing { fence: fence(9) }),
+        (5010, 1, What::Released { fence: fence(9) }),
+    ];
+    let moments = story.map(|(at, who, what)| Moment {
+        at,
+        who: Some(who),
+        copy: 0,
+        what,
+    });
+    let person = |name: &str| Person {
+        name: name.to_owned(),
+        document: 0,
+    };
+    let copy = |who| Copy {
+        who,
+        contents: Some(whole()),
+        unsaved: false,
+    };
+    Record {
+        scenario: Scenario::default(),
+        millis: 6000,
+        quiet_from: 5500,
+        locks: true,
+        people: vec![person("c1"), person("c2")],
+        documents: vec![Ending {
+            name: "lab/1".to_owned(),
+            copies: vec![copy(0), copy(1)],
+            newcomer: Some(whole()),
+            stored: Some(Stored {
+                contents: whole(),
+                parked: Vec::new(),
+                unreadable: 0,
+            }),
+        }],
+        moments: moments.into(),
+    }
+}
+
+/// What the oracle says of the record with this planted in it.
+fn with(plant: impl FnOnce(&mut Record)) -> Vec<String> {
+    let mut record = sound();
+    plant(&mut record);
+    record.moments.sort_by_key(|moment| moment.at);
+    judge(&record).problems().collect()
+}
+
+/// Changes the document wherever the lab looked: all copies, the newcomer's, the stored one.
+fn everywhere(record: &mut Record, change: impl Fn(&mut Contents)) {
+    let ending = &mut record.documents[0];
+    let copies = ending.copies.iter_mut().map(|copy| copy.contents.as_mut());
+    let stored = ending.stored.as_mut().map(|stored| &mut stored.contents);
+    for contents in copies.chain([ending.newcomer.as_mut(), stored]).flatten() {
+        change(contents);
+    }
+}
+
+fn adds(record: &mut Record, at: u64, who: usize, copy: u32, what: What) {
+    let who = Some(who);
+    record.moments.push(Moment {
+        at,
+        who,
+        copy,
+        what,
+    });
+}
+
+#[track_caller]
+fn names(problems: &[String], words: &[&str]) {
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    for word in words {
+        assert!(problems[0].contains(word), "{word}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_sound_run_has_no_problem_and_is_counted() {
+    let verdict: Verdict = judge(&sound());
+    verdict.assert_good();
+    let document = &verdict.documents[0];
+    assert!(document.converged);
+    assert_eq!((document.inserted, document.present), (2, 2));
+    assert_eq!((document.lock.offers, document.lock.grants), (2, 2));
+    assert_eq!(document.lock.handoff, Some((30, 30)));
+}
+
+#[test]
+fn an_update_dropped_at_fan_out_for_one_client() {
+    let problems = with(|record| {
+        record.documents[0].copies[1].contents = Some(Contents {
+            text: String::new(),
+            ..whole()
+        });
+    });
+    names(&problems, &["not converged", "copy of c2", "lacks c1:0"]);
+}
+
+#[test]
+fn an_acknowledged_record_that_is_gone() {
+    let problems = with(|record| everywhere(record, |contents| contents.array.clear()));
+    names(&problems, &["lost: c2:0", "acknowledged at 140 ms"]);
+}
+
+#[test]
+fn an_element_that_is_there_twice_and_one_that_nobody_made() {
+    let twice = with(|record| {
+        everywhere(record, |contents| contents.text = "[c1:0][c1:0]".to_owned());
+    });
+    names(&twice, &["duplicated: c1:0 is there 2 times"]);
+    let torn = with(|record| {
+        everywhere(record, |contents| contents.array.push("c9:9".to_owned()));
+    });
+    names(&torn, &["foreign: c9:9"]);
+}
+
+#[test]
+fn an_element_that_is_in_the_document_and_in_a_park() {
+    let problems = with(|record| {
+        if let Some(stored) = &mut record.documents[0].stored {
+            stored.parked.push("c1:0".to_owned());
+        }
+    });
+    names(&problems, &["duplicated", "in the document and in a park"]);
+}
+
+#[test]
+fn a_park_of_which_its_author_was_not_told() {
+    let parked = |record: &mut Record| {
+        adds(record, 2000, 1, 0, insert("c2:1", Place::Map));
+        if let Some(stored) = &mut record.documents[0].stored {
+            stored.parked.push("c2:1".to_owned());
+        }
+    };
+    names(&with(parked), &["lost: c2:1 is in a park", "not told"]);
+    let told = with(|record| {
+        parked(record);
+        let reason = "locked".to_owned();
+        adds(record, 2100, 1, 0, What::Parked { id: 7, reason });
+    });
+    // The rest of that copy was saved before, and stays where it is.
+    assert_eq!(told, Vec::<String>::new());
+}
+
+#[test]
+fn a_deletion_that_was_acknowledged_and_undone() {
+    let problems = with(|record| {
+        let element = "c1:0".to_owned();
+        adds(record, 200, 0, 0, What::Delete { edit: 1, element });
+        adds(record, 220, 0, 0, What::Saved { edits: vec![1] });
+    });
+    names(&problems, &["undeleted: c1:0"]);
+}
+
+#[test]
+fn two_grants_that_overlap_and_a_fence_that_was_not_checked() {
+    let problems = with(|record| {
+        // The second is granted while the first goes on, and writes: its edit gets in.
+        for moment in &mut record.moments {
+            if moment.who == Some(1) && (3020..=3030).contains(&moment.at) {
+                moment.at -= 1500;
+            }
+        }
+        adds(
+            record,
+            1700,
+            1,
+            0,
+            What::Insert {
+                edit: 1,
+                element: "c2:1".to_owned(),
+                place: Place::Array,
+                regardless: false,
+            },
+        );
+        adds(record, 1720, 1, 0, What::Saved { edits: vec![1] });
+        everywhere(record, |contents| contents.array.push("c2:1".to_owned()));
+    });
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].contains("fence not checked: c2:1"));
+    assert!(problems[0].contains("while c1 held the lock under 1:5"));
+    assert!(problems[1].contains("overlap: c1 (under 1:5) and c2 (under 1:9)"));
+}
+
+#[test]
+fn a_fence_that_does_not_grow_and_a_grant_without_an_offer() {
+    let grant = |record: &mut Record, position| {
+        let granted = What::Granted {
+            fence: fence(position),
+            kept: false,
+        };
+        adds(record, 5300, 1, 0, granted);
+    };
+    let smaller = with(|record| {
+        adds(record, 5200, 1, 0, What::Offered { fence: fence(8) });
+        grant(record, 8);
+    });
+    names(&smaller, &["lock: fence: c2 was granted 1:8 after 1:9"]);
+    let unoffered = with(|record| grant(record, 12));
+    names(&unoffered, &["lock: offer: c2 was granted 1:12 without"]);
+    let shared = with(|record| {
+        adds(record, 5200, 1, 0, What::Offered { fence: fence(5) });
+        grant(record, 5);
+    });
+    let reused = "fence: 1:5 was granted to c1 and to c2";
+    assert!(shared.iter().any(|one| one.contains(reused)), "{shared:#?}");
+}
+
+#[test]
+fn a_copy_that_never_got_its_acknowledgement() {
+    let problems = with(|record| record.documents[0].copies[0].unsaved = true);
+    names(&problems, &["c1 still waits for an acknowledgement"]);
+}
+
+/// The oracle once took a grant that was kept over a reconnect, while its client was giving it back, for a hold that never
+/// ended, and saw overlaps with every later one.
+#[test]
+fn a_grant_that_is_kept_while_it_is_given_back_is_no_hold() {
+    let problems = with(|record| {
+        let kept = What::Granted {
+            fence: fence(5),
+            kept: true,
+        };
+        adds(record, 3005, 0, 0, kept);
+    });
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_kept_grant_under_which_its_client_edits_is_a_hold_again() {
+    let problems = with(|record| {
+        let kept = What::Granted {
+            fence: fence(5),
+            kept: true,
+        };
+        adds(record, 3800, 0, 0, kept);
+        adds(record, 3800, 0, 0, What::Holder { holds: true });
+    });
+    names(&problems, &["overlap: c2 (under 1:9) and c1 (under 1:5)"]);
+}
