@@ -269,6 +269,9 @@ fn settle(
             verdict.deleted += 1;
         } else if acknowledged && !story.gave_up(copy) {
             verdict.undeleted.push(id.clone());
+        } else {
+            // What took it out is in a park, or never got there.
+            verdict.present += 1;
         }
         return;
     }

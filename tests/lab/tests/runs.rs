@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_lab::{Chaos, LabError, Pace, Scenario, Target, run};
+use baton_lab::{Chaos, Contents, LabError, Pace, Record, Scenario, Target, What, judge, run};
 
 fn scenario() -> Scenario {
     Scenario {
@@ -37,18 +37,68 @@ async fn under_all_chaos_nothing_is_lost_and_the_lock_is_held_by_one() {
     let progress = last.expect("progress was told");
     assert!(progress.settling && progress.edits > 50, "{progress:?}");
     assert!(progress.saved > 0 && progress.disturbances > 10);
-    let killed = |moment: &&baton_lab::Moment| moment.what == baton_lab::What::Killed;
+    let killed = |moment: &&baton_lab::Moment| moment.what == What::Killed;
     assert_eq!(run.record.moments.iter().filter(killed).count(), 1);
 
     // What was observed can be written down, and judged again.
     let text = serde_json::to_string(&run.record).expect("it is plain data");
     let read = serde_json::from_str(&text).expect("and can be read");
-    assert_eq!(baton_lab::judge(&read), run.verdict);
+    assert_eq!(judge(&read), run.verdict);
+
+    tampered(&run.record);
 
     // The page holds all of it, and nothing that it would have to fetch.
     let page = run.html();
     assert!(page.contains("lab/2") && !page.contains("/*DATA*/"));
     assert!(!page.contains("http://") && !page.contains("https://"));
+}
+
+/// What was observed of a sound run, with a bug planted in it, is not sound any more.
+fn tampered(record: &Record) {
+    let element = kept_element(record);
+    let without = |contents: &mut Contents| {
+        contents.text = contents.text.replace(&format!("[{element}]"), "");
+        contents.array.retain(|id| *id != element);
+        contents.map.remove(&element);
+        contents.nested.remove(&element);
+        contents.xml.retain(|(id, _)| *id != element);
+    };
+
+    // A client that was left out when an update was passed on.
+    let mut fan_out = record.clone();
+    let copy = fan_out.documents[0].copies[1].contents.as_mut();
+    without(copy.expect("it was read"));
+    let problems: Vec<String> = judge(&fan_out).problems().collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains(&format!("lacks {element}")));
+
+    // A record that was acknowledged, and is gone from the log.
+    let mut removed = record.clone();
+    let ending = &mut removed.documents[0];
+    let copies = ending.copies.iter_mut().map(|copy| copy.contents.as_mut());
+    let stored = ending.stored.as_mut().map(|stored| &mut stored.contents);
+    let all = copies.chain([stored, ending.newcomer.as_mut()]);
+    all.flatten().for_each(without);
+    let problems: Vec<String> = judge(&removed).problems().collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains(&format!("lost: {element},")));
+    assert!(problems[0].contains("acknowledged at"));
+}
+
+/// An element that is in the first document at the end, and was not taken out in some copy that diverged.
+fn kept_element(record: &Record) -> String {
+    let deleted: Vec<&String> = record
+        .moments
+        .iter()
+        .filter_map(|moment| match &moment.what {
+            What::Delete { element, .. } => Some(element),
+            _ => None,
+        })
+        .collect();
+    let newcomer = record.documents[0].newcomer.as_ref();
+    let mut there = newcomer.expect("somebody came").elements();
+    let kept = there.find(|(_, id)| !deleted.iter().any(|gone| gone == id));
+    kept.expect("something was put in").1.to_owned()
 }
 
 #[tokio::test]
