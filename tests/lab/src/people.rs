@@ -194,6 +194,8 @@ impl Actor {
                 }
             }
             Act::Cancel => drop(self.copy.client.cancel()),
+            // Away on purpose: sooner back than gone, and what it held meanwhile may be lost rather than given back.
+            Act::Release if !self.copy.here => self.returns(),
             Act::Release => self.releases(),
             Act::LeaveOrReturn => {
                 if self.copy.here {

@@ -88,7 +88,7 @@ impl Acts {
             pause: scenario.pause,
             stubborn: f64::from(scenario.stubborn) / 100.0,
             // So that a document is locked somewhat more than half of the time, however many there are.
-            acquire: 0.09 / people as f64,
+            acquire: 0.06 / people as f64,
         }
     }
 
@@ -110,11 +110,11 @@ impl Acts {
             return Act::Acquire;
         }
         match ((kind - self.acquire) * 100.0) as u32 {
-            0..12 => Act::Release,
-            12 => Act::Cancel,
-            13..15 => Act::LeaveOrReturn,
-            15..19 => Act::Touch,
-            19..34 => Act::Delete { pick: at },
+            0..7 => Act::Release,
+            7 => Act::Cancel,
+            8..11 => Act::LeaveOrReturn,
+            11..15 => Act::Touch,
+            15..31 => Act::Delete { pick: at },
             _ => Act::Insert { place, at, manners },
         }
     }
