@@ -294,8 +294,10 @@ impl LockModel {
             }
         }
         let late = slow.and_then(|number| state.clients[number].session);
+        let ageless = self.0.flaw == Flaw::LeaseFromReceipt;
         let age = |mut message: Message| {
-            if (late.is_none() || message.session() != late)
+            if !ageless
+                && (late.is_none() || message.session() != late)
                 && let Some(left) = message.left_mut()
             {
                 *left = left.saturating_sub(1);

@@ -1,41 +1,164 @@
-use baton_model::*;
+//! The lock as it is, on every schedule of a bounded world; then each known flaw, which the checker
+//! must find. `BATON_MODEL_DEEP=1` looks further. `--nocapture` shows sizes and traces.
+
+use std::time::Instant;
+
+use baton_model::{Flaw, FreeEdits, LockModel, Rule, Settings};
 use stateright::{Checker, HasDiscoveries, Model};
-#[test]
-fn size() {
-    let env = |k: &str, d: u64| {
-        std::env::var(k)
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(d)
-    };
-    let s = Settings {
-        faults: env("F", 1) as u8,
-        crashes: env("C", 0) as u8,
-        in_flight: env("N", 2) as usize,
-        tail: env("T", 2) as usize,
-        ..Settings::small(Flaw::None)
-    };
-    let t = std::time::Instant::now();
-    let c = LockModel(s)
-        .checker()
-        .threads(2)
-        .timeout(std::time::Duration::from_secs(env("S", 60)))
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
-    println!(
-        "{s:?}\n{} unique, {} total, depth {}, {:?}",
-        c.unique_state_count(),
-        c.state_count(),
-        c.max_depth(),
-        t.elapsed()
-    );
-    for (n, p) in c.discoveries() {
-        println!("{n}: {:?}", c.discovery_classification(n).to_string());
-        if n.len() <= 3 {
-            for a in p.into_actions() {
-                println!("   {a:?}");
-            }
-        }
+
+fn deep() -> bool {
+    std::env::var("BATON_MODEL_DEEP").is_ok_and(|deep| deep == "1")
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// To the end of the state space.
+    Whole,
+    /// So many states on a path; in a deep run, to the second number.
+    To(usize, usize),
+}
+
+#[expect(clippy::print_stdout, reason = "a test may print")]
+fn holds(settings: Settings, depth: Depth, possible: &[&'static str]) {
+    let begun = Instant::now();
+    let mut checker = LockModel(settings).checker().threads(2);
+    // All that is possible is found long before all is seen; only a broken rule ends the search.
+    checker = checker.finish_when(HasDiscoveries::AnyFailures);
+    if let Depth::To(usual, far) = depth {
+        checker = checker.target_max_depth(if deep() { far } else { usual });
     }
+    let checker = checker.spawn_bfs().join();
+    println!(
+        "{settings:?}: {} states, {} steps, depth {}, {:?}",
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        begun.elapsed()
+    );
+    for rule in Rule::ALL {
+        checker.assert_no_discovery(rule.name());
+    }
+    for name in possible {
+        checker.assert_any_discovery(name);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a test may print")]
+fn caught(settings: Settings, rule: Rule) {
+    let begun = Instant::now();
+    let only = HasDiscoveries::AnyOf([rule.name()].into());
+    let checker = LockModel(settings).checker().threads(2).finish_when(only);
+    let checker = checker.target_max_depth(26).spawn_bfs().join();
+    let trace = checker.assert_any_discovery(rule.name()).into_actions();
+    println!(
+        "{:?} breaks {} in {} steps ({} states, {:?}):\n  {trace:?}",
+        settings.flaw,
+        rule.name(),
+        trace.len(),
+        checker.unique_state_count(),
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn no_schedule_of_messages_and_timers_breaks_a_rule() {
+    let possible = [
+        "the younger one edits under the lock",
+        "an offer missed",
+        "a silent holder that nobody replaces",
+        "a client that lost the lock and was not told",
+    ];
+    holds(Settings::calm(), Depth::Whole, &possible);
+}
+
+#[test]
+fn no_schedule_with_a_broken_connection_or_a_kill_breaks_a_rule() {
+    let settings = Settings::faulty(Flaw::None);
+    holds(settings, Depth::To(16, 20), &["an offer missed"]);
+}
+
+#[test]
+fn no_schedule_with_a_crash_breaks_a_rule() {
+    let settings = Settings::crashing(Flaw::None);
+    holds(settings, Depth::To(17, 20), &[]);
+}
+
+/// With one message under way, this too is seen whole.
+#[test]
+fn no_schedule_with_a_crash_and_a_narrow_network_breaks_a_rule() {
+    let settings = Settings {
+        in_flight: 1,
+        ..Settings::crashing(Flaw::None)
+    };
+    holds(settings, Depth::Whole, &["a holder of before, overdue"]);
+}
+
+#[test]
+fn no_schedule_of_three_clients_breaks_a_rule() {
+    let settings = Settings {
+        clients: 3,
+        ..Settings::faulty(Flaw::None)
+    };
+    holds(settings, Depth::To(11, 14), &[]);
+}
+
+#[test]
+fn without_a_claim_the_dead_are_made_holders() {
+    caught(Settings::faulty(Flaw::NoClaim), Rule::L1);
+}
+
+#[test]
+fn a_lease_that_counts_from_receipt_lets_two_clients_edit() {
+    caught(Settings::with(Flaw::LeaseFromReceipt), Rule::S5);
+}
+
+#[test]
+fn equal_timeouts_let_two_clients_edit() {
+    caught(Settings::with(Flaw::EqualTimeouts), Rule::S5);
+}
+
+#[test]
+fn a_restart_that_forgets_the_holder_makes_two() {
+    caught(Settings::crashing(Flaw::ForgetHolder), Rule::S1);
+}
+
+#[test]
+fn handing_over_early_lets_two_clients_edit() {
+    caught(Settings::with(Flaw::HandOverEarly), Rule::S5);
+}
+
+#[test]
+fn without_the_fence_check_a_late_write_is_applied() {
+    caught(Settings::with(Flaw::NoFenceCheck), Rule::S3);
+}
+
+#[test]
+fn a_fence_that_is_reset_comes_twice() {
+    caught(Settings::with(Flaw::FenceReset), Rule::S2);
+}
+
+#[test]
+fn a_confirmation_to_the_loser_lets_two_clients_edit() {
+    caught(Settings::with(Flaw::ConfirmToTheLoser), Rule::S5);
+}
+
+#[test]
+fn an_announcement_of_what_is_not_durable_gives_a_fence_twice() {
+    caught(Settings::crashing(Flaw::AnnounceEarly), Rule::S2);
+}
+
+#[test]
+fn a_release_that_overtakes_an_edit_parks_it() {
+    caught(Settings::with(Flaw::ReleaseOvertakes), Rule::S6);
+}
+
+/// An edit that was typed while nobody held the lock may come when somebody does.
+#[test]
+fn without_the_fence_check_a_write_from_before_the_lock_is_applied() {
+    let settings = Settings {
+        free_edits: FreeEdits::Too,
+        ..Settings::with(Flaw::NoFenceCheck)
+    };
+    caught(settings, Rule::S3);
 }
