@@ -41,10 +41,10 @@ impl Book {
     ) -> Result<(), Rule> {
         for (index, change) in changes.iter().enumerate() {
             match *change {
-                Change::Offered { to, fence } => {
-                    if self.state != (LockState::Offered { to, fence }) {
-                        self.offered(to, fence, after, announced)?;
-                    }
+                Change::Offered { to, fence }
+                    if self.state != (LockState::Offered { to, fence }) =>
+                {
+                    self.offered(to, fence, after, announced)?;
                 }
                 Change::Granted { to, fence } => {
                     let mine = [
