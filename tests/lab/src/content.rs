@@ -134,15 +134,9 @@ fn inner(txn: &Transaction<'_>, value: &Out) -> Vec<String> {
 
 fn id_of<T: ReadTxn>(txn: &T, node: &XmlOut) -> Option<String> {
     match node {
-        XmlOut::Element(element) => element
-            .get_attribute(txn, "id")
-            .map(|value| plain_attribute(&value)),
+        XmlOut::Element(element) => element.get_attribute(txn, "id").map(|value| plain(&value)),
         XmlOut::Fragment(_) | XmlOut::Text(_) => None,
     }
-}
-
-fn plain_attribute(value: &Out) -> String {
-    plain(value)
 }
 
 fn paragraph(txn: &Transaction<'_>, node: &XmlOut) -> (String, String) {

@@ -238,7 +238,7 @@ impl Stage {
         let quiet = self.recorder.millis();
         self.phase.send_replace(Phase::Settling);
         let until = Instant::now() + self.scenario.settle;
-        // Twice the same, one look apart: what is on its way between two clients would show.
+        // Several looks in a row: what is still on its way between two clients would show.
         let mut calm = 0;
         while calm < 5 && Instant::now() < until {
             sleep(LOOK).await;
