@@ -67,7 +67,8 @@ pub struct Room {
     pub(crate) state: State,
     pub(crate) watch: Watch,
     pub(crate) awareness: Awareness<ConnectionId>,
-    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    /// Boxed: a node of the map has room for eleven, and most documents have two.
+    pub(crate) connections: BTreeMap<ConnectionId, Box<Connection>>,
     /// The live connection of each session.
     pub(crate) attached: BTreeMap<SessionId, ConnectionId>,
     /// Connections with updates that are not durable yet, and want to know.
@@ -144,7 +145,7 @@ impl Room {
             channel: Channel::Closed,
             handshake,
         };
-        self.connections.insert(connection, here);
+        self.connections.insert(connection, Box::new(here));
         let vector = self.state.document.state().vector().encode();
         self.send(connection, Outgoing::Step1(vector.into()));
         self.send_awareness(connection);

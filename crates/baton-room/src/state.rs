@@ -111,7 +111,7 @@ pub enum SnapshotError {
 struct Stored {
     document: Bytes,
     fold: FoldSnapshot,
-    people: BTreeMap<SessionId, Person>,
+    people: BTreeMap<SessionId, Box<Person>>,
     parks: Vec<Park>,
 }
 
@@ -119,10 +119,10 @@ pub(crate) struct State {
     pub(crate) position: u64,
     pub(crate) document: Document,
     pub(crate) fold: Fold,
-    pub(crate) people: BTreeMap<SessionId, Person>,
+    pub(crate) people: BTreeMap<SessionId, Box<Person>>,
     pub(crate) parks: Parks,
     /// Who left last, so that the others can be told who that was.
-    departed: Option<(SessionId, Person)>,
+    departed: Option<(SessionId, Box<Person>)>,
     quarantine: BTreeSet<u64>,
     changes: Vec<Change>,
 }
@@ -207,8 +207,8 @@ impl State {
     /// Who a session is, or was if it has just left.
     pub(crate) fn person(&self, session: SessionId) -> Option<&Person> {
         let departed = self.departed.as_ref().filter(|(id, _)| *id == session);
-        let here = self.people.get(&session);
-        here.or(departed.map(|(_, person)| person))
+        let here = self.people.get(&session).map(Box::as_ref);
+        here.or(departed.map(|(_, person)| person.as_ref()))
     }
 
     /// How many records were set aside when this was opened, because the document library failed on them.
@@ -251,7 +251,7 @@ impl State {
                     profile,
                     client,
                 };
-                self.people.insert(session, person);
+                self.people.insert(session, Box::new(person));
                 let joined = Event::Joined {
                     session,
                     voice,
@@ -267,7 +267,7 @@ impl State {
                 client,
             } => {
                 if let Some(person) = self.people.get_mut(&session) {
-                    *person = Person {
+                    **person = Person {
                         token,
                         profile,
                         client,
