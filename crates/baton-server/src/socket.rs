@@ -114,7 +114,7 @@ async fn stalled(outbox: &Outbox) {
 fn check_name(document: &str, registry: &Registry, outbox: &Outbox) -> Result<(), Over> {
     let most = registry.settings().max_document_name;
     let fault = if document.is_empty() {
-        Some("a document name is missing: connect to /ws/{document}".to_owned())
+        Some("the document name is missing or is not UTF-8: connect to /ws/{document}".to_owned())
     } else if document.len() > most {
         Some(format!(
             "the document name is longer than {most} bytes (max_document_name)"
