@@ -75,8 +75,9 @@ export class Person {
 
   /** The state of somebody in a list of people; `null` when they are not in it. */
   async state (name, list = 'roster') {
-    const row = this.at(list).locator(`[data-name="${name}"]`)
-    return await row.count() === 1 ? await row.getAttribute('data-state') : null
+    // In one step: a row that goes between two looks would be waited for.
+    const rows = this.at(list).locator(`[data-name="${name}"]`)
+    return await rows.evaluateAll((found) => found.length === 1 ? found[0].getAttribute('data-state') : null)
   }
 
   /** Waits until somebody has that state in the list. */
