@@ -64,6 +64,13 @@ impl DeleteSet {
         (range.start <= clock).then_some(range.end)
     }
 
+    /// The start of the first deleted range after the clock.
+    pub(crate) fn start_of_range_after(&self, client: ClientId, clock: Clock) -> Option<Clock> {
+        let ranges = self.clients.get(&client)?;
+        let range = ranges.get(ranges.partition_point(|range| range.start <= clock))?;
+        Some(range.start)
+    }
+
     /// All ranges: clients ascending, clocks ascending.
     pub fn iter(&self) -> impl Iterator<Item = IdRange> + '_ {
         self.clients.iter().flat_map(|(client, ranges)| {

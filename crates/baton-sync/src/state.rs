@@ -155,14 +155,13 @@ impl State {
     /// Complete if the update [fits](Judgement::Fits); what cannot be applied is not looked at.
     #[must_use]
     pub fn touched_roots(&self, scan: &Scan<'_>) -> BTreeSet<String> {
-        let settled = self.settle(scan);
-        let mut roots = BTreeSet::new();
-        for root in settled.roots() {
-            if !roots.contains(root) {
-                roots.insert(root.to_owned());
-            }
-        }
-        roots
+        names(self.settle(scan).roots())
+    }
+
+    /// [`State::touched_roots`] for this state with another laid over it, such as a park's.
+    #[must_use]
+    pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {
+        names(self.settle_over(over, scan).roots())
     }
 
     /// Judges, and keeps what would be learnt.
@@ -211,4 +210,14 @@ impl State {
             scan,
         )
     }
+}
+
+fn names<'s>(roots: impl Iterator<Item = &'s str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for root in roots {
+        if !names.contains(root) {
+            names.insert(root.to_owned());
+        }
+    }
+    names
 }

@@ -592,6 +592,33 @@ fn the_roots_that_an_update_touches_are_found_through_its_neighbours() {
     assert_eq!(touched(&update(&[(8, 0, &fresh)])), ["other"]);
 }
 
+/// Deletions are listed as ranges, which may be known in part and reach over several root types: an edit of one root
+/// type was once said to touch another, and was refused under a lock that did not concern it.
+#[test]
+fn only_what_is_newly_deleted_touches_its_root() {
+    let mut document = document();
+    let other = [&[4, 1][..], &string("other"), &string("xyz")].concat();
+    document
+        .apply(&update(&[(7, 0, &[text("abc"), other])]))
+        .unwrap();
+    let touched = |document: &Document, update: &[u8]| -> Vec<String> {
+        let scanned = scan(update).unwrap();
+        document
+            .state()
+            .touched_roots(&scanned)
+            .into_iter()
+            .collect()
+    };
+    document.apply(&deletion(7, &[(1, 2)])).unwrap();
+    assert_eq!(touched(&document, &deletion(7, &[(1, 3)])), ["other"]);
+    assert_eq!(touched(&document, &deletion(7, &[(0, 3)])), ["r"]);
+    // Typed and deleted again while offline, behind what was typed elsewhere.
+    let mut typed = update(&[(7, 6, &[after(7, 5, 4, &string("w"))])]);
+    assert_eq!(typed.pop(), Some(0));
+    typed.extend_from_slice(&deletion(7, &[(6, 1)])[1..]);
+    assert_eq!(touched(&document, &typed), ["other"]);
+}
+
 #[test]
 fn a_document_that_broke_refuses_everything_and_says_why() {
     let mut document = document();

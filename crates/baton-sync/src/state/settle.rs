@@ -45,16 +45,41 @@ impl<'s> View<'s> {
     }
 
     fn is_deleted(self, range: &IdRange) -> bool {
-        let mut clock = range.start;
-        while clock < range.end {
-            let base = self.base.deletes.end_of_range_at(range.client, clock);
-            let over = || self.over?.deletes.end_of_range_at(range.client, clock);
+        self.end_of_deleted(range.client, range.start, range.end) >= range.end
+    }
+
+    /// The first clock from `clock` on that is not deleted, or one at or past `end`.
+    fn end_of_deleted(self, client: ClientId, mut clock: Clock, end: Clock) -> Clock {
+        while clock < end {
+            let base = self.base.deletes.end_of_range_at(client, clock);
+            let over = || self.over?.deletes.end_of_range_at(client, clock);
             match base.or_else(over) {
-                Some(end) => clock = end,
-                None => return false,
+                Some(past) => clock = past,
+                None => break,
             }
         }
-        true
+        clock
+    }
+
+    /// The parts of a range that are not deleted yet.
+    fn undeleted(self, range: IdRange) -> impl Iterator<Item = IdRange> {
+        let IdRange { client, start, end } = range;
+        let mut clock = start;
+        std::iter::from_fn(move || {
+            let start = self.end_of_deleted(client, clock, end);
+            if start >= end {
+                return None;
+            }
+            let next = |state: &State| state.deletes.start_of_range_after(client, start);
+            let over = self.over.and_then(next);
+            let past = [next(self.base), over].into_iter().flatten().min();
+            clock = past.map_or(end, |past| past.min(end));
+            Some(IdRange {
+                client,
+                start,
+                end: clock,
+            })
+        })
     }
 }
 
@@ -188,9 +213,10 @@ impl<'u, 's> Settled<'u, 's> {
     /// The names of the root types in which something new is inserted or deleted.
     pub(super) fn roots(&self) -> impl Iterator<Item = &'s str> {
         let inserted = self.places.iter().flatten().copied();
+        // What one update lists as one range may be deleted in part, and reach over two root types.
         let deleted = self
             .deletes()
-            .filter(|range| !self.view.is_deleted(range))
+            .flat_map(|range| self.view.undeleted(range))
             .flat_map(|range| self.places_in(range));
         inserted.chain(deleted).filter_map(|place| match place {
             Place::Gone => None,
@@ -373,6 +399,7 @@ impl<'u, 's> Settled<'u, 's> {
         let mut places: Vec<_> = states
             .into_iter()
             .flatten()
+            .filter(|state| start < state.vector.get(client))
             .flat_map(|state| {
                 state
                     .outline
