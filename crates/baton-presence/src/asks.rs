@@ -3,158 +3,230 @@
 //! Each is idempotent: asked twice, it is answered twice and changes things once. Nothing here knows
 //! a time.
 
-use crate::{Change, Fence, Fold, LockState, OfferEnd, Passing, Presence, Refusal, SessionId};
+use crate::passing::Step;
+use crate::{
+    Change, Fence, Fold, Grant, GrantState, OfferEnd, Passing, Presence, Refusal, Scope, SessionId,
+};
 use crate::{Standing, Voice};
 
 impl Fold {
-    pub(crate) fn acquire(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        if !self.admit(session, changes) {
-            return;
-        }
-        let holds = self.lock.holder().is_some_and(|(by, _)| by == session);
-        if !holds {
-            // Also when it is being offered the lock without having asked: if that offer comes to
-            // nothing, its wish stays.
-            self.take_ticket(session);
-        }
-        if self.tell_party(session, changes) {
-            return;
-        }
-        self.settle(changes);
-        if self.lock.offered().is_none_or(|(to, _)| to != session) {
-            changes.push(Change::Queued { session });
+    pub(crate) fn acquire(&mut self, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
+        if self.admit(session, step) {
+            self.wait_for(session, scope, step);
         }
     }
 
-    fn take_ticket(&mut self, session: SessionId) {
+    /// Has it, is offered it, waits for it, or is refused.
+    pub(crate) fn wait_for(&mut self, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
+        let has = self.grants.with(session).next().is_some();
+        if let Some(covers) = self.covering(session, scope) {
+            let (fence, offered) = (covers.fence, covers.state == GrantState::Offered);
+            let only = self.grants.with(session).count() == 1;
+            if offered && only {
+                // Also when it is being offered this without having asked: if that offer comes to
+                // nothing, its wish stays.
+                self.take_ticket(session, scope, step);
+            }
+            self.tell(fence, step);
+            return;
+        }
+        if has {
+            self.now_or(session, scope, step, |by| Refusal::WouldWait { by });
+            return;
+        }
+        self.take_ticket(session, scope, step);
+        self.go_on_settling(step);
+        if self.covering(session, scope).is_none() {
+            step.say(Change::Queued { session });
+        }
+    }
+
+    /// Takes a ticket, unless it has one for this already.
+    fn take_ticket(&mut self, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
+        if self.wants(session) == Some(scope) {
+            return;
+        }
+        self.drop_ticket(session, step);
         let ticket = self.new_ticket();
-        if let Some(peer) = self.roster.get_mut(session)
-            && peer.ticket.is_none()
-        {
+        if let Some(peer) = self.roster.get_mut(session) {
             peer.ticket = Some(ticket);
-            self.queue.insert(ticket, session);
+            peer.wants = Some(scope.clone());
+            self.queue.insert(ticket, session, scope.clone());
         }
     }
 
-    pub(crate) fn try_now(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        if !self.admit(session, changes) || self.tell_party(session, changes) {
+    /// Takes its ticket away, with its requests; says what it was for.
+    pub(crate) fn drop_ticket(&mut self, session: SessionId, step: &mut Step<'_>) -> Option<Scope> {
+        let peer = self.roster.get_mut(session)?;
+        let ticket = peer.ticket.take()?;
+        let wanted = peer.wants.take();
+        self.queue.remove(ticket);
+        self.void_requests(session, step);
+        wanted
+    }
+
+    pub(crate) fn try_now(&mut self, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
+        if !self.admit(session, step) {
             return;
         }
-        // Clearing its mark may have made the asker the next by ticket, which is the better claim.
-        self.settle(changes);
-        if self.lock.offered().is_some_and(|(to, _)| to == session) {
+        if let Some(covers) = self.covering(session, scope) {
+            let fence = covers.fence;
+            self.tell(fence, step);
             return;
         }
-        if self.live(session) {
-            if self.lock.state == LockState::Free {
-                self.offer(session, Passing::ByTicket, changes);
-                return;
-            }
-            if self.overdue().is_some() {
-                self.take_for(session, changes);
-                return;
-            }
+        // Clearing its marks may have made the asker the next by ticket, which is the better claim.
+        self.go_on_settling(step);
+        if self.covering(session, scope).is_none() {
+            self.now_or(session, scope, step, |by| Refusal::Busy { by });
         }
-        if let Some((by, _)) = self.lock.party() {
-            let why = Refusal::Busy { by };
-            changes.push(Change::Refused { session, why });
+    }
+
+    /// Offers it this now, if that can be, or refuses it because of whoever is in the way.
+    fn now_or(
+        &mut self,
+        session: SessionId,
+        scope: &Scope,
+        step: &mut Step<'_>,
+        refusal: impl Fn(SessionId) -> Refusal,
+    ) {
+        let own = |grant: &&Grant| grant.party == session && grant.scope.conflicts(scope);
+        let why = if let Some(by) = self
+            .grants
+            .with(session)
+            .find(own)
+            .map(|grant| grant.party)
+            .or_else(|| self.in_the_way(scope, Some(session)))
+            .or_else(|| self.waiter(scope, Some(session)))
+        {
+            refusal(by)
+        } else if !self.live(session) || step.has_offered() {
+            Refusal::NotLive
         } else {
-            let why = Refusal::NotLive;
-            changes.push(Change::Refused { session, why });
-        }
-    }
-
-    pub(crate) fn cancel(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        let Some(peer) = self.roster.get_mut(session) else {
-            let why = Refusal::UnknownSession;
-            changes.push(Change::Refused { session, why });
+            self.take_for(session, scope.clone(), Passing::ByTicket, step);
             return;
         };
-        if let Some(ticket) = peer.ticket.take() {
-            self.queue.remove(ticket);
-        }
-        changes.push(Change::Dequeued { session });
-        if self.lock.offered().is_some_and(|(to, _)| to == session) {
-            self.end_offer(OfferEnd::Cancelled, changes);
-        }
+        step.say(Change::Refused { session, why });
     }
 
-    pub(crate) fn release(&mut self, session: SessionId, fence: Fence, changes: &mut Vec<Change>) {
-        if self.lock.holder() != Some((session, fence)) {
-            self.refuse_fence(session, changes);
+    pub(crate) fn cancel(&mut self, session: SessionId, step: &mut Step<'_>) {
+        if self.roster.get(session).is_none() {
+            let why = Refusal::UnknownSession;
+            step.say(Change::Refused { session, why });
             return;
         }
-        changes.push(Change::Released { by: session, fence });
-        self.hand_on(Passing::ByTicket, changes);
+        self.drop_ticket(session, step);
+        step.say(Change::Dequeued { session });
+        for fence in self.grants.fences_with(session) {
+            if self.is_offered(session, fence) {
+                self.end_offer(fence, OfferEnd::Cancelled, step);
+            }
+        }
+        self.forget_heir(session);
     }
 
-    pub(crate) fn claim(&mut self, session: SessionId, fence: Fence, changes: &mut Vec<Change>) {
-        let held = LockState::Held { by: session, fence };
-        if self.lock.offered() == Some((session, fence)) {
-            self.hold(session, fence);
-        }
-        if self.lock.state == held {
-            changes.push(Change::Granted { to: session, fence });
-            return;
-        }
-        if let Some(peer) = self.roster.get_mut(session)
-            && peer.passed_over == Some(fence)
-        {
-            peer.passed_over = None;
-        }
-        self.refuse_fence(session, changes);
-    }
-
-    pub(crate) fn decline(&mut self, session: SessionId, fence: Fence, changes: &mut Vec<Change>) {
-        if self.lock.offered() == Some((session, fence)) {
-            self.end_offer(OfferEnd::Declined, changes);
+    pub(crate) fn release(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
+        if self.grants.of(session, fence).is_some_and(Grant::is_held) {
+            self.give_back(fence, step);
         } else {
-            self.refuse_fence(session, changes);
+            self.refuse_fence(session, fence, step);
         }
     }
 
-    /// Whether this session may ask for the lock at all; asking ends its being passed over.
-    fn admit(&mut self, session: SessionId, changes: &mut Vec<Change>) -> bool {
-        let why = match self.roster.get_mut(session) {
+    pub(crate) fn claim(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
+        if self.is_offered(session, fence) {
+            self.hold(fence, step);
+        }
+        if self.grants.of(session, fence).is_some_and(Grant::may_write) {
+            self.tell(fence, step);
+            return;
+        }
+        self.roster.claimed_late(session, fence);
+        self.refuse_fence(session, fence, step);
+    }
+
+    pub(crate) fn decline(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
+        if self.is_offered(session, fence) {
+            self.end_offer(fence, OfferEnd::Declined, step);
+        } else {
+            self.refuse_fence(session, fence, step);
+        }
+    }
+
+    pub(crate) fn offer_expired(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
+        if self.is_offered(session, fence) {
+            self.end_offer(fence, OfferEnd::Expired, step);
+        }
+    }
+
+    pub(crate) fn is_offered(&self, session: SessionId, fence: Fence) -> bool {
+        self.grants
+            .of(session, fence)
+            .is_some_and(|grant| grant.state == GrantState::Offered)
+    }
+
+    /// Whether this session may ask for a lock at all; asking ends its being passed over.
+    pub(crate) fn admit(&mut self, session: SessionId, step: &mut Step<'_>) -> bool {
+        let why = match self.roster.get(session) {
             None => Refusal::UnknownSession,
             Some(peer) if peer.voice == Voice::Stock => Refusal::CannotClaim,
             Some(peer) if peer.standing == Standing::Observer => Refusal::Observer,
             Some(peer) if peer.presence == Presence::Away => Refusal::NotLive,
-            Some(peer) => {
-                peer.passed_over = None;
+            Some(_) => {
+                self.roster.acted(session);
                 return true;
             }
         };
-        changes.push(Change::Refused { session, why });
+        step.say(Change::Refused { session, why });
         false
     }
 
-    /// Tells an asker that has the lock, or an open offer of it, so again.
-    fn tell_party(&self, session: SessionId, changes: &mut Vec<Change>) -> bool {
-        match self.lock.state {
-            LockState::Held { by, fence } if by == session => {
-                changes.push(Change::Granted { to: by, fence });
-                true
-            }
-            LockState::Offered { to, fence } if to == session => {
-                changes.push(Change::Offered { to, fence });
-                true
-            }
-            _ => false,
+    /// What this session has, or is being offered, that makes asking for `scope` needless.
+    pub(crate) fn covering(&self, session: SessionId, scope: &Scope) -> Option<&Grant> {
+        self.grants
+            .with(session)
+            .find(|grant| grant.scope.covers(scope))
+    }
+
+    /// Tells the party of this lock again where it stands.
+    pub(crate) fn tell(&self, fence: Fence, step: &mut Step<'_>) {
+        let Some(grant) = self.grants.get(fence) else {
+            return;
+        };
+        let (party, scope) = (grant.party, grant.scope.clone());
+        match grant.state {
+            GrantState::Offered => step.say(Change::Offered {
+                to: party,
+                fence,
+                scope,
+            }),
+            GrantState::Held => step.say(Change::Granted {
+                to: party,
+                fence,
+                scope,
+            }),
+            GrantState::Draining { to, why } => step.say(Change::Draining {
+                by: party,
+                fence,
+                scope,
+                to,
+                why,
+            }),
+            // Their party has no connection that could be told.
+            GrantState::Suspect | GrantState::Recovering => {}
         }
     }
 
-    fn refuse_fence(&self, session: SessionId, changes: &mut Vec<Change>) {
+    pub(crate) fn refuse_fence(&self, session: SessionId, named: Fence, step: &mut Step<'_>) {
         let why = if self.roster.get(session).is_some() {
-            let now = self.lock.last_fence;
-            Refusal::StaleFence { now }
+            let now = self.last_fence;
+            Refusal::StaleFence { named, now }
         } else {
             Refusal::UnknownSession
         };
-        changes.push(Change::Refused { session, why });
+        step.say(Change::Refused { session, why });
     }
 
-    fn live(&self, session: SessionId) -> bool {
+    pub(crate) fn live(&self, session: SessionId) -> bool {
         self.roster
             .get(session)
             .is_some_and(|peer| peer.presence == Presence::Live)

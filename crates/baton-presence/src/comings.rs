@@ -1,81 +1,105 @@
 //! Owns what the roster's records do: who comes, goes, falls silent, returns, and what that means for
-//! the lock.
+//! the locks.
 //!
 //! It knows no time; that a silence or a grace was too long is what the record says.
 
+use crate::passing::Step;
 use crate::{
-    Change, Due, Fence, Fold, LockState, Loss, OfferEnd, Passing, Peer, Presence, Refusal,
-    SessionId, Standing, Voice,
+    Change, Due, Event, Fence, Fold, GrantState, Loss, OfferEnd, Peer, Presence, Refusal, Rights,
+    SessionId,
 };
 
 impl Fold {
-    pub(crate) fn joined(
-        &mut self,
-        session: SessionId,
-        voice: Voice,
-        standing: Standing,
-        changes: &mut Vec<Change>,
-    ) {
+    /// `event` is the `Joined` itself.
+    pub(crate) fn joined(&mut self, session: SessionId, event: &Event, step: &mut Step<'_>) {
+        let Event::Joined {
+            voice,
+            standing,
+            rights,
+            user,
+            ..
+        } = *event
+        else {
+            return;
+        };
         if self.roster.get(session).is_some() {
             let why = Refusal::AlreadyJoined;
-            changes.push(Change::Refused { session, why });
+            step.say(Change::Refused { session, why });
             return;
         }
         self.roster.insert(Peer {
             session,
             voice,
             standing,
+            rights,
+            user,
             presence: Presence::Live,
             ticket: None,
-            passed_over: None,
+            wants: None,
+            passed_over: Vec::new(),
             fence_seen: None,
         });
-        changes.push(Change::Joined { session });
+        step.say(Change::Joined { session });
     }
 
     pub(crate) fn resumed(
         &mut self,
         session: SessionId,
-        named: Option<Fence>,
-        changes: &mut Vec<Change>,
+        named: &[Fence],
+        rights: Rights,
+        step: &mut Step<'_>,
     ) {
-        let now = self.lock.last_fence;
         let Some(peer) = self.roster.get_mut(session) else {
             let why = Refusal::UnknownSession;
-            changes.push(Change::Refused { session, why });
+            step.say(Change::Refused { session, why });
             return;
         };
         let before = peer.presence;
         peer.presence = Presence::Live;
-        peer.passed_over = None;
-        changes.push(Change::Attached { session });
+        peer.rights = rights;
+        self.roster.acted(session);
+        step.say(Change::Attached { session });
         if before == Presence::Silent {
-            changes.push(Change::Back { session });
+            step.say(Change::Back { session });
         }
-        let held = self.lock.holder().filter(|(by, _)| *by == session);
-        if let Some((by, fence)) = held {
-            if named.is_none_or(|named| named == fence) {
-                self.hold(by, fence);
-                changes.push(Change::Resumed { by, fence });
-                return;
+        let own = self.grants.fences_with(session);
+        let held = |fold: &Self, fence: Fence| {
+            fold.grants
+                .of(session, fence)
+                .is_some_and(crate::Grant::is_held)
+        };
+        for fence in named.iter().filter(|fence| !held(self, **fence)) {
+            self.refuse_fence(session, *fence, step);
+        }
+        for fence in own {
+            if named.is_empty() || named.contains(&fence) || !held(self, fence) {
+                self.go_on(fence, step);
+            } else {
+                let scope = self.grants.get(fence).map(|grant| grant.scope.clone());
+                self.lose(fence, Loss::OtherFence, step);
+                if let Some(scope) = scope {
+                    Self::orphan(step, scope);
+                }
             }
-            let why = Loss::OtherFence;
-            changes.push(Change::LockLost { by, fence, why });
-        }
-        if named.is_some() {
-            let why = Refusal::StaleFence { now };
-            changes.push(Change::Refused { session, why });
-        }
-        if held.is_some() {
-            self.hand_on(Passing::Offline, changes);
-        } else if let Some((to, fence)) = self.lock.offered()
-            && to == session
-        {
-            changes.push(Change::Offered { to, fence });
         }
     }
 
-    pub(crate) fn disconnected(&mut self, session: SessionId, changes: &mut Vec<Change>) {
+    /// Its party is here: a holder holds it again, who is to drain or is offered it is told again.
+    fn go_on(&mut self, fence: Fence, step: &mut Step<'_>) {
+        let Some(grant) = self.grants.get(fence) else {
+            return;
+        };
+        match grant.state {
+            GrantState::Held | GrantState::Suspect | GrantState::Recovering => {
+                let (by, scope) = (grant.party, grant.scope.clone());
+                self.hold(fence, step);
+                step.say(Change::Resumed { by, fence, scope });
+            }
+            GrantState::Offered | GrantState::Draining { .. } => self.tell(fence, step),
+        }
+    }
+
+    pub(crate) fn disconnected(&mut self, session: SessionId, step: &mut Step<'_>) {
         let Some(peer) = self.roster.get_mut(session) else {
             return;
         };
@@ -84,23 +108,30 @@ impl Fold {
             return;
         }
         peer.presence = Presence::Away;
-        changes.push(Change::Detached { session });
-        match self.lock.state {
-            LockState::Held { by, fence } if by == session => {
-                self.lock.enter(LockState::Suspect { by, fence });
-                if before == Presence::Silent {
-                    self.lock.due = Due::Overdue;
+        step.say(Change::Detached { session });
+        for fence in self.grants.fences_with(session) {
+            let Some(grant) = self.grants.get_mut(fence) else {
+                continue;
+            };
+            match grant.state {
+                GrantState::Held => {
+                    grant.enter(GrantState::Suspect);
+                    if before == Presence::Silent {
+                        grant.due = Due::Overdue;
+                    }
+                    step.say(Change::Suspected {
+                        by: session,
+                        fence,
+                        scope: grant.scope.clone(),
+                    });
                 }
-                changes.push(Change::Suspected { by, fence });
+                GrantState::Offered => self.end_offer(fence, OfferEnd::Unreachable, step),
+                _ => {}
             }
-            LockState::Offered { to, .. } if to == session => {
-                self.end_offer(OfferEnd::Unreachable, changes);
-            }
-            _ => {}
         }
     }
 
-    pub(crate) fn lost(&mut self, session: SessionId, changes: &mut Vec<Change>) {
+    pub(crate) fn lost(&mut self, session: SessionId, step: &mut Step<'_>) {
         let Some(peer) = self.roster.get_mut(session) else {
             return;
         };
@@ -108,22 +139,23 @@ impl Fold {
             Presence::Silent => return,
             Presence::Live => {
                 peer.presence = Presence::Silent;
-                changes.push(Change::Lost { session });
+                step.say(Change::Lost { session });
             }
             Presence::Away => {}
         }
-        match self.lock.state {
-            LockState::Offered { to, .. } if to == session => {
-                self.end_offer(OfferEnd::Unreachable, changes);
+        for fence in self.grants.fences_with(session) {
+            let Some(grant) = self.grants.get_mut(fence) else {
+                continue;
+            };
+            match grant.state {
+                GrantState::Offered => self.end_offer(fence, OfferEnd::Unreachable, step),
+                GrantState::Suspect | GrantState::Recovering => grant.due = Due::Overdue,
+                _ => {}
             }
-            LockState::Suspect { by, .. } | LockState::Recovering { by, .. } if by == session => {
-                self.lock.due = Due::Overdue;
-            }
-            _ => {}
         }
     }
 
-    pub(crate) fn back(&mut self, session: SessionId, changes: &mut Vec<Change>) {
+    pub(crate) fn back(&mut self, session: SessionId, step: &mut Step<'_>) {
         let Some(peer) = self.roster.get_mut(session) else {
             return;
         };
@@ -131,65 +163,82 @@ impl Fold {
             return;
         }
         peer.presence = Presence::Live;
-        peer.passed_over = None;
-        changes.push(Change::Back { session });
-        if let LockState::Held { by, fence } = self.lock.state
-            && by == session
-        {
-            changes.push(Change::Resumed { by, fence });
+        self.roster.acted(session);
+        step.say(Change::Back { session });
+        for grant in self.grants.with(session) {
+            if grant.state == GrantState::Held {
+                step.say(Change::Resumed {
+                    by: session,
+                    fence: grant.fence,
+                    scope: grant.scope.clone(),
+                });
+            }
         }
     }
 
-    pub(crate) fn done(&mut self, session: SessionId, changes: &mut Vec<Change>) {
-        if !self.remove(session) {
+    pub(crate) fn done(&mut self, session: SessionId, step: &mut Step<'_>) {
+        if !self.remove(session, step) {
             return;
         }
-        changes.push(Change::Gone { session });
-        if let Some((to, _)) = self.lock.offered()
-            && to == session
-        {
-            self.end_offer(OfferEnd::Unreachable, changes);
-        } else if let Some((by, fence)) = self.lock.holder()
-            && by == session
-        {
-            changes.push(Change::Released { by, fence });
-            self.hand_on(Passing::ByTicket, changes);
+        step.say(Change::Gone { session });
+        for fence in self.grants.fences_with(session) {
+            if self.is_offered(session, fence) {
+                self.end_offer(fence, OfferEnd::Unreachable, step);
+            } else {
+                self.give_back(fence, step);
+            }
         }
     }
 
-    pub(crate) fn forgotten(&mut self, session: SessionId, changes: &mut Vec<Change>) {
+    pub(crate) fn forgotten(&mut self, session: SessionId, step: &mut Step<'_>) {
         let away = self
             .roster
             .get(session)
             .is_some_and(|peer| peer.presence == Presence::Away);
-        let holds = self.lock.party().is_some_and(|(who, _)| who == session);
-        if away && !holds && self.remove(session) {
-            changes.push(Change::Gone { session });
+        let has = self.grants.with(session).next().is_some();
+        if away && !has && self.remove(session, step) {
+            step.say(Change::Gone { session });
         }
     }
 
-    fn remove(&mut self, session: SessionId) -> bool {
-        let Some(peer) = self.roster.remove(session) else {
-            return false;
-        };
-        if let Some(ticket) = peer.ticket {
-            self.queue.remove(ticket);
-        }
-        true
+    fn remove(&mut self, session: SessionId, step: &mut Step<'_>) -> bool {
+        self.drop_ticket(session, step);
+        self.forget_heir(session);
+        self.roster.remove(session).is_some()
     }
 
-    pub(crate) fn restarted(&mut self, changes: &mut Vec<Change>) {
-        changes.push(Change::Restarted);
+    pub(crate) fn grace_over(&mut self, session: SessionId, fence: Fence) {
+        self.time_is_over(session, fence, GrantState::Suspect);
+    }
+
+    pub(crate) fn recovery_over(&mut self, session: SessionId, fence: Fence) {
+        self.time_is_over(session, fence, GrantState::Recovering);
+    }
+
+    fn time_is_over(&mut self, session: SessionId, fence: Fence, of: GrantState) {
+        if let Some(grant) = self.grants.of_mut(session, fence)
+            && grant.state == of
+        {
+            grant.due = Due::Overdue;
+        }
+    }
+
+    pub(crate) fn restarted(&mut self, step: &mut Step<'_>) {
+        step.say(Change::Restarted);
         for peer in self.roster.iter_mut() {
             if peer.presence != Presence::Away {
                 peer.presence = Presence::Away;
                 let session = peer.session;
-                changes.push(Change::Detached { session });
+                step.say(Change::Detached { session });
             }
         }
-        if let Some((by, fence)) = self.lock.party() {
-            self.lock.enter(LockState::Recovering { by, fence });
-            changes.push(Change::Recovering { by, fence });
+        for grant in self.grants.iter_mut() {
+            grant.enter(GrantState::Recovering);
+            step.say(Change::Recovering {
+                by: grant.party,
+                fence: grant.fence,
+                scope: grant.scope.clone(),
+            });
         }
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! Plain data. Nothing here knows a time, a connection or an encoding.
 
-use crate::{AutoPass, Fence, SessionId, Standing, Voice};
+use crate::{
+    AutoPass, DrainReason, Fence, Mode, Rights, Scope, SessionId, Standing, UserKey, Voice,
+};
 
 /// What one record of the log says about presence or the lock.
 ///
 /// A proposal of the watch that was overtaken by another record (its fence is no longer the current
 /// one, its session is not in that state any more) changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event {
     /// A new session came with its first connection.
@@ -20,15 +22,21 @@ pub enum Event {
         voice: Voice,
         /// Whether it may hold a lock.
         standing: Standing,
+        /// What it may do beyond editing, as long as no `Resumed` says otherwise.
+        rights: Rights,
+        /// Whose it is, if it said so.
+        user: Option<UserKey>,
     },
     /// A new connection of a known session, whose resume token the caller has checked.
     Resumed {
         /// Who.
         session: SessionId,
-        /// The fence that the client believes to hold. `None`: it knows of none, and is told what it
-        /// has. Another fence than the current one is a refused resume: it does not get the lock back
-        /// by this record.
-        fence: Option<Fence>,
+        /// The fences that the client believes to hold. None: it knows of none, and goes on with all
+        /// that it has. Otherwise what it has and did not name is lost, and what it named and has not
+        /// is refused, each for itself.
+        fences: Vec<Fence>,
+        /// What it may do beyond editing, from here on.
+        rights: Rights,
     },
     /// The session's connection is gone, without a word from the session.
     Disconnected {
@@ -55,22 +63,27 @@ pub enum Event {
         /// Who.
         session: SessionId,
     },
-    /// Wants the lock, and queues for it. Idempotent.
+    /// Wants a lock of this scope, and queues for it. Idempotent. A ticket for another scope is
+    /// replaced, at the back. Who holds something else already is offered it now, or refused.
     Acquire {
         /// Who.
         session: SessionId,
+        /// What it wants, all or nothing.
+        scope: Scope,
     },
-    /// Wants the lock if it can be had now; never queues.
+    /// Wants a lock of this scope if it can be had now; never queues.
     Try {
         /// Who.
         session: SessionId,
+        /// What it wants, all or nothing.
+        scope: Scope,
     },
-    /// Wants the lock no longer: out of the queue, and an open offer is turned down.
+    /// Wants no lock any longer: out of the queue, and open offers are turned down.
     Cancel {
         /// Who.
         session: SessionId,
     },
-    /// Gives the lock back.
+    /// Gives a lock back.
     Release {
         /// Who.
         session: SessionId,
@@ -89,6 +102,44 @@ pub enum Event {
         /// Who.
         session: SessionId,
         /// The fence of the offer.
+        fence: Fence,
+    },
+    /// Gives its lock to somebody else: it drains, then that one is offered it.
+    Transfer {
+        /// Who.
+        session: SessionId,
+        /// The fence of its grant.
+        fence: Fence,
+        /// To whom; live, a writer, and not waiting for something else.
+        to: SessionId,
+    },
+    /// Wants a lock of this scope, queues for it, and asks those who are in its way to give theirs
+    /// back. They cannot keep it for ever: see [`Event::RequestOver`].
+    Request {
+        /// Who.
+        session: SessionId,
+        /// What it wants, all or nothing.
+        scope: Scope,
+    },
+    /// Takes what is locked in this scope from those who have it. Needs [`Rights::TAKE_OVER`].
+    TakeOver {
+        /// Who.
+        session: SessionId,
+        /// What it wants, all or nothing.
+        scope: Scope,
+    },
+    /// Takes what is locked in this scope from other sessions of the same user.
+    MoveHere {
+        /// Who.
+        session: SessionId,
+        /// What it wants, all or nothing.
+        scope: Scope,
+    },
+    /// The holder of a draining lock has sent all that it had.
+    Drained {
+        /// Who.
+        session: SessionId,
+        /// The fence of its grant.
         fence: Fence,
     },
     /// The watch: the offer was not claimed in time.
@@ -112,17 +163,43 @@ pub enum Event {
         /// Its fence.
         fence: Fence,
     },
-    /// The server started again: nobody has a connection, and whoever held the lock or was offered it
+    /// The watch: the holder of a draining lock did not say in time that it is done.
+    DrainOver {
+        /// The holder.
+        session: SessionId,
+        /// Its fence.
+        fence: Fence,
+    },
+    /// The watch: a request was not answered in time, so it is granted: the lock drains.
+    RequestOver {
+        /// The holder who was asked.
+        session: SessionId,
+        /// Its fence.
+        fence: Fence,
+    },
+    /// The watch: there was no input of the holder for long, and somebody waits: the lock drains.
+    IdleYield {
+        /// The holder.
+        session: SessionId,
+        /// Its fence.
+        fence: Fence,
+    },
+    /// Nothing but what every record does as well: the next offer that can be made is made. The
+    /// answer to [`Change::Unsettled`].
+    Settle,
+    /// The server started again: nobody has a connection, and whoever held a lock or was offered it
     /// has some time to resume.
     Restarted,
-    /// Whether the lock passes on by itself, from here on.
+    /// Whether locks pass on by themselves, from here on.
     AutoPassSet(AutoPass),
+    /// What a lock means for writing, from here on. That its asker may say so the caller has checked.
+    ModeSet(Mode),
 }
 
 /// What followed from a record, in order. The caller turns it into messages.
 ///
 /// Nothing of it may be announced before the record is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
     /// Into the roster, with a connection.
@@ -165,13 +242,15 @@ pub enum Change {
         /// Who.
         session: SessionId,
     },
-    /// The lock is offered, and waits for the claim. Told again, with the same fence, when the one
+    /// A lock is offered, and waits for the claim. Told again, with the same fence, when the one
     /// offered asks or comes with a new connection.
     Offered {
         /// To whom.
         to: SessionId,
         /// The fence of the grant to be; larger than any before.
         fence: Fence,
+        /// What it covers.
+        scope: Scope,
     },
     /// An offer came to nothing.
     OfferEnded {
@@ -179,23 +258,29 @@ pub enum Change {
         to: SessionId,
         /// Its fence.
         fence: Fence,
+        /// What it covered.
+        scope: Scope,
         /// Why.
         why: OfferEnd,
     },
-    /// Holds the lock (told again when it asks again).
+    /// Holds a lock (told again when it asks again).
     Granted {
         /// Who.
         to: SessionId,
         /// Its fence, the offer's.
         fence: Fence,
+        /// What it covers.
+        scope: Scope,
     },
     /// The holder is here again (from a silence, a lost connection, a server's start) and holds the
-    /// lock with the same fence.
+    /// lock as before.
     Resumed {
         /// Who.
         by: SessionId,
         /// Its fence, as it was.
         fence: Fence,
+        /// What it covers.
+        scope: Scope,
     },
     /// The holder's connection is gone; its grace runs.
     Suspected {
@@ -203,6 +288,8 @@ pub enum Change {
         by: SessionId,
         /// Its fence.
         fence: Fence,
+        /// What it covers.
+        scope: Scope,
     },
     /// The server started again; the holder's time to resume runs.
     Recovering {
@@ -210,13 +297,54 @@ pub enum Change {
         by: SessionId,
         /// Its fence.
         fence: Fence,
+        /// What it covers.
+        scope: Scope,
     },
-    /// The holder gave the lock back.
+    /// The holder is to stop editing, send what it has, and say `Drained`. Told again when it comes
+    /// with a new connection, or asks, or the lock is to go to somebody else than before.
+    Draining {
+        /// Who.
+        by: SessionId,
+        /// Its fence.
+        fence: Fence,
+        /// What it covers.
+        scope: Scope,
+        /// Who gets it; nobody in particular: by ticket.
+        to: Option<SessionId>,
+        /// Why.
+        why: DrainReason,
+    },
+    /// Somebody asks the holder to give the lock back; the clock of the request runs.
+    Requested {
+        /// The holder.
+        by: SessionId,
+        /// Its fence.
+        fence: Fence,
+        /// Who asks.
+        from: SessionId,
+    },
+    /// Who asked for it does not want it any longer; the clock of the request has stopped.
+    RequestVoid {
+        /// The holder.
+        by: SessionId,
+        /// Its fence.
+        fence: Fence,
+    },
+    /// The right to take over was used. What it means for those who had it follows.
+    TakenOver {
+        /// By whom.
+        by: SessionId,
+        /// What it wants.
+        scope: Scope,
+    },
+    /// The holder gave the lock back, or has drained.
     Released {
         /// Who.
         by: SessionId,
         /// Its fence, over now.
         fence: Fence,
+        /// What it covered.
+        scope: Scope,
     },
     /// The holder lost the lock against its will; tell it if it can be reached.
     LockLost {
@@ -224,11 +352,19 @@ pub enum Change {
         by: SessionId,
         /// Its fence, over now.
         fence: Fence,
+        /// What it covered.
+        scope: Scope,
         /// Why.
         why: Loss,
     },
-    /// Nobody holds the lock, and it is offered to nobody.
-    Freed,
+    /// The grant of this fence is over, and this record offered nothing in its place to anybody.
+    Freed {
+        /// The fence that is over.
+        fence: Fence,
+    },
+    /// More could be offered than the one offer that a record can make: the caller says
+    /// [`Event::Settle`] at once. (Any other record does as well, so nothing is lost in a crash.)
+    Unsettled,
     /// The asker's wish was not granted, and changed nothing but what the doc of the reason says.
     Refused {
         /// The asker.
@@ -236,8 +372,10 @@ pub enum Change {
         /// Why.
         why: Refusal,
     },
-    /// Whether the lock passes on by itself, from here on.
+    /// Whether locks pass on by themselves, from here on.
     AutoPass(AutoPass),
+    /// What a lock means for writing, from here on.
+    Mode(Mode),
     /// The server started again; everybody needs a new connection.
     Restarted,
     /// The record was ignored whole: its position is not above that of the record before. The
@@ -262,6 +400,9 @@ pub enum OfferEnd {
     Cancelled,
     /// The one offered fell silent, lost its connection or left.
     Unreachable,
+    /// Somebody with the right to it, or the same user elsewhere, took what was offered. Its ticket
+    /// stays.
+    TakenOver,
 }
 
 /// Why a holder lost the lock.
@@ -276,6 +417,10 @@ pub enum Loss {
     RecoveryOver,
     /// It resumed with another fence than the current one, so it does not know what it holds.
     OtherFence,
+    /// It was asked to drain, and did not say in time that it is done.
+    DrainOver,
+    /// Somebody took it over, or the same user moved it, while it could not be reached.
+    TakenOver,
 }
 
 /// Why a wish was not granted.
@@ -292,15 +437,29 @@ pub enum Refusal {
     CannotClaim,
     /// An observer never holds a lock.
     Observer,
-    /// Somebody else has the lock or is being offered it; only said to `Try`.
+    /// Somebody else has it, is being offered it, or waits for it with the better right.
     Busy {
-        /// Who has it.
+        /// Who.
         by: SessionId,
     },
+    /// It holds something already, and what it wants cannot be had now: nobody waits while holding.
+    /// Release it first, or acquire all at once.
+    WouldWait {
+        /// Who is in the way (perhaps itself).
+        by: SessionId,
+    },
+    /// It has not the right to take over, or what it would move is not its own user's.
+    NotAllowed,
+    /// Nobody to transfer to: not here, cannot hold a lock, waits for something else, or is itself.
+    NoSuchTarget,
+    /// Nothing is locked there; acquire it.
+    NothingToTake,
     /// The fence named is not one that this session may act on. A claim that came too late for its
     /// own offer counts as a sign of life all the same: the session is no longer passed over.
     StaleFence {
-        /// The newest fence of this lock; `None` when it was never offered.
+        /// The fence that was named.
+        named: Fence,
+        /// The newest fence of the document; `None` when nothing was ever offered.
         now: Option<Fence>,
     },
 }

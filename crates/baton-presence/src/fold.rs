@@ -1,14 +1,17 @@
-//! Owns the step from a record to a state: who is here, who waits, who holds the lock.
+//! Owns the step from a record to a state: who is here, who waits, who holds what.
 //!
 //! It knows **no time**: that somebody was silent or late comes in as a record. The same records give
 //! the same state and the same changes, everywhere and again; so it never looks at anything else. The
-//! answers to what sessions ask for are in `asks.rs`, how the lock moves is in `passing.rs`.
+//! answers to what sessions ask for are in `asks.rs`, `requests.rs` and `draining.rs`, how locks move
+//! is in `passing.rs`.
 
+use crate::grants::Grants;
+use crate::passing::Step;
 use crate::queue::Queue;
 use crate::roster::Roster;
 use crate::{
-    AutoPass, Change, Due, Event, FoldSnapshot, Lock, LockState, OfferEnd, Passing, Peer,
-    SessionId, SnapshotError, WriteRight,
+    AutoPass, Change, Event, Fence, FoldSnapshot, Grant, Mode, Peer, Scope, SessionId,
+    SnapshotError, WriteRight,
 };
 
 /// What a fold starts from when there is no snapshot.
@@ -17,8 +20,10 @@ use crate::{
 pub struct FoldSettings {
     /// Which life of the document; part of every fence.
     pub epoch: u32,
-    /// Whether the lock passes on by itself, until a record says otherwise.
+    /// Whether locks pass on by themselves, until a record says otherwise.
     pub auto_pass: AutoPass,
+    /// What a lock means for writing, until a record says otherwise.
+    pub mode: Mode,
 }
 
 /// The deterministic half of presence: records in, state and changes out.
@@ -26,10 +31,12 @@ pub struct FoldSettings {
 pub struct Fold {
     pub(crate) epoch: u32,
     pub(crate) auto_pass: AutoPass,
+    pub(crate) mode: Mode,
     pub(crate) position: Option<u64>,
     pub(crate) roster: Roster,
     pub(crate) queue: Queue,
-    pub(crate) lock: Lock,
+    pub(crate) grants: Grants,
+    pub(crate) last_fence: Option<Fence>,
 }
 
 impl Fold {
@@ -39,10 +46,12 @@ impl Fold {
         Self {
             epoch: settings.epoch,
             auto_pass: settings.auto_pass,
+            mode: settings.mode,
             position: None,
             roster: Roster::default(),
             queue: Queue::default(),
-            lock: Lock::new(),
+            grants: Grants::default(),
+            last_fence: None,
         }
     }
 
@@ -55,14 +64,18 @@ impl Fold {
         let mut fold = Self::new(FoldSettings {
             epoch: snapshot.epoch,
             auto_pass: snapshot.auto_pass,
+            mode: snapshot.mode,
         });
         fold.position = snapshot.position;
-        fold.lock = snapshot.lock;
+        fold.last_fence = snapshot.last_fence;
+        for grant in &snapshot.grants {
+            fold.grants.insert(grant.clone());
+        }
         for peer in &snapshot.peers {
-            if let Some(ticket) = peer.ticket {
-                fold.queue.insert(ticket, peer.session);
+            if let (Some(ticket), Some(wants)) = (peer.ticket, &peer.wants) {
+                fold.queue.insert(ticket, peer.session, wants.clone());
             }
-            fold.roster.insert(*peer);
+            fold.roster.insert(peer.clone());
         }
         Ok(fold)
     }
@@ -73,9 +86,11 @@ impl Fold {
         FoldSnapshot {
             epoch: self.epoch,
             auto_pass: self.auto_pass,
+            mode: self.mode,
             position: self.position,
-            peers: self.roster.iter().copied().collect(),
-            lock: self.lock,
+            peers: self.roster.iter().cloned().collect(),
+            grants: self.grants.iter().cloned().collect(),
+            last_fence: self.last_fence,
         }
     }
 
@@ -84,7 +99,7 @@ impl Fold {
     /// Positions must grow from record to record, with gaps as they come; a record at or below the
     /// last position is ignored, with [`Change::OutOfOrder`] (a log that is replayed over a snapshot
     /// may repeat what the snapshot holds). At most one offer is made by one record, so its position
-    /// names it.
+    /// names it; if more could be made, the last change is [`Change::Unsettled`].
     pub fn apply(&mut self, position: u64, event: &Event, changes: &mut Vec<Change>) {
         if let Some(last) = self.position
             && position <= last
@@ -93,74 +108,92 @@ impl Fold {
             return;
         }
         self.position = Some(position);
-        self.step(event, changes);
-        self.settle(changes);
+        let mut step = Step::new(changes);
+        self.step(event, &mut step);
+        self.settle(&mut step);
+        self.close(step);
     }
 
-    fn step(&mut self, event: &Event, changes: &mut Vec<Change>) {
+    fn step(&mut self, event: &Event, step: &mut Step<'_>) {
         match *event {
-            Event::Joined {
+            Event::Joined { session, .. } => self.joined(session, event, step),
+            Event::Resumed {
                 session,
-                voice,
-                standing,
-            } => self.joined(session, voice, standing, changes),
-            Event::Resumed { session, fence } => self.resumed(session, fence, changes),
-            Event::Disconnected { session } => self.disconnected(session, changes),
-            Event::Done { session } => self.done(session, changes),
-            Event::Lost { session } => self.lost(session, changes),
-            Event::Back { session } => self.back(session, changes),
-            Event::Forgotten { session } => self.forgotten(session, changes),
-            Event::Acquire { session } => self.acquire(session, changes),
-            Event::Try { session } => self.try_now(session, changes),
-            Event::Cancel { session } => self.cancel(session, changes),
-            Event::Release { session, fence } => self.release(session, fence, changes),
-            Event::Claim { session, fence } => self.claim(session, fence, changes),
-            Event::Decline { session, fence } => self.decline(session, fence, changes),
-            Event::OfferExpired { session, fence } => {
-                if self.lock.offered() == Some((session, fence)) {
-                    self.end_offer(OfferEnd::Expired, changes);
-                }
-            }
-            Event::GraceOver { session, fence } => {
-                let suspect = LockState::Suspect { by: session, fence };
-                if self.lock.state == suspect {
-                    self.lock.due = Due::Overdue;
-                }
-            }
-            Event::RecoveryOver { session, fence } => {
-                let recovering = LockState::Recovering { by: session, fence };
-                if self.lock.state == recovering {
-                    self.lock.due = Due::Overdue;
-                }
-            }
-            Event::Restarted => self.restarted(changes),
+                ref fences,
+                rights,
+            } => self.resumed(session, fences, rights, step),
+            Event::Disconnected { session } => self.disconnected(session, step),
+            Event::Done { session } => self.done(session, step),
+            Event::Lost { session } => self.lost(session, step),
+            Event::Back { session } => self.back(session, step),
+            Event::Forgotten { session } => self.forgotten(session, step),
+            Event::Acquire { session, ref scope } => self.acquire(session, scope, step),
+            Event::Try { session, ref scope } => self.try_now(session, scope, step),
+            Event::Request { session, ref scope } => self.request(session, scope, step),
+            Event::TakeOver { session, ref scope } => self.take_over(session, scope, step),
+            Event::MoveHere { session, ref scope } => self.move_here(session, scope, step),
+            Event::Cancel { session } => self.cancel(session, step),
+            Event::Release { session, fence } => self.release(session, fence, step),
+            Event::Claim { session, fence } => self.claim(session, fence, step),
+            Event::Decline { session, fence } => self.decline(session, fence, step),
+            Event::Transfer { session, fence, to } => self.transfer(session, fence, to, step),
+            Event::Drained { session, fence } => self.drained(session, fence, step),
+            Event::OfferExpired { session, fence } => self.offer_expired(session, fence, step),
+            Event::GraceOver { session, fence } => self.grace_over(session, fence),
+            Event::RecoveryOver { session, fence } => self.recovery_over(session, fence),
+            Event::DrainOver { session, fence } => self.drain_over(session, fence, step),
+            Event::RequestOver { session, fence } => self.request_over(session, fence, step),
+            Event::IdleYield { session, fence } => self.idle_yield(session, fence, step),
+            Event::Settle => {}
+            Event::Restarted => self.restarted(step),
             Event::AutoPassSet(auto_pass) => {
                 self.auto_pass = auto_pass;
-                changes.push(Change::AutoPass(auto_pass));
+                step.say(Change::AutoPass(auto_pass));
+            }
+            Event::ModeSet(mode) => {
+                self.mode = mode;
+                step.say(Change::Mode(mode));
             }
         }
     }
 
-    /// The lock.
+    /// The locks that are offered, held or on their way out, oldest first; no two of them conflict.
+    pub fn grants(&self) -> impl DoubleEndedIterator<Item = &Grant> + '_ {
+        self.grants.iter()
+    }
+
+    /// The lock of this fence.
     #[must_use]
-    pub const fn lock(&self) -> &Lock {
-        &self.lock
+    pub fn grant(&self, fence: Fence) -> Option<&Grant> {
+        self.grants.get(fence)
     }
 
-    /// Whether this session may change the document now, in the mode `exclusive-when-held`. In the
-    /// mode `required` the caller refuses [`WriteRight::Free`] too; in `open` it does not ask.
+    /// What this session holds and may write under now.
+    pub fn holds(&self, session: SessionId) -> impl Iterator<Item = &Grant> + '_ {
+        self.grants.with(session).filter(|grant| grant.may_write())
+    }
+
+    /// Whether this session may change these root types of the document now, by the present
+    /// [`Mode`]. Refused whole if one of them is refused. Who touches no root may do so.
+    ///
+    /// Deeper paths of one root are exclusive against those who hold nothing there, and advisory
+    /// among those who do.
     #[must_use]
-    pub fn may_write(&self, session: SessionId) -> WriteRight {
-        self.lock.may_write(session)
+    pub fn may_write<'a>(
+        &self,
+        session: SessionId,
+        roots: impl IntoIterator<Item = &'a str>,
+    ) -> WriteRight {
+        self.grants.may_write(session, roots, self.mode)
     }
 
-    /// Those who wait, in the order of their tickets; the one that is being offered the lock still
-    /// among them.
-    pub fn queue(&self) -> impl DoubleEndedIterator<Item = SessionId> + '_ {
-        self.queue.iter().map(|(_, session)| session)
+    /// Those who wait and for what, in the order of their tickets; those being offered it still among
+    /// them.
+    pub fn queue(&self) -> impl DoubleEndedIterator<Item = (SessionId, &Scope)> + '_ {
+        self.queue.iter()
     }
 
-    /// How many wait before this session; `None` when it does not wait itself.
+    /// How many wait before this session, for whatever; `None` when it does not wait itself.
     #[must_use]
     pub fn place(&self, session: SessionId) -> Option<usize> {
         let ticket = self.roster.get(session)?.ticket?;
@@ -178,17 +211,22 @@ impl Fold {
         self.roster.get(session)
     }
 
-    /// Who would be offered the lock if its holder, or the one offered, went offline now.
-    #[must_use]
-    pub fn next_in_line(&self) -> Option<SessionId> {
-        let party = self.lock.party().map(|(session, _)| session);
-        self.next_but(party, Passing::Offline)
-    }
-
-    /// Whether the lock passes on by itself.
+    /// Whether locks pass on by themselves.
     #[must_use]
     pub const fn auto_pass(&self) -> AutoPass {
         self.auto_pass
+    }
+
+    /// What a lock means for writing.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The newest fence that was ever offered; every later one is larger.
+    #[must_use]
+    pub const fn last_fence(&self) -> Option<Fence> {
+        self.last_fence
     }
 
     /// Which life of the document.
@@ -209,7 +247,7 @@ impl Fold {
         self.roster.len()
     }
 
-    /// Whether the roster is empty: then the lock is free and nobody waits.
+    /// Whether the roster is empty: then nothing is locked and nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

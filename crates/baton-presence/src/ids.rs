@@ -43,6 +43,73 @@ impl fmt::Display for Fence {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket(pub u64);
 
+/// Which person a session belongs to, as far as sessions say so: equal keys, same user. What it is
+/// made from is the caller's business; it must not tell a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct UserKey(pub [u8; 16]);
+
+/// What a session may do beyond editing: a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "u8", into = "u8"))]
+pub struct Rights(u8);
+
+impl Rights {
+    /// Nothing more.
+    pub const NONE: Self = Self(0);
+    /// May take a lock away from its holder.
+    pub const TAKE_OVER: Self = Self(1);
+    /// May change the mode and decide what was parked. The caller checks it; nothing here does.
+    pub const MANAGE: Self = Self(2);
+    /// All of them.
+    pub const ALL: Self = Self(3);
+
+    /// Whether it has all of these.
+    #[must_use]
+    pub const fn contains(self, wanted: Self) -> bool {
+        self.0 & wanted.0 == wanted.0
+    }
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// As bits, to be stored.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// From stored bits; unknown ones mean nothing.
+impl From<u8> for Rights {
+    fn from(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+}
+
+impl From<Rights> for u8 {
+    fn from(rights: Rights) -> Self {
+        rights.0
+    }
+}
+
+/// What a lock means for writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Mode {
+    /// Locks are advisory: everybody writes everywhere.
+    Open,
+    /// What is locked only its holder writes; what is not, everybody.
+    #[default]
+    ExclusiveWhenHeld,
+    /// Only a holder writes.
+    Required,
+}
+
 /// What a session's client can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -1,131 +1,390 @@
-//! Owns how the lock moves from one session to the next: who is next, when it moves, what it costs
-//! the one who had it.
+//! Owns how locks move from one session to the next: who is next, when, what it costs who had it.
 //!
-//! It never reads an event; `fold.rs` and `asks.rs` do, and call in here. After every record
-//! [`Fold::settle`] holds: a free lock has no live waiter, and a lock whose holder's time is over has
-//! nobody who could take it.
+//! It never reads an event; the files of the steps do, and call in here. A step ends grants and names
+//! heirs; after it [`Fold::settle`] makes the one offer that a record can make, and says so if there
+//! could be more. When nothing is unsettled: no live waiter could be served, and no holder whose time
+//! is over could be replaced.
 
+use crate::roster::Missed;
 use crate::{
-    AutoPass, Change, Due, Fence, Fold, LockState, Loss, OfferEnd, Passing, Peer, Presence,
-    SessionId, Ticket,
+    AutoPass, Change, Due, Fence, Fold, Grant, GrantState, Loss, Mode, OfferEnd, Passing, Peer,
+    Presence, Scope, SessionId, Ticket,
 };
 
-impl Fold {
-    /// Offers what can be offered. Each record makes at most one offer: where a step has offered
-    /// already, the state is `Offered` and this does nothing.
-    pub(crate) fn settle(&mut self, changes: &mut Vec<Change>) {
-        if self.lock.state == LockState::Free {
-            if let Some(next) = self.next(Passing::ByTicket) {
-                self.offer(next, Passing::ByTicket, changes);
-            }
-        } else if self.overdue().is_some()
-            && let Some(next) = self.next(Passing::Offline)
-        {
-            self.take_for(next, changes);
+/// What one record has done so far.
+pub(crate) struct Step<'a> {
+    changes: &'a mut Vec<Change>,
+    /// What it offered, if it did: the position of the record can name one offer only.
+    offered: Option<Scope>,
+    /// The grants that it ended.
+    ended: Vec<(Fence, Scope)>,
+    /// What should go on to anybody who is here, since its holder went offline.
+    orphans: Vec<Scope>,
+    /// Who was to get what, and may if nothing is in the way any more.
+    heirs: Vec<(SessionId, Scope)>,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) const fn new(changes: &'a mut Vec<Change>) -> Self {
+        Self {
+            changes,
+            offered: None,
+            ended: Vec::new(),
+            orphans: Vec::new(),
+            heirs: Vec::new(),
         }
+    }
+
+    pub(crate) fn say(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    pub(crate) fn heir(&mut self, session: SessionId, scope: Scope) {
+        self.heirs.push((session, scope));
+    }
+
+    pub(crate) const fn has_offered(&self) -> bool {
+        self.offered.is_some()
+    }
+}
+
+/// The next thing that follows from the state by itself.
+enum Next {
+    /// Offer this to that one, ending what is overdue there.
+    Offer(SessionId, Scope, Passing),
+    /// End this overdue grant in favour of those who cannot hold one (the exception of S11).
+    GiveWay(Fence, Loss),
+}
+
+/// Whether nothing follows from the state by itself any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Yes,
+    NotYet,
+}
+
+impl Fold {
+    /// Offers what can be offered, once a record.
+    pub(crate) fn settle(&mut self, step: &mut Step<'_>) {
+        for (session, scope) in std::mem::take(&mut step.heirs) {
+            self.offer_to_heir(session, scope, step);
+        }
+        for scope in std::mem::take(&mut step.orphans) {
+            if step.offered.is_none()
+                && !self.is_wanted(&scope, None)
+                && self.way_is_free(&scope, None)
+                && let Some(next) = self.oldest_peer(&scope, None)
+            {
+                self.offer(next, scope, Passing::Offline, step);
+            }
+        }
+        if self.go_on_settling(step) == Settled::NotYet {
+            step.say(Change::Unsettled);
+        }
+    }
+
+    /// Does what follows from the state by itself, up to a second offer.
+    pub(crate) fn go_on_settling(&mut self, step: &mut Step<'_>) -> Settled {
+        while let Some(next) = self.next_step() {
+            match next {
+                Next::GiveWay(fence, why) => self.lose(fence, why, step),
+                Next::Offer(..) if step.has_offered() => return Settled::NotYet,
+                Next::Offer(to, scope, passing) => self.take_for(to, scope, passing, step),
+            }
+        }
+        Settled::Yes
+    }
+
+    /// Says which ended grants were followed by nothing.
+    #[expect(clippy::unused_self, reason = "it reads as the end of `apply`")]
+    pub(crate) fn close(&self, step: Step<'_>) {
+        let unsettled = step.changes.pop_if(|last| *last == Change::Unsettled);
+        for (fence, scope) in step.ended {
+            if step
+                .offered
+                .as_ref()
+                .is_none_or(|offered| !offered.conflicts(&scope))
+            {
+                step.changes.push(Change::Freed { fence });
+            }
+        }
+        step.changes.extend(unsettled);
+    }
+
+    /// The one that was named gets what it wants, if it can take it and this was the last thing in its
+    /// way; otherwise the wish is forgotten, and the queue decides.
+    fn offer_to_heir(&mut self, session: SessionId, scope: Scope, step: &mut Step<'_>) {
+        let able = self
+            .roster
+            .get(session)
+            .is_some_and(|peer| peer.presence == Presence::Live && peer.can_hold());
+        let kept = self.waits_for_other(session, &scope);
+        if able && !kept && !step.has_offered() && self.way_is_free(&scope, Some(session)) {
+            self.take_for(session, scope, Passing::ByTicket, step);
+        }
+    }
+
+    fn waits_for_other(&self, session: SessionId, scope: &Scope) -> bool {
+        self.wants(session)
+            .is_some_and(|wants| !scope.covers(wants))
+    }
+
+    pub(crate) fn wants(&self, session: SessionId) -> Option<&Scope> {
+        self.roster.get(session)?.wants.as_ref()
+    }
+
+    fn next_step(&self) -> Option<Next> {
+        if let Some((session, scope)) = self.next_by_ticket() {
+            let passing = if self.grants.in_conflict(scope).next().is_some() {
+                Passing::Offline
+            } else {
+                Passing::ByTicket
+            };
+            return Some(Next::Offer(session, scope.clone(), passing));
+        }
+        let mut give_way = None;
+        for grant in self.grants.iter() {
+            let Some(why) = self.overdue(grant) else {
+                continue;
+            };
+            if !self.is_wanted(&grant.scope, None)
+                && self.way_is_free(&grant.scope, None)
+                && let Some(next) = self.oldest_peer(&grant.scope, None)
+            {
+                return Some(Next::Offer(next, grant.scope.clone(), Passing::Offline));
+            }
+            give_way = give_way.or(Some((grant.fence, why)));
+        }
+        let (fence, why) = give_way?;
+        let exception = self.auto_pass == AutoPass::On
+            && self.mode == Mode::ExclusiveWhenHeld
+            && self.roster.has_live_stock_writer();
+        exception.then_some(Next::GiveWay(fence, why))
+    }
+
+    /// The oldest live ticket with nothing in its way: no grant, but such as are overdue; no older
+    /// live ticket; nobody who is to get something in conflict with it.
+    fn next_by_ticket(&self) -> Option<(SessionId, &Scope)> {
+        let mut ahead: Vec<&Scope> = Vec::new();
+        for (session, scope) in self.queue.iter() {
+            if !self
+                .roster
+                .get(session)
+                .is_some_and(|peer| peer.can_take(scope))
+            {
+                continue;
+            }
+            let overtakes = ahead.iter().any(|older| older.conflicts(scope));
+            if !overtakes && self.way_is_free(scope, Some(session)) {
+                return Some((session, scope));
+            }
+            if scope.is_whole() {
+                return None;
+            }
+            ahead.push(scope);
+        }
+        None
+    }
+
+    /// Whether no grant is in the way of this scope, but such as are overdue, and it is to go to
+    /// nobody else.
+    pub(crate) fn way_is_free(&self, scope: &Scope, asker: Option<SessionId>) -> bool {
+        self.in_the_way(scope, asker).is_none()
+    }
+
+    /// Whoever is in the way of this scope.
+    pub(crate) fn in_the_way(&self, scope: &Scope, asker: Option<SessionId>) -> Option<SessionId> {
+        self.grants.iter().find_map(|grant| {
+            if grant.scope.conflicts(scope) && self.overdue(grant).is_none() {
+                return Some(grant.party);
+            }
+            let (heir, wants) = grant.heir()?;
+            (Some(heir) != asker && wants.conflicts(scope)).then_some(heir)
+        })
+    }
+
+    /// A live ticket in conflict with this scope, but one of `but`'s.
+    pub(crate) fn waiter(&self, scope: &Scope, but: Option<SessionId>) -> Option<SessionId> {
+        let waits = |(session, wants): &(SessionId, &Scope)| {
+            Some(*session) != but
+                && wants.conflicts(scope)
+                && self
+                    .roster
+                    .get(*session)
+                    .is_some_and(|peer| peer.can_take(wants))
+        };
+        self.queue.iter().find(waits).map(|(session, _)| session)
+    }
+
+    fn is_wanted(&self, scope: &Scope, but: Option<SessionId>) -> bool {
+        self.waiter(scope, but).is_some()
+    }
+
+    /// Whether somebody live waits for this lock: then a request or an idle holder makes it drain.
+    #[must_use]
+    pub fn is_waited_for(&self, fence: Fence) -> bool {
+        self.grants
+            .get(fence)
+            .is_some_and(|grant| self.is_wanted(&grant.scope, Some(grant.party)))
+    }
+
+    /// The live writer that waits for nothing and has been in the document longest, if auto-pass is on.
+    fn oldest_peer(&self, scope: &Scope, but: Option<SessionId>) -> Option<SessionId> {
+        if self.auto_pass == AutoPass::Off {
+            return None;
+        }
+        let fits = |peer: &&Peer| {
+            Some(peer.session) != but && peer.ticket.is_none() && peer.can_take(scope)
+        };
+        self.roster
+            .holders_to_be()
+            .find(fits)
+            .map(|peer| peer.session)
+    }
+
+    /// Who would be offered something in place of this lock if its holder, or the one offered, went
+    /// offline now.
+    #[must_use]
+    pub fn next_in_line(&self, fence: Fence) -> Option<SessionId> {
+        let grant = self.grants.get(fence)?;
+        if let Some((heir, _)) = grant.heir() {
+            return Some(heir);
+        }
+        let party = Some(grant.party);
+        self.waiter(&grant.scope, party)
+            .or_else(|| self.oldest_peer(&grant.scope, party))
     }
 
     /// Why the holder could be replaced now, if it could.
-    pub(crate) fn overdue(&self) -> Option<Loss> {
-        let overdue = self.lock.due == Due::Overdue;
-        match self.lock.state {
-            LockState::Held { by, .. } => self
+    pub(crate) fn overdue(&self, grant: &Grant) -> Option<Loss> {
+        let overdue = grant.due == Due::Overdue;
+        match grant.state {
+            GrantState::Held => self
                 .roster
-                .get(by)
+                .get(grant.party)
                 .is_none_or(|peer| peer.presence != Presence::Live)
                 .then_some(Loss::Silent),
-            LockState::Suspect { .. } => overdue.then_some(Loss::GraceOver),
-            LockState::Recovering { .. } => overdue.then_some(Loss::RecoveryOver),
-            LockState::Free | LockState::Offered { .. } => None,
+            GrantState::Suspect => overdue.then_some(Loss::GraceOver),
+            GrantState::Recovering => overdue.then_some(Loss::RecoveryOver),
+            GrantState::Offered | GrantState::Draining { .. } => None,
         }
     }
 
-    /// Takes the lock from an overdue holder and offers it to `next`. Does nothing in other states.
-    pub(crate) fn take_for(&mut self, next: SessionId, changes: &mut Vec<Change>) {
-        if let (Some(why), Some((by, fence))) = (self.overdue(), self.lock.holder()) {
-            changes.push(Change::LockLost { by, fence, why });
-            self.offer(next, Passing::Offline, changes);
+    /// Takes what is overdue in this scope from those who have it, and offers the scope.
+    pub(crate) fn take_for(
+        &mut self,
+        to: SessionId,
+        scope: Scope,
+        passing: Passing,
+        step: &mut Step<'_>,
+    ) {
+        let overdue: Vec<_> = self
+            .grants
+            .in_conflict(&scope)
+            .filter_map(|grant| Some((grant.fence, self.overdue(grant)?)))
+            .collect();
+        for (fence, why) in overdue {
+            self.lose(fence, why, step);
         }
+        self.offer(to, scope, passing, step);
     }
 
-    /// Gives the lock, which its party has just given up or lost, to the next one or to nobody.
-    pub(crate) fn hand_on(&mut self, passing: Passing, changes: &mut Vec<Change>) {
-        match self.next(passing) {
-            Some(next) => self.offer(next, passing, changes),
-            None => {
-                self.lock.enter(LockState::Free);
-                changes.push(Change::Freed);
-            }
-        }
-    }
-
-    /// Ends the open offer. The ticket stays, unless the caller took it; who could have claimed and
-    /// did not is passed over, so that two of them are not offered the lock in turns for ever.
-    pub(crate) fn end_offer(&mut self, why: OfferEnd, changes: &mut Vec<Change>) {
-        let LockState::Offered { to, fence } = self.lock.state else {
-            return;
-        };
-        if why != OfferEnd::Unreachable
-            && let Some(peer) = self.roster.get_mut(to)
-        {
-            peer.passed_over = Some(fence);
-        }
-        changes.push(Change::OfferEnded { to, fence, why });
-        self.hand_on(self.lock.passing, changes);
-    }
-
-    /// The session holds the lock from here on, and waits no longer.
-    pub(crate) fn hold(&mut self, by: SessionId, fence: Fence) {
-        self.lock.hold(by, fence);
-        if let Some(peer) = self.roster.get_mut(by) {
-            peer.fence_seen = Some(fence);
-            peer.passed_over = None;
-            if let Some(ticket) = peer.ticket.take() {
-                self.queue.remove(ticket);
-            }
-        }
-    }
-
-    pub(crate) fn offer(&mut self, to: SessionId, passing: Passing, changes: &mut Vec<Change>) {
+    fn offer(&mut self, to: SessionId, scope: Scope, passing: Passing, step: &mut Step<'_>) {
         let fence = Fence {
             epoch: self.epoch,
             position: self.here(),
         };
-        self.lock.offer(to, fence, passing);
-        changes.push(Change::Offered { to, fence });
+        self.last_fence = Some(fence);
+        self.grants.insert(Grant {
+            scope: scope.clone(),
+            party: to,
+            fence,
+            state: GrantState::Offered,
+            due: Due::InTime,
+            passing,
+            requested_by: None,
+            heir_wants: None,
+        });
+        step.offered = Some(scope.clone());
+        step.say(Change::Offered { to, fence, scope });
     }
 
-    /// The next live peer: the oldest live ticket; when the holder went offline and auto-pass is on,
-    /// also the live one that has been in the document longest.
-    pub(crate) fn next(&self, passing: Passing) -> Option<SessionId> {
-        self.next_but(None, passing)
-    }
-
-    /// The next live peer that is not `but`.
-    pub(crate) fn next_but(&self, but: Option<SessionId>, passing: Passing) -> Option<SessionId> {
-        let fits = |peer: &Peer| but != Some(peer.session) && self.can_take(peer);
-        let by_ticket = self
-            .queue
-            .iter()
-            .map(|(_, session)| session)
-            .find(|session| self.roster.get(*session).is_some_and(fits));
-        if by_ticket.is_some() || passing == Passing::ByTicket || self.auto_pass == AutoPass::Off {
-            return by_ticket;
+    /// The holder loses this lock against its will.
+    pub(crate) fn lose(&mut self, fence: Fence, why: Loss, step: &mut Step<'_>) {
+        if let Some(grant) = self.end(fence, step) {
+            let (by, scope) = (grant.party, grant.scope);
+            step.say(Change::LockLost {
+                by,
+                fence,
+                scope,
+                why,
+            });
         }
-        self.roster
-            .holders_to_be()
-            .find(|peer| fits(peer))
-            .map(|peer| peer.session)
     }
 
-    /// Whether a lock may be offered to this peer now. An offer that it missed before somebody was
-    /// last granted the lock is forgiven: each grant begins a new round.
-    fn can_take(&self, peer: &Peer) -> bool {
-        peer.can_hold()
-            && peer.presence == Presence::Live
-            && peer
-                .passed_over
-                .is_none_or(|missed| self.lock.last_granted.is_some_and(|last| missed < last))
+    /// Of its own will.
+    pub(crate) fn give_back(&mut self, fence: Fence, step: &mut Step<'_>) {
+        if let Some(grant) = self.end(fence, step) {
+            let (by, scope) = (grant.party, grant.scope);
+            step.say(Change::Released { by, fence, scope });
+        }
+    }
+
+    /// Ends this grant; who was named as the next is remembered to the end of the step.
+    fn end(&mut self, fence: Fence, step: &mut Step<'_>) -> Option<Grant> {
+        let grant = self.grants.remove(fence)?;
+        step.ended.push((fence, grant.scope.clone()));
+        if let Some((heir, wants)) = grant.heir() {
+            step.heir(heir, wants.clone());
+        }
+        Some(grant)
+    }
+
+    /// What the holder of this lost by going offline goes on to anybody who is here.
+    pub(crate) fn orphan(step: &mut Step<'_>, scope: Scope) {
+        step.orphans.push(scope);
+    }
+
+    /// Ends an open offer. The ticket stays, unless the caller took it; who could have claimed and did
+    /// not is passed over, so that two of them are not offered the lock in turns for ever.
+    pub(crate) fn end_offer(&mut self, fence: Fence, why: OfferEnd, step: &mut Step<'_>) {
+        let Some(grant) = self.end(fence, step) else {
+            return;
+        };
+        let (to, scope) = (grant.party, grant.scope);
+        if !matches!(why, OfferEnd::Unreachable | OfferEnd::TakenOver) {
+            let scope = scope.clone();
+            self.roster.pass_over(to, Missed { fence, scope });
+        }
+        if grant.passing == Passing::Offline && why != OfferEnd::TakenOver {
+            step.orphans.push(scope.clone());
+        }
+        step.say(Change::OfferEnded {
+            to,
+            fence,
+            scope,
+            why,
+        });
+    }
+
+    /// The session holds this lock from here on, and waits no longer.
+    pub(crate) fn hold(&mut self, fence: Fence, step: &mut Step<'_>) {
+        let Some(grant) = self.grants.get_mut(fence) else {
+            return;
+        };
+        grant.enter(GrantState::Held);
+        let (by, scope) = (grant.party, grant.scope.clone());
+        self.roster.acted(by);
+        if let Some(peer) = self.roster.get_mut(by) {
+            peer.fence_seen = peer.fence_seen.max(Some(fence));
+        }
+        self.roster.new_round(fence, &scope);
+        if self
+            .drop_ticket(by, step)
+            .is_some_and(|wanted| !scope.covers(&wanted))
+        {
+            step.say(Change::Dequeued { session: by });
+        }
     }
 
     /// The ticket that a record at the present position takes.

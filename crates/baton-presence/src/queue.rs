@@ -1,20 +1,20 @@
-//! Owns the order of those who wait for the lock: one ticket a session, served oldest first.
+//! Owns the order of those who wait: one ticket a session, with what it asks for, oldest first.
 //!
 //! It never judges who is live; those who are not are skipped by the fold, and stay.
 
 use std::collections::BTreeMap;
 
-use crate::{SessionId, Ticket};
+use crate::{Scope, SessionId, Ticket};
 
 /// Tickets in order. A session's own ticket is kept with its peer, so that finding it costs no walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Queue {
-    waiting: BTreeMap<Ticket, SessionId>,
+    waiting: BTreeMap<Ticket, (SessionId, Scope)>,
 }
 
 impl Queue {
-    pub(crate) fn insert(&mut self, ticket: Ticket, session: SessionId) {
-        self.waiting.insert(ticket, session);
+    pub(crate) fn insert(&mut self, ticket: Ticket, session: SessionId, scope: Scope) {
+        self.waiting.insert(ticket, (session, scope));
     }
 
     pub(crate) fn remove(&mut self, ticket: Ticket) {
@@ -22,10 +22,10 @@ impl Queue {
     }
 
     /// Oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Ticket, SessionId)> + '_ {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (SessionId, &Scope)> + '_ {
         self.waiting
-            .iter()
-            .map(|(ticket, session)| (*ticket, *session))
+            .values()
+            .map(|(session, scope)| (*session, scope))
     }
 
     /// How many wait before this ticket.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{SessionId, Time, Timings, Voice};
+use crate::{Fence, SessionId, Time, Timings, Voice};
 
 /// How a session is doing, as far as it can be seen from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,17 +68,17 @@ pub(crate) struct Seat {
     floor: u64,
     /// The newest answer that may be confirmed; `newest_answer` while nothing is held back.
     confirmed: u64,
-    confirming: Confirming,
+    /// The fences that the fold has taken from it, or told it to leave, and of which it may not have
+    /// heard yet. Each confirmation prolongs a client's belief in all that it thinks it has.
+    untold: Vec<Fence>,
+    /// When its user did something last, as far as its answers say.
+    pub(crate) last_input: Time,
+    /// How often the time after which it is lost was lengthened, because many were silent at once.
+    pub(crate) stretched: u32,
 }
 
-/// Whether the client may be told that its answers counted. Each such word prolongs its belief that
-/// it holds the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Confirming {
-    Answers,
-    /// The fold has taken the lock from it, and it may not have heard so yet.
-    Nothing,
-}
+/// The most that the time after which somebody is lost is lengthened by: to three times.
+pub(crate) const MAX_STRETCHED: u32 = 2;
 
 impl Seat {
     pub(crate) fn away(session: SessionId, now: Time) -> Self {
@@ -98,7 +98,9 @@ impl Seat {
             newest_answer: 0,
             floor: 0,
             confirmed: 0,
-            confirming: Confirming::Answers,
+            untold: Vec::new(),
+            last_input: now,
+            stretched: 0,
         }
     }
 
@@ -112,6 +114,8 @@ impl Seat {
         self.last_answer = now;
         self.last_beat = None;
         self.unanswered_since = None;
+        self.last_input = now;
+        self.stretched = 0;
         self.floor = self.newest_beat.max(now.micros().saturating_sub(1));
         self.newest_beat = self.floor;
         self.newest_answer = self.floor;
@@ -136,11 +140,23 @@ impl Seat {
         !matches!(self.link, Link::Away(_))
     }
 
+    /// Whether it is silent and not given up: a sign, if many are so, that it is not their fault.
+    pub(crate) fn is_shaky(&self) -> bool {
+        self.is_here() && self.shown == Health::Shaky
+    }
+
     pub(crate) fn heard(&mut self, now: Time) {
         self.last_heard = self.last_heard.max(now);
     }
 
-    pub(crate) fn answered(&mut self, beat: u64, now: Time, timings: &Timings) -> Answer {
+    /// `idle`: how long its user had done nothing when it answered.
+    pub(crate) fn answered(
+        &mut self,
+        beat: u64,
+        idle: Duration,
+        now: Time,
+        timings: &Timings,
+    ) -> Answer {
         self.heard(now);
         let age = now.micros().saturating_sub(beat);
         let in_time = u128::from(age) <= timings.answer_within.as_micros();
@@ -148,7 +164,8 @@ impl Seat {
             return Answer::Stale;
         }
         self.newest_answer = beat;
-        self.confirm(self.confirming);
+        self.last_input = self.last_input.max(Time(now.0.saturating_sub(idle)));
+        self.confirm();
         self.editor_spoke(now);
         Answer::Counts
     }
@@ -159,9 +176,21 @@ impl Seat {
         self.unanswered_since = None;
     }
 
-    pub(crate) fn confirm(&mut self, confirming: Confirming) {
-        self.confirming = confirming;
-        if confirming == Confirming::Answers {
+    /// It has lost this, or is to leave it, and has not heard so yet.
+    pub(crate) fn lost(&mut self, fence: Fence) {
+        if !self.untold.contains(&fence) {
+            self.untold.push(fence);
+        }
+    }
+
+    /// It knows now, or has this again.
+    pub(crate) fn told(&mut self, fence: Fence) {
+        self.untold.retain(|untold| *untold != fence);
+        self.confirm();
+    }
+
+    fn confirm(&mut self) {
+        if self.untold.is_empty() {
             self.confirmed = self.newest_answer;
         }
     }
@@ -215,11 +244,16 @@ impl Seat {
         }
     }
 
+    /// After how long a silence it is lost.
+    const fn patience(&self, timings: &Timings) -> Duration {
+        timings.offline_after.saturating_mul(1 + self.stretched)
+    }
+
     /// When the connection, if nothing comes, is shaky and offline.
     fn connection_limits(&self, timings: &Timings) -> (Time, Time) {
         (
             self.last_heard + timings.shaky_after,
-            self.last_heard + timings.offline_after,
+            self.last_heard + self.patience(timings),
         )
     }
 
@@ -235,7 +269,7 @@ impl Seat {
         let patience = timings.shaky_after.saturating_sub(timings.beat_every_idle);
         Some((
             (self.last_answer + timings.shaky_after).max(asked + patience),
-            (self.last_answer + timings.offline_after).max(asked + timings.answer_within),
+            (self.last_answer + self.patience(timings)).max(asked + timings.answer_within),
         ))
     }
 
@@ -274,6 +308,7 @@ impl Seat {
         self.last_heard = push(self.last_heard).max(self.last_heard);
         self.last_answer = push(self.last_answer).max(self.last_answer);
         self.unanswered_since = self.unanswered_since.map(push);
+        self.last_input = push(self.last_input).max(self.last_input);
         if let Link::Away(since) = self.link {
             self.link = Link::Away(push(since));
         }
@@ -322,7 +357,10 @@ mod tests {
         let timings = Timings::default();
         let mut seat = attached(Cadence::Hot, &timings);
         let first = seat.take_beat(at(0), &timings).expect("a beat is due");
-        assert_eq!(seat.answered(first, at(100), &timings), Answer::Counts);
+        assert_eq!(
+            seat.answered(first, Duration::ZERO, at(100), &timings),
+            Answer::Counts
+        );
         for beat in 1..6 {
             assert!(seat.take_beat(at(beat * 2_000), &timings).is_some());
             seat.heard(at(beat * 2_000));

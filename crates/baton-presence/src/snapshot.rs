@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{AutoPass, Due, Fence, Lock, LockState, Peer, Presence, SessionId};
+use crate::{AutoPass, Due, Fence, Grant, GrantState, Mode, Peer, Presence, SessionId};
 
 /// Everything that a [`crate::Fold`] knows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,14 +13,18 @@ use crate::{AutoPass, Due, Fence, Lock, LockState, Peer, Presence, SessionId};
 pub struct FoldSnapshot {
     /// Which life of the document.
     pub epoch: u32,
-    /// Whether the lock passes on by itself.
+    /// Whether locks pass on by themselves.
     pub auto_pass: AutoPass,
+    /// What a lock means for writing.
+    pub mode: Mode,
     /// The position of the last record that is contained.
     pub position: Option<u64>,
     /// The roster and the queue, ascending by session.
     pub peers: Vec<Peer>,
-    /// The lock.
-    pub lock: Lock,
+    /// The locks, ascending by fence.
+    pub grants: Vec<Grant>,
+    /// The newest fence that was ever offered; every later one is larger.
+    pub last_fence: Option<Fence>,
 }
 
 impl FoldSnapshot {
@@ -38,14 +42,12 @@ impl FoldSnapshot {
                 wanted: epoch,
             });
         }
-        let mut lock = self.lock;
-        lock.enter(LockState::Free);
         Ok(Self {
             epoch,
-            auto_pass: self.auto_pass,
             position: None,
             peers: Vec::new(),
-            lock,
+            grants: Vec::new(),
+            ..self
         })
     }
 
@@ -62,30 +64,39 @@ impl FoldSnapshot {
         if let Some(pair) = tickets.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(SnapshotError::TicketTwice(pair[0].0));
         }
-        if self.lock.due == Due::Overdue
-            && !matches!(
-                self.lock.state,
-                LockState::Suspect { .. } | LockState::Recovering { .. }
-            )
-        {
+        let half = |peer: &&Peer| peer.ticket.is_some() != peer.wants.is_some();
+        if let Some(peer) = self.peers.iter().find(half) {
+            return Err(SnapshotError::TicketForNothing(peer.session));
+        }
+        if !self.grants.is_sorted_by(|one, next| one.fence < next.fence) {
+            return Err(SnapshotError::GrantsOutOfOrder);
+        }
+        for (index, grant) in self.grants.iter().enumerate() {
+            self.check_grant(grant)?;
+            let older = &self.grants[..index];
+            if let Some(other) = older.iter().find(|one| one.scope.conflicts(&grant.scope)) {
+                return Err(SnapshotError::GrantsConflict(other.fence, grant.fence));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_grant(&self, grant: &Grant) -> Result<(), SnapshotError> {
+        let party = grant.party;
+        let waits_for_it = matches!(grant.state, GrantState::Suspect | GrantState::Recovering);
+        if grant.due == Due::Overdue && !waits_for_it {
             return Err(SnapshotError::NothingOverdue);
         }
-        let Some((party, fence)) = self.lock.party() else {
-            return Ok(());
-        };
         let away = match self.peers.iter().find(|peer| peer.session == party) {
             Some(peer) if peer.can_hold() => peer.presence == Presence::Away,
             _ => return Err(SnapshotError::HolderUnknown(party)),
         };
-        let waits_for_it = matches!(
-            self.lock.state,
-            LockState::Suspect { .. } | LockState::Recovering { .. }
-        );
-        if away != waits_for_it {
+        let draining = matches!(grant.state, GrantState::Draining { .. });
+        if away != waits_for_it && !draining {
             return Err(SnapshotError::HolderElsewhere(party));
         }
-        if self.lock.last_fence != Some(fence) {
-            return Err(SnapshotError::FenceNotNewest(fence));
+        if self.last_fence.is_none_or(|last| last < grant.fence) {
+            return Err(SnapshotError::FenceTooNew(grant.fence));
         }
         Ok(())
     }
@@ -97,15 +108,21 @@ impl FoldSnapshot {
 pub enum SnapshotError {
     /// The peers are not strictly ascending by session.
     PeersOutOfOrder,
+    /// The grants are not strictly ascending by fence.
+    GrantsOutOfOrder,
+    /// Two grants cover the same place.
+    GrantsConflict(Fence, Fence),
     /// Two peers have the same ticket.
     TicketTwice(u64),
+    /// A peer has a ticket for nothing, or wants something without a ticket.
+    TicketForNothing(SessionId),
     /// The holder, or the one offered, is not in the roster or cannot hold a lock.
     HolderUnknown(SessionId),
-    /// The lock waits for a holder that is here, or does not wait for one that is away.
+    /// A lock waits for a holder that is here, or does not wait for one that is away.
     HolderElsewhere(SessionId),
-    /// The lock's fence is not the newest one.
-    FenceNotNewest(Fence),
-    /// The lock is marked as overdue in a state that has no end.
+    /// A lock's fence is newer than the newest one.
+    FenceTooNew(Fence),
+    /// A lock is marked as overdue in a state that has no end.
     NothingOverdue,
     /// A new life must have a larger epoch (the caller's mistake).
     EpochNotLarger {
@@ -120,26 +137,34 @@ impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeersOutOfOrder => write!(f, "snapshot: its peers are not ascending by session"),
+            Self::GrantsOutOfOrder => write!(f, "snapshot: its locks are not ascending by fence"),
+            Self::GrantsConflict(one, other) => write!(
+                f,
+                "snapshot: the locks {one} and {other} cover the same place"
+            ),
             Self::TicketTwice(ticket) => {
                 write!(f, "snapshot: two peers have the ticket {ticket}")
             }
+            Self::TicketForNothing(session) => {
+                write!(
+                    f,
+                    "snapshot: {session} waits for nothing, or without a ticket"
+                )
+            }
             Self::HolderUnknown(session) => write!(
                 f,
-                "snapshot: the lock is with {session}, which is not a peer that can hold it"
+                "snapshot: a lock is with {session}, which is not a peer that can hold it"
             ),
             Self::HolderElsewhere(session) => write!(
                 f,
-                "snapshot: the state of the lock contradicts where its party {session} is"
+                "snapshot: the state of a lock contradicts where its party {session} is"
             ),
-            Self::FenceNotNewest(fence) => write!(
+            Self::FenceTooNew(fence) => write!(
                 f,
-                "snapshot: the lock has the fence {fence}, which is not its newest"
+                "snapshot: a lock has the fence {fence}, which is newer than the newest"
             ),
             Self::NothingOverdue => {
-                write!(
-                    f,
-                    "snapshot: the lock is overdue in a state that has no end"
-                )
+                write!(f, "snapshot: a lock is overdue in a state that has no end")
             }
             Self::EpochNotLarger { snapshot, wanted } => write!(
                 f,

@@ -68,6 +68,17 @@ pub struct Timings {
     pub ticket_life: Duration,
     /// After a server's start, the holder of before has this long to resume. 10 s.
     pub recovery: Duration,
+    /// A holder that was told to stop has this long to send what it has. 3 s.
+    pub drain: Duration,
+    /// A holder that was asked for its lock has this long before it must give it. 30 s.
+    pub request: Duration,
+    /// A holder without input for this long gives its lock to those who wait. 90 s.
+    pub idle_yield: Duration,
+    /// It is warned this long before. 15 s.
+    pub idle_warning: Duration,
+    /// After a take-over, nobody else takes anything over in the same document for this long. 60 s;
+    /// may be 0.
+    pub take_over_cooldown: Duration,
     /// Told to clients: stop editing this long, on your own clock, after you sent the last answer
     /// that the server confirmed. 7 s.
     pub client_stop: Duration,
@@ -86,6 +97,11 @@ impl Default for Timings {
             grace: Duration::from_secs(5),
             ticket_life: Duration::from_secs(30),
             recovery: Duration::from_secs(10),
+            drain: Duration::from_secs(3),
+            request: Duration::from_secs(30),
+            idle_yield: Duration::from_secs(90),
+            idle_warning: Duration::from_secs(15),
+            take_over_cooldown: Duration::from_secs(60),
             client_stop: Duration::from_secs(7),
         }
     }
@@ -98,16 +114,42 @@ const CLOCK_RATIO: (u32, u32) = (7, 5);
 const MAX_GRACE: Duration = Duration::from_secs(60);
 
 impl Timings {
-    /// The defaults with a grace as long as the offline time: whatever way a holder disappears, its
-    /// client has stopped editing before anybody else is offered the lock (S5). With the shorter
-    /// default grace a client that does not notice its lost connection may believe for some seconds
-    /// more that it holds the lock; the fence refuses what it writes then.
+    /// The defaults with a grace and a drain as long as the offline time: whatever way a holder
+    /// disappears, its client has stopped editing before anybody else is offered the lock (S5). With
+    /// the shorter defaults a client that does not notice its lost connection may believe for some
+    /// seconds more that it holds the lock; the fence refuses what it writes then. (Somebody who
+    /// *takes over* from a holder whose connection is gone does not wait for that, in any profile.)
     #[must_use]
     pub fn strict() -> Self {
         let timings = Self::default();
         Self {
             grace: timings.offline_after,
+            drain: timings.offline_after,
             ..timings
+        }
+    }
+
+    /// About a fifth of the defaults, without a grace: for a local network, where messages take
+    /// milliseconds, and for tests.
+    #[must_use]
+    pub const fn fast() -> Self {
+        Self {
+            ping_every: Duration::from_secs(1),
+            shaky_after: Duration::from_millis(1_200),
+            offline_after: Duration::from_secs(2),
+            beat_every: Duration::from_millis(400),
+            beat_every_idle: Duration::from_secs(1),
+            answer_within: Duration::from_secs(1),
+            offer: Duration::from_millis(400),
+            grace: Duration::ZERO,
+            ticket_life: Duration::from_secs(6),
+            recovery: Duration::from_secs(2),
+            drain: Duration::from_millis(600),
+            request: Duration::from_secs(6),
+            idle_yield: Duration::from_secs(18),
+            idle_warning: Duration::from_secs(3),
+            take_over_cooldown: Duration::from_secs(12),
+            client_stop: Duration::from_millis(1_400),
         }
     }
 
@@ -125,12 +167,40 @@ impl Timings {
             ("offer", self.offer),
             ("ticket_life", self.ticket_life),
             ("recovery", self.recovery),
+            ("drain", self.drain),
+            ("request", self.request),
             ("client_stop", self.client_stop),
         ] {
             less("zero", zero, name, value, "make it longer than zero")?;
         }
         self.validate_silence()?;
+        self.validate_handoff()?;
         self.validate_lease()
+    }
+
+    /// Nobody may be called idle whose input was not heard of, and a warning must be one.
+    fn validate_handoff(&self) -> Result<(), TimingsError> {
+        less(
+            "beat_every",
+            self.beat_every,
+            "idle_warning",
+            self.idle_warning,
+            "leave who is warned the time to show that it is there",
+        )?;
+        less(
+            "idle_warning",
+            self.idle_warning,
+            "idle_yield",
+            self.idle_yield,
+            "warn later, or yield later",
+        )?;
+        at_most(
+            "drain",
+            self.drain,
+            "request",
+            self.request,
+            "a request is not over before its drain could be",
+        )
     }
 
     /// Nobody may be called silent who was not asked in time.

@@ -5,16 +5,20 @@
 
 use std::time::Duration;
 
-use crate::seat::{Health, Link, Seat};
-use crate::watch::{LOCK, Proposal, Timer, Watch};
-use crate::{Due, Event, Fold, LockState, Presence, SessionId, Time};
+use crate::seat::{Health, Link, MAX_STRETCHED, Seat};
+use crate::timers::LOCKS;
+use crate::watch::{Proposal, Watch};
+use crate::{Event, Fold, Presence, SessionId, Time, Timings};
 
 /// A call of [`Watch::handle_timeout`] that comes later than this after its deadline tells that the
 /// server itself slept.
 const LATE: Duration = Duration::from_secs(1);
 
 /// A proposal that the fold has not followed is made again after this long.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
+
+/// A watch with fewer connections than this tells nothing from how many of them are silent.
+const CROWD: usize = 5;
 
 impl Watch {
     /// Says what is due at `now`. An early call says nothing.
@@ -31,59 +35,39 @@ impl Watch {
             }
         }
         while let Some(key) = self.deadlines.pop_due(now) {
-            if key == LOCK {
-                self.visit_lock(now, fold, out);
+            if key == LOCKS {
+                self.visit_locks(now, fold, out);
             } else {
                 self.visit(key - 1, now, fold, out);
             }
         }
     }
 
-    fn visit_lock(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
-        let Some(Timer { state, at, .. }) = self.timer else {
-            return;
-        };
-        let lock = fold.lock();
-        if lock.state() != state || lock.due == Due::Overdue {
-            self.timer = None;
-            return;
-        }
-        if now < at {
-            self.deadlines.arm(LOCK, at);
-            return;
-        }
-        let event = match state {
-            LockState::Offered { to: session, fence } => Event::OfferExpired { session, fence },
-            LockState::Suspect { by: session, fence } => Event::GraceOver { session, fence },
-            LockState::Recovering { by: session, fence } => Event::RecoveryOver { session, fence },
-            LockState::Free | LockState::Held { .. } => return,
-        };
-        out.push(Proposal::Record(event));
-        self.deadlines.arm(LOCK, now + AGAIN);
+    fn visit_locks(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+        self.timers
+            .visit(now, fold, &self.seats, &self.timings, out);
+        self.arm_locks(fold, now);
+    }
+
+    /// Whether so many are silent at once, a fifth and more than one of those who are here, that it is
+    /// rather the server's fault than theirs. Those who were given up before do not count: tabs may
+    /// lie frozen for days.
+    const fn many_are_silent(&self) -> bool {
+        self.here >= CROWD && self.shaky >= 2 && self.shaky * 5 >= self.here
     }
 
     fn visit(&mut self, place: u32, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
-        let Some(seat) = self.seats.at_mut(place) else {
+        let many = self.many_are_silent();
+        let mut away = None;
+        self.change(place, |seat, timings| {
+            away = look(seat, many, now, timings, fold, out);
+        });
+        let Some(seat) = self.seats.at(place) else {
             return;
         };
-        let session = seat.session;
-        if let Link::Away(since) = seat.link {
-            self.visit_away(session, since, now, fold, out);
+        if let Some(since) = away {
+            self.visit_away(seat.session, since, now, fold, out);
             return;
-        }
-        if seat.take_ping(now, &self.timings) {
-            out.push(Proposal::Ping { session });
-        }
-        if let Some(n) = seat.take_beat(now, &self.timings) {
-            out.push(Proposal::Beat { session, n });
-        }
-        let health = seat.judge(now, &self.timings);
-        if health == Health::Offline || seat.shown != health {
-            say(seat, health, fold, out);
-        }
-        if seat.link == Link::Here && seat.is_dead(now, &self.timings) {
-            seat.link = Link::Condemned;
-            out.push(Proposal::Dead { session });
         }
         let look = seat.next_look(now, &self.timings);
         self.deadlines.arm(place + 1, look);
@@ -112,7 +96,7 @@ impl Watch {
         let over = since + self.timings.ticket_life;
         let again = if now < over {
             over
-        } else if fold.lock().party().is_some_and(|(who, _)| who == session) {
+        } else if fold.grants().any(|grant| grant.party == session) {
             now + self.timings.ticket_life
         } else {
             out.push(Proposal::Record(Event::Forgotten { session }));
@@ -125,10 +109,49 @@ impl Watch {
         for seat in self.seats.iter_mut() {
             seat.forgive(late, now);
         }
-        if let Some(timer) = &mut self.timer {
-            timer.at = (timer.at + late).min(now + timer.lasts);
-        }
+        self.timers.forgive(late, now);
     }
+}
+
+/// Looks at one session. Since when it has no connection, if it has none.
+fn look(
+    seat: &mut Seat,
+    many_are_silent: bool,
+    now: Time,
+    timings: &Timings,
+    fold: &Fold,
+    out: &mut Vec<Proposal>,
+) -> Option<Time> {
+    let session = seat.session;
+    if let Link::Away(since) = seat.link {
+        return Some(since);
+    }
+    if seat.take_ping(now, timings) {
+        out.push(Proposal::Ping { session });
+    }
+    if let Some(n) = seat.take_beat(now, timings) {
+        out.push(Proposal::Beat { session, n });
+    }
+    let mut health = seat.judge(now, timings);
+    while health == Health::Offline
+        && seat.shown == Health::Shaky
+        && many_are_silent
+        && seat.stretched < MAX_STRETCHED
+    {
+        seat.stretched += 1;
+        health = seat.judge(now, timings);
+    }
+    if health == Health::Online {
+        seat.stretched = 0;
+    }
+    if health == Health::Offline || seat.shown != health {
+        say(seat, health, fold, out);
+    }
+    if seat.link == Link::Here && seat.is_dead(now, timings) {
+        seat.link = Link::Condemned;
+        out.push(Proposal::Dead { session });
+    }
+    None
 }
 
 /// Says what is new about a session that is here.

@@ -10,15 +10,15 @@
 use std::time::Duration;
 
 use crate::deadlines::Deadlines;
-use crate::seat::{Answer, Cadence, Confirming, Health, Link, Seat};
+use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
+use crate::timers::{LOCKS, Phase, Timers};
 use crate::{
-    Change, Due, Event, Fence, Fold, LockState, Presence, Refusal, SessionId, Time, Timings,
-    TimingsError, Voice,
+    Change, Event, Fence, Fold, Presence, Refusal, SessionId, Time, Timings, TimingsError, Voice,
 };
 
 /// What the watch wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Proposal {
     /// Append this as a record and apply it.
     Record(Event),
@@ -42,6 +42,15 @@ pub enum Proposal {
         /// `Online` or `Shaky`.
         health: Health,
     },
+    /// Tell the holder that it will have to give this lock up unless its user does something.
+    IdleWarning {
+        /// The holder.
+        session: SessionId,
+        /// The fence of its grant.
+        fence: Fence,
+        /// How long it has left.
+        left: Duration,
+    },
     /// Nothing at all came on its connection for the offline time: close it, then report
     /// [`Watch::detached`] and [`Event::Disconnected`]. Said once a connection.
     Dead {
@@ -63,28 +72,22 @@ pub struct WatchLoad {
     pub deadline_capacity: usize,
 }
 
-/// The lock's key among the deadlines; a seat's key is its place plus one.
-pub(crate) const LOCK: u32 = 0;
-
-/// The state of the lock that must end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timer {
-    pub(crate) state: LockState,
-    pub(crate) at: Time,
-    /// Its whole time.
-    pub(crate) lasts: Duration,
-}
-
 /// The timed half of presence: heartbeats and time in, proposals out.
 #[derive(Debug, Clone)]
 pub struct Watch {
     pub(crate) timings: Timings,
     pub(crate) seats: Seats,
     pub(crate) deadlines: Deadlines,
-    /// The state of the lock that must end, and when.
-    pub(crate) timer: Option<Timer>,
-    /// Who is beaten often: the lock's party and the next in line.
-    hot: [Option<SessionId>; 2],
+    /// What of the locks must end, and when.
+    pub(crate) timers: Timers,
+    /// Who is beaten often: the parties of the locks and those next in line, ascending.
+    hot: Vec<SessionId>,
+    /// How many have a connection here.
+    pub(crate) here: usize,
+    /// How many of those are shaky.
+    pub(crate) shaky: usize,
+    /// By whom something was taken over last, and when.
+    taken_over: Option<(SessionId, Time)>,
 }
 
 impl Watch {
@@ -95,13 +98,16 @@ impl Watch {
     pub fn new(timings: Timings) -> Result<Self, TimingsError> {
         timings.validate()?;
         let mut deadlines = Deadlines::default();
-        deadlines.make_room(LOCK);
+        deadlines.make_room(LOCKS);
         Ok(Self {
             timings,
             seats: Seats::default(),
             deadlines,
-            timer: None,
-            hot: [None; 2],
+            timers: Timers::default(),
+            hot: Vec::new(),
+            here: 0,
+            shaky: 0,
+            taken_over: None,
         })
     }
 
@@ -114,17 +120,30 @@ impl Watch {
     /// The session has a connection here (its first, a new one, or one instead of an older one).
     pub fn attached(&mut self, session: SessionId, voice: Voice, now: Time) {
         let place = self.seats.seat_of(session, || Seat::away(session, now));
-        let cadence = if self.hot.contains(&Some(session)) {
+        let cadence = if self.hot.binary_search(&session).is_ok() {
             Cadence::Hot
         } else {
             Cadence::Idle
         };
         let key = place + 1;
         self.deadlines.make_room(key);
-        if let Some(seat) = self.seats.at_mut(place) {
-            seat.attach(voice, cadence, now, &self.timings);
+        self.change(place, |seat, timings| {
+            seat.attach(voice, cadence, now, timings);
+        });
+        if let Some(seat) = self.seats.at(place) {
             let look = seat.next_look(now, &self.timings);
             self.deadlines.arm(key, look);
+        }
+    }
+
+    /// Changes where a seat is or how it is shown, and keeps count of that.
+    pub(crate) fn change(&mut self, place: u32, change: impl FnOnce(&mut Seat, &Timings)) {
+        if let Some(seat) = self.seats.at_mut(place) {
+            self.here -= usize::from(seat.is_here());
+            self.shaky -= usize::from(seat.is_shaky());
+            change(seat, &self.timings);
+            self.here += usize::from(seat.is_here());
+            self.shaky += usize::from(seat.is_shaky());
         }
     }
 
@@ -135,7 +154,9 @@ impl Watch {
 
     /// The session is gone; nothing more will be said of it.
     pub fn removed(&mut self, session: SessionId) {
-        if let Some(place) = self.seats.remove(session) {
+        if let Some(place) = self.seats.place(session) {
+            self.change(place, |seat, _| seat.link = Link::Away(Time::ZERO));
+            self.seats.remove(session);
             self.deadlines.disarm(place + 1);
         }
     }
@@ -156,8 +177,9 @@ impl Watch {
         }
     }
 
-    /// The session's editor answered the beat of that number. Counts as heard, too.
-    pub fn answered(&mut self, session: SessionId, beat: u64, now: Time) -> Answer {
+    /// The session's editor answered the beat of that number, and its user had done nothing for
+    /// `idle` then. Counts as heard, too. Constant time and no allocation, as [`Watch::heard`].
+    pub fn answered(&mut self, session: SessionId, beat: u64, idle: Duration, now: Time) -> Answer {
         let Some(place) = self.seats.place(session) else {
             return Answer::Stale;
         };
@@ -167,7 +189,7 @@ impl Watch {
         if !seat.is_here() {
             return Answer::Stale;
         }
-        let answer = seat.answered(beat, now, &self.timings);
+        let answer = seat.answered(beat, idle, now, &self.timings);
         if seat.shown != Health::Online && seat.shown != seat.judge(now, &self.timings) {
             self.deadlines.arm(place + 1, now);
         }
@@ -178,13 +200,39 @@ impl Watch {
     /// have counted. Its own stop ([`Timings::client_stop`]) counts from its sending of that answer,
     /// or of the claim, or of the hello of a resume, that gave it the lock.
     ///
-    /// It stands still from the moment at which the fold took the lock from this session, or refused
-    /// its fence, until the fold gives it the lock again: the word of the loss waits for its record to
-    /// be durable, and a confirmation that overtook it would let the loser go on while the next one
-    /// begins.
+    /// It stands still from the moment at which the fold took a lock from this session, refused its
+    /// fence or let it drain, until the caller says [`Watch::told`]: the word of the loss waits for
+    /// its record to be durable, and a confirmation that overtook it would let the loser go on while
+    /// the next one begins.
     #[must_use]
     pub fn confirmed(&self, session: SessionId) -> Option<u64> {
         self.seats.get(session)?.confirmed()
+    }
+
+    /// The word that this fence is lost to the session, or refused, or to be left (`LockLost`,
+    /// `Refused` for a stale fence, `Draining`) is durable, and went out on its connection, if it has
+    /// one. From here on its answers may be confirmed again, *behind* that word on the same
+    /// connection, for whatever else it holds.
+    pub fn told(&mut self, session: SessionId, fence: Fence) {
+        if let Some(place) = self.seats.place(session)
+            && let Some(seat) = self.seats.at_mut(place)
+        {
+            seat.told(fence);
+        }
+    }
+
+    /// Whether this session may take something over now, as far as the cooldown goes: who took over
+    /// last may at once.
+    ///
+    /// # Errors
+    /// How long it has to wait yet.
+    pub fn take_over_ready(&self, session: SessionId, now: Time) -> Result<(), Duration> {
+        let Some((by, at)) = self.taken_over.filter(|(by, _)| *by != session) else {
+            return Ok(());
+        };
+        debug_assert_ne!(by, session);
+        let left = (at + self.timings.take_over_cooldown).since(now);
+        if left.is_zero() { Ok(()) } else { Err(left) }
     }
 
     /// How the session is doing at `now`; offline when it has no connection here.
@@ -207,19 +255,27 @@ impl Watch {
                 }
                 Change::Lost { session } => self.called_lost(session, now),
                 // Their time begins again, even if the fold was in the same state before.
-                Change::Suspected { .. } | Change::Recovering { .. } => self.timer = None,
-                Change::Granted { to, fence } => self.granted(to, fence, now),
-                Change::Resumed { by, .. } => self.confirm(by, Confirming::Answers),
-                Change::LockLost { by, .. } => self.confirm(by, Confirming::Nothing),
+                Change::Suspected { fence, .. } | Change::Recovering { fence, .. } => {
+                    self.timers.restart(fence);
+                }
+                Change::Requested { fence, .. } | Change::RequestVoid { fence, .. } => {
+                    self.timers.restart_request(fence);
+                }
+                Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
+                Change::Granted { to, fence, .. } => self.granted(to, fence, now),
+                Change::Resumed { by, fence, .. } => self.told(by, fence),
+                Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
+                    self.untold(by, fence);
+                }
                 Change::Refused {
                     session,
-                    why: Refusal::StaleFence { .. },
-                } => self.confirm(session, Confirming::Nothing),
+                    why: Refusal::StaleFence { named, .. },
+                } => self.untold(session, named),
                 Change::Restarted => self.adopt(fold, now),
                 _ => {}
             }
         }
-        self.time_lock(fold, now);
+        self.time_locks(fold, now);
         self.beat_by(fold, now);
     }
 
@@ -230,8 +286,8 @@ impl Watch {
                 self.set_away(peer.session, now);
             }
         }
-        self.timer = None;
-        self.time_lock(fold, now);
+        self.timers = Timers::default();
+        self.time_locks(fold, now);
         self.beat_by(fold, now);
     }
 
@@ -257,33 +313,33 @@ impl Watch {
         let place = self.seats.seat_of(session, || Seat::away(session, now));
         let key = place + 1;
         self.deadlines.make_room(key);
-        if let Some(seat) = self.seats.at_mut(place) {
+        self.change(place, |seat, _| {
             seat.link = Link::Away(now);
             seat.shown = Health::Offline;
-            self.deadlines.arm(key, now + self.timings.ticket_life);
-        }
+        });
+        self.deadlines.arm(key, now + self.timings.ticket_life);
     }
 
     /// A claim of an open offer is as good as an answer: the page made it, a moment ago. (Being told
     /// again is not; nobody knows how long the question was under way.)
     fn granted(&mut self, to: SessionId, fence: Fence, now: Time) {
-        let offer = LockState::Offered { to, fence };
-        let claimed = self.timer.is_some_and(|timer| timer.state == offer);
+        let claimed = self.timers.phase(fence) == Some(Phase::Offered);
         if let Some(place) = self.seats.place(to)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.confirm(Confirming::Answers);
+            seat.told(fence);
             if claimed && seat.is_here() {
                 seat.editor_spoke(now);
+                seat.last_input = seat.last_input.max(now);
             }
         }
     }
 
-    fn confirm(&mut self, session: SessionId, confirming: Confirming) {
+    fn untold(&mut self, session: SessionId, fence: Fence) {
         if let Some(place) = self.seats.place(session)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.confirm(confirming);
+            seat.lost(fence);
         }
     }
 
@@ -292,49 +348,47 @@ impl Watch {
         let Some(place) = self.seats.place(session) else {
             return;
         };
-        if let Some(seat) = self.seats.at_mut(place)
-            && seat.is_here()
-        {
-            seat.shown = Health::Offline;
+        if self.seats.at(place).is_some_and(Seat::is_here) {
+            self.change(place, |seat, _| seat.shown = Health::Offline);
             self.deadlines.arm(place + 1, now);
         }
     }
 
-    /// Arms the one timer of the lock, if its state is new and has one.
-    fn time_lock(&mut self, fold: &Fold, now: Time) {
-        let lock = fold.lock();
-        let state = lock.state();
-        let lasts = match state {
-            LockState::Offered { .. } => Some(self.timings.offer),
-            LockState::Suspect { .. } if lock.due == Due::InTime => Some(self.timings.grace),
-            LockState::Recovering { .. } if lock.due == Due::InTime => Some(self.timings.recovery),
-            _ => None,
-        };
-        let Some(lasts) = lasts else {
-            self.timer = None;
-            self.deadlines.disarm(LOCK);
-            return;
-        };
-        if self.timer.is_none_or(|timer| timer.state != state) {
-            let at = now + lasts;
-            self.timer = Some(Timer { state, at, lasts });
-            self.deadlines.disarm(LOCK);
-            self.deadlines.arm(LOCK, at);
+    /// Sets the timers of the locks by where the fold says that they are.
+    fn time_locks(&mut self, fold: &Fold, now: Time) {
+        self.timers.follow(fold, &self.timings, now);
+        self.arm_locks(fold, now);
+    }
+
+    /// Sees to it that the next thing that is due of the locks comes up.
+    pub(crate) fn arm_locks(&mut self, fold: &Fold, now: Time) {
+        let next = self.timers.next(fold, &self.seats, &self.timings);
+        match next {
+            Some(at) => self.deadlines.arm(LOCKS, at.max(now)),
+            None => self.deadlines.disarm(LOCKS),
         }
     }
 
-    /// Beats the party of the lock and the next in line often, everybody else seldom.
+    /// Beats the parties of the locks and those next in line often, everybody else seldom.
     fn beat_by(&mut self, fold: &Fold, now: Time) {
-        let party = fold.lock().party().map(|(session, _)| session);
-        let hot = [party, fold.next_in_line()];
+        let mut hot: Vec<_> = fold
+            .grants()
+            .flat_map(|grant| [Some(grant.party), fold.next_in_line(grant.fence)])
+            .flatten()
+            .collect();
+        hot.sort_unstable();
+        hot.dedup();
         let before = std::mem::replace(&mut self.hot, hot);
-        for session in before.into_iter().flatten() {
-            if !hot.contains(&Some(session)) {
-                self.set_cadence(session, Cadence::Idle, now);
+        for session in &before {
+            if self.hot.binary_search(session).is_err() {
+                self.set_cadence(*session, Cadence::Idle, now);
             }
         }
-        for session in hot.into_iter().flatten() {
-            if !before.contains(&Some(session)) {
+        for index in 0..self.hot.len() {
+            let Some(session) = self.hot.get(index).copied() else {
+                continue;
+            };
+            if before.binary_search(&session).is_err() {
                 self.set_cadence(session, Cadence::Hot, now);
             }
         }

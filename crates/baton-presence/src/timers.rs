@@ -1,0 +1,262 @@
+//! Owns what of each lock must end, and when: an offer, a grace, a recovery, a drain; the clock of a
+//! request; the patience with a holder whose user does nothing.
+//!
+//! It decides nothing: it proposes, and the fold may find that it has been overtaken.
+
+use std::time::Duration;
+
+use crate::seat::Seat;
+use crate::seats::Seats;
+use crate::visits::AGAIN;
+use crate::watch::Proposal;
+use crate::{Due, Event, Fence, Fold, Grant, GrantState, SessionId, Time, Timings};
+
+/// The key of all locks among the deadlines; a seat's key is its place plus one.
+pub(crate) const LOCKS: u32 = 0;
+
+/// Where a lock is, as far as its timer minds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Offered,
+    Held,
+    Suspect,
+    Recovering,
+    Draining,
+    /// Nothing that is timed; or what the fold says is to be timed anew.
+    Untimed,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    at: Time,
+    /// Its whole time.
+    lasts: Duration,
+}
+
+impl Limit {
+    fn from(now: Time, lasts: Duration) -> Self {
+        Self {
+            at: now + lasts,
+            lasts,
+        }
+    }
+
+    /// The watch was late: at most until it is as long as it was in the beginning.
+    fn forgive(&mut self, late: Duration, now: Time) {
+        self.at = (self.at + late).min(now + self.lasts);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Timer {
+    fence: Fence,
+    party: SessionId,
+    phase: Phase,
+    ends: Option<Limit>,
+    request: Option<Limit>,
+    /// When its holder was warned, since its user's last input.
+    warned: Option<Time>,
+    /// Not before this is an idle holder's yield proposed again.
+    yield_again: Time,
+}
+
+/// One timer for each lock, ascending by fence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timers {
+    timers: Vec<Timer>,
+}
+
+impl Timers {
+    pub(crate) fn phase(&self, fence: Fence) -> Option<Phase> {
+        self.timers
+            .iter()
+            .find(|timer| timer.fence == fence)
+            .map(|timer| timer.phase)
+    }
+
+    fn get_mut(&mut self, fence: Fence) -> Option<&mut Timer> {
+        self.timers.iter_mut().find(|timer| timer.fence == fence)
+    }
+
+    /// The present state of this lock is timed from the next look at the fold.
+    pub(crate) fn restart(&mut self, fence: Fence) {
+        if let Some(timer) = self.get_mut(fence) {
+            timer.phase = Phase::Untimed;
+        }
+    }
+
+    pub(crate) fn restart_request(&mut self, fence: Fence) {
+        if let Some(timer) = self.get_mut(fence) {
+            timer.request = None;
+        }
+    }
+
+    /// Times what is new in the fold, and forgets what is over.
+    pub(crate) fn follow(&mut self, fold: &Fold, timings: &Timings, now: Time) {
+        let before = std::mem::take(&mut self.timers);
+        let mut before = before.into_iter().peekable();
+        for grant in fold.grants() {
+            while before.next_if(|old| old.fence < grant.fence).is_some() {}
+            let old = before.next_if(|old| old.fence == grant.fence);
+            self.timers.push(timer_of(grant, old, timings, now));
+        }
+    }
+
+    /// When something is due next.
+    pub(crate) fn next(&self, fold: &Fold, seats: &Seats, timings: &Timings) -> Option<Time> {
+        self.timers
+            .iter()
+            .filter_map(|timer| {
+                let ends = timer.ends.map(|limit| limit.at);
+                let (request, idle) = match timer.phase {
+                    Phase::Held if fold.is_waited_for(timer.fence) => (
+                        timer.request.map(|limit| limit.at),
+                        seats
+                            .get(timer.party)
+                            .filter(|seat| seat.is_here())
+                            .map(|seat| timer.patience(seat, timings)),
+                    ),
+                    _ => (None, None),
+                };
+                [ends, request, idle].into_iter().flatten().min()
+            })
+            .min()
+    }
+
+    /// Says what is due.
+    pub(crate) fn visit(
+        &mut self,
+        now: Time,
+        fold: &Fold,
+        seats: &Seats,
+        timings: &Timings,
+        out: &mut Vec<Proposal>,
+    ) {
+        for timer in &mut self.timers {
+            let Some(grant) = fold.grant(timer.fence) else {
+                continue;
+            };
+            if phase_of(grant) != timer.phase {
+                continue;
+            }
+            timer.end(now, out);
+            if timer.phase == Phase::Held && fold.is_waited_for(timer.fence) {
+                timer.end_request(now, out);
+                if let Some(seat) = seats.get(timer.party).filter(|seat| seat.is_here()) {
+                    timer.end_idleness(seat, timings, now, out);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
+        for timer in &mut self.timers {
+            for limit in [&mut timer.ends, &mut timer.request].into_iter().flatten() {
+                limit.forgive(late, now);
+            }
+        }
+    }
+}
+
+impl Timer {
+    fn end(&mut self, now: Time, out: &mut Vec<Proposal>) {
+        let (session, fence) = (self.party, self.fence);
+        let event = match self.phase {
+            Phase::Offered => Event::OfferExpired { session, fence },
+            Phase::Suspect => Event::GraceOver { session, fence },
+            Phase::Recovering => Event::RecoveryOver { session, fence },
+            Phase::Draining => Event::DrainOver { session, fence },
+            Phase::Held | Phase::Untimed => return,
+        };
+        propose(&mut self.ends, event, now, out);
+    }
+
+    fn end_request(&mut self, now: Time, out: &mut Vec<Proposal>) {
+        let (session, fence) = (self.party, self.fence);
+        let event = Event::RequestOver { session, fence };
+        propose(&mut self.request, event, now, out);
+    }
+
+    /// When something is to be said to a holder whose user does nothing, if it goes on so.
+    fn patience(&self, seat: &Seat, timings: &Timings) -> Time {
+        match self.warned.filter(|warned| *warned >= seat.last_input) {
+            Some(warned) => (seat.last_input + timings.idle_yield)
+                .max(warned + timings.idle_warning)
+                .max(self.yield_again),
+            None => seat.last_input + timings.idle_yield.saturating_sub(timings.idle_warning),
+        }
+    }
+
+    /// First the warning, then the yield; also to who was idle for long before anybody waited.
+    fn end_idleness(&mut self, seat: &Seat, timings: &Timings, now: Time, out: &mut Vec<Proposal>) {
+        let (session, fence) = (self.party, self.fence);
+        if self.patience(seat, timings) > now {
+            return;
+        }
+        if self.warned.is_some_and(|warned| warned >= seat.last_input) {
+            let event = Event::IdleYield { session, fence };
+            out.push(Proposal::Record(event));
+            self.yield_again = now + AGAIN;
+            return;
+        }
+        self.warned = Some(now);
+        let left = (seat.last_input + timings.idle_yield)
+            .max(now + timings.idle_warning)
+            .since(now);
+        out.push(Proposal::IdleWarning {
+            session,
+            fence,
+            left,
+        });
+    }
+}
+
+/// Proposes what is due, and again later if the fold does not follow.
+fn propose(limit: &mut Option<Limit>, event: Event, now: Time, out: &mut Vec<Proposal>) {
+    if let Some(limit) = limit
+        && limit.at <= now
+    {
+        out.push(Proposal::Record(event));
+        limit.at = now + AGAIN;
+    }
+}
+
+fn phase_of(grant: &Grant) -> Phase {
+    match grant.state {
+        GrantState::Offered => Phase::Offered,
+        GrantState::Held => Phase::Held,
+        GrantState::Draining { .. } => Phase::Draining,
+        _ if grant.due == Due::Overdue => Phase::Untimed,
+        GrantState::Suspect => Phase::Suspect,
+        GrantState::Recovering => Phase::Recovering,
+    }
+}
+
+/// The timer of this grant: the old one goes on as far as nothing is new.
+fn timer_of(grant: &Grant, old: Option<Timer>, timings: &Timings, now: Time) -> Timer {
+    let phase = phase_of(grant);
+    let lasts = match phase {
+        Phase::Offered => Some(timings.offer),
+        Phase::Suspect => Some(timings.grace),
+        Phase::Recovering => Some(timings.recovery),
+        Phase::Draining => Some(timings.drain),
+        Phase::Held | Phase::Untimed => None,
+    };
+    let ends = match old {
+        Some(old) if old.phase == phase => old.ends,
+        _ => lasts.map(|lasts| Limit::from(now, lasts)),
+    };
+    let request = grant.requested_by.map(|_| {
+        old.and_then(|old| old.request)
+            .unwrap_or_else(|| Limit::from(now, timings.request))
+    });
+    Timer {
+        fence: grant.fence,
+        party: grant.party,
+        phase,
+        ends,
+        request,
+        warned: old.and_then(|old| old.warned),
+        yield_again: old.map_or(Time::ZERO, |old| old.yield_again),
+    }
+}
