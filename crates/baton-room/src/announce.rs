@@ -1,26 +1,21 @@
 //! From what a record changed to what people are told.
 //!
-//! Owns the translation of effects into messages of Baton's channel, and the views of roster and lock. Everything
-//! about sessions and the lock is held until the record is durable; an edit goes out at once.
+//! Owns the order of it, and everything about sessions: who comes with which welcome, the roster, edits and parks. What is
+//! told of locks is in `locks`. Everything about sessions and locks is held until the record is durable; an edit goes out
+//! at once.
 
 use std::sync::Arc;
 
-use baton_presence::{
-    Change, Fence as Grant, Health, LockState as State, Loss, OfferEnd, Presence, Refusal,
-    SessionId, Standing, Time, Voice,
-};
-use baton_sync::channel::{
-    Fence, LockState, LockView, Outcome, Peer, PeerState, ServerMessage, TimingsMs, User, VERSION,
-};
+use baton_presence::{Change, Health, Presence, Rights, SessionId, Standing, Time, Voice};
+use baton_sync::channel::{Peer, PeerState, Right, ServerMessage, TimingsMs, User, VERSION};
 
 use crate::connection::{Channel, Held, Origin, Stage};
+use crate::locks::millis;
+use crate::outcomes::outcome;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::room::Room;
 use crate::state::Effect;
-use crate::token::ResumeToken;
-
-/// How many waiters a view of the lock names.
-const QUEUE_SHOWN: usize = 100;
+use crate::token::{ResumeToken, TokenHash};
 
 impl Room {
     /// Tells what followed from the record at `position`.
@@ -34,51 +29,69 @@ impl Room {
         let changes: Vec<Change> = effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Presence(change) => Some(*change),
+                Effect::Presence(change) => Some(change.clone()),
                 _ => None,
             })
             .collect();
         if !changes.is_empty() {
             self.watch.follow(&self.state.fold, &changes, now);
         }
-        if let Origin::Update(connection) = *origin
-            && let Some(sender) = self.connections.get_mut(&connection)
-        {
-            sender.handshake.settled(position);
-        }
         // Before the others are told, so that they are told of somebody who is here.
-        match *origin {
+        match origin {
+            Origin::Update(connection) => {
+                if let Some(sender) = self.connections.get_mut(connection) {
+                    sender.handshake.settled(position);
+                }
+            }
             Origin::Join(connection, token) => {
-                self.attach(connection, position, token, &changes, now);
+                self.attach(*connection, position, *token, &changes, now);
             }
-            Origin::Resume(connection, token, believed) => {
-                self.attach(connection, position, token, &changes, now);
-                self.correct_belief(connection, believed);
+            Origin::Resume(connection, resumption) => {
+                self.attach(*connection, position, resumption.token, &changes, now);
+                self.keep_unproven(*connection, resumption.shown);
             }
-            Origin::Nobody | Origin::Operation(..) | Origin::Update(_) => {}
+            Origin::Request(connection, _, note) => self.keep_note(*connection, note, &changes),
+            Origin::Nobody | Origin::Operation(..) => {}
         }
+        let mut applied = false;
         for effect in effects {
             match effect {
-                Effect::Applied(update) => self.announce_update(update.clone(), origin),
+                Effect::Applied(update) => {
+                    applied = true;
+                    self.announce_update(update.clone(), origin);
+                }
                 Effect::Parked(park) => self.announce_park(*park, origin),
+                Effect::Park(view) => {
+                    let park = view.as_ref().clone();
+                    self.hold_view(ServerMessage::Park { park });
+                }
                 Effect::Renamed(session) => self.announce_peer_when_durable(*session),
-                Effect::Presence(change) => self.announce_change(*change),
-                Effect::Nothing => {}
+                Effect::Presence(change) => self.announce_change(change, origin, now),
+                Effect::Nothing | Effect::Denied(..) => {}
             }
         }
-        match *origin {
-            Origin::Operation(connection, nonce) => {
-                let result = ServerMessage::Result {
-                    nonce,
-                    outcome: outcome(&changes),
-                };
-                self.hold(Held::To(connection, Arc::new(result)));
-            }
-            Origin::Update(_) => self.retry_aside(now),
-            Origin::Join(..) | Origin::Resume(..) | Origin::Nobody => {}
+        if let Origin::Operation(connection, nonce) | Origin::Request(connection, nonce, _) = origin
+        {
+            let (outcome, message) = outcome(effects);
+            let result = ServerMessage::Result {
+                nonce: *nonce,
+                outcome,
+                message,
+            };
+            self.hold(Held::To(*connection, Arc::new(result)));
+        }
+        if applied || matches!(origin, Origin::Update(_)) {
+            self.retry_aside(now);
         }
         if !changes.is_empty() {
-            self.announce_lock();
+            self.announce_locks();
+        }
+    }
+
+    /// The token that was shown works until something proves that the one after it has arrived.
+    fn keep_unproven(&mut self, connection: ConnectionId, shown: TokenHash) {
+        if let Some(session) = self.session_of(connection) {
+            self.unproven.insert(session, shown);
         }
     }
 
@@ -118,47 +131,20 @@ impl Room {
         }
     }
 
-    fn announce_change(&mut self, change: Change) {
-        match change {
+    fn announce_change(&mut self, change: &Change, origin: &Origin, now: Time) {
+        match *change {
+            Change::Gone { session } => {
+                self.unproven.remove(&session);
+                self.notes.remove(&session);
+                self.announce_peer_when_durable(session);
+            }
             Change::Joined { session }
             | Change::Lost { session }
             | Change::Back { session }
             | Change::Attached { session }
-            | Change::Detached { session }
-            | Change::Gone { session } => {
-                self.announce_peer_when_durable(session);
-            }
-            Change::Offered { to, fence } => {
-                let offer = ServerMessage::Offer {
-                    fence: wire(fence),
-                    expires_ms: millis(self.options.timings.offer),
-                };
-                self.hold_for(to, offer);
-            }
-            Change::Granted { to, fence } | Change::Resumed { by: to, fence } => {
-                self.hold_for(to, ServerMessage::Granted { fence: wire(fence) });
-            }
-            Change::OfferEnded { to, fence, why } => self.hold_lost(to, fence, offer_end(why)),
-            Change::LockLost { by, fence, why } => self.hold_lost(by, fence, loss(why)),
-            Change::Released { by, fence } => self.hold_lost(by, fence, "given back"),
-            Change::Queued { .. }
-            | Change::Dequeued { .. }
-            | Change::Suspected { .. }
-            | Change::Recovering { .. }
-            | Change::Freed
-            | Change::Refused { .. }
-            | Change::AutoPass(_)
-            | Change::Restarted
-            | Change::OutOfOrder { .. } => {}
+            | Change::Detached { session } => self.announce_peer_when_durable(session),
+            _ => self.announce_lock_change(change, origin, now),
         }
-    }
-
-    fn hold_lost(&mut self, session: SessionId, fence: Grant, why: &str) {
-        let lost = ServerMessage::Lost {
-            fence: wire(fence),
-            reason: why.to_owned(),
-        };
-        self.hold_for(session, lost);
     }
 
     /// A session has its record: this connection is its connection now, and any older one is superseded.
@@ -200,37 +186,6 @@ impl Room {
         if speaks {
             let welcome = self.welcome(session, token, resumed);
             self.hold(Held::Welcome(connection, Arc::new(welcome)));
-            self.repeat_standing(session);
-        }
-    }
-
-    /// A client that came back believing in a grant that is over is told so.
-    fn correct_belief(&mut self, connection: ConnectionId, believed: Option<Grant>) {
-        let Some(session) = self.session_of(connection) else {
-            return;
-        };
-        if let Some(fence) = believed
-            && self.state.fold.lock().holder() != Some((session, fence))
-        {
-            self.hold_lost(session, fence, "the lock passed on while you were away");
-        }
-    }
-
-    /// A resumed client hears of a grant or an offer that stands, also when the resume changed nothing.
-    fn repeat_standing(&mut self, session: SessionId) {
-        match self.state.fold.lock().state() {
-            State::Held { by, fence } if by == session => {
-                self.hold_for(session, ServerMessage::Granted { fence: wire(fence) });
-            }
-            State::Offered { to, fence } if to == session => {
-                let expires_ms = millis(self.options.timings.offer);
-                let offer = ServerMessage::Offer {
-                    fence: wire(fence),
-                    expires_ms,
-                };
-                self.hold_for(session, offer);
-            }
-            _ => {}
         }
     }
 
@@ -249,7 +204,11 @@ impl Room {
                 offer: millis(timings.offer),
                 grace: millis(timings.grace),
                 client_stop: millis(timings.client_stop),
+                drain: millis(timings.drain),
+                request: millis(timings.request),
+                idle_yield: millis(timings.idle_yield),
             },
+            rights: self.rights_of(session),
             roster: self
                 .state
                 .people
@@ -257,21 +216,21 @@ impl Room {
                 .map(|session| self.peer(*session))
                 .collect(),
             lock: self.lock_view(),
+            parks: self.park_views(session),
         }
     }
 
-    fn announce_lock(&mut self) {
-        let view = self.lock_view();
-        let same = self.announced.as_ref().is_some_and(|last| {
-            LockView {
-                version: view.version,
-                ..last.clone()
-            } == view
-        });
-        if !same {
-            self.announced = Some(view.clone());
-            self.hold(Held::Channel(Arc::new(ServerMessage::Lock { lock: view })));
-        }
+    fn rights_of(&self, session: SessionId) -> Vec<Right> {
+        let peer = self.state.fold.peer(session);
+        let rights = peer.map_or(Rights::NONE, |peer| peer.rights);
+        [
+            (Rights::TAKE_OVER, Right::TakeOver),
+            (Rights::MANAGE, Right::Manage),
+        ]
+        .into_iter()
+        .filter(|(right, _)| rights.contains(*right))
+        .map(|(_, shown)| shown)
+        .collect()
     }
 
     fn announce_peer_when_durable(&mut self, session: SessionId) {
@@ -312,86 +271,10 @@ impl Room {
         }
     }
 
-    fn lock_view(&self) -> LockView {
-        let (state, party) = match self.state.fold.lock().state() {
-            State::Free => (LockState::Free, None),
-            State::Offered { to, fence } => (LockState::Offered, Some((to, fence))),
-            State::Held { by, fence } => (LockState::Held, Some((by, fence))),
-            State::Suspect { by, fence } => (LockState::Suspect, Some((by, fence))),
-            State::Recovering { by, fence } => (LockState::Recovering, Some((by, fence))),
-        };
-        LockView {
-            version: self.state.position,
-            state,
-            session: party.map(|(session, _)| session.0),
-            fence: party.map(|(_, fence)| wire(fence)),
-            queue: self
-                .state
-                .fold
-                .queue()
-                .take(QUEUE_SHOWN)
-                .map(|id| id.0)
-                .collect(),
-            waiting: u32::try_from(self.state.fold.waiting()).unwrap_or(u32::MAX),
-        }
-    }
-
     /// Tells one session, when the record is durable; nothing if it has no connection then.
-    fn hold_for(&mut self, session: SessionId, message: ServerMessage) {
+    pub(crate) fn hold_for(&mut self, session: SessionId, message: ServerMessage) {
         if let Some(&connection) = self.attached.get(&session) {
             self.hold(Held::To(connection, Arc::new(message)));
         }
     }
-}
-
-/// What became of an operation, from what followed of its record.
-fn outcome(changes: &[Change]) -> Outcome {
-    let mut outcome = Outcome::Done;
-    for change in changes {
-        match change {
-            Change::Queued { .. } => outcome = Outcome::Queued,
-            Change::Refused { why, .. } => {
-                return match why {
-                    Refusal::Busy { .. } => Outcome::Busy,
-                    Refusal::StaleFence { .. } => Outcome::Stale,
-                    Refusal::UnknownSession
-                    | Refusal::AlreadyJoined
-                    | Refusal::NotLive
-                    | Refusal::CannotClaim
-                    | Refusal::Observer => Outcome::Forbidden,
-                };
-            }
-            _ => {}
-        }
-    }
-    outcome
-}
-
-fn offer_end(why: OfferEnd) -> &'static str {
-    match why {
-        OfferEnd::Expired => "the offer was not claimed in time",
-        OfferEnd::Declined => "the offer was declined",
-        OfferEnd::Cancelled => "the offer was cancelled",
-        OfferEnd::Unreachable => "you were offline when it was offered",
-    }
-}
-
-fn loss(why: Loss) -> &'static str {
-    match why {
-        Loss::Silent => "you were silent for too long, and somebody else was there",
-        Loss::GraceOver => "your connection was gone for too long, and somebody else was there",
-        Loss::RecoveryOver => "you did not come back in time after the server's start",
-        Loss::OtherFence => "you came back with another grant than the current one",
-    }
-}
-
-fn wire(fence: Grant) -> Fence {
-    Fence {
-        epoch: fence.epoch,
-        position: fence.position,
-    }
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use baton_presence::{Fence, SessionId};
-use baton_sync::channel::ServerMessage;
+use baton_presence::{Fence, Rights, SessionId};
+use baton_sync::channel::{ClientMessage, ServerMessage};
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
-use crate::output::{ConnectionId, Ending, Output};
+use crate::output::{ConnectionId, Ending, Output, ViewOf};
 use crate::record::Record;
-use crate::token::ResumeToken;
+use crate::token::{ResumeToken, TokenHash};
 
 /// Whom a proposal answers, once it has its position.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +20,25 @@ pub(crate) enum Origin {
     Nobody,
     /// A connection whose session begins, and the token for its next one.
     Join(ConnectionId, ResumeToken),
-    /// A connection whose session goes on, the token for its next one, and the grant it believes it has.
-    Resume(ConnectionId, ResumeToken, Option<Fence>),
+    /// A connection whose session goes on.
+    Resume(ConnectionId, Resumption),
     /// An operation with a nonce.
     Operation(ConnectionId, u64),
+    /// A request with a nonce and a note for the holders.
+    Request(ConnectionId, u64, String),
     /// An edit.
     Update(ConnectionId),
+}
+
+/// What goes with a session that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resumption {
+    /// The token for its next connection.
+    pub(crate) token: ResumeToken,
+    /// The token that was shown.
+    pub(crate) shown: TokenHash,
+    /// The grants that its client believes it has.
+    pub(crate) believed: Vec<Fence>,
 }
 
 /// A record that wants a position.
@@ -61,7 +74,11 @@ pub(crate) enum Channel {
 pub(crate) struct Connection {
     pub(crate) stage: Stage,
     pub(crate) channel: Channel,
+    /// What the server grants whoever comes over it.
+    pub(crate) rights: Rights,
     pub(crate) handshake: Handshake,
+    /// What gives a lock away, and waits for edits that the client sent before it and was asked for again.
+    pub(crate) deferred: Vec<ClientMessage>,
 }
 
 /// What waits until everything up to its position is durable.
@@ -71,6 +88,8 @@ pub(crate) enum Held {
     To(ConnectionId, Arc<ServerMessage>),
     /// To everybody who is in Baton's channel by then: a newcomer's welcome holds what went before it.
     Channel(Arc<ServerMessage>),
+    /// A view for everybody who is in Baton's channel by then; see [`crate::views`].
+    View(ViewOf),
     /// Opens the channel of this connection.
     Welcome(ConnectionId, Arc<ServerMessage>),
     Close(ConnectionId, Ending, String),
@@ -79,5 +98,10 @@ pub(crate) enum Held {
 /// A proposal before its session is known: a stock client's first update stands behind its own join.
 pub(crate) enum Proposed {
     Ready(Proposal),
-    Update(ConnectionId, Bytes),
+    Update {
+        connection: ConnectionId,
+        update: Bytes,
+        /// When it came, if it is to be parked.
+        at_ms: Option<u64>,
+    },
 }

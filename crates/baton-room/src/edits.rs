@@ -3,13 +3,14 @@
 //! Owns the step from an update to a proposal. Against what the document knows, or under somebody else's lock against
 //! the document with the session's park laid over it. Applying is not done here: only a record is applied.
 
-use baton_presence::{SessionId, Time, WriteRight};
+use baton_presence::{SessionId, Time};
 use baton_sync::channel::ErrorCode;
 use baton_sync::handshake::{Basis, Kind, Verdict};
 use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State};
 use bytes::Bytes;
 
+use crate::admission::Way;
 use crate::connection::Channel;
 use crate::output::{ConnectionId, Ending, Outgoing};
 use crate::parks::ParkFull;
@@ -24,16 +25,15 @@ impl Room {
         update: &Bytes,
         now: Time,
     ) {
-        let refused = self.is_refused(connection);
-        let session = self.session_of(connection);
+        // A session that has not got its record yet holds nothing.
+        let session = self.session_of(connection).unwrap_or(SessionId(0));
+        let admission = self.state.admission(session, update);
         let Some(here) = self.connections.get_mut(&connection) else {
             return;
         };
         let basis = Basis {
             document: self.state.document.state(),
-            park: session
-                .filter(|_| refused)
-                .and_then(|id| self.state.parks.known_to(id)),
+            park: admission.over,
         };
         let before = here.handshake.is_incomplete();
         let verdict = here.handshake.incoming(update.clone(), kind, basis);
@@ -59,10 +59,9 @@ impl Room {
         came: Option<&Bytes>,
         now: Time,
     ) {
-        let refused = self.is_refused(connection);
         match verdict {
-            Verdict::Known => self.known(connection, came, refused),
-            Verdict::Admit(update) => self.admit(connection, update, refused, now),
+            Verdict::Known => self.known(connection, came),
+            Verdict::Admit(update) => self.admit(connection, update, now),
             Verdict::Ask => {
                 let vector = self.state.document.state().vector().encode();
                 self.send(connection, Outgoing::Step1(vector.into()));
@@ -72,23 +71,12 @@ impl Room {
         }
     }
 
-    /// Whether somebody else's lock stands between this connection and the document. A session that has not got its
-    /// record yet holds nothing.
-    fn is_refused(&self, connection: ConnectionId) -> bool {
-        let session = self.session_of(connection).unwrap_or(SessionId(0));
-        matches!(
-            self.state.fold.may_write(session),
-            WriteRight::Refused { .. }
-        )
-    }
-
     /// Everything in it was here already: it is saved as soon as everything up to now is.
-    fn known(&mut self, connection: ConnectionId, came: Option<&Bytes>, refused: bool) {
+    fn known(&mut self, connection: ConnectionId, came: Option<&Bytes>) {
         self.settle_here(connection);
         // Known to its own park only: its author is told again, since it may have come with a new connection.
         let document = self.state.document.state();
         if let Some(update) = came
-            && refused
             && !is_known(document, update)
             && let Some(id) = self.state.parks.holding(document, update)
         {
@@ -105,23 +93,31 @@ impl Room {
         self.tell_saved_to(connection);
     }
 
-    fn admit(&mut self, connection: ConnectionId, update: Bytes, refused: bool, now: Time) {
-        if refused {
-            let document = self.state.document.state();
-            if let Some(id) = self.state.parks.holding(document, &update) {
-                // The same edit over a new session: it is parked once.
-                self.settle_here(connection);
-                self.tell_parked(connection, id);
-                return;
-            }
-            let session = self.session_of(connection).unwrap_or(SessionId(0));
-            let limits = &self.options.parks;
-            if let Err(full) = self.state.parks.room_for(session, update.len(), limits) {
-                self.refuse_edit(connection, &full, now);
-                return;
-            }
+    fn admit(&mut self, connection: ConnectionId, update: Bytes, now: Time) {
+        let session = self.session_of(connection).unwrap_or(SessionId(0));
+        // Judged for these bytes: they may be a part of what came.
+        let Way::Park { .. } = self.state.way(session, &update) else {
+            self.propose_update(connection, update, None);
+            return;
+        };
+        let document = self.state.document.state();
+        if let Some(id) = self.state.parks.holding(document, &update) {
+            // The same edit over a new session: it is parked once.
+            self.settle_here(connection);
+            self.tell_parked(connection, id);
+            return;
         }
-        self.propose_update(connection, update);
+        let limits = &self.options.parks;
+        let full = self
+            .state
+            .parks
+            .room_for(session, document, &update, limits);
+        if let Err(full) = full {
+            self.refuse_edit(connection, &full, now);
+            return;
+        }
+        let at = self.unix_ms(now);
+        self.propose_update(connection, update, Some(at));
     }
 
     /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.

@@ -10,15 +10,15 @@
 //! a log, tells it what became durable, and carries out its outputs:
 //!
 //! ```
-//! use baton_presence::{FoldSettings, Time, Timings};
+//! use baton_presence::{Rights, Time};
 //! use baton_room::{ConnectionId, Incoming, Kind, Outgoing, Output, ResumeToken, Room, RoomOptions};
 //! use bytes::Bytes;
 //!
 //! let now = Time::ZERO;
 //! let mut room = Room::open(RoomOptions::default(), None, &[], now)?;
 //! let (ada, bob) = (ConnectionId(1), ConnectionId(2));
-//! room.connect(ada);
-//! room.connect(bob);
+//! room.connect(ada, Rights::ALL);
+//! room.connect(bob, Rights::ALL);
 //!
 //! // Ada writes "hi" into the text "t".
 //! let edit = Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00");
@@ -42,16 +42,23 @@
 //!
 //! # Map
 //! - `record`: the vocabulary of the log, and its encoding
-//! - `state`: what the log makes true (replicated, deterministic); `parks`: edits set aside
+//! - `state`: what the log makes true (replicated, deterministic); `admission`: who may write where
+//! - `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
 //! - `room`: one open document; `connection`: what it remembers of each connection
-//! - in: `receive` (what a client says), `edits` (updates), `cursors` (awareness)
-//! - out: `announce` (what people are told), `telling` (at once, or when durable), `output` (by meaning, not by wire)
-//! - `token`: resume tokens
+//! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `cursors` (awareness)
+//! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
+//!   `views` (only the newest), `output` (by meaning, not by wire)
+//! - `token`: resume tokens, and whose session it is
 
+mod admission;
 mod announce;
 mod connection;
 mod cursors;
+mod deciding;
 mod edits;
+mod locks;
+mod operations;
+mod outcomes;
 mod output;
 mod parks;
 mod receive;
@@ -60,12 +67,15 @@ mod room;
 mod state;
 mod telling;
 mod token;
+mod viewing;
+mod views;
 
 pub use baton_sync::handshake::Kind;
 pub use connection::Proposal;
-pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output};
+pub use operations::LockLimits;
+pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use parks::{Park, ParkFull, ParkLimits, ParkReason};
-pub use record::{OVERHEAD, Profile, Record, RecordError};
+pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
 pub use room::{Departure, Room, RoomOptions};
 pub use state::{Broken, LoadError, SnapshotError};
 pub use token::{ResumeToken, TokenHash};

@@ -47,6 +47,27 @@ pub enum Outgoing {
     Channel(Arc<ServerMessage>),
 }
 
+/// What a message is a view of: a newer view of the same thing makes an older one that still waits superfluous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ViewOf {
+    /// All locks.
+    Locks,
+    /// The park of this id.
+    Park(u64),
+}
+
+impl ViewOf {
+    /// What the message shows, if it is a view.
+    #[must_use]
+    pub fn of(message: &ServerMessage) -> Option<Self> {
+        match message {
+            ServerMessage::Lock { .. } => Some(Self::Locks),
+            ServerMessage::Park { park } => Some(Self::Park(park.id)),
+            _ => None,
+        }
+    }
+}
+
 /// One thing to do. Outputs are to be carried out in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {

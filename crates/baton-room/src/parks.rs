@@ -3,7 +3,7 @@
 //! Owns the parks of one document and their caps. A park is filled by the log only, so every replay makes the same
 //! parks; it closes when what it holds has entered the document by another way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{Fence, SessionId};
 use baton_sync::scan::scan;
@@ -86,30 +86,44 @@ pub enum ParkFull {
 #[derive(Debug, Default)]
 pub(crate) struct Parks {
     parks: BTreeMap<u64, (Park, State)>,
+    roots: BTreeMap<u64, BTreeSet<String>>,
+}
+
+/// What an update may build on beside the document.
+pub(crate) struct ParkBasis<'a> {
+    pub(crate) known: &'a State,
+    pub(crate) roots: &'a BTreeSet<String>,
 }
 
 impl Parks {
     /// Rebuilds from stored parks.
     pub(crate) fn restore(stored: Vec<Park>, document: &State) -> Self {
-        let parks = stored.into_iter().map(|park| {
+        let mut all = Self::default();
+        for park in stored {
             let mut known = State::default();
+            let roots = all.roots.entry(park.id).or_default();
             for update in &park.updates {
-                absorb(&mut known, document, update);
+                absorb(&mut known, roots, document, update);
             }
-            (park.id, (park, known))
-        });
-        Self {
-            parks: parks.collect(),
+            all.parks.insert(park.id, (park, known));
         }
+        all
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Park> {
         self.parks.values().map(|(park, _)| park)
     }
 
-    /// What this session's park knows beyond the document.
-    pub(crate) fn known_to(&self, session: SessionId) -> Option<&State> {
-        self.of(session).map(|(_, known)| known)
+    /// What this session's update may build on beyond the document.
+    pub(crate) fn basis(
+        &self,
+        session: SessionId,
+        _document: &State,
+        _update: &[u8],
+    ) -> Option<ParkBasis<'_>> {
+        let (park, known) = self.of(session)?;
+        let roots = self.roots.get(&park.id)?;
+        Some(ParkBasis { known, roots })
     }
 
     /// The park that already holds everything of this update that the document lacks.
@@ -125,9 +139,11 @@ impl Parks {
     pub(crate) fn room_for(
         &self,
         session: SessionId,
-        bytes: usize,
+        _document: &State,
+        update: &[u8],
         limits: &ParkLimits,
     ) -> Result<(), ParkFull> {
+        let bytes = update.len();
         let parked = self.of(session).map(|(park, _)| park.bytes());
         if parked.unwrap_or(0) + bytes > limits.bytes_per_session {
             return Err(ParkFull::Session(limits.bytes_per_session));
@@ -149,7 +165,7 @@ impl Parks {
             .parks
             .entry(id)
             .or_insert_with(|| (fresh, State::default()));
-        absorb(known, document, &update);
+        absorb(known, self.roots.entry(id).or_default(), document, &update);
         park.updates.push(update);
         id
     }
@@ -167,6 +183,7 @@ impl Parks {
             .collect();
         for id in &merged {
             self.parks.remove(id);
+            self.roots.remove(id);
         }
         merged
     }
@@ -178,9 +195,10 @@ impl Parks {
     }
 }
 
-fn absorb(known: &mut State, document: &State, update: &[u8]) {
+fn absorb(known: &mut State, roots: &mut BTreeSet<String>, document: &State, update: &[u8]) {
     // Only scanned updates are ever parked; one that does not scan (a newer rule) knows nothing, and so never closes.
     if let Ok(scanned) = scan(update) {
+        roots.extend(document.touched_roots_over(known, &scanned));
         known.absorb_over(document, &scanned);
     }
 }

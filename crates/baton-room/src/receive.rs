@@ -3,25 +3,40 @@
 //! Owns the first decision about every message: an answer now, a record to propose, or a fault of the sender. Nothing
 //! here changes the document or the lock; only a record that got its position does.
 
-use baton_presence::{Event, Fence, SessionId, Standing, Time, Voice};
+use baton_presence::{Fence, Rights, SessionId, Standing, Time, UserKey, Voice};
 use baton_sync::channel::{self, ClientMessage, ErrorCode, Resume, User};
 use baton_sync::{ClientId, StateVector};
 
-use crate::connection::{Channel, Origin, Stage};
+use crate::connection::{Channel, Origin, Resumption, Stage};
+use baton_sync::handshake::Kind;
+
 use crate::output::{ConnectionId, Ending, Incoming, Outgoing};
 use crate::record::{Profile, Record};
 use crate::room::Room;
-use crate::token::{ResumeToken, TokenHash};
+use crate::token::{ResumeToken, TokenHash, user_key};
+
+/// Bytes that the secret of a user may have.
+const USER_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// What a hello may bring, read from the payload.
 struct Hello {
     version: u32,
     resume: Option<Resume>,
     epoch: Option<u32>,
-    fence: Option<channel::Fence>,
+    fences: Vec<channel::Fence>,
     user: User,
+    user_key: Option<String>,
     client: Option<u64>,
     standing: Standing,
+}
+
+/// How a session begins.
+struct Newcomer {
+    voice: Voice,
+    standing: Standing,
+    user: Option<UserKey>,
+    profile: Profile,
+    client: Option<u64>,
 }
 
 impl Room {
@@ -48,7 +63,12 @@ impl Room {
         }
         match message {
             Incoming::Step1(vector) => self.answer(connection, vector, now),
-            Incoming::Sync(kind, update) => self.update(connection, kind, &update, now),
+            Incoming::Sync(kind, update) => {
+                self.update(connection, kind, &update, now);
+                if kind == Kind::Step2 {
+                    self.take_up_deferred(connection, now);
+                }
+            }
             Incoming::Awareness(payload) => self.aware(connection, payload, now),
             Incoming::QueryAwareness => self.send_awareness(connection),
             Incoming::Channel(payload) => self.channel(connection, payload, now),
@@ -83,8 +103,10 @@ impl Room {
                     version,
                     resume,
                     epoch,
-                    fence,
+                    fences,
+                    locks: _,
                     user,
+                    user_key,
                     client,
                     observer,
                 }) => {
@@ -97,8 +119,9 @@ impl Room {
                         version,
                         resume,
                         epoch,
-                        fence,
+                        fences,
                         user,
+                        user_key,
                         client,
                         standing,
                     };
@@ -111,14 +134,14 @@ impl Room {
             }
             return true;
         }
-        self.join(
-            connection,
-            Voice::Stock,
-            Standing::Writer,
-            Profile::default(),
-            None,
-            fresh,
-        );
+        let newcomer = Newcomer {
+            voice: Voice::Stock,
+            standing: Standing::Writer,
+            user: None,
+            profile: Profile::default(),
+            client: None,
+        };
+        self.join(connection, newcomer, fresh, now);
         false
     }
 
@@ -140,70 +163,95 @@ impl Room {
             self.close(connection, Ending::Epoch, reason, now);
             return;
         }
+        let secret = hello.user_key.as_deref();
+        if secret.is_some_and(|secret| !USER_KEY_BYTES.contains(&secret.len())) {
+            let fault = format!(
+                "a user_key has {} to {} bytes",
+                USER_KEY_BYTES.start(),
+                USER_KEY_BYTES.end()
+            );
+            self.malformed(connection, &fault, now);
+            return;
+        }
         if let Some(here) = self.connections.get_mut(&connection) {
             here.channel = Channel::Opening;
         }
+        let user = secret.map(user_key);
         let profile = profile(hello.user);
         let client = hello.client.filter(|id| *id < 1 << 53);
         if let Some(client) = client.and_then(ClientId::new) {
             self.awareness.claim(connection, client);
         }
-        let Some(session) = self.resumable(hello.resume.as_ref()) else {
-            self.join(
-                connection,
-                Voice::Lock,
-                hello.standing,
+        let Some((session, shown)) = self.resumable(hello.resume.as_ref()) else {
+            let newcomer = Newcomer {
+                voice: Voice::Lock,
+                standing: hello.standing,
+                user,
                 profile,
                 client,
-                fresh,
-            );
+            };
+            self.join(connection, newcomer, fresh, now);
             return;
         };
-        if let Some(here) = self.connections.get_mut(&connection) {
-            here.stage = Stage::Joining;
-        }
-        let fence = hello.fence.map(|fence| Fence {
-            epoch: fence.epoch,
-            position: fence.position,
-        });
+        let fences = hello.fences.into_iter().map(grant).collect::<Vec<_>>();
+        let standing = self.state.fold.peer(session).map(|peer| peer.standing);
         let record = Record::Resumed {
             session,
-            fence,
+            fences: fences.clone(),
+            rights: self.enter(connection, standing.unwrap_or(hello.standing)),
             token: fresh.hash(),
             profile,
             client,
+            at_ms: self.unix_ms(now),
         };
-        self.propose(record, Origin::Resume(connection, fresh, fence));
+        let resumption = Resumption {
+            token: fresh,
+            shown,
+            believed: fences,
+        };
+        self.propose(record, Origin::Resume(connection, resumption));
     }
 
-    /// The session that may be resumed with what the client shows: its token is the last one given out.
-    fn resumable(&self, resume: Option<&Resume>) -> Option<SessionId> {
+    /// The session of this connection is being proposed. Returns the rights that it will have: who only watches has none.
+    fn enter(&mut self, connection: ConnectionId, standing: Standing) -> Rights {
+        let Some(here) = self.connections.get_mut(&connection) else {
+            return Rights::NONE;
+        };
+        here.stage = Stage::Joining;
+        match standing {
+            Standing::Writer => here.rights,
+            Standing::Observer => Rights::NONE,
+        }
+    }
+
+    /// The session that may be resumed with what the client shows: the last token given out, or the one before as long as
+    /// nothing proves that the last one arrived.
+    fn resumable(&self, resume: Option<&Resume>) -> Option<(SessionId, TokenHash)> {
         let resume = resume?;
         let session = SessionId(resume.session);
         let person = self.state.people.get(&session)?;
         let peer = self.state.fold.peer(session)?;
-        let known = peer.voice == Voice::Lock && person.token == TokenHash::of_text(&resume.token);
-        known.then_some(session)
+        let shown = TokenHash::of_text(&resume.token);
+        let known = person.token == shown || self.unproven.get(&session) == Some(&shown);
+        (peer.voice == Voice::Lock && known).then_some((session, shown))
     }
 
     fn join(
         &mut self,
         connection: ConnectionId,
-        voice: Voice,
-        standing: Standing,
-        profile: Profile,
-        client: Option<u64>,
+        newcomer: Newcomer,
         fresh: ResumeToken,
+        now: Time,
     ) {
-        if let Some(here) = self.connections.get_mut(&connection) {
-            here.stage = Stage::Joining;
-        }
         let record = Record::Joined {
-            voice,
-            standing,
+            voice: newcomer.voice,
+            standing: newcomer.standing,
+            rights: self.enter(connection, newcomer.standing),
+            user: newcomer.user,
             token: fresh.hash(),
-            profile,
-            client,
+            profile: newcomer.profile,
+            client: newcomer.client,
+            at_ms: self.unix_ms(now),
         };
         self.propose(record, Origin::Join(connection, fresh));
     }
@@ -254,66 +302,27 @@ impl Room {
         }
         self.operate(connection, session, message, now);
     }
-
-    fn operate(
-        &mut self,
-        connection: ConnectionId,
-        session: SessionId,
-        message: ClientMessage,
-        now: Time,
-    ) {
-        let grant = |fence: channel::Fence| Fence {
-            epoch: fence.epoch,
-            position: fence.position,
-        };
-        let (event, nonce) = match message {
-            ClientMessage::Hello { .. } => {
-                let fault = "hello is the first message of a connection, and only that".to_owned();
-                self.complain(connection, ErrorCode::Protocol, fault, false);
-                return;
-            }
-            ClientMessage::Answer { n, .. } => {
-                // A late answer still proves that the connection is alive, and that was noted.
-                let _counted = self.watch.answered(session, n, now);
-                return;
-            }
-            ClientMessage::Profile { user } => {
-                let profile = profile(user);
-                self.propose(Record::Renamed { session, profile }, Origin::Nobody);
-                return;
-            }
-            ClientMessage::Acquire { nonce } => (Event::Acquire { session }, Some(nonce)),
-            ClientMessage::Try { nonce } => (Event::Try { session }, Some(nonce)),
-            ClientMessage::Cancel { nonce } => (Event::Cancel { session }, Some(nonce)),
-            ClientMessage::Release { nonce, fence } => {
-                let fence = grant(fence);
-                (Event::Release { session, fence }, Some(nonce))
-            }
-            ClientMessage::Claim { fence } => {
-                let fence = grant(fence);
-                (Event::Claim { session, fence }, None)
-            }
-            ClientMessage::Decline { fence } => {
-                let fence = grant(fence);
-                (Event::Decline { session, fence }, None)
-            }
-        };
-        let origin = nonce.map_or(Origin::Nobody, |nonce| Origin::Operation(connection, nonce));
-        self.propose(Record::Presence(event), origin);
-    }
 }
 
 /// What is kept of what a client calls itself; longer texts are cut at a character.
-fn profile(user: User) -> Profile {
+pub(crate) fn profile(user: User) -> Profile {
     Profile {
         name: cut(user.name, 256),
         color: cut(user.color, 64),
     }
 }
 
-fn cut(mut text: String, most: usize) -> String {
+pub(crate) fn cut(mut text: String, most: usize) -> String {
     while text.len() > most {
         text.pop();
     }
     text
+}
+
+/// A fence as the fold knows it.
+pub(crate) fn grant(fence: channel::Fence) -> Fence {
+    Fence {
+        epoch: fence.epoch,
+        position: fence.position,
+    }
 }

@@ -4,14 +4,17 @@
 //! [postcard](https://postcard.jamesmunns.com/wire-format) form of [`Record`]: variants are numbered in the order in
 //! which they stand here, so new ones are only ever added at the end.
 
-use baton_presence::{Event, Fence, SessionId, Standing, Voice};
+use baton_presence::{Event, Fence, Rights, SessionId, Standing, UserKey, Voice};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::token::TokenHash;
 
 /// First byte of every record.
-pub(crate) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 2;
+
+/// The format of versions before the first release.
+pub(crate) const UNRELEASED: u8 = 1;
 
 /// Bytes that a record may need beside the update it carries.
 pub const OVERHEAD: usize = 1024;
@@ -25,6 +28,19 @@ pub struct Profile {
     pub color: String,
 }
 
+/// What somebody decided about a park.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// Its edits are to be in the document.
+    Merge,
+    /// Nobody wants its edits; it can be recovered for a time.
+    Discard,
+    /// It is wanted after all.
+    Recover,
+    /// The time in which it could be recovered is over.
+    Purge,
+}
+
 /// One entry of a document's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Record {
@@ -34,25 +50,35 @@ pub enum Record {
         voice: Voice,
         /// Whether it may write.
         standing: Standing,
+        /// What it may do beside editing.
+        rights: Rights,
+        /// Whose session it is, if it said so.
+        user: Option<UserKey>,
         /// Proof that its next connection must bring.
         token: TokenHash,
         /// Who.
         profile: Profile,
         /// Yjs client id, if it said so.
         client: Option<u64>,
+        /// When, in milliseconds of Unix time.
+        at_ms: u64,
     },
     /// A session goes on over another connection; its token was checked before this was written.
     Resumed {
         /// The session.
         session: SessionId,
-        /// The grant that the client believes it holds.
-        fence: Option<Fence>,
+        /// The grants that the client believes it holds.
+        fences: Vec<Fence>,
+        /// What it may do beside editing, as of now.
+        rights: Rights,
         /// Proof that its next connection must bring.
         token: TokenHash,
         /// Who, as of now.
         profile: Profile,
         /// Yjs client id, if it said so.
         client: Option<u64>,
+        /// When, in milliseconds of Unix time.
+        at_ms: u64,
     },
     /// Another name or colour.
     Renamed {
@@ -69,10 +95,23 @@ pub enum Record {
         session: SessionId,
         /// The Yjs update (v1), as it came.
         update: Bytes,
+        /// When it came, in milliseconds of Unix time: of one that was seen to go to a park.
+        at_ms: Option<u64>,
     },
     /// A new epoch: the store was restored from a backup. No session of before may resume, and every later fence is
     /// larger than any before. A log without one is of epoch 1.
     Epoch(u32),
+    /// A decision about a park, checked at this position against locks and rights.
+    ParkDecided {
+        /// The park.
+        id: u64,
+        /// Who decided; nobody if it was time that passed.
+        by: Option<SessionId>,
+        /// What.
+        decision: Decision,
+        /// When, in milliseconds of Unix time.
+        at_ms: u64,
+    },
 }
 
 /// Why stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
@@ -83,6 +122,11 @@ pub enum RecordError {
         "record format {0} is not known to this version, which writes {FORMAT}; use the newer baton that wrote it"
     )]
     Format(u8),
+    /// The format of before the first release.
+    #[error(
+        "record format {UNRELEASED} was written by a version before the first release, and nothing reads it any more; export the document with that version, or start with an empty data folder"
+    )]
+    Unreleased,
     /// Not a record.
     #[error("the stored bytes are not a record: {0}")]
     Malformed(#[from] postcard::Error),
@@ -110,6 +154,7 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
             Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&UNRELEASED, _)) => Err(RecordError::Unreleased),
             Some((&other, _)) => Err(RecordError::Format(other)),
             None => Err(RecordError::Malformed(
                 postcard::Error::DeserializeUnexpectedEnd,

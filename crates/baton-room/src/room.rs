@@ -9,26 +9,38 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use baton_presence::{Event, FoldSettings, Proposal as Watched, SessionId, Time, Timings, Watch};
+use baton_presence::{
+    Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Timings, Watch,
+};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::channel::{LockView, ServerMessage};
 use baton_sync::handshake::{Handshake, HandshakeLimits};
 use bytes::Bytes;
 
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
+use crate::locks::{millis, wire};
+use crate::operations::LockLimits;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::parks::{Park, ParkLimits};
 use crate::record::Record;
 use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
+use crate::token::TokenHash;
+use crate::views::Views;
 
 /// What a room is set up with. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
 pub struct RoomOptions {
     /// Clocks of heartbeats and lock; validated by the caller.
     pub timings: Timings,
-    /// Epoch of the store, and whether a lost holder's lock passes to somebody who did not queue.
+    /// Epoch of the store, whether a lost holder's lock passes to somebody who did not queue, and the mode of a new
+    /// document.
     pub fold: FoldSettings,
+    /// Caps on locks.
+    pub locks: LockLimits,
+    /// Unix time at [`Time::ZERO`], in milliseconds.
+    pub unix_at_zero_ms: u64,
     /// Caps on awareness.
     pub awareness: AwarenessLimits,
     /// Caps on what is kept aside for one connection.
@@ -45,6 +57,8 @@ impl Default for RoomOptions {
                 epoch: 1,
                 ..FoldSettings::default()
             },
+            locks: LockLimits::default(),
+            unix_at_zero_ms: 0,
             awareness: AwarenessLimits::default(),
             handshake: HandshakeLimits::default(),
             parks: ParkLimits::default(),
@@ -75,8 +89,12 @@ pub struct Room {
     pub(crate) unsaved: BTreeSet<ConnectionId>,
     /// Connections with incomplete updates kept aside.
     pub(crate) aside: BTreeSet<ConnectionId>,
-    /// The lock as watchers were told it last, so that nothing is told twice.
+    /// The locks as watchers were told them last, so that nothing is told twice.
     pub(crate) announced: Option<LockView>,
+    /// What those who request something say.
+    pub(crate) notes: BTreeMap<SessionId, String>,
+    /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
+    pub(crate) unproven: BTreeMap<SessionId, TokenHash>,
     /// The time of the last input.
     pub(crate) now: Time,
     pub(crate) durable: u64,
@@ -84,6 +102,7 @@ pub struct Room {
     proposals: VecDeque<Proposed>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) held: VecDeque<(u64, Held)>,
+    pub(crate) views: Views,
     effects: Vec<Effect>,
 }
 
@@ -100,8 +119,13 @@ impl Room {
         tail: &[(u64, Bytes)],
         now: Time,
     ) -> Result<Self, LoadError> {
-        let state = State::load(options.fold, snapshot, tail)?;
-        let FoldSettings { epoch, auto_pass } = options.fold;
+        let state = State::load(snapshot, tail)?;
+        let FoldSettings {
+            epoch,
+            auto_pass,
+            mode,
+        } = options.fold;
+        let new = snapshot.is_none() && tail.is_empty();
         let mut room = Self {
             watch: Watch::new(options.timings)?,
             awareness: Awareness::new(options.awareness),
@@ -110,12 +134,15 @@ impl Room {
             unsaved: BTreeSet::new(),
             aside: BTreeSet::new(),
             announced: None,
+            notes: BTreeMap::new(),
+            unproven: BTreeMap::new(),
             durable: state.position,
             refresh_at: None,
             now,
             proposals: VecDeque::new(),
             outputs: VecDeque::new(),
             held: VecDeque::new(),
+            views: Views::default(),
             effects: Vec::new(),
             options,
             state,
@@ -133,17 +160,23 @@ impl Room {
                 Origin::Nobody,
             );
         }
+        if new && room.state.fold.mode() != mode {
+            room.propose(Record::Presence(Event::ModeSet(mode)), Origin::Nobody);
+        }
         Ok(room)
     }
 
-    /// A connection comes in: it is sent what this side has, and who is here.
-    pub fn connect(&mut self, connection: ConnectionId) {
+    /// A connection comes in: it is sent what this side has, and who is here. `rights` are what its session may do beside
+    /// editing, unless it only watches.
+    pub fn connect(&mut self, connection: ConnectionId, rights: Rights) {
         let mut handshake = Handshake::new(self.options.handshake);
         handshake.open();
         let here = Connection {
             stage: Stage::Greeting,
             channel: Channel::Closed,
+            rights,
             handshake,
+            deferred: Vec::new(),
         };
         self.connections.insert(connection, Box::new(here));
         let vector = self.state.document.state().vector().encode();
@@ -184,10 +217,10 @@ impl Room {
     /// When [`Room::handle_timeout`] wants to be called, if at all.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        match (self.watch.poll_timeout(), self.refresh_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [self.watch.poll_timeout(), self.refresh_at, self.parks_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time has come to `now`. Early calls are harmless.
@@ -200,6 +233,21 @@ impl Room {
             self.carry_out(proposal, now);
         }
         self.refresh_awareness(now);
+        self.purge_parks(now);
+    }
+
+    /// Milliseconds of Unix time at `now`.
+    pub(crate) fn unix_ms(&self, now: Time) -> u64 {
+        self.options.unix_at_zero_ms.saturating_add(millis(now.0))
+    }
+
+    /// The page of a session answered a beat.
+    pub(crate) fn answered(&mut self, session: SessionId, n: u64, idle: Duration, now: Time) {
+        // A late answer still proves that the connection is alive, and that was noted. One to a beat of this connection
+        // proves that the welcome before it has arrived.
+        if self.watch.answered(session, n, idle, now) == Answer::Counts {
+            self.unproven.remove(&session);
+        }
     }
 
     fn carry_out(&mut self, proposal: Watched, now: Time) {
@@ -217,6 +265,19 @@ impl Room {
                 }
             }
             Watched::Health { session, .. } => self.announce_peer(session),
+            Watched::IdleWarning {
+                session,
+                fence,
+                left,
+            } => {
+                let warning = ServerMessage::IdleWarning {
+                    fence: wire(fence),
+                    left_ms: millis(left),
+                };
+                if let Some(&to) = self.attached.get(&session) {
+                    self.send_channel(to, &Arc::new(warning));
+                }
+            }
             Watched::Dead { session } => {
                 if let Some(&connection) = self.attached.get(&session) {
                     let reason = format!(
@@ -234,10 +295,18 @@ impl Room {
         loop {
             match self.proposals.pop_front()? {
                 Proposed::Ready(proposal) => return Some(proposal),
-                Proposed::Update(connection, update) => {
+                Proposed::Update {
+                    connection,
+                    update,
+                    at_ms,
+                } => {
                     if let Some(session) = self.session_of(connection) {
                         return Some(Proposal {
-                            record: Record::Update { session, update },
+                            record: Record::Update {
+                                session,
+                                update,
+                                at_ms,
+                            },
                             origin: Origin::Update(connection),
                         });
                     }
@@ -360,8 +429,16 @@ impl Room {
             .push_back(Proposed::Ready(Proposal { record, origin }));
     }
 
-    pub(crate) fn propose_update(&mut self, connection: ConnectionId, update: Bytes) {
-        self.proposals
-            .push_back(Proposed::Update(connection, update));
+    pub(crate) fn propose_update(
+        &mut self,
+        connection: ConnectionId,
+        update: Bytes,
+        at_ms: Option<u64>,
+    ) {
+        self.proposals.push_back(Proposed::Update {
+            connection,
+            update,
+            at_ms,
+        });
     }
 }

@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    Change, Event, Fold, FoldSettings, FoldSnapshot, SessionId, TimingsError, WriteRight,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId, TimingsError,
 };
 use baton_sync::ClientId;
+use baton_sync::channel::{Outcome, ParkView};
 use baton_sync::document::{Applied, ApplyError, Broken as Failed, Document, DocumentOptions};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::admission::Way;
 use crate::parks::{Park, ParkReason, Parks};
-use crate::record::{Profile, Record, RecordError};
+use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
 /// The server's own Yjs client id. It never edits, so the id never shows in an update.
@@ -23,10 +25,14 @@ const OWN: DocumentOptions = DocumentOptions {
 };
 
 /// First byte of every snapshot.
-pub(crate) const SNAPSHOT_FORMAT: u8 = 1;
+pub(crate) const SNAPSHOT_FORMAT: u8 = 2;
 
-/// The epoch of a log that does not name one.
-pub(crate) const FIRST_EPOCH: u32 = 1;
+/// How every log begins; what is set up otherwise is said by records.
+const FRESH: FoldSettings = FoldSettings {
+    epoch: 1,
+    auto_pass: AutoPass::On,
+    mode: Mode::ExclusiveWhenHeld,
+};
 
 /// How many records may be quarantined before a document counts as unreadable.
 const MOST_QUARANTINED: usize = 256;
@@ -48,6 +54,10 @@ pub(crate) enum Effect {
     Nothing,
     /// The update stands in this park.
     Parked(u64),
+    /// A park is new, grew, or was decided.
+    Park(Box<ParkView>),
+    /// What was asked for was not done, and why.
+    Denied(Outcome, String),
     /// Roster or lock.
     Presence(Change),
     /// A name or colour.
@@ -113,6 +123,7 @@ struct Stored {
     fold: FoldSnapshot,
     people: BTreeMap<SessionId, Box<Person>>,
     parks: Vec<Park>,
+    last_at: u64,
 }
 
 pub(crate) struct State {
@@ -121,6 +132,8 @@ pub(crate) struct State {
     pub(crate) fold: Fold,
     pub(crate) people: BTreeMap<SessionId, Box<Person>>,
     pub(crate) parks: Parks,
+    /// The newest time that a record said, in milliseconds of Unix time.
+    pub(crate) last_at: u64,
     /// Who left last, so that the others can be told who that was.
     departed: Option<(SessionId, Box<Person>)>,
     quarantine: BTreeSet<u64>,
@@ -128,20 +141,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens from what is stored: a snapshot (with its position) and the records after it. The epoch comes from there, not
-    /// from the settings: what was done in one epoch must not be judged by another.
+    /// Opens from what is stored: a snapshot (with its position) and the records after it. Nothing of it depends on today's
+    /// settings: what was done under others must not be judged by these.
     pub(crate) fn load(
-        settings: FoldSettings,
         snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
     ) -> Result<Self, LoadError> {
-        let settings = FoldSettings {
-            epoch: FIRST_EPOCH,
-            ..settings
-        };
         let mut quarantine = BTreeSet::new();
         loop {
-            let mut state = Self::restore(settings, snapshot)?;
+            let mut state = Self::restore(snapshot)?;
             state.quarantine.clone_from(&quarantine);
             match state.replay(tail)? {
                 None => return Ok(state),
@@ -153,14 +161,15 @@ impl State {
         }
     }
 
-    fn restore(settings: FoldSettings, snapshot: Option<&(u64, Bytes)>) -> Result<Self, LoadError> {
+    fn restore(snapshot: Option<&(u64, Bytes)>) -> Result<Self, LoadError> {
         let Some(&(position, ref bytes)) = snapshot else {
             return Ok(Self {
                 position: 0,
                 document: Document::new(&OWN),
-                fold: Fold::new(settings),
+                fold: Fold::new(FRESH),
                 people: BTreeMap::new(),
                 parks: Parks::default(),
+                last_at: 0,
                 departed: None,
                 quarantine: BTreeSet::new(),
                 changes: Vec::new(),
@@ -171,6 +180,7 @@ impl State {
             Some((&SNAPSHOT_FORMAT, rest)) => {
                 postcard::from_bytes(rest).map_err(|error| wrong(error.to_string()))?
             }
+            Some((&UNRELEASED, _)) => return Err(wrong(RecordError::Unreleased.to_string())),
             Some((other, _)) => return Err(wrong(format!("format {other} is not known"))),
             None => return Err(wrong("it is empty".to_owned())),
         };
@@ -183,6 +193,7 @@ impl State {
             fold: Fold::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?,
             people: stored.people,
             parks,
+            last_at: stored.last_at,
             departed: None,
             quarantine: BTreeSet::new(),
             changes: Vec::new(),
@@ -223,6 +234,7 @@ impl State {
             fold: self.fold.snapshot(),
             people: self.people.clone(),
             parks: self.parks.iter().cloned().collect(),
+            last_at: self.last_at,
         };
         let mut buffer = Vec::with_capacity(stored.document.len() + 256);
         buffer.push(SNAPSHOT_FORMAT);
@@ -241,10 +253,14 @@ impl State {
             Record::Joined {
                 voice,
                 standing,
+                rights,
+                user,
                 token,
                 profile,
                 client,
+                at_ms,
             } => {
+                self.last_at = self.last_at.max(at_ms);
                 let session = SessionId(position);
                 let person = Person {
                     token,
@@ -256,16 +272,21 @@ impl State {
                     session,
                     voice,
                     standing,
+                    rights,
+                    user,
                 };
                 self.presence(position, &joined, effects);
             }
             Record::Resumed {
                 session,
-                fence,
+                fences,
+                rights,
                 token,
                 profile,
                 client,
+                at_ms,
             } => {
+                self.last_at = self.last_at.max(at_ms);
                 if let Some(person) = self.people.get_mut(&session) {
                     **person = Person {
                         token,
@@ -273,7 +294,12 @@ impl State {
                         client,
                     };
                 }
-                self.presence(position, &Event::Resumed { session, fence }, effects);
+                let resumed = Event::Resumed {
+                    session,
+                    fences,
+                    rights,
+                };
+                self.presence(position, &resumed, effects);
             }
             Record::Renamed { session, profile } => {
                 if let Some(person) = self.people.get_mut(&session) {
@@ -283,8 +309,22 @@ impl State {
             }
             Record::Epoch(epoch) => self.enter(epoch),
             Record::Presence(event) => self.presence(position, &event, effects),
-            Record::Update { session, update } => {
+            Record::Update {
+                session,
+                update,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms.unwrap_or(0));
                 return self.update(position, session, update, effects);
+            }
+            Record::ParkDecided {
+                id,
+                by,
+                decision,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms);
+                return self.decide_park(position, id, by, decision, at_ms, effects);
             }
         }
         Ok(())
@@ -317,19 +357,25 @@ impl State {
         update: Bytes,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Broken> {
-        let refused = matches!(self.fold.may_write(session), WriteRight::Refused { .. });
         if self.quarantine.contains(&position) {
-            effects.push(self.park(position, session, update, ParkReason::Quarantined));
+            self.park(
+                position,
+                session,
+                update,
+                ParkReason::Quarantined,
+                None,
+                effects,
+            );
             return Ok(());
         }
-        if refused {
-            effects.push(self.park(position, session, update, ParkReason::Locked));
+        if let Way::Park { now } = self.way(session, &update) {
+            self.park(position, session, update, ParkReason::Locked, now, effects);
             return Ok(());
         }
         match self.document.apply(&update) {
             Ok(Applied::Added) => {
-                self.parks.close_merged(self.document.state());
                 effects.push(Effect::Applied(update));
+                self.close_parks(effects);
             }
             // What does not fit here was overtaken by another record; its sender is asked and sends it again.
             Ok(Applied::Known) | Err(ApplyError::NotAdmitted(_) | ApplyError::Unsound(_)) => {
@@ -348,7 +394,9 @@ impl State {
         session: SessionId,
         update: Bytes,
         reason: ParkReason,
-    ) -> Effect {
+        fence_now: Option<Fence>,
+        effects: &mut Vec<Effect>,
+    ) {
         let author = self.people.get(&session);
         let fresh = Park {
             id: position,
@@ -358,9 +406,10 @@ impl State {
                 .unwrap_or_default(),
             reason,
             fence_seen: self.fold.peer(session).and_then(|peer| peer.fence_seen),
-            fence_now: self.fold.lock().party().map(|(_, fence)| fence),
+            fence_now,
             updates: Vec::new(),
         };
-        Effect::Parked(self.parks.add(fresh, self.document.state(), update))
+        let id = self.parks.add(fresh, self.document.state(), update);
+        effects.push(Effect::Parked(id));
     }
 }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use baton_presence::Time;
-use baton_sync::channel::{ErrorCode, ServerMessage};
+use baton_sync::channel::{ErrorCode, Outcome, ServerMessage};
 
 use crate::connection::{Channel, Connection, Held};
-use crate::output::{ConnectionId, Outgoing, Output};
+use crate::output::{ConnectionId, Outgoing, Output, ViewOf};
 use crate::room::Room;
 
 impl Room {
@@ -17,18 +17,23 @@ impl Room {
     pub fn durable(&mut self, position: u64, now: Time) {
         self.durable = self.durable.max(position);
         while self.held.front().is_some_and(|(at, _)| *at <= self.durable) {
-            if let Some((_, held)) = self.held.pop_front() {
-                self.let_go(held, now);
+            if let Some((at, held)) = self.held.pop_front() {
+                self.let_go(at, held, now);
             }
         }
         self.tell_saved();
     }
 
-    fn let_go(&mut self, held: Held, now: Time) {
+    fn let_go(&mut self, position: u64, held: Held, now: Time) {
         match held {
             Held::Output(output) => self.outputs.push_back(output),
             Held::To(to, message) => self.send_channel(to, &message),
             Held::Channel(message) => self.send_to_channel(&message),
+            Held::View(of) => {
+                if let Some(message) = self.views.take(of, position, self.durable) {
+                    self.send_to_channel(&message);
+                }
+            }
             Held::Welcome(to, message) => {
                 if let Some(here) = self.connections.get_mut(&to) {
                     here.channel = Channel::Open;
@@ -79,6 +84,31 @@ impl Room {
     /// Lets something wait until everything up to now is durable.
     pub(crate) fn hold(&mut self, held: Held) {
         self.held.push_back((self.state.position, held));
+    }
+
+    /// Lets a view wait until it is durable.
+    pub(crate) fn hold_view(&mut self, message: ServerMessage) {
+        if let Some(of) = ViewOf::of(&message) {
+            let position = self.state.position;
+            self.views.keep(of, position, Arc::new(message));
+            self.hold(Held::View(of));
+        }
+    }
+
+    /// Answers an operation that no record came of, at once.
+    pub(crate) fn answer_operation(
+        &mut self,
+        connection: ConnectionId,
+        nonce: u64,
+        outcome: Outcome,
+        message: Option<String>,
+    ) {
+        let result = ServerMessage::Result {
+            nonce,
+            outcome,
+            message,
+        };
+        self.send_channel(connection, &Arc::new(result));
     }
 
     /// To one connection, if it has its welcome.

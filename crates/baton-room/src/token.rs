@@ -1,5 +1,6 @@
 //! Resume tokens: the secret a client shows to go on with its session, of which the log keeps only the hash.
 
+use baton_presence::UserKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -50,4 +51,13 @@ impl TokenHash {
     pub fn of_text(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
+}
+
+/// The user whose sessions all show this secret: the first half of its SHA-256, from which nobody learns the secret.
+pub(crate) fn user_key(secret: &str) -> UserKey {
+    let mut key = [0; 16];
+    for (to, from) in key.iter_mut().zip(Sha256::digest(secret.as_bytes())) {
+        *to = from;
+    }
+    UserKey(key)
 }

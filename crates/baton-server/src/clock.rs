@@ -1,6 +1,6 @@
-//! The server's one monotonic clock, in the form that the cores take.
+//! The server's one monotonic clock, in the form that the cores take, and what it is in Unix time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use baton_presence::Time;
 use tokio::time::Instant;
@@ -20,6 +20,15 @@ impl Clock {
 
     pub(crate) fn now(self) -> Time {
         Time(self.origin.elapsed())
+    }
+
+    /// Unix time at [`Time::ZERO`], in milliseconds, as the system's clock says now.
+    pub(crate) fn unix_at_zero_ms(self) -> u64 {
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let at_zero = since.saturating_sub(self.origin.elapsed());
+        u64::try_from(at_zero.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The moment to sleep until. Tokio rounds up to the next millisecond, and early calls are harmless anyway.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use baton_presence::Timings;
+use baton_presence::{Mode, Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,104 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// A set of timings; each of them can be set by itself as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// For the open internet
+    Default,
+    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4 times as fast as another
+    Strict,
+    /// For local networks and tests: about a fifth of the default times
+    Fast,
+}
+
+impl Profile {
+    /// The timings that it stands for.
+    #[must_use]
+    pub fn timings(self) -> Timings {
+        match self {
+            Self::Default => Timings::default(),
+            Self::Strict => Timings::strict(),
+            Self::Fast => Timings::fast(),
+        }
+    }
+}
+
+/// What locks mean in a new document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentMode {
+    /// Locks are advisory: everybody may write
+    Open,
+    /// What nobody holds may be written by all, the rest by its holder only
+    ExclusiveWhenHeld,
+    /// Only a holder may write
+    Required,
+}
+
+impl From<DocumentMode> for Mode {
+    fn from(mode: DocumentMode) -> Self {
+        match mode {
+            DocumentMode::Open => Self::Open,
+            DocumentMode::ExclusiveWhenHeld => Self::ExclusiveWhenHeld,
+            DocumentMode::Required => Self::Required,
+        }
+    }
+}
+
+/// Rights, written like `take-over,manage`, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RightsList(pub Rights);
+
+/// A word that is no right. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no right; there are take-over and manage, with a comma between them, or none")]
+pub struct NoRight(String);
+
+impl FromStr for RightsList {
+    type Err = NoRight;
+
+    fn from_str(text: &str) -> Result<Self, NoRight> {
+        let mut rights = Rights::NONE;
+        if text.trim() == "none" {
+            return Ok(Self(rights));
+        }
+        for word in text.split(',').map(str::trim) {
+            rights = rights.and(match word {
+                "take-over" => Rights::TAKE_OVER,
+                "manage" => Rights::MANAGE,
+                other => return Err(NoRight(other.to_owned())),
+            });
+        }
+        Ok(Self(rights))
+    }
+}
+
+impl std::fmt::Display for RightsList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = [(Rights::TAKE_OVER, "take-over"), (Rights::MANAGE, "manage")];
+        let has = |(right, _): &&(Rights, &str)| self.0.contains(*right);
+        let words: Vec<_> = words.iter().filter(has).map(|(_, word)| *word).collect();
+        f.write_str(if words.is_empty() { "none" } else { "" })?;
+        f.write_str(&words.join(","))
+    }
+}
+
+impl<'de> Deserialize<'de> for RightsList {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for RightsList {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 /// Why the settings cannot be used. Nothing was started.
@@ -140,6 +238,12 @@ settings! {
     max_parked_per_session: ByteSize = ByteSize::mib(10);
     /// Parks in one document; over it: the edit is refused with an error
     max_parks: usize = 100;
+    /// Locks that one session may have at once; over it: refused
+    max_locks_per_session: usize = 32;
+    /// Locks that there may be in one document at once; over it: refused
+    max_locks: usize = 500;
+    /// Bytes of the paths of all locks and tickets of one document; over it: refused
+    max_lock_bytes: ByteSize = ByteSize::kib(256);
     /// From accepting a connection to its first message; over it: closed
     handshake_timeout: Span = Span(Duration::from_secs(10));
 
@@ -158,6 +262,13 @@ settings! {
     /// Deadline of an orderly stop
     shutdown_deadline: Span = Span(Duration::from_secs(10));
 
+    /// What every connection may do beside editing: take-over, manage, both with a comma between, or none
+    rights: RightsList = RightsList(Rights::ALL);
+    /// What locks mean in a new document; changed later by whoever may manage it
+    mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
+
+    /// The timings below, unless they are set by themselves
+    profile: Profile = Profile::Default;
     /// Protocol ping to every connection
     ping_every: Span = Span(Duration::from_secs(5));
     /// Silence after which a peer is shown shaky
@@ -178,6 +289,16 @@ settings! {
     ticket_life: Span = Span(Duration::from_secs(30));
     /// How long a holder is waited for after the server started again
     recovery: Span = Span(Duration::from_secs(10));
+    /// How long a holder that hands its lock on has to send what it has
+    drain: Span = Span(Duration::from_secs(3));
+    /// How long a holder may keep what somebody requests
+    request: Span = Span(Duration::from_secs(30));
+    /// How long a holder may be without input while somebody waits
+    idle_yield: Span = Span(Duration::from_secs(90));
+    /// How long before that it is warned
+    idle_warning: Span = Span(Duration::from_secs(15));
+    /// How long after a take-over nobody else takes over
+    take_over_cooldown: Span = Span(Duration::from_secs(60));
     /// When a holder must stop editing, counted from its last confirmed answer
     client_stop: Span = Span(Duration::from_secs(7));
     /// Whether the lock of a holder gone offline passes also to somebody who did not queue
@@ -194,9 +315,12 @@ impl Settings {
     /// The operator's: says which file, line or settings, and what to do.
     pub fn resolve(command_line: Given, file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
-        if let Some(path) = file {
-            settings.take(read(path)?);
+        let file = file.map(read).transpose()?.unwrap_or_default();
+        // What is said of a single timing counts more than a profile, wherever either is said.
+        if let Some(profile) = command_line.profile.or(file.profile) {
+            settings.set_timings(&profile.timings());
         }
+        settings.take(file);
         settings.take(command_line);
         settings.check()?;
         Ok(settings)
@@ -240,8 +364,33 @@ impl Settings {
             grace: self.grace.0,
             ticket_life: self.ticket_life.0,
             recovery: self.recovery.0,
+            drain: self.drain.0,
+            request: self.request.0,
+            idle_yield: self.idle_yield.0,
+            idle_warning: self.idle_warning.0,
+            take_over_cooldown: self.take_over_cooldown.0,
             client_stop: self.client_stop.0,
         }
+    }
+
+    /// Sets all clocks at once.
+    pub fn set_timings(&mut self, timings: &Timings) {
+        self.ping_every = Span(timings.ping_every);
+        self.shaky_after = Span(timings.shaky_after);
+        self.offline_after = Span(timings.offline_after);
+        self.beat_every = Span(timings.beat_every);
+        self.beat_every_idle = Span(timings.beat_every_idle);
+        self.answer_within = Span(timings.answer_within);
+        self.offer = Span(timings.offer);
+        self.grace = Span(timings.grace);
+        self.ticket_life = Span(timings.ticket_life);
+        self.recovery = Span(timings.recovery);
+        self.drain = Span(timings.drain);
+        self.request = Span(timings.request);
+        self.idle_yield = Span(timings.idle_yield);
+        self.idle_warning = Span(timings.idle_warning);
+        self.take_over_cooldown = Span(timings.take_over_cooldown);
+        self.client_stop = Span(timings.client_stop);
     }
 }
 

@@ -102,7 +102,8 @@ impl Hosted {
         }
         inner.outboxes.insert(connection, Arc::clone(outbox));
         inner.idle_since = None;
-        self.step_in(&mut guard, None, |room, _| room.connect(connection))?;
+        let rights = settings.rights.0;
+        self.step_in(&mut guard, None, |room, _| room.connect(connection, rights))?;
         Ok(())
     }
 

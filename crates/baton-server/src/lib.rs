@@ -47,7 +47,9 @@ use axum::Router;
 use baton_log::{Health, Log, LogError, LogOptions};
 use tokio::sync::watch;
 
-pub use config::{ConfigError, Given, Settings, Span, Switch};
+pub use config::{
+    ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
+};
 
 /// What every request can reach.
 pub(crate) struct App {

@@ -2,10 +2,12 @@
 //!
 //! Owns a queue bounded by bytes, and how the connection is to end. Filled under the room's lock without ever waiting,
 //! drained by the connection's own task, many frames a write. On overflow the queue is dropped and the connection is
-//! told to come again: its next first sync brings exactly what it lacks, so nothing is lost and nobody else pays.
+//! told to come again: its next first sync brings exactly what it lacks, so nothing is lost and nobody else pays. Of
+//! several views of the same thing only the newest waits, at its own place: it never overtakes what came before it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use baton_room::ViewOf;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,7 +19,12 @@ pub(crate) enum Item {
     Frame(Bytes),
     /// A protocol ping.
     Ping,
+    /// Nothing any more: the place of a view that a newer one replaced.
+    Replaced,
 }
+
+/// What a place in the queue costs when its frame was replaced, in bytes.
+const PLACE: usize = size_of::<Item>();
 
 /// How a connection is to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub(crate) enum Weight {
     Counted,
     /// An answer to a Step1, which may be as large as the document: does not count, as long as no other one waits.
     Answer,
+    /// Counts, and replaces an older view of the same thing.
+    View(ViewOf),
 }
 
 /// The queue of one connection; see the module.
@@ -48,6 +57,8 @@ pub(crate) struct Outbox {
 struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
+    /// Where the newest view of each thing waits.
+    views: HashMap<ViewOf, usize>,
     /// Whether an answer waits that did not count.
     answer: bool,
     /// Whether an answer was ever queued.
@@ -79,6 +90,9 @@ impl Outbox {
             return;
         }
         queue.answered |= weight == Weight::Answer;
+        if let Weight::View(of) = weight {
+            queue.replace(of);
+        }
         // Whoever asks again and again without reading the answers pays for them.
         let free = weight == Weight::Answer && !std::mem::replace(&mut queue.answer, true);
         if !free {
@@ -157,11 +171,27 @@ impl Outbox {
             return None;
         }
         queue.bytes = 0;
+        queue.views.clear();
         queue.answer = false;
         Some(Taken {
             items: std::mem::take(&mut queue.items),
             ending: queue.ending.clone(),
         })
+    }
+}
+
+impl Queue {
+    /// A newer view goes to the end of the queue: the older one leaves nothing but its place.
+    fn replace(&mut self, of: ViewOf) {
+        let place = self.items.len();
+        let Some(older) = self.views.insert(of, place) else {
+            return;
+        };
+        if let Some(item) = self.items.get_mut(older)
+            && let Item::Frame(frame) = std::mem::replace(item, Item::Replaced)
+        {
+            self.bytes = self.bytes.saturating_sub(frame.len()) + PLACE;
+        }
     }
 }
 
@@ -217,6 +247,37 @@ mod tests {
         let taken = outbox.drain().await;
         let frames = [&b"answer"[..], b"later"].map(|frame| Item::Frame(Bytes::from_static(frame)));
         assert_eq!(taken.items, frames);
+    }
+
+    #[tokio::test]
+    async fn of_several_views_of_a_thing_the_newest_goes_out_behind_what_came_before_it() {
+        let outbox = Outbox::new(1000);
+        let frame = |text: &'static str| Bytes::from_static(text.as_bytes());
+        outbox.send(frame("locks 1"), Weight::View(ViewOf::Locks));
+        outbox.send(frame("park 1"), Weight::View(ViewOf::Park(7)));
+        outbox.send(frame("lost"), Weight::Counted);
+        outbox.send(frame("locks 2"), Weight::View(ViewOf::Locks));
+        outbox.send(frame("park of another"), Weight::View(ViewOf::Park(8)));
+        let taken = outbox.drain().await;
+        let frames: Vec<_> = taken
+            .items
+            .into_iter()
+            .filter(|item| *item != Item::Replaced)
+            .collect();
+        let expected = ["park 1", "lost", "locks 2", "park of another"];
+        assert_eq!(frames, expected.map(|text| Item::Frame(frame(text))));
+        // What was written cannot be replaced any more.
+        outbox.send(frame("locks 3"), Weight::View(ViewOf::Locks));
+        assert_eq!(outbox.drain().await.items, [Item::Frame(frame("locks 3"))]);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stalls_under_many_views_is_told_to_come_again_all_the_same() {
+        let outbox = Outbox::new(1000);
+        for _ in 0..1000 {
+            outbox.send(Bytes::from_static(b"view"), Weight::View(ViewOf::Locks));
+        }
+        assert!(outbox.has_ending());
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use baton_log::{Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
-use baton_room::{LoadError, ParkLimits, Room, RoomOptions};
+use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 use tokio::sync::Semaphore;
@@ -125,7 +125,14 @@ impl Registry {
                     Switch::On => AutoPass::On,
                     Switch::Off => AutoPass::Off,
                 },
+                mode: settings.mode.into(),
             },
+            locks: LockLimits {
+                per_session: settings.max_locks_per_session,
+                in_document: settings.max_locks,
+                bytes: bytes(settings.max_lock_bytes),
+            },
+            unix_at_zero_ms: self.clock.unix_at_zero_ms(),
             awareness: AwarenessLimits {
                 entry_bytes: bytes(settings.max_awareness_entry),
                 entries_per_owner: settings.max_awareness_entries,

@@ -194,6 +194,7 @@ where
             let message = match item {
                 Item::Frame(frame) => Message::Binary(frame),
                 Item::Ping => Message::Ping(bytes::Bytes::new()),
+                Item::Replaced => continue,
             };
             if sink.feed(message).await.is_err() {
                 return;

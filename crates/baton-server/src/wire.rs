@@ -1,7 +1,7 @@
 //! Between a room's messages and the frames of the y-websocket wire: each is encoded once, however many it goes to,
 //! and an update that comes in shares its frame's bytes.
 
-use baton_room::{Incoming, Kind, Outgoing};
+use baton_room::{Incoming, Kind, Outgoing, ViewOf};
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
@@ -15,7 +15,10 @@ pub(crate) fn encode(message: &Outgoing) -> (Bytes, Weight) {
         Outgoing::Update(update) => (y_websocket::update(update), Weight::Counted),
         Outgoing::Awareness(payload) => (y_websocket::awareness(payload), Weight::Counted),
         Outgoing::Denied(reason) => (y_websocket::auth_denied(reason), Weight::Counted),
-        Outgoing::Channel(message) => (y_websocket::baton(&message.encode()), Weight::Counted),
+        Outgoing::Channel(message) => {
+            let weight = ViewOf::of(message).map_or(Weight::Counted, Weight::View);
+            (y_websocket::baton(&message.encode()), weight)
+        }
     }
 }
 

@@ -327,6 +327,13 @@ impl Handshake {
         self.missing.is_some()
     }
 
+    /// Whether an answer of the client is on its way that brings messages which could not be taken:
+    /// what the client sent later may build on them.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.asked && self.missing.is_none() && self.ledger.has_holes()
+    }
+
     /// Bytes that are kept aside.
     #[must_use]
     pub fn aside_bytes(&self) -> usize {

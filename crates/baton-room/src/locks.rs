@@ -1,0 +1,219 @@
+//! What people are told of locks.
+//!
+//! Owns the translation of the fold's changes into messages for their parties, the notes of requests, and the view of all
+//! locks. All of it is held until its record is durable.
+
+use std::time::Duration;
+
+use baton_presence::{
+    Change, DrainReason as Why, Event, Fence as Grant, GrantState as At, Mode as Meaning, Refusal,
+    Scope, SessionId, Time,
+};
+use baton_sync::channel::{
+    DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage, Waiter,
+};
+
+use crate::connection::Origin;
+use crate::outcomes::{loss, offer_end};
+use crate::output::ConnectionId;
+use crate::record::Record;
+use crate::room::Room;
+
+/// How many waiters a view of the locks names.
+const QUEUE_SHOWN: usize = 100;
+
+impl Room {
+    /// Tells the parties of a lock what changed.
+    pub(crate) fn announce_lock_change(&mut self, change: &Change, origin: &Origin, now: Time) {
+        match *change {
+            Change::Offered {
+                to,
+                fence,
+                ref scope,
+            } => {
+                let offer = ServerMessage::Offer {
+                    fence: wire(fence),
+                    paths: paths(scope),
+                    expires_ms: millis(self.options.timings.offer),
+                };
+                self.hold_for(to, offer);
+            }
+            Change::Granted {
+                to,
+                fence,
+                ref scope,
+            }
+            | Change::Resumed {
+                by: to,
+                fence,
+                ref scope,
+            } => {
+                let granted = ServerMessage::Granted {
+                    fence: wire(fence),
+                    paths: paths(scope),
+                };
+                self.hold_for(to, granted);
+                if matches!(change, Change::Resumed { .. }) {
+                    self.repeat_request(to, fence);
+                }
+                self.merge_own_parks(to, now);
+            }
+            Change::Draining {
+                by, fence, to, why, ..
+            } => {
+                let drain = ServerMessage::Drain {
+                    fence: wire(fence),
+                    reason: reason(why),
+                    to: to.map(|to| to.0),
+                    expires_ms: millis(self.options.timings.drain),
+                };
+                self.hold_for(by, drain);
+            }
+            Change::Requested { by, fence, from } => self.tell_requested(by, fence, from),
+            Change::RequestVoid { by, fence } => {
+                let fence = wire(fence);
+                self.hold_for(by, ServerMessage::RequestOver { fence });
+            }
+            Change::OfferEnded { to, fence, why, .. } => self.hold_lost(to, fence, offer_end(why)),
+            Change::LockLost { by, fence, why, .. } => self.hold_lost(by, fence, loss(why)),
+            Change::Released { by, fence, .. } => self.hold_lost(by, fence, "given back"),
+            Change::Refused {
+                session,
+                why: Refusal::StaleFence { named, .. },
+            } => self.correct_belief(session, named, origin),
+            Change::Unsettled => {
+                self.propose(Record::Presence(Event::Settle), Origin::Nobody);
+            }
+            _ => {}
+        }
+    }
+
+    /// A client that came back believing in a grant that is over is told so.
+    fn correct_belief(&mut self, session: SessionId, named: Grant, origin: &Origin) {
+        let grant = self.state.fold.grant(named);
+        // One that is still being offered to it is offered again.
+        let its_own = grant.is_some_and(|grant| grant.party == session);
+        if matches!(origin, Origin::Resume(..)) && !its_own {
+            self.hold_lost(session, named, "the lock passed on while you were away");
+        }
+    }
+
+    fn hold_lost(&mut self, session: SessionId, fence: Grant, why: &str) {
+        let lost = ServerMessage::Lost {
+            fence: wire(fence),
+            reason: why.to_owned(),
+        };
+        self.hold_for(session, lost);
+    }
+
+    /// The note of a request is kept as long as its asker wants something, for holders that come back.
+    pub(crate) fn keep_note(&mut self, connection: ConnectionId, note: &str, changes: &[Change]) {
+        let Some(session) = self.session_of(connection) else {
+            return;
+        };
+        let asks =
+            |change: &Change| matches!(change, Change::Requested { from, .. } if *from == session);
+        if changes.iter().any(asks) {
+            self.notes.insert(session, note.to_owned());
+        }
+    }
+
+    fn tell_requested(&mut self, holder: SessionId, fence: Grant, from: SessionId) {
+        let requested = ServerMessage::Requested {
+            fence: wire(fence),
+            by: from.0,
+            note: self.notes.get(&from).cloned().unwrap_or_default(),
+            expires_ms: millis(self.options.timings.request),
+        };
+        self.hold_for(holder, requested);
+    }
+
+    /// A holder that came back hears again of the request that runs against it.
+    fn repeat_request(&mut self, holder: SessionId, fence: Grant) {
+        let grant = self.state.fold.grant(fence);
+        if let Some(from) = grant.and_then(|grant| grant.requested_by) {
+            self.tell_requested(holder, fence, from);
+        }
+    }
+
+    /// Shows everybody the locks, if they are not as they were shown last.
+    pub(crate) fn announce_locks(&mut self) {
+        let view = self.lock_view();
+        let same = self.announced.as_ref().is_some_and(|last| {
+            LockView {
+                version: view.version,
+                ..last.clone()
+            } == view
+        });
+        if !same {
+            self.announced = Some(view.clone());
+            self.hold_view(ServerMessage::Lock { lock: view });
+        }
+    }
+
+    pub(crate) fn lock_view(&self) -> LockView {
+        let fold = &self.state.fold;
+        LockView {
+            version: self.state.position,
+            mode: match fold.mode() {
+                Meaning::Open => Mode::Open,
+                Meaning::ExclusiveWhenHeld => Mode::ExclusiveWhenHeld,
+                Meaning::Required => Mode::Required,
+            },
+            grants: fold.grants().map(shown).collect(),
+            queue: fold
+                .queue()
+                .take(QUEUE_SHOWN)
+                .map(|(session, scope)| Waiter {
+                    session: session.0,
+                    paths: paths(scope),
+                })
+                .collect(),
+            waiting: u32::try_from(fold.waiting()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+fn shown(grant: &baton_presence::Grant) -> GrantView {
+    let (state, to) = match grant.state {
+        At::Offered => (GrantState::Offered, None),
+        At::Held => (GrantState::Held, None),
+        At::Suspect => (GrantState::Suspect, None),
+        At::Recovering => (GrantState::Recovering, None),
+        At::Draining { to, .. } => (GrantState::Draining, to),
+    };
+    GrantView {
+        paths: paths(&grant.scope),
+        state,
+        session: grant.party.0,
+        fence: wire(grant.fence),
+        requested_by: grant.requested_by.map(|from| from.0),
+        to: to.map(|to| to.0),
+    }
+}
+
+fn reason(why: Why) -> DrainReason {
+    match why {
+        Why::Transfer => DrainReason::Transfer,
+        Why::TakenOver => DrainReason::TakenOver,
+        Why::Moved => DrainReason::Moved,
+        Why::Requested => DrainReason::Requested,
+        Why::Idle => DrainReason::Idle,
+    }
+}
+
+fn paths(scope: &Scope) -> Paths {
+    let paths = scope.paths().iter();
+    paths.map(|path| path.segments().to_vec()).collect()
+}
+
+pub(crate) fn wire(fence: Grant) -> Fence {
+    Fence {
+        epoch: fence.epoch,
+        position: fence.position,
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
