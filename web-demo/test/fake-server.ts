@@ -8,8 +8,9 @@ import type { AddressInfo } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import type { ClientMessage, Fence, LockView, Peer, ServerMessage, Timings } from '../client/src/channel'
+import type { ClientMessage, Hello, Outcome, ParkView, Peer, Right, ServerMessage, Timings } from '../client/src/channel'
 import { decodeFrame, encodeFrame } from '../client/src/codec'
+import { FakeLocks } from './fake-locks'
 
 /** The defaults of docs/protocol.md. */
 export const TIMINGS: Timings = {
@@ -19,6 +20,9 @@ export const TIMINGS: Timings = {
   offer: 2000,
   grace: 5000,
   client_stop: 7000,
+  drain: 3000,
+  request: 30_000,
+  idle_yield: 90_000,
 }
 
 interface Session {
@@ -30,7 +34,6 @@ interface Session {
   answeredAt: number
   confirmed: number
   beat: number
-  diverged: boolean
 }
 
 interface Connection {
@@ -40,26 +43,40 @@ interface Connection {
   clients: Set<number>
 }
 
+/** Edits that were set aside. */
+interface Park {
+  view: ParkView
+  updates: Uint8Array[]
+  /** Yjs client of the copy that they came from. */
+  client: number
+}
+
 export class Room {
   readonly doc = new Y.Doc()
   readonly awareness = new awarenessProtocol.Awareness(this.doc)
   readonly sessions = new Map<number, Session>()
   readonly connections = new Set<Connection>()
+  readonly parks = new Map<number, Park>()
+  readonly locks: FakeLocks
   /** Everything that clients said on the channel, for tests to look at. */
   readonly heard: ClientMessage[] = []
   /** While true, nothing is acknowledged as saved. */
   holdSaves = false
-  /** While true, no offer is made by itself and no claim is granted. */
-  holdGrants = false
+  rights: Right[] = ['take-over', 'manage']
   #position = 10
-  #holder: { session: Session; fence: Fence; state: 'offered' | 'held' | 'suspect' } | null = null
-  #queue: Session[] = []
-  #timer: ReturnType<typeof setTimeout> | undefined
   readonly #beats: ReturnType<typeof setInterval>
   readonly #timings: Timings
 
   constructor(timings: Timings) {
     this.#timings = timings
+    this.locks = new FakeLocks({
+      position: () => ++this.#position,
+      timings,
+      tell: (session, message) => this.tell(session, message),
+      all: (message) => this.#all(message),
+      live: () => [...this.sessions.values()].filter((s) => s.connection !== null && s.peer.state !== 'offline' && !s.peer.observer).map((s) => s.id),
+      granted: (session) => this.#mergeOwn(session),
+    })
     this.awareness.setLocalState(null)
     this.#beats = setInterval(() => this.#tick(), Math.max(20, timings.beat_every * 0.4))
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
@@ -69,17 +86,6 @@ export class Room {
       const update = awarenessProtocol.encodeAwarenessUpdate(this.awareness, [...added, ...updated, ...removed])
       for (const one of this.connections) this.#frame(one, encodeFrame({ kind: 'awareness', update }))
     })
-  }
-
-  view(): LockView {
-    const lock = this.#holder
-    return {
-      version: ++this.#position,
-      state: lock?.state ?? 'free',
-      ...(lock && { session: lock.session.id, fence: lock.fence }),
-      queue: this.#queue.map((s) => s.id),
-      waiting: this.#queue.length,
-    }
   }
 
   join(socket: WebSocket): void {
@@ -100,18 +106,9 @@ export class Room {
     if (connection) this.#say(connection, message)
   }
 
-  /** Passes the lock on, as if its holder had been declared offline. */
-  passOn(reason: string): void {
-    const holder = this.#holder
-    if (!holder) return
-    this.tell(holder.session.id, { type: 'lost', fence: holder.fence, reason })
-    this.#holder = null
-    this.#next(holder.session)
-  }
-
   close(): void {
     clearInterval(this.#beats)
-    clearTimeout(this.#timer)
+    this.locks.close()
     this.awareness.destroy()
   }
 
@@ -147,18 +144,42 @@ export class Room {
   #edit(from: Connection, update: Uint8Array): void {
     const mine = ++from.syncs
     const session = from.session
-    const nothing = update.length === 2
-    const locked = this.#holder !== null && this.#holder.session !== session
-    if (session && !nothing && (session.diverged || (locked && addsTo(this.doc, update)))) {
-      session.diverged = true
-      this.#say(from, { type: 'parked', id: ++this.#position, reason: 'somebody else holds the lock' })
-    } else {
-      Y.applyUpdate(this.doc, update, from)
-    }
+    const roots = rootsChanged(this.doc, update)
+    const diverged = session && [...this.parks.values()].find((park) => park.client === session.peer.client && park.view.state === 'open')
+    if (session && roots !== null && (diverged || !this.locks.mayWrite(session.id, roots))) this.#park(session, update, diverged)
+    else Y.applyUpdate(this.doc, update, from)
     if (session && !this.holdSaves) setTimeout(() => this.#say(from, { type: 'saved', updates: mine }), 5)
   }
 
-  #hello(from: Connection, hello: ClientMessage & { type: 'hello' }): void {
+  #park(session: Session, update: Uint8Array, into: Park | null | undefined): void {
+    const id = into?.view.id ?? ++this.#position
+    const { user, client = 0 } = session.peer
+    const park: Park = into ?? {
+      view: { id, session: session.id, user, at_ms: Date.now(), reason: 'locked', edits: 0, inserted: 0, deleted: 0, bytes: 0, state: 'open' },
+      updates: [],
+      client,
+    }
+    park.updates.push(update)
+    park.view = { ...park.view, edits: park.updates.length, bytes: park.view.bytes + update.length }
+    this.parks.set(id, park)
+    this.tell(session.id, { type: 'parked', id, reason: 'somebody else holds the lock' })
+    this.#all({ type: 'park', park: park.view })
+  }
+
+  #decide(id: number, what: 'merge' | 'discard' | 'recover'): Outcome {
+    const park = this.parks.get(id)
+    if (!park) return 'unknown'
+    if (what === 'merge') for (const update of park.updates) Y.applyUpdate(this.doc, update)
+    park.view = { ...park.view, state: what === 'merge' ? 'merged' : what === 'discard' ? 'discarded' : 'open' }
+    this.#all({ type: 'park', park: park.view })
+    return 'done'
+  }
+
+  #mergeOwn(session: number): void {
+    for (const { view } of this.parks.values()) if (view.session === session && view.state === 'open') this.#decide(view.id, 'merge')
+  }
+
+  #hello(from: Connection, hello: Hello): void {
     const old = hello.resume && this.sessions.get(hello.resume.session)
     const resumed = old?.token === hello.resume?.token && old !== undefined
     const session: Session = resumed ? old : this.#newSession(hello)
@@ -169,31 +190,30 @@ export class Room {
     Object.assign(session, { connection: from, token: randomUUID(), answeredAt: Date.now() })
     session.peer = { ...session.peer, user: hello.user ?? session.peer.user, state: 'online', ...(hello.client !== undefined && { client: hello.client }) }
     from.session = session
-    if (this.#holder?.session === session && this.#holder.state === 'suspect') {
-      clearTimeout(this.#timer)
-      this.#holder.state = 'held'
-    }
+    this.locks.suspect(session.id, true)
     const roster = [...this.sessions.values()].map((s) => s.peer)
-    const lock = this.view()
+    const lock = this.locks.view()
+    const parks = [...this.parks.values()].map(({ view }) => view)
     this.#say(from, {
-      type: 'welcome', version: 1, session: session.id, token: session.token, resumed, epoch: 1, timings: this.#timings, roster, lock,
+      type: 'welcome', version: 1, session: session.id, token: session.token, resumed, epoch: 1, timings: this.#timings, roster, lock, rights: this.rights, parks,
     })
     this.#all({ type: 'peer', peer: session.peer })
     if (resumed) this.#all({ type: 'lock', lock })
   }
 
-  #newSession(hello: ClientMessage & { type: 'hello' }): Session {
+  #newSession(hello: Hello): Session {
     const id = ++this.#position
     const peer: Peer = { session: id, user: hello.user ?? { name: '', color: '' }, state: 'online', lock: true, observer: hello.observer ?? false }
-    const session = { id, token: '', peer, connection: null, answeredAt: Date.now(), confirmed: 0, beat: 0, diverged: false }
+    const session = { id, token: '', peer, connection: null, answeredAt: Date.now(), confirmed: 0, beat: 0 }
     this.sessions.set(id, session)
     return session
   }
 
-  #told(session: Session, message: ClientMessage): void {
-    const result = (nonce: number, outcome: 'done' | 'queued' | 'busy' | 'stale'): void =>
-      this.tell(session.id, { type: 'result', nonce, outcome })
-    const holds = this.#holder?.session === session
+  #told(session: Session, message: Exclude<ClientMessage, Hello>): void {
+    const { locks } = this
+    const result = (outcome: Outcome): void => {
+      if ('nonce' in message) this.tell(session.id, { type: 'result', nonce: message.nonce, outcome })
+    }
     switch (message.type) {
       case 'answer':
         session.answeredAt = Date.now()
@@ -203,55 +223,39 @@ export class Room {
         session.peer = { ...session.peer, user: message.user }
         return this.#all({ type: 'peer', peer: session.peer })
       case 'acquire':
-        if (!this.#queue.includes(session) && !holds) this.#queue.push(session)
-        result(message.nonce, this.#holder && !holds ? 'queued' : 'done')
-        return this.#holder ? this.#announce() : this.#next(null)
       case 'try':
-        if (this.#holder && !holds) return result(message.nonce, 'busy')
-        if (!holds) this.#queue.unshift(session)
-        result(message.nonce, 'done')
-        return this.#next(null)
+        return result(locks.acquire(session.id, message.paths, message.type === 'acquire'))
       case 'cancel':
-        this.#queue = this.#queue.filter((s) => s !== session)
-        result(message.nonce, 'done')
-        return this.#announce()
+        locks.cancel(session.id)
+        return result('done')
       case 'claim':
-        return this.#claimed(session, message.fence)
+        return locks.claim(session.id, message.fence)
       case 'decline':
-        if (holds) this.#next(session)
-        return
+        return locks.decline(session.id, message.fence)
+      case 'drained':
+        return locks.drained(session.id, message.fence)
       case 'release':
-        if (!holds || this.#holder?.fence.position !== message.fence.position) return result(message.nonce, 'stale')
-        result(message.nonce, 'done')
-        return this.#next(null, true)
+        return result(locks.release(session.id, message.fence))
+      case 'transfer':
+        return result(locks.transfer(session.id, message.fence, message.to))
+      case 'request':
+        return result(locks.request(session.id, message.paths, message.note))
+      case 'take-over':
+        return result(this.rights.includes('take-over') ? locks.take(session.id, message.paths, 'taken-over') : 'not-allowed')
+      case 'move-here':
+        return result(locks.take(session.id, message.paths, 'moved'))
+      case 'set-mode':
+        locks.mode = message.mode
+        locks.announce()
+        return result('done')
+      case 'merge-park':
+      case 'discard-park':
+      case 'recover-park':
+        return result(this.#decide(message.id, message.type.split('-')[0] as 'merge' | 'discard' | 'recover'))
+      case 'show-park':
+        if (!this.parks.has(message.id)) return result('unknown')
+        return this.tell(session.id, { type: 'park-content', nonce: message.nonce, id: message.id, parts: [{ root: 'content', kind: 'insert', text: 'parked' }], truncated: false })
     }
-  }
-
-  #claimed(session: Session, fence: Fence): void {
-    const lock = this.#holder
-    if (this.holdGrants || lock?.session !== session || lock.fence.position !== fence.position) return
-    clearTimeout(this.#timer)
-    lock.state = 'held'
-    this.#queue = this.#queue.filter((s) => s !== session)
-    this.tell(session.id, { type: 'granted', fence })
-    this.#announce()
-  }
-
-  /** Offers the lock to the next, or frees it. `past` is one that shall not get it back at once. */
-  #next(past: Session | null, byTicketOnly = past === null): void {
-    if (this.holdGrants) return
-    clearTimeout(this.#timer)
-    const live = (s: Session): boolean => s !== past && s.connection !== null && s.peer.state !== 'offline'
-    const heir = this.#queue.find(live) ?? (byTicketOnly ? undefined : [...this.sessions.values()].find((s) => live(s) && !s.peer.observer))
-    this.#holder = heir ? { session: heir, fence: { epoch: 1, position: ++this.#position }, state: 'offered' } : null
-    this.#announce()
-    if (!heir || !this.#holder) return
-    this.tell(heir.id, { type: 'offer', fence: this.#holder.fence, expires_ms: this.#timings.offer })
-    this.#timer = setTimeout(() => this.passOn('the offer was not claimed in time'), this.#timings.offer)
-  }
-
-  #announce(): void {
-    this.#all({ type: 'lock', lock: this.view() })
   }
 
   #state(session: Session, state: Peer['state']): void {
@@ -267,7 +271,7 @@ export class Room {
       this.#say(session.connection, { type: 'beat', n: ++session.beat, confirmed: session.confirmed })
       if (silent >= this.#timings.offline_after) {
         this.#state(session, 'offline')
-        if (this.#holder?.session === session) this.passOn('nothing was heard from this page for too long')
+        this.locks.expire(session.id, 'nothing was heard from this page for too long')
       } else if (silent >= this.#timings.offline_after * 0.6) {
         this.#state(session, 'shaky')
       }
@@ -282,28 +286,26 @@ export class Room {
     session.connection = null
     if (code === 1000) {
       this.sessions.delete(session.id)
-      this.#queue = this.#queue.filter((s) => s !== session)
       this.#state(session, 'gone')
-      if (this.#holder?.session === session) this.#next(null, true)
-      return
+      return this.locks.left(session.id)
     }
     this.#state(session, 'offline')
-    if (this.#holder?.session !== session) return
-    this.#holder.state = 'suspect'
-    this.#announce()
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.passOn('the connection was lost'), this.#timings.grace)
+    this.locks.suspect(session.id, false)
+    this.locks.announce()
   }
 }
 
-/** Whether an update would change the document. */
-function addsTo(doc: Y.Doc, update: Uint8Array): boolean {
+/** The root types that an update would change; `null` when it changes nothing. */
+function rootsChanged(doc: Y.Doc, update: Uint8Array): string[] | null {
   const copy = new Y.Doc()
   Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc))
-  let changed = false
-  copy.on('update', () => (changed = true))
+  const before = Y.encodeStateAsUpdate(copy).join()
+  const changed = new Set<string>()
+  copy.on('afterTransaction', (transaction: Y.Transaction) => {
+    for (const type of transaction.changed.keys()) for (const [name, root] of copy.share) if ((root as unknown) === type) changed.add(name)
+  })
   Y.applyUpdate(copy, update)
-  return changed
+  return Y.encodeStateAsUpdate(copy).join() === before ? null : [...changed]
 }
 
 export interface FakeServer {

@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
-import { BatonProvider, type BatonEvents, type BatonOptions } from '@baton/client'
+import { BatonProvider, draftDoc, MemoryDrafts, type BatonEvents, type BatonOptions, type Draft } from '@baton/client'
 import { fakeServer, type FakeServer } from './fake-server'
 
 /** Short clocks, in the proportions of the real ones. */
-const FAST = { beat_every: 100, server_silent_after: 400, offline_after: 400, offer: 200, grace: 1000, client_stop: 280 }
+const FAST = { beat_every: 100, server_silent_after: 400, offline_after: 400, offer: 200, grace: 1000, client_stop: 280, drain: 300, request: 400 }
 
 let server: FakeServer
 const open: BatonProvider[] = []
@@ -34,7 +34,7 @@ function client(options: BatonOptions = {}, room = 'story', doc = new Y.Doc()): 
 
 /** Resolves when `ok` holds, looking whenever the provider says anything. */
 function until(provider: BatonProvider, ok: () => boolean, what = ok.toString()): Promise<void> {
-  const events: (keyof BatonEvents)[] = ['status', 'sync', 'welcome', 'roster', 'lock', 'may-edit', 'saved', 'parked', 'beat', 'refused', 'connection-error', 'lock-lost']
+  const events: (keyof BatonEvents)[] = ['status', 'sync', 'welcome', 'roster', 'lock', 'may-edit', 'saved', 'parked', 'beat', 'refused', 'connection-error', 'lock-lost', 'requested', 'request-over', 'mode', 'park', 'drafts', 'doc']
   return new Promise((done, fail) => {
     const give = setTimeout(() => fail(new Error(`never came true: ${what}`)), 4000)
     const look = (): void => {
@@ -44,7 +44,9 @@ function until(provider: BatonProvider, ok: () => boolean, what = ok.toString())
       done()
     }
     for (const event of events) provider.on(event, look)
-    provider.doc.on('update', look)
+    const follow = (doc: Y.Doc): unknown => doc.on('update', look)
+    follow(provider.doc)
+    provider.on('doc', follow)
     look()
   })
 }
@@ -55,7 +57,7 @@ const type = (provider: BatonProvider, words: string): void => provider.doc.getT
 async function holder(options: BatonOptions = {}): Promise<BatonProvider> {
   const provider = client(options)
   await until(provider, () => provider.lock.state === 'free')
-  void provider.acquireLock()
+  void provider.lock.acquire()
   await until(provider, () => provider.lock.state === 'mine')
   return provider
 }
@@ -156,16 +158,16 @@ describe('the lock', () => {
     const b = client()
     await until(b, () => b.lock.state === 'theirs')
     expect([b.mayEdit, b.mayEditWhy]).toEqual([false, 'theirs'])
-    expect(await b.tryLock()).toBe('busy')
+    expect((await b.lock.try()).outcome).toBe('busy')
   })
 
   it('passes to the next in the queue on release', async () => {
     const a = await holder()
     const b = client()
     await until(b, () => b.lock.state === 'theirs')
-    expect(await b.acquireLock()).toBe('queued')
+    expect((await b.lock.acquire()).outcome).toBe('queued')
     await until(b, () => b.lock.place === 1)
-    void a.releaseLock()
+    void a.lock.release()
     expect(a.mayEdit).toBe(false)
     await until(b, () => b.lock.state === 'mine')
     await until(a, () => a.lock.state === 'theirs')
@@ -175,17 +177,17 @@ describe('the lock', () => {
     const a = await holder()
     const b = client()
     await until(b, () => b.lock.state === 'theirs')
-    await b.acquireLock()
-    await b.cancelLock()
-    await until(b, () => b.lock.state === 'theirs' && b.lock.waiting === 0)
-    void a.releaseLock()
+    await b.lock.acquire()
+    await b.lock.cancel()
+    await until(b, () => b.lock.state === 'theirs' && b.lock.status.waiting === 0)
+    void a.lock.release()
     await until(b, () => b.lock.state === 'free')
   })
 
   it('can be declined', async () => {
     const a = client({ claim: () => false })
     await until(a, () => a.lock.state === 'free')
-    void a.acquireLock()
+    void a.lock.acquire()
     await vi.waitFor(() => expect(server.room('story').heard.some((m) => m.type === 'decline')).toBe(true))
     expect(a.lock.state).not.toBe('mine')
   })
@@ -236,7 +238,7 @@ describe('a cut network', () => {
     await until(b, () => b.lock.state === 'mine')
     await until(a, () => !a.wsconnected)
     await new Promise((done) => a.once('connection-error', done))
-    void b.releaseLock()
+    void b.lock.release()
     await until(b, () => b.lock.state === 'free')
     type(b, 'from b. ')
     a.debug.cutNetwork(false)
@@ -272,23 +274,246 @@ describe('a cut network', () => {
   })
 })
 
-describe('an edit under somebody else’s lock', () => {
-  it('is parked; the copy says so, stops editing and sends nothing more', async () => {
-    await holder()
+describe('a lock that is handed over', () => {
+  const drained = (): boolean => server.room('story').heard.some(({ type }) => type === 'drained')
+
+  async function two(): Promise<[BatonProvider, BatonProvider]> {
+    const a = await holder()
+    const b = client({ user: { name: 'Bo', color: '#047857' } })
+    await until(b, () => b.lock.state === 'theirs')
+    return [a, b]
+  }
+
+  it('goes to a named peer who never asked, and the holder has stopped before', async () => {
+    const [a, b] = await two()
+    const order: string[] = []
+    a.on('may-edit', ({ why }) => order.push(why))
+    a.on('draining', ({ reason, to }) => order.push(`${reason} to ${to === b.session ? 'b' : 'nobody'}`))
+    b.on('lock-granted', () => order.push('b granted'))
+    const over = new Promise<{ to: number | null }>((done) => a.once('lock-handed-over', done))
+    a.on('lock-lost', () => order.push('lost'))
+    expect((await a.lock.transfer(b.session ?? 0)).outcome).toBe('done')
+    await until(b, () => b.lock.state === 'mine')
+    expect((await over).to).toBe(b.session)
+    expect(order.slice(0, 2)).toEqual(['draining', 'transfer to b'])
+    expect(order).toContain('b granted')
+    expect(order).not.toContain('lost')
+    expect(server.room('story').parks.size).toBe(0)
+  })
+
+  it('waits for what the application still has to write', async () => {
+    const [a, b] = await two()
+    a.on('draining', ({ waitUntil }) =>
+      waitUntil(
+        new Promise((done) => setTimeout(done, 50)).then(() => {
+          expect(drained()).toBe(false)
+          type(a, 'last words')
+        }),
+      ),
+    )
+    void a.lock.transfer(b.session ?? 0)
+    await until(b, () => b.lock.state === 'mine')
+    expect(drained()).toBe(true)
+    await until(b, () => text(b) === 'last words')
+    expect(server.room('story').parks.size).toBe(0)
+  })
+
+  it('is asked for with a note, and passes when the holder lets the time run out', async () => {
+    const [a, b] = await two()
+    const asked = new Promise<{ by: number; note: string }>((done) => a.once('requested', done))
+    expect((await b.lock.request('two minutes, please')).outcome).toBe('queued')
+    expect(await asked).toMatchObject({ by: b.session, note: 'two minutes, please' })
+    expect(a.lock.status.request?.note).toBe('two minutes, please')
+    expect(b.lock.state).toBe('waiting')
+    await until(b, () => b.lock.status.requestedBy === b.session)
+    await until(b, () => b.lock.state === 'mine')
+    expect(a.lock.status.request).toBeNull()
+  })
+
+  it('is not asked for any more when the asker gives up', async () => {
+    const [a, b] = await two()
+    await b.lock.request()
+    await until(a, () => a.lock.status.request !== null)
+    await b.lock.cancel()
+    await until(a, () => a.lock.status.request === null)
+    expect(a.lock.state).toBe('mine')
+  })
+
+  it('is not asked for with a note that is too long', async () => {
+    const a = client()
+    await until(a, () => a.synced)
+    await expect(a.lock.request('ü'.repeat(257))).rejects.toThrow(RangeError)
+    expect(a.lock.state).toBe('free')
+  })
+
+  it('is taken over with the right to, and not without', async () => {
+    const [, b] = await two()
+    server.room('story').rights = []
+    expect((await b.lock.takeOver()).outcome).toBe('not-allowed')
+    server.room('story').rights = ['take-over']
+    expect((await b.lock.takeOver()).outcome).toBe('done')
+    await until(b, () => b.lock.state === 'mine')
+  })
+
+  it('warns a holder without input, by its scope', async () => {
+    const [a] = await two()
+    const warned = new Promise<{ left_ms: number }>((done) => a.once('idle-warning', done))
+    server.room('story').tell(a.session ?? 0, { type: 'idle-warning', fence: a.lock.fence ?? { epoch: 0, position: 0 }, left_ms: 900 })
+    expect((await warned).left_ms).toBe(900)
+  })
+})
+
+describe('parts of a document', () => {
+  it('are locked apart, and a third is kept out of both', async () => {
+    const [a, b, c] = [client(), client(), client()]
+    await until(c, () => c.synced && a.synced && b.synced)
+    const [title, body] = [[['title']], [['body']]]
+    void a.lockFor(title).acquire()
+    void b.lockFor(body).acquire()
+    await until(a, () => a.lockFor(title).state === 'mine')
+    await until(b, () => b.lockFor(body).state === 'mine')
+    a.doc.getText('title').insert(0, 'from a')
+    b.doc.getText('body').insert(0, 'from b')
+    await until(c, () => c.doc.getText('title').toString() === 'from a' && c.doc.getText('body').toString() === 'from b')
+    expect([c.lockFor(title).mayEdit, c.lockFor(body).mayEdit, c.lockFor([['notes']]).mayEdit, c.mayEdit]).toEqual([false, false, true, false])
+    expect([a.lockFor(body).right.why, a.lockFor(title).right.why]).toEqual(['theirs', 'holder'])
+    expect((await a.lockFor(body).acquire()).outcome).toBe('would-wait')
+    expect(a.lockFor(body).state).toBe('theirs')
+    expect(server.room('story').parks.size).toBe(0)
+  })
+
+  it('have one handle each, however they are named', () => {
+    const a = client({ connect: false })
+    expect(a.lockFor([['b'], ['a']])).toBe(a.lockFor([['a'], ['b'], ['a', 'x']]))
+    expect(a.lockFor()).toBe(a.lock)
+  })
+
+  it('tell of a change that leaves the whole document as it was', async () => {
+    const a = client()
+    const title = a.lockFor([['title']])
+    await until(a, () => a.synced)
+    void a.lockFor([['body']]).acquire()
+    const changed = new Promise((done) => a.once('may-edit', done))
+    await until(a, () => a.lockFor([['body']]).state === 'mine')
+    await changed
+    expect([title.mayEdit, a.mayEdit]).toEqual([true, true])
+  })
+})
+
+describe('the mode of a document', () => {
+  it('changes for all at once', async () => {
+    const a = await holder()
     const b = client()
     await until(b, () => b.lock.state === 'theirs')
-    const parked = new Promise<{ id: number }>((done) => b.once('parked', done))
+    expect((await a.setMode('open')).outcome).toBe('done')
+    await until(b, () => b.mode === 'open')
+    expect([b.mayEdit, b.mayEditWhy, b.lock.state]).toEqual([true, 'open', 'theirs'])
+    await a.setMode('required')
+    void a.lock.release()
+    await until(b, () => b.mayEditWhy === 'required')
+  })
+})
+
+describe('an edit under somebody else’s lock', () => {
+  const drafts = new MemoryDrafts()
+
+  async function diverged(): Promise<{ a: BatonProvider; b: BatonProvider; park: number; old: Y.Doc }> {
+    const a = await holder()
+    const b = client({ drafts })
+    await until(b, () => b.lock.state === 'theirs' && b.synced)
+    b.awareness.setLocalStateField('user', { name: 'Bo' })
+    const old = b.doc
+    const left = new Promise<{ park: number }>((done) => b.once('diverged', done))
     type(b, 'out of turn')
-    expect((await parked).id).toBeGreaterThan(0)
-    await until(b, () => b.mayEditWhy === 'diverged')
-    type(b, 'more ')
-    for (const one of server.room('story').connections) if (one.session?.id === b.session) one.socket.terminate()
-    await until(b, () => !b.wsconnected)
+    expect(b.hasUnsaved).toBe(true)
+    const { park } = await left
     await until(b, () => b.synced)
-    const a = open[0] as BatonProvider
+    return { a, b, park, old }
+  }
+
+  it('is parked; the copy is kept as a draft, and the same session goes on with a fresh one', async () => {
+    const swaps: [Y.Doc, Y.Doc][] = []
+    const a = await holder()
+    const b = client({ drafts })
+    await until(b, () => b.lock.state === 'theirs' && b.synced)
+    b.awareness.setLocalStateField('user', { name: 'Bo' })
+    const { session, doc: old } = b
+    b.on('doc', (doc, before) => swaps.push([doc, before]))
+    const told: string[] = []
+    b.on('parked', ({ reason }) => told.push(reason))
+    b.on('may-edit', ({ why }) => told.push(why))
+    const left = new Promise<{ park: number; draft: Draft }>((done) => b.once('diverged', done))
+    type(b, 'out of turn')
+    const { park, draft } = await left
+    expect(told[0]).toBe('diverged')
+    expect(told).toContain('somebody else holds the lock')
+    expect(swaps).toEqual([[b.doc, old]])
+    expect(b.doc.clientID).not.toBe(old.clientID)
+    await until(b, () => b.saveState === 'saved' && b.synced)
+    expect([b.session, text(b), b.hasUnsaved, b.mayEditWhy]).toEqual([session, '', false, 'theirs'])
+    expect([draft.complete, draft.parks, b.drafts.get(park) === draft]).toEqual([true, [park], true])
+    expect(draftDoc(draft).getText('content').toString()).toBe('out of turn')
+    expect(b.parks.get(park)).toMatchObject({ state: 'open', session })
+    await vi.waitFor(() => expect(a.awareness.getStates().get(b.doc.clientID)).toEqual({ user: { name: 'Bo' } }))
+    expect(a.awareness.getStates().has(old.clientID)).toBe(false)
     type(a, 'in turn')
-    await until(b, () => text(b).includes('in turn'))
-    expect(server.room('story').doc.getText('content').toString()).toBe('in turn')
+    await until(b, () => text(b) === 'in turn')
+  })
+
+  it('waits with the fresh copy until the server has all of the old one', async () => {
+    const a = await holder()
+    const b = client({ drafts })
+    await until(b, () => b.saveState === 'saved' && b.lock.state === 'theirs')
+    server.room('story').holdSaves = true
+    const parked = new Promise((done) => b.once('parked', done))
+    type(b, 'one ')
+    type(b, 'two ')
+    await parked
+    expect(b.mayEditWhy).toBe('diverged')
+    const old = b.doc
+    // The connection breaks before the server has said that it keeps them: they are sent again.
+    server.room('story').holdSaves = false
+    for (const one of server.room('story').connections) if (one.session?.id === b.session) one.socket.terminate()
+    await until(b, () => b.doc !== old)
+    await until(b, () => b.synced)
+    expect([...b.drafts.values()].map((draft) => draft.complete)).toEqual([true])
+    const [park] = b.drafts.keys()
+    expect((await a.mergePark(park ?? 0)).outcome).toBe('done')
+    await until(b, () => text(b) === 'two one ')
+    expect(b.drafts.size).toBe(0)
+  })
+
+  it('is merged by the holder, and its draft is dropped', async () => {
+    const { a, b, park } = await diverged()
+    const shown = await a.showPark(park)
+    expect(shown.content?.parts).toEqual([{ root: 'content', kind: 'insert', text: 'parked' }])
+    expect(await a.showPark(999)).toMatchObject({ outcome: 'unknown', content: null })
+    expect((await a.mergePark(park)).outcome).toBe('done')
+    await until(b, () => text(b) === 'out of turn')
+    expect(text(a)).toBe('out of turn')
+    await vi.waitFor(async () => expect([b.drafts.size, (await drafts.all(b.url)).length]).toEqual([0, 0]))
+  })
+
+  it('merges by itself when its author gets the lock', async () => {
+    const { a, b } = await diverged()
+    void b.lock.acquire()
+    await until(b, () => b.lock.place === 1)
+    void a.lock.release()
+    await until(b, () => text(b) === 'out of turn')
+    await until(a, () => text(a) === 'out of turn')
+  })
+
+  it('keeps its draft over a reload', async () => {
+    const { b, park } = await diverged()
+    b.disconnect()
+    const again = client({ drafts })
+    await until(again, () => again.drafts.has(park) && again.synced)
+    const draft = again.drafts.get(park) as Draft
+    expect(draftDoc(draft).getText('content').toString()).toBe('out of turn')
+    void again.discardPark(park)
+    await until(again, () => again.drafts.size === 0)
+    expect((await again.recoverPark(park)).outcome).toBe('done')
+    expect(again.parks.get(park)?.state).toBe('open')
   })
 })
 
@@ -348,11 +573,32 @@ describe('a tab', () => {
     expect(copy.mayEdit).toBe(false)
   })
 
+  it('is known to the server, and to the other tabs of its browser, as the same person’s', async () => {
+    const kept = new Map<string, string>()
+    vi.stubGlobal('localStorage', { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => kept.set(k, v) })
+    const one = client()
+    await until(one, () => one.session !== null)
+    const two = client()
+    await until(two, () => two.session !== null)
+    const stranger = client({ userKey: null })
+    await until(stranger, () => stranger.session !== null)
+    const keys = server.room('story').heard.flatMap((m) => (m.type === 'hello' ? [m.user_key] : []))
+    expect(keys[0]).toMatch(/^[0-9a-f]{32}$/)
+    expect(keys).toEqual([keys[0], keys[0], undefined])
+    expect([two.isOwn(one.session ?? 0), two.isOwn(999)]).toEqual([true, false])
+    void one.lock.acquire()
+    await until(one, () => one.lock.state === 'mine')
+    await until(two, () => two.lock.state === 'theirs')
+    void two.lock.moveHere()
+    await until(two, () => two.lock.state === 'mine')
+    await until(one, () => one.lock.state === 'theirs')
+  })
+
   it('leaves for good by destroy, and the lock passes at once', async () => {
     const a = await holder()
     const b = client()
     await until(b, () => b.lock.state === 'theirs')
-    void b.acquireLock()
+    void b.lock.acquire()
     await until(b, () => b.lock.place === 1)
     a.destroy()
     await until(b, () => b.lock.state === 'mine')

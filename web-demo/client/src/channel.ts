@@ -1,14 +1,15 @@
 /**
  * What this client and the server say to each other on Baton's channel (docs/protocol.md, section 3).
  *
- * Owns the shapes of the messages and the check that a received one has the shape that it claims. It never
- * decides what a message means.
+ * Owns the shapes of the messages; `shapes.ts` checks that a received one has the shape that it claims. It never decides
+ * what a message means.
  */
+import type { Path } from './scope'
 
 /** The version of the channel that this package speaks. */
 export const VERSION = 1
 
-/** Names one grant of the lock; later grants are larger, by epoch, then by position. */
+/** Names one grant of a lock; later grants are larger, by epoch, then by position. */
 export interface Fence {
   readonly epoch: number
   readonly position: number
@@ -30,19 +31,48 @@ export interface Peer {
   /** Yjs client id, where known. */
   readonly client?: number
   readonly state: PeerState
-  /** Speaks this channel, and so can hold the lock. */
+  /** Speaks this channel, and so can hold a lock. */
   readonly lock: boolean
   readonly observer?: boolean
 }
 
-/** The lock as the server shows it; one with a smaller version is older. */
+/**
+ * Who may write. `open`: all, locks are advice. `exclusive-when-held`: all where nobody holds a lock, else its holder.
+ * `required`: holders only.
+ */
+export type Mode = 'open' | 'exclusive-when-held' | 'required'
+
+/** What this connection may do beside editing. */
+export type Right = 'take-over' | 'manage'
+
+export type GrantState = 'offered' | 'held' | 'suspect' | 'recovering' | 'draining'
+
+/** One lock that is offered or held; absent `paths` are the whole document. */
+export interface GrantView {
+  readonly paths?: readonly Path[]
+  readonly state: GrantState
+  readonly session: number
+  readonly fence: Fence
+  /** Who asked its holder to hand it over, while that runs. */
+  readonly requested_by?: number
+  /** Whom it goes to when it is drained, where that is settled. */
+  readonly to?: number
+}
+
+/** One that waits, with what for. */
+export interface Waiter {
+  readonly session: number
+  readonly paths?: readonly Path[]
+}
+
+/** The locks of the document as the server shows them; one with a smaller version is older. No grant: all is free. */
 export interface LockView {
   readonly version: number
-  readonly state: 'free' | 'offered' | 'held' | 'suspect' | 'recovering'
-  readonly session?: number
-  readonly fence?: Fence
+  readonly mode: Mode
+  readonly grants: readonly GrantView[]
   /** The first 100 that wait, in order. */
-  readonly queue: readonly number[]
+  readonly queue: readonly Waiter[]
+  /** How many wait. */
   readonly waiting: number
 }
 
@@ -54,27 +84,93 @@ export interface Timings {
   readonly offer: number
   readonly grace: number
   readonly client_stop: number
+  /** A holder that is asked to stop has this long for its last edits. */
+  readonly drain: number
+  /** A holder that is asked for the lock keeps it at most this long. */
+  readonly request: number
+  /** Without input for this long while somebody waits, the lock passes on. */
+  readonly idle_yield: number
 }
 
-/** What became of a lock operation. */
-export type Outcome = 'done' | 'queued' | 'busy' | 'stale' | 'forbidden'
+/** Why a holder is asked to stop. */
+export type DrainReason = 'transfer' | 'taken-over' | 'moved' | 'requested' | 'idle'
+
+export type ParkState = 'open' | 'merged' | 'discarded'
+
+/** Edits of one session that came under somebody else's lock and are kept beside the document. */
+export interface ParkView {
+  readonly id: number
+  readonly session: number
+  readonly user: User
+  /** Milliseconds since 1970. */
+  readonly at_ms: number
+  readonly reason: 'locked' | 'quarantined'
+  readonly edits: number
+  /** UTF-16 units of text, or elements. */
+  readonly inserted: number
+  readonly deleted: number
+  readonly bytes: number
+  readonly state: ParkState
+  /** A discarded one can be recovered until then; milliseconds since 1970. */
+  readonly until_ms?: number
+}
+
+/** A run of the difference between the document and the document with a park merged. */
+export interface DiffPart {
+  /** Name of the root type. */
+  readonly root: string
+  readonly kind: 'equal' | 'insert' | 'delete'
+  readonly text: string
+}
+
+/** What became of an operation. */
+export type Outcome =
+  | 'done'
+  | 'queued'
+  | 'busy'
+  | 'stale'
+  | 'forbidden'
+  /** It would have to wait while it holds another lock: give that back first, or ask for all at once. */
+  | 'would-wait'
+  | 'not-allowed'
+  /** Too soon after the last take-over. */
+  | 'cooldown'
+  /** There is no such park, session or grant. */
+  | 'unknown'
+  | 'full'
+
+/** An operation that is answered with a `result`, or with what it asks for. */
+export type Ask =
+  | { type: 'acquire' | 'try' | 'take-over' | 'move-here'; paths?: readonly Path[] }
+  | { type: 'cancel' }
+  | { type: 'release'; fence: Fence }
+  | { type: 'transfer'; fence: Fence; to: number }
+  | { type: 'request'; paths?: readonly Path[]; note: string }
+  | { type: 'set-mode'; mode: Mode }
+  | { type: 'merge-park' | 'discard-park' | 'recover-park' | 'show-park'; id: number }
+
+export interface Hello {
+  type: 'hello'
+  version: number
+  resume?: { session: number; token: string }
+  epoch?: number
+  /** Grants that this session believes in. */
+  fences?: readonly Fence[]
+  /** Version of the last lock view seen. */
+  locks?: number
+  user?: User
+  /** A secret that all tabs of one person share. */
+  user_key?: string
+  client?: number
+  observer?: boolean
+}
 
 /** From this client to the server. */
 export type ClientMessage =
-  | {
-      type: 'hello'
-      version: number
-      resume?: { session: number; token: string }
-      epoch?: number
-      fence?: Fence
-      user?: User
-      client?: number
-      observer?: boolean
-    }
+  | Hello
+  | (Ask & { nonce: number })
   | { type: 'answer'; n: number; visible: boolean; idle_ms: number }
-  | { type: 'acquire' | 'try' | 'cancel'; nonce: number }
-  | { type: 'release'; nonce: number; fence: Fence }
-  | { type: 'claim' | 'decline'; fence: Fence }
+  | { type: 'claim' | 'decline' | 'drained'; fence: Fence }
   | { type: 'profile'; user: User }
 
 /** Answers a hello. */
@@ -88,6 +184,8 @@ export interface Welcome {
   timings: Timings
   roster: Peer[]
   lock: LockView
+  rights: Right[]
+  parks: ParkView[]
 }
 
 /** From the server to this client. */
@@ -96,79 +194,19 @@ export type ServerMessage =
   | { type: 'beat'; n: number; confirmed: number }
   | { type: 'peer'; peer: Peer }
   | { type: 'lock'; lock: LockView }
-  | { type: 'offer'; fence: Fence; expires_ms: number }
-  | { type: 'granted'; fence: Fence }
+  | { type: 'offer'; fence: Fence; paths?: readonly Path[]; expires_ms: number }
+  | { type: 'granted'; fence: Fence; paths?: readonly Path[] }
+  | { type: 'drain'; fence: Fence; reason: DrainReason; to?: number; expires_ms: number }
+  | { type: 'requested'; fence: Fence; by: number; note: string; expires_ms: number }
+  | { type: 'request-over'; fence: Fence }
+  | { type: 'idle-warning'; fence: Fence; left_ms: number }
   | { type: 'lost'; fence: Fence; reason: string }
-  | { type: 'result'; nonce: number; outcome: Outcome }
+  | { type: 'result'; nonce: number; outcome: Outcome; message?: string }
+  | { type: 'park'; park: ParkView }
+  | { type: 'park-content'; nonce: number; id: number; parts: DiffPart[]; truncated: boolean }
   | { type: 'saved'; updates: number }
   | { type: 'parked'; id: number; reason: string }
   | { type: 'error'; code: string; message: string; retry: boolean }
-
-type Shape = Record<string, (value: unknown) => boolean>
-
-const number = (v: unknown): boolean => Number.isSafeInteger(v) && (v as number) >= 0
-const text = (v: unknown): boolean => typeof v === 'string'
-const flag = (v: unknown): boolean => typeof v === 'boolean'
-const object = (shape: Shape) => (v: unknown): boolean =>
-  typeof v === 'object' && v !== null && Object.entries(shape).every(([k, ok]) => ok((v as Record<string, unknown>)[k]))
-const list = (item: (v: unknown) => boolean) => (v: unknown): boolean => Array.isArray(v) && v.every(item)
-const maybe = (ok: (v: unknown) => boolean) => (v: unknown): boolean => v === undefined || v === null || ok(v)
-
-const fence = object({ epoch: number, position: number })
-const peer = object({
-  session: number,
-  user: object({ name: text, color: text }),
-  client: maybe(number),
-  state: text,
-  lock: flag,
-})
-const lock = object({
-  version: number,
-  state: text,
-  session: maybe(number),
-  fence: maybe(fence),
-  queue: list(number),
-  waiting: number,
-})
-const timings = object({
-  beat_every: number,
-  server_silent_after: number,
-  offline_after: number,
-  offer: number,
-  grace: number,
-  client_stop: number,
-})
-
-const SHAPES: Record<ServerMessage['type'], (v: unknown) => boolean> = {
-  welcome: object({ version: number, session: number, token: text, resumed: flag, epoch: number, timings, roster: list(peer), lock }),
-  beat: object({ n: number, confirmed: number }),
-  peer: object({ peer }),
-  lock: object({ lock }),
-  offer: object({ fence, expires_ms: number }),
-  granted: object({ fence }),
-  lost: object({ fence, reason: text }),
-  result: object({ nonce: number, outcome: text }),
-  saved: object({ updates: number }),
-  parked: object({ id: number, reason: text }),
-  error: object({ code: text, message: text, retry: flag }),
-}
-
-/**
- * Reads a server's message; `null` for a type that is newer than this package.
- *
- * @throws Error when the text is no JSON object, or lacks a field that its type must have.
- */
-export function decodeServerMessage(json: string): ServerMessage | null {
-  const value = JSON.parse(json) as { type?: unknown }
-  if (typeof value !== 'object' || value === null || typeof value.type !== 'string') {
-    throw new Error('a message of the channel is an object with a type')
-  }
-  if (!Object.hasOwn(SHAPES, value.type)) return null
-  if (!SHAPES[value.type as ServerMessage['type']](value)) {
-    throw new Error(`a "${value.type}" without the fields that it must have`)
-  }
-  return value as ServerMessage
-}
 
 /** Writes a message to the server. */
 export function encodeClientMessage(message: ClientMessage): string {
@@ -183,4 +221,9 @@ export function compareFences(a: Fence, b: Fence): number {
 /** Whether both name the same grant; nothing equals the absence of one. */
 export function sameFence(a: Fence | null | undefined, b: Fence | null | undefined): boolean {
   return a != null && b != null && compareFences(a, b) === 0
+}
+
+/** Names the grant, for maps. */
+export function fenceKey(fence: Fence): string {
+  return `${fence.epoch}.${fence.position}`
 }

@@ -1,16 +1,38 @@
 /** What `BatonProvider` can be told at the start, and what it tells. Owns the types only. */
+import type * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
-import type { Fence, Peer, ServerMessage, User } from './channel'
+import type { DrainReason, Fence, Mode, ParkView, Peer, User } from './channel'
+import type { Draft, DraftStore } from './drafts'
+import type { LockHandle } from './handle'
 import type { Closed } from './link'
-import type { EditRight, LockStatus } from './lock'
+import type { HandOverRequest } from './lock'
 import type { BatonProvider } from './provider'
+import type { EditRight } from './rights'
 import type { SaveState } from './saves'
+import type { Scope } from './scope'
 
-/** An offer of the lock: claim it within `expires_ms` of its sending. */
-export type Offer = Omit<Extract<ServerMessage, { type: 'offer' }>, 'type'>
+/** An offer of a lock: claim it within `expires_ms` of its sending. */
+export interface Offer {
+  readonly fence: Fence
+  readonly scope: Scope
+  readonly expires_ms: number
+}
 
-/** The lock, with the peer that holds it or is offered it. */
-export type BatonLock = LockStatus & { readonly peer: Peer | null }
+/** A lock of this session is to pass on, and editing under it has ended. */
+export interface Draining {
+  readonly fence: Fence
+  readonly scope: Scope
+  readonly reason: DrainReason
+  /** Session that gets it, where that is settled. */
+  readonly to: number | null
+  /** Milliseconds after which the server no longer waits. */
+  readonly expires_ms: number
+  /**
+   * Lets the lock wait for what the application still has to write into the document, for instance a buffer of its own.
+   * Without a call, the lock passes on when the listeners have returned.
+   */
+  waitUntil(last: Promise<unknown>): void
+}
 
 /** Failures on demand, for a demo or a test. */
 export interface Experiments {
@@ -40,12 +62,16 @@ export interface BatonOptions {
 
   /** Who is editing. */
   user?: User
-  /** What to do with an offer of the lock: take it (`auto`), or ask. */
+  /** The secret that all tabs of this person share; in a browser, one that it keeps. `null` for none. */
+  userKey?: string | null
+  /** What to do with an offer of a lock: take it (`auto`), or ask. */
   claim?: 'auto' | ((offer: Offer) => boolean)
-  /** Only watches: is never offered the lock. */
+  /** Only watches: is never offered a lock. */
   observer?: boolean
   /** `false` starts a new session even where this tab could go on with one. */
   resume?: boolean
+  /** Where copies with edits that were set aside are kept; in a browser, its IndexedDB. */
+  drafts?: DraftStore
 }
 
 /** The events, and their arguments. */
@@ -61,19 +87,41 @@ export type BatonEvents = {
   welcome: (event: { session: number; resumed: boolean }) => void
   /** Somebody came, changed or went; `null` when the whole roster is new. */
   roster: (roster: ReadonlyMap<number, Peer>, change: { peer: Peer; before: Peer | null } | null) => void
-  lock: (lock: BatonLock) => void
-  /** The lock is this session's; `kept` when it was before a lost connection or a reload. */
-  'lock-granted': (event: { fence: Fence; kept: boolean }) => void
+
+  /** Something about the locks has changed, of the whole document or of a part: ask the handles. */
+  lock: (whole: LockHandle) => void
+  /** A lock is this session's; `kept` when it was before a lost connection or a reload. */
+  'lock-granted': (event: { fence: Fence; scope: Scope; kept: boolean }) => void
   /** It is this session's no more. `reason` may be null first, and follow in a second event with the same fence. */
-  'lock-lost': (event: { fence: Fence; reason: string | null }) => void
+  'lock-lost': (event: { fence: Fence; scope: Scope; reason: string | null }) => void
+  /** It passed on in good order after this session had been asked to stop. */
+  'lock-handed-over': (event: { fence: Fence; scope: Scope; reason: DrainReason | null; to: number | null }) => void
+  /** This session has to stop editing under a lock, and has. */
+  draining: (event: Draining) => void
+  /** Somebody asks for a lock that this session holds. */
+  requested: (event: { fence: Fence; scope: Scope } & HandOverRequest) => void
+  /** They ask no more. */
+  'request-over': (event: { fence: Fence; scope: Scope }) => void
+  /** Without input, a lock of this session passes on in `left_ms` milliseconds, because somebody waits for it. */
+  'idle-warning': (event: { fence: Fence; scope: Scope; left_ms: number }) => void
   offer: (offer: Offer) => void
   'offer-ended': (event: { fence: Fence; reason: string }) => void
+  /** The right to edit the document or a part has changed; told is that for the whole document. */
   'may-edit': (right: EditRight) => void
+  mode: (mode: Mode) => void
   saved: (state: SaveState) => void
-  /** An edit came under somebody else's lock and was set aside, durably. */
+
+  /** Edits of somebody were set aside, are more now, or were decided on; `null` when all parks are new. */
+  park: (parks: ReadonlyMap<number, ParkView>, change: { park: ParkView; before: ParkView | null } | null) => void
+  /** An edit of this page came under somebody else's lock and was set aside, durably. */
   parked: (event: { id: number; reason: string }) => void
-  /** This copy of the document sends nothing more: go on with a fresh `Y.Doc`. */
-  diverged: (event: { id: number; reason: string }) => void
+  /** The copy with that edit was left and is kept as a draft; `doc` has told of the fresh one. */
+  diverged: (event: { draft: Draft; park: number; reason: string }) => void
+  /** From now on `provider.doc` and `provider.awareness` are these: bind editors to them. */
+  doc: (doc: Y.Doc, before: Y.Doc) => void
+  /** Drafts were added or dropped. */
+  drafts: (drafts: ReadonlyMap<number, Draft>) => void
+
   /** A beat came, and was answered or not. */
   beat: (event: { n: number; confirmed: number; answered: boolean }) => void
   /** The server turned this client away for good. */
@@ -82,3 +130,6 @@ export type BatonEvents = {
   denied: (reason: string) => void
   'channel-error': (error: { code: string; message: string; retry: boolean }) => void
 }
+
+/** Tells the listeners. */
+export type Emit = <E extends keyof BatonEvents>(event: E, ...args: Parameters<BatonEvents[E]>) => void

@@ -3,43 +3,50 @@
  * has confirmed (docs/protocol.md, rule 4).
  *
  * Counting from the sending, not from the confirmation's arrival, is what makes the client stop before the server
- * passes the lock on, however long the way took. Owns the answers under way; never sets a timer and never reads a
- * clock.
+ * passes the lock on, however long the way took. Owns the answers under way and one moment for each grant; never sets a
+ * timer and never reads a clock.
  */
 import { advance, type Instant } from './clock'
 
 /** Answers that are remembered until they are confirmed; older ones would be past their time anyway. */
 const MAX_ANSWERS = 64
 
-export class Lease {
-  readonly #answers = new Map<number, Instant>()
-  #since: Instant | null = null
+/** When the answers to beats were sent. They are the session's, not one grant's. */
+export class Answers {
+  readonly #sent = new Map<number, Instant>()
 
   /** The answer to beat `n` was sent. */
-  answered(n: number, at: Instant): void {
-    this.#answers.set(n, at)
-    for (const oldest of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_ANSWERS) break
-      this.#answers.delete(oldest)
+  sent(n: number, at: Instant): void {
+    this.#sent.set(n, at)
+    for (const oldest of this.#sent.keys()) {
+      if (this.#sent.size <= MAX_ANSWERS) break
+      this.#sent.delete(oldest)
     }
   }
 
-  /** The server says that the answer to beat `n` came in time, and with it all that it needs to know of older ones. */
-  confirmed(n: number): void {
-    const sent = this.#answers.get(n)
-    for (const older of [...this.#answers.keys()]) if (older <= n) this.#answers.delete(older)
-    if (sent) this.renew(sent)
-  }
-
-  /** Something else that was sent at `sent` has been answered: a hello by its welcome, a claim by its grant. */
-  renew(sent: Instant): void {
-    if (this.#since === null || sent.mono >= this.#since.mono) this.#since = sent
+  /**
+   * The server says that the answer to beat `n` came in time, and with it all that it needs to know of older ones.
+   * Returns when it was sent; `null` for one that never was.
+   */
+  confirmed(n: number): Instant | null {
+    const at = this.#sent.get(n) ?? null
+    for (const older of [...this.#sent.keys()]) if (older <= n) this.#sent.delete(older)
+    return at
   }
 
   /** A new session: nothing that an older one sent counts. */
   reset(): void {
-    this.#answers.clear()
-    this.#since = null
+    this.#sent.clear()
+  }
+}
+
+/** The time of one grant. */
+export class Lease {
+  #since: Instant | null = null
+
+  /** What was sent at `sent` has been answered: a beat's answer, a hello by its welcome, a claim by its grant. */
+  renew(sent: Instant): void {
+    if (this.#since === null || sent.mono >= this.#since.mono) this.#since = sent
   }
 
   /** Milliseconds that are left of `stop`; 0 when it has run out or never began. */

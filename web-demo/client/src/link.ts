@@ -124,6 +124,11 @@ export class Link {
     if (this.isOpen) this.#lost({ code: 1006, reason })
   }
 
+  /** Ends the connection as a broken one would end, and stays away until the next `connect`. */
+  pause(reason: string): void {
+    this.#drop('idle', { code: 1006, reason })
+  }
+
   send(bytes: Uint8Array): void {
     // A cut network swallows what is sent, and the sender cannot tell.
     if (this.#cut || this.#phase !== 'open') return

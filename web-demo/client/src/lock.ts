@@ -1,20 +1,22 @@
 /**
- * The edit lock as this session sees it, and the answer to "may this page edit now?".
+ * The edit locks as this session sees them, and the answer to "may this page edit here, now?".
  *
- * A state machine without sockets, timers or clocks: messages and moments go in, effects come out. It owns which
- * grant is ours, what we asked for and how far it got; it never sends anything.
+ * A state machine without sockets, timers or clocks: messages and moments go in, effects come out. It owns which grants
+ * are ours, what we asked for and how far it got; it never sends anything.
  */
-import { compareFences, sameFence, type Fence, type LockView, type Welcome } from './channel'
+import { fenceKey, sameFence, type DrainReason, type Fence, type GrantState, type GrantView, type LockView, type Mode, type Welcome } from './channel'
 import type { Instant } from './clock'
-import { Lease } from './lease'
+import { Answers, Lease } from './lease'
+import { rightIn, type EditRight, type Hold } from './rights'
+import { conflict, covers, scopeFrom, type Scope } from './scope'
 
-/** What the lock is to this session. */
+/** What the lock of a scope is to this session. */
 export type LockState =
   /** Nothing is known yet. */
   | 'unknown'
-  /** Nobody has it: all may write. */
+  /** Nobody else has any of it. */
   | 'free'
-  /** Somebody else has it, or is offered it. */
+  /** Somebody else has it or a part of it, or is offered that. */
   | 'theirs'
   /** This session asked for it and has its place in the queue. */
   | 'waiting'
@@ -22,90 +24,107 @@ export type LockState =
   | 'offered'
   /** This session holds it. */
   | 'mine'
+  /** This session holds it until its last edits are sent. */
+  | 'draining'
   /** This session is giving it back. */
   | 'releasing'
 
-/** Why this page may or may not edit. */
-export type EditReason =
-  | 'connecting'
-  | 'free'
-  | 'free-offline'
-  | 'holder'
-  | 'unconfirmed'
-  | 'offered'
-  | 'releasing'
-  | 'theirs'
-  | 'diverged'
-  | 'closed'
-
-/** Whether this page may edit, and why. */
-export interface EditRight {
-  readonly mayEdit: boolean
-  readonly why: EditReason
+/** Somebody asks the holder for its lock. */
+export interface HandOverRequest {
+  readonly by: number
+  readonly note: string
+  /** When it ends in the asker's favour, by the wall clock of this machine. */
+  readonly until: number
 }
 
-/** The lock at one moment. */
+/** The holder is asked to stop. */
+export interface Drain {
+  readonly reason: DrainReason
+  /** Who gets it, where that is settled. */
+  readonly to: number | null
+}
+
+/** The lock of one scope at one moment. */
 export interface LockStatus {
   readonly state: LockState
-  /** The server's own word for the state, once there is one. */
-  readonly phase: LockView['state'] | null
-  /** Session that holds it or is offered it. */
+  /** The server's own word for the state of the grant that matters here, once there is one. */
+  readonly phase: GrantState | 'free' | null
+  /** Session that holds it, or a part of it, or is offered that. */
   readonly holder: number | null
-  /** The current grant or offer. */
+  /** That grant or offer. */
   readonly fence: Fence | null
-  /** Sessions that wait, the first 100 in order. */
+  /** Sessions that wait for it or for a part of it, of the first 100 in order. */
   readonly queue: readonly number[]
   /** How many wait. */
   readonly waiting: number
-  /** This session's place in the queue from 1; `null` when it has none, or one beyond the first 100. */
+  /** This session's place in that queue from 1; `null` when it has none, or one beyond the first 100. */
   readonly place: number | null
+  /** Who asks this session, its holder, for it. */
+  readonly request: HandOverRequest | null
+  /** Who asked its holder for it. */
+  readonly requestedBy: number | null
+  /** Why this session has to stop, and for whom. */
+  readonly drain: Drain | null
 }
 
 /** What followed from an input. */
 export type LockEffect =
-  /** The lock is ours; `kept` when it was ours before the connection was lost. */
-  | { type: 'granted'; fence: Fence; kept: boolean }
-  /** It is ours no more. `reason` is null when only a newer view of the lock told. */
-  | { type: 'lost'; fence: Fence; reason: string | null }
+  /** A lock is ours; `kept` when it was ours before the connection was lost. */
+  | { type: 'granted'; fence: Fence; scope: Scope; kept: boolean }
+  /** It is ours no more. `reason` is null when only a newer view of the locks told. */
+  | { type: 'lost'; fence: Fence; scope: Scope; reason: string | null }
+  /** It passed on after this session had been asked to stop, and did. */
+  | { type: 'handed-over'; fence: Fence; scope: Scope; drain: Drain | null }
   /** An offer of it ended before it became a grant. */
   | { type: 'offer-ended'; fence: Fence; reason: string }
   /** We still want it, and the server does not know: ask again. */
-  | { type: 'ask-again' }
+  | { type: 'ask-again'; scope: Scope }
   /** We gave it back, and the server does not know: say it again. */
   | { type: 'release-again'; fence: Fence }
 
-const KEPT: readonly LockView['state'][] = ['held', 'suspect', 'recovering']
+/** One grant of ours. */
+interface Own {
+  readonly fence: Fence
+  readonly scope: Scope
+  readonly lease: Lease
+  phase: 'held' | 'draining' | 'releasing'
+  drain: Drain | null
+  request: HandOverRequest | null
+}
+
+/** Grants that ended and claims that were made, of which messages may still be on their way. */
+const REMEMBERED = 64
 
 export class LockMachine {
-  readonly #lease = new Lease()
+  readonly #answers = new Answers()
+  readonly #own = new Map<string, Own>()
+  readonly #offers = new Map<string, { fence: Fence; scope: Scope }>()
+  /** How each grant that was ours ended. */
+  readonly #ended = new Map<string, { scope: Scope; how: 'lost' | 'given' }>()
+  /** When each fence was claimed first. An offer that is told twice is claimed twice, but only the first claim made the
+      grant: a lease counted from a later one would outlast the server's patience. */
+  readonly #claims = new Map<string, Instant>()
   #session: number | null = null
   #view: LockView | null = null
-  #grant: Fence | null = null
-  #ended: Fence | null = null
-  #offer: Fence | null = null
-  #claim: { fence: Fence; at: Instant } | null = null
-  /** The newest fence that was ever claimed. */
-  #claimed: Fence | null = null
   #hello: Instant | null = null
-  #wanted = false
-  #releasing = false
+  /** What this session asked for and has neither got nor given up; `undefined` for nothing. */
+  #wish: Scope | undefined
   #connected = false
   #barred: 'diverged' | 'closed' | null = null
   #stop = 0
 
-  /** The grant that this session holds, to show in the next hello. */
-  get grant(): Fence | null {
-    return this.#grant
+  /** The grants that this session believes in, to show in the next hello. */
+  get fences(): Fence[] {
+    return [...this.#own.values()].map(({ fence }) => fence)
   }
 
-  /** Whether the person asked for the lock and has neither got it nor given up. */
-  get wanted(): boolean {
-    return this.#wanted
+  /** Version of the last view, for the next hello. */
+  get version(): number | null {
+    return this.#view?.version ?? null
   }
 
-  /** Whether an offer waits for an answer. */
-  get offer(): Fence | null {
-    return this.#offer
+  get mode(): Mode | null {
+    return this.#view?.mode ?? null
   }
 
   helloSent(at: Instant): void {
@@ -118,179 +137,244 @@ export class LockMachine {
     this.#session = session
     this.#view = lock
     this.#stop = welcome.timings.client_stop
-    this.#offer = null
-    this.#claim = null
-    if (!resumed) this.#lease.reset()
-    const effects = this.#resumeGrant(resumed && lock.session === session && KEPT.includes(lock.state) ? (lock.fence ?? null) : null)
-    if (lock.queue.includes(session)) this.#wanted = true
-    else if (this.#wanted && this.#grant === null && lock.queue.length >= lock.waiting) effects.push({ type: 'ask-again' })
-    if (this.#releasing && this.#grant) effects.push({ type: 'release-again', fence: this.#grant })
+    this.#offers.clear()
+    if (!resumed) this.#answers.reset()
+    const effects = this.#resumeGrants(resumed ? lock.grants.filter((grant) => grant.session === session && grant.state !== 'offered') : [])
+    const ticket = lock.queue.find((waiter) => waiter.session === session)
+    if (ticket) this.#wish = scopeFrom(ticket.paths)
+    else if (this.#wish !== undefined && lock.queue.length >= lock.waiting) effects.push({ type: 'ask-again', scope: this.#wish })
+    for (const own of this.#own.values()) if (own.phase === 'releasing') effects.push({ type: 'release-again', fence: own.fence })
     return effects
   }
 
-  #resumeGrant(kept: Fence | null): LockEffect[] {
-    const had = this.#grant
-    this.#grant = kept
-    if (kept === null) {
-      this.#releasing = false
-      return had === null ? [] : [this.#end(had, 'it passed on while this page was out of reach')]
+  #resumeGrants(kept: readonly GrantView[]): LockEffect[] {
+    const effects: LockEffect[] = []
+    for (const own of [...this.#own.values()]) {
+      if (kept.some(({ fence }) => sameFence(fence, own.fence))) continue
+      effects.push(...this.#end(own, 'it passed on while this page was out of reach'))
     }
-    // The welcome answers our hello, so the server knew us alive after the hello was sent.
-    if (this.#hello) this.#lease.renew(this.#hello)
-    this.#wanted = false
-    return [{ type: 'granted', fence: kept, kept: true }]
+    for (const { fence, paths } of kept) {
+      const own = this.#take(fence, scopeFrom(paths))
+      // The welcome answers our hello, so the server knew us alive after the hello was sent.
+      if (this.#hello) own.lease.renew(this.#hello)
+      // One that is being drained is told so again.
+      if (own.phase === 'draining') own.phase = 'held'
+      effects.push({ type: 'granted', fence, scope: own.scope, kept: true })
+    }
+    return effects
   }
 
-  #end(fence: Fence, reason: string | null): LockEffect {
-    this.#ended = fence
-    this.#grant = null
-    this.#releasing = false
-    return { type: 'lost', fence, reason }
+  /** Makes it ours, if it is not already. */
+  #take(fence: Fence, scope: Scope): Own {
+    const key = fenceKey(fence)
+    const own = this.#own.get(key) ?? { fence, scope, lease: new Lease(), phase: 'held', drain: null, request: null }
+    this.#own.set(key, own)
+    this.#offers.delete(key)
+    if (this.#wish !== undefined && covers(this.#scopes(), this.#wish)) this.#wish = undefined
+    return own
+  }
+
+  #end(own: Own, reason: string | null): LockEffect[] {
+    const { fence, scope, drain } = own
+    this.#own.delete(fenceKey(fence))
+    const given = own.phase === 'releasing' || (own.phase === 'draining' && reason === null)
+    remember(this.#ended, fenceKey(fence), { scope, how: given ? 'given' : 'lost' })
+    if (own.phase === 'releasing') return []
+    return [given ? { type: 'handed-over', fence, scope, drain } : { type: 'lost', fence, scope, reason }]
   }
 
   disconnected(): void {
     this.#connected = false
-    this.#offer = null
-    this.#claim = null
+    this.#offers.clear()
   }
 
   answered(n: number, at: Instant): void {
-    this.#lease.answered(n, at)
+    this.#answers.sent(n, at)
   }
 
   /** A beat said which of our answers came in time. */
   confirmed(n: number): void {
-    this.#lease.confirmed(n)
+    const at = this.#answers.confirmed(n)
+    if (at) for (const { lease } of this.#own.values()) lease.renew(at)
   }
 
-  /** A newer view of the lock; one that is older than what we know changes nothing. */
+  /** A newer view of the locks; one that is older than what we know changes nothing. */
   viewed(view: LockView): LockEffect[] {
     if (this.#view && view.version < this.#view.version) return []
     this.#view = view
-    if (this.#session !== null && view.queue.includes(this.#session) && !this.#releasing) this.#wanted = true
-    const mine = view.session === this.#session
-    if (this.#offer && !(mine && sameFence(view.fence, this.#offer)) && view.version > this.#offer.position) this.#offer = null
-    const grant = this.#grant
-    // A view from before the grant says nothing about it.
-    if (grant === null || view.version < grant.position) return []
-    if (mine && sameFence(view.fence, grant)) return []
-    return this.#releasing ? this.#released() : [this.#end(grant, null)]
+    const shown = ({ fence }: { fence: Fence }): boolean =>
+      view.grants.some((grant) => grant.session === this.#session && sameFence(grant.fence, fence))
+    // A view from before a grant or an offer says nothing about it.
+    const gone = (one: { fence: Fence }): boolean => view.version >= one.fence.position && !shown(one)
+    for (const [key, offer] of this.#offers) if (gone(offer)) this.#offers.delete(key)
+    return [...this.#own.values()].filter(gone).flatMap((own) => this.#end(own, null))
   }
 
-  #released(): LockEffect[] {
-    this.#ended = this.#grant
-    this.#grant = null
-    this.#releasing = false
-    return []
-  }
-
-  offered(fence: Fence): void {
-    this.#offer = fence
+  offered(fence: Fence, scope: Scope): void {
+    this.#offers.set(fenceKey(fence), { fence, scope })
   }
 
   claimSent(fence: Fence, at: Instant): void {
-    // An offer that is told twice is claimed twice, but only the first claim made the grant: a lease counted from a
-    // later one would outlast the server's patience.
-    if (this.#claimed && compareFences(fence, this.#claimed) <= 0) return
-    this.#claimed = fence
-    this.#claim = { fence, at }
+    if (!this.#claims.has(fenceKey(fence))) remember(this.#claims, fenceKey(fence), at)
   }
 
-  declined(): void {
-    this.#offer = null
+  declined(fence: Fence): void {
+    this.#offers.delete(fenceKey(fence))
   }
 
-  granted(fence: Fence): LockEffect[] {
-    if (this.#ended && compareFences(fence, this.#ended) <= 0) return []
-    const known = sameFence(this.#grant, fence)
+  granted(fence: Fence, scope: Scope): LockEffect[] {
+    const key = fenceKey(fence)
+    if (this.#ended.has(key)) return []
+    const known = this.#own.has(key)
+    const own = this.#take(fence, scope)
     // The grant answers our claim: the server knew us alive after the claim was sent.
-    if (this.#claim && sameFence(this.#claim.fence, fence)) this.#lease.renew(this.#claim.at)
-    this.#grant = fence
-    this.#offer = null
-    this.#claim = null
-    this.#wanted = false
-    this.#releasing = false
-    return known ? [] : [{ type: 'granted', fence, kept: false }]
+    const claim = this.#claims.get(key)
+    if (claim) own.lease.renew(claim)
+    return known ? [] : [{ type: 'granted', fence, scope, kept: false }]
   }
 
   lost(fence: Fence, reason: string): LockEffect[] {
-    const offer = this.#offer
-    if (offer && compareFences(fence, offer) >= 0) this.#offer = null
-    if (this.#grant && compareFences(fence, this.#grant) >= 0) {
-      return this.#releasing ? this.#released() : [this.#end(this.#grant, reason)]
-    }
+    const key = fenceKey(fence)
+    const own = this.#own.get(key)
+    if (own) return this.#end(own, reason)
     // A view may have told first, without the reason.
-    if (sameFence(fence, this.#ended)) return [{ type: 'lost', fence, reason }]
-    return sameFence(fence, offer) ? [{ type: 'offer-ended', fence, reason }] : []
+    const ended = this.#ended.get(key)
+    if (ended) return ended.how === 'lost' ? [{ type: 'lost', fence, scope: ended.scope, reason }] : []
+    return this.#offers.delete(key) ? [{ type: 'offer-ended', fence, reason }] : []
   }
 
-  asked(): void {
-    this.#wanted = true
+  /** The holder shall stop; `false` when that grant is not ours. */
+  drain(fence: Fence, drain: Drain): boolean {
+    const own = this.#own.get(fenceKey(fence))
+    if (!own) return false
+    if (own.phase === 'held') own.phase = 'draining'
+    own.drain = drain
+    own.request = null
+    return true
+  }
+
+  /** Somebody asks for a lock of ours, or, with `null`, asks no more; `false` when it is not ours. */
+  requested(fence: Fence, request: HandOverRequest | null): boolean {
+    const own = this.#own.get(fenceKey(fence))
+    if (own) own.request = request
+    return own !== undefined
+  }
+
+  asked(scope: Scope): void {
+    this.#wish = scope
   }
 
   /** The person gave up waiting, or the server refused to queue us. */
   gaveUp(): void {
-    this.#wanted = false
-    this.#offer = null
+    this.#wish = undefined
+    this.#offers.clear()
   }
 
-  releaseSent(): void {
-    this.#releasing = true
+  releaseSent(fence: Fence): void {
+    const own = this.#own.get(fenceKey(fence))
+    if (own) own.phase = 'releasing'
   }
 
   /** The server does not know the grant that we gave back. */
-  releaseStale(): LockEffect[] {
-    return this.#grant && this.#releasing ? this.#released() : []
+  releaseStale(fence: Fence): void {
+    const own = this.#own.get(fenceKey(fence))
+    if (own?.phase === 'releasing') this.#end(own, null)
   }
 
-  /** This copy of the document can never be merged as it is, or the server has turned us away for good. */
-  bar(why: 'diverged' | 'closed'): void {
-    this.#barred ??= why
+  /** This copy of the document takes no edits now, or the server has turned us away for good; `null` ends that. */
+  bar(why: 'diverged' | 'closed' | null): void {
+    this.#barred = why
   }
 
-  status(): LockStatus {
+  /** Fences of our grants that lie in the scope, over it or under it. */
+  ownIn(scope: Scope): Fence[] {
+    return [...this.#own.values()].filter((own) => conflict(own.scope, scope)).map(({ fence }) => fence)
+  }
+
+  /** The scope of a grant of ours. */
+  scopeOfOwn(fence: Fence): Scope | undefined {
+    return this.#own.get(fenceKey(fence))?.scope
+  }
+
+  #scopes(): Scope[] {
+    return [...this.#own.values()].map(({ scope }) => scope)
+  }
+
+  /** Grants that keep us out. One of ours that has ended keeps us out, too, until a view shows it gone. */
+  #others(): (GrantView & { scope: Scope })[] {
+    const grants = this.#view?.grants ?? []
+    return grants
+      .filter(({ session, state, fence }) => session !== this.#session || (state !== 'offered' && !this.#own.has(fenceKey(fence))))
+      .map((grant) => ({ ...grant, scope: scopeFrom(grant.paths) }))
+  }
+
+  /** Offers to us, those included that only a view has told of. */
+  #offered(): Scope[] {
+    const told = this.#view?.grants.filter(({ session, state, fence }) => session === this.#session && state === 'offered' && !this.#own.has(fenceKey(fence)))
+    return [...[...this.#offers.values()].map(({ scope }) => scope), ...(told ?? []).map(({ paths }) => scopeFrom(paths))]
+  }
+
+  status(scope: Scope): LockStatus {
     const view = this.#view
-    const queue = view?.queue ?? []
+    const own = [...this.#own.values()].filter((one) => conflict(one.scope, scope))
+    const other = this.#others().find((grant) => conflict(grant.scope, scope))
+    const mine = own[0] && view?.grants.find(({ fence }) => sameFence(fence, own[0]?.fence))
+    const state = this.#state(scope)
+    const grant = state === 'offered' ? view?.grants.find(({ session }) => session === this.#session) : (other ?? mine)
+    const queue = (view?.queue ?? []).filter(({ paths }) => conflict(scopeFrom(paths), scope)).map(({ session }) => session)
     const at = this.#session === null ? -1 : queue.indexOf(this.#session)
     return {
-      state: this.#state(),
-      phase: view?.state ?? null,
-      holder: view?.session ?? null,
-      fence: this.#grant ?? view?.fence ?? null,
+      state,
+      phase: grant?.state ?? (own[0] ? 'held' : view ? 'free' : null),
+      holder: grant?.session ?? (own[0] ? this.#session : null),
+      fence: own[0]?.fence ?? grant?.fence ?? null,
       queue,
-      waiting: view?.waiting ?? 0,
+      waiting: scope === null ? (view?.waiting ?? 0) : queue.length,
       place: at < 0 ? null : at + 1,
+      request: own.find(({ request }) => request !== null)?.request ?? null,
+      requestedBy: grant?.requested_by ?? null,
+      drain: own.find(({ drain }) => drain !== null)?.drain ?? null,
     }
   }
 
-  #state(): LockState {
-    const view = this.#view
-    if (view === null) return 'unknown'
-    if (this.#grant) return this.#releasing ? 'releasing' : 'mine'
-    if (this.#offer || (view.state === 'offered' && view.session === this.#session)) return 'offered'
-    if (this.#wanted) return 'waiting'
-    return view.state === 'free' ? 'free' : 'theirs'
+  #state(scope: Scope): LockState {
+    if (this.#view === null) return 'unknown'
+    if (covers(this.#scopes(), scope)) {
+      const phases = [...this.#own.values()].filter((own) => conflict(own.scope, scope)).map(({ phase }) => phase)
+      return phases.includes('draining') ? 'draining' : phases.includes('releasing') ? 'releasing' : 'mine'
+    }
+    if (this.#offered().some((offer) => covers([offer], scope))) return 'offered'
+    if (this.#wish !== undefined && covers([this.#wish], scope)) return 'waiting'
+    return this.#others().some((grant) => conflict(grant.scope, scope)) ? 'theirs' : 'free'
   }
 
-  right(now: Instant): EditRight {
+  right(scope: Scope, now: Instant): EditRight {
     if (this.#barred) return { mayEdit: false, why: this.#barred }
-    switch (this.#state()) {
-      case 'unknown':
-        return { mayEdit: false, why: 'connecting' }
-      case 'mine':
-        return this.leaseLeft(now) > 0 ? { mayEdit: true, why: 'holder' } : { mayEdit: false, why: 'unconfirmed' }
-      case 'releasing':
-        return { mayEdit: false, why: 'releasing' }
-      case 'offered':
-        return { mayEdit: false, why: 'offered' }
-      default:
-        if (this.#view?.state !== 'free') return { mayEdit: false, why: 'theirs' }
-        return { mayEdit: true, why: this.#connected ? 'free' : 'free-offline' }
-    }
+    if (this.#view === null) return { mayEdit: false, why: 'connecting' }
+    const holds = [...this.#own.values()].map((own): Hold => {
+      const confirmed = own.phase !== 'held' || own.lease.left(now, this.#stop) > 0
+      return { scope: own.scope, phase: confirmed ? own.phase : 'unconfirmed' }
+    })
+    return rightIn(scope, { mode: this.#view.mode, connected: this.#connected, holds, offers: this.#offered(), others: this.#others() })
   }
 
-  /** Milliseconds for which a holder may go on without news; 0 for anybody else. */
-  leaseLeft(now: Instant): number {
-    return this.#grant ? this.#lease.left(now, this.#stop) : 0
+  /** Milliseconds until the next of our grants runs out of confirmation; 0 when none will. */
+  nextLapse(now: Instant): number {
+    const left = [...this.#own.values()].map(({ lease }) => lease.left(now, this.#stop)).filter((ms) => ms > 0)
+    return left.length === 0 ? 0 : Math.min(...left)
+  }
+
+  /** Milliseconds for which the holder of the scope may go on without news; 0 for anybody else. */
+  leaseLeft(scope: Scope, now: Instant): number {
+    const own = [...this.#own.values()].filter((one) => conflict(one.scope, scope))
+    return own.length === 0 ? 0 : Math.min(...own.map(({ lease }) => lease.left(now, this.#stop)))
+  }
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.set(key, value)
+  for (const oldest of map.keys()) {
+    if (map.size <= REMEMBERED) break
+    map.delete(oldest)
   }
 }

@@ -1,99 +1,89 @@
 /**
  * `BatonProvider`: a Yjs provider with the constructor, properties and events of y-websocket's, and beside them
- * sessions, the roster, the edit lock, `saved` and `parked`.
+ * sessions, the roster, the edit locks, `saved`, parks and drafts.
  *
- * Owns the wiring: which message goes to which part, and which event follows. The parts decide: `Link` when there is
- * a socket, `DocSync` what of the document travels, `LockMachine` whether this page may edit.
+ * Owns the wiring: which message goes to which part, and when the copy of the document is changed for a fresh one. The
+ * parts decide: `Link` when there is a socket, `DocSync` what of the document travels, `Session` what is said on
+ * Baton's channel, `Divergence` when a copy is left.
  */
 import { ObservableV2 } from 'lib0/observable'
-import { Awareness, removeAwarenessStates } from 'y-protocols/awareness'
+import { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
-import { idleFor, isVisible, watchActivity } from './activity'
-import { VERSION, decodeServerMessage, encodeClientMessage } from './channel'
-import type { ClientMessage, Outcome, Peer, ServerMessage, Timings, User, Welcome } from './channel'
-import { now } from './clock'
+import { watchActivity } from './activity'
+import { placeOf, urlOf } from './address'
+import { encodeClientMessage, type ClientMessage, type Mode, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User } from './channel'
 import { closeWords } from './close-codes'
 import { decodeFrame, encodeFrame, type Frame } from './codec'
-import type { BatonEvents, BatonLock, BatonOptions, Experiments, Offer } from './events'
+import { Divergence } from './divergence'
+import { defaultDrafts, type Draft } from './drafts'
+import type { BatonEvents, BatonOptions, Emit, Experiments } from './events'
+import { experiments } from './experiments'
+import type { LockHandle } from './handle'
 import { Link, type Closed } from './link'
-import { LockMachine, type EditReason, type EditRight, type LockEffect } from './lock'
 import { watchPage } from './page'
-import { Requests, type Answer } from './requests'
-import { Saves, type SaveState } from './saves'
+import type { Answer, ParkAnswer } from './requests'
+import type { EditReason } from './rights'
+import type { SaveState } from './saves'
+import { scopeOf, WHOLE, type Path } from './scope'
+import { Session } from './session'
+import { decodeServerMessage } from './shapes'
+import { Siblings } from './siblings'
 import { DocSync } from './sync'
-import { dropTicket, leaveTicket, takeTicket, type Ticket } from './tickets'
+import { dropTicket, leaveTicket, takeTicket } from './tickets'
+import { Watcher } from './watcher'
 
 export class BatonProvider extends ObservableV2<BatonEvents> {
   readonly serverUrl: string
   readonly roomname: string
-  readonly doc: Y.Doc
-  readonly awareness: Awareness
   params: Record<string, string>
   protocols: string[]
   maxBackoffTime: number
-  /** Everybody in the document, by session, this one included. */
-  readonly roster: ReadonlyMap<number, Peer>
-  /** The server's clocks, once it has told them. */
-  timings: Timings | null = null
-  /** This session's number, once there is one. */
-  session: number | null = null
+  /** The lock of the whole document. */
+  readonly lock: LockHandle
   /** For experiments with failure, in a demo or a test. */
   readonly debug: Experiments
 
-  readonly #roster = new Map<number, Peer>()
+  readonly #place: string
   readonly #options: BatonOptions
-  readonly #lock = new LockMachine()
-  readonly #saves = new Saves()
+  readonly #session: Session
   readonly #link: Link
-  readonly #sync: DocSync
+  readonly #divergence: Divergence
+  readonly #watcher: Watcher
+  readonly #siblings: Siblings
   readonly #unwatch: () => void
-  readonly #requests = new Requests((message) => this.#say(message))
-  #user: User
-  #ticket: Ticket | null
-  #epoch: number | null = null
+  #copy: DocSync
   #synced = false
-  #welcomed = false
-  #mute = false
+  #refusal = false
   #hidden: Record<string, unknown> | null = null
-  #last: { lock: string; right: EditRight; saved: SaveState }
-  #recheck: ReturnType<typeof setTimeout> | undefined
 
   constructor(serverUrl: string, roomname: string, doc: Y.Doc, options: BatonOptions = {}) {
     super()
     this.serverUrl = serverUrl.replace(/\/+$/, '')
     this.roomname = roomname
-    this.doc = doc
-    this.awareness = options.awareness ?? new Awareness(doc)
     this.params = options.params ?? {}
     this.protocols = options.protocols ?? []
     this.maxBackoffTime = options.maxBackoffTime ?? 2500
-    this.roster = this.#roster
     this.#options = options
-    this.#user = options.user ?? { name: '', color: '' }
-    this.#ticket = options.resume === false ? null : takeTicket(this.#place)
-    this.#link = new Link(
-      {
-        url: () => this.url,
-        protocols: this.protocols,
-        WebSocket: options.WebSocketPolyfill ?? WebSocket,
-        maxBackoff: () => this.maxBackoffTime,
-      },
-      {
-        connecting: () => this.emit('status', [{ status: 'connecting' }]),
-        open: () => this.#opened(),
-        message: (bytes) => this.#received(bytes),
-        closed: (closed, wasOpen) => this.#closed(closed, wasOpen),
-        refused: (closed) => this.#refused(closed),
-      },
-    )
-    this.#sync = new DocSync(doc, this.awareness, this.#saves, {
+    this.#place = placeOf(this.serverUrl, roomname)
+    this.#siblings = new Siblings(this.#place)
+    this.#copy = new DocSync(doc, options.awareness ?? new Awareness(doc), {
       send: (bytes) => this.#link.send(bytes),
       isOpen: () => this.#link.isOpen,
       synced: () => (this.synced = true),
-      saves: () => this.#refresh(),
+      saves: () => this.#watcher.look(),
     })
-    this.debug = this.#experiments()
-    this.#last = { lock: '', right: this.#lock.right(now()), saved: this.#saves.state }
+    this.#link = this.#newLink()
+    this.#session = this.#newSession()
+    this.#watcher = new Watcher(this.#session, () => this.saveState, this.#emit)
+    this.lock = this.lockFor()
+    this.#divergence = new Divergence(this.#place, options.drafts ?? defaultDrafts(), {
+      copy: () => this.#copy,
+      isOpen: () => this.#link.isOpen,
+      leave: (draft, park, reason) => this.#goOn(draft, park, reason),
+      drafts: () => this.emit('drafts', [this.drafts]),
+      failed: (error) => this.emit('channel-error', [{ code: 'draft', message: `a draft is not kept beyond this page: ${String(error)}`, retry: false }]),
+    })
+    this.debug = experiments(this.#link, this.#session)
     watchActivity()
     this.#unwatch = watchPage({
       hidden: () => this.#onHidden(),
@@ -105,14 +95,18 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
 
   // ---- as in y-websocket ----
 
-  get url(): string {
-    const query = new URLSearchParams(this.params).toString()
-    return this.#place + (query === '' ? '' : `?${query}`)
+  /** The document. It becomes another one when this one has diverged; the event `doc` tells. */
+  get doc(): Y.Doc {
+    return this.#copy.doc
   }
 
-  /** The address without its parameters, which may hold secrets. */
-  get #place(): string {
-    return `${this.serverUrl}/${this.roomname.split('/').map(encodeURIComponent).join('/')}`
+  /** The cursors; changes together with `doc`. */
+  get awareness(): Awareness {
+    return this.#copy.awareness
+  }
+
+  get url(): string {
+    return urlOf(this.#place, this.params)
   }
 
   get wsconnected(): boolean {
@@ -146,44 +140,105 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     this.#link.connect()
   }
 
-  /** Leaves, and may come back: the server keeps the session, and for the grace time the lock. */
+  /** Leaves, and may come back: the server keeps the session, and for the grace time its locks. */
   disconnect(): void {
     this.#link.disconnect(3000)
   }
 
-  /** Leaves for good: the lock passes to the next in the queue at once. */
+  /** Leaves for good: the locks pass to the next in the queue at once. */
   override destroy(): void {
-    clearTimeout(this.#recheck)
+    this.#watcher.destroy()
+    this.#divergence.destroy()
     this.#unwatch()
-    removeAwarenessStates(this.awareness, [this.doc.clientID], 'destroy')
+    this.#siblings.destroy()
+    this.#copy.hide('destroy')
     this.#link.disconnect(1000)
-    this.#sync.destroy()
-    if (!this.#options.awareness) this.awareness.destroy()
+    this.#copy.destroy()
+    if (this.awareness !== this.#options.awareness) this.awareness.destroy()
     dropTicket(this.#place)
     super.destroy()
   }
 
   // ---- Baton's own ----
 
-  /** The lock as it is now. */
-  get lock(): BatonLock {
-    const status = this.#lock.status()
-    return { ...status, peer: status.holder === null ? null : (this.#roster.get(status.holder) ?? null) }
+  /** The lock of these parts of the document, or, without paths, of all of it: the same handle for the same paths. */
+  lockFor(paths?: readonly Path[]): LockHandle {
+    return this.#watcher.handle(paths === undefined ? WHOLE : scopeOf(paths))
   }
 
-  /** Whether this page may edit at this very moment. */
+  /** Everybody in the document, by session, this one included. */
+  get roster(): ReadonlyMap<number, Peer> {
+    return this.#session.roster
+  }
+
+  /** This session's number, once there is one. */
+  get session(): number | null {
+    return this.#session.id
+  }
+
+  /** Whether that session is a tab of this browser, so that its lock can be moved here. */
+  isOwn(session: number): boolean {
+    return this.#siblings.has(session)
+  }
+
+  /** The server's clocks, once it has told them. */
+  get timings(): Timings | null {
+    return this.#session.timings
+  }
+
+  /** What this session may do beside editing. */
+  get rights(): ReadonlySet<Right> {
+    return this.#session.rights
+  }
+
+  /** Who may write in this document, once the server has told. */
+  get mode(): Mode | null {
+    return this.#session.machine.mode
+  }
+
+  /** Changes who may write; needs the right `manage`. */
+  setMode(mode: Mode): Promise<Answer> {
+    return this.#session.ask({ type: 'set-mode', mode })
+  }
+
+  /** Whether this page may edit all of the document at this very moment. For a part, ask its handle. */
   get mayEdit(): boolean {
-    return this.#lock.right(now()).mayEdit
+    return this.lock.mayEdit
   }
 
   /** Why it may, or may not. */
   get mayEditWhy(): EditReason {
-    return this.#lock.right(now()).why
+    return this.lock.right.why
   }
 
-  /** Milliseconds for which a holder may go on without news from the server; 0 for anybody else. */
-  get leaseLeft(): number {
-    return this.#lock.leaseLeft(now())
+  /** Edits that are kept beside the document, by number. */
+  get parks(): ReadonlyMap<number, ParkView> {
+    return this.#session.parks
+  }
+
+  /** Takes a park's edits into the document. */
+  mergePark(id: number): Promise<Answer> {
+    return this.#session.ask({ type: 'merge-park', id })
+  }
+
+  /** Puts a park away; it can be recovered for some time. */
+  discardPark(id: number): Promise<Answer> {
+    return this.#session.ask({ type: 'discard-park', id })
+  }
+
+  /** Opens a discarded park again. */
+  recoverPark(id: number): Promise<Answer> {
+    return this.#session.ask({ type: 'recover-park', id })
+  }
+
+  /** What merging a park would change. */
+  showPark(id: number): Promise<ParkAnswer> {
+    return this.#session.ask({ type: 'show-park', id })
+  }
+
+  /** Copies of this document that hold edits which were set aside, by the number of their park. */
+  get drafts(): ReadonlyMap<number, Draft> {
+    return this.#divergence.drafts
   }
 
   /** Milliseconds since the server was heard; 0 while not connected. */
@@ -192,57 +247,58 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   }
 
   get saveState(): SaveState {
-    return this.#saves.state
+    return this.#copy.saves.state
   }
 
   /** Whether this copy holds something that the server has not acknowledged as durable. */
   get hasUnsaved(): boolean {
-    return this.#saves.unsaved
+    return this.#copy.saves.unsaved
   }
 
   /** Who is editing; tells the server and the other cursors. */
   get user(): User {
-    return this.#user
+    return this.#session.user
   }
 
   set user(user: User) {
-    this.#user = user
-    if (this.#welcomed) this.#say({ type: 'profile', user })
+    this.#session.setUser(user)
   }
 
-  /**
-   * Asks for the lock, and waits for it. The wish survives lost connections until `cancelLock`.
-   * Resolves with what the server did first: `done`, `queued`, `forbidden`; `unsent` when it could not be reached
-   * (it is asked again when it can be).
-   */
-  acquireLock(): Promise<Answer> {
-    this.#lock.asked()
-    return this.#operate(() => this.#requests.ask('acquire'))
+  // ---- the wiring ----
+
+  readonly #emit: Emit = (event, ...args) => {
+    this.emit(event, args as never)
   }
 
-  /** Asks for the lock if it can be had now; `busy` when it cannot. */
-  tryLock(): Promise<Answer> {
-    return this.#operate(() => this.#requests.ask('try'))
+  #newLink(): Link {
+    const options = {
+      url: () => this.url,
+      protocols: this.protocols,
+      WebSocket: this.#options.WebSocketPolyfill ?? WebSocket,
+      maxBackoff: () => this.maxBackoffTime,
+    }
+    return new Link(options, {
+      connecting: () => this.emit('status', [{ status: 'connecting' }]),
+      open: () => this.#opened(),
+      message: (bytes) => this.#received(bytes),
+      closed: (closed, wasOpen) => this.#closed(closed, wasOpen),
+      refused: (closed) => this.#refused(closed),
+    })
   }
 
-  /** Leaves the queue, and declines an offer. */
-  cancelLock(): Promise<Answer> {
-    this.#lock.gaveUp()
-    return this.#operate(() => this.#requests.ask('cancel'))
-  }
-
-  /** Gives the lock back; this page stops editing at once. `stale` when there was nothing to give back. */
-  releaseLock(): Promise<Answer> {
-    const fence = this.#lock.grant
-    if (fence === null) return Promise.resolve('stale')
-    this.#lock.releaseSent()
-    return this.#operate(() => this.#requests.release(fence))
-  }
-
-  #operate(send: () => Promise<Answer>): Promise<Answer> {
-    const answer = this.#welcomed ? send() : Promise.resolve('unsent' as const)
-    this.#refresh()
-    return answer
+  #newSession(): Session {
+    return new Session(this.#options, this.#options.resume === false ? null : takeTicket(this.#place), {
+      say: (message) => this.#say(message),
+      emit: this.#emit,
+      changed: () => this.#watcher.look(),
+      welcomed: (session, timings) => {
+        this.#siblings.joined(session)
+        this.#link.settled(timings.server_silent_after)
+      },
+      saved: (updates) => this.#copy.saves.acknowledged(updates),
+      parked: (id, reason) => this.#parked(id, reason),
+      parks: (parks, epoch) => this.#divergence.decided(parks, epoch),
+    })
   }
 
   #say(message: ClientMessage): void {
@@ -250,43 +306,30 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   }
 
   #opened(): void {
-    const grant = this.#lock.grant ?? this.#ticket?.fence ?? null
-    this.#lock.helloSent(now())
-    this.#say({
-      type: 'hello',
-      version: VERSION,
-      ...(this.#ticket && { resume: { session: this.#ticket.session, token: this.#ticket.token } }),
-      ...(this.#epoch !== null && { epoch: this.#epoch }),
-      ...(this.#ticket && grant && { fence: grant }),
-      user: this.#user,
-      client: this.doc.clientID,
-      ...(this.#options.observer && { observer: true }),
-    })
-    this.#sync.opened()
+    this.#session.opened(this.doc.clientID)
+    this.#copy.opened()
     this.emit('status', [{ status: 'connected' }])
-    this.#refresh()
+    this.#watcher.look()
   }
 
   #closed(closed: Closed, wasOpen: boolean): void {
-    this.#welcomed = false
-    this.#requests.abandon()
+    this.#session.closed()
     if (wasOpen) {
       this.synced = false
-      this.#lock.disconnected()
-      this.#sync.closed()
+      this.#copy.closed()
       this.emit('status', [{ status: 'disconnected' }])
       this.emit('connection-close', [closed, this])
     } else {
       this.emit('connection-error', [closed, this])
     }
-    this.#refresh()
+    this.#watcher.look()
   }
 
   #refused(closed: Closed): void {
-    this.#lock.bar('closed')
-    this.#ticket = null
+    this.#refusal = true
+    this.#session.refused()
     this.emit('refused', [{ code: closed.code, reason: closed.reason || closeWords(closed.code) }])
-    this.#refresh()
+    this.#watcher.look()
   }
 
   #received(bytes: Uint8Array): void {
@@ -300,148 +343,48 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
       this.emit('channel-error', [{ code: 'protocol', message: `the server sent what is no frame: ${String(error)}`, retry: true }])
       return this.#link.giveUp('a frame of the server was not understood')
     }
-    if (this.#sync.frame(frame)) return
+    if (this.#copy.frame(frame)) return
     if (frame.kind === 'denied') this.emit('denied', [frame.reason])
     if (message === null) return
-    this.#told(message)
-    this.#refresh()
-  }
-
-  #told(message: ServerMessage): void {
-    switch (message.type) {
-      case 'welcome':
-        return this.#welcome(message)
-      case 'beat':
-        return this.#beat(message.n, message.confirmed)
-      case 'peer':
-        return this.#peer(message.peer)
-      case 'lock':
-        return this.#follow(this.#lock.viewed(message.lock))
-      case 'offer':
-        return this.#offered(message)
-      case 'granted':
-        return this.#follow(this.#lock.granted(message.fence))
-      case 'lost':
-        return this.#follow(this.#lock.lost(message.fence, message.reason))
-      case 'result':
-        return this.#result(message.nonce, message.outcome)
-      case 'saved':
-        return this.#saves.acknowledged(message.updates)
-      case 'parked':
-        return this.#parked(message.id, message.reason)
-      case 'error':
-        return this.emit('channel-error', [message])
-    }
-  }
-
-  #welcome(welcome: Welcome): void {
-    const { session, resumed, timings } = welcome
-    this.#welcomed = true
-    this.session = session
-    this.timings = timings
-    this.#epoch = welcome.epoch
-    this.#ticket = { session, token: welcome.token, fence: null }
-    this.#link.settled(timings.server_silent_after)
-    this.#roster.clear()
-    for (const peer of welcome.roster) this.#roster.set(peer.session, peer)
-    const effects = this.#lock.welcomed(welcome)
-    this.emit('welcome', [{ session, resumed }])
-    this.emit('roster', [this.roster, null])
-    this.#follow(effects)
-  }
-
-  #beat(n: number, confirmed: number): void {
-    if (!this.#mute) {
-      this.#say({ type: 'answer', n, visible: isVisible(), idle_ms: idleFor() })
-      this.#lock.answered(n, now())
-    }
-    this.#lock.confirmed(confirmed)
-    this.emit('beat', [{ n, confirmed, answered: !this.#mute }])
-  }
-
-  #peer(peer: Peer): void {
-    const before = this.#roster.get(peer.session) ?? null
-    if (peer.state === 'gone') this.#roster.delete(peer.session)
-    else this.#roster.set(peer.session, peer)
-    this.emit('roster', [this.roster, { peer, before }])
-  }
-
-  #offered(offer: Offer): void {
-    this.#lock.offered(offer.fence)
-    this.emit('offer', [offer])
-    const claim = this.#options.claim ?? 'auto'
-    if (claim !== 'auto' && !claim(offer)) {
-      this.#lock.declined()
-      return this.#say({ type: 'decline', fence: offer.fence })
-    }
-    this.#say({ type: 'claim', fence: offer.fence })
-    this.#lock.claimSent(offer.fence, now())
-  }
-
-  #result(nonce: number, outcome: Outcome): void {
-    const asked = this.#requests.result(nonce, outcome)
-    if (asked === 'acquire' && (outcome === 'forbidden' || outcome === 'busy')) this.#lock.gaveUp()
-    if (asked === 'release' && outcome === 'stale') this.#follow(this.#lock.releaseStale())
+    this.#session.told(message)
+    this.#divergence.look()
+    this.#watcher.look()
   }
 
   #parked(id: number, reason: string): void {
-    this.#sync.diverge()
-    this.#lock.bar('diverged')
+    const { id: session, epoch } = this.#session
+    if (session === null || epoch === null) return
+    this.#session.machine.bar('diverged')
+    this.#watcher.look()
     this.emit('parked', [{ id, reason }])
-    this.emit('diverged', [{ id, reason }])
+    this.#divergence.parked(id, reason, session, epoch)
   }
 
-  #follow(effects: LockEffect[]): void {
-    for (const effect of effects) {
-      if (effect.type === 'granted') this.emit('lock-granted', [{ fence: effect.fence, kept: effect.kept }])
-      else if (effect.type === 'lost') this.emit('lock-lost', [{ fence: effect.fence, reason: effect.reason }])
-      else if (effect.type === 'offer-ended') this.emit('offer-ended', [{ fence: effect.fence, reason: effect.reason }])
-      else if (effect.type === 'ask-again') void this.#requests.ask('acquire')
-      else void this.#requests.release(effect.fence)
-    }
+  /** The copy at hand is left; the page goes on with a fresh one, as the same session over a new connection. */
+  #goOn(draft: Draft, park: number, reason: string): void {
+    const old = this.#copy
+    if (!this.#refusal) this.#session.machine.bar(null)
+    const fresh = old.leave()
+    const again = this.#link.isWanted
+    this.#link.pause('this copy has diverged')
+    this.#copy = fresh
+    this.emit('doc', [fresh.doc, old.doc])
+    this.emit('diverged', [{ draft, park, reason }])
+    if (old.awareness !== this.#options.awareness) old.awareness.destroy()
+    if (again) this.connect()
+    this.#watcher.look()
   }
 
-  /** Emits what has changed, and looks again when the lease would run out. */
-  #refresh(): void {
-    const lock = this.lock
-    const right = this.#lock.right(now())
-    const saved = this.#saves.state
-    const before = this.#last
-    const key = JSON.stringify(lock)
-    this.#last = { lock: key, right, saved }
-    clearTimeout(this.#recheck)
-    const left = this.leaseLeft
-    if (left > 0) this.#recheck = setTimeout(() => this.#refresh(), Math.ceil(left))
-    if (key !== before.lock) this.emit('lock', [lock])
-    if (right.mayEdit !== before.right.mayEdit || right.why !== before.right.why) this.emit('may-edit', [right])
-    if (saved !== before.saved) this.emit('saved', [saved])
-  }
-
-  /** The page may be reloading: the others no longer see its cursor, but the session and the lock are kept. */
+  /** The page may be reloading: the others no longer see its cursor, but the session and its locks are kept. */
   #onHidden(): void {
-    this.#hidden = this.awareness.getLocalState()
-    removeAwarenessStates(this.awareness, [this.doc.clientID], 'pagehide')
-    if (this.#ticket) leaveTicket(this.#place, { ...this.#ticket, fence: this.#lock.grant ?? this.#ticket.fence })
+    this.#hidden = this.#copy.hide('pagehide')
+    const ticket = this.#session.ticket
+    if (ticket) leaveTicket(this.#place, ticket)
   }
 
   #onRestored(): void {
     dropTicket(this.#place)
     if (this.#hidden) this.awareness.setLocalState(this.#hidden)
     this.#link.nudge()
-  }
-
-  #experiments(): Experiments {
-    const muted = (): boolean => this.#mute
-    const link = this.#link
-    return {
-      stopHeartbeat: (on) => (this.#mute = on),
-      cutNetwork: (on) => link.cut(on),
-      get heartbeatStopped() {
-        return muted()
-      },
-      get networkCut() {
-        return link.isCut
-      },
-    }
   }
 }

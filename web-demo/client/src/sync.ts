@@ -1,16 +1,13 @@
 /**
- * A Yjs document and its awareness, kept in step over a connection that somebody else owns.
+ * One copy of a Yjs document and its awareness, kept in step over a connection that somebody else owns.
  *
- * Owns the first exchange, the passing on of local edits, and the rule that a copy which has diverged sends nothing
- * more. It never opens, closes or watches a connection, and knows nothing of the lock.
+ * Owns the first exchange, the passing on of local edits, and the count of what is saved. It never opens, closes or
+ * watches a connection, and knows nothing of locks.
  */
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { encodeFrame, type Frame } from './codec'
-import type { Saves } from './saves'
-
-/** An update that says nothing, for a Step1 that must not be answered with what this copy has. */
-const NOTHING = new Uint8Array([0, 0])
+import { Saves } from './saves'
 
 export interface SyncEvents {
   send(bytes: Uint8Array): void
@@ -20,38 +17,31 @@ export interface SyncEvents {
 }
 
 export class DocSync {
-  readonly #doc: Y.Doc
-  readonly #awareness: awarenessProtocol.Awareness
-  readonly #saves: Saves
+  readonly doc: Y.Doc
+  readonly awareness: awarenessProtocol.Awareness
+  readonly saves = new Saves()
   readonly #events: SyncEvents
-  #diverged = false
 
-  constructor(doc: Y.Doc, awareness: awarenessProtocol.Awareness, saves: Saves, events: SyncEvents) {
-    this.#doc = doc
-    this.#awareness = awareness
-    this.#saves = saves
+  constructor(doc: Y.Doc, awareness: awarenessProtocol.Awareness, events: SyncEvents) {
+    this.doc = doc
+    this.awareness = awareness
     this.#events = events
     doc.on('update', this.#onUpdate)
     awareness.on('update', this.#onAwareness)
   }
 
-  /** From now on nothing of this copy is sent: the server would only set it aside again. It goes on receiving. */
-  diverge(): void {
-    this.#diverged = true
-  }
-
   opened(): void {
-    this.#saves.opened()
-    this.#events.send(encodeFrame({ kind: 'step1', stateVector: Y.encodeStateVector(this.#doc) }))
-    const state = this.#awareness.getLocalState()
+    this.saves.opened()
+    this.#events.send(encodeFrame({ kind: 'step1', stateVector: Y.encodeStateVector(this.doc) }))
+    const state = this.awareness.getLocalState()
     // A new clock, because others may already have seen this client's removal at the present one.
-    if (state !== null) this.#awareness.setLocalState(state)
+    if (state !== null) this.awareness.setLocalState(state)
   }
 
   closed(): void {
-    this.#saves.closed()
-    const others = [...this.#awareness.getStates().keys()].filter((client) => client !== this.#doc.clientID)
-    awarenessProtocol.removeAwarenessStates(this.#awareness, others, this)
+    this.saves.closed()
+    const others = [...this.awareness.getStates().keys()].filter((client) => client !== this.doc.clientID)
+    awarenessProtocol.removeAwarenessStates(this.awareness, others, this)
   }
 
   /** Takes a frame that is about the document or awareness; `false` for any other. */
@@ -61,17 +51,17 @@ export class DocSync {
         this.#answerStep1(frame.stateVector)
         return true
       case 'step2':
-        Y.applyUpdate(this.#doc, frame.update, this)
+        Y.applyUpdate(this.doc, frame.update, this)
         this.#events.synced()
         return true
       case 'update':
-        Y.applyUpdate(this.#doc, frame.update, this)
+        Y.applyUpdate(this.doc, frame.update, this)
         return true
       case 'awareness':
-        awarenessProtocol.applyAwarenessUpdate(this.#awareness, frame.update, this)
+        awarenessProtocol.applyAwarenessUpdate(this.awareness, frame.update, this)
         return true
       case 'query-awareness':
-        this.#sendAwareness([...this.#awareness.getStates().keys()])
+        this.#sendAwareness([...this.awareness.getStates().keys()])
         return true
       default:
         return false
@@ -79,21 +69,20 @@ export class DocSync {
   }
 
   #answerStep1(stateVector: Uint8Array): void {
-    const update = this.#diverged ? NOTHING : Y.encodeStateAsUpdate(this.#doc, stateVector)
-    this.#count({ kind: 'step2', update })
-    this.#saves.complete()
+    this.#count({ kind: 'step2', update: Y.encodeStateAsUpdate(this.doc, stateVector) })
+    this.saves.complete()
     this.#events.saves()
   }
 
   #count(frame: Frame & { kind: 'step2' | 'update' }): void {
     this.#events.send(encodeFrame(frame))
-    this.#saves.sent()
+    this.saves.sent()
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this || this.#diverged) return
+    if (origin === this) return
     if (this.#events.isOpen()) this.#count({ kind: 'update', update })
-    else this.#saves.edited()
+    else this.saves.edited()
     this.#events.saves()
   }
 
@@ -103,17 +92,34 @@ export class DocSync {
   ): void => {
     const changed = [...added, ...updated, ...removed]
     // What came from the server is not sent back; except that y-protocols raised our own clock on its removal.
-    const own = changed.filter((client) => client === this.#awareness.clientID)
+    const own = changed.filter((client) => client === this.awareness.clientID)
     this.#sendAwareness(origin === this ? own : changed)
   }
 
   #sendAwareness(clients: number[]): void {
     if (clients.length === 0 || !this.#events.isOpen()) return
-    this.#events.send(encodeFrame({ kind: 'awareness', update: awarenessProtocol.encodeAwarenessUpdate(this.#awareness, clients) }))
+    this.#events.send(encodeFrame({ kind: 'awareness', update: awarenessProtocol.encodeAwarenessUpdate(this.awareness, clients) }))
+  }
+
+  /** The others no longer see this copy's cursor. Returns what they saw. */
+  hide(origin: string): Record<string, unknown> | null {
+    const state = this.awareness.getLocalState()
+    awarenessProtocol.removeAwarenessStates(this.awareness, [this.doc.clientID], origin)
+    return state
+  }
+
+  /** A fresh copy for the same person, under a new Yjs client id. This one is told nothing more. */
+  leave(): DocSync {
+    const seen = this.hide('diverged')
+    this.destroy()
+    const doc = new Y.Doc()
+    const awareness = new awarenessProtocol.Awareness(doc)
+    awareness.setLocalState(seen)
+    return new DocSync(doc, awareness, this.#events)
   }
 
   destroy(): void {
-    this.#doc.off('update', this.#onUpdate)
-    this.#awareness.off('update', this.#onAwareness)
+    this.doc.off('update', this.#onUpdate)
+    this.awareness.off('update', this.#onAwareness)
   }
 }

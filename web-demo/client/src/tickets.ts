@@ -10,7 +10,8 @@ import type { Fence } from './channel'
 export interface Ticket {
   readonly session: number
   readonly token: string
-  readonly fence: Fence | null
+  /** Grants that the session held. */
+  readonly fences: readonly Fence[]
 }
 
 /** The part of the Storage interface that is used. */
@@ -35,7 +36,7 @@ export function takeTicket(url: string): Ticket | null {
     store.removeItem(key)
     const value = JSON.parse(text) as Partial<Ticket>
     if (typeof value.session !== 'number' || typeof value.token !== 'string') return null
-    return { session: value.session, token: value.token, fence: value.fence ?? null }
+    return { session: value.session, token: value.token, fences: Array.isArray(value.fences) ? value.fences : [] }
   } catch {
     return null
   }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { decodeServerMessage, encodeClientMessage } from '../src/channel'
+import { encodeClientMessage } from '../src/channel'
 import { decodeFrame, encodeFrame } from '../src/codec'
+import { decodeServerMessage } from '../src/shapes'
 
 interface Example {
   line: string
@@ -57,7 +58,7 @@ describe('frames', () => {
 
 describe('messages of the channel', () => {
   it('of a newer type are passed over', () => {
-    expect(decodeServerMessage('{"type":"drain","fence":{"epoch":1,"position":2}}')).toBeNull()
+    expect(decodeServerMessage('{"type":"fanfare","fence":{"epoch":1,"position":2}}')).toBeNull()
     expect(decodeServerMessage('{"type":"toString"}')).toBeNull()
   })
 

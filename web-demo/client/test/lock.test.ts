@@ -1,145 +1,157 @@
 import { describe, expect, it } from 'vitest'
-import type { LockView, Welcome } from '../src/channel'
+import type { GrantState, GrantView, LockView, Timings, Welcome } from '../src/channel'
 import { advance, type Instant } from '../src/clock'
-import { Lease } from '../src/lease'
+import { Answers, Lease } from '../src/lease'
 import { LockMachine } from '../src/lock'
+import type { Scope } from '../src/scope'
 
 const ME = 7
 const HER = 3
+const WHOLE = null
 const at = (ms: number, wall = ms): Instant => ({ mono: ms, wall })
 const fence = (position: number) => ({ epoch: 1, position })
-const timings = { beat_every: 5000, server_silent_after: 10_000, offline_after: 10_000, offer: 2000, grace: 5000, client_stop: 7000 }
+const timings: Timings = {
+  beat_every: 5000, server_silent_after: 10_000, offline_after: 10_000, offer: 2000, grace: 5000, client_stop: 7000, drain: 3000, request: 30_000, idle_yield: 90_000,
+}
 
-function view(version: number, state: LockView['state'], more: Partial<LockView> = {}): LockView {
-  return { version, state, queue: [], waiting: more.queue?.length ?? 0, ...more }
+/** A grant to somebody, of the whole document or of a part. */
+const grant = (session: number, state: GrantState, position: number, scope: Scope = WHOLE): GrantView => ({
+  ...(scope && { paths: scope }), session, state, fence: fence(position),
+})
+
+function view(version: number, grants: GrantView[] = [], queue: number[] = []): LockView {
+  return { version, mode: 'exclusive-when-held', grants, queue: queue.map((session) => ({ session })), waiting: queue.length }
 }
 
 function welcome(lock: LockView, resumed = false): Welcome {
-  return { type: 'welcome', version: 1, session: ME, token: 't', resumed, epoch: 1, timings, roster: [], lock }
+  return { type: 'welcome', version: 1, session: ME, token: 't', resumed, epoch: 1, timings, roster: [], lock, rights: [], parks: [] }
 }
 
 /** A machine that was welcomed at 0 into a document with a free lock. */
 function free(): LockMachine {
   const lock = new LockMachine()
   lock.helloSent(at(0))
-  lock.welcomed(welcome(view(1, 'free')))
+  lock.welcomed(welcome(view(1)))
   return lock
+}
+
+/** Is offered that fence, and claims it. */
+function claims(lock: LockMachine, position: number, scope: Scope, when: Instant): void {
+  lock.offered(fence(position), scope)
+  lock.claimSent(fence(position), when)
 }
 
 /** A machine that asked at 0, claimed at 10 and was granted fence 5 at 20. */
 function holder(): LockMachine {
   const lock = free()
-  lock.asked()
-  lock.viewed(view(5, 'offered', { session: ME, fence: fence(5), queue: [ME] }))
-  lock.offered(fence(5))
-  lock.claimSent(fence(5), at(10))
-  expect(lock.granted(fence(5))).toEqual([{ type: 'granted', fence: fence(5), kept: false }])
-  lock.viewed(view(6, 'held', { session: ME, fence: fence(5) }))
+  lock.asked(WHOLE)
+  lock.viewed(view(5, [grant(ME, 'offered', 5)], [ME]))
+  claims(lock, 5, WHOLE, at(10))
+  expect(lock.granted(fence(5), WHOLE)).toEqual([{ type: 'granted', fence: fence(5), scope: WHOLE, kept: false }])
+  lock.viewed(view(6, [grant(ME, 'held', 5)]))
   return lock
 }
 
 describe('who may edit', () => {
   it('nobody, before the server has said who holds the lock', () => {
     const lock = new LockMachine()
-    expect(lock.right(at(0))).toEqual({ mayEdit: false, why: 'connecting' })
+    expect(lock.right(WHOLE, at(0))).toEqual({ mayEdit: false, why: 'connecting' })
   })
 
   it('everybody while the lock is free, and when it was free as the connection was lost', () => {
     const lock = free()
-    expect(lock.right(at(1))).toEqual({ mayEdit: true, why: 'free' })
+    expect(lock.right(WHOLE, at(1))).toEqual({ mayEdit: true, why: 'free' })
     lock.disconnected()
-    expect(lock.right(at(99_999))).toEqual({ mayEdit: true, why: 'free-offline' })
+    expect(lock.right(WHOLE, at(99_999))).toEqual({ mayEdit: true, why: 'free-offline' })
   })
 
-  it.each(['offered', 'held', 'suspect', 'recovering'] as const)('not this page while it is %s to another', (state) => {
+  it.each(['offered', 'held', 'suspect', 'recovering', 'draining'] as const)('not this page while it is %s to another', (state) => {
     const lock = free()
-    lock.viewed(view(2, state, { session: HER, fence: fence(2) }))
-    expect(lock.right(at(1))).toEqual({ mayEdit: false, why: 'theirs' })
+    lock.viewed(view(2, [grant(HER, state, 2)]))
+    expect(lock.right(WHOLE, at(1))).toEqual({ mayEdit: false, why: 'theirs' })
     lock.disconnected()
-    expect(lock.right(at(99_999)).mayEdit).toBe(false)
+    expect(lock.right(WHOLE, at(99_999)).mayEdit).toBe(false)
   })
 
   it('not this page while it is only offered to it', () => {
     const lock = free()
-    lock.viewed(view(5, 'offered', { session: ME, fence: fence(5) }))
-    expect(lock.right(at(1)).why).toBe('offered')
-    lock.offered(fence(5))
-    lock.claimSent(fence(5), at(10))
-    expect(lock.right(at(20)).why).toBe('offered')
-    lock.granted(fence(5))
-    expect(lock.right(at(20))).toEqual({ mayEdit: true, why: 'holder' })
+    lock.viewed(view(5, [grant(ME, 'offered', 5)]))
+    expect(lock.right(WHOLE, at(1)).why).toBe('offered')
+    claims(lock, 5, WHOLE, at(10))
+    expect(lock.right(WHOLE, at(20)).why).toBe('offered')
+    lock.granted(fence(5), WHOLE)
+    expect(lock.right(WHOLE, at(20))).toEqual({ mayEdit: true, why: 'holder' })
   })
 
   it('the holder, for client_stop after it sent the last thing that was confirmed', () => {
     const lock = holder()
-    expect(lock.right(at(7009)).mayEdit).toBe(true)
-    expect(lock.right(at(7010))).toEqual({ mayEdit: false, why: 'unconfirmed' })
+    expect(lock.right(WHOLE, at(7009)).mayEdit).toBe(true)
+    expect(lock.right(WHOLE, at(7010))).toEqual({ mayEdit: false, why: 'unconfirmed' })
     lock.answered(1, at(2000))
     // Sent, but not confirmed: it counts for nothing yet.
-    expect(lock.right(at(7010)).mayEdit).toBe(false)
+    expect(lock.right(WHOLE, at(7010)).mayEdit).toBe(false)
     lock.confirmed(1)
-    expect(lock.right(at(8999)).mayEdit).toBe(true)
-    expect(lock.right(at(9000)).mayEdit).toBe(false)
+    expect(lock.right(WHOLE, at(8999)).mayEdit).toBe(true)
+    expect(lock.right(WHOLE, at(9000)).mayEdit).toBe(false)
   })
 
   it('the holder, counted from its first claim, however often the offer was told', () => {
     const lock = holder()
-    lock.offered(fence(5))
-    lock.claimSent(fence(5), at(5000))
-    lock.granted(fence(5))
-    expect(lock.right(at(7009)).mayEdit).toBe(true)
-    expect(lock.right(at(7010)).mayEdit).toBe(false)
+    claims(lock, 5, WHOLE, at(5000))
+    lock.granted(fence(5), WHOLE)
+    expect(lock.right(WHOLE, at(7009)).mayEdit).toBe(true)
+    expect(lock.right(WHOLE, at(7010)).mayEdit).toBe(false)
   })
 
   it('by the clock that advanced more, whichever that is', () => {
     const lock = holder()
-    expect(lock.right(at(20, 7010)).mayEdit).toBe(false)
-    expect(lock.right(at(7010, 20)).mayEdit).toBe(false)
-    expect(lock.right(at(20, -90_000)).mayEdit).toBe(true)
+    expect(lock.right(WHOLE, at(20, 7010)).mayEdit).toBe(false)
+    expect(lock.right(WHOLE, at(7010, 20)).mayEdit).toBe(false)
+    expect(lock.right(WHOLE, at(20, -90_000)).mayEdit).toBe(true)
   })
 
   it('the holder no more from the moment it gives the lock back, and all once it is free', () => {
     const lock = holder()
-    lock.releaseSent()
-    expect(lock.right(at(30))).toEqual({ mayEdit: false, why: 'releasing' })
-    expect(lock.viewed(view(9, 'free'))).toEqual([])
-    expect(lock.right(at(30))).toEqual({ mayEdit: true, why: 'free' })
+    lock.releaseSent(fence(5))
+    expect(lock.right(WHOLE, at(30))).toEqual({ mayEdit: false, why: 'releasing' })
+    expect(lock.viewed(view(9))).toEqual([])
+    expect(lock.right(WHOLE, at(30))).toEqual({ mayEdit: true, why: 'free' })
   })
 
   it('not a copy that has diverged, whatever the lock says', () => {
     const lock = free()
     lock.bar('diverged')
-    expect(lock.right(at(1))).toEqual({ mayEdit: false, why: 'diverged' })
+    expect(lock.right(WHOLE, at(1))).toEqual({ mayEdit: false, why: 'diverged' })
   })
 })
 
 describe('losing the lock', () => {
   it('ends editing at once, with the reason', () => {
     const lock = holder()
-    expect(lock.lost(fence(5), 'offline')).toEqual([{ type: 'lost', fence: fence(5), reason: 'offline' }])
-    expect(lock.right(at(30)).mayEdit).toBe(false)
+    expect(lock.lost(fence(5), 'offline')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'offline' }])
+    expect(lock.right(WHOLE, at(30)).mayEdit).toBe(false)
   })
 
   it('is believed from a newer view alone, and the reason may follow', () => {
     const lock = holder()
-    expect(lock.viewed(view(9, 'held', { session: HER, fence: fence(8) }))).toEqual([{ type: 'lost', fence: fence(5), reason: null }])
-    expect(lock.right(at(30)).why).toBe('theirs')
-    expect(lock.lost(fence(5), 'silent')).toEqual([{ type: 'lost', fence: fence(5), reason: 'silent' }])
+    expect(lock.viewed(view(9, [grant(HER, 'held', 8)]))).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: null }])
+    expect(lock.right(WHOLE, at(30)).why).toBe('theirs')
+    expect(lock.lost(fence(5), 'silent')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'silent' }])
   })
 
   it('is not believed from a view that is older than the grant or than the last view', () => {
     const lock = holder()
-    expect(lock.viewed(view(4, 'held', { session: HER, fence: fence(2) }))).toEqual([])
-    expect(lock.status().state).toBe('mine')
+    expect(lock.viewed(view(4, [grant(HER, 'held', 2)]))).toEqual([])
+    expect(lock.status(WHOLE).state).toBe('mine')
     expect(lock.lost(fence(4), 'an older grant')).toEqual([])
-    expect(lock.status().state).toBe('mine')
+    expect(lock.status(WHOLE).state).toBe('mine')
   })
 
   it('is not undone by a grant that was overtaken by its loss', () => {
     const lock = holder()
     lock.lost(fence(5), 'silent')
-    expect(lock.granted(fence(5))).toEqual([])
-    expect(lock.status().state).not.toBe('mine')
+    expect(lock.granted(fence(5), WHOLE)).toEqual([])
+    expect(lock.status(WHOLE).state).not.toBe('mine')
   })
 })
 
@@ -147,110 +159,239 @@ describe('a lost connection', () => {
   it('keeps the lock when the server resumes the session, counted from the hello', () => {
     const lock = holder()
     lock.disconnected()
-    expect(lock.right(at(7010)).why).toBe('unconfirmed')
+    expect(lock.right(WHOLE, at(7010)).why).toBe('unconfirmed')
     lock.helloSent(at(8000))
-    const effects = lock.welcomed(welcome(view(12, 'held', { session: ME, fence: fence(5) }), true))
-    expect(effects).toEqual([{ type: 'granted', fence: fence(5), kept: true }])
-    expect(lock.right(at(14_999)).mayEdit).toBe(true)
-    expect(lock.right(at(15_000)).mayEdit).toBe(false)
+    const effects = lock.welcomed(welcome(view(12, [grant(ME, 'held', 5)]), true))
+    expect(effects).toEqual([{ type: 'granted', fence: fence(5), scope: WHOLE, kept: true }])
+    expect(lock.right(WHOLE, at(14_999)).mayEdit).toBe(true)
+    expect(lock.right(WHOLE, at(15_000)).mayEdit).toBe(false)
   })
 
   it('ends it when the session is a new one', () => {
     const lock = holder()
     lock.disconnected()
     lock.helloSent(at(8000))
-    expect(lock.welcomed(welcome(view(12, 'free')))).toMatchObject([{ type: 'lost', fence: fence(5) }])
-    expect(lock.right(at(8001)).why).toBe('free')
+    expect(lock.welcomed(welcome(view(12)))).toMatchObject([{ type: 'lost', fence: fence(5) }])
+    expect(lock.right(WHOLE, at(8001)).why).toBe('free')
   })
 
   it('ends it when the session is the same and the lock has passed on', () => {
     const lock = holder()
     lock.disconnected()
     lock.helloSent(at(30_000))
-    expect(lock.welcomed(welcome(view(40, 'held', { session: HER, fence: fence(33) }), true))).toMatchObject([{ type: 'lost' }])
-    expect(lock.right(at(30_001)).why).toBe('theirs')
+    expect(lock.welcomed(welcome(view(40, [grant(HER, 'held', 33)]), true))).toMatchObject([{ type: 'lost' }])
+    expect(lock.right(WHOLE, at(30_001)).why).toBe('theirs')
   })
 
   it('is gone over by a page that was reloaded and knows nothing but its ticket', () => {
     const lock = new LockMachine()
     lock.helloSent(at(100))
-    lock.welcomed(welcome(view(12, 'held', { session: ME, fence: fence(5) }), true))
-    expect(lock.status()).toMatchObject({ state: 'mine', fence: fence(5) })
-    expect(lock.right(at(150)).mayEdit).toBe(true)
+    lock.welcomed(welcome(view(12, [grant(ME, 'held', 5)]), true))
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'mine', fence: fence(5) })
+    expect(lock.right(WHOLE, at(150)).mayEdit).toBe(true)
   })
 
   it('does not forget that the lock was asked for, or given back', () => {
     const asking = free()
-    asking.asked()
+    asking.asked(WHOLE)
     asking.disconnected()
-    expect(asking.welcomed(welcome(view(9, 'held', { session: HER, fence: fence(8) })))).toEqual([{ type: 'ask-again' }])
+    expect(asking.welcomed(welcome(view(9, [grant(HER, 'held', 8)])))).toEqual([{ type: 'ask-again', scope: WHOLE }])
     const giving = holder()
-    giving.releaseSent()
+    giving.releaseSent(fence(5))
     giving.disconnected()
-    expect(giving.welcomed(welcome(view(9, 'held', { session: ME, fence: fence(5) }), true))).toContainEqual({ type: 'release-again', fence: fence(5) })
-    expect(giving.right(at(30)).why).toBe('releasing')
+    expect(giving.welcomed(welcome(view(9, [grant(ME, 'held', 5)]), true))).toContainEqual({ type: 'release-again', fence: fence(5) })
+    expect(giving.right(WHOLE, at(30)).why).toBe('releasing')
   })
 
   it('does not ask again for a place in the queue that was kept', () => {
     const lock = free()
-    lock.asked()
+    lock.asked(WHOLE)
     lock.disconnected()
-    expect(lock.welcomed(welcome(view(9, 'held', { session: HER, fence: fence(8), queue: [ME] }), true))).toEqual([])
-    expect(lock.status()).toMatchObject({ state: 'waiting', place: 1 })
+    expect(lock.welcomed(welcome(view(9, [grant(HER, 'held', 8)], [ME]), true))).toEqual([])
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'waiting', place: 1 })
   })
 })
 
 describe('the queue', () => {
   it('shows the place, from 1', () => {
     const lock = free()
-    lock.asked()
-    lock.viewed(view(9, 'held', { session: HER, fence: fence(8), queue: [4, ME, 5] }))
-    expect(lock.status()).toMatchObject({ state: 'waiting', place: 2, waiting: 3, holder: HER })
+    lock.asked(WHOLE)
+    lock.viewed(view(9, [grant(HER, 'held', 8)], [4, ME, 5]))
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'waiting', place: 2, waiting: 3, holder: HER })
   })
 
   it('is left by giving up, with the offer that was open', () => {
     const lock = free()
-    lock.asked()
-    lock.offered(fence(5))
+    lock.asked(WHOLE)
+    lock.offered(fence(5), WHOLE)
     lock.gaveUp()
-    lock.viewed(view(9, 'held', { session: HER, fence: fence(8) }))
-    expect(lock.status().state).toBe('theirs')
+    lock.viewed(view(9, [grant(HER, 'held', 8)]))
+    expect(lock.status(WHOLE).state).toBe('theirs')
   })
 
   it('keeps the place when an offer was not claimed in time', () => {
     const lock = free()
-    lock.asked()
-    lock.viewed(view(5, 'offered', { session: ME, fence: fence(5), queue: [ME] }))
-    lock.offered(fence(5))
+    lock.asked(WHOLE)
+    lock.viewed(view(5, [grant(ME, 'offered', 5)], [ME]))
+    lock.offered(fence(5), WHOLE)
     expect(lock.lost(fence(5), 'not claimed')).toEqual([{ type: 'offer-ended', fence: fence(5), reason: 'not claimed' }])
-    lock.viewed(view(8, 'offered', { session: HER, fence: fence(8), queue: [ME] }))
-    expect(lock.status()).toMatchObject({ state: 'waiting', place: 1 })
+    lock.viewed(view(8, [grant(HER, 'offered', 8)], [ME]))
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'waiting', place: 1 })
+  })
+})
+
+describe('handing over', () => {
+  /** A holder that is asked to hand over to her. */
+  function draining(): LockMachine {
+    const lock = holder()
+    expect(lock.drain(fence(5), { reason: 'transfer', to: HER })).toBe(true)
+    return lock
+  }
+
+  it('ends editing at once, and the lock is still ours until it is drained', () => {
+    const lock = draining()
+    expect(lock.right(WHOLE, at(30))).toEqual({ mayEdit: false, why: 'draining' })
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'draining', drain: { reason: 'transfer', to: HER } })
+    expect(lock.viewed(view(7, [grant(ME, 'draining', 5)]))).toEqual([])
+    expect(lock.fences).toEqual([fence(5)])
+  })
+
+  it('is no loss when it is drained in time', () => {
+    const lock = draining()
+    const over = { type: 'handed-over', fence: fence(5), scope: WHOLE, drain: { reason: 'transfer', to: HER } }
+    expect(lock.viewed(view(9, [grant(HER, 'offered', 9)]))).toEqual([over])
+    expect(lock.lost(fence(5), 'said late')).toEqual([])
+    expect(lock.right(WHOLE, at(30)).why).toBe('theirs')
+  })
+
+  it('is a loss when its time ran out', () => {
+    expect(draining().lost(fence(5), 'too late')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'too late' }])
+  })
+
+  it('starts anew after a lost connection, when the server says so', () => {
+    const lock = draining()
+    lock.disconnected()
+    lock.helloSent(at(100))
+    lock.welcomed(welcome(view(12, [grant(ME, 'draining', 5)]), true))
+    expect(lock.drain(fence(5), { reason: 'transfer', to: HER })).toBe(true)
+    expect(lock.right(WHOLE, at(110)).why).toBe('draining')
+  })
+
+  it('is nothing to a grant that is not ours', () => {
+    expect(free().drain(fence(5), { reason: 'idle', to: null })).toBe(false)
+  })
+
+  it('is asked for, until it is void or begins', () => {
+    const lock = holder()
+    const request = { by: HER, note: 'please', until: 30_000 }
+    expect(lock.requested(fence(5), request)).toBe(true)
+    expect(lock.status(WHOLE).request).toEqual(request)
+    lock.requested(fence(5), null)
+    expect(lock.status(WHOLE).request).toBeNull()
+    lock.requested(fence(5), request)
+    lock.drain(fence(5), { reason: 'requested', to: null })
+    expect(lock.status(WHOLE).request).toBeNull()
+  })
+})
+
+describe('parts of a document', () => {
+  const TITLE: Scope = [['title']]
+  const BODY: Scope = [['body']]
+
+  /** A machine that holds the title since 20, by a claim of 10. */
+  function titled(): LockMachine {
+    const lock = free()
+    claims(lock, 5, TITLE, at(10))
+    lock.granted(fence(5), TITLE)
+    lock.viewed(view(6, [grant(ME, 'held', 5, TITLE)]))
+    return lock
+  }
+
+  it('are held one by one, each as long as its own claim allows', () => {
+    const lock = titled()
+    claims(lock, 8, BODY, at(3000))
+    lock.granted(fence(8), BODY)
+    expect([lock.right(TITLE, at(7009)).why, lock.right(BODY, at(7009)).why]).toEqual(['holder', 'holder'])
+    expect([lock.right(TITLE, at(7010)).why, lock.right(BODY, at(7010)).why]).toEqual(['unconfirmed', 'holder'])
+    expect(lock.nextLapse(at(7010))).toBe(2990)
+    lock.answered(1, at(4000))
+    lock.confirmed(1)
+    expect([lock.right(TITLE, at(10_999)).why, lock.right(BODY, at(10_999)).why]).toEqual(['holder', 'holder'])
+  })
+
+  it('are lost one by one', () => {
+    const lock = titled()
+    claims(lock, 8, BODY, at(20))
+    lock.granted(fence(8), BODY)
+    expect(lock.viewed(view(9, [grant(ME, 'held', 8, BODY), grant(HER, 'held', 9, TITLE)]))).toEqual([
+      { type: 'lost', fence: fence(5), scope: TITLE, reason: null },
+    ])
+    expect([lock.status(TITLE).state, lock.status(BODY).state, lock.status(WHOLE).state]).toEqual(['theirs', 'mine', 'theirs'])
+    expect(lock.fences).toEqual([fence(8)])
+  })
+
+  it('do not keep others out of the rest', () => {
+    const lock = free()
+    lock.viewed(view(9, [grant(HER, 'held', 9, TITLE)]))
+    expect(lock.right(TITLE, at(1))).toEqual({ mayEdit: false, why: 'theirs' })
+    expect(lock.right(BODY, at(1))).toEqual({ mayEdit: true, why: 'free' })
+    expect(lock.right(WHOLE, at(1)).mayEdit).toBe(false)
+    expect(lock.status(BODY)).toMatchObject({ state: 'free', phase: 'free', holder: null })
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'theirs', holder: HER })
+  })
+
+  it('have each their own queue', () => {
+    const lock = free()
+    lock.asked(BODY)
+    lock.viewed({
+      ...view(9, [grant(HER, 'held', 8)]),
+      queue: [{ session: 11, paths: [['title']] }, { session: 12, paths: [['body', 'x']] }, { session: ME, paths: [['body']] }, { session: 13 }],
+      waiting: 4,
+    })
+    expect(lock.status(BODY)).toMatchObject({ state: 'waiting', queue: [12, ME, 13], place: 2 })
+    expect(lock.status(TITLE)).toMatchObject({ state: 'theirs', queue: [11, 13], place: null })
+    expect(lock.status(WHOLE)).toMatchObject({ state: 'theirs', place: 3, waiting: 4 })
+  })
+
+  it('are asked for again as they were', () => {
+    const lock = free()
+    lock.asked(BODY)
+    lock.disconnected()
+    expect(lock.welcomed(welcome(view(9, [grant(HER, 'held', 8)])))).toEqual([{ type: 'ask-again', scope: BODY }])
+  })
+
+  it('are kept by a resumed session, those that the server still names', () => {
+    const lock = titled()
+    claims(lock, 8, BODY, at(20))
+    lock.granted(fence(8), BODY)
+    lock.disconnected()
+    lock.helloSent(at(8000))
+    expect(lock.welcomed(welcome(view(20, [grant(ME, 'suspect', 8, BODY)]), true))).toEqual([
+      { type: 'lost', fence: fence(5), scope: TITLE, reason: 'it passed on while this page was out of reach' },
+      { type: 'granted', fence: fence(8), scope: BODY, kept: true },
+    ])
   })
 })
 
 describe('the lease', () => {
   it('takes the newest confirmed sending, and an older confirmation does not shorten it', () => {
     const lease = new Lease()
-    lease.answered(1, at(0))
-    lease.answered(2, at(2000))
-    lease.confirmed(2)
-    lease.confirmed(1)
+    lease.renew(at(2000))
+    lease.renew(at(0))
     expect(lease.left(at(3000), 7000)).toBe(6000)
   })
 
   it('gives nothing for a confirmation of what was never sent', () => {
-    const lease = new Lease()
-    lease.confirmed(9)
-    expect(lease.left(at(0), 7000)).toBe(0)
+    expect(new Answers().confirmed(9)).toBeNull()
+    expect(new Lease().left(at(0), 7000)).toBe(0)
   })
 
   it('remembers a bounded number of answers', () => {
-    const lease = new Lease()
-    for (let n = 1; n <= 1000; n += 1) lease.answered(n, at(n))
-    lease.confirmed(1)
-    expect(lease.left(at(1000), 7000)).toBe(0)
-    lease.confirmed(1000)
-    expect(lease.left(at(1000), 7000)).toBe(7000)
+    const answers = new Answers()
+    for (let n = 1; n <= 1000; n += 1) answers.sent(n, at(n))
+    expect(answers.confirmed(1)).toBeNull()
+    expect(answers.confirmed(1000)).toEqual(at(1000))
+    expect(answers.confirmed(999)).toBeNull()
   })
 
   it('never counts backwards', () => {

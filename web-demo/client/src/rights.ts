@@ -1,0 +1,95 @@
+/**
+ * "May this page edit here, now?" for one root type or for the whole document: the rule of docs/protocol.md, as the
+ * server applies it to each edit. Pure.
+ */
+import type { GrantView, Mode } from './channel'
+import { reaches, rootsOf, type Scope } from './scope'
+
+/** Why this page may or may not edit. */
+export type EditReason =
+  | 'connecting'
+  /** Locks are advice in this document. */
+  | 'open'
+  | 'free'
+  | 'free-offline'
+  | 'holder'
+  | 'unconfirmed'
+  | 'offered'
+  | 'releasing'
+  /** The lock passes on: what is still to be sent is being sent. */
+  | 'draining'
+  | 'theirs'
+  /** Only holders may edit in this document, and this page holds nothing here. */
+  | 'required'
+  | 'diverged'
+  | 'closed'
+
+/** Whether this page may edit, and why. */
+export interface EditRight {
+  readonly mayEdit: boolean
+  readonly why: EditReason
+}
+
+/** A grant of this session, as far as editing is concerned. */
+export interface Hold {
+  readonly scope: Scope
+  /** `unconfirmed`: the server has not said for too long that it is still so. */
+  readonly phase: 'held' | 'unconfirmed' | 'draining' | 'releasing'
+}
+
+/** What the answer depends on. */
+export interface Situation {
+  readonly mode: Mode
+  readonly connected: boolean
+  readonly holds: readonly Hold[]
+  /** Offers to this session. */
+  readonly offers: readonly Scope[]
+  /** Grants of others. */
+  readonly others: readonly (GrantView & { readonly scope: Scope })[]
+}
+
+const yes = (why: EditReason): EditRight => ({ mayEdit: true, why })
+const no = (why: EditReason): EditRight => ({ mayEdit: false, why })
+
+/** The right to edit in all the roots of the scope; the first that refuses decides. */
+export function rightIn(scope: Scope, situation: Situation): EditRight {
+  const named = rootsOf(scope)
+  const roots = named ?? rootsOfAll(situation)
+  const rights = roots.map((root) => rightInRoot(root, situation))
+  // The whole document is also every root that nobody has named.
+  if (named === null) rights.push(rightElsewhere(situation))
+  return rights.find((right) => !right.mayEdit) ?? rights.find(({ why }) => why !== 'holder') ?? yes('holder')
+}
+
+function rootsOfAll({ holds, offers, others }: Situation): string[] {
+  const scopes = [...holds.map(({ scope }) => scope), ...offers, ...others.map(({ scope }) => scope)]
+  return [...new Set(scopes.flatMap((scope) => rootsOf(scope) ?? []))]
+}
+
+function rightInRoot(root: string, situation: Situation): EditRight {
+  if (situation.mode === 'open') return yes('open')
+  const phases = situation.holds.filter(({ scope }) => reaches(scope, root)).map(({ phase }) => phase)
+  if (phases.length > 0) return rightOfHolder(phases)
+  if (situation.offers.some((scope) => reaches(scope, root))) return no('offered')
+  if (situation.others.some(({ scope }) => reaches(scope, root))) return no('theirs')
+  return unheld(situation)
+}
+
+function rightElsewhere(situation: Situation): EditRight {
+  if (situation.mode === 'open') return yes('open')
+  const phases = situation.holds.filter(({ scope }) => scope === null).map(({ phase }) => phase)
+  if (phases.length > 0) return rightOfHolder(phases)
+  if (situation.offers.some((scope) => scope === null)) return no('offered')
+  if (situation.others.some(({ scope }) => scope === null)) return no('theirs')
+  return unheld(situation)
+}
+
+function rightOfHolder(phases: readonly Hold['phase'][]): EditRight {
+  if (phases.includes('held')) return yes('holder')
+  return no((['unconfirmed', 'draining', 'releasing'] as const).find((phase) => phases.includes(phase)) ?? 'theirs')
+}
+
+function unheld({ mode, connected }: Situation): EditRight {
+  if (mode === 'required') return no('required')
+  return yes(connected ? 'free' : 'free-offline')
+}

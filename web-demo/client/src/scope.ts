@@ -1,0 +1,87 @@
+/**
+ * What one lock covers: the whole document, or a set of paths. Pure: no state, no messages.
+ *
+ * A path is a list of non-empty strings, its first the name of a root type of the Yjs document. Two paths conflict when
+ * one is a prefix of the other; the whole document conflicts with everything.
+ */
+
+/** Root type first: `['content']`, `['board', 'card-7']`. */
+export type Path = readonly string[]
+
+/** The whole document (`null`), or paths in canonical order: sorted, none twice, none under another. */
+export type Scope = readonly Path[] | null
+
+/** The whole document. */
+export const WHOLE: Scope = null
+
+/** Limits of docs/protocol.md on a scope: paths, segments of a path, bytes of a segment. */
+const LIMITS = { paths: 16, segments: 8, bytes: 256 } as const
+
+const utf8 = new TextEncoder()
+
+/**
+ * The canonical scope of these paths; an empty path, or none given, is the whole document.
+ *
+ * @throws RangeError when there are more, longer or emptier ones than the protocol allows
+ */
+export function scopeOf(paths?: readonly Path[] | null): Scope {
+  if (paths == null || paths.some((path) => path.length === 0)) return WHOLE
+  if (paths.length === 0) throw new RangeError('a scope without a path covers nothing: leave it out for the whole document')
+  for (const path of paths) {
+    if (path.length > LIMITS.segments) throw new RangeError(`a path has at most ${LIMITS.segments} segments`)
+    for (const segment of path) {
+      if (segment === '') throw new RangeError('a path has no empty segment')
+      if (utf8.encode(segment).length > LIMITS.bytes) throw new RangeError(`a segment has at most ${LIMITS.bytes} bytes`)
+    }
+  }
+  const outer = paths.filter((path, i) => !paths.some((other, j) => i !== j && isPrefix(other, path) && (other.length < path.length || j < i)))
+  if (outer.length > LIMITS.paths) throw new RangeError(`a scope has at most ${LIMITS.paths} paths`)
+  return outer.map((path) => [...path]).sort(byCodePoints)
+}
+
+/** The scope that a message of the server names; the server has checked it. */
+export function scopeFrom(paths: readonly Path[] | null | undefined): Scope {
+  return paths == null || paths.length === 0 || paths.some((path) => path.length === 0) ? WHOLE : paths
+}
+
+/** How a message to the server names it. */
+export function toWire(scope: Scope): { paths?: readonly Path[] } {
+  return scope === null ? {} : { paths: scope }
+}
+
+/** Names the scope; two scopes are equal exactly when their names are. */
+export function keyOf(scope: Scope): string {
+  return JSON.stringify(scope)
+}
+
+/** Whether two grants of these scopes cannot be held by two sessions at once. */
+export function conflict(a: Scope, b: Scope): boolean {
+  if (a === null || b === null) return true
+  return a.some((one) => b.some((other) => isPrefix(one, other) || isPrefix(other, one)))
+}
+
+/** Whether everything in `inner` is covered by one of these scopes or another. */
+export function covers(scopes: readonly Scope[], inner: Scope): boolean {
+  if (scopes.some((scope) => scope === null)) return true
+  if (inner === null) return false
+  return inner.every((path) => scopes.some((scope) => scope?.some((outer) => isPrefix(outer, path))))
+}
+
+/** Whether a grant of this scope lies in, over or under that root type. */
+export function reaches(scope: Scope, root: string): boolean {
+  return scope === null || scope.some(([first]) => first === root)
+}
+
+/** The root types that the scope lies in; `null` for all of them. */
+export function rootsOf(scope: Scope): readonly string[] | null {
+  return scope === null ? null : [...new Set(scope.map(([first]) => first as string))]
+}
+
+function isPrefix(outer: Path, inner: Path): boolean {
+  return outer.length <= inner.length && outer.every((segment, i) => segment === inner[i])
+}
+
+function byCodePoints(a: Path, b: Path): number {
+  const [one, other] = [JSON.stringify(a), JSON.stringify(b)]
+  return one < other ? -1 : one > other ? 1 : 0
+}

@@ -1,0 +1,267 @@
+/**
+ * Baton's channel on one logical connection: the session, its ticket, the roster, the beats, the locks and the parks.
+ *
+ * Owns what this client knows of the others, and which event follows which message. It knows no document and no socket,
+ * and sends by the function that it is given.
+ */
+import { idleFor, isVisible } from './activity'
+import { VERSION, type Ask, type ClientMessage, type Outcome, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User, type Welcome } from './channel'
+import { now } from './clock'
+import type { BatonOptions, Emit, Offer } from './events'
+import { LockMachine, type LockEffect } from './lock'
+import { Requests, UNSENT, type ParkAnswer } from './requests'
+import { scopeFrom, toWire } from './scope'
+import type { Ticket } from './tickets'
+import { userKey } from './user-key'
+
+export interface SessionEvents {
+  say(message: ClientMessage): void
+  emit: Emit
+  /** Something may look different now. */
+  changed(): void
+  welcomed(session: number, timings: Timings): void
+  saved(updates: number): void
+  parked(id: number, reason: string): void
+  /** The parks, whenever they change. */
+  parks(parks: ReadonlyMap<number, ParkView>, epoch: number): void
+}
+
+/** Answers after which nobody waits in the queue. */
+const NOT_QUEUED: readonly Outcome[] = ['forbidden', 'busy', 'would-wait', 'not-allowed', 'full']
+
+export class Session {
+  readonly machine = new LockMachine()
+  readonly roster = new Map<number, Peer>()
+  readonly parks = new Map<number, ParkView>()
+  rights: ReadonlySet<Right> = new Set()
+  timings: Timings | null = null
+  /** This session's number, once there is one. */
+  id: number | null = null
+  epoch: number | null = null
+  user: User
+  /** Beats are not answered. */
+  mute = false
+  readonly #options: BatonOptions
+  readonly #events: SessionEvents
+  readonly #requests: Requests
+  #ticket: Ticket | null
+  #welcomed = false
+
+  constructor(options: BatonOptions, ticket: Ticket | null, events: SessionEvents) {
+    this.#options = options
+    this.#events = events
+    this.#ticket = ticket
+    this.user = options.user ?? { name: '', color: '' }
+    this.#requests = new Requests((message) => events.say(message))
+  }
+
+  /** Whether the server knows this session over the present connection. */
+  get isWelcome(): boolean {
+    return this.#welcomed
+  }
+
+  /** What a page that comes after this one needs to go on; `null` when there is nothing to go on with. */
+  get ticket(): Ticket | null {
+    const fences = this.machine.fences
+    return this.#ticket && { ...this.#ticket, fences: this.id === null ? this.#ticket.fences : fences }
+  }
+
+  /** A connection is open: says who this is. `client` is the Yjs client of the copy at hand. */
+  opened(client: number): void {
+    const ticket = this.ticket
+    const locks = this.machine.version
+    const key = this.#options.userKey === undefined ? userKey() : this.#options.userKey
+    this.machine.helloSent(now())
+    this.#events.say({
+      type: 'hello',
+      version: VERSION,
+      ...(ticket && { resume: { session: ticket.session, token: ticket.token } }),
+      ...(this.epoch !== null && { epoch: this.epoch }),
+      ...(ticket && ticket.fences.length > 0 && { fences: ticket.fences }),
+      ...(locks !== null && { locks }),
+      user: this.user,
+      ...(key !== null && { user_key: key }),
+      client,
+      ...(this.#options.observer && { observer: true }),
+    })
+  }
+
+  closed(): void {
+    this.#welcomed = false
+    this.#requests.abandon()
+    this.machine.disconnected()
+  }
+
+  /** The server turned this client away for good. */
+  refused(): void {
+    this.machine.bar('closed')
+    this.#ticket = null
+  }
+
+  setUser(user: User): void {
+    this.user = user
+    if (this.#welcomed) this.#events.say({ type: 'profile', user })
+  }
+
+  async ask(ask: Ask): Promise<ParkAnswer> {
+    return this.#welcomed ? await this.#requests.ask(ask) : { ...UNSENT, content: null }
+  }
+
+  told(message: ServerMessage): void {
+    const { emit } = this.#events
+    switch (message.type) {
+      case 'welcome':
+        return this.#welcome(message)
+      case 'beat':
+        return this.#beat(message.n, message.confirmed)
+      case 'peer':
+        return this.#peer(message.peer)
+      case 'lock':
+        return this.#follow(this.machine.viewed(message.lock))
+      case 'offer':
+        return this.#offered({ fence: message.fence, scope: scopeFrom(message.paths), expires_ms: message.expires_ms })
+      case 'granted':
+        return this.#follow(this.machine.granted(message.fence, scopeFrom(message.paths)))
+      case 'lost':
+        return this.#follow(this.machine.lost(message.fence, message.reason))
+      case 'drain':
+        return this.#drain(message)
+      case 'requested':
+      case 'request-over':
+      case 'idle-warning':
+        return this.#asked(message)
+      case 'result':
+        return this.#result(message.nonce, message.outcome, message.message ?? null)
+      case 'park':
+        return this.#park(message.park)
+      case 'park-content':
+        return this.#requests.content(message.nonce, message)
+      case 'saved':
+        return this.#events.saved(message.updates)
+      case 'parked':
+        return this.#events.parked(message.id, message.reason)
+      case 'error':
+        return emit('channel-error', message)
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    const { session, resumed, timings } = welcome
+    const { emit } = this.#events
+    this.#welcomed = true
+    this.id = session
+    this.timings = timings
+    this.epoch = welcome.epoch
+    this.rights = new Set(welcome.rights)
+    this.#ticket = { session, token: welcome.token, fences: [] }
+    this.roster.clear()
+    for (const peer of welcome.roster) this.roster.set(peer.session, peer)
+    this.parks.clear()
+    for (const park of welcome.parks) this.parks.set(park.id, park)
+    const effects = this.machine.welcomed(welcome)
+    this.#events.welcomed(session, timings)
+    emit('welcome', { session, resumed })
+    emit('roster', this.roster, null)
+    emit('park', this.parks, null)
+    this.#events.parks(this.parks, welcome.epoch)
+    this.#follow(effects)
+  }
+
+  #beat(n: number, confirmed: number): void {
+    if (!this.mute) {
+      this.#events.say({ type: 'answer', n, visible: isVisible(), idle_ms: idleFor() })
+      this.machine.answered(n, now())
+    }
+    this.machine.confirmed(confirmed)
+    this.#events.emit('beat', { n, confirmed, answered: !this.mute })
+  }
+
+  #peer(peer: Peer): void {
+    const before = this.roster.get(peer.session) ?? null
+    if (peer.state === 'gone') this.roster.delete(peer.session)
+    else this.roster.set(peer.session, peer)
+    this.#events.emit('roster', this.roster, { peer, before })
+  }
+
+  #park(park: ParkView): void {
+    const before = this.parks.get(park.id) ?? null
+    this.parks.set(park.id, park)
+    this.#events.emit('park', this.parks, { park, before })
+    if (this.epoch !== null) this.#events.parks(this.parks, this.epoch)
+  }
+
+  #offered(offer: Offer): void {
+    const { fence, scope } = offer
+    this.machine.offered(fence, scope)
+    this.#events.emit('offer', offer)
+    const claim = this.#options.claim ?? 'auto'
+    if (claim !== 'auto' && !claim(offer)) {
+      this.machine.declined(fence)
+      return this.#events.say({ type: 'decline', fence })
+    }
+    this.#events.say({ type: 'claim', fence })
+    this.machine.claimSent(fence, now())
+  }
+
+  #drain(message: ServerMessage & { type: 'drain' }): void {
+    const { fence, reason, expires_ms } = message
+    const to = message.to ?? null
+    const scope = this.machine.scopeOfOwn(fence)
+    if (scope === undefined || !this.machine.drain(fence, { reason, to })) return
+    // Nobody types any more before the last words are sent.
+    this.#events.changed()
+    const last: Promise<unknown>[] = []
+    this.#events.emit('draining', { fence, scope, reason, to, expires_ms, waitUntil: (promise) => last.push(promise) })
+    const drained = (): void => {
+      if (this.machine.scopeOfOwn(fence) !== undefined) this.#events.say({ type: 'drained', fence })
+    }
+    if (last.length === 0) drained()
+    else void Promise.allSettled(last).then(drained)
+  }
+
+  /** What a holder is told about those who would like to have its lock. */
+  #asked(message: ServerMessage & { type: 'requested' | 'request-over' | 'idle-warning' }): void {
+    const { fence } = message
+    const scope = this.machine.scopeOfOwn(fence)
+    if (scope === undefined) return
+    if (message.type === 'idle-warning') return this.#events.emit('idle-warning', { fence, scope, left_ms: message.left_ms })
+    if (message.type === 'request-over') {
+      this.machine.requested(fence, null)
+      return this.#events.emit('request-over', { fence, scope })
+    }
+    const request = { by: message.by, note: message.note, until: Date.now() + message.expires_ms }
+    this.machine.requested(fence, request)
+    this.#events.emit('requested', { fence, scope, ...request })
+  }
+
+  #result(nonce: number, outcome: Outcome, message: string | null): void {
+    const asked = this.#requests.result(nonce, outcome, message)
+    if ((asked?.type === 'acquire' || asked?.type === 'request') && NOT_QUEUED.includes(outcome)) this.machine.gaveUp()
+    if (asked?.type === 'release' && outcome === 'stale') this.machine.releaseStale(asked.fence)
+  }
+
+  #follow(effects: LockEffect[]): void {
+    const { emit } = this.#events
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'granted':
+          emit('lock-granted', { fence: effect.fence, scope: effect.scope, kept: effect.kept })
+          break
+        case 'lost':
+          emit('lock-lost', { fence: effect.fence, scope: effect.scope, reason: effect.reason })
+          break
+        case 'handed-over':
+          emit('lock-handed-over', { fence: effect.fence, scope: effect.scope, reason: effect.drain?.reason ?? null, to: effect.drain?.to ?? null })
+          break
+        case 'offer-ended':
+          emit('offer-ended', { fence: effect.fence, reason: effect.reason })
+          break
+        case 'ask-again':
+          void this.#requests.ask({ type: 'acquire', ...toWire(effect.scope) })
+          break
+        case 'release-again':
+          void this.#requests.ask({ type: 'release', fence: effect.fence })
+      }
+    }
+  }
+}
