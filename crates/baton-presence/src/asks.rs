@@ -5,7 +5,7 @@
 
 use crate::passing::Step;
 use crate::{
-    Change, Fence, Fold, Grant, GrantState, OfferEnd, Passing, Presence, Refusal, Scope, SessionId,
+    Change, Fence, Fold, Grant, GrantState, OfferEnd, Presence, Refusal, Scope, SessionId,
 };
 use crate::{Standing, Voice};
 
@@ -102,7 +102,7 @@ impl Fold {
         } else if !self.live(session) || step.has_offered() {
             Refusal::NotLive
         } else {
-            self.take_for(session, scope.clone(), Passing::ByTicket, step);
+            self.take_for(session, scope.clone(), step);
             return;
         };
         step.say(Change::Refused { session, why });
@@ -121,7 +121,7 @@ impl Fold {
                 self.end_offer(fence, OfferEnd::Cancelled, step);
             }
         }
-        self.forget_heir(session);
+        self.forget_heir(session, step);
     }
 
     pub(crate) fn release(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {

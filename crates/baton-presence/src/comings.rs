@@ -203,7 +203,7 @@ impl Fold {
 
     fn remove(&mut self, session: SessionId, step: &mut Step<'_>) -> bool {
         self.drop_ticket(session, step);
-        self.forget_heir(session);
+        self.forget_heir(session, step);
         self.roster.remove(session).is_some()
     }
 

@@ -191,13 +191,20 @@ impl Fold {
     }
 
     /// Nothing is to go to this session any more; what drains for it drains on, for who waits.
-    pub(crate) fn forget_heir(&mut self, session: SessionId) {
+    pub(crate) fn forget_heir(&mut self, session: SessionId, step: &mut Step<'_>) {
         for grant in self.grants.iter_mut() {
-            if let GrantState::Draining { to, .. } = &mut grant.state
+            if let GrantState::Draining { to, why } = &mut grant.state
                 && *to == Some(session)
             {
                 *to = None;
                 grant.heir_wants = None;
+                step.say(Change::Draining {
+                    by: grant.party,
+                    fence: grant.fence,
+                    scope: grant.scope.clone(),
+                    to: None,
+                    why: *why,
+                });
             }
         }
     }

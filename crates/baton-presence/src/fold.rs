@@ -110,8 +110,8 @@ impl Fold {
         self.position = Some(position);
         let mut step = Step::new(changes);
         self.step(event, &mut step);
-        self.settle(&mut step);
-        self.close(step);
+        let settled = self.settle(&mut step);
+        step.close(settled);
     }
 
     fn step(&mut self, event: &Event, step: &mut Step<'_>) {

@@ -46,12 +46,26 @@ impl<'a> Step<'a> {
     pub(crate) const fn has_offered(&self) -> bool {
         self.offered.is_some()
     }
+
+    /// The end of the record: says which ended grants were followed by nothing, then whether more
+    /// could be offered.
+    pub(crate) fn close(self, settled: Settled) {
+        for (fence, scope) in self.ended {
+            let follows = |offered: &Scope| offered.conflicts(&scope);
+            if !self.offered.as_ref().is_some_and(follows) {
+                self.changes.push(Change::Freed { fence });
+            }
+        }
+        if settled == Settled::NotYet {
+            self.changes.push(Change::Unsettled);
+        }
+    }
 }
 
 /// The next thing that follows from the state by itself.
 enum Next {
     /// Offer this to that one, ending what is overdue there.
-    Offer(SessionId, Scope, Passing),
+    Offer(SessionId, Scope),
     /// End this overdue grant in favour of those who cannot hold one (the exception of S11).
     GiveWay(Fence, Loss),
 }
@@ -65,7 +79,7 @@ pub(crate) enum Settled {
 
 impl Fold {
     /// Offers what can be offered, once a record.
-    pub(crate) fn settle(&mut self, step: &mut Step<'_>) {
+    pub(crate) fn settle(&mut self, step: &mut Step<'_>) -> Settled {
         for (session, scope) in std::mem::take(&mut step.heirs) {
             self.offer_to_heir(session, scope, step);
         }
@@ -78,9 +92,7 @@ impl Fold {
                 self.offer(next, scope, Passing::Offline, step);
             }
         }
-        if self.go_on_settling(step) == Settled::NotYet {
-            step.say(Change::Unsettled);
-        }
+        self.go_on_settling(step)
     }
 
     /// Does what follows from the state by itself, up to a second offer.
@@ -89,26 +101,10 @@ impl Fold {
             match next {
                 Next::GiveWay(fence, why) => self.lose(fence, why, step),
                 Next::Offer(..) if step.has_offered() => return Settled::NotYet,
-                Next::Offer(to, scope, passing) => self.take_for(to, scope, passing, step),
+                Next::Offer(to, scope) => self.take_for(to, scope, step),
             }
         }
         Settled::Yes
-    }
-
-    /// Says which ended grants were followed by nothing.
-    #[expect(clippy::unused_self, reason = "it reads as the end of `apply`")]
-    pub(crate) fn close(&self, step: Step<'_>) {
-        let unsettled = step.changes.pop_if(|last| *last == Change::Unsettled);
-        for (fence, scope) in step.ended {
-            if step
-                .offered
-                .as_ref()
-                .is_none_or(|offered| !offered.conflicts(&scope))
-            {
-                step.changes.push(Change::Freed { fence });
-            }
-        }
-        step.changes.extend(unsettled);
     }
 
     /// The one that was named gets what it wants, if it can take it and this was the last thing in its
@@ -120,7 +116,7 @@ impl Fold {
             .is_some_and(|peer| peer.presence == Presence::Live && peer.can_hold());
         let kept = self.waits_for_other(session, &scope);
         if able && !kept && !step.has_offered() && self.way_is_free(&scope, Some(session)) {
-            self.take_for(session, scope, Passing::ByTicket, step);
+            self.take_for(session, scope, step);
         }
     }
 
@@ -135,12 +131,7 @@ impl Fold {
 
     fn next_step(&self) -> Option<Next> {
         if let Some((session, scope)) = self.next_by_ticket() {
-            let passing = if self.grants.in_conflict(scope).next().is_some() {
-                Passing::Offline
-            } else {
-                Passing::ByTicket
-            };
-            return Some(Next::Offer(session, scope.clone(), passing));
+            return Some(Next::Offer(session, scope.clone()));
         }
         let mut give_way = None;
         for grant in self.grants.iter() {
@@ -151,7 +142,7 @@ impl Fold {
                 && self.way_is_free(&grant.scope, None)
                 && let Some(next) = self.oldest_peer(&grant.scope, None)
             {
-                return Some(Next::Offer(next, grant.scope.clone(), Passing::Offline));
+                return Some(Next::Offer(next, grant.scope.clone()));
             }
             give_way = give_way.or(Some((grant.fence, why)));
         }
@@ -271,18 +262,17 @@ impl Fold {
     }
 
     /// Takes what is overdue in this scope from those who have it, and offers the scope.
-    pub(crate) fn take_for(
-        &mut self,
-        to: SessionId,
-        scope: Scope,
-        passing: Passing,
-        step: &mut Step<'_>,
-    ) {
+    pub(crate) fn take_for(&mut self, to: SessionId, scope: Scope, step: &mut Step<'_>) {
         let overdue: Vec<_> = self
             .grants
             .in_conflict(&scope)
             .filter_map(|grant| Some((grant.fence, self.overdue(grant)?)))
             .collect();
+        let passing = if overdue.is_empty() {
+            Passing::ByTicket
+        } else {
+            Passing::Offline
+        };
         for (fence, why) in overdue {
             self.lose(fence, why, step);
         }

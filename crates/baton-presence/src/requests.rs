@@ -16,8 +16,8 @@ impl Fold {
         }
         for grant in self.grants.iter_mut() {
             let asked = grant.requested_by.is_some();
-            let gives = grant.is_held() && !matches!(grant.state, GrantState::Draining { .. });
-            if gives && !asked && grant.party != session && grant.scope.conflicts(scope) {
+            let goes = matches!(grant.state, GrantState::Draining { .. });
+            if !goes && !asked && grant.party != session && grant.scope.conflicts(scope) {
                 grant.requested_by = Some(session);
                 step.say(Change::Requested {
                     by: grant.party,

@@ -48,10 +48,10 @@ impl Limit {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Timer {
+pub(crate) struct Timer {
     fence: Fence,
     party: SessionId,
-    phase: Phase,
+    pub(crate) phase: Phase,
     ends: Option<Limit>,
     request: Option<Limit>,
     /// When its holder was warned, since its user's last input.
@@ -67,15 +67,20 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    pub(crate) fn phase(&self, fence: Fence) -> Option<Phase> {
-        self.timers
-            .iter()
-            .find(|timer| timer.fence == fence)
-            .map(|timer| timer.phase)
+    pub(crate) fn get(&self, fence: Fence) -> Option<&Timer> {
+        let index = self
+            .timers
+            .binary_search_by_key(&fence, |timer| timer.fence)
+            .ok()?;
+        self.timers.get(index)
     }
 
     fn get_mut(&mut self, fence: Fence) -> Option<&mut Timer> {
-        self.timers.iter_mut().find(|timer| timer.fence == fence)
+        let index = self
+            .timers
+            .binary_search_by_key(&fence, |timer| timer.fence)
+            .ok()?;
+        self.timers.get_mut(index)
     }
 
     /// The present state of this lock is timed from the next look at the fold.
@@ -159,6 +164,14 @@ impl Timers {
 }
 
 impl Timer {
+    pub(crate) fn ends(&self) -> Option<Time> {
+        self.ends.map(|limit| limit.at)
+    }
+
+    pub(crate) fn request_ends(&self) -> Option<Time> {
+        self.request.map(|limit| limit.at)
+    }
+
     fn end(&mut self, now: Time, out: &mut Vec<Proposal>) {
         let (session, fence) = (self.party, self.fence);
         let event = match self.phase {

@@ -20,6 +20,9 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 /// A watch with fewer connections than this tells nothing from how many of them are silent.
 const CROWD: usize = 5;
 
+/// Fewer than this that are silent at once say nothing either: one laptop with two tabs was closed.
+const MANY: usize = 3;
+
 impl Watch {
     /// Says what is due at `now`. An early call says nothing.
     ///
@@ -49,11 +52,11 @@ impl Watch {
         self.arm_locks(fold, now);
     }
 
-    /// Whether so many are silent at once, a fifth and more than one of those who are here, that it is
-    /// rather the server's fault than theirs. Those who were given up before do not count: tabs may
-    /// lie frozen for days.
+    /// Whether so many are silent at once, a fifth of those who are here and at least [`MANY`], that
+    /// it is rather the server's fault than theirs. Those who were given up before do not count: tabs
+    /// may lie frozen for days.
     const fn many_are_silent(&self) -> bool {
-        self.here >= CROWD && self.shaky >= 2 && self.shaky * 5 >= self.here
+        self.here >= CROWD && self.shaky >= MANY && self.shaky * 5 >= self.here
     }
 
     fn visit(&mut self, place: u32, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {

@@ -221,16 +221,28 @@ impl Watch {
         }
     }
 
+    /// What is left of the time of this lock's present state: until its offer, grace, recovery or
+    /// drain is over. `None` when it has no end.
+    #[must_use]
+    pub fn state_left(&self, fence: Fence, now: Time) -> Option<Duration> {
+        Some(self.timers.get(fence)?.ends()?.since(now))
+    }
+
+    /// What is left of the time of the request for this lock, if there is one.
+    #[must_use]
+    pub fn request_left(&self, fence: Fence, now: Time) -> Option<Duration> {
+        Some(self.timers.get(fence)?.request_ends()?.since(now))
+    }
+
     /// Whether this session may take something over now, as far as the cooldown goes: who took over
     /// last may at once.
     ///
     /// # Errors
     /// How long it has to wait yet.
     pub fn take_over_ready(&self, session: SessionId, now: Time) -> Result<(), Duration> {
-        let Some((by, at)) = self.taken_over.filter(|(by, _)| *by != session) else {
+        let Some((_, at)) = self.taken_over.filter(|(by, _)| *by != session) else {
             return Ok(());
         };
-        debug_assert_ne!(by, session);
         let left = (at + self.timings.take_over_cooldown).since(now);
         if left.is_zero() { Ok(()) } else { Err(left) }
     }
@@ -323,7 +335,8 @@ impl Watch {
     /// A claim of an open offer is as good as an answer: the page made it, a moment ago. (Being told
     /// again is not; nobody knows how long the question was under way.)
     fn granted(&mut self, to: SessionId, fence: Fence, now: Time) {
-        let claimed = self.timers.phase(fence) == Some(Phase::Offered);
+        let before = self.timers.get(fence).map(|timer| timer.phase);
+        let claimed = before == Some(Phase::Offered);
         if let Some(place) = self.seats.place(to)
             && let Some(seat) = self.seats.at_mut(place)
         {
