@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::outbox::Outbox;
+use crate::line::{Due, Line};
+use crate::outbox::Waits;
 use crate::{close, wire};
 
 /// The document is not in memory any more: open it again.
@@ -38,7 +39,7 @@ pub(crate) struct Hosted {
 struct Inner {
     room: Room,
     log: DocumentLog,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    lines: HashMap<ConnectionId, Arc<Line>>,
     /// When the last connection left.
     idle_since: Option<Time>,
     /// What the driver sleeps until.
@@ -74,7 +75,7 @@ impl Hosted {
         let inner = Inner {
             room,
             log,
-            outboxes: HashMap::new(),
+            lines: HashMap::new(),
             idle_since: Some(clock.now()),
             driven_until: None,
             snapshot_bytes: 0,
@@ -92,32 +93,36 @@ impl Hosted {
     pub(crate) fn join(
         &self,
         connection: ConnectionId,
-        outbox: &Arc<Outbox>,
+        line: &Arc<Line>,
         settings: &Settings,
     ) -> Result<(), JoinError> {
+        let mut due = Due::default();
         let mut guard = self.inner.lock();
         let inner = guard.as_mut().ok_or(Gone)?;
-        if inner.outboxes.len() >= settings.max_connections_per_document {
+        if inner.lines.len() >= settings.max_connections_per_document {
             return Err(JoinError::Full(settings.max_connections_per_document));
         }
-        inner.outboxes.insert(connection, Arc::clone(outbox));
+        inner.lines.insert(connection, Arc::clone(line));
         inner.idle_since = None;
         let rights = settings.rights.0;
-        self.step_in(&mut guard, None, |room, _| room.connect(connection, rights))?;
+        self.step_in(&mut guard, None, &mut due, |room, _| {
+            room.connect(connection, rights);
+        })?;
         Ok(())
     }
 
     /// A connection ended. Never fails: a document that is gone has no connections.
     pub(crate) fn leave(&self, connection: ConnectionId, how: Departure) {
+        let mut due = Due::default();
         let mut guard = self.inner.lock();
-        let _gone_already = self.step_in(&mut guard, None, |room, now| {
+        let _gone_already = self.step_in(&mut guard, None, &mut due, |room, now| {
             room.disconnect(connection, how, now);
         });
         let Some(inner) = guard.as_mut() else {
             return;
         };
-        inner.outboxes.remove(&connection);
-        if inner.outboxes.is_empty() {
+        inner.lines.remove(&connection);
+        if inner.lines.is_empty() {
             inner.idle_since = Some(self.clock.now());
             self.wake.notify_one();
         }
@@ -130,23 +135,34 @@ impl Hosted {
         reservation: Option<Reservation>,
         input: impl FnOnce(&mut Room, Time) -> R,
     ) -> Result<R, Gone> {
-        self.step_in(&mut self.inner.lock(), reservation, input)
+        self.step_with(reservation, &mut Due::default(), input)
+    }
+
+    /// The same; what is to be written of it waits in `due`, so that several steps can share their writes.
+    pub(crate) fn step_with<R>(
+        &self,
+        reservation: Option<Reservation>,
+        due: &mut Due,
+        input: impl FnOnce(&mut Room, Time) -> R,
+    ) -> Result<R, Gone> {
+        self.step_in(&mut self.inner.lock(), reservation, due, input)
     }
 
     fn step_in<R>(
         &self,
         guard: &mut Option<Inner>,
         reservation: Option<Reservation>,
+        due: &mut Due,
         input: impl FnOnce(&mut Room, Time) -> R,
     ) -> Result<R, Gone> {
         let inner = guard.as_mut().ok_or(Gone)?;
         let now = self.clock.now();
         let result = input(&mut inner.room, now);
         if let Err(error) = inner.sequence(reservation, now) {
-            self.fail(guard, &error, now);
+            self.fail(guard, &error, due, now);
             return Ok(result);
         }
-        inner.deliver();
+        inner.deliver(due);
         self.aside
             .store(inner.room.aside_bytes(), Ordering::Relaxed);
         let next = inner.room.poll_timeout();
@@ -162,7 +178,7 @@ impl Hosted {
     }
 
     /// The room cannot go on: its connections are told, and it leaves memory. What was appended stays in the log.
-    fn fail(&self, guard: &mut Option<Inner>, error: &StepError, now: Time) {
+    fn fail(&self, guard: &mut Option<Inner>, error: &StepError, due: &mut Due, now: Time) {
         tracing::error!(document = %self.name, %error, "the document had to be closed");
         let Some(mut inner) = guard.take() else {
             return;
@@ -178,15 +194,16 @@ impl Hosted {
             ),
         };
         inner.room.close_all(why, reason, now);
-        inner.deliver();
+        inner.deliver(due);
         self.wake.notify_one();
     }
 
     /// Tells all connections to come again elsewhere, and leaves memory: the server goes away. What followed of it is in
     /// the log when this returns.
     pub(crate) fn retire(&self) {
+        let mut due = Due::default();
         let mut guard = self.inner.lock();
-        let _gone_already = self.step_in(&mut guard, None, |room, now| {
+        let _gone_already = self.step_in(&mut guard, None, &mut due, |room, now| {
             let reason = "the server is going away; come again after a random delay of up to 2 s";
             room.close_all(Ending::GoingAway, reason, now);
         });
@@ -197,7 +214,9 @@ impl Hosted {
     /// The log failed: nothing in this room can be acknowledged any more.
     pub(crate) fn store_failed(&self, error: &LogError) {
         let now = self.clock.now();
-        self.fail(&mut self.inner.lock(), &StepError::Log(error.clone()), now);
+        let error = StepError::Log(error.clone());
+        let mut due = Due::default();
+        self.fail(&mut self.inner.lock(), &error, &mut due, now);
     }
 
     /// Notes what the driver will sleep until, and tells it.
@@ -280,7 +299,7 @@ impl Hosted {
         self.inner
             .lock()
             .as_ref()
-            .map_or(0, |inner| inner.outboxes.len())
+            .map_or(0, |inner| inner.lines.len())
     }
 }
 
@@ -334,43 +353,52 @@ impl Inner {
         Ok(position)
     }
 
-    fn deliver(&mut self) {
+    /// Puts the room's outputs into the queues.
+    fn deliver(&mut self, due: &mut Due) {
         while let Some(output) = self.room.next_output() {
             match output {
                 Output::Send { to, message } => {
                     let (frame, weight) = wire::encode(&message);
-                    if let Some(outbox) = self.outboxes.get(&to) {
-                        outbox.send(frame, weight);
-                    }
+                    self.put(to, due, |line| line.outbox().send(frame, weight));
                 }
                 Output::Multicast { to, message } => {
                     let (frame, weight) = wire::encode(&message);
-                    for outbox in to.iter().filter_map(|id| self.outboxes.get(id)) {
-                        outbox.send(frame.clone(), weight);
+                    for to in to {
+                        self.put(to, due, |line| line.outbox().send(frame.clone(), weight));
                     }
                 }
-                Output::Broadcast { except, message } => {
-                    let (frame, weight) = wire::encode(&message);
-                    let edit = matches!(message, Outgoing::Update(_));
-                    let others = |id: &ConnectionId| Some(*id) != except;
-                    for (_, outbox) in self.outboxes.iter().filter(|(id, _)| others(id)) {
-                        if edit {
-                            outbox.update(frame.clone());
-                        } else {
-                            outbox.send(frame.clone(), weight);
-                        }
-                    }
-                }
-                Output::Ping { to } => {
-                    if let Some(outbox) = self.outboxes.get(&to) {
-                        outbox.ping();
-                    }
-                }
+                Output::Broadcast { except, message } => self.broadcast(except, &message, due),
+                Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),
                 Output::Close { to, why, reason } => {
-                    if let Some(outbox) = self.outboxes.get(&to) {
-                        outbox.end(close::code(why), reason);
+                    if let Some(line) = self.lines.get(&to) {
+                        line.outbox().end(close::code(why), reason);
+                        due.push(line);
                     }
                 }
+            }
+        }
+    }
+
+    fn put(&self, to: ConnectionId, due: &mut Due, queue: impl FnOnce(&Arc<Line>) -> Waits) {
+        if let Some(line) = self.lines.get(&to)
+            && queue(line) == Waits::Newly
+        {
+            due.push(line);
+        }
+    }
+
+    fn broadcast(&self, except: Option<ConnectionId>, message: &Outgoing, due: &mut Due) {
+        let (frame, weight) = wire::encode(message);
+        let edit = matches!(message, Outgoing::Update(_));
+        let others = |id: &ConnectionId| Some(*id) != except;
+        for (_, line) in self.lines.iter().filter(|(id, _)| others(id)) {
+            let waits = if edit {
+                line.outbox().update(frame.clone())
+            } else {
+                line.outbox().send(frame.clone(), weight)
+            };
+            if waits == Waits::Newly {
+                due.push(line);
             }
         }
     }

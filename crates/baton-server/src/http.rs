@@ -17,9 +17,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tracing::Instrument;
 
 use crate::limits::{Permit, Refused};
@@ -84,7 +82,6 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
 }
 
 async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
-    let config = Some(socket::config(app.registry.settings()));
     let registry = Arc::clone(&app.registry);
     drop(app);
     match downcast::<TokioIo<TcpStream>>(upgraded) {
@@ -93,14 +90,11 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
             // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
             let early = parts.read_buf.to_vec();
             drop(parts.read_buf);
-            let stream =
-                WebSocketStream::from_partially_read(stream, early, Role::Server, config).await;
-            socket::serve(stream, registry, &document).await;
+            socket::serve_tcp(stream, early, registry, &document).await;
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            let stream = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
-            socket::serve(stream, registry, &document).await;
+            socket::serve_any(stream, registry, &document).await;
         }
     }
     drop(permit);

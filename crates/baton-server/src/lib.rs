@@ -32,6 +32,7 @@ mod driver;
 mod hosted;
 mod http;
 mod limits;
+mod line;
 mod listen;
 mod outbox;
 mod page;

@@ -1,7 +1,7 @@
 //! What waits to be written to one connection.
 //!
 //! Owns a queue bounded by bytes, and how the connection is to end. Filled under the room's lock without ever waiting,
-//! drained by the connection's own task, many frames a write. On overflow the queue is dropped and the connection is
+//! emptied by the connection's line, many frames a write. On overflow the queue is dropped and the connection is
 //! told to come again: its next first sync brings exactly what it lacks, so nothing is lost and nobody else pays. Of
 //! several views of the same thing only the newest waits, at its own place: it never overtakes what came before it.
 
@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 pub(crate) enum Item {
     /// A binary message.
     Frame(Bytes),
+    /// Frames that are encoded already: what the reading side answers by itself.
+    Raw(Bytes),
     /// A protocol ping.
     Ping,
     /// Nothing any more: the place of a view that a newer one replaced.
@@ -44,12 +46,21 @@ pub(crate) enum Weight {
     View(ViewOf),
 }
 
+/// Whether the queue was empty before something was queued: then the one who did it sees to its being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Waits {
+    /// It was empty.
+    Newly,
+    /// Somebody else sees to it, or nobody needs to.
+    Already,
+}
+
 /// The queue of one connection; see the module.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit: usize,
     queue: Mutex<Queue>,
-    filled: Notify,
     ended: Notify,
 }
 
@@ -64,6 +75,8 @@ struct Queue {
     /// Whether an answer was ever queued.
     answered: bool,
     ending: Option<Ending>,
+    /// Whether the ending was taken: nothing waits behind it.
+    over: bool,
 }
 
 /// What a drain took.
@@ -78,17 +91,17 @@ impl Outbox {
         Self {
             limit,
             queue: Mutex::default(),
-            filled: Notify::new(),
             ended: Notify::new(),
         }
     }
 
     /// Queues a frame; after an ending has been set, frames are dropped, as nobody will read them.
-    pub(crate) fn send(&self, frame: Bytes, weight: Weight) {
+    pub(crate) fn send(&self, frame: Bytes, weight: Weight) -> Waits {
         let mut queue = self.queue.lock();
         if queue.ending.is_some() {
-            return;
+            return Waits::Already;
         }
+        let waits = queue.waits();
         queue.answered |= weight == Weight::Answer;
         if let Weight::View(of) = weight {
             queue.replace(of);
@@ -106,29 +119,41 @@ impl Outbox {
                         self.limit
                     ),
                 });
-                self.filled.notify_one();
                 self.ended.notify_one();
-                return;
+                return waits;
             }
         }
         queue.items.push_back(Item::Frame(frame));
-        self.filled.notify_one();
+        waits
     }
 
     /// Queues an update, unless the answer to the connection's first Step1 is still to come and will hold it.
-    pub(crate) fn update(&self, frame: Bytes) {
+    pub(crate) fn update(&self, frame: Bytes) -> Waits {
         if self.queue.lock().answered {
-            self.send(frame, Weight::Counted);
+            self.send(frame, Weight::Counted)
+        } else {
+            Waits::Already
         }
     }
 
     /// Queues a protocol ping.
-    pub(crate) fn ping(&self) {
+    pub(crate) fn ping(&self) -> Waits {
+        self.push(Item::Ping)
+    }
+
+    /// Queues what is encoded already.
+    pub(crate) fn raw(&self, bytes: Bytes) -> Waits {
+        self.push(Item::Raw(bytes))
+    }
+
+    fn push(&self, item: Item) -> Waits {
         let mut queue = self.queue.lock();
-        if queue.ending.is_none() {
-            queue.items.push_back(Item::Ping);
-            self.filled.notify_one();
+        if queue.ending.is_some() {
+            return Waits::Already;
         }
+        let waits = queue.waits();
+        queue.items.push_back(item);
+        waits
     }
 
     /// Ends the connection after what is queued; the first ending stands.
@@ -139,7 +164,6 @@ impl Outbox {
                 code,
                 reason: reason.into(),
             });
-            self.filled.notify_one();
             self.ended.notify_one();
         }
     }
@@ -155,21 +179,18 @@ impl Outbox {
         self.queue.lock().ending.is_some()
     }
 
-    /// Waits until there is something, then takes all of it. Cancel safe: nothing is taken before it returns.
-    pub(crate) async fn drain(&self) -> Taken {
-        loop {
-            if let Some(taken) = self.try_drain() {
-                return taken;
-            }
-            self.filled.notified().await;
-        }
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.lock().is_empty()
     }
 
-    fn try_drain(&self) -> Option<Taken> {
+    /// Takes all that waits. After an ending was taken there is nothing more.
+    pub(crate) fn take(&self) -> Option<Taken> {
         let mut queue = self.queue.lock();
-        if queue.items.is_empty() && queue.ending.is_none() {
+        if queue.is_empty() {
             return None;
         }
+        queue.over = queue.ending.is_some();
         queue.bytes = 0;
         queue.views.clear();
         queue.answer = false;
@@ -181,6 +202,18 @@ impl Outbox {
 }
 
 impl Queue {
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && (self.ending.is_none() || self.over)
+    }
+
+    fn waits(&self) -> Waits {
+        if self.is_empty() {
+            Waits::Newly
+        } else {
+            Waits::Already
+        }
+    }
+
     /// A newer view goes to the end of the queue: the older one leaves nothing but its place.
     fn replace(&mut self, of: ViewOf) {
         let place = self.items.len();

@@ -1,19 +1,21 @@
 //! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
 //!
 //! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. Knows no socket: frames
-//! come as bytes, what goes out is in the [`Outbox`].
+//! come as bytes, what goes out is queued on its [`Line`].
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken};
 use bytes::Bytes;
+use futures_util::future::poll_immediate;
 use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::hosted::{Hosted, JoinError};
-use crate::outbox::Outbox;
+use crate::line::{Due, Line};
 use crate::registry::Registry;
 use crate::{close, wire};
 
@@ -37,27 +39,29 @@ pub(crate) struct Session {
     pub(crate) id: ConnectionId,
     registry: Arc<Registry>,
     hosted: Arc<Hosted>,
-    outbox: Arc<Outbox>,
+    line: Arc<Line>,
     token: ResumeToken,
     departure: Departure,
     rate: Rate,
+    /// What its frames brought to others and is not sent off yet.
+    due: Due,
 }
 
-/// The connection is over; its ending is in its outbox.
+/// The connection is over; its ending is on its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Over;
 
 impl Session {
-    /// Opens the document and takes a seat in it. When that fails, the outbox has the ending.
+    /// Opens the document and takes a seat in it. When that fails, the line has the ending.
     pub(crate) async fn join(
         registry: Arc<Registry>,
         document: &str,
-        outbox: Arc<Outbox>,
+        line: Arc<Line>,
     ) -> Result<Self, Over> {
         let mut random = [0; 16];
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::error!(%error, "the system gives no random numbers");
-            outbox.end(
+            line.end(
                 close::UNAVAILABLE,
                 "the server cannot draw a resume token; come again",
             );
@@ -69,18 +73,19 @@ impl Session {
                 Ok(hosted) => hosted,
                 Err(error) => {
                     tracing::warn!(document, %error, "a document could not be opened");
-                    outbox.end(error.close_code(), error.to_string());
+                    line.end(error.close_code(), error.to_string());
                     return Err(Over);
                 }
             };
-            match hosted.join(id, &outbox, registry.settings()) {
+            match hosted.join(id, &line, registry.settings()) {
                 Ok(()) => {
                     let rate = Rate::new(registry.settings().max_messages_per_second);
                     return Ok(Self {
                         id,
                         registry,
                         hosted,
-                        outbox,
+                        line,
+                        due: Due::default(),
                         token: ResumeToken::new(random),
                         departure: Departure::Dropped,
                         rate,
@@ -88,12 +93,12 @@ impl Session {
                 }
                 Err(JoinError::Gone(_)) => registry.forget(&hosted),
                 Err(full @ JoinError::Full(_)) => {
-                    outbox.end(close::OVERLOADED, full.to_string());
+                    line.end(close::OVERLOADED, full.to_string());
                     return Err(Over);
                 }
             }
         }
-        outbox.end(
+        line.end(
             close::UNAVAILABLE,
             "the document is being closed; come again",
         );
@@ -103,26 +108,31 @@ impl Session {
     /// A binary frame came. Waits while the log's queue is full or the connection is over its rate, which in turn makes
     /// its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
-        self.rate.take().await;
+        patiently(&mut self.due, self.rate.take()).await;
         let message = match wire::decode(frame) {
             Ok(message) => message,
             Err(error) => return self.malformed(&error.to_string()),
         };
         let most = largest_reservation(self.registry.settings());
         let bytes = (OVERHEAD + frame.len() + self.hosted.aside_bytes()).min(most);
-        let reservation = match self.registry.log().reserve(bytes).await {
+        let reservation = match patiently(&mut self.due, self.registry.log().reserve(bytes)).await {
             Ok(reservation) => reservation,
             Err(error) => {
-                self.outbox.end(close::STORE_FAILED, error.to_string());
+                self.line.end(close::STORE_FAILED, error.to_string());
                 return Err(Over);
             }
         };
         let (id, token) = (self.id, self.token);
         self.hosted
-            .step(Some(reservation), |room, now| {
+            .step_with(Some(reservation), &mut self.due, |room, now| {
                 room.receive(id, message, token, now);
             })
             .map_err(|_| self.gone())
+    }
+
+    /// No more frames are here for the moment: what they brought to others is sent off.
+    pub(crate) fn flush(&mut self) {
+        self.due.flush();
     }
 
     /// A ping or pong came.
@@ -147,7 +157,7 @@ impl Session {
     }
 
     fn gone(&self) -> Over {
-        self.outbox
+        self.line
             .end(close::UNAVAILABLE, "the document was closed; come again");
         Over
     }
@@ -156,6 +166,18 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.hosted.leave(self.id, self.departure);
+    }
+}
+
+/// Awaits something that is mostly there already. If it is not, nobody waits for what is due in the meantime.
+async fn patiently<F: Future>(due: &mut Due, future: F) -> F::Output {
+    let mut future = pin!(future);
+    match poll_immediate(&mut future).await {
+        Some(ready) => ready,
+        None => {
+            due.flush();
+            future.await
+        }
     }
 }
 

@@ -1,21 +1,28 @@
-//! A WebSocket: frames in to the session, the outbox out to the wire, liveness of neither.
+//! A WebSocket: frames in to the session, the line out to the wire, liveness of neither.
 //!
-//! Owns the two directions of one connection, in one task, so that reader and writer share one fate. Frames that wait
-//! together leave in one write.
+//! Owns the two directions of one connection, in one task, so that reader and writer share one fate. The library reads:
+//! what it answers by itself (a pong, the echo of a close) goes onto the [`Line`] with everything else.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::close;
 use crate::config::Settings;
-use crate::outbox::{Ending, Item, Outbox};
+use crate::line::Line;
+use crate::outbox::Weight;
 use crate::registry::Registry;
 use crate::session::{Over, Session};
 
@@ -26,48 +33,141 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// memory.
 const READ_BUFFER: usize = 4 * 1024;
 
-/// Bytes of frames that are gathered before the transport is written to.
-const WRITE_BUFFER: usize = 16 * 1024;
-
-/// Longest close reason: a close frame has 125 bytes, two of them the code.
-const MAX_REASON: usize = 123;
-
 /// How the protocol is spoken: limits explicit, none left at the library's default.
 pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
     let max = usize::try_from(settings.max_frame.as_u64()).unwrap_or(usize::MAX);
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
+        .write_buffer_size(0)
         .max_write_buffer_size(usize::MAX)
         .max_message_size(Some(max))
         .max_frame_size(Some(max))
 }
 
-/// Serves one connection to one document until it ends.
-pub(crate) async fn serve<S>(socket: WebSocketStream<S>, registry: Arc<Registry>, document: &str)
+/// Serves one connection to one document until it ends. `early` was read behind the handshake.
+pub(crate) async fn serve_tcp(
+    stream: TcpStream,
+    early: Vec<u8>,
+    registry: Arc<Registry>,
+    document: &str,
+) {
+    let stream = Arc::new(stream);
+    let line = Arc::new(Line::direct(limit(&registry), Arc::clone(&stream)));
+    let reading = Reading {
+        from: Shared(Arc::clone(&stream)),
+        line: Arc::clone(&line),
+    };
+    let writer = line.serve(&stream);
+    serve(reading, early, writer, &line, &registry, document).await;
+}
+
+/// The same over any other stream.
+pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limit = registry.settings().max_outbox.as_u64();
-    let outbox = Arc::new(Outbox::new(usize::try_from(limit).unwrap_or(usize::MAX)));
-    let (sink, mut stream) = socket.split();
-    let writer = write(sink, &outbox);
+    let (from, mut to) = tokio::io::split(stream);
+    let line = Arc::new(Line::indirect(limit(&registry)));
+    let reading = Reading {
+        from,
+        line: Arc::clone(&line),
+    };
+    let writer = line.serve_alone(&mut to);
+    serve(reading, Vec::new(), writer, &line, &registry, document).await;
+}
+
+fn limit(registry: &Registry) -> usize {
+    usize::try_from(registry.settings().max_outbox.as_u64()).unwrap_or(usize::MAX)
+}
+
+async fn serve<R>(
+    reading: Reading<R>,
+    early: Vec<u8>,
+    writer: impl Future<Output = ()>,
+    line: &Arc<Line>,
+    registry: &Arc<Registry>,
+    document: &str,
+) where
+    R: AsyncRead + Unpin,
+{
+    let config = Some(config(registry.settings()));
+    let mut stream =
+        WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
     tokio::pin!(writer);
     let ended = {
-        let reader = take_part(&mut stream, &registry, document, &outbox);
+        let reader = take_part(&mut stream, registry, document, line);
         tokio::pin!(reader);
         tokio::select! {
             _over = &mut reader => Ended::Reading,
             () = &mut writer => Ended::Writing,
-            () = stalled(&outbox) => Ended::Stalled,
+            () = stalled(line) => Ended::Stalled,
         }
     };
     // The seat is given back already. What is queued, and the ending if there is one, still goes out.
-    if ended == Ended::Reading && outbox.has_ending() {
+    if ended == Ended::Reading && line.outbox().has_ending() {
         let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
     }
     if ended != Ended::Stalled {
         let _no_answer = tokio::time::timeout(CLOSE_WAIT, linger(&mut stream)).await;
+    }
+}
+
+/// The reading side of a stream, as the library wants it: what it writes goes onto the line.
+struct Reading<R> {
+    from: R,
+    line: Arc<Line>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Reading<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.from).poll_read(context, buffer)
+    }
+}
+
+impl<R: Unpin> AsyncWrite for Reading<R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let _seen_to_by_the_flush = self.line.outbox().raw(Bytes::copy_from_slice(bytes));
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.flush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+/// A TCP stream that one task reads and all write to.
+struct Shared(Arc<TcpStream>);
+
+impl AsyncRead for Shared {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(context))?;
+            match self.0.try_read(buffer.initialize_unfilled()) {
+                Ok(read) => {
+                    buffer.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 }
 
@@ -84,16 +184,16 @@ async fn take_part<R>(
     stream: &mut R,
     registry: &Arc<Registry>,
     document: &str,
-    outbox: &Arc<Outbox>,
+    line: &Arc<Line>,
 ) -> Result<(), Over>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
-    check_name(document, registry, outbox)?;
-    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(outbox)).await?;
+    check_name(document, registry, line)?;
+    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(line)).await?;
     tracing::debug!(connection = session.id.0, "joined");
     let first = registry.settings().handshake_timeout.0;
-    read(stream, &mut session, outbox, first).await
+    read(stream, &mut session, line, first).await
 }
 
 /// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
@@ -106,12 +206,12 @@ where
 }
 
 /// Waits for an ending that then could not be written in time.
-async fn stalled(outbox: &Outbox) {
-    outbox.ended().await;
+async fn stalled(line: &Line) {
+    line.outbox().ended().await;
     tokio::time::sleep(CLOSE_WAIT).await;
 }
 
-fn check_name(document: &str, registry: &Registry, outbox: &Outbox) -> Result<(), Over> {
+fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Over> {
     let most = registry.settings().max_document_name;
     let fault = if document.is_empty() {
         Some("the document name is missing or is not UTF-8: connect to /ws/{document}".to_owned())
@@ -127,11 +227,9 @@ fn check_name(document: &str, registry: &Registry, outbox: &Outbox) -> Result<()
     match fault {
         None => Ok(()),
         Some(fault) => {
-            outbox.send(
-                baton_sync::y_websocket::auth_denied(&fault),
-                crate::outbox::Weight::Counted,
-            );
-            outbox.end(close::BAD_NAME, fault);
+            let denied = baton_sync::y_websocket::auth_denied(&fault);
+            let _seen_to_by_the_ending = line.outbox().send(denied, Weight::Counted);
+            line.end(close::BAD_NAME, fault);
             Err(Over)
         }
     }
@@ -140,14 +238,14 @@ fn check_name(document: &str, registry: &Registry, outbox: &Outbox) -> Result<()
 async fn read<R>(
     stream: &mut R,
     session: &mut Session,
-    outbox: &Outbox,
+    line: &Line,
     first: Duration,
 ) -> Result<(), Over>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
     let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
-        outbox.end(
+        line.end(
             close::SILENT,
             "no message came within the handshake's time (handshake_timeout)",
         );
@@ -167,7 +265,7 @@ where
                 return session.malformed("this wire has binary messages only");
             }
             Err(Error::Capacity(error)) => {
-                outbox.end(
+                line.end(
                     close::TOO_LARGE,
                     format!("a message is over the limit (max_frame): {error}"),
                 );
@@ -178,45 +276,13 @@ where
                 return Ok(());
             }
         }
-        next = stream.next().await;
+        next = match stream.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                session.flush();
+                stream.next().await
+            }
+        };
     }
     Ok(())
-}
-
-/// Writes what is queued, many frames at a time, until the ending or until the connection breaks.
-async fn write<W>(mut sink: W, outbox: &Outbox)
-where
-    W: Sink<Message, Error = Error> + Unpin,
-{
-    loop {
-        let taken = outbox.drain().await;
-        for item in taken.items {
-            let message = match item {
-                Item::Frame(frame) => Message::Binary(frame),
-                Item::Ping => Message::Ping(bytes::Bytes::new()),
-                Item::Replaced => continue,
-            };
-            if sink.feed(message).await.is_err() {
-                return;
-            }
-        }
-        if let Some(ending) = taken.ending {
-            let _broken = sink.send(Message::Close(Some(close_frame(ending)))).await;
-            return;
-        }
-        if sink.flush().await.is_err() {
-            return;
-        }
-    }
-}
-
-fn close_frame(ending: Ending) -> CloseFrame {
-    let mut reason = ending.reason;
-    while reason.len() > MAX_REASON {
-        reason.pop();
-    }
-    CloseFrame {
-        code: CloseCode::from(ending.code),
-        reason: reason.into(),
-    }
 }
