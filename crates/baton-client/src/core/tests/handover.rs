@@ -1,0 +1,1 @@
+//! Stories of handing over: drains, requests, take-overs, warnings, leases.

@@ -1,0 +1,1 @@
+//! Stories of parks, drafts and the fresh copy.
