@@ -10,7 +10,7 @@ use crate::options::Claim;
 use crate::scope::Scope;
 
 /// The server offers and grants the lock under this fence.
-fn grants(script: &mut Script, position: u64) {
+pub(super) fn grants(script: &mut Script, position: u64) {
     script.says(&ServerMessage::Offer {
         fence: fence(position),
         paths: Vec::new(),
@@ -29,7 +29,7 @@ fn grants(script: &mut Script, position: u64) {
     });
 }
 
-fn nonce(asked: Asked) -> u64 {
+pub(super) fn nonce(asked: Asked) -> u64 {
     match asked {
         Asked::Nonce(nonce) => nonce,
         Asked::Known(answer) => panic!("answered at once: {answer:?}"),
