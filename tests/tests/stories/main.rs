@@ -7,6 +7,7 @@ mod configuration;
 mod editing;
 mod enforcement;
 mod gaps;
+mod handing_over;
 mod hostile;
 mod life;
 mod limits;
