@@ -324,3 +324,106 @@ fn roots(park: &Park) -> String {
         more => format!("{} and {more} more", named.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_presence::{Event, Scope, UserKey, Voice};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::record::Profile;
+    use crate::token::ResumeToken;
+
+    fn joined() -> Record {
+        Record::Joined {
+            voice: Voice::Lock,
+            standing: Standing::Writer,
+            rights: Rights::NONE,
+            user: Some(UserKey([1; 16])),
+            token: ResumeToken::new([0; 16]).hash(),
+            profile: Profile::default(),
+            client: None,
+            at_ms: 5,
+        }
+    }
+
+    /// Session 1 holds everything, session 2 wrote "hi" into the text t.
+    fn parked() -> State {
+        let mut state = State::load(None, &[]).unwrap();
+        let (holder, author) = (SessionId(1), SessionId(2));
+        let acquire = Event::Acquire {
+            session: holder,
+            scope: Scope::WHOLE,
+        };
+        let update = Record::Update {
+            session: author,
+            update: Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00"),
+            at_ms: None,
+        };
+        let records = [joined(), joined(), Record::Presence(acquire)];
+        for (position, record) in (1..).zip(records) {
+            state.apply(position, record, &mut Vec::new()).unwrap();
+        }
+        let fence = state.fold.grants().next().unwrap().fence;
+        let claim = Event::Claim {
+            session: holder,
+            fence,
+        };
+        for (position, record) in (4..).zip([Record::Presence(claim), update]) {
+            state.apply(position, record, &mut Vec::new()).unwrap();
+        }
+        state
+    }
+
+    fn decide(state: &mut State, position: u64, decision: Decision) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let by = Some(SessionId(1));
+        let record = Record::ParkDecided {
+            id: 5,
+            by,
+            decision,
+            at_ms: 7,
+        };
+        state.apply(position, record, &mut effects).unwrap();
+        effects
+    }
+
+    #[test]
+    fn a_park_without_a_time_has_the_newest_that_the_log_has_seen() {
+        let state = parked();
+        assert_eq!(state.parks.get(5).map(|park| park.at_ms), Some(5));
+    }
+
+    #[test]
+    fn a_merge_on_which_the_library_failed_leaves_the_park_and_says_so() {
+        let mut state = parked();
+        state.quarantine.insert(6);
+        let effects = decide(&mut state, 6, Decision::Merge);
+        assert!(matches!(
+            effects[..],
+            [Effect::Park(_), Effect::Denied(Outcome::NotAllowed, _)]
+        ));
+        let park = state.parks.get(5).unwrap();
+        assert_eq!(
+            (park.reason, park.updates.len()),
+            (ParkReason::Quarantined, 1)
+        );
+        // It is not tried again, and can be put away.
+        let effects = decide(&mut state, 7, Decision::Merge);
+        assert!(matches!(effects[..], [Effect::Denied(..)]));
+        decide(&mut state, 8, Decision::Discard);
+        assert!(!state.parks.get(5).unwrap().is_open());
+        assert!(state.document.state().vector().is_empty());
+    }
+
+    #[test]
+    fn a_park_whose_edits_lack_something_is_not_merged_in_part() {
+        let mut state = parked();
+        let lacking = Bytes::from_static(b"\x01\x01\x01\x07\x84\x01\x06\x01!\x00");
+        state.parks.get_mut(5).unwrap().updates.push(lacking);
+        let effects = decide(&mut state, 6, Decision::Merge);
+        assert!(matches!(effects[..], [Effect::Denied(Outcome::Stale, _)]));
+        assert!(state.document.state().vector().is_empty());
+        assert_eq!(state.parks.iter().count(), 1);
+    }
+}

@@ -4,6 +4,7 @@
 
 mod handoff;
 mod modes;
+mod parks;
 mod regions;
 mod table;
 
@@ -218,6 +219,7 @@ fn beyond_the_caps_an_edit_is_refused_and_said_so() {
         parks: ParkLimits {
             bytes_per_session: 60,
             parks: 1,
+            ..ParkLimits::default()
         },
         ..RoomOptions::default()
     };
