@@ -4,6 +4,6 @@
 mod handoffs;
 mod harness;
 //mod reference;
-//mod simulation;
+mod simulation;
 mod table;
 mod watch;
