@@ -3,6 +3,8 @@
 
 mod awareness;
 mod chaos;
+mod client_locks;
+mod client_parks;
 mod configuration;
 mod editing;
 mod enforcement;
