@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use baton_sync::DeleteSet;
 use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, LockState, Outcome, PeerState, ServerMessage,
+    ClientMessage, ErrorCode, Fence, Outcome, Paths, PeerState, ServerMessage,
 };
 use baton_sync::document::yrs::{self, Text, WriteTxn};
 use baton_sync::state_vector::StateVector;
@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::inbox::{Known, TEXT};
+use crate::inbox::{Known, LockState, TEXT};
 use crate::join::{Beats, Join, Manners, Memory};
 use crate::{WAIT, within};
 
@@ -331,18 +331,23 @@ impl RawClient {
         .await;
     }
 
-    /// Waits until the lock is in this state, and returns whose it is.
+    /// Waits until the oldest lock is in this state, and returns whose it is.
     pub async fn sees_lock(&self, state: LockState) -> Option<u64> {
         self.until(&format!("the lock to be {state:?}"), |known| {
-            let lock = known.lock.as_ref()?;
-            (lock.state == state).then_some(lock.session)
+            (known.lock_state()? == state).then(|| known.holder())
         })
         .await
     }
 
-    /// Asks for the lock. Returns what became of it.
+    /// Asks for the lock of the whole document. Returns what became of it.
     pub async fn acquires(&self) -> Outcome {
-        self.operates(|nonce| ClientMessage::Acquire { nonce })
+        self.acquires_part(&[]).await
+    }
+
+    /// Asks for a lock of these root types. Returns what became of it.
+    pub async fn acquires_part(&self, roots: &[&str]) -> Outcome {
+        let paths = roots_of(roots);
+        self.operates(|nonce| ClientMessage::Acquire { nonce, paths })
             .await
     }
 
@@ -351,7 +356,9 @@ impl RawClient {
         let nonce = NONCES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.says(&operation(nonce));
         self.hears("a result", |message| match message {
-            ServerMessage::Result { nonce: of, outcome } if *of == nonce => Some(*outcome),
+            ServerMessage::Result {
+                nonce: of, outcome, ..
+            } if *of == nonce => Some(*outcome),
             _ => None,
         })
         .await
@@ -369,7 +376,7 @@ impl RawClient {
     /// Waits for a grant of the lock.
     pub async fn is_granted(&self) -> Fence {
         self.hears("a grant", |message| match message {
-            ServerMessage::Granted { fence } => Some(*fence),
+            ServerMessage::Granted { fence, .. } => Some(*fence),
             _ => None,
         })
         .await
@@ -402,6 +409,29 @@ impl RawClient {
     pub async fn takes_lock(&self) -> Fence {
         assert_eq!(self.acquires().await, Outcome::Done);
         self.claims().await
+    }
+
+    /// Asks for a lock of these root types, which are free, and takes it.
+    ///
+    /// # Panics
+    /// When it is not to be had.
+    pub async fn takes_part(&self, roots: &[&str]) -> Fence {
+        assert_eq!(self.acquires_part(roots).await, Outcome::Done);
+        self.claims().await
+    }
+
+    /// Waits until it is told to give this lock up.
+    pub async fn is_told_to_drain(&self, wanted: Fence) {
+        self.hears("a drain", |message| match message {
+            ServerMessage::Drain { fence, .. } if *fence == wanted => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// Says that it has sent all that it had under this lock.
+    pub fn is_drained(&self, fence: Fence) {
+        self.says(&ClientMessage::Drained { fence });
     }
 
     /// Gives the lock back.
@@ -499,6 +529,11 @@ impl Drop for RawClient {
 }
 
 static NONCES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+
+/// What a lock on these root types covers.
+fn roots_of(roots: &[&str]) -> Paths {
+    roots.iter().map(|root| vec![(*root).to_owned()]).collect()
+}
 
 /// Appends to the text that stories edit.
 pub(crate) fn append(txn: &mut yrs::TransactionMut<'_>, text: &str) {

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use baton_sync::Judgement;
-use baton_sync::channel::{ClientMessage, Fence, LockView, Peer, Resume, ServerMessage};
+use baton_sync::channel::{
+    ClientMessage, Fence, GrantState, LockView, Peer, Resume, ServerMessage,
+};
 use baton_sync::document::{Applied, ApplyError, yrs};
 use baton_sync::lib0::{DecodeError, Reader, write_var_string, write_var_uint};
 use baton_sync::state_vector::StateVector;
@@ -28,6 +30,29 @@ pub struct Seen {
     pub clock: u64,
     /// The state, as JSON; `None` after a removal.
     pub state: Option<String>,
+}
+
+/// What the view of the locks says of the oldest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockState {
+    /// There is none.
+    Free,
+    /// It is in this state.
+    Is(GrantState),
+}
+
+#[expect(non_upper_case_globals, reason = "named as the states that they are")]
+impl LockState {
+    /// It is offered.
+    pub const Offered: Self = Self::Is(GrantState::Offered);
+    /// It is held.
+    pub const Held: Self = Self::Is(GrantState::Held);
+    /// It is held by somebody whose connection is gone.
+    pub const Suspect: Self = Self::Is(GrantState::Suspect);
+    /// It was held before the server's start.
+    pub const Recovering: Self = Self::Is(GrantState::Recovering);
+    /// It is held by somebody who is giving it up.
+    pub const Draining: Self = Self::Is(GrantState::Draining);
 }
 
 /// All that a client knows; see [`RawClient::until`](crate::RawClient::until).
@@ -61,7 +86,7 @@ pub struct Known {
     pub resumed: bool,
     /// Everybody, by session.
     pub roster: BTreeMap<u64, Peer>,
-    /// The lock, as the newest view shows it.
+    /// The locks, as the newest view shows them.
     pub lock: Option<LockView>,
     /// How the connection ended, once it has.
     pub ended: Option<Ended>,
@@ -118,10 +143,38 @@ impl Known {
         self.roster.values().find(|peer| peer.user.name == name)
     }
 
-    /// The fence that this client holds the lock under, as far as it was told.
+    /// The fence of the newest lock that this client holds, as far as it was told.
     #[must_use]
     pub fn fence(&self) -> Option<Fence> {
-        self.memory.fence
+        self.memory.fences.last().copied()
+    }
+
+    /// The state of the oldest lock; nothing before the first view.
+    #[must_use]
+    pub fn lock_state(&self) -> Option<LockState> {
+        let oldest = self.lock.as_ref()?.grants.first();
+        Some(oldest.map_or(LockState::Free, |grant| LockState::Is(grant.state)))
+    }
+
+    /// Who has the oldest lock, or is offered it.
+    #[must_use]
+    pub fn holder(&self) -> Option<u64> {
+        let oldest = self.lock.as_ref()?.grants.first();
+        oldest.map(|grant| grant.session)
+    }
+
+    /// The fence of the oldest lock.
+    #[must_use]
+    pub fn fence_shown(&self) -> Option<Fence> {
+        let oldest = self.lock.as_ref()?.grants.first();
+        oldest.map(|grant| grant.fence)
+    }
+
+    /// Who waits, as far as the view names them.
+    #[must_use]
+    pub fn queue(&self) -> Vec<u64> {
+        let waiting = self.lock.iter().flat_map(|lock| &lock.queue);
+        waiting.map(|waiter| waiter.session).collect()
     }
 
     /// What a client says when the connection has opened.
@@ -288,9 +341,12 @@ impl Known {
                 self.roster.insert(peer.session, peer.clone());
             }
             ServerMessage::Lock { lock } => self.see_lock(lock),
-            ServerMessage::Granted { fence } => self.memory.fence = Some(*fence),
-            ServerMessage::Lost { fence, .. } if self.memory.fence == Some(*fence) => {
-                self.memory.fence = None;
+            ServerMessage::Granted { fence, .. } => {
+                self.memory.fences.retain(|known| known != fence);
+                self.memory.fences.push(*fence);
+            }
+            ServerMessage::Lost { fence, .. } => {
+                self.memory.fences.retain(|known| known != fence);
             }
             ServerMessage::Saved { updates } => {
                 if *updates <= self.saved || *updates > self.sent {
@@ -326,7 +382,7 @@ impl Known {
         });
         self.memory.epoch = Some(*epoch);
         if !resumed {
-            self.memory.fence = None;
+            self.memory.fences.clear();
         }
         let peers = roster.iter().map(|peer| (peer.session, peer.clone()));
         self.roster = peers.collect();

@@ -42,8 +42,8 @@ pub struct Memory {
     pub others: BTreeMap<u64, Seen>,
     /// For a hello that goes on with its session.
     pub resume: Option<Resume>,
-    /// The lock that it believes it holds.
-    pub fence: Option<Fence>,
+    /// The locks that it believes it holds.
+    pub fences: Vec<Fence>,
     /// The epoch of its copy.
     pub epoch: Option<u32>,
 }
@@ -62,7 +62,7 @@ impl Memory {
             clock: 0,
             others: BTreeMap::new(),
             resume: None,
-            fence: None,
+            fences: Vec::new(),
             epoch: None,
         }
     }
@@ -101,11 +101,13 @@ impl Join {
             version: VERSION,
             resume: None,
             epoch: None,
-            fence: None,
+            fences: Vec::new(),
+            locks: None,
             user: User {
                 name: name.to_owned(),
                 color: "teal".to_owned(),
             },
+            user_key: None,
             client: Some(join.memory.client.get()),
             observer: false,
         });
@@ -143,6 +145,15 @@ impl Join {
         self
     }
 
+    /// As a session of the user with this secret.
+    #[must_use]
+    pub fn of_user(mut self, secret: &str) -> Self {
+        if let Some(ClientMessage::Hello { user_key, .. }) = &mut self.hello {
+            *user_key = Some(secret.to_owned());
+        }
+        self
+    }
+
     /// With this awareness state, as JSON.
     #[must_use]
     pub fn saying(mut self, state: &str) -> Self {
@@ -170,14 +181,14 @@ impl Join {
         if let Some(ClientMessage::Hello {
             resume,
             epoch,
-            fence,
+            fences,
             client,
             ..
         }) = &mut self.hello
         {
             resume.clone_from(&memory.resume);
             *epoch = memory.epoch;
-            *fence = memory.fence;
+            fences.clone_from(&memory.fences);
             *client = Some(memory.client.get());
         }
         self.memory = memory;

@@ -43,7 +43,7 @@ mod server;
 mod wait;
 
 pub use client::{Ended, RawClient, Refused, converge};
-pub use inbox::{Known, Seen};
+pub use inbox::{Known, LockState, Seen};
 pub use join::{Beats, Join, Manners, Memory};
 pub use process::{Failure, ServerProcess, program};
 pub use proxy::Proxy;

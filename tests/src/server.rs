@@ -10,9 +10,7 @@ use std::time::Duration;
 use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
-use baton_server::{Load, Server, Settings, Span};
-use baton_sync::awareness::AwarenessLimits;
-use baton_sync::handshake::HandshakeLimits;
+use baton_server::{Load, Profile, Server, Settings, Span};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -95,24 +93,11 @@ impl TestServer {
         }
     }
 
-    /// All clocks of heartbeats and the lock at a fifth of the product's. They still fit each other; a machine that
-    /// stalls for a second may show in the story.
+    /// All clocks of heartbeats and the lock at about a fifth of the product's, but with a grace. They still fit each
+    /// other; a machine that stalls for a second may show in the story.
     pub fn brisk(settings: &mut Settings) {
-        for span in [
-            &mut settings.ping_every,
-            &mut settings.shaky_after,
-            &mut settings.offline_after,
-            &mut settings.beat_every,
-            &mut settings.beat_every_idle,
-            &mut settings.answer_within,
-            &mut settings.offer,
-            &mut settings.grace,
-            &mut settings.ticket_life,
-            &mut settings.recovery,
-            &mut settings.client_stop,
-        ] {
-            span.0 /= 5;
-        }
+        settings.set_timings(&Profile::Fast.timings());
+        settings.grace = millis(1000);
     }
 
     /// Where it listens.
@@ -250,9 +235,7 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
             epoch: log.epoch(),
             ..baton_presence::FoldSettings::default()
         },
-        awareness: AwarenessLimits::default(),
-        handshake: HandshakeLimits::default(),
-        parks: baton_room::ParkLimits::default(),
+        ..RoomOptions::default()
     };
     let snapshot = loaded.snapshot.map(|(at, bytes)| (at.get(), bytes));
     let tail: Vec<_> = loaded

@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use baton_sync::channel::{Fence, LockState, Outcome};
+use baton_sync::channel::{Fence, Outcome};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{Clock, StateVector};
-use baton_tests::{Join, Known, Memory, Random, RawClient, ServerProcess, converge};
+use baton_tests::{Join, Known, LockState, Memory, Random, RawClient, ServerProcess, converge};
 
 /// What others have seen for this long must survive: an update waits 10 ms for its commit, and a sync takes a while.
 const SETTLED: Duration = Duration::from_millis(100);

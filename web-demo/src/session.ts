@@ -7,14 +7,13 @@ import * as Y from 'yjs'
 import { loadProfile, makeDistinct } from './profile'
 
 export interface Session {
-  readonly doc: Y.Doc
   readonly provider: BatonProvider
   end(): void
 }
 
 declare global {
   interface Window {
-    baton?: { provider: BatonProvider; doc: Y.Doc }
+    baton?: { readonly provider: BatonProvider; readonly doc: Y.Doc }
   }
 }
 
@@ -30,12 +29,11 @@ export function documentName(fallback: string): string {
 }
 
 export function startSession(name: string, options: SessionOptions = {}): Session {
-  const doc = new Y.Doc()
   const { user, borrowed } = loadProfile()
   const server = new URL('ws', document.baseURI)
   server.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
   server.search = ''
-  const provider = new BatonProvider(server.href, name, doc, {
+  const provider = new BatonProvider(server.href, name, new Y.Doc(), {
     user,
     resume: options.afresh !== true,
     observer: options.observer === true,
@@ -48,19 +46,25 @@ export function startSession(name: string, options: SessionOptions = {}): Sessio
       showCursorAs(provider)
     })
   }
-  window.baton = { provider, doc }
+  window.baton = {
+    provider,
+    get doc() {
+      return provider.doc
+    },
+  }
+  // The cursor's name goes over to a fresh copy by itself; a document that was left is not needed any more.
+  provider.on('doc', (_, before) => provider.once('sync', () => before.destroy()))
   window.addEventListener('beforeunload', warn)
   /** What only this page has would be gone with it. */
   function warn(event: BeforeUnloadEvent): void {
     if (provider.hasUnsaved) event.preventDefault()
   }
   return {
-    doc,
     provider,
     end() {
       window.removeEventListener('beforeunload', warn)
       provider.destroy()
-      doc.destroy()
+      provider.doc.destroy()
     },
   }
 }

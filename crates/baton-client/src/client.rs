@@ -1,6 +1,7 @@
 //! The handle of a client.
 //!
-//! Owns the public face: each call is one step of the core, or waits for one. Decides nothing.
+//! Owns the public face, but for locks of parts (`handle`) and parks (`parks`): each call is one step of the core, or
+//! waits for one. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -8,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, LockView, Outcome, Peer, TimingsMs, User};
+use baton_sync::channel::{Fence, LockView, Mode, Outcome, Peer, Right, TimingsMs, User};
 use baton_sync::{ApplyError, Broken, ClientId, yrs};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -16,10 +17,12 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::address::address;
-use crate::core::{Core, Guard, Operation, Phase};
+use crate::core::{Core, Guard, Phase};
 use crate::error::{AddressError, EditError, Ended, Unanswered};
-use crate::events::{EditRight, Event, Standing};
+use crate::events::{EditRight, Event, Standing, Visibility};
+use crate::handle::Lock;
 use crate::options::{ClientOptions, Ticket};
+use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::task::{self, Clock};
 
@@ -39,7 +42,7 @@ pub enum ConnectError {
 /// Dropping it is a lost connection: the server keeps the session, and for the grace time the lock. To leave for good,
 /// [`Client::close`] it.
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
     abort: tokio::task::AbortHandle,
 }
@@ -84,14 +87,14 @@ impl Client {
     /// `edit` keeps nothing of the transaction, and must not call this client: it runs under its lock.
     ///
     /// # Errors
-    /// [`EditError::NotNow`] while somebody else has the lock, or before anything is known of it; nothing changed.
+    /// [`EditError::NotNow`] while somebody else has a lock of the document or of a part of it, or before anything is
+    /// known of it; nothing changed. To edit a part while others hold other parts, see [`Client::lock_for`].
     /// [`EditError::Broken`] if `edit` panicked or made what others would refuse: the client is at its end.
     pub fn edit<R>(
         &self,
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<R, EditError> {
-        self.shared
-            .act(|core, now| core.edit(now, Guard::Lock, edit))
+        self.lock().edit(edit)
     }
 
     /// [`Client::edit`] without asking the lock. Under somebody else's lock the edit is parked by the server, and
@@ -104,7 +107,7 @@ impl Client {
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<R, EditError> {
         self.shared
-            .act(|core, now| core.edit(now, Guard::Nothing, edit))
+            .act(|core, now| core.edit(now, &Guard::Nothing, edit))
     }
 
     /// Reads from this copy. `read` must not call this client: it runs under its lock.
@@ -151,13 +154,20 @@ impl Client {
     /// [`Ended::Diverged`]: an edit was parked; the server has it set aside. [`Ended::Closed`]: this client cannot find
     /// out any more.
     pub async fn saved(&self) -> Result<(), Ended> {
-        let edits = self.shared.peek(|core| core.saves().edits());
-        self.shared
-            .until(|core| core.saves().is_durable(edits).then_some(()))
-            .await
+        let (copy, edits) = self
+            .shared
+            .peek(|core| (core.copies(), core.saves().edits()));
+        let known = |core: &Core| {
+            if core.copies() != copy {
+                return Some(Err(Ended::Diverged));
+            }
+            core.saves().is_durable(edits).then_some(Ok(()))
+        };
+        self.shared.until(known).await?
     }
 
-    /// Whether this copy has edits that are not known to be durable.
+    /// Whether this copy has edits that are not known to be durable. (For those of copies that were set aside, see
+    /// [`Client::drafts`].)
     #[must_use]
     pub fn has_unsaved(&self) -> bool {
         self.shared.peek(|core| !core.saves().all_durable())
@@ -168,7 +178,24 @@ impl Client {
     /// This session's number, once there is one.
     #[must_use]
     pub fn session(&self) -> Option<u64> {
-        self.shared.peek(|core| core.lock().session())
+        self.shared.peek(|core| core.locks().session())
+    }
+
+    /// What this session may do beside editing.
+    #[must_use]
+    pub fn rights(&self) -> Vec<Right> {
+        self.shared.peek(|core| core.rights().to_vec())
+    }
+
+    /// Somebody is at work at this client. Edits say so by themselves; this is for all other input. Who holds a lock
+    /// without any, while others wait for it, loses it after [`TimingsMs::idle_yield`].
+    pub fn touched(&self) {
+        self.shared.act(|core, now| core.touched(now));
+    }
+
+    /// Whether the person at this client can see the document.
+    pub fn set_visibility(&self, visibility: Visibility) {
+        self.shared.act(|core, _| core.set_visibility(visibility));
     }
 
     /// Everybody in the document by session, this one included, as the server last told.
@@ -197,98 +224,109 @@ impl Client {
 
     // ---- the lock ----
 
-    /// The lock, as the server last showed it.
+    /// All locks and the queue, as the server last showed them.
     #[must_use]
-    pub fn lock(&self) -> Option<LockView> {
-        self.shared.peek(|core| core.lock().view().cloned())
+    pub fn locks(&self) -> Option<LockView> {
+        self.shared.peek(|core| core.locks().view().cloned())
     }
 
-    /// What the lock is to this session.
+    /// The grants of this session, with what each covers.
+    #[must_use]
+    pub fn grants(&self) -> BTreeMap<Fence, Scope> {
+        self.shared.peek(|core| {
+            let grants = core.locks().grants().iter();
+            grants
+                .map(|(fence, grant)| (*fence, grant.scope.clone()))
+                .collect()
+        })
+    }
+
+    /// What locks mean in this document, once the server has told.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.shared.peek(|core| core.locks().mode())
+    }
+
+    /// The lock of the whole document. What follows here for it alone is short for its methods.
+    #[must_use]
+    pub fn lock(&self) -> Lock<'_> {
+        self.lock_for(&Scope::whole())
+    }
+
+    /// The lock of a part of the document, or of several parts at once.
+    #[must_use]
+    pub fn lock_for(&self, scope: &Scope) -> Lock<'_> {
+        Lock::new(self, scope.clone())
+    }
+
+    /// [`Lock::standing`] of the whole document.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.shared.peek(|core| core.lock().standing())
+        self.lock().standing()
     }
 
-    /// The grant that this session holds.
+    /// [`Lock::fence`] of the whole document.
     #[must_use]
     pub fn grant(&self) -> Option<Fence> {
-        self.shared.peek(|core| core.lock().grant())
+        self.lock().fence()
     }
 
-    /// Whether this client may edit at this very moment, and why.
+    /// [`Lock::right`] for the whole document.
     #[must_use]
     pub fn right(&self) -> EditRight {
-        self.shared.peek_now(|core, now| core.lock().right(now))
+        self.lock().right()
     }
 
-    /// Whether this client may edit at this very moment.
+    /// Whether this client may edit the whole document at this very moment.
     #[must_use]
     pub fn may_edit(&self) -> bool {
         self.right().may_edit()
     }
 
-    /// How long a holder may go on editing without news of the server; zero for anybody else.
+    /// [`Lock::lease_left`] of the whole document.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
-        self.shared
-            .peek_now(|core, now| core.lock().lease_left(now))
+        self.lock().lease_left()
     }
 
-    /// Wants the lock, and waits for it in the queue. The wish survives lost connections, until [`Client::cancel`].
-    /// The outcome is `Done` (an offer follows, or it is held already), `Queued` or `Forbidden`; to wait for the lock
-    /// itself, see [`Client::granted`].
+    /// [`Lock::acquire`] for the whole document.
     ///
     /// # Errors
     /// [`Unanswered::Closed`].
     pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.operate(Operation::Acquire)
+        self.lock().acquire()
     }
 
-    /// Wants the lock if it can be had now; `Busy` if not.
+    /// [`Lock::try_acquire`] for the whole document.
     ///
     /// # Errors
     /// [`Unanswered`].
     pub fn try_lock(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.operate(Operation::Try)
+        self.lock().try_acquire()
     }
 
-    /// Leaves the queue, and declines an offer.
+    /// [`Lock::cancel`] for the whole document.
     ///
     /// # Errors
     /// [`Unanswered::Closed`].
     pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.operate(Operation::Cancel)
+        self.lock().cancel()
     }
 
-    /// Gives the lock back, after the edits made before; this client stops editing at once. `Stale` when there was
-    /// nothing to give back.
+    /// [`Lock::release`] for the whole document.
     ///
     /// # Errors
     /// [`Unanswered::Closed`].
     pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.operate(Operation::Release)
+        self.lock().release()
     }
 
-    /// The operation is sent by the call itself; the future only waits for the answer.
-    fn operate(
-        &self,
-        operation: Operation,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        let asked = self.shared.ask(|core| core.request(operation));
-        async move {
-            match asked {
-                Ok(answer) => answer.await.unwrap_or(Err(Unanswered::Closed)),
-                Err(answer) => answer,
-            }
-        }
-    }
-
-    /// Waits until this session holds the lock.
+    /// [`Lock::granted`] for the whole document.
     ///
     /// # Errors
-    /// [`Ended`]: it never will.
+    /// [`Ended`]: it never will be.
     pub async fn granted(&self) -> Result<Fence, Ended> {
-        self.shared.until(|core| core.lock().grant()).await
+        self.lock().granted().await
     }
 
     /// Accepts an offer, under [`Claim::Ask`](crate::Claim::Ask). One that is over is not an error: nothing happens.
@@ -342,9 +380,9 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.shared.peek(|core| {
             f.debug_struct("Client")
-                .field("session", &core.lock().session())
+                .field("session", &core.locks().session())
                 .field("phase", &core.phase())
-                .field("standing", &core.lock().standing())
+                .field("standing", &core.locks().standing(&Scope::whole()))
                 .field("document", core.document())
                 .finish_non_exhaustive()
         })

@@ -1,35 +1,38 @@
 //! The client as a machine without IO: frames and moments go in, frames, events and answers come out.
 //!
-//! Owns the document, what is known of session, roster and lock, and everything that is decided; the parts are in
-//! [`link`] (when there is a connection), [`receive`] (what the server's frames do) and [`requests`] (the lock
-//! operations asked for). Never reads a clock, never
-//! waits, never touches a socket: a shell does (`task`), or a test on virtual time.
+//! Owns the document, what is known of session, roster, locks and parks, and everything that is decided; the parts are
+//! in [`link`] (when there is a connection), [`receive`] (what the server's frames do), [`locking`] (offers, drains,
+//! leases), [`requests`] (the operations asked for) and [`parting`] (parks, drafts and the fresh copy). Never reads a
+//! clock, never waits, never touches a socket: a shell does (`task`), or a test on virtual time.
 
 mod link;
+mod locking;
+mod parting;
 mod receive;
 mod requests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, ErrorCode, Peer, Resume, TimingsMs, User, VERSION};
+use baton_sync::channel::{
+    ClientMessage, ErrorCode, Fence, ParkView, Peer, Resume, Right, TimingsMs, User, VERSION,
+};
 use baton_sync::{ApplyError, Broken, ClientId, Document, DocumentOptions, y_websocket, yrs};
 use bytes::Bytes;
 
 use crate::backoff::Dice;
+use crate::draft::Draft;
 use crate::error::{EditError, Ended};
-use crate::events::{EditRight, Event};
-use crate::lock::{Effect, Lock};
-use crate::options::{Claim, ClientOptions, Role, Ticket};
+use crate::events::{EditRight, Event, Visibility};
+use crate::locks::Locks;
+use crate::options::{ClientOptions, Role, Ticket, UserKey};
 use crate::saves::Saves;
+use crate::scope::Scope;
 use crate::time::Moment;
 
-use requests::Request;
-
 pub(crate) use link::Phase;
-pub(crate) use requests::{Answer, Asked, Operation};
+pub(crate) use requests::{Answer, Asked, Content, Decision, Operation, Reply};
 
 /// What is to be written to the socket, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,31 +50,51 @@ pub(crate) struct Turn {
     pub(crate) answers: Vec<(u64, Answer)>,
 }
 
-/// Whether an edit asks the lock first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether an edit asks the lock first, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guard {
-    Lock,
+    Lock(Scope),
     Nothing,
+}
+
+/// What the copy is to the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    /// A part of it, but for what was edited last.
+    Sound,
+    /// Opened afresh, and not in step yet: nobody has seen yet what is in it.
+    Fresh,
+    /// It has edits that were parked, and is never sent again.
+    Diverged,
 }
 
 pub(crate) struct Core {
     options: ClientOptions,
     client: ClientId,
     document: Document,
-    lock: Lock,
+    locks: Locks,
     saves: Saves,
     roster: BTreeMap<u64, Peer>,
+    parks: BTreeMap<u64, ParkView>,
+    drafts: Vec<Draft>,
+    rights: Vec<Right>,
     ticket: Option<Ticket>,
     epoch: Option<u32>,
     timings: Option<TimingsMs>,
-    diverged: bool,
+    bond: Bond,
+    /// Copies that were set aside before this one.
+    copies: u64,
     ended: Option<Ended>,
 
-    requests: BTreeMap<u64, Request>,
+    /// What was asked and is not answered yet, in its words.
+    requests: BTreeMap<u64, ClientMessage>,
     nonce: u64,
     dice: Dice,
-    last_edit: Moment,
+    last_input: Moment,
+    visibility: Visibility,
+    /// As last told: on the whole document, and where a part is or was held.
     right: EditRight,
+    rights_there: BTreeMap<Fence, (Scope, EditRight)>,
 
     link: link::Link,
     outbox: VecDeque<Outgoing>,
@@ -100,7 +123,7 @@ impl Core {
             Document::new(&of)
         } else {
             // What the copy holds beyond the server's document is as good as edited just now.
-            saves.edited();
+            saves.edited(0);
             Document::load(&options.copy, &of)?
         };
         Ok(Self {
@@ -110,18 +133,24 @@ impl Core {
             options,
             client,
             document,
-            lock: Lock::default(),
+            locks: Locks::default(),
             saves,
             roster: BTreeMap::new(),
+            parks: BTreeMap::new(),
+            drafts: Vec::new(),
+            rights: Vec::new(),
             timings: None,
-            diverged: false,
+            bond: Bond::Sound,
+            copies: 0,
             ended: None,
             requests: BTreeMap::new(),
             // Larger than any nonce of a process that had this session before.
             nonce: u64::try_from(now.wall.as_micros()).unwrap_or_default(),
             dice: Dice::new(seed),
-            last_edit: now,
+            last_input: now,
+            visibility: Visibility::default(),
             right: EditRight::Connecting,
+            rights_there: BTreeMap::new(),
             outbox: VecDeque::new(),
             outbox_bytes: 0,
             behind: None,
@@ -135,21 +164,24 @@ impl Core {
     pub(crate) fn edit<R>(
         &mut self,
         now: Moment,
-        guard: Guard,
+        guard: &Guard,
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<R, EditError> {
-        let right = self.lock.right(now);
-        if guard == Guard::Lock && !right.may_edit() {
-            return Err(EditError::NotNow(right));
+        if let Guard::Lock(scope) = guard {
+            let right = self.right(scope, now);
+            if !right.may_edit() {
+                return Err(EditError::NotNow(right));
+            }
         }
         let from = self.document.state().vector().get(self.client);
         let (result, update) = self
             .document
             .transact(edit)
             .inspect_err(|broken| self.broke(broken))?;
-        self.last_edit = now;
+        self.touched(now);
         if let Some(update) = update {
-            self.saves.edited();
+            self.saves
+                .edited(self.document.state().vector().get(self.client));
             self.carry(from, &update);
         }
         Ok(result)
@@ -157,7 +189,7 @@ impl Core {
 
     /// Sends an edit that begins at this clock of ours, unless the next Step2 or catching up brings it.
     fn carry(&mut self, from: u32, update: &[u8]) {
-        if !self.link.is_asked() || self.diverged || self.behind.is_some() {
+        if !self.link.is_asked() || self.bond == Bond::Diverged || self.behind.is_some() {
             return;
         }
         if self.outbox_bytes + update.len() > self.options.max_queued {
@@ -192,6 +224,15 @@ impl Core {
         }
     }
 
+    /// Somebody is at work here, also where nothing was edited.
+    pub(crate) const fn touched(&mut self, now: Moment) {
+        self.last_input = now;
+    }
+
+    pub(crate) const fn set_visibility(&mut self, visibility: Visibility) {
+        self.visibility = visibility;
+    }
+
     // ---- what a program wants to know ----
 
     pub(crate) const fn document(&self) -> &Document {
@@ -202,8 +243,22 @@ impl Core {
         self.client
     }
 
-    pub(crate) const fn lock(&self) -> &Lock {
-        &self.lock
+    pub(crate) const fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    /// Whether this client may edit there now, and why.
+    pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
+        let right = self.locks.right(scope, now);
+        if self.bond == Bond::Fresh && right != EditRight::Closed {
+            return EditRight::Connecting;
+        }
+        right
+    }
+
+    /// Copies that were set aside before this one.
+    pub(crate) const fn copies(&self) -> u64 {
+        self.copies
     }
 
     pub(crate) const fn saves(&self) -> &Saves {
@@ -212,6 +267,10 @@ impl Core {
 
     pub(crate) const fn roster(&self) -> &BTreeMap<u64, Peer> {
         &self.roster
+    }
+
+    pub(crate) fn rights(&self) -> &[Right] {
+        &self.rights
     }
 
     pub(crate) const fn epoch(&self) -> Option<u32> {
@@ -224,13 +283,15 @@ impl Core {
 
     pub(crate) fn ticket(&self) -> Option<Ticket> {
         let mut ticket = self.ticket.clone()?;
-        ticket.fence = self.lock.grant().or(ticket.fence);
+        if self.locks.session().is_some() {
+            ticket.fences = self.locks.grants().keys().copied().collect();
+        }
         Some(ticket)
     }
 
     /// Why nothing more will come, once that is so.
     pub(crate) fn ended(&self) -> Option<Ended> {
-        let diverged = self.diverged.then_some(Ended::Diverged);
+        let diverged = (self.bond == Bond::Diverged).then_some(Ended::Diverged);
         self.ended.clone().or(diverged)
     }
 
@@ -238,11 +299,12 @@ impl Core {
 
     /// What has come out since the last time, and first of all whether the right to edit changed.
     pub(crate) fn turn(&mut self, now: Moment) -> Turn {
-        let right = self.lock.right(now);
+        let right = self.right(&Scope::whole(), now);
         if right != self.right {
             self.right = right;
             self.tell(Event::MayEdit(right));
         }
+        self.tell_rights_there(now);
         std::mem::take(&mut self.turn)
     }
 
@@ -272,7 +334,7 @@ impl Core {
     }
 
     fn push(&mut self, outgoing: Outgoing) {
-        if self.link.phase() == Phase::Open {
+        if matches!(self.link.phase(), Phase::Open | Phase::Retiring) {
             self.outbox_bytes += cost(&outgoing);
             self.outbox.push_back(outgoing);
         }
@@ -299,44 +361,26 @@ impl Core {
         let ticket = self.ticket();
         ClientMessage::Hello {
             version: VERSION,
-            fence: ticket.as_ref().and_then(|ticket| ticket.fence),
+            fences: ticket
+                .as_ref()
+                .map(|ticket| ticket.fences.clone())
+                .unwrap_or_default(),
+            locks: self.locks.view().map(|view| view.version),
             resume: ticket.map(|ticket| Resume {
                 session: ticket.session,
                 token: ticket.token,
             }),
             epoch: self.epoch,
             user: self.options.user.clone(),
+            user_key: self.options.user_key.as_ref().map(UserKey::secret),
             client: Some(self.client.get()),
             observer: self.options.role == Role::Observer,
-        }
-    }
-
-    fn follow(&mut self, effect: Effect) {
-        match effect {
-            Effect::Granted { fence, kept } => self.tell(Event::Granted { fence, kept }),
-            Effect::Lost { fence, reason } => self.tell(Event::Lost { fence, reason }),
-            Effect::OfferEnded { fence, reason } => self.tell(Event::OfferEnded { fence, reason }),
-            Effect::AskAgain => {
-                let asking = |request: &Request| request.operation == Operation::Acquire;
-                // One that was never answered is asked again under its own nonce.
-                if !self.requests.values().any(asking) {
-                    self.request(Operation::Acquire);
-                }
-            }
         }
     }
 
     /// yrs failed in this document: it can neither be read nor written any more.
     fn broke(&mut self, broken: &Broken) {
         self.finish(None, broken.to_string());
-    }
-
-    const fn claims_at_once(&self) -> bool {
-        matches!(self.options.claim, Claim::Auto)
-    }
-
-    fn idle(&self, now: Moment) -> Duration {
-        now.since(&self.last_edit)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong, and for whom. Owns the types only.
 
 use baton_sync::Broken;
+use baton_sync::channel::Outcome;
 
 use crate::events::EditRight;
 
@@ -47,14 +48,16 @@ pub enum Ended {
         /// Why, for people.
         reason: String,
     },
-    /// An edit of this copy was parked: nothing of it is sent any more. Go on with another client.
+    /// An edit of this copy was parked, and nothing more of it is sent. Under
+    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has gone on with a fresh copy, and what was waited
+    /// for belongs to the one before.
     #[error(
-        "an edit was parked under somebody else's lock, and nothing more of this copy is sent; open the document afresh"
+        "an edit was parked under somebody else's lock, and nothing more of that copy is sent; go on with a fresh one"
     )]
     Diverged,
 }
 
-/// A lock operation has no result.
+/// An operation has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     /// There is no connection, or it ended before the result came; what the server did is not known.
@@ -63,4 +66,15 @@ pub enum Unanswered {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+}
+
+/// A park was not shown. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotShown {
+    /// The server's answer: there is no such park, or it is not for this session to see.
+    #[error("the server does not show the park: {0:?}")]
+    Refused(Outcome),
+    /// There was none.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
 }

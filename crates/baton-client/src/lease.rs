@@ -2,7 +2,8 @@
 //! has confirmed.
 //!
 //! Counting from the sending, not from the arrival of the confirmation, is what makes a client stop before the server
-//! passes the lock on, however long the way took. Owns the answers under way; never reads a clock or sets a timer.
+//! passes the lock on, however long the way took. Each grant has a lease of its own: a claim or a resume that proves
+//! this session alive for one says nothing of another. Owns the answers under way; never reads a clock or sets a timer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,32 +13,38 @@ use crate::time::Moment;
 /// Answers that are remembered until they are confirmed; older ones would be past their time anyway.
 const MAX_ANSWERS: usize = 64;
 
+/// The answers to beats that were sent and are not confirmed yet.
 #[derive(Debug, Default)]
-pub(crate) struct Lease {
-    answers: BTreeMap<u64, Moment>,
-    since: Option<Moment>,
-}
+pub(crate) struct Answers(BTreeMap<u64, Moment>);
 
-impl Lease {
+impl Answers {
     /// The answer to beat `n` was sent.
-    pub(crate) fn answered(&mut self, n: u64, at: Moment) {
-        self.answers.insert(n, at);
-        while self.answers.len() > MAX_ANSWERS {
-            self.answers.pop_first();
+    pub(crate) fn sent(&mut self, n: u64, at: Moment) {
+        self.0.insert(n, at);
+        while self.0.len() > MAX_ANSWERS {
+            self.0.pop_first();
         }
     }
 
     /// The server says that the answer to beat `n` came in time, and with it all that it needs to know of older ones.
-    pub(crate) fn confirmed(&mut self, n: u64) {
-        let later = self.answers.split_off(&(n.saturating_add(1)));
-        let sent = self.answers.get(&n).copied();
-        self.answers = later;
-        if let Some(sent) = sent {
-            self.renew(sent);
-        }
+    /// Returns when it was sent.
+    pub(crate) fn confirmed(&mut self, n: u64) -> Option<Moment> {
+        let later = self.0.split_off(&(n.saturating_add(1)));
+        let sent = self.0.get(&n).copied();
+        self.0 = later;
+        sent
     }
+}
 
-    /// Something else that was sent then has been answered: a hello by its welcome, a claim by its grant.
+/// The lease of one grant.
+#[derive(Debug, Default)]
+pub(crate) struct Lease {
+    since: Option<Moment>,
+}
+
+impl Lease {
+    /// What was sent then proves the holder alive: an answer, confirmed; a hello, by its welcome; a claim, by its
+    /// grant.
     pub(crate) fn renew(&mut self, sent: Moment) {
         if self
             .since
@@ -45,11 +52,6 @@ impl Lease {
         {
             self.since = Some(sent);
         }
-    }
-
-    /// A new session: nothing that an older one sent counts.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::default();
     }
 
     /// What is left of `stop`; zero when it has run out or never began.
@@ -75,34 +77,33 @@ mod tests {
 
     #[test]
     fn the_lease_counts_from_the_sending() {
-        let mut lease = Lease::default();
+        let (mut answers, mut lease) = (Answers::default(), Lease::default());
         assert_eq!(lease.left(at(0), STOP), Duration::ZERO);
-        lease.answered(1, at(1));
-        lease.answered(2, at(3));
-        assert_eq!(lease.left(at(3), STOP), Duration::ZERO);
-        lease.confirmed(1);
+        answers.sent(1, at(1));
+        answers.sent(2, at(3));
+        lease.renew(answers.confirmed(1).unwrap());
         assert_eq!(lease.left(at(5), STOP), Duration::from_secs(3));
-        lease.confirmed(2);
+        lease.renew(answers.confirmed(2).unwrap());
         assert_eq!(lease.left(at(5), STOP), Duration::from_secs(5));
         assert_eq!(lease.left(at(10), STOP), Duration::ZERO);
     }
 
     #[test]
     fn an_older_answer_never_shortens_it_and_an_unknown_one_never_lengthens_it() {
-        let mut lease = Lease::default();
+        let (mut answers, mut lease) = (Answers::default(), Lease::default());
         lease.renew(at(5));
-        lease.answered(1, at(2));
-        lease.confirmed(1);
-        lease.confirmed(99);
+        answers.sent(1, at(2));
+        lease.renew(answers.confirmed(1).unwrap());
+        assert_eq!(answers.confirmed(99), None);
         assert_eq!(lease.left(at(6), STOP), Duration::from_secs(6));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut lease = Lease::default();
+        let mut answers = Answers::default();
         for n in 0..10_000 {
-            lease.answered(n, at(n));
+            answers.sent(n, at(n));
         }
-        assert_eq!(lease.answers.len(), MAX_ANSWERS);
+        assert_eq!(answers.0.len(), MAX_ANSWERS);
     }
 }

@@ -88,22 +88,31 @@ mod address;
 mod backoff;
 mod client;
 mod core;
+mod draft;
 mod error;
 mod events;
+mod handle;
 mod lease;
-mod lock;
+mod locks;
 mod options;
+mod parks;
 mod saves;
+mod scope;
 mod shared;
 mod task;
 mod time;
 
 pub use backoff::Backoff;
 pub use baton_sync::channel::{
-    ErrorCode, Fence, LockState, LockView, Outcome, Peer, PeerState, TimingsMs, User,
+    DrainReason, ErrorCode, Fence, GrantState, GrantView, LockView, Mode, Outcome, ParkPart,
+    ParkReason, ParkState, ParkView, PartKind, Peer, PeerState, Right, TimingsMs, User, Waiter,
 };
 pub use baton_sync::{self, yrs};
 pub use client::{Client, ConnectError};
-pub use error::{AddressError, EditError, Ended, Unanswered};
-pub use events::{Comeback, EditRight, Event, Standing, Status};
-pub use options::{Claim, ClientOptions, Role, Ticket};
+pub use draft::{Draft, Kept};
+pub use error::{AddressError, EditError, Ended, NotShown, Unanswered};
+pub use events::{Comeback, EditRight, Event, Requested, Standing, Status, Visibility};
+pub use handle::Lock;
+pub use options::{Claim, ClientOptions, Divergence, Role, Ticket, UserKey, UserKeyError};
+pub use parks::ParkContent;
+pub use scope::{Scope, ScopeError};

@@ -13,16 +13,28 @@ pub(crate) struct Saves {
     /// Edits of this copy, and how many of them are known to be durable.
     edits: u64,
     durable: u64,
+    /// The clock of this copy's own content after all edits, and after the durable ones.
+    clock: u32,
+    durable_clock: u32,
     /// Sync messages of this connection.
     sent: u64,
-    /// Message by message, oldest first: its number, and the edits that it and those before it carry.
-    under_way: VecDeque<(u64, u64)>,
+    /// Message by message, oldest first.
+    under_way: VecDeque<UnderWay>,
+}
+
+/// What a message and those before it carry.
+#[derive(Debug)]
+struct UnderWay {
+    number: u64,
+    edits: u64,
+    clock: u32,
 }
 
 impl Saves {
-    /// This copy was edited. Returns how many edits there are now.
-    pub(crate) fn edited(&mut self) -> u64 {
+    /// This copy was edited, up to this clock of its own. Returns how many edits there are now.
+    pub(crate) fn edited(&mut self, clock: u32) -> u64 {
         self.edits += 1;
+        self.clock = clock;
         self.edits
     }
 
@@ -33,7 +45,11 @@ impl Saves {
             // What this one had carried is then known with the later one.
             self.under_way.pop_back();
         }
-        self.under_way.push_back((self.sent, self.edits));
+        self.under_way.push_back(UnderWay {
+            number: self.sent,
+            edits: self.edits,
+            clock: self.clock,
+        });
     }
 
     /// A sync message was sent that carries nothing of this copy.
@@ -45,11 +61,9 @@ impl Saves {
     /// all edits are durable, and were not before.
     pub(crate) fn acknowledged(&mut self, messages: u64) -> bool {
         let before = self.all_durable();
-        while let Some((_, edits)) = self
-            .under_way
-            .pop_front_if(|(number, _)| *number <= messages)
-        {
-            self.durable = self.durable.max(edits);
+        while let Some(of) = self.under_way.pop_front_if(|of| of.number <= messages) {
+            self.durable = self.durable.max(of.edits);
+            self.durable_clock = self.durable_clock.max(of.clock);
         }
         !before && self.all_durable()
     }
@@ -58,6 +72,16 @@ impl Saves {
     pub(crate) fn connection_over(&mut self) {
         self.sent = 0;
         self.under_way.clear();
+    }
+
+    /// How many sync messages went out on this connection.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many edits are not known to be durable, and the clock at which they begin.
+    pub(crate) const fn pending(&self) -> (u64, u32) {
+        (self.edits - self.durable, self.durable_clock)
     }
 
     /// How many edits there are.
@@ -84,9 +108,9 @@ mod tests {
     fn an_edit_is_durable_when_the_message_that_carried_it_is() {
         let mut saves = Saves::default();
         saves.sent_all(); // the first Step2, of a copy without edits
-        let first = saves.edited();
+        let first = saves.edited(1);
         saves.sent_all();
-        let second = saves.edited();
+        let second = saves.edited(2);
         saves.sent_all();
         assert!(!saves.acknowledged(2));
         assert!(saves.is_durable(first) && !saves.is_durable(second));
@@ -98,11 +122,11 @@ mod tests {
     fn a_lost_connection_leaves_the_rest_to_the_next_step2() {
         let mut saves = Saves::default();
         saves.sent_all();
-        saves.edited();
+        saves.edited(3);
         saves.sent_all();
         saves.connection_over();
         assert!(!saves.acknowledged(2), "another connection's count");
-        let last = saves.edited();
+        let last = saves.edited(4);
         saves.sent_all();
         assert!(saves.acknowledged(1));
         assert!(saves.is_durable(last));
@@ -113,7 +137,7 @@ mod tests {
         let mut saves = Saves::default();
         let total = 3 * MAX_UNDER_WAY as u64;
         for _ in 0..total {
-            saves.edited();
+            saves.edited(5);
             saves.sent_all();
         }
         assert_eq!(saves.under_way.len(), MAX_UNDER_WAY);
@@ -126,7 +150,7 @@ mod tests {
     #[test]
     fn a_message_without_content_is_counted_and_saves_nothing() {
         let mut saves = Saves::default();
-        saves.edited();
+        saves.edited(6);
         saves.sent_nothing();
         assert!(!saves.acknowledged(1));
         assert!(!saves.all_durable());

@@ -1,6 +1,7 @@
 //! The shell around the core: one task with a socket, two clocks and a timer.
 //!
-//! Owns the socket. Decides nothing: it carries frames and moments to the core and writes what the core gives out.
+//! Owns the socket, and for a moment the one before it. Decides nothing: it carries frames and moments to the core and
+//! writes what the core gives out.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,11 +16,15 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::core::{Outgoing, Phase};
+use crate::core::{Core, Outgoing, Phase};
 use crate::shared::Shared;
 use crate::time::Moment;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A connection whose place another one takes. It is held open until the server knows the new one: to drop it earlier
+/// would be a lost connection, and where there is no grace time a lost lock.
+type Predecessor = Option<(SplitSink<Socket, Message>, SplitStream<Socket>)>;
 
 /// What is written between two flushes, in bytes.
 const BATCH: usize = 256 * 1024;
@@ -67,11 +72,15 @@ impl Clock {
 
 /// Runs until the client is over.
 pub(crate) async fn run(shared: Arc<Shared>, address: Uri) {
+    let mut before = None;
     loop {
         match shared.peek(|core| core.phase()) {
             Phase::Over => return,
-            Phase::Connecting => attempt(&shared, &address).await,
-            Phase::Idle | Phase::Waiting | Phase::Open | Phase::Leaving => pause(&shared).await,
+            Phase::Connecting => before = attempt(&shared, &address, before).await,
+            Phase::Idle | Phase::Waiting | Phase::Open | Phase::Retiring | Phase::Leaving => {
+                before = None;
+                pause(&shared).await;
+            }
         }
     }
 }
@@ -87,8 +96,8 @@ async fn pause(shared: &Shared) {
     }
 }
 
-/// One attempt, and the connection that comes of it.
-async fn attempt(shared: &Shared, address: &Uri) {
+/// One attempt, and the connection that comes of it. Returns that one if another is to take its place.
+async fn attempt(shared: &Shared, address: &Uri, before: Predecessor) -> Predecessor {
     let attempt = shared.peek(|core| core.attempt());
     let given_up = async {
         while shared.peek(|core| core.phase() == Phase::Connecting && core.attempt() == attempt) {
@@ -106,31 +115,39 @@ async fn attempt(shared: &Shared, address: &Uri) {
     let connecting = Box::pin(connect_async_with_config(address, Some(config), no_delay));
     let connected = tokio::select! {
         connected = connecting => connected,
-        () = given_up => return,
+        () = given_up => return None,
     };
     match connected {
         Ok((socket, _)) => {
             shared.act(|core, now| core.opened(now));
-            let end = converse(shared, socket, attempt).await;
+            let mut halves = socket.split();
+            let end = converse(shared, &mut halves, before, attempt).await;
             shared.act(|core, now| {
                 if core.attempt() == attempt {
                     core.lost(now, end.code, end.reason);
                 }
             });
+            let renewed = shared.peek(|core| core.phase() == Phase::Connecting);
+            renewed.then_some(halves)
         }
-        Err(error) => shared.act(|core, now| core.lost(now, None, error.to_string())),
+        Err(error) => {
+            shared.act(|core, now| core.lost(now, None, error.to_string()));
+            None
+        }
     }
 }
 
 /// Reads, writes and watches, until one of the three ends.
-async fn converse(shared: &Shared, socket: Socket, attempt: u64) -> End {
-    let (sink, stream) = socket.split();
+async fn converse(
+    shared: &Shared,
+    (sink, stream): &mut (SplitSink<Socket, Message>, SplitStream<Socket>),
+    before: Predecessor,
+    attempt: u64,
+) -> End {
     let stale = async {
-        let current = || {
-            shared.peek(|core| {
-                core.attempt() == attempt && matches!(core.phase(), Phase::Open | Phase::Leaving)
-            })
-        };
+        let open = [Phase::Open, Phase::Retiring, Phase::Leaving];
+        let current =
+            || shared.peek(|core| core.attempt() == attempt && open.contains(&core.phase()));
         while current() {
             pause(shared).await;
         }
@@ -142,17 +159,22 @@ async fn converse(shared: &Shared, socket: Socket, attempt: u64) -> End {
         }
     };
     tokio::select! {
-        end = read(shared, stream) => end,
+        end = read(shared, stream, before) => end,
         end = writing => end,
         () = stale => End { code: None, reason: "given up".to_owned() },
     }
 }
 
-async fn read(shared: &Shared, mut stream: SplitStream<Socket>) -> End {
+async fn read(shared: &Shared, stream: &mut SplitStream<Socket>, mut before: Predecessor) -> End {
     let mut closed = None;
     loop {
         match stream.next().await {
-            Some(Ok(Message::Binary(frame))) => shared.act(|core, now| core.frame(now, &frame)),
+            Some(Ok(Message::Binary(frame))) => {
+                shared.act(|core, now| core.frame(now, &frame));
+                if before.is_some() && shared.peek(Core::is_ready) {
+                    before = None;
+                }
+            }
             Some(Ok(Message::Close(frame))) => {
                 // Reading on sends our answer to it, and then the stream ends.
                 closed = Some(frame.map_or_else(
@@ -179,7 +201,7 @@ async fn read(shared: &Shared, mut stream: SplitStream<Socket>) -> End {
 }
 
 /// Writes what the core gives out, many frames to a flush. Returns after a close frame.
-async fn write(shared: &Shared, mut sink: SplitSink<Socket, Message>) -> Result<(), Error> {
+async fn write(shared: &Shared, sink: &mut SplitSink<Socket, Message>) -> Result<(), Error> {
     loop {
         let batch = shared.outgoing(BATCH);
         if batch.is_empty() {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_client::{
-    Client, ClientOptions, Comeback, EditRight, Ended, Event, LockState, Outcome, PeerState,
-    Standing, User,
+    Client, ClientOptions, Comeback, Divergence, Draft, EditRight, Ended, Event, Kept, Outcome,
+    PeerState, Standing, User,
 };
 use baton_log::{Log, LogOptions};
 use baton_server::{Server, Settings, Span};
@@ -192,7 +192,7 @@ async fn the_lock_passes_from_hand_to_hand() {
     // The handover comes after the last edit of who had it before.
     assert_eq!(text(&ben), "mine");
     hears("the grant", &mut of_ben, |event| match event {
-        Event::Granted { fence, kept } => (fence == second && !kept).then_some(()),
+        Event::Granted { fence, kept, .. } => (fence == second && !kept).then_some(()),
         _ => None,
     })
     .await;
@@ -238,7 +238,7 @@ async fn a_holder_survives_a_restart_of_the_server_and_so_do_its_edits() {
     .await;
     assert_eq!(resumed, (session, true));
     hears("the lock, kept", &mut events, |event| match event {
-        Event::Granted { fence, kept } => Some((fence, kept)),
+        Event::Granted { fence, kept, .. } => Some((fence, kept)),
         _ => None,
     })
     .await;
@@ -275,25 +275,21 @@ async fn it_is_patient_until_the_server_is_there() {
 }
 
 #[tokio::test]
-async fn an_edit_under_anothers_lock_is_parked_and_the_copy_goes_silent() {
+async fn an_edit_under_anothers_lock_is_parked_and_a_copy_that_stops_goes_silent() {
     let running = Running::in_memory().await;
-    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    let ann = running.join("Ann").await;
+    let mut options = running.options("Ben");
+    options.divergence = Divergence::Stop;
+    let ben = Client::connect(options).unwrap();
+    within("the first sync", ben.synced()).await.unwrap();
     ann.acquire().await.unwrap();
     within("the grant", ann.granted()).await.unwrap();
     ben.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "too late"))
         .unwrap();
-    assert_eq!(
-        within("the verdict", async {
-            // Saved would be wrong: until the park is told, the edit is under way.
-            let mut events = ben.events();
-            while ben.right() != EditRight::Diverged {
-                let _ = events.recv().await;
-            }
-            ben.saved().await
-        })
-        .await,
-        Err(Ended::Diverged)
-    );
+    // Saved would be wrong: until the park is told, the edit is under way.
+    let saved = within("the verdict", ben.saved()).await;
+    assert_eq!(saved, Err(Ended::Diverged));
+    assert_eq!(ben.right(), EditRight::Diverged);
     append(&ann, "held");
     agree_that(&ben, "held").await;
     assert_eq!(text(&ann), "held");
@@ -301,6 +297,49 @@ async fn an_edit_under_anothers_lock_is_parked_and_the_copy_goes_silent() {
     let again = running.join("Ben").await;
     agree(&ann, &again, "held".len()).await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
+    let running = Running::in_memory().await;
+    let (ann, ben) = (running.join("Ann").await, running.join("Ben").await);
+    append(&ann, "before ");
+    agree(&ann, &ben, "before ".len()).await;
+    ann.acquire().await.unwrap();
+    within("the grant", ann.granted()).await.unwrap();
+    let (session, id, mut events) = (ben.session(), ben.client_id(), ben.events());
+    ben.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "too late"))
+        .unwrap();
+    let saved = within("the verdict", ben.saved()).await;
+    assert_eq!(saved, Err(Ended::Diverged));
+    let (park, draft) = hears("the divergence", &mut events, |event| match event {
+        Event::Diverged { park, draft } => Some((park, draft)),
+        _ => None,
+    })
+    .await;
+    within("the fresh copy", ben.synced()).await.unwrap();
+    assert_eq!((ben.session(), text(&ben)), (session, text(&ann)));
+    assert_ne!(ben.client_id(), id);
+    assert_eq!((draft.park, draft.client, draft.edits), (park, id, 1));
+    assert_eq!(text_of(&draft), "before too late");
+    let kept: Vec<_> = ben.drafts().iter().map(|draft| draft.kept).collect();
+    assert_eq!(kept, [Kept::InPark]);
+    // It goes on: what Ann writes comes, and when she is done Ben writes, too.
+    append(&ann, "held ");
+    agree(&ann, &ben, "before held ".len()).await;
+    ann.release().await.unwrap();
+    ben.acquire().await.unwrap();
+    within("the grant", ben.granted()).await.unwrap();
+    append(&ben, "after");
+    within("the edit to be saved", ben.saved()).await.unwrap();
+    agree_that(&ann, "after").await;
+    running.stop().await;
+}
+
+fn text_of(draft: &Draft) -> String {
+    let document = draft.document().unwrap();
+    let text = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
+    text.unwrap().unwrap_or_default()
 }
 
 /// Waits until this copy has these words.
@@ -364,7 +403,7 @@ async fn who_disconnects_keeps_the_session_and_comes_back_to_it() {
     within("the sync", next.synced()).await.unwrap();
     assert_eq!(next.session(), session);
     assert_eq!(text(&next), "offline");
-    assert_eq!(next.lock().map(|lock| lock.state), Some(LockState::Free));
+    assert_eq!(next.standing(), Standing::Free);
     next.close().await;
     running.stop().await;
 }

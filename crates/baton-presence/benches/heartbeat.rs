@@ -70,7 +70,7 @@ impl Crowd {
             match *proposal {
                 Proposal::Ping { session } => self.watch.heard(session, self.now),
                 Proposal::Beat { session, n } => {
-                    black_box(self.watch.answered(session, n, self.now));
+                    black_box(self.watch.answered(session, n, Duration::ZERO, self.now));
                 }
                 ref other => unreachable!("all are well: {other:?}"),
             }
@@ -108,7 +108,7 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
     group.bench_function("answered, refused as stale", |bencher| {
         bencher.iter(|| {
             let session = crowd.someone();
-            black_box(crowd.watch.answered(session, 1, crowd.now))
+            black_box(crowd.watch.answered(session, 1, Duration::ZERO, crowd.now))
         });
     });
 

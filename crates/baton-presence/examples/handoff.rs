@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use baton_presence::{
-    Change, Event, Fold, FoldSettings, Health, LockState, Proposal, SessionId, Standing, Time,
+    Change, Event, Fold, FoldSettings, Health, Proposal, Rights, Scope, SessionId, Standing, Time,
     Timings, Voice, Watch,
 };
 
@@ -55,6 +55,8 @@ impl Story {
             session,
             voice,
             standing,
+            rights: Rights::NONE,
+            user: None,
         });
     }
 
@@ -68,10 +70,19 @@ impl Story {
             self.say(&tell(change));
         }
         for change in changes {
-            if let Change::Offered { to, fence } = change
-                && self.body(to) == Body::Well
-            {
-                self.record(Event::Claim { session: to, fence });
+            match change {
+                Change::Offered { to, fence, .. } if self.body(to) == Body::Well => {
+                    self.record(Event::Claim { session: to, fence });
+                }
+                Change::Draining { by, fence, .. } => {
+                    self.watch.told(by, fence);
+                    if self.body(by) == Body::Well {
+                        self.record(Event::Drained { session: by, fence });
+                    }
+                }
+                Change::LockLost { by, fence, .. } => self.watch.told(by, fence),
+                Change::Unsettled => self.record(Event::Settle),
+                _ => {}
             }
         }
     }
@@ -100,7 +111,7 @@ impl Story {
             }
             Proposal::Beat { session, n } => {
                 if self.body(session) == Body::Well {
-                    self.watch.answered(session, n, self.now);
+                    self.watch.answered(session, n, Duration::ZERO, self.now);
                 }
             }
             Proposal::Health { session, health } => {
@@ -110,6 +121,9 @@ impl Story {
                     "steady"
                 };
                 self.say(&format!("{} looks {looks}", name(session)));
+            }
+            Proposal::IdleWarning { session, left, .. } => {
+                self.say(&format!("{} is warned: {left:?} left", name(session)));
             }
             Proposal::Dead { session } => {
                 self.say(&format!("{}'s connection is closed", name(session)));
@@ -136,14 +150,19 @@ fn tell(change: &Change) -> String {
         Change::Back { session } => format!("{} is back", name(session)),
         Change::Detached { session } => format!("{} has no connection", name(session)),
         Change::Queued { session } => format!("{} waits for the lock", name(session)),
-        Change::Offered { to, fence } => {
-            format!("the lock is offered to {}, fence {fence}", name(to))
+        Change::Offered {
+            to,
+            fence,
+            ref scope,
+        } => {
+            format!("{scope} is offered to {}, fence {fence}", name(to))
         }
+        Change::Draining { by, .. } => format!("{} is to stop", name(by)),
         Change::OfferEnded { to, why, .. } => format!("{}'s offer ends: {why:?}", name(to)),
         Change::Granted { to, .. } => format!("{} HOLDS THE LOCK", name(to)),
         Change::Released { by, .. } => format!("{} gives it back", name(by)),
         Change::LockLost { by, why, .. } => format!("{} loses it: {why:?}", name(by)),
-        Change::Freed => "the lock is free".to_owned(),
+        Change::Freed { .. } => "the lock is free".to_owned(),
         ref other => format!("{other:?}"),
     }
 }
@@ -159,11 +178,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for session in [ANNA, BEN, CARL] {
         story.join(session);
     }
-    story.record(Event::Acquire { session: ANNA });
+    let whole = |session| {
+        let scope = Scope::WHOLE;
+        Event::Acquire { session, scope }
+    };
+    story.record(whole(ANNA));
     story.pass(Duration::from_secs(20));
 
     println!("\n  Carl would like the lock; Anna's tab is frozen by her browser.");
-    story.record(Event::Acquire { session: CARL });
+    story.record(whole(CARL));
     story.bodies.insert(ANNA, Body::Frozen);
     story.pass(Duration::from_secs(12));
 
@@ -179,9 +202,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     story.bodies.insert(CARL, Body::Unplugged);
     story.pass(Duration::from_secs(45));
 
-    println!("\n  Ben is done.");
-    if let LockState::Held { by, fence } = story.fold.lock().state() {
-        story.record(Event::Release { session: by, fence });
+    println!("\n  Ben hands it to Anna, whose tab is awake again.");
+    story.bodies.insert(ANNA, Body::Well);
+    story.pass(Duration::from_secs(6));
+    let held = story.fold.grants().next();
+    if let Some((session, fence)) = held.map(|grant| (grant.party, grant.fence)) {
+        let to = ANNA;
+        story.record(Event::Transfer { session, fence, to });
     }
     Ok(())
 }

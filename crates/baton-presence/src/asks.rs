@@ -22,9 +22,9 @@ impl Fold {
         if let Some(covers) = self.covering(session, scope) {
             let (fence, offered) = (covers.fence, covers.state == GrantState::Offered);
             let only = self.grants.with(session).count() == 1;
-            if offered && only {
-                // Also when it is being offered this without having asked: if that offer comes to
-                // nothing, its wish stays.
+            if offered && only && self.wants(session).is_none() {
+                // It is being offered this without having asked: if that offer comes to nothing, its
+                // wish stays.
                 self.take_ticket(session, scope, step);
             }
             self.tell(fence, step);

@@ -1,5 +1,8 @@
-//! Heartbeats, a roster, and an edit lock that passes to the next live peer when its holder goes
+//! Heartbeats, a roster, and edit locks that pass to the next live peer when their holder goes
 //! offline. No socket, no task, no clock: time comes in as an argument, everything comes out as data.
+//!
+//! A lock covers a [`Scope`]: the whole document, or some paths in it. Those that do not conflict are
+//! held side by side, each under a [`Fence`] of its own.
 //!
 //! Whether somebody is alive can only be told with a clock; who holds a lock must be the same on every
 //! replay of a log. So there are two halves, and they meet in a record:
@@ -8,7 +11,7 @@
 //!   ([`Watch::poll_timeout`]), and at [`Watch::handle_timeout`] it *proposes*: ping that one, beat
 //!   this one, this one is lost, that offer has run out;
 //! - the [`Fold`] is told records at growing positions, and *decides*: who is here, who waits, who
-//!   holds the lock under which [`Fence`]. It knows no time, and ignores what has been overtaken.
+//!   holds what under which fence. It knows no time, and ignores what has been overtaken.
 //!
 //! The caller stands between the two. It appends a proposal to its log, applies it, tells the watch
 //! what followed ([`Watch::follow`]), and announces the changes once the record is durable. With no
@@ -16,7 +19,8 @@
 //!
 //! # An example
 //!
-//! Two sessions; the first holds the lock and falls silent; the lock passes to the other.
+//! Two sessions; one holds a region and hands it over; the other falls silent, and the first gets it
+//! back.
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,7 +32,7 @@
 //! let mut position = 0;
 //! let mut now = Time::ZERO;
 //!
-//! // Applies one record, and lets whoever is offered the lock claim it.
+//! // Applies one record, and lets whoever is offered a lock claim it, and who is to stop, stop.
 //! let mut record = |fold: &mut Fold, watch: &mut Watch, now, event| {
 //!     let mut events = vec![event];
 //!     while let Some(event) = events.pop() {
@@ -37,8 +41,17 @@
 //!         fold.apply(position, &event, &mut changes);
 //!         watch.follow(fold, &changes, now);
 //!         for change in changes {
-//!             if let Change::Offered { to, fence } = change {
-//!                 events.push(Event::Claim { session: to, fence });
+//!             match change {
+//!                 Change::Offered { to: session, fence, .. } => {
+//!                     events.push(Event::Claim { session, fence });
+//!                 }
+//!                 Change::Draining { by: session, fence, .. } => {
+//!                     watch.told(session, fence);
+//!                     events.push(Event::Drained { session, fence });
+//!                 }
+//!                 Change::LockLost { by, fence, .. } => watch.told(by, fence),
+//!                 Change::Unsettled => events.push(Event::Settle),
+//!                 _ => {}
 //!             }
 //!         }
 //!     }
@@ -46,14 +59,22 @@
 //!
 //! for session in [anna, ben] {
 //!     let (voice, standing) = (Voice::Lock, Standing::Writer);
+//!     let (rights, user) = (Rights::NONE, None);
 //!     watch.attached(session, voice, now);
-//!     record(&mut fold, &mut watch, now, Event::Joined { session, voice, standing });
+//!     let joined = Event::Joined { session, voice, standing, rights, user };
+//!     record(&mut fold, &mut watch, now, joined);
 //! }
-//! record(&mut fold, &mut watch, now, Event::Acquire { session: anna });
-//! assert!(matches!(fold.may_write(anna), WriteRight::Holder(_)));
-//! assert!(matches!(fold.may_write(ben), WriteRight::Refused { .. }));
+//! let scope = Scope::of([["text", "introduction"]])?;
+//! record(&mut fold, &mut watch, now, Event::Acquire { session: anna, scope });
+//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert_eq!(fold.may_write(ben, ["drawing"]), WriteRight::Free);
 //!
-//! // Anna's tab freezes: pongs go on, nobody answers the beats. Ben is well.
+//! let fence = fold.holds(anna).next().expect("Anna's lock").fence;
+//! record(&mut fold, &mut watch, now, Event::Transfer { session: anna, fence, to: ben });
+//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Holder(_)));
+//!
+//! // Ben's tab freezes: pongs go on, nobody answers the beats. Anna is well.
 //! while now < Time::from_millis(10_100) {
 //!     now = watch.poll_timeout().expect("a watch with sessions has a deadline");
 //!     let mut proposals = Vec::new();
@@ -62,17 +83,17 @@
 //!         match proposal {
 //!             Proposal::Record(event) => record(&mut fold, &mut watch, now, event),
 //!             Proposal::Ping { session } => watch.heard(session, now),
-//!             Proposal::Beat { session, n } if session == ben => {
-//!                 watch.answered(session, n, now);
+//!             Proposal::Beat { session, n } if session == anna => {
+//!                 watch.answered(session, n, Duration::ZERO, now);
 //!             }
 //!             _ => {}
 //!         }
 //!     }
 //! }
-//! assert!(matches!(fold.may_write(anna), WriteRight::Refused { .. }));
-//! assert!(matches!(fold.may_write(ben), WriteRight::Holder(_)));
-//! assert_eq!(watch.health(anna, now), Health::Offline);
-//! # Ok::<(), TimingsError>(())
+//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert_eq!(watch.health(ben, now), Health::Offline);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! `cargo run -p baton-presence --example handoff` prints a longer story.
@@ -82,7 +103,8 @@
 //! - Give each session an id that is never used again, and give records positions that grow. A later
 //!   id has joined later: the lock passes to the smallest.
 //! - Call [`Watch::follow`] after each record, with the changes of that record.
-//! - Announce nothing before its record is durable. [`Watch::confirmed`] is the exception: it may be
+//! - Append [`Event::Settle`] when a record said [`Change::Unsettled`]: a record makes one offer.
+//! - Announce nothing before its record is durable; say [`Watch::told`] when a loss is. [`Watch::confirmed`] is the exception: it may be
 //!   said at once, and takes care of itself.
 //! - Check a write with [`Fold::may_write`] in the same step in which it is applied and logged.
 //! - After a start: [`Fold::restore`], replay, apply [`Event::Restarted`], follow it with a new watch.
@@ -97,19 +119,21 @@
 //!
 //! | file | what it owns |
 //! | --- | --- |
-//! | `ids`, `event` | the vocabulary: sessions, fences; what a record says, what follows |
+//! | `ids`, `scope`, `event` | the vocabulary: sessions, fences, paths; what a record says, what follows |
 //! | `fold` | a record in, changes out; what can be asked of the state |
-//! | `comings`, `asks`, `passing` | its steps: who comes and goes; what sessions ask for; how the lock moves on |
-//! | `roster`, `queue`, `lock` | its state: peers, tickets, the one lock of the whole document |
+//! | `comings`, `asks`, `requests`, `draining` | its steps: who comes and goes; what sessions ask for |
+//! | `passing` | how locks move on, and what each record ends with |
+//! | `roster`, `queue`, `grants` | its state: peers, tickets, locks |
 //! | `snapshot` | the state as plain data, checked before it is believed |
 //! | `time` | moments, and all time limits with the check that they fit each other |
 //! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
+//! | `timers` | what of each lock must end, and when |
 //! | `seat`, `seats`, `deadlines` | what is known of one session; the table of them; the heap |
 //!
 //! # What it does not do
 //!
-//! No tokens, users or rights (the caller checks them before a record is made), no awareness, no
-//! parking of refused edits. With the feature `serde`, the plain data can be serialized.
+//! No tokens (the caller checks them before a record is made), no notes to requests, no awareness, no
+//! parking of refused edits, no wall clock. With the feature `serde`, the plain data can be serialized.
 
 mod asks;
 mod comings;

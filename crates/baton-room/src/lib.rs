@@ -74,7 +74,7 @@ pub use baton_sync::handshake::Kind;
 pub use connection::Proposal;
 pub use operations::LockLimits;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
-pub use parks::{Park, ParkFull, ParkLimits, ParkReason};
+pub use parks::{Park, ParkFull, ParkLimits, ParkReason, ParkState, RECOVERABLE};
 pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
 pub use room::{Departure, Room, RoomOptions};
 pub use state::{Broken, LoadError, SnapshotError};

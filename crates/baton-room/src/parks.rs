@@ -1,25 +1,36 @@
-//! Edits that came under somebody else's lock: kept, never applied in silence, never dropped.
+//! Edits that came where their author might not write: kept, never applied in silence, never dropped.
 //!
-//! Owns the parks of one document and their caps. A park is filled by the log only, so every replay makes the same
-//! parks; it closes when what it holds has entered the document by another way.
+//! Owns the parks of one document, which park an edit belongs to, and the caps. A park is filled and emptied by the log
+//! only, so every replay makes the same parks. What is decided about them is in `deciding`; it closes by itself when what
+//! it holds has entered the document by another way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use baton_presence::{Fence, SessionId};
-use baton_sync::scan::scan;
+use baton_presence::{Fence, SessionId, UserKey};
+use baton_sync::scan::{Scan, scan};
 use baton_sync::state::{Judgement, State};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Profile;
 
+/// How long a discarded park can be recovered: 30 days.
+pub const RECOVERABLE: Duration = Duration::from_hours(30 * 24);
+
+/// What a discarded park counts at least, in bytes, so that many small ones are bounded as well.
+const LEAST_DISCARDED: usize = 16 * 1024;
+
 /// Caps on what is parked. Beyond them new input is refused; nothing that is stored is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParkLimits {
-    /// Bytes of updates for one session.
+    /// Bytes of updates for one session in open parks.
     pub bytes_per_session: usize,
-    /// Parks in one document.
+    /// Open parks in one document.
     pub parks: usize,
+    /// Bytes of updates in discarded parks of one document; each counts at least 16 KiB. Beyond it, nothing can be
+    /// discarded until something was recovered, or its 30 days are over.
+    pub discarded_bytes: usize,
 }
 
 impl Default for ParkLimits {
@@ -27,6 +38,7 @@ impl Default for ParkLimits {
         Self {
             bytes_per_session: 10 * 1024 * 1024,
             parks: 100,
+            discarded_bytes: 20 * 1024 * 1024,
         }
     }
 }
@@ -34,10 +46,24 @@ impl Default for ParkLimits {
 /// Why something stands in a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParkReason {
-    /// Somebody else held the lock, or was being offered it.
+    /// Its author might not write there: somebody else had a lock, or its own was lacking.
     Locked,
     /// The CRDT library failed on it; the document was rebuilt without it.
     Quarantined,
+}
+
+/// What was decided about a park. (A merged one is none any more.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParkState {
+    /// Nothing.
+    Open,
+    /// That nobody wants it; it can be recovered for [`RECOVERABLE`].
+    Discarded {
+        /// When, in milliseconds of Unix time.
+        at_ms: u64,
+        /// By whom.
+        by: SessionId,
+    },
 }
 
 /// One session's edits that are not in the document.
@@ -49,12 +75,24 @@ pub struct Park {
     pub session: SessionId,
     /// Who that was.
     pub author: Profile,
+    /// Whose session that was, if it said so.
+    pub user: Option<UserKey>,
     /// Why.
     pub reason: ParkReason,
+    /// What was decided.
+    pub state: ParkState,
+    /// When the first edit came, in milliseconds of Unix time.
+    pub at_ms: u64,
     /// The last grant that the author had, if any.
     pub fence_seen: Option<Fence>,
     /// The grant or offer in force when the first edit came.
     pub fence_now: Option<Fence>,
+    /// The root types in which the edits insert or delete something.
+    pub roots: BTreeSet<String>,
+    /// Units of text (UTF-16) and elements that the edits inserted, beyond what the document had when they came.
+    pub inserted: u64,
+    /// Units of the document, as it was when they came, that the edits deleted.
+    pub deleted: u64,
     /// The edits, in order of arrival, as they came.
     pub updates: Vec<Bytes>,
 }
@@ -64,6 +102,24 @@ impl Park {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.updates.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether nothing was decided about it yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == ParkState::Open
+    }
+
+    /// Until when it can be recovered, in milliseconds of Unix time, if it is discarded.
+    #[must_use]
+    pub fn recoverable_until_ms(&self) -> Option<u64> {
+        match self.state {
+            ParkState::Open => None,
+            ParkState::Discarded { at_ms, .. } => {
+                let time = u64::try_from(RECOVERABLE.as_millis()).unwrap_or(u64::MAX);
+                Some(at_ms.saturating_add(time))
+            }
+        }
     }
 }
 
@@ -80,13 +136,24 @@ pub enum ParkFull {
         "this document has {0} parks, which is all it may (max_parks); somebody must merge or discard some first"
     )]
     Document(usize),
+    /// The document has too many discarded parks.
+    #[error(
+        "the discarded parks of this document have {0} bytes with this one, more than they may (max_discarded_parks); nothing changed: recover and merge one, or wait until the oldest is over, 30 days after it was discarded"
+    )]
+    Discarded(usize),
 }
 
 /// The parks of one document.
 #[derive(Debug, Default)]
 pub(crate) struct Parks {
-    parks: BTreeMap<u64, (Park, State)>,
-    roots: BTreeMap<u64, BTreeSet<String>>,
+    parks: BTreeMap<u64, Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    park: Park,
+    /// What its edits know beyond the document.
+    known: State,
 }
 
 /// What an update may build on beside the document.
@@ -95,110 +162,270 @@ pub(crate) struct ParkBasis<'a> {
     pub(crate) roots: &'a BTreeSet<String>,
 }
 
+/// Where an edit goes that is to be parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// To the edits of this park, on which it builds.
+    With(u64),
+    /// Into this park instead of all its edits, which it holds: a copy of its author's that came as a whole.
+    Instead(u64),
+    /// Into a park of its own.
+    Alone,
+}
+
 impl Parks {
     /// Rebuilds from stored parks.
     pub(crate) fn restore(stored: Vec<Park>, document: &State) -> Self {
-        let mut all = Self::default();
-        for park in stored {
+        let kept = stored.into_iter().map(|park| {
             let mut known = State::default();
-            let roots = all.roots.entry(park.id).or_default();
             for update in &park.updates {
-                absorb(&mut known, roots, document, update);
+                // Only scanned updates are ever parked; one that does not scan (a newer rule) knows nothing, and so
+                // never closes.
+                if let Ok(scanned) = scan(update) {
+                    known.absorb_over(document, &scanned);
+                }
             }
-            all.parks.insert(park.id, (park, known));
+            (park.id, Kept { park, known })
+        });
+        Self {
+            parks: kept.collect(),
         }
-        all
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Park> {
-        self.parks.values().map(|(park, _)| park)
+        self.parks.values().map(|kept| &kept.park)
     }
 
-    /// What this session's update may build on beyond the document.
+    pub(crate) fn get(&self, id: u64) -> Option<&Park> {
+        self.parks.get(&id).map(|kept| &kept.park)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Park> {
+        self.parks.get_mut(&id).map(|kept| &mut kept.park)
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> Option<Park> {
+        self.parks.remove(&id).map(|kept| kept.park)
+    }
+
+    /// What this session's update builds on beyond the document, of one that does not fit the document alone.
     pub(crate) fn basis(
         &self,
         session: SessionId,
-        _document: &State,
-        _update: &[u8],
+        document: &State,
+        update: &[u8],
     ) -> Option<ParkBasis<'_>> {
-        let (park, known) = self.of(session)?;
-        let roots = self.roots.get(&park.id)?;
-        Some(ParkBasis { known, roots })
+        let scanned = scan(update).ok()?;
+        let kept = self.under(session, document, &scanned)?;
+        Some(ParkBasis {
+            known: &kept.known,
+            roots: &kept.park.roots,
+        })
     }
 
     /// The park that already holds everything of this update that the document lacks.
     pub(crate) fn holding(&self, document: &State, update: &[u8]) -> Option<u64> {
         let scanned = scan(update).ok()?;
-        self.parks
-            .values()
-            .find(|(_, known)| matches!(document.judge_over(known, &scanned), Judgement::Known))
-            .map(|(park, _)| park.id)
+        let holds =
+            |kept: &&Kept| matches!(document.judge_over(&kept.known, &scanned), Judgement::Known);
+        self.parks.values().find(holds).map(|kept| kept.park.id)
     }
 
-    /// Whether so many bytes more of this session fit.
+    /// Whether this update of this session may be parked.
     pub(crate) fn room_for(
         &self,
         session: SessionId,
-        _document: &State,
+        document: &State,
         update: &[u8],
         limits: &ParkLimits,
     ) -> Result<(), ParkFull> {
-        let bytes = update.len();
-        let parked = self.of(session).map(|(park, _)| park.bytes());
-        if parked.unwrap_or(0) + bytes > limits.bytes_per_session {
+        let scanned = scan(update).ok();
+        let place = scanned.map_or(Place::Alone, |scanned| {
+            self.place(session, document, &scanned)
+        });
+        let grown = match place {
+            Place::With(id) | Place::Instead(id) => self.get(id),
+            Place::Alone => None,
+        };
+        let others = self.open().filter(|park| park.session == session);
+        let others = others.filter(|park| grown.is_none_or(|grown| grown.id != park.id));
+        let with = match place {
+            Place::With(_) => grown.map_or(0, Park::bytes),
+            Place::Instead(_) | Place::Alone => 0,
+        };
+        if others.map(Park::bytes).sum::<usize>() + with + update.len() > limits.bytes_per_session {
             return Err(ParkFull::Session(limits.bytes_per_session));
         }
-        if parked.is_none() && self.parks.len() >= limits.parks {
+        if grown.is_some_and(Park::is_open) {
+            return Ok(());
+        }
+        self.room_for_open(limits)
+    }
+
+    /// Whether there may be one more open park.
+    pub(crate) fn room_for_open(&self, limits: &ParkLimits) -> Result<(), ParkFull> {
+        if self.open().count() >= limits.parks {
             return Err(ParkFull::Document(limits.parks));
         }
         Ok(())
     }
 
-    /// Adds an update to its session's park, or starts one with `fresh`. Returns the park's id.
-    pub(crate) fn add(&mut self, fresh: Park, document: &State, update: Bytes) -> u64 {
-        let id = self
-            .parks
-            .values()
-            .find(|(park, _)| park.session == fresh.session && park.reason == fresh.reason)
-            .map_or(fresh.id, |(park, _)| park.id);
-        let (park, known) = self
-            .parks
-            .entry(id)
-            .or_insert_with(|| (fresh, State::default()));
-        absorb(known, self.roots.entry(id).or_default(), document, &update);
-        park.updates.push(update);
+    /// Whether this park may be discarded.
+    pub(crate) fn room_for_discarded(&self, id: u64, limits: &ParkLimits) -> Result<(), ParkFull> {
+        let discarded = self.iter().filter(|park| !park.is_open() || park.id == id);
+        let bytes = discarded
+            .map(|park| park.bytes().max(LEAST_DISCARDED))
+            .sum();
+        if bytes > limits.discarded_bytes {
+            return Err(ParkFull::Discarded(bytes));
+        }
+        Ok(())
+    }
+
+    /// Adds an update to the park that it belongs to, or starts one with `fresh`. Returns the park, which is open from
+    /// now on: what was discarded was less than it is now.
+    ///
+    /// `is_gone` says whose sessions are over: their copies go on with others, as those of stock clients do.
+    pub(crate) fn add(
+        &mut self,
+        fresh: Park,
+        document: &State,
+        update: Bytes,
+        is_gone: impl Fn(SessionId) -> bool,
+    ) -> u64 {
+        let scanned = scan(&update).ok();
+        let place = match (&scanned, fresh.reason) {
+            (Some(scanned), ParkReason::Locked) => {
+                match self.place(fresh.session, document, scanned) {
+                    Place::Alone => self.inherited(&fresh, document, scanned, is_gone),
+                    place => place,
+                }
+            }
+            _ => Place::Alone,
+        };
+        let (session, new) = (fresh.session, fresh.id);
+        let id = match place {
+            Place::With(id) | Place::Instead(id) => id,
+            Place::Alone => new,
+        };
+        let kept = self.parks.entry(id).or_insert_with(|| Kept {
+            park: fresh,
+            known: State::default(),
+        });
+        kept.park.session = session;
+        kept.park.state = ParkState::Open;
+        if let Place::Instead(_) = place {
+            kept.clear();
+        }
+        if let Some(scanned) = &scanned {
+            kept.learn(document, scanned);
+        }
+        kept.park.updates.push(update);
         id
     }
 
     /// Closes the parks whose content the document now has.
-    pub(crate) fn close_merged(&mut self, document: &State) -> Vec<u64> {
+    pub(crate) fn close_merged(&mut self, document: &State) -> Vec<Park> {
         if self.parks.is_empty() {
             return Vec::new();
         }
-        let merged: Vec<u64> = self
-            .parks
-            .values()
-            .filter(|(park, known)| park.reason == ParkReason::Locked && document.covers(known))
-            .map(|(park, _)| park.id)
-            .collect();
-        for id in &merged {
-            self.parks.remove(id);
-            self.roots.remove(id);
-        }
+        let is_merged =
+            |kept: &&Kept| kept.park.reason == ParkReason::Locked && document.covers(&kept.known);
+        let merged = self.parks.values().filter(is_merged);
+        let merged: Vec<u64> = merged.map(|kept| kept.park.id).collect();
         merged
+            .into_iter()
+            .filter_map(|id| self.remove(id))
+            .collect()
     }
 
-    fn of(&self, session: SessionId) -> Option<&(Park, State)> {
-        self.parks
-            .values()
-            .find(|(park, _)| park.session == session && park.reason == ParkReason::Locked)
+    fn open(&self) -> impl Iterator<Item = &Park> {
+        self.iter().filter(|park| park.is_open())
+    }
+
+    /// This session's parks, those first of which it is likelier that an edit builds on them.
+    fn of(&self, session: SessionId) -> impl Iterator<Item = &Kept> {
+        let own = move |kept: &&Kept| {
+            kept.park.session == session && kept.park.reason == ParkReason::Locked
+        };
+        let open = self.parks.values().rev().filter(own);
+        let discarded = self.parks.values().rev().filter(own);
+        open.filter(|kept| kept.park.is_open())
+            .chain(discarded.filter(|kept| !kept.park.is_open()))
+    }
+
+    /// The park of this session over which the update fits.
+    fn under(&self, session: SessionId, document: &State, update: &Scan<'_>) -> Option<&Kept> {
+        self.of(session)
+            .find(|kept| fits(&document.judge_over(&kept.known, update)))
+    }
+
+    fn place(&self, session: SessionId, document: &State, update: &Scan<'_>) -> Place {
+        if !fits(&document.judge(update)) {
+            // It builds on one of them, also if that is discarded: apart from it, it could never be applied.
+            let under = self.under(session, document, update);
+            return under.map_or(Place::Alone, |kept| Place::With(kept.park.id));
+        }
+        // It needs none of them. What was discarded stays so.
+        for kept in self.of(session).filter(|kept| kept.park.is_open()) {
+            if fits(&document.judge_over(&kept.known, update)) {
+                return Place::With(kept.park.id);
+            }
+            if alone(document, update).covers(&kept.known) {
+                return Place::Instead(kept.park.id);
+            }
+        }
+        Place::Alone
+    }
+
+    /// A copy that comes again over another session, with more in it: its park goes over to it. Else every try of a stock
+    /// client would leave one more park behind.
+    fn inherited(
+        &self,
+        fresh: &Park,
+        document: &State,
+        update: &Scan<'_>,
+        is_gone: impl Fn(SessionId) -> bool,
+    ) -> Place {
+        let known = alone(document, update);
+        let is_inherited = |kept: &&Kept| {
+            let park = &kept.park;
+            park.is_open()
+                && park.reason == ParkReason::Locked
+                && (&park.author, park.user) == (&fresh.author, fresh.user)
+                && known.covers(&kept.known)
+                && is_gone(park.session)
+        };
+        let park = self.parks.values().find(is_inherited);
+        park.map_or(Place::Alone, |kept| Place::Instead(kept.park.id))
     }
 }
 
-fn absorb(known: &mut State, roots: &mut BTreeSet<String>, document: &State, update: &[u8]) {
-    // Only scanned updates are ever parked; one that does not scan (a newer rule) knows nothing, and so never closes.
-    if let Ok(scanned) = scan(update) {
-        roots.extend(document.touched_roots_over(known, &scanned));
-        known.absorb_over(document, &scanned);
+impl Kept {
+    fn clear(&mut self) {
+        self.known = State::default();
+        self.park.updates.clear();
+        self.park.roots.clear();
+        (self.park.inserted, self.park.deleted) = (0, 0);
     }
+
+    fn learn(&mut self, document: &State, update: &Scan<'_>) {
+        let roots = document.touched_roots_over(&self.known, update);
+        self.park.roots.extend(roots);
+        let gain = document.gain_over(&self.known, update);
+        self.park.inserted = self.park.inserted.saturating_add_signed(gain.inserted);
+        self.park.deleted += gain.deleted;
+        self.known.absorb_over(document, update);
+    }
+}
+
+fn fits(judgement: &Judgement) -> bool {
+    matches!(judgement, Judgement::Fits | Judgement::Known)
+}
+
+/// What an update knows beyond the document.
+fn alone(document: &State, update: &Scan<'_>) -> State {
+    let mut known = State::default();
+    known.absorb_over(document, update);
+    known
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
-use crate::parks::{Park, ParkReason, Parks};
+use crate::parks::{Park, ParkReason, ParkState, Parks};
 use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
@@ -136,7 +136,7 @@ pub(crate) struct State {
     pub(crate) last_at: u64,
     /// Who left last, so that the others can be told who that was.
     departed: Option<(SessionId, Box<Person>)>,
-    quarantine: BTreeSet<u64>,
+    pub(crate) quarantine: BTreeSet<u64>,
     changes: Vec<Change>,
 }
 
@@ -398,18 +398,28 @@ impl State {
         effects: &mut Vec<Effect>,
     ) {
         let author = self.people.get(&session);
+        let peer = self.fold.peer(session);
         let fresh = Park {
             id: position,
             session,
             author: author
                 .map(|person| person.profile.clone())
                 .unwrap_or_default(),
+            user: peer.and_then(|peer| peer.user),
             reason,
-            fence_seen: self.fold.peer(session).and_then(|peer| peer.fence_seen),
+            state: ParkState::Open,
+            at_ms: self.last_at,
+            fence_seen: peer.and_then(|peer| peer.fence_seen),
             fence_now,
+            roots: BTreeSet::new(),
+            inserted: 0,
+            deleted: 0,
             updates: Vec::new(),
         };
-        let id = self.parks.add(fresh, self.document.state(), update);
+        let is_gone = |session| self.fold.peer(session).is_none();
+        let document = self.document.state();
+        let id = self.parks.add(fresh, document, update, is_gone);
         effects.push(Effect::Parked(id));
+        self.tell_park(id, effects);
     }
 }

@@ -1,26 +1,122 @@
-//! What people see of parks.
+//! What people see of parks: the list, and what one would change.
 //!
-//! Owns nothing yet.
+//! Owns the views, and who is shown what. Changes nothing.
 
-use baton_presence::SessionId;
-use baton_sync::channel::{Outcome, ParkView};
+use std::sync::Arc;
 
+use baton_presence::{Rights, SessionId};
+use baton_sync::channel::{
+    self, Outcome, ParkPart, ParkState as Told, ParkView, PartKind, ServerMessage, User,
+};
+use baton_sync::difference::{self, Difference};
+
+use crate::deciding::Undecided;
 use crate::output::ConnectionId;
+use crate::parks::{Park, ParkReason, ParkState};
 use crate::room::Room;
 
+impl Park {
+    /// What people are told of its state.
+    pub(crate) fn told(&self) -> Told {
+        match self.state {
+            ParkState::Open => Told::Open,
+            ParkState::Discarded { .. } => Told::Discarded,
+        }
+    }
+}
+
+/// A park as watchers see it.
+pub(crate) fn view(park: &Park, state: Told) -> ParkView {
+    let until = park.recoverable_until_ms();
+    ParkView {
+        id: park.id,
+        session: park.session.0,
+        user: User {
+            name: park.author.name.clone(),
+            color: park.author.color.clone(),
+        },
+        at_ms: park.at_ms,
+        reason: match park.reason {
+            ParkReason::Locked => channel::ParkReason::Locked,
+            ParkReason::Quarantined => channel::ParkReason::Quarantined,
+        },
+        edits: u32::try_from(park.updates.len()).unwrap_or(u32::MAX),
+        inserted: park.inserted,
+        deleted: park.deleted,
+        bytes: park.bytes() as u64,
+        state,
+        until_ms: until.filter(|_| state == Told::Discarded),
+    }
+}
+
 impl Room {
+    /// Shows what a park would change. Whoever may read the document may see what else was written; of a discarded park,
+    /// its author and who manages.
+    ///
+    /// It costs as much as loading the document once, and is done only when somebody asks.
     pub(crate) fn show_park(
         &mut self,
         connection: ConnectionId,
-        _session: SessionId,
+        session: SessionId,
         nonce: u64,
         id: u64,
     ) {
-        let message = format!("there is no park {id}");
-        self.answer_operation(connection, nonce, Outcome::Unknown, Some(message));
+        let (outcome, message) = match self.what_park_changes(session, id) {
+            Ok(difference) => {
+                let content = ServerMessage::ParkContent {
+                    nonce,
+                    id,
+                    parts: difference.parts.into_iter().map(part).collect(),
+                    truncated: difference.truncated,
+                };
+                self.send_channel(connection, &Arc::new(content));
+                return;
+            }
+            Err(refused) => refused,
+        };
+        self.answer_operation(connection, nonce, outcome, Some(message));
     }
 
-    pub(crate) fn park_views(&self, _session: SessionId) -> Vec<ParkView> {
-        Vec::new()
+    fn what_park_changes(
+        &self,
+        session: SessionId,
+        id: u64,
+    ) -> Result<Difference, (Outcome, String)> {
+        let refused = |why: &Undecided| (why.outcome(), why.to_string());
+        let park = self.state.parks.get(id);
+        let park = park.filter(|park| park.is_open() || self.sees_discarded(session, park));
+        let park = park.ok_or_else(|| refused(&Undecided::Unknown(id)))?;
+        if park.reason == ParkReason::Quarantined {
+            return Err(refused(&Undecided::Quarantined));
+        }
+        let difference = self.state.document.difference(&park.updates);
+        difference.map_err(|error| (Outcome::Stale, format!("{error}; nothing changed")))
+    }
+
+    /// The parks that a session is shown when it comes.
+    pub(crate) fn park_views(&self, session: SessionId) -> Vec<ParkView> {
+        let parks = self.state.parks.iter();
+        parks
+            .filter(|park| park.is_open() || self.sees_discarded(session, park))
+            .map(|park| view(park, park.told()))
+            .collect()
+    }
+
+    fn sees_discarded(&self, session: SessionId, park: &Park) -> bool {
+        let peer = self.state.fold.peer(session);
+        let manages = peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE));
+        manages || self.state.is_author(session, park)
+    }
+}
+
+fn part(part: difference::Part) -> ParkPart {
+    ParkPart {
+        root: part.root,
+        kind: match part.kind {
+            difference::PartKind::Equal => PartKind::Equal,
+            difference::PartKind::Insert => PartKind::Insert,
+            difference::PartKind::Delete => PartKind::Delete,
+        },
+        text: part.text,
     }
 }

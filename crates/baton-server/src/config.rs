@@ -236,8 +236,10 @@ settings! {
     max_aside: ByteSize = ByteSize::mib(1);
     /// Parked edits of one session; over it: the edit is refused with an error
     max_parked_per_session: ByteSize = ByteSize::mib(10);
-    /// Parks in one document; over it: the edit is refused with an error
+    /// Open parks in one document; over it: the edit is refused with an error
     max_parks: usize = 100;
+    /// Discarded parks of one document, each at least 16 KiB; over it: nothing more can be discarded
+    max_discarded_parks: ByteSize = ByteSize::mib(20);
     /// Locks that one session may have at once; over it: refused
     max_locks_per_session: usize = 32;
     /// Locks that there may be in one document at once; over it: refused

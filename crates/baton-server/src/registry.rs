@@ -144,6 +144,7 @@ impl Registry {
             parks: ParkLimits {
                 bytes_per_session: bytes(settings.max_parked_per_session),
                 parks: settings.max_parks,
+                discarded_bytes: bytes(settings.max_discarded_parks),
             },
         }
     }

@@ -52,6 +52,7 @@
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
 //! | [`document`] | yrs, and nothing else does |
+//! | [`difference`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |
 //! | [`handshake`] | the sync handshake of one connection |
@@ -60,6 +61,7 @@
 pub mod awareness;
 pub mod channel;
 pub mod delete_set;
+pub mod difference;
 pub mod document;
 pub mod handshake;
 pub mod lib0;
@@ -69,7 +71,8 @@ pub mod state_vector;
 pub mod y_websocket;
 
 pub use delete_set::DeleteSet;
-pub use document::{Applied, ApplyError, Broken, Document, DocumentOptions, yrs};
+pub use difference::Difference;
+pub use document::{Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, yrs};
 pub use scan::{Id, IdRange, Scan, ScanError, scan};
-pub use state::{Judgement, State};
+pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

@@ -18,11 +18,13 @@
 mod emit;
 mod outline;
 mod settle;
+mod view;
 
 use std::collections::BTreeSet;
 
 use self::outline::Outline;
-use self::settle::{CLIENTS_AT_ONCE, Lesson, Settled, View};
+use self::settle::{CLIENTS_AT_ONCE, Lesson, Settled};
+use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
 use crate::state_vector::StateVector;
@@ -60,6 +62,17 @@ pub enum Judgement {
     },
     /// It breaks a rule that no later state mends. The fault is the sender's.
     Refused(Refusal),
+}
+
+/// How much an update adds to a state, roughly: what is known only to who has the content, such as
+/// how many of the deleted units anybody could see, is not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gain {
+    /// Units of text (UTF-16) and elements that it inserts, minus those of the overlay that it
+    /// deletes: less than nothing for an update that takes earlier ones back.
+    pub inserted: i64,
+    /// Units of the base that it deletes.
+    pub deleted: u64,
 }
 
 /// Why an update can never be applied. Nothing that Yjs or yrs makes is refused.
@@ -162,6 +175,13 @@ impl State {
     #[must_use]
     pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {
         names(self.settle_over(over, scan).roots())
+    }
+
+    /// How much the update adds to this state with another laid over it, such as a park's. From the
+    /// scan alone: cheap.
+    #[must_use]
+    pub fn gain_over(&self, over: &Self, scan: &Scan<'_>) -> Gain {
+        self.settle_over(over, scan).gain()
     }
 
     /// Judges, and keeps what would be learnt.

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_client::{Client, ClientOptions, ConnectError, ErrorCode, Event, Outcome, User};
+use baton_client::{
+    Client, ClientOptions, ConnectError, Divergence, ErrorCode, Event, Outcome, User,
+};
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
@@ -115,6 +117,8 @@ impl Person {
             color: String::new(),
         };
         options.event_capacity = EVENTS;
+        // Each copy is a client of its own here, so that what it saw is told apart.
+        options.divergence = Divergence::Stop;
         if self.wire == Wire::Plain {
             // Such a server never welcomes, and may be silent for long.
             options.silent_after = Duration::from_secs(3600);
@@ -317,15 +321,19 @@ impl Actor {
             }
             Event::Offer { fence, .. } => self.notes(What::Offered { fence }),
             Event::OfferEnded { fence, .. } => self.notes(What::OfferEnded { fence }),
-            Event::Granted { fence, kept } => self.notes(What::Granted { fence, kept }),
-            Event::Lost { fence, reason } => self.notes(What::Lost { fence, reason }),
+            Event::Granted { fence, kept, .. } => self.notes(What::Granted { fence, kept }),
+            Event::Lost { fence, reason, .. } => self.notes(What::Lost { fence, reason }),
             Event::MayEdit(right) => self.may_edit(right == baton_client::EditRight::Holder),
-            Event::Lock(view) => self.notes(What::View {
-                version: view.version,
-                state: view.state,
-                session: view.session,
-                fence: view.fence,
-            }),
+            Event::Lock(view) => {
+                // All want the whole document: there is one grant at most.
+                let grant = view.grants.first();
+                self.notes(What::View {
+                    version: view.version,
+                    state: grant.map(|grant| grant.state),
+                    session: grant.map(|grant| grant.session),
+                    fence: grant.map(|grant| grant.fence),
+                });
+            }
             Event::Parked { id, reason } => {
                 self.notes(What::Parked { id, reason });
                 return self.opens_afresh();

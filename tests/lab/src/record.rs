@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_client::{Fence, LockState};
+use baton_client::{Fence, GrantState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +142,7 @@ pub enum What {
     /// The lock as the server showed it.
     View {
         version: u64,
-        state: LockState,
+        state: Option<GrantState>,
         session: Option<u64>,
         fence: Option<Fence>,
     },

@@ -11,12 +11,10 @@ use std::time::Duration;
 
 use baton_log::{Log, LogOptions};
 use baton_presence::{FoldSettings, Time};
-use baton_room::{ParkLimits, Room, RoomOptions};
+use baton_room::{Room, RoomOptions};
 use baton_server::Settings;
 use baton_sync::ClientId;
-use baton_sync::awareness::AwarenessLimits;
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::HandshakeLimits;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -193,9 +191,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
             epoch: log.epoch(),
             ..FoldSettings::default()
         },
-        awareness: AwarenessLimits::default(),
-        handshake: HandshakeLimits::default(),
-        parks: ParkLimits::default(),
+        ..RoomOptions::default()
     };
     let snapshot = loaded.snapshot.map(|(at, bytes)| (at.get(), bytes));
     let tail: Vec<_> = loaded

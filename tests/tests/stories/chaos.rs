@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use baton_room::Room;
-use baton_sync::channel::{ClientMessage, Fence, LockView, ServerMessage};
+use baton_sync::channel::{ClientMessage, Fence, LockView, Paths, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn};
 use baton_tests::{Beats, Join, Random, RawClient, TestServer, millis};
 
@@ -31,9 +31,25 @@ impl Stage {
     async fn act(&mut self) {
         let who = self.random.below(self.actors.len());
         self.take_grants(who);
-        match self.random.below(40) {
-            0..=5 => self.says(who, &ClientMessage::Acquire { nonce: 0 }),
-            6 => self.says(who, &ClientMessage::Try { nonce: 0 }),
+        match self.random.below(44) {
+            0..=5 => {
+                let paths = self.somewhere();
+                self.says(who, &ClientMessage::Acquire { nonce: 0, paths });
+            }
+            6 => {
+                let paths = self.somewhere();
+                self.says(who, &ClientMessage::Try { nonce: 0, paths });
+            }
+            40 => {
+                let (paths, note) = (self.somewhere(), "please".to_owned());
+                let nonce = 0;
+                self.says(who, &ClientMessage::Request { nonce, paths, note });
+            }
+            41 => {
+                let paths = self.somewhere();
+                self.says(who, &ClientMessage::TakeOver { nonce: 0, paths });
+            }
+            42..=43 => self.transfers(who),
             7 => self.says(who, &ClientMessage::Cancel { nonce: 0 }),
             8..=9 => {
                 if let Some(fence) = self.fence(who) {
@@ -54,6 +70,7 @@ impl Stage {
         }
         for other in 0..self.actors.len() {
             self.claims(other);
+            self.drains(other);
         }
     }
 
@@ -67,6 +84,37 @@ impl Stage {
 
     fn fence(&self, who: usize) -> Option<Fence> {
         self.client(who).look(|known| known.fence())
+    }
+
+    /// The whole document, the text that all edit, or beside it.
+    fn somewhere(&mut self) -> Paths {
+        match self.random.below(4) {
+            0 => vec![vec!["t".to_owned()]],
+            1 => vec![vec!["beside".to_owned()]],
+            _ => Paths::new(),
+        }
+    }
+
+    fn transfers(&mut self, who: usize) {
+        let other = self.random.below(self.actors.len());
+        let to = self.client(other).session();
+        if let Some(fence) = self.fence(who) {
+            let nonce = 0;
+            self.says(who, &ClientMessage::Transfer { nonce, fence, to });
+        }
+    }
+
+    /// Who is told to drain does so, but for one of ten.
+    fn drains(&mut self, who: usize) {
+        let told: Vec<Fence> = self.client(who).take(|message| match message {
+            ServerMessage::Drain { fence, .. } => Some(*fence),
+            _ => None,
+        });
+        for fence in told {
+            if self.random.below(10) > 0 {
+                self.says(who, &ClientMessage::Drained { fence });
+            }
+        }
     }
 
     /// Nine of ten offers are claimed.
@@ -84,7 +132,7 @@ impl Stage {
 
     fn take_grants(&mut self, who: usize) {
         let grants: Vec<Fence> = self.client(who).take(|message| match message {
-            ServerMessage::Granted { fence } => Some(*fence),
+            ServerMessage::Granted { fence, .. } => Some(*fence),
             _ => None,
         });
         self.grants.extend(grants);
@@ -124,13 +172,16 @@ impl Stage {
     }
 }
 
+/// A lock stays whose and where it is, and a new one has a larger fence than everything before.
 fn in_order(views: &[LockView]) {
     for pair in views.windows(2) {
         assert!(pair[0].version < pair[1].version, "{pair:?}");
-        if let (Some(one), Some(two)) = (pair[0].fence, pair[1].fence) {
-            assert!(one <= two, "a fence never goes back: {pair:?}");
-            if one == two {
-                assert_eq!(pair[0].session, pair[1].session, "one grant, one session");
+        for grant in &pair[1].grants {
+            match pair[0].grants.iter().find(|old| old.fence == grant.fence) {
+                Some(old) => {
+                    assert_eq!((old.session, &old.paths), (grant.session, &grant.paths));
+                }
+                None => assert!(grant.fence.position > pair[0].version, "{pair:?}"),
             }
         }
     }

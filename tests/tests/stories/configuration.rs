@@ -1,5 +1,6 @@
 //! Settings: where they come from, and what is refused.
 
+use baton_sync::channel::{Mode, Right, ServerMessage};
 use baton_tests::{Join, ServerProcess};
 use tempfile::TempDir;
 
@@ -95,6 +96,53 @@ async fn connections(arguments: &[&str], environment: &[(&str, &str)]) -> usize 
             }
         }
     }
+}
+
+/// The timings that a client of such a server is welcomed with: offer, grace and drain.
+async fn timings(arguments: &[&str], environment: &[(&str, &str)]) -> (u64, u64, u64) {
+    let server = ServerProcess::start_with(arguments, environment).await;
+    let ada = baton_tests::RawClient::connect(server.address(), Join::member("notes", "Ada")).await;
+    ada.hears("a welcome", |message| match message {
+        ServerMessage::Welcome { timings, .. } => {
+            Some((timings.offer, timings.grace, timings.drain))
+        }
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_profile_sets_all_clocks_but_those_that_are_set_by_themselves() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(timings(&[], &[]).await, (2_000, 5_000, 3_000));
+    assert_eq!(timings(&["--profile", "fast"], &[]).await, (400, 0, 600));
+    let strict = file(&folder, "profile = \"strict\"\ngrace = \"7s\"\n");
+    let arguments = ["--config", &strict];
+    assert_eq!(timings(&arguments, &[]).await, (2_000, 7_000, 10_000));
+    // Another profile, named in the environment; the grace that the file sets by itself counts all the same.
+    let environment = [("BATON_PROFILE", "fast"), ("BATON_TICKET_LIFE", "9s")];
+    assert_eq!(timings(&arguments, &environment).await, (400, 7_000, 600));
+}
+
+#[tokio::test]
+async fn rights_and_the_mode_of_new_documents_are_set_up() {
+    let arguments = ["--rights", "manage", "--mode", "required"];
+    let server = ServerProcess::start(&arguments).await;
+    let ada = baton_tests::RawClient::connect(server.address(), Join::member("notes", "Ada")).await;
+    let welcome = ada
+        .hears("a welcome", |message| match message {
+            ServerMessage::Welcome { rights, lock, .. } => Some((rights.clone(), lock.mode)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(welcome, (vec![Right::Manage], Mode::Required));
+    let folder = TempDir::new().unwrap();
+    let failed = ServerProcess::fails(folder.path(), &["--rights", "everything"], &[]).await;
+    assert!(
+        failed.said.contains("everything") && failed.said.contains("take-over"),
+        "{}",
+        failed.said
+    );
 }
 
 #[tokio::test]

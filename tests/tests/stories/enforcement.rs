@@ -3,11 +3,11 @@
 use baton_presence::SessionId;
 use baton_room::Park;
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ErrorCode, Fence, LockState};
+use baton_sync::channel::{ClientMessage, ErrorCode, Fence};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
-use baton_tests::{Beats, Join, Memory, RawClient, ServerProcess, TestServer, millis};
+use baton_tests::{Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, millis};
 use bytesize::ByteSize;
 
 async fn member(server: &TestServer, name: &str) -> RawClient {
@@ -261,16 +261,16 @@ async fn a_holder_that_resumes_without_its_fence_has_lost_the_lock() {
     let fence = ada.takes_lock().await;
     let mut memory = ada.vanishes().await;
     bob.sees_lock(LockState::Suspect).await;
-    memory.fence = Some(Fence {
+    memory.fences = vec![Fence {
         position: fence.position + 1000,
         ..fence
-    });
+    }];
     let _ada = server
         .connect(Join::member("notes", "Ada").remembering(memory))
         .await;
     // Whoever has it now, it is not under the old grant that somebody edits.
     bob.until("the old grant to be over", |known| {
-        (known.lock.as_ref()?.fence != Some(fence)).then_some(())
+        (known.fence_shown() != Some(fence)).then_some(())
     })
     .await;
 }

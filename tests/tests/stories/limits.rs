@@ -224,7 +224,12 @@ async fn a_channel_message_over_its_limit_is_an_error_and_changes_nothing() {
     );
     ada.send(y_websocket::baton(&long));
     ada.is_told_off(ErrorCode::Protocol).await;
-    let outcome = ada.operates(|nonce| ClientMessage::Try { nonce }).await;
+    let outcome = ada
+        .operates(|nonce| ClientMessage::Try {
+            nonce,
+            paths: Vec::new(),
+        })
+        .await;
     assert_eq!(outcome, baton_sync::channel::Outcome::Done);
 }
 

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use baton_server::{Settings, Switch};
-use baton_sync::channel::{ClientMessage, Fence, LockState, Outcome, PeerState};
-use baton_tests::{Beats, Join, Memory, RawClient, ServerProcess, TestServer, converge, millis};
+use baton_sync::channel::{ClientMessage, Fence, Outcome, PeerState};
+use baton_tests::{
+    Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, converge, millis,
+};
 
 async fn member(server: &TestServer, name: &str) -> RawClient {
     server.connect(Join::member("notes", name)).await
@@ -15,16 +17,14 @@ fn back(name: &str, memory: Memory) -> Join {
 }
 
 fn queue(client: &RawClient) -> Vec<u64> {
-    client
-        .look(|known| known.lock.as_ref().map(|lock| lock.queue.clone()))
-        .unwrap_or_default()
+    client.look(|known| known.queue())
 }
 
 async fn sees_queue(client: &RawClient, wanted: &[u64]) {
     client
         .until(&format!("the queue {wanted:?}"), |known| {
-            let lock = known.lock.as_ref()?;
-            (lock.queue == wanted && lock.waiting as usize == wanted.len()).then_some(())
+            let waiting = known.lock.as_ref()?.waiting as usize;
+            (known.queue() == wanted && waiting == wanted.len()).then_some(())
         })
         .await;
 }
@@ -47,7 +47,7 @@ async fn a_free_lock_is_offered_and_granted_and_all_see_it() {
     let fence = ada.takes_lock().await;
     assert_eq!(bob.sees_lock(LockState::Held).await, Some(ada.session()));
     bob.until("the fence in the view", |known| {
-        (known.lock.as_ref()?.fence == Some(fence)).then_some(())
+        (known.fence_shown() == Some(fence)).then_some(())
     })
     .await;
     assert_eq!(ada.releases(fence).await, Outcome::Done);
@@ -126,10 +126,20 @@ async fn a_try_takes_a_free_lock_and_never_waits() {
     let server = TestServer::start().await;
     let ada = member(&server, "Ada").await;
     let bob = member(&server, "Bob").await;
-    let tried = ada.operates(|nonce| ClientMessage::Try { nonce }).await;
+    let tried = ada
+        .operates(|nonce| ClientMessage::Try {
+            nonce,
+            paths: Vec::new(),
+        })
+        .await;
     assert_eq!(tried, Outcome::Done);
     let fence = ada.claims().await;
-    let tried = bob.operates(|nonce| ClientMessage::Try { nonce }).await;
+    let tried = bob
+        .operates(|nonce| ClientMessage::Try {
+            nonce,
+            paths: Vec::new(),
+        })
+        .await;
     assert_eq!(tried, Outcome::Busy);
     assert!(queue(&bob).is_empty());
     ada.releases(fence).await;

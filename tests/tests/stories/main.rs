@@ -3,10 +3,13 @@
 
 mod awareness;
 mod chaos;
+mod client_locks;
+mod client_parks;
 mod configuration;
 mod editing;
 mod enforcement;
 mod gaps;
+mod handing_over;
 mod hostile;
 mod life;
 mod limits;

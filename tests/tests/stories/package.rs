@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use baton_client::{Client, ClientOptions};
-use baton_sync::channel::{LockState, PeerState};
+use baton_sync::channel::PeerState;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
-use baton_tests::{Join, Proxy, Random, ServerProcess, TestServer, within};
+use baton_tests::{Join, LockState, Proxy, Random, ServerProcess, TestServer, within};
 
 fn client(address: std::net::SocketAddr, name: &str) -> Client {
     let mut options = ClientOptions::new(format!("ws://{address}/ws"), "notes");

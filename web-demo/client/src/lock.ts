@@ -53,6 +53,8 @@ export interface LockStatus {
   readonly holder: number | null
   /** That grant or offer. */
   readonly fence: Fence | null
+  /** What that grant or offer covers, which may be more than this lock, or less; `undefined` when there is none. */
+  readonly grantScope: Scope | undefined
   /** Sessions that wait for it or for a part of it, of the first 100 in order. */
   readonly queue: readonly number[]
   /** How many wait. */
@@ -121,6 +123,11 @@ export class LockMachine {
   /** Version of the last view, for the next hello. */
   get version(): number | null {
     return this.#view?.version ?? null
+  }
+
+  /** The locks as the server shows them. */
+  get view(): LockView | null {
+    return this.#view
   }
 
   get mode(): Mode | null {
@@ -328,6 +335,7 @@ export class LockMachine {
       phase: grant?.state ?? (own[0] ? 'held' : view ? 'free' : null),
       holder: grant?.session ?? (own[0] ? this.#session : null),
       fence: own[0]?.fence ?? grant?.fence ?? null,
+      grantScope: own[0] ? own[0].scope : grant && scopeFrom(grant.paths),
       queue,
       waiting: scope === null ? (view?.waiting ?? 0) : queue.length,
       place: at < 0 ? null : at + 1,

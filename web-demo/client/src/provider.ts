@@ -11,7 +11,7 @@ import { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { watchActivity } from './activity'
 import { placeOf, urlOf } from './address'
-import { encodeClientMessage, type ClientMessage, type Mode, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User } from './channel'
+import { encodeClientMessage, type ClientMessage, type LockView, type Mode, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User } from './channel'
 import { closeWords } from './close-codes'
 import { decodeFrame, encodeFrame, type Frame } from './codec'
 import { Divergence } from './divergence'
@@ -194,6 +194,11 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   /** Who may write in this document, once the server has told. */
   get mode(): Mode | null {
     return this.#session.machine.mode
+  }
+
+  /** All locks of the document as the server shows them, once it has. */
+  get locks(): LockView | null {
+    return this.#session.machine.view
   }
 
   /** Changes who may write; needs the right `manage`. */

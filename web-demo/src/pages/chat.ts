@@ -6,6 +6,7 @@ import { eventLog } from '../parts/events'
 import { experiments } from '../parts/experiments'
 import { narrate } from '../parts/narrator'
 import { parkedNotice } from '../parts/parked'
+import { parksPanel } from '../parts/parks'
 import { roster } from '../parts/roster'
 import { saveChip } from '../parts/save-chip'
 import { panel, shell } from '../parts/shell'
@@ -16,7 +17,7 @@ import { documentName, startSession } from '../session'
 const TICK = 500
 
 const name = documentName('chat')
-const { doc, provider, end } = startSession(name)
+const { provider, end } = startSession(name)
 const { main, side } = shell('chat', name, 'Everybody who answers heartbeats is online. Who falls silent is shaky first, and off the list after ten seconds.')
 const log = eventLog()
 
@@ -33,19 +34,22 @@ const away = roster(provider, {
   empty: 'Nobody is away.',
 })
 
+const parks = parksPanel(provider, (words) => log.add(words, 'bad'))
+const goOn = (): void => {
+  end()
+  location.reload()
+}
+
 main.append(
-  // What was sent lies in the shared array, or in the park that the notice names; a page loaded afresh shows it.
-  parkedNotice(provider, () => '', () => {
-    end()
-    location.reload()
-  }),
+  parkedNotice(provider, { show: parks.show, goOn }),
   h(
     'section',
     { class: 'paper chat', 'aria-label': 'Chat' },
-    chatLog(doc, provider),
-    composer(doc, provider),
+    chatLog(provider),
+    composer(provider),
     h('footer', { class: 'paper-foot' }, h('p', { class: 'why' }, 'Enter sends. What you send offline is delivered when you are back.'), saveChip(provider)),
   ),
+  parks.element,
   h('p', { class: 'hint' }, 'Alone here? ', h('a', { href: location.href, target: '_blank', rel: 'noopener' }, 'Open a second window'), '.'),
 )
 side.append(
@@ -66,5 +70,6 @@ narrate(provider, log)
 setInterval(() => {
   online.update()
   away.update()
+  parks.tick()
 }, TICK)
 provider.connect()

@@ -20,10 +20,11 @@ const TICK = 200
 const QUIET = 2500
 
 const name = documentName('feed')
-const { doc, provider, end } = startSession(name, { observer: true })
+const { provider, end } = startSession(name, { observer: true })
 const { main, side } = shell('feed', name, 'A program writes a number each second. If the server falls silent, this page notices within ten seconds, comes back, and misses nothing.')
 const log = eventLog()
-const ticks = doc.getArray<unknown>('ticks')
+// A watcher writes nothing: its copy is never left.
+const ticks = provider.doc.getArray<unknown>('ticks')
 const count = new FeedCount()
 const late = new Set<number>()
 let heardAt: number | null = null
@@ -43,9 +44,11 @@ const caught = figure('feed-caught-up', 'caught up')
 const moment = figure('feed-last-at', 'last came at')
 
 main.append(
-  parkedNotice(provider, () => '', () => {
-    end()
-    location.reload()
+  parkedNotice(provider, {
+    goOn: () => {
+      end()
+      location.reload()
+    },
   }),
   h(
     'section',

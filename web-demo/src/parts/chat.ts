@@ -23,6 +23,9 @@ const LONGEST = 2000
 /** Lines of one person within this time stand under one name, in milliseconds. */
 const TOGETHER = 120_000
 
+/** The lock under which messages are written: that of their root type. */
+const PATHS = [['messages']]
+
 const messagesOf = (doc: Y.Doc): Y.Array<unknown> => doc.getArray('messages')
 
 /** Whether a Date can hold it. */
@@ -34,8 +37,8 @@ function isMessage(value: unknown): value is ChatMessage {
   return typeof m === 'object' && m !== null && typeof m.id === 'string' && typeof m.text === 'string' && typeof m.name === 'string' && isMoment(m.at)
 }
 
-export function chatLog(doc: Y.Doc, provider: BatonProvider): HTMLElement {
-  const messages = messagesOf(doc)
+export function chatLog(provider: BatonProvider): HTMLElement {
+  let messages = messagesOf(provider.doc)
   const list = h('ol', { class: 'messages', 'data-testid': 'chat-messages', role: 'log', 'aria-label': 'Messages', tabindex: '0' })
   const empty = h('p', { class: 'empty' }, 'No messages yet. Say something.')
   const known = new Map<string, HTMLLIElement>()
@@ -58,8 +61,13 @@ export function chatLog(doc: Y.Doc, provider: BatonProvider): HTMLElement {
     empty.hidden = shown.length > 0
     if (atEnd) list.scrollTop = list.scrollHeight
   }
-  messages.observe(update)
-  update()
+  const follow = (): void => {
+    messages = messagesOf(provider.doc)
+    messages.observe(update)
+    update()
+  }
+  provider.on('doc', follow)
+  follow()
   return h('div', { class: 'messages-area' }, empty, list)
 }
 
@@ -77,7 +85,7 @@ function line(message: ChatMessage): HTMLLIElement {
   )
 }
 
-export function composer(doc: Y.Doc, provider: BatonProvider): HTMLElement {
+export function composer(provider: BatonProvider): HTMLElement {
   const input = h('input', {
     id: 'say',
     'data-testid': 'chat-input',
@@ -94,10 +102,10 @@ export function composer(doc: Y.Doc, provider: BatonProvider): HTMLElement {
       onsubmit: (event: Event) => {
         event.preventDefault()
         const text = input.value.trim()
-        if (text === '' || !provider.mayEdit) return
+        if (text === '' || !provider.lockFor(PATHS).mayEdit) return
         const { name, color } = provider.user
         const message: ChatMessage = { id: crypto.getRandomValues(new Uint32Array(3)).join('-'), name, color, text, at: Date.now() }
-        messagesOf(doc).push([message])
+        messagesOf(provider.doc).push([message])
         input.value = ''
       },
     },
@@ -105,7 +113,7 @@ export function composer(doc: Y.Doc, provider: BatonProvider): HTMLElement {
     button,
   )
   const update = (): void => {
-    setAttribute(button, 'aria-disabled', provider.mayEdit ? null : 'true')
+    setAttribute(button, 'aria-disabled', provider.lockFor(PATHS).mayEdit ? null : 'true')
     setText(button, 'Send')
   }
   provider.on('may-edit', update)

@@ -1,8 +1,9 @@
 /**
- * CodeMirror on the shared text, read-only exactly while the client says so.
+ * CodeMirror on one shared text, read-only exactly while the client says so.
  *
  * Owns the view. The state is marked read-only when the right to edit changes, and each change is checked once more
- * when it is made: after a sleep or a freeze, timers come later than the first key.
+ * when it is made: after a sleep or a freeze, timers come later than the first key. When the provider goes on with
+ * another document, the view is made anew on it; until that is here, the old text stays to be read.
  */
 import { defaultKeymap } from '@codemirror/commands'
 import { defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting } from '@codemirror/language'
@@ -10,12 +11,9 @@ import { Compartment, EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder, type KeyBinding } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { parser } from '@lezer/markdown'
-import type { BatonProvider } from '@baton/client'
+import type { BatonProvider, LockHandle } from '@baton/client'
 import { yCollab, ySyncAnnotation, yUndoManagerKeymap } from 'y-codemirror.next'
 import * as Y from 'yjs'
-
-/** Name of the shared text in the document. */
-export const TEXT = 'content'
 
 // The parser alone: CodeMirror's own markdown package brings HTML, CSS and JavaScript along, four fifths of its weight.
 const markdown = new Language(defineLanguageFacet(), parser, [], 'markdown')
@@ -33,43 +31,68 @@ const marks = HighlightStyle.define([
   { tag: [tags.processingInstruction, tags.contentSeparator], class: 'md-mark' },
 ])
 
-export interface Editor {
-  readonly view: EditorView
-  destroy(): void
+export interface EditorOptions {
+  /** Name of the shared text in the document. */
+  root: string
+  /** The lock that says whether it may be edited. */
+  lock: LockHandle
+  label: string
+  placeholder: string
+  testId: string
 }
 
-export function editor(parent: HTMLElement, doc: Y.Doc, provider: BatonProvider): Editor {
-  const text = doc.getText(TEXT)
+/** Puts an editor into `parent`, for as long as the provider lives. */
+export function editor(parent: HTMLElement, provider: BatonProvider, options: EditorOptions): void {
+  let shown = open(parent, provider, options)
+  provider.on('doc', () => {
+    const next = (synced: boolean): void => {
+      if (!synced) return
+      provider.off('sync', next)
+      const hadFocus = shown.view.hasFocus
+      shown.close()
+      shown = open(parent, provider, options)
+      if (hadFocus) shown.view.focus()
+    }
+    provider.on('sync', next)
+  })
+}
+
+function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptions): { view: EditorView; close(): void } {
+  const { lock } = options
+  const { doc } = provider
+  const text = doc.getText(options.root)
   const undo = new Y.UndoManager(text)
   const right = new Compartment()
+  // A text that has been left is never edited again.
+  const mayEdit = (): boolean => lock.mayEdit && provider.doc === doc
   const view = new EditorView({
     parent,
     state: EditorState.create({
       doc: text.toString(),
       extensions: [
-        right.of(rights(provider.mayEdit)),
-        EditorState.changeFilter.of((change) => change.annotation(ySyncAnnotation) !== undefined || provider.mayEdit),
-        keymap.of([...yUndoManagerKeymap.map((binding) => whenAllowed(binding, provider)), ...defaultKeymap]),
+        right.of(rights(mayEdit())),
+        EditorState.changeFilter.of((change) => change.annotation(ySyncAnnotation) !== undefined || mayEdit()),
+        keymap.of([...yUndoManagerKeymap.map((binding) => whenAllowed(binding, mayEdit)), ...defaultKeymap]),
         highlightSpecialChars(),
         drawSelection(),
         dropCursor(),
         EditorView.lineWrapping,
         markdown,
         syntaxHighlighting(marks),
-        placeholder('Nothing is written here yet. Markdown is welcome.'),
+        placeholder(options.placeholder),
         yCollab(text, provider.awareness, { undoManager: undo }),
-        EditorView.contentAttributes.of({ 'aria-label': 'Shared text', 'data-testid': 'editor', spellcheck: 'true', autocapitalize: 'sentences' }),
+        EditorView.contentAttributes.of({ 'aria-label': options.label, 'data-testid': options.testId, spellcheck: 'true', autocapitalize: 'sentences' }),
       ],
     }),
   })
-  const update = ({ mayEdit }: { mayEdit: boolean }): void => {
-    view.dispatch({ effects: right.reconfigure(rights(mayEdit)) })
-  }
+  const update = (): void => view.dispatch({ effects: right.reconfigure(rights(mayEdit())) })
   provider.on('may-edit', update)
+  provider.on('doc', update)
   return {
     view,
-    destroy() {
+    close() {
       provider.off('may-edit', update)
+      provider.off('doc', update)
       view.destroy()
       undo.destroy()
     },
@@ -85,7 +108,7 @@ function rights(mayEdit: boolean): Extension {
 }
 
 /** Undo works on the shared text itself, past the editor's own check. */
-function whenAllowed(binding: KeyBinding, provider: BatonProvider): KeyBinding {
+function whenAllowed(binding: KeyBinding, mayEdit: () => boolean): KeyBinding {
   const run = binding.run
-  return run ? { ...binding, run: (view) => !provider.mayEdit || run(view) } : binding
+  return run ? { ...binding, run: (view) => !mayEdit() || run(view) } : binding
 }

@@ -1,6 +1,7 @@
-/** Turns what the client tells into lines of the event list. Owns the words for it and the memory of the last lock. */
-import { closeWords, type BatonLock, type BatonProvider, type Peer } from '@baton/client'
-import { nameOf } from '../words'
+/** Turns what the client tells into lines of the event list. Owns the words for it and the memory of the last locks. */
+import { closeWords, type BatonProvider, type GrantView, type Mode, type ParkView, type Peer } from '@baton/client'
+import { lockName, partName, scopeIn } from '../regions'
+import { count, nameOf } from '../words'
 import type { EventLog } from './events'
 
 /** Starts to write; ends with the provider. */
@@ -9,6 +10,7 @@ export function narrate(provider: BatonProvider, log: EventLog): void {
   people(provider, log)
   lockOfOthers(provider, log)
   lockOfMine(provider, log)
+  parks(provider, log)
 }
 
 function connection(provider: BatonProvider, log: EventLog): void {
@@ -27,7 +29,6 @@ function connection(provider: BatonProvider, log: EventLog): void {
   })
   provider.on('refused', ({ reason }) => log.add(`Turned away for good: ${reason}`, 'bad'))
   provider.on('channel-error', ({ message }) => log.add(`The server complains: ${message}`, 'bad'))
-  provider.on('parked', ({ id, reason }) => log.add(`An edit of yours was set aside as park ${id}: ${reason}`, 'bad', `park-${id}`))
 }
 
 const COMINGS: Record<Peer['state'], string> = {
@@ -53,28 +54,76 @@ function people(provider: BatonProvider, log: EventLog): void {
 }
 
 function lockOfOthers(provider: BatonProvider, log: EventLog): void {
-  let before: BatonLock | null = null
-  provider.on('lock', (lock) => {
+  /** By the fence of the grant. */
+  let before: Map<string, GrantView> | null = null
+  provider.on('lock', () => {
+    const grants = provider.locks?.grants
+    if (!grants) return
     const last = before
-    before = lock
-    if (last === null || lock.phase === null || (last.phase === lock.phase && last.holder === lock.holder)) return
+    const present = new Map(grants.map((grant) => [`${grant.fence.epoch}.${grant.fence.position}`, grant]))
+    before = present
+    for (const [fence, grant] of present) {
+      const known = last?.get(fence)
+      const words = grant.session === provider.session || known?.state === grant.state ? null : news(provider, grant, known)
+      if (words !== null) log.add(words)
+    }
     // The first sight of a free lock is no news.
-    if (last.phase === null && lock.phase === 'free') return
-    const who = lock.holder === provider.session ? null : nameOf(lock.peer)
-    if (lock.phase === 'free') log.add('The lock is free')
-    else if (who === null) return
-    else if (lock.phase === 'offered') log.add(`The lock is offered to ${who}`)
-    else if (lock.phase === 'suspect') log.add(`${who} has the lock and lost the connection; a few seconds to come back`)
-    else if (lock.phase === 'recovering') log.add(`The server started again and waits for ${who}, who had the lock`)
-    else log.add(last.holder === lock.holder && last.phase === 'suspect' ? `${who} came back and kept the lock` : `${who} has the lock`)
+    if (last !== null && last.size > 0 && present.size === 0) log.add('The lock is free')
   })
 }
 
+function news(provider: BatonProvider, grant: GrantView, before: GrantView | undefined): string {
+  const who = nameOf(provider.roster.get(grant.session))
+  const part = partName(scopeIn(grant))
+  const what = part ?? 'the lock'
+  switch (grant.state) {
+    case 'offered':
+      return part === null ? `The lock is offered to ${who}` : `${part} is offered to ${who}`
+    case 'suspect':
+      return `${who} has ${what} and lost the connection; a few seconds to come back`
+    case 'recovering':
+      return `The server started again and waits for ${who}, who had ${what}`
+    case 'draining':
+      return grant.to === undefined ? `${who} is handing ${what} over` : `${who} is handing ${what} to ${grant.to === provider.session ? 'you' : nameOf(provider.roster.get(grant.to))}`
+    case 'held':
+      return before?.state === 'suspect' ? `${who} came back and kept ${what}` : `${who} has ${what}`
+  }
+}
+
 function lockOfMine(provider: BatonProvider, log: EventLog): void {
-  provider.on('lock-granted', ({ kept }) => log.add(kept ? 'You kept the lock' : 'You have the lock', 'good'))
-  provider.on('lock-lost', ({ fence, reason }) => log.add(`You lost the lock${reason ? `: ${reason}` : ''}`, 'bad', `lost-${fence.epoch}-${fence.position}`))
+  provider.on('lock-granted', ({ scope, kept }) => log.add(kept ? `You kept ${lockName(scope)}` : `You have ${partName(scope) ?? 'the lock'}`, 'good'))
+  provider.on('lock-lost', ({ fence, scope, reason }) =>
+    log.add(`You lost ${lockName(scope)}${reason ? `: ${reason}` : ''}`, 'bad', `lost-${fence.epoch}-${fence.position}`),
+  )
+  provider.on('lock-handed-over', ({ scope, to }) => log.add(`You handed ${lockName(scope)} ${to === null ? 'on' : `to ${nameOf(provider.roster.get(to))}`}`))
+  provider.on('requested', ({ scope, by, note }) => log.add(`${nameOf(provider.roster.get(by))} asks for ${lockName(scope)}${note ? `: ${note}` : ''}`))
+  provider.on('request-over', ({ scope }) => log.add(`Nobody asks for ${lockName(scope)} any more`))
   provider.on('offer-ended', ({ reason }) => log.add(`The offer of the lock ended: ${reason}`))
   provider.on('may-edit', ({ why }) => {
     if (why === 'unconfirmed') log.add('Editing is paused: the server does not confirm that you still hold the lock', 'bad')
   })
+  let last: Mode | null = null
+  provider.on('mode', (mode) => {
+    if (last !== null) log.add(`Locking is now: ${MODES[mode]}`)
+    last = mode
+  })
 }
+
+const MODES: Record<Mode, string> = {
+  open: 'open, locks are advice',
+  'exclusive-when-held': 'exclusive where a lock is held',
+  required: 'a lock is required to write',
+}
+
+function parks(provider: BatonProvider, log: EventLog): void {
+  provider.on('park', (_, change) => {
+    if (change === null) return
+    const { park, before } = change
+    const whose = park.session === provider.session ? 'yours' : park.user.name || 'somebody'
+    if (park.state === before?.state) return log.add(aside(park, whose), 'bad', `park-${park.id}`)
+    if (park.state === 'open') log.add(before === null ? aside(park, whose) : `Edits of ${whose} were recovered`, 'bad', before === null ? `park-${park.id}` : undefined)
+    else log.add(`Edits of ${whose} were ${park.state}`, park.state === 'merged' ? 'good' : 'plain')
+  })
+}
+
+const aside = (park: ParkView, whose: string): string => `${count(park.edits, 'edit')} of ${whose} ${park.edits === 1 ? 'was' : 'were'} set aside`

@@ -4,7 +4,8 @@
  */
 import type { BatonProvider, Peer, PeerState } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
-import { colorOf, nameOf, ordinal, STATE_WORDS } from '../words'
+import { partName, scopeIn } from '../regions'
+import { answerWords, colorOf, nameOf, ordinal, STATE_WORDS } from '../words'
 
 interface Row {
   element: HTMLLIElement
@@ -12,6 +13,7 @@ interface Row {
   tags: HTMLElement
   state: HTMLElement
   dot: HTMLElement
+  give: HTMLButtonElement
 }
 
 export interface Roster {
@@ -26,6 +28,8 @@ export interface RosterOptions {
   label: string
   /** What stands here while nobody does. */
   empty: string
+  /** Whether this page's locks can be handed over here; is told why it was refused. */
+  handOver?: (refused: string) => void
 }
 
 export function roster(provider: BatonProvider, options: RosterOptions): Roster {
@@ -45,9 +49,9 @@ export function roster(provider: BatonProvider, options: RosterOptions): Roster 
       rows.delete(session)
     }
     shown.forEach(({ peer, state }, place) => {
-      const row = rows.get(peer.session) ?? newRow()
+      const row = rows.get(peer.session) ?? newRow(provider, peer.session, options.handOver)
       rows.set(peer.session, row)
-      fill(provider, row, peer, state)
+      fill(provider, row, peer, state, options.handOver !== undefined)
       if (list.children[place] !== row.element) list.insertBefore(row.element, list.children[place] ?? null)
     })
     empty.hidden = shown.length > 0
@@ -73,25 +77,40 @@ export function stateOf(provider: BatonProvider, peer: Peer): PeerState {
   return provider.serverSilentFor > limit * 0.6 && peer.state === 'online' ? 'shaky' : peer.state
 }
 
-function newRow(): Row {
+function newRow(provider: BatonProvider, session: number, handOver: RosterOptions['handOver']): Row {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' })
   const name = h('span', { class: 'name' })
   const tags = h('span', { class: 'tags' })
   const state = h('span', { class: 'state' })
-  return { element: h('li', {}, dot, name, tags, state), name, tags, state, dot }
+  const give = h('button', { type: 'button', class: 'quiet small give', 'data-testid': 'hand-over', onclick: () => void giveTo(provider, session, handOver) }, 'Hand over')
+  return { element: h('li', {}, dot, name, tags, state, give), name, tags, state, dot, give }
 }
 
-function fill(provider: BatonProvider, row: Row, peer: Peer, state: PeerState): void {
+/** The scopes of the locks that this page holds, by the server's last word. */
+function held(provider: BatonProvider): ReturnType<typeof scopeIn>[] {
+  const own = (provider.locks?.grants ?? []).filter(({ session, state }) => session === provider.session && state === 'held')
+  return own.map(scopeIn).filter((scope) => provider.lockFor(scope ?? undefined).state === 'mine')
+}
+
+async function giveTo(provider: BatonProvider, session: number, refused: RosterOptions['handOver']): Promise<void> {
+  const answers = await Promise.all(held(provider).map((scope) => provider.lockFor(scope ?? undefined).transfer(session)))
+  const words = answers.map(answerWords).find((one) => one !== null)
+  if (words != null) refused?.(words)
+}
+
+function fill(provider: BatonProvider, row: Row, peer: Peer, state: PeerState, canGive: boolean): void {
   const own = peer.session === provider.session
-  const { holder, queue, phase } = provider.lock
-  const waits = queue.indexOf(peer.session)
+  const view = provider.locks
+  const grants = (view?.grants ?? []).filter(({ session }) => session === peer.session)
+  const waits = (view?.queue ?? []).findIndex(({ session }) => session === peer.session)
   const tags = [
-    own ? 'you' : null,
-    peer.session === holder && phase !== 'free' ? (phase === 'offered' ? 'is offered the lock' : 'has the lock') : null,
+    own ? 'you' : provider.isOwn(peer.session) ? 'your other tab' : null,
+    ...grants.map((grant) => `${grant.state === 'offered' ? 'is offered' : 'has'} ${partName(scopeIn(grant)) ?? 'the lock'}`),
     waits >= 0 ? `${ordinal(waits + 1)} in line` : null,
     peer.lock ? null : 'plain Yjs client',
     peer.observer ? 'watching' : null,
   ]
+  const mine = canGive && !own && peer.lock && !peer.observer && state !== 'offline' ? held(provider) : []
   setText(row.name, nameOf(peer))
   setText(row.tags, tags.filter((tag) => tag !== null).join(' · '))
   setText(row.state, STATE_WORDS[state])
@@ -99,8 +118,12 @@ function fill(provider: BatonProvider, row: Row, peer: Peer, state: PeerState): 
   setAttribute(row.element, 'data-name', nameOf(peer))
   setAttribute(row.element, 'data-state', state)
   setAttribute(row.element, 'data-own', own)
-  setAttribute(row.element, 'data-holder', peer.session === holder && phase !== 'free')
+  setAttribute(row.element, 'data-holder', grants.length > 0)
   row.element.style.setProperty('--who', colorOf(peer.user.color))
+  row.give.hidden = mine.length === 0
+  const what = mine.map((scope) => partName(scope) ?? 'the lock').join(' and ')
+  setAttribute(row.give, 'aria-label', mine.length === 0 ? null : `Hand ${what} over to ${nameOf(peer)}`)
+  setAttribute(row.give, 'title', mine.length === 0 ? null : `Give ${nameOf(peer)} ${what}`)
 }
 
 /** A ring that spreads once: a heartbeat was answered. */

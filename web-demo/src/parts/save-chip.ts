@@ -14,7 +14,9 @@ export function saveChip(provider: BatonProvider): HTMLElement {
   }
   provider.on('saved', update)
   provider.on('status', update)
-  provider.doc.on('update', update)
+  const follow = (): void => void provider.doc.on('update', update)
+  provider.on('doc', follow)
+  follow()
   update()
   return chip
 }

@@ -9,7 +9,7 @@ use baton_sync::y_websocket;
 use super::{Core, Outgoing};
 use crate::error::{Ended, Unanswered};
 use crate::events::{Comeback, Event, Status};
-use crate::lock::Bar;
+use crate::locks::Bar;
 use crate::time::Moment;
 
 /// The close code of a client that is done: the lock passes on at once.
@@ -32,11 +32,17 @@ pub(crate) enum Phase {
     Connecting,
     /// The socket is open.
     Open,
+    /// The socket is open, and serves a copy that was set aside: until all of that is durable, or for
+    /// [`RETIREMENT`].
+    Retiring,
     /// The last frames and the close frame are on their way.
     Leaving,
     /// For good.
     Over,
 }
+
+/// How long a copy that was set aside is waited for to be durable in its park.
+const RETIREMENT: Duration = Duration::from_secs(2);
 
 /// What comes after [`Phase::Leaving`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +76,8 @@ struct Stage {
     asked: bool,
     /// A Step2 has come.
     synced: bool,
+    /// The copy of this connection was set aside after it had sent so many messages.
+    retired: Option<u64>,
 }
 
 impl Link {
@@ -101,6 +109,16 @@ impl Link {
 
     pub(super) const fn is_synced(&self) -> bool {
         self.stage.synced
+    }
+
+    /// Whether this connection serves a copy that was set aside.
+    pub(super) const fn is_retiring(&self) -> bool {
+        self.stage.retired.is_some()
+    }
+
+    /// Whether this connection serves a copy that was set aside, all of whose messages are among the first so many.
+    pub(super) fn is_over_with(&self, messages: u64) -> bool {
+        self.stage.retired.is_some_and(|sent| messages >= sent)
     }
 
     pub(super) fn welcomed(&mut self, silent_after: Duration) {
@@ -168,7 +186,7 @@ impl Core {
 
     fn leave(&mut self, now: Moment, code: u16, after: After) {
         match self.link.phase {
-            Phase::Open => {
+            Phase::Open | Phase::Retiring => {
                 self.catch_up();
                 self.push(Outgoing::Close(code));
                 self.link.phase = Phase::Leaving;
@@ -222,8 +240,29 @@ impl Core {
         self.tell(Event::Status(Status::Connected));
         let hello = self.hello();
         self.say(&hello);
-        self.lock.hello_sent(now);
+        self.locks.hello_sent(now);
         self.send(y_websocket::step1(self.document.state().vector()));
+    }
+
+    /// The copy of this connection was set aside after so many messages; nothing that comes for it counts any more.
+    pub(super) fn retire(&mut self, now: Moment, sent: u64) {
+        self.link.stage.asked = false;
+        self.link.stage.synced = false;
+        self.link.stage.retired = Some(sent);
+        self.asking = false;
+        if self.link.phase == Phase::Open {
+            self.link.phase = Phase::Retiring;
+            self.link.leave_by = now.monotonic + RETIREMENT;
+        }
+    }
+
+    /// Another connection takes the place of one that is retiring. The server knows the session by its hello, and lets
+    /// the old one go: in between nobody is gone, and no lock is lost.
+    pub(super) fn renew(&mut self, now: Moment) {
+        if self.link.phase == Phase::Retiring {
+            self.drop_connection(Phase::Connecting);
+            self.dial(now);
+        }
     }
 
     /// Something came, whatever it is.
@@ -234,7 +273,7 @@ impl Core {
     /// The connection, or the attempt, is over.
     pub(crate) fn lost(&mut self, now: Moment, code: Option<u16>, reason: String) {
         match self.link.phase {
-            Phase::Connecting | Phase::Open => {}
+            Phase::Connecting | Phase::Open | Phase::Retiring => {}
             Phase::Leaving => return self.left(now, code),
             Phase::Idle | Phase::Waiting | Phase::Over => return,
         }
@@ -266,9 +305,9 @@ impl Core {
         self.behind = None;
         self.asking = false;
         self.saves.connection_over();
-        self.lock.disconnected();
-        self.abandon_tries();
-        if matches!(before, Phase::Connecting | Phase::Open | Phase::Leaving) {
+        self.locks.disconnected();
+        self.abandon_requests();
+        if !matches!(before, Phase::Idle | Phase::Waiting | Phase::Over) {
             self.tell(Event::Status(Status::Disconnected));
         }
     }
@@ -279,7 +318,7 @@ impl Core {
             return;
         }
         self.drop_connection(Phase::Over);
-        self.lock.bar(Bar::Closed);
+        self.locks.bar(Bar::Closed);
         self.ticket = None;
         for nonce in std::mem::take(&mut self.requests).into_keys() {
             self.turn.answers.push((nonce, Err(Unanswered::Closed)));
@@ -299,17 +338,18 @@ impl Core {
     /// How long from now until [`Core::timeout`] is due; `None` if only a frame or a wish can change anything.
     pub(crate) fn next_timeout(&self, now: Moment) -> Option<Duration> {
         let link = &self.link;
+        let leave = link.leave_by.saturating_sub(now.monotonic);
+        let silent = link
+            .silent_after
+            .saturating_sub(now.since(&link.last_heard));
         let of_link = match link.phase {
             Phase::Waiting => Some(link.retry_at.saturating_sub(now.monotonic)),
-            Phase::Connecting | Phase::Open => Some(
-                link.silent_after
-                    .saturating_sub(now.since(&link.last_heard)),
-            ),
-            Phase::Leaving => Some(link.leave_by.saturating_sub(now.monotonic)),
+            Phase::Connecting | Phase::Open => Some(silent),
+            Phase::Retiring => Some(leave.min(silent)),
+            Phase::Leaving => Some(leave),
             Phase::Idle | Phase::Over => None,
         };
-        let lease = self.lock.lease_left(now);
-        let of_lease = (!lease.is_zero()).then_some(lease);
+        let of_lease = self.locks.next_expiry(now);
         [of_link, of_lease].into_iter().flatten().min()
     }
 
@@ -318,7 +358,10 @@ impl Core {
         let link = &self.link;
         match link.phase {
             Phase::Waiting if now.monotonic >= link.retry_at => self.dial(now),
-            Phase::Connecting | Phase::Open if now.since(&link.last_heard) >= link.silent_after => {
+            Phase::Retiring if now.monotonic >= link.leave_by => self.renew(now),
+            Phase::Connecting | Phase::Open | Phase::Retiring
+                if now.since(&link.last_heard) >= link.silent_after =>
+            {
                 let reason = "nothing came from the server for too long".to_owned();
                 self.lost(now, None, reason);
             }

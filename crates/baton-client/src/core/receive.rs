@@ -6,14 +6,16 @@
 use std::time::Duration;
 
 use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, LockView, Peer, PeerState, ServerMessage, TimingsMs,
+    ErrorCode, LockView, ParkView, Peer, PeerState, Right, ServerMessage, TimingsMs,
 };
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{Applied, ApplyError, Judgement, StateVector, scan};
 
-use super::{Core, Phase};
+use super::locking::Drain;
+use super::{Bond, Content, Core, Phase};
 use crate::events::Event;
-use crate::lock::{Bar, Welcomed};
+use crate::locks::Welcomed;
+use crate::locks::grant::Heard;
 use crate::options::Ticket;
 use crate::time::Moment;
 
@@ -22,7 +24,22 @@ const NOTHING: &[u8] = &[0, 0];
 
 /// The types that a server of this version sends. Another one is a newer server's, and is ignored.
 const TYPES: &[&str] = &[
-    "welcome", "beat", "peer", "lock", "offer", "granted", "lost", "result", "saved", "parked",
+    "welcome",
+    "beat",
+    "peer",
+    "lock",
+    "offer",
+    "granted",
+    "lost",
+    "drain",
+    "requested",
+    "request-over",
+    "idle-warning",
+    "result",
+    "saved",
+    "parked",
+    "park",
+    "park-content",
     "error",
 ];
 
@@ -32,18 +49,23 @@ struct Welcome {
     resumed: bool,
     epoch: u32,
     timings: TimingsMs,
+    rights: Vec<Right>,
     roster: Vec<Peer>,
     lock: LockView,
+    parks: Vec<ParkView>,
 }
 
 impl Core {
     /// A binary message came.
     pub(crate) fn frame(&mut self, now: Moment, frame: &[u8]) {
         self.heard(now);
-        if self.phase() != Phase::Open && self.phase() != Phase::Leaving {
+        if !matches!(self.phase(), Phase::Open | Phase::Retiring | Phase::Leaving) {
             return;
         }
         match y_websocket::decode(frame) {
+            // It is about a copy that was set aside.
+            Ok(Message::Step1(_) | Message::Step2(_) | Message::Update(_))
+                if self.link.is_retiring() => {}
             Ok(Message::Step1(vector)) => match StateVector::decode(vector) {
                 Ok(vector) => self.asked_for(&vector),
                 Err(error) => self.give_up(now, &format!("its Step1 cannot be read: {error}")),
@@ -77,9 +99,10 @@ impl Core {
 
     fn asked_for(&mut self, vector: &StateVector) {
         self.link.asked();
-        if self.diverged {
+        if self.bond == Bond::Diverged {
             self.send(y_websocket::step2(NOTHING));
             self.saves.sent_nothing();
+            self.say_drained();
             return;
         }
         match self.document.diff(vector) {
@@ -87,6 +110,7 @@ impl Core {
                 self.send(y_websocket::step2(&update));
                 self.saves.sent_all();
                 self.behind = None;
+                self.say_drained();
             }
             Err(broken) => self.broke(&broken),
         }
@@ -115,6 +139,9 @@ impl Core {
                 self.asking = false;
                 if !self.is_synced() {
                     self.link.synced();
+                    if self.bond == Bond::Fresh {
+                        self.bond = Bond::Sound;
+                    }
                     self.tell(Event::Synced);
                 }
             }
@@ -161,60 +188,112 @@ impl Core {
                 resumed,
                 epoch,
                 timings,
+                rights,
                 roster,
                 lock,
+                parks,
             } => self.welcome(Welcome {
                 ticket: Ticket {
                     session,
                     token,
-                    fence: None,
+                    fences: Vec::new(),
                 },
                 resumed,
                 epoch,
                 timings,
+                rights,
                 roster,
                 lock,
+                parks,
             }),
             ServerMessage::Beat { n, confirmed } => self.beat(now, n, confirmed),
             ServerMessage::Peer { peer } => self.peer(peer),
-            ServerMessage::Lock { lock } => self.view(lock),
-            ServerMessage::Offer { fence, expires_ms } => self.offer(now, fence, expires_ms),
-            ServerMessage::Granted { fence } => {
-                let effect = self.lock.granted(fence);
-                self.follow_all(effect);
-            }
-            ServerMessage::Lost { fence, reason } => {
-                let effect = self.lock.lost(fence, reason);
-                self.follow_all(effect);
-            }
-            ServerMessage::Result { nonce, outcome } => self.result(nonce, outcome),
-            ServerMessage::Saved { updates } => {
-                // Of a copy that has diverged, what is durable is a park, not the document.
-                if !self.diverged && self.saves.acknowledged(updates) {
-                    self.tell(Event::Saved);
-                }
-            }
-            ServerMessage::Parked { id, reason } => {
-                self.diverged = true;
-                self.behind = None;
-                self.lock.bar(Bar::Diverged);
-                self.tell(Event::Parked { id, reason });
-            }
+            ServerMessage::Result {
+                nonce,
+                outcome,
+                message,
+            } => self.result(nonce, outcome, message),
+            ServerMessage::Saved { updates } => self.saved(now, updates),
+            ServerMessage::Parked { id, reason } => self.parked(now, id, reason),
+            ServerMessage::Park { park } => self.park(park),
+            ServerMessage::ParkContent {
+                nonce,
+                id: _,
+                parts,
+                truncated,
+            } => self.shown(nonce, Content { parts, truncated }),
             ServerMessage::Error {
                 code,
                 message,
                 retry,
-            } => self.tell(Event::Error {
-                code,
-                message,
-                retry,
-            }),
+            } => {
+                self.tell(Event::Error {
+                    code,
+                    message,
+                    retry,
+                });
+                if code == ErrorCode::ParkFull {
+                    self.not_even_parked(now);
+                }
+            }
+            of_locks => self.told_of_locks(now, of_locks),
         }
     }
 
-    fn follow_all(&mut self, effects: impl IntoIterator<Item = crate::lock::Effect>) {
-        for effect in effects {
-            self.follow(effect);
+    fn told_of_locks(&mut self, now: Moment, message: ServerMessage) {
+        match message {
+            ServerMessage::Lock { lock } => self.view(lock),
+            ServerMessage::Offer {
+                fence,
+                paths,
+                expires_ms,
+            } => self.offer(now, fence, paths, Duration::from_millis(expires_ms)),
+            ServerMessage::Granted { fence, paths } => self.granted(fence, paths),
+            ServerMessage::Lost { fence, reason } => {
+                let effect = self.locks.lost(fence, reason);
+                self.follow(effect);
+            }
+            ServerMessage::Drain {
+                fence,
+                reason,
+                to,
+                expires_ms,
+            } => self.drain(&Drain {
+                fence,
+                reason,
+                to,
+                expires: Duration::from_millis(expires_ms),
+            }),
+            ServerMessage::Requested {
+                fence,
+                by,
+                note,
+                expires_ms,
+            } => {
+                let expires = Duration::from_millis(expires_ms);
+                let heard = Heard {
+                    by,
+                    note,
+                    at: now,
+                    expires,
+                };
+                self.requested(now, fence, heard);
+            }
+            ServerMessage::RequestOver { fence } => self.request_over(fence),
+            ServerMessage::IdleWarning { fence, left_ms } => {
+                self.idle_warning(fence, Duration::from_millis(left_ms));
+            }
+            // All others are told elsewhere.
+            _ => {}
+        }
+    }
+
+    fn saved(&mut self, now: Moment, updates: u64) {
+        if self.link.is_retiring() {
+            self.set_aside_durable(now, updates);
+        } else if self.bond != Bond::Diverged && self.saves.acknowledged(updates) {
+            // (Of a copy that has diverged, what is durable is a park, not the document.)
+            self.tell(Event::Saved);
         }
     }
 
@@ -224,20 +303,23 @@ impl Core {
             resumed,
             epoch,
             timings,
+            rights,
             roster,
             lock,
+            parks,
         } = welcome;
         let session = ticket.session;
         self.ticket = Some(ticket);
         self.epoch = Some(epoch);
         self.timings = Some(timings);
+        self.rights = rights;
         self.roster = roster
             .into_iter()
             .map(|peer| (peer.session, peer))
             .collect();
         self.link
             .welcomed(Duration::from_millis(timings.server_silent_after));
-        let effects = self.lock.welcomed(&Welcomed {
+        let effects = self.locks.welcomed(&Welcomed {
             session,
             resumed,
             view: &lock,
@@ -245,19 +327,10 @@ impl Core {
         });
         self.tell(Event::Welcome { session, resumed });
         self.tell(Event::Lock(lock));
+        self.parks_told(parks);
         self.ask_again();
-        self.follow_all(effects);
-    }
-
-    fn beat(&mut self, now: Moment, n: u64, confirmed: u64) {
-        let idle_ms = u64::try_from(self.idle(now).as_millis()).unwrap_or(u64::MAX);
-        self.say(&ClientMessage::Answer {
-            n,
-            visible: true,
-            idle_ms,
-        });
-        self.lock.answered(n, now);
-        self.lock.confirmed(confirmed);
+        self.follow(effects);
+        self.say_drained();
     }
 
     fn peer(&mut self, peer: Peer) {
@@ -267,22 +340,6 @@ impl Core {
             self.roster.insert(peer.session, peer.clone());
         }
         self.tell(Event::Peer(peer));
-    }
-
-    fn view(&mut self, view: LockView) {
-        if let Some(effects) = self.lock.viewed(&view) {
-            self.tell(Event::Lock(view));
-            self.follow_all(effects);
-        }
-    }
-
-    fn offer(&mut self, now: Moment, fence: Fence, expires_ms: u64) {
-        self.lock.offered(fence);
-        let expires = Duration::from_millis(expires_ms);
-        self.tell(Event::Offer { fence, expires });
-        if self.claims_at_once() {
-            self.claim(now, fence);
-        }
     }
 }
 

@@ -1,28 +1,58 @@
-//! The lock operations that a program asks for, and their answers.
+//! The operations that a program asks for, and their answers.
 //!
-//! Owns the nonces and what waits for a result, also over a lost connection. What an operation does to the lock is the
-//! server's to decide and [`crate::lock`]'s to follow.
+//! Owns the nonces and what waits for a result, also over a lost connection. What an operation does is the server's to
+//! decide and [`crate::locks`]'s to follow.
 
-use baton_sync::channel::{ClientMessage, Fence, Outcome};
+use baton_sync::channel::{ClientMessage, Fence, MAX_NOTE, Mode, Outcome, ParkPart};
 
 use super::Core;
 use crate::error::Unanswered;
-use crate::time::Moment;
+use crate::events::Event;
+use crate::scope::Scope;
 
-/// The result of a lock operation.
-pub(crate) type Answer = Result<Outcome, Unanswered>;
-
-/// A lock operation that a client can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Acquire,
-    Try,
-    Cancel,
-    Release,
+/// What came back for an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Outcome(Outcome),
+    Content(Content),
 }
 
-/// A lock operation was asked for.
+/// What a park would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) parts: Vec<ParkPart>,
+    pub(crate) truncated: bool,
+}
+
+/// The result of an operation.
+pub(crate) type Answer = Result<Reply, Unanswered>;
+
+/// What can be decided about a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Merge,
+    Discard,
+    Recover,
+}
+
+/// An operation that a client can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Acquire(Scope),
+    Try(Scope),
+    Cancel(Scope),
+    Release(Scope),
+    Transfer(Scope, u64),
+    Request(Scope, String),
+    TakeOver(Scope),
+    MoveHere(Scope),
+    SetMode(Mode),
+    Decide(u64, Decision),
+    Show(u64),
+}
+
+/// An operation was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// The answer comes under this nonce.
     Nonce(u64),
@@ -30,111 +60,206 @@ pub(crate) enum Asked {
     Known(Answer),
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) operation: Operation,
-    /// The grant that is given back.
-    fence: Option<Fence>,
-}
-
 impl Core {
     pub(crate) fn request(&mut self, operation: Operation) -> Asked {
         if self.ended.is_some() {
             return Asked::Known(Err(Unanswered::Closed));
         }
-        let fence = self.lock.grant();
-        match operation {
-            Operation::Acquire => self.lock.asked(),
-            Operation::Cancel => self.lock.gave_up(),
-            Operation::Try if !self.link.is_welcomed() => {
-                return Asked::Known(Err(Unanswered::Disconnected));
-            }
-            Operation::Release if fence.is_none() => return Asked::Known(Ok(Outcome::Stale)),
-            Operation::Release => {
-                self.lock.release_sent();
-                // The edits come before the release, also those that did not fit.
-                self.catch_up();
-            }
-            Operation::Try => {}
+        self.nonce += 1;
+        let nonce = self.nonce;
+        let message = match self.prepare(nonce, operation) {
+            Ok(message) => message,
+            Err(outcome) => return Asked::Known(Ok(Reply::Outcome(outcome))),
+        };
+        if !outlives_connection(&message) && !self.link.is_welcomed() {
+            return Asked::Known(Err(Unanswered::Disconnected));
         }
-        let nonce = self.next_nonce();
-        let request = Request { operation, fence };
-        self.requests.insert(nonce, request);
-        self.ask(nonce, request);
+        self.foresee(nonce, &message);
+        self.ask(&message);
+        self.requests.insert(nonce, message);
         Asked::Nonce(nonce)
     }
 
-    fn next_nonce(&mut self) -> u64 {
-        self.nonce += 1;
-        self.nonce
+    /// Puts the operation in words, or says at once what becomes of it.
+    fn prepare(&self, nonce: u64, operation: Operation) -> Result<ClientMessage, Outcome> {
+        let held = |scope: &Scope| {
+            let held = self.locks.grant(scope);
+            held.map(|(fence, _)| fence).ok_or(Outcome::Stale)
+        };
+        Ok(match operation {
+            Operation::Acquire(scope) => ClientMessage::Acquire {
+                nonce,
+                paths: scope.to_wire(),
+            },
+            Operation::Try(scope) => ClientMessage::Try {
+                nonce,
+                paths: scope.to_wire(),
+            },
+            Operation::Cancel(scope) => {
+                // The one ticket may be another's.
+                let other = |wanted: &Scope| *wanted != scope;
+                if self.locks.wanted().is_some_and(other) {
+                    return Err(Outcome::Done);
+                }
+                ClientMessage::Cancel { nonce }
+            }
+            Operation::Release(scope) => ClientMessage::Release {
+                nonce,
+                fence: held(&scope)?,
+            },
+            Operation::Transfer(scope, to) => ClientMessage::Transfer {
+                nonce,
+                fence: held(&scope)?,
+                to,
+            },
+            Operation::Request(scope, mut note) => {
+                note.truncate(note.floor_char_boundary(MAX_NOTE));
+                ClientMessage::Request {
+                    nonce,
+                    paths: scope.to_wire(),
+                    note,
+                }
+            }
+            Operation::TakeOver(scope) => ClientMessage::TakeOver {
+                nonce,
+                paths: scope.to_wire(),
+            },
+            Operation::MoveHere(scope) => ClientMessage::MoveHere {
+                nonce,
+                paths: scope.to_wire(),
+            },
+            Operation::SetMode(mode) => ClientMessage::SetMode { nonce, mode },
+            Operation::Decide(id, Decision::Merge) => ClientMessage::MergePark { nonce, id },
+            Operation::Decide(id, Decision::Discard) => ClientMessage::DiscardPark { nonce, id },
+            Operation::Decide(id, Decision::Recover) => ClientMessage::RecoverPark { nonce, id },
+            Operation::Show(id) => ClientMessage::ShowPark { nonce, id },
+        })
     }
 
-    fn ask(&mut self, nonce: u64, request: Request) {
-        if !self.link.is_welcomed() {
-            return;
+    /// What is so from the asking on, whatever the answer.
+    fn foresee(&mut self, nonce: u64, message: &ClientMessage) {
+        match message {
+            ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
+                self.locks.asked(nonce, &Scope::told(paths.clone()));
+            }
+            ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. } => {
+                self.locks.taking(&Scope::told(paths.clone()));
+            }
+            ClientMessage::Cancel { .. } => self.locks.cancelled(nonce),
+            ClientMessage::Release { fence, .. } => {
+                self.locks.release_sent(*fence);
+                // The edits come before the release, also those that did not fit.
+                self.catch_up();
+            }
+            _ => {}
         }
-        self.say(&match (request.operation, request.fence) {
-            (Operation::Acquire, _) => ClientMessage::Acquire { nonce },
-            (Operation::Try, _) => ClientMessage::Try { nonce },
-            (Operation::Release, Some(fence)) => ClientMessage::Release { nonce, fence },
-            (Operation::Cancel, _) | (Operation::Release, None) => ClientMessage::Cancel { nonce },
-        });
     }
 
-    pub(crate) fn claim(&mut self, now: Moment, fence: Fence) {
-        if self.lock.offer() == Some(fence) {
-            self.say(&ClientMessage::Claim { fence });
-            self.lock.claim_sent(fence, now);
-        }
-    }
-
-    pub(crate) fn decline(&mut self, fence: Fence) {
-        if self.lock.offer() == Some(fence) {
-            self.say(&ClientMessage::Decline { fence });
-            self.lock.declined(fence);
+    fn ask(&mut self, message: &ClientMessage) {
+        if self.link.is_welcomed() {
+            self.say(message);
         }
     }
 
     /// What was asked before the connection was lost is asked again, under the same nonces, in the same order.
     pub(super) fn ask_again(&mut self) {
-        let pending: Vec<_> = self
-            .requests
-            .iter()
-            .map(|(nonce, of)| (*nonce, *of))
-            .collect();
-        for (nonce, request) in pending {
-            if request.operation == Operation::Release && request.fence != self.lock.grant() {
+        for (nonce, message) in std::mem::take(&mut self.requests) {
+            if let Some(fence) = rests_on(&message)
+                && !self.locks.grants().contains_key(&fence)
+            {
                 // It passed on meanwhile.
-                self.requests.remove(&nonce);
-                self.turn.answers.push((nonce, Ok(Outcome::Stale)));
+                self.answer(nonce, Ok(Reply::Outcome(Outcome::Stale)));
+                continue;
+            }
+            if let ClientMessage::Release { fence, .. } = &message {
+                self.locks.release_sent(*fence);
+            }
+            self.ask(&message);
+            self.requests.insert(nonce, message);
+        }
+    }
+
+    /// We still want this, and the server does not know.
+    pub(super) fn ask_anew(&mut self, scope: Scope) {
+        let asking = |message: &ClientMessage| match message {
+            ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
+                Scope::told(paths.clone()) == scope
+            }
+            _ => false,
+        };
+        // One that was never answered has been asked again under its own nonce.
+        if !self.requests.values().any(asking) {
+            self.request(Operation::Acquire(scope));
+        }
+    }
+
+    /// What is about the moment of a connection ends with it.
+    pub(super) fn abandon_requests(&mut self) {
+        for (nonce, message) in std::mem::take(&mut self.requests) {
+            if outlives_connection(&message) {
+                self.requests.insert(nonce, message);
             } else {
-                self.ask(nonce, request);
+                self.answer(nonce, Err(Unanswered::Disconnected));
             }
         }
     }
 
-    /// A try is about this moment; what is asked later is another.
-    pub(super) fn abandon_tries(&mut self) {
-        let answers = &mut self.turn.answers;
-        self.requests.retain(|nonce, request| {
-            let keep = request.operation != Operation::Try;
-            if !keep {
-                answers.push((*nonce, Err(Unanswered::Disconnected)));
-            }
-            keep
-        });
+    fn answer(&mut self, nonce: u64, answer: Answer) {
+        self.turn.answers.push((nonce, answer));
     }
 
-    pub(super) fn result(&mut self, nonce: u64, outcome: Outcome) {
+    pub(super) fn result(&mut self, nonce: u64, outcome: Outcome, message: Option<String>) {
         let Some(request) = self.requests.remove(&nonce) else {
             return;
         };
-        match (request.operation, outcome) {
-            (Operation::Acquire, Outcome::Forbidden | Outcome::Busy)
-            | (Operation::Cancel, Outcome::Done) => self.lock.gave_up(),
-            (Operation::Release, _) => self.lock.released(),
+        let taken = matches!(outcome, Outcome::Done | Outcome::Queued);
+        match request {
+            ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. }
+                if !taken =>
+            {
+                self.locks.refused(&Scope::told(paths));
+            }
+            ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. }
+                if !taken =>
+            {
+                self.locks.not_taking(&Scope::told(paths));
+            }
+            ClientMessage::Release { fence, .. } => self.locks.released(fence),
             _ => {}
         }
-        self.turn.answers.push((nonce, Ok(outcome)));
+        self.locks.answered_wish(nonce);
+        if let Some(message) = message {
+            self.tell(Event::Explained { outcome, message });
+        }
+        self.answer(nonce, Ok(Reply::Outcome(outcome)));
+    }
+
+    pub(super) fn shown(&mut self, nonce: u64, content: Content) {
+        if self.requests.remove(&nonce).is_some() {
+            self.answer(nonce, Ok(Reply::Content(content)));
+        }
+    }
+}
+
+/// Whether it is a wish that stands until it is answered. A try, a take-over, a decision are about the moment in which
+/// they are made: later they are others, and a program is to ask for them again.
+const fn outlives_connection(message: &ClientMessage) -> bool {
+    matches!(
+        message,
+        ClientMessage::Acquire { .. }
+            | ClientMessage::Request { .. }
+            | ClientMessage::Cancel { .. }
+            | ClientMessage::Release { .. }
+            | ClientMessage::Transfer { .. }
+    )
+}
+
+/// The grant without which it has no sense.
+const fn rests_on(message: &ClientMessage) -> Option<Fence> {
+    match message {
+        ClientMessage::Release { fence, .. } | ClientMessage::Transfer { fence, .. } => {
+            Some(*fence)
+        }
+        _ => None,
     }
 }

@@ -1,12 +1,15 @@
 //! Stories of one client against a scripted server, on virtual time.
 
 mod document;
+mod handover;
 mod lock;
+mod parting;
+mod regions;
 mod script;
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, Resume};
+use baton_sync::channel::{ClientMessage, Fence, Resume};
 
 use script::{SECOND, Script, Sent, fence, free, view};
 
@@ -14,7 +17,8 @@ use super::{Asked, Operation, Phase};
 use crate::error::{Ended, Unanswered};
 use crate::events::{Comeback, EditRight, Event, Status};
 use crate::options::{Role, Ticket};
-use baton_sync::channel::{LockState, ServerMessage};
+use crate::scope::Scope;
+use baton_sync::channel::{GrantState, ServerMessage};
 
 fn closes(events: &[Event]) -> Vec<(Option<u16>, Comeback)> {
     let of = |event: &Event| match event {
@@ -24,9 +28,9 @@ fn closes(events: &[Event]) -> Vec<(Option<u16>, Comeback)> {
     events.iter().filter_map(of).collect()
 }
 
-fn hello(opening: &[Sent]) -> (Option<Resume>, Option<baton_sync::channel::Fence>) {
+fn hello(opening: &[Sent]) -> (Option<Resume>, Vec<Fence>) {
     match &opening[0] {
-        Sent::Says(ClientMessage::Hello { resume, fence, .. }) => (resume.clone(), *fence),
+        Sent::Says(ClientMessage::Hello { resume, fences, .. }) => (resume.clone(), fences.clone()),
         other => panic!("opens with {other:?}"),
     }
 }
@@ -46,7 +50,7 @@ fn hello_comes_first_and_then_the_question_for_the_document() {
             client,
             observer,
             resume,
-            fence,
+            fences,
             ..
         }),
         Sent::Step1(_),
@@ -56,7 +60,7 @@ fn hello_comes_first_and_then_the_question_for_the_document() {
     };
     assert_eq!((user.name.as_str(), *epoch), ("Ann", Some(3)));
     assert_eq!((*client, *observer), (Some(1), true));
-    assert_eq!((resume, fence), (&None, &None));
+    assert_eq!((resume, &fences[..]), (&None, &[][..]));
 }
 
 #[test]
@@ -65,19 +69,19 @@ fn a_session_goes_on_with_a_token_that_changes_each_time() {
         options.resume = Some(Ticket {
             session: 5,
             token: "from before".to_owned(),
-            fence: Some(fence(4)),
+            fences: vec![fence(4)],
         });
     });
     let (resume, shown) = hello(&script.opens());
     assert_eq!(resume.unwrap().token, "from before");
-    assert_eq!(shown, Some(fence(4)));
-    script.welcomes(5, true, view(4, LockState::Held, Some(5)));
+    assert_eq!(shown, [fence(4)]);
+    script.welcomes(5, true, view(4, GrantState::Held, 5));
     let first = script.core.ticket().unwrap();
     script.loses_connection(None);
     let (resume, shown) = hello(&script.opens());
     assert_eq!(resume.unwrap().token, first.token);
-    assert_eq!(shown, Some(fence(4)));
-    script.welcomes(5, true, view(4, LockState::Held, Some(5)));
+    assert_eq!(shown, [fence(4)]);
+    script.welcomes(5, true, view(4, GrantState::Held, 5));
     assert_ne!(script.core.ticket().unwrap().token, first.token);
 }
 
@@ -142,7 +146,7 @@ fn final_codes_end_the_client_and_everything_that_waits() {
     for code in [4400, 4404, 4409, 4410, 4413, 4499] {
         let mut script = Script::new();
         script.joins(false, free(1));
-        let Asked::Nonce(nonce) = script.asks_for(Operation::Acquire) else {
+        let Asked::Nonce(nonce) = script.asks_for(Operation::Acquire(Scope::whole())) else {
             panic!("known already");
         };
         script.loses_connection(Some(code));
@@ -152,12 +156,15 @@ fn final_codes_end_the_client_and_everything_that_waits() {
             closes(&script.takes_events()),
             [(Some(code), Comeback::Never)]
         );
-        assert_eq!(script.core.lock().right(script.now), EditRight::Closed);
+        assert_eq!(
+            script.core.right(&Scope::whole(), script.now),
+            EditRight::Closed
+        );
         assert!(
             matches!(script.core.ended(), Some(Ended::Closed { code: Some(of), .. }) if of == code)
         );
         assert_eq!(script.core.next_timeout(script.now), None);
-        let late = script.asks_for(Operation::Acquire);
+        let late = script.asks_for(Operation::Acquire(Scope::whole()));
         assert_eq!(late, Asked::Known(Err(Unanswered::Closed)));
     }
     for code in [1000, 1013, 4500, 4503, 4507, 4508] {

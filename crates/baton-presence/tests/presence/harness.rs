@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, LockState, Proposal, SessionId, Standing,
-    Time, Timings, Voice, Watch,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, GrantState, Mode, Proposal, Rights, Scope,
+    SessionId, Standing, Time, Timings, UserKey, Voice, Watch, WriteRight,
 };
 
 pub(crate) const A: SessionId = SessionId(1);
@@ -23,6 +23,68 @@ pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) ->
         session,
         voice,
         standing,
+        rights: Rights::NONE,
+        user: None,
+    }
+}
+
+/// With rights, and as somebody.
+pub(crate) fn joined_with(session: SessionId, rights: Rights, user: u8) -> Event {
+    Event::Joined {
+        session,
+        voice: Voice::Lock,
+        standing: Standing::Writer,
+        rights,
+        user: Some(UserKey([user; 16])),
+    }
+}
+
+pub(crate) fn resumed(session: SessionId, fences: &[Fence]) -> Event {
+    Event::Resumed {
+        session,
+        fences: fences.to_vec(),
+        rights: Rights::NONE,
+    }
+}
+
+pub(crate) fn acquire(session: SessionId) -> Event {
+    let scope = Scope::WHOLE;
+    Event::Acquire { session, scope }
+}
+
+/// The scope of one path, written with slashes.
+pub(crate) fn path(path: &str) -> Scope {
+    Scope::of([path.split('/')]).expect("a path")
+}
+
+/// The scope of several.
+pub(crate) fn paths(paths: &[&str]) -> Scope {
+    Scope::of(paths.iter().map(|path| path.split('/'))).expect("some paths")
+}
+
+/// Where the one lock is, for the many stories that have only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockState {
+    Free,
+    Offered { to: SessionId, fence: Fence },
+    Held { by: SessionId, fence: Fence },
+    Suspect { by: SessionId, fence: Fence },
+    Recovering { by: SessionId, fence: Fence },
+    Draining { by: SessionId, fence: Fence },
+}
+
+/// Where the newest lock is.
+pub(crate) fn state_of(fold: &Fold) -> LockState {
+    let Some(grant) = fold.grants().next_back() else {
+        return LockState::Free;
+    };
+    let (by, fence) = (grant.party, grant.fence);
+    match grant.state {
+        GrantState::Offered => LockState::Offered { to: by, fence },
+        GrantState::Held => LockState::Held { by, fence },
+        GrantState::Suspect => LockState::Suspect { by, fence },
+        GrantState::Recovering => LockState::Recovering { by, fence },
+        GrantState::Draining { .. } => LockState::Draining { by, fence },
     }
 }
 
@@ -39,6 +101,7 @@ impl Log {
             fold: Fold::new(FoldSettings {
                 epoch: 1,
                 auto_pass,
+                mode: Mode::default(),
             }),
             position: 100,
         }
@@ -61,7 +124,12 @@ impl Log {
     }
 
     pub(crate) fn state(&self) -> LockState {
-        self.fold.lock().state()
+        state_of(&self.fold)
+    }
+
+    /// Whether it may write in some root.
+    pub(crate) fn may_write(&self, session: SessionId) -> WriteRight {
+        self.fold.may_write(session, ["text"])
     }
 
     /// The fence of an offer made by the last record.
@@ -73,18 +141,31 @@ impl Log {
     }
 
     pub(crate) fn fence(&self) -> Fence {
-        self.fold.lock().party().expect("the lock has a party").1
+        let newest = self.fold.grants().next_back();
+        newest.expect("something is locked").fence
     }
 
     pub(crate) fn acquire(&mut self, session: SessionId) -> Vec<Change> {
-        self.say(Event::Acquire { session })
+        self.say(acquire(session))
     }
 
     pub(crate) fn claim(&mut self, session: SessionId) -> Fence {
         let fence = self.fence();
+        self.claim_of(session, fence)
+    }
+
+    pub(crate) fn claim_of(&mut self, session: SessionId, fence: Fence) -> Fence {
         let changes = self.say(Event::Claim { session, fence });
-        assert_eq!(changes, vec![Change::Granted { to: session, fence }]);
+        let granted = |change: &Change| matches!(change, Change::Granted { to, fence: of, .. } if (*to, *of) == (session, fence));
+        assert!(changes.iter().any(granted), "{changes:?}");
         fence
+    }
+
+    /// Makes `session` the holder of something that is free.
+    pub(crate) fn hold_of(&mut self, session: SessionId, scope: &Scope) -> Fence {
+        let scope = scope.clone();
+        self.say(Event::Acquire { session, scope });
+        self.claim(session)
     }
 
     /// Makes `session` the holder of a free lock.
@@ -112,6 +193,12 @@ pub(crate) struct Room {
     pub(crate) watch: Watch,
     pub(crate) now: Time,
     pub(crate) manners: BTreeMap<SessionId, Manner>,
+    /// When the users of some did something last; the others do something all the time.
+    pub(crate) inputs: BTreeMap<SessionId, Time>,
+    /// Whether those who are told to drain say that they have.
+    pub(crate) drains: bool,
+    /// Whether a loss is durable, and told, at once.
+    pub(crate) tells: bool,
     /// Everything that happened, with its time.
     pub(crate) changes: Vec<(Time, Change)>,
     pub(crate) proposals: Vec<(Time, Proposal)>,
@@ -124,6 +211,9 @@ impl Room {
             watch: Watch::new(timings).expect("the timings fit"),
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            drains: true,
+            tells: true,
             changes: Vec::new(),
             proposals: Vec::new(),
         }
@@ -135,10 +225,10 @@ impl Room {
         self.record(joined_as(session, voice, Standing::Writer));
     }
 
-    pub(crate) fn resume(&mut self, session: SessionId, fence: Option<Fence>) {
+    pub(crate) fn resume(&mut self, session: SessionId, fences: &[Fence]) {
         self.manners.insert(session, Manner::Well);
         self.watch.attached(session, Voice::Lock, self.now);
-        self.record(Event::Resumed { session, fence });
+        self.record(resumed(session, fences));
     }
 
     pub(crate) fn disconnect(&mut self, session: SessionId) {
@@ -152,15 +242,36 @@ impl Room {
         let changes = self.log.say(event);
         self.watch.follow(&self.log.fold, &changes, self.now);
         self.changes
-            .extend(changes.iter().map(|change| (self.now, *change)));
+            .extend(changes.iter().map(|change| (self.now, change.clone())));
         for change in &changes {
-            if let Change::Offered { to, fence } = *change
-                && self.manners.get(&to) == Some(&Manner::Well)
-            {
-                self.record(Event::Claim { session: to, fence });
+            match *change {
+                Change::Offered { to, fence, .. } if self.is_well(to) => {
+                    self.record(Event::Claim { session: to, fence });
+                }
+                Change::Draining { by, fence, .. } => {
+                    self.tell(by, fence);
+                    if self.is_well(by) && self.drains {
+                        self.record(Event::Drained { session: by, fence });
+                    }
+                }
+                Change::LockLost { by, fence, .. } => self.tell(by, fence),
+                Change::Unsettled => {
+                    self.record(Event::Settle);
+                }
+                _ => {}
             }
         }
         changes
+    }
+
+    fn tell(&mut self, session: SessionId, fence: Fence) {
+        if self.tells {
+            self.watch.told(session, fence);
+        }
+    }
+
+    fn is_well(&self, session: SessionId) -> bool {
+        self.manners.get(&session) == Some(&Manner::Well)
     }
 
     /// Carries out what the watch proposes at this moment.
@@ -169,10 +280,10 @@ impl Room {
         self.watch
             .handle_timeout(self.now, &self.log.fold, &mut out);
         for proposal in &out {
-            self.proposals.push((self.now, *proposal));
+            self.proposals.push((self.now, proposal.clone()));
             match *proposal {
-                Proposal::Record(event) => {
-                    self.record(event);
+                Proposal::Record(ref event) => {
+                    self.record(event.clone());
                 }
                 Proposal::Ping { session } => {
                     if self.manners.get(&session) != Some(&Manner::Dead) {
@@ -181,11 +292,13 @@ impl Room {
                 }
                 Proposal::Beat { session, n } => {
                     if self.manners.get(&session) == Some(&Manner::Well) {
-                        self.watch.answered(session, n, self.now);
+                        let input = self.inputs.get(&session).copied().unwrap_or(self.now);
+                        let idle = self.now.since(input);
+                        self.watch.answered(session, n, idle, self.now);
                     }
                 }
                 Proposal::Dead { session } => self.disconnect(session),
-                Proposal::Health { .. } => {}
+                Proposal::Health { .. } | Proposal::IdleWarning { .. } => {}
             }
         }
         out

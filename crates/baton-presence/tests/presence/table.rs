@@ -1,10 +1,19 @@
 //! Every row of the table of states, as the fold decides it: no time in here.
 
-use crate::harness::{A, B, C, D, Log, joined, joined_as};
+use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed};
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fold, FoldSnapshot, LockState, Loss, OfferEnd, Presence, Refusal,
+    AutoPass, Change, Due, Event, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal, Scope,
     SessionId, SnapshotError, Standing, Voice, WriteRight,
 };
+
+fn try_now(session: SessionId) -> Event {
+    let scope = Scope::WHOLE;
+    Event::Try { session, scope }
+}
+
+fn ends_free(changes: &[Change]) -> bool {
+    matches!(changes.last(), Some(Change::Freed { .. }))
+}
 
 fn offered_to(changes: &[Change]) -> Option<SessionId> {
     changes.iter().rev().find_map(|change| match change {
@@ -32,14 +41,23 @@ fn expire(log: &mut Log, session: SessionId) -> Vec<Change> {
 #[test]
 fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
     let mut log = Log::with(AutoPass::On, &[A]);
-    assert_eq!(log.fold.may_write(A), WriteRight::Free);
+    assert_eq!(log.may_write(A), WriteRight::Free);
     let changes = log.acquire(A);
     let fence = log.here();
-    assert_eq!(changes, vec![Change::Offered { to: A, fence }]);
+    assert_eq!(
+        changes,
+        vec![Change::Offered {
+            to: A,
+            fence,
+            scope: Scope::WHOLE
+        }]
+    );
     assert_eq!(log.state(), LockState::Offered { to: A, fence });
     assert_eq!(
-        log.fold.may_write(A),
-        WriteRight::Refused { fence_now: fence }
+        log.may_write(A),
+        WriteRight::Refused {
+            fence_now: Some(fence)
+        }
     );
 }
 
@@ -54,8 +72,8 @@ fn only_a_writer_that_can_claim_may_ask() {
         (C, Refusal::UnknownSession),
     ] {
         let refused = vec![Change::Refused { session, why }];
-        assert_eq!(log.say(Event::Acquire { session }), refused);
-        assert_eq!(log.say(Event::Try { session }), refused);
+        assert_eq!(log.say(acquire(session)), refused);
+        assert_eq!(log.say(try_now(session)), refused);
     }
     assert_eq!(log.state(), LockState::Free);
 }
@@ -76,9 +94,11 @@ fn a_claim_with_the_offers_fence_makes_the_holder_and_uses_the_ticket_up() {
     let fence = log.hold(A);
     assert_eq!(log.state(), LockState::Held { by: A, fence });
     assert_eq!(log.fold.place(A), None);
-    assert_eq!(log.fold.may_write(A), WriteRight::Holder(fence));
-    let refused = WriteRight::Refused { fence_now: fence };
-    assert_eq!(log.fold.may_write(B), refused);
+    assert_eq!(log.may_write(A), WriteRight::Holder(fence));
+    let refused = WriteRight::Refused {
+        fence_now: Some(fence),
+    };
+    assert_eq!(log.may_write(B), refused);
     assert_eq!(log.fold.peer(A).and_then(|a| a.fence_seen), Some(fence));
 }
 
@@ -99,11 +119,13 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
             Change::OfferEnded {
                 to: B,
                 fence: offer,
-                why
+                why,
+                scope: Scope::WHOLE
             },
             Change::Offered {
                 to: C,
-                fence: log.here()
+                fence: log.here(),
+                scope: Scope::WHOLE
             },
         ]
     );
@@ -116,7 +138,7 @@ fn an_offer_that_nobody_else_can_take_leaves_the_lock_free() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     let changes = expire(&mut log, A);
-    assert_eq!(changes.last(), Some(&Change::Freed));
+    assert!(ends_free(&changes));
     assert_eq!(log.state(), LockState::Free);
     assert_eq!(log.fold.place(A), Some(0));
 }
@@ -131,7 +153,7 @@ fn the_one_offered_is_gone_so_the_offer_moves_on_at_once() {
         let mut log = Log::with(AutoPass::On, &[A, B]);
         log.acquire(A);
         log.acquire(B);
-        let changes = log.say(gone);
+        let changes = log.say(gone.clone());
         assert_eq!(offered_to(&changes), Some(B), "{gone:?}");
         let ended = |change: &Change| {
             matches!(
@@ -158,7 +180,7 @@ fn a_declined_offer_moves_on_and_does_not_come_back_by_itself() {
     let fence = log.fence();
     let changes = log.say(Event::Decline { session: B, fence });
     // No ping-pong: both have tickets, both have had their offer in this round.
-    assert_eq!(changes.last(), Some(&Change::Freed));
+    assert!(ends_free(&changes));
     log.say(joined(C));
     assert_eq!(log.state(), LockState::Free);
 }
@@ -166,16 +188,10 @@ fn a_declined_offer_moves_on_and_does_not_come_back_by_itself() {
 #[test]
 fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
     let acts = [
-        vec![Event::Acquire { session: A }],
-        vec![Event::Try { session: A }],
+        vec![acquire(A)],
+        vec![try_now(A)],
         vec![Event::Lost { session: A }, Event::Back { session: A }],
-        vec![
-            Event::Disconnected { session: A },
-            Event::Resumed {
-                session: A,
-                fence: None,
-            },
-        ],
+        vec![Event::Disconnected { session: A }, resumed(A, &[])],
     ];
     for act in acts {
         let mut log = Log::with(AutoPass::On, &[A]);
@@ -183,7 +199,7 @@ fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
         let missed = log.fence();
         expire(&mut log, A);
         for event in &act {
-            log.say(*event);
+            log.say(event.clone());
         }
         let now = log.fence();
         assert_eq!(log.state(), LockState::Offered { to: A, fence: now });
@@ -203,14 +219,21 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
         session: A,
         fence: missed,
     };
-    let changes = log.say(claim);
-    let why = Refusal::StaleFence { now: Some(missed) };
+    let changes = log.say(claim.clone());
+    let why = Refusal::StaleFence {
+        named: missed,
+        now: Some(missed),
+    };
     let fence = log.here();
     assert_eq!(
         changes,
         vec![
             Change::Refused { session: A, why },
-            Change::Offered { to: A, fence }
+            Change::Offered {
+                to: A,
+                fence,
+                scope: Scope::WHOLE
+            }
         ]
     );
     // The same claim once more proves nothing new.
@@ -238,9 +261,10 @@ fn asking_again_while_offered_tells_the_same_offer() {
     let told = vec![Change::Offered {
         to: A,
         fence: log.fence(),
+        scope: Scope::WHOLE,
     }];
     assert_eq!(log.acquire(A), told);
-    assert_eq!(log.say(Event::Try { session: A }), told);
+    assert_eq!(log.say(try_now(A)), told);
 }
 
 /// Found by the simulation: a peer that was offered the lock by auto-pass asked for it four times,
@@ -275,7 +299,7 @@ fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
     log.hold(A);
     log.say(Event::Lost { session: A });
     let changes = log.say(Event::Cancel { session: B });
-    assert_eq!(changes.last(), Some(&Change::Freed));
+    assert!(ends_free(&changes));
 }
 
 // Held
@@ -291,10 +315,16 @@ fn a_silent_holder_is_replaced_when_somebody_waits() {
         changes,
         vec![
             Change::Lost { session: A },
-            Change::LockLost { by: A, fence, why },
+            Change::LockLost {
+                by: A,
+                fence,
+                why,
+                scope: Scope::WHOLE
+            },
             Change::Offered {
                 to: B,
-                fence: log.here()
+                fence: log.here(),
+                scope: Scope::WHOLE
             },
         ]
     );
@@ -304,8 +334,8 @@ fn a_silent_holder_is_replaced_when_somebody_waits() {
 fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_at_once() {
     let takes: [(AutoPass, Event); 4] = [
         (AutoPass::On, joined(C)),
-        (AutoPass::Off, Event::Acquire { session: B }),
-        (AutoPass::Off, Event::Try { session: B }),
+        (AutoPass::Off, acquire(B)),
+        (AutoPass::Off, try_now(B)),
         (AutoPass::Off, Event::AutoPassSet(AutoPass::On)),
     ];
     for (auto_pass, take) in takes {
@@ -314,12 +344,12 @@ fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_a
         if auto_pass == AutoPass::Off {
             log.say(joined(B));
         }
-        log.say(joined_as(D, Voice::Stock, Standing::Writer));
+        log.say(joined_as(D, Voice::Stock, Standing::Observer));
         let changes = log.say(Event::Lost { session: A });
         assert_eq!(changes, vec![Change::Lost { session: A }]);
         assert_eq!(log.state(), LockState::Held { by: A, fence });
-        assert_eq!(log.fold.may_write(A), WriteRight::Holder(fence));
-        let changes = log.say(take);
+        assert_eq!(log.may_write(A), WriteRight::Holder(fence));
+        let changes = log.say(take.clone());
         assert!(offered_to(&changes).is_some(), "{take:?}: {changes:?}");
     }
 }
@@ -334,7 +364,11 @@ fn a_silent_holder_that_comes_back_in_time_has_its_fence_as_it_was() {
         changes,
         vec![
             Change::Back { session: A },
-            Change::Resumed { by: A, fence }
+            Change::Resumed {
+                by: A,
+                fence,
+                scope: Scope::WHOLE
+            }
         ]
     );
     log.say(joined(B));
@@ -358,7 +392,14 @@ fn a_release_passes_by_ticket_only() {
     let changes = log.say(Event::Release { session: B, fence });
     assert_eq!(
         changes,
-        vec![Change::Released { by: B, fence }, Change::Freed]
+        vec![
+            Change::Released {
+                by: B,
+                fence,
+                scope: Scope::WHOLE
+            },
+            Change::Freed { fence }
+        ]
     );
     let fence = log.hold(B);
     log.acquire(C);
@@ -374,7 +415,7 @@ fn an_offer_after_a_release_that_is_not_taken_does_not_become_an_auto_pass() {
     log.acquire(B);
     log.say(Event::Release { session: A, fence });
     let changes = expire(&mut log, B);
-    assert_eq!(changes.last(), Some(&Change::Freed));
+    assert!(ends_free(&changes));
 }
 
 #[test]
@@ -384,7 +425,11 @@ fn a_holder_that_is_done_releases_and_leaves() {
     log.acquire(B);
     let changes = log.say(Event::Done { session: A });
     assert_eq!(changes.first(), Some(&Change::Gone { session: A }));
-    assert!(changes.contains(&Change::Released { by: A, fence }));
+    assert!(changes.contains(&Change::Released {
+        by: A,
+        fence,
+        scope: Scope::WHOLE
+    }));
     assert_eq!(offered_to(&changes), Some(B));
     assert!(log.fold.peer(A).is_none());
 }
@@ -393,9 +438,13 @@ fn a_holder_that_is_done_releases_and_leaves() {
 fn a_holder_that_asks_again_is_told_again() {
     let mut log = Log::with(AutoPass::On, &[A]);
     let fence = log.hold(A);
-    let told = vec![Change::Granted { to: A, fence }];
+    let told = vec![Change::Granted {
+        to: A,
+        fence,
+        scope: Scope::WHOLE,
+    }];
     assert_eq!(log.acquire(A), told);
-    assert_eq!(log.say(Event::Try { session: A }), told);
+    assert_eq!(log.say(try_now(A)), told);
     assert_eq!(log.say(Event::Claim { session: A, fence }), told);
     assert_eq!(log.fold.waiting(), 0);
 }
@@ -450,11 +499,17 @@ fn a_closed_connection_starts_the_grace_even_if_somebody_waits() {
         changes,
         vec![
             Change::Detached { session: A },
-            Change::Suspected { by: A, fence }
+            Change::Suspected {
+                by: A,
+                fence,
+                scope: Scope::WHOLE
+            }
         ]
     );
-    let refused = WriteRight::Refused { fence_now: fence };
-    assert_eq!(log.fold.may_write(A), refused);
+    let refused = WriteRight::Refused {
+        fence_now: Some(fence),
+    };
+    assert_eq!(log.may_write(A), refused);
 }
 
 #[test]
@@ -462,18 +517,18 @@ fn a_resume_within_the_grace_gives_the_same_fence_back() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     log.acquire(B);
-    for named in [Some(fence), None] {
+    for named in [vec![fence], vec![]] {
         away(&mut log, A);
-        let resumed = Event::Resumed {
-            session: A,
-            fence: named,
-        };
-        let changes = log.say(resumed);
+        let changes = log.say(resumed(A, &named));
         assert_eq!(
             changes,
             vec![
                 Change::Attached { session: A },
-                Change::Resumed { by: A, fence }
+                Change::Resumed {
+                    by: A,
+                    fence,
+                    scope: Scope::WHOLE
+                }
             ]
         );
         assert_eq!(log.state(), LockState::Held { by: A, fence });
@@ -489,7 +544,12 @@ fn a_grace_that_is_over_passes_the_lock_on() {
     let why = Loss::GraceOver;
     assert_eq!(
         changes.first(),
-        Some(&Change::LockLost { by: A, fence, why })
+        Some(&Change::LockLost {
+            by: A,
+            fence,
+            why,
+            scope: Scope::WHOLE
+        })
     );
     assert_eq!(offered_to(&changes), Some(B));
 }
@@ -500,19 +560,20 @@ fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
     let fence = log.hold(A);
     away(&mut log, A);
     assert_eq!(grace_over(&mut log, A), vec![]);
-    assert_eq!(log.fold.lock().due, Due::Overdue);
+    assert_eq!(
+        log.fold.grant(fence).map(|grant| grant.due),
+        Some(Due::Overdue)
+    );
     // Before that, the holder itself may still come back.
-    let resumed = Event::Resumed {
-        session: A,
-        fence: Some(fence),
-    };
+    let resumed = resumed(A, &[fence]);
     let mut other = log.clone();
-    other.say(resumed);
+    other.say(resumed.clone());
     assert_eq!(other.state(), LockState::Held { by: A, fence });
     assert_eq!(offered_to(&log.say(joined(B))), Some(B));
     let changes = log.say(resumed);
     let why = Refusal::StaleFence {
-        now: log.fold.lock().last_fence,
+        named: fence,
+        now: log.fold.last_fence(),
     };
     assert!(changes.contains(&Change::Refused { session: A, why }));
 }
@@ -538,13 +599,18 @@ fn a_resume_with_another_fence_does_not_give_the_lock_back() {
     let fence = log.hold(A);
     log.acquire(B);
     away(&mut log, A);
-    let changes = log.say(Event::Resumed {
-        session: A,
-        fence: Some(old),
-    });
+    let changes = log.say(resumed(A, &[old]));
     let why = Loss::OtherFence;
-    assert!(changes.contains(&Change::LockLost { by: A, fence, why }));
-    let why = Refusal::StaleFence { now: Some(fence) };
+    assert!(changes.contains(&Change::LockLost {
+        by: A,
+        fence,
+        why,
+        scope: Scope::WHOLE
+    }));
+    let why = Refusal::StaleFence {
+        named: old,
+        now: Some(fence),
+    };
     assert!(changes.contains(&Change::Refused { session: A, why }));
     assert_eq!(offered_to(&changes), Some(B));
 }
@@ -556,12 +622,9 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
     log.say(Event::Lost { session: A });
     log.claim(B);
     away(&mut log, A);
-    let changes = log.say(Event::Resumed {
-        session: A,
-        fence: Some(fence),
-    });
-    let now = log.fold.lock().last_fence;
-    let why = Refusal::StaleFence { now };
+    let changes = log.say(resumed(A, &[fence]));
+    let now = log.fold.last_fence();
+    let why = Refusal::StaleFence { named: fence, now };
     assert_eq!(
         changes,
         vec![
@@ -577,11 +640,12 @@ fn a_new_connection_of_the_one_offered_is_told_the_offer_again() {
     let mut log = Log::with(AutoPass::On, &[A]);
     log.acquire(A);
     let fence = log.fence();
-    let changes = log.say(Event::Resumed {
-        session: A,
-        fence: None,
-    });
-    assert!(changes.contains(&Change::Offered { to: A, fence }));
+    let changes = log.say(resumed(A, &[]));
+    assert!(changes.contains(&Change::Offered {
+        to: A,
+        fence,
+        scope: Scope::WHOLE
+    }));
 }
 
 // Recovering
@@ -596,15 +660,18 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
             log.claim(A);
         }
         let changes = log.say(Event::Restarted);
-        assert!(changes.contains(&Change::Recovering { by: A, fence }));
+        assert!(changes.contains(&Change::Recovering {
+            by: A,
+            fence,
+            scope: Scope::WHOLE
+        }));
         assert_eq!(log.state(), LockState::Recovering { by: A, fence });
-        let refused = WriteRight::Refused { fence_now: fence };
-        assert_eq!(log.fold.may_write(B), refused);
+        let refused = WriteRight::Refused {
+            fence_now: Some(fence),
+        };
+        assert_eq!(log.may_write(B), refused);
         assert!(log.fold.peers().all(|peer| peer.presence == Presence::Away));
-        log.say(Event::Resumed {
-            session: A,
-            fence: Some(fence),
-        });
+        log.say(resumed(A, &[fence]));
         assert_eq!(log.state(), LockState::Held { by: A, fence });
         assert_eq!(log.fold.place(A), None);
     }
@@ -618,12 +685,14 @@ fn a_recovery_that_is_over_passes_on_or_waits_for_somebody() {
     let over = Event::RecoveryOver { session: A, fence };
     assert_eq!(log.say(over), vec![]);
     assert_eq!(log.state(), LockState::Recovering { by: A, fence });
-    let changes = log.say(Event::Resumed {
-        session: B,
-        fence: None,
-    });
+    let changes = log.say(resumed(B, &[]));
     let why = Loss::RecoveryOver;
-    assert!(changes.contains(&Change::LockLost { by: A, fence, why }));
+    assert!(changes.contains(&Change::LockLost {
+        by: A,
+        fence,
+        why,
+        scope: Scope::WHOLE
+    }));
     assert_eq!(offered_to(&changes), Some(B));
 }
 
@@ -634,10 +703,7 @@ fn a_second_restart_gives_the_holder_its_time_again() {
     log.say(Event::Restarted);
     log.say(Event::RecoveryOver { session: A, fence });
     log.say(Event::Restarted);
-    log.say(Event::Resumed {
-        session: B,
-        fence: None,
-    });
+    log.say(resumed(B, &[]));
     assert_eq!(log.state(), LockState::Recovering { by: A, fence });
 }
 
@@ -651,16 +717,16 @@ fn waiters_are_served_in_ticket_order_and_the_dead_are_skipped_not_dropped() {
         assert_eq!(log.acquire(session), vec![Change::Queued { session }]);
     }
     assert_eq!(log.acquire(B), vec![Change::Queued { session: B }]);
-    assert_eq!(log.fold.queue().collect::<Vec<_>>(), [D, B, C]);
+    assert_eq!(
+        log.fold.queue().map(|(who, _)| who).collect::<Vec<_>>(),
+        [D, B, C]
+    );
     assert_eq!(log.fold.place(C), Some(2));
     log.say(Event::Disconnected { session: D });
     let changes = log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&changes), Some(B));
     let fence = log.claim(B);
-    log.say(Event::Resumed {
-        session: D,
-        fence: None,
-    });
+    log.say(resumed(D, &[]));
     assert_eq!(log.fold.place(D), Some(0));
     let changes = log.say(Event::Release { session: B, fence });
     assert_eq!(offered_to(&changes), Some(D));
@@ -684,13 +750,13 @@ fn try_never_queues() {
     let fence = log.hold(A);
     let why = Refusal::Busy { by: A };
     assert_eq!(
-        log.say(Event::Try { session: B }),
+        log.say(try_now(B)),
         vec![Change::Refused { session: B, why }]
     );
     log.say(Event::Release { session: A, fence });
-    assert_eq!(offered_to(&log.say(Event::Try { session: B })), Some(B));
+    assert_eq!(offered_to(&log.say(try_now(B))), Some(B));
     assert_eq!(log.fold.waiting(), 0);
-    assert_eq!(expire(&mut log, B).last(), Some(&Change::Freed));
+    assert!(ends_free(&expire(&mut log, B)));
 }
 
 #[test]
@@ -721,7 +787,10 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     });
     let fence = log.hold(A);
     log.acquire(B);
-    let why = Refusal::StaleFence { now: Some(fence) };
+    let stale = |named| Refusal::StaleFence {
+        named,
+        now: Some(fence),
+    };
     let before = log.fold.snapshot();
     let asks = [
         Event::Release {
@@ -738,14 +807,16 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
         },
     ];
     for ask in asks {
+        let why = stale(old);
         assert_eq!(
-            log.say(ask),
+            log.say(ask.clone()),
             vec![Change::Refused { session: A, why }],
             "{ask:?}"
         );
     }
     // Somebody else's fence is as stale as an old one.
     let theft = Event::Release { session: B, fence };
+    let why = stale(fence);
     assert_eq!(log.say(theft), vec![Change::Refused { session: B, why }]);
     let overtaken = [
         Event::OfferExpired { session: A, fence },
@@ -755,7 +826,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
         Event::Forgotten { session: A },
     ];
     for proposal in overtaken {
-        assert_eq!(log.say(proposal), vec![], "{proposal:?}");
+        assert_eq!(log.say(proposal.clone()), vec![], "{proposal:?}");
     }
     let after = log.fold.snapshot();
     let position = before.position;
@@ -818,14 +889,30 @@ fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
     assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderElsewhere(A)));
 
     let mut bad = good.clone();
-    bad.lock.last_fence = None;
+    bad.last_fence = None;
     assert!(matches!(
         Fold::restore(&bad),
-        Err(SnapshotError::FenceNotNewest(_))
+        Err(SnapshotError::FenceTooNew(_))
     ));
 
+    let mut bad = good.clone();
+    bad.peers[1].wants = None;
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::TicketForNothing(B)));
+
+    let mut bad = good.clone();
+    let twin = bad.grants[0].clone();
+    bad.grants.push(twin.clone());
+    assert_eq!(Fold::restore(&bad), Err(SnapshotError::GrantsOutOfOrder));
+    bad.grants[1].fence.position += 1;
+    bad.last_fence = Some(bad.grants[1].fence);
+    let (one, other) = (twin.fence, bad.grants[1].fence);
+    assert_eq!(
+        Fold::restore(&bad),
+        Err(SnapshotError::GrantsConflict(one, other))
+    );
+
     let mut bad = good;
-    bad.lock.due = Due::Overdue;
+    bad.grants[0].due = Due::Overdue;
     assert_eq!(Fold::restore(&bad), Err(SnapshotError::NothingOverdue));
 }
 

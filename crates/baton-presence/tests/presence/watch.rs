@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fence, Fold, Health, LockState, Proposal, SessionId, Time,
+    Answer, AutoPass, Change, Event, Fold, Health, Proposal, Rights, Scope, SessionId, Time,
     Timings, Voice, Watch,
 };
 
-use crate::harness::{A, B, C, Manner, Room};
+use crate::harness::{A, B, C, LockState, Manner, Room, acquire, joined_with, path, resumed};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -28,7 +28,7 @@ fn room_with_holder(others: &[SessionId]) -> Room {
     for other in others {
         room.join(*other, Voice::Lock);
     }
-    room.record(Event::Acquire { session: A });
+    room.record(acquire(A));
     room.pass(secs(60));
     assert!(matches!(room.state(), LockState::Held { by: A, .. }));
     room
@@ -53,7 +53,7 @@ fn nobody_who_answers_is_ever_called_silent() {
         };
         room.join(SessionId(id), voice);
     }
-    room.record(Event::Acquire { session: A });
+    room.record(acquire(A));
     let since = room.now;
     room.pass(secs(600));
     assert_eq!(
@@ -185,7 +185,10 @@ fn a_stock_session_is_judged_by_its_connection_alone() {
     assert_eq!(room.watch.health(A, room.now), Health::Online);
     let beaten = |p: &Proposal| matches!(p, Proposal::Beat { .. });
     assert_eq!(room.proposed(Time::ZERO, beaten), None);
-    assert_eq!(room.watch.answered(A, 1, room.now), Answer::Stale);
+    assert_eq!(
+        room.watch.answered(A, 1, Duration::ZERO, room.now),
+        Answer::Stale
+    );
 }
 
 #[test]
@@ -211,11 +214,11 @@ fn who_becomes_holder_is_beaten_at_once() {
     room.join(A, Voice::Lock);
     room.join(B, Voice::Lock);
     room.join(C, Voice::Lock);
-    room.record(Event::Acquire { session: A });
+    room.record(acquire(A));
     room.pass(secs(31));
     let since = room.now;
     room.manners.insert(C, Manner::Frozen);
-    room.record(Event::Acquire { session: C });
+    room.record(acquire(C));
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
     assert!(matches!(room.state(), LockState::Offered { to: C, .. }));
@@ -244,18 +247,37 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
     }
     assert!(beats.is_sorted());
     let newest = beats[2];
-    assert_eq!(watch.answered(A, newest + 1, now), Answer::Stale, "a guess");
+    assert_eq!(
+        watch.answered(A, newest + 1, Duration::ZERO, now),
+        Answer::Stale,
+        "a guess"
+    );
     let late = now + millis(5_001);
-    assert_eq!(watch.answered(A, newest, late), Answer::Stale, "too late");
+    assert_eq!(
+        watch.answered(A, newest, Duration::ZERO, late),
+        Answer::Stale,
+        "too late"
+    );
     let in_time = now + millis(5_000);
     assert_eq!(watch.confirmed(A), None);
-    assert_eq!(watch.answered(A, newest, in_time), Answer::Counts);
+    assert_eq!(
+        watch.answered(A, newest, Duration::ZERO, in_time),
+        Answer::Counts
+    );
     assert_eq!(watch.confirmed(A), Some(newest));
-    assert_eq!(watch.answered(A, newest, in_time), Answer::Stale, "twice");
-    assert_eq!(watch.answered(A, beats[1], in_time), Answer::Stale, "older");
+    assert_eq!(
+        watch.answered(A, newest, Duration::ZERO, in_time),
+        Answer::Stale,
+        "twice"
+    );
+    assert_eq!(
+        watch.answered(A, beats[1], Duration::ZERO, in_time),
+        Answer::Stale,
+        "older"
+    );
     watch.attached(A, Voice::Lock, in_time);
     assert_eq!(
-        watch.answered(A, newest, in_time),
+        watch.answered(A, newest, Duration::ZERO, in_time),
         Answer::Stale,
         "old link"
     );
@@ -265,8 +287,10 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
 /// Found by the simulation: the word of the loss waits for its record to be durable, and a
 /// confirmation that overtakes it lets the loser go on while the next one begins.
 #[test]
-fn answers_are_not_confirmed_to_one_who_has_lost_the_lock() {
+fn answers_are_not_confirmed_to_one_who_has_not_heard_of_its_loss() {
     let mut room = room_with_holder(&[B]);
+    let lost = room.log.fence();
+    room.tells = false;
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(11));
     assert!(matches!(room.state(), LockState::Held { by: B, .. }));
@@ -276,19 +300,38 @@ fn answers_are_not_confirmed_to_one_who_has_lost_the_lock() {
     assert_eq!(room.watch.health(A, room.now), Health::Online);
     assert_eq!(room.watch.confirmed(A), before);
     // Nor on a new connection, while the client still believes in the old fence.
-    let fence = Fence {
-        epoch: 1,
-        position: 1,
-    };
-    room.resume(A, Some(fence));
+    room.resume(A, &[lost]);
     room.pass(secs(20));
     assert_eq!(room.watch.confirmed(A), None);
-    // It is the holder's again: what it answered in the meantime may be said.
-    let fence = room.log.fence();
-    room.record(Event::Acquire { session: A });
-    room.record(Event::Release { session: B, fence });
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    // It has heard: what it answered in the meantime may be said.
+    room.watch.told(A, lost);
     assert!(room.watch.confirmed(A) > before);
+}
+
+/// With one lease for all that a session holds, the loss of one lock must not be the end of another.
+#[test]
+fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
+    let mut room = room();
+    for session in [A, B] {
+        room.join(session, Voice::Lock);
+    }
+    for scope in [path("a"), path("b")] {
+        room.record(Event::Acquire { session: A, scope });
+    }
+    let mine: Vec<_> = room.log.fold.holds(A).map(|grant| grant.fence).collect();
+    room.pass(secs(10));
+    room.tells = false;
+    room.drains = false;
+    let (session, to) = (A, B);
+    let fence = mine[0];
+    room.record(Event::Transfer { session, fence, to });
+    let before = room.watch.confirmed(A);
+    room.pass(secs(10));
+    assert!(room.log.fold.holds(B).any(|grant| grant.scope == path("a")));
+    assert_eq!(room.watch.confirmed(A), before);
+    room.watch.told(A, fence);
+    assert!(room.watch.confirmed(A) > before);
+    assert!(room.log.fold.holds(A).any(|grant| grant.fence == mine[1]));
 }
 
 /// Offered the lock after nine seconds of silence, it claims: the claim came from its page, so it
@@ -296,7 +339,7 @@ fn answers_are_not_confirmed_to_one_who_has_lost_the_lock() {
 #[test]
 fn a_claim_is_as_good_as_an_answer() {
     let mut room = room_with_holder(&[B, C]);
-    room.record(Event::Acquire { session: B });
+    room.record(acquire(B));
     room.manners.insert(B, Manner::Frozen);
     room.pass(secs(9));
     assert_eq!(room.watch.health(B, room.now), Health::Shaky);
@@ -320,7 +363,7 @@ fn a_closed_connection_costs_the_lock_after_the_grace() {
         let mut room = Room::new(timings, AutoPass::On);
         room.join(A, Voice::Lock);
         room.join(B, Voice::Lock);
-        room.record(Event::Acquire { session: A });
+        room.record(acquire(A));
         room.pass(secs(10));
         let since = room.now;
         room.disconnect(A);
@@ -335,7 +378,7 @@ fn a_reload_within_the_grace_keeps_the_lock() {
     let before = room.state();
     room.disconnect(A);
     room.pass(millis(4_999));
-    room.resume(A, None);
+    room.resume(A, &[]);
     room.pass(secs(60));
     assert_eq!(room.state(), before);
 }
@@ -349,10 +392,7 @@ fn a_second_lost_connection_has_a_grace_of_its_own() {
     room.disconnect(A);
     room.pass(secs(4));
     // Both records before the watch is asked to follow.
-    let mut changes = room.log.say(Event::Resumed {
-        session: A,
-        fence: Some(fence),
-    });
+    let mut changes = room.log.say(resumed(A, &[fence]));
     changes.extend(room.log.say(Event::Disconnected { session: A }));
     room.watch.follow(&room.log.fold, &changes, room.now);
     room.changes.clear();
@@ -364,8 +404,8 @@ fn a_second_lost_connection_has_a_grace_of_its_own() {
 #[test]
 fn an_offer_that_is_not_claimed_moves_on_after_two_seconds() {
     let mut room = room_with_holder(&[B, C]);
-    room.record(Event::Acquire { session: B });
-    room.record(Event::Acquire { session: C });
+    room.record(acquire(B));
+    room.record(acquire(C));
     room.manners.insert(B, Manner::Frozen);
     let since = room.now;
     let fence = room.log.fence();
@@ -378,7 +418,7 @@ fn an_offer_that_is_not_claimed_moves_on_after_two_seconds() {
 fn two_dead_waiters_cost_two_seconds_each() {
     let mut room = room_with_holder(&[B, C, SessionId(9)]);
     for session in [B, C, SessionId(9)] {
-        room.record(Event::Acquire { session });
+        room.record(acquire(session));
     }
     for session in [A, B, C] {
         room.manners.insert(session, Manner::Frozen);
@@ -401,10 +441,10 @@ fn after_a_restart_the_holder_has_ten_seconds() {
         room.manners.clear();
         room.record(Event::Restarted);
         room.pass(millis(100));
-        room.resume(B, None);
+        room.resume(B, &[]);
         room.pass(secs(9));
         if resumes {
-            room.resume(A, Some(fence));
+            room.resume(A, &[fence]);
         }
         room.pass(secs(60));
         if resumes {
@@ -418,7 +458,7 @@ fn after_a_restart_the_holder_has_ten_seconds() {
 #[test]
 fn a_session_without_a_connection_is_forgotten_after_its_tickets_life() {
     let mut room = room_with_holder(&[B]);
-    room.record(Event::Acquire { session: B });
+    room.record(acquire(B));
     let since = room.now;
     room.disconnect(B);
     room.pass(secs(40));
@@ -512,7 +552,7 @@ fn early_calls_are_harmless() {
 #[test]
 fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
     let mut room = room_with_holder(&[B]);
-    room.record(Event::Acquire { session: B });
+    room.record(acquire(B));
     let since = room.now;
     room.now = room.now + secs(60);
     room.handle_timeout();
@@ -528,7 +568,7 @@ fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
 fn a_server_that_slept_gives_an_open_offer_its_time() {
     let mut room = room_with_holder(&[B]);
     room.manners.insert(B, Manner::Frozen);
-    room.record(Event::Acquire { session: B });
+    room.record(acquire(B));
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
     room.now = room.now + secs(20);
@@ -569,7 +609,7 @@ fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
 fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
     let mut room = room_with_holder(&[B, C]);
     for _ in 0..10_000 {
-        room.record(Event::Acquire { session: C });
+        room.record(acquire(C));
         room.record(Event::Cancel { session: C });
         room.pass(millis(1));
         room.changes.clear();
@@ -583,6 +623,7 @@ fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
 fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
     assert_eq!(Timings::default().validate(), Ok(()));
     assert_eq!(Timings::strict().validate(), Ok(()));
+    assert_eq!(Timings::fast().validate(), Ok(()));
     let bad = [
         (
             "ping_every",
@@ -657,6 +698,27 @@ fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
             },
         ),
         (
+            "beat_every",
+            Timings {
+                idle_warning: secs(2),
+                ..Timings::default()
+            },
+        ),
+        (
+            "idle_warning",
+            Timings {
+                idle_warning: secs(90),
+                ..Timings::default()
+            },
+        ),
+        (
+            "drain",
+            Timings {
+                drain: secs(31),
+                ..Timings::default()
+            },
+        ),
+        (
             "zero",
             Timings {
                 offer: Duration::ZERO,
@@ -670,4 +732,144 @@ fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
         assert!(error.to_string().contains(error.other), "{error}");
         assert_eq!(Watch::new(timings).err(), Some(error));
     }
+}
+
+// Handoffs
+
+fn draining(by: SessionId) -> impl Fn(&Change) -> bool {
+    move |change| matches!(change, Change::Draining { by: of, .. } if *of == by)
+}
+
+#[test]
+fn a_holder_that_does_not_say_that_it_is_done_has_three_seconds() {
+    for (drains, takes) in [(true, Duration::ZERO), (false, secs(3))] {
+        let mut room = room_with_holder(&[B]);
+        room.drains = drains;
+        let fence = room.log.fence();
+        let (session, to) = (A, B);
+        let since = room.now;
+        room.record(Event::Transfer { session, fence, to });
+        room.pass(secs(10));
+        assert_eq!(room.first(since, granted(B)), Some(takes));
+    }
+}
+
+#[test]
+fn a_request_is_over_after_thirty_seconds_and_its_clock_can_be_read() {
+    let mut room = room_with_holder(&[B]);
+    let fence = room.log.fence();
+    let since = room.now;
+    let (session, scope) = (B, Scope::WHOLE);
+    room.record(Event::Request { session, scope });
+    room.pass(secs(10));
+    assert_eq!(room.watch.request_left(fence, room.now), Some(secs(20)));
+    room.pass(secs(50));
+    assert_eq!(room.first(since, draining(A)), Some(secs(30)));
+    assert_eq!(room.first(since, granted(B)), Some(secs(30)));
+}
+
+#[test]
+fn a_request_that_is_void_never_runs_out() {
+    let mut room = room_with_holder(&[B]);
+    let (session, scope) = (B, Scope::WHOLE);
+    room.record(Event::Request { session, scope });
+    room.pass(secs(20));
+    room.record(Event::Cancel { session });
+    room.pass(secs(60));
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    // A new one has its whole time.
+    let since = room.now;
+    let scope = Scope::WHOLE;
+    room.record(Event::Request { session, scope });
+    room.pass(secs(60));
+    assert_eq!(room.first(since, draining(A)), Some(secs(30)));
+}
+
+#[test]
+fn an_idle_holder_is_warned_and_yields_to_who_waits_but_to_nobody_else() {
+    let mut room = room_with_holder(&[B]);
+    room.inputs.insert(A, room.now);
+    let since = room.now;
+    room.pass(secs(60));
+    room.record(acquire(B));
+    room.pass(secs(60));
+    let warned = room.proposed(since, |p| matches!(p, Proposal::IdleWarning { .. }));
+    assert_eq!(warned, Some(secs(75)));
+    let yields = room.first(since, draining(A));
+    assert_eq!(yields, Some(secs(90)));
+
+    let mut room = room_with_holder(&[B]);
+    room.inputs.insert(A, room.now);
+    room.pass(secs(600));
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    // Now somebody waits, and the holder is warned before it yields all the same.
+    let since = room.now;
+    room.record(acquire(B));
+    room.pass(secs(60));
+    assert_eq!(room.first(since, draining(A)), Some(secs(15)));
+}
+
+#[test]
+fn a_holder_that_was_warned_and_does_something_stays() {
+    let mut room = room_with_holder(&[B]);
+    room.inputs.insert(A, room.now);
+    room.record(acquire(B));
+    let since = room.now;
+    room.pass(secs(80));
+    room.inputs.insert(A, room.now);
+    room.pass(secs(60));
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    room.pass(secs(60));
+    let warnings = room
+        .proposals
+        .iter()
+        .filter(|(_, p)| matches!(p, Proposal::IdleWarning { .. }))
+        .count();
+    assert_eq!(warnings, 2);
+    assert!(
+        room.first(since, draining(A))
+            .is_some_and(|at| at >= secs(170) && at <= secs(173))
+    );
+}
+
+#[test]
+fn after_a_take_over_others_have_to_wait_and_who_took_over_has_not() {
+    let mut room = room();
+    for session in [A, B, C] {
+        room.manners.insert(session, Manner::Well);
+        room.watch.attached(session, Voice::Lock, room.now);
+        room.record(joined_with(session, Rights::ALL, 1));
+    }
+    room.record(acquire(A));
+    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+    let (session, scope) = (B, Scope::WHOLE);
+    room.record(Event::TakeOver { session, scope });
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.pass(secs(20));
+    assert_eq!(room.watch.take_over_ready(C, room.now), Err(secs(40)));
+    assert_eq!(room.watch.take_over_ready(B, room.now), Ok(()));
+    room.pass(secs(40));
+    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+}
+
+/// One late beat of a fifth of the people is the server's network, not theirs.
+#[test]
+fn where_many_fall_silent_at_once_nobody_is_given_up_for_thrice_the_time() {
+    let lost_after = |silent: u64| {
+        let mut room = room();
+        for id in 1..=10 {
+            room.join(SessionId(id), Voice::Stock);
+        }
+        room.pass(secs(60));
+        for id in 1..=silent {
+            room.manners.insert(SessionId(id), Manner::Dead);
+            room.watch.heard(SessionId(id), room.now);
+        }
+        let since = room.now;
+        room.pass(secs(60));
+        room.first(since, lost(A))
+    };
+    assert_eq!(lost_after(1), Some(secs(10)));
+    assert_eq!(lost_after(2), Some(secs(10)));
+    assert_eq!(lost_after(3), Some(secs(30)));
 }

@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
+mod handoff;
+mod modes;
+mod parks;
+mod regions;
 mod table;
 
 use std::time::Duration;
 
 use baton_room::{Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, RoomOptions};
-use baton_sync::channel::{ClientMessage, ErrorCode, LockState, Outcome, PeerState, ServerMessage};
+use baton_sync::channel::{
+    ClientMessage, ErrorCode, GrantState, Outcome, PeerState, ServerMessage,
+};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
 use bytes::Bytes;
-use table::{Disk, Peer, Seen, Table, insert, offered, text};
+use table::{Coming, Disk, Peer, Seen, Table, insert, locks, offered, text};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -44,14 +50,21 @@ fn nothing_of_the_lock_is_told_before_it_is_durable() {
     let ada = Peer::join(&mut table, "Ada", 1);
     table.look(ada.id);
     table.disk(Disk::Stalled);
-    ada.says(&mut table, &ClientMessage::Acquire { nonce: 5 });
+    ada.says(
+        &mut table,
+        &ClientMessage::Acquire {
+            nonce: 5,
+            paths: Vec::new(),
+        },
+    );
     assert_eq!(table.told(ada.id), []);
     table.disk(Disk::Quick);
     let told = table.told(ada.id);
     assert!(offered(&told).is_some());
     assert!(told.contains(&ServerMessage::Result {
         nonce: 5,
-        outcome: Outcome::Done
+        outcome: Outcome::Done,
+        message: None,
     }));
 }
 
@@ -206,6 +219,7 @@ fn beyond_the_caps_an_edit_is_refused_and_said_so() {
         parks: ParkLimits {
             bytes_per_session: 60,
             parks: 1,
+            ..ParkLimits::default()
         },
         ..RoomOptions::default()
     };
@@ -250,8 +264,20 @@ fn a_released_lock_passes_to_the_next_in_the_queue() {
     let bob = Peer::join(&mut table, "Bob", 2);
     let cleo = Peer::join(&mut table, "Cleo", 3);
     let first = ada.takes_the_lock(&mut table);
-    cleo.says(&mut table, &ClientMessage::Acquire { nonce: 1 });
-    bob.says(&mut table, &ClientMessage::Acquire { nonce: 1 });
+    cleo.says(
+        &mut table,
+        &ClientMessage::Acquire {
+            nonce: 1,
+            paths: Vec::new(),
+        },
+    );
+    bob.says(
+        &mut table,
+        &ClientMessage::Acquire {
+            nonce: 1,
+            paths: Vec::new(),
+        },
+    );
     table.look(bob.id);
     ada.says(
         &mut table,
@@ -309,15 +335,49 @@ fn a_holder_that_reloads_keeps_its_lock_and_its_fence_and_its_token_works_once()
     let (session, token) = (ada.session, ada.token.clone());
     table.leave(ada.id, Departure::Dropped);
     table.pass(seconds(3), &[bob.id]);
-    let mut ada = ada.resume(&mut table, Some(fence));
+    let mut ada = ada.resume(&mut table, &[fence]);
     assert!(ada.resumed);
     assert_eq!(ada.session, session);
     ada.types(&mut table, "still mine");
     assert_eq!(table.text(), "still mine");
-    let old = baton_sync::channel::Resume { session, token };
-    let thief = Peer::hello(&mut table, "thief", 5, Some(old), Some(fence));
+    // Its first answered beat proves that it has the next token.
+    table.pass(seconds(2), &[ada.id, bob.id]);
+    let thief = Coming {
+        name: "thief",
+        client: 5,
+        resume: Some(baton_sync::channel::Resume { session, token }),
+        fences: vec![fence],
+        ..Coming::default()
+    };
+    let thief = Peer::come(&mut table, thief);
     assert!(!thief.resumed);
     assert_ne!(thief.session, session);
+}
+
+/// The welcome with the next token was once lost with its connection, and then the old token did not work any more: the
+/// holder came back as somebody else, and waited for its own lock.
+#[test]
+fn a_token_whose_successor_was_lost_on_its_way_works_again() {
+    let mut table = Table::new();
+    let ada = Peer::join(&mut table, "Ada", 1);
+    let bob = Peer::join(&mut table, "Bob", 2);
+    let fence = ada.takes_the_lock(&mut table);
+    let (session, token) = (ada.session, ada.token.clone());
+    for _ in 0..3 {
+        let again = Coming {
+            client: 1,
+            resume: Some(baton_sync::channel::Resume {
+                session,
+                token: token.clone(),
+            }),
+            fences: vec![fence],
+            ..Coming::default()
+        };
+        let ada = Peer::come(&mut table, again);
+        assert!(ada.resumed);
+        table.leave(ada.id, Departure::Dropped);
+        table.pass(seconds(1), &[bob.id]);
+    }
 }
 
 #[test]
@@ -326,7 +386,7 @@ fn a_second_connection_of_a_session_supersedes_the_first() {
     let ada = Peer::join(&mut table, "Ada", 1);
     let old = ada.id;
     table.look(old);
-    let ada = ada.resume(&mut table, None);
+    let ada = ada.resume(&mut table, &[]);
     assert!(ada.resumed);
     assert_eq!(
         table.look(old).last(),
@@ -343,21 +403,14 @@ fn after_a_restart_the_holder_comes_back_to_its_lock_or_it_passes_on() {
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
     let view = |table: &mut Table| {
-        let told = table.told(bob.id);
-        told.into_iter().rev().find_map(|message| match message {
-            ServerMessage::Welcome { lock, .. } | ServerMessage::Lock { lock } => Some(lock),
-            _ => None,
-        })
+        let view = locks(&table.told(bob.id)).unwrap();
+        assert_eq!(view.grants.len(), 1);
+        (view.grants[0].state, view.grants[0].fence)
     };
-    let recovering = view(&mut table).unwrap();
-    assert_eq!(
-        (recovering.state, recovering.fence),
-        (LockState::Recovering, Some(fence))
-    );
-    let ada = ada.resume(&mut table, Some(fence));
+    assert_eq!(view(&mut table), (GrantState::Recovering, fence));
+    let ada = ada.resume(&mut table, &[fence]);
     assert!(ada.resumed);
-    let held = view(&mut table).unwrap();
-    assert_eq!((held.state, held.fence), (LockState::Held, Some(fence)));
+    assert_eq!(view(&mut table), (GrantState::Held, fence));
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
     table.look(bob.id);
@@ -438,7 +491,7 @@ fn after_a_restore_nothing_is_judged_by_the_new_epoch_that_was_done_in_the_old()
     table.restart();
     assert_eq!(table.text(), "under the lock");
     assert_eq!(table.room.parks().count(), 0);
-    let ada = ada.resume(&mut table, Some(old));
+    let ada = ada.resume(&mut table, &[old]);
     assert!(!ada.resumed);
     let new = ada.takes_the_lock(&mut table);
     assert_eq!(new.epoch, 2);
@@ -446,6 +499,6 @@ fn after_a_restore_nothing_is_judged_by_the_new_epoch_that_was_done_in_the_old()
     // And so again after the next start.
     table.restart();
     assert_eq!(table.text(), "under the lock");
-    let ada = ada.resume(&mut table, Some(new));
+    let ada = ada.resume(&mut table, &[new]);
     assert!(ada.resumed);
 }

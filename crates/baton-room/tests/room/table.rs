@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_presence::Time;
+use baton_presence::{Rights, Time};
 use baton_room::{
     ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, ResumeToken, Room,
     RoomOptions,
 };
-use baton_sync::channel::{ClientMessage, Fence, Resume, ServerMessage, User};
-use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
+use baton_sync::channel::{
+    ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
+};
+use baton_sync::document::yrs::{GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
 use bytes::Bytes;
@@ -33,6 +35,10 @@ pub(crate) struct Table {
     seen: BTreeMap<ConnectionId, Vec<Seen>>,
     connections: u64,
     frozen: Option<ConnectionId>,
+    /// Who stopped doing anything, and when.
+    idle: BTreeMap<ConnectionId, Time>,
+    /// What the server grants whoever connects from now on.
+    pub(crate) rights: Rights,
 }
 
 /// Whether what is appended is durable at once.
@@ -59,6 +65,8 @@ impl Table {
             seen: BTreeMap::new(),
             connections: 0,
             frozen: None,
+            idle: BTreeMap::new(),
+            rights: Rights::ALL,
         }
     }
 
@@ -96,7 +104,7 @@ impl Table {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
-        self.room.connect(id);
+        self.room.connect(id, self.rights);
         self.settle();
         id
     }
@@ -111,6 +119,11 @@ impl Table {
 
     pub(crate) fn say(&mut self, from: ConnectionId, message: &ClientMessage) {
         self.receive(from, Incoming::Channel(&message.encode()));
+    }
+
+    /// From now on its user does nothing, while its page goes on answering.
+    pub(crate) fn idles(&mut self, who: ConnectionId) {
+        self.idle.insert(who, self.now);
     }
 
     /// From now on it answers pings, but no beats.
@@ -146,10 +159,11 @@ impl Table {
                 && let ServerMessage::Beat { n, .. } = *message
                 && self.frozen != Some(id)
             {
+                let since = self.idle.get(&id).copied().unwrap_or(self.now);
                 let answer = ClientMessage::Answer {
                     n,
                     visible: true,
-                    idle_ms: 0,
+                    idle_ms: u64::try_from(self.now.since(since).as_millis()).unwrap(),
                 };
                 self.say(id, &answer);
             }
@@ -183,6 +197,14 @@ impl Table {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The same, without forgetting it.
+    pub(crate) fn told_still(&mut self, who: ConnectionId) -> Vec<ServerMessage> {
+        let seen = self.seen.get(&who).cloned().unwrap_or_default();
+        let told = self.told(who);
+        self.seen.insert(who, seen);
+        told
     }
 
     fn settle(&mut self) {
@@ -246,40 +268,60 @@ pub(crate) struct Peer {
     pub(crate) document: Document,
 }
 
+/// How somebody comes in.
+#[derive(Default)]
+pub(crate) struct Coming<'a> {
+    pub(crate) name: &'a str,
+    /// Of its Yjs document.
+    pub(crate) client: u64,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) fences: Vec<Fence>,
+    pub(crate) user_key: Option<&'a str>,
+    pub(crate) observer: bool,
+}
+
 impl Peer {
     pub(crate) fn join(table: &mut Table, name: &str, client: u64) -> Self {
-        Self::hello(table, name, client, None, None)
+        let coming = Coming {
+            name,
+            client,
+            ..Coming::default()
+        };
+        Self::come(table, coming)
     }
 
-    pub(crate) fn resume(self, table: &mut Table, fence: Option<Fence>) -> Self {
+    pub(crate) fn resume(self, table: &mut Table, fences: &[Fence]) -> Self {
         let resume = Resume {
             session: self.session,
             token: self.token.clone(),
         };
-        let mut back = Self::hello(table, "back", 9, Some(resume), fence);
+        let coming = Coming {
+            name: "back",
+            client: 9,
+            resume: Some(resume),
+            fences: fences.to_vec(),
+            ..Coming::default()
+        };
+        let mut back = Self::come(table, coming);
         back.document = self.document;
         back
     }
 
-    pub(crate) fn hello(
-        table: &mut Table,
-        name: &str,
-        client: u64,
-        resume: Option<Resume>,
-        fence: Option<Fence>,
-    ) -> Self {
+    pub(crate) fn come(table: &mut Table, coming: Coming<'_>) -> Self {
         let id = table.connect();
         let hello = ClientMessage::Hello {
             version: 1,
-            resume,
+            resume: coming.resume,
             epoch: None,
-            fence,
+            fences: coming.fences,
+            locks: None,
             user: User {
-                name: name.to_owned(),
+                name: coming.name.to_owned(),
                 color: String::new(),
             },
+            user_key: coming.user_key.map(str::to_owned),
             client: None,
-            observer: false,
+            observer: coming.observer,
         };
         table.say(id, &hello);
         let mut peer = Self {
@@ -288,7 +330,7 @@ impl Peer {
             token: String::new(),
             resumed: false,
             document: Document::new(&DocumentOptions {
-                client: ClientId::new(client).unwrap(),
+                client: ClientId::new(coming.client).unwrap(),
             }),
         };
         for seen in table.seen.get(&id).cloned().unwrap_or_default() {
@@ -325,7 +367,12 @@ impl Peer {
 
     /// Types at the end of the text, and sends it.
     pub(crate) fn types(&mut self, table: &mut Table, what: &str) -> Bytes {
-        let update = insert(&mut self.document, what);
+        self.types_in(table, "t", what)
+    }
+
+    /// Types at the end of that text, and sends it.
+    pub(crate) fn types_in(&mut self, table: &mut Table, root: &str, what: &str) -> Bytes {
+        let update = insert_in(&mut self.document, root, what);
         table.receive(self.id, Incoming::Sync(Kind::Update, update.clone()));
         update
     }
@@ -342,16 +389,46 @@ impl Peer {
 
     /// Asks for the lock and claims what it is offered.
     pub(crate) fn takes_the_lock(&self, table: &mut Table) -> Fence {
+        self.takes(table, &[])
+    }
+
+    /// Asks for a lock of these paths and claims what it is offered.
+    pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> Fence {
         table.look(self.id);
-        self.says(table, &ClientMessage::Acquire { nonce: 1 });
+        let paths = self::paths(paths);
+        let acquire = ClientMessage::Acquire {
+            nonce: 1,
+            paths: paths.clone(),
+        };
+        self.says(table, &acquire);
         let fence = offered(&table.told(self.id)).unwrap();
         self.says(table, &ClientMessage::Claim { fence });
-        assert!(
-            table
-                .told(self.id)
-                .contains(&ServerMessage::Granted { fence })
-        );
+        let granted = ServerMessage::Granted { fence, paths };
+        assert!(table.told(self.id).contains(&granted));
         fence
+    }
+
+    /// Claims what it was offered since it last looked.
+    pub(crate) fn claims(&self, table: &mut Table) -> Option<Fence> {
+        let fence = offered(&table.told(self.id))?;
+        self.says(table, &ClientMessage::Claim { fence });
+        let granted = |message: &ServerMessage| matches!(message, ServerMessage::Granted { fence: now, .. } if *now == fence);
+        table.told(self.id).iter().any(granted).then_some(fence)
+    }
+
+    /// What it is answered to something with the nonce 77.
+    pub(crate) fn asks(&self, table: &mut Table, message: &ClientMessage) -> Outcome {
+        table.look(self.id);
+        self.says(table, message);
+        let told = table.told_still(self.id);
+        told.iter()
+            .find_map(|message| match message {
+                ServerMessage::Result {
+                    nonce: 77, outcome, ..
+                } => Some(*outcome),
+                _ => None,
+            })
+            .unwrap()
     }
 }
 
@@ -363,18 +440,42 @@ pub(crate) fn offered(told: &[ServerMessage]) -> Option<Fence> {
     })
 }
 
+/// The newest view of the locks.
+pub(crate) fn locks(told: &[ServerMessage]) -> Option<LockView> {
+    told.iter().rev().find_map(|message| match message {
+        ServerMessage::Welcome { lock, .. } | ServerMessage::Lock { lock } => Some(lock.clone()),
+        _ => None,
+    })
+}
+
+pub(crate) fn paths(paths: &[&[&str]]) -> Paths {
+    let owned = |path: &&[&str]| path.iter().map(|segment| (*segment).to_owned()).collect();
+    paths.iter().map(owned).collect()
+}
+
 pub(crate) fn insert(document: &mut Document, what: &str) -> Bytes {
-    let (_, update) = document
-        .transact(|txn| {
-            let text = txn.get_or_insert_text("t");
-            let end = text.len(txn);
-            text.insert(txn, end, what);
-        })
-        .unwrap();
+    insert_in(document, "t", what)
+}
+
+pub(crate) fn insert_in(document: &mut Document, root: &str, what: &str) -> Bytes {
+    edit(document, |txn| {
+        let text = txn.get_or_insert_text(root);
+        let end = text.len(txn);
+        text.insert(txn, end, what);
+    })
+}
+
+/// What such an edit is to others.
+pub(crate) fn edit(document: &mut Document, change: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
+    let (_, update) = document.transact(change).unwrap();
     update.unwrap()
 }
 
 pub(crate) fn text(document: &Document) -> String {
-    let read = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
+    text_in(document, "t")
+}
+
+pub(crate) fn text_in(document: &Document, root: &str) -> String {
+    let read = document.read(|txn| txn.get_text(root).map(|text| text.get_string(txn)));
     read.unwrap().unwrap_or_default()
 }

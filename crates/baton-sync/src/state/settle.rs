@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::outline::{Holds, Place};
-use super::{Judgement, Refusal, State, TYPE_DEPTH};
+use super::view::View;
+use super::{Gain, Judgement, Refusal, State, TYPE_DEPTH};
 use crate::scan::{Block, BlockKind, Content, Id, IdRange, Parent, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
@@ -16,72 +17,6 @@ use crate::state_vector::{ClientId, Clock, StateVector};
 /// once for each client that it finds used up, and looks through all that wait: 10,000 clients, each
 /// of which refers to the next, overflow its stack (without optimization) or take it seconds.
 pub(super) const CLIENTS_AT_ONCE: usize = 256;
-
-/// A state, and perhaps another laid over it: known is what is known to either.
-#[derive(Clone, Copy)]
-pub(super) struct View<'s> {
-    pub(super) base: &'s State,
-    pub(super) over: Option<&'s State>,
-}
-
-impl<'s> View<'s> {
-    fn clock(self, client: ClientId) -> Clock {
-        let over = self.over.map_or(0, |over| over.vector.get(client));
-        self.base.vector.get(client).max(over)
-    }
-
-    /// The place of a unit below [`View::clock`].
-    fn place(self, id: Id) -> Place<&'s str> {
-        let base = if id.clock < self.base.vector.get(id.client) {
-            self.base.outline.place(id.client, id.clock)
-        } else {
-            None
-        };
-        let over = || {
-            self.over
-                .and_then(|over| over.outline.place(id.client, id.clock))
-        };
-        base.or_else(over).unwrap_or(Place::Gone)
-    }
-
-    fn is_deleted(self, range: &IdRange) -> bool {
-        self.end_of_deleted(range.client, range.start, range.end) >= range.end
-    }
-
-    /// The first clock from `clock` on that is not deleted, or one at or past `end`.
-    fn end_of_deleted(self, client: ClientId, mut clock: Clock, end: Clock) -> Clock {
-        while clock < end {
-            let base = self.base.deletes.end_of_range_at(client, clock);
-            let over = || self.over?.deletes.end_of_range_at(client, clock);
-            match base.or_else(over) {
-                Some(past) => clock = past,
-                None => break,
-            }
-        }
-        clock
-    }
-
-    /// The parts of a range that are not deleted yet.
-    fn undeleted(self, range: IdRange) -> impl Iterator<Item = IdRange> {
-        let IdRange { client, start, end } = range;
-        let mut clock = start;
-        std::iter::from_fn(move || {
-            let start = self.end_of_deleted(client, clock, end);
-            if start >= end {
-                return None;
-            }
-            let next = |state: &State| state.deletes.start_of_range_after(client, start);
-            let over = self.over.and_then(next);
-            let past = [next(self.base), over].into_iter().flatten().min();
-            clock = past.map_or(end, |past| past.min(end));
-            Some(IdRange {
-                client,
-                start,
-                end: clock,
-            })
-        })
-    }
-}
 
 /// How far one client's blocks could be admitted.
 pub(super) struct Progress {
@@ -222,6 +157,27 @@ impl<'u, 's> Settled<'u, 's> {
             Place::Gone => None,
             Place::At { root, .. } => Some(root),
         })
+    }
+
+    /// How much the admitted part adds.
+    pub(super) fn gain(&self) -> Gain {
+        let mut gain = Gain::default();
+        for (run, progress) in self.scan.runs().iter().zip(&self.progress) {
+            for index in progress.first..progress.next {
+                if let BlockKind::Item(content) = self.scan.block(run.client, index).kind
+                    && !matches!(content, Content::Deleted | Content::Format)
+                {
+                    gain.inserted += i64::from(self.scan.end(index) - self.scan.clock(index));
+                }
+            }
+        }
+        for range in self.deletes().flat_map(|range| self.view.undeleted(range)) {
+            let base = self.view.base.vector.get(range.client);
+            let own = base.clamp(range.start, range.end);
+            gain.deleted += u64::from(own - range.start);
+            gain.inserted -= i64::from(range.end - own);
+        }
+        gain
     }
 
     /// What `state` learns from the admitted part.

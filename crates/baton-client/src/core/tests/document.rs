@@ -1,12 +1,14 @@
 //! Stories of the document: what travels, what is waited for, what is saved.
 
-use baton_sync::channel::{ErrorCode, LockState, ServerMessage};
+use baton_sync::channel::{ErrorCode, GrantState, ServerMessage};
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};
 use crate::core::{Guard, Operation};
 use crate::error::{EditError, Ended};
 use crate::events::{EditRight, Event};
+use crate::options::Divergence;
+use crate::scope::Scope;
 
 #[test]
 fn what_was_edited_before_the_server_asked_goes_as_one_answer_and_the_rest_by_itself() {
@@ -150,15 +152,16 @@ fn edits_that_do_not_fit_the_outbox_go_as_one_and_are_saved_with_it() {
 #[test]
 fn all_edits_are_sent_before_the_lock_is_given_back() {
     let mut script = Script::with(|options| options.max_queued = 60);
-    let opening = script.joins(false, view(3, LockState::Held, Some(5)));
+    let opening = script.joins(false, view(3, GrantState::Held, 5));
     script.applies(&opening);
     script.says(&ServerMessage::Granted {
         fence: super::fence(3),
+        paths: Vec::new(),
     });
     for _ in 0..20 {
         script.writes("word ");
     }
-    script.asks_for(Operation::Release);
+    script.asks_for(Operation::Release(Scope::whole()));
     let sent = script.sent();
     assert!(matches!(sent.last(), Some(Sent::Says(_))));
     script.applies(&sent);
@@ -166,8 +169,8 @@ fn all_edits_are_sent_before_the_lock_is_given_back() {
 }
 
 #[test]
-fn after_a_park_nothing_of_the_copy_is_sent_any_more() {
-    let mut script = Script::new();
+fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
+    let mut script = Script::with(|options| options.divergence = Divergence::Stop);
     let opening = script.joins(false, free(1));
     script.applies(&opening);
     script.writes("too late");
@@ -189,7 +192,7 @@ fn after_a_park_nothing_of_the_copy_is_sent_any_more() {
     // It is durable as a park, which is not what `saved` is asked for.
     script.says(&ServerMessage::Saved { updates: 2 });
     assert!(!script.core.saves().all_durable());
-    let edit = script.act(|core, now| core.edit(now, Guard::Lock, |_| ()));
+    let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditRight::Diverged)));
     script.writes("draft");
     assert_eq!(script.sent(), []);
@@ -209,7 +212,7 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
     let mut script = Script::new();
     let edit = |script: &mut Script| {
         script.act(|core, now| {
-            core.edit(now, Guard::Lock, |txn| {
+            core.edit(now, &Guard::Lock(Scope::whole()), |txn| {
                 use baton_sync::yrs::{Text, WriteTxn};
                 txn.get_or_insert_text("t").push(txn, "x");
             })
@@ -217,14 +220,17 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
     };
     let not_now = |right| Err(EditError::NotNow(right));
     assert_eq!(edit(&mut script), not_now(EditRight::Connecting));
-    script.joins(false, view(2, LockState::Held, Some(8)));
+    script.joins(false, view(2, GrantState::Held, 8));
     assert_eq!(edit(&mut script), not_now(EditRight::Theirs));
     assert_eq!(text(script.core.document()), "");
     script.says(&ServerMessage::Lock { lock: free(3) });
     assert_eq!(edit(&mut script), Ok(()));
     script.loses_connection(None);
     script.pass(SECOND / 10);
-    assert_eq!(script.core.lock().right(script.now), EditRight::FreeOffline);
+    assert_eq!(
+        script.core.right(&Scope::whole(), script.now),
+        EditRight::FreeOffline
+    );
     assert_eq!(edit(&mut script), Ok(()));
     assert_eq!(text(script.core.document()), "xx");
 }
@@ -233,7 +239,8 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
 fn a_panic_in_an_edit_ends_this_client_and_nobody_else() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    let edit = script.act(|core, now| core.edit(now, Guard::Lock, |_| panic!("on purpose")));
+    let edit = script
+        .act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| panic!("on purpose")));
     assert!(matches!(edit, Err::<(), _>(EditError::Broken(_))));
     assert!(matches!(
         script.core.ended(),

@@ -1,17 +1,19 @@
 //! Stories of the lock: what is asked, offered, granted and lost, and how long a holder may go on.
 
-use baton_sync::channel::{ClientMessage, LockState, Outcome, ServerMessage};
+use baton_sync::channel::{ClientMessage, GrantState, Outcome, ServerMessage};
 
 use super::script::{SECOND, Script, Sent, fence, free, view};
-use crate::core::{Asked, Operation};
+use crate::core::{Asked, Operation, Reply};
 use crate::error::Unanswered;
 use crate::events::{EditRight, Event, Standing};
 use crate::options::Claim;
+use crate::scope::Scope;
 
 /// The server offers and grants the lock under this fence.
-fn grants(script: &mut Script, position: u64) {
+pub(super) fn grants(script: &mut Script, position: u64) {
     script.says(&ServerMessage::Offer {
         fence: fence(position),
+        paths: Vec::new(),
         expires_ms: 2000,
     });
     let claim = ClientMessage::Claim {
@@ -20,13 +22,14 @@ fn grants(script: &mut Script, position: u64) {
     assert_eq!(script.sent(), [Sent::Says(claim)]);
     script.says(&ServerMessage::Granted {
         fence: fence(position),
+        paths: Vec::new(),
     });
     script.says(&ServerMessage::Lock {
-        lock: view(position, LockState::Held, Some(5)),
+        lock: view(position, GrantState::Held, 5),
     });
 }
 
-fn nonce(asked: Asked) -> u64 {
+pub(super) fn nonce(asked: Asked) -> u64 {
     match asked {
         Asked::Nonce(nonce) => nonce,
         Asked::Known(answer) => panic!("answered at once: {answer:?}"),
@@ -34,28 +37,36 @@ fn nonce(asked: Asked) -> u64 {
 }
 
 fn right(script: &Script) -> EditRight {
-    script.core.lock().right(script.now)
+    script.core.right(&Scope::whole(), script.now)
 }
 
 #[test]
 fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    let asked = nonce(script.asks_for(Operation::Acquire));
+    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
     assert_eq!(
         script.sent(),
-        [Sent::Says(ClientMessage::Acquire { nonce: asked })]
+        [Sent::Says(ClientMessage::Acquire {
+            nonce: asked,
+            paths: Vec::new()
+        })]
     );
-    assert_eq!(script.core.lock().standing(), Standing::Waiting);
+    assert_eq!(
+        script.core.locks().standing(&Scope::whole()),
+        Standing::Waiting
+    );
     script.says(&ServerMessage::Result {
         nonce: asked,
         outcome: Outcome::Done,
+        message: None,
     });
-    assert_eq!(script.answers, [(asked, Ok(Outcome::Done))]);
+    assert_eq!(script.answers, [(asked, Ok(Reply::Outcome(Outcome::Done)))]);
     grants(&mut script, 7);
     assert_eq!(right(&script), EditRight::Holder);
     let granted = Event::Granted {
         fence: fence(7),
+        scope: Scope::whole(),
         kept: false,
     };
     let events = script.takes_events();
@@ -101,11 +112,18 @@ fn a_claim_counts_from_its_sending_and_not_from_the_grant() {
     script.joins(false, free(1));
     script.says(&ServerMessage::Offer {
         fence: fence(7),
+        paths: Vec::new(),
         expires_ms: 2000,
     });
     script.pass(SECOND);
-    script.says(&ServerMessage::Granted { fence: fence(7) });
-    assert_eq!(script.core.lock().lease_left(script.now), 6 * SECOND);
+    script.says(&ServerMessage::Granted {
+        fence: fence(7),
+        paths: Vec::new(),
+    });
+    assert_eq!(
+        script.core.locks().lease_left(&Scope::whole(), script.now),
+        6 * SECOND
+    );
 }
 
 #[test]
@@ -120,11 +138,15 @@ fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
     script.pass(SECOND);
     assert_eq!(right(&script), EditRight::Unconfirmed);
     script.takes_events();
-    script.welcomes(5, true, view(7, LockState::Held, Some(5)));
+    script.welcomes(5, true, view(7, GrantState::Held, 5));
     assert_eq!(right(&script), EditRight::Holder);
-    assert_eq!(script.core.lock().lease_left(script.now), 6 * SECOND);
+    assert_eq!(
+        script.core.locks().lease_left(&Scope::whole(), script.now),
+        6 * SECOND
+    );
     let kept = Event::Granted {
         fence: fence(7),
+        scope: Scope::whole(),
         kept: true,
     };
     assert!(script.takes_events().contains(&kept));
@@ -133,8 +155,8 @@ fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
 #[test]
 fn who_comes_back_as_another_session_or_too_late_holds_nothing() {
     for (resumed, lock) in [
-        (false, view(7, LockState::Suspect, Some(5))),
-        (true, view(9, LockState::Held, Some(6))),
+        (false, view(7, GrantState::Suspect, 5)),
+        (true, view(9, GrantState::Held, 6)),
     ] {
         let mut script = Script::new();
         script.joins(false, free(1));
@@ -142,14 +164,17 @@ fn who_comes_back_as_another_session_or_too_late_holds_nothing() {
         script.loses_connection(None);
         script.takes_events();
         script.joins(resumed, lock);
-        assert_eq!(script.core.lock().grant(), None);
+        assert_eq!(script.core.ticket().unwrap().fences, []);
         assert!(!right(&script).may_edit());
         let lost =
             |event: &Event| matches!(event, Event::Lost { fence: of, .. } if *of == fence(7));
         assert!(script.takes_events().iter().any(lost));
         // Late news of the old grant give nothing back.
-        script.says(&ServerMessage::Granted { fence: fence(7) });
-        assert_eq!(script.core.lock().grant(), None);
+        script.says(&ServerMessage::Granted {
+            fence: fence(7),
+            paths: Vec::new(),
+        });
+        assert_eq!(script.core.ticket().unwrap().fences, []);
     }
 }
 
@@ -160,7 +185,7 @@ fn a_loss_is_told_once_whoever_tells_first() {
         reason: "silent".to_owned(),
     };
     let passed = ServerMessage::Lock {
-        lock: view(9, LockState::Offered, Some(6)),
+        lock: view(9, GrantState::Offered, 6),
     };
     for order in [[&lost, &passed], [&passed, &lost]] {
         let mut script = Script::new();
@@ -193,40 +218,44 @@ fn an_older_view_changes_nothing() {
 #[test]
 fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
     let mut script = Script::new();
-    script.joins(false, view(2, LockState::Held, Some(8)));
-    let tried = nonce(script.asks_for(Operation::Try));
-    let asked = nonce(script.asks_for(Operation::Acquire));
+    script.joins(false, view(2, GrantState::Held, 8));
+    let tried = nonce(script.asks_for(Operation::Try(Scope::whole())));
+    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
     script.loses_connection(None);
     assert_eq!(script.answers, [(tried, Err(Unanswered::Disconnected))]);
     assert_eq!(
-        script.asks_for(Operation::Try),
+        script.asks_for(Operation::Try(Scope::whole())),
         Asked::Known(Err(Unanswered::Disconnected))
     );
-    let said = script.joins(true, view(2, LockState::Held, Some(8)));
-    let again = Sent::Says(ClientMessage::Acquire { nonce: asked });
+    let said = script.joins(true, view(2, GrantState::Held, 8));
+    let again = Sent::Says(ClientMessage::Acquire {
+        nonce: asked,
+        paths: Vec::new(),
+    });
     assert_eq!(said.iter().filter(|sent| **sent == again).count(), 1);
     assert_eq!(
-        script.asks_for(Operation::Release),
-        Asked::Known(Ok(Outcome::Stale))
+        script.asks_for(Operation::Release(Scope::whole())),
+        Asked::Known(Ok(Reply::Outcome(Outcome::Stale)))
     );
 }
 
 #[test]
 fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     let mut script = Script::new();
-    script.joins(false, view(2, LockState::Held, Some(8)));
-    let asked = nonce(script.asks_for(Operation::Acquire));
+    script.joins(false, view(2, GrantState::Held, 8));
+    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
     script.says(&ServerMessage::Result {
         nonce: asked,
         outcome: Outcome::Queued,
+        message: None,
     });
     script.sent();
     script.loses_connection(None);
-    let said = script.joins(false, view(2, LockState::Held, Some(8)));
-    let anew = |sent: &&Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { nonce }) if *nonce > asked);
+    let said = script.joins(false, view(2, GrantState::Held, 8));
+    let anew = |sent: &&Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { nonce, .. }) if *nonce > asked);
     assert_eq!(said.iter().filter(anew).count(), 1);
     // Who gave up does not ask again.
-    script.asks_for(Operation::Cancel);
+    script.asks_for(Operation::Cancel(Scope::whole()));
     script.answers.clear();
     script.loses_connection(None);
     let said = script.joins(false, free(3));
@@ -248,10 +277,10 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
     let mut script = Script::new();
     script.joins(false, free(1));
     grants(&mut script, 7);
-    let released = nonce(script.asks_for(Operation::Release));
+    let released = nonce(script.asks_for(Operation::Release(Scope::whole())));
     assert_eq!(right(&script), EditRight::Releasing);
     script.loses_connection(None);
-    let said = script.joins(true, view(7, LockState::Suspect, Some(5)));
+    let said = script.joins(true, view(7, GrantState::Suspect, 5));
     let release = Sent::Says(ClientMessage::Release {
         nonce: released,
         fence: fence(7),
@@ -262,9 +291,13 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
     script.says(&ServerMessage::Result {
         nonce: released,
         outcome: Outcome::Done,
+        message: None,
     });
     script.says(&ServerMessage::Lock { lock: free(8) });
-    assert_eq!(script.answers, [(released, Ok(Outcome::Done))]);
+    assert_eq!(
+        script.answers,
+        [(released, Ok(Reply::Outcome(Outcome::Done)))]
+    );
     assert_eq!(right(&script), EditRight::Free);
     let lost = |event: &Event| matches!(event, Event::Lost { .. });
     assert!(!script.takes_events().iter().any(lost));
@@ -275,10 +308,13 @@ fn a_release_whose_grant_has_passed_on_is_stale() {
     let mut script = Script::new();
     script.joins(false, free(1));
     grants(&mut script, 7);
-    let released = nonce(script.asks_for(Operation::Release));
+    let released = nonce(script.asks_for(Operation::Release(Scope::whole())));
     script.loses_connection(None);
-    script.joins(true, view(9, LockState::Held, Some(8)));
-    assert_eq!(script.answers, [(released, Ok(Outcome::Stale))]);
+    script.joins(true, view(9, GrantState::Held, 8));
+    assert_eq!(
+        script.answers,
+        [(released, Ok(Reply::Outcome(Outcome::Stale)))]
+    );
 }
 
 #[test]
@@ -287,6 +323,7 @@ fn who_asks_to_be_asked_claims_or_declines_by_hand() {
     script.joins(false, free(1));
     let offer = |position| ServerMessage::Offer {
         fence: fence(position),
+        paths: Vec::new(),
         expires_ms: 2000,
     };
     script.says(&offer(7));
@@ -319,13 +356,17 @@ fn a_view_from_before_the_grant_does_not_take_it_away() {
     script.joins(false, free(1));
     script.says(&ServerMessage::Offer {
         fence: fence(7),
+        paths: Vec::new(),
         expires_ms: 2000,
     });
-    script.says(&ServerMessage::Granted { fence: fence(7) });
-    script.says(&ServerMessage::Lock {
-        lock: view(5, LockState::Offered, Some(8)),
+    script.says(&ServerMessage::Granted {
+        fence: fence(7),
+        paths: Vec::new(),
     });
-    assert_eq!(script.core.lock().grant(), Some(fence(7)));
+    script.says(&ServerMessage::Lock {
+        lock: view(5, GrantState::Offered, 8),
+    });
+    assert_eq!(script.core.ticket().unwrap().fences, [fence(7)]);
     assert_eq!(right(&script), EditRight::Holder);
 }
 
@@ -337,7 +378,10 @@ fn nothing_that_an_earlier_session_sent_counts_for_a_new_one() {
     script.beat(1, 0);
     script.loses_connection(None);
     script.joins(false, free(8));
-    script.says(&ServerMessage::Granted { fence: fence(9) });
+    script.says(&ServerMessage::Granted {
+        fence: fence(9),
+        paths: Vec::new(),
+    });
     script.beat(2, 1);
     assert_eq!(right(&script), EditRight::Unconfirmed);
     script.beat(3, 2);

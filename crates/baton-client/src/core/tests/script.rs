@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, Fence, LockState, LockView, ServerMessage, TimingsMs};
+use baton_sync::channel::{
+    ClientMessage, Fence, GrantState, GrantView, LockView, Right, ServerMessage, TimingsMs, Waiter,
+};
 use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use crate::core::{Answer, Asked, Core, Guard, Operation, Outgoing, Phase};
 use crate::events::Event;
 use crate::options::ClientOptions;
+use crate::scope::Scope;
 use crate::time::Moment;
 
 /// What the client sent.
@@ -37,19 +40,47 @@ pub(super) const fn fence(position: u64) -> Fence {
     Fence { epoch: 1, position }
 }
 
-pub(super) fn view(version: u64, state: LockState, session: Option<u64>) -> LockView {
-    LockView {
-        version,
-        state,
-        session,
-        fence: session.map(|_| fence(version)),
-        queue: Vec::new(),
-        waiting: 0,
-    }
+/// One grant of the whole document, whose fence is the view's version.
+pub(super) fn view(version: u64, state: GrantState, session: u64) -> LockView {
+    shows(version, &[(version, "", state, session)])
 }
 
 pub(super) fn free(version: u64) -> LockView {
-    view(version, LockState::Free, None)
+    shows(version, &[])
+}
+
+/// Grants: fence, scope, state, session.
+pub(super) fn shows(version: u64, grants: &[(u64, &str, GrantState, u64)]) -> LockView {
+    let grants = grants
+        .iter()
+        .map(|(position, of, state, session)| GrantView {
+            paths: scope(of).to_wire(),
+            state: *state,
+            session: *session,
+            fence: fence(*position),
+            requested_by: None,
+            to: None,
+        });
+    LockView {
+        version,
+        grants: grants.collect(),
+        ..LockView::default()
+    }
+}
+
+pub(super) fn waits(session: u64, of: &str) -> Waiter {
+    Waiter {
+        session,
+        paths: scope(of).to_wire(),
+    }
+}
+
+/// The scope that is written like this: `title,rows/7`; nothing for the whole document.
+pub(super) fn scope(written: &str) -> Scope {
+    if written.is_empty() {
+        return Scope::whole();
+    }
+    Scope::of(written.split(',').map(|path| path.split('/'))).unwrap()
 }
 
 impl Script {
@@ -162,9 +193,14 @@ impl Script {
                 offer: 2000,
                 grace: 5000,
                 client_stop: 7000,
+                drain: 3000,
+                request: 30_000,
+                idle_yield: 90_000,
             },
             roster: Vec::new(),
+            rights: vec![Right::TakeOver, Right::Manage],
             lock,
+            parks: Vec::new(),
         });
     }
 
@@ -193,7 +229,7 @@ impl Script {
     /// The client writes.
     pub(super) fn writes(&mut self, text: &str) {
         self.act(|core, now| {
-            core.edit(now, Guard::Nothing, |txn| {
+            core.edit(now, &Guard::Nothing, |txn| {
                 txn.get_or_insert_text("t").push(txn, text);
             })
         })

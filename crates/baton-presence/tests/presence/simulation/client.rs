@@ -2,14 +2,14 @@
 //! fast or too slow. It believes that it may edit until its own stop, which counts from its *sending*
 //! of the last answer that the server confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use baton_presence::{Fence, SessionId, Time, Voice};
+use baton_presence::{Fence, Scope, SessionId, Time, Voice};
 
 use super::Flaw;
 use super::net::{Down, Up};
-use crate::harness::Dice;
+use crate::harness::{Dice, path, paths};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -28,8 +28,16 @@ pub(crate) struct Client {
     pub(crate) conn: Option<usize>,
     pub(crate) session: Option<SessionId>,
     pub(crate) welcomed: bool,
-    pub(crate) fence: Option<Fence>,
-    given_up: Option<Fence>,
+    /// What it thinks to hold, and may edit until its lease is over.
+    pub(crate) held: BTreeMap<Fence, Scope>,
+    /// What it was told to leave.
+    leaving: BTreeSet<Fence>,
+    given_up: BTreeSet<Fence>,
+    /// What it asked for last.
+    wish: Scope,
+    /// Its user does something only once in a long while.
+    pub(crate) lazy: bool,
+    input_at: Time,
     /// Per cent of the real time.
     rate: u32,
     stop: Duration,
@@ -56,8 +64,12 @@ impl Client {
             conn: None,
             session: None,
             welcomed: false,
-            fence: None,
-            given_up: None,
+            held: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            wish: Scope::WHOLE,
+            lazy: false,
+            input_at: Time::ZERO,
             // Against the server's clock: at most 1.4 times faster or slower.
             rate: u32::try_from(72 + dice.below(69)).unwrap_or(100),
             stop,
@@ -75,20 +87,25 @@ impl Client {
         now.0 * self.rate / 100
     }
 
-    pub(crate) fn believes(&self, now: Time) -> bool {
+    /// Where it thinks that it may edit.
+    pub(crate) fn believes(&self, now: Time) -> impl Iterator<Item = (Fence, &Scope)> + '_ {
         let own = self.own_time(now);
-        self.body == Body::Well
-            && self.fence.is_some()
+        let leased = self.body == Body::Well
             && self
                 .lease_from
-                .is_some_and(|from| own.saturating_sub(from) < self.stop)
+                .is_some_and(|from| own.saturating_sub(from) < self.stop);
+        let may = move |fence: &Fence| leased && !self.leaving.contains(fence);
+        self.held
+            .iter()
+            .filter(move |(fence, _)| may(fence))
+            .map(|(fence, scope)| (*fence, scope))
     }
 
     pub(crate) fn hello(&mut self, now: Time) -> Up {
         self.hello_at = Some(self.own_time(now));
         Up::Hello {
             resume: self.session,
-            fence: self.fence,
+            fences: self.held.keys().copied().collect(),
         }
     }
 
@@ -96,38 +113,67 @@ impl Client {
     pub(crate) fn think(&mut self, now: Time, dice: &mut Dice, out: &mut Vec<Up>) {
         if self.voice == Voice::Stock {
             if dice.chance(20) {
-                out.push(Up::Edit(None));
+                out.push(Up::Edit(some_root(dice), None));
             }
             return;
         }
-        if self.fence.is_some() {
-            if self.believes(now) {
-                out.push(Up::Edit(self.fence));
-            }
-            match dice.below(60) {
-                0 | 1 => self.give_up(out),
-                2 => {
-                    out.push(Up::Done);
-                    self.leave();
-                }
-                _ => {}
-            }
+        if !self.lazy || dice.chance(1) {
+            self.input_at = now;
+        }
+        if self.held.is_empty() {
+            self.ask(dice, out);
             return;
         }
-        match dice.below(20) {
-            0..3 => out.push(Up::Acquire),
-            3 => out.push(Up::Edit(None)),
-            4 if dice.chance(20) => out.push(Up::Cancel),
+        let believed: Vec<_> = self.believes(now).map(|(f, s)| (f, s.clone())).collect();
+        for (fence, scope) in &believed {
+            let root = some_root(dice);
+            if scope.reaches(root) && !self.lazy {
+                out.push(Up::Edit(root, Some(*fence)));
+            }
+        }
+        let Some((fence, _)) = believed.first() else {
+            return;
+        };
+        match dice.below(if self.lazy { 400 } else { 80 }) {
+            0 | 1 => self.give_up(*fence, out),
+            2 => {
+                out.push(Up::Done);
+                self.leave();
+            }
+            3 => out.push(Up::Transfer(*fence, SessionId(1 + dice.below(12)))),
+            4..7 => out.push(Up::Acquire(some_scope(dice))),
+            7 => out.push(Up::TakeOver(some_scope(dice))),
             _ => {}
         }
+    }
+
+    fn ask(&mut self, dice: &mut Dice, out: &mut Vec<Up>) {
+        // Mostly it goes on wanting what it wanted.
+        let scope = if dice.chance(92) {
+            self.wish.clone()
+        } else {
+            some_scope(dice)
+        };
+        let wish = match dice.below(80) {
+            0..12 => Up::Acquire(scope.clone()),
+            12..15 => Up::Request(scope.clone()),
+            15 => Up::TakeOver(scope.clone()),
+            16 => Up::MoveHere(scope.clone()),
+            17..21 => return out.push(Up::Edit(some_root(dice), None)),
+            21 if dice.chance(60) => return out.push(Up::Cancel),
+            _ => return,
+        };
+        self.wish = scope;
+        out.push(wish);
     }
 
     /// The page is gone as far as the server is concerned; a new session follows.
     pub(crate) fn leave(&mut self) {
         self.session = None;
         self.welcomed = false;
-        self.fence = None;
-        self.given_up = None;
+        self.held.clear();
+        self.leaving.clear();
+        self.given_up.clear();
         self.lease_from = None;
         self.hello_at = None;
         self.claimed = None;
@@ -135,11 +181,15 @@ impl Client {
         self.inbox.clear();
     }
 
-    fn give_up(&mut self, out: &mut Vec<Up>) {
-        if let Some(fence) = self.fence.take() {
-            self.given_up = Some(fence);
-            out.push(Up::Release(fence));
-        }
+    fn give_up(&mut self, fence: Fence, out: &mut Vec<Up>) {
+        self.forget(fence);
+        out.push(Up::Release(fence));
+    }
+
+    fn forget(&mut self, fence: Fence) {
+        self.held.remove(&fence);
+        self.leaving.remove(&fence);
+        self.given_up.insert(fence);
     }
 
     pub(crate) fn receive(&mut self, down: Down, now: Time, dice: &mut Dice, out: &mut Vec<Up>) {
@@ -180,7 +230,7 @@ impl Client {
                 while self.answers.len() > 20 {
                     self.answers.pop_first();
                 }
-                out.push(Up::Answer(n));
+                out.push(Up::Answer(n, now.since(self.input_at)));
             }
             Down::Confirmed(n) => {
                 let from = match self.flaw {
@@ -189,7 +239,7 @@ impl Client {
                 };
                 self.lease_from = self.lease_from.max(from);
             }
-            Down::Offered(fence) if Some(fence) <= self.given_up || dice.chance(3) => {
+            Down::Offered(fence) if self.given_up.contains(&fence) || dice.chance(3) => {
                 out.push(Up::Decline(fence));
             }
             Down::Offered(fence) => {
@@ -198,25 +248,49 @@ impl Client {
                 }
                 out.push(Up::Claim(fence));
             }
-            Down::OfferEnded => out.push(Up::Acquire),
+            Down::OfferEnded => {
+                if self.held.is_empty() {
+                    out.push(Up::Acquire(self.wish.clone()));
+                }
+            }
             // It was given back; that word got lost.
-            Down::Yours(fence) if Some(fence) <= self.given_up => out.push(Up::Release(fence)),
-            Down::Yours(fence) => {
-                if self.fence != Some(fence) {
+            Down::Yours(fence, _) if self.given_up.contains(&fence) => {
+                out.push(Up::Release(fence));
+            }
+            Down::Yours(fence, scope) => {
+                if !self.held.contains_key(&fence) {
                     let claim = self.claimed.filter(|(claimed, _)| *claimed == fence);
                     let asked_at = claim.map(|(_, at)| at).or(self.hello_at);
                     self.lease_from = self.lease_from.max(asked_at);
                 }
-                self.fence = Some(fence);
+                self.leaving.remove(&fence);
+                self.held.insert(fence, scope);
             }
-            Down::Lost(fence) => {
-                self.given_up = self.given_up.max(Some(fence));
-                self.fence = self.fence.filter(|mine| *mine > fence);
+            Down::Drain(fence) => {
+                if self.held.contains_key(&fence) {
+                    self.leaving.insert(fence);
+                }
+                // What it had, it has sent before.
+                out.push(Up::Drained(fence));
             }
-            Down::ResumeRefused => {
-                self.given_up = self.given_up.max(self.fence);
-                self.fence = None;
-            }
+            Down::Lost(fence) | Down::ResumeRefused(fence) => self.forget(fence),
         }
+    }
+}
+
+const ROOTS: [&str; 3] = ["a", "b", "c"];
+
+fn some_root(dice: &mut Dice) -> &'static str {
+    dice.pick(&ROOTS).unwrap_or("a")
+}
+
+fn some_scope(dice: &mut Dice) -> Scope {
+    match dice.below(10) {
+        0..4 => Scope::WHOLE,
+        4 | 5 => path("a"),
+        6 => path("b"),
+        7 => path("a/x"),
+        8 => path("a/y"),
+        _ => paths(&["a/x", "b"]),
     }
 }

@@ -39,6 +39,20 @@ enum Flaw {
     /// Answers are confirmed to one who has lost the lock and has not been told yet. Not on the
     /// design's list: this simulation found it.
     ConfirmToTheLoser,
+    /// Everybody may take over.
+    RightsForAll,
+    /// A drain is over as soon as it has begun.
+    DrainAtOnce,
+    /// The server says in the holder's place that it has sent all.
+    DrainForHim,
+    /// Two paths conflict only if they are the same.
+    EqualPathsOnly,
+    /// The newest ticket is served before the oldest.
+    Overtake,
+    /// The time of a request is never over.
+    RequestForEver,
+    /// The server does not remember across a restart what was locked, only by whom.
+    ForgetScopes,
 }
 
 fn seeds(default: u64) -> u64 {
@@ -67,6 +81,13 @@ fn no_schedule_breaks_a_rule_without_any_grace() {
 }
 
 fn try_schedules(timings: Timings) {
+    // A run lasts four minutes; in these, too, somebody must lose patience.
+    let timings = Timings {
+        request: Duration::from_secs(12),
+        idle_yield: Duration::from_secs(20),
+        idle_warning: Duration::from_secs(5),
+        ..timings
+    };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..seeds(150) {
         let mut world = World::new(seed, Flaw::None, timings);
@@ -90,6 +111,16 @@ fn try_schedules(timings: Timings) {
         "lost by silence",
         "lost by grace",
         "lost by recovery",
+        "gave way to stock",
+        "transfer",
+        "take-over",
+        "move",
+        "request over",
+        "idle yield",
+        "drained",
+        "drain over",
+        "lost to a taker",
+        "offer taken over",
     ] {
         assert!(
             counts.get(what).is_some_and(|count| *count > 10),
@@ -117,7 +148,7 @@ fn tell(flaw: Flaw, seed: u64, violation: &Violation) {
 
 #[test]
 fn without_a_claim_the_dead_are_made_holders() {
-    assert!(["L1", "S5"].contains(&caught(Flaw::NoClaim)));
+    assert!(["L1", "S5", "S10"].contains(&caught(Flaw::NoClaim)));
 }
 
 #[test]
@@ -155,4 +186,39 @@ fn a_fence_that_is_reset_comes_twice() {
 #[test]
 fn a_confirmation_to_the_loser_lets_two_clients_edit() {
     assert_eq!(caught(Flaw::ConfirmToTheLoser), "S5");
+}
+
+#[test]
+fn without_its_right_a_take_over_is_seen() {
+    assert_eq!(caught(Flaw::RightsForAll), "S7");
+}
+
+#[test]
+fn a_drain_that_is_over_at_once_is_seen() {
+    assert_eq!(caught(Flaw::DrainAtOnce), "S6");
+}
+
+#[test]
+fn a_drain_that_does_not_wait_for_the_holders_word_parks_what_it_sent() {
+    assert_eq!(caught(Flaw::DrainForHim), "S6");
+}
+
+#[test]
+fn paths_that_conflict_only_when_they_are_equal_make_two_holders() {
+    assert!(["S1", "S3"].contains(&caught(Flaw::EqualPathsOnly)));
+}
+
+#[test]
+fn a_ticket_that_overtakes_an_older_one_is_seen() {
+    assert_eq!(caught(Flaw::Overtake), "S9");
+}
+
+#[test]
+fn a_request_that_never_runs_out_is_seen() {
+    assert_eq!(caught(Flaw::RequestForEver), "L3");
+}
+
+#[test]
+fn a_restart_that_forgets_what_was_locked_makes_two_holders() {
+    assert!(["S1", "S3", "S8"].contains(&caught(Flaw::ForgetScopes)));
 }

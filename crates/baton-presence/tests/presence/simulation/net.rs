@@ -3,31 +3,37 @@
 
 use std::time::Duration;
 
-use baton_presence::{Fence, SessionId, Time};
+use baton_presence::{Fence, Scope, SessionId, Time};
 
 use crate::harness::Dice;
 
 /// From a client to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Up {
     Hello {
         resume: Option<SessionId>,
-        fence: Option<Fence>,
+        fences: Vec<Fence>,
     },
     Pong,
-    Answer(u64),
-    Acquire,
+    /// With how long its user has done nothing.
+    Answer(u64, Duration),
+    Acquire(Scope),
+    Request(Scope),
+    TakeOver(Scope),
+    MoveHere(Scope),
+    Transfer(Fence, SessionId),
+    Drained(Fence),
     Cancel,
     Claim(Fence),
     Decline(Fence),
     Release(Fence),
     Done,
-    /// An edit, under the fence that its author believed to hold.
-    Edit(Option<Fence>),
+    /// An edit of one root, under the fence that its author believed to hold.
+    Edit(&'static str, Option<Fence>),
 }
 
 /// From the server to a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Down {
     Welcome(SessionId),
     Ping,
@@ -35,10 +41,12 @@ pub(crate) enum Down {
     Confirmed(u64),
     Offered(Fence),
     OfferEnded,
-    /// Holds the lock: newly, still, or again.
-    Yours(Fence),
+    /// Holds it: newly, still, or again.
+    Yours(Fence, Scope),
+    Drain(Fence),
     Lost(Fence),
-    ResumeRefused,
+    /// Does not hold what it named at its hello.
+    ResumeRefused(Fence),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

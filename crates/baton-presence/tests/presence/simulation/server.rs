@@ -2,22 +2,36 @@
 //! beside it, and one connection for each session. What followed from a record is announced when the
 //! record is durable; a crash loses the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Health, LockState,
-    Proposal, Refusal, SessionId, Standing, Time, Timings, Voice, Watch, WriteRight,
+    Answer, AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health,
+    Loss, Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey,
+    Voice, Watch, WriteRight,
 };
 
 use super::Flaw;
 use super::net::{Down, Up};
+use crate::harness::path;
 
 /// A record and what followed from it.
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
-    Presence(Event, Vec<Change>),
-    /// An edit that was applied.
-    Edit(SessionId, Option<Fence>),
+    /// With the time at which it was made.
+    Presence(Event, Vec<Change>, Time),
+    /// An edit of a root that was applied.
+    Edit(SessionId, &'static str, Option<Fence>),
+    /// One that was parked.
+    Parked(SessionId, Option<Fence>),
+}
+
+/// Who somebody is, as the server is configured to believe.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visitor {
+    pub(crate) voice: Voice,
+    pub(crate) rights: Rights,
+    pub(crate) user: Option<UserKey>,
 }
 
 #[derive(Debug)]
@@ -31,13 +45,18 @@ pub(crate) struct Server {
     pub(crate) position: u64,
     next_session: u64,
     flaw: Flaw,
-    /// When the lock came into the state that it is in.
-    pub(crate) state_since: Time,
+    /// When each lock came into the state that it is in.
+    pub(crate) states: BTreeMap<Fence, (Discriminant<GrantState>, Time)>,
+    /// When the request for each was made, by who waits for it now.
+    pub(crate) requested: BTreeMap<Fence, Time>,
+    /// What was taken over from somebody without a connection: those may believe for a while longer.
+    pub(crate) taken: BTreeSet<Fence>,
+    /// The scopes by which the flawed server calls the real ones.
+    flat: Vec<(Scope, Scope)>,
     /// To be sent now, without waiting for anything to be durable.
     pub(crate) out: Vec<(SessionId, Down)>,
     /// Connections to be closed.
     pub(crate) close: Vec<usize>,
-    pub(crate) parked: usize,
 }
 
 impl Server {
@@ -45,6 +64,7 @@ impl Server {
         let fold = Fold::new(FoldSettings {
             epoch: 1,
             auto_pass,
+            mode: Mode::default(),
         });
         Self {
             snapshot: (0, fold.snapshot()),
@@ -56,46 +76,161 @@ impl Server {
             position: 0,
             next_session: 0,
             flaw,
-            state_since: Time::ZERO,
+            states: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            requested: BTreeMap::new(),
+            flat: Vec::new(),
             out: Vec::new(),
             close: Vec::new(),
-            parked: 0,
         }
     }
 
     pub(crate) fn record(&mut self, event: Event, now: Time) {
         self.position += 1;
-        let before = self.fold.lock().state();
         let mut changes = Vec::new();
         self.fold.apply(self.position, &event, &mut changes);
         self.watch.follow(&self.fold, &changes, now);
-        if self.fold.lock().state() != before {
-            self.state_since = now;
+        self.note_states(now);
+        let mut next = Vec::new();
+        for change in &changes {
+            match *change {
+                Change::Unsettled => next.push(Event::Settle),
+                Change::Offered {
+                    to: session, fence, ..
+                } if self.flaw == Flaw::NoClaim => {
+                    next.push(Event::Claim { session, fence });
+                }
+                Change::Draining {
+                    by: session, fence, ..
+                } if self.flaw == Flaw::DrainAtOnce => {
+                    next.push(Event::DrainOver { session, fence });
+                }
+                Change::Draining {
+                    by: session, fence, ..
+                } if self.flaw == Flaw::DrainForHim => {
+                    next.push(Event::Drained { session, fence });
+                }
+                Change::LockLost {
+                    fence,
+                    why: Loss::TakenOver,
+                    ..
+                } => {
+                    self.taken.insert(fence);
+                }
+                Change::Requested { fence, .. } => {
+                    self.requested.insert(fence, now);
+                }
+                Change::Queued { session } if self.flaw == Flaw::Overtake => {
+                    self.let_overtake(session);
+                }
+                _ => {}
+            }
         }
-        let offered = self.fold.lock().offered();
-        self.log
-            .push((self.position, Entry::Presence(event, changes.clone())));
-        if self.flaw == Flaw::NoClaim
-            && let Some((session, fence)) = offered
-        {
-            self.record(Event::Claim { session, fence }, now);
-        }
+        let released = changes.iter().any(|c| matches!(c, Change::Released { .. }));
+        let told = changes.into_iter().map(|change| self.real_change(change));
+        let entry = Entry::Presence(event, told.collect(), now);
+        self.log.push((self.position, entry));
         if self.flaw == Flaw::FenceReset
-            && self.fold.lock().state() == LockState::Free
+            && self.fold.grants().next().is_none()
             && self.fold.waiting() == 0
-            && changes.iter().any(|c| matches!(c, Change::Released { .. }))
+            && released
         {
             let mut snapshot = self.fold.snapshot();
             snapshot.position = None;
-            (snapshot.lock.last_fence, snapshot.lock.last_granted) = (None, None);
+            snapshot.last_fence = None;
             self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
             self.position = 0;
         }
+        for event in next {
+            self.record(event, now);
+        }
+    }
+
+    fn note_states(&mut self, now: Time) {
+        let grants: BTreeMap<_, _> = self
+            .fold
+            .grants()
+            .map(|grant| (grant.fence, discriminant(&grant.state)))
+            .collect();
+        self.states.retain(|fence, _| grants.contains_key(fence));
+        for (fence, state) in grants {
+            let noted = self.states.entry(fence).or_insert((state, now));
+            if noted.0 != state {
+                *noted = (state, now);
+            }
+        }
+    }
+
+    /// A flaw: the newest ticket changes places with the oldest.
+    fn let_overtake(&mut self, newest: SessionId) {
+        let mut snapshot = self.fold.snapshot();
+        let oldest = self.fold.queue().next().map(|(session, _)| session);
+        let place = |session| {
+            snapshot
+                .peers
+                .iter()
+                .position(|peer| Some(peer.session) == session)
+        };
+        if let (Some(one), Some(two)) = (place(oldest), place(Some(newest)))
+            && one != two
+        {
+            let ticket = snapshot.peers[one].ticket;
+            snapshot.peers[one].ticket = snapshot.peers[two].ticket;
+            snapshot.peers[two].ticket = ticket;
+            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+        }
+    }
+
+    /// What the fold is told of a scope. The flaw: a fold that compares paths for equality only is
+    /// one that is told of no path which lies in another.
+    fn fold_scope(&mut self, scope: Scope) -> Scope {
+        if self.flaw != Flaw::EqualPathsOnly || scope.is_whole() {
+            return scope;
+        }
+        let name = scope.to_string().replace('/', "-").replace(", ", "+");
+        let flat = path(&name);
+        self.flat.push((flat.clone(), scope));
+        flat
+    }
+
+    fn real_scope(&self, scope: &mut Scope) {
+        if let Some((_, real)) = self.flat.iter().find(|(flat, _)| flat == scope) {
+            *scope = real.clone();
+        }
+    }
+
+    fn real_change(&self, mut change: Change) -> Change {
+        match &mut change {
+            Change::Offered { scope, .. }
+            | Change::OfferEnded { scope, .. }
+            | Change::Granted { scope, .. }
+            | Change::Resumed { scope, .. }
+            | Change::Suspected { scope, .. }
+            | Change::Recovering { scope, .. }
+            | Change::Released { scope, .. }
+            | Change::LockLost { scope, .. }
+            | Change::TakenOver { scope, .. }
+            | Change::Draining { scope, .. } => self.real_scope(scope),
+            _ => {}
+        }
+        change
     }
 
     /// Everything up to here is on the disk.
     pub(crate) fn make_durable(&mut self) -> Vec<(u64, Entry)> {
-        let fresh = self.log[self.durable..].to_vec();
+        let mut fresh = self.log[self.durable..].to_vec();
+        for (_, entry) in &mut fresh {
+            if let Entry::Presence(
+                Event::Acquire { scope, .. }
+                | Event::Request { scope, .. }
+                | Event::TakeOver { scope, .. }
+                | Event::MoveHere { scope, .. },
+                ..,
+            ) = entry
+            {
+                self.real_scope(scope);
+            }
+        }
         self.durable = self.log.len();
         if self.durable > self.snapshot.0 + 40 {
             self.snapshot = (self.durable, self.fold.snapshot());
@@ -111,34 +246,45 @@ impl Server {
         self.fold = Fold::restore(snapshot).expect("a good snapshot");
         let mut forgotten = Vec::new();
         for (position, entry) in &self.log[*from..] {
-            if let Entry::Presence(event, changes) = entry {
+            if let Entry::Presence(event, changes, _) = entry {
                 forgotten.clear();
                 self.fold.apply(*position, event, &mut forgotten);
-                assert_eq!(&forgotten, changes, "a replay says what was said before");
+                let same = &forgotten == changes || self.flaw != Flaw::None;
+                assert!(
+                    same,
+                    "a replay says what was said before: {forgotten:?} {changes:?}"
+                );
             }
         }
         if self.flaw == Flaw::ForgetHolder {
             let mut snapshot = self.fold.snapshot();
-            snapshot.lock.state = LockState::Free;
-            snapshot.lock.due = baton_presence::Due::InTime;
+            snapshot.grants.clear();
+            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+        }
+        if self.flaw == Flaw::ForgetScopes {
+            let mut snapshot = self.fold.snapshot();
+            for (index, grant) in snapshot.grants.iter_mut().enumerate() {
+                grant.scope = path(&format!("forgotten{index}"));
+            }
             self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
         }
         self.watch = Watch::new(timings).expect("the timings fit");
         self.conns.clear();
         self.out.clear();
         self.close.clear();
+        self.states.clear();
         self.record(Event::Restarted, now);
-        self.state_since = now;
     }
 
+    /// Returns which session it is.
     pub(crate) fn hello(
         &mut self,
         conn: usize,
-        voice: Voice,
+        visitor: Visitor,
         resume: Option<SessionId>,
-        fence: Option<Fence>,
+        fences: Vec<Fence>,
         now: Time,
-    ) {
+    ) -> SessionId {
         let known = resume.filter(|session| self.fold.peer(*session).is_some());
         let session = known.unwrap_or_else(|| {
             self.next_session += 1;
@@ -147,33 +293,63 @@ impl Server {
         if let Some(old) = self.conns.insert(session, conn) {
             self.close.push(old);
         }
+        let Visitor { voice, user, .. } = visitor;
+        let rights = match self.flaw {
+            Flaw::RightsForAll => Rights::ALL,
+            _ => visitor.rights,
+        };
         self.watch.attached(session, voice, now);
         let event = match known {
-            Some(_) => Event::Resumed { session, fence },
+            Some(_) => Event::Resumed {
+                session,
+                fences,
+                rights,
+            },
             None => Event::Joined {
                 session,
                 voice,
                 standing: Standing::Writer,
+                rights,
+                user,
             },
         };
         self.record(event, now);
         self.out.push((session, Down::Welcome(session)));
+        session
     }
 
     pub(crate) fn receive(&mut self, session: SessionId, up: Up, now: Time) {
         self.watch.heard(session, now);
         let event = match up {
             Up::Hello { .. } | Up::Pong => return,
-            Up::Answer(n) => {
-                let counts = self.watch.answered(session, n, now) == Answer::Counts;
+            Up::Answer(n, idle) => {
+                let counts = self.watch.answered(session, n, idle, now) == Answer::Counts;
                 let told = self.watch.confirmed(session) == Some(n);
                 if counts && (told || self.flaw == Flaw::ConfirmToTheLoser) {
                     self.out.push((session, Down::Confirmed(n)));
                 }
                 return;
             }
-            Up::Edit(fence) => return self.edit(session, fence),
-            Up::Acquire => Event::Acquire { session },
+            Up::Edit(root, fence) => return self.edit(session, root, fence),
+            Up::TakeOver(_) if self.watch.take_over_ready(session, now).is_err() => return,
+            Up::Acquire(scope) => {
+                let scope = self.fold_scope(scope);
+                Event::Acquire { session, scope }
+            }
+            Up::Request(scope) => {
+                let scope = self.fold_scope(scope);
+                Event::Request { session, scope }
+            }
+            Up::TakeOver(scope) => {
+                let scope = self.fold_scope(scope);
+                Event::TakeOver { session, scope }
+            }
+            Up::MoveHere(scope) => {
+                let scope = self.fold_scope(scope);
+                Event::MoveHere { session, scope }
+            }
+            Up::Transfer(fence, to) => Event::Transfer { session, fence, to },
+            Up::Drained(fence) => Event::Drained { session, fence },
             Up::Cancel => Event::Cancel { session },
             Up::Claim(fence) => Event::Claim { session, fence },
             Up::Decline(fence) => Event::Decline { session, fence },
@@ -189,19 +365,22 @@ impl Server {
     }
 
     /// Token check, apply and log append are one step.
-    fn edit(&mut self, session: SessionId, fence: Option<Fence>) {
-        let right = self.fold.may_write(session);
-        let may = match right {
+    fn edit(&mut self, session: SessionId, root: &'static str, fence: Option<Fence>) {
+        let may = match self.fold.may_write(session, [root]) {
             WriteRight::Free => true,
-            WriteRight::Holder(now) => fence == Some(now),
+            WriteRight::Holder(_) => self
+                .fold
+                .holds(session)
+                .any(|grant| Some(grant.fence) == fence && grant.scope.reaches(root)),
             WriteRight::Refused { .. } => self.flaw == Flaw::NoFenceCheck,
         };
-        if may {
-            self.position += 1;
-            self.log.push((self.position, Entry::Edit(session, fence)));
+        self.position += 1;
+        let entry = if may {
+            Entry::Edit(session, root, fence)
         } else {
-            self.parked += 1;
-        }
+            Entry::Parked(session, fence)
+        };
+        self.log.push((self.position, entry));
     }
 
     pub(crate) fn closed(&mut self, session: SessionId, now: Time) {
@@ -215,7 +394,10 @@ impl Server {
         self.watch.handle_timeout(now, &self.fold, &mut proposals);
         for proposal in proposals {
             match proposal {
+                Proposal::Record(Event::RequestOver { .. })
+                    if self.flaw == Flaw::RequestForEver => {}
                 Proposal::Record(event) => self.record(event, now),
+                Proposal::IdleWarning { .. } => {}
                 Proposal::Ping { session } => self.out.push((session, Down::Ping)),
                 Proposal::Beat { session, n } => self.out.push((session, Down::Beat(n))),
                 Proposal::Health { session, health } => {
@@ -236,24 +418,51 @@ impl Server {
     /// What a change says, and to whom.
     pub(crate) fn message(change: &Change) -> Option<(SessionId, Down)> {
         match *change {
-            Change::Offered { to, fence } => Some((to, Down::Offered(fence))),
+            Change::Offered { to, fence, .. } => Some((to, Down::Offered(fence))),
             Change::OfferEnded { to, .. } => Some((to, Down::OfferEnded)),
-            Change::Granted { to, fence } => Some((to, Down::Yours(fence))),
-            Change::Resumed { by, fence } => Some((by, Down::Yours(fence))),
+            Change::Granted {
+                to: by,
+                fence,
+                ref scope,
+            }
+            | Change::Resumed {
+                by,
+                fence,
+                ref scope,
+            } => Some((by, Down::Yours(fence, scope.clone()))),
+            Change::Draining { by, fence, .. } => Some((by, Down::Drain(fence))),
             Change::LockLost { by, fence, .. } => Some((by, Down::Lost(fence))),
             _ => None,
         }
     }
 
-    /// Whether a resume was refused; other stale fences tell a client nothing that it must act on.
-    pub(crate) fn refused_resume(event: &Event, changes: &[Change]) -> Option<SessionId> {
-        let Event::Resumed { session, .. } = *event else {
-            return None;
+    /// What a refused resume says; other stale fences tell a client nothing that it must act on.
+    pub(crate) fn refused(event: &Event, change: &Change) -> Option<(SessionId, Down)> {
+        let (session, fence) = stale(change)?;
+        let resumes = matches!(event, Event::Resumed { .. });
+        resumes.then_some((session, Down::ResumeRefused(fence)))
+    }
+
+    /// The word of this change is durable and on its way.
+    pub(crate) fn told(&mut self, change: &Change) {
+        let told = match *change {
+            Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
+                Some((by, fence))
+            }
+            _ => stale(change),
         };
-        let stale = |change: &Change| {
-            let why = |why: &Refusal| matches!(why, Refusal::StaleFence { .. });
-            matches!(change, Change::Refused { why: w, .. } if why(w))
-        };
-        changes.iter().any(stale).then_some(session)
+        if let Some((session, fence)) = told {
+            self.watch.told(session, fence);
+        }
+    }
+}
+
+fn stale(change: &Change) -> Option<(SessionId, Fence)> {
+    match *change {
+        Change::Refused {
+            session,
+            why: Refusal::StaleFence { named, .. },
+        } => Some((session, named)),
+        _ => None,
     }
 }

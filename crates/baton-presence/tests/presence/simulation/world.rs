@@ -5,13 +5,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use baton_presence::{AutoPass, Change, Due, LockState, Presence, SessionId, Time, Timings, Voice};
+use baton_presence::{
+    AutoPass, Due, Fence, Grant, GrantState, Presence, Rights, Scope, SessionId, Time, Timings,
+    UserKey, Voice,
+};
 
 use super::Flaw;
 use super::checker::{Checker, Since, Violation};
 use super::client::{Body, Client};
 use super::net::{Conn, Down, Path, Up};
-use super::server::{Entry, Server};
+use super::server::{Entry, Server, Visitor};
 use crate::harness::Dice;
 
 const LASTS: Duration = Duration::from_secs(240);
@@ -48,8 +51,8 @@ pub(crate) struct World {
     timeout_at: Option<Time>,
     durable_at: Option<Time>,
     pub(crate) checker: Checker,
-    headless: Since,
     served: BTreeMap<usize, Since>,
+    requested: BTreeMap<Fence, Since>,
 }
 
 impl World {
@@ -67,6 +70,7 @@ impl World {
         let mut clients: Vec<_> = (0..4)
             .map(|_| Client::new(Voice::Lock, stop, flaw, &mut dice))
             .collect();
+        (clients[2].lazy, clients[3].lazy) = (dice.chance(30), true);
         clients.push(Client::new(Voice::Stock, stop, flaw, &mut dice));
         let mut world = Self {
             now: Time::from_millis(1_000),
@@ -83,9 +87,9 @@ impl World {
             asleep_until: Time::ZERO,
             timeout_at: None,
             durable_at: None,
-            checker: Checker::default(),
-            headless: Since::default(),
+            checker: Checker::new(auto_pass, timings.drain),
             served: BTreeMap::new(),
+            requested: BTreeMap::new(),
             dice,
         };
         for client in 0..world.clients.len() {
@@ -172,12 +176,28 @@ impl World {
             self.at(self.asleep_until, Action::Up(conn, message));
             return;
         }
-        let up = self.ups[message];
-        if let Up::Hello { resume, fence } = up {
-            let voice = self.clients[self.conns[conn].client].voice;
-            self.server.hello(conn, voice, resume, fence, self.now);
+        let up = self.ups[message].clone();
+        if let Up::Hello { resume, fences } = up {
+            let visitor = self.visitor(self.conns[conn].client);
+            let session = self.server.hello(conn, visitor, resume, fences, self.now);
+            self.checker.session_is(session, visitor);
         } else if let Some(session) = self.session_of(conn) {
             self.server.receive(session, up, self.now);
+        }
+    }
+
+    /// The first two may take over; the first and the third are one user.
+    fn visitor(&self, client: usize) -> Visitor {
+        let user = [Some(1), None, Some(1), Some(2), None];
+        let key = user.get(client).copied().flatten();
+        Visitor {
+            voice: self.clients[client].voice,
+            rights: if client < 2 {
+                Rights::TAKE_OVER
+            } else {
+                Rights::MANAGE
+            },
+            user: key.map(|key: u8| UserKey([key; 16])),
         }
     }
 
@@ -193,7 +213,7 @@ impl World {
             return;
         }
         let mut ups = Vec::new();
-        let down = self.downs[message];
+        let down = self.downs[message].clone();
         self.clients[client].receive(down, self.now, &mut self.dice, &mut ups);
         self.say(client, ups);
     }
@@ -238,16 +258,20 @@ impl World {
 
     fn durable(&mut self) -> Result<(), Violation> {
         for (position, entry) in self.server.make_durable() {
-            self.checker.durable(position, &entry, self.now)?;
-            if let Entry::Presence(event, changes) = &entry {
+            if std::env::var("DBGLOG").is_ok() {
+                println!("{position}: {entry:?}");
+            }
+            let granted = self.checker.durable(position, &entry, self.now)?;
+            for (to, fence) in granted {
+                self.nobody_dead_is_granted(to, fence)?;
+            }
+            if let Entry::Presence(event, changes, _) = &entry {
                 for change in changes {
-                    self.nobody_dead_is_granted(change)?;
-                    if let Some((to, down)) = Server::message(change) {
+                    let word = Server::message(change).or_else(|| Server::refused(event, change));
+                    if let Some((to, down)) = word {
                         self.send(to, down);
                     }
-                }
-                if let Some(session) = Server::refused_resume(event, changes) {
-                    self.send(session, Down::ResumeRefused);
+                    self.server.told(change);
                 }
             }
         }
@@ -393,41 +417,92 @@ impl World {
 
     fn check(&mut self) -> Result<(), Violation> {
         let now = self.now;
-        let believers = |world: &Self| {
-            let believes = world.clients.iter().map(|client| client.believes(now));
-            believes.filter(|believes| *believes).count()
-        };
         // Only the strict profile promises it: with a shorter grace, who does not notice its lost
         // connection may believe for a while longer than the server waits.
-        let strict = self.timings.grace >= self.timings.offline_after;
-        if strict && believers(self) > 1 {
-            let what = format!("{:?} is the lock", self.server.fold.lock());
-            return self.violation("S5", what);
+        if self.timings.grace >= self.timings.offline_after {
+            self.nobody_believes_the_same()?;
         }
         if !self.up || now < self.asleep_until + SLACK {
-            self.headless = Since::default();
             self.served.clear();
-            self.server.state_since = now;
+            self.requested.clear();
+            for (_, since) in self.server.states.values_mut() {
+                *since = now;
+            }
             return Ok(());
         }
         self.timed_states_end()?;
+        self.requests_end()?;
         self.waiters_are_served()
+    }
+
+    /// S5. Who takes over from somebody without a connection does not wait for its belief to end.
+    fn nobody_believes_the_same(&self) -> Result<(), Violation> {
+        let believed: Vec<(usize, Fence, &Scope)> = self
+            .clients
+            .iter()
+            .enumerate()
+            .flat_map(|(who, client)| {
+                let beliefs = client.believes(self.now);
+                beliefs.map(move |(fence, scope)| (who, fence, scope))
+            })
+            .filter(|(_, fence, _)| !self.server.taken.contains(fence))
+            .collect();
+        for (index, (one, fence, scope)) in believed.iter().enumerate() {
+            for (two, other, theirs) in &believed[..index] {
+                if one != two && scope.conflicts(theirs) {
+                    let grants: Vec<_> = self.server.fold.grants().collect();
+                    let what = format!("{one} by {fence} and {two} by {other}; {grants:?}");
+                    return self.violation("S5", what);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// L3: every timed state leaves by its timer.
     fn timed_states_end(&self) -> Result<(), Violation> {
-        let lock = self.server.fold.lock();
-        let limit = match lock.state() {
-            LockState::Offered { .. } => self.timings.offer,
-            LockState::Suspect { .. } if lock.due == Due::InTime => self.timings.grace,
-            LockState::Recovering { .. } if lock.due == Due::InTime => self.timings.recovery,
-            _ => return Ok(()),
-        };
-        let lasts = self.now.since(self.server.state_since);
-        if lasts > limit + SLACK {
-            return self.violation("L3", format!("{:?} lasts {lasts:?}", lock.state()));
+        for grant in self.server.fold.grants() {
+            let in_time = grant.due == Due::InTime;
+            let limit = match grant.state {
+                GrantState::Offered => self.timings.offer,
+                GrantState::Draining { .. } => self.timings.drain,
+                GrantState::Suspect if in_time => self.timings.grace,
+                GrantState::Recovering if in_time => self.timings.recovery,
+                _ => continue,
+            };
+            let since = self
+                .server
+                .states
+                .get(&grant.fence)
+                .map(|(_, since)| *since);
+            let lasts = self.now.since(since.unwrap_or(self.now));
+            if lasts > limit + SLACK {
+                return self.violation("L3", format!("{grant:?} lasts {lasts:?}"));
+            }
         }
         Ok(())
+    }
+
+    /// L3: a request runs out while its asker waits.
+    fn requests_end(&mut self) -> Result<(), Violation> {
+        let fold = &self.server.fold;
+        self.requested
+            .retain(|fence, _| fold.grant(*fence).is_some());
+        let mut late = None;
+        for grant in fold.grants() {
+            let runs = grant.state == GrantState::Held
+                && grant.requested_by.is_some()
+                && fold.is_waited_for(grant.fence);
+            let since = self.requested.entry(grant.fence).or_default();
+            let asked = self.server.requested.get(&grant.fence).copied();
+            let lasts = since
+                .track(runs, self.now)
+                .min(self.now.since(asked.unwrap_or_default()));
+            if lasts > self.timings.request + SLACK {
+                late = Some(format!("the request for {grant:?} lasts {lasts:?}"));
+            }
+        }
+        late.map_or(Ok(()), |what| self.violation("L3", what))
     }
 
     /// Whether anything that it says can reach the server, now or after a reconnect.
@@ -445,23 +520,52 @@ impl World {
             .position(|client| client.session == Some(session))
     }
 
-    /// L1: with a dead holder, or none, a live waiter holds the lock within its bound.
+    /// Whether this lock is with somebody who is well: then a waiter has no bound.
+    fn is_kept(&self, grant: &Grant) -> bool {
+        matches!(grant.state, GrantState::Held | GrantState::Draining { .. })
+            && self
+                .client_of(grant.party)
+                .is_some_and(|client| self.reaches(client))
+    }
+
+    /// Those who wait for somebody who is well, or for somebody who does.
+    fn stuck(&self) -> Vec<SessionId> {
+        let fold = &self.server.fold;
+        let mut stuck: Vec<(SessionId, &Scope)> = Vec::new();
+        for (session, scope) in fold.queue() {
+            let kept = |grant: &Grant| {
+                let heir = grant.heir_wants.as_ref().unwrap_or(&grant.scope);
+                (grant.scope.conflicts(scope) || heir.conflicts(scope)) && self.is_kept(grant)
+            };
+            let behind = stuck.iter().any(|(_, older)| older.conflicts(scope));
+            if behind || fold.grants().any(kept) {
+                stuck.push((session, scope));
+            }
+        }
+        stuck.into_iter().map(|(session, _)| session).collect()
+    }
+
+    /// L1: with nobody well in its way, a live waiter holds what it waits for within its bound.
     fn waiters_are_served(&mut self) -> Result<(), Violation> {
-        let holder = match self.server.fold.lock().state() {
-            LockState::Held { by, .. } => self.client_of(by),
-            _ => None,
-        };
-        let headless = holder.is_none_or(|client| !self.reaches(client));
-        let without = self.headless.track(headless, self.now);
+        let stuck = self.stuck();
         let dead_ahead = u32::try_from(self.clients.len()).unwrap_or(0);
+        // Each of them may have been in the way with a lock of its own, one after the other.
         let bound = self.timings.offline_after
             + self.timings.answer_within.max(self.timings.grace)
+            + self.timings.drain
             + self.timings.offer * dead_ahead
             + SLACK;
+        // Then the server doubts itself, and gives them more time.
+        let unwell = |client: &Client| client.body != Body::Well;
+        let unreachable = (0..self.clients.len()).filter(|client| !self.reaches(*client));
+        let many =
+            unreachable.count() >= 3 || self.clients.iter().filter(|c| unwell(c)).count() >= 3;
         for client in 0..self.clients.len() {
-            let waits = headless && self.waits_well(client);
+            let session = self.clients[client].session;
+            let is_stuck = session.is_some_and(|session| stuck.contains(&session));
+            let waits = !many && !is_stuck && self.waits_well(client);
             let since = self.served.entry(client).or_default();
-            let waited = since.track(waits, self.now).min(without);
+            let waited = since.track(waits, self.now);
             if waited > bound {
                 let what = format!("client {client} waited {waited:?}, {:?}", self.server.fold);
                 return self.violation("L1", what);
@@ -484,16 +588,13 @@ impl World {
             && peer.is_some_and(|peer| {
                 peer.presence == Presence::Live
                     && peer.ticket.is_some()
-                    && peer.passed_over.is_none()
+                    && peer.passed_over.is_empty()
             })
     }
 
     /// L1, its other half: a dead waiter costs as long as an offer, so nobody is made holder who has
     /// been dead for longer.
-    fn nobody_dead_is_granted(&self, change: &Change) -> Result<(), Violation> {
-        let Change::Granted { to, fence } = *change else {
-            return Ok(());
-        };
+    fn nobody_dead_is_granted(&self, to: SessionId, fence: Fence) -> Result<(), Violation> {
         let Some(client) = self.client_of(to) else {
             return Ok(());
         };

@@ -1,0 +1,327 @@
+//! Stories of handing over: drains, requests, take-overs, warnings, and what a beat says of the person.
+
+use std::time::Duration;
+
+use baton_sync::channel::{
+    ClientMessage, DrainReason, GrantState, LockView, Mode, Outcome, ServerMessage,
+};
+
+use super::lock::{grants, nonce};
+use super::script::{SECOND, Script, Sent, fence, free, shows, text, view};
+use crate::core::{Asked, Operation, Reply};
+use crate::error::Unanswered;
+use crate::events::{EditRight, Event, Requested, Standing, Visibility};
+use crate::scope::Scope;
+
+fn drains(script: &mut Script, position: u64, reason: DrainReason) {
+    script.says(&ServerMessage::Drain {
+        fence: fence(position),
+        reason,
+        to: Some(8),
+        expires_ms: 3000,
+    });
+}
+
+fn drained(position: u64) -> Sent {
+    Sent::Says(ClientMessage::Drained {
+        fence: fence(position),
+    })
+}
+
+fn right(script: &Script) -> EditRight {
+    script.core.right(&Scope::whole(), script.now)
+}
+
+/// A holder under fence 7.
+fn holder(change: impl FnOnce(&mut crate::options::ClientOptions)) -> Script {
+    let mut script = Script::with(change);
+    let opening = script.joins(false, free(1));
+    script.applies(&opening);
+    grants(&mut script, 7);
+    script.takes_events();
+    script
+}
+
+#[test]
+fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
+    let mut script = holder(|options| options.max_queued = 60);
+    for _ in 0..20 {
+        script.writes("word ");
+    }
+    drains(&mut script, 7, DrainReason::TakenOver);
+    // At once no more edits, before anything is sent.
+    assert_eq!(right(&script), EditRight::Draining);
+    let standing = script.core.locks().standing(&Scope::whole());
+    assert_eq!(standing, Standing::Draining);
+    let sent = script.sent();
+    let said = sent.iter().position(|sent| *sent == drained(7));
+    assert_eq!(said, Some(sent.len() - 1), "{sent:?}");
+    script.applies(&sent);
+    assert_eq!(text(&script.document), text(script.core.document()));
+    let draining = Event::Draining {
+        fence: fence(7),
+        scope: Scope::whole(),
+        reason: DrainReason::TakenOver,
+        to: Some(8),
+        expires: 3 * SECOND,
+    };
+    assert_eq!(
+        script.takes_events(),
+        [draining, Event::MayEdit(EditRight::Draining)]
+    );
+    script.says(&ServerMessage::Lost {
+        fence: fence(7),
+        reason: "taken over".to_owned(),
+    });
+    script.says(&ServerMessage::Lock {
+        lock: view(9, GrantState::Offered, 8),
+    });
+    assert_eq!(right(&script), EditRight::Theirs);
+    let losses = script.takes_events();
+    let losses = losses
+        .iter()
+        .filter(|event| matches!(event, Event::Lost { .. }));
+    assert_eq!(losses.count(), 1);
+}
+
+#[test]
+fn who_drains_while_it_comes_back_says_so_after_what_it_edited_offline() {
+    let mut script = holder(|_| ());
+    script.loses_connection(None);
+    script.writes("in the dark");
+    script.opens();
+    script.welcomes(5, true, view(7, GrantState::Draining, 5));
+    assert_eq!(right(&script), EditRight::Draining);
+    drains(&mut script, 7, DrainReason::Requested);
+    // The server has not asked for the document yet, and so has not got the edit.
+    assert_eq!(script.sent(), []);
+    script.asks();
+    let sent = script.sent();
+    assert!(matches!(&sent[..], [Sent::Step2(_), said] if *said == drained(7)));
+    script.applies(&sent);
+    assert_eq!(text(&script.document), "in the dark");
+}
+
+#[test]
+fn drained_is_said_again_on_the_next_connection_and_only_once_on_each() {
+    let mut script = holder(|_| ());
+    drains(&mut script, 7, DrainReason::Idle);
+    assert_eq!(script.sent(), [drained(7)]);
+    drains(&mut script, 7, DrainReason::Idle);
+    assert_eq!(script.sent(), []);
+    script.loses_connection(None);
+    let said = script.joins(true, view(7, GrantState::Draining, 5));
+    assert_eq!(said.iter().filter(|sent| **sent == drained(7)).count(), 1);
+}
+
+#[test]
+fn a_drain_of_what_is_not_ours_is_not_answered() {
+    let mut script = holder(|_| ());
+    drains(&mut script, 6, DrainReason::Idle);
+    assert_eq!(script.sent(), []);
+    assert_eq!(right(&script), EditRight::Holder);
+}
+
+#[test]
+fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    let transfer = Operation::Transfer(Scope::whole(), 8);
+    let stale = Reply::Outcome(Outcome::Stale);
+    assert_eq!(script.asks_for(transfer.clone()), Asked::Known(Ok(stale)));
+    grants(&mut script, 7);
+    let asked = nonce(script.asks_for(transfer));
+    let said = ClientMessage::Transfer {
+        nonce: asked,
+        fence: fence(7),
+        to: 8,
+    };
+    assert_eq!(script.sent(), [Sent::Says(said.clone())]);
+    // Until it drains it may be edited.
+    assert_eq!(right(&script), EditRight::Holder);
+    script.loses_connection(None);
+    let again = script.joins(true, view(7, GrantState::Suspect, 5));
+    assert!(again.contains(&Sent::Says(said)));
+    script.loses_connection(None);
+    script.joins(true, view(9, GrantState::Held, 8));
+    let stale = Ok(Reply::Outcome(Outcome::Stale));
+    assert_eq!(script.answers, [(asked, stale)]);
+}
+
+#[test]
+fn a_request_waits_in_the_queue_and_its_note_is_cut() {
+    let mut script = Script::new();
+    script.joins(false, view(2, GrantState::Held, 8));
+    let long = "\u{e4}".repeat(400);
+    let asked = nonce(script.asks_for(Operation::Request(Scope::whole(), long)));
+    let sent = script.sent();
+    let [Sent::Says(ClientMessage::Request { note, .. })] = &sent[..] else {
+        panic!("said {sent:?}");
+    };
+    assert_eq!(note.len(), 512);
+    assert_eq!(
+        script.core.locks().standing(&Scope::whole()),
+        Standing::Waiting
+    );
+    // It is a wish like another: a lost connection does not end it.
+    script.loses_connection(None);
+    let said = script.joins(true, view(2, GrantState::Held, 8));
+    let requests = said.iter().filter(
+        |sent| matches!(sent, Sent::Says(ClientMessage::Request { nonce, .. }) if *nonce == asked),
+    );
+    assert_eq!(requests.count(), 1);
+    let acquires = |sent: &Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { .. }));
+    assert!(!said.iter().any(acquires));
+}
+
+#[test]
+fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
+    let mut script = holder(|_| ());
+    script.says(&ServerMessage::Requested {
+        fence: fence(7),
+        by: 8,
+        note: "lunch?".to_owned(),
+        expires_ms: 30_000,
+    });
+    let requested = |left| Requested {
+        fence: fence(7),
+        scope: Scope::whole(),
+        by: 8,
+        note: "lunch?".to_owned(),
+        left,
+    };
+    assert_eq!(
+        script.takes_events(),
+        [Event::Requested(requested(30 * SECOND))]
+    );
+    script.pass(4 * SECOND);
+    let known = script.core.request_of(fence(7), script.now);
+    assert_eq!(known, Some(requested(26 * SECOND)));
+    for _ in 0..2 {
+        script.says(&ServerMessage::RequestOver { fence: fence(7) });
+    }
+    assert_eq!(
+        script.takes_events(),
+        [Event::RequestOver { fence: fence(7) }]
+    );
+    assert_eq!(script.core.request_of(fence(7), script.now), None);
+}
+
+#[test]
+fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
+    for operation in [
+        Operation::TakeOver(Scope::whole()),
+        Operation::MoveHere(Scope::whole()),
+    ] {
+        let mut script = Script::new();
+        script.joins(false, view(2, GrantState::Held, 8));
+        let asked = nonce(script.asks_for(operation.clone()));
+        script.loses_connection(None);
+        assert_eq!(script.answers, [(asked, Err(Unanswered::Disconnected))]);
+        assert_eq!(
+            script.asks_for(operation.clone()),
+            Asked::Known(Err(Unanswered::Disconnected))
+        );
+        let said = script.joins(true, view(2, GrantState::Held, 8));
+        assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
+        // While it waits for a part, the whole that it takes over comes as wanted.
+        let asked = nonce(script.asks_for(operation));
+        script.asks_for(Operation::Acquire(super::script::scope("title")));
+        script.says(&ServerMessage::Result {
+            nonce: asked,
+            outcome: Outcome::Done,
+            message: None,
+        });
+        script.sent();
+        grants(&mut script, 7);
+        assert_eq!(right(&script), EditRight::Holder);
+    }
+}
+
+#[test]
+fn what_the_server_explains_is_told_with_the_outcome() {
+    let mut script = Script::new();
+    script.joins(false, view(2, GrantState::Held, 8));
+    let asked = nonce(script.asks_for(Operation::TakeOver(Scope::whole())));
+    script.takes_events();
+    script.says(&ServerMessage::Result {
+        nonce: asked,
+        outcome: Outcome::Cooldown,
+        message: Some("again in 12 s".to_owned()),
+    });
+    let cooldown = Ok(Reply::Outcome(Outcome::Cooldown));
+    assert_eq!(script.answers, [(asked, cooldown)]);
+    let explained = Event::Explained {
+        outcome: Outcome::Cooldown,
+        message: "again in 12 s".to_owned(),
+    };
+    assert_eq!(script.takes_events(), [explained]);
+}
+
+#[test]
+fn a_warning_is_for_a_holder_and_any_input_counts() {
+    let mut script = holder(|_| ());
+    script.pass(5 * SECOND);
+    for position in [6, 7] {
+        script.says(&ServerMessage::IdleWarning {
+            fence: fence(position),
+            left_ms: 15_000,
+        });
+    }
+    let warning = Event::IdleWarning {
+        fence: fence(7),
+        left: 15 * SECOND,
+    };
+    assert_eq!(script.takes_events(), [warning]);
+    script.act(|core, now| core.touched(now));
+    script.act(|core, _| core.set_visibility(Visibility::Hidden));
+    script.pass(Duration::from_millis(1500));
+    script.beat(3, 0);
+    let answer = ClientMessage::Answer {
+        n: 3,
+        visible: false,
+        idle_ms: 1500,
+    };
+    assert_eq!(script.sent(), [Sent::Says(answer)]);
+}
+
+#[test]
+fn the_mode_says_what_a_lock_means() {
+    let in_mode = |version, mode, held: bool| LockView {
+        mode,
+        ..shows(
+            version,
+            if held {
+                &[(2, "", GrantState::Held, 8)]
+            } else {
+                &[]
+            },
+        )
+    };
+    let mut script = Script::new();
+    script.joins(false, view(2, GrantState::Held, 8));
+    assert_eq!(right(&script), EditRight::Theirs);
+    script.takes_events();
+    script.says(&ServerMessage::Lock {
+        lock: in_mode(3, Mode::Open, true),
+    });
+    assert_eq!(right(&script), EditRight::Advisory);
+    let events = script.takes_events();
+    assert!(events.contains(&Event::Mode(Mode::Open)));
+    assert!(events.contains(&Event::MayEdit(EditRight::Advisory)));
+    script.says(&ServerMessage::Lock {
+        lock: in_mode(4, Mode::Required, false),
+    });
+    assert_eq!(right(&script), EditRight::Required);
+    script.says(&ServerMessage::Lock {
+        lock: in_mode(5, Mode::ExclusiveWhenHeld, false),
+    });
+    assert_eq!(right(&script), EditRight::Free);
+    let asked = nonce(script.asks_for(Operation::SetMode(Mode::Open)));
+    let said = ClientMessage::SetMode {
+        nonce: asked,
+        mode: Mode::Open,
+    };
+    assert_eq!(script.sent(), [Sent::Says(said)]);
+    assert_eq!(script.core.rights().len(), 2);
+}

@@ -1,0 +1,303 @@
+//! Stories of locks of parts: several grants, one ticket, who may edit where.
+
+use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, ServerMessage};
+
+use super::lock::nonce;
+use super::script::{SECOND, Script, Sent, fence, free, scope, shows, waits};
+use crate::core::{Asked, Operation, Reply};
+use crate::events::{EditRight, Event, Standing};
+use crate::scope::Scope;
+
+fn offers(script: &mut Script, position: u64, of: &str) -> Vec<Sent> {
+    script.says(&ServerMessage::Offer {
+        fence: fence(position),
+        paths: scope(of).to_wire(),
+        expires_ms: 2000,
+    });
+    script.sent()
+}
+
+/// The server offers and grants this part.
+fn grants(script: &mut Script, position: u64, of: &str) {
+    let claim = ClientMessage::Claim {
+        fence: fence(position),
+    };
+    assert_eq!(offers(script, position, of), [Sent::Says(claim)]);
+    script.says(&ServerMessage::Granted {
+        fence: fence(position),
+        paths: scope(of).to_wire(),
+    });
+}
+
+fn declines(position: u64) -> Vec<Sent> {
+    vec![Sent::Says(ClientMessage::Decline {
+        fence: fence(position),
+    })]
+}
+
+fn right(script: &Script, of: &str) -> EditRight {
+    script.core.right(&scope(of), script.now)
+}
+
+const HELD: GrantState = GrantState::Held;
+
+#[test]
+fn the_lease_of_one_grant_does_not_keep_another_alive() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    grants(&mut script, 7, "title");
+    script.pass(5 * SECOND);
+    grants(&mut script, 9, "body");
+    script.takes_events();
+    script.pass(2 * SECOND);
+    assert_eq!(right(&script, "title"), EditRight::Unconfirmed);
+    assert_eq!(right(&script, "body"), EditRight::Holder);
+    assert_eq!(right(&script, "title,body"), EditRight::Unconfirmed);
+    let told = Event::MayEditThere {
+        scope: scope("title"),
+        right: EditRight::Unconfirmed,
+    };
+    let events = script.takes_events();
+    assert_eq!(
+        events,
+        [Event::MayEdit(EditRight::Unconfirmed), told],
+        "at the very moment"
+    );
+    // The answer to a beat proves the session alive, and so both.
+    script.beat(1, 0);
+    script.beat(2, 1);
+    assert_eq!(right(&script, "title,body"), EditRight::Holder);
+    script.pass(7 * SECOND);
+    assert_eq!(right(&script, "title"), EditRight::Unconfirmed);
+    assert_eq!(right(&script, "body"), EditRight::Unconfirmed);
+}
+
+#[test]
+fn the_root_type_decides_who_may_write() {
+    let mut script = Script::new();
+    script.joins(
+        false,
+        shows(3, &[(2, "rows/7", HELD, 8), (3, "notes", HELD, 8)]),
+    );
+    grants(&mut script, 7, "rows/8");
+    // A holder of a part of the root writes in it; deeper it is a courtesy.
+    assert_eq!(right(&script, "rows/8"), EditRight::Holder);
+    assert_eq!(right(&script, "rows"), EditRight::Holder);
+    assert_eq!(right(&script, "notes"), EditRight::Theirs);
+    assert_eq!(right(&script, "title"), EditRight::Free);
+    assert_eq!(right(&script, "rows/8,title"), EditRight::Free);
+    assert_eq!(right(&script, "title,notes"), EditRight::Theirs);
+    assert_eq!(right(&script, ""), EditRight::Theirs);
+    script.says(&ServerMessage::Lock {
+        lock: LockView {
+            mode: Mode::Required,
+            ..shows(8, &[(7, "rows/8", HELD, 5)])
+        },
+    });
+    assert_eq!(right(&script, "rows/8"), EditRight::Holder);
+    assert_eq!(right(&script, "title"), EditRight::Required);
+    script.says(&ServerMessage::Lock {
+        lock: shows(9, &[(7, "rows/8", HELD, 5)]),
+    });
+    // Nobody else has anything: all of it may be edited, as long as the part is confirmed.
+    assert_eq!(right(&script, ""), EditRight::Free);
+}
+
+#[test]
+fn each_lock_has_its_own_standing_and_place() {
+    let mut script = Script::new();
+    let mut lock = shows(5, &[(4, "notes", HELD, 8), (5, "title", HELD, 5)]);
+    lock.queue = vec![waits(9, ""), waits(5, "notes")];
+    lock.waiting = 2;
+    script.joins(true, lock);
+    let locks = script.core.locks();
+    let standing = |of| locks.standing(&scope(of));
+    assert_eq!(standing("title"), Standing::Mine);
+    assert_eq!(standing("title/first"), Standing::Mine);
+    assert_eq!(standing("notes"), Standing::Waiting);
+    assert_eq!(standing("rows"), Standing::Free);
+    assert_eq!(standing(""), Standing::Theirs);
+    assert_eq!(locks.place(&scope("notes")), Some(2));
+    assert_eq!(locks.place(&scope("rows")), None);
+}
+
+#[test]
+fn a_late_offer_for_a_wish_that_was_replaced_is_declined() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "", HELD, 8)]));
+    let first = nonce(script.asks_for(Operation::Acquire(scope("title"))));
+    script.says(&ServerMessage::Result {
+        nonce: first,
+        outcome: Outcome::Queued,
+        message: None,
+    });
+    script.asks_for(Operation::Request(scope("notes"), "please".to_owned()));
+    script.sent();
+    script.takes_events();
+    assert_eq!(offers(&mut script, 7, "title"), declines(7));
+    assert_eq!(script.takes_events(), []);
+    // What came too late is not granted by a claim of the program's, either.
+    script.act(|core, now| core.claim(now, fence(7)));
+    assert_eq!(script.sent(), []);
+    grants(&mut script, 9, "notes");
+    assert_eq!(right(&script, "notes"), EditRight::Holder);
+}
+
+#[test]
+fn a_late_offer_for_a_wish_that_was_withdrawn_is_declined() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "title", HELD, 8)]));
+    script.asks_for(Operation::Acquire(scope("title")));
+    let cancelled = nonce(script.asks_for(Operation::Cancel(scope("title"))));
+    script.sent();
+    assert_eq!(offers(&mut script, 7, "title"), declines(7));
+    script.says(&ServerMessage::Result {
+        nonce: cancelled,
+        outcome: Outcome::Done,
+        message: None,
+    });
+    // From then on the server knows: an offer is one because somebody went offline.
+    grants(&mut script, 9, "title");
+}
+
+#[test]
+fn another_scopes_ticket_is_not_cancelled() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "", HELD, 8)]));
+    script.asks_for(Operation::Acquire(scope("title")));
+    let cancelled = script.asks_for(Operation::Cancel(scope("notes")));
+    let done = Ok(Reply::Outcome(Outcome::Done));
+    assert_eq!(cancelled, Asked::Known(done));
+    let standing = script.core.locks().standing(&scope("title"));
+    assert_eq!(standing, Standing::Waiting);
+}
+
+#[test]
+fn a_refused_replacement_leaves_the_ticket_from_before() {
+    let mut script = Script::new();
+    let mut lock = shows(3, &[(3, "", HELD, 8)]);
+    lock.queue = vec![waits(5, "title")];
+    lock.waiting = 1;
+    script.joins(true, lock);
+    let asked = nonce(script.asks_for(Operation::Acquire(scope("notes"))));
+    script.says(&ServerMessage::Result {
+        nonce: asked,
+        outcome: Outcome::Full,
+        message: None,
+    });
+    script.sent();
+    let locks = script.core.locks();
+    assert_eq!(locks.standing(&scope("title")), Standing::Waiting);
+    assert_eq!(locks.standing(&scope("notes")), Standing::Theirs);
+    grants(&mut script, 7, "title");
+}
+
+#[test]
+fn who_would_have_to_wait_while_it_holds_wants_nothing_more() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "notes", HELD, 8)]));
+    grants(&mut script, 7, "title");
+    let asked = nonce(script.asks_for(Operation::Acquire(scope("notes"))));
+    script.says(&ServerMessage::Result {
+        nonce: asked,
+        outcome: Outcome::WouldWait,
+        message: None,
+    });
+    script.loses_connection(None);
+    let said = script.joins(
+        true,
+        shows(8, &[(3, "notes", HELD, 8), (7, "title", HELD, 5)]),
+    );
+    assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
+    assert_eq!(right(&script, "title"), EditRight::Holder);
+}
+
+#[test]
+fn each_grant_is_kept_or_lost_for_itself() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    grants(&mut script, 7, "title");
+    grants(&mut script, 9, "notes");
+    script.loses_connection(None);
+    script.takes_events();
+    let opening = script.opens();
+    let Sent::Says(ClientMessage::Hello { fences, locks, .. }) = &opening[0] else {
+        panic!("opens with {opening:?}");
+    };
+    assert_eq!(*fences, [fence(7), fence(9)]);
+    assert_eq!(*locks, Some(1));
+    script.welcomes(
+        5,
+        true,
+        shows(12, &[(7, "title", HELD, 5), (12, "notes", HELD, 8)]),
+    );
+    let events = script.takes_events();
+    let kept = Event::Granted {
+        fence: fence(7),
+        scope: scope("title"),
+        kept: true,
+    };
+    assert!(events.contains(&kept));
+    let lost = |event: &Event| matches!(event, Event::Lost { fence: of, .. } if *of == fence(9));
+    assert_eq!(events.iter().filter(|event| lost(event)).count(), 1);
+    assert_eq!(right(&script, "title"), EditRight::Holder);
+    assert_eq!(right(&script, "notes"), EditRight::Theirs);
+}
+
+#[test]
+fn a_release_gives_back_its_own_part_only() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    grants(&mut script, 7, "title");
+    grants(&mut script, 9, "notes");
+    script.takes_events();
+    let released = nonce(script.asks_for(Operation::Release(scope("notes"))));
+    let said = ClientMessage::Release {
+        nonce: released,
+        fence: fence(9),
+    };
+    assert_eq!(script.sent(), [Sent::Says(said)]);
+    assert_eq!(right(&script, "notes"), EditRight::Releasing);
+    assert_eq!(right(&script, "title"), EditRight::Holder);
+    script.says(&ServerMessage::Result {
+        nonce: released,
+        outcome: Outcome::Done,
+        message: None,
+    });
+    assert_eq!(right(&script, "notes"), EditRight::Free);
+    let whole = script.asks_for(Operation::Release(Scope::whole()));
+    let stale = Ok(Reply::Outcome(Outcome::Stale));
+    assert_eq!(whole, Asked::Known(stale), "there is no grant of the whole");
+    let told: Vec<_> = script
+        .takes_events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::MayEditThere { scope, right } => Some((scope.to_string(), right)),
+            _ => None,
+        })
+        .collect();
+    let notes = |right| ("notes".to_owned(), right);
+    assert_eq!(told, [notes(EditRight::Releasing), notes(EditRight::Free)]);
+}
+
+#[test]
+fn what_was_wanted_is_wanted_again_by_a_new_session() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "", HELD, 8)]));
+    let asked = nonce(script.asks_for(Operation::Acquire(scope("title,notes"))));
+    script.says(&ServerMessage::Result {
+        nonce: asked,
+        outcome: Outcome::Queued,
+        message: None,
+    });
+    script.sent();
+    script.loses_connection(None);
+    let said = script.joins(false, shows(3, &[(3, "", HELD, 8)]));
+    let anew = |sent: &&Sent| match sent {
+        Sent::Says(ClientMessage::Acquire { nonce, paths }) => {
+            *nonce > asked && *paths == scope("title,notes").to_wire()
+        }
+        _ => false,
+    };
+    assert_eq!(said.iter().filter(anew).count(), 1);
+}

@@ -1,0 +1,209 @@
+//! What a lock covers: the whole document, or some paths of it.
+//!
+//! Owns the one form in which scopes are compared, and their limits. Knows no grants.
+
+use baton_sync::channel::Paths;
+
+/// What one lock covers: the whole document, or one or more paths.
+///
+/// A path is a list of names; the first is the name of a root type of the document, the others are for the
+/// application to give a meaning. Who holds a path is the only one to write in its root type, beside holders of other
+/// paths of the same root: among these the lock is a courtesy.
+///
+/// ```
+/// use baton_client::Scope;
+///
+/// let title = Scope::root("title")?;
+/// let form = Scope::of([vec!["title"], vec!["rows", "7"]])?;
+/// assert!(form.covers(&title) && form.conflicts(&title));
+/// assert!(!Scope::root("rows")?.conflicts(&title));
+/// assert!(Scope::whole().covers(&form));
+/// # Ok::<(), baton_client::ScopeError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// Sorted, none under another. Empty: the whole document.
+    paths: Paths,
+}
+
+/// A scope that no server would take. The caller's fault; nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// There is no path in it, or a path has no segment. The whole document is [`Scope::whole`].
+    #[error("a scope needs a path, and a path a name; the whole document is Scope::whole()")]
+    Empty,
+    /// More than [`Scope::MAX_PATHS`] paths.
+    #[error("the scope has {0} paths, more than {most}", most = Scope::MAX_PATHS)]
+    TooManyPaths(usize),
+    /// A path of more than [`Scope::MAX_SEGMENTS`] segments.
+    #[error("a path has {0} segments, more than {most}", most = Scope::MAX_SEGMENTS)]
+    TooDeep(usize),
+    /// A segment that is empty, or longer than [`Scope::MAX_SEGMENT`] bytes.
+    #[error("a segment has {0} bytes; it may have 1 to {most}", most = Scope::MAX_SEGMENT)]
+    Segment(usize),
+}
+
+impl Scope {
+    /// Most paths in one scope.
+    pub const MAX_PATHS: usize = 16;
+
+    /// Most segments of one path.
+    pub const MAX_SEGMENTS: usize = 8;
+
+    /// Longest segment, in bytes.
+    pub const MAX_SEGMENT: usize = 256;
+
+    /// The whole document.
+    #[must_use]
+    pub const fn whole() -> Self {
+        Self { paths: Vec::new() }
+    }
+
+    /// One root type.
+    ///
+    /// # Errors
+    /// [`ScopeError`].
+    pub fn root(name: impl Into<String>) -> Result<Self, ScopeError> {
+        Self::of([[name.into()]])
+    }
+
+    /// Several paths at once: they are had all together or not at all.
+    ///
+    /// # Errors
+    /// [`ScopeError`].
+    pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, ScopeError>
+    where
+        P: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        let paths: Paths = paths
+            .into_iter()
+            .map(|path| path.into_iter().map(Into::into).collect())
+            .collect();
+        if paths.is_empty() {
+            return Err(ScopeError::Empty);
+        }
+        for path in &paths {
+            match path.len() {
+                0 => return Err(ScopeError::Empty),
+                1..=Self::MAX_SEGMENTS => {}
+                more => return Err(ScopeError::TooDeep(more)),
+            }
+            let unfit = path
+                .iter()
+                .map(String::len)
+                .find(|bytes| !(1..=Self::MAX_SEGMENT).contains(bytes));
+            if let Some(bytes) = unfit {
+                return Err(ScopeError::Segment(bytes));
+            }
+        }
+        let scope = Self::told(paths);
+        match scope.paths.len() {
+            0..=Self::MAX_PATHS => Ok(scope),
+            more => Err(ScopeError::TooManyPaths(more)),
+        }
+    }
+
+    /// What the server said, whose limits may be others.
+    pub(crate) fn told(mut paths: Paths) -> Self {
+        paths.sort_unstable();
+        // A path sorts directly behind those that it is under.
+        paths.dedup_by(|path, before| path.starts_with(before));
+        if paths.first().is_some_and(Vec::is_empty) {
+            paths.clear();
+        }
+        Self { paths }
+    }
+
+    /// The paths, sorted; none for the whole document.
+    #[must_use]
+    pub fn paths(&self) -> &[Vec<String>] {
+        &self.paths
+    }
+
+    /// Whether this is the whole document.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Whether whoever has this has all of `other`, too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let has = |path: &Vec<String>| self.paths.iter().any(|own| path.starts_with(own));
+        self.is_whole() || (!other.is_whole() && other.paths.iter().all(has))
+    }
+
+    /// Whether the two cannot be held by different sessions.
+    #[must_use]
+    pub fn conflicts(&self, other: &Self) -> bool {
+        let meets = |path: &Vec<String>| other.meets(path);
+        self.is_whole() || other.is_whole() || self.paths.iter().any(meets)
+    }
+
+    /// Whether this has something of the path, which may be empty for the whole document.
+    pub(crate) fn meets(&self, path: &[String]) -> bool {
+        let meets = |own: &Vec<String>| path.starts_with(own) || own.starts_with(path);
+        self.is_whole() || self.paths.iter().any(meets)
+    }
+
+    /// As it travels.
+    pub(crate) fn to_wire(&self) -> Paths {
+        self.paths.clone()
+    }
+}
+
+/// `title, rows/7`, or `the whole document`.
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_whole() {
+            return f.write_str("the whole document");
+        }
+        for (n, path) in self.paths.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", path.join("/"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(paths: &[&[&str]]) -> Scope {
+        Scope::of(paths.iter().map(|path| path.iter().copied())).unwrap()
+    }
+
+    #[test]
+    fn one_scope_has_one_form() {
+        let scope = of(&[&["b", "2"], &["a"], &["b"], &["a", "x"], &["a"], &["ab"]]);
+        assert_eq!(scope, of(&[&["a"], &["ab"], &["b"]]));
+        assert_eq!(scope.to_string(), "a, ab, b");
+        assert!(Scope::told(vec![vec!["a".to_owned()], Vec::new()]).is_whole());
+    }
+
+    #[test]
+    fn two_conflict_when_a_path_of_one_is_above_a_path_of_the_other() {
+        let (row, rows, title) = (of(&[&["rows", "7"]]), of(&[&["rows"]]), of(&[&["title"]]));
+        assert!(row.conflicts(&rows) && rows.conflicts(&row));
+        assert!(rows.covers(&row) && !row.covers(&rows));
+        assert!(!row.conflicts(&of(&[&["rows", "70"]])));
+        assert!(!rows.conflicts(&title));
+        let both = of(&[&["rows", "7"], &["title"]]);
+        assert!(both.conflicts(&title) && both.covers(&title) && !title.covers(&both));
+        assert!(!both.covers(&Scope::whole()) && both.conflicts(&Scope::whole()));
+    }
+
+    #[test]
+    fn what_no_server_takes_is_refused_with_the_reason() {
+        let none: [[&str; 0]; 0] = [];
+        assert_eq!(Scope::of(none), Err(ScopeError::Empty));
+        assert_eq!(Scope::of([Vec::<&str>::new()]), Err(ScopeError::Empty));
+        assert_eq!(Scope::root(""), Err(ScopeError::Segment(0)));
+        assert_eq!(Scope::root("x".repeat(257)), Err(ScopeError::Segment(257)));
+        assert_eq!(Scope::of([["x"; 9]]), Err(ScopeError::TooDeep(9)));
+        let many = (0..17).map(|n| [n.to_string()]);
+        assert_eq!(Scope::of(many), Err(ScopeError::TooManyPaths(17)));
+    }
+}

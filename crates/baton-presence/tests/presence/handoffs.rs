@@ -1,0 +1,682 @@
+//! Several locks at once, and the ways in which one goes from hand to hand on purpose: as the fold
+//! decides them, without time.
+
+use baton_presence::{
+    AutoPass, Change, DrainReason, Event, Fence, Fold, GrantState, Loss, MAX_PATHS, Mode, OfferEnd,
+    Path, Refusal, Rights, Scope, ScopeError, SessionId, Standing, Voice, WriteRight,
+};
+
+use crate::harness::{
+    A, B, C, D, LockState, Log, acquire, joined_as, joined_with, path, paths, resumed,
+};
+
+fn acquire_of(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::Acquire { session, scope }
+}
+
+fn request(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::Request { session, scope }
+}
+
+fn take_over(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::TakeOver { session, scope }
+}
+
+fn move_here(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::MoveHere { session, scope }
+}
+
+fn offers(changes: &[Change]) -> Vec<(SessionId, Scope)> {
+    let offer = |change: &Change| match change {
+        Change::Offered { to, scope, .. } => Some((*to, scope.clone())),
+        _ => None,
+    };
+    changes.iter().filter_map(offer).collect()
+}
+
+fn refused(session: SessionId, why: Refusal) -> Vec<Change> {
+    vec![Change::Refused { session, why }]
+}
+
+fn drains(log: &Log, fence: Fence) -> Option<(Option<SessionId>, DrainReason)> {
+    match log.fold.grant(fence)?.state {
+        GrantState::Draining { to, why } => Some((to, why)),
+        _ => None,
+    }
+}
+
+fn drained(log: &mut Log, session: SessionId, fence: Fence) -> Vec<Change> {
+    log.say(Event::Drained { session, fence })
+}
+
+/// Sessions with the right to take over, each somebody else.
+fn with_rights(sessions: &[SessionId]) -> Log {
+    let mut log = Log::new(AutoPass::On);
+    for (user, session) in sessions.iter().enumerate() {
+        let user = u8::try_from(user).expect("few users");
+        log.say(joined_with(*session, Rights::TAKE_OVER, user));
+    }
+    log
+}
+
+// Scopes
+
+#[test]
+fn a_scope_is_canonical_and_says_what_it_cannot_be() {
+    assert_eq!(paths(&["b", "a/x", "a", "a/y", "b"]), paths(&["a", "b"]));
+    assert_eq!(Scope::of([vec![], vec!["a"]]), Ok(Scope::WHOLE));
+    assert_eq!(Scope::of::<[&str; 1], _>([]), Err(ScopeError::NoPath));
+    assert_eq!(Path::new::<String>([]), Err(ScopeError::NoPath));
+    assert_eq!(Path::new(["a", ""]), Err(ScopeError::EmptySegment));
+    let long = "x".repeat(257);
+    assert_eq!(Path::new([long]), Err(ScopeError::SegmentTooLong(257)));
+    assert_eq!(Path::new(["a"; 9]), Err(ScopeError::TooManySegments));
+    assert!(Path::new(["a"; 8]).is_ok());
+    let many = |count: usize| Scope::of((0..count).map(|index| [format!("p{index}")]));
+    assert!(many(MAX_PATHS).is_ok());
+    assert_eq!(many(MAX_PATHS + 1), Err(ScopeError::TooManyPaths));
+}
+
+#[test]
+fn scopes_conflict_when_one_lies_in_the_other() {
+    let conflicts = |one: &Scope, two: &Scope| {
+        assert_eq!(one.conflicts(two), two.conflicts(one));
+        one.conflicts(two)
+    };
+    assert!(conflicts(&Scope::WHOLE, &path("a")));
+    assert!(conflicts(&path("a"), &path("a/x")));
+    assert!(conflicts(&paths(&["a/x", "b"]), &paths(&["b/y", "c"])));
+    assert!(!conflicts(&path("a/x"), &path("a/y")));
+    // Segments, not letters.
+    assert!(!conflicts(&path("a"), &path("ab")));
+    assert!(paths(&["a", "b"]).covers(&paths(&["a/x", "b"])));
+    assert!(!paths(&["a", "b"]).covers(&Scope::WHOLE));
+    assert!(Scope::WHOLE.covers(&path("a")));
+}
+
+#[test]
+fn locks_that_do_not_conflict_are_held_at_once() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let one = log.hold_of(A, &path("a/x"));
+    let two = log.hold_of(B, &path("a/y"));
+    assert!(one < two);
+    assert_eq!(log.fold.grants().count(), 2);
+    let may = |session, roots: &[&'static str]| log.fold.may_write(session, roots.iter().copied());
+    // Both hold something in root a: there it is a matter between the two of them.
+    assert_eq!(may(A, &["a"]), WriteRight::Holder(one));
+    assert_eq!(may(B, &["a"]), WriteRight::Holder(two));
+    let now = Some(two);
+    assert_eq!(may(C, &["a"]), WriteRight::Refused { fence_now: now });
+    assert_eq!(may(C, &["b"]), WriteRight::Free);
+    assert_eq!(may(A, &["a", "b"]), WriteRight::Holder(one));
+    assert_eq!(may(C, &["b", "a"]), WriteRight::Refused { fence_now: now });
+    assert_eq!(may(C, &[]), WriteRight::Free);
+}
+
+#[test]
+fn modes_say_what_a_lock_means() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold_of(A, &path("a"));
+    let may = |log: &Log, session, root| log.fold.may_write(session, [root]);
+    log.say(Event::ModeSet(Mode::Open));
+    assert_eq!(may(&log, B, "a"), WriteRight::Free);
+    assert_eq!(may(&log, A, "a"), WriteRight::Holder(fence));
+    let changes = log.say(Event::ModeSet(Mode::Required));
+    assert_eq!(changes, vec![Change::Mode(Mode::Required)]);
+    assert_eq!(may(&log, A, "a"), WriteRight::Holder(fence));
+    let none = WriteRight::Refused { fence_now: None };
+    assert_eq!(may(&log, B, "b"), none);
+    assert_eq!(may(&log, A, "b"), none);
+    let restored = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    assert_eq!(restored.mode(), Mode::Required);
+}
+
+#[test]
+fn several_paths_are_had_all_or_nothing() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let a = log.hold_of(A, &path("a"));
+    let both = paths(&["a", "b"]);
+    let queued = vec![Change::Queued { session: B }];
+    assert_eq!(log.say(acquire_of(B, &both)), queued);
+    // B waits and is live, so nobody who came later gets what it needs.
+    assert_eq!(
+        log.say(acquire_of(C, &path("b"))),
+        vec![Change::Queued { session: C }]
+    );
+    let changes = log.say(Event::Release {
+        session: A,
+        fence: a,
+    });
+    assert_eq!(offers(&changes), [(B, both.clone())]);
+    let both = log.claim(B);
+    let changes = log.say(Event::Release {
+        session: B,
+        fence: both,
+    });
+    assert_eq!(offers(&changes), [(C, path("b"))]);
+}
+
+#[test]
+fn who_waits_and_is_not_live_holds_nobody_up() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold_of(A, &path("a"));
+    log.say(acquire_of(B, &paths(&["a", "b"])));
+    log.say(acquire_of(C, &path("b")));
+    let changes = log.say(Event::Lost { session: B });
+    assert_eq!(offers(&changes), [(C, path("b"))]);
+    assert_eq!(log.fold.place(B), Some(0));
+}
+
+#[test]
+fn another_scope_replaces_the_ticket_at_the_back() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold_of(A, &Scope::WHOLE);
+    log.say(acquire_of(B, &path("a")));
+    log.say(acquire_of(C, &path("b")));
+    log.say(acquire_of(B, &path("c")));
+    let queue: Vec<_> = log
+        .fold
+        .queue()
+        .map(|(who, what)| (who, what.clone()))
+        .collect();
+    assert_eq!(queue, [(C, path("b")), (B, path("c"))]);
+}
+
+#[test]
+fn one_record_makes_one_offer_and_says_that_there_is_more() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    let fence = log.hold(A);
+    for (session, what) in [(B, "b"), (C, "c"), (D, "d")] {
+        log.say(acquire_of(session, &path(what)));
+    }
+    let changes = log.say(Event::Release { session: A, fence });
+    assert_eq!(offers(&changes), [(B, path("b"))]);
+    assert_eq!(changes.last(), Some(&Change::Unsettled));
+    let changes = log.say(Event::Settle);
+    assert_eq!(offers(&changes), [(C, path("c"))]);
+    assert_eq!(changes.last(), Some(&Change::Unsettled));
+    // Any record does.
+    let changes = log.say(Event::Back { session: B });
+    assert_eq!(offers(&changes), [(D, path("d"))]);
+    assert!(!changes.contains(&Change::Unsettled));
+    assert_eq!(log.say(Event::Settle), vec![]);
+}
+
+// Nobody waits while holding
+
+#[test]
+fn a_holder_gets_more_at_once_or_not_at_all() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let a = log.hold_of(A, &path("a"));
+    log.hold_of(A, &path("b"));
+    assert_eq!(log.fold.holds(A).count(), 2);
+    log.hold_of(B, &path("c"));
+    let why = Refusal::WouldWait { by: B };
+    assert_eq!(log.say(acquire_of(A, &path("c"))), refused(A, why));
+    assert_eq!(log.say(request(A, &path("c"))), refused(A, why));
+    assert_eq!(log.fold.waiting(), 0);
+    // More of the same is in its own way.
+    let why = Refusal::WouldWait { by: A };
+    assert_eq!(log.say(acquire(A)), refused(A, why));
+    // What it has already it is told.
+    let (to, fence, scope) = (A, a, path("a"));
+    assert_eq!(
+        log.say(acquire_of(A, &path("a/x"))),
+        vec![Change::Granted { to, fence, scope }]
+    );
+}
+
+#[test]
+fn auto_pass_skips_who_waits_for_something_else() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    log.hold_of(D, &path("d"));
+    log.hold_of(C, &path("c"));
+    log.say(acquire_of(A, &path("c")));
+    let changes = log.say(Event::Lost { session: D });
+    assert_eq!(offers(&changes), [(B, path("d"))]);
+}
+
+#[test]
+fn trying_something_else_gives_up_the_ticket_when_it_is_had() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold_of(A, &path("a"));
+    log.say(acquire_of(B, &path("a")));
+    let (session, scope) = (B, path("b"));
+    log.say(Event::Try { session, scope });
+    assert_eq!(log.fold.place(B), Some(0));
+    let fence = log.fence();
+    let changes = log.say(Event::Claim { session, fence });
+    assert!(changes.contains(&Change::Dequeued { session: B }));
+    assert_eq!(log.fold.waiting(), 0);
+}
+
+#[test]
+fn a_missed_offer_of_one_place_does_not_count_for_another() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold_of(C, &path("c"));
+    log.say(acquire_of(B, &path("b")));
+    let fence = log.fence();
+    log.say(Event::OfferExpired { session: B, fence });
+    // A grant elsewhere is no new round for b; one in conflict is.
+    log.hold_of(A, &path("a"));
+    assert_eq!(log.fold.grants().count(), 2);
+    let b = log.hold_of(C, &path("b/x"));
+    let changes = log.say(Event::Release {
+        session: C,
+        fence: b,
+    });
+    assert_eq!(offers(&changes), [(B, path("b"))]);
+}
+
+// Transfer
+
+#[test]
+fn a_transfer_drains_and_then_offers_to_the_one_named() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let fence = log.hold(A);
+    log.acquire(C);
+    let (session, to) = (A, B);
+    let changes = log.say(Event::Transfer { session, fence, to });
+    let scope = Scope::WHOLE;
+    let (to, why) = (Some(B), DrainReason::Transfer);
+    let draining = Change::Draining {
+        by: A,
+        fence,
+        scope,
+        to,
+        why,
+    };
+    assert_eq!(changes, vec![draining.clone()]);
+    // It sends what it has; nobody else writes.
+    assert_eq!(log.may_write(A), WriteRight::Holder(fence));
+    assert!(matches!(log.may_write(B), WriteRight::Refused { .. }));
+    // A reload changes nothing but that it is told again.
+    log.say(Event::Disconnected { session: A });
+    assert_eq!(drains(&log, fence), Some((to, why)));
+    assert!(log.say(resumed(A, &[fence])).contains(&draining));
+    let changes = drained(&mut log, A, fence);
+    assert_eq!(offers(&changes), [(B, Scope::WHOLE)]);
+    assert!(matches!(changes[0], Change::Released { by: A, .. }));
+}
+
+#[test]
+fn a_transfer_to_nobody_who_could_take_it_is_refused() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.say(joined_as(D, Voice::Stock, Standing::Writer));
+    log.hold_of(C, &path("c"));
+    log.say(acquire_of(B, &path("c")));
+    let fence = log.hold_of(A, &path("a"));
+    let session = A;
+    for to in [A, B, D, SessionId(9)] {
+        let why = Refusal::NoSuchTarget;
+        let transfer = Event::Transfer { session, fence, to };
+        assert_eq!(log.say(transfer), refused(A, why), "{to}");
+    }
+    let fence = log.hold_of(A, &path("x"));
+    let to = C;
+    let theft = Event::Transfer {
+        session: B,
+        fence,
+        to,
+    };
+    assert!(matches!(
+        log.say(theft)[..],
+        [Change::Refused {
+            why: Refusal::StaleFence { .. },
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
+    for waits in [true, false] {
+        let mut log = Log::with(AutoPass::On, &[A, B, C]);
+        let fence = log.hold(A);
+        let (session, to) = (A, B);
+        log.say(Event::Transfer { session, fence, to });
+        if waits {
+            log.acquire(C);
+        }
+        log.say(Event::Lost { session: B });
+        let over = Event::DrainOver { session, fence };
+        let changes = log.say(over);
+        let lost = |change: &Change| {
+            matches!(
+                change,
+                Change::LockLost {
+                    why: Loss::DrainOver,
+                    ..
+                }
+            )
+        };
+        assert!(lost(&changes[0]));
+        if waits {
+            assert_eq!(offers(&changes), [(C, Scope::WHOLE)]);
+        } else {
+            assert_eq!(changes.last(), Some(&Change::Freed { fence }));
+        }
+    }
+}
+
+#[test]
+fn a_restart_forgets_to_whom_it_was_to_go() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    let (session, to) = (A, B);
+    log.say(Event::Transfer { session, fence, to });
+    log.say(Event::Restarted);
+    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    log.say(resumed(A, &[fence]));
+    assert_eq!(log.state(), LockState::Held { by: A, fence });
+}
+
+// Requests
+
+#[test]
+fn a_request_asks_every_holder_in_its_way_and_runs_out_in_the_askers_favour() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    let a = log.hold_of(A, &path("a"));
+    let b = log.hold_of(B, &path("b"));
+    let both = paths(&["a", "b"]);
+    let changes = log.say(request(C, &both));
+    let asked = |by, fence| Change::Requested { by, fence, from: C };
+    assert_eq!(
+        changes,
+        vec![Change::Queued { session: C }, asked(A, a), asked(B, b)]
+    );
+    // Once more changes nothing.
+    assert_eq!(
+        log.say(request(C, &both)),
+        vec![Change::Queued { session: C }]
+    );
+    let over = |session, fence| Event::RequestOver { session, fence };
+    log.say(over(A, a));
+    assert_eq!(drains(&log, a), Some((None, DrainReason::Requested)));
+    assert_eq!(offers(&drained(&mut log, A, a)), []);
+    let changes = log.say(Event::Release {
+        session: B,
+        fence: b,
+    });
+    assert_eq!(offers(&changes), [(C, both)]);
+}
+
+#[test]
+fn a_request_is_void_when_the_asker_wants_nothing_any_more() {
+    for gives_up in [
+        Event::Cancel { session: B },
+        Event::Done { session: B },
+        acquire_of(B, &path("elsewhere")),
+    ] {
+        let mut log = Log::with(AutoPass::On, &[A, B, C]);
+        let fence = log.hold_of(A, &path("a"));
+        log.say(request(B, &path("a")));
+        log.say(acquire_of(C, &path("a")));
+        let changes = log.say(gives_up);
+        assert!(changes.contains(&Change::RequestVoid { by: A, fence }));
+        assert_eq!(log.say(Event::RequestOver { session: A, fence }), vec![]);
+        assert_eq!(drains(&log, fence), None);
+    }
+}
+
+#[test]
+fn nobody_drains_for_nobody() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let fence = log.hold(A);
+    assert_eq!(log.say(Event::IdleYield { session: A, fence }), vec![]);
+    log.say(request(B, &Scope::WHOLE));
+    log.say(Event::Lost { session: B });
+    assert_eq!(log.say(Event::RequestOver { session: A, fence }), vec![]);
+    log.say(Event::Back { session: B });
+    log.say(Event::IdleYield { session: A, fence });
+    assert_eq!(drains(&log, fence), Some((None, DrainReason::Idle)));
+    assert_eq!(offers(&drained(&mut log, A, fence)), [(B, Scope::WHOLE)]);
+}
+
+// Take-over
+
+#[test]
+fn taking_over_needs_the_right() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    let refusal = refused(B, Refusal::NotAllowed);
+    assert_eq!(log.say(take_over(B, &Scope::WHOLE)), refusal);
+    assert!(matches!(log.state(), LockState::Held { by: A, .. }));
+    // Rights are those of the newest connection.
+    let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
+    log.say(Event::Resumed {
+        session,
+        fences,
+        rights,
+    });
+    log.say(take_over(B, &Scope::WHOLE));
+    assert!(matches!(log.state(), LockState::Draining { by: A, .. }));
+}
+
+#[test]
+fn there_must_be_something_to_take() {
+    let mut log = with_rights(&[A, B]);
+    log.hold_of(A, &path("a"));
+    let refusal = refused(B, Refusal::NothingToTake);
+    assert_eq!(log.say(take_over(B, &path("b"))), refusal);
+}
+
+#[test]
+fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
+    let mut log = with_rights(&[A, B, C, D]);
+    let a = log.hold_of(A, &path("a"));
+    let b = log.hold_of(B, &path("b"));
+    log.say(acquire_of(D, &path("a")));
+    let changes = log.say(take_over(C, &Scope::WHOLE));
+    let scope = Scope::WHOLE;
+    assert_eq!(changes[0], Change::TakenOver { by: C, scope });
+    // D waits for a, which is free now, and kept for C.
+    let changes = drained(&mut log, A, a);
+    assert_eq!(offers(&changes), []);
+    assert_eq!(changes.last(), Some(&Change::Freed { fence: a }));
+    // Somebody else with the right has to wait.
+    let busy = refused(D, Refusal::Busy { by: C });
+    assert_eq!(log.say(take_over(D, &path("b"))), busy);
+    let changes = log.say(Event::DrainOver {
+        session: B,
+        fence: b,
+    });
+    assert_eq!(offers(&changes), [(C, Scope::WHOLE)]);
+}
+
+#[test]
+fn who_cannot_be_reached_is_not_waited_for() {
+    for gone in [Event::Disconnected { session: A }, Event::Restarted] {
+        let mut log = with_rights(&[A, B]);
+        log.say(Event::AutoPassSet(AutoPass::Off));
+        let fence = log.hold(A);
+        log.say(gone);
+        let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
+        log.say(Event::Resumed {
+            session,
+            fences,
+            rights,
+        });
+        let changes = log.say(take_over(B, &Scope::WHOLE));
+        let (by, scope, why) = (A, Scope::WHOLE, Loss::TakenOver);
+        assert!(changes.contains(&Change::LockLost {
+            by,
+            fence,
+            scope,
+            why
+        }));
+        assert_eq!(offers(&changes), [(B, Scope::WHOLE)]);
+    }
+}
+
+#[test]
+fn an_open_offer_can_be_taken_over() {
+    let mut log = with_rights(&[A, B]);
+    log.acquire(A);
+    let changes = log.say(take_over(B, &path("a")));
+    let taken = |change: &Change| {
+        matches!(
+            change,
+            Change::OfferEnded {
+                why: OfferEnd::TakenOver,
+                ..
+            }
+        )
+    };
+    assert!(changes.iter().any(taken));
+    assert_eq!(offers(&changes), [(B, path("a"))]);
+    assert_eq!(log.fold.place(A), Some(0));
+}
+
+#[test]
+fn a_taker_that_changes_its_mind_or_is_gone_leaves_it_to_the_queue() {
+    for gone in [Event::Cancel { session: B }, Event::Done { session: B }] {
+        let mut log = with_rights(&[A, B, C]);
+        let fence = log.hold(A);
+        log.say(acquire(C));
+        log.say(take_over(B, &Scope::WHOLE));
+        log.say(gone);
+        assert_eq!(drains(&log, fence), Some((None, DrainReason::TakenOver)));
+        assert_eq!(offers(&drained(&mut log, A, fence)), [(C, Scope::WHOLE)]);
+    }
+}
+
+// Move here
+
+#[test]
+fn the_same_user_moves_its_lock_and_nobody_else_does() {
+    let mut log = Log::new(AutoPass::On);
+    log.say(joined_with(A, Rights::NONE, 7));
+    log.say(joined_with(B, Rights::NONE, 7));
+    log.say(joined_with(C, Rights::NONE, 8));
+    log.say(joined_as(D, Voice::Lock, Standing::Writer));
+    let fence = log.hold_of(A, &path("a"));
+    for other in [C, D] {
+        let refusal = refused(other, Refusal::NotAllowed);
+        assert_eq!(log.say(move_here(other, &path("a"))), refusal);
+    }
+    log.say(move_here(B, &path("a")));
+    assert_eq!(drains(&log, fence), Some((Some(B), DrainReason::Moved)));
+    assert_eq!(offers(&drained(&mut log, A, fence)), [(B, path("a"))]);
+    // Nobody is the user of two who did not say who they are.
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold(A);
+    let refusal = refused(B, Refusal::NotAllowed);
+    assert_eq!(log.say(move_here(B, &Scope::WHOLE)), refusal);
+}
+
+// S11 and its exception
+
+#[test]
+fn a_lost_holder_gives_way_to_stock_writers_when_nobody_else_could_take_it() {
+    let stock = |standing| joined_as(B, Voice::Stock, standing);
+    for (mode, auto_pass, event, gives_way) in [
+        (
+            Mode::ExclusiveWhenHeld,
+            AutoPass::On,
+            stock(Standing::Writer),
+            true,
+        ),
+        (
+            Mode::ExclusiveWhenHeld,
+            AutoPass::On,
+            stock(Standing::Observer),
+            false,
+        ),
+        (
+            Mode::ExclusiveWhenHeld,
+            AutoPass::Off,
+            stock(Standing::Writer),
+            false,
+        ),
+        (Mode::Required, AutoPass::On, stock(Standing::Writer), false),
+        (Mode::Open, AutoPass::On, stock(Standing::Writer), false),
+    ] {
+        let mut log = Log::with(auto_pass, &[A]);
+        log.say(Event::ModeSet(mode));
+        let fence = log.hold(A);
+        log.say(event);
+        let changes = log.say(Event::Lost { session: A });
+        let lost = changes.iter().any(|c| matches!(c, Change::LockLost { .. }));
+        assert_eq!(lost, gives_way, "{mode:?} {auto_pass:?}");
+        assert_eq!(changes.contains(&Change::Freed { fence }), gives_way);
+        // Somebody who can take it is preferred.
+        let mut log = Log::with(auto_pass, &[A, C]);
+        log.hold(A);
+        log.say(stock(Standing::Writer));
+        log.say(acquire(C));
+        assert_eq!(
+            offers(&log.say(Event::Lost { session: A })),
+            [(C, Scope::WHOLE)]
+        );
+    }
+}
+
+#[test]
+fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
+    let mut log = Log::with(AutoPass::Off, &[A, B, C, D]);
+    log.hold_of(A, &path("a"));
+    log.hold_of(B, &path("b"));
+    log.say(acquire_of(D, &paths(&["a", "b"])));
+    log.say(Event::Lost { session: A });
+    assert_eq!(log.fold.grants().count(), 2);
+    let changes = log.say(Event::Lost { session: B });
+    assert_eq!(offers(&changes), [(D, paths(&["a", "b"]))]);
+    let lost = |c: &&Change| {
+        matches!(
+            c,
+            Change::LockLost {
+                why: Loss::Silent,
+                ..
+            }
+        )
+    };
+    assert_eq!(changes.iter().filter(lost).count(), 2);
+}
+
+// Resume
+
+#[test]
+fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    let one = log.hold_of(A, &path("a"));
+    let two = log.hold_of(A, &path("b"));
+    let old = Fence {
+        epoch: 1,
+        position: 1,
+    };
+    log.say(Event::Disconnected { session: A });
+    let changes = log.say(resumed(A, &[two, old]));
+    let stale = Refusal::StaleFence {
+        named: old,
+        now: Some(two),
+    };
+    assert!(changes.contains(&Change::Refused {
+        session: A,
+        why: stale
+    }));
+    let (by, scope) = (A, path("a"));
+    let why = Loss::OtherFence;
+    assert!(changes.contains(&Change::LockLost {
+        by,
+        fence: one,
+        scope,
+        why
+    }));
+    let scope = path("b");
+    assert!(changes.contains(&Change::Resumed {
+        by,
+        fence: two,
+        scope
+    }));
+    assert_eq!(log.fold.holds(A).count(), 1);
+    // Naming nothing goes on with all.
+    let third = log.hold_of(B, &path("c"));
+    log.say(Event::Disconnected { session: B });
+    log.say(resumed(B, &[]));
+    assert!(log.fold.holds(B).any(|grant| grant.fence == third));
+}

@@ -1,0 +1,96 @@
+//! What locks mean, changed while people are at it, and who may do what.
+
+use baton_presence::Rights;
+use baton_sync::channel::{ClientMessage, Mode, Outcome, Right, ServerMessage};
+
+use crate::table::{Coming, Peer, Table, locks};
+
+fn set(table: &mut Table, who: &Peer, mode: Mode) -> Outcome {
+    who.asks(table, &ClientMessage::SetMode { nonce: 77, mode })
+}
+
+#[test]
+fn in_the_mode_open_others_write_under_a_lock() {
+    let mut table = Table::new();
+    let ada = Peer::join(&mut table, "Ada", 1);
+    let mut bob = Peer::join(&mut table, "Bob", 2);
+    ada.takes_the_lock(&mut table);
+    assert_eq!(set(&mut table, &ada, Mode::Open), Outcome::Done);
+    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, Mode::Open);
+    bob.types(&mut table, "free");
+    assert_eq!(table.text(), "free");
+    assert_eq!(
+        set(&mut table, &ada, Mode::ExclusiveWhenHeld),
+        Outcome::Done
+    );
+    bob.types(&mut table, " no more");
+    assert_eq!(table.text(), "free");
+    assert_eq!(table.room.parks().count(), 1);
+}
+
+#[test]
+fn in_the_mode_required_nobody_writes_without_a_lock() {
+    let mut table = Table::new();
+    let mut ada = Peer::join(&mut table, "Ada", 1);
+    let mut bob = Peer::join(&mut table, "Bob", 2);
+    assert_eq!(set(&mut table, &ada, Mode::Required), Outcome::Done);
+    bob.types(&mut table, "too early");
+    assert_eq!(table.text(), "");
+    let parked = table.room.parks().next().unwrap().clone();
+    assert_eq!(parked.fence_now, None);
+    ada.takes(&mut table, &[&["t"]]);
+    ada.types(&mut table, "hers");
+    assert_eq!(table.text(), "hers");
+    ada.types_in(&mut table, "other", "not covered");
+    assert_eq!(table.room.parks().count(), 2);
+}
+
+#[test]
+fn a_mode_stays_over_a_restart_and_a_new_document_has_the_one_that_is_set_up() {
+    let mut table = Table::new();
+    table.options.fold.mode = baton_presence::Mode::Required;
+    table.restart();
+    let ada = Peer::join(&mut table, "Ada", 1);
+    assert_eq!(locks(&table.told(ada.id)).unwrap().mode, Mode::Required);
+    // From now on another one is set up, which is for new documents.
+    table.options.fold.mode = baton_presence::Mode::Open;
+    table.restart();
+    let bob = Peer::join(&mut table, "Bob", 2);
+    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, Mode::Required);
+}
+
+#[test]
+fn rights_come_from_the_server_and_watchers_have_none() {
+    let mut table = Table::new();
+    let rights = |table: &mut Table, peer: &Peer| {
+        table
+            .told(peer.id)
+            .iter()
+            .find_map(|message| match message {
+                ServerMessage::Welcome { rights, .. } => Some(rights.clone()),
+                _ => None,
+            })
+    };
+    let ada = Peer::join(&mut table, "Ada", 1);
+    assert_eq!(
+        rights(&mut table, &ada),
+        Some(vec![Right::TakeOver, Right::Manage])
+    );
+    let watcher = Coming {
+        client: 2,
+        observer: true,
+        ..Coming::default()
+    };
+    let watcher = Peer::come(&mut table, watcher);
+    assert_eq!(rights(&mut table, &watcher), Some(Vec::new()));
+    assert_eq!(set(&mut table, &watcher, Mode::Open), Outcome::NotAllowed);
+    table.rights = Rights::TAKE_OVER;
+    let bob = Peer::join(&mut table, "Bob", 3);
+    assert_eq!(rights(&mut table, &bob), Some(vec![Right::TakeOver]));
+    assert_eq!(set(&mut table, &bob, Mode::Open), Outcome::NotAllowed);
+    // They are given anew with each connection.
+    table.rights = Rights::MANAGE;
+    let bob = bob.resume(&mut table, &[]);
+    assert_eq!(rights(&mut table, &bob), Some(vec![Right::Manage]));
+    assert_eq!(set(&mut table, &bob, Mode::Open), Outcome::Done);
+}

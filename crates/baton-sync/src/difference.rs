@@ -1,0 +1,264 @@
+//! What an update would change, for people to read before they let it in.
+//!
+//! Owns the [`Difference`] between a document and the same document with more in it: each root type
+//! written as text ([`render`]), before and after, and compared ([`compare`]). What is shown is cut to
+//! [`DIFFERENCE_BYTES`]; that something was left out is said. Nothing is decided here, and the
+//! document itself is neither touched nor locked: the work is done on a copy.
+//!
+//! The cost is that of loading the document once and of writing the root types concerned twice, so
+//! this is for the moment in which somebody looks, not for every edit.
+
+mod compare;
+mod render;
+
+use self::compare::compare;
+pub(crate) use self::render::{Rendering, render};
+
+/// The most that a difference shows, in bytes of its parts' texts and names.
+pub const DIFFERENCE_BYTES: usize = 32 * 1024;
+
+/// The most root types that a difference looks at.
+pub const DIFFERENCE_ROOTS: usize = 64;
+
+/// What a part costs beside its text.
+const PART_OVERHEAD: usize = 32;
+
+/// The most of a root type's name that is shown, in characters.
+const NAME_SHOWN: usize = 64;
+
+/// How much of an equal run stands next to a change, in characters.
+const CONTEXT: usize = 80;
+
+/// How long a changed run may be when not all fits: the first of these with which it does.
+const CHANGED: [usize; 3] = [4096, 1024, 256];
+
+/// What would change, root type by root type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// In reading order of each root type. A root type in which nothing readable changes has none.
+    pub parts: Vec<Part>,
+    /// Whether something was left out that would have been shown: the limits are
+    /// [`DIFFERENCE_BYTES`], [`DIFFERENCE_ROOTS`], and those of what is written of one root type.
+    pub truncated: bool,
+    /// UTF-16 units that the parts of [`PartKind::Insert`] have, before anything was left out.
+    pub inserted: u64,
+    /// UTF-16 units that the parts of [`PartKind::Delete`] have, before anything was left out.
+    pub deleted: u64,
+}
+
+/// One stretch of a root type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The root type's name, shortened if it is long.
+    pub root: String,
+    /// Whether it is in both, or would come, or would go.
+    pub kind: PartKind,
+    /// What it says. "…" stands for what was left out of it.
+    pub text: String,
+}
+
+/// What a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind {
+    /// In both.
+    Equal,
+    /// It would come.
+    Insert,
+    /// It would go.
+    Delete,
+}
+
+/// Collects root types and makes a [`Difference`] of them.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    difference: Difference,
+}
+
+impl Builder {
+    /// Adds a root type as it is before and after.
+    pub(crate) fn root(&mut self, name: &str, before: &Rendering, after: &Rendering) {
+        self.difference.truncated |= before.cut || after.cut;
+        let name = beginning(name, NAME_SHOWN);
+        let runs = compare(before, after);
+        let last = runs.len().saturating_sub(1);
+        for (index, (kind, text)) in runs.iter().enumerate() {
+            let text = match kind {
+                PartKind::Equal if runs.len() == 1 => continue,
+                PartKind::Equal => context(text, index > 0, index < last),
+                PartKind::Insert => {
+                    self.difference.inserted += utf16(text);
+                    (*text).to_owned()
+                }
+                PartKind::Delete => {
+                    self.difference.deleted += utf16(text);
+                    (*text).to_owned()
+                }
+            };
+            self.difference.parts.push(Part {
+                root: name.clone(),
+                kind: *kind,
+                text,
+            });
+        }
+    }
+
+    /// Says that there were more root types than are looked at.
+    pub(crate) fn more_roots(&mut self) {
+        self.difference.truncated = true;
+    }
+
+    pub(crate) fn finish(mut self) -> Difference {
+        let parts = &mut self.difference.parts;
+        let mut limits = CHANGED.iter();
+        while parts.iter().map(cost).sum::<usize>() > DIFFERENCE_BYTES {
+            self.difference.truncated = true;
+            if let Some(limit) = limits.next() {
+                for part in parts.iter_mut() {
+                    if part.text.len() > *limit {
+                        part.text = ends(&part.text, limit / 8, limit / 16);
+                    }
+                }
+            } else {
+                let mut left = DIFFERENCE_BYTES;
+                let fits = |part: &&Part| match left.checked_sub(cost(part)) {
+                    Some(rest) => {
+                        left = rest;
+                        true
+                    }
+                    None => false,
+                };
+                let count = parts.iter().take_while(fits).count();
+                parts.truncate(count);
+            }
+        }
+        self.difference
+    }
+}
+
+fn cost(part: &Part) -> usize {
+    part.root.len() + part.text.len() + PART_OVERHEAD
+}
+
+fn utf16(text: &str) -> u64 {
+    text.encode_utf16().count() as u64
+}
+
+/// An equal run, shortened to what stands next to a change before it and behind it.
+fn context(text: &str, changed_before: bool, changed_behind: bool) -> String {
+    let head = if changed_before { CONTEXT } else { 0 };
+    let tail = if changed_behind { CONTEXT } else { 0 };
+    // One that is hardly longer is easier to read as a whole.
+    if text.chars().nth(head + tail + CONTEXT / 2).is_none() {
+        return text.to_owned();
+    }
+    ends(text, head, tail)
+}
+
+/// The first `head` and the last `tail` characters, if there are more, with "…" between them.
+fn ends(text: &str, head: usize, tail: usize) -> String {
+    let from = text.char_indices().nth(head).map(|(at, _)| at);
+    let to = text.char_indices().nth_back(tail.saturating_sub(1));
+    let to = to.map(|(at, _)| if tail == 0 { text.len() } else { at });
+    match (from, to) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &text[..from], &text[to..]),
+        _ => text.to_owned(),
+    }
+}
+
+fn beginning(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    ends(text, most, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(text: &str) -> Rendering {
+        Rendering {
+            text: text.to_owned(),
+            ..Rendering::default()
+        }
+    }
+
+    fn between(before: &str, after: &str) -> Difference {
+        let mut builder = Builder::default();
+        builder.root("t", &words(before), &words(after));
+        builder.finish()
+    }
+
+    #[test]
+    fn only_what_stands_near_a_change_is_shown() {
+        let long = "many words, ".repeat(100);
+        let difference = between(&format!("{long}old {long}"), &format!("{long}new {long}"));
+        let said: Vec<_> = difference
+            .parts
+            .iter()
+            .map(|part| (part.kind, part.text.chars().count()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (PartKind::Equal, CONTEXT + 1),
+                (PartKind::Delete, 3),
+                (PartKind::Insert, 3),
+                (PartKind::Equal, CONTEXT + 1),
+            ]
+        );
+        assert!(difference.parts[0].text.starts_with('…'));
+        assert!(difference.parts[3].text.ends_with('…'));
+        // Shortening what is the same is no loss.
+        assert!(!difference.truncated);
+        assert_eq!((difference.inserted, difference.deleted), (3, 3));
+    }
+
+    #[test]
+    fn what_is_equal_says_nothing() {
+        assert_eq!(between("same", "same"), Difference::default());
+    }
+
+    #[test]
+    fn units_are_those_of_utf16() {
+        let difference = between("", "a😀");
+        assert_eq!((difference.inserted, difference.deleted), (3, 0));
+    }
+
+    #[test]
+    fn ends_are_cut_between_characters() {
+        assert_eq!(ends("äöüß", 1, 1), "ä…ß");
+        assert_eq!(ends("äöüß", 2, 2), "äöüß");
+        assert_eq!(ends("äöüß", 0, 1), "…ß");
+        assert_eq!(ends("äöüß", 1, 0), "ä…");
+        assert_eq!(ends("", 0, 0), "");
+    }
+
+    #[test]
+    fn a_long_deletion_does_not_hide_what_comes_behind_it() {
+        let old = "gone ".repeat(20_000);
+        let difference = between(&old, "come");
+        assert!(difference.truncated);
+        assert_eq!(difference.deleted, old.len() as u64);
+        let inserted = |part: &&Part| part.kind == PartKind::Insert;
+        assert!(difference.parts.iter().any(|part| inserted(&part)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_fits(changes in prop::collection::vec(("[a-z ]{0,40}", "[A-Z😀]{0,9}", 0..400_usize), 0..40)) {
+            let long = |(same, new, times): (String, String, usize)| (same.repeat(5), new.repeat(times));
+            let changes: Vec<_> = changes.into_iter().map(long).collect();
+            let before: String = changes.iter().map(|(same, _)| same.as_str()).collect();
+            let after: String = changes.iter().flat_map(|(same, new)| [same.as_str(), new]).collect();
+            let difference = between(&before, &after);
+            let size: usize = difference.parts.iter().map(cost).sum();
+            prop_assert!(size <= DIFFERENCE_BYTES);
+            let new: u64 = changes.iter().map(|(_, new)| utf16(new)).sum();
+            prop_assert!(difference.inserted >= new);
+            prop_assert!(size > 0 || new == 0);
+            prop_assert_eq!(difference.inserted - difference.deleted, utf16(&after) - utf16(&before));
+        }
+    }
+}

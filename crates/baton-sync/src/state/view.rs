@@ -1,0 +1,74 @@
+//! A state with another over it, such as a document's with that of a park.
+//!
+//! Owns the questions that are answered by both.
+
+use super::State;
+use super::outline::Place;
+use crate::scan::{Id, IdRange};
+use crate::state_vector::{ClientId, Clock};
+
+/// A state, and perhaps another laid over it: known is what is known to either.
+#[derive(Clone, Copy)]
+pub(super) struct View<'s> {
+    pub(super) base: &'s State,
+    pub(super) over: Option<&'s State>,
+}
+
+impl<'s> View<'s> {
+    pub(super) fn clock(self, client: ClientId) -> Clock {
+        let over = self.over.map_or(0, |over| over.vector.get(client));
+        self.base.vector.get(client).max(over)
+    }
+
+    /// The place of a unit below [`View::clock`].
+    pub(super) fn place(self, id: Id) -> Place<&'s str> {
+        let base = if id.clock < self.base.vector.get(id.client) {
+            self.base.outline.place(id.client, id.clock)
+        } else {
+            None
+        };
+        let over = || {
+            self.over
+                .and_then(|over| over.outline.place(id.client, id.clock))
+        };
+        base.or_else(over).unwrap_or(Place::Gone)
+    }
+
+    pub(super) fn is_deleted(self, range: &IdRange) -> bool {
+        self.end_of_deleted(range.client, range.start, range.end) >= range.end
+    }
+
+    /// The first clock from `clock` on that is not deleted, or one at or past `end`.
+    fn end_of_deleted(self, client: ClientId, mut clock: Clock, end: Clock) -> Clock {
+        while clock < end {
+            let base = self.base.deletes.end_of_range_at(client, clock);
+            let over = || self.over?.deletes.end_of_range_at(client, clock);
+            match base.or_else(over) {
+                Some(past) => clock = past,
+                None => break,
+            }
+        }
+        clock
+    }
+
+    /// The parts of a range that are not deleted yet.
+    pub(super) fn undeleted(self, range: IdRange) -> impl Iterator<Item = IdRange> {
+        let IdRange { client, start, end } = range;
+        let mut clock = start;
+        std::iter::from_fn(move || {
+            let start = self.end_of_deleted(client, clock, end);
+            if start >= end {
+                return None;
+            }
+            let next = |state: &State| state.deletes.start_of_range_after(client, start);
+            let over = self.over.and_then(next);
+            let past = [next(self.base), over].into_iter().flatten().min();
+            clock = past.map_or(end, |past| past.min(end));
+            Some(IdRange {
+                client,
+                start,
+                end: clock,
+            })
+        })
+    }
+}

@@ -1,0 +1,44 @@
+/** Who may write in this document: told to all, changed by who may. Owns one group of buttons. */
+import type { BatonProvider, Mode } from '@baton/client'
+import { h, setAttribute, setText } from '../dom'
+import { answerWords } from '../words'
+import { panel } from './shell'
+
+const MODES: readonly { mode: Mode; label: string; words: string }[] = [
+  { mode: 'open', label: 'Open', words: 'All may write; a lock is only advice.' },
+  { mode: 'exclusive-when-held', label: 'When held', words: 'All may write where nobody holds a lock; else its holder only.' },
+  { mode: 'required', label: 'Required', words: 'Only who holds a lock may write.' },
+]
+
+export function modeSwitch(provider: BatonProvider, say: (words: string) => void): HTMLElement {
+  const hint = h('p', { class: 'hint', id: 'mode-hint' })
+  const choices = MODES.map(({ mode, label }) => {
+    const input = h('input', {
+      type: 'radio',
+      name: 'mode',
+      value: mode,
+      'data-testid': `mode-${mode}`,
+      autocomplete: 'off',
+      onchange: () =>
+        void provider.setMode(mode).then((answer) => {
+          const words = answerWords(answer)
+          if (words !== null) say(words)
+          update()
+        }),
+    })
+    return { mode, input, element: h('label', {}, input, h('span', {}, label)) }
+  })
+  const group = h('fieldset', { class: 'segments', 'data-testid': 'mode', 'aria-describedby': 'mode-hint' }, h('legend', { class: 'unseen' }, 'Who may write'), ...choices.map(({ element }) => element))
+  const update = (): void => {
+    const mode = provider.mode
+    setAttribute(group, 'data-mode', mode)
+    group.disabled = mode === null || !provider.rights.has('manage') || !provider.wsconnected
+    for (const choice of choices) choice.input.checked = choice.mode === mode
+    setText(hint, MODES.find((one) => one.mode === mode)?.words ?? '')
+  }
+  provider.on('mode', update)
+  provider.on('welcome', update)
+  provider.on('status', update)
+  update()
+  return panel('Locking', group, hint)
+}

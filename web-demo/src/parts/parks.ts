@@ -1,0 +1,173 @@
+/**
+ * Edits that were set aside: whose, how much, what they would change, and what to do about them.
+ *
+ * Owns the rows and what is open in them. What a park is, the server says; what becomes of it, people do.
+ */
+import { draftDoc, type BatonProvider, type Draft, type ParkContent, type ParkView } from '@baton/client'
+import { h, setAttribute, setText } from '../dom'
+import { REGIONS } from '../regions'
+import { ago, answerWords, colorOf, count } from '../words'
+import { difference } from './difference'
+
+export interface ParksPanel {
+  readonly element: HTMLElement
+  /** Opens a park and brings it into view. */
+  show(id: number): void
+  /** Looks at the clock again. */
+  tick(): void
+}
+
+export function parksPanel(provider: BatonProvider, say: (words: string) => void): ParksPanel {
+  const rows = new Map<number, Row>()
+  const title = h('h2', { id: 'parks-title', 'data-testid': 'parks-title' })
+  const open = h('ul', { class: 'parks-list', 'data-testid': 'parks' })
+  const discarded = h('ul', { class: 'parks-list', 'data-testid': 'parks-discarded' })
+  const bin = h('details', { class: 'bin' }, h('summary', {}, 'Discarded'), discarded)
+  const element = h('section', { class: 'parks', 'aria-labelledby': 'parks-title', 'data-testid': 'parks-panel', hidden: true }, title, open, bin)
+
+  const update = (): void => {
+    const shown = [...provider.parks.values()].filter(({ state }) => state !== 'merged')
+    for (const [id, row] of rows) {
+      if (shown.some((park) => park.id === id)) continue
+      row.element.remove()
+      rows.delete(id)
+    }
+    for (const park of shown) {
+      const row = rows.get(park.id) ?? newRow(provider, park.id, say)
+      rows.set(park.id, row)
+      row.fill(park)
+      const list = park.state === 'open' ? open : discarded
+      if (row.element.parentElement !== list) list.append(row.element)
+    }
+    const edits = shown.reduce((sum, { state, edits: n }) => sum + (state === 'open' ? n : 0), 0)
+    setText(title, edits === 0 ? 'Nothing waits to be merged' : `${count(edits, 'edit')} not merged`)
+    setAttribute(element, 'data-edits', edits)
+    element.hidden = shown.length === 0
+    bin.hidden = discarded.children.length === 0
+    setText(bin.firstElementChild as HTMLElement, `Discarded (${discarded.children.length})`)
+  }
+  for (const event of ['park', 'drafts', 'welcome', 'may-edit'] as const) provider.on(event, update)
+  provider.on('roster', update)
+  update()
+  return {
+    element,
+    show(id) {
+      rows.get(id)?.show()
+    },
+    tick: () => rows.forEach((row) => row.tick()),
+  }
+}
+
+interface Row {
+  readonly element: HTMLElement
+  fill(park: ParkView): void
+  show(): void
+  tick(): void
+}
+
+function newRow(provider: BatonProvider, id: number, say: (words: string) => void): Row {
+  let park: ParkView | null = null
+  /** How much the park held when its content was asked for; it may grow. */
+  let asked = -1
+  const run = (answer: ReturnType<BatonProvider['mergePark']>): void => void answer.then((one) => {
+    const words = answerWords(one)
+    if (words !== null) say(words)
+  })
+  const who = h('b', { class: 'park-who' })
+  const own = h('span', { class: 'badge', 'data-testid': 'park-own' }, 'yours')
+  const when = h('time', { class: 'park-when' })
+  const plus = h('span', { class: 'plus' })
+  const minus = h('span', { class: 'minus' })
+  const body = h('div', { class: 'park-diff', 'data-testid': 'park-diff', 'aria-live': 'polite' })
+  const merge = h('button', { type: 'button', class: 'primary small', 'data-testid': 'park-merge', onclick: () => run(provider.mergePark(id)) }, 'Merge')
+  const discard = h('button', { type: 'button', class: 'small', 'data-testid': 'park-discard', onclick: () => run(provider.discardPark(id)) }, 'Discard')
+  const recover = h('button', { type: 'button', class: 'small', 'data-testid': 'park-recover', onclick: () => run(provider.recoverPark(id)) }, 'Recover')
+  const copy = h('button', { type: 'button', class: 'small quiet', 'data-testid': 'park-copy', onclick: () => void copyText(provider.drafts.get(id), copy) }, 'Copy my text')
+  const more = h(
+    'details',
+    { class: 'park-more', 'data-testid': 'park-show', ontoggle: () => more.open && load() },
+    h(
+      'summary',
+      {},
+      h('span', { class: 'dot', 'aria-hidden': 'true' }),
+      h('span', { class: 'park-head' }, who, own, when),
+      h('span', { class: 'park-size', title: 'Characters added and taken away' }, plus, minus),
+    ),
+    body,
+    h('div', { class: 'row' }, merge, discard, recover, copy),
+  )
+  const element = h('li', { class: 'park', 'data-testid': 'park', 'data-park': id }, more)
+  const load = (): void => {
+    if (!park || asked === park.bytes) return
+    asked = park.bytes
+    if (body.children.length === 0) setText(body, 'Looking…')
+    void provider.showPark(id).then(({ content, message }) => fillBody(body, content, message))
+  }
+  const tick = (): void => {
+    if (park) setText(when, ago(Date.now() - park.at_ms))
+  }
+  return {
+    element,
+    tick,
+    show() {
+      more.open = true
+      element.scrollIntoView({ block: 'nearest' })
+    },
+    fill(next) {
+      park = next
+      element.style.setProperty('--who', colorOf(park.user.color))
+      setAttribute(element, 'data-state', park.state)
+      setAttribute(element, 'data-own', isOwn(provider, park))
+      setAttribute(element, 'data-edits', park.edits)
+      setAttribute(element, 'data-name', park.user.name)
+      setText(who, park.user.name || 'Somebody')
+      own.hidden = !isOwn(provider, park)
+      setAttribute(when, 'datetime', new Date(park.at_ms).toISOString())
+      setText(plus, `+${park.inserted}`)
+      setText(minus, park.deleted === 0 ? '' : `−${park.deleted}`)
+      minus.hidden = park.deleted === 0
+      const isOpen = park.state === 'open'
+      merge.hidden = !isOpen
+      discard.hidden = !isOpen
+      recover.hidden = isOpen
+      copy.hidden = !provider.drafts.has(id)
+      tick()
+      if (more.open) load()
+    },
+  }
+}
+
+function isOwn(provider: BatonProvider, park: ParkView): boolean {
+  return park.session === provider.session || provider.isOwn(park.session) || provider.drafts.has(park.id)
+}
+
+function fillBody(body: HTMLElement, content: ParkContent | null, message: string | null): void {
+  if (content === null) return body.replaceChildren(h('p', { class: 'hint' }, message ?? 'It cannot be shown now.'))
+  body.replaceChildren(difference(content))
+}
+
+/** The whole text of a draft, part by part. */
+function textOf(draft: Draft): string {
+  const doc = draftDoc(draft)
+  const texts = REGIONS.map(({ root }) => doc.getText(root).toString()).filter((text) => text !== '')
+  doc.destroy()
+  return texts.join('\n\n')
+}
+
+async function copyText(draft: Draft | undefined, button: HTMLButtonElement): Promise<void> {
+  if (!draft) return
+  const before = button.textContent ?? ''
+  const text = textOf(draft)
+  try {
+    await navigator.clipboard.writeText(text)
+    setText(button, 'Copied')
+    setTimeout(() => setText(button, before), 2000)
+  } catch {
+    // The browser forbids it: the text can be copied by hand.
+    const area = h('textarea', { readonly: true, rows: 6, 'aria-label': 'Your text', 'data-testid': 'draft' })
+    area.value = text
+    button.closest('details')?.append(area)
+    area.select()
+    button.hidden = true
+  }
+}
