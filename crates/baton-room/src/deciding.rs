@@ -395,6 +395,26 @@ mod tests {
     }
 
     #[test]
+    fn a_purge_that_was_overtaken_changes_nothing() {
+        let mut state = parked();
+        let purge = |state: &mut State, position, at_ms| {
+            let record = Record::ParkDecided {
+                id: 5,
+                by: None,
+                decision: Decision::Purge,
+                at_ms,
+            };
+            state.apply(position, record, &mut Vec::new()).unwrap();
+            state.parks.iter().count()
+        };
+        assert_eq!(purge(&mut state, 6, u64::MAX), 1);
+        decide(&mut state, 7, Decision::Discard);
+        let until = state.parks.get(5).unwrap().recoverable_until_ms().unwrap();
+        assert_eq!(purge(&mut state, 8, until - 1), 1);
+        assert_eq!(purge(&mut state, 9, until), 0);
+    }
+
+    #[test]
     fn a_merge_on_which_the_library_failed_leaves_the_park_and_says_so() {
         let mut state = parked();
         state.quarantine.insert(6);
