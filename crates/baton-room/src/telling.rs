@@ -24,6 +24,12 @@ impl Room {
         self.tell_saved();
     }
 
+    /// Whether somebody waits for the disk. If nobody does, [`Room::durable`] need not be called until somebody does.
+    #[must_use]
+    pub fn awaits_durability(&self) -> bool {
+        !self.held.is_empty() || !self.unsaved.is_empty()
+    }
+
     fn let_go(&mut self, position: u64, held: Held, now: Time) {
         match held {
             Held::Output(output) => self.outputs.push_back(output),

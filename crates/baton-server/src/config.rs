@@ -250,7 +250,7 @@ settings! {
     handshake_timeout: Span = Span(Duration::from_secs(10));
 
     /// Longest wait of an update for company before its commit
-    commit_delay: Span = Span(Duration::from_millis(10));
+    commit_delay: Span = Span(Duration::from_millis(25));
     /// Bytes that make a commit at once
     commit_bytes: ByteSize = ByteSize::kib(256);
     /// Bytes accepted and not yet durable; over it: readers wait

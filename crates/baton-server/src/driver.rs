@@ -9,7 +9,7 @@ use baton_log::Durability;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::hosted::{Hosted, Next};
+use crate::hosted::{Disk, Gone, Hosted, Next};
 use crate::slots::Slots;
 
 /// Drives a document until it is out of memory.
@@ -20,30 +20,19 @@ pub(crate) async fn drive(
     mut durability: watch::Receiver<Durability>,
 ) {
     loop {
-        let next = hosted.next(&settings);
+        let (next, disk) = hosted.next(&settings);
         tokio::select! {
             biased;
-            changed = durability.changed() => {
-                if changed.is_err() {
+            changed = durability.changed(), if disk == Disk::Awaited => {
+                if changed.is_err() || pass_on(&hosted, &mut durability, &settings).is_err() {
                     break;
-                }
-                let durable = durability.borrow_and_update().clone();
-                match durable {
-                    Durability::UpTo(position) => {
-                        let told = hosted.step(None, |room, now| room.durable(position.get(), now));
-                        if told.is_err() {
-                            break;
-                        }
-                        hosted.compact_if_due(&settings);
-                    }
-                    Durability::Failed(error) => {
-                        hosted.store_failed(&error);
-                        break;
-                    }
                 }
             }
             () = sleep(&hosted, next) => {
                 if hosted.step(None, baton_room::Room::handle_timeout).is_err() {
+                    break;
+                }
+                if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).is_err() {
                     break;
                 }
                 hosted.compact_if_idle(&settings);
@@ -58,6 +47,26 @@ pub(crate) async fn drive(
         }
     }
     slots.forget(&hosted);
+}
+
+/// Tells the document what the disk says.
+fn pass_on(
+    hosted: &Hosted,
+    durability: &mut watch::Receiver<Durability>,
+    settings: &Settings,
+) -> Result<(), Gone> {
+    let durable = durability.borrow_and_update().clone();
+    match durable {
+        Durability::UpTo(position) => {
+            hosted.step(None, |room, now| room.durable(position.get(), now))?;
+            hosted.compact_if_due(settings);
+            Ok(())
+        }
+        Durability::Failed(error) => {
+            hosted.store_failed(&error);
+            Err(Gone)
+        }
+    }
 }
 
 async fn sleep(hosted: &Hosted, next: Next) {

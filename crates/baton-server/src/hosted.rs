@@ -44,6 +44,8 @@ struct Inner {
     idle_since: Option<Time>,
     /// What the driver sleeps until.
     driven_until: Option<Time>,
+    /// Whether the driver listens to the disk.
+    disk: Disk,
     /// Length of the last snapshot, so that a large document is not written anew for every few edits.
     snapshot_bytes: u64,
 }
@@ -70,6 +72,16 @@ pub(crate) enum Next {
     Gone,
 }
 
+/// Whether the news of what is durable are waited for. Where only stock clients type nobody is told that anything is saved,
+/// and waking up for every commit would cost more than the edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// Somebody waits for it, or the document waits to leave memory.
+    Awaited,
+    /// Looked at with the next deadline only.
+    Ignored,
+}
+
 impl Hosted {
     pub(crate) fn new(name: Arc<str>, clock: Clock, room: Room, log: DocumentLog) -> Self {
         let inner = Inner {
@@ -78,6 +90,7 @@ impl Hosted {
             lines: HashMap::new(),
             idle_since: Some(clock.now()),
             driven_until: None,
+            disk: Disk::Awaited,
             snapshot_bytes: 0,
         };
         Self {
@@ -171,7 +184,8 @@ impl Hosted {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        if earlier {
+        let newly_awaited = inner.disk == Disk::Ignored && inner.room.awaits_durability();
+        if earlier || newly_awaited {
             self.wake.notify_one();
         }
         Ok(result)
@@ -219,11 +233,17 @@ impl Hosted {
         self.fail(&mut self.inner.lock(), &error, &mut due, now);
     }
 
-    /// Notes what the driver will sleep until, and tells it.
-    pub(crate) fn next(&self, settings: &Settings) -> Next {
+    /// Notes what the driver will wait for, and tells it.
+    pub(crate) fn next(&self, settings: &Settings) -> (Next, Disk) {
         let mut guard = self.inner.lock();
         let Some(inner) = guard.as_mut() else {
-            return Next::Gone;
+            return (Next::Gone, Disk::Ignored);
+        };
+        let awaited = inner.room.awaits_durability() || inner.idle_since.is_some();
+        inner.disk = if awaited {
+            Disk::Awaited
+        } else {
+            Disk::Ignored
         };
         // One that is not stored whole yet cannot leave; the news that it is wakes the driver anyway.
         let leaving = inner.idle_since.filter(|_| inner.is_stored());
@@ -233,7 +253,7 @@ impl Hosted {
             (a, b) => a.or(b),
         };
         inner.driven_until = due;
-        due.map_or(Next::Woken, Next::At)
+        (due.map_or(Next::Woken, Next::At), inner.disk)
     }
 
     /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
