@@ -312,3 +312,92 @@ fn close(ending: &Ending, out: &mut BytesMut) {
     out.put_u16(ending.code);
     out.put_slice(reason.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::StreamExt;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::outbox::{Waits, Weight};
+
+    /// A line whose own task runs, and who reads from it.
+    async fn pair() -> (Arc<Line>, WebSocketStream<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap());
+        let (reader, accepted) = tokio::join!(reader, listener.accept());
+        let stream = Arc::new(accepted.unwrap().0);
+        let line = Arc::new(Line::direct(usize::MAX, Arc::clone(&stream)));
+        let own = Arc::clone(&line);
+        tokio::spawn(async move { own.serve(&stream).await });
+        let reader = WebSocketStream::from_raw_socket(reader.unwrap(), Role::Client, None).await;
+        (line, reader)
+    }
+
+    async fn next(reader: &mut WebSocketStream<TcpStream>) -> Message {
+        let next = tokio::time::timeout(Duration::from_secs(20), reader.next());
+        next.await.expect("something comes").unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_length_of_frame_is_read_as_it_was_queued_and_the_ending_comes_last() {
+        let (line, mut reader) = pair().await;
+        let lengths = [0, 1, 125, 126, 4096, 4097, 65_535, 65_536, 3_000_000];
+        let frame = |length: usize| Bytes::from(vec![u8::try_from(length % 251).unwrap(); length]);
+        for length in lengths {
+            if line.outbox().send(frame(length), Weight::Answer) == Waits::Newly {
+                line.flush();
+            }
+        }
+        assert_eq!(line.outbox().ping(), Waits::Newly);
+        line.end(4404, "é".repeat(200));
+        for length in lengths {
+            assert_eq!(next(&mut reader).await, Message::Binary(frame(length)));
+        }
+        assert_eq!(next(&mut reader).await, Message::Ping(Bytes::new()));
+        let Message::Close(Some(close)) = next(&mut reader).await else {
+            panic!("the ending comes last");
+        };
+        assert_eq!(u16::from(close.code), 4404);
+        assert_eq!(close.reason.as_str(), "é".repeat(61));
+    }
+
+    /// Frames of several writers at once, each of whom leaves what it queued to whoever is at work: none is lost, none
+    /// overtakes an earlier one of the same writer, also while the kernel takes nothing for a time.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn what_many_queue_at_once_comes_whole_and_in_order() {
+        const WRITERS: u32 = 8;
+        const FRAMES: u32 = 5000;
+        let (line, mut reader) = pair().await;
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            let line = Arc::clone(&line);
+            writers.spawn_blocking(move || {
+                for number in 0..FRAMES {
+                    let mut frame = BytesMut::zeroed(usize::try_from(number % 300).unwrap());
+                    frame.put_u32(writer);
+                    frame.put_u32(number);
+                    if line.outbox().send(frame.freeze(), Weight::Counted) == Waits::Newly {
+                        line.flush();
+                    }
+                }
+            });
+        }
+        let mut came = vec![0; usize::try_from(WRITERS).unwrap()];
+        for _ in 0..WRITERS * FRAMES {
+            let Message::Binary(frame) = next(&mut reader).await else {
+                panic!("only frames were sent");
+            };
+            let mut end = &frame[frame.len() - 8..];
+            let writer = usize::try_from(end.get_u32()).unwrap();
+            assert_eq!(end.get_u32(), came[writer], "writer {writer} in order");
+            came[writer] += 1;
+        }
+        writers.join_all().await;
+    }
+}

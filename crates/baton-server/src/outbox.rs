@@ -232,13 +232,13 @@ impl Queue {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn frames_leave_in_order_and_together() {
+    #[test]
+    fn frames_leave_in_order_and_together() {
         let outbox = Outbox::new(100);
-        outbox.send(Bytes::from_static(b"a"), Weight::Counted);
-        outbox.ping();
-        outbox.send(Bytes::from_static(b"b"), Weight::Counted);
-        let taken = outbox.drain().await;
+        let _ = outbox.send(Bytes::from_static(b"a"), Weight::Counted);
+        let _ = outbox.ping();
+        let _ = outbox.send(Bytes::from_static(b"b"), Weight::Counted);
+        let taken = outbox.take().unwrap();
         assert_eq!(
             taken.items,
             [
@@ -250,48 +250,48 @@ mod tests {
         assert_eq!(taken.ending, None);
     }
 
-    #[tokio::test]
-    async fn a_reader_that_stalls_is_told_to_come_again_and_costs_no_more() {
+    #[test]
+    fn a_reader_that_stalls_is_told_to_come_again_and_costs_no_more() {
         let outbox = Outbox::new(100);
-        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
+        let _ = outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
         for _ in 0..10 {
-            outbox.send(Bytes::from(vec![0; 60]), Weight::Counted);
+            let _ = outbox.send(Bytes::from(vec![0; 60]), Weight::Counted);
         }
-        let taken = outbox.drain().await;
+        let taken = outbox.take().unwrap();
         assert!(taken.items.is_empty());
         assert_eq!(taken.ending.map(|ending| ending.code), Some(1013));
     }
 
-    #[tokio::test]
-    async fn one_answer_may_be_as_large_as_the_document_but_not_a_hundred() {
+    #[test]
+    fn one_answer_may_be_as_large_as_the_document_but_not_a_hundred() {
         let outbox = Outbox::new(100);
-        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
+        let _ = outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
         assert!(!outbox.has_ending());
-        outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
+        let _ = outbox.send(Bytes::from(vec![0; 4096]), Weight::Answer);
         assert!(outbox.has_ending());
     }
 
-    #[tokio::test]
-    async fn an_update_that_the_first_answer_will_hold_is_not_sent_before_it() {
+    #[test]
+    fn an_update_that_the_first_answer_will_hold_is_not_sent_before_it() {
         let outbox = Outbox::new(100);
-        outbox.update(Bytes::from_static(b"early"));
-        outbox.send(Bytes::from_static(b"answer"), Weight::Answer);
-        outbox.update(Bytes::from_static(b"later"));
-        let taken = outbox.drain().await;
+        let _ = outbox.update(Bytes::from_static(b"early"));
+        let _ = outbox.send(Bytes::from_static(b"answer"), Weight::Answer);
+        let _ = outbox.update(Bytes::from_static(b"later"));
+        let taken = outbox.take().unwrap();
         let frames = [&b"answer"[..], b"later"].map(|frame| Item::Frame(Bytes::from_static(frame)));
         assert_eq!(taken.items, frames);
     }
 
-    #[tokio::test]
-    async fn of_several_views_of_a_thing_the_newest_goes_out_behind_what_came_before_it() {
+    #[test]
+    fn of_several_views_of_a_thing_the_newest_goes_out_behind_what_came_before_it() {
         let outbox = Outbox::new(1000);
         let frame = |text: &'static str| Bytes::from_static(text.as_bytes());
-        outbox.send(frame("locks 1"), Weight::View(ViewOf::Locks));
-        outbox.send(frame("park 1"), Weight::View(ViewOf::Park(7)));
-        outbox.send(frame("lost"), Weight::Counted);
-        outbox.send(frame("locks 2"), Weight::View(ViewOf::Locks));
-        outbox.send(frame("park of another"), Weight::View(ViewOf::Park(8)));
-        let taken = outbox.drain().await;
+        let _ = outbox.send(frame("locks 1"), Weight::View(ViewOf::Locks));
+        let _ = outbox.send(frame("park 1"), Weight::View(ViewOf::Park(7)));
+        let _ = outbox.send(frame("lost"), Weight::Counted);
+        let _ = outbox.send(frame("locks 2"), Weight::View(ViewOf::Locks));
+        let _ = outbox.send(frame("park of another"), Weight::View(ViewOf::Park(8)));
+        let taken = outbox.take().unwrap();
         let frames: Vec<_> = taken
             .items
             .into_iter()
@@ -300,26 +300,26 @@ mod tests {
         let expected = ["park 1", "lost", "locks 2", "park of another"];
         assert_eq!(frames, expected.map(|text| Item::Frame(frame(text))));
         // What was written cannot be replaced any more.
-        outbox.send(frame("locks 3"), Weight::View(ViewOf::Locks));
-        assert_eq!(outbox.drain().await.items, [Item::Frame(frame("locks 3"))]);
+        let _ = outbox.send(frame("locks 3"), Weight::View(ViewOf::Locks));
+        assert_eq!(outbox.take().unwrap().items, [Item::Frame(frame("locks 3"))]);
     }
 
-    #[tokio::test]
-    async fn a_reader_that_stalls_under_many_views_is_told_to_come_again_all_the_same() {
+    #[test]
+    fn a_reader_that_stalls_under_many_views_is_told_to_come_again_all_the_same() {
         let outbox = Outbox::new(1000);
         for _ in 0..1000 {
-            outbox.send(Bytes::from_static(b"view"), Weight::View(ViewOf::Locks));
+            let _ = outbox.send(Bytes::from_static(b"view"), Weight::View(ViewOf::Locks));
         }
         assert!(outbox.has_ending());
     }
 
-    #[tokio::test]
-    async fn the_first_ending_stands() {
+    #[test]
+    fn the_first_ending_stands() {
         let outbox = Outbox::new(100);
         outbox.end(4503, "going away");
         outbox.end(4400, "too late");
-        outbox.send(Bytes::from_static(b"nobody reads this"), Weight::Counted);
-        let taken = outbox.drain().await;
+        let _ = outbox.send(Bytes::from_static(b"nobody reads this"), Weight::Counted);
+        let taken = outbox.take().unwrap();
         assert!(taken.items.is_empty());
         assert_eq!(taken.ending.map(|ending| ending.code), Some(4503));
     }
