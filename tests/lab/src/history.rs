@@ -23,8 +23,8 @@ pub struct Hold {
     pub fence: Fence,
     /// From when, in milliseconds.
     pub from: u64,
-    /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, or had been without
-    /// news for too long.
+    /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, had been without news
+    /// for too long, or stood still. One that is thawed and may still edit begins anew.
     pub to: u64,
     /// When it began to give it back, if the server then said that it was its to give: until then the server had it, too.
     pub sure_until: Option<u64>,
@@ -33,7 +33,7 @@ pub struct Hold {
 /// What a lock's history shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LockVerdict {
-    /// Offers seen.
+    /// Offers seen; one that is told again, to a client that asks again, is one.
     pub offers: usize,
     /// Grants seen.
     pub grants: usize,
@@ -59,18 +59,30 @@ pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>
     let count = |is: fn(&What) -> bool| moments.iter().filter(|moment| is(&moment.what)).count();
     let holds = holds(&moments, record.millis);
     let mut violations = Vec::new();
-    fences_grow(record, &moments, &mut violations);
-    one_session_a_fence(record, &moments, &mut violations);
-    views_grow(&moments, &mut violations);
-    no_overlap(record, &holds, &mut violations);
+    // What a client missed may be the offer of its grant; the verdict says that this was left out.
+    if count(|what| matches!(what, What::Missed { .. })) == 0 {
+        fences_grow(record, &moments, &mut violations);
+        one_session_a_fence(record, &moments, &mut violations);
+        views_grow(&moments, &mut violations);
+        no_overlap(record, &holds, &mut violations);
+    }
+    let offers: BTreeSet<_> = moments.iter().filter_map(|moment| offer(moment)).collect();
     let verdict = LockVerdict {
-        offers: count(|what| matches!(what, What::Offered { .. })),
+        offers: offers.len(),
         grants: count(|what| matches!(what, What::Granted { kept: false, .. })),
         losses: count(|what| matches!(what, What::Lost { .. })),
         handoff: handoff(&holds),
         violations,
     };
     (verdict, holds)
+}
+
+/// Whose offer of which fence.
+fn offer(moment: &Moment) -> Option<(Option<usize>, Fence)> {
+    match moment.what {
+        What::Offered { fence } => Some((moment.who, fence)),
+        _ => None,
+    }
 }
 
 fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
@@ -87,22 +99,25 @@ fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
                     done.extend(open.insert(who, begun(who, *fence, moment.at, end)));
                 }
             }
-            What::Holder { holds: true } => {
+            What::Holder { holds: true } | What::Thawed { holds: true } => {
                 if let Some(fence) = granted.get(&who) {
                     open.entry(who)
                         .or_insert_with(|| begun(who, *fence, moment.at, end));
                 }
             }
-            What::Holder { holds: false } | What::Lost { .. } | What::Releasing { .. } => {
+            What::Holder { holds: false }
+            | What::Lost { .. }
+            | What::Releasing { .. }
+            | What::Frozen => {
                 if let Some(mut hold) = open.remove(&who) {
                     hold.to = moment.at;
                     done.push(hold);
                 }
             }
             What::Released { fence } => {
-                let ended = done.iter_mut().rev();
-                let mut ours = ended.filter(|hold| hold.who == who && hold.fence == *fence);
-                if let Some(hold) = ours.next() {
+                // All of it, if it stood still in between.
+                let ended = done.iter_mut();
+                for hold in ended.filter(|hold| hold.who == who && hold.fence == *fence) {
                     hold.sure_until = Some(hold.to);
                 }
             }
@@ -173,32 +188,29 @@ fn one_session_a_fence(record: &Record, moments: &[&Moment], violations: &mut Ve
     }
 }
 
-/// A newer view never shows a smaller fence.
+/// A fence that a newer view shows, and no older one did, is greater than all that the older ones showed.
 fn views_grow(moments: &[&Moment], violations: &mut Vec<String>) {
     let mut by_version: BTreeMap<u64, BTreeSet<Fence>> = BTreeMap::new();
     for moment in moments {
-        if let What::View {
-            version,
-            fence: Some(fence),
-            ..
-        } = &moment.what
-        {
-            by_version.entry(*version).or_default().insert(*fence);
+        if let What::View { version, fences } = &moment.what {
+            by_version.entry(*version).or_default().extend(fences);
         }
     }
-    let mut greatest: Option<(u64, Fence)> = None;
+    let mut known: BTreeMap<Fence, u64> = BTreeMap::new();
     for (version, fences) in by_version {
+        let greatest = known.last_key_value().map(|(fence, at)| (*fence, *at));
         for fence in fences {
-            if let Some((older, before)) = greatest
+            if let Some((before, older)) = greatest
                 && before > fence
+                && !known.contains_key(&fence)
             {
                 violations.push(format!(
-                    "fence: the lock at {version} shows {}, at {older} it showed {}",
+                    "fence: the lock at {version} shows {}, which is new, at {older} it showed {}",
                     told(fence),
                     told(before)
                 ));
             }
-            greatest = Some((version, fence));
+            known.entry(fence).or_insert(version);
         }
     }
 }

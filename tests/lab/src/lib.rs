@@ -72,9 +72,12 @@
 //! | `oracle`, `history` | the judgement on documents, and on the lock |
 //! | `report` | the page |
 
+mod chaos;
 mod content;
+mod copy;
 mod error;
 mod history;
+mod ice;
 mod oracle;
 mod people;
 mod plan;
@@ -88,7 +91,7 @@ mod server;
 pub use content::{Contents, Place};
 pub use error::LabError;
 pub use history::{Hold, LockVerdict};
-pub use oracle::{DocumentVerdict, Verdict, judge};
+pub use oracle::{DocumentVerdict, Outcome, Verdict, judge};
 pub use record::{Copy, Ending, Moment, Person, Progress, Record, Stored, What};
 pub use run::{Run, Target, run};
 pub use scenario::{Chaos, Pace, Scenario, ScenarioError};

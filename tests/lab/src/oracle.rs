@@ -16,6 +16,13 @@ use crate::record::{Ending, Record, What};
 pub struct Verdict {
     /// The seed, to run it again.
     pub seed: u64,
+    /// The arguments of `baton-lab run` with which the same is played again.
+    pub again: String,
+    /// Whether the server spoke Baton's channel. If not, there is no lock and no acknowledgement, and only what documents
+    /// hold is judged.
+    pub locks: bool,
+    /// What keeps this from being a judgement of the whole: the lab itself was too slow, and missed something.
+    pub unjudged: Vec<String>,
     /// Document by document.
     pub documents: Vec<DocumentVerdict>,
 }
@@ -41,6 +48,8 @@ pub struct DocumentVerdict {
     pub parked: usize,
     /// Elements that are nowhere but in a copy whose owner was told that it had diverged, and were never acknowledged.
     pub drafts: usize,
+    /// Elements that were never acknowledged, and gone with the power: all copies that had them ended.
+    pub unsaved: usize,
     /// Elements that are nowhere, with what was known of them.
     pub lost: Vec<String>,
     /// Elements that are somewhere twice.
@@ -55,11 +64,35 @@ pub struct DocumentVerdict {
     pub lock: LockVerdict,
 }
 
+/// A verdict in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything was looked at, and nothing is wrong.
+    Sound,
+    /// Something is wrong.
+    Finding,
+    /// Nothing wrong was found, and not everything could be looked at: see [`Verdict::unjudged`].
+    Unjudged,
+}
+
 impl Verdict {
-    /// Whether nothing is wrong.
+    /// The verdict in a word.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.problems().next().is_some() {
+            Outcome::Finding
+        } else if self.unjudged.is_empty() {
+            Outcome::Sound
+        } else {
+            Outcome::Unjudged
+        }
+    }
+
+    /// Whether everything was looked at, and nothing is wrong.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.problems().next().is_none()
+        self.outcome() == Outcome::Sound
     }
 
     /// Everything that is wrong, a line each, the document first.
@@ -76,15 +109,17 @@ impl Verdict {
     /// For tests.
     ///
     /// # Panics
-    /// When something is wrong: with all of it, and the seed.
+    /// When something is wrong, or could not be judged: with all of it, the seed, and how to play it again.
+    #[track_caller]
     pub fn assert_good(&self) {
-        let problems: Vec<String> = self.problems().collect();
+        let problems: Vec<String> = self.problems().chain(self.unjudged.clone()).collect();
         assert!(
             problems.is_empty(),
-            "seed {}: {} problems\n{}",
+            "seed {}: {} problems\n{}\nagain with: baton-lab run {}",
             self.seed,
             problems.len(),
-            problems.join("\n")
+            problems.join("\n"),
+            self.again
         );
     }
 }
@@ -121,10 +156,29 @@ pub fn judge(record: &Record) -> Verdict {
     let documents = record.documents.iter().enumerate();
     Verdict {
         seed: record.scenario.seed,
+        again: record.scenario.arguments(),
+        locks: record.locks,
+        unjudged: unjudged(record),
         documents: documents
             .map(|(number, ending)| one(record, number, ending))
             .collect(),
     }
+}
+
+fn unjudged(record: &Record) -> Vec<String> {
+    let missed = record.moments.iter().filter_map(|moment| {
+        let What::Missed { events } = &moment.what else {
+            return None;
+        };
+        let who = &record.people[moment.who?];
+        let document = &record.documents[who.document].name;
+        let name = &who.name;
+        Some(format!(
+            "{document}: {name} missed {events} events at {} ms, so the lock's history is not judged: the lab was too slow; take fewer clients, or longer pauses",
+            moment.at
+        ))
+    });
+    missed.collect()
 }
 
 /// What is known of one element.
@@ -145,6 +199,8 @@ struct Story {
     saved: BTreeMap<(usize, u64), u64>,
     parked: BTreeSet<(usize, u32)>,
     refused: BTreeSet<(usize, u32)>,
+    /// Copies that ended with the power.
+    dark: BTreeSet<(usize, u32)>,
 }
 
 impl Story {
@@ -188,6 +244,9 @@ impl Story {
                 What::Refused { .. } => {
                     story.refused.insert(copy);
                 }
+                What::Dark => {
+                    story.dark.insert(copy);
+                }
                 _ => {}
             }
         }
@@ -213,6 +272,7 @@ fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
         present: 0,
         parked: 0,
         drafts: 0,
+        unsaved: 0,
         lost: Vec::new(),
         duplicated: Vec::new(),
         undeleted: Vec::new(),
@@ -292,6 +352,10 @@ fn settle(
         (false, Some(2..)) => verdict.duplicated.push(format!("{id} is in two parks")),
         (true, _) => verdict.present += 1,
         (false, Some(1)) if story.gave_up(fate.copy) => verdict.parked += 1,
+        // It would have been told, had it lasted.
+        (false, Some(1)) if fate.saved.is_none() && story.dark.contains(&fate.copy) => {
+            verdict.parked += 1;
+        }
         (false, Some(1)) => verdict
             .lost
             .push(format!("{id} is in a park, and {by} was not told")),
@@ -302,6 +366,9 @@ fn settle(
         (false, _) if story.refused.contains(&fate.copy) => verdict.drafts += 1,
         (false, _) if story.parked.contains(&fate.copy) && fate.saved.is_none() => {
             verdict.drafts += 1;
+        }
+        (false, _) if fate.saved.is_none() && story.dark.contains(&fate.copy) => {
+            verdict.unsaved += 1;
         }
         (false, _) => verdict.lost.push(format!(
             "{id}, made by {by} at {} ms, {saved}; {by} {told}",
