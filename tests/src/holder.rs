@@ -78,6 +78,12 @@ impl HolderProcess {
         said.parse().expect("the number of a park")
     }
 
+    /// Lets it type no more, and waits until what it typed is saved.
+    pub async fn rests(&mut self) {
+        self.order("rest").await;
+        self.says("resting").await;
+    }
+
     /// The words that its client took from it so far.
     ///
     /// # Panics

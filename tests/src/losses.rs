@@ -193,6 +193,8 @@ pub async fn passes_after_a_restart(arguments: &[&str]) -> Duration {
     let mut server = ServerProcess::start(arguments).await;
     let mut holder = HolderProcess::start(server.address(), "notes", "holder").await;
     let waiter = Waiter::queues(server.address(), "notes").await;
+    // What others have seen and the server has not stored would come back with them, which is another story.
+    holder.rests().await;
     server.kill().await;
     holder.kill();
     let began = Instant::now();

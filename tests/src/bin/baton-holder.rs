@@ -4,10 +4,12 @@
 //! `baton-holder ws://HOST:PORT/ws DOCUMENT NAME`, driven by `HolderProcess` of the harness. It says on its standard output
 //! what happens to it, a line each:
 //! - `granted EPOCH:POSITION new|kept`, `lost`, `parked N`
+//! - `resting`: it types no more, and what it typed is saved
 //! - `typed N`: so many words the client package took from it; word n is `<NAME n>`
 //!
 //! and takes orders on its standard input:
 //! - `freeze`: makes one more edit and stops the whole process before that edit can be sent
+//! - `rest`: types no more
 //! - `count`: says `typed N`
 //! - `exit`: ends the process, and says goodbye to nobody
 //!
@@ -51,12 +53,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut orders = BufReader::new(stdin()).lines();
     let mut pace = interval(PACE);
-    let mut to_freeze = false;
+    let (mut resting, mut to_freeze) = (false, false);
     // After a freeze, one word and no burst.
     pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             order = orders.next_line() => match order?.as_deref() {
+                Some("rest") => {
+                    resting = true;
+                    writer.client.saved().await?;
+                    println!("resting");
+                }
                 Some("freeze") => to_freeze = true,
                 Some("count") => println!("typed {}", writer.typed),
                 Some(_) | None => return Ok(()),
@@ -66,7 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             },
-            _ = pace.tick() => if writer.types() && std::mem::take(&mut to_freeze) {
+            _ = pace.tick(), if !resting => if writer.types() && std::mem::take(&mut to_freeze) {
                 kill_process(getpid(), Signal::STOP)?;
             },
         }
