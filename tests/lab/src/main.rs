@@ -90,6 +90,9 @@ struct RunArguments {
     /// Per cent of the edits that do not ask the lock
     #[arg(long)]
     stubborn: Option<u32>,
+    /// Per cent of what all clients of a document do that is asking for the lock
+    #[arg(long)]
+    acquire: Option<u32>,
     /// Per cent of what a client does that is leaving or coming back
     #[arg(long)]
     leave: Option<u32>,
@@ -146,6 +149,7 @@ impl RunArguments {
             pause: self.pause.unwrap_or(scenario.pause),
             settle: self.settle.unwrap_or(scenario.settle),
             stubborn: self.stubborn.unwrap_or(scenario.stubborn),
+            acquire: self.acquire.unwrap_or(scenario.acquire),
             leave: self.leave.unwrap_or(scenario.leave),
             ..scenario
         })

@@ -89,7 +89,7 @@ impl Acts {
             pause: scenario.pause,
             stubborn: f64::from(scenario.stubborn) / 100.0,
             // So that a document is locked somewhat more than half of the time, however many there are.
-            acquire: 0.06 / people as f64,
+            acquire: f64::from(scenario.acquire) / 100.0 / people as f64,
             leave: scenario.leave,
         }
     }

@@ -109,6 +109,8 @@ pub struct Scenario {
     pub kills: f64,
     /// Per cent of the edits that are made without asking the lock, as by a program with bad manners. They are parked.
     pub stubborn: u32,
+    /// Per cent of what all clients of a document do that is asking for the lock; at most 50.
+    pub acquire: u32,
     /// Per cent of what a client does that is leaving, or coming back; at most 20.
     pub leave: u32,
     /// The clocks of a server that the lab starts.
@@ -131,6 +133,7 @@ impl Default for Scenario {
             disturbances: 4.0,
             kills: 3.0,
             stubborn: 2,
+            acquire: 6,
             leave: 3,
             pace: Pace::Product,
             server: Vec::new(),
@@ -204,6 +207,10 @@ impl Scenario {
             self.stubborn != usual.stubborn,
             format!("--stubborn {}", self.stubborn),
         );
+        unusual(
+            self.acquire != usual.acquire,
+            format!("--acquire {}", self.acquire),
+        );
         unusual(self.leave != usual.leave, format!("--leave {}", self.leave));
         unusual(self.pace == Pace::Brisk, "--brisk".to_owned());
         unusual(
@@ -233,6 +240,7 @@ impl Scenario {
                 "pause: at least 5ms",
             ),
             (self.stubborn <= 100, "stubborn: at most 100 per cent"),
+            (self.acquire <= 50, "acquire: at most 50 per cent"),
             (self.leave <= 20, "leave: at most 20 per cent"),
             (
                 (0.0..=600.0).contains(&self.disturbances),
