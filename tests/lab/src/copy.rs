@@ -314,15 +314,19 @@ fn connect(options: ClientOptions) -> Result<Client, LabError> {
     Client::connect(options).map_err(|error| LabError::Address(error.to_string()))
 }
 
-/// Whether the server speaks Baton's channel.
-pub(crate) async fn probe(url: &str, document: &str) -> Result<Wire, LabError> {
+/// Whether the server speaks Baton's channel, and for how long its clocks let two clients believe that they hold the lock.
+pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration), LabError> {
     let client = connect(ClientOptions::new(url, document))?;
     let wire = match timeout(PROBE, client.synced()).await {
         Ok(Ok(())) => Wire::Baton,
         _ => Wire::Plain,
     };
+    let overlap = client.timings().map(|clocks| {
+        let passed_on = clocks.grace.min(clocks.offline_after);
+        Duration::from_millis(clocks.client_stop.saturating_sub(passed_on))
+    });
     client.close().await;
-    Ok(wire)
+    Ok((wire, overlap.unwrap_or_default()))
 }
 
 /// What somebody gets who comes now. A plain server does not say when all has come: there, `agreed` says when it has, and

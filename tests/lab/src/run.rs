@@ -85,6 +85,7 @@ pub(crate) struct Stage {
     pub(crate) server: Option<Server>,
     url: String,
     wire: Wire,
+    overlap: Duration,
     documents: Vec<String>,
     pub(crate) places: Vec<Place>,
     pub(crate) recorder: Arc<Recorder>,
@@ -114,13 +115,14 @@ impl Stage {
         let documents: Vec<String> = (1..=scenario.docs)
             .map(|number| format!("lab{run}/{number}"))
             .collect();
-        let wire = copy::probe(&url, &format!("lab{run}/probe")).await?;
+        let (wire, overlap) = copy::probe(&url, &format!("lab{run}/probe")).await?;
         let (tell_dark, dark) = mpsc::channel(scenario.clients);
         let mut stage = Self {
             scenario: scenario.clone(),
             server,
             url,
             wire,
+            overlap,
             documents,
             places: Vec::new(),
             recorder: Arc::new(Recorder::start()),
@@ -232,6 +234,7 @@ impl Stage {
             millis,
             quiet_from,
             locks: self.wire == Wire::Baton,
+            overlap: u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
             documents: endings,
             moments: self.recorder.take(),
         })
