@@ -394,15 +394,27 @@ impl RawClient {
         .await;
     }
 
-    /// Waits for an offer and claims it.
+    /// Waits for an offer and claims it; the next one, if that was over before the claim came.
     ///
     /// # Panics
     /// When something else is granted than was offered.
     pub async fn claims(&self) -> Fence {
-        let fence = self.is_offered().await;
-        self.says(&ClientMessage::Claim { fence });
-        assert_eq!(self.is_granted().await, fence, "granted as offered");
-        fence
+        loop {
+            let offer = self.is_offered().await;
+            self.says(&ClientMessage::Claim { fence: offer });
+            let granted = self.hears(
+                "a grant, or that it came too late",
+                |message| match message {
+                    ServerMessage::Granted { fence } => Some(Some(*fence)),
+                    ServerMessage::Lost { fence, .. } if *fence == offer => Some(None),
+                    _ => None,
+                },
+            );
+            if let Some(fence) = granted.await {
+                assert_eq!(fence, offer, "granted as offered");
+                return fence;
+            }
+        }
     }
 
     /// Asks for the lock, which is free, and takes it.

@@ -95,8 +95,8 @@ impl TestServer {
         }
     }
 
-    /// All clocks of heartbeats and the lock at a fifth of the product's. They still fit each other; a machine that
-    /// stalls for a second may show in the story.
+    /// All clocks of heartbeats and the lock at a fifth of the product's, but for the offer's. They still fit each other; a
+    /// machine that stalls for a second may show in the story.
     pub fn brisk(settings: &mut Settings) {
         for span in [
             &mut settings.ping_every,
@@ -105,7 +105,6 @@ impl TestServer {
             &mut settings.beat_every,
             &mut settings.beat_every_idle,
             &mut settings.answer_within,
-            &mut settings.offer,
             &mut settings.grace,
             &mut settings.ticket_life,
             &mut settings.recovery,
