@@ -26,6 +26,8 @@ pub struct Hold {
     /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, had been without news
     /// for too long, or stood still. One that is thawed and may still edit begins anew.
     pub to: u64,
+    /// Since when it had wanted the lock, if it had; who has not is passed it when a holder goes offline.
+    pub asked: Option<u64>,
     /// When it began to give it back, if the server then said that it was its to give: until then the server had it, too.
     pub sure_until: Option<u64>,
 }
@@ -39,7 +41,8 @@ pub struct LockVerdict {
     pub grants: usize,
     /// Grants that ended by loss.
     pub losses: usize,
-    /// From the end of a hold to the next grant, in milliseconds, the median and the longest.
+    /// From the end of a hold to the next grant, where somebody waited or had to take over, in milliseconds: the median and
+    /// the longest.
     pub handoff: Option<(u64, u64)>,
     /// What must not be.
     pub violations: Vec<String>,
@@ -88,15 +91,26 @@ fn offer(moment: &Moment) -> Option<(Option<usize>, Fence)> {
 fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
     let mut open: BTreeMap<usize, Hold> = BTreeMap::new();
     let mut granted: BTreeMap<usize, Fence> = BTreeMap::new();
+    let mut asked: BTreeMap<usize, u64> = BTreeMap::new();
     let mut done = Vec::new();
     for moment in moments {
         let Some(who) = moment.who else { continue };
         match &moment.what {
+            What::Asked => {
+                asked.entry(who).or_insert(moment.at);
+            }
+            What::Cancelled => {
+                asked.remove(&who);
+            }
             What::Granted { fence, kept } => {
                 granted.insert(who, *fence);
                 // One that is kept goes on only if its client may edit: it may be just giving it back.
                 if !kept {
-                    done.extend(open.insert(who, begun(who, *fence, moment.at, end)));
+                    let hold = Hold {
+                        asked: asked.remove(&who),
+                        ..begun(who, *fence, moment.at, end)
+                    };
+                    done.extend(open.insert(who, hold));
                 }
             }
             What::Holder { holds: true } | What::Thawed { holds: true } => {
@@ -135,6 +149,7 @@ fn begun(who: usize, fence: Fence, from: u64, end: u64) -> Hold {
         fence,
         from,
         to: end,
+        asked: None,
         sure_until: None,
     }
 }
@@ -240,7 +255,11 @@ fn no_overlap(record: &Record, holds: &[Hold], violations: &mut Vec<String>) {
 fn handoff(holds: &[Hold]) -> Option<(u64, u64)> {
     let pairs = holds.iter().zip(holds.iter().skip(1));
     let mut gaps: Vec<u64> = pairs
-        .filter(|(first, second)| first.who != second.who)
+        .filter(|(first, second)| {
+            // Given back while nobody waited, it was free in between.
+            let waited = second.asked.is_some_and(|asked| asked <= first.to);
+            first.who != second.who && (waited || first.sure_until.is_none())
+        })
         .map(|(first, second)| second.from.saturating_sub(first.to))
         .collect();
     gaps.sort_unstable();

@@ -43,6 +43,7 @@ fn sound() -> Record {
         (110, 1, insert("c2:0", Place::Array)),
         (130, 0, saved()),
         (140, 1, saved()),
+        (2500, 1, What::Asked),
         (1000, 0, offered(5)),
         (1010, 0, granted(5)),
         (3000, 0, What::Releasing { fence: fence(5) }),
@@ -52,12 +53,13 @@ fn sound() -> Record {
         (5000, 1, What::Releasing { fence: fence(9) }),
         (5010, 1, What::Released { fence: fence(9) }),
     ];
-    let moments = story.map(|(at, who, what)| Moment {
+    let mut moments = story.map(|(at, who, what)| Moment {
         at,
         who: Some(who),
         copy: 0,
         what,
     });
+    moments.sort_by_key(|moment| moment.at);
     let person = |name: &str| Person {
         name: name.to_owned(),
         document: 0,
