@@ -56,6 +56,12 @@ impl World {
             ..ClientOptions::new("ws://sim/ws", "d")
         };
         let (role, claim) = (options.role, options.claim);
+        // What a copy brings beyond the document was typed under who knows what.
+        let under = if options.copy.is_empty() {
+            Vec::new()
+        } else {
+            vec![(1, None)]
+        };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
         let machine = Machine::new(options, client, self.dice.next(), now);
         let Ok(mut machine) = machine else {
@@ -72,7 +78,7 @@ impl World {
             unsaved: VecDeque::new(),
             numbers: 0,
             attempted: 0,
-            under: Vec::new(),
+            under,
         }));
         self.tend_tab(person);
     }
@@ -111,6 +117,12 @@ impl World {
         match event {
             Event::Granted { fence, .. } => self.note("granted", person as u64, fence.position),
             Event::Lost { fence, .. } => self.note("lost", person as u64, fence.position),
+            // A new session holds nothing, whatever the one before it held: another tab may have it.
+            Event::Welcome { resumed: false, .. } => {
+                if let Some(tab) = self.people[person].tab_mut() {
+                    tab.under.iter_mut().for_each(|(_, grant)| *grant = None);
+                }
+            }
             Event::Parked { id, .. } => {
                 self.note("parked", person as u64, *id);
                 // The copy stays with its owner as a draft, and the document is opened afresh.

@@ -15,6 +15,7 @@ fn options() -> Options {
     Options {
         people: number("BATON_SIM_PEOPLE").map_or(usual.people, |people| people as usize),
         lasts: number("BATON_SIM_MILLIS").map_or(usual.lasts, Duration::from_millis),
+        shown: number("BATON_SIM_SHOWN").map_or(usual.shown, |shown| shown as usize),
         ..usual
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_presence::{Change, Event, Fence, LockState, OfferEnd, SessionId};
+use baton_presence::{Change, Event, Fence, LockState, OfferEnd, Refusal, SessionId};
 use baton_room::Record;
 
 use super::Oracle;
@@ -48,13 +48,20 @@ impl Oracle for Order {
     }
 }
 
+/// An observer's wish, say.
+fn is_refused(changes: &[Change]) -> bool {
+    changes
+        .iter()
+        .any(|change| matches!(change, Change::Refused { why, .. } if *why != Refusal::NotLive))
+}
+
 impl Order {
     fn wish(&mut self, kept: &Kept) {
         let Record::Presence(event) = &kept.record else {
             return;
         };
         match event {
-            Event::Acquire { session } => {
+            Event::Acquire { session } if !is_refused(&kept.changes) => {
                 let holds = matches!(self.lock, Some(LockState::Held { by, .. }) if by == *session);
                 if let Some(waiter) = self.waiters.get_mut(session)
                     && waiter.here

@@ -1,5 +1,7 @@
 //! S10: no cycle of sessions that hold and wait. With one lock: nobody who holds it waits for it.
 
+use baton_presence::LockState;
+
 use super::Oracle;
 use crate::seen::Seen;
 use crate::world::World;
@@ -18,7 +20,11 @@ impl Oracle for Waiting {
             return Ok(());
         }
         let fold = &world.book.fold;
-        let holder = fold.lock().holder().map(|(session, _)| session);
+        // One that was only offered it before a restart keeps its ticket while it recovers.
+        let holder = match fold.lock().state() {
+            LockState::Held { by, .. } | LockState::Suspect { by, .. } => Some(by),
+            _ => None,
+        };
         match holder.filter(|holder| fold.queue().any(|waits| waits == *holder)) {
             Some(both) => Err(format!("{both} holds the lock and waits for it")),
             None => Ok(()),

@@ -7,8 +7,8 @@ mod coming;
 mod edits;
 mod lock;
 
-use baton_client::Standing;
 use baton_client::machine::Ask;
+use baton_client::{LockState, Standing};
 
 use crate::people::{App, Body, Kind};
 use crate::tab::Luggage;
@@ -66,9 +66,15 @@ impl World {
         let Some(tab) = self.people[person].tab() else {
             return;
         };
+        // Without auto-pass, a lock whose holder does not come back waits for somebody who wants it.
+        let orphan = tab
+            .machine
+            .lock()
+            .is_some_and(|lock| matches!(lock.state, LockState::Suspect | LockState::Recovering));
         let ask = match tab.machine.standing() {
             Standing::Mine => Ask::Release,
-            Standing::Waiting | Standing::Offered => Ask::Cancel,
+            Standing::Theirs if orphan => Ask::Acquire,
+            Standing::Waiting | Standing::Offered if !orphan => Ask::Cancel,
             _ => return,
         };
         self.ask(person, ask);
