@@ -3,6 +3,7 @@
 //! Owns the command line, the exit code and where the report goes. Exit code 0: sound; 1: a finding; 2: wrong usage, or
 //! there was no run that could be judged. What is printed is `terminal`'s.
 
+mod simulate;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Lets clients edit under chaos, and judges the outcome
     Run(Box<RunArguments>),
+    /// Runs seeds of the simulation: servers and clients on virtual time and a simulated network
+    Sim(simulate::SimArguments),
     /// Judges a record again that `run --record` wrote, and makes its report
     Judge {
         /// The record
@@ -168,6 +171,7 @@ impl RunArguments {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => go(&arguments).await,
+        Command::Sim(arguments) => simulate::simulate(&arguments),
         Command::Judge { record, html, json } => judge(&record, html.as_deref(), json),
     };
     match done {
