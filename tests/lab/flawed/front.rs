@@ -45,6 +45,7 @@ pub(crate) async fn serve(listener: TcpListener, inner: SocketAddr, flaw: Flaw) 
 async fn accept(client: TcpStream) -> Result<(Socket, String), Error> {
     client.set_nodelay(true)?;
     let mut path = String::new();
+    #[expect(clippy::result_large_err, reason = "the library's own type")]
     let look = |request: &Request, response: Response| {
         request.uri().path().clone_into(&mut path);
         Ok(response)

@@ -26,7 +26,9 @@ pub enum LabError {
     #[error("a client of the lab ended before its time: {0}")]
     Client(String),
     /// Only a server that the lab started can be killed.
-    #[error("a server that is already there is not killed: leave `kill` and `blackout` out, or `--url`")]
+    #[error(
+        "a server that is already there is not killed: leave `kill` and `blackout` out, or `--url`"
+    )]
     NotOurs,
     /// This machine's fault: a socket, a folder.
     #[error(transparent)]

@@ -9,19 +9,21 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use baton_client::yrs::TransactionMut;
 use crate::content::{self, Place};
 use crate::copy::{Copy, Seen, Setup};
 use crate::error::LabError;
 use crate::ice::Ice;
 use crate::plan::{Act, Acts, Manners};
 use crate::record::What;
+use baton_client::yrs::TransactionMut;
 
 /// What a client is told of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// So many blackouts have been.
-    Acting { blackouts: u32 },
+    Acting {
+        blackouts: u32,
+    },
     /// No more edits; give back what is held, and come back.
     Settling,
     Over,

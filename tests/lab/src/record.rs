@@ -229,7 +229,9 @@ impl Recorder {
             What::Saved { edits } => (&self.saved, edits.len() as u64),
             What::Granted { kept: false, .. } => (&self.grants, 1),
             What::Parked { .. } => (&self.parked, 1),
-            What::Dropped | What::Disturbed { .. } | What::Killed | What::Blackout => (&self.disturbances, 1),
+            What::Dropped | What::Disturbed { .. } | What::Killed | What::Blackout => {
+                (&self.disturbances, 1)
+            }
             _ => (&self.edits, 0),
         };
         counter.fetch_add(by, Ordering::Relaxed);

@@ -5,10 +5,10 @@
 use serde::Serialize;
 
 use crate::history::{self, Hold};
-use crate::oracle::{Outcome, Verdict};
 use crate::record::{Moment, Person};
 use crate::run::Run;
 use crate::scenario::Scenario;
+use crate::verdict::{DocumentVerdict, Outcome, Verdict};
 
 /// The page, with three places.
 const PAGE: &str = include_str!("report/page.html");
@@ -54,7 +54,7 @@ impl Run {
                 .verdict
                 .documents
                 .iter()
-                .map(crate::oracle::DocumentVerdict::problems)
+                .map(DocumentVerdict::problems)
                 .collect(),
             verdict: &self.verdict,
             moments: record.moments.iter().filter(shown).collect(),

@@ -13,13 +13,14 @@ use crate::content::Contents;
 use crate::copy::{self, Setup, Window, Wire};
 use crate::error::LabError;
 use crate::ice::Ice;
-use crate::oracle::{self, Verdict};
+use crate::oracle;
 use crate::people::{Ended, Person, Phase};
 use crate::plan::Acts;
 use crate::proxy::Door;
 use crate::record::{self, Ending, Progress, Record, Recorder};
 use crate::scenario::Scenario;
 use crate::server::{self, Server};
+use crate::verdict::Verdict;
 
 /// How often progress is told, and agreement looked for.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);

@@ -173,7 +173,11 @@ impl Scenario {
     #[must_use]
     pub fn arguments(&self) -> String {
         let usual = Self::default();
-        let span = |span: Duration| humantime::format_duration(span).to_string().replace(' ', "");
+        let span = |span: Duration| {
+            humantime::format_duration(span)
+                .to_string()
+                .replace(' ', "")
+        };
         let mut words = vec![
             format!("--seed {}", self.seed),
             format!("--clients {}", self.clients),

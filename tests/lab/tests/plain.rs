@@ -53,11 +53,9 @@ impl Plain {
         format!("ws://{address}/rooms")
     }
 
-    async fn serves(
-        &self,
-        socket: TcpStream,
-    ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    async fn serves(&self, socket: TcpStream) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         let mut path = String::new();
+        #[expect(clippy::result_large_err, reason = "the library's own type")]
         let look = |request: &Request, response: Response| {
             request.uri().path().clone_into(&mut path);
             Ok(response)

@@ -4,7 +4,8 @@
 
 use baton_client::Fence;
 use baton_lab::{
-    Contents, Copy, Ending, Moment, Outcome, Person, Place, Record, Scenario, Stored, Verdict, What, judge,
+    Contents, Copy, Ending, Moment, Outcome, Person, Place, Record, Scenario, Stored, Verdict,
+    What, judge,
 };
 
 const fn fence(position: u64) -> Fence {

@@ -18,7 +18,10 @@ fn as_many_seeds_as_were_asked_for_are_run() {
     let output = sim(&["--seeds", "4", "--seed", "1"]);
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{said:#}");
-    assert_eq!((&said["outcome"], &said["seeds"]), (&"sound".into(), &4.into()));
+    assert_eq!(
+        (&said["outcome"], &said["seeds"]),
+        (&"sound".into(), &4.into())
+    );
     assert!(said["steps"].as_u64() > Some(100), "{said:#}");
     assert!(said["seeds_per_second"].as_f64() > Some(0.0));
 }
@@ -32,9 +35,8 @@ fn a_seed_that_fails_is_named_and_fails_again_at_the_same_event() {
     let failed = &first["failed"][0];
     let seed = failed["seed"].as_u64().expect("a seed").to_string();
     let again = failed["again"].as_str().expect("a command");
-    let expected = format!(
-        "baton-lab sim --seeds 1 --seed {seed} --people 3 --lasts 10s --flaw drop-fan-out"
-    );
+    let expected =
+        format!("baton-lab sim --seeds 1 --seed {seed} --people 3 --lasts 10s --flaw drop-fan-out");
     assert_eq!(again, expected);
 
     let arguments: Vec<&str> = again.split(' ').skip(2).collect();

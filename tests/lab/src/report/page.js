@@ -19,7 +19,10 @@ $('sub').textContent = `${many(S.clients, 'client')} in ${many(S.docs, 'document
 if (D.outcome === 'finding') $('sub').textContent = $('sub').textContent.replace(/; all agreed.*/, '')
 $('seed').textContent = S.seed
 $('again').textContent = 'baton-lab run ' + V.again
-$('copy').onclick = async () => { await navigator.clipboard.writeText($('again').textContent); $('copy').textContent = 'copied' }
+$('copy').onclick = async () => {
+  // Where a page may not write to the clipboard, what is selected can be copied by hand.
+  try { await navigator.clipboard.writeText($('again').textContent); $('copy').textContent = 'copied' } catch { getSelection().selectAllChildren($('again')) }
+}
 for (const f of findings) {
   const b = el('button'), times = [...f.text.matchAll(/(\d+) ms/g)].map(m => +m[1]), at = Math.max(-1, ...times)
   b.append(el('b', V.documents[f.document].name), f.text)
@@ -47,6 +50,7 @@ V.documents.forEach((d, i) => {
 const KINDS = { hold: 'holds the lock', pass: 'passes it on', edit: 'edits', offer: 'offers', loss: 'losses', park: 'parks', drop: 'away', freeze: 'frozen', part: 'cut off', delay: 'slow line', kill: 'server killed' }
 const COLOR = { offer: 'pass', loss: 'bad', kill: 'bad' }
 const shown = Object.fromEntries(Object.keys(KINDS).map(k => [k, true]))
+const guilty = new Set(findings.flatMap(f => f.text.match(/\bc\d+:\d+\b/g) ?? []))
 const items = [], passes = [], down = [], edits = []
 
 const ordered = V.documents.map((_, i) => D.holds.filter(h => P[h.who].document === i))
@@ -66,7 +70,7 @@ let dead = null
 for (const m of D.moments) {
   const put = (k, t, d, b) => items.push({ k, who: m.who, a: m.at, b: b ?? m.at, t, d })
   switch (m.what) {
-    case 'insert': put('edit', 'puts in ' + m.element, m.place + (m.regardless ? ', without asking the lock' : '')); edits.push(m.at); break
+    case 'insert': put('edit', 'puts in ' + m.element, m.place + (m.regardless ? ', without asking the lock' : '')); edits.push(m.at); if (guilty.has(m.element)) items.at(-1).guilty = true; break
     case 'delete': put('edit', 'takes out ' + m.element); edits.push(m.at); break
     case 'touch': put('edit', 'sets the headline'); edits.push(m.at); break
     case 'offered': put('offer', 'is offered the lock', 'fence ' + fence(m.fence)); break
@@ -84,6 +88,7 @@ for (const m of D.moments) {
     case 'started': if (dead) down.push({ a: dead.at, b: m.at, what: dead.what === 'killed' ? 'kill -9' : 'blackout' }); dead = null; break
   }
 }
+for (const i of items) i.held = i.k === 'edit' && D.holds.some(h => h.who === i.who && h.from <= i.a && h.to >= i.a)
 const LAYER = Object.keys({ drop: 0, delay: 0, part: 0, freeze: 0, hold: 0, edit: 0, offer: 0, loss: 0, park: 0 })
 items.sort((x, y) => LAYER.indexOf(x.k) - LAYER.indexOf(y.k) || x.a - y.a)
 
@@ -102,7 +107,7 @@ const LEFT = 62, TOP = 26, RIGHT = 14, HEAD = 25, ROW = P.length > 60 ? 15 : P.l
 let rows = [], top_ = {}, width = 0, view = [0, D.millis], C = {}, cross = null
 function palette () {
   const probe = document.body.appendChild(el('i'))
-  for (const name of ['bg', 'card', 'ink', 'dim', 'line', 'row', 'good', 'bad', 'hold', 'pass', 'freeze', 'part', 'delay', 'drop', 'park', 'edit', 'dark']) { probe.style.color = `var(--${name})`; C[name] = getComputedStyle(probe).color }
+  for (const name of ['bg', 'card', 'ink', 'dim', 'line', 'row', 'good', 'bad', 'hold', 'pass', 'freeze', 'part', 'delay', 'drop', 'park', 'edit', 'dark', 'onhold']) { probe.style.color = `var(--${name})`; C[name] = getComputedStyle(probe).color }
   probe.remove()
 }
 const X = t => LEFT + (t - view[0]) / (view[1] - view[0]) * (width - LEFT - RIGHT)
@@ -183,8 +188,12 @@ function handoffs () {
 }
 function ticks () {
   if (!shown.edit) return
-  g.fillStyle = C.edit; g.globalAlpha = .62
-  for (const i of items) if (i.k === 'edit' && top_[i.who] != null && i.a >= view[0] && i.a <= view[1]) g.fillRect(X(i.a) - .6, top_[i.who] + ROW * .28, 1.2, ROW * .44)
+  for (const i of items) {
+    if (i.k !== 'edit' || top_[i.who] == null || i.a < view[0] || i.a > view[1]) continue
+    const wide = i.guilty ? 3 : 1.2
+    g.fillStyle = i.guilty ? C.bad : i.held ? C.onhold : C.edit; g.globalAlpha = i.guilty ? 1 : .62
+    g.fillRect(X(i.a) - wide / 2, top_[i.who] + ROW * (i.guilty ? .12 : .28), wide, ROW * (i.guilty ? .76 : .44))
+  }
   g.globalAlpha = 1
 }
 function cursor () {
