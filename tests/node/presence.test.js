@@ -4,7 +4,7 @@ import { story, waitFor } from './harness.js'
 import { stock } from './stock.js'
 
 /** Well below the 15 s after which a client says its state again by itself, and the 30 s after which others forget it. */
-const SOON = 5_000
+const SOON = 8_000
 
 const here = (client, names, within = SOON) =>
   waitFor(`${names} here`, () => client.names() === names, within)
