@@ -400,6 +400,10 @@ impl Locks {
         &self.grants
     }
 
+    pub(crate) fn offers(&self) -> impl Iterator<Item = Fence> + '_ {
+        self.offers.keys().copied()
+    }
+
     pub(crate) const fn wanted(&self) -> Option<&Scope> {
         self.wanted.as_ref()
     }

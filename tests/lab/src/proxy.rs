@@ -1,4 +1,4 @@
-//! A door between one client and the server, which can be slammed, slowed, blocked and jammed.
+//! A door between one client and the server, which can be slammed, slowed and blocked.
 //!
 //! Owns a listener and the connections through it; all end with it. Reads no frame, and decides nothing.
 
@@ -27,7 +27,6 @@ struct Weather {
     /// Raised to reset all connections.
     resets: u64,
     latency: Duration,
-    frozen: bool,
     up_blocked: bool,
     down_blocked: bool,
 }
@@ -79,19 +78,6 @@ impl Door {
             weather.up_blocked = false;
             weather.down_blocked = false;
         });
-    }
-
-    /// Holds everything back, until [`Door::thaw`].
-    pub(crate) fn freeze(&self) {
-        self.weather.send_modify(|weather| weather.frozen = true);
-    }
-
-    pub(crate) fn thaw(&self) {
-        self.weather.send_modify(|weather| weather.frozen = false);
-    }
-
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.weather.borrow().frozen
     }
 }
 
@@ -208,9 +194,6 @@ impl Pump {
                 Ok(len) => len,
                 Err(_) => return End::Reset,
             };
-            if self.hold().await == End::Reset {
-                return End::Reset;
-            }
             let weather = *self.weather.borrow();
             if (self.blocked)(&weather) {
                 self.holed = true;
@@ -223,16 +206,6 @@ impl Pump {
                 return End::Reset;
             }
         }
-    }
-
-    /// Waits while everything is held back.
-    async fn hold(&mut self) -> End {
-        while self.weather.borrow().frozen {
-            if self.weather.changed().await.is_err() || self.is_over() {
-                return End::Reset;
-            }
-        }
-        End::Closed
     }
 
     /// Whether the connection was reset, or has a hole and could be heard again.
@@ -268,23 +241,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_door_delivers_later_and_a_blocked_one_never() {
+    async fn a_slow_door_delivers_later_and_a_blocked_one_never() {
         let door = Door::open(echo().await.to_string()).await.unwrap();
         let mut socket = TcpStream::connect(door.address()).await.unwrap();
         assert_eq!(says(&mut socket, *b"ping").await.unwrap(), *b"ping");
 
-        door.freeze();
-        let patience = Duration::from_millis(100);
-        assert!(
-            timeout(patience, says(&mut socket, *b"late"))
-                .await
-                .is_err()
-        );
-        door.thaw();
-        let mut heard = [0; 4];
-        socket.read_exact(&mut heard).await.unwrap();
-        assert_eq!(heard, *b"late");
+        let late = Duration::from_millis(60);
+        door.slow(late);
+        let sent = tokio::time::Instant::now();
+        assert_eq!(says(&mut socket, *b"late").await.unwrap(), *b"late");
+        assert!(sent.elapsed() >= 2 * late, "{:?}", sent.elapsed());
+        door.slow(Duration::ZERO);
 
+        let patience = Duration::from_millis(100);
+        let mut heard = [0; 4];
         door.block(Way::Down);
         assert!(
             timeout(patience, says(&mut socket, *b"gone"))

@@ -1,0 +1,66 @@
+//! S2: fencing tokens strictly increase, also over crashes.
+
+use std::collections::BTreeMap;
+
+use baton_sync::channel::{Fence, ServerMessage};
+
+use super::Oracle;
+use crate::seen::Seen;
+use crate::world::World;
+
+/// What clients were told: a fence that is new is larger than any before, and is one session's for ever. And what the
+/// disk kept: a position is given once.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    told: BTreeMap<Fence, u64>,
+    position: u64,
+}
+
+impl Oracle for Fences {
+    fn invariant(&self) -> &'static str {
+        "S2"
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
+        match seen {
+            Seen::Said { conn, message } => match message {
+                ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence } => {
+                    let session = world.conns[*conn].session.unwrap_or(0);
+                    self.told(*fence, session)
+                }
+                _ => Ok(()),
+            },
+            Seen::Durable { records } => {
+                for record in *records {
+                    if record.position <= self.position {
+                        return Err(format!(
+                            "position {} is given again after {} was durable",
+                            record.position, self.position
+                        ));
+                    }
+                    self.position = record.position;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Fences {
+    fn told(&mut self, fence: Fence, session: u64) -> Result<(), String> {
+        if let Some(owner) = self.told.get(&fence) {
+            return if *owner == session {
+                Ok(())
+            } else {
+                Err(format!("{fence:?} was {owner}'s and is {session}'s"))
+            };
+        }
+        let newest = self.told.keys().next_back().copied();
+        self.told.insert(fence, session);
+        match newest.filter(|newest| *newest > fence) {
+            Some(newest) => Err(format!("{fence:?} is new after {newest:?}")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! S6: an orderly handoff parks nothing: what a client typed while it held the lock, and had it until it gave it back, is
+//! never set aside.
+
+use std::collections::BTreeSet;
+
+use baton_client::Event;
+use baton_presence::Change;
+
+use super::Oracle;
+use crate::seen::Seen;
+use crate::world::World;
+
+/// Remembers the grants that were lost; everything else that ended was given back.
+#[derive(Debug, Default)]
+pub(super) struct Orderly {
+    lost: BTreeSet<u64>,
+}
+
+impl Oracle for Orderly {
+    fn invariant(&self) -> &'static str {
+        "S6"
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
+        match seen {
+            Seen::Committed { changes, .. } => {
+                for change in *changes {
+                    if let Change::LockLost { fence, .. } = change {
+                        self.lost.insert(fence.position);
+                    }
+                }
+                Ok(())
+            }
+            Seen::Told {
+                person,
+                event: Event::Parked { id, .. },
+            } => {
+                let Some(tab) = world.people[*person].tab() else {
+                    return Ok(());
+                };
+                let late = tab.under.iter().any(|(_, grant)| {
+                    grant.is_none_or(|grant| self.lost.contains(&grant.position))
+                });
+                if late {
+                    return Ok(());
+                }
+                Err(format!(
+                    "person {person} was parked ({id}) with nothing unsaved but what it typed under {:?}",
+                    tab.under
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
