@@ -29,6 +29,16 @@ export const EDITOR = ''
 export const CHAT = 'chat.html'
 export const FEED = 'feed.html'
 
+/** Root types of the document's two parts. */
+export const SUMMARY = 'summary'
+export const BODY = 'content'
+
+/** What the one element has, looked at in one step: one that goes between two looks would be waited for. */
+const attributeOf = (locator, attribute) =>
+  locator.evaluateAll((found, name) => found.length === 1 ? found[0].getAttribute(name) : null, attribute)
+
+const isVisible = (locator) => locator.evaluateAll((found) => found.some((one) => one.checkVisibility()))
+
 /** Somebody at one page. */
 export class Person {
   constructor (name, page) {
@@ -41,9 +51,9 @@ export class Person {
     return this.page.getByTestId(id)
   }
 
-  /** An attribute of it; `null` when it has none. */
+  /** An attribute of it; `null` when it has none, or is not there. */
   async is (id, attribute = 'data-state') {
-    return await this.at(id).getAttribute(attribute)
+    return await attributeOf(this.at(id), attribute)
   }
 
   /** Waits until that attribute has that value. */
@@ -51,21 +61,38 @@ export class Person {
     await waitFor(`${this.name}'s ${id} is ${value}`, async () => await this.is(id, attribute) === value, within)
   }
 
-  /** The shared text. */
-  text () {
-    return this.page.evaluate(() => window.baton.doc.getText('content').toString())
+  /** Waits until it can be seen, or cannot. */
+  async shows (id, visible = true, within) {
+    const what = `${this.name} ${visible ? 'sees' : 'does not see'} ${id}`
+    await waitFor(what, async () => await isVisible(this.at(id)) === visible, within)
+  }
+
+  /** Waits until the words stand in what is under a test id. */
+  async reads (id, words, within) {
+    const all = () => this.at(id).evaluateAll((found) => found.map((one) => one.textContent).join('\n'))
+    await waitFor(`${this.name} reads "${words}" in ${id}`, async () => (await all()).includes(words), within)
+  }
+
+  /** The shared text of a part; of the body, unless told otherwise. */
+  text (root = BODY) {
+    return this.page.evaluate((name) => window.baton.doc.getText(name).toString(), root)
   }
 
   /** Waits until the words stand in the shared text. */
-  async sees (words, within) {
-    await waitFor(`${this.name} sees "${words}"`, async () => (await this.text()).includes(words), within)
+  async sees (words, within, root = BODY) {
+    await waitFor(`${this.name} sees "${words}"`, async () => (await this.text(root)).includes(words), within)
   }
 
   /** Types at the end of the text, key by key; whether anything comes of it is the page's business. */
-  async type (words) {
-    await this.at('editor').click()
+  async type (words, editor = 'editor') {
+    await this.at(editor).click()
     await this.page.keyboard.press('Control+End')
     await this.page.keyboard.type(words)
+  }
+
+  /** Writes past the editor, as a page would that does not know the lock. */
+  async force (words, root = BODY) {
+    await this.page.evaluate(([name, text]) => window.baton.doc.getText(name).insert(0, text), [root, words])
   }
 
   /** Whether the editor takes keys. */
@@ -73,11 +100,14 @@ export class Person {
     return await this.is('editor', 'data-may-edit') === 'true'
   }
 
+  /** The row of somebody in a list. */
+  row (name, list = 'roster') {
+    return this.at(list).locator(`[data-name="${name}"]`)
+  }
+
   /** The state of somebody in a list of people; `null` when they are not in it. */
   async state (name, list = 'roster') {
-    // In one step: a row that goes between two looks would be waited for.
-    const rows = this.at(list).locator(`[data-name="${name}"]`)
-    return await rows.evaluateAll((found) => found.length === 1 ? found[0].getAttribute('data-state') : null)
+    return await attributeOf(this.row(name, list), 'data-state')
   }
 
   /** Waits until somebody has that state in the list. */
@@ -85,11 +115,17 @@ export class Person {
     await waitFor(`${this.name} finds ${name} ${state}`, async () => await this.state(name, list) === state, within)
   }
 
-  /** Takes the lock, which must be free. */
-  async takeLock () {
-    await this.becomes('lock-button', 'free')
-    await this.at('lock-button').click()
-    await this.becomes('lock-button', 'mine')
+  /** Takes the lock, which must be free: of the whole document, or of the part that a suffix names. */
+  async takeLock (suffix = '') {
+    await this.becomes(`lock-button${suffix}`, 'free')
+    await this.at(`lock-button${suffix}`).click()
+    await this.becomes(`lock-button${suffix}`, 'mine')
+  }
+
+  /** Reloads the page, and waits until the server knows it again. */
+  async reload () {
+    await this.page.reload()
+    await waitFor(`${this.name} is back`, () => this.page.evaluate(() => window.baton.provider.synced))
   }
 
   /** The page's process dies, as if the machine had run out of memory. */
@@ -113,6 +149,19 @@ export class Person {
 export async function open (stage, server, name, { page = EDITOR, document = 'essay', size } = {}) {
   const context = await (await browser()).newContext({ viewport: size ?? { width: 1280, height: 800 } })
   stage.later(() => context.close())
+  return await tab(stage, server, name, context, { page, document })
+}
+
+/**
+ * Another tab of somebody, in the same browser profile, under a name of its own.
+ *
+ * @param {Person} person
+ */
+export async function again (stage, server, person, name, { page = EDITOR, document = 'essay' } = {}) {
+  return await tab(stage, server, name, person.page.context(), { page, document })
+}
+
+async function tab (stage, server, name, context, { page, document }) {
   const tab = await context.newPage()
   const errors = []
   tab.on('pageerror', (error) => errors.push(error))

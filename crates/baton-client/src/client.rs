@@ -292,7 +292,7 @@ impl Client {
     /// [`Lock::acquire`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.lock().acquire()
     }
@@ -308,7 +308,7 @@ impl Client {
     /// [`Lock::cancel`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.lock().cancel()
     }
@@ -316,7 +316,7 @@ impl Client {
     /// [`Lock::release`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.lock().release()
     }

@@ -66,6 +66,10 @@ pub enum Unanswered {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+    /// So many operations wait for a connection, or for their answers, that this one was not taken up: the program asks
+    /// for more than it waits for.
+    #[error("too many operations wait for their answers; this one was not asked for")]
+    TooMany,
 }
 
 /// A park was not shown. Nothing changed.

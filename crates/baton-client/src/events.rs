@@ -104,7 +104,7 @@ pub enum Visibility {
 }
 
 /// Somebody asks for a lock that this session holds. Giving it up is polite; when the time is over it drains.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Requested {
     /// The grant that is wanted.
     pub fence: Fence,
@@ -116,6 +116,18 @@ pub struct Requested {
     pub note: String,
     /// How long it may be kept.
     pub left: Duration,
+}
+
+/// Without the note, which is for its reader: this may be logged.
+impl std::fmt::Debug for Requested {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Requested")
+            .field("fence", &self.fence)
+            .field("scope", &self.scope)
+            .field("by", &self.by)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Something that happened. Events come in order; a receiver that reads too slowly misses the oldest.

@@ -130,7 +130,7 @@ impl<'a> Lock<'a> {
     /// to wait for the lock itself, see [`Lock::granted`].
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.operate(Operation::Acquire(self.scope.clone()))
     }
@@ -146,7 +146,7 @@ impl<'a> Lock<'a> {
     /// Leaves the queue, and declines an offer. `Done` at once if this session waits for another scope.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.operate(Operation::Cancel(self.scope.clone()))
     }
@@ -155,7 +155,7 @@ impl<'a> Lock<'a> {
     /// was nothing to give back. A grant that covers more than this scope is given back whole.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
         self.operate(Operation::Release(self.scope.clone()))
     }
@@ -165,7 +165,7 @@ impl<'a> Lock<'a> {
     /// cannot hold a lock, `Stale` if this one does not.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn transfer(
         &self,
         to: u64,
@@ -177,7 +177,7 @@ impl<'a> Lock<'a> {
     /// have [`TimingsMs::request`](crate::TimingsMs::request) to give it up; then it drains.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`].
+    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
     pub fn request(
         &self,
         note: &str,

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
-//! use baton_client::{Client, ClientOptions, Outcome};
+//! use baton_client::{Client, ClientOptions, Outcome, Scope};
 //! # use baton_log::{Log, LogOptions};
 //! # use baton_server::{Server, Settings};
 //! # #[tokio::main]
@@ -28,36 +28,65 @@
 //! assert_eq!(body.as_deref(), Some("Dear Ben"));
 //!
 //! // While Ben holds the lock, Ann may not edit.
-//! assert_eq!(ben.acquire().await?, Outcome::Done);
+//! assert_eq!(ben.lock().acquire().await?, Outcome::Done);
 //! ben.granted().await?;
 //! assert!(ben.may_edit());
 //!
-//! // She queues, and it is hers when he leaves.
-//! ann.acquire().await?;
-//! ben.close().await;
+//! // She asks for it, and he hands it over. What he edited before is there.
+//! ann.lock().request("may I?").await?;
+//! ben.edit(|txn| txn.get_or_insert_text("body").push(txn, ", yours"))?;
+//! ben.lock().transfer(ann.session().unwrap_or_default()).await?;
 //! ann.granted().await?;
-//! assert!(ann.may_edit());
+//! let body = ann.read(|txn| txn.get_text("body").map(|body| body.get_string(txn)))?;
+//! assert_eq!(body.as_deref(), Some("Dear Ben, yours"));
+//! ann.release().await?;
+//!
+//! // Each may have a part for itself.
+//! let (head, foot) = (Scope::root("head")?, Scope::root("foot")?);
+//! ann.lock_for(&head).acquire().await?;
+//! ben.lock_for(&foot).acquire().await?;
+//! ann.lock_for(&head).granted().await?;
+//! ben.lock_for(&foot).granted().await?;
+//! ann.lock_for(&head).edit(|txn| txn.get_or_insert_text("head").push(txn, "A letter"))?;
+//! assert!(!ben.lock_for(&head).may_edit());
 //! # ann.close().await;
+//! # ben.close().await;
 //! # server.shutdown().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Who may edit
-//! While nobody has the lock, everybody may. [`Client::edit`] refuses when somebody else has it, when an offer has not
-//! become a grant yet, and when a holder has been without news of the server for so long that the lock may have passed
-//! on: that is [`Client::right`], which changes with time alone, too. An edit that reaches the server under somebody
-//! else's lock all the same (made offline, for instance) is not dropped: the server sets it aside and says so
-//! ([`Event::Parked`]). The copy has then diverged and sends nothing more; keep it as a draft, and go on with a new
-//! [`Client`].
+//! While nobody has a lock, everybody may. [`Client::edit`] refuses when somebody else has one of anything in the
+//! document, when an offer has not become a grant yet, and when a holder has been without news of the server for so long
+//! that the lock may have passed on: that is [`Client::right`], which changes with time alone, too. [`Lock::edit`] asks
+//! for a part only. A document may have another [`Mode`]: there, locks bind nobody, or only holders write.
 //!
-//! A lock that is offered is claimed at once, unless [`ClientOptions::claim`] says to ask.
+//! # Locks
+//! A [`Lock`] is had for the whole document ([`Client::lock`]) or for a [`Scope`] of it ([`Client::lock_for`]). A session
+//! may hold several, each with a fence and a lease of its own: a holder stops editing [`TimingsMs::client_stop`] after
+//! it *sent* the last thing that the server confirmed, which is before the server passes the lock on.
+//!
+//! A lock that is offered is claimed at once, unless [`ClientOptions::claim`] says to ask. It comes by waiting for it
+//! ([`Lock::acquire`]), by a request that the holder cannot put off for ever ([`Lock::request`]), by taking it over, or
+//! by moving it from another client of the same user. Who has to give it up is told [`Event::Draining`]: this client
+//! stops editing there, sends what was edited, and says that it is done, so that nothing comes too late.
+//! [`Event::Requested`] and [`Event::IdleWarning`] are for the program to show; edits count as input, and
+//! [`Client::touched`] tells of other input.
+//!
+//! # When an edit comes too late
+//! An edit that reaches the server under somebody else's lock all the same (made offline, for instance) is not dropped:
+//! the server sets it aside in a *park* and says so ([`Event::Parked`]). What is edited on top of it cannot be taken
+//! either, so the client keeps this copy as a [`Draft`] and goes on in the same session with a fresh one
+//! ([`Event::Diverged`]; or it stops, see [`Divergence`]). Parks are seen by all ([`Client::parks`]); who holds what they
+//! touch, or may manage the document, merges or discards them, and their author's come in by themselves when the author
+//! holds the lock next. The draft is dropped with its park's decision.
 //!
 //! # Connections
 //! A lost connection, or ten seconds of silence, starts another attempt after a delay that grows and is drawn at
-//! random. The session goes on, and within the server's grace time so does the lock it holds, under the same fence.
+//! random. The session goes on, and within the server's grace time so do the locks it holds, under the same fences.
 //! Some close codes are final (4400 to 4499): the client is then at its end, and whatever waits for it returns
-//! [`Ended`]. [`Client::close`] leaves for good and passes the lock on at once; dropping a client is a lost
+//! [`Ended`]. [`Client::close`] leaves for good and passes the locks on at once; dropping a client is a lost
 //! connection.
 //!
 //! Beats are answered from the client's own task. A program that edits in another task and may hang there should close
@@ -73,11 +102,13 @@
 //! # Map
 //! | module | owns |
 //! | --- | --- |
-//! | `client` | the handle: each call is a step of the core, or waits for one |
+//! | `client`, `handle`, `parks` | the handles, of a session, of a lock, of its parks: each call is a step of the core, or waits for one |
 //! | `shared` | the lock around the core, and who wakes whom |
 //! | `task` | the shell: a socket, two clocks, a timer |
-//! | `core` | the client as a machine without IO, with `core/link` (when there is a connection), `core/receive` (what the server's frames do) and `core/requests` (lock operations asked for) |
-//! | `lock`, `lease` | the lock as this session sees it; how long a holder may go on without news |
+//! | `core` | the client as a machine without IO, with `core/link` (when there is a connection), `core/receive` (what the server's frames do), `core/locking` (offers, drains, beats), `core/requests` (operations asked for) and `core/parting` (parks, drafts, the fresh copy) |
+//! | `locks`, `lease` | the locks as this session sees them; how long a holder may go on without news |
+//! | `scope` | what a lock covers |
+//! | `draft` | a copy that was set aside |
 //! | `saves` | what is durable, by counting |
 //! | `backoff`, `time`, `address` | delays; two clocks side by side; percent-encoding |
 //! | [`machine`] | the core under public names, for a transport and clocks of one's own |

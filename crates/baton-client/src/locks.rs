@@ -2,10 +2,11 @@
 //!
 //! A state machine without sockets, timers or clocks: messages and moments go in, effects come out. Owns which grants
 //! are ours, what we asked for and how far it got; never sends anything. [`right`] answers "may this client edit
-//! there now?", [`grant`] has the records.
+//! there now?", [`wishes`] are what a program asks for, [`grant`] has the records.
 
 pub(crate) mod grant;
 mod right;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -210,7 +211,7 @@ impl Locks {
     }
 
     /// What the queue shows of ours is what we want.
-    fn follow_queue(&mut self) {
+    pub(super) fn follow_queue(&mut self) {
         let queue = self.view.iter().flat_map(|view| &view.queue);
         let mut ours = queue.filter(|waiter| Some(waiter.session) == self.session);
         if let Some(waiter) = ours.next() {
@@ -288,7 +289,7 @@ impl Locks {
     }
 
     /// The grant is over. Nothing is lost by who was giving it back.
-    fn end(&mut self, fence: Fence, reason: &str) -> Option<Effect> {
+    pub(super) fn end(&mut self, fence: Fence, reason: &str) -> Option<Effect> {
         let grant = self.grants.remove(&fence)?;
         self.ended.add(fence);
         (grant.stage != Stage::Releasing).then(|| Effect::Lost {
@@ -333,53 +334,7 @@ impl Locks {
         grant.and_then(|grant| grant.request.take()).is_some()
     }
 
-    // ---- wishes ----
-
-    /// A ticket for this is asked for; it replaces the one before.
-    pub(crate) fn asked(&mut self, nonce: u64, scope: &Scope) {
-        let before = self.wanted.replace(scope.clone());
-        if let Some(before) = before.filter(|before| before != scope) {
-            self.superseded.insert(nonce, before);
-        }
-    }
-
-    /// The ticket is given back.
-    pub(crate) fn cancelled(&mut self, nonce: u64) {
-        let before = self.wanted.take().unwrap_or_default();
-        self.offers.retain(|_, offer| offer.scope != before);
-        self.superseded.insert(nonce, before);
-    }
-
-    /// The server answered what replaced or withdrew a wish: from now on its offers know of it.
-    pub(crate) fn answered_wish(&mut self, nonce: u64) {
-        self.superseded.remove(&nonce);
-    }
-
-    /// The server refused the wish for this; a ticket from before may stand.
-    pub(crate) fn refused(&mut self, scope: &Scope) {
-        if self.wanted.take_if(|wanted| wanted == scope).is_some() {
-            self.follow_queue();
-        }
-    }
-
-    pub(crate) fn taking(&mut self, scope: &Scope) {
-        self.taken.push(scope.clone());
-    }
-
-    pub(crate) fn not_taking(&mut self, scope: &Scope) {
-        self.taken.retain(|taken| taken != scope);
-    }
-
-    pub(crate) fn release_sent(&mut self, fence: Fence) {
-        if let Some(grant) = self.grants.get_mut(&fence) {
-            grant.stage = Stage::Releasing;
-        }
-    }
-
-    /// The server took the release, or does not know the grant that we gave back.
-    pub(crate) fn released(&mut self, fence: Fence) {
-        self.end(fence, "given back");
-    }
+    // ---- the end ----
 
     /// This copy can never be merged as it is, or the client is at its end.
     pub(crate) fn bar(&mut self, why: Bar) {

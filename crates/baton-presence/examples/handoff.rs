@@ -61,6 +61,7 @@ impl Story {
     }
 
     /// Applies a record and tells what followed. Whoever is well claims what it is offered.
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better without")]
     fn record(&mut self, event: Event) {
         let mut changes = Vec::new();
         self.position += 1;

@@ -83,7 +83,7 @@ impl Fold {
         for (session, scope) in std::mem::take(&mut step.heirs) {
             self.offer_to_heir(session, scope, step);
         }
-        for scope in std::mem::take(&mut step.orphans) {
+        for scope in step.orphans.clone() {
             if step.offered.is_none()
                 && !self.is_wanted(&scope, None)
                 && self.way_is_free(&scope, None)
@@ -284,6 +284,9 @@ impl Fold {
             epoch: self.epoch,
             position: self.here(),
         };
+        // A lock that was set in motion by its holder's going offline stays so from offer to offer.
+        let offline = step.orphans.iter().any(|orphan| orphan.conflicts(&scope));
+        let passing = if offline { Passing::Offline } else { passing };
         self.last_fence = Some(fence);
         self.grants.insert(Grant {
             scope: scope.clone(),

@@ -11,7 +11,8 @@ use baton_sync::state::{Judgement, State as Known};
 
 use crate::connection::Origin;
 use crate::output::ConnectionId;
-use crate::parks::{Park, ParkFull, ParkReason, ParkState};
+use crate::park::{Park, ParkReason, ParkState};
+use crate::parks::ParkFull;
 use crate::record::{Decision, Record};
 use crate::room::Room;
 use crate::state::{Broken, Effect, State};
@@ -392,6 +393,29 @@ mod tests {
     fn a_park_without_a_time_has_the_newest_that_the_log_has_seen() {
         let state = parked();
         assert_eq!(state.parks.get(5).map(|park| park.at_ms), Some(5));
+        let stored = (5, state.snapshot().unwrap());
+        let loaded = State::load(Some(&stored), &[]).unwrap();
+        assert_eq!(loaded.last_at, 5);
+    }
+
+    #[test]
+    fn a_purge_that_was_overtaken_changes_nothing() {
+        let mut state = parked();
+        let purge = |state: &mut State, position, at_ms| {
+            let record = Record::ParkDecided {
+                id: 5,
+                by: None,
+                decision: Decision::Purge,
+                at_ms,
+            };
+            state.apply(position, record, &mut Vec::new()).unwrap();
+            state.parks.iter().count()
+        };
+        assert_eq!(purge(&mut state, 6, u64::MAX), 1);
+        decide(&mut state, 7, Decision::Discard);
+        let until = state.parks.get(5).unwrap().recoverable_until_ms().unwrap();
+        assert_eq!(purge(&mut state, 8, until - 1), 1);
+        assert_eq!(purge(&mut state, 9, until), 0);
     }
 
     #[test]

@@ -43,7 +43,7 @@
 //! # Map
 //! - `record`: the vocabulary of the log, and its encoding
 //! - `state`: what the log makes true (replicated, deterministic); `admission`: who may write where
-//! - `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
+//! - `park`, `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
 //! - `room`: one open document; `connection`: what it remembers of each connection
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
@@ -60,6 +60,7 @@ mod locks;
 mod operations;
 mod outcomes;
 mod output;
+mod park;
 mod parks;
 mod receive;
 mod record;
@@ -74,7 +75,8 @@ pub use baton_sync::handshake::Kind;
 pub use connection::Proposal;
 pub use operations::LockLimits;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
-pub use parks::{Park, ParkFull, ParkLimits, ParkReason, ParkState, RECOVERABLE};
+pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
+pub use parks::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
 pub use room::{Departure, Room, RoomOptions};
 pub use state::{Broken, LoadError, SnapshotError};

@@ -23,7 +23,8 @@ use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, S
 use crate::locks::{millis, wire};
 use crate::operations::LockLimits;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
-use crate::parks::{Park, ParkLimits};
+use crate::park::Park;
+use crate::parks::ParkLimits;
 use crate::record::Record;
 use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
 use crate::token::TokenHash;

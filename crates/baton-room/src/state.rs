@@ -15,7 +15,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
-use crate::parks::{Park, ParkReason, ParkState, Parks};
+use crate::park::{Park, ParkReason, ParkState};
+use crate::parks::Parks;
 use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 

@@ -12,7 +12,7 @@ use baton_sync::difference::{self, Difference};
 
 use crate::deciding::Undecided;
 use crate::output::ConnectionId;
-use crate::parks::{Park, ParkReason, ParkState};
+use crate::park::{Park, ParkReason, ParkState};
 use crate::room::Room;
 
 impl Park {

@@ -1,7 +1,7 @@
 //! What an update would change, for people to read before they let it in.
 //!
 //! Owns the [`Difference`] between a document and the same document with more in it: each root type
-//! written as text ([`render`]), before and after, and compared ([`compare`]). What is shown is cut to
+//! written as text (`render`), before and after, and compared (`compare`). What is shown is cut to
 //! [`DIFFERENCE_BYTES`]; that something was left out is said. Nothing is decided here, and the
 //! document itself is neither touched nor locked: the work is done on a copy.
 //!

@@ -21,7 +21,8 @@ struct Example {
     line: String,
 }
 
-/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces.
+/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces. A line `> {..}` is a
+/// payload of Baton's channel as text.
 fn examples() -> Vec<Example> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
     let page = std::fs::read_to_string(path).unwrap();
@@ -35,6 +36,14 @@ fn examples() -> Vec<Example> {
             _ => continue,
         };
         assert!(fenced, "an example outside of a fence: {line}");
+        if line[2..].starts_with('{') {
+            examples.push(Example {
+                from,
+                frame: y_websocket::baton(&line[2..]).to_vec(),
+                line: line.to_owned(),
+            });
+            continue;
+        }
         let hex: String = line[2..].split("  ").next().unwrap().replace(' ', "");
         let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         examples.push(Example {
@@ -76,6 +85,9 @@ fn every_example_is_read_and_written_again_as_the_same_bytes() {
                     }
                 };
                 assert!(said, "{line}: read as something else than {again}");
+                if matches!(from, From::Server) {
+                    assert_eq!(again, payload, "{line}: a server writes it otherwise");
+                }
                 y_websocket::baton(payload)
             }
             Message::Unknown(kind) => panic!("{line}: type {kind} is not in the table"),

@@ -91,6 +91,8 @@ interface Own {
   readonly lease: Lease
   phase: 'held' | 'draining' | 'releasing'
   drain: Drain | null
+  /** Whether we have said that our last edits are sent. */
+  drained: boolean
   request: HandOverRequest | null
 }
 
@@ -165,7 +167,7 @@ export class LockMachine {
       // The welcome answers our hello, so the server knew us alive after the hello was sent.
       if (this.#hello) own.lease.renew(this.#hello)
       // One that is being drained is told so again.
-      if (own.phase === 'draining') own.phase = 'held'
+      if (own.phase === 'draining') Object.assign(own, { phase: 'held', drained: false })
       effects.push({ type: 'granted', fence, scope: own.scope, kept: true })
     }
     return effects
@@ -174,7 +176,7 @@ export class LockMachine {
   /** Makes it ours, if it is not already. */
   #take(fence: Fence, scope: Scope): Own {
     const key = fenceKey(fence)
-    const own = this.#own.get(key) ?? { fence, scope, lease: new Lease(), phase: 'held', drain: null, request: null }
+    const own = this.#own.get(key) ?? { fence, scope, lease: new Lease(), phase: 'held', drain: null, drained: false, request: null }
     this.#own.set(key, own)
     this.#offers.delete(key)
     if (this.#wish !== undefined && covers(this.#scopes(), this.#wish)) this.#wish = undefined
@@ -184,7 +186,7 @@ export class LockMachine {
   #end(own: Own, reason: string | null): LockEffect[] {
     const { fence, scope, drain } = own
     this.#own.delete(fenceKey(fence))
-    const given = own.phase === 'releasing' || (own.phase === 'draining' && reason === null)
+    const given = own.phase === 'releasing' || (own.phase === 'draining' && (own.drained || reason === null))
     remember(this.#ended, fenceKey(fence), { scope, how: given ? 'given' : 'lost' })
     if (own.phase === 'releasing') return []
     return [given ? { type: 'handed-over', fence, scope, drain } : { type: 'lost', fence, scope, reason }]
@@ -258,6 +260,13 @@ export class LockMachine {
     own.drain = drain
     own.request = null
     return true
+  }
+
+  /** We have said that our last edits are sent; `false` when that grant is not ours any more. */
+  drainedSent(fence: Fence): boolean {
+    const own = this.#own.get(fenceKey(fence))
+    if (own) own.drained = true
+    return own !== undefined
   }
 
   /** Somebody asks for a lock of ours, or, with `null`, asks no more; `false` when it is not ours. */

@@ -213,7 +213,7 @@ export class Session {
     const last: Promise<unknown>[] = []
     this.#events.emit('draining', { fence, scope, reason, to, expires_ms, waitUntil: (promise) => last.push(promise) })
     const drained = (): void => {
-      if (this.machine.scopeOfOwn(fence) !== undefined) this.#events.say({ type: 'drained', fence })
+      if (this.machine.drainedSent(fence)) this.#events.say({ type: 'drained', fence })
     }
     if (last.length === 0) drained()
     else void Promise.allSettled(last).then(drained)

@@ -264,6 +264,13 @@ describe('handing over', () => {
     expect(lock.right(WHOLE, at(30)).why).toBe('theirs')
   })
 
+  it('is no loss either when the server says why it ended', () => {
+    const lock = draining()
+    expect(lock.drainedSent(fence(5))).toBe(true)
+    expect(lock.lost(fence(5), 'given back')).toMatchObject([{ type: 'handed-over', fence: fence(5) }])
+    expect(lock.drainedSent(fence(5))).toBe(false)
+  })
+
   it('is a loss when its time ran out', () => {
     expect(draining().lost(fence(5), 'too late')).toEqual([{ type: 'lost', fence: fence(5), scope: WHOLE, reason: 'too late' }])
   })

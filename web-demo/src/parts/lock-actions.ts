@@ -64,13 +64,13 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
       if (action && !main.hasAttribute('aria-disabled')) run(action(lock))
     },
   })
-  const ask = h('button', { type: 'button', class: 'quiet', 'data-testid': `ask${suffix}`, 'aria-expanded': 'false' }, 'Ask for it…')
+  const ask = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `ask${suffix}`, 'aria-expanded': 'false' }, small ? 'Ask…' : 'Ask for it…')
   const over = h('button', { type: 'button', class: 'quiet', 'data-testid': `take-over${suffix}`, 'aria-expanded': 'false' }, 'Take over…')
-  const here = h('button', { type: 'button', class: 'quiet', 'data-testid': `move-here${suffix}`, onclick: () => run(lock.moveHere()) }, 'Move it here')
+  const here = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `move-here${suffix}`, onclick: () => run(lock.moveHere()) }, 'Move it here')
   const drawer = new Drawer(small)
   const holder = (): string => nameOf(lock.peer)
-  ask.addEventListener('click', () => drawer.toggle(ask, askForm(suffix, holder(), (note) => run(lock.request(note)), () => drawer.close())))
-  over.addEventListener('click', () => drawer.toggle(over, confirmForm(suffix, holder(), part, () => run(lock.takeOver()), () => drawer.close())))
+  ask.addEventListener('click', () => drawer.toggle(ask, lock.status.holder, askForm(suffix, holder(), (note) => run(lock.request(note)), () => drawer.close())))
+  over.addEventListener('click', () => drawer.toggle(over, lock.status.holder, confirmForm(suffix, holder(), part, () => run(lock.takeOver()), () => drawer.close())))
 
   const update = (): void => {
     const status = lock.status
@@ -79,20 +79,24 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     const { why } = lock.right
     // What the whole document's lock decides is not to be decided again at each part.
     const elsewhere = small && status.grantScope === null && state !== 'free'
+    // Nobody waits while holding.
+    const holdsPart = state === 'theirs' && (provider.locks?.grants ?? []).some(({ session }) => session === provider.session)
+    setAttribute(main, 'title', holdsPart ? 'Give back what you hold first' : null)
     setText(main, (small && SHORT[state]) || action.label)
     setAttribute(main, 'class', [action.primary && !small ? 'primary' : '', small ? 'small' : ''].join(' ').trim())
     setAttribute(main, 'data-state', state)
     setAttribute(main, 'aria-label', part === null ? null : `${main.textContent ?? ''}: ${part}`)
     // Not `disabled`: the keyboard's focus would be lost whenever the lock passes.
-    setAttribute(main, 'aria-disabled', action.run === null || why === 'diverged' || why === 'closed' ? 'true' : null)
+    setAttribute(main, 'aria-disabled', action.run === null || holdsPart || why === 'diverged' || why === 'closed' ? 'true' : null)
     main.hidden = elsewhere
     const held = isHeld(status) && !elsewhere
     const own = held && status.holder !== null && provider.isOwn(status.holder)
     const asked = status.requestedBy !== null && status.requestedBy === provider.session
-    ask.hidden = !held || own || asked
+    ask.hidden = !held || own || asked || holdsPart
     here.hidden = !own
-    over.hidden = !held || own || small || !provider.rights.has('take-over')
-    if (drawer.opener?.hidden) drawer.close()
+    over.hidden = !held || own || small || holdsPart || !provider.rights.has('take-over')
+    // What is open speaks of somebody by name.
+    if (drawer.opener?.hidden || drawer.about !== status.holder) drawer.close()
   }
   update()
   return { element: h('div', { class: 'lock-buttons' }, here, over, ask, main), drawer: drawer.element, update }
@@ -102,6 +106,8 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
 class Drawer {
   readonly element: HTMLElement
   opener: HTMLElement | null = null
+  /** The session that the form speaks of. */
+  about: number | null = null
 
   constructor(small: boolean) {
     this.element = h('div', {
@@ -113,10 +119,11 @@ class Drawer {
     })
   }
 
-  toggle(opener: HTMLElement, form: HTMLElement): void {
+  toggle(opener: HTMLElement, about: number | null, form: HTMLElement): void {
     if (this.opener === opener) return this.close()
     this.close()
     this.opener = opener
+    this.about = about
     opener.setAttribute('aria-expanded', 'true')
     this.element.replaceChildren(form)
     this.element.hidden = false

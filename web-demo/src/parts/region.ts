@@ -66,7 +66,7 @@ function words(lock: LockHandle): string {
       return 'handing over'
     case 'waiting':
       if (status.phase === 'free') return ''
-      return `${who} has it · you are ${status.place === null ? 'in line' : ordinal(status.place)}`
+      return `${who} has it · you are ${status.place === null ? '' : ordinal(status.place)} in line`
     case 'theirs':
       return status.phase === 'offered' ? `is being handed to ${who}` : status.phase === 'draining' ? `${who} is handing it over` : `${who} has it`
     case 'offered':

@@ -10,6 +10,9 @@ use crate::error::Unanswered;
 use crate::events::Event;
 use crate::scope::Scope;
 
+/// Operations that wait for their answers at the same time, with or without a connection.
+const MAX_WAITING: usize = 1024;
+
 /// What came back for an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -82,6 +85,9 @@ impl Core {
     pub(crate) fn request(&mut self, operation: Operation) -> Asked {
         if self.ended.is_some() {
             return Asked::Known(Err(Unanswered::Closed));
+        }
+        if self.requests.len() >= MAX_WAITING {
+            return Asked::Known(Err(Unanswered::TooMany));
         }
         self.nonce += 1;
         let nonce = self.nonce;

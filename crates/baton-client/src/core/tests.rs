@@ -266,3 +266,14 @@ fn the_roster_follows_what_the_server_says() {
     });
     assert!(script.core.roster().is_empty());
 }
+
+#[test]
+fn what_waits_for_an_answer_is_bounded() {
+    let mut script = Script::new();
+    for _ in 0..1024 {
+        let asked = script.asks_for(Operation::Acquire(Scope::whole()));
+        assert!(matches!(asked, Asked::Nonce(_)));
+    }
+    let one_more = script.asks_for(Operation::Acquire(Scope::whole()));
+    assert_eq!(one_more, Asked::Known(Err(Unanswered::TooMany)));
+}

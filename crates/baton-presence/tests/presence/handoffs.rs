@@ -151,7 +151,7 @@ fn several_paths_are_had_all_or_nothing() {
         session: A,
         fence: a,
     });
-    assert_eq!(offers(&changes), [(B, both.clone())]);
+    assert_eq!(offers(&changes), [(B, both)]);
     let both = log.claim(B);
     let changes = log.say(Event::Release {
         session: B,

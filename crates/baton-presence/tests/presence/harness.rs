@@ -52,6 +52,11 @@ pub(crate) fn acquire(session: SessionId) -> Event {
     Event::Acquire { session, scope }
 }
 
+pub(crate) fn try_now(session: SessionId) -> Event {
+    let scope = Scope::WHOLE;
+    Event::Try { session, scope }
+}
+
 /// The scope of one path, written with slashes.
 pub(crate) fn path(path: &str) -> Scope {
     Scope::of([path.split('/')]).expect("a path")
@@ -116,6 +121,7 @@ impl Log {
         log
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better without")]
     pub(crate) fn say(&mut self, event: Event) -> Vec<Change> {
         let mut changes = Vec::new();
         self.position += 10;

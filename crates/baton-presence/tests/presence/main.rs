@@ -3,7 +3,7 @@
 
 mod handoffs;
 mod harness;
-//mod reference;
+mod reference;
 mod simulation;
 mod table;
 mod watch;

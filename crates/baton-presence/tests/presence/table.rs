@@ -1,15 +1,10 @@
 //! Every row of the table of states, as the fold decides it: no time in here.
 
-use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed};
+use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
     AutoPass, Change, Due, Event, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal, Scope,
     SessionId, SnapshotError, Standing, Voice, WriteRight,
 };
-
-fn try_now(session: SessionId) -> Event {
-    let scope = Scope::WHOLE;
-    Event::Try { session, scope }
-}
 
 fn ends_free(changes: &[Change]) -> bool {
     matches!(changes.last(), Some(Change::Freed { .. }))

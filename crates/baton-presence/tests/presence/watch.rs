@@ -620,6 +620,7 @@ fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
     assert_eq!(Timings::default().validate(), Ok(()));
     assert_eq!(Timings::strict().validate(), Ok(()));

@@ -320,6 +320,8 @@ fn a_discarded_park_is_over_after_thirty_days_and_not_before() {
     table.leave(bob.id, Departure::Done);
     table.pass(RECOVERABLE - DAY / 24 - seconds(1), &[]);
     assert_eq!(parks(&table).len(), 2);
+    table.room.handle_timeout(table.now);
+    assert_eq!(table.room.next_proposal(), None);
     // The server does not run when the time comes.
     table.restart();
     assert_eq!(parks(&table).len(), 2);
@@ -505,6 +507,26 @@ fn a_whole_copy_takes_the_place_of_its_parts_in_a_park() {
 }
 
 #[test]
+fn a_whole_copy_takes_the_place_of_nothing_that_it_does_not_hold() {
+    let mut table = Table::new();
+    let (ada, mut bob, id) = parked(&mut table);
+    // From a fresh document of the same session.
+    let old = std::mem::replace(&mut bob.document, document(22));
+    bob.types(&mut table, "afresh");
+    bob.document = old;
+    insert(&mut bob.document, " and typed offline");
+    bob.sends_all(&mut table);
+    let parks = parks(&table);
+    assert_eq!(parks.len(), 2);
+    assert_eq!((parks[0].id, parks[0].updates.len()), (id, 2));
+    for park in parks.iter().rev() {
+        assert_eq!(ada.asks(&mut table, &merge(park.id)), Outcome::Done);
+    }
+    let text = table.text();
+    assert!(text.contains("late and typed offline") && text.contains("afresh"));
+}
+
+#[test]
 fn a_stock_client_that_comes_again_with_more_has_one_park_of_somebody() {
     let mut table = Table::new();
     let ada = plain(&mut table, "Ada", 1);
@@ -539,6 +561,21 @@ fn in_required_mode_a_park_waits_for_a_lock() {
     assert_eq!(bob.asks(&mut table, &merge(id)), Outcome::Busy);
     bob.takes_the_lock(&mut table);
     assert_eq!(table.text(), "late");
+}
+
+#[test]
+fn while_nobody_holds_the_lock_its_author_merges_a_park_and_so_does_who_manages() {
+    let mut table = Table::new();
+    let (ada, bob, id) = parked(&mut table);
+    let mut cleo = plain(&mut table, "Cleo", 3);
+    cleo.types(&mut table, "r");
+    let hers = parks(&table)[1].id;
+    table.leave(ada.id, Departure::Done);
+    assert_eq!(bob.asks(&mut table, &merge(hers)), Outcome::NotAllowed);
+    assert_eq!(bob.asks(&mut table, &merge(id)), Outcome::Done);
+    let mia = Peer::join(&mut table, "Mia", 4);
+    assert_eq!(mia.asks(&mut table, &merge(hers)), Outcome::Done);
+    assert_eq!((table.text().len(), parks(&table)), (5, Vec::new()));
 }
 
 #[test]

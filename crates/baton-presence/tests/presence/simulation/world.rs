@@ -258,9 +258,6 @@ impl World {
 
     fn durable(&mut self) -> Result<(), Violation> {
         for (position, entry) in self.server.make_durable() {
-            if std::env::var("DBGLOG").is_ok() {
-                println!("{position}: {entry:?}");
-            }
             let granted = self.checker.durable(position, &entry, self.now)?;
             for (to, fence) in granted {
                 self.nobody_dead_is_granted(to, fence)?;
