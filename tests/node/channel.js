@@ -42,6 +42,13 @@ export class Channel {
     return waitFor(`a ${type}`, () => this.heard.find(wanted), within)
   }
 
+  /** Asks for something and waits for the answer: its result, or the content that was asked for. */
+  ask (message, answer = 'result') {
+    const nonce = ++this.#nonce
+    this.say({ ...message, nonce })
+    return this.hears(answer, (heard) => heard.nonce === nonce)
+  }
+
   /** Takes the lock; returns its fence. */
   async take () {
     this.say({ type: 'acquire', nonce: ++this.#nonce })
@@ -53,9 +60,8 @@ export class Channel {
 
   /** Gives it back. */
   async release (fence) {
-    const nonce = ++this.#nonce
-    this.say({ type: 'release', nonce, fence })
-    await this.hears('result', (message) => message.nonce === nonce && message.outcome === 'done')
+    const { outcome } = await this.ask({ type: 'release', fence })
+    if (outcome !== 'done') throw new Error(`the release of a lock: ${outcome}`)
   }
 
   #receive (bytes) {

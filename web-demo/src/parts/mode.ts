@@ -22,7 +22,9 @@ export function modeSwitch(provider: BatonProvider, say: (words: string) => void
       onchange: () =>
         void provider.setMode(mode).then((answer) => {
           const words = answerWords(answer)
-          if (words !== null) say(words)
+          // What was done, the server tells to all; the choice stays until then.
+          if (words === null) return
+          say(words)
           update()
         }),
     })

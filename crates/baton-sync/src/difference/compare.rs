@@ -357,6 +357,10 @@ mod tests {
         let mut steps = STEPS;
         assert_eq!(edits(&a, &b, &mut steps), None);
         assert!(steps > STEPS - 2 * EDITS * EDITS);
+        // What is equal is not free either.
+        let same = [0; 100];
+        assert_eq!(edits(&same, &same, &mut { 100 }), None);
+        assert_eq!(edits(&same, &same, &mut { 101 }), Some(Vec::new()));
     }
 
     proptest! {
