@@ -37,7 +37,9 @@ impl World {
         one.body = Body::Frozen;
         one.changed_at = self.now;
         self.note("freezes", person as u64, 0);
-        self.after(500, 40_000, Action::Thaw(person));
+        // Some are hidden tabs that nobody looks at for long.
+        let longest = if self.dice.chance(25) { 90_000 } else { 30_000 };
+        self.after(500, longest, Action::Thaw(person));
     }
 
     fn sleep(&mut self, person: usize) {
