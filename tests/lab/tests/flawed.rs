@@ -155,6 +155,8 @@ fn wrong_usage_and_no_server_are_neither_sound_nor_a_finding() {
         ["run", "--clients", "0"],
         ["run", "--program", "no-such-program"],
         ["run", "--url", "http://127.0.0.1:9"],
+        // Nobody is there.
+        ["run", "--url", "ws://127.0.0.1:9"],
         ["judge", "--json", "no-such-record.json"],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton-lab"));
