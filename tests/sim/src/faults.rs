@@ -4,7 +4,9 @@
 
 use baton_presence::Time;
 
+use crate::book::party;
 use crate::net::{End, Pace, Packet};
+use crate::oracles::person_of;
 use crate::people::{App, Body, Kind};
 use crate::world::{Action, World};
 
@@ -15,7 +17,7 @@ impl World {
             return;
         }
         self.after(300, 7_000, Action::Fault);
-        let person = self.dice.index(self.people.len());
+        let person = self.victim();
         match self.dice.below(20) {
             0..3 => self.freeze(person),
             3 => self.sleep(person),
@@ -27,6 +29,14 @@ impl World {
             17 | 18 => self.crash(),
             _ => self.restart(),
         }
+    }
+
+    /// Anybody; rather often whoever has the lock.
+    fn victim(&mut self) -> usize {
+        let anybody = self.dice.index(self.people.len());
+        let party = party(self.book.lock()).filter(|_| self.dice.chance(25));
+        let holder = party.and_then(|(session, _)| person_of(self, session));
+        holder.unwrap_or(anybody)
     }
 
     fn freeze(&mut self, person: usize) {

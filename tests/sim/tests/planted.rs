@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_sim::{Flaw, Options, Report, run};
 
 /// Seeds within which each must be found.
-const BOUND: u64 = 60;
+const BOUND: u64 = 300;
 
 fn options(flaw: Flaw) -> Options {
     Options {
@@ -84,7 +84,8 @@ fn a_write_that_nobody_checks() {
 
 #[test]
 fn a_frozen_page_whose_pongs_count_as_answers() {
-    check(Flaw::PongsAreAnswers, &["L1"]);
+    // Answered by the network process, a beat confirms what the page says only when it wakes.
+    check(Flaw::PongsAreAnswers, &["L1", "S5"]);
 }
 
 #[test]
