@@ -25,7 +25,6 @@ fn options() -> Options {
         lasts: number("BATON_SIM_MILLIS").map_or(usual.lasts, Duration::from_millis),
         shown: number("BATON_SIM_SHOWN").map_or(usual.shown, |shown| shown as usize),
         flaw: flaw().unwrap_or_default(),
-        ..usual
     }
 }
 
