@@ -85,6 +85,7 @@ async fn an_update_that_is_dropped_at_fan_out_to_one_client() {
 async fn a_fence_that_is_not_checked() {
     let scenario = Scenario {
         stubborn: 40,
+        acquire: 20,
         ..small()
     };
     let words = ["fence not checked", "held the lock under"];
