@@ -6,6 +6,23 @@
 //! transport in that order, [`Machine::turn`] is emptied, [`Machine::timeout`] is called when
 //! [`Machine::next_timeout`] has passed, and when [`Machine::phase`] says [`Phase::Connecting`] under a new
 //! [`Machine::attempt`] a connection is attempted. [`Client`](crate::Client) does the same over a WebSocket.
+//!
+//! ```
+//! use baton_client::ClientOptions;
+//! use baton_client::baton_sync::ClientId;
+//! use baton_client::machine::{Machine, Moment, Phase};
+//!
+//! let now = Moment::default();
+//! let options = ClientOptions::new("ws://nowhere/ws", "letter");
+//! let mut machine = Machine::new(options, ClientId::from(1_u32), 7, now)?;
+//! machine.connect(now);
+//! assert_eq!(machine.phase(), Phase::Connecting);
+//!
+//! // The transport of your own has connected: the machine says hello and asks for the document.
+//! machine.opened(now);
+//! assert_eq!(machine.outgoing(usize::MAX).len(), 2);
+//! # Ok::<(), baton_client::baton_sync::ApplyError>(())
+//! ```
 
 use std::time::Duration;
 

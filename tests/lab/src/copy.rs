@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use baton_client::yrs::TransactionMut;
 use baton_client::{
-    Client, ClientOptions, Comeback, EditRight, ErrorCode, Event, LockView, Outcome, User,
+    Client, ClientOptions, Comeback, EditRight, ErrorCode, Event, LockView, Outcome, Status, User,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -317,15 +317,33 @@ fn connect(options: ClientOptions) -> Result<Client, LabError> {
 /// Whether the server speaks Baton's channel, and for how long its clocks let two clients believe that they hold the lock.
 pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration), LabError> {
     let client = connect(ClientOptions::new(url, document))?;
-    let wire = match timeout(PROBE, client.synced()).await {
-        Ok(Ok(())) => Wire::Baton,
-        _ => Wire::Plain,
+    let mut events = client.events();
+    let (mut open, mut last) = (false, "it does not answer".to_owned());
+    let mut synced = std::pin::pin!(timeout(PROBE, client.synced()));
+    let wire = loop {
+        tokio::select! {
+            synced = &mut synced => break if matches!(synced, Ok(Ok(()))) {
+                Wire::Baton
+            } else {
+                Wire::Plain
+            },
+            event = events.recv() => match event {
+                Ok(Event::Status(Status::Connected)) => open = true,
+                Ok(Event::Closed { reason, .. }) => last = reason,
+                _ => {}
+            },
+        }
     };
     let overlap = client.timings().map(|clocks| {
         let passed_on = clocks.grace.min(clocks.offline_after);
         Duration::from_millis(clocks.client_stop.saturating_sub(passed_on))
     });
     client.close().await;
+    if wire == Wire::Plain && !open {
+        return Err(LabError::Address(format!(
+            "no WebSocket opens at {url}: {last}"
+        )));
+    }
     Ok((wire, overlap.unwrap_or_default()))
 }
 

@@ -85,6 +85,7 @@ async fn an_update_that_is_dropped_at_fan_out_to_one_client() {
 async fn a_fence_that_is_not_checked() {
     let scenario = Scenario {
         stubborn: 40,
+        acquire: 20,
         ..small()
     };
     let words = ["fence not checked", "held the lock under"];
@@ -95,7 +96,9 @@ async fn a_fence_that_is_not_checked() {
 async fn an_acknowledged_record_that_is_lost_with_the_power() {
     let scenario = Scenario {
         chaos: vec![Chaos::Blackout],
-        kills: 40.0,
+        kills: 60.0,
+        // After a blackout a lock would be waited for, and nobody would write.
+        acquire: 0,
         settle: Duration::from_secs(15),
         ..small()
     };
@@ -155,6 +158,8 @@ fn wrong_usage_and_no_server_are_neither_sound_nor_a_finding() {
         ["run", "--clients", "0"],
         ["run", "--program", "no-such-program"],
         ["run", "--url", "http://127.0.0.1:9"],
+        // Nobody is there.
+        ["run", "--url", "ws://127.0.0.1:9"],
         ["judge", "--json", "no-such-record.json"],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton-lab"));

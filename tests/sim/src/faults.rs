@@ -4,7 +4,9 @@
 
 use baton_presence::Time;
 
+use crate::book::party;
 use crate::net::{End, Pace, Packet};
+use crate::oracles::person_of;
 use crate::people::{App, Body, Kind};
 use crate::world::{Action, World};
 
@@ -15,7 +17,7 @@ impl World {
             return;
         }
         self.after(300, 7_000, Action::Fault);
-        let person = self.dice.index(self.people.len());
+        let person = self.victim();
         match self.dice.below(20) {
             0..3 => self.freeze(person),
             3 => self.sleep(person),
@@ -29,6 +31,14 @@ impl World {
         }
     }
 
+    /// Anybody; rather often whoever has the lock.
+    fn victim(&mut self) -> usize {
+        let anybody = self.dice.index(self.people.len());
+        let party = party(self.book.lock()).filter(|_| self.dice.chance(25));
+        let holder = party.and_then(|(session, _)| person_of(self, session));
+        holder.unwrap_or(anybody)
+    }
+
     fn freeze(&mut self, person: usize) {
         let one = &mut self.people[person];
         if one.body != Body::Well || matches!(one.app, App::Away) {
@@ -37,7 +47,9 @@ impl World {
         one.body = Body::Frozen;
         one.changed_at = self.now;
         self.note("freezes", person as u64, 0);
-        self.after(500, 40_000, Action::Thaw(person));
+        // Some are hidden tabs that nobody looks at for long.
+        let longest = if self.dice.chance(25) { 90_000 } else { 30_000 };
+        self.after(500, longest, Action::Thaw(person));
     }
 
     fn sleep(&mut self, person: usize) {

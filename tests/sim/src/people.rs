@@ -57,6 +57,8 @@ pub(crate) struct Person {
     pub(crate) timer: Option<Time>,
     /// Nothing goes out before the first, nothing comes in before the second.
     pub(crate) cut: (Time, Time),
+    /// Waits for the lock until it comes.
+    pub(crate) patient: bool,
     /// Thousandths of true speed.
     rate: u32,
     offset: Duration,
@@ -81,6 +83,7 @@ impl Person {
             inbox: VecDeque::new(),
             timer: None,
             cut: (Time::ZERO, Time::ZERO),
+            patient: dice.chance(50),
             rate,
             offset: dice.millis(1_000, 1_000_000),
             slept: Duration::ZERO,

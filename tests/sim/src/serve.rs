@@ -409,7 +409,9 @@ impl World {
         self.note("crash", 0, kept);
         // What survived is durable now, though nobody was told.
         self.see_durable(kept);
-        self.undurable.clear();
+        for lost in self.undurable.drain(..) {
+            self.edits_lost += u64::from(matches!(lost.record, Record::Update { .. }));
+        }
         self.book = Book::read(self.room_options.fold, self.disk.history(), self.now);
         self.go_down();
     }

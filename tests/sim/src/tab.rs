@@ -125,6 +125,12 @@ impl World {
             }
             Event::Parked { id, .. } => {
                 self.note("parked", person as u64, *id);
+                if self.people[person]
+                    .tab()
+                    .is_some_and(|tab| tab.under.is_empty())
+                {
+                    self.note("bystander", person as u64, *id);
+                }
                 // The copy stays with its owner as a draft, and the document is opened afresh.
                 self.with_tab(person, |machine, now| machine.close(now));
             }

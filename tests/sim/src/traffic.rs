@@ -120,7 +120,7 @@ impl World {
         }
         let person = self.conns[conn].person;
         let held = self.people[person].cut.1;
-        let swap = self.options.flaw == Flaw::OvertakingFrames && self.dice.chance(2);
+        let swap = self.options.flaw == Flaw::OvertakingFrames && self.dice.chance(10);
         let lane = &mut self.conns[conn].down;
         let sent = lane.send(packet, self.now, &mut self.dice);
         if swap {

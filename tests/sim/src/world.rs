@@ -83,6 +83,8 @@ pub(crate) struct World {
     /// What followed of records that are not durable yet.
     pub(crate) undurable: VecDeque<Kept>,
     pub(crate) ledger: Ledger,
+    /// Edits that others had seen and a crash took.
+    pub(crate) edits_lost: u64,
     pub(crate) quiet: bool,
     trace: Trace,
     oracles: Vec<Box<dyn Oracle>>,
@@ -142,6 +144,7 @@ impl World {
             book: Book::new(fold),
             undurable: VecDeque::new(),
             ledger: Ledger::default(),
+            edits_lost: 0,
             quiet: false,
             trace: Trace::new(options.shown),
             oracles: oracles::all(),

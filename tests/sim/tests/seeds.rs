@@ -1,13 +1,21 @@
-//! Many seeds, and one. `BATON_SIM_SEEDS=10000` runs more of them; `BATON_SIM_SEED=7` with `one_seed` runs one.
+//! Many seeds, and one. `BATON_SIM_SEEDS=10000` runs more of them; `BATON_SIM_SEED=7` with `one_seed` runs one, with
+//! `BATON_SIM_FLAW=DropFanOut` under a planted bug, with `BATON_SIM_SHOWN=9000` from the beginning on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_sim::{Options, Report, run, shrink};
+use baton_sim::{Flaw, Options, Report, run, shrink};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+fn flaw() -> Option<Flaw> {
+    let name = std::env::var("BATON_SIM_FLAW").ok()?;
+    Flaw::ALL
+        .into_iter()
+        .find(|flaw| format!("{flaw:?}") == name)
 }
 
 fn options() -> Options {
@@ -16,7 +24,7 @@ fn options() -> Options {
         people: number("BATON_SIM_PEOPLE").map_or(usual.people, |people| people as usize),
         lasts: number("BATON_SIM_MILLIS").map_or(usual.lasts, Duration::from_millis),
         shown: number("BATON_SIM_SHOWN").map_or(usual.shown, |shown| shown as usize),
-        ..usual
+        flaw: flaw().unwrap_or_default(),
     }
 }
 

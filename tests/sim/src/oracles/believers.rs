@@ -9,7 +9,9 @@ use super::Oracle;
 use crate::seen::Seen;
 use crate::world::World;
 
-/// Asks every client at every step. Two tabs that show one grant are one session: the older is being closed.
+/// Asks every client at every step. Two tabs that show one grant are one session: the older is being closed. And one whose
+/// session went on in a second tab (a duplicated one) does not count: where its own connection was lost, nobody can tell
+/// it, and if the second tab gives the lock back, it believes in it until its lease is over.
 #[derive(Debug)]
 pub(super) struct Believers;
 
@@ -27,6 +29,7 @@ impl Oracle for Believers {
             let Some(tab) = person.tab() else { continue };
             if tab.machine.right(person.moment(world.now)) == EditRight::Holder
                 && let Some(fence) = tab.machine.grant()
+                && !went_on_elsewhere(world, tab.machine.session(), number)
             {
                 believers.insert(fence, number);
             }
@@ -39,4 +42,9 @@ impl Oracle for Believers {
         }
         Ok(())
     }
+}
+
+fn went_on_elsewhere(world: &World, session: Option<u64>, person: usize) -> bool {
+    let newest = world.conns.iter().rfind(|conn| conn.session == session);
+    newest.is_some_and(|conn| conn.person != person)
 }

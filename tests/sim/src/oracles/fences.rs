@@ -23,13 +23,13 @@ impl Oracle for Fences {
 
     fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
         match seen {
-            Seen::Said { conn, message } => match message {
-                ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence } => {
-                    let session = world.conns[*conn].session.unwrap_or(0);
-                    self.told(*fence, session)
-                }
-                _ => Ok(()),
-            },
+            Seen::Said {
+                conn,
+                message: ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence },
+            } => {
+                let session = world.conns[*conn].session.unwrap_or(0);
+                self.told(*fence, session)
+            }
             Seen::Durable { records } => {
                 for record in *records {
                     if record.position <= self.position {

@@ -29,6 +29,8 @@ use baton_presence::Time;
 use crate::seen::Seen;
 use crate::world::World;
 
+pub(crate) use service::person_of;
+
 /// What the simulation itself adds to a bound: steps on the disk, messages under way.
 pub(crate) const SLACK: Duration = Duration::from_millis(1_500);
 

@@ -1,9 +1,15 @@
 //! S4: every edit that was acknowledged as saved is in the document or in a park, exactly one of the two.
+//!
+//! In both it may be only while its park holds something else that the document lacks: a park is of a session, and closes
+//! when the document has all of it. Merging such a park adds nothing twice.
 
 use std::collections::BTreeSet;
 
-use baton_room::Room;
+use baton_room::{Park, Room};
 use baton_sync::channel::ServerMessage;
+use baton_sync::scan::scan;
+use baton_sync::state::Judgement;
+use bytes::Bytes;
 
 use super::Oracle;
 use crate::content::{Contents, Token};
@@ -50,9 +56,35 @@ fn kept(room: &Room, world: &World) -> Result<(), String> {
             (true, false) | (false, true) => {}
             (false, false) => return Err(format!("{token} was called saved and is gone")),
             (true, true) => {
-                return Err(format!("{token} is in the document and in a park"));
+                let name = token.to_string();
+                let merged = room
+                    .parks()
+                    .find(|park| holds(park, &name) && is_in(park, room));
+                if let Some(park) = merged {
+                    return Err(format!(
+                        "{token} is in the document and in park {}, all of which is in the document",
+                        park.id
+                    ));
+                }
             }
         }
     }
     Ok(())
+}
+
+fn holds(park: &Park, name: &str) -> bool {
+    let has = |update: &Bytes| {
+        let mut windows = update.windows(name.len());
+        windows.any(|bytes| bytes == name.as_bytes())
+    };
+    park.updates.iter().any(has)
+}
+
+/// Whether the document has all of a park.
+fn is_in(park: &Park, room: &Room) -> bool {
+    let state = room.document().state();
+    let known = |update: &Bytes| {
+        scan(update).is_ok_and(|scanned| state.judge(&scanned) == Judgement::Known)
+    };
+    park.updates.iter().all(known)
 }

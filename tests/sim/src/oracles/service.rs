@@ -15,6 +15,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(super) struct Service {
     headless: Since,
+    /// Most that waited at once since then: each may be dead, and cost an offer.
+    queue: u32,
     waiters: BTreeMap<usize, Since>,
 }
 
@@ -38,10 +40,14 @@ impl Oracle for Service {
         let headless = holder.is_none_or(|person| !reaches(world, &world.people[person]));
         let without = self.headless.track(headless, world.now);
         let timings = world.timings();
-        let people = u32::try_from(world.people.len()).unwrap_or(u32::MAX);
+        if without.is_zero() {
+            self.queue = 0;
+        }
+        let queue = u32::try_from(world.book.fold.waiting()).unwrap_or(u32::MAX);
+        self.queue = self.queue.max(queue);
         let bound = timings.offline_after
             + timings.answer_within.max(timings.grace)
-            + timings.offer * people
+            + timings.offer * self.queue
             + SLACK;
         for (number, person) in world.people.iter().enumerate() {
             let waits = headless && waits_well(world, person);
@@ -58,7 +64,7 @@ impl Oracle for Service {
     }
 }
 
-fn person_of(world: &World, session: SessionId) -> Option<usize> {
+pub(crate) fn person_of(world: &World, session: SessionId) -> Option<usize> {
     world.people.iter().position(|person| {
         person
             .tab()

@@ -41,7 +41,9 @@ impl Wish for Cancel {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        world.ask(person, Ask::Cancel);
+        if !world.people[person].patient {
+            world.ask(person, Ask::Cancel);
+        }
     }
 }
 
