@@ -166,7 +166,6 @@ impl World {
     pub(crate) fn become_quiet(&mut self) {
         self.quiet = true;
         self.note("quiet", 0, 0);
-        self.stalled = self.stalled.min(self.now);
         for conn in &mut self.conns {
             conn.up.heal(self.now);
             conn.down.heal(self.now);

@@ -26,7 +26,7 @@
 //! | --- | --- |
 //! | `options`, `report` | what goes in, what comes out |
 //! | `world` | virtual time and the one queue |
-//! | `serve`, `disk` | the server as `baton-server` hosts a document; its log, with crashes and torn tails |
+//! | `serve`, `lifetime`, `disk` | the server as `baton-server` hosts a document; its starts and ends; its log, with crashes and torn tails |
 //! | `traffic`, `net` | connections: slow, held up, dead, reset |
 //! | `people`, `tab`, `page` | machines with clocks that run fast or slow; Baton's client and a stock one on them |
 //! | `workload` | what people want, an operation a file |
@@ -44,6 +44,7 @@ mod disk;
 mod faults;
 mod flaw;
 mod ledger;
+mod lifetime;
 mod net;
 mod options;
 mod oracles;

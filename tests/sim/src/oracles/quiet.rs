@@ -1,9 +1,10 @@
 //! After the quiet end everybody is back in step, and the lock is free, for all gave it back.
 
+use baton_client::Role;
 use baton_presence::LockState;
 
 use super::Oracle;
-use crate::people::App;
+use crate::people::{App, Person};
 use crate::seen::Seen;
 use crate::world::World;
 
@@ -33,8 +34,12 @@ impl Oracle for Quiet {
                 return Err(format!("person {number} is not back"));
             }
         }
+        // Where only observers and stock clients are left, nobody can take a lock whose holder is gone (S11).
+        let takers = world.people.iter().filter_map(Person::tab);
+        let taker = takers.into_iter().any(|tab| tab.role == Role::Editor);
         match world.book.lock() {
             LockState::Free => Ok(()),
+            _ if !taker => Ok(()),
             other => Err(format!("the lock is {other:?}")),
         }
     }

@@ -88,12 +88,14 @@ impl Wish for Duplicate {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let Some(ticket) = world.people[person]
-            .tab()
-            .and_then(|tab| tab.machine.ticket())
-        else {
+        let Some(tab) = world.people[person].tab() else {
             return;
         };
+        let Some(ticket) = tab.machine.ticket() else {
+            return;
+        };
+        // A session is an observer or an editor from its beginning, whatever resumes it says.
+        let (role, claim) = (tab.role, tab.claim);
         let other = world.dice.index(world.people.len());
         if other == person || world.people[other].kind != Kind::Baton {
             return;
@@ -103,6 +105,8 @@ impl Wish for Duplicate {
         world.kill_tab(other);
         let luggage = Luggage {
             ticket: Some(ticket),
+            role,
+            claim,
             ..Luggage::default()
         };
         world.open_tab(other, luggage);
