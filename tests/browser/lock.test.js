@@ -5,7 +5,7 @@ import { story, waitFor } from '../node/harness.js'
 import { open } from './pages.js'
 
 /** What a bound of the protocol may be late by on a busy machine, in milliseconds: pages are drawn in between. */
-const SLACK = 3_000
+const SLACK = 6_000
 
 /** How long a session may be without a connection before its lock passes on. */
 const GRACE = 5_000
@@ -144,7 +144,7 @@ story('a holder whose heart stops is shaky, then offline, and the lock passes to
   await bob.finds('Ada', 'online')
   await ada.becomes('lock-button', 'theirs')
   assert.equal(await ada.text(), await bob.text())
-}, { timeout: 90_000 })
+})
 
 story('a holder whose network is cut stops in time, and finds out that the lock passed on', async (stage) => {
   const server = await stage.server()
@@ -159,4 +159,4 @@ story('a holder whose network is cut stops in time, and finds out that the lock 
   await ada.sees('Bob goes on. ', SILENCE + SLACK)
   await ada.becomes('lock-button', 'theirs')
   await bob.finds('Ada', 'online')
-}, { timeout: 90_000 })
+})
