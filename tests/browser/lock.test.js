@@ -5,7 +5,7 @@ import { story, waitFor } from '../node/harness.js'
 import { open } from './pages.js'
 
 /** What a bound of the protocol may be late by on a busy machine, in milliseconds: pages are drawn in between. */
-const SLACK = 5_000
+const SLACK = 6_000
 
 /** How long a session may be without a connection before its lock passes on. */
 const GRACE = 5_000

@@ -61,6 +61,8 @@ pub(crate) enum Effect {
     Denied(Outcome, String),
     /// Roster or lock.
     Presence(Change),
+    /// A record about roster or lock of which nobody is told anything; what is timed may be another thing all the same.
+    Quiet,
     /// A name or colour.
     Renamed(SessionId),
 }
@@ -342,6 +344,9 @@ impl State {
 
     fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
         self.fold.apply(position, event, &mut self.changes);
+        if self.changes.is_empty() {
+            effects.push(Effect::Quiet);
+        }
         for change in self.changes.drain(..) {
             if let Change::Gone { session, .. } = change {
                 let person = self.people.remove(&session);

@@ -376,13 +376,11 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     const old = this.#copy
     if (!this.#refusal) this.#session.machine.bar(null)
     const fresh = old.leave()
-    const again = this.#link.isWanted
-    this.#link.pause('this copy has diverged')
     this.#copy = fresh
+    this.#link.renew('this copy has diverged')
     this.emit('doc', [fresh.doc, old.doc])
     this.emit('diverged', [{ draft, park, reason }])
     if (old.awareness !== this.#options.awareness) old.awareness.destroy()
-    if (again) this.connect()
     this.#watcher.look()
   }
 

@@ -3,9 +3,9 @@
  *
  * Owns the buttons' meaning in each state and the small form that opens under them; the client decides the states.
  */
-import { NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from '@baton/client'
+import { conflict, NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
-import { partName } from '../regions'
+import { partName, scopeIn } from '../regions'
 import { answerWords, nameOf } from '../words'
 
 interface Action {
@@ -90,7 +90,8 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     // What the whole document's lock decides is not to be decided again at each part.
     const elsewhere = small && status.grantScope === null && state !== 'free'
     // Nobody waits while holding.
-    const holdsPart = state === 'theirs' && (provider.locks?.grants ?? []).some(({ session }) => session === provider.session)
+    const ours = (provider.locks?.grants ?? []).filter(({ session }) => session === provider.session)
+    const holdsPart = (state === 'theirs' && ours.length > 0) || (state === 'free' && ours.some((grant) => conflict(scopeIn(grant), lock.scope)))
     setText(main, (small && SHORT[state]) || action.label)
     setAttribute(main, 'class', [action.primary && !small ? 'primary' : '', small ? 'small' : ''].join(' ').trim())
     setAttribute(main, 'data-state', state)
