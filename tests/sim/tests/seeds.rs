@@ -66,11 +66,18 @@ fn run_all(seeds: u64, options: &Options) -> (Vec<Report>, BTreeMap<&'static str
     (all, sum)
 }
 
+/// What happened how often, for who asks with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a test may print")]
+fn tell(seeds: u64, counts: &BTreeMap<&'static str, u64>) {
+    println!("in {seeds} seeds: {counts:?}");
+}
+
 #[test]
 fn no_seed_breaks_an_invariant() {
     let options = options();
     let seeds = number("BATON_SIM_SEEDS").unwrap_or(300);
     let (failed, counts) = run_all(seeds, &options);
+    tell(seeds, &counts);
     if let Some(first) = failed.first() {
         let others: Vec<String> = failed
             .iter()
@@ -128,7 +135,9 @@ fn no_seed_breaks_an_invariant() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test may print")]
 fn one_seed() {
     let report = run(number("BATON_SIM_SEED").unwrap_or(1), &options());
+    println!("{report}");
     assert!(report.is_good(), "{report}");
 }
