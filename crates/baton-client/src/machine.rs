@@ -310,6 +310,12 @@ impl Machine {
         self.0.epoch()
     }
 
+    /// The Yjs client id of this copy; another one after [`Event::Diverged`].
+    #[must_use]
+    pub const fn client(&self) -> ClientId {
+        self.0.client()
+    }
+
     /// This copy.
     #[must_use]
     pub fn document(&self) -> &Document {

@@ -49,6 +49,15 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) const ALL: [Self; 3] = [Self::Text, Self::Map, Self::Array];
+
+    /// Name of the root type.
+    pub(crate) const fn root(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Map => "map",
+            Self::Array => "array",
+        }
+    }
 }
 
 /// All that stands in a document.
@@ -62,6 +71,17 @@ pub(crate) struct Contents {
 impl Contents {
     pub(crate) fn of(document: &Document) -> Self {
         document.read(read).unwrap_or_default()
+    }
+
+    /// The root types in which two documents differ.
+    pub(crate) fn differs(&self, other: &Self) -> BTreeSet<String> {
+        let differ = [
+            (Place::Text, self.text != other.text),
+            (Place::Map, self.map != other.map),
+            (Place::Array, self.array != other.array),
+        ];
+        let differ = differ.into_iter().filter(|(_, differ)| *differ);
+        differ.map(|(place, _)| place.root().to_owned()).collect()
     }
 
     /// Every token as often as it stands there; what is none is the second.

@@ -4,7 +4,6 @@
 
 use baton_presence::Time;
 
-use crate::book::party;
 use crate::net::{End, Pace, Packet};
 use crate::oracles::person_of;
 use crate::people::{App, Body, Kind};
@@ -34,8 +33,13 @@ impl World {
     /// Anybody; rather often whoever has the lock.
     fn victim(&mut self) -> usize {
         let anybody = self.dice.index(self.people.len());
-        let party = party(self.book.lock()).filter(|_| self.dice.chance(25));
-        let holder = party.and_then(|(session, _)| person_of(self, session));
+        let grants: Vec<_> = self.book.fold.grants().map(|grant| grant.party).collect();
+        let party = match grants.len() {
+            0 => None,
+            len => Some(grants[self.dice.index(len)]),
+        };
+        let party = party.filter(|_| self.dice.chance(25));
+        let holder = party.and_then(|session| person_of(self, session));
         holder.unwrap_or(anybody)
     }
 
@@ -143,9 +147,12 @@ impl World {
     fn kill(&mut self, person: usize) {
         if self.dice.chance(60) {
             self.hang_up(person);
-        } else if let Some(conn) = self.people[person].conn.take() {
-            self.conns[conn].client = End::Closed;
-            self.conns[conn].up.pace = Pace::Dead;
+        } else {
+            let one = &mut self.people[person];
+            for conn in one.conn.take().into_iter().chain(one.before.take()) {
+                self.conns[conn].client = End::Closed;
+                self.conns[conn].up.pace = Pace::Dead;
+            }
         }
         self.kill_tab(person);
         self.people[person].wake(self.now);

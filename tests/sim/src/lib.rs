@@ -50,6 +50,7 @@ mod options;
 mod oracles;
 mod page;
 mod people;
+mod region;
 mod report;
 mod seen;
 mod serve;

@@ -32,7 +32,8 @@ impl World {
                 lived: None,
             });
         }
-        self.book = Book::read(self.room_options.fold, self.disk.history(), self.now);
+        self.book = Book::read(self.disk.history(), self.now);
+        self.contents = None;
         self.room = Some(room);
         self.serve(|_, _| ());
     }
@@ -129,7 +130,7 @@ impl World {
         for lost in self.undurable.drain(..) {
             self.edits_lost += u64::from(matches!(lost.record, Record::Update { .. }));
         }
-        self.book = Book::read(self.room_options.fold, self.disk.history(), self.now);
+        self.book = Book::read(self.disk.history(), self.now);
         self.go_down();
     }
 

@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use baton_client::UserKey;
 use baton_client::machine::Moment;
-use baton_presence::Time;
+use baton_presence::{Rights, Time};
 
 use crate::dice::Dice;
 use crate::net::{ConnNo, Packet};
@@ -51,6 +52,8 @@ pub(crate) struct Person {
     /// Since when it is not as it should be, or is again.
     pub(crate) changed_at: Time,
     pub(crate) conn: Option<ConnNo>,
+    /// The connection that this one takes the place of, kept until that has happened: nothing that comes over it counts.
+    pub(crate) before: Option<ConnNo>,
     /// What came while its loop stood still.
     pub(crate) inbox: VecDeque<Packet>,
     /// When its program wants to be woken.
@@ -59,6 +62,10 @@ pub(crate) struct Person {
     pub(crate) cut: (Time, Time),
     /// Waits for the lock until it comes.
     pub(crate) patient: bool,
+    /// What its sessions may do beside editing.
+    pub(crate) rights: Rights,
+    /// Whose machine it is, where several are one user's.
+    pub(crate) user: Option<UserKey>,
     /// Thousandths of true speed.
     rate: u32,
     offset: Duration,
@@ -80,10 +87,22 @@ impl Person {
             body: Body::Well,
             changed_at: Time::ZERO,
             conn: None,
+            before: None,
             inbox: VecDeque::new(),
             timer: None,
             cut: (Time::ZERO, Time::ZERO),
             patient: dice.chance(50),
+            rights: match dice.below(4) {
+                0 => Rights::NONE,
+                1 => Rights::TAKE_OVER,
+                2 => Rights::MANAGE,
+                _ => Rights::ALL,
+            },
+            user: match dice.below(3) {
+                0 => UserKey::new("a secret of the first user").ok(),
+                1 => UserKey::new("a secret of the second user").ok(),
+                _ => None,
+            },
             rate,
             offset: dice.millis(1_000, 1_000_000),
             slept: Duration::ZERO,

@@ -1,10 +1,13 @@
 //! What the oracles are shown. Owns the vocabulary; decides nothing.
 
+use std::collections::BTreeSet;
+
 use baton_client::Event;
-use baton_presence::{Change, LockState};
+use baton_presence::Change;
 use baton_room::{Record, Room};
 use baton_sync::channel::{ClientMessage, ServerMessage};
 
+use crate::book::Locks;
 use crate::net::ConnNo;
 
 /// Something that happened, at the moment when it did.
@@ -16,10 +19,13 @@ pub(crate) enum Seen<'a> {
         record: &'a Record,
         /// What followed of it for roster and lock.
         changes: &'a [Change],
-        /// The lock before it.
-        before: LockState,
+        /// The locks before it.
+        before: &'a Locks,
         /// Of an update: what became of it.
         fate: Option<UpdateFate>,
+        /// The root types in which it changed the document; of a parked update: in which it would. Empty where nobody can
+        /// be refused anything.
+        touched: &'a BTreeSet<String>,
     },
     /// The disk has everything up to here, and what followed of the newly durable records is this.
     Durable { records: &'a [Kept] },

@@ -3,11 +3,12 @@
 //! Owns the same step as there: something goes into the room, its proposals get their positions, its outputs go out. Most
 //! planted flaws are here, between the room and the world.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use baton_presence::{LockState, Time};
+use baton_presence::{SessionId, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Proposal, Record, Room,
+    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Park, Proposal, Record, Room,
 };
 use baton_sync::channel::ServerMessage;
 use baton_sync::scan::scan;
@@ -15,6 +16,8 @@ use baton_sync::state::Judgement;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
+use crate::book::Locks;
+use crate::content::Contents;
 use crate::flaw::Flaw;
 use crate::net::{ConnNo, End, Packet};
 use crate::seen::{Kept, Seen, UpdateFate};
@@ -54,14 +57,14 @@ impl World {
     fn sequence(&mut self, room: &mut Room, now: Time) {
         while let Some(proposal) = room.next_proposal() {
             let proposed = proposal.record.clone();
-            let proposal = self.falsify(proposal);
+            let proposal = self.falsify(room, proposal);
             let bytes = match proposal.record.encode() {
                 Ok(bytes) => bytes,
                 Err(error) => return self.violate("records encode", error.to_string()),
             };
-            let before = self.book.lock();
+            let before = self.book.locks();
             let known = known(room, &proposed);
-            let parked = room.parks().map(|park| park.updates.len()).sum::<usize>();
+            let stood = self.stood(room, &proposed, &before);
             let position = self.disk.append(bytes.clone());
             self.note_bytes("record", 0, position, &bytes);
             let record = proposal.record.clone();
@@ -72,19 +75,21 @@ impl World {
                 room.durable(position, now);
             }
             let changes = self.book.apply(position, &record, self.now);
-            let parked_now = room.parks().map(|park| park.updates.len()).sum::<usize>();
             let fate = known.map(|known| match known {
+                true => UpdateFate::Nothing,
                 false if self::known(room, &proposed) == Some(true) => UpdateFate::Applied,
-                _ if parked_now > parked => UpdateFate::Parked,
-                _ => UpdateFate::Nothing,
+                false if parked_in(room, &proposed).is_some() => UpdateFate::Parked,
+                false => UpdateFate::Nothing,
             });
+            let touched = self.touched(room, &proposed, stood, fate);
             self.note_fate(fate, position);
             self.see(&Seen::Committed {
                 position,
                 record: &proposed,
                 changes: &changes,
-                before,
+                before: &before,
                 fate,
+                touched: &touched,
             });
             self.undurable.push_back(Kept {
                 position,
@@ -103,14 +108,65 @@ impl World {
     }
 
     /// Planted: [`Flaw::SkipFenceCheck`].
-    fn falsify(&self, mut proposal: Proposal) -> Proposal {
+    fn falsify(&self, room: &Room, mut proposal: Proposal) -> Proposal {
         if self.options.flaw == Flaw::SkipFenceCheck
-            && let Record::Update { session, .. } = &mut proposal.record
-            && let LockState::Held { by, .. } = self.book.lock()
+            && let Record::Update {
+                session, update, ..
+            } = &mut proposal.record
+            && let Some(by) = self.holder_in_the_way(room, update)
         {
             *session = by;
         }
         proposal
+    }
+
+    /// Who holds a root type that this update touches.
+    fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
+        let scanned = scan(update).ok()?;
+        let touched = room.document().state().touched_roots(&scanned);
+        let locks = self.book.locks();
+        touched.iter().find_map(|root| locks.holder_of(root))
+    }
+
+    /// What stood in the document before a record that may change it, where that is anybody's business.
+    fn stood(&mut self, room: &Room, record: &Record, locks: &Locks) -> Option<Contents> {
+        if !matches!(record, Record::Update { .. } | Record::ParkDecided { .. }) {
+            return None;
+        }
+        let stood = self.contents.take();
+        if locks.is_open() {
+            return None;
+        }
+        Some(stood.unwrap_or_else(|| Contents::of(room.document())))
+    }
+
+    /// The root types in which the record changed what stands there; of an update that was parked: in which it would.
+    fn touched(
+        &mut self,
+        room: &Room,
+        record: &Record,
+        stood: Option<Contents>,
+        fate: Option<UpdateFate>,
+    ) -> BTreeSet<String> {
+        let Some(stood) = stood else {
+            return BTreeSet::new();
+        };
+        match fate {
+            Some(UpdateFate::Nothing) => {
+                self.contents = Some(stood);
+                BTreeSet::new()
+            }
+            Some(UpdateFate::Parked) => {
+                self.contents = Some(stood);
+                would_touch(room, record)
+            }
+            Some(UpdateFate::Applied) | None => {
+                let stands = Contents::of(room.document());
+                let touched = stands.differs(&stood);
+                self.contents = Some(stands);
+                touched
+            }
+        }
     }
 
     /// Carries out what the room wants; returns the connections that read too slowly.
@@ -291,6 +347,29 @@ impl World {
         let count = self.undurable.partition_point(|kept| kept.position <= upto);
         let records: Vec<Kept> = self.undurable.drain(..count).collect();
         self.see(&Seen::Durable { records: &records });
+    }
+}
+
+/// Of an update: the park that it went to, as its newest.
+fn parked_in<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
+    let Record::Update { update, .. } = record else {
+        return None;
+    };
+    room.parks()
+        .find(|park| park.updates.last() == Some(update))
+}
+
+/// Of an update that was parked: the root types that it would touch, with those of the park that it builds on.
+fn would_touch(room: &Room, record: &Record) -> BTreeSet<String> {
+    let Record::Update { update, .. } = record else {
+        return BTreeSet::new();
+    };
+    let state = room.document().state();
+    match scan(update) {
+        Ok(scanned) if state.judge(&scanned) == Judgement::Fits => state.touched_roots(&scanned),
+        _ => parked_in(room, record)
+            .map(|park| park.roots.clone())
+            .unwrap_or_default(),
     }
 }
 

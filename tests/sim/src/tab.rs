@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use baton_client::machine::{Machine, Moment, Outgoing, Phase};
-use baton_client::{Backoff, Claim, ClientOptions, Ended, Event, Fence, Role, Ticket};
+use baton_client::{Backoff, Claim, ClientOptions, Divergence, Ended, Event, Fence, Role, Ticket};
 use baton_sync::ClientId;
 
 use crate::content::Token;
@@ -27,8 +27,9 @@ pub(crate) struct Tab {
     pub(crate) numbers: u64,
     /// The last attempt that was made.
     attempted: u64,
-    /// The grants under which edits were made that are not known to be saved; `None` for one without a grant.
-    pub(crate) under: Vec<(u64, Option<Fence>)>,
+    /// The grants under which edits were made that are not known to be saved; none for one without a grant.
+    pub(crate) under: Vec<(u64, Vec<Fence>)>,
+    pub(crate) divergence: Divergence,
 }
 
 /// What a tab starts with.
@@ -39,6 +40,7 @@ pub(crate) struct Luggage {
     pub(crate) epoch: Option<u32>,
     pub(crate) role: Role,
     pub(crate) claim: Claim,
+    pub(crate) divergence: Divergence,
 }
 
 impl World {
@@ -49,18 +51,20 @@ impl World {
         let options = ClientOptions {
             role: luggage.role,
             claim: luggage.claim,
+            divergence: luggage.divergence,
+            user_key: self.people[person].user.clone(),
             resume: luggage.ticket,
             copy: luggage.copy,
             epoch: luggage.epoch,
             backoff: Backoff::default(),
             ..ClientOptions::new("ws://sim/ws", "d")
         };
-        let (role, claim) = (options.role, options.claim);
+        let (role, claim, divergence) = (options.role, options.claim, options.divergence);
         // What a copy brings beyond the document was typed under who knows what.
         let under = if options.copy.is_empty() {
             Vec::new()
         } else {
-            vec![(1, None)]
+            vec![(1, Vec::new())]
         };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
         let machine = Machine::new(options, client, self.dice.next(), now);
@@ -79,6 +83,7 @@ impl World {
             numbers: 0,
             attempted: 0,
             under,
+            divergence,
         }));
         self.tend_tab(person);
     }
@@ -101,7 +106,10 @@ impl World {
             return;
         };
         let turn = tab.machine.turn(moment);
-        self.tab_saved(person);
+        let diverged = |event: &Event| matches!(event, Event::Diverged { .. });
+        if !turn.events.iter().any(diverged) {
+            self.tab_saved(person);
+        }
         for event in turn.events {
             self.see(&Seen::Told {
                 person,
@@ -120,7 +128,7 @@ impl World {
             // A new session holds nothing, whatever the one before it held: another tab may have it.
             Event::Welcome { resumed: false, .. } => {
                 if let Some(tab) = self.people[person].tab_mut() {
-                    tab.under.iter_mut().for_each(|(_, grant)| *grant = None);
+                    tab.under.iter_mut().for_each(|(_, grants)| grants.clear());
                 }
             }
             Event::Parked { id, .. } => {
@@ -131,11 +139,39 @@ impl World {
                 {
                     self.note("bystander", person as u64, *id);
                 }
-                // The copy stays with its owner as a draft, and the document is opened afresh.
-                self.with_tab(person, |machine, now| machine.close(now));
+                if self.people[person]
+                    .tab()
+                    .is_some_and(|tab| tab.divergence == Divergence::Stop)
+                {
+                    // The copy stays with its owner, and the document is opened afresh.
+                    self.with_tab(person, |machine, now| machine.close(now));
+                }
+            }
+            Event::Diverged { .. } => self.tab_diverged(person),
+            Event::DraftDropped(draft) => {
+                self.note("draft dropped", person as u64, draft.client.get());
+            }
+            Event::Draining { fence, .. } => self.note("drains", person as u64, fence.position),
+            Event::Requested(requested) => {
+                self.note("requested", person as u64, requested.fence.position);
             }
             _ => {}
         }
+    }
+
+    /// The copy became a draft, and its program goes on with a fresh one.
+    fn tab_diverged(&mut self, person: usize) {
+        let Some(tab) = self.people[person].tab_mut() else {
+            return;
+        };
+        let draft = std::mem::replace(&mut tab.author, tab.machine.client().get());
+        let author = tab.author;
+        tab.numbers = 0;
+        tab.unsaved.clear();
+        tab.under.clear();
+        self.ledger.fate(draft, Fate::Draft);
+        self.ledger.fate(author, Fate::Alive);
+        self.note("diverges", person as u64, author);
     }
 
     fn tab_saved(&mut self, person: usize) {
@@ -180,12 +216,13 @@ impl World {
         let (phase, attempt) = (tab.machine.phase(), tab.machine.attempt());
         let fresh = std::mem::replace(&mut tab.attempted, attempt) != attempt;
         let timeout = tab.machine.next_timeout(moment);
+        let ready = tab.machine.is_ready();
         let diverged = matches!(tab.machine.ended(), Some(Ended::Diverged));
         match phase {
-            Phase::Open | Phase::Leaving => {}
+            Phase::Open | Phase::Retiring | Phase::Leaving => {}
             Phase::Connecting => {
                 if fresh {
-                    self.hang_up(person);
+                    self.replace(person);
                     self.after(2, 80, Action::Attempt(person, attempt));
                 }
             }
@@ -195,6 +232,9 @@ impl World {
                 self.put_away(person, if diverged { Fate::Draft } else { Fate::Alive });
                 return;
             }
+        }
+        if ready {
+            self.drop_before(person);
         }
         let person_at = &mut self.people[person];
         // One that is earlier than needed is harmless, and sets the next.

@@ -50,7 +50,8 @@ impl World {
         self.tokens.push(ResumeToken::new(self.dice.token()));
         self.people[person].conn = Some(conn);
         self.note("connects", person as u64, conn as u64);
-        self.serve(|room, _| room.connect(id(conn)));
+        let rights = self.people[person].rights;
+        self.serve(|room, _| room.connect(id(conn), rights));
         if self.people[person].tab().is_some() {
             self.with_tab(person, |machine, now| machine.opened(now));
         } else {
@@ -62,6 +63,7 @@ impl World {
     pub(crate) fn program_lost(&mut self, person: usize, code: Option<u16>) {
         self.people[person].conn = None;
         self.people[person].inbox.clear();
+        self.drop_before(person);
         if self.people[person].tab().is_some() {
             let reason = "the connection ended".to_owned();
             self.with_tab(person, |machine, now| machine.lost(now, code, reason));
@@ -72,10 +74,30 @@ impl World {
 
     /// A program lets go of its connection. The server sees it when that arrives, if it does.
     pub(crate) fn hang_up(&mut self, person: usize) {
-        let Some(conn) = self.people[person].conn.take() else {
-            return;
-        };
-        self.people[person].inbox.clear();
+        self.drop_before(person);
+        if let Some(conn) = self.people[person].conn.take() {
+            self.people[person].inbox.clear();
+            self.abandon(conn);
+        }
+    }
+
+    /// Another connection will take the place of this one, which is kept until then.
+    pub(crate) fn replace(&mut self, person: usize) {
+        if let Some(conn) = self.people[person].conn.take() {
+            self.drop_before(person);
+            self.people[person].inbox.clear();
+            self.people[person].before = Some(conn);
+        }
+    }
+
+    /// The connection that was replaced is of no more use.
+    pub(crate) fn drop_before(&mut self, person: usize) {
+        if let Some(conn) = self.people[person].before.take() {
+            self.abandon(conn);
+        }
+    }
+
+    fn abandon(&mut self, conn: ConnNo) {
         if self.conns[conn].client == End::Open {
             self.send(conn, Packet::Close(None));
             self.conns[conn].client = End::Closed;

@@ -7,11 +7,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use baton_presence::{AutoPass, FoldSettings, Time, Timings};
+use baton_presence::{AutoPass, FoldSettings, Mode, Time, Timings};
 use baton_room::{ResumeToken, Room, RoomOptions};
 use bytes::Bytes;
 
 use crate::book::Book;
+use crate::content::Contents;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::ledger::Ledger;
@@ -80,6 +81,8 @@ pub(crate) struct World {
     pub(crate) stalled: Time,
     pub(crate) driver: Option<Time>,
     pub(crate) book: Book,
+    /// What stands in the server's document, if that is known.
+    pub(crate) contents: Option<Contents>,
     /// What followed of records that are not durable yet.
     pub(crate) undurable: VecDeque<Kept>,
     pub(crate) ledger: Ledger,
@@ -111,6 +114,11 @@ impl World {
             } else {
                 AutoPass::Off
             },
+            mode: match dice.below(10) {
+                0..7 => Mode::ExclusiveWhenHeld,
+                7 | 8 => Mode::Required,
+                _ => Mode::Open,
+            },
         };
         let room_options = RoomOptions {
             timings,
@@ -141,7 +149,8 @@ impl World {
             started: Time::ZERO,
             stalled: Time::ZERO,
             driver: None,
-            book: Book::new(fold),
+            book: Book::new(),
+            contents: None,
             undurable: VecDeque::new(),
             ledger: Ledger::default(),
             edits_lost: 0,

@@ -23,7 +23,7 @@ impl Oracle for Announced {
             ServerMessage::Welcome { session, .. } => *session,
             ServerMessage::Lock { lock } => lock.version,
             ServerMessage::Offer { fence, .. }
-            | ServerMessage::Granted { fence }
+            | ServerMessage::Granted { fence, .. }
             | ServerMessage::Lost { fence, .. } => fence.position,
             ServerMessage::Parked { id, .. } => *id,
             _ => return Ok(()),

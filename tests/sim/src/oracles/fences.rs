@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use baton_presence::Change;
+
 use baton_sync::channel::{Fence, ServerMessage};
 
 use super::Oracle;
-use crate::seen::Seen;
+use crate::seen::{Kept, Seen};
 use crate::world::World;
 
-/// What clients were told: a fence that is new is larger than any before, and is one session's for ever. And what the
-/// disk kept: a position is given once.
+/// What clients were told: a fence is one session's for ever. And what the disk kept: a position is given once, and a
+/// fence that is new is the position of its record, and larger than any before.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
     told: BTreeMap<Fence, u64>,
+    offered: Option<baton_presence::Fence>,
     position: u64,
 }
 
@@ -25,7 +28,7 @@ impl Oracle for Fences {
         match seen {
             Seen::Said {
                 conn,
-                message: ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence },
+                message: ServerMessage::Offer { fence, .. } | ServerMessage::Granted { fence, .. },
             } => {
                 let session = world.conns[*conn].session.unwrap_or(0);
                 self.told(*fence, session)
@@ -39,6 +42,7 @@ impl Oracle for Fences {
                         ));
                     }
                     self.position = record.position;
+                    self.offered(record)?;
                 }
                 Ok(())
             }
@@ -49,18 +53,35 @@ impl Oracle for Fences {
 
 impl Fences {
     fn told(&mut self, fence: Fence, session: u64) -> Result<(), String> {
-        if let Some(owner) = self.told.get(&fence) {
-            return if *owner == session {
-                Ok(())
-            } else {
-                Err(format!("{fence:?} was {owner}'s and is {session}'s"))
+        let owner = *self.told.entry(fence).or_insert(session);
+        if owner == session {
+            Ok(())
+        } else {
+            Err(format!("{fence:?} was {owner}'s and is {session}'s"))
+        }
+    }
+
+    fn offered(&mut self, record: &Kept) -> Result<(), String> {
+        for change in &record.changes {
+            let Change::Offered { fence, .. } = change else {
+                continue;
             };
+            // Told again.
+            if self.offered.is_some_and(|newest| *fence <= newest)
+                && fence.position < record.position
+            {
+                continue;
+            }
+            if fence.position != record.position
+                || self.offered.is_some_and(|newest| *fence <= newest)
+            {
+                return Err(format!(
+                    "{fence} is new in record {}, after {:?}",
+                    record.position, self.offered
+                ));
+            }
+            self.offered = Some(*fence);
         }
-        let newest = self.told.keys().next_back().copied();
-        self.told.insert(fence, session);
-        match newest.filter(|newest| *newest > fence) {
-            Some(newest) => Err(format!("{fence:?} is new after {newest:?}")),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }

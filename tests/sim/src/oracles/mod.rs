@@ -49,7 +49,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(fences::Fences::default()),
         Box::new(writes::Writes),
         Box::new(saved::Saved),
-        Box::new(believers::Believers),
+        Box::new(believers::Believers::default()),
         Box::new(orderly::Orderly::default()),
         Box::new(resume::Resume::default()),
         Box::new(order::Order::default()),

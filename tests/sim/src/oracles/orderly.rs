@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_client::Event;
+use baton_client::{Event, Fence};
 use baton_presence::Change;
 
 use super::Oracle;
@@ -41,8 +41,9 @@ impl Oracle for Orderly {
                 let Some(tab) = world.people[*person].tab() else {
                     return Ok(());
                 };
-                let late = tab.under.iter().any(|(_, grant)| {
-                    grant.is_none_or(|grant| self.lost.contains(&grant.position))
+                let late = tab.under.iter().any(|(_, grants)| {
+                    let lost = |grant: &Fence| self.lost.contains(&grant.position);
+                    grants.is_empty() || grants.iter().any(lost)
                 });
                 let bystander = tab.under.is_empty() && world.edits_lost > 0;
                 if late || bystander {

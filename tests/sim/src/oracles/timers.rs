@@ -1,12 +1,12 @@
 //! L3: every timed state leaves by its timer.
 
-use baton_presence::{Due, LockState};
+use baton_presence::{Due, GrantState};
 
 use super::{Oracle, SLACK};
 use crate::seen::Seen;
 use crate::world::World;
 
-/// Takes the time of the state that the lock is in.
+/// Takes the time of the state that each lock is in.
 #[derive(Debug)]
 pub(super) struct Timers;
 
@@ -19,19 +19,21 @@ impl Oracle for Timers {
         if !matches!(seen, Seen::Step) || world.room.is_none() || world.now < world.stalled {
             return Ok(());
         }
-        let lock = world.book.fold.lock();
         let timings = world.timings();
-        let limit = match lock.state() {
-            LockState::Offered { .. } => timings.offer,
-            LockState::Suspect { .. } if lock.due == Due::InTime => timings.grace,
-            LockState::Recovering { .. } if lock.due == Due::InTime => timings.recovery,
-            _ => return Ok(()),
-        };
-        // A server that stood still gives everybody their time again.
-        let since = world.book.since.max(world.stalled);
-        let lasts = world.now.since(since);
-        if lasts > limit + SLACK {
-            return Err(format!("{:?} lasts {lasts:?}", lock.state()));
+        for grant in world.book.fold.grants() {
+            let limit = match grant.state {
+                GrantState::Offered => timings.offer,
+                GrantState::Suspect if grant.due == Due::InTime => timings.grace,
+                GrantState::Recovering if grant.due == Due::InTime => timings.recovery,
+                GrantState::Draining { .. } => timings.drain,
+                _ => continue,
+            };
+            // A server that stood still gives everybody their time again.
+            let since = world.book.since(grant.fence).max(world.stalled);
+            let lasts = world.now.since(since);
+            if lasts > limit + SLACK {
+                return Err(format!("{grant:?} lasts {lasts:?}"));
+            }
         }
         Ok(())
     }

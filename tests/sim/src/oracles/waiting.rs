@@ -1,6 +1,6 @@
-//! S10: no cycle of sessions that hold and wait. With one lock: nobody who holds it waits for it.
+//! S10: no cycle of sessions that hold and wait. Nobody waits who holds something.
 
-use baton_presence::LockState;
+use baton_presence::GrantState;
 
 use super::Oracle;
 use crate::seen::Seen;
@@ -20,13 +20,17 @@ impl Oracle for Waiting {
             return Ok(());
         }
         let fold = &world.book.fold;
-        // One that was only offered it before a restart keeps its ticket while it recovers.
-        let holder = match fold.lock().state() {
-            LockState::Held { by, .. } | LockState::Suspect { by, .. } => Some(by),
-            _ => None,
-        };
-        match holder.filter(|holder| fold.queue().any(|waits| waits == *holder)) {
-            Some(both) => Err(format!("{both} holds the lock and waits for it")),
+        // One that was only offered something before a restart keeps its ticket while it recovers.
+        let mut holds = fold
+            .grants()
+            .filter(|grant| !matches!(grant.state, GrantState::Offered | GrantState::Recovering));
+        let both = holds.find(|grant| fold.queue().any(|(waits, _)| waits == grant.party));
+        match both {
+            Some(grant) => Err(format!(
+                "{} waits for {:?} while {grant:?}",
+                grant.party,
+                fold.peer(grant.party).and_then(|peer| peer.wants.as_ref())
+            )),
             None => Ok(()),
         }
     }

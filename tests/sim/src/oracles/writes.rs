@@ -1,13 +1,13 @@
 //! S3: every applied locked write was its holder's, at its position; and whoever may write is never set aside (S6).
 
-use baton_presence::LockState;
-use baton_room::Record;
+use baton_room::{Decision, Record};
 
 use super::Oracle;
 use crate::seen::{Seen, UpdateFate};
 use crate::world::World;
 
-/// Compares what became of each update with who held the lock when it came.
+/// Compares what each update, and each merge of a park, changed in the document with the locks at its position: where
+/// something visible changed, whoever did it held a lock there, or nobody did and none was required.
 #[derive(Debug)]
 pub(super) struct Writes;
 
@@ -19,26 +19,47 @@ impl Oracle for Writes {
     fn saw(&mut self, seen: &Seen<'_>, _: &World) -> Result<(), String> {
         let Seen::Committed {
             position,
-            record: Record::Update { session, .. },
+            record,
             before,
-            fate: Some(fate),
+            fate,
+            touched,
             ..
         } = seen
         else {
             return Ok(());
         };
-        let may = match before {
-            LockState::Free => true,
-            LockState::Held { by, .. } => by == session,
-            _ => false,
-        };
-        match (fate, may) {
-            (UpdateFate::Applied, false) => Err(format!(
-                "{session} wrote at {position} and it was applied, while {before:?}"
-            )),
-            (UpdateFate::Parked, true) => Err(format!(
-                "{session} wrote at {position} and it was set aside, while {before:?}"
-            )),
+        match (record, fate) {
+            (Record::Update { session, .. }, Some(UpdateFate::Applied)) => {
+                match before.forbids(*session, touched) {
+                    Some(why) => Err(format!(
+                        "{session} wrote at {position} and it was applied, while {why}"
+                    )),
+                    None => Ok(()),
+                }
+            }
+            (Record::Update { session, .. }, Some(UpdateFate::Parked)) => {
+                if touched.is_empty() || before.forbids(*session, touched).is_some() {
+                    return Ok(());
+                }
+                Err(format!(
+                    "{session} wrote {touched:?} at {position} and it was set aside, with {before:?}"
+                ))
+            }
+            (
+                Record::ParkDecided {
+                    by, decision, id, ..
+                },
+                _,
+            ) if !touched.is_empty() => {
+                let merge = *decision == Decision::Merge;
+                let by = by.filter(|_| merge).ok_or_else(|| {
+                    format!("park {id} was decided ({decision:?}), and {touched:?} changed")
+                })?;
+                match before.forbids(by, touched) {
+                    Some(why) => Err(format!("{by} merged park {id} at {position}, while {why}")),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

@@ -71,6 +71,7 @@ impl Wish for Reload {
             copy,
             role: tab.role,
             claim: tab.claim,
+            divergence: tab.divergence,
         };
         world.note("reloads", person as u64, u64::from(keeps));
         world.hang_up(person);

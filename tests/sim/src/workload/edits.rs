@@ -7,6 +7,7 @@ use crate::content::{self, Place, Token};
 use crate::ledger::Typed;
 use crate::net::Packet;
 use crate::people::App;
+use crate::region;
 use crate::world::World;
 
 /// How an edit asks the lock.
@@ -99,6 +100,14 @@ enum Change {
     Out(Place),
 }
 
+impl Change {
+    const fn place(self) -> Place {
+        match self {
+            Self::In(place, _) | Self::Out(place) => place,
+        }
+    }
+}
+
 impl World {
     fn type_token(&mut self, person: usize, guard: Guard) {
         let place = Place::ALL[self.dice.index(Place::ALL.len())];
@@ -155,10 +164,14 @@ impl World {
             return false;
         };
         let edit = |txn: &mut baton_sync::yrs::TransactionMut<'_>| apply(txn, token, change);
-        let grant = tab.machine.grant();
-        let right = tab.machine.right(moment);
+        let root = change.place().root();
+        let scope = region::told(&[vec![root.to_owned()]]);
+        let grants = tab.machine.grants();
+        let there = grants.filter(|(_, held)| region::reaches(held, root));
+        let there: Vec<_> = there.map(|(fence, _)| fence).collect();
+        let right = tab.machine.right(&scope, moment);
         let done = match guard {
-            Guard::Lock => tab.machine.edit(moment, edit),
+            Guard::Lock => tab.machine.edit(moment, &scope, edit),
             Guard::Nothing if right == baton_client::EditRight::Diverged => return false,
             Guard::Nothing => tab.machine.edit_regardless(moment, edit),
         };
@@ -170,7 +183,8 @@ impl World {
             tab.unsaved.push_back((edits, token));
         }
         let held = right == baton_client::EditRight::Holder;
-        tab.under.push((edits, grant.filter(|_| held)));
+        tab.under
+            .push((edits, if held { there } else { Vec::new() }));
         self.with_tab(person, |_, _| ());
         true
     }

@@ -1,34 +1,36 @@
-//! Asking for the lock, waiting for it, giving it back, and answering an offer that is not claimed by itself.
+//! Asking for locks, waiting for them, giving them back, and answering an offer that is not claimed by itself.
 
-use baton_client::Standing;
-use baton_client::machine::Ask;
+use baton_client::machine::Operation;
 
 use super::Wish;
+use crate::region::Region;
 use crate::world::World;
 
-/// Wants the lock, and waits.
+/// Wants a lock, and waits.
 pub(super) struct Acquire;
 
 impl Wish for Acquire {
     fn weight(&self) -> u64 {
-        5
+        6
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        world.ask(person, Ask::Acquire);
+        let scope = world.region().scope();
+        world.ask(person, "acquires", Operation::Acquire(scope));
     }
 }
 
-/// Wants the lock if it is free.
+/// Wants a lock if it is free.
 pub(super) struct Try;
 
 impl Wish for Try {
     fn weight(&self) -> u64 {
-        2
+        3
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        world.ask(person, Ask::Try);
+        let scope = world.region().scope();
+        world.ask(person, "tries", Operation::Try(scope));
     }
 }
 
@@ -42,12 +44,12 @@ impl Wish for Cancel {
 
     fn go(&self, world: &mut World, person: usize) {
         if !world.people[person].patient {
-            world.ask(person, Ask::Cancel);
+            world.cancel(person);
         }
     }
 }
 
-/// Gives it back.
+/// Gives one back.
 pub(super) struct Release;
 
 impl Wish for Release {
@@ -56,9 +58,8 @@ impl Wish for Release {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let tab = world.people[person].tab();
-        if tab.is_some_and(|tab| tab.machine.standing() == Standing::Mine) {
-            world.ask(person, Ask::Release);
+        if let Some((_, scope)) = world.held(person) {
+            world.ask(person, "releases", Operation::Release(scope));
         }
     }
 }
@@ -74,7 +75,7 @@ impl Wish for AnswerOffer {
     fn go(&self, world: &mut World, person: usize) {
         let declines = world.dice.chance(40);
         let tab = world.people[person].tab();
-        let Some(fence) = tab.and_then(|tab| tab.machine.offer()) else {
+        let Some(fence) = tab.and_then(|tab| tab.machine.offers().next()) else {
             return;
         };
         if declines {
@@ -83,5 +84,15 @@ impl Wish for AnswerOffer {
         } else {
             world.with_tab(person, |machine, now| machine.claim(now, fence));
         }
+    }
+}
+
+impl World {
+    /// Something to lock; rather often the whole document.
+    pub(crate) fn region(&mut self) -> Region {
+        if self.dice.chance(40) {
+            return Region::Whole;
+        }
+        Region::ALL[self.dice.index(Region::ALL.len())]
     }
 }

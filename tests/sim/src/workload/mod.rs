@@ -7,10 +7,11 @@ mod coming;
 mod edits;
 mod lock;
 
-use baton_client::machine::Ask;
-use baton_client::{LockState, Standing};
+use baton_client::machine::Operation;
+use baton_client::{Fence, GrantState, GrantView, Scope, Standing};
 
 use crate::people::{App, Body, Kind};
+use crate::region::{self, Region};
 use crate::tab::Luggage;
 use crate::world::{Action, World};
 
@@ -61,35 +62,64 @@ impl World {
         }
     }
 
-    /// In the quiet end nobody wants the lock.
+    /// In the quiet end nobody wants a lock.
     fn give_back(&mut self, person: usize) {
+        if let Some((_, scope)) = self.held(person) {
+            return self.ask(person, "releases", Operation::Release(scope));
+        }
         let Some(tab) = self.people[person].tab() else {
             return;
         };
         // Without auto-pass, a lock whose holder does not come back waits for somebody who wants it.
-        let orphan = tab
-            .machine
-            .lock()
-            .is_some_and(|lock| matches!(lock.state, LockState::Suspect | LockState::Recovering));
-        let ask = match tab.machine.standing() {
-            Standing::Mine => Ask::Release,
-            Standing::Theirs if orphan => Ask::Acquire,
-            Standing::Waiting | Standing::Offered if !orphan => Ask::Cancel,
-            _ => return,
+        let gone = |grant: &&GrantView| {
+            let gone = [GrantState::Suspect, GrantState::Recovering];
+            gone.contains(&grant.state) && Some(grant.session) != tab.machine.session()
         };
-        self.ask(person, ask);
+        let view = tab.machine.locks();
+        let orphan = view.and_then(|view| view.grants.iter().find(gone));
+        match orphan.map(|grant| region::told(&grant.paths)) {
+            Some(scope) => self.ask(person, "acquires", Operation::Acquire(scope)),
+            None => self.cancel(person),
+        }
     }
 
-    pub(crate) fn ask(&mut self, person: usize, ask: Ask) {
-        let what = match ask {
-            Ask::Acquire => "acquires",
-            Ask::Try => "tries",
-            Ask::Cancel => "cancels",
-            Ask::Release => "releases",
+    /// A lock that this person holds.
+    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, Scope)> {
+        let tab = self.people[person].tab()?;
+        let grants = tab.machine.grants();
+        let mut held: Vec<_> = grants
+            .filter(|(_, scope)| tab.machine.standing(scope) == Standing::Mine)
+            .map(|(fence, scope)| (fence, scope.clone()))
+            .collect();
+        if held.is_empty() {
+            return None;
+        }
+        Some(held.swap_remove(self.dice.index(held.len())))
+    }
+
+    /// This person wants nothing any more.
+    pub(crate) fn cancel(&mut self, person: usize) {
+        let Some(tab) = self.people[person].tab() else {
+            return;
         };
+        let wants = |scope: &Scope| {
+            let standing = tab.machine.standing(scope);
+            matches!(standing, Standing::Waiting | Standing::Offered)
+        };
+        let wanted: Vec<Scope> = Region::ALL
+            .into_iter()
+            .map(Region::scope)
+            .filter(wants)
+            .collect();
+        for scope in wanted {
+            self.ask(person, "cancels", Operation::Cancel(scope));
+        }
+    }
+
+    pub(crate) fn ask(&mut self, person: usize, what: &'static str, operation: Operation) {
         self.note(what, person as u64, 0);
         // What cannot be asked now is asked by the next wish.
-        let _asked = self.with_tab(person, |machine, _| machine.ask(ask));
+        let _asked = self.with_tab(person, |machine, _| machine.ask(operation));
     }
 
     /// A person opens the document again, with whatever program they use.
@@ -107,7 +137,7 @@ impl World {
     }
 
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
-        use baton_client::{Claim, Role};
+        use baton_client::{Claim, Divergence, Role};
         Luggage {
             role: match self.dice.below(12) {
                 0 => Role::Observer,
@@ -116,6 +146,10 @@ impl World {
             claim: match self.dice.below(5) {
                 0 => Claim::Ask,
                 _ => Claim::Auto,
+            },
+            divergence: match self.dice.below(6) {
+                0 => Divergence::Stop,
+                _ => Divergence::Afresh,
             },
             ..Luggage::default()
         }
