@@ -55,7 +55,9 @@ impl Disk {
         if let Some(position) = self.syncing.take() {
             self.durable = self.durable.max(position);
         }
-        if let Some(snapshot) = self.pending.take() {
+        // One that stands for more than this sync brought waits for the next: the store keeps their order.
+        let durable = self.durable;
+        if let Some(snapshot) = self.pending.take_if(|(position, _)| *position <= durable) {
             self.snapshot = Some(snapshot);
         }
         self.durable
@@ -158,6 +160,21 @@ fn read(mut bytes: &[u8]) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snapshot_is_durable_with_the_records_that_it_stands_for() {
+        let mut disk = Disk::default();
+        disk.append(Bytes::from_static(b"one"));
+        assert!(disk.start_sync());
+        disk.append(Bytes::from_static(b"two"));
+        disk.offer_snapshot(2, Bytes::from_static(b"both"));
+        disk.synced();
+        assert_eq!(disk.load().0, None);
+        assert!(disk.start_sync());
+        disk.synced();
+        let both = (2, Bytes::from_static(b"both"));
+        assert_eq!(disk.load(), (Some(both), Vec::new()));
+    }
 
     #[test]
     fn a_crash_keeps_what_was_synced_and_a_whole_prefix_of_the_rest() {
