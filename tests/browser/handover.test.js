@@ -159,4 +159,4 @@ story('a holder who seems to be away is warned, keeps the lock by a touch, and y
   await bob.becomes('lock-button', 'mine', 9_000 + SLACK)
   await ada.becomes('lock-button', 'theirs')
   await inOrder(ada, bob)
-}, { timeout: 90_000 })
+})

@@ -119,4 +119,4 @@ story('what was written offline is set aside when somebody took the lock meanwhi
   await Promise.all([ada.sees('On the train. Still there. '), bob.sees('On the train. Still there. ')])
   await converge(ada, bob)
   await hasDrafts(bob, 0)
-}, { timeout: 120_000 })
+})

@@ -26,7 +26,7 @@ const START = 30_000
 const STOP = 20_000
 
 /** How long a story may take, in milliseconds, if it does not say otherwise. */
-const STORY = 60_000
+const STORY = 120_000
 
 /** How often a condition is looked at, in milliseconds. */
 const LOOK = 20
@@ -43,7 +43,7 @@ process.on('SIGTERM', () => process.exit(143))
  * @param {() => any} condition may be async; an error of it counts as "not yet"
  * @param {number} within milliseconds
  */
-export async function waitFor (what, condition, within = 10_000) {
+export async function waitFor (what, condition, within = 20_000) {
   const deadline = performance.now() + within
   let last
   for (;;) {

@@ -3,6 +3,7 @@
 //! Owns the connection and the task that reads and writes it; what the frames mean is in `inbox`. Dropping a client is a
 //! lost connection: no close frame.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use baton_sync::y_websocket;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -27,7 +28,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::inbox::{Known, LockState, TEXT};
-use crate::join::{Beats, Join, Manners, Memory};
+use crate::join::{Beats, Join, Manners, Memory, Socket};
 use crate::{WAIT, within};
 
 /// How a connection ended.
@@ -62,6 +63,7 @@ pub struct RawClient {
     news: watch::Receiver<u64>,
     orders: mpsc::UnboundedSender<Order>,
     task: JoinHandle<()>,
+    local: SocketAddr,
 }
 
 impl RawClient {
@@ -96,7 +98,8 @@ impl RawClient {
     /// # Panics
     /// When there is no server.
     pub async fn try_connect(address: SocketAddr, join: Join) -> Result<Self, Refused> {
-        let socket = within("a WebSocket", open(address, &join.path)).await?;
+        let socket = within("a WebSocket", open(address, &join)).await?;
+        let local = socket.get_ref().local_addr().expect("it is connected");
         let hello = join.hello.as_ref().map(ClientMessage::encode);
         let (orders, taken) = mpsc::unbounded_channel();
         let (shout, news) = watch::channel(0);
@@ -119,7 +122,14 @@ impl RawClient {
             news,
             orders,
             task,
+            local,
         })
+    }
+
+    /// Its end of the connection.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// Reads what it knows now.
@@ -391,15 +401,27 @@ impl RawClient {
         .await;
     }
 
-    /// Waits for an offer and claims it.
+    /// Waits for an offer and claims it; the next one, if that was over before the claim came.
     ///
     /// # Panics
     /// When something else is granted than was offered.
     pub async fn claims(&self) -> Fence {
-        let fence = self.is_offered().await;
-        self.says(&ClientMessage::Claim { fence });
-        assert_eq!(self.is_granted().await, fence, "granted as offered");
-        fence
+        loop {
+            let offer = self.is_offered().await;
+            self.says(&ClientMessage::Claim { fence: offer });
+            let granted = self.hears(
+                "a grant, or that it came too late",
+                |message| match message {
+                    ServerMessage::Granted { fence } => Some(Some(*fence)),
+                    ServerMessage::Lost { fence, .. } if *fence == offer => Some(None),
+                    _ => None,
+                },
+            );
+            if let Some(fence) = granted.await {
+                assert_eq!(fence, offer, "granted as offered");
+                return fence;
+            }
+        }
     }
 
     /// Asks for the lock, which is free, and takes it.
@@ -596,11 +618,25 @@ fn deletions(known: &Known) -> DeleteSet {
     known.memory.document.state().deletes().clone()
 }
 
-async fn open(address: SocketAddr, path: &str) -> Result<WebSocketStream<TcpStream>, Refused> {
-    let stream = TcpStream::connect(address)
-        .await
-        .expect("a server listens there");
-    stream.set_nodelay(true).expect("the connection is up");
+/// What a narrow socket takes, in bytes; the kernel doubles it.
+const NARROW: u32 = 2048;
+
+async fn stream(address: SocketAddr, kind: Socket) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    match kind {
+        Socket::Plain => {}
+        Socket::Resetting => socket.set_zero_linger()?,
+        Socket::Narrow => socket.set_recv_buffer_size(NARROW)?,
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStream>, Refused> {
+    let path = &join.path;
+    let stream = stream(address, join.socket).await;
+    let stream = stream.expect("a server listens there");
     let request = format!("ws://{address}{path}")
         .into_client_request()
         .expect("the path can stand in a request");

@@ -29,6 +29,16 @@ pub enum Manners {
     Raw,
 }
 
+/// What is special about a client's TCP socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    Plain,
+    /// Closing it resets the connection (`SO_LINGER` 0).
+    Resetting,
+    /// It takes a few kilobytes that nobody has read yet (`SO_RCVBUF`).
+    Narrow,
+}
+
 /// What a client keeps when it loses its connection: a page that goes on, or is reloaded.
 #[derive(Debug)]
 pub struct Memory {
@@ -77,6 +87,7 @@ pub struct Join {
     pub(crate) hello: Option<ClientMessage>,
     pub(crate) awareness: Option<String>,
     pub(crate) memory: Memory,
+    pub(crate) socket: Socket,
 }
 
 impl Join {
@@ -90,6 +101,7 @@ impl Join {
             hello: None,
             awareness: Some("{}".to_owned()),
             memory: Memory::fresh(),
+            socket: Socket::Plain,
         }
     }
 
@@ -165,6 +177,20 @@ impl Join {
     #[must_use]
     pub fn unseen(mut self) -> Self {
         self.awareness = None;
+        self
+    }
+
+    /// Going by a reset of the connection, when it is dropped or vanishes.
+    #[must_use]
+    pub fn resetting(mut self) -> Self {
+        self.socket = Socket::Resetting;
+        self
+    }
+
+    /// With room for only a few kilobytes that it has not read yet.
+    #[must_use]
+    pub fn with_a_narrow_socket(mut self) -> Self {
+        self.socket = Socket::Narrow;
         self
     }
 

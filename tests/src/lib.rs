@@ -30,12 +30,15 @@
 //! # Map
 //! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
 //! `inbox` is what a client knows and how it answers, `client` its connection. A [`Proxy`] is a bad network between the
-//! two. Leaves: [`http`], [`Random`], [`within`].
+//! two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
+//! goes, with the time that the lock takes to pass on. Leaves: [`http`], [`Random`], [`within`].
 
 mod client;
+mod holder;
 pub mod http;
 mod inbox;
 mod join;
+pub mod losses;
 mod process;
 mod proxy;
 mod random;
@@ -43,10 +46,12 @@ mod server;
 mod wait;
 
 pub use client::{Ended, RawClient, Refused, converge};
+pub use holder::HolderProcess;
 pub use inbox::{Known, LockState, Seen};
 pub use join::{Beats, Join, Manners, Memory};
+pub use losses::Loss;
 pub use process::{Failure, ServerProcess, program};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Way};
 pub use random::Random;
 pub use server::{Stopped, TestServer, millis};
 pub use wait::{WAIT, within};

@@ -58,18 +58,36 @@ pub fn program() -> PathBuf {
     if let Some(given) = std::env::var_os("BATON_BIN") {
         return given.into();
     }
-    let here = std::env::current_exe().expect("a test knows where it is");
-    let folder = here
-        .ancestors()
-        .nth(2)
-        .expect("tests are built in a folder");
-    let found = folder.join("baton");
+    let found = beside("baton");
     assert!(
         found.is_file(),
         "there is no baton at {}: build it with `cargo build -p baton-server`, or set BATON_BIN",
         found.display()
     );
     found
+}
+
+/// A program of this package, built where this test was.
+///
+/// # Panics
+/// When it is not there.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let found = beside(name);
+    assert!(
+        found.is_file(),
+        "there is no {name} at {}: build it with `cargo build -p baton-tests --bins`",
+        found.display()
+    );
+    found
+}
+
+fn beside(name: &str) -> PathBuf {
+    let here = std::env::current_exe().expect("a test knows where it is");
+    let folder = here
+        .ancestors()
+        .nth(2)
+        .expect("tests are built in a folder");
+    folder.join(name)
 }
 
 impl ServerProcess {

@@ -1,7 +1,7 @@
 //! A bad network between a client and a server.
 //!
-//! Owns a port of its own and the connections through it. It can swallow what comes without a sign, let it through again
-//! (late, and in order, as TCP does), and cut every connection.
+//! Owns a port of its own and the connections through it. It can swallow what comes without a sign, in both directions or
+//! in one, let it through again (late, and in order, as TCP does), and cut every connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +13,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// Whether anything goes through.
+/// One direction through a [`Proxy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// What clients send.
+    ToServer,
+    /// What the server sends.
+    ToClient,
+}
+
+/// What goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weather {
     Clear,
     Swallowing,
+    SwallowingOnly(Way),
+}
+
+impl Weather {
+    fn lets_through(self, way: Way) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Swallowing => false,
+            Self::SwallowingOnly(swallowed) => way != swallowed,
+        }
+    }
 }
 
 /// A way to a server that can be made worse; see the module.
@@ -58,6 +78,11 @@ impl Proxy {
     /// Lets nothing through any more, in either direction, and gives no sign of it.
     pub fn swallows(&self) {
         self.weather.send_replace(Weather::Swallowing);
+    }
+
+    /// Lets nothing through any more in this direction; the other one stays as good as it was.
+    pub fn swallows_only(&self, way: Way) {
+        self.weather.send_replace(Weather::SwallowingOnly(way));
     }
 
     /// Lets everything through, what waited first.
@@ -102,12 +127,13 @@ async fn carry(client: TcpStream, server: SocketAddr, weather: watch::Receiver<W
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, weather.clone()) => {}
-        () = pump(from_server, to_client, weather) => {}
+        () = pump(Way::ToServer, from_client, to_server, weather.clone()) => {}
+        () = pump(Way::ToClient, from_server, to_client, weather) => {}
     }
 }
 
 async fn pump(
+    way: Way,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut weather: watch::Receiver<Weather>,
@@ -115,7 +141,7 @@ async fn pump(
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if weather
-            .wait_for(|weather| *weather == Weather::Clear)
+            .wait_for(|weather| weather.lets_through(way))
             .await
             .is_err()
         {
@@ -126,5 +152,5 @@ async fn pump(
         }
     }
     // An end, too, is nothing that gets through a network that swallows everything.
-    let _gone = weather.wait_for(|weather| *weather == Weather::Clear).await;
+    let _gone = weather.wait_for(|weather| weather.lets_through(way)).await;
 }

@@ -494,6 +494,30 @@ describe('an edit under somebody else’s lock', () => {
     await vi.waitFor(async () => expect([b.drafts.size, (await drafts.all(b.url)).length]).toEqual([0, 0]))
   })
 
+  it('costs its author no lock on another part, even where a lost connection would', async () => {
+    await server.close()
+    server = await fakeServer({ ...FAST, grace: 0 })
+    const [a, b] = [client(), client({ drafts })]
+    await until(a, () => a.synced)
+    await until(b, () => b.synced)
+    const [title, body] = [[['title']], [['content']]]
+    void a.lockFor(body).acquire()
+    void b.lockFor(title).acquire()
+    await until(a, () => a.lockFor(body).state === 'mine')
+    await until(b, () => b.lockFor(title).state === 'mine' && b.lockFor(body).state === 'theirs')
+    const { fence } = b.lockFor(title)
+    const seen: string[] = []
+    a.on('roster', (_, change) => change && seen.push(change.peer.state))
+    const left = new Promise((done) => b.once('diverged', done))
+    type(b, 'out of turn')
+    await left
+    await until(b, () => b.synced && b.lockFor(title).mayEdit)
+    expect(b.lockFor(title).fence).toEqual(fence)
+    expect(seen).not.toContain('offline')
+    b.doc.getText('title').insert(0, 'still mine')
+    await until(a, () => a.doc.getText('title').toString() === 'still mine')
+  })
+
   it('merges by itself when its author gets the lock', async () => {
     const { a, b } = await diverged()
     void b.lock.acquire()

@@ -32,7 +32,8 @@ use crate::scope::Scope;
 use crate::time::Moment;
 
 pub(crate) use link::Phase;
-pub(crate) use requests::{Answer, Asked, Content, Decision, Operation, Reply};
+pub(crate) use requests::{Answer, Asked};
+pub use requests::{Content, Decision, Operation, Reply};
 
 /// What is to be written to the socket, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -111,6 +111,7 @@
 //! | `draft` | a copy that was set aside |
 //! | `saves` | what is durable, by counting |
 //! | `backoff`, `time`, `address` | delays; two clocks side by side; percent-encoding |
+//! | [`machine`] | the core under public names, for a transport and clocks of one's own |
 //! | `options`, `events`, `error` | the types that go in and out |
 //!
 //! `core` and all below it read no clock and wait for nothing: their tests run whole stories on virtual time.
@@ -125,6 +126,7 @@ mod events;
 mod handle;
 mod lease;
 mod locks;
+pub mod machine;
 mod options;
 mod parks;
 mod saves;

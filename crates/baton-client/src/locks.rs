@@ -70,7 +70,7 @@ pub(crate) struct Locks {
     /// Asked for, neither got nor given up: a session has one ticket.
     wanted: Option<Scope>,
     /// Wishes that were withdrawn or replaced by the operation with this nonce, which is not answered yet.
-    superseded: BTreeMap<u64, Scope>,
+    superseded: BTreeMap<u64, Vec<Scope>>,
     /// Taken from somebody, and not come yet: offers of these are wanted beside the ticket.
     taken: Vec<Scope>,
     connected: bool,
@@ -107,7 +107,7 @@ impl Locks {
         if let Some(wanted) = &self.wanted
             && !waits
             && told_whole_queue
-            && self.grant(wanted).is_none()
+            && self.grants.is_empty()
         {
             effects.push(Effect::AskAgain(wanted.clone()));
         }
@@ -226,7 +226,7 @@ impl Locks {
     pub(crate) fn offered(&mut self, fence: Fence, scope: Scope) -> bool {
         let for_ticket = match &self.wanted {
             Some(wanted) => scope.covers(wanted),
-            None => !self.superseded.values().any(|old| *old == scope),
+            None => !self.superseded.values().flatten().any(|old| *old == scope),
         };
         let taken = self.taken.iter().any(|taken| scope.covers(taken));
         if for_ticket || taken {
@@ -266,6 +266,8 @@ impl Locks {
         if let Some(claimed) = offer.and_then(|offer| offer.claimed) {
             grant.lease.renew(claimed);
         }
+        // Nobody waits while holding: the ticket went with the claim, whatever it was for.
+        self.wanted.take_if(|_| !known);
         self.settle_wishes();
         let kept = false;
         (!known).then_some(Effect::Granted { fence, scope, kept })
@@ -353,6 +355,10 @@ impl Locks {
 
     pub(crate) const fn grants(&self) -> &BTreeMap<Fence, Grant> {
         &self.grants
+    }
+
+    pub(crate) fn offers(&self) -> impl Iterator<Item = Fence> + '_ {
+        self.offers.keys().copied()
     }
 
     pub(crate) const fn wanted(&self) -> Option<&Scope> {

@@ -47,6 +47,8 @@ impl Watch {
     }
 
     fn visit_locks(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+        // A caller that does not follow after every record must not make this come up again at once, for ever.
+        self.timers.follow(fold, &self.timings, now);
         self.timers
             .visit(now, fold, &self.seats, &self.timings, out);
         self.arm_locks(fold, now);

@@ -33,7 +33,10 @@ impl Room {
                 _ => None,
             })
             .collect();
-        if !changes.is_empty() {
+        // After every record about presence: one that nobody hears of, such as the end of a grace when nobody could take the
+        // lock, changes what is timed as well.
+        let quiet = |effect: &Effect| matches!(effect, Effect::Quiet);
+        if !changes.is_empty() || effects.iter().any(quiet) {
             self.watch.follow(&self.state.fold, &changes, now);
         }
         // Before the others are told, so that they are told of somebody who is here.
@@ -67,7 +70,7 @@ impl Room {
                 }
                 Effect::Renamed(session) => self.announce_peer_when_durable(*session),
                 Effect::Presence(change) => self.announce_change(change, origin, now),
-                Effect::Nothing | Effect::Denied(..) => {}
+                Effect::Nothing | Effect::Quiet | Effect::Denied(..) => {}
             }
         }
         if let Origin::Operation(connection, nonce) | Origin::Request(connection, nonce, _) = origin

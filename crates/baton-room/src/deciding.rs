@@ -10,12 +10,13 @@ use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State as Known};
 
 use crate::connection::Origin;
+use crate::faults::Broken;
 use crate::output::ConnectionId;
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::ParkFull;
 use crate::record::{Decision, Record};
 use crate::room::Room;
-use crate::state::{Broken, Effect, State};
+use crate::state::{Effect, State};
 use crate::viewing::view;
 
 /// A decision was not carried out; nothing changed.

@@ -73,15 +73,22 @@ impl Room {
 
     /// Everything in it was here already: it is saved as soon as everything up to now is.
     fn known(&mut self, connection: ConnectionId, came: Option<&Bytes>) {
-        self.settle_here(connection);
         // Known to its own park only: its author is told again, since it may have come with a new connection.
         let document = self.state.document.state();
         if let Some(update) = came
             && !is_known(document, update)
             && let Some(id) = self.state.parks.holding(document, update)
         {
-            self.tell_parked(connection, id);
+            self.tell_parked_again(connection, id);
         }
+        self.settle_here(connection);
+    }
+
+    /// What is parked already may be durable already, and then no commit comes to tell it. Before the message is called
+    /// saved: its author must not take a park for the document.
+    fn tell_parked_again(&mut self, connection: ConnectionId, id: u64) {
+        self.tell_parked(connection, id);
+        self.let_go_durable(self.now);
     }
 
     fn settle_here(&mut self, connection: ConnectionId) {
@@ -103,8 +110,8 @@ impl Room {
         let document = self.state.document.state();
         if let Some(id) = self.state.parks.holding(document, &update) {
             // The same edit over a new session: it is parked once.
+            self.tell_parked_again(connection, id);
             self.settle_here(connection);
-            self.tell_parked(connection, id);
             return;
         }
         let limits = &self.options.parks;

@@ -44,7 +44,8 @@
 //! - `record`: the vocabulary of the log, and its encoding
 //! - `state`: what the log makes true (replicated, deterministic); `admission`: who may write where
 //! - `park`, `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
-//! - `room`: one open document; `connection`: what it remembers of each connection
+//! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
+//!   `faults`: what can go wrong with it
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
 //!   `views` (only the newest), `output` (by meaning, not by wire)
@@ -56,8 +57,10 @@ mod connection;
 mod cursors;
 mod deciding;
 mod edits;
+mod faults;
 mod locks;
 mod operations;
+mod options;
 mod outcomes;
 mod output;
 mod park;
@@ -73,11 +76,13 @@ mod views;
 
 pub use baton_sync::handshake::Kind;
 pub use connection::Proposal;
+pub use faults::{Broken, LoadError, SnapshotError};
 pub use operations::LockLimits;
+pub use options::RoomOptions;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use parks::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
-pub use room::{Departure, Room, RoomOptions};
-pub use state::{Broken, LoadError, SnapshotError};
+pub use room::{Departure, Room};
+
 pub use token::{ResumeToken, TokenHash};

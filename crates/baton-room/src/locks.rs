@@ -34,7 +34,7 @@ impl Room {
                 let offer = ServerMessage::Offer {
                     fence: wire(fence),
                     paths: paths(scope),
-                    expires_ms: millis(self.options.timings.offer),
+                    expires_ms: self.expires(fence, self.options.timings.offer, now),
                 };
                 self.hold_for(to, offer);
             }
@@ -54,7 +54,7 @@ impl Room {
                 };
                 self.hold_for(to, granted);
                 if matches!(change, Change::Resumed { .. }) {
-                    self.repeat_request(to, fence);
+                    self.repeat_request(to, fence, now);
                 }
                 self.merge_own_parks(to, now);
             }
@@ -65,11 +65,11 @@ impl Room {
                     fence: wire(fence),
                     reason: reason(why),
                     to: to.map(|to| to.0),
-                    expires_ms: millis(self.options.timings.drain),
+                    expires_ms: self.expires(fence, self.options.timings.drain, now),
                 };
                 self.hold_for(by, drain);
             }
-            Change::Requested { by, fence, from } => self.tell_requested(by, fence, from),
+            Change::Requested { by, fence, from } => self.tell_requested(by, fence, from, now),
             Change::RequestVoid { by, fence } => {
                 let fence = wire(fence);
                 self.hold_for(by, ServerMessage::RequestOver { fence });
@@ -86,6 +86,11 @@ impl Room {
             }
             _ => {}
         }
+    }
+
+    /// How long an offer or a drain goes on: told again, not the whole time any more.
+    fn expires(&self, fence: Grant, whole: Duration, now: Time) -> u64 {
+        millis(self.watch.state_left(fence, now).unwrap_or(whole))
     }
 
     /// A client that came back believing in a grant that is over is told so.
@@ -118,21 +123,22 @@ impl Room {
         }
     }
 
-    fn tell_requested(&mut self, holder: SessionId, fence: Grant, from: SessionId) {
+    fn tell_requested(&mut self, holder: SessionId, fence: Grant, from: SessionId, now: Time) {
+        let left = self.watch.request_left(fence, now);
         let requested = ServerMessage::Requested {
             fence: wire(fence),
             by: from.0,
             note: self.notes.get(&from).cloned().unwrap_or_default(),
-            expires_ms: millis(self.options.timings.request),
+            expires_ms: millis(left.unwrap_or(self.options.timings.request)),
         };
         self.hold_for(holder, requested);
     }
 
     /// A holder that came back hears again of the request that runs against it.
-    fn repeat_request(&mut self, holder: SessionId, fence: Grant) {
+    fn repeat_request(&mut self, holder: SessionId, fence: Grant, now: Time) {
         let grant = self.state.fold.grant(fence);
         if let Some(from) = grant.and_then(|grant| grant.requested_by) {
-            self.tell_requested(holder, fence, from);
+            self.tell_requested(holder, fence, from, now);
         }
     }
 

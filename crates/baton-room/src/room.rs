@@ -12,60 +12,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Timings, Watch,
+    Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Watch,
 };
-use baton_sync::awareness::{Awareness, AwarenessLimits};
+use baton_sync::awareness::Awareness;
 use baton_sync::channel::{LockView, ServerMessage};
-use baton_sync::handshake::{Handshake, HandshakeLimits};
+use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
+use crate::faults::{Broken, LoadError, SnapshotError};
 use crate::locks::{millis, wire};
-use crate::operations::LockLimits;
+use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
-use crate::parks::ParkLimits;
 use crate::record::Record;
-use crate::state::{Broken, Effect, LoadError, SnapshotError, State};
+use crate::state::{Effect, State};
 use crate::token::TokenHash;
 use crate::views::Views;
-
-/// What a room is set up with. The default is the design's timings and limits, in epoch 1.
-#[derive(Debug, Clone)]
-pub struct RoomOptions {
-    /// Clocks of heartbeats and lock; validated by the caller.
-    pub timings: Timings,
-    /// Epoch of the store, whether a lost holder's lock passes to somebody who did not queue, and the mode of a new
-    /// document.
-    pub fold: FoldSettings,
-    /// Caps on locks.
-    pub locks: LockLimits,
-    /// Unix time at [`Time::ZERO`], in milliseconds.
-    pub unix_at_zero_ms: u64,
-    /// Caps on awareness.
-    pub awareness: AwarenessLimits,
-    /// Caps on what is kept aside for one connection.
-    pub handshake: HandshakeLimits,
-    /// Caps on parks.
-    pub parks: ParkLimits,
-}
-
-impl Default for RoomOptions {
-    fn default() -> Self {
-        Self {
-            timings: Timings::default(),
-            fold: FoldSettings {
-                epoch: 1,
-                ..FoldSettings::default()
-            },
-            locks: LockLimits::default(),
-            unix_at_zero_ms: 0,
-            awareness: AwarenessLimits::default(),
-            handshake: HandshakeLimits::default(),
-            parks: ParkLimits::default(),
-        }
-    }
-}
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,15 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId, TimingsError,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId,
 };
 use baton_sync::ClientId;
 use baton_sync::channel::{Outcome, ParkView};
-use baton_sync::document::{Applied, ApplyError, Broken as Failed, Document, DocumentOptions};
+use baton_sync::document::{Applied, ApplyError, Document, DocumentOptions};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
+use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::Parks;
 use crate::record::{Profile, Record, RecordError, UNRELEASED};
@@ -34,9 +35,6 @@ const FRESH: FoldSettings = FoldSettings {
     auto_pass: AutoPass::On,
     mode: Mode::ExclusiveWhenHeld,
 };
-
-/// How many records may be quarantined before a document counts as unreadable.
-const MOST_QUARANTINED: usize = 256;
 
 /// What the log says of a session beside its presence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,61 +59,10 @@ pub(crate) enum Effect {
     Denied(Outcome, String),
     /// Roster or lock.
     Presence(Change),
+    /// A record about roster or lock of which nobody is told anything; what is timed may be another thing all the same.
+    Quiet,
     /// A name or colour.
     Renamed(SessionId),
-}
-
-/// Why a document cannot be opened. It stays stored as it is; nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// A record does not decode.
-    #[error("the record at position {position} cannot be read: {source}")]
-    Record {
-        /// Where.
-        position: u64,
-        /// Why.
-        source: RecordError,
-    },
-    /// The snapshot does not decode.
-    #[error("the snapshot at position {position} cannot be read: {message}")]
-    Snapshot {
-        /// Where.
-        position: u64,
-        /// Why.
-        message: String,
-    },
-    /// The timings contradict each other.
-    #[error(transparent)]
-    Timings(#[from] TimingsError),
-    /// The loader itself failed.
-    #[error("the loader failed: {0}")]
-    Panicked(String),
-    /// Too many records make the CRDT library fail.
-    #[error(
-        "more than {MOST_QUARANTINED} records make the document library fail, the last at position {0}"
-    )]
-    Broken(u64),
-}
-
-/// The document failed on a record: the room must be opened again from its log, which sets that record aside.
-#[derive(Debug, thiserror::Error)]
-#[error("the document library failed at position {position}: {source}")]
-pub struct Broken {
-    /// The record's position.
-    pub position: u64,
-    /// What failed.
-    pub source: ApplyError,
-}
-
-/// Why no snapshot could be made. Nothing was changed; the log keeps all records.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
-    /// The document failed; the room must be opened again.
-    #[error(transparent)]
-    Document(#[from] Failed),
-    /// It could not be encoded.
-    #[error("the room's state could not be encoded: {0}")]
-    Encoding(#[from] postcard::Error),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -342,6 +289,9 @@ impl State {
 
     fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
         self.fold.apply(position, event, &mut self.changes);
+        if self.changes.is_empty() {
+            effects.push(Effect::Quiet);
+        }
         for change in self.changes.drain(..) {
             if let Change::Gone { session, .. } = change {
                 let person = self.people.remove(&session);

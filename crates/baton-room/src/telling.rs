@@ -16,12 +16,17 @@ impl Room {
     /// The log is durable up to `position`: what waited for it is told.
     pub fn durable(&mut self, position: u64, now: Time) {
         self.durable = self.durable.max(position);
+        self.let_go_durable(now);
+        self.tell_saved();
+    }
+
+    /// Tells what waited for something that is durable by now.
+    pub(crate) fn let_go_durable(&mut self, now: Time) {
         while self.held.front().is_some_and(|(at, _)| *at <= self.durable) {
             if let Some((at, held)) = self.held.pop_front() {
                 self.let_go(at, held, now);
             }
         }
-        self.tell_saved();
     }
 
     /// Whether somebody waits for the disk. If nobody does, [`Room::durable`] need not be called until somebody does.

@@ -205,7 +205,7 @@ impl Document {
     /// copy.
     ///
     /// This costs as much as encoding and loading the whole document, and writing the root types
-    /// concerned twice: milliseconds for a long text, a good part of a second for tens of megabytes.
+    /// concerned twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
     ///
     /// # Errors
     /// See [`DifferenceError`]. The document is as before.

@@ -22,8 +22,13 @@ pub enum LabError {
     /// The address cannot be used.
     #[error("the address cannot be used: {0}")]
     Address(String),
+    /// A client of the lab ended before its time. The lab's fault.
+    #[error("a client of the lab ended before its time: {0}")]
+    Client(String),
     /// Only a server that the lab started can be killed.
-    #[error("a server that is already there is not killed: leave `kill` out, or `--url`")]
+    #[error(
+        "a server that is already there is not killed: leave `kill` and `blackout` out, or `--url`"
+    )]
     NotOurs,
     /// This machine's fault: a socket, a folder.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 //!
 //! Owns what clients can know: grants, offers, losses and views in the order in which each client saw them. Times of
 //! different clients are of one clock, but news travels, so nothing here compares two clients' times more finely than
-//! [`TOLERANCE`].
+//! [`TOLERANCE`]; and where a server's clocks let an old holder believe longer than its grant lasts, that is added.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,9 +23,11 @@ pub struct Hold {
     pub fence: Fence,
     /// From when, in milliseconds.
     pub from: u64,
-    /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, or had been without
-    /// news for too long.
+    /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, had been without news
+    /// for too long, or stood still. One that is thawed and may still edit begins anew.
     pub to: u64,
+    /// Since when it had wanted the lock, if it had; who has not is passed it when a holder goes offline.
+    pub asked: Option<u64>,
     /// When it began to give it back, if the server then said that it was its to give: until then the server had it, too.
     pub sure_until: Option<u64>,
 }
@@ -33,13 +35,14 @@ pub struct Hold {
 /// What a lock's history shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LockVerdict {
-    /// Offers seen.
+    /// Offers seen; one that is told again, to a client that asks again, is one.
     pub offers: usize,
     /// Grants seen.
     pub grants: usize,
     /// Grants that ended by loss.
     pub losses: usize,
-    /// From the end of a hold to the next grant, in milliseconds, the median and the longest.
+    /// From the end of a hold to the next grant, where somebody waited or had to take over, in milliseconds: the median and
+    /// the longest.
     pub handoff: Option<(u64, u64)>,
     /// What must not be.
     pub violations: Vec<String>,
@@ -59,12 +62,16 @@ pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>
     let count = |is: fn(&What) -> bool| moments.iter().filter(|moment| is(&moment.what)).count();
     let holds = holds(&moments, record.millis);
     let mut violations = Vec::new();
-    fences_grow(record, &moments, &mut violations);
-    one_session_a_fence(record, &moments, &mut violations);
-    views_grow(&moments, &mut violations);
-    no_overlap(record, &holds, &mut violations);
+    // What a client missed may be the offer of its grant; the verdict says that this was left out.
+    if count(|what| matches!(what, What::Missed { .. })) == 0 {
+        fences_grow(record, &moments, &mut violations);
+        one_session_a_fence(record, &moments, &mut violations);
+        views_grow(&moments, &mut violations);
+        no_overlap(record, &holds, &mut violations);
+    }
+    let offers: BTreeSet<_> = moments.iter().filter_map(|moment| offer(moment)).collect();
     let verdict = LockVerdict {
-        offers: count(|what| matches!(what, What::Offered { .. })),
+        offers: offers.len(),
         grants: count(|what| matches!(what, What::Granted { kept: false, .. })),
         losses: count(|what| matches!(what, What::Lost { .. })),
         handoff: handoff(&holds),
@@ -73,36 +80,58 @@ pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>
     (verdict, holds)
 }
 
+/// Whose offer of which fence.
+fn offer(moment: &Moment) -> Option<(Option<usize>, Fence)> {
+    match moment.what {
+        What::Offered { fence } => Some((moment.who, fence)),
+        _ => None,
+    }
+}
+
 fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
     let mut open: BTreeMap<usize, Hold> = BTreeMap::new();
     let mut granted: BTreeMap<usize, Fence> = BTreeMap::new();
+    let mut asked: BTreeMap<usize, u64> = BTreeMap::new();
     let mut done = Vec::new();
     for moment in moments {
         let Some(who) = moment.who else { continue };
         match &moment.what {
+            What::Asked => {
+                asked.entry(who).or_insert(moment.at);
+            }
+            What::Cancelled => {
+                asked.remove(&who);
+            }
             What::Granted { fence, kept } => {
                 granted.insert(who, *fence);
                 // One that is kept goes on only if its client may edit: it may be just giving it back.
                 if !kept {
-                    done.extend(open.insert(who, begun(who, *fence, moment.at, end)));
+                    let hold = Hold {
+                        asked: asked.remove(&who),
+                        ..begun(who, *fence, moment.at, end)
+                    };
+                    done.extend(open.insert(who, hold));
                 }
             }
-            What::Holder { holds: true } => {
+            What::Holder { holds: true } | What::Thawed { holds: true } => {
                 if let Some(fence) = granted.get(&who) {
                     open.entry(who)
                         .or_insert_with(|| begun(who, *fence, moment.at, end));
                 }
             }
-            What::Holder { holds: false } | What::Lost { .. } | What::Releasing { .. } => {
+            What::Holder { holds: false }
+            | What::Lost { .. }
+            | What::Releasing { .. }
+            | What::Frozen => {
                 if let Some(mut hold) = open.remove(&who) {
                     hold.to = moment.at;
                     done.push(hold);
                 }
             }
             What::Released { fence } => {
-                let ended = done.iter_mut().rev();
-                let mut ours = ended.filter(|hold| hold.who == who && hold.fence == *fence);
-                if let Some(hold) = ours.next() {
+                // All of it, if it stood still in between.
+                let ended = done.iter_mut();
+                for hold in ended.filter(|hold| hold.who == who && hold.fence == *fence) {
                     hold.sure_until = Some(hold.to);
                 }
             }
@@ -120,6 +149,7 @@ fn begun(who: usize, fence: Fence, from: u64, end: u64) -> Hold {
         fence,
         from,
         to: end,
+        asked: None,
         sure_until: None,
     }
 }
@@ -173,32 +203,29 @@ fn one_session_a_fence(record: &Record, moments: &[&Moment], violations: &mut Ve
     }
 }
 
-/// A newer view never shows a smaller fence.
+/// A fence that a newer view shows, and no older one did, is greater than all that the older ones showed.
 fn views_grow(moments: &[&Moment], violations: &mut Vec<String>) {
     let mut by_version: BTreeMap<u64, BTreeSet<Fence>> = BTreeMap::new();
     for moment in moments {
-        if let What::View {
-            version,
-            fence: Some(fence),
-            ..
-        } = &moment.what
-        {
-            by_version.entry(*version).or_default().insert(*fence);
+        if let What::View { version, fences } = &moment.what {
+            by_version.entry(*version).or_default().extend(fences);
         }
     }
-    let mut greatest: Option<(u64, Fence)> = None;
+    let mut known: BTreeMap<Fence, u64> = BTreeMap::new();
     for (version, fences) in by_version {
+        let greatest = known.last_key_value().map(|(fence, at)| (*fence, *at));
         for fence in fences {
-            if let Some((older, before)) = greatest
+            if let Some((before, older)) = greatest
                 && before > fence
+                && !known.contains_key(&fence)
             {
                 violations.push(format!(
-                    "fence: the lock at {version} shows {}, at {older} it showed {}",
+                    "fence: the lock at {version} shows {}, which is new, at {older} it showed {}",
                     told(fence),
                     told(before)
                 ));
             }
-            greatest = Some((version, fence));
+            known.entry(fence).or_insert(version);
         }
     }
 }
@@ -211,7 +238,7 @@ fn no_overlap(record: &Record, holds: &[Hold], violations: &mut Vec<String>) {
                 continue;
             }
             let together = until.saturating_sub(second.from);
-            if first.who != second.who && together > TOLERANCE {
+            if first.who != second.who && together > TOLERANCE + record.overlap {
                 violations.push(format!(
                     "overlap: {} (under {}) and {} (under {}) held the lock together for {together} ms from {} ms on",
                     record.people[first.who].name,
@@ -228,7 +255,11 @@ fn no_overlap(record: &Record, holds: &[Hold], violations: &mut Vec<String>) {
 fn handoff(holds: &[Hold]) -> Option<(u64, u64)> {
     let pairs = holds.iter().zip(holds.iter().skip(1));
     let mut gaps: Vec<u64> = pairs
-        .filter(|(first, second)| first.who != second.who)
+        .filter(|(first, second)| {
+            // Given back while nobody waited, it was free in between.
+            let waited = second.asked.is_some_and(|asked| asked <= first.to);
+            first.who != second.who && (waited || first.sure_until.is_none())
+        })
         .map(|(first, second)| second.from.saturating_sub(first.to))
         .collect();
     gaps.sort_unstable();

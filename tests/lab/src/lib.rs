@@ -48,15 +48,17 @@
 //!
 //! - all copies are equal, and equal to what a newcomer gets and to what is on the server's disk;
 //! - each element is in the document or in a park, once, or was taken out; or its author was told that the copy diverged
-//!   and it was never acknowledged (a *draft*). Whatever else is missing is *lost*;
+//!   and it was never acknowledged (a *draft*); or it was never acknowledged and its copy ended with the power. Whatever
+//!   else is missing is *lost*;
 //! - what was taken out, acknowledged, stays out; nobody's elements are torn;
-//! - the lock: fences grow, each is granted to one client, by an offer; no two clients believe for more than half a
-//!   second that both hold it; nothing that was made and acknowledged while somebody certainly held it got into the
-//!   document from somebody else.
+//! - the lock: fences grow, each is granted to one client, by an offer; no two clients believe for longer than the server's
+//!   clocks allow, and half a second, that both hold it; nothing that was made and acknowledged while somebody certainly
+//!   held it got into the document from somebody else.
 //!
 //! What a client cannot know is not judged: news travels, so the order of two clients' observations is compared only
-//! where it must hold whatever the network did. A plain y-websocket server has no lock and acknowledges nothing: there
-//! convergence, losses and duplicates are judged, and edits are made regardless.
+//! where it must hold whatever the network did. What the lab itself was too slow to see is told ([`Verdict::unjudged`]). A
+//! plain y-websocket server has no lock and acknowledges nothing: there convergence, losses and duplicates are judged, and
+//! edits are made regardless.
 //!
 //! # Map
 //! | module | owns |
@@ -64,17 +66,26 @@
 //! | `scenario` | what a run is to be, and its TOML |
 //! | `plan` | every decision, from the seed |
 //! | `content` | what is written into documents, and read back |
-//! | `proxy` | the door between one client and the server: resets, delays, black holes, freezes |
+//! | `copy` | one copy of a document in a client's hands; nothing else calls `baton-client` |
+//! | `people` | the clients, each on a thread of its own |
+//! | `ice` | what stops such a thread, and with it the client |
+//! | `proxy` | the door between one client and the server: resets, delays, black holes |
 //! | `server` | the program as a child, and what it left on its disk |
-//! | `people` | the clients |
-//! | `run` | the order of it all |
+//! | `run`, `chaos` | the order of it all; what goes wrong, when it is time for it |
 //! | `record` | what was observed, as data |
 //! | `oracle`, `history` | the judgement on documents, and on the lock |
+//! | `verdict` | what comes of it |
 //! | `report` | the page |
+//!
+//! The program `baton-lab` is this and a command line, with the seeds of `baton-sim`. The program `flawed-baton` is a
+//! server with a bug of your choice, which the tests have the lab find.
 
+mod chaos;
 mod content;
+mod copy;
 mod error;
 mod history;
+mod ice;
 mod oracle;
 mod people;
 mod plan;
@@ -84,11 +95,13 @@ mod report;
 mod run;
 mod scenario;
 mod server;
+mod verdict;
 
 pub use content::{Contents, Place};
 pub use error::LabError;
 pub use history::{Hold, LockVerdict};
-pub use oracle::{DocumentVerdict, Verdict, judge};
+pub use oracle::judge;
 pub use record::{Copy, Ending, Moment, Person, Progress, Record, Stored, What};
 pub use run::{Run, Target, run};
 pub use scenario::{Chaos, Pace, Scenario, ScenarioError};
+pub use verdict::{DocumentVerdict, Outcome, Verdict};

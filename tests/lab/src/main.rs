@@ -1,21 +1,29 @@
-//! The program `baton-lab`: a run from the command line, its progress, its verdict and its report.
+//! The program `baton-lab`: runs from the command line, their progress, verdicts and reports.
 //!
-//! Owns the command line and what is printed. Exit code 0: all is well; 1: the verdict is bad; 2: there was no run.
+//! Owns the command line, the exit code and where the report goes. Exit code 0: sound; 1: a finding; 2: wrong usage, or
+//! there was no run that could be judged. What is printed is `terminal`'s.
 
-use std::io::{IsTerminal, Write};
+mod simulate;
+mod terminal;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use baton_lab::{Chaos, Pace, Progress, Run, Scenario, Target};
+use baton_lab::{Chaos, Outcome, Pace, Run, Scenario, Target};
 use clap::{Parser, Subcommand};
+
+use crate::terminal::{Screen, Style};
+
+/// What keeps a command from having a result.
+type Failure = Box<dyn std::error::Error>;
 
 /// Conflict tests for Baton and other y-websocket servers
 ///
 /// Every decision (who does what, what goes wrong and when) comes from the seed. Sockets, scheduling and time are real:
 /// a seed repeats the play, not the performance, so a failure may need several runs to come again.
 ///
-/// Exit code: 0 all is well, 1 something is wrong with a document or a lock, 2 there was no run.
+/// Exit code: 0 sound, 1 something is wrong with a document or a lock, 2 wrong usage or no run that could be judged.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,11 +35,16 @@ struct Arguments {
 enum Command {
     /// Lets clients edit under chaos, and judges the outcome
     Run(Box<RunArguments>),
-    /// Judges a record again that `run --record` wrote
+    /// Runs seeds of the simulation: servers and clients on virtual time and a simulated network
+    Sim(simulate::SimArguments),
+    /// Judges a record again that `run --record` wrote, and makes its report
     Judge {
         /// The record
         record: PathBuf,
-        /// Print the verdict as JSON
+        /// Where the report goes
+        #[arg(long)]
+        html: Option<PathBuf>,
+        /// Print the verdict as JSON on standard output
         #[arg(long)]
         json: bool,
     },
@@ -39,26 +52,53 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// A scenario in TOML; flags go before it
+    /// A scenario in TOML; flags go before what it says
     scenario: Option<PathBuf>,
     /// A y-websocket server that is there already, as ws://host:port/path; without it a `baton` is started
-    #[arg(long)]
+    #[arg(long, conflicts_with = "program")]
     url: Option<String>,
+    /// The server to start: a program with the arguments of `baton` [default: BATON_BIN, else the `baton` beside this]
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where every decision comes from
+    #[arg(long)]
+    seed: Option<u64>,
     /// Clients in all
     #[arg(long)]
     clients: Option<usize>,
     /// Documents
     #[arg(long)]
     docs: Option<usize>,
-    /// Where every decision comes from
-    #[arg(long)]
-    seed: Option<u64>,
     /// How long there are edits and chaos, in minutes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lasts")]
     minutes: Option<f64>,
-    /// What goes wrong: drop, delay, partition, freeze, kill
+    /// The same as a span of time: 30s, 2m
+    #[arg(long, value_parser = humantime::parse_duration)]
+    lasts: Option<Duration>,
+    /// What goes wrong, with commas between: drop, delay, partition, freeze, kill, blackout
     #[arg(long, value_delimiter = ',', value_parser = chaos)]
     chaos: Option<Vec<Chaos>>,
+    /// Disturbances of each client in a minute, on average
+    #[arg(long)]
+    disturbances: Option<f64>,
+    /// Kills of the server in a minute, and as many blackouts
+    #[arg(long)]
+    kills: Option<f64>,
+    /// Between two acts of one client, on average
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pause: Option<Duration>,
+    /// How long everybody may take to come back and agree
+    #[arg(long, value_parser = humantime::parse_duration)]
+    settle: Option<Duration>,
+    /// Per cent of the edits that do not ask the lock
+    #[arg(long)]
+    stubborn: Option<u32>,
+    /// Per cent of what all clients of a document do that is asking for the lock
+    #[arg(long)]
+    acquire: Option<u32>,
+    /// Per cent of what a client does that is leaving or coming back
+    #[arg(long)]
+    leave: Option<u32>,
     /// Clocks of the started server at a fifth of the product's, for short runs
     #[arg(long)]
     brisk: bool,
@@ -71,38 +111,59 @@ struct RunArguments {
     /// Print the verdict as JSON on standard output
     #[arg(long)]
     json: bool,
+    /// Further arguments of the started server's `serve`
+    #[arg(last = true)]
+    server: Vec<String>,
 }
 
 fn chaos(word: &str) -> Result<Chaos, String> {
-    match word {
-        "drop" => Ok(Chaos::Drop),
-        "delay" => Ok(Chaos::Delay),
-        "partition" => Ok(Chaos::Partition),
-        "freeze" => Ok(Chaos::Freeze),
-        "kill" => Ok(Chaos::Kill),
-        _ => Err("drop, delay, partition, freeze or kill".to_owned()),
-    }
+    let mut kinds = Chaos::ALL.into_iter();
+    let names = || Chaos::ALL.map(Chaos::name).join(", ");
+    kinds.find(|kind| kind.name() == word).ok_or_else(names)
 }
 
 impl RunArguments {
-    fn scenario(&self) -> Result<Scenario, Box<dyn std::error::Error>> {
+    fn scenario(&self) -> Result<Scenario, Failure> {
         let mut scenario = match &self.scenario {
-            Some(path) => Scenario::parse(&std::fs::read_to_string(path)?)?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                Scenario::parse(&text)?
+            }
             None => Scenario::default(),
         };
-        scenario.clients = self.clients.unwrap_or(scenario.clients);
-        scenario.docs = self.docs.unwrap_or(scenario.docs);
-        scenario.seed = self.seed.unwrap_or(scenario.seed);
         if let Some(minutes) = self.minutes {
             scenario.lasts = Duration::try_from_secs_f64(minutes * 60.0)?;
-        }
-        if let Some(chaos) = &self.chaos {
-            scenario.chaos.clone_from(chaos);
         }
         if self.brisk {
             scenario.pace = Pace::Brisk;
         }
-        Ok(scenario)
+        if !self.server.is_empty() {
+            scenario.server.clone_from(&self.server);
+        }
+        Ok(Scenario {
+            seed: self.seed.unwrap_or(scenario.seed),
+            clients: self.clients.unwrap_or(scenario.clients),
+            docs: self.docs.unwrap_or(scenario.docs),
+            lasts: self.lasts.unwrap_or(scenario.lasts),
+            chaos: self.chaos.clone().unwrap_or(scenario.chaos),
+            disturbances: self.disturbances.unwrap_or(scenario.disturbances),
+            kills: self.kills.unwrap_or(scenario.kills),
+            pause: self.pause.unwrap_or(scenario.pause),
+            settle: self.settle.unwrap_or(scenario.settle),
+            stubborn: self.stubborn.unwrap_or(scenario.stubborn),
+            acquire: self.acquire.unwrap_or(scenario.acquire),
+            leave: self.leave.unwrap_or(scenario.leave),
+            ..scenario
+        })
+    }
+
+    fn target(&self) -> Target {
+        match (&self.url, &self.program) {
+            (Some(url), _) => Target::Url(url.clone()),
+            (None, Some(program)) => Target::Program(program.clone()),
+            (None, None) => Target::Started,
+        }
     }
 }
 
@@ -110,11 +171,13 @@ impl RunArguments {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => go(&arguments).await,
-        Command::Judge { record, json } => judge(&record, json),
+        Command::Sim(arguments) => simulate::simulate(&arguments),
+        Command::Judge { record, html, json } => judge(&record, html.as_deref(), json),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(Outcome::Sound) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::from(1),
+        Ok(Outcome::Unjudged) => ExitCode::from(2),
         Err(error) => {
             eprintln!("no run: {error}");
             ExitCode::from(2)
@@ -122,103 +185,40 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn go(arguments: &RunArguments) -> Result<bool, Box<dyn std::error::Error>> {
+async fn go(arguments: &RunArguments) -> Result<Outcome, Failure> {
     let scenario = arguments.scenario()?;
-    let target = arguments.url.clone().map_or(Target::Started, Target::Url);
-    eprintln!(
-        "seed {}: {} clients, {} documents, {}",
-        scenario.seed,
-        scenario.clients,
-        scenario.docs,
-        humantime::format_duration(scenario.lasts)
-    );
-    let mut told = Duration::ZERO;
-    let run = baton_lab::run(&scenario, &target, |progress| show(progress, &mut told)).await?;
-    eprintln!();
+    let target = arguments.target();
+    let mut screen = Screen::new(&scenario);
+    let run = baton_lab::run(&scenario, &target, |progress| screen.shows(progress)).await;
+    screen.ends();
+    let run = run?;
     std::fs::write(&arguments.html, run.html())?;
     if let Some(path) = &arguments.record {
         std::fs::write(path, serde_json::to_vec(&run.record)?)?;
     }
     tell(&run, arguments.json)?;
     eprintln!("report: {}", arguments.html.display());
-    Ok(run.verdict.is_good())
+    Ok(run.verdict.outcome())
 }
 
-/// One line that is written over on a terminal, and one every ten seconds elsewhere.
-fn show(progress: Progress, told: &mut Duration) {
-    let terminal = std::io::stderr().is_terminal();
-    if !terminal && progress.elapsed < *told + Duration::from_secs(10) {
-        return;
-    }
-    *told = progress.elapsed;
-    let phase = if progress.settling {
-        "settling"
-    } else {
-        "chaos   "
-    };
-    let line = format!(
-        "{:6.1} s  {phase}  {} edits, {} saved, {} grants, {} parked, {} disturbances",
-        progress.elapsed.as_secs_f64(),
-        progress.edits,
-        progress.saved,
-        progress.grants,
-        progress.parked,
-        progress.disturbances
-    );
-    if terminal {
-        eprint!("\r{line}   ");
-        // A terminal that does not show it is no reason to stop.
-        let _ = std::io::stderr().flush();
-    } else {
-        eprintln!("{line}");
-    }
-}
-
-fn judge(path: &Path, json: bool) -> Result<bool, Box<dyn std::error::Error>> {
-    let record = serde_json::from_slice(&std::fs::read(path)?)?;
+fn judge(path: &Path, html: Option<&Path>, json: bool) -> Result<Outcome, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let record = serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{} is no record: {error}", path.display()))?;
     let verdict = baton_lab::judge(&record);
     let run = Run { record, verdict };
+    if let Some(html) = html {
+        std::fs::write(html, run.html())?;
+    }
     tell(&run, json)?;
-    Ok(run.verdict.is_good())
+    Ok(run.verdict.outcome())
 }
 
-#[allow(clippy::print_stdout, reason = "the verdict is the program's output")]
 fn tell(run: &Run, json: bool) -> Result<(), serde_json::Error> {
-    let verdict = &run.verdict;
     if json {
-        println!("{}", serde_json::to_string_pretty(verdict)?);
-        return Ok(());
+        terminal::json(&run.verdict)
+    } else {
+        terminal::table(&run.verdict, Style::of_output());
+        Ok(())
     }
-    for document in &verdict.documents {
-        let lock = &document.lock;
-        println!(
-            "{}  {}: {} put in, {} there, {} taken out, {} parked, {} drafts, {} lost, {} duplicated; lock: {} offers, {} grants, {} losses, {} violations",
-            if document.is_good() { "ok " } else { "BAD" },
-            document.name,
-            document.inserted,
-            document.present,
-            document.deleted,
-            document.parked,
-            document.drafts,
-            document.lost.len(),
-            document.duplicated.len(),
-            lock.offers,
-            lock.grants,
-            lock.losses,
-            lock.violations.len()
-        );
-    }
-    for problem in verdict.problems() {
-        println!("     {problem}");
-    }
-    println!(
-        "{}, seed {}",
-        if verdict.is_good() {
-            "all is well"
-        } else {
-            "something is wrong"
-        },
-        verdict.seed
-    );
-    Ok(())
 }

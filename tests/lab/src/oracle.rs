@@ -5,115 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::content::Contents;
-use crate::history::{self, Hold, LockVerdict};
+use crate::history::{self, Hold};
 use crate::record::{Ending, Record, What};
-
-/// What a run shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// The seed, to run it again.
-    pub seed: u64,
-    /// Document by document.
-    pub documents: Vec<DocumentVerdict>,
-}
-
-/// What it shows of one document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DocumentVerdict {
-    /// Its name.
-    pub name: String,
-    /// Whether all copies, a newcomer's and the stored one are equal.
-    pub converged: bool,
-    /// Which are not, and where.
-    pub differences: Vec<String>,
-    /// Elements put in.
-    pub inserted: usize,
-    /// Edits acknowledged as durable, of all kinds.
-    pub acknowledged: usize,
-    /// Elements taken out again.
-    pub deleted: usize,
-    /// Elements in the document.
-    pub present: usize,
-    /// Elements that were parked: they are in a park, or, where the lab cannot look, their author was told so.
-    pub parked: usize,
-    /// Elements that are nowhere but in a copy whose owner was told that it had diverged, and were never acknowledged.
-    pub drafts: usize,
-    /// Elements that are nowhere, with what was known of them.
-    pub lost: Vec<String>,
-    /// Elements that are somewhere twice.
-    pub duplicated: Vec<String>,
-    /// Elements whose deletion was acknowledged, and which are there.
-    pub undeleted: Vec<String>,
-    /// Elements that nobody put in, or torn ones.
-    pub foreign: Vec<String>,
-    /// Edits that were taken in while somebody else certainly held the lock.
-    pub unfenced: Vec<String>,
-    /// The lock's history.
-    pub lock: LockVerdict,
-}
-
-impl Verdict {
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.problems().next().is_none()
-    }
-
-    /// Everything that is wrong, a line each, the document first.
-    pub fn problems(&self) -> impl Iterator<Item = String> {
-        self.documents.iter().flat_map(|document| {
-            let name = &document.name;
-            document
-                .problems()
-                .into_iter()
-                .map(move |problem| format!("{name}: {problem}"))
-        })
-    }
-
-    /// For tests.
-    ///
-    /// # Panics
-    /// When something is wrong: with all of it, and the seed.
-    pub fn assert_good(&self) {
-        let problems: Vec<String> = self.problems().collect();
-        assert!(
-            problems.is_empty(),
-            "seed {}: {} problems\n{}",
-            self.seed,
-            problems.len(),
-            problems.join("\n")
-        );
-    }
-}
-
-impl DocumentVerdict {
-    /// Whether nothing is wrong with this document.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.problems().is_empty()
-    }
-
-    /// Everything that is wrong with it, a line each.
-    #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let named = |word: &str, list: &[String]| -> Vec<String> {
-            list.iter().map(|one| format!("{word}: {one}")).collect()
-        };
-        [
-            named("not converged", &self.differences),
-            named("lost", &self.lost),
-            named("duplicated", &self.duplicated),
-            named("undeleted", &self.undeleted),
-            named("foreign", &self.foreign),
-            named("fence not checked", &self.unfenced),
-            named("lock", &self.lock.violations),
-        ]
-        .concat()
-    }
-}
+use crate::verdict::{DocumentVerdict, Verdict};
 
 /// Judges a run.
 #[must_use]
@@ -121,10 +16,29 @@ pub fn judge(record: &Record) -> Verdict {
     let documents = record.documents.iter().enumerate();
     Verdict {
         seed: record.scenario.seed,
+        again: record.scenario.arguments(),
+        locks: record.locks,
+        unjudged: unjudged(record),
         documents: documents
             .map(|(number, ending)| one(record, number, ending))
             .collect(),
     }
+}
+
+fn unjudged(record: &Record) -> Vec<String> {
+    let missed = record.moments.iter().filter_map(|moment| {
+        let What::Missed { events } = &moment.what else {
+            return None;
+        };
+        let who = &record.people[moment.who?];
+        let document = &record.documents[who.document].name;
+        let name = &who.name;
+        Some(format!(
+            "{document}: {name} missed {events} events at {} ms, so the lock's history is not judged: the lab was too slow; take fewer clients, or longer pauses",
+            moment.at
+        ))
+    });
+    missed.collect()
 }
 
 /// What is known of one element.
@@ -145,6 +59,8 @@ struct Story {
     saved: BTreeMap<(usize, u64), u64>,
     parked: BTreeSet<(usize, u32)>,
     refused: BTreeSet<(usize, u32)>,
+    /// Copies that ended with the power.
+    dark: BTreeSet<(usize, u32)>,
 }
 
 impl Story {
@@ -188,6 +104,9 @@ impl Story {
                 What::Refused { .. } => {
                     story.refused.insert(copy);
                 }
+                What::Dark => {
+                    story.dark.insert(copy);
+                }
                 _ => {}
             }
         }
@@ -213,6 +132,7 @@ fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
         present: 0,
         parked: 0,
         drafts: 0,
+        unsaved: 0,
         lost: Vec::new(),
         duplicated: Vec::new(),
         undeleted: Vec::new(),
@@ -292,6 +212,10 @@ fn settle(
         (false, Some(2..)) => verdict.duplicated.push(format!("{id} is in two parks")),
         (true, _) => verdict.present += 1,
         (false, Some(1)) if story.gave_up(fate.copy) => verdict.parked += 1,
+        // It would have been told, had it lasted.
+        (false, Some(1)) if fate.saved.is_none() && story.dark.contains(&fate.copy) => {
+            verdict.parked += 1;
+        }
         (false, Some(1)) => verdict
             .lost
             .push(format!("{id} is in a park, and {by} was not told")),
@@ -302,6 +226,9 @@ fn settle(
         (false, _) if story.refused.contains(&fate.copy) => verdict.drafts += 1,
         (false, _) if story.parked.contains(&fate.copy) && fate.saved.is_none() => {
             verdict.drafts += 1;
+        }
+        (false, _) if fate.saved.is_none() && story.dark.contains(&fate.copy) => {
+            verdict.unsaved += 1;
         }
         (false, _) => verdict.lost.push(format!(
             "{id}, made by {by} at {} ms, {saved}; {by} {told}",

@@ -78,6 +78,7 @@ pub(crate) struct Acts {
     pause: Duration,
     stubborn: f64,
     acquire: f64,
+    leave: u32,
 }
 
 impl Acts {
@@ -88,7 +89,8 @@ impl Acts {
             pause: scenario.pause,
             stubborn: f64::from(scenario.stubborn) / 100.0,
             // So that a document is locked somewhat more than half of the time, however many there are.
-            acquire: 0.06 / people as f64,
+            acquire: f64::from(scenario.acquire) / 100.0 / people as f64,
+            leave: scenario.leave,
         }
     }
 
@@ -109,13 +111,15 @@ impl Acts {
         if kind < self.acquire {
             return Act::Acquire;
         }
-        match ((kind - self.acquire) * 100.0) as u32 {
-            0..7 => Act::Release,
-            7 => Act::Cancel,
-            8..11 => Act::LeaveOrReturn,
-            11..15 => Act::Touch,
-            15..31 => Act::Delete { pick: at },
-            _ => Act::Insert { place, at, manners },
+        // In per cent, one after the other.
+        let kind = ((kind - self.acquire) * 100.0) as u32;
+        match kind.checked_sub(8 + self.leave) {
+            None if kind < 7 => Act::Release,
+            None if kind == 7 => Act::Cancel,
+            None => Act::LeaveOrReturn,
+            Some(0..4) => Act::Touch,
+            Some(4..20) => Act::Delete { pick: at },
+            Some(_) => Act::Insert { place, at, manners },
         }
     }
 }
@@ -136,13 +140,14 @@ pub(crate) enum Trouble {
     Partition { way: Way },
     Freeze,
     Kill,
+    Blackout,
 }
 
 /// Something that goes wrong, when, for whom and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Disturbance {
     pub(crate) at: Duration,
-    /// Nobody for a kill.
+    /// Nobody for a kill and a blackout.
     pub(crate) client: usize,
     pub(crate) trouble: Trouble,
     pub(crate) lasts: Duration,
@@ -155,7 +160,7 @@ pub(crate) fn disturbances(scenario: &Scenario) -> Vec<Disturbance> {
         .chaos
         .iter()
         .copied()
-        .filter(|kind| *kind != Chaos::Kill)
+        .filter(|kind| !kind.kills())
         .collect();
     let minutes = scenario.lasts.as_secs_f64() / 60.0;
     let count = if kinds.is_empty() {
@@ -166,18 +171,30 @@ pub(crate) fn disturbances(scenario: &Scenario) -> Vec<Disturbance> {
     let mut all: Vec<Disturbance> = (0..count)
         .map(|_| of_a_client(&mut dice, scenario, &kinds))
         .collect();
-    if scenario.chaos.contains(&Chaos::Kill) {
-        let kills = (scenario.lasts.as_secs_f64() / 20.0).ceil() as u32;
-        let stretch = scenario.lasts / kills;
-        all.extend((0..kills).map(|number| Disturbance {
-            at: stretch * number + dice.between(stretch / 4, stretch * 3 / 4),
-            client: 0,
-            trouble: Trouble::Kill,
-            lasts: dice.between(Duration::from_millis(50), Duration::from_millis(800)),
-        }));
+    for (chaos, trouble) in [
+        (Chaos::Kill, Trouble::Kill),
+        (Chaos::Blackout, Trouble::Blackout),
+    ] {
+        if scenario.chaos.contains(&chaos) {
+            all.extend(of_the_server(&mut dice, scenario, trouble));
+        }
     }
     all.sort_by_key(|disturbance| disturbance.at);
     all
+}
+
+/// One in each of so many equal stretches, somewhere in its middle.
+fn of_the_server(dice: &mut Dice, scenario: &Scenario, trouble: Trouble) -> Vec<Disturbance> {
+    let minutes = scenario.lasts.as_secs_f64() / 60.0;
+    let times = ((minutes * scenario.kills).ceil() as u32).max(1);
+    let stretch = scenario.lasts / times;
+    let mut one = |number| Disturbance {
+        at: stretch * number + dice.between(stretch / 4, stretch * 3 / 4),
+        client: 0,
+        trouble,
+        lasts: dice.between(Duration::from_millis(50), Duration::from_millis(800)),
+    };
+    (0..times).map(&mut one).collect()
 }
 
 fn of_a_client(dice: &mut Dice, scenario: &Scenario, kinds: &[Chaos]) -> Disturbance {
@@ -193,7 +210,7 @@ fn of_a_client(dice: &mut Dice, scenario: &Scenario, kinds: &[Chaos]) -> Disturb
     let by = dice.between(Duration::from_millis(20), Duration::from_millis(400));
     let way = [Way::Up, Way::Down, Way::Both][dice.below(3)];
     let (trouble, lasts) = match kind {
-        Chaos::Drop | Chaos::Kill => (Trouble::Drop, Duration::ZERO),
+        Chaos::Drop | Chaos::Kill | Chaos::Blackout => (Trouble::Drop, Duration::ZERO),
         Chaos::Delay => (Trouble::Delay { by }, long),
         Chaos::Partition => (Trouble::Partition { way }, long),
         Chaos::Freeze => (Trouble::Freeze, long),
@@ -217,6 +234,7 @@ mod tests {
             Chaos::Partition,
             Chaos::Freeze,
             Chaos::Kill,
+            Chaos::Blackout,
         ];
         Scenario {
             seed,
@@ -240,12 +258,32 @@ mod tests {
     }
 
     #[test]
+    fn somebody_who_is_to_stay_does_not_leave() {
+        let leaves = |leave| {
+            let mut acts = Acts::new(
+                &Scenario {
+                    leave,
+                    ..scenario(7)
+                },
+                0,
+            );
+            let all: Vec<Act> = (0..1000).map(|_| acts.next()).collect();
+            let count = |of: Act| all.iter().filter(|act| **act == of).count();
+            (count(Act::LeaveOrReturn), count(Act::Cancel) > 0)
+        };
+        assert_eq!(leaves(0), (0, true));
+        assert!((120..280).contains(&leaves(20).0), "{:?}", leaves(20));
+    }
+
+    #[test]
     fn all_that_was_asked_for_happens_within_the_run() {
         let all = disturbances(&scenario(7));
         assert!(all.iter().all(|one| one.at < scenario(7).lasts));
         let kills = all.iter().filter(|one| one.trouble == Trouble::Kill);
         assert_eq!(kills.count(), 3);
-        assert_eq!(all.len(), 43);
+        let blackouts = all.iter().filter(|one| one.trouble == Trouble::Blackout);
+        assert_eq!(blackouts.count(), 3);
+        assert_eq!(all.len(), 46);
         assert!(disturbances(&Scenario::default()).is_empty());
     }
 }

@@ -1,22 +1,27 @@
-//! A door between one client and the server, which can be slammed, slowed, blocked and jammed.
+//! A door between one client and the server, which can be slammed, slowed and blocked.
 //!
 //! Owns a listener and the connections through it; all end with it. Reads no frame, and decides nothing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::plan::Way;
 
 /// Bytes that a direction takes in at a time.
 const CHUNK: usize = 16 * 1024;
+
+/// Chunks that may be under way in one direction; further ones wait with their sender.
+const UNDER_WAY: usize = 64;
 
 /// How long the other direction may take to end after one has.
 const LINGER: Duration = Duration::from_secs(2);
@@ -27,7 +32,6 @@ struct Weather {
     /// Raised to reset all connections.
     resets: u64,
     latency: Duration,
-    frozen: bool,
     up_blocked: bool,
     down_blocked: bool,
 }
@@ -79,19 +83,6 @@ impl Door {
             weather.up_blocked = false;
             weather.down_blocked = false;
         });
-    }
-
-    /// Holds everything back, until [`Door::thaw`].
-    pub(crate) fn freeze(&self) {
-        self.weather.send_modify(|weather| weather.frozen = true);
-    }
-
-    pub(crate) fn thaw(&self) {
-        self.weather.send_modify(|weather| weather.frozen = false);
-    }
-
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.weather.borrow().frozen
     }
 }
 
@@ -165,6 +156,8 @@ struct Pump {
     blocked: fn(&Weather) -> bool,
     /// Something vanished: the stream has a hole, and nothing after it may be delivered.
     holed: bool,
+    /// When the last that was sent arrives.
+    last: Instant,
 }
 
 impl Pump {
@@ -174,6 +167,7 @@ impl Pump {
             weather,
             blocked,
             holed: false,
+            last: Instant::now(),
         }
     }
 
@@ -193,46 +187,58 @@ impl Pump {
         to: &mut WriteHalf<'_>,
         chunk: &mut [u8],
     ) -> End {
+        // What is on its way, and when it is there.
+        let mut under_way: VecDeque<(Instant, Bytes)> = VecDeque::new();
+        let mut said_all = false;
         loop {
-            let read = tokio::select! {
+            let front = under_way.front();
+            if said_all && front.is_none() {
+                return End::Closed;
+            }
+            let arrives = front.map(|(at, _)| *at);
+            let there = arrives.is_some_and(|at| at <= Instant::now());
+            let first: &[u8] = front.map_or(&[], |(_, bytes)| bytes);
+            tokio::select! {
                 changed = self.weather.changed() => {
                     if changed.is_err() || self.is_over() {
                         return End::Reset;
                     }
-                    continue;
                 }
-                read = from.read(chunk) => read,
-            };
-            let len = match read {
-                Ok(0) => return End::Closed,
-                Ok(len) => len,
-                Err(_) => return End::Reset,
-            };
-            if self.hold().await == End::Reset {
-                return End::Reset;
-            }
-            let weather = *self.weather.borrow();
-            if (self.blocked)(&weather) {
-                self.holed = true;
-                continue;
-            }
-            if !weather.latency.is_zero() {
-                sleep(weather.latency).await;
-            }
-            if self.is_over() || to.write_all(&chunk[..len]).await.is_err() {
-                return End::Reset;
+                read = from.read(chunk), if !said_all && under_way.len() < UNDER_WAY => match read {
+                    Ok(0) => said_all = true,
+                    Ok(len) => under_way.extend(self.sends(&chunk[..len])),
+                    Err(_) => return End::Reset,
+                },
+                () = sleep_until(arrives.unwrap_or_else(Instant::now)), if arrives.is_some() && !there => {}
+                written = to.write(first), if there => match written {
+                    Ok(len) if self.arrived(&mut under_way, len) => {}
+                    _ => return End::Reset,
+                },
             }
         }
     }
 
-    /// Waits while everything is held back.
-    async fn hold(&mut self) -> End {
-        while self.weather.borrow().frozen {
-            if self.weather.changed().await.is_err() || self.is_over() {
-                return End::Reset;
+    /// What the weather makes of a chunk: it will be there at some time, or never.
+    fn sends(&mut self, chunk: &[u8]) -> Option<(Instant, Bytes)> {
+        let weather = *self.weather.borrow();
+        if (self.blocked)(&weather) {
+            self.holed = true;
+            return None;
+        }
+        // Nothing overtakes what was sent before, when it was slower.
+        self.last = self.last.max(Instant::now() + weather.latency);
+        Some((self.last, Bytes::copy_from_slice(chunk)))
+    }
+
+    /// So many bytes of the first chunk have been delivered. Whether this may go on.
+    fn arrived(&self, under_way: &mut VecDeque<(Instant, Bytes)>, len: usize) -> bool {
+        if let Some((_, bytes)) = under_way.front_mut() {
+            bytes.advance(len);
+            if bytes.is_empty() {
+                under_way.pop_front();
             }
         }
-        End::Closed
+        len > 0 && !self.is_over()
     }
 
     /// Whether the connection was reset, or has a hole and could be heard again.
@@ -268,23 +274,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_door_delivers_later_and_a_blocked_one_never() {
+    async fn a_slow_door_delivers_later_and_a_blocked_one_never() {
         let door = Door::open(echo().await.to_string()).await.unwrap();
         let mut socket = TcpStream::connect(door.address()).await.unwrap();
         assert_eq!(says(&mut socket, *b"ping").await.unwrap(), *b"ping");
 
-        door.freeze();
-        let patience = Duration::from_millis(100);
-        assert!(
-            timeout(patience, says(&mut socket, *b"late"))
-                .await
-                .is_err()
-        );
-        door.thaw();
-        let mut heard = [0; 4];
-        socket.read_exact(&mut heard).await.unwrap();
-        assert_eq!(heard, *b"late");
+        let late = Duration::from_millis(60);
+        door.slow(late);
+        let sent = Instant::now();
+        assert_eq!(says(&mut socket, *b"late").await.unwrap(), *b"late");
+        assert!(sent.elapsed() >= 2 * late, "{:?}", sent.elapsed());
+        door.slow(Duration::ZERO);
 
+        let patience = Duration::from_millis(100);
+        let mut heard = [0; 4];
         door.block(Way::Down);
         assert!(
             timeout(patience, says(&mut socket, *b"gone"))
@@ -294,6 +297,25 @@ mod tests {
         door.unblock();
         let end = socket.read_exact(&mut heard).await.unwrap_err();
         assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn a_slow_line_is_as_slow_for_each_and_nothing_overtakes() {
+        let (weather, seen) = watch::channel(Weather::default());
+        let mut pump = Pump::new(0, seen, |weather| weather.up_blocked);
+        let hour = Duration::from_secs(3600);
+        weather.send_modify(|weather| weather.latency = hour);
+        let before = Instant::now();
+        let (first, _) = pump.sends(b"a").unwrap();
+        let (second, _) = pump.sends(b"b").unwrap();
+        assert!(first >= before + hour && second < before + hour * 2);
+        weather.send_modify(|weather| weather.latency = Duration::ZERO);
+        let (third, _) = pump.sends(b"c").unwrap();
+        assert!(second <= third);
+        weather.send_modify(|weather| weather.up_blocked = true);
+        assert!(pump.sends(b"d").is_none() && !pump.is_over());
+        weather.send_modify(|weather| weather.up_blocked = false);
+        assert!(pump.is_over());
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_client::{Fence, GrantState};
+use baton_client::Fence;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,11 @@ pub struct Record {
     pub quiet_from: u64,
     /// Whether the server spoke Baton's channel; without it there is no lock and no acknowledgement to judge.
     pub locks: bool,
+    /// For how long two clients may both believe that they hold the lock, in milliseconds, by the server's own clocks: a
+    /// holder whose connection is lost goes on until its client's time is over, and a short grace ends before that. Its
+    /// edits are parked then. With the strict profile this is nothing.
+    #[serde(default)]
+    pub overlap: u64,
     /// The clients, in order.
     pub people: Vec<Person>,
     /// The documents, and how they ended.
@@ -119,12 +124,24 @@ pub enum What {
     Dropped,
     /// Something else was done to it, for so long.
     Disturbed { how: String, millis: u64 },
+    /// The client's process stopped; nothing of it runs until it is thawed.
+    Frozen,
+    /// It goes on, and may edit as the holder or may not.
+    Thawed { holds: bool },
+    /// The client ended with the power, and this copy with it.
+    Dark,
+    /// So many events were missed, because the lab itself was too slow: what this client saw has a hole.
+    Missed { events: u64 },
     /// The server was killed.
     Killed,
+    /// The server was killed, and all clients with it.
+    Blackout,
     /// It was started again.
     Started,
     /// The lock was asked for.
     Asked,
+    /// The wish was taken back.
+    Cancelled,
     /// It was offered.
     Offered { fence: Fence },
     /// An offer ended.
@@ -139,13 +156,8 @@ pub enum What {
     Lost { fence: Fence, reason: String },
     /// Whether the client may edit as the holder changed.
     Holder { holds: bool },
-    /// The lock as the server showed it.
-    View {
-        version: u64,
-        state: Option<GrantState>,
-        session: Option<u64>,
-        fence: Option<Fence>,
-    },
+    /// The grants and offers that the server showed.
+    View { version: u64, fences: Vec<Fence> },
     /// An edit of this copy was parked, and the client was told.
     Parked { id: u64, reason: String },
     /// The server refused an edit, and said so.
@@ -207,18 +219,25 @@ impl Recorder {
     }
 
     pub(crate) fn note(&self, who: Option<usize>, copy: u32, what: What) {
+        self.note_since(None, who, copy, what);
+    }
+
+    /// Something that happened between this moment and now, and counts from its beginning.
+    pub(crate) fn note_since(&self, began: Option<u64>, who: Option<usize>, copy: u32, what: What) {
         let (counter, by) = match &what {
             What::Insert { .. } | What::Delete { .. } | What::Touch { .. } => (&self.edits, 1),
             What::Saved { edits } => (&self.saved, edits.len() as u64),
             What::Granted { kept: false, .. } => (&self.grants, 1),
             What::Parked { .. } => (&self.parked, 1),
-            What::Dropped | What::Disturbed { .. } | What::Killed => (&self.disturbances, 1),
+            What::Dropped | What::Disturbed { .. } | What::Killed | What::Blackout => {
+                (&self.disturbances, 1)
+            }
             _ => (&self.edits, 0),
         };
         counter.fetch_add(by, Ordering::Relaxed);
         let mut moments = self.moments.lock();
         // Under the lock, so that the order of the list is that of the times.
-        let at = self.millis();
+        let at = began.unwrap_or_else(|| self.millis());
         moments.push(Moment {
             at,
             who,

@@ -1,21 +1,23 @@
 //! The report: one HTML page that holds all it needs, to be looked at, mailed, kept as a build's artefact.
 //!
-//! Owns the page's data and its escaping; the page itself is `report.html`. Judges nothing.
+//! Owns the page's data and its escaping; the page itself is in the folder `report`. Judges nothing.
 
 use serde::Serialize;
 
 use crate::history::{self, Hold};
-use crate::oracle::Verdict;
 use crate::record::{Moment, Person};
 use crate::run::Run;
 use crate::scenario::Scenario;
+use crate::verdict::{DocumentVerdict, Outcome, Verdict};
 
-/// The page, with two places for data.
-const PAGE: &str = include_str!("report.html");
+/// The page, with three places.
+const PAGE: &str = include_str!("report/page.html");
+const STYLE: &str = include_str!("report/style.css");
+const SCRIPT: &str = include_str!("report/page.js");
 
 #[derive(Serialize)]
 struct Data<'a> {
-    good: bool,
+    outcome: Outcome,
     scenario: &'a Scenario,
     millis: u64,
     quiet_from: u64,
@@ -39,7 +41,7 @@ impl Run {
         // What only the oracle needs would make the page three times as large.
         let shown = |moment: &&Moment| !matches!(moment.what, crate::record::What::View { .. });
         let data = Data {
-            good: self.verdict.is_good(),
+            outcome: self.verdict.outcome(),
             scenario: &record.scenario,
             millis: record.millis,
             quiet_from: record.quiet_from,
@@ -52,13 +54,15 @@ impl Run {
                 .verdict
                 .documents
                 .iter()
-                .map(crate::oracle::DocumentVerdict::problems)
+                .map(DocumentVerdict::problems)
                 .collect(),
             verdict: &self.verdict,
             moments: record.moments.iter().filter(shown).collect(),
         };
         let json = serde_json::to_string(&data).unwrap_or_else(|_| "null".to_owned());
-        // Nothing in the data may end the script that holds it.
-        PAGE.replacen("/*DATA*/null", &json.replace('<', "\\u003c"), 1)
+        // Nothing in the data may end the script that holds it. It comes last: nothing in it is a place.
+        PAGE.replacen("/*STYLE*/", STYLE, 1)
+            .replacen("/*SCRIPT*/", SCRIPT, 1)
+            .replacen("/*DATA*/null", &json.replace('<', "\\u003c"), 1)
     }
 }

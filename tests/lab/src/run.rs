@@ -2,30 +2,31 @@
 //!
 //! Owns the order of these; every decision comes from the plan, every judgement is the oracle's.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use baton_client::{Client, ClientOptions, EditRight};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::content::{self, Contents};
+use crate::content::Contents;
+use crate::copy::{self, Setup, Window, Wire};
 use crate::error::LabError;
-use crate::oracle::{self, Verdict};
-use crate::people::{Person, Phase, Window, Wire};
-use crate::plan::{Acts, Disturbance, Trouble, Way, disturbances};
+use crate::ice::Ice;
+use crate::oracle;
+use crate::people::{Ended, Person, Phase};
+use crate::plan::Acts;
 use crate::proxy::Door;
-use crate::record::{self, Ending, Progress, Record, Recorder, What};
-use crate::scenario::{Chaos, Scenario};
-use crate::server::Server;
+use crate::record::{self, Ending, Progress, Record, Recorder};
+use crate::scenario::Scenario;
+use crate::server::{self, Server};
+use crate::verdict::Verdict;
 
 /// How often progress is told, and agreement looked for.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a newcomer may take, and a server to show that it speaks Baton's channel.
-const NEWCOMER: Duration = Duration::from_secs(15);
-const PROBE: Duration = Duration::from_secs(4);
+/// How long a client may take to end.
+pub(crate) const END: Duration = Duration::from_secs(20);
 
 /// What the clients talk to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Target {
     /// A `baton` that the lab starts on a free port and an empty folder, may kill, and ends. The program is
     /// `BATON_BIN`, else the one beside this program.
     Started,
+    /// The same with another program, which takes the arguments of `baton` and prints what `baton` prints.
+    Program(PathBuf),
     /// A y-websocket server that is there already: `ws://host:port/path`, below which documents are. The lab looks
     /// whether it speaks Baton's channel; if not, only convergence is judged. It is never killed.
     Url(String),
@@ -70,32 +73,40 @@ pub async fn run(
 /// When everybody was told to be quiet, in milliseconds.
 type Quiet = u64;
 
-struct Stage {
-    scenario: Scenario,
-    server: Option<Server>,
+/// A client, as the run sees it.
+pub(crate) struct Place {
+    pub(crate) door: Door,
+    pub(crate) ice: Arc<Ice>,
+    window: Window,
+    ended: Ended,
+}
+
+pub(crate) struct Stage {
+    pub(crate) scenario: Scenario,
+    pub(crate) server: Option<Server>,
     url: String,
     wire: Wire,
+    overlap: Duration,
     documents: Vec<String>,
-    doors: Vec<Arc<Door>>,
-    windows: Vec<Window>,
-    recorder: Arc<Recorder>,
-    phase: watch::Sender<Phase>,
-    people: JoinSet<Result<(), baton_client::ConnectError>>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Whoever has ended with the power says so.
+    pub(crate) dark: mpsc::Receiver<()>,
+}
+
+/// Nobody stays behind on the ice, where it could not see that all is over.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for place in &self.places {
+            place.ice.thaw();
+        }
+    }
 }
 
 impl Stage {
     async fn set(scenario: &Scenario, target: &Target) -> Result<Self, LabError> {
-        let (server, url) = match target {
-            Target::Started => {
-                let server = Server::start(scenario).await?;
-                let url = format!("ws://{}/ws", server.address());
-                (Some(server), url)
-            }
-            Target::Url(_) if scenario.chaos.contains(&Chaos::Kill) => {
-                return Err(LabError::NotOurs);
-            }
-            Target::Url(url) => (None, url.trim_end_matches('/').to_owned()),
-        };
+        let (server, url) = found(scenario, target).await?;
         let (host, path) = parts(&url)?;
         // A server that is there already may know the names of an earlier run.
         let run = match server {
@@ -105,135 +116,54 @@ impl Stage {
         let documents: Vec<String> = (1..=scenario.docs)
             .map(|number| format!("lab{run}/{number}"))
             .collect();
-        let wire = probe(&url, &format!("lab{run}/probe")).await?;
+        let (wire, overlap) = copy::probe(&url, &format!("lab{run}/probe")).await?;
+        let (tell_dark, dark) = mpsc::channel(scenario.clients);
         let mut stage = Self {
             scenario: scenario.clone(),
             server,
             url,
             wire,
+            overlap,
             documents,
-            doors: Vec::new(),
-            windows: Vec::new(),
+            places: Vec::new(),
             recorder: Arc::new(Recorder::start()),
-            phase: watch::Sender::new(Phase::Acting),
-            people: JoinSet::new(),
+            phase: watch::Sender::new(Phase::Acting { blackouts: 0 }),
+            dark,
         };
-        for index in 0..scenario.clients {
-            let door = Arc::new(Door::open(host.clone()).await?);
-            stage.doors.push(Arc::clone(&door));
-            let window = Window::default();
-            stage.windows.push(Arc::clone(&window));
+        for who in 0..scenario.clients {
+            let door = Door::open(host.clone()).await?;
+            let (ice, window) = (Arc::new(Ice::default()), Window::default());
             let person = Person {
-                index,
-                name: name(index),
-                document: stage.documents[index % scenario.docs].clone(),
-                path: path.clone(),
-                wire,
-                door,
-                acts: Acts::new(scenario, index),
-                recorder: Arc::clone(&stage.recorder),
-                window,
+                setup: Setup {
+                    who,
+                    name: name(who),
+                    url: format!("ws://{}{path}", door.address()),
+                    document: stage.documents[who % scenario.docs].clone(),
+                    wire,
+                    recorder: Arc::clone(&stage.recorder),
+                    window: window.clone(),
+                },
+                acts: Acts::new(scenario, who),
+                ice: Arc::clone(&ice),
+                dark: tell_dark.clone(),
             };
-            stage.people.spawn(person.live(stage.phase.subscribe()));
+            let ended = person.start(stage.phase.subscribe())?;
+            stage.places.push(Place {
+                door,
+                ice,
+                window,
+                ended,
+            });
         }
         Ok(stage)
     }
 
-    /// Lets them edit, and disturbs them.
-    async fn play(&mut self, progress: &mut impl FnMut(Progress)) -> Result<(), LabError> {
-        let start = Instant::now();
-        let mut ends: Vec<(Instant, Disturbance)> = Vec::new();
-        let mut plan = disturbances(&self.scenario).into_iter().peekable();
-        let mut look = interval(LOOK);
-        let end = start + self.scenario.lasts;
-        loop {
-            let begins = plan.peek().map_or(end, |next| start + next.at);
-            let stops = ends.iter().map(|(at, _)| *at).min().unwrap_or(end);
-            tokio::select! {
-                () = sleep_until(begins.min(stops).min(end)) => {}
-                _ = look.tick() => {
-                    progress(self.recorder.progress(false));
-                    continue;
-                }
-            }
-            let now = Instant::now();
-            for (_, over) in ends.extract_if(.., |(at, _)| *at <= now) {
-                self.relieve(&over);
-            }
-            while let Some(next) = plan.next_if(|next| start + next.at <= now) {
-                if next.trouble == Trouble::Kill {
-                    self.kill(next.lasts).await?;
-                } else {
-                    self.disturb(&next);
-                    ends.push((now + next.lasts, next));
-                }
-            }
-            if now >= end {
-                return Ok(());
-            }
-        }
-    }
-
-    fn disturb(&self, disturbance: &Disturbance) {
-        let door = &self.doors[disturbance.client];
-        let how = match disturbance.trouble {
-            Trouble::Drop | Trouble::Kill => {
-                door.reset();
-                self.recorder
-                    .note(Some(disturbance.client), 0, What::Dropped);
-                return;
-            }
-            Trouble::Delay { by } => {
-                door.slow(by);
-                "delay"
-            }
-            Trouble::Partition { way } => {
-                door.block(way);
-                match way {
-                    Way::Up => "partition-up",
-                    Way::Down => "partition-down",
-                    Way::Both => "partition",
-                }
-            }
-            Trouble::Freeze => {
-                door.freeze();
-                "freeze"
-            }
-        };
-        let what = What::Disturbed {
-            how: how.to_owned(),
-            millis: u64::try_from(disturbance.lasts.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.recorder.note(Some(disturbance.client), 0, what);
-    }
-
-    fn relieve(&self, disturbance: &Disturbance) {
-        let door = &self.doors[disturbance.client];
-        match disturbance.trouble {
-            Trouble::Drop | Trouble::Kill => {}
-            Trouble::Delay { .. } => door.slow(Duration::ZERO),
-            Trouble::Partition { .. } => door.unblock(),
-            Trouble::Freeze => door.thaw(),
-        }
-    }
-
-    async fn kill(&mut self, down: Duration) -> Result<(), LabError> {
-        if let Some(server) = &mut self.server {
-            server.kill().await?;
-            self.recorder.note(None, 0, What::Killed);
-            sleep(down).await;
-            server.start_again().await?;
-            self.recorder.note(None, 0, What::Started);
-        }
-        Ok(())
-    }
-
     /// Ends all chaos, and waits until everybody is back and agrees, or the time for that is over.
     async fn settle(&mut self, progress: &mut impl FnMut(Progress)) -> Quiet {
-        for door in &self.doors {
-            door.slow(Duration::ZERO);
-            door.unblock();
-            door.thaw();
+        for place in &self.places {
+            place.door.slow(Duration::ZERO);
+            place.door.unblock();
+            place.ice.thaw();
         }
         let quiet = self.recorder.millis();
         self.phase.send_replace(Phase::Settling);
@@ -249,19 +179,15 @@ impl Stage {
     }
 
     fn is_calm(&self) -> bool {
-        let mut first: Vec<Option<Contents>> = vec![None; self.documents.len()];
-        self.windows.iter().enumerate().all(|(index, window)| {
-            let Some(client) = window.lock().clone() else {
+        let documents = self.documents.len();
+        let mut first: Vec<Option<Contents>> = vec![None; documents];
+        self.places.iter().enumerate().all(|(who, place)| {
+            let sight = place.window.look(self.wire);
+            let Some(contents) = sight.contents else {
                 return false;
             };
-            let Ok(contents) = client.read(content::read) else {
-                return false;
-            };
-            let unsaved = self.wire == Wire::Baton && client.has_unsaved();
-            let over = matches!(client.right(), EditRight::Diverged | EditRight::Closed);
-            let agreed =
-                first[index % self.documents.len()].get_or_insert_with(|| contents.clone());
-            !unsaved && !over && *agreed == contents
+            let agreed = first[who % documents].get_or_insert_with(|| contents.clone());
+            !sight.unsaved && !sight.over && *agreed == contents
         })
     }
 
@@ -269,19 +195,28 @@ impl Stage {
     async fn clear(mut self, quiet_from: Quiet) -> Result<Record, LabError> {
         let mut endings = Vec::new();
         for (number, name) in self.documents.iter().enumerate() {
+            let copies = self.copies(number);
+            let agreed = |seen: &Contents| {
+                let mut contents = copies.iter().filter_map(|copy| copy.contents.as_ref());
+                contents.any(|contents| contents == seen)
+            };
+            // Without a door, for the network between is none of its business.
+            let newcomer = copy::newcomer(&self.url, name, self.wire, agreed).await?;
             endings.push(Ending {
                 name: name.clone(),
-                copies: self.copies(number),
-                newcomer: self.newcomer(name).await?,
+                copies,
+                newcomer,
                 stored: None,
             });
         }
         // What happened while these looked belongs to the run, too.
         let millis = self.recorder.millis();
         self.phase.send_replace(Phase::Over);
-        while let Some(ended) = self.people.join_next().await {
-            if let Ok(Err(error)) = ended {
-                return Err(LabError::Address(error.to_string()));
+        for (who, place) in self.places.iter_mut().enumerate() {
+            match timeout(END, &mut place.ended).await {
+                Ok(Ok(ended)) => ended?,
+                Ok(Err(_)) => return Err(LabError::Client(format!("{} panicked", name(who)))),
+                Err(_) => return Err(LabError::Client(format!("{} hangs", name(who)))),
             }
         }
         if let Some(server) = self.server.take() {
@@ -296,65 +231,44 @@ impl Stage {
         });
         Ok(Record {
             people: people.collect(),
-            scenario: self.scenario,
+            scenario: self.scenario.clone(),
             millis,
             quiet_from,
             locks: self.wire == Wire::Baton,
+            overlap: u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
             documents: endings,
             moments: self.recorder.take(),
         })
     }
 
     fn copies(&self, document: usize) -> Vec<record::Copy> {
-        let windows = self.windows.iter().enumerate();
-        let ours = windows.filter(|(who, _)| who % self.documents.len() == document);
-        ours.map(|(who, window)| {
-            let client = window.lock().clone();
-            let contents = client
-                .as_ref()
-                .and_then(|client| client.read(content::read).ok());
+        let places = self.places.iter().enumerate();
+        let ours = places.filter(|(who, _)| who % self.documents.len() == document);
+        ours.map(|(who, place)| {
+            let sight = place.window.look(self.wire);
             record::Copy {
                 who,
-                contents,
-                unsaved: self.wire == Wire::Baton
-                    && client.is_none_or(|client| client.has_unsaved()),
+                contents: sight.contents,
+                unsaved: sight.unsaved,
             }
         })
         .collect()
     }
+}
 
-    /// Comes without a door, for the network between is none of its business.
-    async fn newcomer(&self, document: &str) -> Result<Option<Contents>, LabError> {
-        let client = Client::connect(ClientOptions::new(&self.url, document))
-            .map_err(|error| LabError::Address(error.to_string()))?;
-        let contents = match self.wire {
-            Wire::Baton => match timeout(NEWCOMER, client.synced()).await {
-                Ok(Ok(())) => client.read(content::read).ok(),
-                _ => None,
-            },
-            Wire::Plain => self.first_sync(&client).await,
-        };
-        if self.wire == Wire::Baton {
-            client.close().await;
+/// The server, if the lab has one of its own, and the address.
+async fn found(scenario: &Scenario, target: &Target) -> Result<(Option<Server>, String), LabError> {
+    let program = match target {
+        Target::Url(_) if scenario.chaos.iter().any(|kind| kind.kills()) => {
+            return Err(LabError::NotOurs);
         }
-        Ok(contents)
-    }
-
-    /// A plain server does not say when all has come: it is given the time to show what the others have.
-    async fn first_sync(&self, client: &Client) -> Option<Contents> {
-        let number = self.documents.len();
-        let mut seen = client.read(content::read).ok();
-        let until = Instant::now() + NEWCOMER / 3;
-        while Instant::now() < until {
-            let agreed = (0..number).flat_map(|document| self.copies(document));
-            if seen.is_some() && agreed.into_iter().any(|copy| copy.contents == seen) {
-                break;
-            }
-            sleep(LOOK).await;
-            seen = client.read(content::read).ok();
-        }
-        seen
-    }
+        Target::Url(url) => return Ok((None, url.trim_end_matches('/').to_owned())),
+        Target::Started => server::program()?,
+        Target::Program(program) => server::there(program.clone())?,
+    };
+    let server = Server::start(program, scenario).await?;
+    let url = format!("ws://{}/ws", server.address());
+    Ok((Some(server), url))
 }
 
 /// The client of this number, from 1.
@@ -383,16 +297,4 @@ fn parts(url: &str) -> Result<(String, String), LabError> {
         .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if has_port { "" } else { ":80" };
     Ok((format!("{host}{port}"), path.to_owned()))
-}
-
-/// Whether the server speaks Baton's channel.
-async fn probe(url: &str, document: &str) -> Result<Wire, LabError> {
-    let client = Client::connect(ClientOptions::new(url, document))
-        .map_err(|error| LabError::Address(error.to_string()))?;
-    let wire = match timeout(PROBE, client.synced()).await {
-        Ok(Ok(())) => Wire::Baton,
-        _ => Wire::Plain,
-    };
-    client.close().await;
-    Ok(wire)
 }

@@ -16,10 +16,45 @@ pub enum Chaos {
     Delay,
     /// What a client sends, or gets, or both, vanishes; whatever ran then is reset, for its stream has a hole.
     Partition,
-    /// A client stands still, and so does its connection; then both go on with all that waited.
+    /// A client's process stands still, as under SIGSTOP or in a frozen tab: none of its code runs, while the kernel goes
+    /// on taking in and acknowledging what comes for it.
     Freeze,
     /// The server is killed (kill -9) and started again on the same data. Only a server that the lab started.
     Kill,
+    /// The power goes: the server is killed, and every client with it. They come back with nothing, so that only what was
+    /// on the server's disk is left, and what was acknowledged must be there. Only a server that the lab started.
+    Blackout,
+}
+
+impl Chaos {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Drop,
+        Self::Delay,
+        Self::Partition,
+        Self::Freeze,
+        Self::Kill,
+        Self::Blackout,
+    ];
+
+    /// Its name in a scenario and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Delay => "delay",
+            Self::Partition => "partition",
+            Self::Freeze => "freeze",
+            Self::Kill => "kill",
+            Self::Blackout => "blackout",
+        }
+    }
+
+    /// Whether it needs a server that the lab may kill.
+    #[must_use]
+    pub const fn kills(self) -> bool {
+        matches!(self, Self::Kill | Self::Blackout)
+    }
 }
 
 /// The clocks of a server that the lab starts.
@@ -70,8 +105,14 @@ pub struct Scenario {
     pub chaos: Vec<Chaos>,
     /// Disturbances of each client in a minute, on average.
     pub disturbances: f64,
+    /// Kills of the server in a minute, and as many blackouts, where they are asked for. At least one of each.
+    pub kills: f64,
     /// Per cent of the edits that are made without asking the lock, as by a program with bad manners. They are parked.
     pub stubborn: u32,
+    /// Per cent of what all clients of a document do that is asking for the lock; at most 50.
+    pub acquire: u32,
+    /// Per cent of what a client does that is leaving, or coming back; at most 20.
+    pub leave: u32,
     /// The clocks of a server that the lab starts.
     pub pace: Pace,
     /// Further arguments of `baton serve`, for a server that the lab starts.
@@ -90,7 +131,10 @@ impl Default for Scenario {
             pause: Duration::from_millis(400),
             chaos: Vec::new(),
             disturbances: 4.0,
+            kills: 3.0,
             stubborn: 2,
+            acquire: 6,
+            leave: 3,
             pace: Pace::Product,
             server: Vec::new(),
         }
@@ -120,6 +164,66 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The arguments of `baton-lab run` that make this scenario again, without the scenario's name.
+    ///
+    /// ```
+    /// let scenario = baton_lab::Scenario { seed: 11, stubborn: 5, ..Default::default() };
+    /// assert_eq!(scenario.arguments(), "--seed 11 --clients 10 --docs 2 --lasts 1m --stubborn 5");
+    /// ```
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let usual = Self::default();
+        let span = |span: Duration| {
+            humantime::format_duration(span)
+                .to_string()
+                .replace(' ', "")
+        };
+        let mut words = vec![
+            format!("--seed {}", self.seed),
+            format!("--clients {}", self.clients),
+            format!("--docs {}", self.docs),
+            format!("--lasts {}", span(self.lasts)),
+        ];
+        let mut unusual = |differs: bool, words_of: String| {
+            if differs {
+                words.push(words_of);
+            }
+        };
+        let kinds: Vec<&str> = self.chaos.iter().map(|kind| kind.name()).collect();
+        unusual(!kinds.is_empty(), format!("--chaos {}", kinds.join(",")));
+        unusual(
+            self.disturbances.total_cmp(&usual.disturbances).is_ne(),
+            format!("--disturbances {}", self.disturbances),
+        );
+        unusual(
+            self.kills.total_cmp(&usual.kills).is_ne(),
+            format!("--kills {}", self.kills),
+        );
+        unusual(
+            self.pause != usual.pause,
+            format!("--pause {}", span(self.pause)),
+        );
+        unusual(
+            self.settle != usual.settle,
+            format!("--settle {}", span(self.settle)),
+        );
+        unusual(
+            self.stubborn != usual.stubborn,
+            format!("--stubborn {}", self.stubborn),
+        );
+        unusual(
+            self.acquire != usual.acquire,
+            format!("--acquire {}", self.acquire),
+        );
+        unusual(self.leave != usual.leave, format!("--leave {}", self.leave));
+        unusual(self.pace == Pace::Brisk, "--brisk".to_owned());
+        unusual(
+            !self.server.is_empty(),
+            format!("-- {}", self.server.join(" ")),
+        );
+        words.join(" ")
+    }
+
     /// Whether it can be run.
     ///
     /// # Errors
@@ -140,9 +244,15 @@ impl Scenario {
                 "pause: at least 5ms",
             ),
             (self.stubborn <= 100, "stubborn: at most 100 per cent"),
+            (self.acquire <= 50, "acquire: at most 50 per cent"),
+            (self.leave <= 20, "leave: at most 20 per cent"),
             (
                 (0.0..=600.0).contains(&self.disturbances),
                 "disturbances: at most 600 a minute",
+            ),
+            (
+                (0.0..=60.0).contains(&self.kills),
+                "kills: at most 60 a minute",
             ),
         ];
         match bounds.iter().find(|(fits, _)| !fits) {

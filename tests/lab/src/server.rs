@@ -56,7 +56,8 @@ pub(crate) fn program() -> Result<PathBuf, LabError> {
     found.ok_or(LabError::NoProgram(first))
 }
 
-fn there(program: PathBuf) -> Result<PathBuf, LabError> {
+/// The program, if it is there.
+pub(crate) fn there(program: PathBuf) -> Result<PathBuf, LabError> {
     if program.is_file() {
         Ok(program)
     } else {
@@ -85,9 +86,8 @@ fn brisk() -> Vec<String> {
 
 impl Server {
     /// On a new folder and a free port.
-    pub(crate) async fn start(scenario: &Scenario) -> Result<Self, LabError> {
+    pub(crate) async fn start(program: PathBuf, scenario: &Scenario) -> Result<Self, LabError> {
         let folder = TempDir::new()?;
-        let program = program()?;
         let mut arguments = match scenario.pace {
             Pace::Product => Vec::new(),
             Pace::Brisk => brisk(),

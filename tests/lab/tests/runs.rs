@@ -18,6 +18,7 @@ fn scenario() -> Scenario {
             Chaos::Partition,
             Chaos::Freeze,
             Chaos::Kill,
+            Chaos::Blackout,
         ],
         disturbances: 30.0,
         pace: Pace::Brisk,
@@ -37,8 +38,15 @@ async fn under_all_chaos_nothing_is_lost_and_the_lock_is_held_by_one() {
     let progress = last.expect("progress was told");
     assert!(progress.settling && progress.edits > 50, "{progress:?}");
     assert!(progress.saved > 0 && progress.disturbances > 10);
-    let killed = |moment: &&baton_lab::Moment| moment.what == What::Killed;
-    assert_eq!(run.record.moments.iter().filter(killed).count(), 1);
+    let count = |what: What| {
+        let all = run.record.moments.iter();
+        all.filter(|moment| moment.what == what).count()
+    };
+    assert_eq!((count(What::Killed), count(What::Blackout)), (1, 1));
+    assert_eq!(count(What::Dark), 6);
+    // Who was frozen when the power went, or is at the end, is thawed like the others.
+    let thawed = count(What::Thawed { holds: true }) + count(What::Thawed { holds: false });
+    assert!(thawed > 0 && count(What::Frozen) == thawed);
 
     // What was observed can be written down, and judged again.
     let text = serde_json::to_string(&run.record).expect("it is plain data");
@@ -109,8 +117,17 @@ async fn a_server_that_is_there_already_is_never_killed() {
 }
 
 #[test]
-fn the_scenario_in_the_folder_can_be_run() {
-    let text = include_str!("../scenarios/storm.toml");
-    let scenario = Scenario::parse(text).expect("it is one");
-    assert_eq!((scenario.clients, scenario.docs), (12, 3));
+fn every_scenario_in_the_folder_can_be_run() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let files = std::fs::read_dir(folder).expect("it is there");
+    let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()));
+    let parsed: Vec<Scenario> = texts
+        .map(|text| Scenario::parse(&text.expect("text")).expect("a scenario"))
+        .collect();
+    assert!(parsed.len() >= 2);
+    let storm = parsed.iter().find(|scenario| scenario.name == "storm");
+    assert_eq!(
+        storm.map(|storm| (storm.clients, storm.docs)),
+        Some((12, 3))
+    );
 }

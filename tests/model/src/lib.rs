@@ -33,16 +33,22 @@
 
 mod book;
 mod client;
+mod flaws;
 mod machine;
 mod messages;
+mod names;
+mod places;
+mod records;
 mod rules;
 mod server;
 mod state;
 
 pub use book::Book;
-pub use client::{Client, Link};
+pub use client::{Client, Hold, Link};
 pub use machine::{Action, LockModel};
-pub use messages::{Down, Message, Up};
+pub use messages::{Down, Fences, Message, Up};
+pub use places::{Place, Root};
+pub use records::{Comings, RecordModel, RecordSettings, RecordState, Wishes};
 pub use rules::Rule;
 pub use state::{Replica, State};
 
@@ -69,24 +75,55 @@ pub enum Flaw {
     ConfirmToTheLoser,
     /// What follows from a record is said before the record is durable.
     AnnounceEarly,
-    /// A release may arrive before the edits that were sent before it.
+    /// A release, or the word that all is sent, may arrive before the edits that were sent before it.
     ReleaseOvertakes,
+    /// Everybody may take over.
+    RightsForAll,
+    /// A drain is over as soon as it has begun.
+    DrainAtOnce,
+    /// The server says in the holder's place that it has sent all.
+    DrainForHim,
+    /// Two scopes conflict only if they are the same.
+    EqualScopes,
+    /// The newest ticket is served before the oldest.
+    Overtake,
+    /// The time of a request is never over.
+    RequestForEver,
+    /// Who holds something may wait for something else.
+    WaitWhileHolding,
 }
 
 /// Which edits are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FreeEdits {
-    /// Only those of a client that believes to hold the lock.
+    /// Only those of a client that believes to hold a lock there.
     No,
     /// Also those of a client that knows of no lock.
     Too,
 }
 
-/// The size of a model.
+/// What clients do beyond acquiring, claiming and releasing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// They give their lock to somebody.
+    Transfer,
+    /// They ask for it; the holder does not answer, and its time runs out some day.
+    Request,
+    /// They take it.
+    TakeOver,
+    /// Their users do nothing for long, at any time.
+    Idle,
+}
+
+/// The size of a model with a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// How many clients.
     pub clients: usize,
+    /// What they want.
+    pub places: &'static [Place],
+    /// What they do.
+    pub operations: &'static [Operation],
     /// How many kills, broken connections and half-open reconnects in one run.
     pub faults: u8,
     /// How many crashes of the server in one run.
@@ -97,7 +134,7 @@ pub struct Settings {
     pub tail: usize,
     /// Ticks of its own clock after which a client stops editing.
     pub client_stop: u8,
-    /// Ticks of silence (of grace, of recovery) after which the server passes on.
+    /// Ticks of silence (of grace, of recovery, of draining) after which the server passes on.
     pub server_pass: u8,
     /// Which edits are made.
     pub free_edits: FreeEdits,
@@ -106,7 +143,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Two clients, two messages under way; nothing fails but the network, and clocks run as they like.
+    /// Two clients, one lock, two messages under way; nothing fails but the network, and clocks run as
+    /// they like.
     #[must_use]
     pub const fn calm() -> Self {
         Self::with(Flaw::None)
@@ -117,6 +155,8 @@ impl Settings {
     pub const fn with(flaw: Flaw) -> Self {
         Self {
             clients: 2,
+            places: &[Place::Whole],
+            operations: &[],
             faults: 0,
             crashes: 0,
             in_flight: 2,
@@ -144,6 +184,22 @@ impl Settings {
     pub const fn crashing(flaw: Flaw) -> Self {
         let mut settings = Self::with(flaw);
         settings.crashes = 1;
+        settings
+    }
+
+    /// As [`Settings::with`], and locks are handed over in these ways.
+    #[must_use]
+    pub const fn handing_over(flaw: Flaw, operations: &'static [Operation]) -> Self {
+        let mut settings = Self::with(flaw);
+        settings.operations = operations;
+        settings
+    }
+
+    /// As [`Settings::with`], with these things to be locked.
+    #[must_use]
+    pub const fn of_places(flaw: Flaw, places: &'static [Place]) -> Self {
+        let mut settings = Self::with(flaw);
+        settings.places = places;
         settings
     }
 }

@@ -2,24 +2,31 @@
 //!
 //! Nothing is decided here; it only lists what is possible and hands it to the server or a client.
 
-use baton_presence::{Event, Presence, SessionId};
+use baton_presence::{Due, Event, Fence, GrantState, Presence, SessionId};
 use stateright::{Model, Property};
 
 use crate::client::{Client, Link};
 use crate::messages::{Message, Up};
-use crate::rules;
+use crate::places::{Place, Root};
+use crate::rules::{self, Holders};
 use crate::state::State;
-use crate::{Flaw, FreeEdits, Settings};
+use crate::{Flaw, FreeEdits, Operation, Rule, Settings};
 
 /// One step. Clients are numbered from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A client asks for the lock.
-    Acquire(usize),
-    /// A client gives the lock back.
-    Release(usize),
-    /// A client's user types.
-    Edit(usize),
+    /// A client asks for a lock.
+    Acquire(usize, Place),
+    /// A client asks for a lock, and asks those who have it.
+    Request(usize, Place),
+    /// A client takes a lock.
+    TakeOver(usize, Place),
+    /// A client gives its lock to somebody.
+    Transfer(usize, Fence, SessionId),
+    /// A client gives a lock back.
+    Release(usize, Fence),
+    /// A client's user types, under a lock or none.
+    Edit(usize, Root, Option<Fence>),
     /// A client answers a beat.
     Answer(usize),
     /// A client opens a new connection.
@@ -56,13 +63,7 @@ impl Model for LockModel {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let Settings {
-            clients,
-            faults,
-            crashes,
-            ..
-        } = self.0;
-        vec![State::first(clients, faults, crashes)]
+        vec![State::first(&self.0)]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -113,7 +114,7 @@ impl Model for LockModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        rules::properties()
+        properties()
     }
 }
 
@@ -130,33 +131,88 @@ impl LockModel {
         if state.faults > 0 || self.is_cut_off(state, number) {
             actions.push(Action::Connect(number));
         }
-        let room = state.net.len() < self.0.in_flight;
         let (Link::Open, Some(session)) = (client.link, client.session) else {
             return;
         };
-        if client.fence.is_some() {
-            actions.push(Action::Release(number));
+        for hold in &client.holds {
+            actions.push(Action::Release(number, hold.fence));
         }
-        if !room {
-            return;
+        let room = state.net.len() < self.0.in_flight;
+        if room && state.presence(session) != Presence::Away {
+            self.wishes(state, number, session, actions);
+            self.edits(state, number, actions);
+            if !client.holds.is_empty() || state.presence(session) == Presence::Silent {
+                actions.push(Action::Answer(number));
+            }
         }
-        let peers = &state.now.fold.peers;
-        let peer = peers.iter().find(|peer| peer.session == session);
-        let Some(peer) = peer.filter(|peer| peer.presence != Presence::Away) else {
+    }
+
+    /// What a client may ask for. Asking again changes nothing, except for one who is passed over.
+    fn wishes(
+        &self,
+        state: &State,
+        number: usize,
+        session: SessionId,
+        actions: &mut Vec<Action>,
+    ) {
+        let Settings {
+            places, operations, ..
+        } = self.0;
+        let client = &state.clients[number];
+        let fold = &state.now.fold;
+        let Some(peer) = fold.peers.iter().find(|peer| peer.session == session) else {
             return;
         };
-        // Asking again changes nothing, except for one who is passed over.
-        if client.fence.is_none() && (peer.ticket.is_none() || peer.passed_over.is_some()) {
-            actions.push(Action::Acquire(number));
+        let others = |place: Place| {
+            fold.grants
+                .iter()
+                .any(|grant| grant.party != session && Place::of(&grant.scope).conflicts(place))
+        };
+        for place in places.iter().copied() {
+            let covers = |hold: &crate::Hold| hold.place.covers(place);
+            if client.holds.len() == 2 || client.holds.iter().any(covers) {
+                continue;
+            }
+            let wants = peer.wants.as_ref().map(Place::of);
+            let again = wants == Some(place) && peer.passed_over.is_empty();
+            if !again {
+                actions.push(Action::Acquire(number, place));
+            }
+            let asked = |grant: &baton_presence::Grant| grant.requested_by == Some(session);
+            let asked = again && fold.grants.iter().any(asked);
+            if operations.contains(&Operation::Request) && others(place) && !asked {
+                actions.push(Action::Request(number, place));
+            }
+            if operations.contains(&Operation::TakeOver) && others(place) {
+                actions.push(Action::TakeOver(number, place));
+            }
         }
-        // An edit changes nothing for the lock, so one under way finds all that several would.
-        let edit = |message: &Message| matches!(message, Message::Up(_, Up::Edit(_)));
-        let free = self.0.free_edits == FreeEdits::Too && client.fence.is_none();
-        if (client.believes() || free) && !state.net.iter().any(edit) {
-            actions.push(Action::Edit(number));
+        if operations.contains(&Operation::Transfer) {
+            for hold in &client.holds {
+                for to in fold.peers.iter().filter(|peer| peer.session != session) {
+                    actions.push(Action::Transfer(number, hold.fence, to.session));
+                }
+            }
         }
-        if client.fence.is_some() || peer.presence == Presence::Silent {
-            actions.push(Action::Answer(number));
+    }
+
+    /// An edit changes nothing for the locks, so one under way finds all that several would.
+    fn edits(&self, state: &State, number: usize, actions: &mut Vec<Action>) {
+        let client = &state.clients[number];
+        let edit = |message: &Message| matches!(message, Message::Up(_, Up::Edit(..)));
+        if state.net.iter().any(edit) {
+            return;
+        }
+        let among = self.0.places;
+        for hold in client.believes() {
+            for root in hold.place.roots(among) {
+                actions.push(Action::Edit(number, root, Some(hold.fence)));
+            }
+        }
+        if self.0.free_edits == FreeEdits::Too && client.holds.is_empty() {
+            for root in Place::Whole.roots(among) {
+                actions.push(Action::Edit(number, root, None));
+            }
         }
     }
 
@@ -176,27 +232,31 @@ impl LockModel {
         }
     }
 
-    /// An orderly handoff is a release behind the last edit, on one connection.
+    /// An orderly handoff is a release, or the word that all is sent, behind the last edit on one
+    /// connection.
     fn in_order(&self, state: &State, message: &Message) -> bool {
-        let Message::Up(session, Up::Release(_)) = message else {
-            return true;
+        let session = match message {
+            Message::Up(session, Up::Release(_) | Up::Drained(_)) => session,
+            _ => return true,
         };
-        let edit = |other: &Message| matches!(other, Message::Up(s, Up::Edit(_)) if s == session);
+        let edit = |other: &Message| matches!(other, Message::Up(s, Up::Edit(..)) if s == session);
         self.0.flaw == Flaw::ReleaseOvertakes || !state.net.iter().any(edit)
     }
 
     fn step(&self, state: &mut State, action: Action) -> Option<()> {
         let settings = &self.0;
         match action {
-            Action::Acquire(client) => self.say(state, client, Up::Acquire),
-            Action::Release(client) => {
-                let up = state.clients[client].release()?;
-                self.say(state, client, up);
+            Action::Acquire(client, place) => self.say(state, client, Up::Acquire(place)),
+            Action::Request(client, place) => self.say(state, client, Up::Request(place)),
+            Action::TakeOver(client, place) => self.say(state, client, Up::TakeOver(place)),
+            Action::Transfer(client, fence, to) => {
+                self.say(state, client, Up::Transfer(fence, to));
             }
-            Action::Edit(client) => {
-                let fence = state.clients[client].fence;
-                self.say(state, client, Up::Edit(fence));
+            Action::Release(client, fence) => {
+                state.clients[client].give_up(fence);
+                self.say(state, client, Up::Release(fence));
             }
+            Action::Edit(client, root, fence) => self.say(state, client, Up::Edit(root, fence)),
             Action::Answer(client) => {
                 let left = settings.client_stop;
                 self.say(state, client, Up::Answer { left });
@@ -227,7 +287,7 @@ impl LockModel {
                 }
                 state.disconnect(session, settings);
             }
-            Action::Timeout(event) => state.record(event, settings),
+            Action::Timeout(event) => state.record(&event, settings),
             Action::Durable => state.make_durable(),
             Action::Crash => state.crash(settings),
         }
@@ -265,7 +325,7 @@ impl LockModel {
         state.net.insert(Message::Hello {
             client: number,
             resume: client.session,
-            fence: client.fence,
+            fences: client.fences(),
         });
     }
 
@@ -285,7 +345,9 @@ impl LockModel {
     }
 
     fn tick(&self, state: &mut State, slow: Option<usize>) {
-        state.clock = (state.clock + 1).min(self.0.server_pass);
+        for clock in state.clocks.values_mut() {
+            *clock = (*clock + 1).min(self.0.server_pass);
+        }
         for (number, client) in state.clients.iter_mut().enumerate() {
             if slow == Some(number) {
                 client.lagged = true;
@@ -309,4 +371,100 @@ impl LockModel {
             .map(age)
             .collect();
     }
+}
+
+fn properties() -> Vec<Property<LockModel>> {
+    type P = Property<LockModel>;
+    vec![
+        P::always("S1", |_, state| state.broken != Some(Rule::S1)),
+        P::always("S2", |_, state| state.broken != Some(Rule::S2)),
+        P::always("S3", |_, state| state.broken != Some(Rule::S3)),
+        P::always("S5", |_, state| one_believes(state)),
+        P::always("S6", |_, state| state.broken != Some(Rule::S6)),
+        P::always("S7", |_, state| state.broken != Some(Rule::S7)),
+        P::always("S8", |_, state| state.broken != Some(Rule::S8)),
+        P::always("S9", |_, state| state.broken != Some(Rule::S9)),
+        P::always("S10", |_, state| {
+            rules::nobody_waits_while_holding(&state.now.fold)
+        }),
+        P::always("S11", |_, state| state.broken != Some(Rule::S11)),
+        P::always("L1", |model, state| {
+            state.broken != Some(Rule::L1) && served(model, state, Holders::Keep)
+        }),
+        P::always("L2", |model, state| served(model, state, Holders::GiveBack)),
+        P::always("L3", |_, state| rules::timed_states_end(&state.now.fold)),
+        P::always("Told", |_, state| state.broken != Some(Rule::Told)),
+        P::sometimes("the younger one edits under the lock", |_, state| {
+            let last = state.clients.last();
+            last.is_some_and(|client| client.believes().next().is_some())
+        }),
+        P::sometimes("two edit side by side", |_, state| {
+            let edit = |client: &&Client| client.believes().next().is_some();
+            state.clients.iter().filter(edit).count() >= 2
+        }),
+        P::sometimes("an offer missed", |_, state| {
+            let mut peers = state.now.fold.peers.iter();
+            peers.any(|peer| !peer.passed_over.is_empty())
+        }),
+        P::sometimes("a silent holder that nobody replaces", |_, state| {
+            has(state, |grant| {
+                grant.state == GrantState::Held && state.presence(grant.party) == Presence::Silent
+            })
+        }),
+        P::sometimes("a holder without a connection, overdue", |_, state| {
+            has(state, |grant| {
+                grant.state == GrantState::Suspect && grant.due == Due::Overdue
+            })
+        }),
+        P::sometimes("a holder of before, overdue", |_, state| {
+            has(state, |grant| {
+                grant.state == GrantState::Recovering && grant.due == Due::Overdue
+            })
+        }),
+        P::sometimes("a holder that was asked", |_, state| {
+            has(state, |grant| grant.requested_by.is_some())
+        }),
+        P::sometimes("a lock that drains with an edit under way", |_, state| {
+            let edit = |fence: Fence| {
+                let typed = |message: &Message| matches!(message, Message::Up(_, Up::Edit(_, Some(f))) if *f == fence);
+                state.net.iter().any(typed)
+            };
+            has(state, |grant| {
+                matches!(grant.state, GrantState::Draining { .. }) && edit(grant.fence)
+            })
+        }),
+        P::sometimes("a client that lost a lock and was not told", |_, state| {
+            let grants = &state.now.fold.grants;
+            let over = |hold: &crate::Hold| grants.iter().all(|grant| grant.fence != hold.fence);
+            state.clients.iter().flat_map(|client| &client.holds).any(over)
+        }),
+    ]
+}
+
+fn has(state: &State, what: impl Fn(&baton_presence::Grant) -> bool) -> bool {
+    state.now.fold.grants.iter().any(what)
+}
+
+/// S5; but for what was taken from those who were away.
+fn one_believes(state: &State) -> bool {
+    let excused = &state.now.book.excused;
+    let believers = |number: usize| {
+        let client = state.clients[number].believes();
+        client.filter(|hold| !excused.contains(&hold.fence))
+    };
+    let all = state.clients.len();
+    (0..all).all(|one| {
+        believers(one).all(|mine| {
+            (one + 1..all).all(|two| {
+                believers(two).all(|other| !mine.place.conflicts(other.place))
+            })
+        })
+    })
+}
+
+fn served(model: &LockModel, state: &State, holders: Holders) -> bool {
+    let runs = |session: SessionId| {
+        state.client_of(session).is_some() && state.presence(session) == Presence::Live
+    };
+    rules::waiters_are_served(&state.now.fold, &runs, holders, model.0.flaw)
 }

@@ -4,6 +4,11 @@
 
 use baton_presence::{Fence, SessionId};
 
+use crate::places::{Place, Root};
+
+/// As many fences as one client may have.
+pub type Fences = [Option<Fence>; 2];
+
 /// One thing under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Message {
@@ -13,8 +18,8 @@ pub enum Message {
         client: usize,
         /// The session that it was in.
         resume: Option<SessionId>,
-        /// The fence that it believes to hold.
-        fence: Option<Fence>,
+        /// The fences that it believes to hold.
+        fences: Fences,
     },
     /// From a session to the server.
     Up(SessionId, Up),
@@ -32,14 +37,22 @@ pub enum Message {
 /// What a session says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Up {
-    /// It wants the lock.
-    Acquire,
+    /// It wants this locked.
+    Acquire(Place),
+    /// It wants this locked, and asks who has it.
+    Request(Place),
+    /// It takes this.
+    TakeOver(Place),
+    /// It gives its lock to somebody.
+    Transfer(Fence, SessionId),
     /// It takes the offer.
     Claim(Fence),
     /// It gives the lock back.
     Release(Fence),
+    /// It has stopped, and sent what it had.
+    Drained(Fence),
     /// An edit, with the fence that it was typed under.
-    Edit(Option<Fence>),
+    Edit(Root, Option<Fence>),
     /// The answer to a beat. `left`: for how many more ticks of the client's own clock it would be a lease.
     Answer {
         /// Ticks.
@@ -53,35 +66,49 @@ pub enum Down {
     /// Claim it, and it is yours.
     Offered(Fence),
     /// You hold it.
-    Yours(Fence),
-    /// You do not hold it any more.
+    Yours(Fence, Place),
+    /// Stop, send what you have, and say so.
+    Drain(Fence),
+    /// You do not hold it any more, or never did.
     Lost(Fence),
-    /// You named a fence that is not the current one.
-    ResumeRefused,
-    /// Your answer counts. `left`: what is left of the lease that began when it was *sent*.
+    /// Your answer counts, for these. (On the wire no fence is named: there the word of every loss before it
+    /// comes first, on the same connection, or the connection is broken. Here words overtake each other.)
     Confirmed {
-        /// Ticks.
+        /// What is left of the lease that began when the answer was *sent*.
         left: u8,
+        /// What the session held then.
+        fences: Fences,
     },
 }
 
 impl Message {
-    /// The fence that it names.
-    pub(crate) const fn fence_mut(&mut self) -> Option<&mut Fence> {
-        match self {
-            Self::Hello { fence, .. } | Self::Up(_, Up::Edit(fence)) => fence.as_mut(),
-            Self::Up(_, Up::Claim(fence) | Up::Release(fence))
-            | Self::Down(_, Down::Offered(fence) | Down::Yours(fence) | Down::Lost(fence)) => {
-                Some(fence)
+    /// The fences that it names.
+    pub(crate) fn fences_mut(&mut self) -> impl Iterator<Item = &mut Fence> {
+        let (one, several): (Option<&mut Fence>, &mut [Option<Fence>]) = match self {
+            Self::Hello { fences, .. } | Self::Down(_, Down::Confirmed { fences, .. }) => {
+                (None, fences)
             }
-            _ => None,
-        }
+            Self::Up(_, Up::Edit(_, fence)) => (fence.as_mut(), &mut []),
+            Self::Up(
+                _,
+                Up::Claim(fence) | Up::Release(fence) | Up::Drained(fence) | Up::Transfer(fence, _),
+            )
+            | Self::Down(
+                _,
+                Down::Offered(fence)
+                | Down::Yours(fence, _)
+                | Down::Drain(fence)
+                | Down::Lost(fence),
+            ) => (Some(fence), &mut []),
+            _ => (None, &mut []),
+        };
+        one.into_iter().chain(several.iter_mut().flatten())
     }
 
     /// The time that is left of the lease that it may become.
     pub(crate) const fn left_mut(&mut self) -> Option<&mut u8> {
         match self {
-            Self::Up(_, Up::Answer { left }) | Self::Down(_, Down::Confirmed { left }) => {
+            Self::Up(_, Up::Answer { left }) | Self::Down(_, Down::Confirmed { left, .. }) => {
                 Some(left)
             }
             _ => None,

@@ -1,53 +1,65 @@
 //! The invariants, as properties of a state; those of a step are in `book.rs`.
-//!
-//! Beside them a few things that must be *possible*: a model in which nothing happens proves nothing.
 
-use baton_presence::{Due, Event, Fold, LockState, Presence, SessionId};
-use stateright::Property;
+use baton_presence::{
+    Change, Due, Event, Fence, Fold, FoldSnapshot, Grant, GrantState, Peer, Presence, SessionId,
+};
 
-use crate::book::party;
-use crate::machine::LockModel;
-use crate::state::State;
+use crate::Flaw;
+use crate::book::is_served;
+use crate::places::Place;
 
 /// The invariants of the design that this model checks; its own names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// A lock never has two holders.
+    /// Locks in conflict never have two parties.
     S1,
     /// Fences strictly grow, over crashes too.
     S2,
     /// An applied locked write carried the current fence of its session.
     S3,
-    /// No two clients believe that they may edit.
+    /// No two clients believe that they may edit the same.
     S5,
-    /// An orderly handoff parks nothing.
+    /// An orderly handoff parks nothing, and nobody loses a draining lock but by its timer.
     S6,
+    /// A take-over needs its right, a move the same user.
+    S7,
     /// A resume does not change the fence.
     S8,
     /// Live waiters are served in ticket order.
     S9,
+    /// Nobody waits while holding, and so nobody waits for himself.
+    S10,
     /// A holder is not replaced by nobody.
     S11,
-    /// From wherever it is, the lock comes to a live waiter within two steps for each peer, and is
-    /// never granted to a process that does not run and did not ask.
+    /// From wherever it is, a lock comes to a live waiter within a few steps for each peer, unless
+    /// somebody who is well holds it and was not asked; and it is never granted to a process that does
+    /// not run and did not ask.
     L1,
+    /// If whoever holds a lock gives it back some day, everybody who waits gets what he wants.
+    L2,
     /// Every timed state leaves by its timer.
     L3,
+    /// What the changes of the records say is what is.
+    Told,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::S1,
         Self::S2,
         Self::S3,
         Self::S5,
         Self::S6,
+        Self::S7,
         Self::S8,
         Self::S9,
+        Self::S10,
         Self::S11,
         Self::L1,
+        Self::L2,
         Self::L3,
+        Self::Told,
     ];
 
     /// As the checker calls it.
@@ -59,131 +71,271 @@ impl Rule {
             Self::S3 => "S3",
             Self::S5 => "S5",
             Self::S6 => "S6",
+            Self::S7 => "S7",
             Self::S8 => "S8",
             Self::S9 => "S9",
+            Self::S10 => "S10",
             Self::S11 => "S11",
             Self::L1 => "L1",
+            Self::L2 => "L2",
             Self::L3 => "L3",
+            Self::Told => "Told",
         }
     }
 }
 
-pub(crate) fn properties() -> Vec<Property<LockModel>> {
-    type P = Property<LockModel>;
-    vec![
-        P::always("S1", |_, state| state.broken != Some(Rule::S1)),
-        P::always("S2", |_, state| state.broken != Some(Rule::S2)),
-        P::always("S3", |_, state| state.broken != Some(Rule::S3)),
-        P::always("S5", |_, state| believers(state) <= 1),
-        P::always("S6", |_, state| state.broken != Some(Rule::S6)),
-        P::always("S8", |_, state| state.broken != Some(Rule::S8)),
-        P::always("S9", |_, state| state.broken != Some(Rule::S9)),
-        P::always("S11", |_, state| state.broken != Some(Rule::S11)),
-        P::always("L1", |_, state| {
-            state.broken != Some(Rule::L1) && waiters_are_served(state)
-        }),
-        P::always("L3", |_, state| timed_states_end(state)),
-        P::sometimes("the younger one edits under the lock", |_, state| {
-            state.clients.last().is_some_and(|client| client.believes())
-        }),
-        P::sometimes("an offer missed", |_, state| {
-            state
-                .now
-                .fold
-                .peers
-                .iter()
-                .any(|peer| peer.passed_over.is_some())
-        }),
-        P::sometimes("a silent holder that nobody replaces", |_, state| {
-            matches!(state.now.fold.lock.state, LockState::Held { by, .. }
-                if state.presence(by) == Presence::Silent)
-        }),
-        P::sometimes("a holder without a connection, overdue", |_, state| {
-            let lock = &state.now.fold.lock;
-            matches!(lock.state, LockState::Suspect { .. }) && lock.due == Due::Overdue
-        }),
-        P::sometimes("a holder of before, overdue", |_, state| {
-            let lock = &state.now.fold.lock;
-            matches!(lock.state, LockState::Recovering { .. }) && lock.due == Due::Overdue
-        }),
-        P::sometimes(
-            "a client that lost the lock and was not told",
-            |_, state| {
-                let held = party(state.now.fold.lock.state).map(|(_, fence)| fence);
-                let old = |client: &crate::Client| client.fence.is_some() && client.fence < held;
-                state.clients.iter().any(old)
-            },
-        ),
-    ]
+/// What happens when nothing is asked for any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holders {
+    /// Who holds and is well keeps it, until its time is over.
+    Keep,
+    /// Who holds gives it back.
+    GiveBack,
 }
 
-fn believers(state: &State) -> usize {
-    let believes = state.clients.iter().map(crate::Client::believes);
-    believes.filter(|believes| *believes).count()
+/// Held, for S10. What is to be recovered may only have been offered; then its party is away, keeps its
+/// ticket, and loses it as soon as it is here and so holds it.
+const fn is_held(grant: &Grant) -> bool {
+    grant.is_held() && !matches!(grant.state, GrantState::Recovering)
 }
 
-/// L3: the timer of each timed state, when it fires, ends that state.
-fn timed_states_end(state: &State) -> bool {
-    let lock = &state.now.fold.lock;
-    let event = match lock.state {
-        LockState::Offered { to, fence } => Event::OfferExpired { session: to, fence },
-        LockState::Suspect { by, fence } => Event::GraceOver { session: by, fence },
-        LockState::Recovering { by, fence } => Event::RecoveryOver { session: by, fence },
-        LockState::Free | LockState::Held { .. } => return true,
+/// S10: a session that waits holds nothing.
+pub(crate) fn nobody_waits_while_holding(fold: &FoldSnapshot) -> bool {
+    let holds = |peer: &Peer| {
+        let mut grants = fold.grants.iter();
+        grants.any(|grant| grant.party == peer.session && is_held(grant))
     };
-    let Some(after) = apply(state, &[event]) else {
-        return false;
-    };
-    let after_lock = after.lock();
-    match lock.state {
-        LockState::Offered { .. } => after_lock.state != lock.state,
-        // S11: it stays, marked, while nobody could take it.
-        _ => {
-            after_lock.state != lock.state
-                || (after_lock.due == Due::Overdue && after.next_in_line().is_none())
-        }
-    }
-}
-
-/// L1: a live client waits, and the lock is with nobody who is well. The timers fire, offers to those
-/// who run are claimed, offers to the others run out; soon somebody who runs holds the lock.
-fn waiters_are_served(state: &State) -> bool {
-    let runs = |session: SessionId| {
-        state.client_of(session).is_some() && state.presence(session) == Presence::Live
-    };
-    let waits = state
-        .now
-        .fold
+    !fold
         .peers
         .iter()
-        .any(|peer| peer.ticket.is_some() && peer.passed_over.is_none() && runs(peer.session));
-    if !waits {
-        return true;
-    }
-    let Ok(mut fold) = Fold::restore(&state.now.fold) else {
-        return false;
-    };
-    for _ in 0..2 * state.now.fold.peers.len() + 1 {
-        let event = match fold.lock().state() {
-            LockState::Free => return false,
-            LockState::Held { by, .. } if runs(by) => return true,
-            LockState::Held { by, .. } => Event::Lost { session: by },
-            LockState::Offered { to, fence } if runs(to) => Event::Claim { session: to, fence },
-            LockState::Offered { to, fence } => Event::OfferExpired { session: to, fence },
-            LockState::Suspect { by, fence } => Event::GraceOver { session: by, fence },
-            LockState::Recovering { by, fence } => Event::RecoveryOver { session: by, fence },
-        };
-        let position = fold.position().map_or(1, |last| last + 1);
-        fold.apply(position, &event, &mut Vec::new());
-    }
-    false
+        .any(|peer| peer.ticket.is_some() && holds(peer))
 }
 
-fn apply(state: &State, events: &[Event]) -> Option<Fold> {
-    let mut fold = Fold::restore(&state.now.fold).ok()?;
-    for event in events {
-        let position = fold.position().map_or(1, |last| last + 1);
-        fold.apply(position, event, &mut Vec::new());
+/// S10, the harm: sessions that wait for each other, each for what the next one holds.
+pub(crate) fn nobody_waits_for_himself(fold: &FoldSnapshot) -> bool {
+    let waits_for = |session: SessionId| {
+        let peer = fold.peers.iter().find(|peer| peer.session == session);
+        let wish = peer
+            .and_then(|peer| peer.wants.as_ref())
+            .map(|wants| Place::of(wants));
+        fold.grants
+            .iter()
+            .filter(move |grant| {
+                wish.is_some_and(|wish| wish.conflicts(Place::of(&grant.scope)))
+                    && is_held(grant)
+                    && grant.party != session
+            })
+            .map(|grant| grant.party)
+    };
+    let comes_back = |first: SessionId| {
+        let mut reached: Vec<SessionId> = waits_for(first).collect();
+        let mut next = 0;
+        while let Some(session) = reached.get(next).copied() {
+            let further = waits_for(session).filter(|s| !reached.contains(s));
+            let further: Vec<_> = further.collect();
+            reached.extend(further);
+            next += 1;
+        }
+        reached.contains(&first)
+    };
+    !fold.peers.iter().any(|peer| comes_back(peer.session))
+}
+
+/// The timers of one timed lock.
+pub(crate) const fn timer(grant: &Grant) -> Option<Event> {
+    let (session, fence) = (grant.party, grant.fence);
+    match grant.state {
+        GrantState::Offered => Some(Event::OfferExpired { session, fence }),
+        GrantState::Suspect => Some(Event::GraceOver { session, fence }),
+        GrantState::Recovering => Some(Event::RecoveryOver { session, fence }),
+        GrantState::Draining { .. } => Some(Event::DrainOver { session, fence }),
+        GrantState::Held => None,
     }
-    Some(fold)
+}
+
+/// A fold that goes on from here on its own.
+struct Ahead {
+    fold: Fold,
+    unsettled: bool,
+    granted: Vec<SessionId>,
+}
+
+impl Ahead {
+    fn of(snapshot: &FoldSnapshot) -> Option<Self> {
+        let fold = Fold::restore(snapshot).ok()?;
+        Some(Self {
+            fold,
+            unsettled: true,
+            granted: Vec::new(),
+        })
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let mut changes = Vec::new();
+        let position = self.fold.position().map_or(1, |last| last + 1);
+        self.fold.apply(position, event, &mut changes);
+        self.unsettled = changes.contains(&Change::Unsettled);
+        self.granted
+            .extend(changes.iter().filter_map(|change| match change {
+                Change::Granted { to, .. } => Some(*to),
+                _ => None,
+            }));
+    }
+
+    fn settle(&mut self) {
+        // Each settling makes an offer; there are not more than places.
+        for _ in 0..8 {
+            if self.unsettled {
+                self.apply(&Event::Settle);
+            }
+        }
+    }
+}
+
+/// L3: the timer of each timed lock, when it fires, ends that lock; or (S11) it stays, marked, because
+/// nobody could take it.
+pub(crate) fn timed_states_end(snapshot: &FoldSnapshot) -> bool {
+    snapshot.grants.iter().all(|grant| {
+        let (Some(event), Some(mut ahead)) = (timer(grant), Ahead::of(snapshot)) else {
+            return grant.state == GrantState::Held;
+        };
+        ahead.apply(&event);
+        ahead.settle();
+        if ahead.unsettled {
+            return false;
+        }
+        match ahead.fold.grant(grant.fence) {
+            None => true,
+            Some(after) if after.due == Due::Overdue => {
+                !could_be_replaced(&ahead.fold.snapshot(), grant.fence)
+            }
+            Some(_) => false,
+        }
+    })
+}
+
+/// Whether somebody could take this overdue lock.
+fn could_be_replaced(fold: &FoldSnapshot, fence: Fence) -> bool {
+    let silent = |session: SessionId| {
+        let mut peers = fold.peers.iter();
+        peers.any(|peer| peer.session == session && peer.presence == Presence::Silent)
+    };
+    let over = |grant: &Grant| {
+        grant.due == Due::Overdue || grant.state == GrantState::Held && silent(grant.party)
+    };
+    let is_free = |place: Place| {
+        let mut grants = fold.grants.iter();
+        grants.all(|grant| over(grant) || !Place::of(&grant.scope).conflicts(place))
+    };
+    let Some(place) = fold.grants.iter().find(|grant| grant.fence == fence) else {
+        return false;
+    };
+    let place = Place::of(&place.scope);
+    let mut waits: Vec<_> = fold
+        .peers
+        .iter()
+        .filter_map(|peer| {
+            let wish = Place::of(peer.wants.as_ref()?);
+            is_served(fold, peer.session, wish).then_some((peer.ticket, wish))
+        })
+        .collect();
+    waits.sort_unstable();
+    // Somebody is to get something by name when it has drained; that comes first.
+    let named = fold
+        .grants
+        .iter()
+        .any(|grant| matches!(grant.state, GrantState::Draining { to: Some(_), .. }));
+    let first = |index: usize, wish: Place| {
+        let mut older = waits[..index].iter();
+        !older.any(|(_, other)| other.conflicts(wish))
+    };
+    !named
+        && waits.iter().enumerate().any(|(index, (_, wish))| {
+            wish.conflicts(place) && is_free(*wish) && first(index, *wish)
+        })
+}
+
+/// L1 and L2: live clients wait. The timers fire, offers to those who run are claimed, offers to the
+/// others run out; soon whoever waits has what he wants, or it is with somebody who is well and keeps
+/// it, or somebody is before him of whom the same is true.
+pub(crate) fn waiters_are_served(
+    snapshot: &FoldSnapshot,
+    runs: &dyn Fn(SessionId) -> bool,
+    holders: Holders,
+    flaw: Flaw,
+) -> bool {
+    let waits = |fold: &FoldSnapshot| -> Vec<(SessionId, Place)> {
+        let wishes = fold.peers.iter().filter_map(|peer| {
+            let wish = Place::of(peer.wants.as_ref()?);
+            let live = runs(peer.session) && is_served(fold, peer.session, wish);
+            live.then_some((peer.ticket, peer.session, wish))
+        });
+        let mut wishes: Vec<_> = wishes.collect();
+        wishes.sort_unstable();
+        let wishes = wishes.into_iter();
+        wishes.map(|(_, session, wish)| (session, wish)).collect()
+    };
+    let began = waits(snapshot);
+    if began.is_empty() {
+        return true;
+    }
+    let Some(mut ahead) = Ahead::of(snapshot) else {
+        return false;
+    };
+    let mut steps = 4 * (snapshot.peers.len() + snapshot.grants.len()) + 4;
+    while let Some(event) = what_comes(&ahead, runs, holders, flaw) {
+        if steps == 0 {
+            return false;
+        }
+        steps -= 1;
+        ahead.apply(&event);
+    }
+    let after = ahead.fold.snapshot();
+    let still = waits(&after);
+    began.iter().all(|(session, wish)| {
+        let kept = |place: Place| {
+            after.grants.iter().any(|grant| {
+                grant.state == GrantState::Held
+                    && runs(grant.party)
+                    && grant.requested_by.is_none()
+                    && Place::of(&grant.scope).conflicts(place)
+            })
+        };
+        let older = still.iter().take_while(|(other, _)| other != session);
+        let behind = older.clone().any(|(_, other)| other.conflicts(*wish));
+        ahead.granted.contains(session)
+            || holders == Holders::Keep && (kept(*wish) || behind && !still.is_empty())
+    })
+}
+
+/// What comes of itself.
+fn what_comes(
+    ahead: &Ahead,
+    runs: &dyn Fn(SessionId) -> bool,
+    holders: Holders,
+    flaw: Flaw,
+) -> Option<Event> {
+    if ahead.unsettled {
+        return Some(Event::Settle);
+    }
+    ahead.fold.grants().find_map(|grant| {
+        let (session, fence) = (grant.party, grant.fence);
+        let peer = ahead.fold.peer(session)?;
+        match grant.state {
+            GrantState::Offered if runs(session) => Some(Event::Claim { session, fence }),
+            GrantState::Held if !runs(session) => {
+                (peer.presence == Presence::Live).then_some(Event::Lost { session })
+            }
+            GrantState::Held if holders == Holders::GiveBack => {
+                Some(Event::Release { session, fence })
+            }
+            GrantState::Held => {
+                let asked = grant.requested_by.is_some() && flaw != Flaw::RequestForEver;
+                (asked && ahead.fold.is_waited_for(fence))
+                    .then_some(Event::RequestOver { session, fence })
+            }
+            _ if grant.due == Due::Overdue => None,
+            _ => timer(grant),
+        }
+    })
 }

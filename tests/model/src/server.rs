@@ -1,61 +1,100 @@
 //! The server of the model: what it does with a record, a message, a timer, a crash.
 //!
-//! Who holds the lock is decided by the real fold alone. What a server adds to it, and so the flaws
-//! that are a server's, are here.
+//! Who holds what is decided by the real fold alone. What a server adds to it, and so the flaws that are
+//! a server's, are here.
 
-use baton_presence::{Change, Due, Event, Fold, LockState, Presence, SessionId, Standing, Voice};
+use baton_presence::{
+    Change, Due, Event, Fence, Fold, GrantState, Presence, SessionId, Voice, WriteRight,
+};
 
-use crate::book::{self, Applied};
-use crate::messages::{Down, Message, Up};
-use crate::state::State;
-use crate::{Flaw, Link, Settings};
+use crate::book::{self, Applied, Around};
+use crate::messages::{Down, Fences, Message, Up};
+use crate::places::Root;
+use crate::state::{State, joined, rights_of};
+use crate::{Flaw, Link, Operation, Rule, Settings, flaws};
 
 impl State {
     /// Appends and applies a record. What follows is said when it is durable.
-    pub(crate) fn record(&mut self, event: Event, settings: &Settings) {
+    pub(crate) fn record(&mut self, event: &Event, settings: &Settings) {
         let Ok(mut fold) = Fold::restore(&self.now.fold) else {
-            // A fold whose own snapshot is refused has lost the lock's holder from sight.
-            self.broken = Some(crate::Rule::S1);
+            // A fold whose own snapshot is refused has lost a lock's holder from sight.
+            self.broken = Some(Rule::S1);
             return;
         };
-        let before = fold.lock().state();
         let mut changes = Vec::new();
         let position = fold.position().map_or(1, |last| last + 1);
-        fold.apply(position, &event, &mut changes);
-        self.now.fold = fold.snapshot();
-        // A resume of the holder is heard from it, as an answer is.
-        let resumed = changes.iter().any(|c| matches!(c, Change::Resumed { .. }));
-        if resumed || self.now.fold.lock.state != before {
-            self.clock = 0;
-        }
-        let clients = &self.clients;
-        let runs = |session| {
-            let mut all = clients.iter();
-            all.any(|client| client.session == Some(session))
-        };
-        let (book, after) = (&mut self.now.book, &self.now.fold);
-        if let Err(rule) = book.presence(&changes, after, self.announced, runs) {
-            self.broken.get_or_insert(rule);
-        }
-        let told = book::told(&event, &changes);
+        fold.apply(position, event, &mut changes);
+        let before = std::mem::replace(&mut self.now.fold, fold.snapshot());
+        self.restart_clocks(&before, &changes);
+        self.judge(event, &changes, settings);
+        let told = book::told(event, &changes);
         self.tail
             .extend(told.into_iter().map(|(to, down)| Message::Down(to, down)));
-        if settings.flaw == Flaw::NoClaim
-            && let Some((session, fence)) = fold.lock().offered()
-        {
-            self.record(Event::Claim { session, fence }, settings);
-        }
-        let released = changes.iter().any(|c| matches!(c, Change::Released { .. }));
-        if settings.flaw == Flaw::FenceReset && released && fold.waiting() == 0 {
-            let fold = &mut self.now.fold;
-            fold.position = None;
-            (fold.lock.last_fence, fold.lock.last_granted) = (None, None);
+        flaws::after(&mut self.now.fold, &before, event, &changes, settings.flaw);
+        for next in flaws::next(&changes, settings.flaw) {
+            self.record(&next, settings);
         }
         if self.crashes == 0 {
             // Nothing can be lost any more, and a message may be late anyway.
             self.make_durable();
         } else if settings.flaw == Flaw::AnnounceEarly {
             self.announce();
+        }
+    }
+
+    fn judge(&mut self, event: &Event, changes: &[Change], settings: &Settings) {
+        let clients = &self.clients;
+        let runs = |session| {
+            let mut all = clients.iter();
+            all.any(|client| client.session == Some(session))
+        };
+        let around = Around {
+            event,
+            changes,
+            after: &self.now.fold,
+            announced: self.announced,
+            runs: &runs,
+        };
+        if let Err(rule) = self.now.book.record(&around) {
+            self.broken.get_or_insert(rule);
+        }
+        if settings.flaw == Flaw::None && !self.now.book.agrees(&self.now.fold) {
+            self.broken.get_or_insert(Rule::Told);
+        }
+    }
+
+    /// Which lock is timed anew: one in another state, and those of a holder who was heard.
+    fn restart_clocks(&mut self, before: &baton_presence::FoldSnapshot, changes: &[Change]) {
+        let kind = std::mem::discriminant::<GrantState>;
+        for grant in &self.now.fold.grants {
+            let was = before.grants.iter().find(|old| old.fence == grant.fence);
+            if was.is_none_or(|was| kind(&was.state) != kind(&grant.state)) {
+                self.clocks.insert(grant.fence, 0);
+            }
+        }
+        for change in changes {
+            match *change {
+                // A claim of an open offer, or a resume, is a sign of life as an answer is.
+                Change::Granted { to: by, fence, .. } | Change::Resumed { by, fence, .. } => {
+                    let held = |grant: &&baton_presence::Grant| {
+                        grant.fence == fence && grant.state == GrantState::Held
+                    };
+                    let again = before.grants.iter().any(|grant| held(&grant));
+                    if !again || matches!(change, Change::Resumed { .. }) {
+                        self.heard_from(by);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The silence of a holder is over, in all that it holds.
+    fn heard_from(&mut self, session: SessionId) {
+        for grant in &self.now.fold.grants {
+            if grant.party == session && grant.state == GrantState::Held {
+                self.clocks.insert(grant.fence, 0);
+            }
         }
     }
 
@@ -67,8 +106,8 @@ impl State {
 
     fn announce(&mut self) {
         for mut message in std::mem::take(&mut self.tail) {
-            let fence = message.fence_mut().map(|fence| *fence);
-            self.announced = self.announced.max(fence);
+            let newest = message.fences_mut().map(|fence| *fence).max();
+            self.announced = self.announced.max(newest);
             self.send(message);
         }
     }
@@ -93,17 +132,16 @@ impl State {
         self.tail.clear();
         self.net.clear();
         if settings.flaw == Flaw::ForgetHolder {
-            self.now.fold.lock.state = LockState::Free;
-            self.now.fold.lock.due = Due::InTime;
+            self.now.fold.grants.clear();
         }
-        self.clock = 0;
-        self.record(Event::Restarted, settings);
+        self.clocks.clear();
+        self.record(&Event::Restarted, settings);
     }
 
     /// The server sees that a connection is gone. What came on it and was not read counts for nothing.
     pub(crate) fn disconnect(&mut self, session: SessionId, settings: &Settings) {
         self.hang_up(session);
-        self.record(Event::Disconnected { session }, settings);
+        self.record(&Event::Disconnected { session }, settings);
     }
 
     fn hang_up(&mut self, session: SessionId) {
@@ -113,113 +151,149 @@ impl State {
 
     /// A message for the server.
     pub(crate) fn receive(&mut self, message: Message, settings: &Settings) {
+        let flaw = settings.flaw;
         let (session, up) = match message {
             Message::Hello {
                 client,
                 resume,
-                fence,
-            } => {
-                let known = |s: &SessionId| self.now.fold.peers.iter().any(|p| p.session == *s);
-                let known = resume.filter(known);
-                let session = known.unwrap_or_else(|| {
-                    self.now.sessions += 1;
-                    SessionId(self.now.sessions)
-                });
-                self.hang_up(session);
-                self.tail.push(Message::Welcome { client, session });
-                let event = match known {
-                    Some(_) => Event::Resumed { session, fence },
-                    None => Event::Joined {
-                        session,
-                        voice: Voice::Lock,
-                        standing: Standing::Writer,
-                    },
-                };
-                return self.record(event, settings);
-            }
+                fences,
+            } => return self.hello(client, resume, fences, settings),
             Message::Up(session, up) => (session, up),
             Message::Welcome { .. } | Message::Down(..) => return,
         };
-        match up {
-            Up::Answer { left } => self.answered(session, left, settings),
-            Up::Edit(carried) => self.edit(session, carried, settings),
-            Up::Acquire => self.record(Event::Acquire { session }, settings),
-            Up::Release(fence) => self.record(Event::Release { session, fence }, settings),
+        let event = match up {
+            Up::Answer { left } => return self.answered(session, left, settings),
+            Up::Edit(root, carried) => return self.edit(session, root, carried, settings),
             Up::Claim(fence) => {
                 self.now.book.heard = Some(fence);
-                self.record(Event::Claim { session, fence }, settings);
+                self.record(&Event::Claim { session, fence }, settings);
                 self.now.book.heard = None;
                 self.durable.book.heard = None;
+                return;
             }
-        }
+            Up::Acquire(place) => Event::Acquire {
+                session,
+                scope: place.scope(flaw),
+            },
+            Up::Request(place) => Event::Request {
+                session,
+                scope: place.scope(flaw),
+            },
+            Up::TakeOver(place) => Event::TakeOver {
+                session,
+                scope: place.scope(flaw),
+            },
+            Up::Transfer(fence, to) => Event::Transfer { session, fence, to },
+            Up::Release(fence) => Event::Release { session, fence },
+            Up::Drained(fence) => Event::Drained { session, fence },
+        };
+        self.record(&event, settings);
+    }
+
+    fn hello(
+        &mut self,
+        client: usize,
+        resume: Option<SessionId>,
+        fences: Fences,
+        settings: &Settings,
+    ) {
+        let known = |s: &SessionId| self.now.fold.peers.iter().any(|p| p.session == *s);
+        let known = resume.filter(known);
+        let session = known.unwrap_or_else(|| {
+            self.now.sessions += 1;
+            SessionId(self.now.sessions)
+        });
+        self.hang_up(session);
+        self.tail.push(Message::Welcome { client, session });
+        let event = match known {
+            Some(_) => Event::Resumed {
+                session,
+                fences: fences.into_iter().flatten().collect(),
+                rights: rights_of(session, settings.flaw),
+            },
+            None => joined(session, Voice::Lock, settings.flaw),
+        };
+        self.record(&event, settings);
     }
 
     /// Only a holder's answer is confirmed, and as of what is applied, not of what was announced.
     fn answered(&mut self, session: SessionId, left: u8, settings: &Settings) {
-        let holds = matches!(self.now.fold.lock.state, LockState::Held { by, .. } if by == session);
-        if holds {
-            self.clock = 0;
-        }
+        self.heard_from(session);
         if self.presence(session) == Presence::Silent {
-            return self.record(Event::Back { session }, settings);
+            return self.record(&Event::Back { session }, settings);
         }
-        if holds || settings.flaw == Flaw::ConfirmToTheLoser {
-            self.send(Message::Down(session, Down::Confirmed { left }));
+        let grants = &self.now.fold.grants;
+        let mut held = grants
+            .iter()
+            .filter(|grant| grant.party == session && grant.state == GrantState::Held)
+            .map(|grant| grant.fence);
+        let fences: Fences = match (settings.flaw, self.client_of(session)) {
+            (Flaw::ConfirmToTheLoser, Some(client)) => self.clients[client].fences(),
+            _ => [held.next(), held.next()],
+        };
+        if fences != Fences::default() {
+            self.send(Message::Down(session, Down::Confirmed { left, fences }));
         }
     }
 
     /// Token check, apply and append are one step.
-    fn edit(
-        &mut self,
-        session: SessionId,
-        carried: Option<baton_presence::Fence>,
-        settings: &Settings,
-    ) {
+    fn edit(&mut self, session: SessionId, root: Root, carried: Option<Fence>, of: &Settings) {
         let Ok(fold) = Fold::restore(&self.now.fold) else {
-            self.broken = Some(crate::Rule::S1);
+            self.broken = Some(Rule::S1);
             return;
         };
-        let verdict = match settings.flaw {
-            Flaw::NoFenceCheck => Applied::Yes,
-            _ => book::verdict(fold.may_write(session), carried),
+        let right: WriteRight = fold.may_write(session, [root.name()]);
+        let named = |grant: &baton_presence::Grant| {
+            Some(grant.fence) == carried && grant.scope.reaches(root.name())
         };
-        if let Err(rule) = self.now.book.edit(session, carried, verdict) {
+        let verdict = match of.flaw {
+            Flaw::NoFenceCheck => Applied::Yes,
+            _ => book::verdict(right, fold.holds(session).any(named)),
+        };
+        if let Err(rule) = self.now.book.edit(session, root, carried, verdict) {
             self.broken = Some(rule);
         }
     }
 
     /// The timers that have run out.
     pub(crate) fn timers(&self, settings: &Settings) -> Vec<Event> {
-        let lock = &self.now.fold.lock;
-        let in_time = lock.due == Due::InTime;
-        let passed = self.clock >= settings.server_pass;
-        let mut due = match lock.state {
-            LockState::Held { by, .. } => {
-                let early =
-                    settings.flaw == Flaw::HandOverEarly && self.clock + 1 >= settings.server_pass;
-                let live = self.presence(by) == Presence::Live;
-                let over = live && (passed || early);
-                over.then_some(Event::Lost { session: by })
+        let mut due = Vec::new();
+        for grant in &self.now.fold.grants {
+            let (session, fence) = (grant.party, grant.fence);
+            let clock = self.clocks.get(&fence).copied().unwrap_or(0);
+            let passed = clock >= settings.server_pass;
+            let in_time = grant.due == Due::InTime;
+            match grant.state {
+                GrantState::Held => {
+                    let early =
+                        settings.flaw == Flaw::HandOverEarly && clock + 1 >= settings.server_pass;
+                    let live = self.presence(session) == Presence::Live;
+                    let lost = Event::Lost { session };
+                    if live && (passed || early) && !due.contains(&lost) {
+                        due.push(lost);
+                    }
+                    self.patience(fence, settings, &mut due);
+                }
+                GrantState::Offered if clock >= 1 => {
+                    due.push(Event::OfferExpired { session, fence });
+                }
+                GrantState::Suspect if in_time && passed => {
+                    due.push(Event::GraceOver { session, fence });
+                }
+                GrantState::Recovering if in_time && passed => {
+                    due.push(Event::RecoveryOver { session, fence });
+                }
+                GrantState::Draining { .. } if passed => {
+                    due.push(Event::DrainOver { session, fence });
+                }
+                _ => {}
             }
-            LockState::Offered { to, fence } => {
-                (self.clock >= 1).then_some(Event::OfferExpired { session: to, fence })
-            }
-            LockState::Suspect { by, fence } => {
-                (in_time && passed).then_some(Event::GraceOver { session: by, fence })
-            }
-            LockState::Recovering { by, fence } => {
-                (in_time && passed).then_some(Event::RecoveryOver { session: by, fence })
-            }
-            LockState::Free => None,
         }
-        .into_iter()
-        .collect::<Vec<_>>();
         // Of the others only the dead fall silent here, and only they are forgotten.
         for peer in &self.now.fold.peers {
             let session = peer.session;
-            if book::party(lock.state).is_some_and(|(who, _)| who == session)
-                || self.client_of(session).is_some()
-            {
+            let has = |grant: &baton_presence::Grant| grant.party == session;
+            if self.now.fold.grants.iter().any(has) || self.client_of(session).is_some() {
                 continue;
             }
             match peer.presence {
@@ -229,6 +303,23 @@ impl State {
             }
         }
         due
+    }
+
+    /// A request's time, and the patience with an idle holder: how long they are does not matter here.
+    fn patience(&self, fence: Fence, settings: &Settings, due: &mut Vec<Event>) {
+        let Some(fold) = Fold::restore(&self.now.fold).ok() else {
+            return;
+        };
+        let (Some(grant), true) = (fold.grant(fence), fold.is_waited_for(fence)) else {
+            return;
+        };
+        let session = grant.party;
+        if grant.requested_by.is_some() && settings.flaw != Flaw::RequestForEver {
+            due.push(Event::RequestOver { session, fence });
+        }
+        if settings.operations.contains(&Operation::Idle) {
+            due.push(Event::IdleYield { session, fence });
+        }
     }
 
     /// Whether the server would see this connection end without anything going wrong now.

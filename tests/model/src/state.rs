@@ -1,20 +1,16 @@
-//! A state of the model, and its normal form.
-//!
-//! The fold compares positions and never calculates with them. So each state is renamed: the
-//! positions that occur in it become 1, 2, 3 ... in their order, and what cannot matter any more is
-//! forgotten. That makes the state space finite without a bound on the number of records.
+//! A state of the model with a network, and its normal form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    Due, Event, Fence, Fold, FoldSettings, FoldSnapshot, LockState, Presence, SessionId, Standing,
-    Voice,
+    Due, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Presence, Rights, SessionId,
+    Standing, Voice,
 };
 
-use crate::Rule;
-use crate::book::{Book, party};
+use crate::book::{Book, TAKER, user_of};
 use crate::client::{Client, Link};
 use crate::messages::{Message, Up};
+use crate::{Flaw, Rule, Settings, names};
 
 /// The log and what follows from it, up to some record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,35 +18,6 @@ pub struct Replica {
     pub(crate) fold: FoldSnapshot,
     pub(crate) book: Book,
     pub(crate) sessions: u64,
-}
-
-impl Replica {
-    fn forget(&mut self) {
-        let fold = &mut self.fold;
-        for peer in &mut fold.peers {
-            // The fold only keeps it, for the park.
-            peer.fence_seen = None;
-        }
-        if fold.peers.iter().all(|peer| peer.passed_over.is_none()) {
-            fold.lock.last_granted = None;
-        }
-        if party(fold.lock.state).is_none() {
-            // Only said to those who named a stale one.
-            fold.lock.last_fence = None;
-        }
-        let tickets = fold
-            .peers
-            .iter()
-            .filter_map(|peer| peer.ticket)
-            .map(|ticket| ticket.0);
-        let passed = fold.peers.iter().filter_map(|peer| peer.passed_over);
-        let fences = passed.chain(self.book.newest).map(|fence| fence.position);
-        // A gap in the positions means nothing.
-        let newest = tickets.chain(fences).max();
-        if fold.position > newest {
-            fold.position = newest;
-        }
-    }
 }
 
 /// Everything, at one moment.
@@ -62,8 +29,8 @@ pub struct State {
     pub(crate) durable: Replica,
     /// To be said when what was applied is durable.
     pub(crate) tail: Vec<Message>,
-    /// Ticks since the lock came into its state, or since its holder's last answer.
-    pub(crate) clock: u8,
+    /// Ticks since each lock came into its state, or since its holder's last answer.
+    pub(crate) clocks: BTreeMap<Fence, u8>,
     /// The newest fence that any client was told of.
     pub(crate) announced: Option<Fence>,
     pub(crate) clients: Vec<Client>,
@@ -75,18 +42,34 @@ pub struct State {
     pub(crate) broken: Option<Rule>,
 }
 
+/// The right to take over is one session's; the flaw gives it to all.
+pub(crate) const fn rights_of(session: SessionId, flaw: Flaw) -> Rights {
+    if session.0 == TAKER.0 || matches!(flaw, Flaw::RightsForAll) {
+        Rights::TAKE_OVER
+    } else {
+        Rights::NONE
+    }
+}
+
+/// The record of a new session.
+pub(crate) const fn joined(session: SessionId, voice: Voice, flaw: Flaw) -> Event {
+    Event::Joined {
+        session,
+        voice,
+        standing: Standing::Writer,
+        rights: rights_of(session, flaw),
+        user: Some(user_of(session)),
+    }
+}
+
 impl State {
-    /// All clients have joined, nobody holds the lock, nothing is under way.
-    pub(crate) fn first(clients: usize, faults: u8, crashes: u8) -> Self {
+    /// All clients have joined, nobody holds a lock, nothing is under way.
+    pub(crate) fn first(settings: &Settings) -> Self {
         let mut fold = Fold::new(FoldSettings::default());
         let mut here = Vec::new();
-        for number in 1..=clients as u64 {
+        for number in 1..=settings.clients as u64 {
             let session = SessionId(number);
-            let joined = Event::Joined {
-                session,
-                voice: Voice::Lock,
-                standing: Standing::Writer,
-            };
+            let joined = joined(session, Voice::Lock, settings.flaw);
             fold.apply(number, &joined, &mut Vec::new());
             let mut client = Client::dead();
             client.session = Some(session);
@@ -95,19 +78,19 @@ impl State {
         }
         let now = Replica {
             fold: fold.snapshot(),
-            book: Book::new(),
-            sessions: clients as u64,
+            book: Book::default(),
+            sessions: settings.clients as u64,
         };
         let mut state = Self {
             durable: now.clone(),
             now,
             tail: Vec::new(),
-            clock: 0,
+            clocks: BTreeMap::new(),
             announced: None,
             clients: here,
             net: BTreeSet::new(),
-            faults,
-            crashes,
+            faults: settings.faults,
+            crashes: settings.crashes,
             broken: None,
         };
         state.normalize();
@@ -131,20 +114,14 @@ impl State {
     /// Into the normal form. Two states with the same form have the same futures, up to names.
     pub(crate) fn normalize(&mut self) {
         self.forget();
-        let mut seen = BTreeSet::new();
-        self.positions(&mut |position| {
-            seen.insert(*position);
-        });
-        self.positions(&mut |position| {
-            *position = 1 + seen.range(..*position).count() as u64;
-        });
+        names::rename(|visit| self.positions(visit));
     }
 
     /// Forgets what nothing will ever be compared with again.
     fn forget(&mut self) {
         self.forget_time();
         for replica in [&mut self.now, &mut self.durable] {
-            replica.forget();
+            names::forget(&mut replica.fold, &replica.book);
         }
         if self.announced <= self.now.book.newest.min(self.durable.book.newest) {
             self.announced = None;
@@ -152,24 +129,29 @@ impl State {
         let mut live: BTreeSet<Fence> = BTreeSet::new();
         for message in self.net.iter().chain(&self.tail) {
             let mut message = *message;
-            live.extend(message.fence_mut().map(|fence| *fence));
+            live.extend(message.fences_mut().map(|fence| *fence));
         }
         for replica in [&self.now, &self.durable] {
-            live.extend(party(replica.fold.lock.state).map(|(_, fence)| fence));
+            live.extend(replica.fold.grants.iter().map(|grant| grant.fence));
         }
         for client in &mut self.clients {
-            let oldest = live.iter().copied().chain(client.fence).min();
-            if oldest.is_none() || client.given_up < oldest {
-                client.given_up = None;
-            }
+            let holds = &client.holds;
+            let known =
+                |fence: &Fence| live.contains(fence) || holds.iter().any(|h| h.fence == *fence);
+            client.given_up.retain(known);
             client.claimed = client.claimed.filter(|(fence, _)| live.contains(fence));
         }
-        let edited = |fence: Fence| {
-            let typed = |message: &Message| matches!(message, Message::Up(_, Up::Edit(Some(f))) if *f == fence);
-            self.net.iter().any(typed) || self.clients.iter().any(|c| c.fence == Some(fence))
+        let held = |fence: Fence| {
+            let mut all = self.clients.iter().flat_map(|client| &client.holds);
+            all.any(|hold| hold.fence == fence)
+        };
+        let edited = |fence: &Fence| {
+            let typed = |message: &Message| matches!(message, Message::Up(_, Up::Edit(_, Some(f))) if f == fence);
+            self.net.iter().any(typed) || held(*fence)
         };
         for replica in [&mut self.now, &mut self.durable] {
-            replica.book.released = replica.book.released.filter(|fence| edited(*fence));
+            replica.book.released.retain(edited);
+            replica.book.excused.retain(|fence| held(*fence));
         }
     }
 
@@ -179,21 +161,26 @@ impl State {
             let mut message = *message;
             message.left_mut().is_none_or(|left| *left > 0)
         });
-        let lock = &self.now.fold.lock;
-        match lock.state {
-            LockState::Free => self.clock = 0,
-            LockState::Offered { .. } => self.clock = self.clock.min(1),
-            LockState::Held { by, .. } if self.presence(by) == Presence::Silent => self.clock = 0,
-            _ if lock.due == Due::Overdue => self.clock = 0,
-            _ => {}
+        let mut clocks = BTreeMap::new();
+        for grant in &self.now.fold.grants {
+            let clock = self.clocks.get(&grant.fence).copied().unwrap_or(0);
+            let clock = match grant.state {
+                GrantState::Offered => clock.min(1),
+                GrantState::Held if self.presence(grant.party) == Presence::Silent => 0,
+                _ if grant.due == Due::Overdue => 0,
+                _ => clock,
+            };
+            clocks.insert(grant.fence, clock);
         }
+        self.clocks = clocks;
         for client in &mut self.clients {
             let claim = client.claimed.map_or(0, |(_, left)| left);
+            let lease = client.believes().map(|hold| hold.lease).max();
             let under_way = self.net.iter().any(|message| {
                 let mut message = *message;
                 message.session() == client.session && message.left_mut().is_some()
             });
-            if client.lease.max(client.hello).max(claim) == 0 && !under_way {
+            if lease.unwrap_or(0).max(client.hello).max(claim) == 0 && !under_way {
                 client.lagged = false;
             }
         }
@@ -201,53 +188,41 @@ impl State {
 
     /// Every position in the state, wherever it is.
     fn positions(&mut self, visit: &mut dyn FnMut(&mut u64)) {
-        let mut fences: Vec<&mut Fence> = Vec::new();
         for replica in [&mut self.now, &mut self.durable] {
-            let fold = &mut replica.fold;
-            fold.position.iter_mut().for_each(&mut *visit);
-            for peer in &mut fold.peers {
-                peer.ticket
-                    .iter_mut()
-                    .for_each(|ticket| visit(&mut ticket.0));
-                fences.extend(&mut peer.passed_over);
-            }
-            fences.extend(state_fence(&mut fold.lock.state));
-            fences.extend(&mut fold.lock.last_fence);
-            fences.extend(&mut fold.lock.last_granted);
-            fences.extend(state_fence(&mut replica.book.state));
-            fences.extend(&mut replica.book.newest);
-            fences.extend(&mut replica.book.released);
+            names::of_fold(&mut replica.fold, visit);
+            names::of_book(&mut replica.book, visit);
         }
-        fences.extend(&mut self.announced);
+        if let Some(fence) = &mut self.announced {
+            visit(&mut fence.position);
+        }
+        let clocks = std::mem::take(&mut self.clocks).into_iter();
+        self.clocks = clocks
+            .map(|(mut fence, clock)| {
+                visit(&mut fence.position);
+                (fence, clock)
+            })
+            .collect();
         for client in &mut self.clients {
-            fences.extend(&mut client.fence);
-            fences.extend(&mut client.given_up);
-            fences.extend(client.claimed.as_mut().map(|(fence, _)| fence));
+            for hold in &mut client.holds {
+                visit(&mut hold.fence.position);
+            }
+            names::of_set(&mut client.given_up, visit);
+            if let Some((fence, _)) = &mut client.claimed {
+                visit(&mut fence.position);
+            }
         }
-        fences.extend(self.tail.iter_mut().filter_map(Message::fence_mut));
-        for fence in fences {
+        for fence in self.tail.iter_mut().flat_map(Message::fences_mut) {
             visit(&mut fence.position);
         }
         let rename = |mut message: Message| {
-            if let Some(fence) = message.fence_mut() {
-                visit(&mut fence.position);
-            }
+            message
+                .fences_mut()
+                .for_each(|fence| visit(&mut fence.position));
             message
         };
         self.net = std::mem::take(&mut self.net)
             .into_iter()
             .map(rename)
             .collect();
-    }
-}
-
-const fn state_fence(state: &mut LockState) -> Option<&mut Fence> {
-    use LockState::{Free, Held, Offered, Recovering, Suspect};
-    match state {
-        Free => None,
-        Offered { fence, .. }
-        | Held { fence, .. }
-        | Suspect { fence, .. }
-        | Recovering { fence, .. } => Some(fence),
     }
 }

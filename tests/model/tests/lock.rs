@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use baton_model::{Flaw, FreeEdits, LockModel, Rule, Settings};
+use baton_model::{Flaw, FreeEdits, LockModel, Operation, Place, Rule, Settings};
 use stateright::{Checker, HasDiscoveries, Model};
 
 fn deep() -> bool {
@@ -37,7 +37,13 @@ fn holds(settings: Settings, depth: Depth, possible: &[&'static str]) {
         begun.elapsed()
     );
     for rule in Rule::ALL {
-        checker.assert_no_discovery(rule.name());
+        if let Some(path) = checker.discovery(rule.name()) {
+            let last = format!("{:?}", path.last_state());
+            let actions = path.into_actions();
+            let trace: Vec<_> = actions.iter().map(|a| format!("{a:?}")).collect();
+            let trace = trace.join("\n  ");
+            panic!("{} is broken by\n  {trace}\nwhich ends in {last}", rule.name());
+        }
     }
     for name in possible {
         checker.assert_any_discovery(name);
@@ -67,7 +73,7 @@ fn no_schedule_of_messages_and_timers_breaks_a_rule() {
         "the younger one edits under the lock",
         "an offer missed",
         "a silent holder that nobody replaces",
-        "a client that lost the lock and was not told",
+        "a client that lost a lock and was not told",
     ];
     holds(Settings::calm(), Depth::Whole, &possible);
 }
@@ -101,6 +107,84 @@ fn no_schedule_of_three_clients_breaks_a_rule() {
         ..Settings::faulty(Flaw::None)
     };
     holds(settings, Depth::To(11, 14), &[]);
+}
+
+const WHOLE_AND_A: &[Place] = &[Place::Whole, Place::A];
+const REGIONS: &[Place] = &[Place::Whole, Place::A, Place::B];
+
+#[test]
+fn no_schedule_with_regions_breaks_a_rule() {
+    let settings = Settings::of_places(Flaw::None, REGIONS);
+    holds(settings, Depth::To(11, 14), &["two edit side by side"]);
+}
+
+/// With one message under way, to the end.
+#[test]
+fn no_schedule_with_regions_and_a_narrow_network_breaks_a_rule() {
+    let settings = Settings {
+        in_flight: 1,
+        ..Settings::of_places(Flaw::None, WHOLE_AND_A)
+    };
+    holds(settings, Depth::Whole, &[]);
+}
+
+#[test]
+fn no_schedule_with_transfers_breaks_a_rule() {
+    let settings = Settings::handing_over(Flaw::None, &[Operation::Transfer]);
+    let possible = [
+        "a lock that drains with an edit under way",
+        "the younger one edits under the lock",
+    ];
+    holds(settings, Depth::To(16, 40), &possible);
+}
+
+#[test]
+fn no_schedule_with_requests_breaks_a_rule() {
+    let settings = Settings::handing_over(Flaw::None, &[Operation::Request, Operation::Idle]);
+    let possible = [
+        "a lock that drains with an edit under way",
+        "a holder that was asked",
+    ];
+    holds(settings, Depth::To(16, 40), &possible);
+}
+
+#[test]
+fn no_schedule_with_take_overs_breaks_a_rule() {
+    let settings = Settings::handing_over(Flaw::None, &[Operation::TakeOver]);
+    let possible = ["a lock that drains with an edit under way"];
+    holds(settings, Depth::To(16, 40), &possible);
+}
+
+const ALL: &[Operation] = &[Operation::Transfer, Operation::Request, Operation::TakeOver];
+
+/// With one message under way, to the end.
+#[test]
+fn no_schedule_with_handoffs_and_a_fault_breaks_a_rule() {
+    let settings = Settings {
+        in_flight: 1,
+        faults: 1,
+        ..Settings::handing_over(Flaw::None, ALL)
+    };
+    holds(settings, Depth::To(14, 40), &["a holder that was asked"]);
+}
+
+#[test]
+fn no_schedule_with_handoffs_and_a_crash_breaks_a_rule() {
+    let settings = Settings {
+        in_flight: 1,
+        crashes: 1,
+        ..Settings::handing_over(Flaw::None, ALL)
+    };
+    holds(settings, Depth::To(14, 40), &["a holder that was asked"]);
+}
+
+#[test]
+fn no_schedule_with_handoffs_of_three_clients_breaks_a_rule() {
+    let settings = Settings {
+        clients: 3,
+        ..Settings::handing_over(Flaw::None, ALL)
+    };
+    holds(settings, Depth::To(9, 12), &[]);
 }
 
 #[test]
@@ -151,6 +235,48 @@ fn an_announcement_of_what_is_not_durable_gives_a_fence_twice() {
 #[test]
 fn a_release_that_overtakes_an_edit_parks_it() {
     caught(Settings::with(Flaw::ReleaseOvertakes), Rule::S6);
+}
+
+#[test]
+fn a_word_that_all_is_sent_that_overtakes_an_edit_parks_it() {
+    let settings = Settings::handing_over(Flaw::ReleaseOvertakes, &[Operation::Transfer]);
+    caught(settings, Rule::S6);
+}
+
+#[test]
+fn a_drain_that_is_over_before_its_time_lets_two_clients_edit() {
+    let settings = Settings::handing_over(Flaw::DrainAtOnce, &[Operation::Transfer]);
+    caught(settings, Rule::S5);
+}
+
+#[test]
+fn a_drain_that_the_server_ends_in_the_name_of_the_holder_parks_an_edit() {
+    let settings = Settings::handing_over(Flaw::DrainForHim, &[Operation::Request]);
+    caught(settings, Rule::S6);
+}
+
+#[test]
+fn a_drain_that_the_server_ends_in_the_name_of_the_holder_lets_two_clients_edit() {
+    let settings = Settings::handing_over(Flaw::DrainForHim, &[Operation::TakeOver]);
+    caught(settings, Rule::S5);
+}
+
+#[test]
+fn a_confirmation_to_one_who_is_to_stop_lets_two_clients_edit() {
+    let settings = Settings::handing_over(Flaw::ConfirmToTheLoser, &[Operation::Transfer]);
+    caught(settings, Rule::S5);
+}
+
+#[test]
+fn a_take_over_without_the_right_is_caught() {
+    let settings = Settings::handing_over(Flaw::RightsForAll, &[Operation::TakeOver]);
+    caught(settings, Rule::S7);
+}
+
+#[test]
+fn scopes_compared_for_equality_only_let_two_clients_edit_the_same() {
+    let settings = Settings::of_places(Flaw::EqualScopes, WHOLE_AND_A);
+    caught(settings, Rule::S1);
 }
 
 /// An edit that was typed while nobody held the lock may come when somebody does.

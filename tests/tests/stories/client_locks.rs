@@ -127,7 +127,9 @@ const UNDER_WAY: usize = 50;
 async fn types_until_it_may_not(client: &Client, name: &str) -> usize {
     for count in 0.. {
         match types(client, name, "w") {
-            Ok(()) if count % UNDER_WAY == 0 => within("saved", client.saved()).await.unwrap(),
+            Ok(()) if usize::is_multiple_of(count, UNDER_WAY) => {
+                within("saved", client.saved()).await.unwrap();
+            }
             Ok(()) => tokio::task::yield_now().await,
             Err(EditError::NotNow(_)) => return count,
             Err(broken) => panic!("{broken}"),
@@ -136,9 +138,9 @@ async fn types_until_it_may_not(client: &Client, name: &str) -> usize {
     unreachable!()
 }
 
-fn drains(event: Event) -> Option<(DrainReason, Option<u64>)> {
+fn drains(event: &Event) -> Option<(DrainReason, Option<u64>)> {
     match event {
-        Event::Draining { reason, to, .. } => Some((reason, to)),
+        Event::Draining { reason, to, .. } => Some((*reason, *to)),
         _ => None,
     }
 }
@@ -157,7 +159,7 @@ async fn a_lock_is_handed_to_somebody_named_past_the_queue() {
     let began = Instant::now();
     let (handed, words) = tokio::join!(ada.lock().transfer(to), types_until_it_may_not(&ada, "t"));
     assert_eq!(handed, Ok(Outcome::Done));
-    let reason = hears("the drain", &mut of_ada, drains).await;
+    let reason = hears("the drain", &mut of_ada, |event| drains(&event)).await;
     assert_eq!(reason, (DrainReason::Transfer, Some(to)));
     let second = within("Bob's grant", bob.granted()).await.unwrap();
     assert!(second > first);
@@ -208,7 +210,7 @@ async fn a_request_is_told_with_its_note_and_runs_out_in_the_waiters_favour() {
     // Ada does not mind, and types on.
     let words = types_until_it_may_not(&ada, "t").await;
     assert!(began.elapsed() >= Duration::from_millis(600));
-    let (reason, _) = hears("the drain", &mut of_ada, drains).await;
+    let (reason, _) = hears("the drain", &mut of_ada, |event| drains(&event)).await;
     assert_eq!(reason, DrainReason::Requested);
     within("Bob's grant", bob.granted()).await.unwrap();
     assert_eq!(text(&bob, "t").len(), words);
@@ -248,7 +250,7 @@ async fn who_may_takes_a_lock_over_but_not_twice_in_a_row() {
     let mut of_ada = ada.events();
     let (taken, words) = tokio::join!(bob.lock().take_over(), types_until_it_may_not(&ada, "t"));
     assert_eq!(taken, Ok(Outcome::Done));
-    let reason = hears("the drain", &mut of_ada, drains).await;
+    let reason = hears("the drain", &mut of_ada, |event| drains(&event)).await;
     assert_eq!(reason, (DrainReason::TakenOver, bob.session()));
     within("Bob's grant", bob.granted()).await.unwrap();
     assert_eq!(text(&bob, "t").len(), words);
@@ -304,7 +306,7 @@ async fn a_lock_moves_to_the_same_users_other_client_and_to_nobody_elses() {
     let mut of_desk = desk.events();
     let moved = within("a result", phone.lock().move_here()).await;
     assert_eq!(moved, Ok(Outcome::Done));
-    let reason = hears("the drain", &mut of_desk, drains).await;
+    let reason = hears("the drain", &mut of_desk, |event| drains(&event)).await;
     assert_eq!(reason, (DrainReason::Moved, phone.session()));
     within("the grant", phone.granted()).await.unwrap();
     types(&phone, "t", "from the phone").unwrap();
@@ -407,7 +409,7 @@ async fn who_does_nothing_yields_to_who_waits_unless_it_stirs() {
         second - first > Duration::from_millis(300),
         "the touch counted"
     );
-    let (reason, _) = hears("the drain", &mut of_ada, drains).await;
+    let (reason, _) = hears("the drain", &mut of_ada, |event| drains(&event)).await;
     assert_eq!(reason, DrainReason::Idle);
     within("Bob's grant", bob.granted()).await.unwrap();
     nothing_is_parked(&[&ada, &bob]).await;
@@ -437,7 +439,7 @@ async fn an_orderly_handover_parks_nothing_however_fast_the_typing() {
                 let mut events = client.events();
                 while words < 400 {
                     match types(&client, "t", "w") {
-                        Ok(()) if words % UNDER_WAY == 0 => {
+                        Ok(()) if words.is_multiple_of(UNDER_WAY) => {
                             within("saved", client.saved()).await.unwrap();
                             words += 1;
                         }

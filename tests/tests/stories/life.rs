@@ -260,7 +260,9 @@ async fn a_load_that_fails_is_an_error_that_can_be_tried_again_and_never_an_empt
             "nothing was shown as the document"
         );
     }
-    assert_eq!(server.load().documents, 0);
+    server
+        .comes_to("no document in memory", |load| load.documents == 0)
+        .await;
     broken.store(false, Ordering::SeqCst);
     let bob = server.connect(Join::stock("notes")).await;
     assert_eq!(bob.text(), "precious");

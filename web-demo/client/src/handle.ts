@@ -100,7 +100,10 @@ export class LockHandle {
     return this.#core.ask({ type: 'cancel' })
   }
 
-  /** Gives it back; this page stops editing under it at once. `stale` when there was nothing to give back. */
+  /**
+   * Gives back what makes it ours, which may be a lock of more than this; the page stops editing under it at once.
+   * `stale` when there was nothing to give back.
+   */
   async release(): Promise<Answer> {
     const fences = this.#held()
     for (const fence of fences) this.#core.machine.releaseSent(fence)

@@ -59,6 +59,8 @@ export class Link {
   #watch: ReturnType<typeof setTimeout> | undefined
   #silentAfter = 10_000
   #lastHeard: Instant = now()
+  /** The connection before this one, while this one takes its place. */
+  #retired: WebSocket | null = null
   /** Sockets given up while the network was cut: closing them then would tell the server, which a cut cannot. */
   readonly #stranded = new Set<WebSocket>()
 
@@ -107,6 +109,7 @@ export class Link {
   /** All is well: the next loss starts with a short delay, and silence is counted by the server's own clocks. */
   settled(silentAfter: number): void {
     this.#attempt = 0
+    this.#closeRetired()
     this.#silentAfter = silentAfter
     clearTimeout(this.#watch)
     this.#watchFor(silentAfter)
@@ -124,9 +127,22 @@ export class Link {
     if (this.isOpen) this.#lost({ code: 1006, reason })
   }
 
-  /** Ends the connection as a broken one would end, and stays away until the next `connect`. */
-  pause(reason: string): void {
+  /**
+   * Goes on over a new connection. The present one stays open until the server has taken the new one in its place: to
+   * the server it was never lost.
+   */
+  renew(reason: string): void {
+    if (this.#phase === 'idle') return
+    const present = this.#phase === 'open' && !this.#cut ? this.#socket : null
+    if (present) this.#socket = null
     this.#drop('idle', { code: 1006, reason })
+    this.#retired = present
+    this.connect()
+  }
+
+  #closeRetired(): void {
+    this.#retired?.close(LEFT_ALONE)
+    this.#retired = null
   }
 
   send(bytes: Uint8Array): void {
@@ -225,6 +241,7 @@ export class Link {
   #drop(next: Phase, closed: Closed, code = LEFT_ALONE): void {
     const before = this.#phase
     const socket = this.#socket
+    this.#closeRetired()
     clearTimeout(this.#timer)
     clearTimeout(this.#watch)
     this.#watch = undefined

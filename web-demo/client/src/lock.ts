@@ -179,7 +179,8 @@ export class LockMachine {
     const own = this.#own.get(key) ?? { fence, scope, lease: new Lease(), phase: 'held', drain: null, drained: false, request: null }
     this.#own.set(key, own)
     this.#offers.delete(key)
-    if (this.#wish !== undefined && covers(this.#scopes(), this.#wish)) this.#wish = undefined
+    // Nobody waits while holding.
+    this.#wish = undefined
     return own
   }
 

@@ -246,6 +246,12 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     return this.#divergence.drafts
   }
 
+  /** Forgets a draft. One that the server has all of goes by itself when its parks are decided. */
+  dropDraft(draft: Draft): void {
+    this.#divergence.drop(draft)
+    this.emit('drafts', [this.drafts])
+  }
+
   /** Milliseconds since the server was heard; 0 while not connected. */
   get serverSilentFor(): number {
     return this.#link.silentFor
@@ -370,21 +376,18 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     const old = this.#copy
     if (!this.#refusal) this.#session.machine.bar(null)
     const fresh = old.leave()
-    const again = this.#link.isWanted
-    this.#link.pause('this copy has diverged')
     this.#copy = fresh
+    this.#link.renew('this copy has diverged')
     this.emit('doc', [fresh.doc, old.doc])
     this.emit('diverged', [{ draft, park, reason }])
     if (old.awareness !== this.#options.awareness) old.awareness.destroy()
-    if (again) this.connect()
     this.#watcher.look()
   }
 
   /** The page may be reloading: the others no longer see its cursor, but the session and its locks are kept. */
   #onHidden(): void {
     this.#hidden = this.#copy.hide('pagehide')
-    const ticket = this.#session.ticket
-    if (ticket) leaveTicket(this.#place, ticket)
+    if (this.#session.ticket) leaveTicket(this.#place, this.#session.ticket)
   }
 
   #onRestored(): void {

@@ -50,6 +50,11 @@ export class Requests {
     })
   }
 
+  /** Whether an operation of that kind waits for its result. */
+  isPending(type: Ask['type']): boolean {
+    return [...this.#pending.values()].some(({ ask }) => ask.type === type)
+  }
+
   /** Takes a result; tells which operation it answers, or `null` for none that waits. */
   result(nonce: number, outcome: Outcome, message: string | null): Ask | null {
     const pending = this.#pending.get(nonce)

@@ -195,7 +195,8 @@ export class Session {
     this.machine.offered(fence, scope)
     this.#events.emit('offer', offer)
     const claim = this.#options.claim ?? 'auto'
-    if (claim !== 'auto' && !claim(offer)) {
+    // One that crossed a cancel on its way is not wanted any more.
+    if (this.#requests.isPending('cancel') || (claim !== 'auto' && !claim(offer))) {
       this.machine.declined(fence)
       return this.#events.say({ type: 'decline', fence })
     }

@@ -72,6 +72,8 @@ side.append(
   log.element,
 )
 narrate(provider, log)
+// What cannot be saved has to be seen.
+provider.on('channel-error', ({ message }) => lock.say(message))
 
 function update(): void {
   if (!focused) return

@@ -3,9 +3,9 @@
  *
  * Owns the buttons' meaning in each state and the small form that opens under them; the client decides the states.
  */
-import { NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from '@baton/client'
+import { conflict, NOTE_BYTES, type Answer, type BatonLock, type BatonProvider, type LockHandle, type LockState } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
-import { partName } from '../regions'
+import { partName, scopeIn } from '../regions'
 import { answerWords, nameOf } from '../words'
 
 interface Action {
@@ -65,12 +65,22 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     },
   })
   const ask = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `ask${suffix}`, 'aria-expanded': 'false' }, small ? 'Ask…' : 'Ask for it…')
-  const over = h('button', { type: 'button', class: 'quiet', 'data-testid': `take-over${suffix}`, 'aria-expanded': 'false' }, 'Take over…')
+  const over = h('button', { type: 'button', class: 'quiet', 'data-testid': small ? null : 'take-over', 'aria-expanded': 'false' }, 'Take over…')
   const here = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `move-here${suffix}`, onclick: () => run(lock.moveHere()) }, 'Move it here')
   const drawer = new Drawer(small)
   const holder = (): string => nameOf(lock.peer)
-  ask.addEventListener('click', () => drawer.toggle(ask, lock.status.holder, askForm(suffix, holder(), (note) => run(lock.request(note)), () => drawer.close())))
-  over.addEventListener('click', () => drawer.toggle(over, lock.status.holder, confirmForm(suffix, holder(), part, () => run(lock.takeOver()), () => drawer.close())))
+  const close = (): void => drawer.close()
+  const confirm = (): HTMLElement => confirmForm(suffix, holder(), part, () => run(lock.takeOver()), close)
+  ask.addEventListener('click', () => {
+    const form = askForm(suffix, holder(), (note) => run(lock.request(note)), close)
+    // In the head of a part there is room for one of the two.
+    if (small && provider.rights.has('take-over')) {
+      const instead = h('button', { type: 'button', class: 'quiet', 'data-testid': `take-over${suffix}`, onclick: () => drawer.put(confirm()) }, 'Take over…')
+      form.append(instead)
+    }
+    drawer.toggle(ask, lock.status.holder, form)
+  })
+  over.addEventListener('click', () => drawer.toggle(over, lock.status.holder, confirm()))
 
   const update = (): void => {
     const status = lock.status
@@ -80,15 +90,15 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     // What the whole document's lock decides is not to be decided again at each part.
     const elsewhere = small && status.grantScope === null && state !== 'free'
     // Nobody waits while holding.
-    const holdsPart = state === 'theirs' && (provider.locks?.grants ?? []).some(({ session }) => session === provider.session)
-    setAttribute(main, 'title', holdsPart ? 'Give back what you hold first' : null)
+    const ours = (provider.locks?.grants ?? []).filter(({ session }) => session === provider.session)
+    const holdsPart = (state === 'theirs' && ours.length > 0) || (state === 'free' && ours.some((grant) => conflict(scopeIn(grant), lock.scope)))
     setText(main, (small && SHORT[state]) || action.label)
     setAttribute(main, 'class', [action.primary && !small ? 'primary' : '', small ? 'small' : ''].join(' ').trim())
     setAttribute(main, 'data-state', state)
     setAttribute(main, 'aria-label', part === null ? null : `${main.textContent ?? ''}: ${part}`)
     // Not `disabled`: the keyboard's focus would be lost whenever the lock passes.
-    setAttribute(main, 'aria-disabled', action.run === null || holdsPart || why === 'diverged' || why === 'closed' ? 'true' : null)
-    main.hidden = elsewhere
+    setAttribute(main, 'aria-disabled', action.run === null || why === 'diverged' || why === 'closed' ? 'true' : null)
+    main.hidden = elsewhere || holdsPart
     const held = isHeld(status) && !elsewhere
     const own = held && status.holder !== null && provider.isOwn(status.holder)
     const asked = status.requestedBy !== null && status.requestedBy === provider.session
@@ -125,8 +135,13 @@ class Drawer {
     this.opener = opener
     this.about = about
     opener.setAttribute('aria-expanded', 'true')
-    this.element.replaceChildren(form)
     this.element.hidden = false
+    this.put(form)
+  }
+
+  /** Shows that instead. */
+  put(form: HTMLElement): void {
+    this.element.replaceChildren(form)
     form.querySelector<HTMLElement>('input, button')?.focus()
   }
 

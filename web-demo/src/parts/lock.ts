@@ -3,9 +3,9 @@
  *
  * Owns the strip at the top of the page, and the colour that the page takes; `banners.ts` has the news.
  */
-import type { BatonLock, BatonProvider } from '@baton/client'
+import { conflict, type BatonLock, type BatonProvider } from '@baton/client'
 import { batonMark, h, setAttribute, setText } from '../dom'
-import { partName, scopeIn } from '../regions'
+import { partName, pathsOf, REGIONS, scopeIn, type Region } from '../regions'
 import { colorOf, nameOf, ordinal } from '../words'
 import { banners } from './banners'
 import { lockActions } from './lock-actions'
@@ -87,7 +87,7 @@ function words(provider: BatonProvider, lock: BatonLock): Words {
     case 'unknown':
       return { title: 'Asking who has the lock…', more: 'Until then this page only reads.' }
     case 'free':
-      if (parts !== null) return { title: `${parts}${stale}`, more: freeWords(provider, 'The rest is free.') }
+      if (parts !== null) return { title: `${parts}${stale}`, more: freeWords(provider, restWords(provider)) }
       return { title: `The lock is free${stale}`, more: freeWords(provider, 'Everybody may write. Take it to write alone.') }
     case 'offered':
       return { title: 'The lock is being handed to you', more: 'A moment…' }
@@ -100,9 +100,17 @@ function words(provider: BatonProvider, lock: BatonLock): Words {
     case 'waiting':
       return waiting(provider, lock, parts ?? `${holding(lock, who)}${stale}`)
     case 'theirs':
-      if (parts !== null) return { title: `${parts}${stale}`, more: freeWords(provider, 'The rest is free.') }
+      if (parts !== null) return { title: `${parts}${stale}`, more: freeWords(provider, restWords(provider)) }
       return { title: `${holding(lock, who)}${stale}`, more: lock.phase === 'held' ? freeWords(provider, `You can read, and wait for it. ${others}`) : others }
   }
+}
+
+/** What locks of parts leave to this page. */
+function restWords(provider: BatonProvider): string {
+  const held = (provider.locks?.grants ?? []).map((grant) => ({ own: grant.session === provider.session, scope: scopeIn(grant) }))
+  if (held.some(({ own }) => own)) return 'Only you can write in yours.'
+  const isHeld = (region: Region): boolean => held.some(({ scope }) => conflict(scope, pathsOf(region)))
+  return REGIONS.every(isHeld) ? 'You can read, and wait for all of it or a part.' : 'Everybody may write in the rest.'
 }
 
 /** Where locks are advice, or where one is needed, that is the thing to say. */

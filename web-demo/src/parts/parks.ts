@@ -22,8 +22,9 @@ export function parksPanel(provider: BatonProvider, say: (words: string) => void
   const title = h('h2', { id: 'parks-title', 'data-testid': 'parks-title' })
   const open = h('ul', { class: 'parks-list', 'data-testid': 'parks' })
   const discarded = h('ul', { class: 'parks-list', 'data-testid': 'parks-discarded' })
+  const drafts = h('ul', { class: 'parks-list', 'data-testid': 'drafts' })
   const bin = h('details', { class: 'bin' }, h('summary', {}, 'Discarded'), discarded)
-  const element = h('section', { class: 'parks', 'aria-labelledby': 'parks-title', 'data-testid': 'parks-panel', hidden: true }, title, open, bin)
+  const element = h('section', { class: 'parks', 'aria-labelledby': 'parks-title', 'data-testid': 'parks-panel', hidden: true }, title, open, drafts, bin)
 
   const update = (): void => {
     const shown = [...provider.parks.values()].filter(({ state }) => state !== 'merged')
@@ -42,7 +43,9 @@ export function parksPanel(provider: BatonProvider, say: (words: string) => void
     const edits = shown.reduce((sum, { state, edits: n }) => sum + (state === 'open' ? n : 0), 0)
     setText(title, edits === 0 ? 'Nothing waits to be merged' : `${count(edits, 'edit')} not merged`)
     setAttribute(element, 'data-edits', edits)
-    element.hidden = shown.length === 0
+    const left = [...new Set(provider.drafts.values())].filter(({ parks }) => !parks.some((id) => shown.some((park) => park.id === id)))
+    drafts.replaceChildren(...left.map((draft) => draftRow(provider, draft)))
+    element.hidden = shown.length === 0 && left.length === 0
     bin.hidden = discarded.children.length === 0
     setText(bin.firstElementChild as HTMLElement, `Discarded (${discarded.children.length})`)
   }
@@ -56,6 +59,18 @@ export function parksPanel(provider: BatonProvider, say: (words: string) => void
     },
     tick: () => rows.forEach((row) => row.tick()),
   }
+}
+
+/** A draft of this browser of which the server may not have everything: it stays until somebody puts it away. */
+function draftRow(provider: BatonProvider, draft: Draft): HTMLElement {
+  const copy = h('button', { type: 'button', class: 'small', 'data-testid': 'draft-copy', onclick: () => void copyText(draft, copy) }, 'Copy my text')
+  const forget = h('button', { type: 'button', class: 'small quiet', onclick: () => provider.dropDraft(draft) }, 'Put it away')
+  return h(
+    'li',
+    { class: 'park draft', 'data-testid': 'draft-notice' },
+    h('span', { class: 'park-head' }, h('b', {}, 'Your draft'), h('time', { class: 'park-when' }, ago(Date.now() - draft.at))),
+    h('span', { class: 'row' }, copy, forget),
+  )
 }
 
 interface Row {
@@ -166,7 +181,7 @@ async function copyText(draft: Draft | undefined, button: HTMLButtonElement): Pr
     // The browser forbids it: the text can be copied by hand.
     const area = h('textarea', { readonly: true, rows: 6, 'aria-label': 'Your text', 'data-testid': 'draft' })
     area.value = text
-    button.closest('details')?.append(area)
+    button.closest('details, li')?.append(area)
     area.select()
     button.hidden = true
   }

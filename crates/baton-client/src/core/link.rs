@@ -179,8 +179,9 @@ impl Core {
         self.leave(now, LEFT_ALONE, After::Rest);
     }
 
-    /// None is wanted any more: the lock passes on at once.
+    /// None is wanted any more: the lock passes on at once, so that nobody types into this copy from here on.
     pub(crate) fn close(&mut self, now: Moment) {
+        self.locks.bar(Bar::Closed);
         self.leave(now, DONE, After::End);
     }
 

@@ -15,16 +15,20 @@ const MAX_WAITING: usize = 1024;
 
 /// What came back for an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub enum Reply {
+    /// What became of it.
     Outcome(Outcome),
+    /// What a park would change.
     Content(Content),
 }
 
 /// What a park would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) parts: Vec<ParkPart>,
-    pub(crate) truncated: bool,
+pub struct Content {
+    /// By root type, in order.
+    pub parts: Vec<ParkPart>,
+    /// Whether there was more than is told.
+    pub truncated: bool,
 }
 
 /// The result of an operation.
@@ -32,25 +36,39 @@ pub(crate) type Answer = Result<Reply, Unanswered>;
 
 /// What can be decided about a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
+    /// Into the document.
     Merge,
+    /// Out of the list; can be recovered for a time.
     Discard,
+    /// Back into the list.
     Recover,
 }
 
 /// An operation that a client can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
+    /// Wants the lock, and waits for it.
     Acquire(Scope),
+    /// Wants the lock if it can be had now.
     Try(Scope),
+    /// Leaves the queue.
     Cancel(Scope),
+    /// Gives the lock back.
     Release(Scope),
+    /// Hands the lock to that session.
     Transfer(Scope, u64),
+    /// Asks the holder for it, with a note.
     Request(Scope, String),
+    /// Takes it from whoever has it.
     TakeOver(Scope),
+    /// Takes it from the same user's other session.
     MoveHere(Scope),
+    /// Changes the document's mode.
     SetMode(Mode),
+    /// Decides about the park of that number.
     Decide(u64, Decision),
+    /// Wants to see what that park would change.
     Show(u64),
 }
 

@@ -13,14 +13,16 @@ impl Locks {
     pub(crate) fn asked(&mut self, nonce: u64, scope: &Scope) {
         let before = self.wanted.replace(scope.clone());
         if let Some(before) = before.filter(|before| before != scope) {
-            self.superseded.insert(nonce, before);
+            self.superseded.insert(nonce, vec![before]);
         }
     }
 
-    /// The ticket is given back.
+    /// The ticket is given back, and what is being taken is not wanted any more.
     pub(crate) fn cancelled(&mut self, nonce: u64) {
-        let before = self.wanted.take().unwrap_or_default();
-        self.offers.retain(|_, offer| offer.scope != before);
+        let mut before = std::mem::take(&mut self.taken);
+        before.extend(self.wanted.take());
+        self.offers
+            .retain(|_, offer| !before.contains(&offer.scope));
         self.superseded.insert(nonce, before);
     }
 

@@ -138,15 +138,16 @@ fn a_request_is_told_with_its_note_and_has_its_way_when_the_time_is_over() {
     // A second one changes nothing.
     assert_eq!(bob.asks(&mut table, &request), Outcome::Queued);
     assert!(!table.told(ada.id).contains(&requested));
-    // A holder that reloads hears of it again.
+    // A holder that reloads hears of it again, and how long it has left.
+    table.pass(seconds(3), &[ada.id, bob.id]);
     table.leave(ada.id, Departure::Dropped);
-    let ada_again = ada.resume(&mut table, &[fence]);
-    assert!(table.told(ada_again.id).iter().any(
-        |message| matches!(message, ServerMessage::Requested { by, .. } if *by == bob.session)
-    ));
-    ada = ada_again;
+    ada = ada.resume(&mut table, &[fence]);
+    assert!(table.told(ada.id).iter().any(|message| matches!(
+        message,
+        ServerMessage::Requested { by, expires_ms: 27_000, .. } if *by == bob.session
+    )));
     let here = [ada.id, bob.id];
-    table.pass(seconds(29), &here);
+    table.pass(seconds(26), &here);
     assert_eq!(drain(&mut table, &ada), None);
     table.look(bob.id);
     table.pass(seconds(2), &here);

@@ -178,6 +178,30 @@ fn a_park_closes_when_its_author_brings_the_edits_while_nobody_holds_the_lock() 
     assert_eq!(table.room.parks().count(), 0);
 }
 
+/// A client that came back with an edit that stood in its park already was told `saved` at once, and `parked` only with
+/// the next record of anybody: for that time it took the park for the document. (Found by the simulation, S6.)
+#[test]
+fn who_brings_a_parked_edit_again_hears_of_the_park_at_once_and_before_it_is_called_saved() {
+    let mut table = Table::new();
+    let ada = Peer::join(&mut table, "Ada", 1);
+    let mut bob = Peer::join(&mut table, "Bob", 2);
+    ada.takes_the_lock(&mut table);
+    bob.types(&mut table, "kept");
+    table.look(bob.id);
+    bob.sends_all(&mut table);
+    let told = table.told(bob.id);
+    assert!(
+        matches!(
+            told[..],
+            [
+                ServerMessage::Parked { .. },
+                ServerMessage::Saved { updates: 2 }
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn a_stock_client_that_edits_under_a_lock_is_denied_for_good_and_parked_once() {
     let mut table = Table::new();

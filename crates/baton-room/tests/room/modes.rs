@@ -1,9 +1,11 @@
 //! What locks mean, changed while people are at it, and who may do what.
 
 use baton_presence::Rights;
+use baton_room::{Departure, Incoming, Kind};
 use baton_sync::channel::{ClientMessage, Mode, Outcome, Right, ServerMessage};
 
-use crate::table::{Coming, Peer, Table, locks};
+use crate::table::{Coming, Peer, Table, insert, locks};
+use crate::{document, seconds};
 
 fn set(table: &mut Table, who: &Peer, mode: Mode) -> Outcome {
     who.asks(table, &ClientMessage::SetMode { nonce: 77, mode })
@@ -93,4 +95,38 @@ fn rights_come_from_the_server_and_watchers_have_none() {
     let bob = bob.resume(&mut table, &[]);
     assert_eq!(rights(&mut table, &bob), Some(vec![Right::Manage]));
     assert_eq!(set(&mut table, &bob, Mode::Open), Outcome::Done);
+}
+
+/// Nobody who could take the lock is there, and its holder does not come back: stock clients are not shut out for ever.
+/// (In the mode `required` the end of the grace changes nothing that is told. The watch was not told of that record, and
+/// came up again and again at the same time, under the room's lock.)
+#[test]
+fn a_holder_that_is_gone_does_not_keep_stock_clients_from_writing() {
+    for (mode, written) in [(Mode::ExclusiveWhenHeld, "stock"), (Mode::Required, "")] {
+        let mut table = Table::new();
+        let ada = Peer::join(&mut table, "Ada", 1);
+        assert_eq!(set(&mut table, &ada, mode), Outcome::Done);
+        ada.takes_the_lock(&mut table);
+        let stock = table.connect();
+        table.receive(stock, Incoming::Step1(&[0]));
+        table.leave(ada.id, Departure::Dropped);
+        table.pass(seconds(6), &[stock]);
+        let edit = insert(&mut document(7), "stock");
+        table.receive(stock, Incoming::Sync(Kind::Update, edit));
+        assert_eq!(table.text(), written);
+    }
+}
+
+#[test]
+fn within_its_grace_a_holder_that_is_gone_keeps_everybody_out() {
+    let mut table = Table::new();
+    let ada = Peer::join(&mut table, "Ada", 1);
+    ada.takes_the_lock(&mut table);
+    let stock = table.connect();
+    table.receive(stock, Incoming::Step1(&[0]));
+    table.leave(ada.id, Departure::Dropped);
+    table.pass(seconds(4), &[stock]);
+    let edit = insert(&mut document(7), "stock");
+    table.receive(stock, Incoming::Sync(Kind::Update, edit));
+    assert_eq!((table.text().as_str(), table.room.parks().count()), ("", 1));
 }

@@ -14,6 +14,12 @@ use super::{PartKind, Rendering};
 /// The most steps for one comparison, of a few nanoseconds each.
 const STEPS: usize = 4_000_000;
 
+/// How many bytes are cut into pieces for one step.
+const CUT_IN_A_STEP: usize = 16;
+
+/// The most lines or words that are compared in one go: they need some 50 bytes each.
+const PIECES: usize = 1_000_000;
+
 /// The most insertions and deletions that are looked for in one go; the memory needed is its square.
 const EDITS: usize = 1000;
 
@@ -92,22 +98,14 @@ impl Comparison<'_> {
     }
 
     fn inside(&mut self, hunk: &Hunk, next: fn(&str) -> usize) -> Option<Vec<Hunk>> {
-        // Cutting takes a step for each byte, too.
+        // Cutting costs as well, if less.
         let size = hunk.old.len() + hunk.new.len();
-        self.steps = self.steps.checked_sub(size)?;
-        let old = cuts(self.old, &hunk.old, next);
-        let new = cuts(self.new, &hunk.new, next);
+        self.steps = self.steps.checked_sub(size / CUT_IN_A_STEP)?;
+        let old = cuts(self.old, &hunk.old, next)?;
+        let new = cuts(self.new, &hunk.new, next)?;
         let mut numbers = HashMap::new();
-        let mut number = |text: &'_ str, cuts: &[usize]| -> Vec<u32> {
-            let tokens = cuts.windows(2).map(|cut| text[cut[0]..cut[1]].to_owned());
-            tokens
-                .map(|token| {
-                    let next = numbers.len() as u32;
-                    *numbers.entry(token).or_insert(next)
-                })
-                .collect()
-        };
-        let (a, b) = (number(self.old, &old), number(self.new, &new));
+        let a = number(self.old, &old, &mut numbers);
+        let b = number(self.new, &new, &mut numbers);
         let edits = edits(&a, &b, &mut self.steps)?;
         let hunk = |(a, b): (Range<usize>, Range<usize>)| Hunk {
             old: old[a.start]..old[a.end],
@@ -115,6 +113,16 @@ impl Comparison<'_> {
         };
         Some(edits.into_iter().map(hunk).collect())
     }
+}
+
+/// A number for each piece, the same for the same ones.
+fn number<'a>(text: &'a str, cuts: &[usize], numbers: &mut HashMap<&'a str, u32>) -> Vec<u32> {
+    let pieces = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]);
+    let number = |piece| {
+        let next = numbers.len() as u32;
+        *numbers.entry(piece).or_insert(next)
+    };
+    pieces.map(number).collect()
 }
 
 /// The shortest edit script between two sequences, as ranges that replace each other; `None` if it is
@@ -210,15 +218,19 @@ fn joined(hunks: Vec<Hunk>) -> Vec<Hunk> {
     joined
 }
 
-/// Where a range of the text is cut: its start, and the end of each piece.
-fn cuts(text: &str, range: &Range<usize>, next: fn(&str) -> usize) -> Vec<usize> {
+/// Where a range of the text is cut: its start, and the end of each piece; `None` if there are more
+/// than [`PIECES`].
+fn cuts(text: &str, range: &Range<usize>, next: fn(&str) -> usize) -> Option<Vec<usize>> {
     let mut cuts = vec![range.start];
     let mut at = range.start;
     while at < range.end {
+        if cuts.len() > PIECES {
+            return None;
+        }
         at += next(&text[at..range.end]);
         cuts.push(at);
     }
-    cuts
+    Some(cuts)
 }
 
 /// The bytes that both begin with, in whole words or lines of both.
@@ -357,6 +369,10 @@ mod tests {
         let mut steps = STEPS;
         assert_eq!(edits(&a, &b, &mut steps), None);
         assert!(steps > STEPS - 2 * EDITS * EDITS);
+        // What is equal is not free either.
+        let same = [0; 100];
+        assert_eq!(edits(&same, &same, &mut { 100 }), None);
+        assert_eq!(edits(&same, &same, &mut { 101 }), Some(Vec::new()));
     }
 
     proptest! {

@@ -387,3 +387,18 @@ fn nothing_that_an_earlier_session_sent_counts_for_a_new_one() {
     script.beat(3, 2);
     assert_eq!(right(&script), EditRight::Holder);
 }
+
+/// The server passes the lock on as soon as it reads that this client is done; the answer to the close frame took up to
+/// two seconds, and until it came the client believed that it held the lock, next to the next holder. (Found by the
+/// simulation, S5.)
+#[test]
+fn who_closes_stops_editing_at_once() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    script.asks_for(Operation::Acquire(Scope::whole()));
+    script.sent();
+    grants(&mut script, 7);
+    assert_eq!(right(&script), EditRight::Holder);
+    script.act(|core, now| core.close(now));
+    assert_eq!(right(&script), EditRight::Closed);
+}

@@ -161,6 +161,37 @@ fn a_late_offer_for_a_wish_that_was_withdrawn_is_declined() {
 }
 
 #[test]
+fn what_was_being_taken_and_is_not_wanted_any_more_is_declined() {
+    let mut script = Script::new();
+    script.joins(false, shows(3, &[(3, "title", HELD, 8)]));
+    script.asks_for(Operation::TakeOver(scope("title")));
+    script.asks_for(Operation::Cancel(scope("title")));
+    script.sent();
+    assert_eq!(offers(&mut script, 7, "title"), declines(7));
+}
+
+#[test]
+fn a_grant_ends_all_waiting() {
+    let mut script = Script::new();
+    let mut lock = shows(3, &[(3, "title", HELD, 8)]);
+    lock.queue = vec![waits(5, "title")];
+    lock.waiting = 1;
+    script.joins(true, lock);
+    script.asks_for(Operation::TakeOver(scope("notes")));
+    script.sent();
+    grants(&mut script, 7, "notes");
+    let standing = script.core.locks().standing(&scope("title"));
+    assert_eq!(standing, Standing::Theirs);
+    script.loses_connection(None);
+    let said = script.joins(
+        true,
+        shows(8, &[(3, "title", HELD, 8), (7, "notes", HELD, 5)]),
+    );
+    let acquires = |sent: &Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { .. }));
+    assert!(!said.iter().any(acquires));
+}
+
+#[test]
 fn another_scopes_ticket_is_not_cancelled() {
     let mut script = Script::new();
     script.joins(false, shows(3, &[(3, "", HELD, 8)]));

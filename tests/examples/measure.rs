@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release -p baton-server
-//! BATON_BIN=target/release/baton cargo run --release -p baton-tests --example handoff [release|killed|silent|memory] ...
+//! BATON_BIN=target/release/baton cargo run --release -p baton-tests --example measure [release|killed|silent|memory] ...
 //! ```
 //!
 //! Without a name all of them run, one after the other:
@@ -37,7 +37,7 @@ async fn main() {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| asked.is_empty() || asked.iter().any(|one| one == name);
     println!(
-        "command: BATON_BIN={} handoff {}",
+        "command: BATON_BIN={} measure {}",
         baton_tests::program().display(),
         asked.join(" ")
     );

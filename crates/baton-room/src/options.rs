@@ -1,0 +1,47 @@
+//! What a room is set up with.
+//!
+//! Owns the settings as plain data; checks none of them.
+
+use baton_presence::{FoldSettings, Timings};
+use baton_sync::awareness::AwarenessLimits;
+use baton_sync::handshake::HandshakeLimits;
+
+use crate::operations::LockLimits;
+use crate::parks::ParkLimits;
+
+/// What a room is set up with. The default is the design's timings and limits, in epoch 1.
+#[derive(Debug, Clone)]
+pub struct RoomOptions {
+    /// Clocks of heartbeats and lock; validated by the caller.
+    pub timings: Timings,
+    /// Epoch of the store, whether a lost holder's lock passes to somebody who did not queue, and the mode of a new
+    /// document.
+    pub fold: FoldSettings,
+    /// Caps on locks.
+    pub locks: LockLimits,
+    /// Unix time at [`baton_presence::Time::ZERO`], in milliseconds.
+    pub unix_at_zero_ms: u64,
+    /// Caps on awareness.
+    pub awareness: AwarenessLimits,
+    /// Caps on what is kept aside for one connection.
+    pub handshake: HandshakeLimits,
+    /// Caps on parks.
+    pub parks: ParkLimits,
+}
+
+impl Default for RoomOptions {
+    fn default() -> Self {
+        Self {
+            timings: Timings::default(),
+            fold: FoldSettings {
+                epoch: 1,
+                ..FoldSettings::default()
+            },
+            locks: LockLimits::default(),
+            unix_at_zero_ms: 0,
+            awareness: AwarenessLimits::default(),
+            handshake: HandshakeLimits::default(),
+            parks: ParkLimits::default(),
+        }
+    }
+}

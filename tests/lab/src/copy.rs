@@ -1,0 +1,375 @@
+//! One copy of a document in a client's hands: all that the lab asks of `baton-client`.
+//!
+//! Owns the client, who waits for its acknowledgements, and the translation of its events into what is taken down. No
+//! other module but `content` calls `baton-client`. Judges nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_client::yrs::TransactionMut;
+use baton_client::{
+    Client, ClientOptions, Comeback, EditRight, ErrorCode, Event, LockView, Outcome, Status, User,
+};
+use parking_lot::Mutex;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::content::{self, Contents};
+use crate::error::LabError;
+use crate::plan::Manners;
+use crate::record::{Recorder, What};
+
+/// Events that may wait for a client that is busy; past it the history has a hole, which is told.
+const EVENTS: usize = 16 * 1024;
+
+/// How long a server may take to show that it speaks Baton's channel, and to give a newcomer the document.
+const PROBE: Duration = Duration::from_secs(4);
+const NEWCOMER: Duration = Duration::from_secs(15);
+
+/// How often a newcomer to a plain server is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whether the server speaks Baton's channel, or only y-websocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Baton,
+    Plain,
+}
+
+/// Where and as whom a copy is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// The client, by number.
+    pub(crate) who: usize,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) document: String,
+    pub(crate) wire: Wire,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) window: Window,
+}
+
+/// Where a client's present copy can be looked at, from any thread.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Window(Arc<Mutex<Option<Arc<Client>>>>);
+
+/// What is seen through a window.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sight {
+    /// `None` when it cannot be read.
+    pub(crate) contents: Option<Contents>,
+    /// Edits that are not known to be durable.
+    pub(crate) unsaved: bool,
+    /// The copy will send nothing any more.
+    pub(crate) over: bool,
+}
+
+impl Window {
+    pub(crate) fn look(&self, wire: Wire) -> Sight {
+        let Some(client) = self.0.lock().clone() else {
+            return Sight {
+                unsaved: true,
+                ..Sight::default()
+            };
+        };
+        Sight {
+            contents: client.read(content::read).ok(),
+            unsaved: wire == Wire::Baton && client.has_unsaved(),
+            over: matches!(client.right(), EditRight::Diverged | EditRight::Closed),
+        }
+    }
+}
+
+/// What an event means for the client that opened the copy.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    /// To be taken down.
+    This(What),
+    /// To be taken down, and the copy is of no more use.
+    TheEnd(Vec<What>),
+    /// Whether it may edit as the holder.
+    Holder(bool),
+    Nothing,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) number: u32,
+    setup: Setup,
+    client: Arc<Client>,
+    events: broadcast::Receiver<Event>,
+    pending: Arc<Mutex<Vec<u64>>>,
+    edited: Arc<Notify>,
+    /// Ends with the copy.
+    helpers: JoinSet<()>,
+}
+
+impl Copy {
+    pub(crate) fn open(setup: &Setup, number: u32) -> Result<Self, LabError> {
+        let mut options = ClientOptions::new(&setup.url, &setup.document);
+        options.user = User {
+            name: setup.name.clone(),
+            color: String::new(),
+        };
+        options.event_capacity = EVENTS;
+        if setup.wire == Wire::Plain {
+            // Such a server never welcomes, and may be silent for long.
+            options.silent_after = Duration::from_secs(3600);
+        }
+        let client = connect(options)?;
+        let mut copy = Self {
+            number,
+            setup: setup.clone(),
+            events: client.events(),
+            pending: Arc::default(),
+            edited: Arc::default(),
+            helpers: JoinSet::new(),
+            client: Arc::new(client),
+        };
+        if setup.wire == Wire::Baton {
+            copy.helpers.spawn(watch_saves(
+                Arc::clone(&copy.client),
+                Arc::clone(&copy.pending),
+                Arc::clone(&copy.edited),
+                Arc::clone(&setup.recorder),
+                (setup.who, number),
+            ));
+        }
+        *setup.window.0.lock() = Some(Arc::clone(&copy.client));
+        Ok(copy)
+    }
+
+    /// The next that happens.
+    pub(crate) async fn next(&mut self) -> Seen {
+        match self.events.recv().await {
+            Ok(event) => seen(event),
+            Err(RecvError::Lagged(events)) => Seen::This(What::Missed { events }),
+            Err(RecvError::Closed) => Seen::TheEnd(Vec::new()),
+        }
+    }
+
+    /// Makes an edit; whether it changed anything. Its acknowledgement is taken down under this number.
+    pub(crate) fn edits(
+        &self,
+        number: u64,
+        manners: Manners,
+        edit: impl FnOnce(&mut TransactionMut<'_>) -> bool,
+    ) -> Made<'_> {
+        // Before it is made: a thread may have to wait its turn between making an edit and taking it down, and it must not
+        // seem to be from after a grant that it was made before.
+        let began = self.setup.recorder.millis();
+        let regardless = manners == Manners::Stubborn || self.setup.wire == Wire::Plain;
+        let made = if regardless && !matches!(self.client.right(), EditRight::Diverged) {
+            self.client.edit_regardless(edit)
+        } else {
+            self.client.edit(edit)
+        };
+        Made {
+            copy: self,
+            began,
+            number: matches!(made, Ok(true)).then_some(number),
+        }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.client.right() == EditRight::Holder
+    }
+
+    /// Whether there is a lock to be asked for.
+    pub(crate) fn locks(&self) -> bool {
+        self.setup.wire == Wire::Baton
+    }
+
+    /// Asks for the lock; what comes of it is an event.
+    pub(crate) fn acquires(&self) {
+        drop(self.client.acquire());
+    }
+
+    pub(crate) fn cancels(&self) {
+        drop(self.client.cancel());
+    }
+
+    /// Gives back what it holds, if it holds anything.
+    pub(crate) fn releases(&mut self) {
+        let Some(fence) = self.client.grant() else {
+            return;
+        };
+        let (who, number) = (Some(self.setup.who), self.number);
+        let recorder = Arc::clone(&self.setup.recorder);
+        recorder.note(who, number, What::Releasing { fence });
+        let answer = self.client.release();
+        self.helpers.spawn(async move {
+            if answer.await == Ok(Outcome::Done) {
+                recorder.note(who, number, What::Released { fence });
+            }
+        });
+    }
+
+    pub(crate) fn leaves(&self) {
+        self.client.disconnect();
+    }
+
+    pub(crate) fn returns(&self) {
+        self.client.reconnect();
+    }
+
+    /// Another copy takes this one's place; this one leaves in order, beside what goes on.
+    pub(crate) fn makes_way_for(&mut self, next: Self) {
+        let client = std::mem::replace(self, next).client;
+        self.helpers.spawn(async move { client.close().await });
+    }
+
+    /// Ends without a word to anybody, and without sending anything more.
+    pub(crate) async fn ends(mut self) {
+        *self.setup.window.0.lock() = None;
+        self.helpers.shutdown().await;
+    }
+}
+
+/// An edit that was made, or not; it is sent already, and acknowledged only after it was [`Made::noted`].
+pub(crate) struct Made<'a> {
+    copy: &'a Copy,
+    began: u64,
+    number: Option<u64>,
+}
+
+impl Made<'_> {
+    /// Takes it down, before anybody can take down its acknowledgement. Whether there was anything.
+    pub(crate) fn noted(self, what: What) -> bool {
+        let Some(number) = self.number else {
+            return false;
+        };
+        let setup = &self.copy.setup;
+        let (began, who) = (Some(self.began), Some(setup.who));
+        setup
+            .recorder
+            .note_since(began, who, self.copy.number, what);
+        self.copy.pending.lock().push(number);
+        self.copy.edited.notify_one();
+        true
+    }
+}
+
+/// Takes down what becomes durable.
+async fn watch_saves(
+    client: Arc<Client>,
+    pending: Arc<Mutex<Vec<u64>>>,
+    edited: Arc<Notify>,
+    recorder: Arc<Recorder>,
+    (who, copy): (usize, u32),
+) {
+    loop {
+        edited.notified().await;
+        let edits = std::mem::take(&mut *pending.lock());
+        // All of these were made before; it may wait for later ones, too, and then claims too little.
+        if client.saved().await.is_err() {
+            return;
+        }
+        recorder.note(Some(who), copy, What::Saved { edits });
+    }
+}
+
+fn seen(event: Event) -> Seen {
+    Seen::This(match event {
+        Event::Welcome { session, resumed } => What::Welcome { session, resumed },
+        Event::Closed {
+            code,
+            reason,
+            comeback,
+        } => {
+            let closed = What::Closed { code, reason };
+            if comeback == Comeback::Never {
+                let reason = "the server turned this copy away for good".to_owned();
+                return Seen::TheEnd(vec![closed, What::Refused { reason }]);
+            }
+            closed
+        }
+        Event::Offer { fence, .. } => What::Offered { fence },
+        Event::OfferEnded { fence, .. } => What::OfferEnded { fence },
+        Event::Granted { fence, kept } => What::Granted { fence, kept },
+        Event::Lost { fence, reason } => What::Lost { fence, reason },
+        Event::MayEdit(right) => return Seen::Holder(right == EditRight::Holder),
+        Event::Lock(view) => shown(&view),
+        Event::Parked { id, reason } => return Seen::TheEnd(vec![What::Parked { id, reason }]),
+        Event::Error {
+            code: ErrorCode::ParkFull,
+            message: reason,
+            ..
+        } => return Seen::TheEnd(vec![What::Refused { reason }]),
+        _ => return Seen::Nothing,
+    })
+}
+
+fn shown(view: &LockView) -> What {
+    What::View {
+        version: view.version,
+        fences: view.fence.into_iter().collect(),
+    }
+}
+
+fn connect(options: ClientOptions) -> Result<Client, LabError> {
+    Client::connect(options).map_err(|error| LabError::Address(error.to_string()))
+}
+
+/// Whether the server speaks Baton's channel, and for how long its clocks let two clients believe that they hold the lock.
+pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration), LabError> {
+    let client = connect(ClientOptions::new(url, document))?;
+    let mut events = client.events();
+    let (mut open, mut last) = (false, "it does not answer".to_owned());
+    let mut synced = std::pin::pin!(timeout(PROBE, client.synced()));
+    let wire = loop {
+        tokio::select! {
+            synced = &mut synced => break if matches!(synced, Ok(Ok(()))) {
+                Wire::Baton
+            } else {
+                Wire::Plain
+            },
+            event = events.recv() => match event {
+                Ok(Event::Status(Status::Connected)) => open = true,
+                Ok(Event::Closed { reason, .. }) => last = reason,
+                _ => {}
+            },
+        }
+    };
+    let overlap = client.timings().map(|clocks| {
+        let passed_on = clocks.grace.min(clocks.offline_after);
+        Duration::from_millis(clocks.client_stop.saturating_sub(passed_on))
+    });
+    client.close().await;
+    if wire == Wire::Plain && !open {
+        return Err(LabError::Address(format!(
+            "no WebSocket opens at {url}: {last}"
+        )));
+    }
+    Ok((wire, overlap.unwrap_or_default()))
+}
+
+/// What somebody gets who comes now. A plain server does not say when all has come: there, `agreed` says when it has, and
+/// else it is what there is after some time.
+pub(crate) async fn newcomer(
+    url: &str,
+    document: &str,
+    wire: Wire,
+    agreed: impl Fn(&Contents) -> bool,
+) -> Result<Option<Contents>, LabError> {
+    let client = connect(ClientOptions::new(url, document))?;
+    if wire == Wire::Plain {
+        let until = Instant::now() + NEWCOMER / 3;
+        loop {
+            let seen = client.read(content::read).ok();
+            if Instant::now() > until || seen.as_ref().is_some_and(&agreed) {
+                return Ok(seen);
+            }
+            sleep(LOOK).await;
+        }
+    }
+    let contents = match timeout(NEWCOMER, client.synced()).await {
+        Ok(Ok(())) => client.read(content::read).ok(),
+        _ => None,
+    };
+    client.close().await;
+    Ok(contents)
+}

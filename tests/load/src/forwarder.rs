@@ -1,0 +1,82 @@
+//! The bare forwarder: the practical limit of a machine. Every binary frame goes to the others of its room, as shared
+//! bytes; nothing is understood, kept or checked.
+//!
+//! Owns the baseline of every ratio, so it stays as plain as it is: a task a connection, an unbounded queue each.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+type Room = Arc<Mutex<HashMap<u64, UnboundedSender<Bytes>>>>;
+type Rooms = Arc<Mutex<HashMap<String, Room>>>;
+
+/// Serves on `listen` until the runtime ends; returns the address.
+///
+/// # Errors
+/// The address cannot be listened at.
+pub async fn start(listen: &str) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let rooms = Rooms::default();
+    let numbers = AtomicU64::new(0);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let number = numbers.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(serve(stream, number, Arc::clone(&rooms)));
+        }
+    });
+    Ok(address)
+}
+
+async fn serve(stream: TcpStream, number: u64, rooms: Rooms) {
+    let _slower = stream.set_nodelay(true);
+    let mut path = String::new();
+    #[expect(clippy::result_large_err, reason = "the signature is the library's")]
+    let note = |request: &Request, response: Response| {
+        request.uri().path().clone_into(&mut path);
+        Ok(response)
+    };
+    let config = WebSocketConfig::default().read_buffer_size(4096);
+    let accepted = tokio_tungstenite::accept_hdr_async_with_config(stream, note, Some(config));
+    let Ok(socket) = accepted.await else {
+        return;
+    };
+    let room = Arc::clone(rooms.lock().entry(path).or_default());
+    let (queue, mut queued) = unbounded_channel::<Bytes>();
+    room.lock().insert(number, queue);
+    let (mut sink, mut stream) = socket.split();
+    let writer = async {
+        while let Some(frame) = queued.recv().await {
+            if sink.send(Message::Binary(frame)).await.is_err() {
+                return;
+            }
+        }
+    };
+    let reader = async {
+        while let Some(Ok(message)) = stream.next().await {
+            let Message::Binary(frame) = message else {
+                continue;
+            };
+            let room = room.lock();
+            for (_, other) in room.iter().filter(|(id, _)| **id != number) {
+                let _gone = other.send(frame.clone());
+            }
+        }
+    };
+    tokio::select! {
+        () = writer => {}
+        () = reader => {}
+    }
+    room.lock().remove(&number);
+}

@@ -1,0 +1,199 @@
+//! A WebSocket client that does nothing but its job: frames out with an empty mask, frames in by their headers.
+//!
+//! Owns one connection's bytes. A library's client would cost more than the servers that are measured. Fragmented
+//! messages are not put together (no server here sends any); a frame that is none ends the connection.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+const FINAL: u8 = 0x80;
+const MASKED: u8 = 0x80;
+
+/// What came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// A message.
+    Binary(Bytes),
+    /// To be answered with [`Writer::pong`].
+    Ping(Bytes),
+    /// The server ends the connection, with this code.
+    Close(u16),
+    /// Anything else.
+    Other,
+}
+
+/// The reading half.
+#[derive(Debug)]
+pub struct Reader {
+    half: OwnedReadHalf,
+    buffer: BytesMut,
+}
+
+/// The writing half.
+#[derive(Debug)]
+pub struct Writer {
+    half: OwnedWriteHalf,
+    buffer: BytesMut,
+}
+
+/// Opens a WebSocket at `path`, for instance `/ws/room`.
+///
+/// # Errors
+/// The server cannot be reached, or does not switch protocols: then the text is the first line of its answer.
+pub async fn connect(address: SocketAddr, path: &str) -> io::Result<(Reader, Writer)> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (read, mut write) = stream.into_split();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    write.write_all(request.as_bytes()).await?;
+    let mut reader = Reader {
+        half: read,
+        buffer: BytesMut::with_capacity(4096),
+    };
+    reader.switched().await?;
+    let writer = Writer {
+        half: write,
+        buffer: BytesMut::new(),
+    };
+    Ok((reader, writer))
+}
+
+impl Reader {
+    async fn switched(&mut self) -> io::Result<()> {
+        loop {
+            let end = self.buffer.windows(4).position(|four| four == b"\r\n\r\n");
+            if let Some(end) = end {
+                let head = self.buffer.split_to(end + 4);
+                let line = String::from_utf8_lossy(&head);
+                let line = line.lines().next().unwrap_or_default();
+                if line.split(' ').nth(1) == Some("101") {
+                    return Ok(());
+                }
+                return Err(io::Error::other(format!("the server answered: {line}")));
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        self.buffer.reserve(4096);
+        if self.half.read_buf(&mut self.buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    /// The next frame. Cancel safe.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn next(&mut self) -> io::Result<Frame> {
+        loop {
+            if let Some(frame) = self.buffered() {
+                return Ok(frame);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The next frame that has arrived whole already.
+    pub fn buffered(&mut self) -> Option<Frame> {
+        let (header, length) = header(&self.buffer)?;
+        if self.buffer.len() < header + length {
+            return None;
+        }
+        let kind = self.buffer[0] & 0x0f;
+        self.buffer.advance(header);
+        let payload = self.buffer.split_to(length).freeze();
+        Some(match kind {
+            BINARY => Frame::Binary(payload),
+            PING => Frame::Ping(payload),
+            CLOSE => Frame::Close(
+                payload
+                    .first_chunk()
+                    .map_or(1005, |code| u16::from_be_bytes(*code)),
+            ),
+            _ => Frame::Other,
+        })
+    }
+}
+
+/// Lengths of the header and of the payload, when the header is here.
+fn header(buffer: &[u8]) -> Option<(usize, usize)> {
+    let short = usize::from(buffer.get(1)? & 0x7f);
+    match short {
+        126 => {
+            let long = buffer.get(2..4)?.first_chunk::<2>()?;
+            Some((4, usize::from(u16::from_be_bytes(*long))))
+        }
+        127 => {
+            let long = buffer.get(2..10)?.first_chunk::<8>()?;
+            Some((10, usize::try_from(u64::from_be_bytes(*long)).ok()?))
+        }
+        _ => Some((2, short)),
+    }
+}
+
+impl Writer {
+    /// Queues a message; [`Writer::flush`] sends.
+    pub fn queue(&mut self, message: &[u8]) {
+        self.frame(BINARY, message);
+    }
+
+    /// Answers a ping.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn pong(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.frame(PONG, payload);
+        self.flush().await
+    }
+
+    /// Sends what is queued, in one write.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.half.write_all_buf(&mut self.buffer).await
+    }
+
+    /// Says goodbye, as a page that is closed in order.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn close(&mut self) -> io::Result<()> {
+        self.frame(CLOSE, &1000_u16.to_be_bytes());
+        self.flush().await
+    }
+
+    /// A mask of zeros is a mask: the payload stays as it is.
+    fn frame(&mut self, kind: u8, payload: &[u8]) {
+        self.buffer.extend_from_slice(&[FINAL | kind]);
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(short), _) if short < 126 => self.buffer.extend_from_slice(&[MASKED | short]),
+            (_, Ok(long)) => {
+                self.buffer.extend_from_slice(&[MASKED | 126]);
+                self.buffer.extend_from_slice(&long.to_be_bytes());
+            }
+            _ => {
+                self.buffer.extend_from_slice(&[MASKED | 127]);
+                self.buffer
+                    .extend_from_slice(&(payload.len() as u64).to_be_bytes());
+            }
+        }
+        self.buffer.extend_from_slice(&[0; 4]);
+        self.buffer.extend_from_slice(payload);
+    }
+}

@@ -1,0 +1,90 @@
+//! The flaws that are in what a server does with the fold: what it changes behind its back, and what it
+//! says in the name of others.
+
+use baton_presence::{Change, Event, FoldSnapshot, Refusal, Ticket};
+
+use crate::Flaw;
+
+/// What is changed behind the back of the fold after a record.
+pub(crate) fn after(
+    fold: &mut FoldSnapshot,
+    before: &FoldSnapshot,
+    event: &Event,
+    changes: &[Change],
+    flaw: Flaw,
+) {
+    match flaw {
+        Flaw::FenceReset => {
+            let released = changes.iter().any(|c| matches!(c, Change::Released { .. }));
+            let waiting = fold.peers.iter().any(|peer| peer.ticket.is_some());
+            if released && fold.grants.is_empty() && !waiting {
+                (fold.position, fold.last_fence) = (None, None);
+            }
+        }
+        Flaw::Overtake => let_overtake(fold, before),
+        Flaw::WaitWhileHolding => wait_while_holding(fold, event, changes),
+        _ => {}
+    }
+}
+
+/// A new ticket changes places with the oldest.
+fn let_overtake(fold: &mut FoldSnapshot, before: &FoldSnapshot) {
+    let tickets = fold.peers.iter().filter_map(|peer| peer.ticket);
+    let oldest = tickets.min();
+    let newest = fold.peers.iter().filter_map(|peer| peer.ticket).max();
+    let known = |ticket: &Ticket| before.peers.iter().any(|peer| peer.ticket == Some(*ticket));
+    if newest.is_none_or(|newest| known(&newest)) {
+        return;
+    }
+    for peer in &mut fold.peers {
+        if peer.ticket == oldest {
+            peer.ticket = newest;
+        } else if peer.ticket == newest {
+            peer.ticket = oldest;
+        }
+    }
+}
+
+/// Who holds something and wants something else gets a ticket, where it should be refused.
+fn wait_while_holding(fold: &mut FoldSnapshot, event: &Event, changes: &[Change]) {
+    let Event::Acquire { session, scope } = event else {
+        return;
+    };
+    let refused = |change: &Change| {
+        matches!(
+            change,
+            Change::Refused {
+                why: Refusal::WouldWait { .. },
+                ..
+            }
+        )
+    };
+    let peer = fold.peers.iter_mut().find(|peer| peer.session == *session);
+    if let (Some(peer), Some(position), true) =
+        (peer, fold.position, changes.iter().any(refused))
+    {
+        peer.ticket = Some(Ticket(position));
+        peer.wants = Some(scope.clone());
+    }
+}
+
+/// What is recorded at once behind a record.
+pub(crate) fn next(changes: &[Change], flaw: Flaw) -> Vec<Event> {
+    let mut next = Vec::new();
+    for change in changes {
+        match *change {
+            Change::Unsettled => next.push(Event::Settle),
+            Change::Offered {
+                to: session, fence, ..
+            } if flaw == Flaw::NoClaim => next.push(Event::Claim { session, fence }),
+            Change::Draining {
+                by: session, fence, ..
+            } if flaw == Flaw::DrainAtOnce => next.push(Event::DrainOver { session, fence }),
+            Change::Draining {
+                by: session, fence, ..
+            } if flaw == Flaw::DrainForHim => next.push(Event::Drained { session, fence }),
+            _ => {}
+        }
+    }
+    next
+}

@@ -1,0 +1,79 @@
+//! S5: with the strict profile no two clients believe that they may edit as holders, while clock rates differ by at most
+//! 1.4. Of what two scopes have in common, that is.
+
+use std::collections::BTreeSet;
+
+use baton_client::{EditRight, Fence, Scope};
+use baton_presence::{Change, Loss};
+
+use super::Oracle;
+use crate::seen::Seen;
+use crate::world::World;
+
+/// Asks every client at every step. Two tabs that show one grant are one session: the older is being closed. And one whose
+/// session went on in a second tab (a duplicated one) does not count: where its own connection was lost, nobody can tell
+/// it, and if the second tab gives the lock back, it believes in it until its lease is over.
+///
+/// The one exception: who takes over from a holder whose connection is gone does not wait for that one's lease.
+#[derive(Debug, Default)]
+pub(super) struct Believers {
+    taken: BTreeSet<u64>,
+}
+
+impl Oracle for Believers {
+    fn invariant(&self) -> &'static str {
+        "S5"
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
+        match seen {
+            Seen::Committed { changes, .. } => {
+                for change in *changes {
+                    if let Change::LockLost { fence, why, .. } = change
+                        && *why == Loss::TakenOver
+                    {
+                        self.taken.insert(fence.position);
+                    }
+                }
+                Ok(())
+            }
+            Seen::Step if world.is_strict() => self.ask(world),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Believers {
+    fn ask(&self, world: &World) -> Result<(), String> {
+        let mut believed: Vec<(Fence, &Scope, usize)> = Vec::new();
+        for (number, person) in world.people.iter().enumerate() {
+            let Some(tab) = person.tab() else { continue };
+            let moment = person.moment(world.now);
+            for (fence, scope) in tab.machine.grants() {
+                if tab.machine.right(scope, moment) != EditRight::Holder
+                    || self.taken.contains(&fence.position)
+                    || went_on_elsewhere(world, tab.machine.session(), number)
+                {
+                    continue;
+                }
+                let other = believed
+                    .iter()
+                    .find(|(other, of, _)| *other != fence && of.conflicts(scope));
+                if let Some(other) = other {
+                    return Err(format!(
+                        "{other:?} and {:?}, while {:?}",
+                        (fence, scope, number),
+                        world.book.locks()
+                    ));
+                }
+                believed.push((fence, scope, number));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn went_on_elsewhere(world: &World, session: Option<u64>, person: usize) -> bool {
+    let newest = world.conns.iter().rfind(|conn| conn.session == session);
+    newest.is_some_and(|conn| conn.person != person)
+}

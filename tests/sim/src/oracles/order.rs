@@ -1,0 +1,247 @@
+//! S9: live waiters are served in ticket order: nobody is offered something that somebody live, who has waited for longer,
+//! needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_presence::{Change, Event, Fence, GrantState, OfferEnd, Scope, SessionId};
+use baton_room::Record;
+
+use super::Oracle;
+use crate::seen::{Kept, Seen};
+use crate::world::World;
+
+/// What the records say of one session.
+#[derive(Debug, Default)]
+struct Waiter {
+    here: bool,
+    silent: bool,
+    /// Its oldest wish that was not served, and the position of that.
+    wants: Option<(u64, Scope)>,
+    /// The offers that it let pass, if it has not acted since.
+    missed: Vec<(Fence, Scope)>,
+}
+
+#[derive(Debug)]
+struct Lock {
+    party: SessionId,
+    state: GrantState,
+}
+
+/// Keeps its own queue, from wishes and changes alone.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    waiters: BTreeMap<SessionId, Waiter>,
+    locks: BTreeMap<Fence, Lock>,
+}
+
+impl Oracle for Order {
+    fn invariant(&self) -> &'static str {
+        "S9"
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, _: &World) -> Result<(), String> {
+        let Seen::Durable { records } = seen else {
+            return Ok(());
+        };
+        for kept in *records {
+            self.wish(kept);
+            // Who was named comes before who waits.
+            let mut heirs = BTreeSet::new();
+            if let Record::Presence(
+                Event::TakeOver { session, .. } | Event::MoveHere { session, .. },
+            ) = &kept.record
+            {
+                heirs.insert(*session);
+            }
+            for change in &kept.changes {
+                self.roster(change);
+                self.passes(change, &mut heirs)
+                    .map_err(|what| format!("{what}; record {}", kept.position))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    fn wish(&mut self, kept: &Kept) {
+        let Record::Presence(event) = &kept.record else {
+            return;
+        };
+        match event {
+            Event::Acquire { session, scope } | Event::Request { session, scope } => {
+                self.acquires(*session, scope, kept);
+            }
+            Event::Cancel { session } => self.of(*session, |waiter| waiter.wants = None),
+            // Late, for the offer that it missed: a sign of life.
+            Event::Claim { session, fence } => {
+                self.of(*session, |waiter| {
+                    waiter.missed.retain(|(missed, _)| missed != fence)
+                });
+            }
+            Event::Try { session, .. }
+            | Event::TakeOver { session, .. }
+            | Event::MoveHere { session, .. } => self.of(*session, |waiter| {
+                if waiter.here {
+                    waiter.missed.clear();
+                }
+            }),
+            _ => {}
+        }
+    }
+
+    fn acquires(&mut self, session: SessionId, scope: &Scope, kept: &Kept) {
+        let queued = kept.changes.contains(&Change::Queued { session });
+        let mut offers = kept.changes.iter();
+        let offered =
+            offers.any(|change| matches!(change, Change::Offered { to, .. } if *to == session));
+        let has = self.locks.values().filter(|lock| lock.party == session);
+        let has: Vec<_> = has.map(|lock| lock.state).collect();
+        let told_again = offered && has == [GrantState::Offered];
+        let waits = queued || told_again || (offered && has.is_empty());
+        self.of(session, |waiter| {
+            if !waiter.here {
+                return;
+            }
+            waiter.missed.clear();
+            let same = waiter
+                .wants
+                .as_ref()
+                .is_some_and(|(_, wants)| wants == scope);
+            let again = told_again && waiter.wants.is_some();
+            if waits && !same && !again {
+                waiter.wants = Some((kept.position, scope.clone()));
+            }
+        });
+    }
+
+    fn of(&mut self, session: SessionId, tell: impl FnOnce(&mut Waiter)) {
+        if let Some(waiter) = self.waiters.get_mut(&session) {
+            tell(waiter);
+        }
+    }
+
+    fn roster(&mut self, change: &Change) {
+        match *change {
+            Change::Joined { session } => {
+                let here = Waiter {
+                    here: true,
+                    ..Waiter::default()
+                };
+                self.waiters.insert(session, here);
+            }
+            Change::Gone { session } => {
+                self.waiters.remove(&session);
+            }
+            Change::Dequeued { session } => self.of(session, |waiter| waiter.wants = None),
+            Change::Attached { session } => self.of(session, |waiter| {
+                (waiter.here, waiter.silent) = (true, false);
+                waiter.missed.clear();
+            }),
+            Change::Detached { session } => self.of(session, |waiter| waiter.here = false),
+            Change::Restarted => {
+                for waiter in self.waiters.values_mut() {
+                    waiter.here = false;
+                }
+            }
+            Change::Lost { session } => self.of(session, |waiter| waiter.silent = true),
+            Change::Back { session } => self.of(session, |waiter| {
+                waiter.silent = false;
+                waiter.missed.clear();
+            }),
+            _ => {}
+        }
+    }
+
+    fn passes(&mut self, change: &Change, heirs: &mut BTreeSet<SessionId>) -> Result<(), String> {
+        match change {
+            Change::Offered { to, fence, scope } => {
+                let lock = Lock {
+                    party: *to,
+                    state: GrantState::Offered,
+                };
+                let again = self.locks.insert(*fence, lock).is_some();
+                if !again && !heirs.contains(to) {
+                    return self.in_order(*to, scope);
+                }
+            }
+            Change::Granted {
+                to: by,
+                fence,
+                scope,
+            }
+            | Change::Resumed { by, fence, scope } => {
+                self.stands(*fence, GrantState::Held);
+                // A round is over: what somebody missed before is forgiven.
+                for waiter in self.waiters.values_mut() {
+                    let over = |missed: &Fence, of: &Scope| missed < fence && of.conflicts(scope);
+                    waiter.missed.retain(|(missed, of)| !over(missed, of));
+                }
+                self.of(*by, |waiter| {
+                    waiter.wants = None;
+                    waiter.missed.clear();
+                });
+            }
+            Change::Draining { fence, to, why, .. } => {
+                let (to, why) = (*to, *why);
+                self.stands(*fence, GrantState::Draining { to, why });
+            }
+            Change::Recovering { fence, .. } => self.stands(*fence, GrantState::Recovering),
+            Change::OfferEnded {
+                to,
+                fence,
+                scope,
+                why,
+            } => {
+                let reached = !matches!(why, OfferEnd::Unreachable | OfferEnd::TakenOver);
+                if reached {
+                    self.of(*to, |waiter| waiter.missed.push((*fence, scope.clone())));
+                }
+                self.locks.remove(fence);
+            }
+            Change::LockLost { fence, .. } | Change::Released { fence, .. } => {
+                let lock = self.locks.remove(fence);
+                if let Some(GrantState::Draining { to, .. }) = lock.map(|lock| lock.state) {
+                    heirs.extend(to);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn stands(&mut self, fence: Fence, state: GrantState) {
+        if let Some(lock) = self.locks.get_mut(&fence) {
+            lock.state = state;
+        }
+    }
+
+    fn in_order(&self, to: SessionId, scope: &Scope) -> Result<(), String> {
+        let mine = self
+            .waiters
+            .get(&to)
+            .and_then(|waiter| waiter.wants.as_ref());
+        let mine = mine.filter(|(_, wants)| scope.covers(wants));
+        let mine = mine.map(|(since, _)| *since);
+        let earlier = self.waiters.iter().find(|(session, waiter)| {
+            let Some((since, wants)) = &waiter.wants else {
+                return false;
+            };
+            **session != to
+                && waiter.here
+                && !waiter.silent
+                && wants.conflicts(scope)
+                && mine.is_none_or(|mine| *since < mine)
+                && !waiter
+                    .missed
+                    .iter()
+                    .any(|(_, missed)| missed.conflicts(wants))
+        });
+        match earlier {
+            Some((session, waiter)) => Err(format!(
+                "{session} waited before {to}, who is offered {scope}: {waiter:?}"
+            )),
+            None => Ok(()),
+        }
+    }
+}

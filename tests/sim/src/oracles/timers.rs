@@ -1,0 +1,40 @@
+//! L3: every timed state leaves by its timer.
+
+use baton_presence::{Due, GrantState};
+
+use super::{Oracle, SLACK};
+use crate::seen::Seen;
+use crate::world::World;
+
+/// Takes the time of the state that each lock is in.
+#[derive(Debug)]
+pub(super) struct Timers;
+
+impl Oracle for Timers {
+    fn invariant(&self) -> &'static str {
+        "L3"
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
+        if !matches!(seen, Seen::Step) || world.room.is_none() || world.now < world.stalled {
+            return Ok(());
+        }
+        let timings = world.timings();
+        for grant in world.book.fold.grants() {
+            let limit = match grant.state {
+                GrantState::Offered => timings.offer,
+                GrantState::Suspect if grant.due == Due::InTime => timings.grace,
+                GrantState::Recovering if grant.due == Due::InTime => timings.recovery,
+                GrantState::Draining { .. } => timings.drain,
+                _ => continue,
+            };
+            // A server that stood still gives everybody their time again.
+            let since = world.book.since(grant.fence).max(world.stalled);
+            let lasts = world.now.since(since);
+            if lasts > limit + SLACK {
+                return Err(format!("{grant:?} lasts {lasts:?}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,417 @@
+//! The server: one open document as `baton-server` hosts it, on the simulated disk.
+//!
+//! Owns the same step as there: something goes into the room, its proposals get their positions, its outputs go out. Most
+//! planted flaws are here, between the room and the world.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use baton_presence::{SessionId, Time};
+use baton_room::{
+    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Park, Proposal, Record, Room,
+};
+use baton_sync::channel::ServerMessage;
+use baton_sync::scan::scan;
+use baton_sync::state::Judgement;
+use baton_sync::y_websocket::{self, FrameError, Message};
+use bytes::Bytes;
+
+use crate::book::Locks;
+use crate::content::Contents;
+use crate::flaw::Flaw;
+use crate::net::{ConnNo, End, Packet};
+use crate::seen::{Kept, Seen, UpdateFate};
+use crate::world::{Action, World};
+
+/// What may wait for one connection, in bytes; the product's is larger, and its documents are.
+const OUTBOX: usize = 96 * 1024;
+
+/// The close code of a connection that reads too slowly.
+const OVERLOADED: u16 = 1013;
+
+impl World {
+    /// Puts something into the room and carries out all that follows. Nothing when there is no server.
+    pub(crate) fn serve<R>(&mut self, input: impl FnOnce(&mut Room, Time) -> R) -> Option<R> {
+        let now = self.server_now();
+        let mut room = self.room.take()?;
+        let result = input(&mut room, now);
+        loop {
+            self.sequence(&mut room, now);
+            let behind = self.deliver(&mut room);
+            if behind.is_empty() {
+                break;
+            }
+            for conn in behind {
+                room.disconnect(id(conn), Departure::Dropped, now);
+            }
+        }
+        self.room = Some(room);
+        self.arm_driver();
+        if self.disk.start_sync() {
+            let slow = if self.dice.chance(4) { 600 } else { 25 };
+            self.after(1, slow, Action::Synced);
+        }
+        Some(result)
+    }
+
+    fn sequence(&mut self, room: &mut Room, now: Time) {
+        while let Some(proposal) = room.next_proposal() {
+            let proposed = proposal.record.clone();
+            let proposal = self.falsify(room, proposal);
+            let bytes = match proposal.record.encode() {
+                Ok(bytes) => bytes,
+                Err(error) => return self.violate("records encode", error.to_string()),
+            };
+            let before = self.book.locks();
+            let known = known(room, &proposed);
+            let stood = self.stood(room, &proposed, &before);
+            let position = self.disk.append(bytes.clone());
+            self.note_bytes("record", 0, position, &bytes);
+            let record = proposal.record.clone();
+            if let Err(broken) = room.commit(position, proposal, now) {
+                return self.violate("the document holds", broken.to_string());
+            }
+            if self.options.flaw == Flaw::LieAboutDurability {
+                room.durable(position, now);
+            }
+            let changes = self.book.apply(position, &record, self.now);
+            let fate = known.map(|known| match known {
+                true => UpdateFate::Nothing,
+                false if self::known(room, &proposed) == Some(true) => UpdateFate::Applied,
+                false if parked_in(room, &proposed).is_some() => UpdateFate::Parked,
+                false => UpdateFate::Nothing,
+            });
+            let touched = self.touched(room, &proposed, stood, fate);
+            self.note_fate(fate, position);
+            self.see(&Seen::Committed {
+                position,
+                record: &proposed,
+                changes: &changes,
+                before: &before,
+                fate,
+                touched: &touched,
+            });
+            self.undurable.push_back(Kept {
+                position,
+                record,
+                changes,
+            });
+        }
+    }
+
+    fn note_fate(&mut self, fate: Option<UpdateFate>, position: u64) {
+        match fate {
+            Some(UpdateFate::Applied) => self.note("applied", 0, position),
+            Some(UpdateFate::Parked) => self.note("set aside", 0, position),
+            Some(UpdateFate::Nothing) | None => {}
+        }
+    }
+
+    /// Planted: [`Flaw::SkipFenceCheck`].
+    fn falsify(&self, room: &Room, mut proposal: Proposal) -> Proposal {
+        if self.options.flaw == Flaw::SkipFenceCheck
+            && let Record::Update {
+                session, update, ..
+            } = &mut proposal.record
+            && let Some(by) = self.holder_in_the_way(room, update)
+        {
+            *session = by;
+        }
+        proposal
+    }
+
+    /// Who holds a root type that this update touches.
+    fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
+        let scanned = scan(update).ok()?;
+        let touched = room.document().state().touched_roots(&scanned);
+        let locks = self.book.locks();
+        touched.iter().find_map(|root| locks.holder_of(root))
+    }
+
+    /// What stood in the document before a record that may change it, where that is anybody's business.
+    fn stood(&mut self, room: &Room, record: &Record, locks: &Locks) -> Option<Contents> {
+        if !matches!(record, Record::Update { .. } | Record::ParkDecided { .. }) {
+            return None;
+        }
+        let stood = self.contents.take();
+        if locks.is_open() {
+            return None;
+        }
+        Some(stood.unwrap_or_else(|| Contents::of(room.document())))
+    }
+
+    /// The root types in which the record changed what stands there; of an update that was parked: in which it would.
+    fn touched(
+        &mut self,
+        room: &Room,
+        record: &Record,
+        stood: Option<Contents>,
+        fate: Option<UpdateFate>,
+    ) -> BTreeSet<String> {
+        let Some(stood) = stood else {
+            return BTreeSet::new();
+        };
+        match fate {
+            Some(UpdateFate::Nothing) => {
+                self.contents = Some(stood);
+                BTreeSet::new()
+            }
+            Some(UpdateFate::Parked) => {
+                self.contents = Some(stood);
+                would_touch(room, record)
+            }
+            Some(UpdateFate::Applied) | None => {
+                let stands = Contents::of(room.document());
+                let touched = stands.differs(&stood);
+                self.contents = Some(stands);
+                touched
+            }
+        }
+    }
+
+    /// Carries out what the room wants; returns the connections that read too slowly.
+    fn deliver(&mut self, room: &mut Room) -> Vec<ConnNo> {
+        let mut behind = Vec::new();
+        while let Some(output) = room.next_output() {
+            match output {
+                Output::Send { to, message } => self.say(no(to), &message, &mut behind),
+                Output::Multicast { to, message } => {
+                    for to in to {
+                        self.say(no(to), &message, &mut behind);
+                    }
+                }
+                Output::Broadcast { except, message } => {
+                    for conn in 0..self.conns.len() {
+                        let late =
+                            matches!(message, Outgoing::Update(_)) && !self.conns[conn].answered;
+                        let open = self.conns[conn].server == End::Open;
+                        if open && Some(id(conn)) != except && !late && !self.dropped(&message) {
+                            self.say(conn, &message, &mut behind);
+                        }
+                    }
+                }
+                Output::Ping { to } => self.send_down(no(to), Packet::Ping),
+                Output::Close { to, why, .. } => {
+                    self.send_down(no(to), Packet::Close(Some(code(why))));
+                    self.conns[no(to)].server = End::Closed;
+                }
+            }
+        }
+        behind
+    }
+
+    /// Planted: [`Flaw::DropFanOut`].
+    fn dropped(&mut self, message: &Outgoing) -> bool {
+        self.options.flaw == Flaw::DropFanOut
+            && matches!(message, Outgoing::Update(_))
+            && self.dice.chance(2)
+    }
+
+    fn say(&mut self, conn: ConnNo, message: &Outgoing, behind: &mut Vec<ConnNo>) {
+        if self.conns[conn].server == End::Closed {
+            return;
+        }
+        let frame = match message {
+            Outgoing::Step1(vector) => y_websocket::step1_bytes(vector),
+            Outgoing::Step2(update) => {
+                self.conns[conn].answered = true;
+                y_websocket::step2(update)
+            }
+            Outgoing::Update(update) => y_websocket::update(update),
+            Outgoing::Awareness(payload) => y_websocket::awareness(payload),
+            Outgoing::Denied(reason) => y_websocket::auth_denied(reason),
+            Outgoing::Channel(message) => {
+                let message = self.bent(message);
+                if let ServerMessage::Welcome { session, .. } = &*message {
+                    self.conns[conn].session = Some(*session);
+                }
+                self.see(&Seen::Said {
+                    conn,
+                    message: &message,
+                });
+                y_websocket::baton(&message.encode())
+            }
+        };
+        self.send_down(conn, Packet::Frame(frame));
+        if self.conns[conn].down.bytes() > OUTBOX {
+            self.send_down(conn, Packet::Close(Some(OVERLOADED)));
+            self.conns[conn].server = End::Closed;
+            behind.push(conn);
+        }
+    }
+
+    /// Planted: [`Flaw::EqualTimeouts`].
+    fn bent(&self, message: &Arc<ServerMessage>) -> Arc<ServerMessage> {
+        let mut message = Arc::clone(message);
+        if self.options.flaw == Flaw::EqualTimeouts
+            && let ServerMessage::Welcome { timings, .. } = Arc::make_mut(&mut message)
+        {
+            timings.client_stop = timings.offline_after;
+        }
+        message
+    }
+
+    // ---- in ----
+
+    /// A packet came over a connection.
+    pub(crate) fn server_gets(&mut self, conn: ConnNo, packet: &Packet) {
+        let Some(conn) = self.counts_as(conn) else {
+            return;
+        };
+        match packet {
+            Packet::Frame(frame) => {
+                let token = self.tokens[conn];
+                self.serve(|room, now| match decode(frame) {
+                    Ok(message) => room.receive(id(conn), message, token, now),
+                    Err(error) => room.malformed(id(conn), &error.to_string(), now),
+                });
+            }
+            Packet::Ping | Packet::Pong => {
+                self.serve(|room, now| room.heard(id(conn), now));
+            }
+            Packet::Close(code) => {
+                // The closing handshake.
+                if code.is_some() {
+                    self.send_down(conn, Packet::Close(*code));
+                }
+                self.conns[conn].server = End::Closed;
+                let how = match code {
+                    Some(1000) => Departure::Done,
+                    _ => Departure::Dropped,
+                };
+                self.serve(|room, now| room.disconnect(id(conn), how, now));
+            }
+        }
+    }
+
+    /// Where a packet of this connection counts, if at all. Planted: [`Flaw::DeliverSuperseded`].
+    fn counts_as(&self, conn: ConnNo) -> Option<ConnNo> {
+        let here = &self.conns[conn];
+        if here.server == End::Open {
+            return Some(conn);
+        }
+        let session = here
+            .session
+            .filter(|_| self.options.flaw == Flaw::DeliverSuperseded)?;
+        let present = |other: &ConnNo| {
+            let other = &self.conns[*other];
+            other.session == Some(session) && other.server == End::Open
+        };
+        (0..self.conns.len()).rev().find(present)
+    }
+
+    /// The server's one timer is through.
+    pub(crate) fn drive(&mut self) {
+        if self.driver.is_none_or(|at| self.now < at) {
+            return;
+        }
+        if self.now < self.stalled {
+            self.driver = Some(self.stalled);
+            self.at(self.stalled, Action::Driver);
+            return;
+        }
+        self.driver = None;
+        self.serve(Room::handle_timeout);
+        self.arm_driver();
+    }
+
+    pub(crate) fn arm_driver(&mut self) {
+        let Some(next) = self.room.as_ref().and_then(Room::poll_timeout) else {
+            return;
+        };
+        let next = (self.started + next.0).max(self.now).max(self.stalled);
+        let sleepy = self.options.flaw == Flaw::SleepyDriver && self.driver.is_some();
+        if !sleepy && self.driver.is_none_or(|at| next < at) {
+            self.driver = Some(next);
+            self.at(next, Action::Driver);
+        }
+    }
+
+    /// The disk has synced.
+    pub(crate) fn synced(&mut self) {
+        if self.room.is_none() {
+            return;
+        }
+        if self.now < self.stalled {
+            self.at(self.stalled, Action::Synced);
+            return;
+        }
+        let durable = self.disk.synced();
+        self.note("durable", 0, durable);
+        self.see_durable(durable);
+        self.serve(|room, now| room.durable(durable, now));
+    }
+
+    /// Shows the records that are durable now and were not before.
+    pub(crate) fn see_durable(&mut self, upto: u64) {
+        let count = self.undurable.partition_point(|kept| kept.position <= upto);
+        let records: Vec<Kept> = self.undurable.drain(..count).collect();
+        self.see(&Seen::Durable { records: &records });
+    }
+}
+
+/// Of an update: the park that it went to, as its newest.
+fn parked_in<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
+    let Record::Update { update, .. } = record else {
+        return None;
+    };
+    room.parks()
+        .find(|park| park.updates.last() == Some(update))
+}
+
+/// Of an update that was parked: the root types that it would touch, with those of the park that it builds on.
+fn would_touch(room: &Room, record: &Record) -> BTreeSet<String> {
+    let Record::Update { update, .. } = record else {
+        return BTreeSet::new();
+    };
+    let state = room.document().state();
+    match scan(update) {
+        Ok(scanned) if state.judge(&scanned) == Judgement::Fits => state.touched_roots(&scanned),
+        _ => parked_in(room, record)
+            .map(|park| park.roots.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// Of an update: whether the document has all of it.
+fn known(room: &Room, record: &Record) -> Option<bool> {
+    let Record::Update { update, .. } = record else {
+        return None;
+    };
+    let scanned = scan(update).ok()?;
+    Some(room.document().state().judge(&scanned) == Judgement::Known)
+}
+
+fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
+    Ok(match y_websocket::decode(frame)? {
+        Message::Step1(vector) => Incoming::Step1(vector),
+        Message::Step2(update) => Incoming::Sync(Kind::Step2, frame.slice_ref(update)),
+        Message::Update(update) => Incoming::Sync(Kind::Update, frame.slice_ref(update)),
+        Message::Awareness(payload) => Incoming::Awareness(payload),
+        Message::QueryAwareness => Incoming::QueryAwareness,
+        Message::Baton(payload) => Incoming::Channel(payload),
+        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
+    })
+}
+
+/// The close code, as docs/protocol.md gives it.
+const fn code(why: Ending) -> u16 {
+    match why {
+        Ending::Protocol => 4400,
+        Ending::Superseded => 4409,
+        Ending::Epoch => 4410,
+        Ending::Locked => 4423,
+        Ending::Silent => 4508,
+        Ending::Unavailable => 4500,
+        Ending::GoingAway => 4503,
+        Ending::StoreFailed => 4507,
+    }
+}
+
+pub(crate) const fn id(conn: ConnNo) -> ConnectionId {
+    ConnectionId(conn as u64 + 1)
+}
+
+const fn no(id: ConnectionId) -> ConnNo {
+    id.0 as ConnNo - 1
+}

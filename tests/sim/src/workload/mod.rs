@@ -1,0 +1,157 @@
+//! What people want: one thing at a time, drawn by weight. A new operation is one more file with its [`Wish`]es, named in
+//! [`ALL`].
+//!
+//! Owns the drawing and the pauses between; each wish owns what it does.
+
+mod coming;
+mod edits;
+mod lock;
+
+use baton_client::machine::Operation;
+use baton_client::{Fence, GrantState, GrantView, Scope, Standing};
+
+use crate::people::{App, Body, Kind};
+use crate::region::{self, Region};
+use crate::tab::Luggage;
+use crate::world::{Action, World};
+
+/// Something that a person may want to do.
+pub(crate) trait Wish: Sync {
+    /// How often it is wanted, against the others.
+    fn weight(&self) -> u64;
+    /// Does it, if this person can.
+    fn go(&self, world: &mut World, person: usize);
+}
+
+/// Everything that people do.
+static ALL: &[&dyn Wish] = &[
+    &edits::Insert,
+    &edits::InsertRegardless,
+    &edits::Delete,
+    &edits::Burst,
+    &lock::Acquire,
+    &lock::Try,
+    &lock::Cancel,
+    &lock::Release,
+    &lock::AnswerOffer,
+    &coming::Leave,
+    &coming::Rest,
+    &coming::Reload,
+    &coming::Duplicate,
+];
+
+impl World {
+    /// A person does something, and will again.
+    pub(crate) fn think(&mut self, person: usize) {
+        self.after(60, 1_200, Action::Think(person));
+        if self.people[person].body != Body::Well {
+            return;
+        }
+        if self.quiet {
+            self.give_back(person);
+            return;
+        }
+        let total = ALL.iter().map(|wish| wish.weight()).sum();
+        let mut drawn = self.dice.below(total);
+        for wish in ALL {
+            if drawn < wish.weight() {
+                wish.go(self, person);
+                return;
+            }
+            drawn -= wish.weight();
+        }
+    }
+
+    /// In the quiet end nobody wants a lock.
+    fn give_back(&mut self, person: usize) {
+        if let Some((_, scope)) = self.held(person) {
+            return self.ask(person, "releases", Operation::Release(scope));
+        }
+        let Some(tab) = self.people[person].tab() else {
+            return;
+        };
+        // Without auto-pass, a lock whose holder does not come back waits for somebody who wants it.
+        let gone = |grant: &&GrantView| {
+            let gone = [GrantState::Suspect, GrantState::Recovering];
+            gone.contains(&grant.state) && Some(grant.session) != tab.machine.session()
+        };
+        let view = tab.machine.locks();
+        let orphan = view.and_then(|view| view.grants.iter().find(gone));
+        match orphan.map(|grant| region::told(&grant.paths)) {
+            Some(scope) => self.ask(person, "acquires", Operation::Acquire(scope)),
+            None => self.cancel(person),
+        }
+    }
+
+    /// A lock that this person holds.
+    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, Scope)> {
+        let tab = self.people[person].tab()?;
+        let grants = tab.machine.grants();
+        let mut held: Vec<_> = grants
+            .filter(|(_, scope)| tab.machine.standing(scope) == Standing::Mine)
+            .map(|(fence, scope)| (fence, scope.clone()))
+            .collect();
+        if held.is_empty() {
+            return None;
+        }
+        Some(held.swap_remove(self.dice.index(held.len())))
+    }
+
+    /// This person wants nothing any more.
+    pub(crate) fn cancel(&mut self, person: usize) {
+        let Some(tab) = self.people[person].tab() else {
+            return;
+        };
+        let wants = |scope: &Scope| {
+            let standing = tab.machine.standing(scope);
+            matches!(standing, Standing::Waiting | Standing::Offered)
+        };
+        let wanted: Vec<Scope> = Region::ALL
+            .into_iter()
+            .map(Region::scope)
+            .filter(wants)
+            .collect();
+        for scope in wanted {
+            self.ask(person, "cancels", Operation::Cancel(scope));
+        }
+    }
+
+    pub(crate) fn ask(&mut self, person: usize, what: &'static str, operation: Operation) {
+        self.note(what, person as u64, 0);
+        // What cannot be asked now is asked by the next wish.
+        let _asked = self.with_tab(person, |machine, _| machine.ask(operation));
+    }
+
+    /// A person opens the document again, with whatever program they use.
+    pub(crate) fn come_back(&mut self, person: usize) {
+        if !matches!(self.people[person].app, App::Away) {
+            return;
+        }
+        match self.people[person].kind {
+            Kind::Baton => {
+                let luggage = self.fresh_luggage();
+                self.open_tab(person, luggage);
+            }
+            Kind::Stock { .. } => self.open_page(person),
+        }
+    }
+
+    pub(crate) fn fresh_luggage(&mut self) -> Luggage {
+        use baton_client::{Claim, Divergence, Role};
+        Luggage {
+            role: match self.dice.below(12) {
+                0 => Role::Observer,
+                _ => Role::Editor,
+            },
+            claim: match self.dice.below(5) {
+                0 => Claim::Ask,
+                _ => Claim::Auto,
+            },
+            divergence: match self.dice.below(6) {
+                0 => Divergence::Stop,
+                _ => Divergence::Afresh,
+            },
+            ..Luggage::default()
+        }
+    }
+}
