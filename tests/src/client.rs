@@ -412,7 +412,7 @@ impl RawClient {
             let granted = self.hears(
                 "a grant, or that it came too late",
                 |message| match message {
-                    ServerMessage::Granted { fence } => Some(Some(*fence)),
+                    ServerMessage::Granted { fence, .. } => Some(Some(*fence)),
                     ServerMessage::Lost { fence, .. } if *fence == offer => Some(None),
                     _ => None,
                 },

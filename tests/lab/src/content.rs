@@ -29,6 +29,23 @@ pub enum Place {
 
 impl Place {
     pub(crate) const ALL: [Self; 5] = [Self::Text, Self::Map, Self::Array, Self::Xml, Self::Nested];
+
+    /// The name of the root type.
+    #[must_use]
+    pub const fn root(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Map => "map",
+            Self::Array => "array",
+            Self::Xml => "xml",
+            Self::Nested => "nested",
+        }
+    }
+
+    /// Another one.
+    pub(crate) const fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    }
 }
 
 /// The map key that everybody sets; the last one wins, so it is compared, and belongs to nobody.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use baton_client::yrs::TransactionMut;
 use baton_client::{
-    Client, ClientOptions, Comeback, EditRight, ErrorCode, Event, LockView, Outcome, Status, User,
+    Client, ClientOptions, Comeback, Divergence, EditRight, ErrorCode, Event, Fence, LockView,
+    Outcome, ParkState, PeerState, Scope, Status, Unanswered, User, UserKey,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -16,10 +17,11 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::content::{self, Contents};
+use crate::content::{self, Contents, Place};
 use crate::error::LabError;
-use crate::plan::Manners;
-use crate::record::{Recorder, What};
+use crate::part::Part;
+use crate::plan::{Manners, Opinion, Wish};
+use crate::record::{Recorder, Shown, What};
 
 /// Events that may wait for a client that is busy; past it the history has a hole, which is told.
 const EVENTS: usize = 16 * 1024;
@@ -89,8 +91,8 @@ pub(crate) enum Seen {
     This(What),
     /// To be taken down, and the copy is of no more use.
     TheEnd(Vec<What>),
-    /// Whether it may edit as the holder.
-    Holder(bool),
+    /// Where it may edit as the holder may have changed.
+    Rights,
     Nothing,
 }
 
@@ -103,6 +105,8 @@ pub(crate) struct Copy {
     events: broadcast::Receiver<Event>,
     pending: Arc<Mutex<Vec<u64>>>,
     edited: Arc<Notify>,
+    /// What it asked for last.
+    wanted: Scope,
     /// Ends with the copy.
     helpers: JoinSet<()>,
 }
@@ -115,6 +119,9 @@ impl Copy {
             color: String::new(),
         };
         options.event_capacity = EVENTS;
+        // A copy that diverged is given up with its session, so that one that goes on never brings anything of it back.
+        options.divergence = Divergence::Stop;
+        options.user_key = Some(key(setup)?);
         if setup.wire == Wire::Plain {
             // Such a server never welcomes, and may be silent for long.
             options.silent_after = Duration::from_secs(3600);
@@ -126,6 +133,7 @@ impl Copy {
             events: client.events(),
             pending: Arc::default(),
             edited: Arc::default(),
+            wanted: Scope::whole(),
             helpers: JoinSet::new(),
             client: Arc::new(client),
         };
@@ -151,10 +159,11 @@ impl Copy {
         }
     }
 
-    /// Makes an edit; whether it changed anything. Its acknowledgement is taken down under this number.
+    /// Makes an edit in this root type; whether it changed anything. Its acknowledgement is taken down under this number.
     pub(crate) fn edits(
         &self,
         number: u64,
+        place: Place,
         manners: Manners,
         edit: impl FnOnce(&mut TransactionMut<'_>) -> bool,
     ) -> Made<'_> {
@@ -165,7 +174,8 @@ impl Copy {
         let made = if regardless && !matches!(self.client.right(), EditRight::Diverged) {
             self.client.edit_regardless(edit)
         } else {
-            self.client.edit(edit)
+            let part = Part::of(&[place.root()]).scope();
+            self.client.lock_for(&part).edit(edit)
         };
         Made {
             copy: self,
@@ -174,8 +184,18 @@ impl Copy {
         }
     }
 
-    pub(crate) fn holds(&self) -> bool {
-        self.client.right() == EditRight::Holder
+    /// The grants under which it may edit as the holder at this moment.
+    pub(crate) fn holds(&self) -> Vec<Fence> {
+        let grants = self.client.grants();
+        let held = grants
+            .iter()
+            .filter(|(_, scope)| self.client.lock_for(scope).right() == EditRight::Holder);
+        held.map(|(fence, _)| *fence).collect()
+    }
+
+    /// What its grants cover, whatever it may do.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        self.client.grants().values().map(Part::from).collect()
     }
 
     /// Whether there is a lock to be asked for.
@@ -183,30 +203,131 @@ impl Copy {
         self.setup.wire == Wire::Baton
     }
 
-    /// Asks for the lock; what comes of it is an event.
-    pub(crate) fn acquires(&self) {
-        drop(self.client.acquire());
+    // ---- locks ----
+
+    /// Asks for a lock; what comes of it is an event.
+    pub(crate) fn wants(&mut self, part: &Part, wish: Wish) {
+        self.wanted = part.scope();
+        let lock = self.client.lock_for(&self.wanted);
+        match wish {
+            Wish::Waits => drop(lock.acquire()),
+            Wish::Requests => drop(lock.request("it is wanted")),
+            Wish::TakesOver => drop(lock.take_over()),
+        }
+    }
+
+    /// Goes on where an earlier session of the same client was.
+    pub(crate) fn moves_here(&self, part: &Part) {
+        drop(self.client.lock_for(&part.scope()).move_here());
     }
 
     pub(crate) fn cancels(&self) {
-        drop(self.client.cancel());
+        drop(self.client.lock_for(&self.wanted).cancel());
     }
 
-    /// Gives back what it holds, if it holds anything.
-    pub(crate) fn releases(&mut self) {
-        let Some(fence) = self.client.grant() else {
+    /// Gives back one of what it holds, if it holds anything, or hands it to somebody.
+    pub(crate) fn gives(&mut self, pick: f64, to: Option<f64>) {
+        let grants: Vec<_> = self.client.grants().into_iter().collect();
+        let Some((fence, scope)) = picked(&grants, pick) else {
             return;
         };
+        match to.and_then(|pick| self.somebody(pick)) {
+            Some(to) => self.hands_over(*fence, scope, to),
+            None => self.releases(*fence, scope),
+        }
+    }
+
+    /// Gives up what somebody asked for.
+    pub(crate) fn gives_up(&mut self, fence: Fence) {
+        if let Some(scope) = self.client.grants().remove(&fence) {
+            self.releases(fence, &scope);
+        }
+    }
+
+    pub(crate) fn gives_all(&mut self) {
+        for (fence, scope) in self.client.grants() {
+            self.releases(fence, &scope);
+        }
+    }
+
+    fn releases(&mut self, fence: Fence, scope: &Scope) {
+        self.notes(What::Releasing { fence });
+        let answer = self.client.lock_for(scope).release();
+        self.notes_if_done(answer, What::Released { fence });
+    }
+
+    fn hands_over(&mut self, fence: Fence, scope: &Scope, to: u64) {
+        self.notes(What::HandingOver { fence, to });
+        let answer = self.client.lock_for(scope).transfer(to);
+        self.notes_if_done(answer, What::HandedOver { fence });
+    }
+
+    /// The session of somebody else who is here and can hold a lock.
+    fn somebody(&self, pick: f64) -> Option<u64> {
+        let own = self.client.session();
+        let roster = self.client.roster();
+        let others = roster.values().filter(|peer| {
+            Some(peer.session) != own && peer.state == PeerState::Online && peer.lock
+        });
+        let others: Vec<u64> = others.map(|peer| peer.session).collect();
+        picked(&others, pick).copied()
+    }
+
+    // ---- parks ----
+
+    /// Decides about a park, if it holds a lock and there is any.
+    pub(crate) fn decides(&mut self, pick: f64, opinion: Opinion) {
+        let parks: Vec<_> = self
+            .client
+            .parks()
+            .into_values()
+            .filter(|park| park.state != ParkState::Merged)
+            .map(|park| (park.id, park.state))
+            .collect();
+        let Some(&(park, state)) = picked(&parks, pick) else {
+            return;
+        };
+        if self.holds().is_empty() {
+            return;
+        }
+        match (state, opinion) {
+            (ParkState::Discarded, _) => {
+                let answer = self.client.recover_park(park);
+                self.notes_if_done(answer, What::Recovered { park });
+            }
+            (_, Opinion::Merge) => {
+                let answer = self.client.merge_park(park);
+                self.notes_if_done(answer, What::Merged { park });
+            }
+            (_, Opinion::Discard) => {
+                let answer = self.client.discard_park(park);
+                self.notes_if_done(answer, What::Discarded { park });
+            }
+        }
+    }
+
+    fn notes(&self, what: What) {
+        let setup = &self.setup;
+        setup.recorder.note(Some(setup.who), self.number, what);
+    }
+
+    fn notes_if_done(
+        &mut self,
+        answer: impl Future<Output = Result<Outcome, Unanswered>> + Send + 'static,
+        what: What,
+    ) {
         let (who, number) = (Some(self.setup.who), self.number);
         let recorder = Arc::clone(&self.setup.recorder);
-        recorder.note(who, number, What::Releasing { fence });
-        let answer = self.client.release();
+        // Those that have ended are not kept.
+        while self.helpers.try_join_next().is_some() {}
         self.helpers.spawn(async move {
             if answer.await == Ok(Outcome::Done) {
-                recorder.note(who, number, What::Released { fence });
+                recorder.note(who, number, what);
             }
         });
     }
+
+    // ---- coming and going ----
 
     pub(crate) fn leaves(&self) {
         self.client.disconnect();
@@ -287,12 +408,26 @@ fn seen(event: Event) -> Seen {
             }
             closed
         }
-        Event::Offer { fence, .. } => What::Offered { fence },
+        Event::Offer { fence, scope, .. } => What::Offered {
+            fence,
+            part: Part::from(&scope),
+        },
         Event::OfferEnded { fence, .. } => What::OfferEnded { fence },
-        Event::Granted { fence, kept } => What::Granted { fence, kept },
-        Event::Lost { fence, reason } => What::Lost { fence, reason },
-        Event::MayEdit(right) => return Seen::Holder(right == EditRight::Holder),
-        Event::Lock(view) => shown(&view),
+        Event::Granted { fence, scope, kept } => What::Granted {
+            fence,
+            part: Part::from(&scope),
+            kept,
+        },
+        Event::Requested(asked) => What::Requested {
+            fence: asked.fence,
+            by: asked.by,
+        },
+        Event::Draining {
+            fence, reason, to, ..
+        } => What::Draining { fence, reason, to },
+        Event::Lost { fence, reason, .. } => What::Lost { fence, reason },
+        Event::MayEdit(_) | Event::MayEditThere { .. } => return Seen::Rights,
+        Event::Lock(view) => shown(view),
         Event::Parked { id, reason } => return Seen::TheEnd(vec![What::Parked { id, reason }]),
         Event::Error {
             code: ErrorCode::ParkFull,
@@ -303,11 +438,28 @@ fn seen(event: Event) -> Seen {
     })
 }
 
-fn shown(view: &LockView) -> What {
+fn shown(view: LockView) -> What {
+    let grants = view.grants.into_iter().map(|grant| Shown {
+        fence: grant.fence,
+        session: grant.session,
+        part: Part(grant.paths),
+        state: grant.state,
+    });
     What::View {
         version: view.version,
-        fences: view.fence.into_iter().collect(),
+        grants: grants.collect(),
     }
+}
+
+/// One of these, by a fraction.
+fn picked<T>(of: &[T], pick: f64) -> Option<&T> {
+    of.get((pick * of.len() as f64) as usize)
+}
+
+/// All copies of one client are one user's: parks find their author again, and a lock the one who had it.
+fn key(setup: &Setup) -> Result<UserKey, LabError> {
+    UserKey::new(format!("{} of the conflict lab", setup.name))
+        .map_err(|error| LabError::Client(error.to_string()))
 }
 
 fn connect(options: ClientOptions) -> Result<Client, LabError> {

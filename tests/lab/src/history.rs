@@ -1,18 +1,46 @@
-//! The history of one document's lock, as its clients saw it, checked against the invariants.
+//! The history of one document's locks, as its clients saw them.
 //!
-//! Owns what clients can know: grants, offers, losses and views in the order in which each client saw them. Times of
-//! different clients are of one clock, but news travels, so nothing here compares two clients' times more finely than
-//! [`TOLERANCE`]; and where a server's clocks let an old holder believe longer than its grant lasts, that is added.
+//! Owns what clients can know: who held what from when until when, how each lock passed on, and the verdict on it. The
+//! rules that are checked are in `invariants`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::Fence;
+use baton_client::{DrainReason, Fence};
 use serde::Serialize;
 
+use crate::invariants;
+use crate::part::Part;
 use crate::record::{Moment, Record, What};
 
-/// Milliseconds by which two clients may seem to hold the lock at once: the stamp of an event waits for its task's turn.
-pub(crate) const TOLERANCE: u64 = 500;
+/// How a lock left its holder's hands in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Left {
+    /// Given back.
+    Released,
+    /// Handed to somebody.
+    Transfer,
+    /// Taken by somebody with the right to.
+    TakenOver,
+    /// The same user went on in another session.
+    Moved,
+    /// Somebody's request ran out.
+    Requested,
+    /// Its holder did nothing for long while somebody waited.
+    Idle,
+}
+
+impl From<DrainReason> for Left {
+    fn from(reason: DrainReason) -> Self {
+        match reason {
+            DrainReason::Transfer => Self::Transfer,
+            DrainReason::TakenOver => Self::TakenOver,
+            DrainReason::Moved => Self::Moved,
+            DrainReason::Requested => Self::Requested,
+            DrainReason::Idle => Self::Idle,
+        }
+    }
+}
 
 /// A grant, as its holder saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,35 +49,65 @@ pub struct Hold {
     pub who: usize,
     /// Under which fence.
     pub fence: Fence,
+    /// Of what.
+    pub part: Part,
     /// From when, in milliseconds.
     pub from: u64,
-    /// Until when it believed that it may edit: until it gave the lock back, was told of its loss, had been without news
-    /// for too long, or stood still. One that is thawed and may still edit begins anew.
+    /// Until when it believed that it may edit: until it gave the lock back, had to stop because it passes on, was told of
+    /// its loss, had been without news for too long, or stood still. One that is thawed and may still edit begins anew.
     pub to: u64,
-    /// Since when it had wanted the lock, if it had; who has not is passed it when a holder goes offline.
+    /// Since when it had wanted the lock, if it had; who has not is passed it when a holder goes offline, or handed it.
     pub asked: Option<u64>,
-    /// When it began to give it back, if the server then said that it was its to give: until then the server had it, too.
+    /// Until when the server certainly had it, too: the moment when the holder began to give it back, or to hand it over,
+    /// if the server then said that it was its to give.
     pub sure_until: Option<u64>,
+    /// How it ended; nothing when it was lost, or goes on.
+    pub left: Option<Left>,
 }
 
-/// What a lock's history shows.
+/// A lock that passed from one to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Handoff {
+    /// From whom, and when that one stopped.
+    pub from: (usize, u64),
+    /// To whom, and when that one could begin.
+    pub to: (usize, u64),
+    /// What the next one has.
+    pub part: Part,
+    /// How it left; nothing when it was lost.
+    pub left: Option<Left>,
+}
+
+/// What the history of a document's locks shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LockVerdict {
     /// Offers seen; one that is told again, to a client that asks again, is one.
     pub offers: usize,
     /// Grants seen.
     pub grants: usize,
+    /// Those among them that were not of the whole document.
+    pub parts: usize,
     /// Grants that ended by loss.
     pub losses: usize,
-    /// From the end of a hold to the next grant, where somebody waited or had to take over, in milliseconds: the median and
-    /// the longest.
+    /// How the others ended.
+    pub left: BTreeMap<Left, usize>,
+    /// From the end of a hold to the next grant of the same or of something in conflict with it, where somebody waited or
+    /// had to take over, in milliseconds: the median and the longest.
     pub handoff: Option<(u64, u64)>,
     /// What must not be.
     pub violations: Vec<String>,
 }
 
-/// Checks one document's lock.
-pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>) {
+/// What one document's locks did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    pub(crate) verdict: LockVerdict,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) handoffs: Vec<Handoff>,
+}
+
+/// Puts one document's history together, and checks it.
+pub(crate) fn check(record: &Record, document: usize) -> History {
     let moments: Vec<&Moment> = record
         .moments
         .iter()
@@ -60,210 +118,222 @@ pub(crate) fn check(record: &Record, document: usize) -> (LockVerdict, Vec<Hold>
         })
         .collect();
     let count = |is: fn(&What) -> bool| moments.iter().filter(|moment| is(&moment.what)).count();
-    let holds = holds(&moments, record.millis);
-    let mut violations = Vec::new();
+    let holds = Hands::watch(&moments, record.millis);
+    let handoffs = handoffs(&holds);
     // What a client missed may be the offer of its grant; the verdict says that this was left out.
-    if count(|what| matches!(what, What::Missed { .. })) == 0 {
-        fences_grow(record, &moments, &mut violations);
-        one_session_a_fence(record, &moments, &mut violations);
-        views_grow(&moments, &mut violations);
-        no_overlap(record, &holds, &mut violations);
-    }
+    let violations = if count(|what| matches!(what, What::Missed { .. })) == 0 {
+        invariants::check(record, &moments, &holds)
+    } else {
+        Vec::new()
+    };
     let offers: BTreeSet<_> = moments.iter().filter_map(|moment| offer(moment)).collect();
+    let grants = count(|what| matches!(what, What::Granted { kept: false, .. }));
+    let wholes =
+        count(|what| matches!(what, What::Granted { kept: false, part, .. } if part.is_whole()));
+    let mut left = BTreeMap::new();
+    for how in holds.iter().filter_map(|hold| hold.left) {
+        *left.entry(how).or_default() += 1;
+    }
     let verdict = LockVerdict {
         offers: offers.len(),
-        grants: count(|what| matches!(what, What::Granted { kept: false, .. })),
-        losses: count(|what| matches!(what, What::Lost { .. })),
-        handoff: handoff(&holds),
+        grants,
+        parts: grants - wholes,
+        losses: count(|what| matches!(what, What::Lost { .. })).saturating_sub(drained(&holds)),
+        left,
+        handoff: spans(&handoffs),
         violations,
     };
-    (verdict, holds)
+    History {
+        verdict,
+        holds,
+        handoffs,
+    }
 }
 
 /// Whose offer of which fence.
 fn offer(moment: &Moment) -> Option<(Option<usize>, Fence)> {
     match moment.what {
-        What::Offered { fence } => Some((moment.who, fence)),
+        What::Offered { fence, .. } => Some((moment.who, fence)),
         _ => None,
     }
 }
 
-fn holds(moments: &[&Moment], end: u64) -> Vec<Hold> {
-    let mut open: BTreeMap<usize, Hold> = BTreeMap::new();
-    let mut granted: BTreeMap<usize, Fence> = BTreeMap::new();
-    let mut asked: BTreeMap<usize, u64> = BTreeMap::new();
-    let mut done = Vec::new();
-    for moment in moments {
-        let Some(who) = moment.who else { continue };
-        match &moment.what {
-            What::Asked => {
-                asked.entry(who).or_insert(moment.at);
+/// Holds that passed on in order: their holders are told in the end that they have lost them, too.
+fn drained(holds: &[Hold]) -> usize {
+    let drained = |hold: &&Hold| !matches!(hold.left, None | Some(Left::Released));
+    holds.iter().filter(drained).count()
+}
+
+/// Whose hands which lock is in, moment by moment.
+#[derive(Debug, Default)]
+struct Hands {
+    open: BTreeMap<(usize, Fence), Hold>,
+    granted: BTreeMap<(usize, Fence), Part>,
+    asked: BTreeMap<usize, (Part, u64)>,
+    /// When a holder began to give this back, and, once the server has said so, that it was its to give.
+    giving: BTreeMap<(usize, Fence), u64>,
+    sure: BTreeMap<(usize, Fence), u64>,
+    done: Vec<Hold>,
+}
+
+impl Hands {
+    fn watch(moments: &[&Moment], end: u64) -> Vec<Hold> {
+        let mut hands = Self::default();
+        for moment in moments {
+            if let Some(who) = moment.who {
+                hands.sees(who, moment.at, &moment.what, end);
+            }
+        }
+        let Self {
+            open,
+            sure,
+            mut done,
+            ..
+        } = hands;
+        done.extend(open.into_values());
+        for hold in &mut done {
+            // All of it, if it stood still in between.
+            let until = sure.get(&(hold.who, hold.fence));
+            let until = until.filter(|until| hold.from < **until);
+            hold.sure_until = until.map(|until| hold.to.min(*until));
+        }
+        done.sort_by_key(|hold| hold.from);
+        done
+    }
+
+    fn sees(&mut self, who: usize, at: u64, what: &What, end: u64) {
+        match what {
+            What::Asked { part } => {
+                let (wanted, since) = self.asked.entry(who).or_insert((part.clone(), at));
+                if wanted != part {
+                    (*wanted, *since) = (part.clone(), at);
+                }
             }
             What::Cancelled => {
-                asked.remove(&who);
+                self.asked.remove(&who);
             }
-            What::Granted { fence, kept } => {
-                granted.insert(who, *fence);
+            What::Granted { fence, part, kept } => {
+                self.granted.insert((who, *fence), part.clone());
                 // One that is kept goes on only if its client may edit: it may be just giving it back.
                 if !kept {
+                    // Whatever it is a grant of, nobody waits who holds.
+                    let asked = self.asked.remove(&who).map(|(_, since)| since);
                     let hold = Hold {
-                        asked: asked.remove(&who),
-                        ..begun(who, *fence, moment.at, end)
+                        asked,
+                        ..begun(who, *fence, part, (at, end))
                     };
-                    done.extend(open.insert(who, hold));
+                    let before = self.open.insert((who, *fence), hold);
+                    self.done.extend(before);
                 }
             }
-            What::Holder { holds: true } | What::Thawed { holds: true } => {
-                if let Some(fence) = granted.get(&who) {
-                    open.entry(who)
-                        .or_insert_with(|| begun(who, *fence, moment.at, end));
-                }
+            What::Holder { holds } => {
+                self.stops(who, at, |fence| !holds.contains(fence));
+                self.goes_on(who, holds, (at, end));
             }
-            What::Holder { holds: false }
-            | What::Lost { .. }
-            | What::Releasing { .. }
-            | What::Frozen => {
-                if let Some(mut hold) = open.remove(&who) {
-                    hold.to = moment.at;
-                    done.push(hold);
-                }
+            What::Thawed { holds } => self.goes_on(who, holds, (at, end)),
+            What::Frozen => self.stops(who, at, |_| true),
+            What::Lost { fence, .. } => self.stops(who, at, |one| one == fence),
+            What::Draining { fence, reason, .. } => {
+                self.stops(who, at, |one| one == fence);
+                self.ended(who, *fence, Left::from(*reason));
+            }
+            What::Releasing { fence } => {
+                self.stops(who, at, |one| one == fence);
+                self.giving.insert((who, *fence), at);
+            }
+            What::HandingOver { fence, .. } => {
+                self.giving.insert((who, *fence), at);
             }
             What::Released { fence } => {
-                // All of it, if it stood still in between.
-                let ended = done.iter_mut();
-                for hold in ended.filter(|hold| hold.who == who && hold.fence == *fence) {
-                    hold.sure_until = Some(hold.to);
-                }
+                self.gave(who, *fence);
+                self.ended(who, *fence, Left::Released);
             }
+            What::HandedOver { fence } => self.gave(who, *fence),
             _ => {}
         }
     }
-    done.extend(open.into_values());
-    done.sort_by_key(|hold| hold.from);
-    done
+
+    fn stops(&mut self, who: usize, at: u64, which: impl Fn(&Fence) -> bool) {
+        let ended = self
+            .open
+            .extract_if(.., |(holder, fence), _| *holder == who && which(fence));
+        self.done
+            .extend(ended.map(|(_, hold)| Hold { to: at, ..hold }));
+    }
+
+    fn goes_on(&mut self, who: usize, holds: &[Fence], (at, end): (u64, u64)) {
+        for fence in holds {
+            if let Some(part) = self.granted.get(&(who, *fence)) {
+                self.open
+                    .entry((who, *fence))
+                    .or_insert_with(|| begun(who, *fence, part, (at, end)));
+            }
+        }
+    }
+
+    fn gave(&mut self, who: usize, fence: Fence) {
+        if let Some(at) = self.giving.get(&(who, fence)) {
+            self.sure.insert((who, fence), *at);
+        }
+    }
+
+    fn ended(&mut self, who: usize, fence: Fence, how: Left) {
+        let of = |hold: &&mut Hold| (hold.who, hold.fence) == (who, fence);
+        if let Some(last) = self.done.iter_mut().rev().find(of) {
+            last.left = last.left.or(Some(how));
+        }
+    }
 }
 
-fn begun(who: usize, fence: Fence, from: u64, end: u64) -> Hold {
+fn begun(who: usize, fence: Fence, part: &Part, (from, to): (u64, u64)) -> Hold {
     Hold {
         who,
         fence,
+        part: part.clone(),
         from,
-        to: end,
+        to,
         asked: None,
         sure_until: None,
+        left: None,
     }
 }
 
-/// What a client is granted anew has a greater fence than all it was granted before, and was offered to it.
-fn fences_grow(record: &Record, moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut last: BTreeMap<usize, Fence> = BTreeMap::new();
-    let mut offered: BTreeSet<(usize, Fence)> = BTreeSet::new();
-    for moment in moments {
-        let Some(who) = moment.who else { continue };
-        let name = &record.people[who].name;
-        match moment.what {
-            What::Offered { fence } => {
-                offered.insert((who, fence));
-            }
-            What::Granted { fence, kept } => {
-                let before = last.insert(who, fence);
-                if !kept && before.is_some_and(|before| before >= fence) {
-                    violations.push(format!(
-                        "fence: {name} was granted {} after {}, which is not less",
-                        told(fence),
-                        before.map_or_else(String::new, told)
-                    ));
-                }
-                if !kept && !offered.contains(&(who, fence)) {
-                    violations.push(format!(
-                        "offer: {name} was granted {} without an offer of it",
-                        told(fence)
-                    ));
-                }
-            }
-            _ => {}
+/// From whom each got it that has it.
+fn handoffs(holds: &[Hold]) -> Vec<Handoff> {
+    let mut first = BTreeSet::new();
+    let mut found = Vec::new();
+    for (index, next) in holds.iter().enumerate() {
+        // What goes on after a time on the ice is no new grant.
+        if !first.insert((next.who, next.fence)) {
+            continue;
+        }
+        let mut before = holds[..index].iter().rev();
+        let last = before.find(|hold| hold.fence != next.fence && hold.part.conflicts(&next.part));
+        let Some(last) = last.filter(|last| last.who != next.who) else {
+            continue;
+        };
+        // Given back while nobody waited, it was free in between.
+        let waited = next.asked.is_some_and(|asked| asked <= last.to);
+        if waited || last.left != Some(Left::Released) {
+            found.push(Handoff {
+                from: (last.who, last.to),
+                to: (next.who, next.from),
+                part: next.part.clone(),
+                left: last.left,
+            });
         }
     }
+    found
 }
 
-fn one_session_a_fence(record: &Record, moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut owners: BTreeMap<Fence, usize> = BTreeMap::new();
-    for moment in moments {
-        if let (Some(who), What::Granted { fence, .. }) = (moment.who, &moment.what) {
-            let owner = *owners.entry(*fence).or_insert(who);
-            if owner != who {
-                violations.push(format!(
-                    "fence: {} was granted to {} and to {}",
-                    told(*fence),
-                    record.people[owner].name,
-                    record.people[who].name
-                ));
-            }
-        }
-    }
-}
-
-/// A fence that a newer view shows, and no older one did, is greater than all that the older ones showed.
-fn views_grow(moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut by_version: BTreeMap<u64, BTreeSet<Fence>> = BTreeMap::new();
-    for moment in moments {
-        if let What::View { version, fences } = &moment.what {
-            by_version.entry(*version).or_default().extend(fences);
-        }
-    }
-    let mut known: BTreeMap<Fence, u64> = BTreeMap::new();
-    for (version, fences) in by_version {
-        let greatest = known.last_key_value().map(|(fence, at)| (*fence, *at));
-        for fence in fences {
-            if let Some((before, older)) = greatest
-                && before > fence
-                && !known.contains_key(&fence)
-            {
-                violations.push(format!(
-                    "fence: the lock at {version} shows {}, which is new, at {older} it showed {}",
-                    told(fence),
-                    told(before)
-                ));
-            }
-            known.entry(fence).or_insert(version);
-        }
-    }
-}
-
-fn no_overlap(record: &Record, holds: &[Hold], violations: &mut Vec<String>) {
-    for (index, first) in holds.iter().enumerate() {
-        for second in &holds[index + 1..] {
-            let until = first.to.min(second.to);
-            if second.from >= first.to {
-                continue;
-            }
-            let together = until.saturating_sub(second.from);
-            if first.who != second.who && together > TOLERANCE + record.overlap {
-                violations.push(format!(
-                    "overlap: {} (under {}) and {} (under {}) held the lock together for {together} ms from {} ms on",
-                    record.people[first.who].name,
-                    told(first.fence),
-                    record.people[second.who].name,
-                    told(second.fence),
-                    second.from
-                ));
-            }
-        }
-    }
-}
-
-fn handoff(holds: &[Hold]) -> Option<(u64, u64)> {
-    let pairs = holds.iter().zip(holds.iter().skip(1));
-    let mut gaps: Vec<u64> = pairs
-        .filter(|(first, second)| {
-            // Given back while nobody waited, it was free in between.
-            let waited = second.asked.is_some_and(|asked| asked <= first.to);
-            first.who != second.who && (waited || first.sure_until.is_none())
-        })
-        .map(|(first, second)| second.from.saturating_sub(first.to))
-        .collect();
-    gaps.sort_unstable();
-    Some((*gaps.get(gaps.len() / 2)?, *gaps.last()?))
+/// How long they took: the median and the longest.
+fn spans(handoffs: &[Handoff]) -> Option<(u64, u64)> {
+    let spans = handoffs
+        .iter()
+        .map(|one| one.to.1.saturating_sub(one.from.1));
+    let mut spans: Vec<u64> = spans.collect();
+    spans.sort_unstable();
+    Some((*spans.get(spans.len() / 2)?, *spans.last()?))
 }
 
 /// A fence for people.

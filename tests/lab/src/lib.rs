@@ -51,9 +51,11 @@
 //!   and it was never acknowledged (a *draft*); or it was never acknowledged and its copy ended with the power. Whatever
 //!   else is missing is *lost*;
 //! - what was taken out, acknowledged, stays out; nobody's elements are torn;
-//! - the lock: fences grow, each is granted to one client, by an offer; no two clients believe for longer than the server's
-//!   clocks allow, and half a second, that both hold it; nothing that was made and acknowledged while somebody certainly
-//!   held it got into the document from somebody else.
+//! - a park that was merged is in the document, one that was discarded is still there to be recovered;
+//! - the locks, of the document and of its parts: fences grow, each is granted to one client, by an offer; the server never
+//!   shows two that are in conflict; no two clients believe for longer than the server's clocks allow, and half a second,
+//!   that they hold such; of two that were certainly held one after the other, the later has the greater fence; nothing that
+//!   was made and acknowledged where somebody certainly held the lock got into the document from somebody else.
 //!
 //! What a client cannot know is not judged: news travels, so the order of two clients' observations is compared only
 //! where it must hold whatever the network did. What the lab itself was too slow to see is told ([`Verdict::unjudged`]). A
@@ -73,7 +75,9 @@
 //! | `server` | the program as a child, and what it left on its disk |
 //! | `run`, `chaos` | the order of it all; what goes wrong, when it is time for it |
 //! | `record` | what was observed, as data |
-//! | `oracle`, `history` | the judgement on documents, and on the lock |
+//! | `part` | what a lock covers, as data |
+//! | `oracle` | the judgement on documents |
+//! | `history`, `invariants` | who held what when, and what must hold of it |
 //! | `verdict` | what comes of it |
 //! | `report` | the page |
 //!
@@ -86,7 +90,9 @@ mod copy;
 mod error;
 mod history;
 mod ice;
+mod invariants;
 mod oracle;
+mod part;
 mod people;
 mod plan;
 mod proxy;
@@ -99,9 +105,10 @@ mod verdict;
 
 pub use content::{Contents, Place};
 pub use error::LabError;
-pub use history::{Hold, LockVerdict};
+pub use history::{Handoff, Hold, Left, LockVerdict};
 pub use oracle::judge;
-pub use record::{Copy, Ending, Moment, Person, Progress, Record, Stored, What};
+pub use part::Part;
+pub use record::{Copy, Ending, Moment, Person, Progress, Record, Shown, Stored, What};
 pub use run::{Run, Target, run};
-pub use scenario::{Chaos, Pace, Scenario, ScenarioError};
+pub use scenario::{Chaos, Locks, Pace, Scenario, ScenarioError};
 pub use verdict::{DocumentVerdict, Outcome, Verdict};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use baton_lab::{Chaos, Outcome, Pace, Run, Scenario, Target};
+use baton_lab::{Chaos, Locks, Outcome, Pace, Run, Scenario, Target};
 use clap::{Parser, Subcommand};
 
 use crate::terminal::{Screen, Style};
@@ -96,6 +96,21 @@ struct RunArguments {
     /// Per cent of what all clients of a document do that is asking for the lock
     #[arg(long)]
     acquire: Option<u32>,
+    /// What they want locks of: document, parts or mixed
+    #[arg(long, value_parser = locks)]
+    locks: Option<Locks>,
+    /// Per cent of the wishes for a lock that are requests
+    #[arg(long)]
+    request: Option<u32>,
+    /// Per cent of the wishes for a lock that are take-overs
+    #[arg(long)]
+    take_over: Option<u32>,
+    /// Per cent of the locks given back that are handed to somebody
+    #[arg(long)]
+    transfer: Option<u32>,
+    /// Per cent of what a holder does that is merging, discarding or recovering a park
+    #[arg(long)]
+    decide: Option<u32>,
     /// Per cent of what a client does that is leaving or coming back
     #[arg(long)]
     leave: Option<u32>,
@@ -119,6 +134,12 @@ struct RunArguments {
 fn chaos(word: &str) -> Result<Chaos, String> {
     let mut kinds = Chaos::ALL.into_iter();
     let names = || Chaos::ALL.map(Chaos::name).join(", ");
+    kinds.find(|kind| kind.name() == word).ok_or_else(names)
+}
+
+fn locks(word: &str) -> Result<Locks, String> {
+    let mut kinds = Locks::ALL.into_iter();
+    let names = || Locks::ALL.map(Locks::name).join(", ");
     kinds.find(|kind| kind.name() == word).ok_or_else(names)
 }
 
@@ -153,6 +174,11 @@ impl RunArguments {
             settle: self.settle.unwrap_or(scenario.settle),
             stubborn: self.stubborn.unwrap_or(scenario.stubborn),
             acquire: self.acquire.unwrap_or(scenario.acquire),
+            locks: self.locks.unwrap_or(scenario.locks),
+            request: self.request.unwrap_or(scenario.request),
+            take_over: self.take_over.unwrap_or(scenario.take_over),
+            transfer: self.transfer.unwrap_or(scenario.transfer),
+            decide: self.decide.unwrap_or(scenario.decide),
             leave: self.leave.unwrap_or(scenario.leave),
             ..scenario
         })

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::content::Contents;
-use crate::history::{self, Hold};
-use crate::record::{Ending, Record, What};
+use crate::content::{Contents, Place};
+use crate::history::{self, History, Hold};
+use crate::record::{Ending, Record, Stored, What};
 use crate::verdict::{DocumentVerdict, Verdict};
 
 /// Judges a run.
@@ -45,10 +45,11 @@ fn unjudged(record: &Record) -> Vec<String> {
 #[derive(Debug)]
 struct Fate {
     copy: (usize, u32),
+    place: Place,
     at: u64,
     saved: Option<u64>,
-    /// The edit that took it out, and the copy in which.
-    deleted: Option<(u64, (usize, u32))>,
+    /// The edit that took it out, the copy in which, and when.
+    deleted: Option<(u64, (usize, u32), u64)>,
 }
 
 /// What the clients of one document did and were told.
@@ -61,6 +62,8 @@ struct Story {
     refused: BTreeSet<(usize, u32)>,
     /// Copies that ended with the power.
     dark: BTreeSet<(usize, u32)>,
+    /// Parks that somebody merged.
+    merged: usize,
 }
 
 impl Story {
@@ -74,10 +77,16 @@ impl Story {
             }
             let copy = (who, moment.copy);
             match &moment.what {
-                What::Insert { edit, element, .. } => {
+                What::Insert {
+                    edit,
+                    element,
+                    place,
+                    ..
+                } => {
                     numbers.insert((who, *edit), element.clone());
                     let fate = Fate {
                         copy,
+                        place: *place,
                         at: moment.at,
                         saved: None,
                         deleted: None,
@@ -86,7 +95,7 @@ impl Story {
                 }
                 What::Delete { edit, element } => {
                     if let Some(fate) = story.elements.get_mut(element) {
-                        fate.deleted = Some((*edit, copy));
+                        fate.deleted = Some((*edit, copy, moment.at));
                     }
                 }
                 What::Saved { edits } => {
@@ -107,6 +116,7 @@ impl Story {
                 What::Dark => {
                     story.dark.insert(copy);
                 }
+                What::Merged { .. } => story.merged += 1,
                 _ => {}
             }
         }
@@ -120,7 +130,11 @@ impl Story {
 
 fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
     let story = Story::of(record, number);
-    let (lock, holds) = history::check(record, number);
+    let History {
+        verdict: lock,
+        holds,
+        ..
+    } = history::check(record, number);
     let differences = differences(record, ending);
     let mut verdict = DocumentVerdict {
         name: ending.name.clone(),
@@ -131,6 +145,8 @@ fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
         deleted: 0,
         present: 0,
         parked: 0,
+        discarded: 0,
+        merged: story.merged,
         drafts: 0,
         unsaved: 0,
         lost: Vec::new(),
@@ -157,21 +173,52 @@ fn one(record: &Record, number: usize, ending: &Ending) -> DocumentVerdict {
                 .push(format!("{id} is there {times} times"));
         }
     }
-    let in_parks = ending.stored.as_ref().map(|stored| &stored.parked);
+    let parks = ending.stored.as_ref().map(Parks::of);
     for (id, fate) in &story.elements {
         let here = present.contains_key(id.as_str());
-        let times_parked = in_parks.map(|parks| parks.iter().filter(|one| *one == id).count());
-        settle(&mut verdict, &story, record, (id, fate), here, times_parked);
-        if here && let Some(hold) = under_lock(&story, fate, &holds) {
+        let parked = parks.as_ref().map(|parks| parks.of_one(id));
+        settle(&mut verdict, &story, record, (id, fate), here, parked);
+        for (hold, how, at) in under_lock(&story, fate, here, &holds) {
             verdict.unfenced.push(format!(
-                "{id} was made at {} ms and taken in, while {} held the lock under {}",
-                fate.at,
+                "{id} was {how} at {at} ms and taken in, while {} held {} under {}",
                 record.people[hold.who].name,
+                if hold.part.is_whole() {
+                    "the lock".to_owned()
+                } else {
+                    hold.part.to_string()
+                },
                 history::told(hold.fence)
             ));
         }
     }
     verdict
+}
+
+/// In how many parks each element stands.
+struct Parks<'a>(BTreeMap<&'a str, Parked>);
+
+/// In how many parks an element stands: in open ones, and in discarded ones.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parked {
+    open: usize,
+    discarded: usize,
+}
+
+impl<'a> Parks<'a> {
+    fn of(stored: &'a Stored) -> Self {
+        let mut parks: BTreeMap<&str, Parked> = BTreeMap::new();
+        for id in &stored.parked {
+            parks.entry(id).or_default().open += 1;
+        }
+        for id in &stored.discarded {
+            parks.entry(id).or_default().discarded += 1;
+        }
+        Self(parks)
+    }
+
+    fn of_one(&self, id: &str) -> Parked {
+        self.0.get(id).copied().unwrap_or_default()
+    }
 }
 
 /// Says where one element ended.
@@ -181,9 +228,9 @@ fn settle(
     record: &Record,
     (id, fate): (&String, &Fate),
     here: bool,
-    times_parked: Option<usize>,
+    parked: Option<Parked>,
 ) {
-    if let Some((edit, copy)) = fate.deleted {
+    if let Some((edit, copy, _)) = fate.deleted {
         let acknowledged = story.saved.contains_key(&(copy.0, edit));
         if !here {
             verdict.deleted += 1;
@@ -205,16 +252,20 @@ fn settle(
     } else {
         "was told nothing"
     };
-    match (here, times_parked) {
+    let counted = |verdict: &mut DocumentVerdict| match parked {
+        Some(Parked { discarded: 1.., .. }) => verdict.discarded += 1,
+        _ => verdict.parked += 1,
+    };
+    match (here, parked.map(|parked| parked.open + parked.discarded)) {
         (true, Some(1..)) => verdict
             .duplicated
             .push(format!("{id} is in the document and in a park")),
         (false, Some(2..)) => verdict.duplicated.push(format!("{id} is in two parks")),
         (true, _) => verdict.present += 1,
-        (false, Some(1)) if story.gave_up(fate.copy) => verdict.parked += 1,
+        (false, Some(1)) if story.gave_up(fate.copy) => counted(verdict),
         // It would have been told, had it lasted.
         (false, Some(1)) if fate.saved.is_none() && story.dark.contains(&fate.copy) => {
-            verdict.parked += 1;
+            counted(verdict);
         }
         (false, Some(1)) => verdict
             .lost
@@ -237,17 +288,37 @@ fn settle(
     }
 }
 
-/// The hold of somebody else that certainly lasted from before this edit to after its acknowledgement.
-fn under_lock<'a>(story: &Story, fate: &Fate, holds: &'a [Hold]) -> Option<&'a Hold> {
-    let saved = fate.saved?;
-    if story.gave_up(fate.copy) {
-        return None;
+/// The holds of somebody else that certainly lasted from before an edit to after its acknowledgement, and which edit: for
+/// what put the element in, and for what took it out.
+fn under_lock<'a>(
+    story: &Story,
+    fate: &Fate,
+    here: bool,
+    holds: &'a [Hold],
+) -> Vec<(&'a Hold, &'static str, u64)> {
+    let root = fate.place.root();
+    let mut found = Vec::new();
+    let mut judge = |(who, copy): (usize, u32), how, at, saved: Option<u64>| {
+        let Some(saved) = saved.filter(|_| !story.gave_up((who, copy))) else {
+            return;
+        };
+        let reaches = |hold: &&Hold| hold.from < at && hold.part.reaches(root);
+        let own = |hold: &&Hold| hold.who == who && at <= hold.to;
+        let own: Vec<&Hold> = holds.iter().filter(reaches).filter(own).collect();
+        let mut certain = holds.iter().filter(reaches).filter(|hold| {
+            // Who holds another path below the same root may write there as well.
+            let beside = own.iter().any(|own| !own.part.conflicts(&hold.part));
+            hold.who != who && !beside && hold.sure_until.is_some_and(|until| saved < until)
+        });
+        found.extend(certain.next().map(|hold| (hold, how, at)));
+    };
+    if here {
+        judge(fate.copy, "made", fate.at, fate.saved);
+    } else if let Some((edit, copy, at)) = fate.deleted {
+        let saved = story.saved.get(&(copy.0, edit)).copied();
+        judge(copy, "taken out", at, saved);
     }
-    holds.iter().find(|hold| {
-        hold.who != fate.copy.0
-            && hold.from < fate.at
-            && hold.sure_until.is_some_and(|until| saved < until)
-    })
+    found
 }
 
 /// What everything is compared with: what a newcomer got, else what is stored, else the first copy.

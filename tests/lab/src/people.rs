@@ -13,8 +13,10 @@ use crate::content::{self, Place};
 use crate::copy::{Copy, Seen, Setup};
 use crate::error::LabError;
 use crate::ice::Ice;
-use crate::plan::{Act, Acts, Manners};
+use crate::part::Part;
+use crate::plan::{Act, Acts, Manners, Wish};
 use crate::record::What;
+use baton_client::Fence;
 use baton_client::yrs::TransactionMut;
 
 /// What a client is told of the run.
@@ -48,7 +50,10 @@ struct Actor {
     edits: u64,
     own: Vec<(Place, String)>,
     here: bool,
-    holds: bool,
+    /// Under which it may edit as the holder, as was last taken down.
+    holds: Vec<Fence>,
+    /// What it held when the power went; its next session goes on there.
+    left_behind: Vec<Part>,
 }
 
 impl Person {
@@ -72,7 +77,8 @@ impl Person {
             edits: 0,
             own: Vec::new(),
             here: true,
-            holds: false,
+            holds: Vec::new(),
+            left_behind: Vec::new(),
         };
         let mut next = Instant::now() + actor.person.acts.pause();
         loop {
@@ -115,32 +121,45 @@ impl Actor {
             Act::Delete { pick } => self.deletes(pick),
             Act::Touch => {
                 let id = format!("{}:{}", self.person.setup.name, self.edits);
-                self.edits(Manners::Asks, What::Touch { edit: self.edits }, |txn| {
+                let what = What::Touch { edit: self.edits };
+                self.edits(Place::Map, Manners::Asks, what, |txn| {
                     content::touch(txn, &id);
                     true
                 });
             }
-            Act::Acquire => {
-                if self.copy.locks() {
-                    self.notes(What::Asked);
-                    self.copy.acquires();
-                }
-            }
+            Act::Acquire { part, wish } => self.wants(part, wish),
             Act::Cancel => {
                 if self.copy.locks() {
                     self.notes(What::Cancelled);
                     self.copy.cancels();
                 }
             }
+            Act::Decide { pick, opinion } => self.copy.decides(pick, opinion),
             // Away on purpose: sooner back than gone, and what it held meanwhile may be lost rather than given back.
-            Act::Release if !self.here => self.returns(),
-            Act::Release => self.copy.releases(),
+            Act::Release { .. } if !self.here => self.returns(),
+            Act::Release { pick, to } => self.copy.gives(pick, to),
             Act::LeaveOrReturn if self.here => {
                 self.notes(What::Left);
                 self.copy.leaves();
                 self.here = false;
             }
             Act::LeaveOrReturn => self.returns(),
+        }
+    }
+
+    fn wants(&mut self, part: Part, wish: Wish) {
+        if !self.copy.locks() {
+            return;
+        }
+        self.copy.wants(&part, wish);
+        // A take-over that is refused leaves no wish behind.
+        if wish != Wish::TakesOver {
+            self.notes(What::Asked { part: part.clone() });
+        }
+        match wish {
+            Wish::Waits => {}
+            Wish::Requests => self.notes(What::Requesting { part }),
+            Wish::TakesOver => self.notes(What::TakingOver { part }),
         }
     }
 
@@ -152,7 +171,7 @@ impl Actor {
             place,
             regardless: manners == Manners::Stubborn,
         };
-        let done = self.edits(manners, what, |txn| {
+        let done = self.edits(place, manners, what, |txn| {
             content::insert(txn, place, &id, at);
             true
         });
@@ -171,7 +190,7 @@ impl Actor {
             edit: self.edits,
             element: element.clone(),
         };
-        let done = self.edits(Manners::Asks, what, |txn| {
+        let done = self.edits(place, Manners::Asks, what, |txn| {
             content::delete(txn, place, &element)
         });
         if done {
@@ -182,11 +201,15 @@ impl Actor {
     /// Makes an edit, and takes it down if it changed anything.
     fn edits(
         &mut self,
+        place: Place,
         manners: Manners,
         what: What,
         edit: impl FnOnce(&mut TransactionMut<'_>) -> bool,
     ) -> bool {
-        let done = self.copy.edits(self.edits, manners, edit).noted(what);
+        let done = self
+            .copy
+            .edits(self.edits, place, manners, edit)
+            .noted(what);
         self.edits += u64::from(done);
         done
     }
@@ -202,7 +225,7 @@ impl Actor {
     fn settles(&mut self) {
         self.returns();
         self.copy.cancels();
-        self.copy.releases();
+        self.copy.gives_all();
     }
 
     // ---- what is done to it ----
@@ -211,14 +234,15 @@ impl Actor {
         self.notes(What::Frozen);
         ice.stand_still();
         let holds = self.copy.holds();
-        self.holds = holds;
+        self.holds.clone_from(&holds);
         self.notes(What::Thawed { holds });
     }
 
     /// Ends without a word, and comes back as one that has kept nothing but its name.
     async fn ends_with_the_power(mut self) -> Result<Self, LabError> {
-        self.may_edit(false);
+        self.may_edit(Vec::new());
         self.notes(What::Dark);
+        self.left_behind = self.copy.parts();
         let number = self.copy.number + 1;
         self.copy.ends().await;
         // Nobody waits for it if the run was dropped.
@@ -232,8 +256,12 @@ impl Actor {
 
     fn sees(&mut self, seen: Seen) -> Result<(), LabError> {
         match seen {
-            Seen::This(what) => self.notes(what),
-            Seen::Holder(holds) => self.may_edit(holds),
+            Seen::This(what) => {
+                let known = what.clone();
+                self.notes(what);
+                self.reacts(&known);
+            }
+            Seen::Rights => self.may_edit(self.copy.holds()),
             Seen::TheEnd(last) => {
                 for what in last {
                     self.notes(what);
@@ -245,16 +273,34 @@ impl Actor {
         Ok(())
     }
 
-    fn may_edit(&mut self, holds: bool) {
+    fn reacts(&mut self, seen: &What) {
+        match seen {
+            What::Requested { fence, .. } if self.person.acts.is_polite() => {
+                self.copy.gives_up(*fence);
+            }
+            What::Welcome { .. } => {
+                for part in std::mem::take(&mut self.left_behind) {
+                    self.copy.moves_here(&part);
+                    self.notes(What::MovingHere { part });
+                }
+            }
+            What::Granted { .. } | What::Draining { .. } | What::Lost { .. } => {
+                self.may_edit(self.copy.holds());
+            }
+            _ => {}
+        }
+    }
+
+    fn may_edit(&mut self, holds: Vec<Fence>) {
         if holds != self.holds {
-            self.holds = holds;
+            self.holds.clone_from(&holds);
             self.notes(What::Holder { holds });
         }
     }
 
     /// Gives up a copy that can go no further, as a person would who keeps the old one as a draft.
     fn opens_afresh(&mut self) -> Result<(), LabError> {
-        self.may_edit(false);
+        self.may_edit(Vec::new());
         self.notes(What::Afresh);
         let next = Copy::open(&self.person.setup, self.copy.number + 1)?;
         self.copy.makes_way_for(next);

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::content::Place;
-use crate::scenario::{Chaos, Pace, Scenario};
+use crate::part::Part;
+use crate::scenario::{Chaos, Locks, Pace, Scenario};
 
 /// A small generator (SplitMix64): the same seed gives the same numbers everywhere. Not for secrets.
 #[derive(Debug, Clone)]
@@ -49,8 +50,25 @@ pub(crate) enum Manners {
     Stubborn,
 }
 
+/// How somebody goes about getting a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// In the queue.
+    Waits,
+    /// In the queue, and asks whoever has it.
+    Requests,
+    TakesOver,
+}
+
+/// What somebody finds that a park should become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opinion {
+    Merge,
+    Discard,
+}
+
 /// What a client wants to do next. Whether it can depends on the run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Act {
     /// A new element, at this fraction of the way through.
     Insert {
@@ -64,9 +82,21 @@ pub(crate) enum Act {
     },
     /// The one map key that everybody sets.
     Touch,
-    Acquire,
-    Release,
+    Acquire {
+        part: Part,
+        wish: Wish,
+    },
+    /// One of its locks, picked by this fraction; to whom, by the other, if it is to somebody.
+    Release {
+        pick: f64,
+        to: Option<f64>,
+    },
     Cancel,
+    /// A park, picked by this fraction. A discarded one is recovered, whatever is thought of it.
+    Decide {
+        pick: f64,
+        opinion: Opinion,
+    },
     /// Goes if it is here, comes if it is not.
     LeaveOrReturn,
 }
@@ -77,21 +107,40 @@ pub(crate) struct Acts {
     dice: Dice,
     pause: Duration,
     stubborn: f64,
+    locks: Locks,
     acquire: f64,
+    request: f64,
+    take_over: f64,
+    transfer: f64,
     leave: u32,
+    decide: u32,
+    polite: bool,
 }
 
 impl Acts {
     pub(crate) fn new(scenario: &Scenario, client: usize) -> Self {
         let people = scenario.clients.div_ceil(scenario.docs);
+        let mut dice = Dice::new(scenario.seed, client as u64 + 1);
+        let share = |per_cent: u32| f64::from(per_cent) / 100.0;
         Self {
-            dice: Dice::new(scenario.seed, client as u64 + 1),
+            polite: dice.roll() < 0.5,
+            dice,
             pause: scenario.pause,
-            stubborn: f64::from(scenario.stubborn) / 100.0,
+            stubborn: share(scenario.stubborn),
+            locks: scenario.locks,
             // So that a document is locked somewhat more than half of the time, however many there are.
-            acquire: f64::from(scenario.acquire) / 100.0 / people as f64,
+            acquire: share(scenario.acquire) / people as f64,
+            request: share(scenario.request),
+            take_over: share(scenario.take_over),
+            transfer: share(scenario.transfer),
             leave: scenario.leave,
+            decide: scenario.decide,
         }
+    }
+
+    /// Whether it gives a lock up as soon as somebody asks for it, or keeps it for as long as it may.
+    pub(crate) const fn is_polite(&self) -> bool {
+        self.polite
     }
 
     /// Until the next act.
@@ -101,25 +150,80 @@ impl Acts {
 
     /// The next act. Takes the same number of rolls whatever it is.
     pub(crate) fn next(&mut self) -> Act {
-        let [kind, place, at, manners] = std::array::from_fn(|_| self.dice.roll());
+        let [kind, place, at, manners, how] = std::array::from_fn(|_| self.dice.roll());
         let place = Place::ALL[(place * Place::ALL.len() as f64) as usize];
-        let manners = if manners < self.stubborn {
-            Manners::Stubborn
-        } else {
-            Manners::Asks
-        };
         if kind < self.acquire {
-            return Act::Acquire;
+            return Act::Acquire {
+                part: self.part(place, at, manners),
+                wish: self.wish(how),
+            };
         }
         // In per cent, one after the other.
         let kind = ((kind - self.acquire) * 100.0) as u32;
-        match kind.checked_sub(8 + self.leave) {
-            None if kind < 7 => Act::Release,
-            None if kind == 7 => Act::Cancel,
-            None => Act::LeaveOrReturn,
-            Some(0..4) => Act::Touch,
-            Some(4..20) => Act::Delete { pick: at },
-            Some(_) => Act::Insert { place, at, manners },
+        let edit = 8 + self.leave + self.decide;
+        match kind {
+            0..7 => Act::Release {
+                pick: manners,
+                to: (how < self.transfer).then_some(at),
+            },
+            7 => Act::Cancel,
+            _ if kind < 8 + self.leave => Act::LeaveOrReturn,
+            _ if kind < edit => Act::Decide {
+                pick: at,
+                opinion: if how < 0.6 {
+                    Opinion::Merge
+                } else {
+                    Opinion::Discard
+                },
+            },
+            _ if kind < edit + 4 => Act::Touch,
+            _ if kind < edit + 20 => Act::Delete { pick: at },
+            _ => Act::Insert {
+                place,
+                at,
+                manners: if manners < self.stubborn {
+                    Manners::Stubborn
+                } else {
+                    Manners::Asks
+                },
+            },
+        }
+    }
+
+    fn wish(&self, how: f64) -> Wish {
+        if how < self.request {
+            Wish::Requests
+        } else if how < self.request + self.take_over {
+            Wish::TakesOver
+        } else {
+            Wish::Waits
+        }
+    }
+
+    /// What is wanted: all of it, a root type, two of them, or something below one, alone or with another.
+    fn part(&self, place: Place, at: f64, whole: f64) -> Part {
+        let wholes = match self.locks {
+            Locks::Document => 1.0,
+            Locks::Parts => 0.0,
+            Locks::Mixed => 0.4,
+        };
+        if whole < wholes {
+            return Part::WHOLE;
+        }
+        let (root, next) = (place.root(), place.next().root());
+        let below = format!(
+            "nested/{}",
+            if whole * 2.0 < 1.0 + wholes {
+                "left"
+            } else {
+                "right"
+            }
+        );
+        match at {
+            ..0.5 => Part::of(&[root]),
+            ..0.75 => Part::of(&[root, next]),
+            ..0.9 => Part::of(&[&below]),
+            _ => Part::of(&[&below, Place::Text.root()]),
         }
     }
 }
@@ -273,6 +377,46 @@ mod tests {
         };
         assert_eq!(leaves(0), (0, true));
         assert!((120..280).contains(&leaves(20).0), "{:?}", leaves(20));
+    }
+
+    #[test]
+    fn all_kinds_of_wishes_for_all_kinds_of_parts_come_up() {
+        let wishes = |locks| {
+            let settings = Scenario {
+                locks,
+                clients: 1,
+                docs: 1,
+                acquire: 50,
+                ..scenario(7)
+            };
+            let mut acts = Acts::new(&settings, 0);
+            let all = (0..2000).filter_map(|_| match acts.next() {
+                Act::Acquire { part, wish } => Some((part, wish)),
+                _ => None,
+            });
+            all.collect::<Vec<_>>()
+        };
+        let whole = |all: &[(Part, Wish)]| all.iter().filter(|(part, _)| part.is_whole()).count();
+        let (document, parts, mixed) = (
+            wishes(Locks::Document),
+            wishes(Locks::Parts),
+            wishes(Locks::Mixed),
+        );
+        assert_eq!((whole(&document), whole(&parts)), (document.len(), 0));
+        assert!((mixed.len() / 3..mixed.len() / 2).contains(&whole(&mixed)));
+        for wish in [Wish::Waits, Wish::Requests, Wish::TakesOver] {
+            assert!(mixed.iter().any(|(_, one)| *one == wish), "{wish:?}");
+        }
+        for paths in [
+            &["xml"][..],
+            &["nested", "text"],
+            &["nested/left"],
+            &["nested/right", "text"],
+        ] {
+            let part = Part::from(&Part::of(paths).scope());
+            let found = parts.iter().any(|(one, _)| one.scope() == part.scope());
+            assert!(found, "{part}");
+        }
     }
 
     #[test]

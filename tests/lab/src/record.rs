@@ -5,11 +5,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_client::Fence;
+use baton_client::{DrainReason, Fence, GrantState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Contents, Place};
+use crate::part::Part;
 use crate::scenario::Scenario;
 
 /// A run, as it was observed.
@@ -74,8 +75,11 @@ pub struct Copy {
 pub struct Stored {
     /// The document.
     pub contents: Contents,
-    /// Elements that stand in parks.
+    /// Elements that stand in parks about which nothing was decided.
     pub parked: Vec<String>,
+    /// Elements that stand in parks that were discarded, and can be recovered.
+    #[serde(default)]
+    pub discarded: Vec<String>,
     /// Parks that could not be read.
     pub unreadable: usize,
 }
@@ -126,8 +130,8 @@ pub enum What {
     Disturbed { how: String, millis: u64 },
     /// The client's process stopped; nothing of it runs until it is thawed.
     Frozen,
-    /// It goes on, and may edit as the holder or may not.
-    Thawed { holds: bool },
+    /// It goes on, and may edit as the holder of these grants.
+    Thawed { holds: Vec<Fence> },
     /// The client ended with the power, and this copy with it.
     Dark,
     /// So many events were missed, because the lab itself was too slow: what this client saw has a hole.
@@ -138,32 +142,73 @@ pub enum What {
     Blackout,
     /// It was started again.
     Started,
-    /// The lock was asked for.
-    Asked,
+    /// A lock was asked for.
+    Asked { part: Part },
+    /// Whoever had it was asked for it; that the lock was, too, was said before.
+    Requesting { part: Part },
+    /// The client set out to take it from whoever had it.
+    TakingOver { part: Part },
+    /// The client set out to take from its own earlier session what that held.
+    MovingHere { part: Part },
     /// The wish was taken back.
     Cancelled,
-    /// It was offered.
-    Offered { fence: Fence },
+    /// A lock was offered.
+    Offered { fence: Fence, part: Part },
     /// An offer ended.
     OfferEnded { fence: Fence },
     /// It was granted; `kept` when the grant survived a lost connection.
-    Granted { fence: Fence, kept: bool },
+    Granted {
+        fence: Fence,
+        part: Part,
+        kept: bool,
+    },
+    /// Somebody asks for it, by session.
+    Requested { fence: Fence, by: u64 },
     /// The client began to give it back.
     Releasing { fence: Fence },
     /// It gave it back, and the server said that it was its to give.
     Released { fence: Fence },
-    /// It was told that it has it no more.
+    /// The client told the server to hand it to this session.
+    HandingOver { fence: Fence, to: u64 },
+    /// The server said that it was its to hand over.
+    HandedOver { fence: Fence },
+    /// It passes on, and the client stopped editing there; to whom, by session, if that was settled.
+    Draining {
+        fence: Fence,
+        reason: DrainReason,
+        to: Option<u64>,
+    },
+    /// The client was told that it has it no more.
     Lost { fence: Fence, reason: String },
-    /// Whether the client may edit as the holder changed.
-    Holder { holds: bool },
+    /// The grants under which the client may edit as the holder changed; these are all.
+    Holder { holds: Vec<Fence> },
     /// The grants and offers that the server showed.
-    View { version: u64, fences: Vec<Fence> },
+    View { version: u64, grants: Vec<Shown> },
+    /// The server merged a park for the client.
+    Merged { park: u64 },
+    /// The server discarded one for it.
+    Discarded { park: u64 },
+    /// The server took a discarded one back for it.
+    Recovered { park: u64 },
     /// An edit of this copy was parked, and the client was told.
     Parked { id: u64, reason: String },
     /// The server refused an edit, and said so.
     Refused { reason: String },
     /// The client gave this copy up and opened another.
     Afresh,
+}
+
+/// A lock that is offered or held, as the server shows it to everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its fence.
+    pub fence: Fence,
+    /// Who has it, by session.
+    pub session: u64,
+    /// Of what.
+    pub part: Part,
+    /// How.
+    pub state: GrantState,
 }
 
 /// Where a run is, for whoever watches.

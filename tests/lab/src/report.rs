@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::history::{self, Hold};
+use crate::history::{self, Handoff, Hold};
 use crate::record::{Moment, Person};
 use crate::run::Run;
 use crate::scenario::Scenario;
@@ -24,6 +24,7 @@ struct Data<'a> {
     locks: bool,
     people: &'a [Person],
     holds: Vec<Hold>,
+    handoffs: Vec<Handoff>,
     problems: Vec<Vec<String>>,
     verdict: &'a Verdict,
     moments: Vec<&'a Moment>,
@@ -37,7 +38,12 @@ impl Run {
     #[must_use]
     pub fn html(&self) -> String {
         let record = &self.record;
-        let documents = 0..record.documents.len();
+        let (mut holds, mut handoffs) = (Vec::new(), Vec::new());
+        for document in 0..record.documents.len() {
+            let history = history::check(record, document);
+            holds.extend(history.holds);
+            handoffs.extend(history.handoffs);
+        }
         // What only the oracle needs would make the page three times as large.
         let shown = |moment: &&Moment| !matches!(moment.what, crate::record::What::View { .. });
         let data = Data {
@@ -47,9 +53,8 @@ impl Run {
             quiet_from: record.quiet_from,
             locks: record.locks,
             people: &record.people,
-            holds: documents
-                .flat_map(|document| history::check(record, document).1)
-                .collect(),
+            holds,
+            handoffs,
             problems: self
                 .verdict
                 .documents

@@ -69,6 +69,34 @@ pub enum Pace {
     Brisk,
 }
 
+/// What people want locks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Locks {
+    /// The whole document.
+    Document,
+    /// Parts: a root type, several at once, or something below one.
+    Parts,
+    /// Now the one, now the other.
+    #[default]
+    Mixed,
+}
+
+impl Locks {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Document, Self::Parts, Self::Mixed];
+
+    /// Its name in a scenario and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Document => "document",
+            Self::Parts => "parts",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// A run; see the fields. In TOML every key may be left out.
 ///
 /// ```
@@ -111,6 +139,18 @@ pub struct Scenario {
     pub stubborn: u32,
     /// Per cent of what all clients of a document do that is asking for the lock; at most 50.
     pub acquire: u32,
+    /// What they ask for.
+    pub locks: Locks,
+    /// Per cent of the wishes for a lock that are requests: whoever has it is asked for it. Half of the clients give it up
+    /// then; the others keep it until their time is over.
+    pub request: u32,
+    /// Per cent of the wishes for a lock that are take-overs.
+    pub take_over: u32,
+    /// Per cent of the locks given back that are handed to somebody, who may not have asked.
+    pub transfer: u32,
+    /// Per cent of what a client does that is merging, discarding or recovering a park, if it holds a lock and there is one;
+    /// at most 20.
+    pub decide: u32,
     /// Per cent of what a client does that is leaving, or coming back; at most 20.
     pub leave: u32,
     /// The clocks of a server that the lab starts.
@@ -133,7 +173,12 @@ impl Default for Scenario {
             disturbances: 4.0,
             kills: 3.0,
             stubborn: 2,
-            acquire: 6,
+            acquire: 12,
+            locks: Locks::default(),
+            request: 20,
+            take_over: 10,
+            transfer: 30,
+            decide: 4,
             leave: 3,
             pace: Pace::Product,
             server: Vec::new(),
@@ -215,7 +260,19 @@ impl Scenario {
             self.acquire != usual.acquire,
             format!("--acquire {}", self.acquire),
         );
-        unusual(self.leave != usual.leave, format!("--leave {}", self.leave));
+        unusual(
+            self.locks != usual.locks,
+            format!("--locks {}", self.locks.name()),
+        );
+        for (name, value, usual) in [
+            ("request", self.request, usual.request),
+            ("take-over", self.take_over, usual.take_over),
+            ("transfer", self.transfer, usual.transfer),
+            ("decide", self.decide, usual.decide),
+            ("leave", self.leave, usual.leave),
+        ] {
+            unusual(value != usual, format!("--{name} {value}"));
+        }
         unusual(self.pace == Pace::Brisk, "--brisk".to_owned());
         unusual(
             !self.server.is_empty(),
@@ -245,6 +302,12 @@ impl Scenario {
             ),
             (self.stubborn <= 100, "stubborn: at most 100 per cent"),
             (self.acquire <= 50, "acquire: at most 50 per cent"),
+            (
+                self.request + self.take_over <= 100,
+                "request and take_over: at most 100 per cent together",
+            ),
+            (self.transfer <= 100, "transfer: at most 100 per cent"),
+            (self.decide <= 20, "decide: at most 20 per cent"),
             (self.leave <= 20, "leave: at most 20 per cent"),
             (
                 (0.0..=600.0).contains(&self.disturbances),
@@ -287,6 +350,9 @@ mod tests {
         assert!(Scenario::parse("cleints = 3").is_err());
         assert!(Scenario::parse("clients = 0").is_err());
         assert!(Scenario::parse("lasts = '2h'").is_err());
+        assert!(Scenario::parse("locks = 'rooms'").is_err());
+        assert!(Scenario::parse("request = 60\ntake_over = 60").is_err());
+        assert!(Scenario::parse("locks = 'parts'\ntransfer = 50").is_ok());
         assert!(Scenario::parse("lasts = '90s'\nchaos = ['kill']").is_ok());
     }
 

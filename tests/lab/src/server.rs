@@ -79,6 +79,12 @@ fn brisk() -> Vec<String> {
         ("ticket-life", 6000),
         ("recovery", 2000),
         ("client-stop", 1400),
+        ("drain", 600),
+        // What is there for people is shorter still: a run has none.
+        ("request", 2000),
+        ("idle-yield", 6000),
+        ("idle-warning", 1000),
+        ("take-over-cooldown", 3000),
     ];
     let pair = |(name, millis)| [format!("--{name}"), format!("{millis}ms")];
     clocks.into_iter().flat_map(pair).collect()
@@ -210,13 +216,18 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
         .read(content::read)
         .map_err(|error| said("the stored document is broken", &error))?;
     let here: BTreeSet<_> = contents.elements().map(|(_, id)| id.to_owned()).collect();
-    let mut parked = Vec::new();
+    let (mut parked, mut discarded) = (Vec::new(), Vec::new());
     let mut unreadable = 0;
     for park in room.parks() {
         match in_park(&whole, &park.updates) {
             Some(with) => {
                 let ids = with.elements().map(|(_, id)| id.to_owned());
-                parked.extend(ids.filter(|id| !here.contains(id)));
+                let kept = if park.is_open() {
+                    &mut parked
+                } else {
+                    &mut discarded
+                };
+                kept.extend(ids.filter(|id| !here.contains(id)));
             }
             None => unreadable += 1,
         }
@@ -224,6 +235,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
     Ok(Stored {
         contents,
         parked,
+        discarded,
         unreadable,
     })
 }

@@ -5,7 +5,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use baton_lab::{DocumentVerdict, Outcome, Progress, Scenario, Verdict};
+use baton_lab::{DocumentVerdict, Left, LockVerdict, Outcome, Progress, Scenario, Verdict};
 use serde::Serialize;
 
 /// Between two lines of progress where there is no terminal.
@@ -181,6 +181,26 @@ pub(crate) fn table(verdict: &Verdict, style: Style) {
     }
 }
 
+/// How the locks went from hand to hand.
+fn held(lock: &LockVerdict) -> String {
+    let mut words = format!(
+        "locks: {} offers, {} grants ({} of parts), {} losses",
+        lock.offers, lock.grants, lock.parts, lock.losses
+    );
+    for (how, count) in &lock.left {
+        let how = match how {
+            Left::Released => continue,
+            Left::Transfer => "handed over",
+            Left::TakenOver => "taken over",
+            Left::Moved => "moved",
+            Left::Requested => "given up on request",
+            Left::Idle => "given up idle",
+        };
+        words.push_str(&format!(", {count} {how}"));
+    }
+    words
+}
+
 fn line(document: &DocumentVerdict, locks: bool, style: Style) -> String {
     let word = if document.is_good() {
         style.good("ok ")
@@ -198,10 +218,12 @@ fn line(document: &DocumentVerdict, locks: bool, style: Style) -> String {
     );
     for (count, what) in [
         (document.parked, "parked"),
+        (document.discarded, "discarded"),
         (document.drafts, "drafts"),
         (document.unsaved, "gone unsaved"),
         (document.lost.len(), "lost"),
         (document.duplicated.len(), "duplicated"),
+        (document.merged, "parks merged"),
     ] {
         if count > 0 {
             counts.push_str(&format!(", {count} {what}"));
@@ -209,10 +231,7 @@ fn line(document: &DocumentVerdict, locks: bool, style: Style) -> String {
     }
     let lock = &document.lock;
     let lock = if locks {
-        format!(
-            "lock: {} offers, {} grants, {} losses",
-            lock.offers, lock.grants, lock.losses
-        )
+        held(lock)
     } else {
         "locks: not spoken here".to_owned()
     };

@@ -41,6 +41,11 @@ pub struct DocumentVerdict {
     pub present: usize,
     /// Elements that were parked: they are in a park, or, where the lab cannot look, their author was told so.
     pub parked: usize,
+    /// Elements that stand in a park that was discarded, and can be recovered.
+    pub discarded: usize,
+    /// Parks that somebody merged. Their elements are counted where they are now; those that came in by themselves, with
+    /// their author's next lock, are not counted here.
+    pub merged: usize,
     /// Elements that are nowhere but in a copy whose owner was told that it had diverged, and were never acknowledged.
     pub drafts: usize,
     /// Elements that were never acknowledged, and gone with the power: all copies that had them ended.

@@ -2,10 +2,10 @@
 //!
 //! The record is small and made by hand, so that what is planted is all that is wrong with it.
 
-use baton_client::Fence;
+use baton_client::{DrainReason, Fence, GrantState};
 use baton_lab::{
-    Contents, Copy, Ending, Moment, Outcome, Person, Place, Record, Scenario, Stored, Verdict,
-    What, judge,
+    Contents, Copy, Ending, Left, Moment, Outcome, Part, Person, Place, Record, Scenario, Shown,
+    Stored, Verdict, What, judge,
 };
 
 const fn fence(position: u64) -> Fence {
@@ -29,22 +29,45 @@ fn insert(element: &str, place: Place) -> What {
     }
 }
 
+const fn granted(position: u64) -> What {
+    What::Granted {
+        fence: fence(position),
+        part: Part::WHOLE,
+        kept: false,
+    }
+}
+
+const fn kept(position: u64) -> What {
+    What::Granted {
+        fence: fence(position),
+        part: Part::WHOLE,
+        kept: true,
+    }
+}
+
+const fn offered(position: u64) -> What {
+    What::Offered {
+        fence: fence(position),
+        part: Part::WHOLE,
+    }
+}
+
+/// The grants under which it may edit.
+fn holder(of: &[u64]) -> What {
+    What::Holder {
+        holds: of.iter().copied().map(fence).collect(),
+    }
+}
+
 /// Two clients, an element each, saved; then the lock, first for one and then for the other; one park.
 fn sound() -> Record {
     let saved = || What::Saved { edits: vec![0] };
-    let granted = |position| What::Granted {
-        fence: fence(position),
-        kept: false,
-    };
-    let offered = |position| What::Offered {
-        fence: fence(position),
-    };
     let story = [
         (100, 0, insert("c1:0", Place::Text)),
         (110, 1, insert("c2:0", Place::Array)),
         (130, 0, saved()),
         (140, 1, saved()),
-        (2500, 1, What::Asked),
+        (2500, 1, What::Asked { part: Part::WHOLE }),
         (1000, 0, offered(5)),
         (1010, 0, granted(5)),
         (3000, 0, What::Releasing { fence: fence(5) }),
@@ -84,6 +107,7 @@ fn sound() -> Record {
             stored: Some(Stored {
                 contents: whole(),
                 parked: Vec::new(),
+                discarded: Vec::new(),
                 unreadable: 0,
             }),
         }],
@@ -238,21 +262,17 @@ fn two_grants_that_overlap_and_a_fence_that_was_not_checked() {
 #[test]
 fn a_fence_that_does_not_grow_and_a_grant_without_an_offer() {
     let grant = |record: &mut Record, position| {
-        let granted = What::Granted {
-            fence: fence(position),
-            kept: false,
-        };
-        adds(record, 5300, 1, 0, granted);
+        adds(record, 5300, 1, 0, granted(position));
     };
     let smaller = with(|record| {
-        adds(record, 5200, 1, 0, What::Offered { fence: fence(8) });
+        adds(record, 5200, 1, 0, offered(8));
         grant(record, 8);
     });
     names(&smaller, &["lock: fence: c2 was granted 1:8 after 1:9"]);
     let unoffered = with(|record| grant(record, 12));
     names(&unoffered, &["lock: offer: c2 was granted 1:12 without"]);
     let shared = with(|record| {
-        adds(record, 5200, 1, 0, What::Offered { fence: fence(5) });
+        adds(record, 5200, 1, 0, offered(5));
         grant(record, 5);
     });
     let reused = "fence: 1:5 was granted to c1 and to c2";
@@ -264,7 +284,7 @@ fn a_fence_that_does_not_grow_and_a_grant_without_an_offer() {
 #[test]
 fn an_offer_that_is_told_again_is_one_offer() {
     let mut record = sound();
-    adds(&mut record, 1005, 0, 0, What::Offered { fence: fence(5) });
+    adds(&mut record, 1005, 0, 0, offered(5));
     assert_eq!(judge(&record).documents[0].lock.offers, 2);
 }
 
@@ -274,9 +294,7 @@ fn what_the_lab_missed_is_told_and_not_taken_for_a_finding() {
     let mut record = sound();
     adds(&mut record, 900, 0, 0, What::Missed { events: 3 });
     // Its offer was among what was missed.
-    record
-        .moments
-        .retain(|moment| moment.what != What::Offered { fence: fence(5) });
+    record.moments.retain(|moment| moment.what != offered(5));
     let verdict = judge(&record);
     assert_eq!(verdict.outcome(), Outcome::Unjudged);
     assert!(verdict.unjudged[0].contains("c1 missed 3 events at 900 ms"));
@@ -286,17 +304,18 @@ fn what_the_lab_missed_is_told_and_not_taken_for_a_finding() {
 
 #[test]
 fn who_stands_still_does_not_hold_meanwhile() {
-    let still = |record: &mut Record, holds| {
+    let still = |record: &mut Record, holds: &[u64]| {
+        let holds = holds.iter().copied().map(fence).collect();
         // It is frozen with the lock, which passes on; its time-out is seen when it is thawed.
         record
             .moments
             .retain(|moment| moment.who == Some(1) || moment.at < 3000);
         adds(record, 2000, 0, 0, What::Frozen);
         adds(record, 4200, 0, 0, What::Thawed { holds });
-        adds(record, 5200, 0, 0, What::Holder { holds: false });
+        adds(record, 5200, 0, 0, holder(&[]));
     };
-    assert_eq!(with(|record| still(record, false)), Vec::<String>::new());
-    let problems = with(|record| still(record, true));
+    assert_eq!(with(|record| still(record, &[])), Vec::<String>::new());
+    let problems = with(|record| still(record, &[5]));
     names(&problems, &["overlap: c2 (under 1:9) and c1 (under 1:5)"]);
 }
 
@@ -316,6 +335,262 @@ fn what_was_saved_outlives_the_power_and_what_was_not_need_not() {
     names(&with(gone(true)), &["lost: c2:1", "acknowledged at 2050"]);
 }
 
+/// The first has the text from 1000 to 3000 ms instead of the document.
+fn with_the_text_locked(plant: impl FnOnce(&mut Record)) -> Vec<String> {
+    with(|record| {
+        for moment in &mut record.moments {
+            match &mut moment.what {
+                What::Offered { fence, part } | What::Granted { fence, part, .. }
+                    if fence.position == 5 =>
+                {
+                    *part = Part::of(&["text"]);
+                }
+                _ => {}
+            }
+        }
+        plant(record);
+    })
+}
+
+/// The second client puts in an element at 1700 ms, which is acknowledged.
+fn writes(record: &mut Record, place: Place) {
+    let what = What::Insert {
+        edit: 1,
+        element: "c2:1".to_owned(),
+        place,
+        regardless: false,
+    };
+    adds(record, 1700, 1, 0, what);
+    adds(record, 1720, 1, 0, What::Saved { edits: vec![1] });
+    everywhere(record, |contents| match place {
+        Place::Text => contents.text.push_str("[c2:1]"),
+        _ => contents.array.push("c2:1".to_owned()),
+    });
+}
+
+#[test]
+fn in_a_locked_part_only_its_holder_writes_and_elsewhere_everybody() {
+    let elsewhere = with_the_text_locked(|record| writes(record, Place::Array));
+    assert_eq!(elsewhere, Vec::<String>::new());
+    let there = with_the_text_locked(|record| writes(record, Place::Text));
+    let words = ["fence not checked: c2:1 was made", "while c1 held text"];
+    names(&there, &words);
+}
+
+#[test]
+fn what_is_taken_out_of_a_locked_part_is_an_edit_there_too() {
+    let problems = with_the_text_locked(|record| {
+        let element = "c1:0".to_owned();
+        adds(record, 1700, 1, 0, What::Delete { edit: 1, element });
+        adds(record, 1720, 1, 0, What::Saved { edits: vec![1] });
+        everywhere(record, |contents| contents.text.clear());
+    });
+    let words = ["fence not checked: c1:0 was taken out at 1700 ms", "text"];
+    names(&problems, &words);
+}
+
+/// The second one has a path below a root type, too: among those the lock is a courtesy.
+#[test]
+fn two_parts_of_one_root_are_held_side_by_side_and_one_within_the_other_is_not() {
+    let beside = |of_second: &'static str| {
+        with(|record| {
+            for moment in &mut record.moments {
+                match (&mut moment.what, moment.who) {
+                    (What::Offered { part, .. } | What::Granted { part, .. }, Some(0)) => {
+                        *part = Part::of(&["text/head"]);
+                    }
+                    (What::Offered { part, .. } | What::Granted { part, .. }, _) => {
+                        *part = Part::of(&[of_second]);
+                        moment.at -= 1500;
+                    }
+                    _ => {}
+                }
+            }
+            writes(record, Place::Text);
+        })
+    };
+    assert_eq!(beside("text/foot"), Vec::<String>::new());
+    let problems = beside("text");
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].contains("fence not checked: c2:1"));
+    assert!(problems[1].contains("held text/head and text together for 1470 ms"));
+}
+
+/// Both gave it back in order, so both certainly had it, however short the time.
+#[test]
+fn what_two_certainly_held_at_once_is_found_however_short() {
+    let problems = with(|record| {
+        for moment in &mut record.moments {
+            if matches!(moment.what, What::Releasing { .. }) && moment.who == Some(0) {
+                moment.at = 3035;
+            }
+            if matches!(moment.what, What::Released { .. }) && moment.who == Some(0) {
+                moment.at = 3040;
+            }
+        }
+    });
+    names(&problems, &["overlap: c1 (under 1:5) and c2", "for 5 ms"]);
+}
+
+#[test]
+fn a_later_holder_with_a_smaller_fence() {
+    let problems = with(|record| {
+        for moment in &mut record.moments {
+            match &mut moment.what {
+                What::Offered { fence, .. }
+                | What::Granted { fence, .. }
+                | What::Releasing { fence }
+                | What::Released { fence }
+                    if fence.position == 5 =>
+                {
+                    fence.position = 12;
+                }
+                _ => {}
+            }
+        }
+    });
+    let words = [
+        "fence: c2 held the document under 1:9 from 3030 ms on",
+        "c1",
+        "1:12",
+    ];
+    names(&problems, &words);
+}
+
+#[test]
+fn a_view_that_shows_two_locks_in_conflict() {
+    let shown = |position, session, part| Shown {
+        fence: fence(position),
+        session,
+        part,
+        state: GrantState::Held,
+    };
+    let view = |second: Part| {
+        move |record: &mut Record| {
+            let grants = vec![shown(5, 1, Part::of(&["text"])), shown(9, 2, second)];
+            let version = 30;
+            adds(record, 1500, 0, 0, What::View { version, grants });
+        }
+    };
+    assert_eq!(with(view(Part::of(&["map"]))), Vec::<String>::new());
+    names(
+        &with(view(Part::WHOLE)),
+        &["conflict: the locks at 30", "text (under 1:5)"],
+    );
+    names(
+        &with(view(Part::of(&["text/head"]))),
+        &["text/head (under 1:9)"],
+    );
+}
+
+#[test]
+fn a_grant_of_something_else_than_was_offered() {
+    let problems = with(|record| {
+        for moment in &mut record.moments {
+            if let What::Granted { part, .. } = &mut moment.what
+                && moment.who == Some(0)
+            {
+                *part = Part::of(&["text"]);
+            }
+        }
+    });
+    names(
+        &problems,
+        &["c1 was offered the document under 1:5 and granted text"],
+    );
+}
+
+/// A lock that is handed over drains: its holder stops when it is told to, and had it at least until it said so.
+#[test]
+fn a_lock_that_is_handed_over_is_no_loss_and_is_counted() {
+    let mut record = sound();
+    record.moments.retain(|moment| {
+        let end = matches!(moment.what, What::Releasing { .. } | What::Released { .. });
+        !end || moment.who == Some(1)
+    });
+    for (at, what) in [
+        (
+            2900,
+            What::HandingOver {
+                fence: fence(5),
+                to: 2,
+            },
+        ),
+        (2910, What::HandedOver { fence: fence(5) }),
+        (
+            2920,
+            What::Draining {
+                fence: fence(5),
+                reason: DrainReason::Transfer,
+                to: Some(2),
+            },
+        ),
+        (
+            2990,
+            What::Lost {
+                fence: fence(5),
+                reason: "it passed on".to_owned(),
+            },
+        ),
+    ] {
+        adds(&mut record, at, 0, 0, what);
+    }
+    record.moments.sort_by_key(|moment| moment.at);
+    let verdict = judge(&record);
+    verdict.assert_good();
+    let lock = &verdict.documents[0].lock;
+    assert_eq!(
+        (lock.losses, lock.parts, lock.handoff),
+        (0, 0, Some((110, 110)))
+    );
+    assert_eq!(lock.left.get(&Left::Transfer), Some(&1));
+    assert_eq!(lock.left.get(&Left::Released), Some(&1));
+    // What somebody else gets in before it was handed over is found.
+    writes(&mut record, Place::Array);
+    record.moments.sort_by_key(|moment| moment.at);
+    let problems: Vec<String> = judge(&record).problems().collect();
+    names(&problems, &["fence not checked: c2:1"]);
+}
+
+#[test]
+fn an_edit_of_a_park_is_in_it_once_also_when_it_was_discarded_or_it_is_in_the_document() {
+    let parked = |record: &mut Record, open: usize, discarded: usize, merged: bool| {
+        adds(record, 2000, 1, 0, insert("c2:1", Place::Array));
+        let reason = "locked".to_owned();
+        adds(record, 2100, 1, 0, What::Parked { id: 7, reason });
+        if let Some(stored) = &mut record.documents[0].stored {
+            stored.parked = vec!["c2:1".to_owned(); open];
+            stored.discarded = vec!["c2:1".to_owned(); discarded];
+        }
+        if merged {
+            adds(record, 2200, 0, 0, What::Merged { park: 7 });
+            everywhere(record, |contents| contents.array.push("c2:1".to_owned()));
+        }
+    };
+    for (open, discarded, merged) in [(1, 0, false), (0, 1, false), (0, 0, true)] {
+        let mut record = sound();
+        parked(&mut record, open, discarded, merged);
+        record.moments.sort_by_key(|moment| moment.at);
+        let verdict = judge(&record);
+        verdict.assert_good();
+        let document = &verdict.documents[0];
+        let counted = (document.parked, document.discarded, document.merged);
+        assert_eq!(counted, (open, discarded, usize::from(merged)));
+    }
+    names(
+        &with(|record| parked(record, 1, 1, false)),
+        &["c2:1 is in two parks"],
+    );
+    let both = with(|record| parked(record, 0, 1, true));
+    names(&both, &["c2:1 is in the document and in a park"]);
+    // It was acknowledged as durable before its copy diverged, and is nowhere.
+    let lost = with(|record| {
+        parked(record, 0, 0, false);
+        adds(record, 2050, 1, 0, What::Saved { edits: vec![0] });
+    });
+    names(&lost, &["lost: c2:1", "acknowledged at 2050 ms"]);
+}
+
 #[test]
 fn a_copy_that_never_got_its_acknowledgement() {
     let problems = with(|record| record.documents[0].copies[0].unsaved = true);
@@ -327,11 +602,7 @@ fn a_copy_that_never_got_its_acknowledgement() {
 #[test]
 fn a_grant_that_is_kept_while_it_is_given_back_is_no_hold() {
     let problems = with(|record| {
-        let kept = What::Granted {
-            fence: fence(5),
-            kept: true,
-        };
-        adds(record, 3005, 0, 0, kept);
+        adds(record, 3005, 0, 0, kept(5));
     });
     assert_eq!(problems, Vec::<String>::new());
 }
@@ -346,7 +617,7 @@ fn two_may_believe_in_the_lock_for_as_long_as_the_servers_clocks_let_them() {
             record
                 .moments
                 .retain(|moment| moment.who == Some(1) || moment.at < 3000);
-            adds(record, 4800, 0, 0, What::Holder { holds: false });
+            adds(record, 4800, 0, 0, holder(&[]));
         })
     };
     names(&late(0), &["overlap", "together for 1770 ms"]);
@@ -356,12 +627,8 @@ fn two_may_believe_in_the_lock_for_as_long_as_the_servers_clocks_let_them() {
 #[test]
 fn a_kept_grant_under_which_its_client_edits_is_a_hold_again() {
     let problems = with(|record| {
-        let kept = What::Granted {
-            fence: fence(5),
-            kept: true,
-        };
-        adds(record, 3800, 0, 0, kept);
-        adds(record, 3800, 0, 0, What::Holder { holds: true });
+        adds(record, 3800, 0, 0, kept(5));
+        adds(record, 3800, 0, 0, holder(&[5]));
     });
     names(&problems, &["overlap: c2 (under 1:9) and c1 (under 1:5)"]);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use baton_lab::{Chaos, Contents, LabError, Pace, Record, Scenario, Target, What, judge, run};
+use baton_lab::{
+    Chaos, Contents, LabError, Left, Locks, Moment, Pace, Record, Scenario, Target, What, judge,
+    run,
+};
 
 fn scenario() -> Scenario {
     Scenario {
@@ -38,15 +41,16 @@ async fn under_all_chaos_nothing_is_lost_and_the_lock_is_held_by_one() {
     let progress = last.expect("progress was told");
     assert!(progress.settling && progress.edits > 50, "{progress:?}");
     assert!(progress.saved > 0 && progress.disturbances > 10);
-    let count = |what: What| {
+    let count = |is: fn(&What) -> bool| {
         let all = run.record.moments.iter();
-        all.filter(|moment| moment.what == what).count()
+        all.filter(|moment| is(&moment.what)).count()
     };
-    assert_eq!((count(What::Killed), count(What::Blackout)), (1, 1));
-    assert_eq!(count(What::Dark), 6);
+    let killed = count(|what| *what == What::Killed);
+    assert_eq!((killed, count(|what| *what == What::Blackout)), (1, 1));
+    assert_eq!(count(|what| *what == What::Dark), 6);
     // Who was frozen when the power went, or is at the end, is thawed like the others.
-    let thawed = count(What::Thawed { holds: true }) + count(What::Thawed { holds: false });
-    assert!(thawed > 0 && count(What::Frozen) == thawed);
+    let thawed = count(|what| matches!(what, What::Thawed { .. }));
+    assert!(thawed > 0 && count(|what| *what == What::Frozen) == thawed);
 
     // What was observed can be written down, and judged again.
     let text = serde_json::to_string(&run.record).expect("it is plain data");
@@ -59,6 +63,55 @@ async fn under_all_chaos_nothing_is_lost_and_the_lock_is_held_by_one() {
     let page = run.html();
     assert!(page.contains("lab/2") && !page.contains("/*DATA*/"));
     assert!(!page.contains("http://") && !page.contains("https://"));
+}
+
+/// In a day's worth of wishes, each way in which a lock passes on is there, and some parks are decided.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_pass_on_in_every_way_and_parks_are_decided() {
+    let scenario = Scenario {
+        clients: 6,
+        docs: 1,
+        lasts: Duration::from_secs(10),
+        settle: Duration::from_secs(30),
+        pause: Duration::from_millis(60),
+        stubborn: 10,
+        acquire: 50,
+        locks: Locks::Parts,
+        request: 40,
+        take_over: 20,
+        transfer: 60,
+        decide: 20,
+        leave: 0,
+        pace: Pace::Brisk,
+        ..Scenario::default()
+    };
+    let run = run(&scenario, &Target::Started, |_| ())
+        .await
+        .expect("the run can be made");
+    run.verdict.assert_good();
+    let document = &run.verdict.documents[0];
+    let lock = &document.lock;
+    assert_eq!(lock.parts, lock.grants);
+    for how in [Left::Released, Left::Transfer, Left::TakenOver] {
+        assert!(lock.left.contains_key(&how), "{how:?}: {lock:?}");
+    }
+    let asked = |moment: &Moment| matches!(moment.what, What::Requested { .. });
+    assert!(run.record.moments.iter().any(asked));
+    let decided = |moment: &Moment| {
+        let what = &moment.what;
+        matches!(what, What::Merged { .. } | What::Discarded { .. })
+    };
+    assert!(run.record.moments.iter().any(decided), "{document:?}");
+    // Several hold at the same time, and nobody something of which somebody else has a part.
+    let shown = run
+        .record
+        .moments
+        .iter()
+        .filter_map(|moment| match &moment.what {
+            What::View { grants, .. } => Some(grants.len()),
+            _ => None,
+        });
+    assert!(shown.max() > Some(1));
 }
 
 /// What was observed of a sound run, with a bug planted in it, is not sound any more.

@@ -20,7 +20,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use baton_client::yrs::{Text, WriteTxn};
-use baton_client::{Client, ClientOptions, Event};
+use baton_client::{Client, ClientOptions, Divergence, Event};
 use rustix::process::{Signal, getpid, kill_process, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::broadcast::error::RecvError;
@@ -42,6 +42,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut options = ClientOptions::new(url, document);
     options.user.name.clone_from(&name);
+    // It only ever shows what became of this one copy.
+    options.divergence = Divergence::Stop;
     let client = Client::connect(options)?;
     let mut events = client.events();
     client.synced().await?;
@@ -105,7 +107,7 @@ impl Writer {
 
 fn tell(event: &Event) {
     match event {
-        Event::Granted { fence, kept } => {
+        Event::Granted { fence, kept, .. } => {
             let how = if *kept { "kept" } else { "new" };
             println!("granted {}:{} {how}", fence.epoch, fence.position);
         }
