@@ -10,9 +10,9 @@ use baton_presence::{
     SessionId, Standing, UserKey, Voice, WriteRight,
 };
 
-use crate::Rule;
 use crate::messages::Down;
 use crate::places::{Place, Root};
+use crate::{Flaw, Rule};
 
 /// Where a lock is, as far as was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +61,7 @@ pub(crate) struct Around<'a> {
     pub(crate) announced: Option<Fence>,
     /// Whether a session's client still runs.
     pub(crate) runs: &'a dyn Fn(SessionId) -> bool,
+    pub(crate) flaw: Flaw,
 }
 
 /// In every world of this model only the second session may take over.
@@ -253,11 +254,9 @@ impl Book {
                 may.then_some(()).ok_or(Rule::S7)
             }
             Loss::Silent | Loss::GraceOver | Loss::RecoveryOver => {
-                let follows = |change: &Change| {
-                    matches!(change, Change::Offered { scope, .. } if Place::of(scope).conflicts(place))
-                };
+                let follows = |change: &Change| matches!(change, Change::Offered { scope, .. } if Place::of(scope).conflicts(place));
                 let passed = rest.iter().any(follows);
-                (passed || gives_way(around.after))
+                (passed || gives_way(around.after) && around.flaw != Flaw::NoException)
                     .then_some(())
                     .ok_or(Rule::S11)
             }
@@ -346,7 +345,7 @@ impl Book {
 }
 
 /// The exception of S11: stock clients are kept from writing by somebody who is away.
-pub(crate) fn gives_way(fold: &FoldSnapshot) -> bool {
+fn gives_way(fold: &FoldSnapshot) -> bool {
     let stock = fold.peers.iter().any(|peer| {
         peer.voice == Voice::Stock
             && peer.standing == Standing::Writer

@@ -60,9 +60,7 @@ fn wait_while_holding(fold: &mut FoldSnapshot, event: &Event, changes: &[Change]
         )
     };
     let peer = fold.peers.iter_mut().find(|peer| peer.session == *session);
-    if let (Some(peer), Some(position), true) =
-        (peer, fold.position, changes.iter().any(refused))
-    {
+    if let (Some(peer), Some(position), true) = (peer, fold.position, changes.iter().any(refused)) {
         peer.ticket = Some(Ticket(position));
         peer.wants = Some(scope.clone());
     }

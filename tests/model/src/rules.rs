@@ -115,9 +115,7 @@ pub(crate) fn nobody_waits_while_holding(fold: &FoldSnapshot) -> bool {
 pub(crate) fn nobody_waits_for_himself(fold: &FoldSnapshot) -> bool {
     let waits_for = |session: SessionId| {
         let peer = fold.peers.iter().find(|peer| peer.session == session);
-        let wish = peer
-            .and_then(|peer| peer.wants.as_ref())
-            .map(|wants| Place::of(wants));
+        let wish = peer.and_then(|peer| peer.wants.as_ref()).map(Place::of);
         fold.grants
             .iter()
             .filter(move |grant| {

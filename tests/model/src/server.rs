@@ -54,6 +54,7 @@ impl State {
             after: &self.now.fold,
             announced: self.announced,
             runs: &runs,
+            flaw: settings.flaw,
         };
         if let Err(rule) = self.now.book.record(&around) {
             self.broken.get_or_insert(rule);

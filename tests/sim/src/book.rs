@@ -98,9 +98,6 @@ impl Locks {
         }
         roots.iter().find_map(|root| {
             let mut there = self.grants.iter().filter(|grant| grant.scope.reaches(root));
-            let writes = |grant: &Grant| {
-                matches!(grant.state, GrantState::Held | GrantState::Draining { .. })
-            };
             if there
                 .clone()
                 .any(|grant| grant.party == session && writes(grant))
@@ -114,11 +111,25 @@ impl Locks {
         })
     }
 
+    /// Whether a session holds locks that reach into all of these root types, and there are some.
+    pub(crate) fn holds_all(&self, session: SessionId, roots: &BTreeSet<String>) -> bool {
+        let holds = |root: &String| {
+            let mut grants = self.grants.iter();
+            grants.any(|grant| grant.party == session && writes(grant) && grant.scope.reaches(root))
+        };
+        !roots.is_empty() && roots.iter().all(holds)
+    }
+
     /// Who holds something that reaches into this root type.
     pub(crate) fn holder_of(&self, root: &str) -> Option<SessionId> {
         let held = |grant: &&Grant| grant.state == GrantState::Held && grant.scope.reaches(root);
         self.grants.iter().find(held).map(|grant| grant.party)
     }
+}
+
+/// Whether its holder writes under it.
+const fn writes(grant: &Grant) -> bool {
+    matches!(grant.state, GrantState::Held | GrantState::Draining { .. })
 }
 
 /// What a record says of presence.

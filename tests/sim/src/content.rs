@@ -26,6 +26,14 @@ impl fmt::Display for Token {
 }
 
 impl Token {
+    /// All that stand in an update.
+    pub(crate) fn all_in(update: &[u8]) -> Vec<Self> {
+        let text = String::from_utf8_lossy(update);
+        let starts = text.match_indices('[').map(|(at, _)| &text[at..]);
+        let pieces = starts.filter_map(|rest| rest.split_inclusive(']').next());
+        pieces.filter_map(Self::parse).collect()
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix('[')?.strip_suffix(']')?;
         let (author, number) = inner.split_once('.')?;

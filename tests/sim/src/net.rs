@@ -9,6 +9,7 @@ use std::time::Duration;
 use baton_presence::Time;
 use bytes::Bytes;
 
+use crate::content::Token;
 use crate::dice::Dice;
 
 /// Names a connection; used once.
@@ -148,8 +149,10 @@ pub(crate) struct Conn {
     pub(crate) answered: bool,
     /// The session that the server told it.
     pub(crate) session: Option<u64>,
-    /// Sync messages (step 2 or update) that the client has sent.
-    pub(crate) synced_up: u64,
+    /// What stood in each sync message (step 2 or update) that the client has sent.
+    pub(crate) synced_up: Vec<Vec<Token>>,
+    /// How many of them the server called saved.
+    pub(crate) called_saved: usize,
 }
 
 impl Conn {
@@ -162,7 +165,8 @@ impl Conn {
             server: End::Open,
             answered: false,
             session: None,
-            synced_up: 0,
+            synced_up: Vec::new(),
+            called_saved: 0,
         }
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Person {
     pub(crate) rights: Rights,
     /// Whose machine it is, where several are one user's.
     pub(crate) user: Option<UserKey>,
+    /// Does nothing until then.
+    pub(crate) dozes_until: Time,
     /// Thousandths of true speed.
     rate: u32,
     offset: Duration,
@@ -92,6 +94,7 @@ impl Person {
             timer: None,
             cut: (Time::ZERO, Time::ZERO),
             patient: dice.chance(50),
+            dozes_until: Time::ZERO,
             rights: match dice.below(4) {
                 0 => Rights::NONE,
                 1 => Rights::TAKE_OVER,

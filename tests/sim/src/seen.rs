@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use baton_client::Event;
 use baton_presence::Change;
-use baton_room::{Record, Room};
+use baton_room::{Park, Record, Room};
 use baton_sync::channel::{ClientMessage, ServerMessage};
 
 use crate::book::Locks;
@@ -26,6 +26,8 @@ pub(crate) enum Seen<'a> {
         /// The root types in which it changed the document; of a parked update: in which it would. Empty where nobody can
         /// be refused anything.
         touched: &'a BTreeSet<String>,
+        /// Of a decision about a park that changed something: the park as it was.
+        decided: Option<&'a Park>,
     },
     /// The disk has everything up to here, and what followed of the newly durable records is this.
     Durable { records: &'a [Kept] },

@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use baton_presence::{SessionId, Time};
+use baton_presence::{Change, DrainReason, Loss, SessionId, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Park, Proposal, Record, Room,
+    ConnectionId, Decision, Departure, Ending, Incoming, Kind, Outgoing, Output, Park, Proposal,
+    Record, Room,
 };
 use baton_sync::channel::ServerMessage;
 use baton_sync::scan::scan;
@@ -65,6 +66,7 @@ impl World {
             let before = self.book.locks();
             let known = known(room, &proposed);
             let stood = self.stood(room, &proposed, &before);
+            let park = to_decide(room, &proposed).cloned();
             let position = self.disk.append(bytes.clone());
             self.note_bytes("record", 0, position, &bytes);
             let record = proposal.record.clone();
@@ -83,6 +85,8 @@ impl World {
             });
             let touched = self.touched(room, &proposed, stood, fate);
             self.note_fate(fate, position);
+            let decided = park.filter(|park| to_decide(room, &proposed) != Some(park));
+            self.note_changes(&proposed, &changes, decided.is_some());
             self.see(&Seen::Committed {
                 position,
                 record: &proposed,
@@ -90,12 +94,40 @@ impl World {
                 before: &before,
                 fate,
                 touched: &touched,
+                decided: decided.as_ref(),
             });
             self.undurable.push_back(Kept {
                 position,
                 record,
                 changes,
             });
+        }
+    }
+
+    /// A simulation in which something never happens proves nothing about it.
+    fn note_changes(&mut self, record: &Record, changes: &[Change], decided: bool) {
+        if let Record::ParkDecided { decision, id, .. } = record
+            && decided
+        {
+            let what = match decision {
+                Decision::Merge => "park merged",
+                Decision::Discard => "park discarded",
+                Decision::Recover => "park recovered",
+                Decision::Purge => "park purged",
+            };
+            self.note(what, 0, *id);
+        }
+        for change in changes {
+            let (what, fence) = match change {
+                Change::Draining { why, fence, .. } => (drain(*why), fence),
+                Change::LockLost { why, fence, .. } => (loss(*why), fence),
+                Change::Mode(_) => {
+                    self.note("mode set", 0, 0);
+                    continue;
+                }
+                _ => continue,
+            };
+            self.note(what, 0, fence.position);
         }
     }
 
@@ -222,8 +254,12 @@ impl World {
             Outgoing::Denied(reason) => y_websocket::auth_denied(reason),
             Outgoing::Channel(message) => {
                 let message = self.bent(message);
-                if let ServerMessage::Welcome { session, .. } = &*message {
-                    self.conns[conn].session = Some(*session);
+                match &*message {
+                    ServerMessage::Welcome { session, .. } => {
+                        self.conns[conn].session = Some(*session);
+                    }
+                    ServerMessage::Saved { updates } => self.called_saved(conn, *updates),
+                    _ => {}
                 }
                 self.see(&Seen::Said {
                     conn,
@@ -237,6 +273,19 @@ impl World {
             self.send_down(conn, Packet::Close(Some(OVERLOADED)));
             self.conns[conn].server = End::Closed;
             behind.push(conn);
+        }
+    }
+
+    /// So many messages of a client are durable, says the server: from here on all that stood in them must be kept.
+    fn called_saved(&mut self, conn: ConnNo, updates: u64) {
+        let here = &mut self.conns[conn];
+        let upto = usize::try_from(updates).unwrap_or(usize::MAX);
+        let upto = upto.min(here.synced_up.len());
+        let from = std::mem::replace(&mut here.called_saved, upto).min(upto);
+        for token in here.synced_up[from..upto].iter().flatten() {
+            if let Some(typed) = self.ledger.typed.get_mut(token) {
+                typed.saved = true;
+            }
         }
     }
 
@@ -350,6 +399,14 @@ impl World {
     }
 }
 
+/// The park that a decision is about.
+fn to_decide<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
+    let Record::ParkDecided { id, .. } = record else {
+        return None;
+    };
+    room.parks().find(|park| park.id == *id)
+}
+
 /// Of an update: the park that it went to, as its newest.
 fn parked_in<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
     let Record::Update { update, .. } = record else {
@@ -370,6 +427,27 @@ fn would_touch(room: &Room, record: &Record) -> BTreeSet<String> {
         _ => parked_in(room, record)
             .map(|park| park.roots.clone())
             .unwrap_or_default(),
+    }
+}
+
+const fn drain(why: DrainReason) -> &'static str {
+    match why {
+        DrainReason::Transfer => "drain: transfer",
+        DrainReason::TakenOver => "drain: take-over",
+        DrainReason::Moved => "drain: moved",
+        DrainReason::Requested => "drain: request",
+        DrainReason::Idle => "drain: idle",
+    }
+}
+
+const fn loss(why: Loss) -> &'static str {
+    match why {
+        Loss::Silent => "loss: silent",
+        Loss::GraceOver => "loss: grace",
+        Loss::RecoveryOver => "loss: recovery",
+        Loss::OtherFence => "loss: other fence",
+        Loss::DrainOver => "loss: drain over",
+        Loss::TakenOver => "loss: taken over",
     }
 }
 

@@ -149,7 +149,10 @@ impl World {
             }
             Event::Diverged { .. } => self.tab_diverged(person),
             Event::DraftDropped(draft) => {
-                self.note("draft dropped", person as u64, draft.client.get());
+                // All of it is elsewhere, then.
+                let author = draft.client.get();
+                self.ledger.fate(author, Fate::Alive);
+                self.note("draft dropped", person as u64, author);
             }
             Event::Draining { fence, .. } => self.note("drains", person as u64, fence.position),
             Event::Requested(requested) => {

@@ -7,6 +7,7 @@ use baton_sync::channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
 
+use crate::content::Token;
 use crate::flaw::Flaw;
 use crate::net::{Conn, ConnNo, End, Packet};
 use crate::people::{App, Body};
@@ -111,7 +112,9 @@ impl World {
         };
         if let Packet::Frame(frame) = &packet {
             match y_websocket::decode(frame) {
-                Ok(Message::Step2(_) | Message::Update(_)) => self.conns[conn].synced_up += 1,
+                Ok(Message::Step2(update) | Message::Update(update)) => {
+                    self.conns[conn].synced_up.push(Token::all_in(update));
+                }
                 Ok(Message::Baton(payload)) => {
                     if let Ok(message) = ClientMessage::decode(payload) {
                         self.see(&Seen::Asked {

@@ -83,13 +83,15 @@ fn no_seed_breaks_an_invariant() {
             .iter()
             .filter_map(|report| {
                 let violation = report.violation.as_ref()?;
-                Some(format!("{} ({})", report.seed, violation.invariant))
+                let what: String = violation.what.chars().take(200).collect();
+                let (seed, invariant) = (report.seed, &violation.invariant);
+                Some(format!("  seed {seed}: {invariant}: {what}"))
             })
             .collect();
         panic!(
-            "{} of {seeds} seeds failed: {}\n{first}\nsmaller: {}",
+            "{} of {seeds} seeds failed:\n{}\n{first}\nsmaller: {}",
             failed.len(),
-            others.join(", "),
+            others.join("\n"),
             shrink(first, &options, 50)
         );
     }

@@ -1,8 +1,8 @@
 //! What must hold, an invariant a file. A new one is one more file, named in [`all`].
 //!
 //! Each oracle keeps what it needs from what it is [shown](Seen), may look at the [`World`], and trusts no state of the
-//! room. `docs` of the design name the invariants S1 to S11 and L1 to L4; those of a single document without take-over
-//! have no oracle here: S7, L4.
+//! room. `docs` of the design name the invariants S1 to S11 and L1 to L4; L4 (a park stays
+//! until a person decides) is a part of S4: what was called saved is in the document or in a park.
 
 mod announced;
 mod believers;
@@ -15,6 +15,7 @@ mod orderly;
 mod quiet;
 mod rebuilt;
 mod resume;
+mod rights;
 mod saved;
 mod service;
 mod timers;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(saved::Saved),
         Box::new(believers::Believers::default()),
         Box::new(orderly::Orderly::default()),
+        Box::new(rights::Entitled::default()),
         Box::new(resume::Resume::default()),
         Box::new(order::Order::default()),
         Box::new(waiting::Waiting),

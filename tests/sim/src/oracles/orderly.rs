@@ -1,13 +1,15 @@
 //! S6: an orderly handoff parks nothing: what a client typed while it held the lock, and had it until it gave it back, is
 //! never set aside.
 //!
+//! A holder that is told to stop has its whole time to send what it has.
+//!
 //! One case is let pass, and counted (`bystander`): a crash takes edits that were sent to others and not durable yet.
 //! Whoever comes back with them before their author does is set aside under that author's lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_client::{Event, Fence};
-use baton_presence::Change;
+use baton_presence::{Change, Loss, Time};
 
 use super::Oracle;
 use crate::seen::Seen;
@@ -17,6 +19,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(super) struct Orderly {
     lost: BTreeSet<u64>,
+    /// Since when a holder is to send what it has.
+    drains: BTreeMap<u64, Time>,
 }
 
 impl Oracle for Orderly {
@@ -28,9 +32,7 @@ impl Oracle for Orderly {
         match seen {
             Seen::Committed { changes, .. } => {
                 for change in *changes {
-                    if let Change::LockLost { fence, .. } = change {
-                        self.lost.insert(fence.position);
-                    }
+                    self.change(change, world)?;
                 }
                 Ok(())
             }
@@ -56,5 +58,31 @@ impl Oracle for Orderly {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Orderly {
+    fn change(&mut self, change: &Change, world: &World) -> Result<(), String> {
+        match change {
+            Change::Draining { fence, .. } => {
+                self.drains.entry(fence.position).or_insert(world.now);
+            }
+            // A start forgets that it drained.
+            Change::Recovering { fence, .. } => {
+                self.drains.remove(&fence.position);
+            }
+            Change::LockLost { by, fence, why, .. } => {
+                self.lost.insert(fence.position);
+                if let Some(since) = self.drains.remove(&fence.position)
+                    && *why == Loss::DrainOver
+                    && world.now.since(since) < world.timings().drain
+                {
+                    let had = world.now.since(since);
+                    return Err(format!("{by} had {had:?} to send what it had"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }

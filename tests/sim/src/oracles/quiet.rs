@@ -2,6 +2,8 @@
 
 use baton_client::Role;
 
+use baton_presence::Mode;
+
 use super::Oracle;
 use crate::people::{App, Person};
 use crate::seen::Seen;
@@ -26,7 +28,8 @@ impl Oracle for Quiet {
         for (number, person) in world.people.iter().enumerate() {
             let back = match &person.app {
                 App::Tab(tab) => tab.machine.is_ready(),
-                App::Page(page) => page.is_open(),
+                // Where writing needs a lock, a stock client that has typed is turned away for ever.
+                App::Page(page) => page.is_open() || world.book.fold.mode() == Mode::Required,
                 App::Away => false,
             };
             if !back {

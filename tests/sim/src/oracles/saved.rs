@@ -34,7 +34,7 @@ impl Oracle for Saved {
                 conn,
                 message: ServerMessage::Saved { updates },
             } => {
-                let sent = world.conns[*conn].synced_up;
+                let sent = world.conns[*conn].synced_up.len() as u64;
                 if *updates > sent {
                     return Err(format!(
                         "{updates} messages of connection {conn} are called saved, which sent {sent}"

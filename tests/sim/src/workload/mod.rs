@@ -5,7 +5,11 @@
 
 mod coming;
 mod edits;
+mod handoff;
+mod idle;
 mod lock;
+mod modes;
+mod parks;
 
 use baton_client::machine::Operation;
 use baton_client::{Fence, GrantState, GrantView, Scope, Standing};
@@ -34,6 +38,13 @@ static ALL: &[&dyn Wish] = &[
     &lock::Cancel,
     &lock::Release,
     &lock::AnswerOffer,
+    &handoff::Transfer,
+    &handoff::Request,
+    &handoff::TakeOver,
+    &handoff::MoveHere,
+    &idle::Doze,
+    &modes::SetMode,
+    &parks::Decide,
     &coming::Leave,
     &coming::Rest,
     &coming::Reload,
@@ -49,6 +60,9 @@ impl World {
         }
         if self.quiet {
             self.give_back(person);
+            return;
+        }
+        if self.now < self.people[person].dozes_until {
             return;
         }
         let total = ALL.iter().map(|wish| wish.weight()).sum();

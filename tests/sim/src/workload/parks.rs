@@ -1,0 +1,40 @@
+//! Deciding about what was set aside.
+
+use baton_client::ParkState;
+use baton_client::machine::{Decision, Operation};
+
+use super::Wish;
+use crate::world::World;
+
+/// Merges a park, discards it, takes it back or only looks at it, whether it may or not.
+pub(super) struct Decide;
+
+impl Wish for Decide {
+    fn weight(&self) -> u64 {
+        5
+    }
+
+    fn go(&self, world: &mut World, person: usize) {
+        let Some(tab) = world.people[person].tab() else {
+            return;
+        };
+        let parks: Vec<_> = tab
+            .machine
+            .parks()
+            .filter(|park| park.state != ParkState::Merged)
+            .map(|park| (park.id, park.state))
+            .collect();
+        if parks.is_empty() {
+            return;
+        }
+        let (id, state) = parks[world.dice.index(parks.len())];
+        let (what, operation) = match (world.dice.below(10), state) {
+            (0, _) => ("shows a park", Operation::Show(id)),
+            (1..4, ParkState::Open) => ("discards", Operation::Decide(id, Decision::Discard)),
+            (4.., ParkState::Open) => ("merges", Operation::Decide(id, Decision::Merge)),
+            (1..8, _) => ("recovers", Operation::Decide(id, Decision::Recover)),
+            (_, _) => ("merges", Operation::Decide(id, Decision::Merge)),
+        };
+        world.ask(person, what, operation);
+    }
+}
