@@ -23,7 +23,7 @@
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
-//! `config`, `limits`, `outbox`, `wire`, [`close`], `clock`, `page`.
+//! `config`, `limits`, `line` over `outbox`, `wire`, [`close`], `clock`, `page`.
 
 mod clock;
 pub mod close;
