@@ -66,7 +66,8 @@ story('the whole document waits for its parts, and keeps everybody out of all of
 })
 
 story('the holder of a part hands it over, and a reload keeps it', async (stage) => {
-  const server = await stage.server()
+  // As long as a busy machine may take to load a page.
+  const server = await stage.server('--grace', '25s')
   const ada = await open(stage, server, 'Ada')
   const bob = await open(stage, server, 'Bob')
   await ada.takeLock('-summary')
