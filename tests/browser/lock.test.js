@@ -92,7 +92,7 @@ story('a holder that reloads its page keeps the lock', async (stage) => {
   await bob.becomes('lock-button', 'waiting')
   await ada.page.reload()
   await ada.becomes('lock-button', 'mine', 4 * GRACE)
-  await ada.write('and after')
+  await ada.type('and after')
   await bob.sees('before the reload and after')
   await bob.becomes('lock-button', 'waiting')
 })
