@@ -6,7 +6,7 @@ import { CHAT, open } from './pages.js'
 
 /** The silence after which somebody is offline, and what the machine may add to it, in milliseconds. */
 const SILENCE = 10_000
-const SLACK = 6_000
+const SLACK = 5_000
 
 const online = (person, name) => person.state(name, 'chat-online').then((state) => state !== null)
 

@@ -49,7 +49,7 @@ story('after kill -9 of the server the pages come back, with the text, the lock 
   await ada.type('before ')
   await bob.sees('before ')
   await ada.takeLock()
-  await ada.type('under the lock ')
+  await ada.write('under the lock ')
   await bob.sees('under the lock ')
   await Promise.all([ada.becomes('save-state', 'saved'), bob.becomes('save-state', 'saved')])
 
@@ -59,7 +59,7 @@ story('after kill -9 of the server the pages come back, with the text, the lock 
   await Promise.all([ada.becomes('save-state', 'saved', BACK), bob.becomes('save-state', 'saved', BACK)])
   // The holder came back within the time that a restarted server waits for it.
   await Promise.all([ada.becomes('lock-button', 'mine'), bob.becomes('lock-button', 'theirs')])
-  await ada.type('after')
+  await ada.write('after')
   await bob.sees('before under the lock after')
   await Promise.all([ada.finds('Bob', 'online'), bob.finds('Ada', 'online')])
 

@@ -10,7 +10,7 @@ const BEAT = 100
 
 /** The silence after which a page takes its server for gone, and what the machine may add to it, in milliseconds. */
 const SILENCE = 10_000
-const SLACK = 6_000
+const SLACK = 5_000
 
 /** Numbers that are written while the page is cut off, beside those until it notices. */
 const MEANWHILE = 20

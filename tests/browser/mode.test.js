@@ -17,7 +17,7 @@ story('the mode changes for everybody at once', async (stage) => {
   assert.equal(await bob.is('why', 'data-why'), 'required')
   await bob.type('not heard')
   await bob.takeLock()
-  await bob.type('Bob may. ')
+  await bob.write('Bob may. ')
   await ada.sees('Bob may. ')
   assert.equal(await ada.text(), 'Bob may. ')
 
@@ -25,7 +25,7 @@ story('the mode changes for everybody at once', async (stage) => {
   await ada.at('mode-open').check()
   await Promise.all([ada, bob].map((person) => person.becomes('why', 'open', undefined, 'data-why')))
   await ada.becomes('lock-button', 'theirs')
-  await ada.type('Ada may, too.')
+  await ada.write('Ada may, too.')
   await bob.sees('Ada may, too.')
   assert.equal(await bob.is('lock-button'), 'mine')
 

@@ -80,7 +80,24 @@ export class Person {
 
   /** Waits until the words stand in the shared text. */
   async sees (words, within, root = BODY) {
-    await waitFor(`${this.name} sees "${words}"`, async () => (await this.text(root)).includes(words), within)
+    await waitFor(`${this.name} sees "${words}"`, async () => {
+      const text = await this.text(root)
+      return text.includes(words) || new Error(`there is "${text}"`)
+    }, within)
+  }
+
+  /**
+   * Writes at the end of the text, at once, as soon as it may: on a machine that is so slow that the server's word comes
+   * late, a page stops its writer for a moment, as it should.
+   */
+  async write (words, editor = 'editor', root = editor === 'editor' ? BODY : SUMMARY) {
+    await waitFor(`${this.name} writes "${words}"`, async () => {
+      if (await this.is(editor, 'data-may-edit') !== 'true') return false
+      await this.at(editor).click()
+      await this.page.keyboard.press('Control+End')
+      await this.page.keyboard.insertText(words)
+      return (await this.text(root)).includes(words)
+    })
   }
 
   /** Types at the end of the text, key by key; whether anything comes of it is the page's business. */
@@ -177,5 +194,6 @@ async function tab (stage, server, name, context, { page, document }) {
   stage.later(() => {
     if (errors.length > 0) throw errors[0]
   })
+  stage.witness(async () => `${name}: ${await tab.evaluate(() => document.querySelector('[data-testid=events]').innerText)}`)
   return person
 }

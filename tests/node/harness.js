@@ -28,6 +28,9 @@ const STOP = 20_000
 /** How long a story may take, in milliseconds, if it does not say otherwise. */
 const STORY = 120_000
 
+/** How long a witness may take, in milliseconds. */
+const TESTIMONY = 5_000
+
 /** How often a condition is looked at, in milliseconds. */
 const LOOK = 20
 
@@ -155,10 +158,25 @@ export class Server {
 export class Stage {
   #clearing = []
   #servers = []
+  #witnesses = []
 
   /** To be done at the end. */
   later (clear) {
     this.#clearing.push(clear)
+  }
+
+  /** What somebody saw, asked for if the story fails. */
+  witness (tell) {
+    this.#witnesses.push(tell)
+  }
+
+  /** What all of them saw. */
+  async testimony () {
+    const told = await Promise.all(this.#witnesses.map((tell) => Promise.race([
+      Promise.resolve().then(tell).catch((error) => `says nothing: ${error}`),
+      pause(TESTIMONY, 'says nothing in time', { ref: false })
+    ])))
+    return told.join('\n')
   }
 
   /** A running server on an empty folder. */
@@ -205,6 +223,7 @@ export function story (name, play, options = {}) {
       await play(stage, t)
     } catch (error) {
       t.diagnostic(`what the server said:\n${stage.log}`)
+      t.diagnostic(`what was seen:\n${await stage.testimony()}`)
       // What went wrong first is what is reported.
       await stage.clear().catch(() => {})
       throw error

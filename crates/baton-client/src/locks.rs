@@ -127,8 +127,11 @@ impl Locks {
             let mut grant = had
                 .remove(&fence)
                 .unwrap_or_else(|| Grant::new(scope.clone()));
-            if shown.state == GrantState::Draining && grant.stage == Stage::Held {
-                grant.stage = Stage::Draining;
+            match (shown.state == GrantState::Draining, grant.stage) {
+                (true, Stage::Held) => grant.stage = Stage::Draining,
+                // A start of the server forgets who was to get it, and waits for no word of ours.
+                (false, Stage::Draining | Stage::Drained) => grant.stage = Stage::Held,
+                _ => {}
             }
             // The welcome answers our hello, so the server knew us alive after the hello was sent.
             if let Some(hello) = self.hello {

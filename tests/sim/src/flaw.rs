@@ -30,11 +30,19 @@ pub enum Flaw {
     ForgetHolder,
     /// Now and then two frames of one connection arrive in the wrong order.
     OvertakingFrames,
+    /// A holder that is told to stop has no time to send what it has.
+    DrainCutShort,
+    /// A merge puts all of a park but its last edit into the document.
+    MergeLosesLast,
+    /// An edit is looked at for the root types that it names; what it puts beside other things is not.
+    NamedRootsOnly,
+    /// Everybody may take over, and manage.
+    EverybodyMay,
 }
 
 impl Flaw {
     /// All that are wrong.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::DropFanOut,
         Self::LieAboutDurability,
         Self::LoseAtCrash,
@@ -46,5 +54,9 @@ impl Flaw {
         Self::SleepyDriver,
         Self::ForgetHolder,
         Self::OvertakingFrames,
+        Self::DrainCutShort,
+        Self::MergeLosesLast,
+        Self::NamedRootsOnly,
+        Self::EverybodyMay,
     ];
 }

@@ -32,11 +32,12 @@
 //! | `workload` | what people want, an operation a file |
 //! | `faults` | what goes wrong |
 //! | `seen`, `oracles` | what is observed; what must hold, an invariant a file |
-//! | `book`, `ledger`, `content` | the harness's own account of lock and text |
-//! | `flaw` | bugs to plant |
+//! | `book`, `ledger`, `content`, `region`, `became` | the harness's own account of locks and text |
+//! | `flaw`, `plant` | bugs to plant |
 //! | `shrink` | a smaller run that fails in the same way |
 //! | `trace`, `dice` | what happened; chance |
 
+mod became;
 mod book;
 mod content;
 mod dice;
@@ -50,6 +51,7 @@ mod options;
 mod oracles;
 mod page;
 mod people;
+mod plant;
 mod region;
 mod report;
 mod seen;

@@ -49,7 +49,7 @@ impl World {
             _ => {}
         }
         let now = self.server_now();
-        match Room::open(self.room_options.clone(), snapshot.as_ref(), &tail, now) {
+        match Room::open(self.room_options(), snapshot.as_ref(), &tail, now) {
             Ok(room) => Some(room),
             Err(error) => {
                 self.violate("what was stored can be read", error.to_string());
@@ -61,7 +61,7 @@ impl World {
     /// The room as every record from the first makes it.
     fn open_whole(&mut self) -> Option<Room> {
         let now = self.server_now();
-        let opened = Room::open(self.room_options.clone(), None, self.disk.history(), now);
+        let opened = Room::open(self.room_options(), None, self.disk.history(), now);
         opened.ok()
     }
 

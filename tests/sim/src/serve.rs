@@ -3,25 +3,20 @@
 //! Owns the same step as there: something goes into the room, its proposals get their positions, its outputs go out. Most
 //! planted flaws are here, between the room and the world.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use baton_presence::{Change, DrainReason, Loss, SessionId, Time};
+use baton_presence::Time;
 use baton_room::{
-    ConnectionId, Decision, Departure, Ending, Incoming, Kind, Outgoing, Output, Park, Proposal,
-    Record, Room,
+    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Proposal, Record, Room,
 };
 use baton_sync::channel::ServerMessage;
-use baton_sync::scan::scan;
-use baton_sync::state::Judgement;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
-use crate::book::Locks;
-use crate::content::Contents;
+use crate::became::{fate, known, to_decide};
 use crate::flaw::Flaw;
 use crate::net::{ConnNo, End, Packet};
-use crate::seen::{Kept, Seen, UpdateFate};
+use crate::seen::{Kept, Seen};
 use crate::world::{Action, World};
 
 /// What may wait for one connection, in bytes; the product's is larger, and its documents are.
@@ -58,147 +53,58 @@ impl World {
     fn sequence(&mut self, room: &mut Room, now: Time) {
         while let Some(proposal) = room.next_proposal() {
             let proposed = proposal.record.clone();
-            let proposal = self.falsify(room, proposal);
-            let bytes = match proposal.record.encode() {
-                Ok(bytes) => bytes,
-                Err(error) => return self.violate("records encode", error.to_string()),
-            };
-            let before = self.book.locks();
-            let known = known(room, &proposed);
-            let stood = self.stood(room, &proposed, &before);
-            let park = to_decide(room, &proposed).cloned();
-            let position = self.disk.append(bytes.clone());
-            self.note_bytes("record", 0, position, &bytes);
-            let record = proposal.record.clone();
-            if let Err(broken) = room.commit(position, proposal, now) {
-                return self.violate("the document holds", broken.to_string());
+            let mut parts = self.falsify(room, proposal);
+            if parts.len() == 1
+                && let Some(part) = parts.pop_front()
+            {
+                self.append(room, &proposed, part, now);
             }
-            if self.options.flaw == Flaw::LieAboutDurability {
-                room.durable(position, now);
+            for part in parts {
+                let record = part.record.clone();
+                self.append(room, &record, part, now);
             }
-            let changes = self.book.apply(position, &record, self.now);
-            let fate = known.map(|known| match known {
-                true => UpdateFate::Nothing,
-                false if self::known(room, &proposed) == Some(true) => UpdateFate::Applied,
-                false if parked_in(room, &proposed).is_some() => UpdateFate::Parked,
-                false => UpdateFate::Nothing,
-            });
-            let touched = self.touched(room, &proposed, stood, fate);
-            self.note_fate(fate, position);
-            let decided = park.filter(|park| to_decide(room, &proposed) != Some(park));
-            self.note_changes(&proposed, &changes, decided.is_some());
-            self.see(&Seen::Committed {
-                position,
-                record: &proposed,
-                changes: &changes,
-                before: &before,
-                fate,
-                touched: &touched,
-                decided: decided.as_ref(),
-            });
-            self.undurable.push_back(Kept {
-                position,
-                record,
-                changes,
-            });
         }
     }
 
-    /// A simulation in which something never happens proves nothing about it.
-    fn note_changes(&mut self, record: &Record, changes: &[Change], decided: bool) {
-        if let Record::ParkDecided { decision, id, .. } = record
-            && decided
-        {
-            let what = match decision {
-                Decision::Merge => "park merged",
-                Decision::Discard => "park discarded",
-                Decision::Recover => "park recovered",
-                Decision::Purge => "park purged",
-            };
-            self.note(what, 0, *id);
-        }
-        for change in changes {
-            let (what, fence) = match change {
-                Change::Draining { why, fence, .. } => (drain(*why), fence),
-                Change::LockLost { why, fence, .. } => (loss(*why), fence),
-                Change::Mode(_) => {
-                    self.note("mode set", 0, 0);
-                    continue;
-                }
-                _ => continue,
-            };
-            self.note(what, 0, fence.position);
-        }
-    }
-
-    fn note_fate(&mut self, fate: Option<UpdateFate>, position: u64) {
-        match fate {
-            Some(UpdateFate::Applied) => self.note("applied", 0, position),
-            Some(UpdateFate::Parked) => self.note("set aside", 0, position),
-            Some(UpdateFate::Nothing) | None => {}
-        }
-    }
-
-    /// Planted: [`Flaw::SkipFenceCheck`].
-    fn falsify(&self, room: &Room, mut proposal: Proposal) -> Proposal {
-        if self.options.flaw == Flaw::SkipFenceCheck
-            && let Record::Update {
-                session, update, ..
-            } = &mut proposal.record
-            && let Some(by) = self.holder_in_the_way(room, update)
-        {
-            *session = by;
-        }
-        proposal
-    }
-
-    /// Who holds a root type that this update touches.
-    fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
-        let scanned = scan(update).ok()?;
-        let touched = room.document().state().touched_roots(&scanned);
-        let locks = self.book.locks();
-        touched.iter().find_map(|root| locks.holder_of(root))
-    }
-
-    /// What stood in the document before a record that may change it, where that is anybody's business.
-    fn stood(&mut self, room: &Room, record: &Record, locks: &Locks) -> Option<Contents> {
-        if !matches!(record, Record::Update { .. } | Record::ParkDecided { .. }) {
-            return None;
-        }
-        let stood = self.contents.take();
-        if locks.is_open() {
-            return None;
-        }
-        Some(stood.unwrap_or_else(|| Contents::of(room.document())))
-    }
-
-    /// The root types in which the record changed what stands there; of an update that was parked: in which it would.
-    fn touched(
-        &mut self,
-        room: &Room,
-        record: &Record,
-        stood: Option<Contents>,
-        fate: Option<UpdateFate>,
-    ) -> BTreeSet<String> {
-        let Some(stood) = stood else {
-            return BTreeSet::new();
+    /// Gives a proposal its position; `proposed` is what the room wanted.
+    fn append(&mut self, room: &mut Room, proposed: &Record, proposal: Proposal, now: Time) {
+        let bytes = match proposal.record.encode() {
+            Ok(bytes) => bytes,
+            Err(error) => return self.violate("records encode", error.to_string()),
         };
-        match fate {
-            Some(UpdateFate::Nothing) => {
-                self.contents = Some(stood);
-                BTreeSet::new()
-            }
-            Some(UpdateFate::Parked) => {
-                self.contents = Some(stood);
-                would_touch(room, record)
-            }
-            Some(UpdateFate::Applied) | None => {
-                let stands = Contents::of(room.document());
-                let touched = stands.differs(&stood);
-                self.contents = Some(stands);
-                touched
-            }
+        let before = self.book.locks();
+        let known = known(room, proposed);
+        let stood = self.stood(room, proposed, &before);
+        let park = to_decide(room, proposed).cloned();
+        let position = self.disk.append(bytes.clone());
+        self.note_bytes("record", 0, position, &bytes);
+        let record = proposal.record.clone();
+        if let Err(broken) = room.commit(position, proposal, now) {
+            return self.violate("the document holds", broken.to_string());
         }
+        if self.options.flaw == Flaw::LieAboutDurability {
+            room.durable(position, now);
+        }
+        let changes = self.book.apply(position, &record, self.now);
+        let fate = known.map(|known| fate(room, proposed, known));
+        let touched = self.touched(room, proposed, stood, fate);
+        self.note_fate(fate, position);
+        let decided = park.filter(|park| to_decide(room, proposed) != Some(park));
+        self.note_changes(proposed, &changes, decided.is_some());
+        self.see(&Seen::Committed {
+            position,
+            record: proposed,
+            changes: &changes,
+            before: &before,
+            fate,
+            touched: &touched,
+            decided: decided.as_ref(),
+        });
+        self.undurable.push_back(Kept {
+            position,
+            record,
+            changes,
+        });
     }
 
     /// Carries out what the room wants; returns the connections that read too slowly.
@@ -397,67 +303,6 @@ impl World {
         let records: Vec<Kept> = self.undurable.drain(..count).collect();
         self.see(&Seen::Durable { records: &records });
     }
-}
-
-/// The park that a decision is about.
-fn to_decide<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
-    let Record::ParkDecided { id, .. } = record else {
-        return None;
-    };
-    room.parks().find(|park| park.id == *id)
-}
-
-/// Of an update: the park that it went to, as its newest.
-fn parked_in<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
-    let Record::Update { update, .. } = record else {
-        return None;
-    };
-    room.parks()
-        .find(|park| park.updates.last() == Some(update))
-}
-
-/// Of an update that was parked: the root types that it would touch, with those of the park that it builds on.
-fn would_touch(room: &Room, record: &Record) -> BTreeSet<String> {
-    let Record::Update { update, .. } = record else {
-        return BTreeSet::new();
-    };
-    let state = room.document().state();
-    match scan(update) {
-        Ok(scanned) if state.judge(&scanned) == Judgement::Fits => state.touched_roots(&scanned),
-        _ => parked_in(room, record)
-            .map(|park| park.roots.clone())
-            .unwrap_or_default(),
-    }
-}
-
-const fn drain(why: DrainReason) -> &'static str {
-    match why {
-        DrainReason::Transfer => "drain: transfer",
-        DrainReason::TakenOver => "drain: take-over",
-        DrainReason::Moved => "drain: moved",
-        DrainReason::Requested => "drain: request",
-        DrainReason::Idle => "drain: idle",
-    }
-}
-
-const fn loss(why: Loss) -> &'static str {
-    match why {
-        Loss::Silent => "loss: silent",
-        Loss::GraceOver => "loss: grace",
-        Loss::RecoveryOver => "loss: recovery",
-        Loss::OtherFence => "loss: other fence",
-        Loss::DrainOver => "loss: drain over",
-        Loss::TakenOver => "loss: taken over",
-    }
-}
-
-/// Of an update: whether the document has all of it.
-fn known(room: &Room, record: &Record) -> Option<bool> {
-    let Record::Update { update, .. } = record else {
-        return None;
-    };
-    let scanned = scan(update).ok()?;
-    Some(room.document().state().judge(&scanned) == Judgement::Known)
 }
 
 fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {

@@ -51,7 +51,7 @@ impl World {
         self.tokens.push(ResumeToken::new(self.dice.token()));
         self.people[person].conn = Some(conn);
         self.note("connects", person as u64, conn as u64);
-        let rights = self.people[person].rights;
+        let rights = self.rights_of(person);
         self.serve(|room, _| room.connect(id(conn), rights));
         if self.people[person].tab().is_some() {
             self.with_tab(person, |machine, now| machine.opened(now));

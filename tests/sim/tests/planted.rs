@@ -105,3 +105,23 @@ fn frames_that_overtake_one_another() {
         &["convergence", "S5", "S6", "quiet end"],
     );
 }
+
+#[test]
+fn a_drain_that_is_cut_short() {
+    check(Flaw::DrainCutShort, &["S6", "S5"]);
+}
+
+#[test]
+fn a_merge_that_loses_its_last_edit() {
+    check(Flaw::MergeLosesLast, &["S4"]);
+}
+
+#[test]
+fn a_check_that_looks_at_named_root_types_only() {
+    check(Flaw::NamedRootsOnly, &["S3"]);
+}
+
+#[test]
+fn rights_that_nobody_checks() {
+    check(Flaw::EverybodyMay, &["S7"]);
+}

@@ -127,6 +127,23 @@ fn no_seed_breaks_an_invariant() {
         "tries",
         "cancels",
         "releases",
+        "transfers",
+        "requests",
+        "takes over",
+        "moves",
+        "dozes",
+        "diverges",
+        "draft dropped",
+        "mode set",
+        "drain: transfer",
+        "drain: take-over",
+        "drain: request",
+        "loss: grace",
+        "loss: recovery",
+        "loss: silent",
+        "park merged",
+        "park discarded",
+        "park recovered",
     ] {
         let count = counts.get(what).copied().unwrap_or(0);
         assert!(

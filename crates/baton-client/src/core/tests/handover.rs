@@ -115,6 +115,21 @@ fn drained_is_said_again_on_the_next_connection_and_only_once_on_each() {
 }
 
 #[test]
+fn a_drain_that_a_start_of_the_server_forgot_is_over() {
+    let mut script = holder(|_| ());
+    drains(&mut script, 7, DrainReason::Requested);
+    assert_eq!(script.sent(), [drained(7)]);
+    script.loses_connection(None);
+    // The server is another, which knows who holds the lock and not that it was to pass on.
+    let said = script.joins(true, view(7, GrantState::Held, 5));
+    assert!(!said.contains(&drained(7)));
+    assert_eq!(right(&script), EditRight::Holder);
+    let standing = script.core.locks().standing(&Scope::whole());
+    assert_eq!(standing, Standing::Mine);
+    nonce(script.asks_for(Operation::Release(Scope::whole())));
+}
+
+#[test]
 fn a_drain_of_what_is_not_ours_is_not_answered() {
     let mut script = holder(|_| ());
     drains(&mut script, 6, DrainReason::Idle);

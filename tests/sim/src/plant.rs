@@ -1,0 +1,124 @@
+//! Planted bugs that are made of records: what the room proposes is falsified on its way to the log.
+//!
+//! Owns those of [`Flaw`] that need it; the others are where they bite.
+
+use std::collections::VecDeque;
+
+use baton_presence::{Rights, SessionId};
+use baton_room::{Decision, Proposal, RECOVERABLE, Record, Room, RoomOptions};
+use baton_sync::scan::scan;
+use bytes::Bytes;
+
+use crate::content::Place;
+use crate::flaw::Flaw;
+use crate::world::World;
+
+impl World {
+    /// What is written down in the place of a proposal.
+    pub(crate) fn falsify(&self, room: &Room, mut proposal: Proposal) -> VecDeque<Proposal> {
+        match (self.options.flaw, &mut proposal.record) {
+            (
+                Flaw::SkipFenceCheck,
+                Record::Update {
+                    session, update, ..
+                },
+            ) => {
+                if let Some(by) = self.holder_in_the_way(room, update) {
+                    *session = by;
+                }
+            }
+            (
+                Flaw::NamedRootsOnly,
+                Record::Update {
+                    session, update, ..
+                },
+            ) if !self.names_what_is_locked(update) => {
+                if let Some(by) = self.holder_in_the_way(room, update) {
+                    *session = by;
+                }
+            }
+            (Flaw::MergeLosesLast, Record::ParkDecided { .. }) => {
+                return without_last(room, proposal);
+            }
+            _ => {}
+        }
+        VecDeque::from([proposal])
+    }
+
+    /// Who holds a root type that this update touches.
+    fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
+        let scanned = scan(update).ok()?;
+        let touched = room.document().state().touched_roots(&scanned);
+        let locks = self.book.locks();
+        touched.iter().find_map(|root| locks.holder_of(root))
+    }
+
+    /// Whether a root type that somebody holds is named in the update. What is put beside something that stands there
+    /// already names no root type.
+    fn names_what_is_locked(&self, update: &Bytes) -> bool {
+        let locks = self.book.locks();
+        let held = Place::ALL.map(Place::root).into_iter();
+        held.filter(|root| locks.holder_of(root).is_some())
+            .any(|root| update.windows(root.len()).any(|at| at == root.as_bytes()))
+    }
+
+    /// What a connection is allowed. Planted: [`Flaw::EverybodyMay`].
+    pub(crate) fn rights_of(&self, person: usize) -> Rights {
+        match self.options.flaw {
+            Flaw::EverybodyMay => Rights::ALL,
+            _ => self.people[person].rights,
+        }
+    }
+
+    /// What a room is opened with. Planted: [`Flaw::DrainCutShort`].
+    pub(crate) fn room_options(&self) -> RoomOptions {
+        let mut options = self.room_options.clone();
+        if self.options.flaw == Flaw::DrainCutShort {
+            options.timings.drain = std::time::Duration::from_millis(1);
+        }
+        options
+    }
+}
+
+/// A merge of all but the newest edit, after which the park is gone.
+fn without_last(room: &Room, merge: Proposal) -> VecDeque<Proposal> {
+    let parts = |merge: &Proposal| {
+        let Record::ParkDecided {
+            id,
+            by: Some(by),
+            decision: Decision::Merge,
+            at_ms,
+        } = merge.record
+        else {
+            return None;
+        };
+        let park = room.parks().find(|park| park.id == id && park.is_open())?;
+        let (_, merged) = park.updates.split_last()?;
+        let updates = merged.iter().map(|update| Record::Update {
+            session: by,
+            update: update.clone(),
+            at_ms: None,
+        });
+        let decided = |by, decision, at_ms| Record::ParkDecided {
+            id,
+            by,
+            decision,
+            at_ms,
+        };
+        let over = at_ms.saturating_add(RECOVERABLE.as_millis() as u64);
+        let gone = [
+            decided(Some(by), Decision::Discard, at_ms),
+            decided(None, Decision::Purge, over),
+        ];
+        Some(updates.chain(gone).collect::<Vec<_>>())
+    };
+    let Some(parts) = parts(&merge) else {
+        return VecDeque::from([merge]);
+    };
+    let proposals = parts.into_iter().map(|record| {
+        let mut part = merge.clone();
+        part.record = record;
+        part
+    });
+    proposals.collect()
+}
