@@ -62,7 +62,13 @@ fn holder(of: &[u64]) -> What {
 /// Two clients, an element each, saved; then the lock, first for one and then for the other; one park.
 fn sound() -> Record {
     let saved = || What::Saved { edits: vec![0] };
+    let welcome = |session| What::Welcome {
+        session,
+        resumed: false,
+    };
     let story = [
+        (50, 0, welcome(1)),
+        (60, 1, welcome(2)),
         (100, 0, insert("c1:0", Place::Text)),
         (110, 1, insert("c2:0", Place::Array)),
         (130, 0, saved()),
