@@ -260,6 +260,7 @@ fn what_was_kept_for_a_connection_goes_with_it() {
         ..
     } = crashed(RoomOptions::default());
     let bob = bob_comes(&mut table, bob);
+    assert!(table.room.aside_bytes() > 0);
     table.leave(bob.id, Departure::Dropped);
     assert_eq!(table.room.aside_bytes(), 0);
     let ada = ada.resume(&mut table, &[fence]);
