@@ -90,6 +90,23 @@ impl State {
         }
     }
 
+    /// The root types that an update of this session touches, if it can be taken now.
+    pub(crate) fn roots_of(&self, session: SessionId, update: &[u8]) -> BTreeSet<String> {
+        let document = self.document.state();
+        let Ok(scanned) = scan(update) else {
+            return BTreeSet::new();
+        };
+        if document.judge(&scanned) == Judgement::Fits {
+            return document.touched_roots(&scanned);
+        }
+        let Some(park) = self.parks.basis(session, document, update) else {
+            return BTreeSet::new();
+        };
+        let mut roots = document.touched_roots_over(park.known, &scanned);
+        roots.extend(park.roots.iter().cloned());
+        roots
+    }
+
     fn way_of(&self, session: SessionId, roots: &BTreeSet<String>) -> Way {
         let right = if roots.is_empty() {
             self.may_write_nowhere(session)

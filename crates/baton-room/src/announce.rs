@@ -16,6 +16,7 @@ use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::room::Room;
 use crate::state::Effect;
 use crate::token::{ResumeToken, TokenHash};
+use crate::withheld::Bringing;
 
 impl Room {
     /// Tells what followed from the record at `position`.
@@ -39,12 +40,14 @@ impl Room {
         if !changes.is_empty() || effects.iter().any(quiet) {
             self.watch.follow(&self.state.fold, &changes, now);
         }
+        let mut locks_changed = !changes.is_empty() || effects.iter().any(quiet);
         // Before the others are told, so that they are told of somebody who is here.
         match origin {
             Origin::Update(connection) => {
                 if let Some(sender) = self.connections.get_mut(connection) {
                     sender.handshake.settled(position);
                 }
+                locks_changed |= self.has_brought(*connection);
             }
             Origin::Join(connection, token) => {
                 self.attach(*connection, position, *token, &changes, now);
@@ -85,6 +88,9 @@ impl Room {
         }
         if applied || matches!(origin, Origin::Update(_)) {
             self.retry_aside(now);
+        }
+        if locks_changed || std::mem::take(&mut self.judge_again) {
+            self.retry_withheld(now);
         }
         if !changes.is_empty() {
             self.announce_locks();
@@ -183,6 +189,9 @@ impl Room {
             return;
         };
         here.stage = Stage::In(session);
+        if resumed {
+            here.bringing = Bringing::Awaited(now + self.options.timings.offline_after);
+        }
         let speaks = here.channel != Channel::Closed;
         let voice = if speaks { Voice::Lock } else { Voice::Stock };
         self.watch.attached(session, voice, now);

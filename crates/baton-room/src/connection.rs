@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::output::{ConnectionId, Ending, Output, ViewOf};
 use crate::record::Record;
 use crate::token::{ResumeToken, TokenHash};
+use crate::withheld::{Bringing, Withheld};
 
 /// Whom a proposal answers, once it has its position.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,10 @@ pub(crate) struct Connection {
     /// What the server grants whoever comes over it.
     pub(crate) rights: Rights,
     pub(crate) handshake: Handshake,
+    /// Sync messages that are too early to judge.
+    pub(crate) withheld: Withheld,
+    /// Whether it still has to bring what its client has.
+    pub(crate) bringing: Bringing,
     /// What gives a lock away, and waits for edits that the client sent before it and was asked for again.
     pub(crate) deferred: Vec<ClientMessage>,
 }

@@ -25,11 +25,28 @@ impl Room {
         update: &Bytes,
         now: Time,
     ) {
+        if self.connections.contains_key(&connection) {
+            let kept = self.withhold(connection, kind, update, now);
+            let proposed = !kept && self.judge(connection, kind, update, now);
+            if kind == Kind::Step2 {
+                self.brought(connection, proposed, now);
+            }
+        }
+    }
+
+    /// Judges an update. Says whether something was proposed.
+    pub(crate) fn judge(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        update: &Bytes,
+        now: Time,
+    ) -> bool {
         // A session that has not got its record yet holds nothing.
         let session = self.session_of(connection).unwrap_or(SessionId(0));
         let admission = self.state.admission(session, update);
         let Some(here) = self.connections.get_mut(&connection) else {
-            return;
+            return false;
         };
         let basis = Basis {
             document: self.state.document.state(),
@@ -44,24 +61,26 @@ impl Room {
         if here.handshake.is_incomplete() {
             self.aside.insert(connection);
         }
-        self.follow_verdict(connection, verdict, Some(update), now);
+        let proposed = self.follow_verdict(connection, verdict, Some(update), now);
         if turned_incomplete {
             let message = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
             self.complain(connection, ErrorCode::Incomplete, message.to_owned(), true);
         }
+        proposed
     }
 
-    /// Does what a handshake wants. `came` is the message it judged, if one came.
+    /// Does what a handshake wants. `came` is the message it judged, if one came. Says whether something
+    /// was proposed.
     fn follow_verdict(
         &mut self,
         connection: ConnectionId,
         verdict: Verdict,
         came: Option<&Bytes>,
         now: Time,
-    ) {
+    ) -> bool {
         match verdict {
             Verdict::Known => self.known(connection, came),
-            Verdict::Admit(update) => self.admit(connection, update, now),
+            Verdict::Admit(update) => return self.admit(connection, update, now),
             Verdict::Ask => {
                 let vector = self.state.document.state().vector().encode();
                 self.send(connection, Outgoing::Step1(vector.into()));
@@ -69,6 +88,7 @@ impl Room {
             Verdict::Wait => {}
             Verdict::Refuse(fault) => self.malformed(connection, &fault.to_string(), now),
         }
+        false
     }
 
     /// Everything in it was here already: it is saved as soon as everything up to now is.
@@ -100,19 +120,19 @@ impl Room {
         self.tell_saved_to(connection);
     }
 
-    fn admit(&mut self, connection: ConnectionId, update: Bytes, now: Time) {
+    fn admit(&mut self, connection: ConnectionId, update: Bytes, now: Time) -> bool {
         let session = self.session_of(connection).unwrap_or(SessionId(0));
         // Judged for these bytes: they may be a part of what came.
         let Way::Park { .. } = self.state.way(session, &update) else {
             self.propose_update(connection, update, None);
-            return;
+            return true;
         };
         let document = self.state.document.state();
         if let Some(id) = self.state.parks.holding(document, &update) {
             // The same edit over a new session: it is parked once.
             self.tell_parked_again(connection, id);
             self.settle_here(connection);
-            return;
+            return false;
         }
         let limits = &self.options.parks;
         let full = self
@@ -121,10 +141,11 @@ impl Room {
             .room_for(session, document, &update, limits);
         if let Err(full) = full {
             self.refuse_edit(connection, &full, now);
-            return;
+            return false;
         }
         let at = self.unix_ms(now);
         self.propose_update(connection, update, Some(at));
+        true
     }
 
     /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.
@@ -151,7 +172,9 @@ impl Room {
                 self.aside.remove(&connection);
             }
             match verdict {
-                Some(verdict) => self.follow_verdict(connection, verdict, None, now),
+                Some(verdict) => {
+                    self.judge_again |= self.follow_verdict(connection, verdict, None, now);
+                }
                 None => continue,
             }
         }

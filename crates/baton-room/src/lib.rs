@@ -46,7 +46,8 @@
 //! - `park`, `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
 //! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
 //!   `faults`: what can go wrong with it
-//! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `cursors` (awareness)
+//! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
+//!   judge), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
 //!   `views` (only the newest), `output` (by meaning, not by wire)
 //! - `token`: resume tokens, and whose session it is
@@ -73,6 +74,7 @@ mod telling;
 mod token;
 mod viewing;
 mod views;
+mod withheld;
 
 pub use baton_sync::handshake::Kind;
 pub use connection::Proposal;

@@ -171,7 +171,8 @@ impl Room {
         );
         gives_away
             && self.connections.get(&connection).is_some_and(|here| {
-                here.deferred.len() < MOST_DEFERRED && here.handshake.awaits_answer()
+                here.deferred.len() < MOST_DEFERRED
+                    && (here.handshake.awaits_answer() || !here.withheld.is_empty())
             })
     }
 

@@ -29,6 +29,7 @@ use crate::record::Record;
 use crate::state::{Effect, State};
 use crate::token::TokenHash;
 use crate::views::Views;
+use crate::withheld::{Bringing, Withheld};
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub struct Room {
     pub(crate) unsaved: BTreeSet<ConnectionId>,
     /// Connections with incomplete updates kept aside.
     pub(crate) aside: BTreeSet<ConnectionId>,
+    /// Connections with messages that are too early to judge.
+    pub(crate) withheld: BTreeSet<ConnectionId>,
+    /// The next record in the log may decide about those.
+    pub(crate) judge_again: bool,
     /// The locks as watchers were told them last, so that nothing is told twice.
     pub(crate) announced: Option<LockView>,
     /// What those who request something say.
@@ -97,6 +102,8 @@ impl Room {
             attached: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             aside: BTreeSet::new(),
+            withheld: BTreeSet::new(),
+            judge_again: false,
             announced: None,
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
@@ -140,6 +147,8 @@ impl Room {
             channel: Channel::Closed,
             rights,
             handshake,
+            withheld: Withheld::default(),
+            bringing: Bringing::Nothing,
             deferred: Vec::new(),
         };
         self.connections.insert(connection, Box::new(here));
@@ -155,6 +164,7 @@ impl Room {
         };
         self.unsaved.remove(&connection);
         self.aside.remove(&connection);
+        self.withheld.remove(&connection);
         let removed = self.awareness.removed(connection);
         if let Some(removal) = removed.broadcast {
             self.broadcast(None, Outgoing::Awareness(removal));
@@ -181,10 +191,9 @@ impl Room {
     /// When [`Room::handle_timeout`] wants to be called, if at all.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.watch.poll_timeout(), self.refresh_at, self.parks_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let watch = self.watch.poll_timeout();
+        let others = [self.refresh_at, self.parks_due(), self.withheld_due()];
+        others.into_iter().chain([watch]).flatten().min()
     }
 
     /// Time has come to `now`. Early calls are harmless.
@@ -198,6 +207,7 @@ impl Room {
         }
         self.refresh_awareness(now);
         self.purge_parks(now);
+        self.give_up_waiting(now);
     }
 
     /// Milliseconds of Unix time at `now`.
@@ -313,15 +323,15 @@ impl Room {
         self.state.position
     }
 
-    /// Bytes of incomplete updates kept aside, which may become records with the next change of the document.
+    /// Bytes of updates kept aside, which may become records with the next change of the document or of its locks.
     #[must_use]
     pub fn aside_bytes(&self) -> usize {
-        let of = |id| {
-            self.connections
-                .get(id)
-                .map_or(0, |here| here.handshake.aside_bytes())
-        };
-        self.aside.iter().map(of).sum()
+        let here = |id| self.connections.get(id);
+        let incomplete = self.aside.iter().filter_map(here);
+        let incomplete = incomplete.map(|here| here.handshake.aside_bytes());
+        let withheld = self.withheld.iter().filter_map(here);
+        let withheld = withheld.map(|here| here.withheld.bytes());
+        incomplete.chain(withheld).sum()
     }
 
     /// How many connections are in the room.
@@ -391,6 +401,13 @@ impl Room {
     pub(crate) fn propose(&mut self, record: Record, origin: Origin) {
         self.proposals
             .push_back(Proposed::Ready(Proposal { record, origin }));
+    }
+
+    /// Whether an edit of this connection waits for its position.
+    pub(crate) fn has_proposed(&self, connection: ConnectionId) -> bool {
+        self.proposals.iter().any(|proposed| {
+            matches!(proposed, Proposed::Update { connection: of, .. } if *of == connection)
+        })
     }
 
     pub(crate) fn propose_update(

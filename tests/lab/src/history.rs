@@ -63,6 +63,8 @@ pub struct Hold {
     pub sure_until: Option<u64>,
     /// How it ended; nothing when it was lost, or goes on.
     pub left: Option<Left>,
+    /// To whom it was to pass, by number, if its holder was told.
+    pub heir: Option<usize>,
 }
 
 /// A lock that passed from one to another.
@@ -173,6 +175,7 @@ struct Hands {
     /// When a holder began to give this back, and, once the server has said so, that it was its to give.
     giving: BTreeMap<(usize, Fence), u64>,
     sure: BTreeMap<(usize, Fence), u64>,
+    sessions: BTreeMap<u64, usize>,
     done: Vec<Hold>,
 }
 
@@ -203,6 +206,9 @@ impl Hands {
 
     fn sees(&mut self, who: usize, at: u64, what: &What, end: u64) {
         match what {
+            What::Welcome { session, .. } => {
+                self.sessions.insert(*session, who);
+            }
             What::Asked { part } => {
                 let (wanted, since) = self.asked.entry(who).or_insert((part.clone(), at));
                 if wanted != part {
@@ -233,9 +239,10 @@ impl Hands {
             What::Thawed { holds } => self.goes_on(who, holds, (at, end)),
             What::Frozen => self.stops(who, at, |_| true),
             What::Lost { fence, .. } => self.stops(who, at, |one| one == fence),
-            What::Draining { fence, reason, .. } => {
+            What::Draining { fence, reason, to } => {
                 self.stops(who, at, |one| one == fence);
-                self.ended(who, *fence, Left::from(*reason));
+                let heir = to.and_then(|session| self.sessions.get(&session));
+                self.ended(who, *fence, Left::from(*reason), heir.copied());
             }
             What::Releasing { fence } => {
                 self.stops(who, at, |one| one == fence);
@@ -246,7 +253,7 @@ impl Hands {
             }
             What::Released { fence } => {
                 self.gave(who, *fence);
-                self.ended(who, *fence, Left::Released);
+                self.ended(who, *fence, Left::Released, None);
             }
             What::HandedOver { fence } => self.gave(who, *fence),
             _ => {}
@@ -277,10 +284,11 @@ impl Hands {
         }
     }
 
-    fn ended(&mut self, who: usize, fence: Fence, how: Left) {
+    fn ended(&mut self, who: usize, fence: Fence, how: Left, heir: Option<usize>) {
         let of = |hold: &&mut Hold| (hold.who, hold.fence) == (who, fence);
         if let Some(last) = self.done.iter_mut().rev().find(of) {
             last.left = last.left.or(Some(how));
+            last.heir = last.heir.or(heir);
         }
     }
 }
@@ -295,12 +303,13 @@ fn begun(who: usize, fence: Fence, part: &Part, (from, to): (u64, u64)) -> Hold 
         asked: None,
         sure_until: None,
         left: None,
+        heir: None,
     }
 }
 
 /// From whom each got it that has it.
 fn handoffs(holds: &[Hold]) -> Vec<Handoff> {
-    let mut first = BTreeSet::new();
+    let (mut first, mut inherited) = (BTreeSet::new(), BTreeSet::new());
     let mut found = Vec::new();
     for (index, next) in holds.iter().enumerate() {
         // What goes on after a time on the ice is no new grant.
@@ -312,9 +321,11 @@ fn handoffs(holds: &[Hold]) -> Vec<Handoff> {
         let Some(last) = last.filter(|last| last.who != next.who) else {
             continue;
         };
-        // Given back while nobody waited, it was free in between.
+        // What an heir has later it did not get from there.
+        let inherits = last.heir == Some(next.who) && inherited.insert((last.who, last.fence));
+        // Given up while nobody waited, it was free in between.
         let waited = next.asked.is_some_and(|asked| asked <= last.to);
-        if waited || last.left != Some(Left::Released) {
+        if waited || inherits || last.left.is_none() {
             found.push(Handoff {
                 from: (last.who, last.to),
                 to: (next.who, next.from),

@@ -45,6 +45,7 @@ fn unjudged(record: &Record) -> Vec<String> {
 #[derive(Debug)]
 struct Fate {
     copy: (usize, u32),
+    edit: u64,
     place: Place,
     at: u64,
     saved: Option<u64>,
@@ -64,18 +65,46 @@ struct Story {
     dark: BTreeSet<(usize, u32)>,
     /// Parks that somebody merged.
     merged: usize,
+    /// The edits of each copy, in order.
+    edits: BTreeMap<(usize, u32), Vec<u64>>,
+    /// How many of these, from the first on, were made before the server certainly had to take or to park the first one of
+    /// them that it had not acknowledged.
+    judged: BTreeMap<(usize, u32), usize>,
 }
 
 impl Story {
     fn of(record: &Record, document: usize) -> Self {
         let mut story = Self::default();
         let mut numbers: BTreeMap<(usize, u64), String> = BTreeMap::new();
+        // While the server has not been killed, whatever it parks is its author's. A kill may have others bring back what it
+        // had not stored yet; then only what was made before the connection is certain to be among what was brought.
+        let mut sent: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+        let mut killed = false;
         for moment in &record.moments {
+            killed |= matches!(moment.what, What::Killed | What::Blackout);
             let Some(who) = moment.who else { continue };
             if record.people[who].document != document {
                 continue;
             }
             let copy = (who, moment.copy);
+            let made = story.edits.entry(copy).or_default();
+            match &moment.what {
+                What::Insert { edit, .. } | What::Delete { edit, .. } | What::Touch { edit } => {
+                    made.push(*edit);
+                }
+                What::Closed { .. } => {
+                    sent.insert(copy, made.len());
+                }
+                What::Parked { .. } => {
+                    let certain = if killed {
+                        sent.get(&copy).copied().unwrap_or_default()
+                    } else {
+                        made.len()
+                    };
+                    story.judged.entry(copy).or_insert(certain);
+                }
+                _ => {}
+            }
             match &moment.what {
                 What::Insert {
                     edit,
@@ -86,6 +115,7 @@ impl Story {
                     numbers.insert((who, *edit), element.clone());
                     let fate = Fate {
                         copy,
+                        edit: *edit,
                         place: *place,
                         at: moment.at,
                         saved: None,
@@ -121,6 +151,15 @@ impl Story {
             }
         }
         story
+    }
+
+    /// Whether this edit was not acknowledged, and all before it were: what the server said was parked is this, unless it had
+    /// taken it. What came after may never have been sent.
+    fn is_first_parked(&self, copy: (usize, u32), edit: u64) -> bool {
+        let made = self.edits.get(&copy).into_iter().flatten();
+        let judged = made.take(self.judged.get(&copy).copied().unwrap_or_default());
+        let mut open = judged.filter(|edit| !self.saved.contains_key(&(copy.0, **edit)));
+        open.next() == Some(&edit)
     }
 
     fn gave_up(&self, copy: (usize, u32)) -> bool {
@@ -275,6 +314,12 @@ fn settle(
             verdict.parked += 1;
         }
         (false, _) if story.refused.contains(&fate.copy) => verdict.drafts += 1,
+        (false, Some(0)) if story.is_first_parked(fate.copy, fate.edit) => {
+            verdict.lost.push(format!(
+                "{id}, made by {by} at {} ms; {by} was told that it is parked, and it is neither in a park nor in the document",
+                fate.at
+            ));
+        }
         (false, _) if story.parked.contains(&fate.copy) && fate.saved.is_none() => {
             verdict.drafts += 1;
         }

@@ -62,7 +62,13 @@ fn holder(of: &[u64]) -> What {
 /// Two clients, an element each, saved; then the lock, first for one and then for the other; one park.
 fn sound() -> Record {
     let saved = || What::Saved { edits: vec![0] };
+    let welcome = |session| What::Welcome {
+        session,
+        resumed: false,
+    };
     let story = [
+        (50, 0, welcome(1)),
+        (60, 1, welcome(2)),
         (100, 0, insert("c1:0", Place::Text)),
         (110, 1, insert("c2:0", Place::Array)),
         (130, 0, saved()),
@@ -555,7 +561,13 @@ fn a_lock_that_is_handed_over_is_no_loss_and_is_counted() {
 #[test]
 fn an_edit_of_a_park_is_in_it_once_also_when_it_was_discarded_or_it_is_in_the_document() {
     let parked = |record: &mut Record, open: usize, discarded: usize, merged: bool| {
-        adds(record, 2000, 1, 0, insert("c2:1", Place::Array));
+        let what = What::Insert {
+            edit: 7,
+            element: "c2:1".to_owned(),
+            place: Place::Array,
+            regardless: false,
+        };
+        adds(record, 2000, 1, 0, what);
         let reason = "locked".to_owned();
         adds(record, 2100, 1, 0, What::Parked { id: 7, reason });
         if let Some(stored) = &mut record.documents[0].stored {
@@ -583,10 +595,23 @@ fn an_edit_of_a_park_is_in_it_once_also_when_it_was_discarded_or_it_is_in_the_do
     );
     let both = with(|record| parked(record, 0, 1, true));
     names(&both, &["c2:1 is in the document and in a park"]);
+    // It was parked, its park is gone, and it is nowhere; what was made on top of it may never have been sent.
+    let on_top = |record: &mut Record| {
+        parked(record, 0, 0, false);
+        let what = What::Insert {
+            edit: 8,
+            element: "c2:2".to_owned(),
+            place: Place::Array,
+            regardless: false,
+        };
+        adds(record, 2050, 1, 0, what);
+    };
+    let words = ["lost: c2:1", "told that it is parked"];
+    names(&with(on_top), &words);
     // It was acknowledged as durable before its copy diverged, and is nowhere.
     let lost = with(|record| {
         parked(record, 0, 0, false);
-        adds(record, 2050, 1, 0, What::Saved { edits: vec![0] });
+        adds(record, 2050, 1, 0, What::Saved { edits: vec![7] });
     });
     names(&lost, &["lost: c2:1", "acknowledged at 2050 ms"]);
 }

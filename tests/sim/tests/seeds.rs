@@ -73,6 +73,7 @@ fn tell(seeds: u64, counts: &BTreeMap<&'static str, u64>) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test may print")]
 fn no_seed_breaks_an_invariant() {
     let options = options();
     let seeds = number("BATON_SIM_SEEDS").unwrap_or(300);
@@ -95,6 +96,8 @@ fn no_seed_breaks_an_invariant() {
             shrink(first, &options, 50)
         );
     }
+    // With `--nocapture`.
+    println!("{seeds} seeds: {counts:?}");
     // A simulation in which something never happens proves nothing about it.
     if options != Options::default() || seeds < 100 {
         return;

@@ -17,5 +17,6 @@ mod lock;
 mod names;
 mod package;
 mod protocol;
+mod returning;
 mod roster;
 mod saved;

@@ -7,6 +7,7 @@ mod modes;
 mod parks;
 mod regions;
 mod table;
+mod withheld;
 
 use std::time::Duration;
 

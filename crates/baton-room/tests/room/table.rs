@@ -30,6 +30,8 @@ pub(crate) struct Table {
     pub(crate) room: Room,
     pub(crate) now: Time,
     log: Vec<(u64, Bytes)>,
+    /// How many records of it are on the disk.
+    stored: usize,
     snapshot: Option<(u64, Bytes)>,
     disk: Disk,
     seen: BTreeMap<ConnectionId, Vec<Seen>>,
@@ -60,6 +62,7 @@ impl Table {
             options,
             now,
             log: Vec::new(),
+            stored: 0,
             snapshot: None,
             disk: Disk::Quick,
             seen: BTreeMap::new(),
@@ -87,6 +90,13 @@ impl Table {
         .unwrap();
         self.seen.clear();
         self.settle();
+    }
+
+    /// The server is killed, and what is not on the disk is lost. It starts again with a quick disk.
+    pub(crate) fn crash(&mut self) {
+        self.log.truncate(self.stored);
+        self.disk = Disk::Quick;
+        self.restart();
     }
 
     /// Everything in the log.
@@ -142,7 +152,10 @@ impl Table {
         let mut steps = 0;
         while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
             steps += 1;
-            assert!(steps < 100_000, "the room wants to be called at {next:?} again and again");
+            assert!(
+                steps < 100_000,
+                "the room wants to be called at {next:?} again and again"
+            );
             self.now = self.now.max(next);
             self.room.handle_timeout(self.now);
             self.settle();
@@ -191,6 +204,11 @@ impl Table {
             .unwrap_or_default()
     }
 
+    /// The same, without forgetting it.
+    pub(crate) fn seen(&self, who: ConnectionId) -> Vec<Seen> {
+        self.seen.get(&who).cloned().unwrap_or_default()
+    }
+
     /// What a client was told over the channel since it last looked.
     pub(crate) fn told(&mut self, who: ConnectionId) -> Vec<ServerMessage> {
         self.look(who)
@@ -217,6 +235,7 @@ impl Table {
             // What is told may end a connection, and that is a record again.
             self.sequence();
             self.room.durable(self.room.position(), self.now);
+            self.stored = self.log.len();
         }
         while let Some(output) = self.room.next_output() {
             self.carry_out(output);

@@ -49,8 +49,8 @@ V.documents.forEach((d, i) => {
 })
 
 // ---- what is drawn: items with a kind, a client, a beginning and an end ----
-const KINDS = { hold: 'holds the document', region: 'holds a part', pass: 'passes it on', ask: 'requests, take-overs', edit: 'edits', offer: 'offers', loss: 'losses', park: 'parks', drop: 'away', freeze: 'frozen', part: 'cut off', delay: 'slow line', kill: 'server killed' }
-const COLOR = { offer: 'pass', ask: 'ink', drain: 'pass', loss: 'bad', kill: 'bad' }
+const KINDS = { hold: 'has the document', region: 'has a part', pass: 'handoffs', ask: 'requests', edit: 'edits', offer: 'offers', loss: 'losses', park: 'parks', drop: 'away', freeze: 'frozen', part: 'cut off', delay: 'slow line', kill: 'kills' }
+const COLOR = { offer: 'pass', ask: 'dim', drain: 'pass', loss: 'bad', kill: 'bad' }
 const shown = Object.fromEntries(Object.keys(KINDS).map(k => [k, true]))
 Object.defineProperty(shown, 'drain', { get: () => shown.pass })
 const guilty = new Set(findings.flatMap(f => f.text.match(/\bc\d+:\d+\b/g) ?? []))
@@ -86,7 +86,6 @@ for (const m of D.moments) {
     case 'touch': put('edit', 'sets the headline'); edits.push(m.at); break
     case 'offered': put('offer', 'is offered ' + part(m.part), 'fence ' + fence(m.fence)); break
     case 'granted': if (!m.kept) of[fence(m.fence) + m.who] = part(m.part); break
-    case 'requesting': put('ask', 'asks for ' + part(m.part), 'whoever has it is asked'); break
     case 'requested': put('ask', 'is asked for it', 'by ' + named(m, m.by)); break
     case 'taking-over': put('ask', 'sets out to take over ' + part(m.part)); break
     case 'moving-here': put('ask', 'sets out to move here what its last session held', part(m.part)); break
@@ -150,7 +149,7 @@ function layout () {
   fit(over, o, 46); fit(canvas, g, y + 10); palette(); draw()
 }
 function line (c, x1, y1, x2, y2) { c.beginPath(); c.moveTo(x1, y1); c.lineTo(x2, y2); c.stroke() }
-function draw () { overview(); backdrop(); g.save(); g.beginPath(); g.rect(EDGE - 5, 0, width - EDGE - RIGHT + 10, canvas.clientHeight); g.clip(); weather(); for (const i of items) if (i.k !== 'edit' && shown[i.k] && top_[i.who] != null && i.b >= view[0] && i.a <= view[1]) mark(i, top_[i.who]); handoffs(); ticks(); g.restore(); cursor() }
+function draw () { overview(); backdrop(); g.save(); g.beginPath(); g.rect(EDGE - 5, 0, width - EDGE - RIGHT + 10, canvas.clientHeight); g.clip(); weather(); for (const i of items) if (i.k !== 'edit' && shown[i.k] && top_[i.who] != null && i.b >= view[0] && i.a <= view[1]) mark(i, top_[i.who]); ticks(); names(); handoffs(); g.restore(); cursor() }
 function overview () {
   const bins = 240, n = new Array(bins).fill(0), at = t => EDGE + t / D.millis * (width - EDGE - RIGHT), w = (width - EDGE - RIGHT) / bins
   for (const t of edits) n[Math.min(bins - 1, Math.floor(t / D.millis * bins))]++
@@ -193,11 +192,9 @@ function mark (i, y) {
     case 'part': g.globalAlpha = .1; g.fillRect(x, y + 2, w, tall); g.globalAlpha = .55; g.save(); g.beginPath(); g.rect(x, y + 2, w, tall); g.clip(); g.lineWidth = 1; g.beginPath(); for (let s = x - ROW; s < x + w; s += 6) { g.moveTo(s, y + ROW); g.lineTo(s + ROW, y) } g.stroke(); g.restore(); g.globalAlpha = 1; break
     case 'hold': case 'region': {
       const h = (ROW - 6) / i.lanes, top = y + 3 + i.lane * h
-      g.beginPath(); g.roundRect(x, top, w, h - (i.lanes > 1 ? 1 : 0), 3); g.fill()
-      // Its name, where there is room for it.
-      if (i.label && h > 8) { g.font = '600 9.5px system-ui,sans-serif'; const from = Math.max(x, EDGE); if (g.measureText(i.label).width + 8 < x + w - from) { g.fillStyle = C.onhold; g.fillText(i.label, from + 4, top + h / 2 + .5) } } break }
+      g.beginPath(); g.roundRect(x, top, w, h - (i.lanes > 1 ? 1 : 0), 3); g.fill(); break }
     case 'drain': g.fillRect(x, y + ROW - 4, w, 2.5); break
-    case 'ask': g.beginPath(); g.arc(x, y + 4.5, 2.6, 0, 7); g.lineWidth = 1.4; g.fillStyle = C.card; g.fill(); g.stroke(); break
+    case 'ask': g.beginPath(); g.arc(x, y + 4, 2.3, 0, 7); g.lineWidth = 1.3; g.fillStyle = C.card; g.fill(); g.stroke(); break
     case 'offer': g.beginPath(); g.moveTo(x - 3.5, y + 1.5); g.lineTo(x + 3.5, y + 1.5); g.lineTo(x, y + 7); g.fill(); break
     case 'loss': g.beginPath(); g.arc(x, m, 4.3, 0, 7); g.fill(); g.fillStyle = C.card; g.fillRect(x - 2.5, m - .7, 5, 1.5); break
     case 'park': g.beginPath(); g.moveTo(x, m - 5.5); g.lineTo(x + 5.5, m); g.lineTo(x, m + 5.5); g.lineTo(x - 5.5, m); g.closePath(); if (i.done) { g.fillStyle = C.card; g.fill(); g.lineWidth = 1.6; g.stroke(); break } g.fill(); g.strokeStyle = C.card; g.lineWidth = 1; g.stroke(); break
@@ -226,6 +223,20 @@ function ticks () {
     g.fillRect(X(i.a) - wide / 2, top_[i.who] + ROW * (i.guilty ? .12 : .28), wide, ROW * (i.guilty ? .76 : .44))
   }
   g.globalAlpha = 1
+}
+// The names of parts, where there is room for them, over what was edited there.
+function names () {
+  if (!shown.region) return
+  g.font = '600 9.5px system-ui,sans-serif'
+  for (const i of items) {
+    const tall = (ROW - 6) / i.lanes
+    if (!i.label || !(tall > 8) || top_[i.who] == null || i.b < view[0] || i.a > view[1]) continue
+    const x = Math.max(X(i.a), EDGE), wide = g.measureText(i.label).width
+    if (wide + 8 > X(i.b) - x) continue
+    const y = top_[i.who] + 3 + i.lane * tall
+    g.fillStyle = C.region; g.beginPath(); g.roundRect(x, y, wide + 8, tall - (i.lanes > 1 ? 1 : 0), 3); g.fill()
+    g.fillStyle = C.onhold; g.fillText(i.label, x + 4, y + tall / 2 + .5)
+  }
 }
 function cursor () {
   const height = canvas.clientHeight

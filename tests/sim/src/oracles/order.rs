@@ -76,7 +76,7 @@ impl Order {
             // Late, for the offer that it missed: a sign of life.
             Event::Claim { session, fence } => {
                 self.of(*session, |waiter| {
-                    waiter.missed.retain(|(missed, _)| missed != fence)
+                    waiter.missed.retain(|(missed, _)| missed != fence);
                 });
             }
             Event::Try { session, .. }

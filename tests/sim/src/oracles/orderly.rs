@@ -19,6 +19,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(super) struct Orderly {
     lost: BTreeSet<u64>,
+    /// Who gave a grant back: perhaps a double of the session, in another tab.
+    given_back: BTreeMap<u64, usize>,
     /// Since when a holder is to send what it has.
     drains: BTreeMap<u64, Time>,
 }
@@ -44,7 +46,10 @@ impl Oracle for Orderly {
                     return Ok(());
                 };
                 let late = tab.under.iter().any(|(_, grants)| {
-                    let lost = |grant: &Fence| self.lost.contains(&grant.position);
+                    let lost = |grant: &Fence| {
+                        let by = self.given_back.get(&grant.position);
+                        self.lost.contains(&grant.position) || by.is_some_and(|by| by != person)
+                    };
                     grants.is_empty() || grants.iter().any(lost)
                 });
                 let bystander = tab.under.is_empty() && world.edits_lost > 0;
@@ -66,6 +71,13 @@ impl Orderly {
         match change {
             Change::Draining { fence, .. } => {
                 self.drains.entry(fence.position).or_insert(world.now);
+            }
+            Change::Released { by, fence, .. } => {
+                self.drains.remove(&fence.position);
+                let mut conns = world.conns.iter().rev();
+                if let Some(conn) = conns.find(|conn| conn.session == Some(by.0)) {
+                    self.given_back.insert(fence.position, conn.person);
+                }
             }
             // A start forgets that it drained.
             Change::Recovering { fence, .. } => {

@@ -53,7 +53,8 @@ fn kept(room: &Room, world: &World) -> Result<(), String> {
     let parked = Ledger::parked(room.parks(), world.ledger.saved());
     for token in world.ledger.saved() {
         match (there.contains(&token), parked.contains(&token)) {
-            (true, false) | (false, true) => {}
+            (true, false) => {}
+            (false, true) => in_one_park(room, token)?,
             (false, false) => return Err(format!("{token} was called saved and is gone")),
             (true, true) => {
                 let name = token.to_string();
@@ -70,6 +71,19 @@ fn kept(room: &Room, world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A token in two parks would be merged twice by who decides, and discarded only once.
+fn in_one_park(room: &Room, token: Token) -> Result<(), String> {
+    let name = token.to_string();
+    let mut there = room.parks().filter(|park| holds(park, &name));
+    match (there.next(), there.next()) {
+        (Some(one), Some(other)) => Err(format!(
+            "{token} is in park {} ({:?}) and in park {} ({:?})",
+            one.id, one.state, other.id, other.state
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn holds(park: &Park, name: &str) -> bool {
