@@ -74,6 +74,7 @@ impl Believers {
 }
 
 fn went_on_elsewhere(world: &World, session: Option<u64>, person: usize) -> bool {
-    let newest = world.conns.iter().rfind(|conn| conn.session == session);
+    let conns = world.conns.iter().filter(|conn| conn.session == session);
+    let newest = conns.max_by_key(|conn| conn.welcomed);
     newest.is_some_and(|conn| conn.person != person)
 }
