@@ -233,7 +233,9 @@ impl Locks {
         };
         let taken = self.taken.iter().any(|taken| scope.covers(taken));
         if for_ticket || taken {
-            let claimed = None;
+            // Told again, it is claimed again; but a grant may answer the first claim.
+            let known = self.offers.get(&fence);
+            let claimed = known.and_then(|offer| offer.claimed);
             self.offers.insert(fence, Offer { scope, claimed });
         }
         for_ticket || taken
@@ -245,7 +247,7 @@ impl Locks {
 
     pub(crate) fn claim_sent(&mut self, fence: Fence, at: Moment) {
         if let Some(offer) = self.offers.get_mut(&fence) {
-            offer.claimed = Some(at);
+            offer.claimed.get_or_insert(at);
         }
     }
 

@@ -149,6 +149,8 @@ pub(crate) struct Conn {
     pub(crate) answered: bool,
     /// The session that the server told it.
     pub(crate) session: Option<u64>,
+    /// When that was.
+    pub(crate) welcomed: Time,
     /// What stood in each sync message (step 2 or update) that the client has sent.
     pub(crate) synced_up: Vec<Vec<Token>>,
     /// How many of them the server called saved.
@@ -165,6 +167,7 @@ impl Conn {
             server: End::Open,
             answered: false,
             session: None,
+            welcomed: Time::ZERO,
             synced_up: Vec::new(),
             called_saved: 0,
         }

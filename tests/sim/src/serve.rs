@@ -163,6 +163,7 @@ impl World {
                 match &*message {
                     ServerMessage::Welcome { session, .. } => {
                         self.conns[conn].session = Some(*session);
+                        self.conns[conn].welcomed = self.now;
                     }
                     ServerMessage::Saved { updates } => self.called_saved(conn, *updates),
                     _ => {}

@@ -11,6 +11,7 @@ use baton_sync::ClientId;
 use crate::content::Token;
 use crate::ledger::Fate;
 use crate::net::Packet;
+use crate::oracles::brings_more;
 use crate::people::App;
 use crate::seen::Seen;
 use crate::world::{Action, World};
@@ -27,9 +28,20 @@ pub(crate) struct Tab {
     pub(crate) numbers: u64,
     /// The last attempt that was made.
     attempted: u64,
-    /// The grants under which edits were made that are not known to be saved; none for one without a grant.
-    pub(crate) under: Vec<(u64, Vec<Fence>)>,
+    /// The edits that are not known to be saved.
+    pub(crate) under: Vec<Under>,
     pub(crate) divergence: Divergence,
+}
+
+/// An edit, and under what it was made.
+#[derive(Debug)]
+pub(crate) struct Under {
+    /// The core's count.
+    pub(crate) edits: u64,
+    /// The grants; none if there was none, or nobody knows.
+    pub(crate) grants: Vec<Fence>,
+    /// The root type.
+    pub(crate) root: &'static str,
 }
 
 /// What a tab starts with.
@@ -64,7 +76,11 @@ impl World {
         let under = if options.copy.is_empty() {
             Vec::new()
         } else {
-            vec![(1, Vec::new())]
+            vec![Under {
+                edits: 1,
+                grants: Vec::new(),
+                root: "",
+            }]
         };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
         let machine = Machine::new(options, client, self.dice.next(), now);
@@ -128,15 +144,14 @@ impl World {
             // A new session holds nothing, whatever the one before it held: another tab may have it.
             Event::Welcome { resumed: false, .. } => {
                 if let Some(tab) = self.people[person].tab_mut() {
-                    tab.under.iter_mut().for_each(|(_, grants)| grants.clear());
+                    tab.under.iter_mut().for_each(|under| under.grants.clear());
                 }
             }
             Event::Parked { id, .. } => {
                 self.note("parked", person as u64, *id);
-                if self.people[person]
-                    .tab()
-                    .is_some_and(|tab| tab.under.is_empty())
-                {
+                let lost = self.edits_lost > 0;
+                let tab = self.people[person].tab();
+                if lost && tab.is_some_and(|tab| brings_more(self, *id, tab)) {
                     self.note("bystander", person as u64, *id);
                 }
                 if self.people[person]
@@ -189,7 +204,7 @@ impl World {
             saved.push(token);
         }
         let machine = &tab.machine;
-        tab.under.retain(|(edits, _)| !machine.is_durable(*edits));
+        tab.under.retain(|under| !machine.is_durable(under.edits));
         for token in saved {
             if let Some(typed) = self.ledger.typed.get_mut(&token) {
                 typed.saved = true;

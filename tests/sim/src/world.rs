@@ -112,8 +112,8 @@ impl World {
             0 => timings,
             _ => Timings {
                 request: Duration::from_secs(12),
-                idle_yield: Duration::from_secs(20),
-                idle_warning: Duration::from_secs(6),
+                idle_yield: Duration::from_secs(12),
+                idle_warning: Duration::from_secs(4),
                 take_over_cooldown: Duration::from_secs(5),
                 ..timings
             },

@@ -140,7 +140,6 @@ fn no_seed_breaks_an_invariant() {
         "mode set",
         "drain: transfer",
         "drain: take-over",
-        "drain: request",
         "loss: grace",
         "loss: recovery",
         "loss: silent",

@@ -1,7 +1,7 @@
 //! S5: with the strict profile no two clients believe that they may edit as holders, while clock rates differ by at most
 //! 1.4. Of what two scopes have in common, that is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_client::{EditRight, Fence, Scope};
 use baton_presence::{Change, Loss};
@@ -18,6 +18,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(super) struct Believers {
     taken: BTreeSet<u64>,
+    /// By whom, if it was perhaps a double.
+    given_back: BTreeMap<u64, usize>,
 }
 
 impl Oracle for Believers {
@@ -29,10 +31,15 @@ impl Oracle for Believers {
         match seen {
             Seen::Committed { changes, .. } => {
                 for change in *changes {
-                    if let Change::LockLost { fence, why, .. } = change
-                        && *why == Loss::TakenOver
-                    {
-                        self.taken.insert(fence.position);
+                    match change {
+                        Change::LockLost { fence, why, .. } if *why == Loss::TakenOver => {
+                            self.taken.insert(fence.position);
+                        }
+                        Change::Released { by, fence, .. } => {
+                            let by = newest(world, Some(by.0));
+                            self.given_back.extend(by.map(|by| (fence.position, by)));
+                        }
+                        _ => {}
                     }
                 }
                 Ok(())
@@ -50,7 +57,9 @@ impl Believers {
             let Some(tab) = person.tab() else { continue };
             let moment = person.moment(world.now);
             for (fence, scope) in tab.machine.grants() {
+                let back = self.given_back.get(&fence.position);
                 if tab.machine.right(scope, moment) != EditRight::Holder
+                    || back.is_some_and(|by| *by != number)
                     || self.taken.contains(&fence.position)
                     || went_on_elsewhere(world, tab.machine.session(), number)
                 {
@@ -74,6 +83,12 @@ impl Believers {
 }
 
 fn went_on_elsewhere(world: &World, session: Option<u64>, person: usize) -> bool {
-    let newest = world.conns.iter().rfind(|conn| conn.session == session);
-    newest.is_some_and(|conn| conn.person != person)
+    newest(world, session).is_some_and(|newest| newest != person)
+}
+
+/// Whose connection was the last that was welcomed as this session's.
+fn newest(world: &World, session: Option<u64>) -> Option<usize> {
+    let conns = world.conns.iter().filter(|conn| conn.session == session);
+    let newest = conns.max_by_key(|conn| conn.welcomed);
+    newest.map(|conn| conn.person)
 }

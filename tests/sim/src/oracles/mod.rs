@@ -30,6 +30,7 @@ use baton_presence::Time;
 use crate::seen::Seen;
 use crate::world::World;
 
+pub(crate) use orderly::brings_more;
 pub(crate) use service::person_of;
 
 /// What the simulation itself adds to a bound: steps on the disk, messages under way.

@@ -92,13 +92,20 @@ impl Order {
 
     fn acquires(&mut self, session: SessionId, scope: &Scope, kept: &Kept) {
         let queued = kept.changes.contains(&Change::Queued { session });
-        let mut offers = kept.changes.iter();
-        let offered =
-            offers.any(|change| matches!(change, Change::Offered { to, .. } if *to == session));
-        let has = self.locks.values().filter(|lock| lock.party == session);
-        let has: Vec<_> = has.map(|lock| lock.state).collect();
-        let told_again = offered && has == [GrantState::Offered];
-        let waits = queued || told_again || (offered && has.is_empty());
+        let has: Vec<_> = self
+            .locks
+            .iter()
+            .filter(|(_, lock)| lock.party == session)
+            .collect();
+        let only_offered = matches!(has[..], [(_, lock)] if lock.state == GrantState::Offered);
+        let offer = kept.changes.iter().find_map(|change| match change {
+            Change::Offered { to, fence, .. } if *to == session => Some(fence),
+            _ => None,
+        });
+        let known = offer.is_some_and(|fence| self.locks.contains_key(fence));
+        let told_again = known && only_offered;
+        // Who has something already is offered more at once, or not at all: it does not wait.
+        let waits = queued || told_again || (offer.is_some() && has.is_empty());
         self.of(session, |waiter| {
             if !waiter.here {
                 return;

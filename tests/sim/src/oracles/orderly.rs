@@ -3,8 +3,9 @@
 //!
 //! A holder that is told to stop has its whole time to send what it has.
 //!
-//! One case is let pass, and counted (`bystander`): a crash takes edits that were sent to others and not durable yet.
-//! Whoever comes back with them before their author does is set aside under that author's lock.
+//! One case is let pass, and counted (`bystander`): a crash takes edits, and deletions, that were sent to others and not
+//! durable yet. Whoever comes back with them before their author does is set aside under that author's lock, with all
+//! that they come with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use baton_presence::{Change, Loss, Time};
 
 use super::Oracle;
 use crate::seen::Seen;
+use crate::tab::Tab;
 use crate::world::World;
 
 /// Remembers the grants that were lost; everything else that ended was given back.
@@ -45,14 +47,14 @@ impl Oracle for Orderly {
                 let Some(tab) = world.people[*person].tab() else {
                     return Ok(());
                 };
-                let late = tab.under.iter().any(|(_, grants)| {
+                let late = tab.under.iter().any(|under| {
                     let lost = |grant: &Fence| {
                         let by = self.given_back.get(&grant.position);
                         self.lost.contains(&grant.position) || by.is_some_and(|by| by != person)
                     };
-                    grants.is_empty() || grants.iter().any(lost)
+                    under.grants.is_empty() || under.grants.iter().any(lost)
                 });
-                let bystander = tab.under.is_empty() && world.edits_lost > 0;
+                let bystander = world.edits_lost > 0 && brings_more(world, *id, tab);
                 if late || bystander {
                     return Ok(());
                 }
@@ -64,6 +66,14 @@ impl Oracle for Orderly {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a park has what its tab did not type: something in another root type.
+pub(crate) fn brings_more(world: &World, id: u64, tab: &Tab) -> bool {
+    let mut parks = world.room.iter().flat_map(baton_room::Room::parks);
+    let typed = |root: &String| tab.under.iter().any(|under| under.root == root);
+    let park = parks.find(|park| park.id == id);
+    tab.under.is_empty() || park.is_none_or(|park| !park.roots.iter().all(typed))
 }
 
 impl Orderly {

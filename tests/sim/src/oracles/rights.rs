@@ -117,14 +117,14 @@ impl Entitled {
     fn change(&self, change: &Change, world: &World) -> Result<(), String> {
         match change {
             Change::TakenOver { by, scope } => {
-                // By the person, whatever the room was told.
-                let mut conns = world.conns.iter().rev();
-                let conn = conns.find(|conn| conn.session == Some(by.0));
-                let may = conn.is_some_and(|conn| {
-                    let rights = world.people[conn.person].rights;
+                // By the people who had that session, whatever the room was told.
+                let conns = world.conns.iter();
+                let mut theirs = conns.filter(|conn| conn.session == Some(by.0)).peekable();
+                let may = |person: usize| {
+                    let rights = world.people[person].rights;
                     rights.contains(Rights::TAKE_OVER)
-                });
-                if may || conn.is_none() {
+                };
+                if theirs.peek().is_none() || theirs.any(|conn| may(conn.person)) {
                     return Ok(());
                 }
                 Err(format!("{by} took over {scope} without the right"))

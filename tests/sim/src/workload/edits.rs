@@ -8,6 +8,7 @@ use crate::ledger::Typed;
 use crate::net::Packet;
 use crate::people::App;
 use crate::region;
+use crate::tab::Under;
 use crate::world::World;
 
 /// How an edit asks the lock.
@@ -183,8 +184,11 @@ impl World {
             tab.unsaved.push_back((edits, token));
         }
         let held = right == baton_client::EditRight::Holder;
-        tab.under
-            .push((edits, if held { there } else { Vec::new() }));
+        tab.under.push(Under {
+            edits,
+            grants: if held { there } else { Vec::new() },
+            root,
+        });
         self.with_tab(person, |_, _| ());
         true
     }

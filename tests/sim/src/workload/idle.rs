@@ -8,11 +8,11 @@ pub(super) struct Doze;
 
 impl Wish for Doze {
     fn weight(&self) -> u64 {
-        1
+        2
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let lasts = world.dice.millis(5_000, 60_000);
+        let lasts = world.dice.millis(5_000, 40_000);
         world.people[person].dozes_until = world.now + lasts;
         world.note("dozes", person as u64, lasts.as_millis() as u64);
     }

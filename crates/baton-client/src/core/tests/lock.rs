@@ -127,6 +127,26 @@ fn a_claim_counts_from_its_sending_and_not_from_the_grant() {
 }
 
 #[test]
+fn a_grant_counts_from_the_first_claim_of_an_offer_that_is_told_twice() {
+    let mut script = Script::new();
+    script.joins(false, free(1));
+    let offer = ServerMessage::Offer {
+        fence: fence(7),
+        paths: Vec::new(),
+        expires_ms: 2000,
+    };
+    script.says(&offer);
+    // The rest came while this client slept, and the lock has passed on since.
+    script.now.wall += 20 * SECOND;
+    script.says(&offer);
+    script.says(&ServerMessage::Granted {
+        fence: fence(7),
+        paths: Vec::new(),
+    });
+    assert_eq!(right(&script), EditRight::Unconfirmed);
+}
+
+#[test]
 fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
     let mut script = Script::new();
     script.joins(false, free(1));
