@@ -301,7 +301,10 @@ mod tests {
         assert_eq!(frames, expected.map(|text| Item::Frame(frame(text))));
         // What was written cannot be replaced any more.
         let _ = outbox.send(frame("locks 3"), Weight::View(ViewOf::Locks));
-        assert_eq!(outbox.take().unwrap().items, [Item::Frame(frame("locks 3"))]);
+        assert_eq!(
+            outbox.take().unwrap().items,
+            [Item::Frame(frame("locks 3"))]
+        );
     }
 
     #[test]

@@ -9,10 +9,9 @@
 //! this is for the moment in which somebody looks, not for every edit.
 
 mod compare;
-mod render;
 
 use self::compare::compare;
-pub(crate) use self::render::{Rendering, render};
+use crate::document::render::Rendering;
 
 /// The most that a difference shows, in bytes of its parts' texts and names.
 pub const DIFFERENCE_BYTES: usize = 32 * 1024;

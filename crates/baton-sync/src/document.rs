@@ -7,6 +7,8 @@
 //!
 //! Never here: who may write, where updates are stored, who is told of them.
 
+pub(crate) mod render;
+
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
@@ -18,10 +20,12 @@ pub use yrs;
 use yrs::updates::decoder::Decode;
 use yrs::{OffsetKind, ReadTxn, Transact};
 
-use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference, Rendering, render};
+use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
 use crate::scan::{IdRange, Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::{ClientId, StateVector};
+
+use self::render::{Rendering, render};
 
 /// What a document is made with.
 #[derive(Clone, Debug)]

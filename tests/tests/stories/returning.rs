@@ -10,10 +10,10 @@ fn is_parked(client: &RawClient) -> bool {
     })
 }
 
-/// The wait of a commit is long here, so that the server dies before it.
+/// The wait of a commit is long here, so that the server dies before it, and short enough to be waited for afterwards.
 #[tokio::test]
 async fn nobody_is_blamed_for_edits_that_the_holder_lost() {
-    let mut server = ServerProcess::start(&["--commit-delay", "30s"]).await;
+    let mut server = ServerProcess::start(&["--commit-delay", "8s"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.takes_lock().await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
