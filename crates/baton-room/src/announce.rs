@@ -121,10 +121,14 @@ impl Room {
 
     /// Tells the author that an edit stands in a park. A stock client can only be told by a denial and a final close.
     pub(crate) fn tell_parked(&mut self, connection: ConnectionId, id: u64) {
+        let park = self.state.parks.get(id);
+        let why = if park.is_none_or(|park| park.fence_now.is_some()) {
+            "somebody else holds the edit lock, or is being offered it"
+        } else {
+            "only who holds an edit lock may write here (mode required)"
+        };
         if self.is_stock(connection) {
-            let reason = format!(
-                "somebody else holds the edit lock: your edit was kept (park {id}) but is not in the document; open it again to go on"
-            );
+            let reason = format!("{why}: your edit was kept (park {id}); open the document again");
             let denied = Outgoing::Denied(reason.clone());
             self.hold(Held::Output(Output::Send {
                 to: connection,
@@ -134,7 +138,7 @@ impl Room {
         } else {
             let parked = ServerMessage::Parked {
                 id,
-                reason: "somebody else holds the edit lock, or is being offered it".to_owned(),
+                reason: why.to_owned(),
             };
             self.hold(Held::To(connection, Arc::new(parked)));
         }

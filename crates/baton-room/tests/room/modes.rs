@@ -40,6 +40,11 @@ fn in_the_mode_required_nobody_writes_without_a_lock() {
     assert_eq!(table.text(), "");
     let parked = table.room.parks().next().unwrap().clone();
     assert_eq!(parked.fence_now, None);
+    let blames = |message: &ServerMessage| match message {
+        ServerMessage::Parked { reason, .. } => reason.contains("somebody else"),
+        _ => false,
+    };
+    assert!(!table.told(bob.id).iter().any(blames), "nobody has a lock");
     ada.takes(&mut table, &[&["t"]]);
     ada.types(&mut table, "hers");
     assert_eq!(table.text(), "hers");
