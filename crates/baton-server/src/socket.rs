@@ -256,9 +256,12 @@ where
             Ok(Message::Binary(frame)) => session.frame(&frame).await?,
             Ok(Message::Ping(_) | Message::Pong(_)) => session.heard(),
             Ok(Message::Close(frame)) => {
-                if frame.is_some_and(|frame| frame.code == CloseCode::Normal) {
+                let code = frame.map(|frame| frame.code);
+                if code == Some(CloseCode::Normal) {
                     session.done();
                 }
+                // The echo of it: the library's own would come after the line's task has gone.
+                line.end(code.unwrap_or(CloseCode::Normal).into(), "");
                 return Ok(());
             }
             Ok(Message::Text(_) | Message::Frame(_)) => {
@@ -285,4 +288,28 @@ where
         };
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_log::{Log, LogOptions};
+
+    use super::*;
+
+    /// A stream that is no TCP is written to by its own task only, and that had gone when the library wanted to answer
+    /// the close: the client took it for a broken connection.
+    #[tokio::test]
+    async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes").await });
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let first = client.next().await.unwrap().unwrap();
+        assert!(first.is_binary(), "the server's Step1");
+        client.close(None).await.unwrap();
+        let answer = client.next().await;
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+        server.await.unwrap();
+    }
 }
