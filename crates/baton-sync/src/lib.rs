@@ -51,6 +51,7 @@
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
+//! | [`compact`](mod@compact) | making what was deleted go |
 //! | [`document`] | yrs, and nothing else does |
 //! | [`difference`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
@@ -60,6 +61,7 @@
 
 pub mod awareness;
 pub mod channel;
+pub mod compact;
 pub mod delete_set;
 pub mod difference;
 pub mod document;
@@ -70,6 +72,7 @@ pub mod state;
 pub mod state_vector;
 pub mod y_websocket;
 
+pub use compact::{CompactError, compact};
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
 pub use document::{Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, yrs};

@@ -22,8 +22,10 @@ mod view;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::outline::Place;
 use self::outline::Outline;
-use self::settle::{CLIENTS_AT_ONCE, Lesson, Settled};
+pub(crate) use self::settle::Settled;
+use self::settle::{CLIENTS_AT_ONCE, Lesson};
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
@@ -211,7 +213,7 @@ impl State {
         }
     }
 
-    fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+    pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
         Settled::new(
             View {
                 base: self,
