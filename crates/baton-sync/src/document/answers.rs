@@ -120,14 +120,15 @@ impl Document {
         if everything.len() <= most {
             return Ok(vec![everything]);
         }
-        let make = || Pieces {
+        let pieces = cut(everything, since, most);
+        // Somebody who asks for another size than everybody else gets what is made for them alone.
+        self.answers.pieces.get_or_init(|| Pieces {
             most,
-            pieces: cut(everything, since, most),
+            pieces: pieces.clone(),
             updates: 0,
             bytes: 0,
-        };
-        let made = self.answers.pieces.get_or_init(make);
-        Ok(made.pieces.clone())
+        });
+        Ok(pieces)
     }
 
     /// The state vector as it is sent, encoded once for many newcomers.
