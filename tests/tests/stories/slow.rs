@@ -59,12 +59,9 @@ async fn who_stalls_and_reads_on_is_sent_what_it_missed_in_one_piece() {
     assert!(slow.text().ends_with(" last!"));
     assert_eq!(slow.text().len(), EDITS * BLOCK + 6);
     let (updates, longest) = slow.look(|known| (known.updates, known.longest));
-    assert!(updates < EDITS, "{updates} updates came one by one");
-    let alone = updates - 1;
-    assert!(
-        longest >= (EDITS - alone) * BLOCK,
-        "{longest} after {alone}"
-    );
+    assert!(updates < EDITS / 2, "{updates} updates came one by one");
+    // What the kernel holds may grow once more when it seems full already; the rest came together.
+    assert!(longest > EDITS * BLOCK / 2, "{longest}");
     // In step again: the next edit comes as it is.
     slow.types("?");
     bob.types("!");
