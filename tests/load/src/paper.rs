@@ -137,7 +137,7 @@ impl Author {
             }
             _ => {}
         }
-        self.left = 1 + self.random(30);
+        self.left = 1 + self.random(48);
         self.deletes = if self.random(10) < 3 { self.left } else { 0 };
     }
 }

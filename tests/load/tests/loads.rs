@@ -8,7 +8,9 @@ use baton_load::{
 use baton_tests::TestServer;
 
 async fn forwarder() -> Target {
-    let address = forwarder::start("127.0.0.1:0").await.unwrap();
+    let address = forwarder::start("127.0.0.1:0")
+        .await
+        .expect("a port is free");
     Target {
         pid: Some(std::process::id()),
         ..Target::new(address, Dialect::Forward)
