@@ -148,6 +148,18 @@ pub(crate) struct Outbox {
     ended: Notify,
 }
 
+/// Whether a Step1 was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Answered {
+    /// Never.
+    #[default]
+    Never,
+    /// Yes, and the end of an answer that did not count waits.
+    Waits,
+    /// Yes.
+    Once,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     items: VecDeque<Item>,
@@ -160,10 +172,7 @@ struct Queue {
     views: BTreeMap<ViewOf, u64>,
     /// Whether a ping waits. It is written before all else: a peer that is busy reading is alive.
     ping: bool,
-    /// Whether an answer waits that did not count.
-    answer: bool,
-    /// Whether an answer was ever queued.
-    answered: bool,
+    answer: Answered,
     behind: Option<Box<Behind>>,
     ending: Option<Box<Ending>>,
     /// Whether the ending was taken: nothing waits behind it.
@@ -190,7 +199,7 @@ impl Outbox {
         self.change(|queue| {
             if let Some(behind) = &mut queue.behind {
                 behind.missed.add(edit.missed());
-            } else if queue.answered {
+            } else if queue.answer != Answered::Never {
                 queue.push(Item::Frame(edit.frame.clone(), Class::Update));
             }
         })
@@ -345,7 +354,9 @@ impl Queue {
 
     fn send(&mut self, frame: Frame, weight: Weight) {
         let answers = matches!(weight, Weight::Piece | Weight::Answer);
-        self.answered |= answers;
+        if answers && self.answer == Answered::Never {
+            self.answer = Answered::Once;
+        }
         let class = match weight {
             Weight::Counted => Class::Kept,
             Weight::View(of) => {
@@ -360,10 +371,10 @@ impl Queue {
                 Class::Awareness
             }
             // Whoever asks again and again without reading the answers pays for them.
-            Weight::Piece | Weight::Answer if self.answer => Class::Kept,
+            _ if self.answer == Answered::Waits => Class::Kept,
             Weight::Piece => Class::Free,
             Weight::Answer => {
-                self.answer = true;
+                self.answer = Answered::Waits;
                 Class::Answer
             }
         };
@@ -434,7 +445,9 @@ impl Queue {
                 self.counted -= 1;
             }
             bytes += length(&item);
-            self.answer &= !matches!(item, Item::Frame(_, Class::Answer));
+            if matches!(item, Item::Frame(_, Class::Answer)) {
+                self.answer = Answered::Once;
+            }
             into.push_back(item);
         }
         if self.items.is_empty() {
