@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
+use crate::draft::Draft;
 use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::Parks;
@@ -66,8 +67,8 @@ pub(crate) enum Effect {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    document: Bytes,
+pub(crate) struct Stored {
+    pub(crate) document: Bytes,
     fold: FoldSnapshot,
     people: BTreeMap<SessionId, Box<Person>>,
     parks: Vec<Park>,
@@ -175,8 +176,8 @@ impl State {
         self.quarantine.len()
     }
 
-    /// Everything, for the log to start from next time; it stands for all records up to [`State::position`].
-    pub(crate) fn snapshot(&self) -> Result<Bytes, SnapshotError> {
+    /// What a snapshot is made from, which stands for all records up to [`State::position`].
+    pub(crate) fn draft(&self) -> Result<Draft, SnapshotError> {
         let stored = Stored {
             document: self.document.snapshot()?,
             fold: self.fold.snapshot(),
@@ -184,9 +185,10 @@ impl State {
             parks: self.parks.iter().cloned().collect(),
             last_at: self.last_at,
         };
-        let mut buffer = Vec::with_capacity(stored.document.len() + 256);
-        buffer.push(SNAPSHOT_FORMAT);
-        Ok(postcard::to_extend(&stored, buffer)?.into())
+        Ok(Draft {
+            position: self.position,
+            stored,
+        })
     }
 
     /// Applies the record at `position`. On [`Broken`] the room must be opened again.

@@ -71,13 +71,42 @@ pub enum CompactError {
 /// # Errors
 /// See [`CompactError`]. The first two come before anything is written.
 pub fn compact(encoded: &[u8]) -> Result<Bytes, CompactError> {
+    rewrite(encoded).map(|compacted| compacted.encoding)
+}
+
+/// What [`rewrite`] made. That it means the same has been proved.
+#[derive(Debug)]
+pub struct Compacted {
+    encoding: Bytes,
+    state: State,
+}
+
+impl Compacted {
+    /// The encoded state.
+    #[must_use]
+    pub const fn encoding(&self) -> &Bytes {
+        &self.encoding
+    }
+
+    pub(crate) fn into_parts(self) -> (Bytes, State) {
+        (self.encoding, self.state)
+    }
+}
+
+/// [`compact`], for a document that is to go on with the compact form, see
+/// [`Document::adopt`](crate::Document::adopt).
+///
+/// # Errors
+/// As [`compact`].
+pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
     let before = scan(encoded)?;
     let nothing = State::new();
     let settled = nothing.settle(&before);
-    match settled.judgement() {
-        Judgement::Fits => {}
-        Judgement::Known => return Ok(Bytes::copy_from_slice(encoded)),
-        other => return Err(CompactError::NotWhole(other)),
+    if !matches!(
+        settled.judgement(),
+        Judgement::Fits | Judgement::Known
+    ) {
+        return Err(CompactError::NotWhole(settled.judgement()));
     }
     let mut known = State::new();
     known.learn(settled.lesson(&nothing));
@@ -85,8 +114,14 @@ pub fn compact(encoded: &[u8]) -> Result<Bytes, CompactError> {
     let compacted = write::write(&before, &fates);
     drop(settled);
     if compacted.len() >= encoded.len() {
-        return Ok(Bytes::copy_from_slice(encoded));
+        return Ok(Compacted {
+            encoding: Bytes::copy_from_slice(encoded),
+            state: known,
+        });
     }
-    check::check(&before, &known, &compacted).map_err(CompactError::Differs)?;
-    Ok(compacted.into())
+    let state = check::check(&before, &known, &compacted).map_err(CompactError::Differs)?;
+    Ok(Compacted {
+        encoding: compacted.into(),
+        state,
+    })
 }

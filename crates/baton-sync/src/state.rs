@@ -24,8 +24,8 @@ use std::collections::BTreeSet;
 
 pub(crate) use self::outline::Place;
 use self::outline::Outline;
-pub(crate) use self::settle::Settled;
-use self::settle::{CLIENTS_AT_ONCE, Lesson};
+pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
+use self::settle::Lesson;
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
@@ -205,6 +205,12 @@ impl State {
             self.vector.raise(client, end);
         }
         self.learn_deletes(lesson.deletes);
+    }
+
+    /// Gives back what was reserved for more to come.
+    pub(crate) fn shrink(&mut self) {
+        self.outline.shrink();
+        self.deletes.shrink();
     }
 
     pub(crate) fn learn_deletes(&mut self, ranges: impl IntoIterator<Item = IdRange>) {

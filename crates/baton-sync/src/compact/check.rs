@@ -9,9 +9,9 @@ use crate::scan::{Block, BlockKind, Content, Id, Parent, Scan, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::Clock;
 
-/// Whether `after` means what `before` does, which makes a document know `known`. The error says
-/// what differs.
-pub(super) fn check(before: &Scan<'_>, known: &State, after: &[u8]) -> Result<(), &'static str> {
+/// Whether `after` means what `before` does, which makes a document know `known`: then what a
+/// document knows that is made of it. The error says what differs.
+pub(super) fn check(before: &Scan<'_>, known: &State, after: &[u8]) -> Result<State, &'static str> {
     let after = scan(after).map_err(|_| "it cannot be read")?;
     let nothing = State::new();
     let settled = nothing.settle(&after);
@@ -35,7 +35,7 @@ pub(super) fn check(before: &Scan<'_>, known: &State, after: &[u8]) -> Result<()
             compare(before, &mut old, &after, &after.block(new.client, index), known.deletes())?;
         }
     }
-    Ok(())
+    Ok(knows)
 }
 
 /// Blocks, of which the first is in use.

@@ -4,7 +4,7 @@
 //! passes over.
 
 use crate::lib0::{Reader, write_var_uint};
-use crate::scan::{Content, skip_value};
+use crate::scan::{Content, past_value};
 use crate::state_vector::Clock;
 
 /// What each half of a character becomes that is cut in two: Yjs and yrs put the same.
@@ -108,7 +108,7 @@ fn take_values<'a>(reader: &mut Reader<'a>, len: Clock) -> &'a [u8] {
     let from = reader.rest();
     for _ in 0..len {
         // They were found sound when the block was scanned.
-        if skip_value(reader).is_err() {
+        if past_value(reader).is_err() {
             break;
         }
     }
