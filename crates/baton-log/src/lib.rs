@@ -80,6 +80,7 @@
 //! an implementation of [`Store`] and [`View`].
 
 mod committer;
+mod counts;
 mod document;
 mod engine;
 mod error;
@@ -95,6 +96,7 @@ mod recovery;
 mod store;
 mod types;
 
+pub use counts::{COMMIT_BUCKETS_US, LogStats};
 pub use document::{DocumentLog, Reservation};
 pub use error::LogError;
 pub use log::Log;

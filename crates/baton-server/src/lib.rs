@@ -158,7 +158,7 @@ impl App {
         }
         match self.registry.log().health() {
             Health::Good => Ok(()),
-            Health::Poisoned(why) => Err(format!("nothing can be saved: {why}")),
+            Health::Failed(why) => Err(format!("nothing can be saved: {why}")),
         }
     }
 }

@@ -35,7 +35,7 @@ impl OpenError {
         match self {
             Self::Full(SlotsError::TooMany(_)) => close::OVERLOADED,
             Self::Full(SlotsError::Closing) => close::GOING_AWAY,
-            Self::Log(LogError::Poisoned { .. }) => close::STORE_FAILED,
+            Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
         }
     }
