@@ -6,7 +6,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use tracing::{error, info, warn};
 
@@ -66,11 +65,13 @@ fn commit(shared: &Shared, taken: &mut Taken) -> Result<bool, StoreError> {
     );
     if !plan.is_empty() {
         let batch = std::mem::take(&mut plan.batch);
-        let began = Instant::now();
+        let commit = shared.counts.commits();
         store.commit(batch)?;
         let bytes = taken.records.iter().map(|record| record.bytes.len()).sum();
         let records = taken.records.len();
-        shared.counts.committed(records, bytes, began.elapsed());
+        shared
+            .counts
+            .committed(records, bytes, commit.began.elapsed());
     }
     let index = &mut shared.known.write().index;
     plan.apply(&mut engine, index);

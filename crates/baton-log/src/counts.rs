@@ -1,18 +1,34 @@
 //! Counters of what the log has done, for whoever watches a server.
 //!
-//! Owns numbers only, written by the commit thread and read by anybody without a lock.
+//! Owns numbers only, written by the commit thread and read by anybody; nobody waits for the store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Upper bounds of the buckets in which the times of commits are counted, in microseconds. The last bucket has none.
 pub const COMMIT_BUCKETS_US: [u64; 11] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_000_000, 10_000_000,
 ];
 
+/// A commit that is under way.
+pub(crate) struct Committing<'a> {
+    counts: &'a Counts,
+    pub(crate) began: Instant,
+}
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        *self.counts.committing.lock() = None;
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) commits: Time,
+    /// When the commit began that is under way.
+    committing: Mutex<Option<Instant>>,
     pub(crate) failures: AtomicU64,
     pub(crate) recoveries: AtomicU64,
     pub(crate) records: AtomicU64,
@@ -36,6 +52,16 @@ impl Time {
 }
 
 impl Counts {
+    /// Counts the time until the value that this gives is dropped as a commit that is under way.
+    pub(crate) fn commits(&self) -> Committing<'_> {
+        let began = Instant::now();
+        *self.committing.lock() = Some(began);
+        Committing {
+            counts: self,
+            began,
+        }
+    }
+
     pub(crate) fn committed(&self, records: usize, bytes: usize, took: Duration) {
         self.commits.add(took);
         self.records.fetch_add(records as u64, Ordering::Relaxed);
@@ -51,6 +77,7 @@ impl Counts {
         LogStats {
             commit_buckets: std::array::from_fn(|at| read(&self.commits.buckets[at])),
             commit_time: Duration::from_micros(read(&self.commits.sum_us)),
+            committing: self.committing.lock().map(|began| began.elapsed()),
             failures: read(&self.failures),
             recoveries: read(&self.recoveries),
             records: read(&self.records),
@@ -69,6 +96,8 @@ pub struct LogStats {
     pub commit_buckets: [u64; COMMIT_BUCKETS_US.len() + 1],
     /// Time spent in all commits together.
     pub commit_time: Duration,
+    /// How long the commit has been running that is under way.
+    pub committing: Option<Duration>,
     /// Commits that failed.
     pub failures: u64,
     /// How often the store was opened again after one.
