@@ -50,28 +50,28 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     block_on(other.wait_for(|told| matches!(told, Durability::Failed(_)))).unwrap();
     assert_eq!(document.durable(), at(1), "what failed was never durable");
 
-    let poisoned = |outcome: Result<(), LogError>| {
+    let refused = |outcome: Result<(), LogError>| {
         assert!(
             matches!(outcome, Err(LogError::Failed { .. })),
             "{outcome:?}"
         );
     };
-    poisoned(
+    refused(
         document
             .append(reservation, record("x"), Urgency::Now)
             .map(drop),
     );
-    poisoned(document.append_small(record("x"), Urgency::Now).map(drop));
-    poisoned(document.snapshot(at(1), record("S")));
-    poisoned(block_on(log.reserve(1)).map(drop));
-    poisoned(log.open("another").map(drop));
-    poisoned(block_on(log.flush()));
+    refused(document.append_small(record("x"), Urgency::Now).map(drop));
+    refused(document.snapshot(at(1), record("S")));
+    refused(block_on(log.reserve(1)).map(drop));
+    refused(log.open("another").map(drop));
+    refused(block_on(log.flush()));
     assert!(matches!(log.health(), Health::Failed(_)));
     assert_eq!(document.last(), at(2), "refused records take no position");
     drop(document);
-    poisoned(log.open("d").map(drop));
+    refused(log.open("d").map(drop));
     drop(bystander);
-    poisoned(block_on(log.shutdown()));
+    refused(block_on(log.shutdown()));
 
     // Whatever the disk kept: the safe record is there, the lost one is whole or not there.
     for fate in [Fate::Kept, Fate::Lost, Fate::Mixed(1), Fate::Mixed(2)] {
@@ -176,7 +176,7 @@ fn a_load_that_fails_is_an_error_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_store_that_panics_poisons_the_log_and_no_one_waits_for_ever() {
+fn a_store_that_panics_fails_the_log_and_no_one_waits_for_ever() {
     let store = Moody::default();
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut document, _) = log.open("d").unwrap();
