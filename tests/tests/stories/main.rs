@@ -21,3 +21,4 @@ mod protocol;
 mod returning;
 mod roster;
 mod saved;
+mod slow;
