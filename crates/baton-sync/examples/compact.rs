@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let full = document.snapshot()?;
     drop(document);
-    #[expect(clippy::disallowed_methods, reason = "an example may look at the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an example may look at the clock"
+    )]
     let start = Instant::now();
     let compacted = compact(&full)?;
     let took = start.elapsed();

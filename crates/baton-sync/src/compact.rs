@@ -102,10 +102,7 @@ pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
     let before = scan(encoded)?;
     let nothing = State::new();
     let settled = nothing.settle(&before);
-    if !matches!(
-        settled.judgement(),
-        Judgement::Fits | Judgement::Known
-    ) {
+    if !matches!(settled.judgement(), Judgement::Fits | Judgement::Known) {
         return Err(CompactError::NotWhole(settled.judgement()));
     }
     let mut known = State::new();

@@ -22,10 +22,10 @@ mod view;
 
 use std::collections::BTreeSet;
 
-pub(crate) use self::outline::Place;
 use self::outline::Outline;
-pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
+pub(crate) use self::outline::Place;
 use self::settle::Lesson;
+pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};

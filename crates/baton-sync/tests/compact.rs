@@ -7,7 +7,9 @@
 
 mod common;
 
-use baton_sync::yrs::{self, Doc, OffsetKind, Options, ReadTxn, Transact, updates::decoder::Decode};
+use baton_sync::yrs::{
+    self, Doc, OffsetKind, Options, ReadTxn, Transact, updates::decoder::Decode,
+};
 use baton_sync::{
     ClientId, CompactError, Document, DocumentOptions, Judgement, State, StateVector, compact, scan,
 };
@@ -165,7 +167,9 @@ fn encoded(blocks: &[&[u8]], deletes: &[(u8, u8)]) -> Vec<u8> {
     out.extend([u8::from(!deletes.is_empty())]);
     if !deletes.is_empty() {
         out.extend([1, deletes.len() as u8]);
-        deletes.iter().for_each(|(start, len)| out.extend([*start, *len]));
+        deletes
+            .iter()
+            .for_each(|(start, len)| out.extend([*start, *len]));
     }
     out
 }
@@ -215,7 +219,9 @@ fn neighbours_become_one_only_where_that_says_the_same() {
 #[test]
 fn of_what_is_in_a_deleted_type_only_the_clocks_remain() {
     let map: &[u8] = &[7, 1, 1, b't', 1];
-    let key: &[u8] = &[0x28, 0, 1, 0, 1, b'k', 1, 119, 5, b'v', b'a', b'l', b'u', b'e'];
+    let key: &[u8] = &[
+        0x28, 0, 1, 0, 1, b'k', 1, 119, 5, b'v', b'a', b'l', b'u', b'e',
+    ];
     let text: &[u8] = &[0x27, 0, 1, 0, 1, b'l', 2];
     let inner: &[u8] = &[4, 0, 1, 2, 2, b'x', b'y'];
     let blocks = &[map, key, text, inner];
@@ -224,7 +230,13 @@ fn of_what_is_in_a_deleted_type_only_the_clocks_remain() {
     // One unit that is not deleted keeps the types that it is in, as whole as they are.
     let kept = compact(&encoded(blocks, &[(0, 4)])).unwrap();
     let expected = encoded(
-        &[map, &[0x21, 0, 1, 0, 1, b'k', 1], text, &[1, 0, 1, 2, 1], &[0x84, 1, 3, 1, b'y']],
+        &[
+            map,
+            &[0x21, 0, 1, 0, 1, b'k', 1],
+            text,
+            &[1, 0, 1, 2, 1],
+            &[0x84, 1, 3, 1, b'y'],
+        ],
         &[(0, 4)],
     );
     assert_eq!(kept, expected);
@@ -248,7 +260,9 @@ fn a_forged_neighbour_keeps_the_type_that_it_is_in() {
     let blocks: &[&[u8]] = &[
         &[7, 1, 1, b't', 2],
         &[7, 1, 1, b'u', 2],
-        &[4, 0, 1, 0, 8, b'd', b'e', b'l', b'e', b't', b'e', b'd', b'.'],
+        &[
+            4, 0, 1, 0, 8, b'd', b'e', b'l', b'e', b't', b'e', b'd', b'.',
+        ],
         &[4, 0, 1, 1, 1, b'k'],
         &[0xc4, 1, 10, 1, 2, 1, b'l'],
     ];
@@ -258,7 +272,9 @@ fn a_forged_neighbour_keeps_the_type_that_it_is_in() {
     let state = encoded(&blocks, &[(0, 1), (2, 8)]);
     let compacted = compact(&state).unwrap();
     let scan = scan(&compacted).unwrap();
-    let gone = scan.blocks().any(|block| block.kind == baton_sync::scan::BlockKind::Gc);
+    let gone = scan
+        .blocks()
+        .any(|block| block.kind == baton_sync::scan::BlockKind::Gc);
     assert!(!gone);
     assert!(compacted.len() < state.len());
 }

@@ -32,7 +32,13 @@ pub(super) fn check(before: &Scan<'_>, known: &State, after: &[u8]) -> Result<St
     for (old, new) in before.runs().iter().zip(after.runs()) {
         let mut old = Walk::new(old.blocks().map(|index| before.block(old.client, index)));
         for index in new.blocks() {
-            compare(before, &mut old, &after, &after.block(new.client, index), known.deletes())?;
+            compare(
+                before,
+                &mut old,
+                &after,
+                &after.block(new.client, index),
+                known.deletes(),
+            )?;
         }
     }
     Ok(knows)
@@ -58,7 +64,11 @@ impl<'a, I: Iterator<Item = Block<'a>>> Walk<'a, I> {
 
     /// Forgets the block if it ends here.
     fn pass(&mut self, clock: Clock) {
-        if self.block.as_ref().is_some_and(|block| block.end() <= clock) {
+        if self
+            .block
+            .as_ref()
+            .is_some_and(|block| block.end() <= clock)
+        {
             self.block = self.rest.next();
             self.cut = None;
         }

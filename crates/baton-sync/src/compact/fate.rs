@@ -61,9 +61,7 @@ impl<'u, 's> Fates<'u, 's> {
 
     /// Whether this shared type goes, and all that is in it.
     pub(super) fn goes(&self, id: Id) -> bool {
-        self.types_go
-            && self.deletes.contains(id.client, id.clock, 1)
-            && !self.kept.contains(&id)
+        self.types_go && self.deletes.contains(id.client, id.clock, 1) && !self.kept.contains(&id)
     }
 
     fn place(&self, index: usize) -> Place<&'s str> {

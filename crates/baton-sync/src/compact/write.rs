@@ -7,7 +7,8 @@ use super::fate::Fates;
 use crate::delete_set::DeleteSet;
 use crate::lib0::{write_var_string, write_var_uint};
 use crate::scan::{
-    Block, BlockKind, CONTENT, Content, GC, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, IdRange, Parent, Scan,
+    Block, BlockKind, CONTENT, Content, GC, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, IdRange,
+    Parent, Scan,
 };
 use crate::state_vector::{ClientId, Clock};
 
@@ -166,19 +167,15 @@ impl<'a> Writer<'a> {
             Some(cutter) if first.end < block.end() => {
                 self.parts(fates.deletes(), block, info, cutter);
             }
-            _ if first.deleted => self.deleted(Head::of(block, info, block.clock), block.clock, block.len),
+            _ if first.deleted => {
+                self.deleted(Head::of(block, info, block.clock), block.clock, block.len)
+            }
             _ => self.verbatim(scan, block),
         }
     }
 
     /// A block that is deleted in part.
-    fn parts(
-        &mut self,
-        deletes: &DeleteSet,
-        block: &Block<'a>,
-        info: u8,
-        mut cutter: Cutter<'_>,
-    ) {
+    fn parts(&mut self, deletes: &DeleteSet, block: &Block<'a>, info: u8, mut cutter: Cutter<'_>) {
         let mut clock = block.clock;
         while clock < block.end() {
             let Stretch { end, deleted } = stretch(deletes, block, clock);
@@ -219,7 +216,11 @@ impl<'a> Writer<'a> {
             end,
             len,
         }) = &mut self.open
-            && head.origin == Some(Id { client: self.client, clock: *end - 1 })
+            && head.origin
+                == Some(Id {
+                    client: self.client,
+                    clock: *end - 1,
+                })
             && head.right_origin == open.right_origin
         {
             *len += more;
@@ -227,7 +228,11 @@ impl<'a> Writer<'a> {
             return;
         }
         self.flush();
-        self.open = Some(Open::Deleted { head, end: start + more, len: more });
+        self.open = Some(Open::Deleted {
+            head,
+            end: start + more,
+            len: more,
+        });
     }
 
     fn flush(&mut self) {

@@ -339,14 +339,9 @@ impl<'u, 's> Settled<'u, 's> {
                 let left = block.origin.map_or(Place::Gone, |id| self.place(id));
                 let right = block.right_origin.map_or(Place::Gone, |id| self.place(id));
                 match (left, right) {
-                    (
-                        Place::At {
-                            root, depth: d, ..
-                        },
-                        Place::At {
-                            root: r, depth, ..
-                        },
-                    ) if (root, d) != (r, depth) => {
+                    (Place::At { root, depth: d, .. }, Place::At { root: r, depth, .. })
+                        if (root, d) != (r, depth) =>
+                    {
                         let Block { client, clock, .. } = *block;
                         return Err(Refusal::Torn {
                             at: Id { client, clock },
