@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
                 self.parts(fates.deletes(), block, info, cutter);
             }
             _ if first.deleted => {
-                self.deleted(Head::of(block, info, block.clock), block.clock, block.len)
+                self.deleted(Head::of(block, info, block.clock), block.clock, block.len);
             }
             _ => self.verbatim(scan, block),
         }
