@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use baton_server::close;
-use baton_tests::{Join, ServerProcess, program, within};
+use baton_tests::{Join, RawClient, ServerProcess, program, within};
 
 async fn baton(arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(program());
@@ -37,7 +37,10 @@ async fn a_backup_under_load_restores_all_that_was_saved_and_clients_bring_what_
     });
     let said = String::from_utf8_lossy(&taken.stdout);
     assert!(taken.status.success(), "{taken:?}");
-    assert!(said.contains("1 documents") && said.contains("epoch 1, verified"), "{said}");
+    assert!(
+        said.contains("1 documents") && said.contains("epoch 1, verified"),
+        "{said}"
+    );
     let again = baton(&arguments).await;
     assert!(!again.status.success(), "a backup is never written over");
     ada.types("newer.");
@@ -65,14 +68,18 @@ async fn a_backup_under_load_restores_all_that_was_saved_and_clients_bring_what_
     assert!(fence > lock, "{fence:?} comes after {lock:?}");
     carol.releases(fence).await;
     let memory = bob.takes_memory();
-    let bob = server.connect(Join::stock("notes").remembering(memory)).await;
+    let bob = server
+        .connect(Join::stock("notes").remembering(memory))
+        .await;
     carol.sees("newer.").await;
     assert_eq!((carol.text(), bob.text()), (all.clone(), all));
+    // A client that says of which epoch its copy is, is told that it is of another.
     let memory = ada.takes_memory();
-    let ada = server.connect(Join::raw("notes")).await;
-    ada.leaves().await;
-    drop(memory);
-    let _ = close::EPOCH;
+    let join = Join::member("notes", "Ada").remembering(memory);
+    let ada = RawClient::try_connect(server.address(), join)
+        .await
+        .unwrap();
+    ada.is_closed_with(close::EPOCH).await;
 }
 
 #[tokio::test]
@@ -96,12 +103,18 @@ async fn a_damaged_backup_is_refused_and_nothing_is_made_of_it() {
         let refused = baton(&["restore", text(&file), "--data", text(&made)]).await;
         assert_eq!(refused.status.code(), Some(1));
         let said = String::from_utf8_lossy(&refused.stderr);
-        assert!(said.contains("backup") && said.contains("nothing was changed"), "{said}");
+        assert!(
+            said.contains("backup") && said.contains("nothing was changed"),
+            "{said}"
+        );
         assert!(!made.exists());
     }
     std::fs::write(&file, &whole).unwrap();
     let onto = baton(&["restore", text(&file), "--data", text(server.data())]).await;
-    assert!(String::from_utf8_lossy(&onto.stderr).contains("is not empty"), "{onto:?}");
+    assert!(
+        String::from_utf8_lossy(&onto.stderr).contains("is not empty"),
+        "{onto:?}"
+    );
     server.start_again().await;
     let bob = server.connect(Join::stock("notes")).await;
     assert_eq!(bob.text(), "precious");
