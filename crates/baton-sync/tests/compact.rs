@@ -272,9 +272,7 @@ fn a_forged_neighbour_keeps_the_type_that_it_is_in() {
     let state = encoded(&blocks, &[(0, 1), (2, 8)]);
     let compacted = compact(&state).unwrap();
     let scan = scan(&compacted).unwrap();
-    let gone = scan
-        .blocks()
-        .any(|block| block.kind == baton_sync::scan::BlockKind::Gc);
+    let gone = scan.blocks().any(|block| block.kind == scan::BlockKind::Gc);
     assert!(!gone);
     assert!(compacted.len() < state.len());
 }
