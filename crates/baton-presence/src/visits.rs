@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::seat::{Health, Link, MAX_STRETCHED, Seat};
-use crate::timers::LOCKS;
-use crate::watch::{Proposal, Watch};
+use crate::timers::{BEATS, LOCKS, SEATS};
+use crate::watch::{Proposal, Watch, key_of};
 use crate::{Event, Fold, Presence, SessionId, Time, Timings};
 
 /// A call of [`Watch::handle_timeout`] that comes later than this after its deadline tells that the
@@ -38,10 +38,13 @@ impl Watch {
             }
         }
         while let Some(key) = self.deadlines.pop_due(now) {
-            if key == LOCKS {
-                self.visit_locks(now, fold, out);
-            } else {
-                self.visit(key - 1, now, fold, out);
+            match key {
+                LOCKS => self.visit_locks(now, fold, out),
+                BEATS => {
+                    self.beat_by(fold, now);
+                    self.arm_locks(fold, now);
+                }
+                _ => self.visit(key - SEATS, now, fold, out),
             }
         }
     }
@@ -75,7 +78,7 @@ impl Watch {
             return;
         }
         let look = seat.next_look(now, &self.timings);
-        self.deadlines.arm(place + 1, look);
+        self.deadlines.arm(key_of(place), look);
     }
 
     fn visit_away(
@@ -107,7 +110,7 @@ impl Watch {
             out.push(Proposal::Record(Event::Forgotten { session }));
             now + AGAIN
         };
-        self.deadlines.arm(place + 1, again);
+        self.deadlines.arm(key_of(place), again);
     }
 
     fn forgive(&mut self, late: Duration, now: Time) {

@@ -93,7 +93,7 @@ impl Room {
             self.retry_withheld(now);
         }
         if !changes.is_empty() {
-            self.announce_locks();
+            self.announce_locks(now);
         }
     }
 

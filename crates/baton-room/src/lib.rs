@@ -49,7 +49,7 @@
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
 //!   judge), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
-//!   `views` (only the newest), `output` (by meaning, not by wire)
+//!   `views` (only the newest), `lock_views` (when), `output` (by meaning, not by wire)
 //! - `token`: resume tokens, and whose session it is
 
 mod admission;
@@ -59,6 +59,7 @@ mod cursors;
 mod deciding;
 mod edits;
 mod faults;
+mod lock_views;
 mod locks;
 mod operations;
 mod options;

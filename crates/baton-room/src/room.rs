@@ -15,12 +15,13 @@ use baton_presence::{
     Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Watch,
 };
 use baton_sync::awareness::Awareness;
-use baton_sync::channel::{LockView, ServerMessage};
+use baton_sync::channel::ServerMessage;
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::faults::{Broken, LoadError, SnapshotError};
+use crate::lock_views::LockViews;
 use crate::locks::{millis, wire};
 use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
@@ -58,8 +59,7 @@ pub struct Room {
     pub(crate) withheld: BTreeSet<ConnectionId>,
     /// The next record in the log may decide about those.
     pub(crate) judge_again: bool,
-    /// The locks as watchers were told them last, so that nothing is told twice.
-    pub(crate) announced: Option<LockView>,
+    pub(crate) lock_views: LockViews,
     /// What those who request something say.
     pub(crate) notes: BTreeMap<SessionId, String>,
     /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
@@ -104,7 +104,7 @@ impl Room {
             aside: BTreeSet::new(),
             withheld: BTreeSet::new(),
             judge_again: false,
-            announced: None,
+            lock_views: LockViews::default(),
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
@@ -192,7 +192,12 @@ impl Room {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let watch = self.watch.poll_timeout();
-        let others = [self.refresh_at, self.parks_due(), self.withheld_due()];
+        let others = [
+            self.refresh_at,
+            self.parks_due(),
+            self.withheld_due(),
+            self.lock_views.due(),
+        ];
         others.into_iter().chain([watch]).flatten().min()
     }
 
@@ -208,6 +213,7 @@ impl Room {
         self.refresh_awareness(now);
         self.purge_parks(now);
         self.give_up_waiting(now);
+        self.show_due_locks(now);
     }
 
     /// Milliseconds of Unix time at `now`.
