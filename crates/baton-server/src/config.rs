@@ -249,7 +249,7 @@ settings! {
     /// From accepting a connection to its first message; over it: closed
     handshake_timeout: Span = Span(Duration::from_secs(10));
 
-    /// Longest wait of an update for company before its commit
+    /// Longest wait of an update for company before its commit; twice that where nobody is told that it is saved
     commit_delay: Span = Span(Duration::from_millis(25));
     /// Bytes that make a commit at once
     commit_bytes: ByteSize = ByteSize::kib(256);

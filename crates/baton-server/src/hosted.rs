@@ -362,8 +362,10 @@ impl Inner {
         let record = proposal.record.encode()?;
         let urgency = if proposal.record.is_urgent() {
             Urgency::Now
-        } else {
+        } else if self.room.awaits_durability() {
             Urgency::Soon
+        } else {
+            Urgency::Unawaited
         };
         let paid = reservation.and_then(|all| all.split(record.len()));
         let position = match paid {

@@ -99,6 +99,7 @@ impl Server {
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let mut options = LogOptions::default();
         options.commit_delay = settings.commit_delay.0;
+        options.unawaited_delay = settings.commit_delay.0.saturating_mul(2);
         options.commit_bytes = bytes(settings.commit_bytes);
         options.max_record_bytes = session::largest_reservation(settings);
         // Whatever is waited for must fit once, whatever else the queue is set to.
