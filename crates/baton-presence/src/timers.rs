@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::seat::Seat;
 use crate::seats::Seats;
-use crate::visits::AGAIN;
+use crate::visits::{AGAIN, MOST_FORGIVEN};
 use crate::watch::Proposal;
 use crate::{Due, Event, Fence, Fold, Grant, GrantState, SessionId, Time, Timings};
 
@@ -37,6 +37,8 @@ struct Limit {
     at: Time,
     /// Its whole time.
     lasts: Duration,
+    /// How often it was put off because the server slept.
+    forgiven: u32,
 }
 
 impl Limit {
@@ -44,12 +46,16 @@ impl Limit {
         Self {
             at: now + lasts,
             lasts,
+            forgiven: 0,
         }
     }
 
     /// The watch was late: at most until it is as long as it was in the beginning.
     fn forgive(&mut self, late: Duration, now: Time) {
-        self.at = (self.at + late).min(now + self.lasts);
+        if self.forgiven < MOST_FORGIVEN {
+            self.forgiven += 1;
+            self.at = (self.at + late).min(now + self.lasts);
+        }
     }
 }
 

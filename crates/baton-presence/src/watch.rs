@@ -100,6 +100,8 @@ pub struct Watch {
     pub(crate) here: usize,
     /// How many of those are shaky.
     pub(crate) shaky: usize,
+    /// When it was noticed last that the server had slept.
+    pub(crate) awake_since: Time,
     /// By whom something was taken over last, and when.
     taken_over: Option<(SessionId, Time)>,
 }
@@ -122,6 +124,7 @@ impl Watch {
             hot_since: Time::ZERO,
             here: 0,
             shaky: 0,
+            awake_since: Time::ZERO,
             taken_over: None,
         })
     }
@@ -134,6 +137,7 @@ impl Watch {
 
     /// The session has a connection here (its first, a new one, or one instead of an older one).
     pub fn attached(&mut self, session: SessionId, voice: Voice, now: Time) {
+        self.notice_sleep(now);
         let place = self.seats.seat_of(session, || Seat::away(session, now));
         let cadence = if self.hot.binary_search(&session).is_ok() {
             Cadence::Hot
@@ -164,6 +168,7 @@ impl Watch {
 
     /// The session's connection is gone. From here on its ticket's life runs.
     pub fn detached(&mut self, session: SessionId, now: Time) {
+        self.notice_sleep(now);
         self.set_away(session, now);
     }
 
@@ -274,6 +279,7 @@ impl Watch {
     /// changes of that record; after a replay with those of [`Event::Restarted`], or call
     /// [`Watch::adopt`].
     pub fn follow(&mut self, fold: &Fold, changes: &[Change], now: Time) {
+        self.notice_sleep(now);
         for change in changes {
             match *change {
                 Change::Gone { session } => self.removed(session),
@@ -389,7 +395,7 @@ impl Watch {
 
     /// Sets the timers of the locks by where the fold says that they are.
     fn time_locks(&mut self, fold: &Fold, now: Time) {
-        self.timers.follow(fold, &self.timings, now);
+        self.timers.follow(fold, &self.present_timings(now), now);
         self.arm_locks(fold, now);
     }
 
