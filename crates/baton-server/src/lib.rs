@@ -23,12 +23,13 @@
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
-//! `config`, `limits`, `line` over `outbox`, `wire`, [`close`], `clock`, `page`.
+//! `config`, `limits`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
 mod clock;
 pub mod close;
 mod config;
 mod driver;
+mod frame;
 mod hosted;
 mod http;
 mod limits;
