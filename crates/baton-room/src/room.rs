@@ -27,6 +27,7 @@ use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
 use crate::record::Record;
+use crate::roster_news::RosterNews;
 use crate::state::{Effect, State};
 use crate::token::TokenHash;
 use crate::views::Views;
@@ -60,6 +61,7 @@ pub struct Room {
     /// The next record in the log may decide about those.
     pub(crate) judge_again: bool,
     pub(crate) lock_views: LockViews,
+    pub(crate) roster_news: RosterNews,
     /// What those who request something say.
     pub(crate) notes: BTreeMap<SessionId, String>,
     /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
@@ -105,6 +107,7 @@ impl Room {
             withheld: BTreeSet::new(),
             judge_again: false,
             lock_views: LockViews::default(),
+            roster_news: RosterNews::default(),
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
@@ -197,6 +200,7 @@ impl Room {
             self.parks_due(),
             self.withheld_due(),
             self.lock_views.due(),
+            self.roster_news.due(),
         ];
         others.into_iter().chain([watch]).flatten().min()
     }
@@ -213,7 +217,10 @@ impl Room {
         self.refresh_awareness(now);
         self.purge_parks(now);
         self.give_up_waiting(now);
+        self.tell_due_news(now);
         self.show_due_locks(now);
+        // All may be durable already.
+        self.let_go_durable(now);
     }
 
     /// Milliseconds of Unix time at `now`.
