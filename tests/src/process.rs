@@ -10,7 +10,7 @@ use std::process::{ExitStatus, Stdio};
 
 use baton_room::Room;
 use baton_server::Settings;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -137,6 +137,20 @@ impl ServerProcess {
         }
     }
 
+    /// From now on no file of the program grows beyond so many bytes; `None` lifts that.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn limits_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        let pid = self.own();
+        assert!(pid.is_some(), "it runs");
+        prlimit(pid, Resource::Fsize, limit).expect("our own child can be limited");
+    }
+
     /// Where it listens; kept over restarts.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -174,6 +188,11 @@ impl ServerProcess {
     /// When it ended before.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    fn own(&self) -> Option<Pid> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw)
     }
 
     /// Waits for its end.
@@ -234,8 +253,7 @@ impl ServerProcess {
     }
 
     fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.pid()).ok();
-        let pid = id.and_then(Pid::from_raw).expect("it runs");
+        let pid = self.own().expect("it runs");
         kill_process(pid, signal).expect("a child of ours takes a signal");
     }
 

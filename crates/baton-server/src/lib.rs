@@ -35,18 +35,21 @@ mod http;
 mod limits;
 mod line;
 mod listen;
+mod metrics;
 mod outbox;
 mod page;
+mod readiness;
 mod registry;
 mod session;
 mod slots;
 mod socket;
+mod store_watch;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
-use baton_log::{Health, Log, LogError, LogOptions};
+use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
 pub use config::{
@@ -149,17 +152,4 @@ pub struct Load {
     pub connections: usize,
     /// Documents in memory.
     pub documents: usize,
-}
-
-impl App {
-    /// Whether this server can do its work, or why not.
-    pub(crate) fn readiness(&self) -> Result<(), String> {
-        if *self.stopping.borrow() == Stage::Stopping {
-            return Err("the server is going away".to_owned());
-        }
-        match self.registry.log().health() {
-            Health::Good => Ok(()),
-            Health::Poisoned(why) => Err(format!("nothing can be saved: {why}")),
-        }
-    }
 }

@@ -10,6 +10,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
+const SIGXFSZ: i32 = 25;
+
 #[derive(Parser)]
 #[command(
     name = "baton",
@@ -77,6 +80,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
+    let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
