@@ -38,7 +38,7 @@ impl Member {
     /// # Errors
     /// The server cannot be reached, or ends the connection.
     pub async fn joins(address: SocketAddr, document: &str) -> io::Result<Self> {
-        let (reader, writer) = wire::connect(address, &format!("/ws/{document}")).await?;
+        let (reader, writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
         let mut member = Self { reader, writer };
         let hello = ClientMessage::Hello {
             version: VERSION,

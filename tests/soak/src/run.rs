@@ -174,15 +174,7 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = String::from("| | baseline | most | end |\n| --- | --- | --- | --- |\n");
         let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-        let plain = |number: u64| number.to_string();
-        let rows: [(&str, fn(&Sample) -> u64, &dyn Fn(u64) -> String); 5] = [
-            ("resident memory", |sample| sample.resident, &mib),
-            ("file descriptors", |sample| sample.descriptors, &plain),
-            ("threads", |sample| sample.threads, &plain),
-            ("files", |sample| sample.files, &plain),
-            ("bytes on disk", |sample| sample.bytes, &mib),
-        ];
-        for (name, of, shown) in rows {
+        let mut row = |name: &str, of: fn(&Sample) -> u64, shown: &dyn Fn(u64) -> String| {
             let most = self.series.iter().map(of).max().unwrap_or(0);
             let (baseline, end) = (of(&self.baseline), of(&self.end));
             let _infallible = writeln!(
@@ -192,7 +184,14 @@ impl Report {
                 shown(most),
                 shown(end)
             );
-        }
+        };
+        row("resident memory", |sample| sample.resident, &mib);
+        row("file descriptors", |sample| sample.descriptors, &|n| {
+            n.to_string()
+        });
+        row("threads", |sample| sample.threads, &|n| n.to_string());
+        row("files", |sample| sample.files, &|n| n.to_string());
+        row("bytes on disk", |sample| sample.bytes, &mib);
         for (name, value) in &self.end.gauges {
             let was = self.baseline.gauges.iter().find(|(of, _)| of == name);
             let was = was.map_or(f64::NAN, |(_, value)| *value);

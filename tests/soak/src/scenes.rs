@@ -102,7 +102,7 @@ async fn syncs(
     document: &str,
     edits: &[Bytes],
 ) -> io::Result<(Reader, Writer)> {
-    let (mut reader, mut writer) = wire::connect(address, &format!("/ws/{document}")).await?;
+    let (mut reader, mut writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
     writer.queue(&y_websocket::step1_bytes(&[0]));
     for edit in edits {
         writer.queue(edit);
