@@ -69,6 +69,8 @@ pub struct Room {
     /// The time of the last input.
     pub(crate) now: Time,
     pub(crate) durable: u64,
+    /// When the document changed last, or something was made of it for somebody who joined.
+    pub(crate) touched: Time,
     pub(crate) refresh_at: Option<Time>,
     proposals: VecDeque<Proposed>,
     pub(crate) outputs: VecDeque<Output>,
@@ -111,6 +113,7 @@ impl Room {
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
+            touched: now,
             refresh_at: None,
             now,
             proposals: VecDeque::new(),
@@ -155,8 +158,8 @@ impl Room {
             deferred: Vec::new(),
         };
         self.connections.insert(connection, Box::new(here));
-        let vector = self.state.document.state().vector().encode();
-        self.send(connection, Outgoing::Step1(vector.into()));
+        let vector = self.state.document.encoded_vector();
+        self.send(connection, Outgoing::Step1(vector));
         self.send_awareness(connection);
     }
 
@@ -201,6 +204,7 @@ impl Room {
             self.withheld_due(),
             self.lock_views.due(),
             self.roster_news.due(),
+            self.rest_due(),
         ];
         others.into_iter().chain([watch]).flatten().min()
     }
@@ -221,6 +225,7 @@ impl Room {
         self.show_due_locks(now);
         // All may be durable already.
         self.let_go_durable(now);
+        self.rest(now);
     }
 
     /// Milliseconds of Unix time at `now`.
