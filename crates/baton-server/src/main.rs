@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use baton_log::Log;
 use baton_server::{Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
@@ -78,7 +77,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
-    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+    baton_server::raise_open_files(&settings);
+    let listener = baton_server::bind(settings.listen).map_err(|error| {
         format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;
