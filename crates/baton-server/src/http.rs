@@ -97,7 +97,7 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     let registry = Arc::clone(&app.registry);
     drop(app);
     // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
-    let tcp = match downcast::<TokioIo<Plain>>(upgraded) {
+    let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
         Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
             .map(|parts| (Arc::new(parts.io.into_inner()), parts.read_buf)),

@@ -15,8 +15,8 @@ use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,9 +86,11 @@ impl Front {
             );
         };
         loop {
-            self.app.places.vacancy(sent_away).await;
             match listener.accept().await {
-                Ok((stream, peer)) => self.take(stream, peer),
+                Ok((stream, peer)) => {
+                    self.app.places.vacancy(sent_away).await;
+                    self.take(stream, peer);
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.cannot_accept(&error);
@@ -149,16 +151,15 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place
             router.clone().oneshot(request)
         });
         let settings = app.registry.settings();
-        let mut builder = Builder::new(TokioExecutor::new());
+        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no time.
+        let mut builder = http1::Builder::new();
         builder
-            .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.handshake_timeout.0)
             .max_buf_size(MAX_HEAD);
-        let builder = builder.http1_only();
-        let serving = builder.serve_connection_with_upgrades(io, service);
+        let serving = builder.serve_connection(io, service).with_upgrades();
         tokio::select! {
-            served = serving => served.map_err(|error| Why::failed(&*error)),
+            served = serving => served.map_err(|error| Why::failed(&error)),
             () = place.lost() => Err(Some(Why::no_place())),
             () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(Why::too_long())),
         }
@@ -209,8 +210,7 @@ impl Why {
     }
 
     /// `None` for a connection that merely broke.
-    fn failed(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
-        let error = error.downcast_ref::<hyper::Error>()?;
+    fn failed(error: &hyper::Error) -> Option<Self> {
         if error.is_timeout() {
             let text = "no request came within the handshake's time (handshake_timeout)\n";
             return Some(Self {

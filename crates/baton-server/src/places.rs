@@ -93,10 +93,12 @@ impl Places {
         }
     }
 
-    /// Sends the oldest away, however new it is: the system has no room for one more.
+    /// Sends the oldest away, if it had its time: the system has no room for one more.
     pub(crate) fn shed(&self) {
         let mut inner = self.inner.lock();
-        if let Some((number, _)) = inner.oldest() {
+        if let Some((number, since)) = inner.oldest()
+            && since.elapsed() >= SETTLED
+        {
             inner.send_away(number);
         }
     }

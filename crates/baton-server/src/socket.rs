@@ -350,7 +350,7 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
             (Refusal::Frame, close::TOO_LARGE, what)
         }
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
-        Error::Protocol(error) => {
+        Error::Protocol(_) | Error::Utf8(_) => {
             let what = format!("this is against RFC 6455: {error}");
             (Refusal::WebSocket, close::WEBSOCKET, what)
         }

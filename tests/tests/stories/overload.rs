@@ -401,17 +401,18 @@ async fn a_server_without_file_descriptors_says_so_goes_on_and_recovers() {
         maximum: limit,
     };
     prlimit(Some(pid), Resource::Nofile, few).unwrap();
-    let mut crowd = Vec::new();
-    for _ in 0..8 {
-        crowd.push(server.connect(Join::stock("notes")).await);
-    }
     let before = processor_time(server.id());
     let came = Instant::now();
-    let waiting = server.connect(Join::stock("notes"));
-    tokio::pin!(waiting);
-    // The system's own queue has it; it is not in while nobody leaves.
-    let held = tokio::time::timeout(Duration::from_secs(1), &mut waiting).await;
-    assert!(held.is_err(), "there is no room for it");
+    let mut crowd = Vec::new();
+    let waiting = loop {
+        let mut next = Box::pin(server.connect(Join::stock("notes")));
+        // The system's own queue has the last one; it is not in while nobody leaves.
+        match tokio::time::timeout(Duration::from_secs(1), &mut next).await {
+            Ok(client) => crowd.push(client),
+            Err(_) => break next,
+        }
+        assert!(crowd.len() < 20, "there is no room for so many");
+    };
     ada.types("on and on");
     bob.sees("on and on").await;
     ada.is_saved().await;
@@ -425,7 +426,7 @@ async fn a_server_without_file_descriptors_says_so_goes_on_and_recovers() {
     assert_eq!(carol.text(), "on and on");
     drop(crowd);
     // All of it is free again.
-    for _ in 0..8 {
+    for _ in 0..4 {
         let guest = server.connect(Join::stock("notes")).await;
         guest.leaves().await;
     }
