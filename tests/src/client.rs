@@ -55,6 +55,7 @@ enum Order {
     Send(Message),
     Close(u16),
     Stall,
+    ReadOn,
     Vanish,
 }
 
@@ -510,6 +511,11 @@ impl RawClient {
         let _ = self.orders.send(Order::Stall);
     }
 
+    /// Reads again.
+    pub fn reads_on(&self) {
+        let _ = self.orders.send(Order::ReadOn);
+    }
+
     /// Closes as who is done (1000), and waits for the end.
     pub async fn leaves(self) {
         self.closes(1000).await;
@@ -694,6 +700,7 @@ impl Connection {
                         let _ = self.socket.close(Some(frame)).await;
                     }
                     Some(Order::Stall) => reading = false,
+                    Some(Order::ReadOn) => reading = true,
                     Some(Order::Vanish) | None => {
                         break Ended { code: None, reason: "the client went".to_owned() };
                     }

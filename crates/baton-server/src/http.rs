@@ -100,14 +100,16 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
         Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
-            .map(|parts| (Arc::new(parts.io.into_inner()), parts.read_buf)),
+            .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),
     };
     match tcp {
         Ok((stream, read)) => {
             // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
             let early = read.to_vec();
             drop(read);
-            socket::serve_tcp(stream, early, registry, &document).await;
+            if let Some(stream) = stream {
+                socket::serve_tcp(stream, early, registry, &document).await;
+            }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);

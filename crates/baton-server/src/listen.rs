@@ -7,7 +7,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use crate::places::Place;
-use crate::plain::Plain;
+use crate::plain::{Left, Plain};
 use crate::refusals::Refusal;
 use crate::{App, Stage};
 
@@ -142,10 +141,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place
         tracing::debug!(%error, "a connection ended before it was served");
         return;
     }
-    let stream = Arc::new(stream);
-    let said = Arc::new(AtomicBool::new(false));
+    let left = Arc::new(Left::default());
     let ended = {
-        let io = TokioIo::new(Plain::new(Arc::clone(&stream), Arc::clone(&said)));
+        let io = TokioIo::new(Plain::new(stream, &left));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().oneshot(request)
@@ -172,8 +170,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place
         refusals.note(refusal, Named(&why.text.trim_end(), peer.ip()));
     }
     // What was said already may be half an answer, or one to a request that this has nothing to do with.
-    let why = (!said.load(Ordering::Relaxed)).then_some(why);
-    if let Ok(stream) = Arc::try_unwrap(stream) {
+    let why = (!left.was_said()).then_some(why);
+    if let Some(stream) = left.take() {
         farewell(stream, why).await;
     }
     drop(place);

@@ -1,79 +1,105 @@
 //! A TCP stream as HTTP uses it, before it becomes a WebSocket or ends.
 //!
-//! Owns no more than the knowledge whether anything was written to it: only then may it still be told in HTTP why it is
-//! closed. Shutting it down is left to who holds the stream: some of it may have to be read before.
+//! Owns the way back: when HTTP lets go of the stream, whoever accepted it gets it again, with the knowledge whether
+//! anything was written to it. Only if nothing was, it may still be told in HTTP why it is closed. Shutting it down is left
+//! to that one: something may have to be read before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-
-use crate::socket::Shared;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Plain {
-    stream: Arc<TcpStream>,
-    said: Arc<AtomicBool>,
+    /// There until it is taken out.
+    stream: Option<TcpStream>,
+    left: Arc<Left>,
+}
+
+/// What HTTP leaves of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    said: AtomicBool,
+    stream: Mutex<Option<TcpStream>>,
+}
+
+impl Left {
+    /// Whether anything was written.
+    pub(crate) fn was_said(&self) -> bool {
+        self.said.load(Ordering::Relaxed)
+    }
+
+    /// The stream, when HTTP has let go of it and nobody else has it.
+    pub(crate) fn take(&self) -> Option<TcpStream> {
+        self.stream.lock().take()
+    }
 }
 
 impl Plain {
-    /// `said` becomes true with the first byte that is written.
-    pub(crate) fn new(stream: Arc<TcpStream>, said: Arc<AtomicBool>) -> Self {
-        Self { stream, said }
+    pub(crate) fn new(stream: TcpStream, left: &Arc<Left>) -> Self {
+        Self {
+            stream: Some(stream),
+            left: Arc::clone(left),
+        }
     }
 
-    pub(crate) fn into_stream(self) -> Arc<TcpStream> {
-        self.stream
+    /// Takes the stream for a WebSocket: it does not go back.
+    pub(crate) fn into_stream(mut self) -> Option<TcpStream> {
+        self.stream.take()
     }
 
-    fn poll_write_with(
-        &self,
-        context: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_write_ready(context))?;
-            match write(&self.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => {
-                    self.said.store(true, Ordering::Relaxed);
-                    return Poll::Ready(written);
-                }
-            }
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let stream = self.stream.as_mut();
+        let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+        Ok(Pin::new(stream))
+    }
+
+    fn say(&self) {
+        self.left.said.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            *self.left.stream.lock() = Some(stream);
         }
     }
 }
 
 impl AsyncRead for Plain {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut Shared(Arc::clone(&self.stream))).poll_read(context, buffer)
+        self.stream()?.poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Plain {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(context, |stream| stream.try_write(bytes))
+        self.say();
+        self.stream()?.poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(context, |stream| stream.try_write_vectored(pieces))
+        self.say();
+        self.stream()?.poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -141,11 +141,23 @@ impl Session {
     }
 
     /// A ping or pong with so many bytes came. Counts for the rate as everything does.
-    pub(crate) async fn heard(&mut self, bytes: usize) {
+    pub(crate) async fn control(&mut self, bytes: usize) {
         patiently(&mut self.due, self.rate.take(bytes)).await;
+        self.heard();
+    }
+
+    /// The connection gave a sign of life.
+    pub(crate) fn heard(&self) {
         let id = self.id;
         // A document that is gone has told this connection so already.
         let _ended = self.hosted.step(None, |room, now| room.heard(id, now));
+    }
+
+    /// What it was not sent for want of reading is made up for.
+    pub(crate) fn catch_up(&mut self) {
+        // A document that is gone has told this connection so already.
+        let _ended = self.hosted.catch_up(self.id, &mut self.due);
+        self.due.flush();
     }
 
     /// Something came that no client of this wire sends.

@@ -20,14 +20,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::close;
 use crate::config::Settings;
-use crate::line::Line;
+use crate::line::{Line, News, Patience};
 use crate::outbox::Weight;
 use crate::receiving::{Excess, Part};
 use crate::refusals::Refusal;
 use crate::registry::Registry;
 use crate::session::{Over, Session};
+use crate::{close, wire};
 
 /// How long the other side has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -52,14 +52,15 @@ pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
 
 /// Serves one connection to one document until it ends. `early` was read behind the handshake.
 pub(crate) async fn serve_tcp(
-    stream: Arc<TcpStream>,
+    stream: TcpStream,
     early: Vec<u8>,
     registry: Arc<Registry>,
     document: &str,
 ) {
-    let line = Arc::new(Line::direct(limit(&registry), Arc::clone(&stream)));
-    let reading = Reading::new(Shared(Arc::clone(&stream)), &line, &registry);
-    let writer = line.serve(&stream);
+    let (from, to) = stream.into_split();
+    let line = Arc::new(Line::direct(patience(&registry), to));
+    let reading = Reading::new(from, &line, &registry);
+    let writer = line.serve();
     serve(reading, early, writer, &line, &registry, document).await;
 }
 
@@ -69,14 +70,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let line = Arc::new(Line::indirect(limit(&registry)));
+    let line = Arc::new(Line::indirect(patience(&registry)));
     let reading = Reading::new(from, &line, &registry);
     let writer = line.serve_alone(&mut to);
     serve(reading, Vec::new(), writer, &line, &registry, document).await;
 }
 
-fn limit(registry: &Registry) -> usize {
-    usize::try_from(registry.settings().max_outbox.as_u64()).unwrap_or(usize::MAX)
+fn patience(registry: &Registry) -> Patience {
+    let settings = registry.settings();
+    Patience {
+        most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
+        behind: settings.max_behind.0,
+    }
 }
 
 async fn serve<R>(
@@ -186,29 +191,6 @@ impl<R: Unpin> AsyncWrite for Reading<R> {
     }
 }
 
-/// A TCP stream that one task reads and all write to.
-pub(crate) struct Shared(pub(crate) Arc<TcpStream>);
-
-impl AsyncRead for Shared {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(context))?;
-            match self.0.try_read(buffer.initialize_unfilled()) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
 /// Which part of a connection came to its end first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -282,7 +264,7 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
     match fault {
         None => Ok(()),
         Some(fault) => {
-            let denied = baton_sync::y_websocket::auth_denied(&fault);
+            let denied = wire::denied(&fault);
             let _seen_to_by_the_ending = line.outbox().send(denied, Weight::Counted);
             line.end(close::BAD_NAME, fault);
             Err(Over)
@@ -314,7 +296,7 @@ where
                 part.taken();
             }
             Ok(Message::Ping(payload) | Message::Pong(payload)) => {
-                session.heard(payload.len()).await;
+                session.control(payload.len()).await;
                 part.taken_of(payload.len() + CONTROL);
             }
             Ok(Message::Close(frame)) => {
@@ -335,7 +317,7 @@ where
             Some(next) => next,
             None => {
                 session.flush();
-                stream.next().await
+                next_message(stream, session, line).await
             }
         };
     }
@@ -368,6 +350,27 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
     registry.refusals().note(refusal, &what);
     line.end(code, what);
     Parted::Garbled
+}
+
+/// Waits for the next message, and meanwhile tells the room what happens on the line.
+async fn next_message<R>(
+    stream: &mut R,
+    session: &mut Session,
+    line: &Line,
+) -> Option<Result<Message, Error>>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            next = stream.next() => return next,
+            news = line.news() => match news {
+                News::Alive => session.heard(),
+                News::Behind => session.catch_up(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,3 +24,4 @@ mod protocol;
 mod returning;
 mod roster;
 mod saved;
+mod slow;
