@@ -134,12 +134,12 @@ pub enum LogError {
         /// The last position.
         to: Position,
     },
-    /// A write failed earlier. What had been reported durable is safe, nothing later is certain.
+    /// A write failed. What had been reported durable is safe, nothing later is certain.
     #[error(
-        "the log is poisoned since a commit failed ({reason}); what was reported durable is safe, everything later is uncertain and nothing more is accepted; check the disk, then start the process again"
+        "nothing can be stored since a commit failed ({reason}); what was reported durable is safe, what was appended later is uncertain, and nothing is accepted until the log has opened its store again, which it tries by itself; check the disk, then open the document again"
     )]
-    Poisoned {
-        /// What failed.
+    Failed {
+        /// What failed, and what failed when the store was to be opened again.
         reason: Arc<str>,
     },
     /// The log was shut down.

@@ -38,24 +38,27 @@ mod limits;
 mod line;
 mod listen;
 mod loads;
+mod metrics;
 mod open_files;
 mod outbox;
 mod page;
 mod places;
 mod plain;
 mod rate;
+mod readiness;
 mod receiving;
 mod refusals;
 mod registry;
 mod session;
 mod slots;
 mod socket;
+mod store_watch;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
-use baton_log::{Health, Log, LogError, LogOptions};
+use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
 pub use address::{NoNetwork, Proxies, ProxyHeader};
@@ -184,17 +187,4 @@ pub struct Load {
     pub addresses: usize,
     /// Bytes of messages that are not taken in yet.
     pub receiving: usize,
-}
-
-impl App {
-    /// Whether this server can do its work, or why not.
-    pub(crate) fn readiness(&self) -> Result<(), String> {
-        if *self.stopping.borrow() == Stage::Stopping {
-            return Err("the server is going away".to_owned());
-        }
-        match self.registry.log().health() {
-            Health::Good => Ok(()),
-            Health::Poisoned(why) => Err(format!("nothing can be saved: {why}")),
-        }
-    }
 }

@@ -9,6 +9,9 @@ use baton_server::{Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
+const SIGXFSZ: i32 = 25;
+
 #[derive(Parser)]
 #[command(
     name = "baton",
@@ -76,6 +79,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
+    let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     baton_server::raise_open_files(&settings);
     let listener = baton_server::bind(settings.listen).map_err(|error| {

@@ -3,7 +3,7 @@
 //! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
 //! and can be tried again, never an empty document.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use baton_log::{Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
@@ -19,7 +19,7 @@ use crate::loads::{Busy, Loads};
 use crate::receiving::Receiving;
 use crate::refusals::{Refusal, Refusals};
 use crate::slots::{Slots, SlotsError};
-use crate::{close, driver};
+use crate::{close, driver, store_watch};
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ impl OpenError {
         match self {
             Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) => close::OVERLOADED,
             Self::Full(SlotsError::Closing) => close::GOING_AWAY,
-            Self::Log(LogError::Poisoned { .. }) => close::STORE_FAILED,
+            Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
         }
     }
@@ -64,6 +64,8 @@ pub(crate) struct Registry {
     loads: Loads,
     receiving: Arc<Receiving>,
     refusals: Refusals,
+    /// Set by the first document, for all of them.
+    watching_store: Once,
 }
 
 impl Registry {
@@ -76,6 +78,7 @@ impl Registry {
             settings,
             log,
             clock: Clock::start(),
+            watching_store: Once::new(),
         }
     }
 
@@ -138,6 +141,8 @@ impl Registry {
             return Err(LogError::Closed.into());
         }
         hosted.store_quarantine();
+        self.watching_store
+            .call_once(|| store_watch::start(&self.log, &self.slots));
         tokio::spawn(driver::drive(
             Arc::clone(&hosted),
             Arc::clone(&self.slots),

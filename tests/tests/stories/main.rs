@@ -6,6 +6,7 @@ mod chaos;
 mod client_locks;
 mod client_parks;
 mod configuration;
+mod disk;
 mod editing;
 mod enforcement;
 mod gaps;

@@ -264,8 +264,12 @@ impl Store for Gated {
         self.store.view()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.store.commit(batch)
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        self.store.reopen()
     }
 }
 

@@ -8,4 +8,5 @@ mod fault;
 mod kill;
 mod model;
 mod property;
+mod recover;
 mod story;
