@@ -27,6 +27,7 @@
 //! `plain`, `open_files`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
 mod address;
+mod admin;
 mod clock;
 pub mod close;
 mod config;
@@ -62,6 +63,7 @@ use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
 pub use address::{NoNetwork, Proxies, ProxyHeader};
+pub use admin::{BACKUP, Door, SOCKET};
 pub use config::{
     ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
 };
