@@ -1,6 +1,6 @@
 //! What an open document costs in memory that nobody types in: prints the encoded size, and what the process has
 //! beside it, awake and at rest. One kind of document for each run, so that nothing of another is reused:
-//! `cargo run --release -p baton-room --example resting -- text|paper|people|many`.
+//! `cargo run --release -p baton-room --example resting -- text|paper|people|many|empty`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions};
 use bytes::Bytes;
@@ -25,6 +26,7 @@ fn main() {
         "text" => (1, long_text(50_000_000)),
         "paper" => (1, paper(260_000)),
         "people" => (1, people(10_000)),
+        "empty" => (2_000, Vec::new()),
         "many" => (2_000, paper(5_000)),
         other => panic!("what is {other}?"),
     };
@@ -66,6 +68,7 @@ fn opened(updates: &[Bytes]) -> Room {
             position += 1;
             room.commit(position, proposal, Time::ZERO).unwrap();
         }
+        room.durable(position, Time::ZERO);
         while room.next_output().is_some() {}
     }
     room
@@ -88,13 +91,26 @@ fn author(client: u64) -> Document {
     })
 }
 
-/// Appended in pieces of 16 KiB.
+/// Appended in pieces of 16 KiB, written by hand: an author's own yrs takes milliseconds for each at the end of a long text.
 fn long_text(bytes: usize) -> Vec<Bytes> {
-    let mut author = author(1_234_567_890);
+    const CLIENT: u64 = 1_234_567_890;
     let piece = "All work and no play makes Jack a dull boy. ".repeat(372);
-    let append = |_| {
-        let append = author.transact(|txn| txn.get_or_insert_text("t").push(txn, &piece));
-        append.unwrap().1.unwrap()
+    let append = |number: usize| {
+        let clock = (number * piece.len()) as u64;
+        let mut update = vec![1, 1];
+        write_var_uint(&mut update, CLIENT);
+        write_var_uint(&mut update, clock);
+        if clock == 0 {
+            update.extend_from_slice(&[4, 1]);
+            write_var_string(&mut update, "t");
+        } else {
+            update.push(0x84);
+            write_var_uint(&mut update, CLIENT);
+            write_var_uint(&mut update, clock - 1);
+        }
+        write_var_string(&mut update, &piece);
+        update.push(0);
+        update.into()
     };
     (0..bytes / piece.len()).map(append).collect()
 }
