@@ -51,7 +51,7 @@ pub(crate) async fn drive(
 
 /// Tells the document what the disk says.
 fn pass_on(
-    hosted: &Hosted,
+    hosted: &Arc<Hosted>,
     durability: &mut watch::Receiver<Durability>,
     settings: &Settings,
 ) -> Result<(), Gone> {

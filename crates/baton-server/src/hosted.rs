@@ -5,13 +5,15 @@
 //! first sync and what is broadcast after it leave no gap.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
 use baton_room::{
-    CatchUp, ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room,
+    CatchUp, ConnectionId, Deleted, Departure, Draft, Ending, Former, Outgoing, Output, Proposal,
+    RecordError, Room, Snapshot,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -50,6 +52,8 @@ struct Inner {
     disk: Disk,
     /// Length of the last snapshot, so that a large document is not written anew for every few edits.
     snapshot_bytes: u64,
+    /// A snapshot is being written, outside of the lock. One at a time, and the document stays in memory meanwhile.
+    writing: bool,
 }
 
 /// Why a step could not be finished. The room is gone after it; its connections were told to come again.
@@ -94,6 +98,7 @@ impl Hosted {
             driven_until: None,
             disk: Disk::Awaited,
             snapshot_bytes: 0,
+            writing: false,
         };
         Self {
             name,
@@ -290,7 +295,9 @@ impl Hosted {
             Disk::Ignored
         };
         // One that is not stored whole yet cannot leave; the news that it is wakes the driver anyway.
-        let leaving = inner.idle_since.filter(|_| inner.is_stored());
+        let leaving = inner
+            .idle_since
+            .filter(|_| inner.is_stored() && !inner.writing);
         let idle = leaving.map(|since| since + settings.unload_after.0);
         let due = match (inner.room.poll_timeout(), idle) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -311,11 +318,15 @@ impl Hosted {
             return;
         }
         tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-        inner.compact(&self.name);
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        if let Some(draft) = draft {
+            self.write(draft);
+        }
     }
 
     /// Writes a snapshot when enough has been appended since the last one.
-    pub(crate) fn compact_if_due(&self, settings: &Settings) {
+    pub(crate) fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
         let mut guard = self.inner.lock();
         let Some(inner) = guard.as_mut() else {
             return;
@@ -324,21 +335,66 @@ impl Hosted {
         if inner.log.tail_bytes() < due {
             return;
         }
-        inner.compact(&self.name);
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        self.write_aside(draft);
     }
 
     /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
     /// of memory, which others wait for.
-    pub(crate) fn compact_if_idle(&self, settings: &Settings) {
+    pub(crate) fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
         let mut guard = self.inner.lock();
         let Some(inner) = guard.as_mut() else {
             return;
         };
         let long = inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
             || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
-        if long && inner.is_idle(self.clock.now(), settings) {
-            inner.compact(&self.name);
+        if !long || !inner.is_idle(self.clock.now(), settings) {
+            return;
         }
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        self.write_aside(draft);
+    }
+
+    /// Writes a small snapshot here and now, and a large one in a thread of its own: the document is not locked, and the
+    /// other documents' tasks are not kept waiting.
+    fn write_aside(self: &Arc<Self>, draft: Option<Draft>) {
+        let Some(draft) = draft else {
+            return;
+        };
+        if draft.document_bytes() <= WRITTEN_AT_ONCE {
+            self.write(draft);
+            return;
+        }
+        let hosted = Arc::clone(self);
+        // Not awaited: the driver has deadlines to keep.
+        tokio::task::spawn_blocking(move || hosted.write(draft));
+    }
+
+    /// Writes a snapshot and stores it. A failure costs nothing but space: the log keeps all records.
+    fn write(&self, draft: Draft) {
+        // The document must not be held in memory for ever by a fault of the rewriting.
+        let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        inner.writing = false;
+        let former = match written {
+            Ok(Ok(snapshot)) => inner.store(snapshot, &self.name),
+            Ok(Err(error)) => {
+                tracing::warn!(document = %self.name, %error, "no snapshot could be made");
+                None
+            }
+            Err(_panic) => {
+                tracing::error!(document = %self.name, "making a snapshot panicked");
+                None
+            }
+        };
+        drop(guard);
+        drop(former);
+        self.wake.notify_one();
     }
 
     /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
@@ -347,7 +403,8 @@ impl Hosted {
         let Some(inner) = guard.as_ref() else {
             return true;
         };
-        let out = inner.is_idle(self.clock.now(), settings) && inner.is_stored();
+        let idle = inner.is_idle(self.clock.now(), settings);
+        let out = idle && inner.is_stored() && !inner.writing;
         if out {
             *guard = None;
         }
@@ -372,6 +429,9 @@ const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
 
 /// The same, in records.
 const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
+
+/// A snapshot of a document that has at most this many bytes is written by the document's own task, in about a millisecond.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// Why a connection was not let in. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -479,18 +539,39 @@ impl Inner {
         self.log.durable() == self.log.last()
     }
 
-    /// Stores a snapshot. A failure costs nothing but space: the log keeps all records.
-    fn compact(&mut self, name: &str) {
-        if let Err(error) = self.try_compact() {
-            tracing::warn!(document = name, error, "no snapshot could be made");
+    /// What a snapshot is made from, unless one is being written.
+    fn draft(&mut self, name: &str) -> Option<Draft> {
+        if self.writing {
+            return None;
+        }
+        match self.room.draft() {
+            Ok(draft) => {
+                self.writing = true;
+                Some(draft)
+            }
+            Err(error) => {
+                tracing::warn!(document = name, %error, "no snapshot could be made");
+                None
+            }
         }
     }
 
-    fn try_compact(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        let snapshot = self.room.snapshot()?;
-        self.snapshot_bytes = snapshot.len() as u64;
-        self.log
-            .snapshot(Position::new(self.room.position()), snapshot)?;
-        Ok(())
+    /// Stores a snapshot, and goes on with the document as it is there if that is worth it. Gives back what is to be dropped.
+    fn store(&mut self, snapshot: Snapshot, name: &str) -> Option<Former> {
+        if let Some(error) = snapshot.trouble {
+            tracing::error!(document = name, %error, "what was deleted could not be removed from the snapshot, which is stored with it");
+        }
+        let bytes = snapshot.bytes.len() as u64;
+        let stored = self
+            .log
+            .snapshot(Position::new(snapshot.position), snapshot.bytes);
+        if let Err(error) = stored {
+            tracing::warn!(document = name, %error, "no snapshot could be made");
+            return None;
+        }
+        self.snapshot_bytes = bytes;
+        snapshot
+            .compacted
+            .and_then(|compacted| self.room.adopt(compacted))
     }
 }
