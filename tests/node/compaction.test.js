@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import * as Y from 'yjs'
-import { pause, story } from './harness.js'
+import { story, waitFor } from './harness.js'
 import { converge, stock } from './stock.js'
 
 /** How much larger than Yjs's own encoding, with its garbage collection on, a document may be. */
@@ -24,7 +24,10 @@ async function everything (stage, server, name) {
 
 /** Everybody has left: the document is stored, leaves memory, and is opened again by another process. */
 async function restart (server) {
-  await pause(1500)
+  await waitFor('no document is in memory', async () => {
+    const metrics = await (await fetch(`http://${server.address}/metrics`)).text()
+    return /^baton_documents_open 0$/m.test(metrics)
+  })
   await server.stop()
   await server.start()
 }
@@ -114,9 +117,8 @@ story('who was away finds the place, beside and inside of what was deleted', asy
   ada.xml.delete(0, 1)
   undo.undo()
   for (let i = 0; i < 500; i++) ada.map.set('count', i)
-  await pause(500)
   const early = stock(stage, server, 'place')
-  await early.synced()
+  await converge([ada, early])
   ada.provider.disconnect()
   early.provider.disconnect()
   // Still away, with what the server is about to drop.
@@ -132,7 +134,9 @@ story('who was away finds the place, beside and inside of what was deleted', asy
   for (const words of ['<Bob 1>', '<Eve 1>', '<early>', '<late>']) {
     assert.ok(late.text.toString().includes(words), words)
   }
+  for (const client of [bob, ada, early, eve, late]) client.provider.disconnect()
   await restart(server)
+  ada.provider.connect()
   const last = stock(stage, server, 'place')
   await converge([ada, last])
 })

@@ -46,11 +46,11 @@ impl Draft {
         self.stored.document.len()
     }
 
-    /// Writes it.
+    /// Writes it. After an error, or a panic that was caught, it can be written again, with what was deleted if need be.
     ///
     /// # Errors
     /// It cannot be encoded: a fault of this crate.
-    pub fn write(mut self, deleted: Deleted) -> Result<Snapshot, SnapshotError> {
+    pub fn write(&mut self, deleted: Deleted) -> Result<Snapshot, SnapshotError> {
         let full = self.document_bytes();
         let (mut compacted, mut trouble) = (None, None);
         if deleted == Deleted::Goes {

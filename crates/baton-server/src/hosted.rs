@@ -4,20 +4,21 @@
 //! queues, all in one critical section of microseconds, nothing awaited. So log order is room order, and a newcomer's
 //! first sync and what is broadcast after it leave no gap.
 
+mod snapshots;
+
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
 use baton_room::{
-    CatchUp, ConnectionId, Deleted, Departure, Draft, Ending, Former, Outgoing, Output, Proposal,
-    RecordError, Room, Snapshot,
+    CatchUp, ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use self::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::line::{Due, Line};
@@ -50,10 +51,7 @@ struct Inner {
     driven_until: Option<Time>,
     /// Whether the driver listens to the disk.
     disk: Disk,
-    /// Length of the last snapshot, so that a large document is not written anew for every few edits.
-    snapshot_bytes: u64,
-    /// A snapshot is being written, outside of the lock. One at a time, and the document stays in memory meanwhile.
-    writing: bool,
+    snapshots: Snapshots,
 }
 
 /// Why a step could not be finished. The room is gone after it; its connections were told to come again.
@@ -97,8 +95,7 @@ impl Hosted {
             idle_since: Some(clock.now()),
             driven_until: None,
             disk: Disk::Awaited,
-            snapshot_bytes: 0,
-            writing: false,
+            snapshots: Snapshots::default(),
         };
         Self {
             name,
@@ -295,9 +292,7 @@ impl Hosted {
             Disk::Ignored
         };
         // One that is not stored whole yet cannot leave; the news that it is wakes the driver anyway.
-        let leaving = inner
-            .idle_since
-            .filter(|_| inner.is_stored() && !inner.writing);
+        let leaving = inner.idle_since.filter(|_| inner.may_leave());
         let idle = leaving.map(|since| since + settings.unload_after.0);
         let due = match (inner.room.poll_timeout(), idle) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -307,96 +302,6 @@ impl Hosted {
         (due.map_or(Next::Woken, Next::At), inner.disk)
     }
 
-    /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
-    pub(crate) fn store_quarantine(&self) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
-            return;
-        };
-        let count = inner.room.quarantined();
-        if count == 0 {
-            return;
-        }
-        tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        if let Some(draft) = draft {
-            self.write(draft);
-        }
-    }
-
-    /// Writes a snapshot when enough has been appended since the last one.
-    pub(crate) fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
-            return;
-        };
-        let due = settings.compact_after.as_u64().max(inner.snapshot_bytes);
-        if inner.log.tail_bytes() < due {
-            return;
-        }
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        self.write_aside(draft);
-    }
-
-    /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
-    /// of memory, which others wait for.
-    pub(crate) fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
-            return;
-        };
-        let long = inner.log.tail_bytes() >= UNLOAD_SNAPSHOT_BYTES
-            || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
-        if !long || !inner.is_idle(self.clock.now(), settings) {
-            return;
-        }
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        self.write_aside(draft);
-    }
-
-    /// Writes a small snapshot here and now, and a large one in a thread of its own: the document is not locked, and the
-    /// other documents' tasks are not kept waiting.
-    fn write_aside(self: &Arc<Self>, draft: Option<Draft>) {
-        let Some(draft) = draft else {
-            return;
-        };
-        if draft.document_bytes() <= WRITTEN_AT_ONCE {
-            self.write(draft);
-            return;
-        }
-        let hosted = Arc::clone(self);
-        // Not awaited: the driver has deadlines to keep.
-        tokio::task::spawn_blocking(move || hosted.write(draft));
-    }
-
-    /// Writes a snapshot and stores it. A failure costs nothing but space: the log keeps all records.
-    fn write(&self, draft: Draft) {
-        // The document must not be held in memory for ever by a fault of the rewriting.
-        let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
-            return;
-        };
-        inner.writing = false;
-        let former = match written {
-            Ok(Ok(snapshot)) => inner.store(snapshot, &self.name),
-            Ok(Err(error)) => {
-                tracing::warn!(document = %self.name, %error, "no snapshot could be made");
-                None
-            }
-            Err(_panic) => {
-                tracing::error!(document = %self.name, "making a snapshot panicked");
-                None
-            }
-        };
-        drop(guard);
-        drop(former);
-        self.wake.notify_one();
-    }
-
     /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
     pub(crate) fn unload_if_idle(&self, settings: &Settings) -> bool {
         let mut guard = self.inner.lock();
@@ -404,7 +309,7 @@ impl Hosted {
             return true;
         };
         let idle = inner.is_idle(self.clock.now(), settings);
-        let out = idle && inner.is_stored() && !inner.writing;
+        let out = idle && inner.may_leave();
         if out {
             *guard = None;
         }
@@ -423,15 +328,6 @@ impl Hosted {
             .map_or(0, |inner| inner.lines.len())
     }
 }
-
-/// A document with a longer tail than this gets a snapshot when it leaves memory, so that opening it stays quick.
-const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
-
-/// The same, in records.
-const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
-
-/// A snapshot of a document that has at most this many bytes is written by the document's own task, in about a millisecond.
-const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// Why a connection was not let in. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -535,43 +431,8 @@ impl Inner {
             .is_some_and(|since| now >= since + settings.unload_after.0)
     }
 
-    fn is_stored(&self) -> bool {
-        self.log.durable() == self.log.last()
-    }
-
-    /// What a snapshot is made from, unless one is being written.
-    fn draft(&mut self, name: &str) -> Option<Draft> {
-        if self.writing {
-            return None;
-        }
-        match self.room.draft() {
-            Ok(draft) => {
-                self.writing = true;
-                Some(draft)
-            }
-            Err(error) => {
-                tracing::warn!(document = name, %error, "no snapshot could be made");
-                None
-            }
-        }
-    }
-
-    /// Stores a snapshot, and goes on with the document as it is there if that is worth it. Gives back what is to be dropped.
-    fn store(&mut self, snapshot: Snapshot, name: &str) -> Option<Former> {
-        if let Some(error) = snapshot.trouble {
-            tracing::error!(document = name, %error, "what was deleted could not be removed from the snapshot, which is stored with it");
-        }
-        let bytes = snapshot.bytes.len() as u64;
-        let stored = self
-            .log
-            .snapshot(Position::new(snapshot.position), snapshot.bytes);
-        if let Err(error) = stored {
-            tracing::warn!(document = name, %error, "no snapshot could be made");
-            return None;
-        }
-        self.snapshot_bytes = bytes;
-        snapshot
-            .compacted
-            .and_then(|compacted| self.room.adopt(compacted))
+    /// All of it is stored, and no snapshot of it is being written.
+    fn may_leave(&self) -> bool {
+        self.log.durable() == self.log.last() && !self.snapshots.is_writing()
     }
 }

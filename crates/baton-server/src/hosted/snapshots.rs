@@ -1,0 +1,205 @@
+//! Snapshots of an open document: when one is due, and writing it while the document goes on.
+//!
+//! Owns that one is written at a time, and that the document stays in memory meanwhile. A snapshot stands for the position
+//! that it was drafted at, however late it comes; until it is stored the log keeps the records that it stands for, so one
+//! that fails, or that the end of the process cuts off, costs nothing but space and the time of the next opening.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use baton_log::Position;
+use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
+use tokio::sync::Semaphore;
+
+use super::{Hosted, Inner};
+use crate::config::Settings;
+
+/// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.
+const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
+
+/// The same, in records.
+const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
+
+/// A snapshot of a document that has at most this many bytes is written by the document's own task.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
+
+/// How many large snapshots are written at the same time, by all documents of the process: each takes a processor, and
+/// several times its document's size in memory. The others wait their turn, and so does the leaving of their documents.
+static WRITERS: Semaphore = Semaphore::const_new(2);
+
+/// What is remembered of a document's snapshots.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    /// One is being written, outside of the document's lock.
+    writing: bool,
+    /// Length of the last one, so that a large document is not written anew for every few edits.
+    last_bytes: u64,
+    /// After a failure: how long the log's tail must be before the next attempt. Neither the commits nor the document's
+    /// leaving may turn into attempt after attempt.
+    again_at: u64,
+}
+
+impl Snapshots {
+    pub(super) const fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    const fn failed(&mut self, tail_bytes: u64) {
+        self.again_at = tail_bytes.saturating_mul(2).saturating_add(1);
+    }
+}
+
+impl Hosted {
+    /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
+    pub(crate) fn store_quarantine(&self) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let count = inner.room.quarantined();
+        if count == 0 {
+            return;
+        }
+        tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        if let Some(draft) = draft {
+            self.write(draft);
+        }
+    }
+
+    /// Writes a snapshot when enough has been appended since the last one.
+    pub(crate) fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let Snapshots {
+            last_bytes,
+            again_at,
+            ..
+        } = inner.snapshots;
+        let due = settings.compact_after.as_u64();
+        if inner.log.tail_bytes() < due.max(last_bytes).max(again_at) {
+            return;
+        }
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        self.write_aside(draft);
+    }
+
+    /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
+    /// of memory, which others wait for.
+    pub(crate) fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
+        let mut guard = self.inner.lock();
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        let bytes = inner.log.tail_bytes();
+        let long =
+            bytes >= UNLOAD_SNAPSHOT_BYTES || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
+        let again = bytes >= inner.snapshots.again_at;
+        if !long || !again || !inner.is_idle(self.clock.now(), settings) {
+            return;
+        }
+        let draft = inner.draft(&self.name);
+        drop(guard);
+        self.write_aside(draft);
+    }
+
+    /// Writes a small snapshot here and now, and a large one in a thread of its own: the document is not locked, and the
+    /// other documents' tasks are not kept waiting.
+    fn write_aside(self: &Arc<Self>, draft: Option<Draft>) {
+        let Some(draft) = draft else {
+            return;
+        };
+        if draft.document_bytes() <= WRITTEN_AT_ONCE {
+            self.write(draft);
+            return;
+        }
+        let hosted = Arc::clone(self);
+        // Not awaited: the driver has deadlines to keep.
+        tokio::spawn(async move {
+            // Never closed. Were it, there would be no bound, and nothing else.
+            let turn = WRITERS.acquire().await;
+            let written = tokio::task::spawn_blocking(move || hosted.write(draft)).await;
+            drop(turn);
+            if let Err(error) = written {
+                tracing::error!(%error, "a snapshot was not written");
+            }
+        });
+    }
+
+    /// Writes a snapshot and stores it.
+    fn write(&self, mut draft: Draft) {
+        let written = self.without_deleted(&mut draft);
+        let mut guard = self.inner.lock();
+        // Gone meanwhile: the server stops, or the store failed. The log has all the records.
+        let Some(inner) = guard.as_mut() else {
+            return;
+        };
+        inner.snapshots.writing = false;
+        let former = match written {
+            Ok(snapshot) => inner.store(snapshot, &self.name),
+            Err(error) => {
+                inner.failed(&self.name, &error);
+                None
+            }
+        };
+        drop(guard);
+        // Takes as long as the document was large.
+        drop(former);
+        // It may leave memory now.
+        self.wake.notify_one();
+    }
+
+    /// Whatever happens here, the flag that keeps the document in memory is taken back after it.
+    fn without_deleted(&self, draft: &mut Draft) -> Result<Snapshot, SnapshotError> {
+        let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
+        written.unwrap_or_else(|_panic| {
+            tracing::error!(document = %self.name, "removing what was deleted from a snapshot panicked; it is stored with it");
+            draft.write(Deleted::Stays)
+        })
+    }
+}
+
+impl Inner {
+    /// What a snapshot is made from, unless one is being written. Whoever gets it gives it to [`Hosted::write`].
+    fn draft(&mut self, name: &str) -> Option<Draft> {
+        if self.snapshots.writing {
+            return None;
+        }
+        match self.room.draft() {
+            Ok(draft) => {
+                self.snapshots.writing = true;
+                Some(draft)
+            }
+            Err(error) => {
+                self.failed(name, &error);
+                None
+            }
+        }
+    }
+
+    /// Stores a snapshot, and goes on with the document as it is there if that is worth it. Gives back what is to be dropped.
+    fn store(&mut self, snapshot: Snapshot, name: &str) -> Option<Former> {
+        if let Some(error) = snapshot.trouble {
+            tracing::error!(document = name, %error, "what was deleted could not be removed from the snapshot, which is stored with it");
+        }
+        let bytes = snapshot.bytes.len() as u64;
+        let at = Position::new(snapshot.position);
+        if let Err(error) = self.log.snapshot(at, snapshot.bytes) {
+            self.failed(name, &error);
+            return None;
+        }
+        self.snapshots.last_bytes = bytes;
+        self.snapshots.again_at = 0;
+        let compacted = snapshot.compacted?;
+        self.room.adopt(compacted)
+    }
+
+    fn failed(&mut self, name: &str, error: &dyn std::error::Error) {
+        self.snapshots.failed(self.log.tail_bytes());
+        tracing::warn!(document = name, %error, "no snapshot could be made; the log keeps everything, and it is tried again when it is twice as long");
+    }
+}
