@@ -16,6 +16,7 @@
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
 //! | `bench` | `bench` |
+//! | `fuzz` | `fuzz` |
 
 #![allow(
     clippy::print_stdout,
@@ -26,6 +27,7 @@ mod bench;
 mod binary;
 mod debian;
 mod demo;
+mod fuzz;
 mod node;
 mod place;
 mod run;
@@ -56,6 +58,10 @@ The project's own commands:
 
   cargo xtask bench [NAME]
       The benchmarks of the workspace, or the one of that name.
+
+  cargo xtask fuzz [--target NAME] [--minutes N]
+      libFuzzer with AddressSanitizer over all targets of tests/fuzz, an hour together, or over
+      the one of that name. Builds cargo-fuzz when it is not there. Its findings are files.
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +89,7 @@ fn command(arguments: &[String]) -> Done {
             binary::release(&Place::find()?)
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "fuzz" => fuzz::fuzz(&Place::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

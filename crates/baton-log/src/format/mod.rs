@@ -29,6 +29,10 @@ pub(crate) const VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"BatonLog";
 
+/// No position and no commit number reaches this: counting on from one that is below it never overflows. A larger one is
+/// damage, even under a right checksum.
+pub(crate) const NUMBERS_END: u64 = 1 << 62;
+
 /// Why a row is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong(pub(crate) &'static str);
@@ -104,6 +108,9 @@ impl Meta {
         if reader.u32()? != checksum(Meta::KEY, &[&row[..covered]]) || !reader.0.is_empty() {
             return Err(Wrong("the meta row's checksum is wrong"));
         }
+        if next_commit >= NUMBERS_END {
+            return Err(Wrong("the next commit number is out of range"));
+        }
         Ok(Meta {
             version,
             epoch,
@@ -131,6 +138,9 @@ impl<'a> DocumentRow<'a> {
             _ => return Err(Wrong("the document row's state is unknown")),
         };
         let base = reader.u64()?;
+        if base >= NUMBERS_END {
+            return Err(Wrong("the base is out of range"));
+        }
         let name = std::str::from_utf8(reader.0).map_err(|_| Wrong("the name is not UTF-8"))?;
         Ok(DocumentRow {
             base,
