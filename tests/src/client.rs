@@ -53,6 +53,7 @@ enum Order {
     Send(Message),
     Close(u16),
     Stall,
+    ReadOn,
     Vanish,
 }
 
@@ -508,6 +509,11 @@ impl RawClient {
         let _ = self.orders.send(Order::Stall);
     }
 
+    /// Reads again.
+    pub fn reads_on(&self) {
+        let _ = self.orders.send(Order::ReadOn);
+    }
+
     /// Closes as who is done (1000), and waits for the end.
     pub async fn leaves(self) {
         self.closes(1000).await;
@@ -681,6 +687,7 @@ impl Connection {
                         let _ = self.socket.close(Some(frame)).await;
                     }
                     Some(Order::Stall) => reading = false,
+                    Some(Order::ReadOn) => reading = true,
                     Some(Order::Vanish) | None => {
                         break Ended { code: None, reason: "the client went".to_owned() };
                     }

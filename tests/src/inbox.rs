@@ -68,6 +68,8 @@ pub struct Known {
     pub asked: usize,
     /// How many Update frames came.
     pub updates: usize,
+    /// The length of the longest of them, in bytes.
+    pub longest: usize,
     /// How many awareness frames came.
     pub awareness_frames: usize,
     /// Sync messages (Step2 and Update) that it sent.
@@ -106,6 +108,7 @@ impl Known {
             synced: false,
             asked: 0,
             updates: 0,
+            longest: 0,
             awareness_frames: 0,
             sent: 0,
             saved: 0,
@@ -219,6 +222,7 @@ impl Known {
             }
             Ok(Message::Update(update)) => {
                 self.updates += 1;
+                self.longest = self.longest.max(update.len());
                 if !self.synced {
                     self.fault("an update before the first Step2, which holds it".to_owned());
                 }

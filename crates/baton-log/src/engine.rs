@@ -42,7 +42,7 @@ impl Shared {
     pub(crate) fn new(options: LogOptions, engine: Engine, names: Names) -> Shared {
         Shared {
             epoch: engine.epoch,
-            queue: Queue::new(options.commit_delay, options.commit_bytes),
+            queue: Queue::new(&options),
             room: Arc::new(Semaphore::new(options.queue_bytes)),
             names,
             next_id: AtomicU64::new(engine.index.next_id()),

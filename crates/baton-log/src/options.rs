@@ -13,6 +13,9 @@ pub struct LogOptions {
     /// How long an [`Urgency::Soon`](crate::Urgency::Soon) record may wait for company, at most an
     /// hour. Default 25 ms: a commit costs as much as some forty deliveries, and a person cannot tell.
     pub commit_delay: Duration,
+    /// The same for an [`Urgency::Unawaited`](crate::Urgency::Unawaited) record. Default 50 ms: what a crash takes is
+    /// what its author still has and brings again.
+    pub unawaited_delay: Duration,
     /// Waiting bytes that start a commit before the delay is over. Default 256 KiB.
     pub commit_bytes: usize,
     /// Bound on the bytes that are reserved or appended and not yet durable. Default 64 MiB.
@@ -33,6 +36,7 @@ impl Default for LogOptions {
     fn default() -> LogOptions {
         LogOptions {
             commit_delay: Duration::from_millis(25),
+            unawaited_delay: Duration::from_millis(50),
             commit_bytes: 256 << 10,
             queue_bytes: 64 << 20,
             small_queue_bytes: 4 << 20,
@@ -53,8 +57,8 @@ impl LogOptions {
         if self.max_record_bytes == 0 || self.max_record_bytes > self.queue_bytes {
             return wrong("max_record_bytes must be between 1 and queue_bytes");
         }
-        if self.commit_delay > Duration::from_secs(3600) {
-            return wrong("commit_delay must be at most an hour");
+        if self.commit_delay.max(self.unawaited_delay) > Duration::from_secs(3600) {
+            return wrong("commit_delay and unawaited_delay must be at most an hour");
         }
         if self.commit_bytes == 0 {
             return wrong("commit_bytes must be at least 1");

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::error::LogError;
+use crate::options::LogOptions;
 use crate::types::{Durability, Position, Urgency};
 
 /// What the commit thread tells about one open document. Lives as long as its handle or as long as
@@ -130,6 +131,8 @@ struct State {
     waiting: Taken,
     bytes: usize,
     due: Option<Instant>,
+    /// The shortest delay of what waits.
+    due_after: Duration,
     at_once: bool,
     /// Pushes so far, and how many of them are durable.
     pushed: u64,
@@ -149,6 +152,8 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub(crate) struct Queue {
     delay: Duration,
+    /// For what nobody is told about; never shorter than `delay`.
+    unawaited_delay: Duration,
     enough: usize,
     state: Mutex<State>,
     wake: Condvar,
@@ -157,20 +162,22 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(delay: Duration, enough: usize) -> Queue {
+    pub(crate) fn new(options: &LogOptions) -> Queue {
         let state = State {
             phase: Phase::Open,
             waiting: Taken::default(),
             bytes: 0,
             due: None,
+            due_after: Duration::MAX,
             at_once: false,
             pushed: 0,
             committed: 0,
             small_bytes: 0,
         };
         Queue {
-            delay,
-            enough,
+            delay: options.commit_delay,
+            unawaited_delay: options.unawaited_delay.max(options.commit_delay),
+            enough: options.commit_bytes,
             state: Mutex::new(state),
             wake: Condvar::new(),
             moved: Condvar::new(),
@@ -208,7 +215,11 @@ impl Queue {
         let enough = before < self.enough && state.bytes >= self.enough;
         let now = urgency == Urgency::Now && !state.at_once;
         state.at_once |= now;
-        self.schedule(&mut state, enough || now);
+        let delay = match urgency {
+            Urgency::Unawaited => self.unawaited_delay,
+            Urgency::Soon | Urgency::Now => self.delay,
+        };
+        self.schedule(&mut state, delay, enough || now);
         Ok(())
     }
 
@@ -218,14 +229,18 @@ impl Queue {
         state.phase.check()?;
         state.waiting.snapshots.insert(id, snapshot);
         state.pushed += 1;
-        self.schedule(&mut state, false);
+        self.schedule(&mut state, self.unawaited_delay, false);
         Ok(())
     }
 
     /// Sets the time of the next commit and wakes the thread if that is earlier than it knows.
-    fn schedule(&self, state: &mut State, wake: bool) {
-        if state.due.is_none() {
-            state.due = Some(Instant::now() + self.delay);
+    fn schedule(&self, state: &mut State, delay: Duration, wake: bool) {
+        // Only those with the longest delay can be followed by one that is due earlier.
+        let sooner = delay < state.due_after;
+        if state.due.is_none() || sooner {
+            let due = Instant::now() + delay;
+            state.due = Some(state.due.map_or(due, |before| before.min(due)));
+            state.due_after = delay;
             self.wake.notify_one();
         } else if wake {
             self.wake.notify_one();
@@ -244,7 +259,8 @@ impl Queue {
                 break;
             }
             if chores && state.due.is_none() {
-                state.due = Some(Instant::now() + self.delay);
+                state.due = Some(Instant::now() + self.unawaited_delay);
+                state.due_after = self.unawaited_delay;
             }
             if state.at_once || state.bytes >= self.enough {
                 break;
@@ -259,6 +275,7 @@ impl Queue {
         }
         state.bytes = 0;
         state.due = None;
+        state.due_after = Duration::MAX;
         state.at_once = false;
         let mut taken = std::mem::take(&mut state.waiting);
         taken.through = state.pushed;

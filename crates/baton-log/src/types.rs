@@ -55,6 +55,9 @@ pub enum Urgency {
     /// At once, with all that waits. For records that somebody must be told about only when they
     /// are durable, such as the grant of a lock.
     Now,
+    /// Within [`LogOptions::unawaited_delay`](crate::LogOptions::unawaited_delay), or with the next record
+    /// that is in more of a hurry. For records that nobody is told about when they are durable.
+    Unawaited,
 }
 
 /// What is stored of a document when it is opened.

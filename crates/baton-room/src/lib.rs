@@ -49,11 +49,12 @@
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
 //!   judge), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
-//!   `views` (only the newest), `output` (by meaning, not by wire)
+//!   `views` (only the newest), `catch_up` (for who reads too slowly), `output` (by meaning, not by wire)
 //! - `token`: resume tokens, and whose session it is
 
 mod admission;
 mod announce;
+mod catch_up;
 mod connection;
 mod cursors;
 mod deciding;
@@ -77,6 +78,7 @@ mod views;
 mod withheld;
 
 pub use baton_sync::handshake::Kind;
+pub use catch_up::{CatchUp, Missed};
 pub use connection::Proposal;
 pub use faults::{Broken, LoadError, SnapshotError};
 pub use operations::LockLimits;

@@ -224,8 +224,10 @@ settings! {
     max_loads: usize = 16;
     /// Longest document name, in bytes; over it: close 4404
     max_document_name: usize = 1024;
-    /// Bytes queued for one connection that does not read, beside its first sync; over it: close 1013
-    max_outbox: ByteSize = ByteSize::mib(8);
+    /// Bytes queued for one connection, beside its first sync; over it: its updates wait in the document, else close 1013
+    max_outbox: ByteSize = ByteSize::mib(1);
+    /// How long a connection for which updates wait may read nothing; over it: close 1013
+    max_behind: Span = Span(Duration::from_secs(30));
     /// Messages that one connection may send in a second, in the long run; faster ones wait
     max_messages_per_second: u32 = 2_000;
     /// Largest awareness entry, in bytes; larger ones are refused
@@ -249,7 +251,7 @@ settings! {
     /// From accepting a connection to its first message; over it: closed
     handshake_timeout: Span = Span(Duration::from_secs(10));
 
-    /// Longest wait of an update for company before its commit
+    /// Longest wait of an update for company before its commit; twice that where nobody is told that it is saved
     commit_delay: Span = Span(Duration::from_millis(25));
     /// Bytes that make a commit at once
     commit_bytes: ByteSize = ByteSize::kib(256);

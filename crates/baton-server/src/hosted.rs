@@ -10,14 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room};
+use baton_room::{
+    CatchUp, ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room,
+};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::line::{Due, Line};
-use crate::outbox::Waits;
+use crate::outbox::{Edit, Waits};
 use crate::{close, wire};
 
 /// The document is not in memory any more: open it again.
@@ -191,6 +193,36 @@ impl Hosted {
         Ok(result)
     }
 
+    /// Sends a connection that has read too slowly what it was not sent, if it has taken all that goes before that.
+    pub(crate) fn catch_up(&self, connection: ConnectionId, due: &mut Due) -> Result<(), Gone> {
+        let mut guard = self.inner.lock();
+        let inner = guard.as_mut().ok_or(Gone)?;
+        let Some(line) = inner.lines.get(&connection) else {
+            return Ok(());
+        };
+        let Some(behind) = line.outbox().behind() else {
+            return Ok(());
+        };
+        match inner.room.catch_up(&behind.missed) {
+            Some(CatchUp {
+                difference,
+                awareness,
+            }) => {
+                let awareness = awareness.filter(|_| behind.awareness);
+                let frames = [
+                    Some(Outgoing::Update(difference)),
+                    awareness.map(Outgoing::Awareness),
+                ];
+                let frames: Vec<_> = frames.iter().flatten().map(|m| wire::encode(m).0).collect();
+                if line.outbox().caught_up(frames) == Waits::Newly {
+                    due.push(line);
+                }
+            }
+            None => inner.deliver(due),
+        }
+        Ok(())
+    }
+
     /// The room cannot go on: its connections are told, and it leaves memory. What was appended stays in the log.
     fn fail(&self, guard: &mut Option<Inner>, error: &StepError, due: &mut Due, now: Time) {
         tracing::error!(document = %self.name, %error, "the document had to be closed");
@@ -362,8 +394,10 @@ impl Inner {
         let record = proposal.record.encode()?;
         let urgency = if proposal.record.is_urgent() {
             Urgency::Now
-        } else {
+        } else if self.room.awaits_durability() {
             Urgency::Soon
+        } else {
+            Urgency::Unawaited
         };
         let paid = reservation.and_then(|all| all.split(record.len()));
         let position = match paid {
@@ -410,12 +444,13 @@ impl Inner {
     fn broadcast(&self, except: Option<ConnectionId>, message: &Outgoing, due: &mut Due) {
         let (frame, weight) = wire::encode(message);
         let edit = matches!(message, Outgoing::Update(_));
+        let frame = Edit::new(frame);
         let others = |id: &ConnectionId| Some(*id) != except;
         for (_, line) in self.lines.iter().filter(|(id, _)| others(id)) {
             let waits = if edit {
-                line.outbox().update(frame.clone())
+                line.outbox().edit(&frame)
             } else {
-                line.outbox().send(frame.clone(), weight)
+                line.outbox().send(frame.frame.clone(), weight)
             };
             if waits == Waits::Newly {
                 due.push(line);

@@ -23,12 +23,13 @@
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
-//! `config`, `limits`, `line` over `outbox`, `wire`, [`close`], `clock`, `page`.
+//! `config`, `limits`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
 mod clock;
 pub mod close;
 mod config;
 mod driver;
+mod frame;
 mod hosted;
 mod http;
 mod limits;
@@ -99,6 +100,7 @@ impl Server {
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let mut options = LogOptions::default();
         options.commit_delay = settings.commit_delay.0;
+        options.unawaited_delay = settings.commit_delay.0.saturating_mul(2);
         options.commit_bytes = bytes(settings.commit_bytes);
         options.max_record_bytes = session::largest_reservation(settings);
         // Whatever is waited for must fit once, whatever else the queue is set to.

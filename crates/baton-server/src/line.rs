@@ -1,28 +1,32 @@
-//! The way of queued items onto the wire: WebSocket frames of the server's side, and who writes them.
+//! The way of queued items onto the wire: who writes them, and what becomes of a connection that does not take them.
 //!
 //! Owns the order of bytes on one connection. On a TCP stream **whoever queued something writes it**, as far as the kernel
 //! takes it at once: waking the connection's own task for every frame would cost more than the frame. What the kernel does
 //! not take, the connection's own task writes when it does ([`Line::serve`]). At any time one of them writes; who finds
 //! another at work leaves its items to that one, which looks again before it goes.
+//!
+//! A peer that takes bytes is alive, however long the answer to a ping has to wait behind them; one that is behind and takes
+//! none for a time is told to come again. Both are said to the reading side ([`Line::news`]), which knows the room.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use parking_lot::Mutex;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
+use crate::frame::{Frame, write_header};
 use crate::outbox::{Ending, Item, Outbox, Taken};
 
-const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-
-/// Frames up to this length are gathered in one buffer; longer ones are written from where they are.
-const GATHERED: usize = 4 * 1024;
+/// A ping without a payload.
+const PING: &[u8] = &[0x89, 0];
 
 /// Most lines that one task writes to by itself; with more, others would wait for the last.
 const FEW: usize = 32;
@@ -30,25 +34,61 @@ const FEW: usize = 32;
 /// Most pieces of one write.
 const PIECES: usize = 16;
 
+/// Longest piece that is copied to its neighbours when there are more of them than one write takes.
+const GATHERED: usize = 4 * 1024;
+
+/// A list of pieces that was longer than this gives its memory back.
+const KEPT: usize = 64;
+
 /// Longest close reason: a close frame has 125 bytes, two of them the code.
 const MAX_REASON: usize = 123;
+
+/// How often a connection is said to be alive for what it takes.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a line may hold, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Bytes that may wait.
+    pub(crate) most: usize,
+    /// How long one that is behind may take nothing.
+    pub(crate) behind: Duration,
+}
 
 /// One connection's outbox and the stream under it.
 #[derive(Debug)]
 pub(crate) struct Line {
     outbox: Outbox,
+    patience: Duration,
     /// `None` for a stream that only its own task can write to, as under TLS.
-    stream: Option<Arc<TcpStream>>,
+    stream: Option<OwnedWriteHalf>,
     under_way: Mutex<UnderWay>,
     /// Tells the connection's own task that there is something to do for it.
     work: Notify,
+    /// Tells the reading side that something happened here.
+    news: Notify,
+    alive: AtomicBool,
+    drained: AtomicBool,
+}
+
+/// What the reading side is told; see [`Line::news`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The peer took bytes.
+    Alive,
+    /// All that goes before the place of what was dropped is with the kernel.
+    Behind,
 }
 
 /// Bytes that left the queue and are not with the kernel yet.
 #[derive(Debug, Default)]
 struct UnderWay {
+    /// Items that were just taken; empty in between.
+    items: VecDeque<Item>,
     pieces: VecDeque<Bytes>,
     end: End,
+    /// Bytes that the kernel has taken so far.
+    written: u64,
 }
 
 /// How far a connection's writing has come.
@@ -75,20 +115,23 @@ enum Written {
 
 impl Line {
     /// For a stream that anybody may write to.
-    pub(crate) fn direct(limit: usize, stream: Arc<TcpStream>) -> Self {
-        Self {
-            stream: Some(stream),
-            ..Self::indirect(limit)
-        }
+    pub(crate) fn direct(patience: Patience, stream: OwnedWriteHalf) -> Self {
+        let mut line = Self::indirect(patience);
+        line.stream = Some(stream);
+        line
     }
 
     /// For any other stream.
-    pub(crate) fn indirect(limit: usize) -> Self {
+    pub(crate) fn indirect(patience: Patience) -> Self {
         Self {
-            outbox: Outbox::new(limit),
+            outbox: Outbox::new(patience.most),
+            patience: patience.behind,
             stream: None,
             under_way: Mutex::default(),
             work: Notify::new(),
+            news: Notify::new(),
+            alive: AtomicBool::new(false),
+            drained: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +158,19 @@ impl Line {
         self.work.notify_one();
     }
 
+    /// Waits for something that the room has to know. For one waiter.
+    pub(crate) async fn news(&self) -> News {
+        loop {
+            if self.alive.swap(false, Ordering::Relaxed) {
+                return News::Alive;
+            }
+            if self.drained.swap(false, Ordering::Relaxed) {
+                return News::Behind;
+            }
+            self.news.notified().await;
+        }
+    }
+
     fn write_now(&self) -> Written {
         let Some(stream) = &self.stream else {
             return Written::Blocked;
@@ -128,7 +184,7 @@ impl Line {
                     if under_way.end != End::Open {
                         return Written::Over;
                     }
-                    if !under_way.take(&self.outbox) {
+                    if !self.take(&mut under_way) {
                         break;
                     }
                 }
@@ -142,21 +198,47 @@ impl Line {
             }
             drop(under_way);
             // Who queued something in the meantime found this one at work, and relies on it.
-            if self.outbox.is_empty() {
+            if !self.outbox.can_write() {
                 return Written::All;
             }
         }
     }
 
+    /// Takes what waits next. False when there is nothing to be written.
+    fn take(&self, under_way: &mut UnderWay) -> bool {
+        match self.outbox.take(&mut under_way.items) {
+            Taken::Nothing => return false,
+            Taken::Behind => {
+                self.drained.store(true, Ordering::Relaxed);
+                self.news.notify_one();
+                return false;
+            }
+            Taken::Some => under_way.cut(None),
+            Taken::Last(ending) => under_way.cut(Some(&ending)),
+        }
+        true
+    }
+
     /// The connection's own task on a TCP stream: writes what the others could not, until the ending is out or the
     /// connection breaks.
-    pub(crate) async fn serve(&self, stream: &TcpStream) {
+    pub(crate) async fn serve(&self) {
+        let Some(stream) = &self.stream else { return };
+        let mut stuck = Stuck::default();
         loop {
             match self.write_now() {
                 Written::Over => return,
                 Written::Blocked => {
-                    if stream.writable().await.is_err() {
-                        return;
+                    let until = self.look_after(&mut stuck);
+                    tokio::select! {
+                        biased;
+                        broken = stream.writable() => {
+                            if broken.is_err() {
+                                return;
+                            }
+                        }
+                        // Somebody may have dropped what waits.
+                        () = self.work.notified() => {}
+                        () = reached(until) => {}
                     }
                 }
                 Written::All => self.work.notified().await,
@@ -164,19 +246,49 @@ impl Line {
         }
     }
 
+    /// Says that the peer is alive if it took something; ends the connection if it is behind and has taken nothing for too
+    /// long. Returns when to look again.
+    fn look_after(&self, stuck: &mut Stuck) -> Option<Instant> {
+        let written = self.under_way.lock().written;
+        let now = Instant::now();
+        if stuck.written != written {
+            stuck.written = written;
+            stuck.since = Some(now);
+            if stuck.told.is_none_or(|told| now >= told + ALIVE_EVERY) {
+                stuck.told = Some(now);
+                self.alive.store(true, Ordering::Relaxed);
+                self.news.notify_one();
+            }
+        }
+        if !self.outbox.is_behind() {
+            return None;
+        }
+        let until = *stuck.since.get_or_insert(now) + self.patience;
+        if now < until {
+            return Some(until);
+        }
+        let reason = format!(
+            "this connection has read nothing for {:?} (max_behind), and others went on; come again",
+            self.patience
+        );
+        self.outbox.cut(crate::close::OVERLOADED, reason);
+        None
+    }
+
     /// The same on any other stream.
     pub(crate) async fn serve_alone<W: AsyncWrite + Unpin>(&self, sink: &mut W) {
+        let mut stuck = Stuck::default();
         loop {
             let (piece, end) = {
                 let mut under_way = self.under_way.lock();
                 if under_way.pieces.is_empty() && under_way.end == End::Open {
-                    under_way.take(&self.outbox);
+                    self.take(&mut under_way);
                 }
                 (under_way.pieces.pop_front(), under_way.end)
             };
             match (piece, end) {
-                (Some(mut piece), _) => {
-                    if sink.write_all_buf(&mut piece).await.is_err() {
+                (Some(piece), _) => {
+                    if self.write_alone(sink, piece, &mut stuck).await.is_err() {
                         return;
                     }
                 }
@@ -184,7 +296,7 @@ impl Line {
                     if sink.flush().await.is_err() {
                         return;
                     }
-                    if self.outbox.is_empty() {
+                    if !self.outbox.can_write() {
                         self.work.notified().await;
                     }
                 }
@@ -194,6 +306,53 @@ impl Line {
                 }
             }
         }
+    }
+
+    async fn write_alone<W: AsyncWrite + Unpin>(
+        &self,
+        sink: &mut W,
+        mut piece: Bytes,
+        stuck: &mut Stuck,
+    ) -> io::Result<()> {
+        while piece.has_remaining() {
+            let until = self.look_after(stuck);
+            let written = tokio::select! {
+                biased;
+                written = sink.write_buf(&mut piece) => written?,
+                () = self.work.notified() => 0,
+                () = reached(until) => 0,
+            };
+            self.under_way.lock().written += written as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The reading half closes the socket, in one go.
+        if let Some(stream) = self.stream.take() {
+            stream.forget();
+        }
+    }
+}
+
+/// What the connection's own task remembers of a peer that does not take everything at once.
+#[derive(Debug, Default)]
+struct Stuck {
+    /// Bytes that it had taken.
+    written: u64,
+    /// When it took the last of them, as far as is known.
+    since: Option<Instant>,
+    /// When it was last said to be alive.
+    told: Option<Instant>,
+}
+
+/// Waits for this moment; for ever if there is none. Boxed, because hardly any connection ever waits here.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => Box::pin(sleep_until(moment)).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -229,47 +388,59 @@ impl Drop for Due {
 }
 
 impl UnderWay {
-    /// Takes all that waits. False when there is nothing.
-    fn take(&mut self, outbox: &Outbox) -> bool {
-        let Some(Taken { items, ending }) = outbox.take() else {
-            return false;
+    /// Turns the items that were taken into pieces. Few are written from where they are; of many, the short ones are copied
+    /// together, so that they leave in one write.
+    fn cut(&mut self, ending: Option<&Ending>) {
+        let few = self.items.len() <= PIECES;
+        let mut gathered = Vec::new();
+        let Self { items, pieces, .. } = self;
+        let mut add = |piece: Bytes| {
+            if !few && piece.len() <= GATHERED {
+                gathered.extend_from_slice(&piece);
+                return;
+            }
+            if !gathered.is_empty() {
+                pieces.push_back(std::mem::take(&mut gathered).into());
+            }
+            pieces.push_back(piece);
         };
-        let mut gathered = BytesMut::new();
-        for item in items {
+        for item in items.drain(..) {
             match item {
-                Item::Frame(frame) => {
-                    header(BINARY, frame.len(), &mut gathered);
-                    if frame.len() <= GATHERED {
-                        gathered.extend_from_slice(&frame);
-                    } else {
-                        self.pieces.push_back(gathered.split().freeze());
-                        self.pieces.push_back(frame);
-                    }
+                Item::Frame(Frame::Whole(bytes, _), _) | Item::Raw(bytes) => add(bytes),
+                Item::Frame(Frame::Shared(parts), _) => {
+                    add(parts.0.clone());
+                    add(parts.1.clone());
                 }
-                Item::Raw(bytes) => gathered.extend_from_slice(&bytes),
-                Item::Ping => header(PING, 0, &mut gathered),
-                Item::Replaced => {}
+                Item::Ping => add(Bytes::from_static(PING)),
+                Item::Replaced | Item::CatchUp => {}
             }
         }
+        if !gathered.is_empty() {
+            pieces.push_back(gathered.into());
+        }
+        if items.capacity() > KEPT {
+            *items = VecDeque::new();
+        }
         if let Some(ending) = ending {
-            close(&ending, &mut gathered);
+            pieces.push_back(close(ending));
             self.end = End::Closing;
         }
-        if !gathered.is_empty() {
-            self.pieces.push_back(gathered.freeze());
-        }
-        true
     }
 
     /// One write; more may have to follow.
-    fn write_some(&mut self, stream: &TcpStream) -> io::Result<()> {
-        let mut slices = [IoSlice::new(&[]); PIECES];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        let mut written = stream.try_write_vectored(&slices[..count])?;
+    fn write_some(&mut self, stream: &OwnedWriteHalf) -> io::Result<()> {
+        let mut written = if let [only] = self.pieces.make_contiguous() {
+            stream.try_write(only)?
+        } else {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let mut count = 0;
+            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+                *slice = IoSlice::new(piece);
+                count += 1;
+            }
+            stream.try_write_vectored(&slices[..count])?
+        };
+        self.written += written as u64;
         while let Some(first) = self.pieces.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -277,6 +448,9 @@ impl UnderWay {
             }
             written -= first.len();
             self.pieces.pop_front();
+        }
+        if self.pieces.is_empty() && self.pieces.capacity() > KEPT {
+            self.pieces = VecDeque::new();
         }
         Ok(())
     }
@@ -287,56 +461,62 @@ impl UnderWay {
     }
 }
 
-/// The header of an unmasked, final frame (RFC 6455, section 5.2).
-fn header(kind: u8, length: usize, out: &mut BytesMut) {
-    out.put_u8(kind);
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short), _) if short < 126 => out.put_u8(short),
-        (_, Ok(long)) => {
-            out.put_u8(126);
-            out.put_u16(long);
-        }
-        _ => {
-            out.put_u8(127);
-            out.put_u64(length as u64);
-        }
-    }
-}
-
-fn close(ending: &Ending, out: &mut BytesMut) {
+fn close(ending: &Ending) -> Bytes {
     let mut reason = ending.reason.as_str();
     while reason.len() > MAX_REASON {
         reason = &reason[..reason.floor_char_boundary(reason.len() - 1)];
     }
-    header(CLOSE, 2 + reason.len(), out);
-    out.put_u16(ending.code);
-    out.put_slice(reason.as_bytes());
+    let mut out = Vec::new();
+    write_header(CLOSE, 2 + reason.len(), &mut out);
+    out.extend_from_slice(&ending.code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+    out.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use baton_sync::y_websocket::{Carries, Head};
+    use bytes::{BufMut, BytesMut};
     use futures_util::StreamExt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio_tungstenite::WebSocketStream;
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
-    use crate::outbox::{Waits, Weight};
+    use crate::outbox::{Edit, Waits, Weight};
 
     /// A line whose own task runs, and who reads from it.
-    async fn pair() -> (Arc<Line>, WebSocketStream<TcpStream>) {
+    async fn pair_with(patience: Patience) -> (Arc<Line>, WebSocketStream<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let reader = TcpStream::connect(listener.local_addr().unwrap());
         let (reader, accepted) = tokio::join!(reader, listener.accept());
-        let stream = Arc::new(accepted.unwrap().0);
-        let line = Arc::new(Line::direct(usize::MAX, Arc::clone(&stream)));
+        let (from, to) = accepted.unwrap().0.into_split();
+        let line = Arc::new(Line::direct(patience, to));
         let own = Arc::clone(&line);
-        tokio::spawn(async move { own.serve(&stream).await });
+        tokio::spawn(async move {
+            own.serve().await;
+            drop(from);
+        });
         let reader = WebSocketStream::from_raw_socket(reader.unwrap(), Role::Client, None).await;
         (line, reader)
+    }
+
+    async fn pair() -> (Arc<Line>, WebSocketStream<TcpStream>) {
+        let (most, behind) = (usize::MAX, Duration::from_secs(60));
+        pair_with(Patience { most, behind }).await
+    }
+
+    /// A message that carries so many bytes.
+    fn frame(length: usize) -> Frame {
+        let fill = u8::try_from(length % 251).unwrap();
+        Frame::new(Carries::Update, &Bytes::from(vec![fill; length]))
+    }
+
+    /// What a client reads of it.
+    fn message(frame: &Frame) -> Message {
+        let head = Head::new(Carries::Update, frame.payload().len());
+        Message::Binary([head.as_bytes(), frame.payload()].concat().into())
     }
 
     async fn next(reader: &mut WebSocketStream<TcpStream>) -> Message {
@@ -348,7 +528,6 @@ mod tests {
     async fn every_length_of_frame_is_read_as_it_was_queued_and_the_ending_comes_last() {
         let (line, mut reader) = pair().await;
         let lengths = [0, 1, 125, 126, 4096, 4097, 65_535, 65_536, 3_000_000];
-        let frame = |length: usize| Bytes::from(vec![u8::try_from(length % 251).unwrap(); length]);
         for length in lengths {
             if line.outbox().send(frame(length), Weight::Answer) == Waits::Newly {
                 line.flush();
@@ -357,7 +536,7 @@ mod tests {
         assert_eq!(line.outbox().ping(), Waits::Newly);
         line.end(4404, "é".repeat(200));
         for length in lengths {
-            assert_eq!(next(&mut reader).await, Message::Binary(frame(length)));
+            assert_eq!(next(&mut reader).await, message(&frame(length)));
         }
         assert_eq!(next(&mut reader).await, Message::Ping(Bytes::new()));
         let Message::Close(Some(close)) = next(&mut reader).await else {
@@ -382,7 +561,8 @@ mod tests {
                     let mut frame = BytesMut::zeroed(usize::try_from(number % 300).unwrap());
                     frame.put_u32(writer);
                     frame.put_u32(number);
-                    if line.outbox().send(frame.freeze(), Weight::Counted) == Waits::Newly {
+                    let frame = Frame::copied(Carries::Update, &frame);
+                    if line.outbox().send(frame, Weight::Counted) == Waits::Newly {
                         line.flush();
                     }
                 }
@@ -399,5 +579,86 @@ mod tests {
             came[writer] += 1;
         }
         writers.join_all().await;
+    }
+
+    /// Lets so much wait that the kernel takes no more, and then an edit too many.
+    fn fall_behind(line: &Line) {
+        let _answered = line.outbox().send(frame(1), Weight::Answer);
+        line.flush();
+        let edit = Edit::new(frame(100_000));
+        while !line.outbox().is_behind() {
+            if line.outbox().edit(&edit) == Waits::Newly {
+                line.flush();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_behind_and_takes_nothing_is_told_to_come_again() {
+        let (most, behind) = (300_000, Duration::from_millis(50));
+        let (line, mut reader) = pair_with(Patience { most, behind }).await;
+        fall_behind(&line);
+        let ended = tokio::time::timeout(Duration::from_secs(20), line.outbox().ended());
+        ended.await.expect("its time is over");
+        let close = loop {
+            match next(&mut reader).await {
+                Message::Binary(_) => {}
+                Message::Close(close) => break close.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(u16::from(close.code), crate::close::OVERLOADED);
+        assert!(close.reason.contains("max_behind"), "{}", close.reason);
+    }
+
+    #[tokio::test]
+    async fn who_takes_all_that_went_before_is_caught_up_and_was_alive_meanwhile() {
+        let (most, behind) = (300_000, Duration::from_secs(60));
+        let (line, mut reader) = pair_with(Patience { most, behind }).await;
+        fall_behind(&line);
+        assert_eq!(line.news().await, News::Alive);
+        let reading = tokio::spawn(async move {
+            let mut read = 0;
+            while next(&mut reader).await != message(&frame(7)) {
+                read += 1;
+            }
+            read
+        });
+        while line.news().await != News::Behind {}
+        assert_eq!(line.outbox().caught_up([frame(7)]), Waits::Newly);
+        line.flush();
+        assert!(reading.await.unwrap() > 0);
+        assert!(!line.outbox().is_behind());
+    }
+
+    /// A pong to a ping that waits behind megabytes would come too late.
+    #[tokio::test]
+    async fn a_ping_overtakes_what_waits() {
+        let (line, mut reader) = pair().await;
+        let_much_wait(&line);
+        let waiting = line.outbox().can_write();
+        let _work_is_at_hand = line.outbox().ping();
+        assert!(waiting, "something waits");
+        let mut read = 0;
+        while next(&mut reader).await != Message::Ping(Bytes::new()) {
+            read += 1;
+        }
+        let mut rest = 0;
+        while rest + read < FRAMES {
+            assert!(matches!(next(&mut reader).await, Message::Binary(_)));
+            rest += 1;
+        }
+        assert!(rest > 0, "it came before the last");
+    }
+
+    const FRAMES: usize = 400;
+
+    /// Lets more wait than the kernel takes, within the limit.
+    fn let_much_wait(line: &Line) {
+        for _ in 0..FRAMES {
+            if line.outbox().send(frame(100_000), Weight::Counted) == Waits::Newly {
+                line.flush();
+            }
+        }
     }
 }

@@ -142,6 +142,13 @@ impl Session {
         let _ended = self.hosted.step(None, |room, now| room.heard(id, now));
     }
 
+    /// What it was not sent for want of reading is made up for.
+    pub(crate) fn catch_up(&mut self) {
+        // A document that is gone has told this connection so already.
+        let _ended = self.hosted.catch_up(self.id, &mut self.due);
+        self.due.flush();
+    }
+
     /// Something came that no client of this wire sends.
     pub(crate) fn malformed(&self, fault: &str) -> Result<(), Over> {
         let id = self.id;

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,12 +19,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::close;
 use crate::config::Settings;
-use crate::line::Line;
+use crate::line::{Line, News, Patience};
 use crate::outbox::Weight;
 use crate::registry::Registry;
 use crate::session::{Over, Session};
+use crate::{close, wire};
 
 /// How long the other side has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -51,13 +51,13 @@ pub(crate) async fn serve_tcp(
     registry: Arc<Registry>,
     document: &str,
 ) {
-    let stream = Arc::new(stream);
-    let line = Arc::new(Line::direct(limit(&registry), Arc::clone(&stream)));
+    let (from, to) = stream.into_split();
+    let line = Arc::new(Line::direct(patience(&registry), to));
     let reading = Reading {
-        from: Shared(Arc::clone(&stream)),
+        from,
         line: Arc::clone(&line),
     };
-    let writer = line.serve(&stream);
+    let writer = line.serve();
     serve(reading, early, writer, &line, &registry, document).await;
 }
 
@@ -67,7 +67,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let line = Arc::new(Line::indirect(limit(&registry)));
+    let line = Arc::new(Line::indirect(patience(&registry)));
     let reading = Reading {
         from,
         line: Arc::clone(&line),
@@ -76,8 +76,12 @@ where
     serve(reading, Vec::new(), writer, &line, &registry, document).await;
 }
 
-fn limit(registry: &Registry) -> usize {
-    usize::try_from(registry.settings().max_outbox.as_u64()).unwrap_or(usize::MAX)
+fn patience(registry: &Registry) -> Patience {
+    let settings = registry.settings();
+    Patience {
+        most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
+        behind: settings.max_behind.0,
+    }
 }
 
 async fn serve<R>(
@@ -148,29 +152,6 @@ impl<R: Unpin> AsyncWrite for Reading<R> {
     }
 }
 
-/// A TCP stream that one task reads and all write to.
-struct Shared(Arc<TcpStream>);
-
-impl AsyncRead for Shared {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(context))?;
-            match self.0.try_read(buffer.initialize_unfilled()) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
 /// Which part of a connection came to its end first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -227,7 +208,7 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
     match fault {
         None => Ok(()),
         Some(fault) => {
-            let denied = baton_sync::y_websocket::auth_denied(&fault);
+            let denied = wire::denied(&fault);
             let _seen_to_by_the_ending = line.outbox().send(denied, Weight::Counted);
             line.end(close::BAD_NAME, fault);
             Err(Over)
@@ -283,11 +264,32 @@ where
             Some(next) => next,
             None => {
                 session.flush();
-                stream.next().await
+                next_message(stream, session, line).await
             }
         };
     }
     Ok(())
+}
+
+/// Waits for the next message, and meanwhile tells the room what happens on the line.
+async fn next_message<R>(
+    stream: &mut R,
+    session: &mut Session,
+    line: &Line,
+) -> Option<Result<Message, Error>>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            next = stream.next() => return next,
+            news = line.news() => match news {
+                News::Alive => session.heard(),
+                News::Behind => session.catch_up(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,24 +2,34 @@
 //! and an update that comes in shares its frame's bytes.
 
 use baton_room::{Incoming, Kind, Outgoing, ViewOf};
-use baton_sync::y_websocket::{self, FrameError, Message};
+use baton_sync::y_websocket::{self, Carries, FrameError, Message};
 use bytes::Bytes;
 
+use crate::frame::Frame;
 use crate::outbox::Weight;
 
-/// The frame, and how it counts against the queue of a connection.
-pub(crate) fn encode(message: &Outgoing) -> (Bytes, Weight) {
+/// The frame, and how it counts against the queue of the one connection that it goes to.
+pub(crate) fn encode(message: &Outgoing) -> (Frame, Weight) {
     match message {
-        Outgoing::Step1(vector) => (y_websocket::step1_bytes(vector), Weight::Counted),
-        Outgoing::Step2(update) => (y_websocket::step2(update), Weight::Answer),
-        Outgoing::Update(update) => (y_websocket::update(update), Weight::Counted),
-        Outgoing::Awareness(payload) => (y_websocket::awareness(payload), Weight::Counted),
-        Outgoing::Denied(reason) => (y_websocket::auth_denied(reason), Weight::Counted),
+        Outgoing::Step1(vector) => (Frame::new(Carries::Step1, vector), Weight::Counted),
+        Outgoing::Step2(update) => (Frame::new(Carries::Step2, update), Weight::Answer),
+        Outgoing::Update(update) => (Frame::new(Carries::Update, update), Weight::Piece),
+        Outgoing::Awareness(payload) => {
+            let frame = Frame::new(Carries::Awareness, payload);
+            (frame, Weight::Awareness)
+        }
+        Outgoing::Denied(reason) => (denied(reason), Weight::Counted),
         Outgoing::Channel(message) => {
             let weight = ViewOf::of(message).map_or(Weight::Counted, Weight::View);
-            (y_websocket::baton(&message.encode()), weight)
+            let frame = Frame::copied(Carries::Baton, message.encode().as_bytes());
+            (frame, weight)
         }
     }
+}
+
+/// A denial of access.
+pub(crate) fn denied(reason: &str) -> Frame {
+    Frame::copied(Carries::Denied, reason.as_bytes())
 }
 
 /// What a frame says to a room.

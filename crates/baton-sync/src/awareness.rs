@@ -220,6 +220,18 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         payload::encode(&live)
     }
 
+    /// The payload that tells somebody who may have missed any number of messages what there is to know: who is here,
+    /// and whose removal is remembered.
+    #[must_use]
+    pub fn encode_known(&self) -> Bytes {
+        let known: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(client, entry)| (*client, entry.clock, entry.state.as_deref()))
+            .collect();
+        payload::encode(&known)
+    }
+
     /// A message came from a connection at a moment. For a connection that has not ended.
     ///
     /// # Errors

@@ -82,6 +82,10 @@ impl DeleteSet {
         })
     }
 
+    pub(crate) fn shrink(&mut self) {
+        self.clients.values_mut().for_each(Vec::shrink_to_fit);
+    }
+
     /// Whether nothing is deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,27 +5,36 @@
 //! edits nothing by itself. If it panics all the same, the panic ends here, and the document
 //! refuses everything from then on: it is to be made again from its log.
 //!
+//! A document *rests* until something must be applied or read: it keeps its encoding and its
+//! [`State`], and answers and judges by these. yrs has it only while it is awake.
+//!
 //! Never here: who may write, where updates are stored, who is told of them.
 
+mod answers;
+mod live;
 pub(crate) mod render;
+mod rest;
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 pub use yrs;
+use yrs::Transact;
 use yrs::updates::decoder::Decode;
-use yrs::{OffsetKind, ReadTxn, Transact};
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
-use crate::scan::{IdRange, Scan, ScanError, scan};
+use crate::scan::{Scan, ScanError, scan};
 use crate::state::{Judgement, State};
-use crate::state_vector::{ClientId, StateVector};
+use crate::state_vector::ClientId;
 
+use self::answers::Answers;
+use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
+
+pub use self::rest::ReplaceError;
 
 /// What a document is made with.
 #[derive(Clone, Debug)]
@@ -39,10 +48,11 @@ pub struct DocumentOptions {
 ///
 /// It does no IO and knows no time; it is `Send`. Applying takes microseconds.
 pub struct Document {
-    doc: yrs::Doc,
+    client: ClientId,
     state: State,
-    /// Everything, as one update v1, until the next change: many newcomers share it.
-    everything: OnceLock<Bytes>,
+    /// Absent while it rests; then the encoding of everything is there.
+    live: OnceLock<Live>,
+    answers: Answers,
     broken: OnceLock<Broken>,
 }
 
@@ -80,6 +90,16 @@ pub enum ApplyError {
 #[error("the document is broken and must be made again: {reason}")]
 pub struct Broken {
     reason: String,
+    waking: bool,
+}
+
+impl Broken {
+    /// Whether yrs failed on waking up, so on what the document was before, and not on what was to
+    /// be done then: no single update is to blame.
+    #[must_use]
+    pub const fn was_waking(&self) -> bool {
+        self.waking
+    }
 }
 
 /// What updates would change cannot be shown. The document is as before.
@@ -98,36 +118,6 @@ pub enum DifferenceError {
 }
 
 impl Document {
-    /// An empty document.
-    #[must_use]
-    pub fn new(options: &DocumentOptions) -> Self {
-        let client = yrs::ClientID::new(options.client.get());
-        // The guid names subdocuments, which this is not.
-        let options = yrs::Options {
-            offset_kind: OffsetKind::Utf16,
-            skip_gc: true,
-            cleanup_formatting: false,
-            ..yrs::Options::with_guid_and_client_id("".into(), client)
-        };
-        Self {
-            doc: yrs::Doc::with_options(options),
-            state: State::new(),
-            everything: OnceLock::new(),
-            broken: OnceLock::new(),
-        }
-    }
-
-    /// A document from what [`Document::snapshot`] returned. It is scanned and judged like any
-    /// other update: damaged bytes are an error, never an empty document.
-    ///
-    /// # Errors
-    /// As [`Document::apply`].
-    pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, ApplyError> {
-        let mut document = Self::new(options);
-        document.apply(snapshot)?;
-        Ok(document)
-    }
-
     /// Scans, judges and applies an update v1.
     ///
     /// # Errors
@@ -148,8 +138,10 @@ impl Document {
             (Judgement::Fits, lesson) => lesson,
             (other, _) => return Err(ApplyError::NotAdmitted(other)),
         };
+        self.awake()?;
         let updates = self.decode(scan)?;
-        let deletes = self.integrate(updates)?;
+        let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
+        self.answers.follow(scan.bytes());
         self.state.learn(lesson);
         self.state.learn_deletes(deletes);
         Ok(Applied::Added)
@@ -161,48 +153,13 @@ impl Document {
         &self.state
     }
 
-    /// Everything that `since` does not have, as an update v1, with all deletions.
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub fn diff(&self, since: &StateVector) -> Result<Bytes, Broken> {
-        self.usable()?;
-        if since.is_empty()
-            && let Some(everything) = self.everything.get()
-        {
-            return Ok(everything.clone());
-        }
-        let vector: yrs::StateVector = since
-            .iter()
-            .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
-            .collect();
-        let update = self.guarded(|| self.doc.transact().encode_diff_v1(&vector))?;
-        let update = Bytes::from(update);
-        Ok(if since.is_empty() {
-            self.everything.get_or_init(|| update).clone()
-        } else {
-            update
-        })
-    }
-
-    /// Everything, to be stored, for [`Document::load`]: the difference to nothing.
-    ///
-    /// (Not the encoding v2, which is denser: yrs 0.28.1 writes binary values in it in a way that
-    /// nobody can read.)
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub fn snapshot(&self) -> Result<Bytes, Broken> {
-        self.diff(&StateVector::new())
-    }
-
-    /// Reads from the document. A panic of `read` passes through and harms nothing.
+    /// Reads from the document, which wakes it. A panic of `read` passes through and harms nothing.
     ///
     /// # Errors
     /// [`Broken`].
     pub fn read<R>(&self, read: impl FnOnce(&yrs::Transaction<'_>) -> R) -> Result<R, Broken> {
-        self.usable()?;
-        Ok(read(&self.doc.transact()))
+        let live = self.awake()?;
+        Ok(read(&live.doc.transact()))
     }
 
     /// What applying `updates`, in their order, would change, for people to read. They are tried on a
@@ -255,8 +212,9 @@ impl Document {
     }
 
     fn render(&self, roots: &[String]) -> Result<Vec<Rendering>, DifferenceError> {
+        let live = self.awake().map_err(DifferenceError::Failed)?;
         let all = self.guarded(|| {
-            let txn = self.doc.transact();
+            let txn = live.doc.transact();
             roots.iter().map(|root| render(&txn, root)).collect()
         });
         all.map_err(DifferenceError::Failed)
@@ -275,6 +233,7 @@ impl Document {
         &mut self,
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<(R, Option<Bytes>), Broken> {
+        self.awake()?;
         let (result, update, deletes) = self.in_transaction(|txn| {
             let result = edit(txn);
             txn.commit();
@@ -288,6 +247,7 @@ impl Document {
         let Some(update) = update else {
             return Ok((result, None));
         };
+        self.answers.follow(&update);
         let scan = scan(&update).map_err(|error| self.break_off(error.to_string()))?;
         match self.state.study(&scan) {
             (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson),
@@ -310,40 +270,15 @@ impl Document {
         decoded.map_err(|error| ApplyError::Undecodable(error.to_string()))
     }
 
-    /// Applies to yrs what may be applied; returns all that was deleted, also what yrs deleted by
-    /// itself.
-    fn integrate(&mut self, updates: Vec<yrs::Update>) -> Result<Vec<IdRange>, Broken> {
-        self.in_transaction(|txn| {
-            for update in updates {
-                txn.apply_update(update)
-                    .map_err(|error| error.to_string())?;
-            }
-            txn.commit();
-            if txn.has_missing_updates() {
-                return Err("yrs left a part of an admitted update pending".to_owned());
-            }
-            Ok(ranges(txn.delete_set()))
-        })
-    }
-
-    /// Runs one transaction. Unless `step` succeeds, the transaction is leaked, because dropping
-    /// it commits it, which may panic once more and abort; and the document is broken.
+    /// Runs one transaction on a document that is awake. Unless `step` succeeds, it is broken.
     fn in_transaction<R>(
         &mut self,
         step: impl FnOnce(&mut yrs::TransactionMut<'_>) -> Result<R, String>,
     ) -> Result<R, Broken> {
-        self.everything = OnceLock::new();
-        let outcome = self.guarded(|| {
-            let txn = self
-                .doc
-                .try_transact_mut()
-                .map_err(|error| error.to_string())?;
-            let mut txn = ManuallyDrop::new(txn);
-            let result = step(&mut txn)?;
-            drop(ManuallyDrop::into_inner(txn));
-            Ok(result)
-        })?;
-        outcome.map_err(|reason: String| self.break_off(reason))
+        self.learn_deleted();
+        let live = self.awake()?;
+        let outcome = self.guarded(|| live.transact(step))?;
+        outcome.map_err(|reason| self.break_off(reason))
     }
 
     fn guarded<R>(&self, step: impl FnOnce() -> R) -> Result<R, Broken> {
@@ -358,7 +293,9 @@ impl Document {
     }
 
     fn break_off(&self, reason: String) -> Broken {
-        self.broken.get_or_init(|| Broken { reason }).clone()
+        let waking = false;
+        let broken = || Broken { reason, waking };
+        self.broken.get_or_init(broken).clone()
     }
 }
 
@@ -370,21 +307,6 @@ impl std::fmt::Debug for Document {
             .field("broken", &self.broken.get())
             .finish_non_exhaustive()
     }
-}
-
-fn ranges(set: &yrs::IdSet) -> Vec<IdRange> {
-    let mut all = Vec::new();
-    for (client, ranges) in set.iter() {
-        let Some(client) = ClientId::new(client.get()) else {
-            continue;
-        };
-        all.extend(ranges.iter().map(|range| IdRange {
-            client,
-            start: range.start,
-            end: range.end,
-        }));
-    }
-    all
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

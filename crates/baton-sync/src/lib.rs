@@ -63,6 +63,7 @@ pub mod channel;
 pub mod delete_set;
 pub mod difference;
 pub mod document;
+mod excerpt;
 pub mod handshake;
 pub mod lib0;
 pub mod scan;
@@ -72,7 +73,9 @@ pub mod y_websocket;
 
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
-pub use document::{Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, yrs};
+pub use document::{
+    Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError, yrs,
+};
 pub use scan::{Id, IdRange, Scan, ScanError, scan};
 pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

@@ -25,12 +25,15 @@
 
 mod block;
 mod content;
+mod cut;
 mod error;
 
 use std::ops::Range;
 
 pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
+
+pub(crate) use self::cut::{Cut, Opened};
 
 use self::block::Header;
 use crate::lib0::Reader;
@@ -183,6 +186,12 @@ impl<'a> Scan<'a> {
         let at = blocks.start + entries.partition_point(|entry| entry.clock <= clock);
         at.checked_sub(1)
             .filter(|index| blocks.contains(index) && clock < self.end(*index))
+    }
+
+    /// The first of these blocks of one run that ends behind the clock, or one past the last.
+    pub(crate) fn first_past(&self, blocks: Range<usize>, clock: Clock) -> usize {
+        let entries = &self.entries[blocks.clone()];
+        blocks.start + entries.partition_point(|entry| entry.clock + entry.len <= clock)
     }
 
     pub(crate) fn clock(&self, index: usize) -> Clock {

@@ -23,7 +23,8 @@ mod view;
 use std::collections::BTreeSet;
 
 use self::outline::Outline;
-use self::settle::{CLIENTS_AT_ONCE, Lesson, Settled};
+pub(crate) use self::settle::CLIENTS_AT_ONCE;
+use self::settle::{Lesson, Settled};
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
@@ -203,6 +204,12 @@ impl State {
             self.vector.raise(client, end);
         }
         self.learn_deletes(lesson.deletes);
+    }
+
+    /// Gives back what was reserved for more to come.
+    pub(crate) fn shrink(&mut self) {
+        self.outline.shrink();
+        self.deletes.shrink();
     }
 
     pub(crate) fn learn_deletes(&mut self, ranges: impl IntoIterator<Item = IdRange>) {

@@ -140,6 +140,63 @@ pub fn baton(payload: &str) -> Bytes {
     frame(&[BATON], payload.as_bytes())
 }
 
+/// What a frame carries behind its [`Head`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// A state vector.
+    Step1,
+    /// An update, in answer to a Step1.
+    Step2,
+    /// An update, new.
+    Update,
+    /// An awareness payload.
+    Awareness,
+    /// The reason of a denial.
+    Denied,
+    /// A payload of Baton's channel.
+    Baton,
+}
+
+/// What stands in a frame before its payload: for whoever sends a payload that others share, without
+/// copying it.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    bytes: [u8; 12],
+    length: usize,
+}
+
+impl Head {
+    /// Before a payload of so many bytes.
+    #[must_use]
+    pub fn new(carries: Carries, payload: usize) -> Self {
+        let types: &[u64] = match carries {
+            Carries::Step1 => &[SYNC, STEP1],
+            Carries::Step2 => &[SYNC, STEP2],
+            Carries::Update => &[SYNC, UPDATE],
+            Carries::Awareness => &[AWARENESS],
+            Carries::Denied => &[AUTH, DENIED],
+            Carries::Baton => &[BATON],
+        };
+        let mut out = Vec::with_capacity(12);
+        for number in types {
+            write_var_uint(&mut out, *number);
+        }
+        write_var_uint(&mut out, payload as u64);
+        let mut bytes = [0; 12];
+        bytes[..out.len()].copy_from_slice(&out);
+        Self {
+            bytes,
+            length: out.len(),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 /// The type numbers, each a single byte, then a length and the bytes. The capacity is exact, so that
 /// `Bytes` takes the vector over as it is.
 fn frame(types: &[u64], payload: &[u8]) -> Bytes {
@@ -242,6 +299,22 @@ mod tests {
             ];
             for (frame, message) in &frames {
                 prop_assert_eq!(decode(frame), Ok(*message));
+            }
+        }
+
+        #[test]
+        fn a_head_before_its_payload_is_the_frame(payload in proptest::collection::vec(any::<u8>(), 0..40_000), text: String) {
+            let frames = [
+                (Carries::Step1, &payload[..], step1_bytes(&payload)),
+                (Carries::Step2, &payload, step2(&payload)),
+                (Carries::Update, &payload, update(&payload)),
+                (Carries::Awareness, &payload, awareness(&payload)),
+                (Carries::Denied, text.as_bytes(), auth_denied(&text)),
+                (Carries::Baton, text.as_bytes(), baton(&text)),
+            ];
+            for (carries, payload, frame) in frames {
+                let head = Head::new(carries, payload.len());
+                prop_assert_eq!([head.as_bytes(), payload].concat(), frame);
             }
         }
     }

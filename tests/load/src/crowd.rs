@@ -4,23 +4,22 @@
 //! that is behind sends all that is due in one write, as a browser would.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_sync::StateVector;
-use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::edits::{Edits, stretches, writer_id};
+use crate::dialect::{Dialect, Incoming};
+use crate::edits::{Typed, stretches, writer_id};
 use crate::process;
-use crate::wire::{self, Frame, Reader, Writer};
+use crate::target::{Client, Target};
+use crate::times::{Spread, Times};
+use crate::wire::{Frame, Reader, Writer};
 
 /// A load of rooms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,13 +33,11 @@ pub struct Crowd {
     /// Edits a second of each writer.
     pub rate: f64,
     /// Characters of an edit.
-    pub length: usize,
+    pub length: u32,
     /// How long they type.
     pub time: Duration,
     /// How long the last edits may take to arrive.
     pub patience: Duration,
-    /// The server's process, whose processor time is read from the first edit to the last delivery.
-    pub pid: Option<u32>,
     /// Prefix of the documents' names, so that two runs against one server do not meet.
     pub name: String,
 }
@@ -55,7 +52,6 @@ impl Default for Crowd {
             length: 1,
             time: Duration::from_secs(10),
             patience: Duration::from_secs(5),
-            pid: None,
             name: "load".to_owned(),
         }
     }
@@ -70,12 +66,9 @@ pub struct Seen {
     pub delivered: u64,
     /// Deliveries a second, over the time from the first edit to the last delivery.
     pub per_second: f64,
-    /// Milliseconds from due to delivered: the median.
-    pub p50: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-    /// The slowest.
-    pub max: f64,
+    /// Milliseconds from due to delivered, of those that arrived.
+    #[serde(flatten)]
+    pub spread: Spread,
     /// Connections that the server ended.
     pub closed: u64,
     /// Processor time of the server in seconds for a million deliveries, if its process is known.
@@ -83,12 +76,16 @@ pub struct Seen {
 }
 
 /// What all connections of a run share.
-struct Run {
+#[derive(Debug)]
+pub(crate) struct Run {
     start: Instant,
     /// Time between two edits of a writer.
     every: Duration,
     length: u32,
+    /// In one room, and in all.
+    room_writers: usize,
     writers: usize,
+    dialect: Dialect,
     end: Instant,
     delivered: AtomicU64,
     closed: AtomicU64,
@@ -96,143 +93,135 @@ struct Run {
 }
 
 impl Run {
+    /// The schedule of a crowd that begins at `start`.
+    pub(crate) fn new(crowd: &Crowd, dialect: Dialect, start: Instant) -> Self {
+        Self {
+            start,
+            every: Duration::from_secs_f64(1.0 / crowd.rate),
+            length: crowd.length,
+            room_writers: crowd.writers,
+            writers: crowd.rooms * crowd.writers,
+            dialect,
+            end: start + crowd.time + crowd.patience,
+            delivered: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            last: Mutex::new(start),
+        }
+    }
+
     /// When a writer's edit is due; writers are spread over the first interval.
     fn due(&self, writer: usize, edit: u32) -> Instant {
         let share = self.every.mul_f64(writer as f64 / self.writers as f64);
         self.start + share + self.every * edit
     }
+
+    /// What came of it, given the times and the processor time that it cost.
+    pub(crate) fn seen(&self, times: &Times, due: u64, cost: Option<Duration>) -> Seen {
+        let delivered = self.delivered.load(Ordering::Relaxed);
+        let took = self.last.lock().saturating_duration_since(self.start);
+        Seen {
+            due,
+            delivered,
+            per_second: delivered as f64 / took.as_secs_f64().max(1e-9),
+            spread: times.spread(),
+            closed: self.closed.load(Ordering::Relaxed),
+            cpu_per_million: cost.map(|cost| cost.as_secs_f64() * 1e6 / delivered.max(1) as f64),
+        }
+    }
 }
 
 impl Crowd {
+    /// The document of a room.
+    #[must_use]
+    pub fn document(&self, room: usize) -> String {
+        format!("{}-{room}", self.name)
+    }
+
     /// Connects everybody, lets them type, and waits until all has arrived or patience is over.
     ///
     /// # Errors
     /// Somebody could not connect.
-    pub async fn run(&self, address: SocketAddr, base: &str) -> io::Result<Seen> {
-        let mut people = Vec::new();
-        for room in 0..self.rooms {
-            for client in 0..self.clients {
-                let path = format!("{base}/{}-{room}", self.name);
-                let mut halves = wire::connect(address, &path).await?;
-                greet(&mut halves).await?;
-                people.push((room, client, halves));
-            }
-        }
-        let edits = self.edits();
-        let used = || self.pid.map(process::processor_time).transpose();
+    pub async fn run(&self, target: &Target) -> io::Result<Seen> {
+        let names =
+            (0..self.rooms).flat_map(|room| std::iter::repeat_n(self.document(room), self.clients));
+        let people = target.join_all(names).await?;
         let start = Instant::now() + Duration::from_millis(100);
-        let run = Arc::new(Run {
-            start,
-            every: Duration::from_secs_f64(1.0 / self.rate),
-            length: u32::try_from(self.length).unwrap_or(u32::MAX),
-            writers: self.rooms * self.writers,
-            end: start + self.time + self.patience,
-            delivered: AtomicU64::new(0),
-            closed: AtomicU64::new(0),
-            last: Mutex::new(start),
-        });
-        let mut tasks = JoinSet::new();
-        let mut typists = JoinSet::new();
-        for (room, client, (reader, writer)) in people {
-            let number = room * self.writers + client;
-            let others = if client < self.writers {
-                self.writers - 1
-            } else {
-                self.writers
-            };
-            let expected = others as u64 * u64::from(edits);
-            let writer = Arc::new(tokio::sync::Mutex::new(writer));
-            if client < self.writers {
-                let edits = Edits::typed(writer_id(room, client), edits as usize, self.length);
-                typists.spawn(type_on_time(
-                    edits,
-                    number,
-                    Arc::clone(&writer),
-                    Arc::clone(&run),
-                ));
-            }
-            tasks.spawn(listen(
-                reader,
-                writer,
-                expected,
-                (room, self.writers),
-                Arc::clone(&run),
-            ));
+        let run = Arc::new(Run::new(self, target.dialect, start));
+        let (mut listeners, mut typists) = (JoinSet::new(), JoinSet::new());
+        for (number, client) in people.into_iter().enumerate() {
+            let place = (number / self.clients, number % self.clients);
+            self.seat(place, client, &run, (&mut listeners, &mut typists));
         }
-        let due = self.due(edits);
+        let used = || target.pid.map(process::processor_time).transpose();
         sleep_until(start).await;
         let before = used()?;
-        let mut times = histogram();
-        while let Some(seen) = tasks.join_next().await {
-            if let Ok(seen) = seen {
-                let _same_bounds = times.add(seen);
-            }
+        let mut times = Times::default();
+        while let Some(seen) = listeners.join_next().await {
+            times.add(&seen.map_err(io::Error::other)?);
         }
         typists.shutdown().await;
         let cost = before
             .zip(used()?)
             .map(|(before, after)| after.saturating_sub(before));
-        Ok(seen(&run, &times, due, cost))
+        Ok(run.seen(&times, self.due(), cost))
+    }
+
+    /// Lets one of them type, if that is a writer, and listen.
+    pub(crate) fn seat(
+        &self,
+        (room, client): (usize, usize),
+        Client { reader, writer }: Client,
+        run: &Arc<Run>,
+        (listeners, typists): (&mut JoinSet<Times>, &mut JoinSet<()>),
+    ) {
+        let types = client < self.writers;
+        let others = self.writers - usize::from(types);
+        let writer = Arc::new(tokio::sync::Mutex::new(writer));
+        if types {
+            let edits = self.frames(run.dialect, room, client);
+            let number = room * self.writers + client;
+            typists.spawn(type_on_time(
+                edits,
+                number,
+                Arc::clone(&writer),
+                Arc::clone(run),
+            ));
+        }
+        let expected = others as u64 * u64::from(self.edits());
+        listeners.spawn(listen(reader, writer, expected, room, Arc::clone(run)));
+    }
+
+    fn frames(&self, dialect: Dialect, room: usize, writer: usize) -> Vec<Bytes> {
+        let typed = Typed {
+            client: writer_id(room, writer),
+            length: self.length,
+        };
+        let document = self.document(room);
+        let frames = (0..self.edits()).map(|edit| dialect.update(&document, &typed.update(edit)));
+        frames.collect()
     }
 
     /// How many edits each writer makes.
-    fn edits(&self) -> u32 {
+    #[must_use]
+    pub fn edits(&self) -> u32 {
         (self.rate * self.time.as_secs_f64()).ceil() as u32
     }
 
-    fn due(&self, edits: u32) -> u64 {
+    /// How many deliveries that is to come to.
+    #[must_use]
+    pub fn due(&self) -> u64 {
         let readers = self.clients.saturating_sub(1) as u64;
-        (self.rooms * self.writers) as u64 * u64::from(edits) * readers
+        (self.rooms * self.writers) as u64 * u64::from(self.edits()) * readers
     }
-}
-
-fn seen(run: &Run, times: &Histogram<u64>, due: u64, cost: Option<Duration>) -> Seen {
-    let delivered = run.delivered.load(Ordering::Relaxed);
-    let took = run.last.lock().saturating_duration_since(run.start);
-    let millis = |micros: u64| micros as f64 / 1000.0;
-    Seen {
-        due,
-        delivered,
-        per_second: delivered as f64 / took.as_secs_f64().max(1e-9),
-        p50: millis(times.value_at_quantile(0.5)),
-        p99: millis(times.value_at_quantile(0.99)),
-        max: millis(times.max()),
-        closed: run.closed.load(Ordering::Relaxed),
-        cpu_per_million: cost.map(|cost| cost.as_secs_f64() * 1e6 / delivered.max(1) as f64),
-    }
-}
-
-/// Microseconds, up to two minutes, to one part in a hundred.
-fn histogram() -> Histogram<u64> {
-    let exact = Histogram::new_with_bounds(1, 120_000_000, 2);
-    exact.unwrap_or_else(|_| {
-        Histogram::new(2).unwrap_or_else(|_| unreachable!("2 digits are allowed"))
-    })
-}
-
-/// Does the first sync, and is then in the room: what comes after it is an edit.
-async fn greet((reader, writer): &mut (Reader, Writer)) -> io::Result<()> {
-    writer.queue(&y_websocket::step1(&StateVector::new()));
-    writer.flush().await?;
-    let within = Instant::now() + Duration::from_millis(200);
-    // A forwarder answers nothing: then the time is over.
-    while let Ok(frame) = timeout_at(within, reader.next()).await {
-        if let Frame::Binary(bytes) = frame?
-            && matches!(y_websocket::decode(&bytes), Ok(Message::Step2(_)))
-        {
-            break;
-        }
-    }
-    Ok(())
 }
 
 async fn type_on_time(
-    edits: Edits,
+    frames: Vec<Bytes>,
     number: usize,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     run: Arc<Run>,
 ) {
-    let mut frames = (0..).zip(edits.frames).peekable();
+    let mut frames = (0..).zip(frames).peekable();
     while let Some((next, _)) = frames.peek() {
         sleep_until(run.due(number, *next)).await;
         let now = Instant::now();
@@ -250,12 +239,11 @@ async fn listen(
     mut reader: Reader,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     expected: u64,
-    (room, writers): (usize, usize),
+    room: usize,
     run: Arc<Run>,
-) -> Histogram<u64> {
-    let mut times = histogram();
-    let mut got = 0;
-    while got < expected {
+) -> Times {
+    let mut count = Count::new(room, &run);
+    while count.got < expected {
         let Ok(frame) = timeout_at(run.end, reader.next()).await else {
             break;
         };
@@ -264,7 +252,11 @@ async fn listen(
         loop {
             match frame {
                 Some(Frame::Binary(bytes)) => {
-                    got += count(&bytes, (room, writers), now, &run, &mut times);
+                    if let Some(answer) = count.frame(&bytes, now) {
+                        let mut writer = writer.lock().await;
+                        writer.queue(answer);
+                        let _gone = writer.flush().await;
+                    }
                 }
                 Some(Frame::Ping(payload)) => {
                     let _gone = writer.lock().await.pong(&payload).await;
@@ -272,8 +264,8 @@ async fn listen(
                 Some(Frame::Other) => {}
                 Some(Frame::Close(_)) | None => {
                     run.closed.fetch_add(1, Ordering::Relaxed);
-                    run.delivered.fetch_add(got, Ordering::Relaxed);
-                    return times;
+                    run.delivered.fetch_add(count.got, Ordering::Relaxed);
+                    return count.times;
                 }
             }
             match reader.buffered() {
@@ -281,42 +273,60 @@ async fn listen(
                 None => break,
             }
         }
-        if got >= expected {
+        if count.got >= expected {
             let mut last = run.last.lock();
             *last = now.max(*last);
         }
     }
-    run.delivered.fetch_add(got, Ordering::Relaxed);
-    times
+    run.delivered.fetch_add(count.got, Ordering::Relaxed);
+    count.times
 }
 
-/// Counts the edits in a frame.
-fn count(
-    bytes: &Bytes,
-    (room, writers): (usize, usize),
-    now: Instant,
-    run: &Run,
-    times: &mut Histogram<u64>,
-) -> u64 {
-    let Ok(Message::Update(update) | Message::Step2(update)) = y_websocket::decode(bytes) else {
-        return 0;
-    };
-    let mut got = 0;
-    for (client, first, end) in stretches(update) {
-        let base = writer_id(room, 0);
-        let Some(writer) = client
-            .checked_sub(base)
-            .filter(|writer| *writer < writers as u64)
-        else {
-            continue;
-        };
-        let number = room * writers + usize::try_from(writer).unwrap_or(0);
-        for edit in first / run.length..end / run.length {
-            let late = now.saturating_duration_since(run.due(number, edit));
-            let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-            times.saturating_record(micros.max(1));
-            got += 1;
+/// What one listener has seen.
+struct Count<'a> {
+    run: &'a Run,
+    room: usize,
+    /// The clock up to which each writer's edits are here: what comes twice counts once, what is left out never.
+    clocks: Vec<u32>,
+    got: u64,
+    times: Times,
+}
+
+impl<'a> Count<'a> {
+    fn new(room: usize, run: &'a Run) -> Self {
+        Self {
+            run,
+            room,
+            clocks: vec![0; run.room_writers],
+            got: 0,
+            times: Times::default(),
         }
     }
-    got
+
+    /// Counts the edits in a frame; returns what is to be answered.
+    fn frame(&mut self, bytes: &[u8], now: Instant) -> Option<&'static [u8]> {
+        let update = match self.run.dialect.read(bytes) {
+            Incoming::Update(update) | Incoming::Step2(update) => update,
+            Incoming::Ping(answer) => return Some(answer),
+            Incoming::Denied | Incoming::Other => return None,
+        };
+        stretches(update, |client, clocks| {
+            let writer = client.checked_sub(writer_id(self.room, 0));
+            let writer = writer.and_then(|writer| usize::try_from(writer).ok());
+            let Some((writer, known)) =
+                writer.and_then(|writer| Some((writer, self.clocks.get_mut(writer)?)))
+            else {
+                return;
+            };
+            let new = clocks.start.max(*known)..clocks.end;
+            *known = clocks.end.max(*known);
+            let number = self.room * self.run.room_writers + writer;
+            for edit in new.start / self.run.length..new.end / self.run.length {
+                let late = now.saturating_duration_since(self.run.due(number, edit));
+                self.times.record(late);
+                self.got += 1;
+            }
+        });
+        None
+    }
 }

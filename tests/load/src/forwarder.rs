@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -26,7 +26,7 @@ type Rooms = Arc<Mutex<HashMap<String, Room>>>;
 /// # Errors
 /// The address cannot be listened at.
 pub async fn start(listen: &str) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(listen).await?;
+    let listener = bind(listen)?;
     let address = listener.local_addr()?;
     let rooms = Rooms::default();
     let numbers = AtomicU64::new(0);
@@ -37,6 +37,15 @@ pub async fn start(listen: &str) -> io::Result<SocketAddr> {
         }
     });
     Ok(address)
+}
+
+/// With a backlog as long as the system allows: a thousand who come at once must not wait a second for their second SYN.
+fn bind(listen: &str) -> io::Result<TcpListener> {
+    let address: SocketAddr = listen.parse().map_err(io::Error::other)?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(16 * 1024)
 }
 
 async fn serve(stream: TcpStream, number: u64, rooms: Rooms) {

@@ -6,30 +6,59 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
-//! use baton_load::{Crowd, forwarder};
+//! use baton_load::{Crowd, Dialect, Target, forwarder};
 //! use std::time::Duration;
 //!
 //! let address = forwarder::start("127.0.0.1:0").await.unwrap();
 //! let crowd = Crowd { rooms: 2, clients: 3, writers: 1, rate: 50.0, time: Duration::from_millis(200), ..Crowd::default() };
-//! let seen = crowd.run(address, "/ws").await.unwrap();
+//! let seen = crowd.run(&Target::new(address, Dialect::Forward)).await.unwrap();
 //! assert_eq!(seen.delivered, seen.due, "everybody got everything");
 //! # });
 //! ```
 //!
 //! | file | what it owns |
 //! | --- | --- |
-//! | `edits` | prepared Yjs updates, and which edit an arriving one is |
-//! | `wire` | a WebSocket client that does nothing but its job |
 //! | `crowd` | rooms full of writers and readers, and the time from due to delivered |
-//! | `process` | processor time and memory of the server's process |
+//! | `climb` | more and more rooms, or edits, until they come late |
+//! | `idle` | connections on which nobody types |
+//! | `cold` | a hundred open a long document at once |
+//! | `storm` | everybody connects at once |
+//! | `churn` | new documents, opened, edited, left |
+//! | `stalled` | some stop reading |
+//! | `edits`, `paper` | prepared Yjs updates: keystrokes, and a long document |
+//! | `target`, `dialect` | where the server is, how it is spoken to, the first sync |
+//! | `served` | a server that the load starts and stops itself |
+//! | `wire` | a WebSocket client that does nothing but its job |
+//! | `process`, `times` | processor time and memory of the server's process; histograms |
 //! | `forwarder` | the baseline |
 //!
 //! It never judges: a ratio becomes a claim in docs/benchmarks.md, by a person.
 
+pub mod churn;
+pub mod climb;
+pub mod cold;
 pub mod crowd;
+pub mod dialect;
 pub mod edits;
 pub mod forwarder;
+pub mod idle;
+pub mod paper;
 pub mod process;
+pub mod served;
+pub mod stalled;
+pub mod storm;
+pub mod target;
+pub mod times;
 pub mod wire;
 
+pub use crate::churn::Churn;
+pub use crate::climb::{Climb, Grows};
+pub use crate::cold::Cold;
 pub use crate::crowd::{Crowd, Seen};
+pub use crate::dialect::Dialect;
+pub use crate::idle::Idle;
+pub use crate::paper::Paper;
+pub use crate::served::Served;
+pub use crate::stalled::Stalled;
+pub use crate::storm::Storm;
+pub use crate::target::Target;

@@ -4,24 +4,21 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// Ticks a second of the times in `/proc/<pid>/stat`; 100 on every Linux that Rust runs on.
-const TICKS: u64 = 100;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
 
-/// Processor time that it has used so far, user and system.
+/// Processor time that it has used so far, user and system, with its threads that have ended.
+///
+/// Its clock is asked, not `/proc/<pid>/stat`: that counts in steps of 10 ms, and a whole measurement is some 300 ms.
 ///
 /// # Errors
 /// There is no such process.
 pub fn processor_time(pid: u32) -> io::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything.
-    let rest = stat.rsplit(')').next().unwrap_or_default();
-    let field = |index: usize| {
-        let text = rest.split_whitespace().nth(index);
-        text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
-    };
-    Ok(Duration::from_millis(
-        (field(11) + field(12)) * 1000 / TICKS,
-    ))
+    let pid = Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
+    let clock = clock_getcpuclockid(pid)?;
+    Ok(Duration::from(clock_gettime(clock)?))
 }
 
 /// Resident memory, in bytes.
@@ -36,4 +33,55 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     kilobytes
         .map(|kilobytes| kilobytes * 1024)
         .ok_or_else(|| io::Error::other("the process has no resident memory"))
+}
+
+/// Waits until it has been idle (under a twentieth of a processor) for half a second, at most `most`; so that what one
+/// load left to do is not counted as the next one's.
+///
+/// # Errors
+/// There is no such process.
+pub async fn idle(pid: u32, most: Duration) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let end = Instant::now() + most;
+    let (mut before, mut quiet) = (processor_time(pid)?, 0);
+    while quiet < 5 && Instant::now() < end {
+        sleep(LOOK).await;
+        let now = processor_time(pid)?;
+        quiet = if now.saturating_sub(before) * 20 < LOOK {
+            quiet + 1
+        } else {
+            0
+        };
+        before = now;
+    }
+    Ok(())
+}
+
+/// Resident memory once it has not fallen for a second, or after `most`: what is given back late is given back.
+///
+/// # Errors
+/// There is no such process.
+pub async fn settled(pid: u32, most: Duration) -> io::Result<u64> {
+    let end = Instant::now() + most;
+    let (mut least, mut since) = (resident(pid)?, Instant::now());
+    while Instant::now() < end {
+        sleep(Duration::from_millis(100)).await;
+        let now = resident(pid)?;
+        // A thirty-second of a percent is noise.
+        if now + now / 3200 < least {
+            (least, since) = (now, Instant::now());
+        } else if since.elapsed() > Duration::from_secs(1) && Instant::now() + most / 2 > end {
+            break;
+        }
+    }
+    resident(pid)
+}
+
+/// Allows this process, and those that it starts, as many open files as it may have.
+///
+/// # Errors
+/// The system refuses.
+pub fn many_files() -> io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

@@ -8,13 +8,15 @@ use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
+/// Memory that a frame's header alone can make us reserve.
+const LONGEST: usize = 1 << 27;
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
@@ -45,12 +47,20 @@ pub struct Writer {
     buffer: BytesMut,
 }
 
-/// Opens a WebSocket at `path`, for instance `/ws/room`.
+/// Opens a WebSocket at `path`, for instance `/ws/room`, with the system's receive buffer or one of `buffer` bytes.
 ///
 /// # Errors
 /// The server cannot be reached, or does not switch protocols: then the text is the first line of its answer.
-pub async fn connect(address: SocketAddr, path: &str) -> io::Result<(Reader, Writer)> {
-    let stream = TcpStream::connect(address).await?;
+pub async fn connect(
+    address: SocketAddr,
+    path: &str,
+    buffer: Option<u32>,
+) -> io::Result<(Reader, Writer)> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(buffer) = buffer {
+        socket.set_recv_buffer_size(buffer)?;
+    }
+    let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
     let request = format!(
@@ -88,7 +98,11 @@ impl Reader {
     }
 
     async fn fill(&mut self) -> io::Result<()> {
-        self.buffer.reserve(4096);
+        // Of a long frame, room for all that is missing, so that it is not copied at every growth.
+        let missing = header(&self.buffer).map_or(0, |(header, length)| {
+            (header + length).saturating_sub(self.buffer.len())
+        });
+        self.buffer.reserve(missing.clamp(4096, LONGEST));
         if self.half.read_buf(&mut self.buffer).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

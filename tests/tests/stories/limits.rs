@@ -93,30 +93,6 @@ async fn a_name_over_max_document_name_is_closed_with_4404() {
     assert!(reason.contains("max_document_name"), "{reason}");
 }
 
-/// Its queue is dropped, and its next first sync brings exactly what it lacks.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_over_max_outbox_is_closed_with_1013_and_misses_nothing_when_it_comes_again() {
-    let server = TestServer::with(|settings| settings.max_outbox = ByteSize::kib(256)).await;
-    let ada = server.connect(Join::member("notes", "Ada")).await;
-    let slow = server.connect(Join::stock("notes")).await;
-    slow.stalls();
-    let block = "z".repeat(256 * 1024);
-    // More than the sockets between them can hold, so that the queue must grow.
-    for _ in 0..64 {
-        ada.types(&block);
-        ada.is_saved().await;
-    }
-    server
-        .comes_to("the slow one gone", |load| load.connections == 1)
-        .await;
-    let memory = slow.vanishes().await;
-    let slow = server
-        .connect(Join::stock("notes").remembering(memory))
-        .await;
-    baton_tests::converge(&[&ada, &slow]).await;
-    assert_eq!(slow.text().len(), 64 * 256 * 1024);
-}
-
 #[tokio::test]
 async fn messages_over_max_messages_per_second_wait() {
     let server = TestServer::with(|settings| settings.max_messages_per_second = 40).await;

@@ -20,3 +20,4 @@ mod protocol;
 mod returning;
 mod roster;
 mod saved;
+mod slow;

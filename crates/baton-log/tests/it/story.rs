@@ -128,6 +128,21 @@ async fn soon_waits_for_company_and_now_takes_it_along() {
     durable(&one, at(1)).await;
 }
 
+/// What nobody waits for waits longest, and leaves with the first that somebody waits for.
+#[tokio::test]
+async fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+    let mut options = patient();
+    options.commit_delay = Duration::from_millis(1);
+    options.unawaited_delay = Duration::from_secs(3600);
+    let log = Log::in_memory(options).unwrap();
+    let (mut one, _) = log.open("one").unwrap();
+    let (mut two, _) = log.open("two").unwrap();
+    append(&log, &mut one, "nobody", Urgency::Unawaited).await;
+    append(&log, &mut two, "somebody", Urgency::Soon).await;
+    durable(&two, at(1)).await;
+    durable(&one, at(1)).await;
+}
+
 #[tokio::test]
 async fn enough_bytes_or_enough_time_start_a_commit() {
     let mut options = patient();

@@ -8,8 +8,8 @@ use super::ScanError;
 use crate::lib0::{DecodeError, Reader};
 use crate::state_vector::{ClientId, Clock, read_clock};
 
-const HAS_ORIGIN: u8 = 0x80;
-const HAS_RIGHT_ORIGIN: u8 = 0x40;
+pub(super) const HAS_ORIGIN: u8 = 0x80;
+pub(super) const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
 
 /// One inserted unit.

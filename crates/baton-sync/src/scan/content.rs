@@ -57,7 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanEr
 }
 
 /// UTF-16 code units: one for each character, and one more for those of four bytes in UTF-8.
-fn utf16_len(text: &str) -> u64 {
+pub(super) fn utf16_len(text: &str) -> u64 {
     let mut units = 0;
     for byte in text.as_bytes() {
         units += u64::from(byte & 0xc0 != 0x80) + u64::from(*byte >= 0xf0);
@@ -87,6 +87,11 @@ fn subdocument_options(reader: &mut Reader<'_>) -> Result<u64, ScanError> {
     }
     any(reader, 0)?;
     Ok(1)
+}
+
+/// Reads past one value.
+pub(super) fn past_value(reader: &mut Reader<'_>) -> Result<(), ScanError> {
+    any(reader, 0)
 }
 
 /// One value of lib0's `any`, already inside `depth` arrays and maps.

@@ -113,6 +113,10 @@ impl Outline {
         }
     }
 
+    pub(crate) fn shrink(&mut self) {
+        self.clients.values_mut().for_each(Vec::shrink_to_fit);
+    }
+
     fn intern(&mut self, name: Arc<str>) -> u32 {
         let next = self.roots.len() as u32;
         let index = *self.indices.entry(Arc::clone(&name)).or_insert(next);

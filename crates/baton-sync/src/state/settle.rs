@@ -16,7 +16,7 @@ use crate::state_vector::{ClientId, Clock, StateVector};
 /// How many clients' blocks are given to yrs in one update. Looking for the next block it recurses
 /// once for each client that it finds used up, and looks through all that wait: 10,000 clients, each
 /// of which refers to the next, overflow its stack (without optimization) or take it seconds.
-pub(super) const CLIENTS_AT_ONCE: usize = 256;
+pub(crate) const CLIENTS_AT_ONCE: usize = 256;
 
 /// How far one client's blocks could be admitted.
 pub(super) struct Progress {

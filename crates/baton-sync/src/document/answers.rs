@@ -1,0 +1,170 @@
+//! What a document answers to those who lack something of it: encoded once, shared by all who ask.
+//!
+//! Owns the encodings, and when they are made anew. A document that rests answers from its encoding and
+//! its state, without yrs.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use super::{Broken, Document};
+use crate::excerpt;
+use crate::scan::scan;
+use crate::state_vector::StateVector;
+
+/// How many updates may follow the pieces of a first sync before these are made anew.
+const UPDATES_AFTER_PIECES: usize = 256;
+
+/// Encodings, until the next change.
+#[derive(Default)]
+pub(super) struct Answers {
+    /// Everything, as one update v1. Always there while the document rests.
+    pub(super) everything: OnceLock<Bytes>,
+    /// Everything, in pieces, and the updates that were applied since they were made.
+    pieces: OnceLock<Pieces>,
+    /// What is deleted, as an update.
+    deletes: OnceLock<Bytes>,
+    /// The state vector.
+    vector: OnceLock<Bytes>,
+}
+
+struct Pieces {
+    most: usize,
+    pieces: Vec<Bytes>,
+    /// Updates among them, and their bytes.
+    updates: usize,
+    bytes: usize,
+}
+
+impl Answers {
+    pub(super) fn of(everything: Bytes) -> Self {
+        let answers = Self::default();
+        answers.everything.get_or_init(|| everything);
+        answers
+    }
+
+    /// The document changed by this update.
+    pub(super) fn follow(&mut self, update: &[u8]) {
+        let pieces = self.pieces.take();
+        *self = Self::default();
+        let Some(mut pieces) = pieces else {
+            return;
+        };
+        pieces.updates += 1;
+        pieces.bytes += update.len();
+        if pieces.updates <= UPDATES_AFTER_PIECES && pieces.bytes <= pieces.most {
+            pieces.pieces.push(Bytes::copy_from_slice(update));
+            self.pieces.get_or_init(|| pieces);
+        }
+    }
+
+    /// Whether there is more than the one encoding that a document needs at rest.
+    pub(super) fn has_spare(&self) -> bool {
+        self.pieces.get().is_some() || self.deletes.get().is_some()
+    }
+
+    pub(super) fn drop_spare(&mut self) {
+        self.pieces = OnceLock::new();
+        self.deletes = OnceLock::new();
+        self.vector = OnceLock::new();
+    }
+}
+
+impl Document {
+    /// Everything that `since` does not have, as an update v1, with all deletions. For whoever has
+    /// nothing, and for whoever lacks at most deletions, it is encoded once and shared.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn diff(&self, since: &StateVector) -> Result<Bytes, Broken> {
+        self.usable()?;
+        if since.is_empty() {
+            return self.everything();
+        }
+        if since.covers(self.state.vector()) {
+            let deletes = || excerpt::deletions(self.state.deletes().iter()).into();
+            return Ok(self.answers.deletes.get_or_init(deletes).clone());
+        }
+        if let Some(live) = self.live.get() {
+            let difference = self.guarded(|| live.encode(since))?;
+            return Ok(difference.into());
+        }
+        let everything = self.everything()?;
+        match scan(&everything) {
+            Ok(scan) => Ok(excerpt::since(&scan, since).into()),
+            Err(error) => Err(self.break_off(error.to_string())),
+        }
+    }
+
+    /// The same in pieces of at most about `most` bytes, for who would wait too long for one message: each
+    /// can be applied when those before it are. There is at least one; a document of at most `most` bytes
+    /// has exactly one. A single value that is larger makes a larger piece.
+    ///
+    /// For whoever has nothing they are made once and shared, also while people type: then the updates of
+    /// the meantime stand at the end.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn pieces(&self, since: &StateVector, most: usize) -> Result<Vec<Bytes>, Broken> {
+        self.usable()?;
+        if !since.is_empty() {
+            let difference = self.diff(since)?;
+            return Ok(cut(difference, since, most));
+        }
+        if let Some(made) = self.answers.pieces.get()
+            && made.most == most
+        {
+            return Ok(made.pieces.clone());
+        }
+        let everything = self.everything()?;
+        if everything.len() <= most {
+            return Ok(vec![everything]);
+        }
+        let pieces = cut(everything, since, most);
+        // Somebody who asks for another size than everybody else gets what is made for them alone.
+        self.answers.pieces.get_or_init(|| Pieces {
+            most,
+            pieces: pieces.clone(),
+            updates: 0,
+            bytes: 0,
+        });
+        Ok(pieces)
+    }
+
+    /// The state vector as it is sent, encoded once for many newcomers.
+    #[must_use]
+    pub fn encoded_vector(&self) -> Bytes {
+        let encode = || self.state.vector().encode().into();
+        self.answers.vector.get_or_init(encode).clone()
+    }
+
+    /// Everything, to be stored, for [`Document::load`]: the difference to nothing.
+    ///
+    /// (Not the encoding v2, which is denser: yrs 0.28.1 writes binary values in it in a way that
+    /// nobody can read.)
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn snapshot(&self) -> Result<Bytes, Broken> {
+        self.diff(&StateVector::new())
+    }
+
+    pub(super) fn everything(&self) -> Result<Bytes, Broken> {
+        if let Some(everything) = self.answers.everything.get() {
+            return Ok(everything.clone());
+        }
+        let live = self.awake()?;
+        let everything = self.guarded(|| live.encode(&StateVector::new()))?;
+        let everything = self.answers.everything.get_or_init(|| everything.into());
+        Ok(everything.clone())
+    }
+}
+
+fn cut(update: Bytes, since: &StateVector, most: usize) -> Vec<Bytes> {
+    if update.len() <= most {
+        return vec![update];
+    }
+    let pieces = scan(&update).ok();
+    let pieces = pieces.and_then(|scan| excerpt::pieces(&scan, since, most));
+    pieces.unwrap_or_else(|| vec![update])
+}

@@ -1,0 +1,219 @@
+//! A part of a block, as a block of its own: what somebody sends who must not send all of it at once, or to
+//! somebody who has its beginning.
+//!
+//! Owns where a block can be cut and how its parts are written, which is as Yjs writes an item from an
+//! offset on. It reads only bytes that were found sound, and changes none.
+
+use super::block::{HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header};
+use super::{Content, GC, SKIP, Scan, content};
+use crate::lib0::{Reader, write_var_uint};
+use crate::state_vector::{ClientId, Clock};
+
+/// A place inside a block: before its first unit, behind its last, or between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Units before it.
+    pub(crate) units: Clock,
+    /// Bytes of content before it, without the count or length that stands before all of it.
+    byte: usize,
+    /// Whether it is in the middle of a character of two units.
+    torn: bool,
+}
+
+impl Cut {
+    /// Before the first unit.
+    pub(crate) const START: Self = Self {
+        units: 0,
+        byte: 0,
+        torn: false,
+    };
+}
+
+/// A block taken apart, so that parts of it can be written. (Not free: all of a text is looked at once.)
+pub(crate) struct Opened<'a> {
+    client: ClientId,
+    clock: Clock,
+    len: Clock,
+    info: u8,
+    header: Header<'a>,
+    /// The header as it is written.
+    head: &'a [u8],
+    body: Body<'a>,
+}
+
+enum Body<'a> {
+    /// Only a number of units.
+    Length,
+    Text(&'a str),
+    /// Values one after the other.
+    Values(&'a [u8]),
+    /// One unit, which cannot be cut.
+    Whole(&'a [u8]),
+}
+
+impl<'a> Scan<'a> {
+    /// How many bytes the block has.
+    pub(crate) fn size(&self, index: usize) -> usize {
+        let entry = self.entries[index];
+        (entry.end - entry.start) as usize
+    }
+
+    /// Takes a block apart.
+    pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
+        let entry = self.entries[index];
+        let bytes = &self.bytes[entry.start as usize..entry.end as usize];
+        let mut reader = Reader::new(bytes);
+        let info = reader.u8().unwrap_or(GC);
+        let mut opened = Opened {
+            client,
+            clock: entry.clock,
+            len: entry.len,
+            info,
+            header: Header::NONE,
+            head: &[],
+            body: Body::Length,
+        };
+        if matches!(info, GC | SKIP) {
+            return opened;
+        }
+        opened.header = Header::read(&mut reader, info).unwrap_or(Header::NONE);
+        opened.head = &bytes[1..reader.position()];
+        opened.body = match content::kind(info) {
+            Some(Content::Deleted) => Body::Length,
+            Some(Content::String) => Body::Text(reader.var_string().unwrap_or_default()),
+            Some(Content::Any) => {
+                let _count = reader.var_uint();
+                Body::Values(reader.rest())
+            }
+            _ => Body::Whole(reader.rest()),
+        };
+        opened
+    }
+}
+
+impl Opened<'_> {
+    /// Behind the last unit.
+    pub(crate) fn end(&self) -> Cut {
+        let byte = match self.body {
+            Body::Text(text) => text.len(),
+            Body::Values(values) | Body::Whole(values) => values.len(),
+            Body::Length => 0,
+        };
+        Cut {
+            units: self.len,
+            byte,
+            torn: false,
+        }
+    }
+
+    /// Behind so many units.
+    pub(crate) fn cut_at(&self, units: Clock) -> Cut {
+        let (byte, torn) = match self.body {
+            Body::Text(text) => byte_of(text, units),
+            Body::Values(values) => (past_values(values, units as usize), false),
+            Body::Length | Body::Whole(_) => (0, false),
+        };
+        Cut { units, byte, torn }
+    }
+
+    /// The next place after `from` up to which the content has at most about `most` bytes, and never
+    /// nothing; between two characters.
+    pub(crate) fn next_cut(&self, from: Cut, most: usize) -> Cut {
+        let mut to = Cut {
+            torn: false,
+            ..from
+        };
+        match self.body {
+            Body::Text(text) => {
+                to.byte = text.floor_char_boundary(from.byte.saturating_add(most));
+                if to.byte <= from.byte {
+                    to.byte = text.ceil_char_boundary(from.byte + 1);
+                }
+                let units = content::utf16_len(&text[from.byte..to.byte]) as Clock;
+                to.units += units - Clock::from(from.torn);
+            }
+            Body::Values(values) => {
+                while to.units < self.len && (to == from || to.byte - from.byte < most) {
+                    to.byte += past_values(&values[to.byte..], 1);
+                    to.units += 1;
+                }
+            }
+            Body::Length | Body::Whole(_) => return self.end(),
+        }
+        to
+    }
+
+    /// Writes the units between two cuts.
+    pub(crate) fn write(&self, from: Cut, to: Cut, out: &mut Vec<u8>) {
+        if from.units == 0 {
+            out.push(self.info);
+            out.extend_from_slice(self.head);
+        } else if matches!(self.info, GC | SKIP) {
+            out.push(self.info);
+        } else {
+            let right = self.header.right_origin;
+            let bits = HAS_ORIGIN | right.map_or(0, |_| HAS_RIGHT_ORIGIN);
+            out.push(self.info & !(HAS_ORIGIN | HAS_RIGHT_ORIGIN) | bits);
+            write_var_uint(out, self.client.get());
+            write_var_uint(out, u64::from(self.clock + from.units - 1));
+            if let Some(id) = right {
+                write_var_uint(out, id.client.get());
+                write_var_uint(out, u64::from(id.clock));
+            }
+        }
+        let units = u64::from(to.units - from.units);
+        match self.body {
+            Body::Length => write_var_uint(out, units),
+            Body::Text(text) => write_text(text, from, to, out),
+            Body::Values(values) => {
+                write_var_uint(out, units);
+                out.extend_from_slice(&values[from.byte..to.byte]);
+            }
+            Body::Whole(content) => out.extend_from_slice(content),
+        }
+    }
+}
+
+/// Where in a text so many UTF-16 units end, and whether that is in the middle of a character: then the
+/// character's first byte.
+fn byte_of(text: &str, units: Clock) -> (usize, bool) {
+    let mut before = 0;
+    for (at, character) in text.char_indices() {
+        if before == units {
+            return (at, false);
+        }
+        before += character.len_utf16() as Clock;
+        if before > units {
+            return (at, true);
+        }
+    }
+    (text.len(), false)
+}
+
+/// What Yjs does with half a character: each half becomes a replacement character.
+fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
+    const HALF: &str = "\u{fffd}";
+    let start = if from.torn {
+        from.byte + text[from.byte..].chars().next().map_or(0, char::len_utf8)
+    } else {
+        from.byte
+    };
+    let whole = &text[start..to.byte];
+    let before = if from.torn { HALF } else { "" };
+    let behind = if to.torn { HALF } else { "" };
+    write_var_uint(out, (before.len() + whole.len() + behind.len()) as u64);
+    for part in [before, whole, behind] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// The bytes that so many values have.
+fn past_values(values: &[u8], count: usize) -> usize {
+    let mut reader = Reader::new(values);
+    for _ in 0..count {
+        if content::past_value(&mut reader).is_err() {
+            break;
+        }
+    }
+    reader.position()
+}
