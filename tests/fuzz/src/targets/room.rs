@@ -19,7 +19,7 @@ use super::invented;
 pub(crate) fn room(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let mut table = Table::new(u.arbitrary().unwrap_or_default());
-    while !u.is_empty() && table.steps < 400 {
+    while !u.is_empty() && table.steps < 150 {
         table.steps += 1;
         if step(&mut table, &mut u).is_err() {
             break;
