@@ -70,7 +70,9 @@ pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
         )));
     }
     let tool = cargo_fuzz(place)?;
-    let seconds = (options.minutes * 60.0 / chosen.len() as f64).ceil().max(1.0) as u64;
+    let seconds = (options.minutes * 60.0 / chosen.len() as f64)
+        .ceil()
+        .max(1.0) as u64;
     let mut found = Vec::new();
     for target in chosen {
         println!("== {target}: {seconds} s");
@@ -145,14 +147,21 @@ mod tests {
         assert_eq!((all.target, all.minutes), (None, 60.0));
         let one = parse("--minutes 1.5 --target room").unwrap();
         assert_eq!((one.target.as_deref(), one.minutes), (Some("room"), 1.5));
-        for wrong in ["room", "--minutes", "--minutes 0", "--minutes soon", "--hours 1"] {
+        for wrong in [
+            "room",
+            "--minutes",
+            "--minutes 0",
+            "--minutes soon",
+            "--hours 1",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn targets_are_what_the_manifest_names() {
-        let manifest = "[package]\nname = \"x\"\n[[bin]]\nname = \"a\"\n\n[[bin]]\nname = \"b_c\"\n";
+        let manifest =
+            "[package]\nname = \"x\"\n[[bin]]\nname = \"a\"\n\n[[bin]]\nname = \"b_c\"\n";
         assert_eq!(targets(manifest), ["a", "b_c"]);
     }
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use baton_log::{Batch, Log, LogOptions, MemoryStore, Position, Store, Table, Urgency};
+use baton_log::{Log, LogOptions, MemoryStore, Position, Store, Table, Urgency};
 use baton_presence::{Rights, Time};
 use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
 use baton_sync::channel::{ClientMessage, User};
@@ -82,8 +82,8 @@ fn genuine() -> Vec<Bytes> {
         },
     ];
     for (index, edit) in edits.into_iter().enumerate() {
-        for at in 0..peers.len() {
-            let (_, update) = peers[at].transact(edit).unwrap();
+        for peer in &mut peers {
+            let (_, update) = peer.transact(edit).unwrap();
             updates.extend(update);
         }
         if index % 3 == 2 {
@@ -324,7 +324,25 @@ fn logs(seeds: &mut Vec<Seed>) {
         );
     }
     seeds.push(("log_rows", "made-up.bin".to_owned(), script));
-    let _ = Batch::default();
+    // Numbers that nothing can be counted on from: a journal row's key, a base, a document's id.
+    for (name, number, row) in [
+        (
+            "journal-row-under-the-last-number.bin",
+            2,
+            &[255, 1, 2, 3][..],
+        ),
+        (
+            "base-is-the-last-number.bin",
+            5,
+            &[1, 0, 255, 255, 255, 255, 255, 255, 255, 255, b'a'],
+        ),
+        ("id-reserves-the-memory.bin", 13, &[253, 0, 0, b'a']),
+    ] {
+        let mut script = Vec::new();
+        step(&mut script, 12, &[0, 0, 3]);
+        step(&mut script, number, row);
+        seeds.push(("log_rows", name.to_owned(), script));
+    }
 }
 
 fn plain(seeds: &mut Vec<Seed>) {
