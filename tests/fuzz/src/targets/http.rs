@@ -42,6 +42,9 @@ pub(crate) fn http(input: &[u8]) {
     });
 }
 
+/// How long a client that waits does so, before it ends its side.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Whether a client ends its side as soon as it has written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hurry {
@@ -59,9 +62,10 @@ async fn exchange(server: &Server, bytes: &[u8], hurry: Hurry) -> Vec<u8> {
         let write = async {
             // The server may have had enough before the end.
             let _ = writing.write_all(bytes).await;
-            if hurry == Hurry::Leaves {
-                let _ = writing.shutdown().await;
+            if hurry == Hurry::Waits {
+                tokio::time::sleep(PATIENCE).await;
             }
+            let _ = writing.shutdown().await;
         };
         let _ = tokio::join!(write, reading.read_to_end(&mut answer));
     };
@@ -69,7 +73,7 @@ async fn exchange(server: &Server, bytes: &[u8], hurry: Hurry) -> Vec<u8> {
     let ended = tokio::time::timeout(Duration::from_secs(600), talking).await;
     assert!(
         ended.is_ok(),
-        "the server holds a connection on which nothing comes"
+        "the server holds a connection that has ended"
     );
     serving.await.unwrap();
     answer
