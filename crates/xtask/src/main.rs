@@ -31,6 +31,7 @@ mod fuzz;
 mod node;
 mod place;
 mod run;
+mod soak;
 mod steps;
 mod tally;
 mod trouble;
@@ -62,6 +63,9 @@ The project's own commands:
   cargo xtask fuzz [--target NAME] [--minutes N]
       libFuzzer with AddressSanitizer over all targets of tests/fuzz, an hour together, or over
       the one of that name. Builds cargo-fuzz when it is not there. Its findings are files.
+
+  cargo xtask soak [--minutes 10] [--csv FILE]
+      A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
 
 fn main() -> ExitCode {
@@ -90,6 +94,7 @@ fn command(arguments: &[String]) -> Done {
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
         "fuzz" => fuzz::fuzz(&Place::find()?, &fuzz::Options::parse(rest)?),
+        "soak" => soak::soak(&Place::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
