@@ -17,7 +17,7 @@ use super::script::Script;
 const OURS: &str = "ours";
 
 pub(crate) fn log_rows(input: &[u8]) {
-    let mut store = MemoryStore::new();
+    let store = MemoryStore::new();
     let mut batch = Batch::default();
     for (step, body) in Script::new(input).take(32) {
         let table = Table::ALL[usize::from(step) % 4];
