@@ -72,7 +72,7 @@
 //! committer  the thread: take, commit, announce, come back         engine     store + index, shared state
 //! plan       what one commit changes, tidying included             index      what the store holds, in memory
 //! format     every row, byte by byte                               store      four tables: memory, redb over disk
-//! counts     what was done, for metrics
+//! counts     what was done, for metrics                            backup     all rows in a file, and back
 //! ```
 //! A record goes `document -> queue -> committer -> plan -> store`, and the news of it comes back by the
 //! watch. Locks, each over plain data: the queue's (microseconds, never while a store works), the
@@ -81,6 +81,7 @@
 //! The layout on the disk is in `docs/storage-format.md`. Another store, or one that fails on purpose, is
 //! an implementation of [`Store`] and [`View`].
 
+mod backup;
 mod committer;
 mod counts;
 mod document;
@@ -98,9 +99,11 @@ mod recovery;
 mod store;
 mod types;
 
+pub use backup::BackupSummary;
+pub use backup::restore::{Restored, check, restore_backup, verify_backup};
 pub use counts::{COMMIT_BUCKETS_US, LogStats};
 pub use document::{DocumentLog, Reservation};
-pub use error::LogError;
+pub use error::{BackupError, LogError};
 pub use log::Log;
 pub use options::LogOptions;
 pub use store::{Batch, MemoryStore, RedbStore, Store, StoreError, Table, View};

@@ -2,6 +2,7 @@
 //!
 //! Owns the commit thread: it ends when the log is shut down or the last handle goes.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use crate::committer;
 use crate::document::{DocumentLog, Reservation};
 use crate::engine::Shared;
-use crate::error::LogError;
+use crate::error::{BackupError, LogError};
 use crate::format::Standing;
 use crate::index::Document;
 use crate::load::load;
@@ -22,7 +23,7 @@ use crate::queue::Progress;
 use crate::recovery::recover;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::types::{DocumentInfo, Health, Loaded, Position};
-use crate::{LogStats, View};
+use crate::{BackupSummary, LogStats, View, backup};
 
 /// The log of all documents of one store. Clones are handles of the same log.
 ///
@@ -224,6 +225,15 @@ impl Log {
             })
         };
         known.index.documents().filter_map(damage).collect()
+    }
+
+    /// Writes all that is durable at this moment into `out`, in a format of its own ([`verify_backup`](crate::verify_backup),
+    /// [`restore_backup`](crate::restore_backup)). Whatever is appended meanwhile is not in it, and does not wait for it. Blocks.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. What was written is no whole backup.
+    pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
+        backup::write(&*self.handle.shared.view()?, out)
     }
 
     /// Whether things are stored at the moment.

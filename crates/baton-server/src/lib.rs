@@ -25,6 +25,7 @@
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
 //! `config`, `limits`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
+mod admin;
 mod clock;
 pub mod close;
 mod config;
@@ -52,6 +53,7 @@ use axum::Router;
 use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
+pub use admin::{BACKUP, Door, SOCKET};
 pub use config::{
     ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
 };

@@ -151,6 +151,8 @@ impl Registry {
                 parks: settings.max_parks,
                 discarded_bytes: bytes(settings.max_discarded_parks),
             },
+            rest_after: settings.rest_after.0,
+            ..RoomOptions::default()
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
 mod awareness;
+mod backup;
 mod chaos;
 mod client_locks;
 mod client_parks;

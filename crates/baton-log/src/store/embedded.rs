@@ -24,9 +24,12 @@ use super::{Batch, Store, StoreError, Table, View};
 
 /// The database's name in the data folder, its name while it is being made, and the name of the
 /// file whose lock stands for the folder.
-const FILE: &str = "log.redb";
+pub(crate) const FILE: &str = "log.redb";
 const NEW_FILE: &str = "log.redb.new";
-const LOCK_FILE: &str = "log.lock";
+pub(crate) const LOCK_FILE: &str = "log.lock";
+
+/// Where a restore makes the new database. A data folder with that in it is half of one.
+pub(crate) const RESTORING: &str = "restoring";
 
 const DOING: &str = "opening the database file";
 const DOING_AGAIN: &str = "opening the database file again";
@@ -77,6 +80,12 @@ impl RedbStore {
         let failed = |error: std::io::Error| StoreError::failed("opening the data folder", error);
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lock = lock(folder)?;
+        if folder.join(RESTORING).try_exists().map_err(failed)? {
+            return Err(StoreError::failed(
+                DOING,
+                "a restore into this folder was cut off; restore again",
+            ));
+        }
         let path = folder.join(FILE);
         if !path.try_exists().map_err(failed)? {
             let new = folder.join(NEW_FILE);
@@ -196,7 +205,7 @@ impl Opener {
 }
 
 /// Takes the folder for this process, as long as the file lives.
-fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     const DOING: &str = "locking the data folder";
     let failed = |error: std::io::Error| StoreError::failed(DOING, error);
     let path = folder.join(LOCK_FILE);
@@ -229,7 +238,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
 }
 
 /// A file is durable under its name only when the folder's entry is, and so for a new folder.
-fn sync_folders(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folders(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         let absolute = folder.canonicalize()?;
         File::open(&absolute)?.sync_all()?;

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 pub use embedded::RedbStore;
+pub(crate) use embedded::{FILE, LOCK_FILE, RESTORING, lock, sync_folders};
 pub use memory::MemoryStore;
 
 /// The four tables of a store. Each maps a 64-bit number to bytes, in the order of the numbers.

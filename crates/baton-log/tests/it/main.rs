@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod backup;
 mod crash;
 mod disk;
 mod fault;
