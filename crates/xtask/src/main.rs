@@ -31,6 +31,7 @@ mod node;
 mod place;
 mod run;
 mod servers;
+mod soak;
 mod steps;
 mod tally;
 mod trouble;
@@ -62,6 +63,9 @@ The project's own commands:
   cargo xtask bench servers [--quick] [--only LOAD] [--repetitions N]
       The same loads on a bare forwarder, Baton, and the peers that can be installed here. Writes
       docs/benchmarks/, and the table in docs/benchmarks.md; with --quick into the target folder only.
+
+  cargo xtask soak [--minutes 10] [--csv FILE]
+      A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
 
 fn main() -> ExitCode {
@@ -93,6 +97,7 @@ fn command(arguments: &[String]) -> Done {
             servers::servers(&Place::find()?, &options)
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "soak" => soak::soak(&Place::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
