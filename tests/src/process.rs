@@ -215,6 +215,16 @@ impl ServerProcess {
         self.address = address;
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.expect("it runs")
+    }
+
     /// What it wrote on its standard error since its last start.
     #[must_use]
     pub fn said(&self) -> String {
