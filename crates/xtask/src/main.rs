@@ -16,6 +16,8 @@
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
 //! | `bench` | `bench` |
+//! | `servers` | `bench servers` |
+//! | `fuzz` | `fuzz` |
 
 #![allow(
     clippy::print_stdout,
@@ -26,9 +28,11 @@ mod bench;
 mod binary;
 mod debian;
 mod demo;
+mod fuzz;
 mod node;
 mod place;
 mod run;
+mod servers;
 mod soak;
 mod steps;
 mod tally;
@@ -58,6 +62,14 @@ The project's own commands:
   cargo xtask bench [NAME]
       The benchmarks of the workspace, or the one of that name.
 
+  cargo xtask bench servers [--quick] [--only LOAD] [--repetitions N]
+      The same loads on a bare forwarder, Baton, and the peers that can be installed here. Writes
+      docs/benchmarks/, and the table in docs/benchmarks.md; with --quick into the target folder only.
+
+  cargo xtask fuzz [--target NAME] [--minutes N]
+      libFuzzer with AddressSanitizer over all targets of tests/fuzz, an hour together, or over
+      the one of that name. Builds cargo-fuzz when it is not there. Its findings are files.
+
   cargo xtask soak [--minutes 10] [--csv FILE]
       A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
@@ -86,7 +98,12 @@ fn command(arguments: &[String]) -> Done {
             nothing_more(rest)?;
             binary::release(&Place::find()?)
         }
+        "bench" if rest.first().is_some_and(|first| first == "servers") => {
+            let options = servers::Options::parse(&rest[1..])?;
+            servers::servers(&Place::find()?, &options)
+        }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "fuzz" => fuzz::fuzz(&Place::find()?, &fuzz::Options::parse(rest)?),
         "soak" => soak::soak(&Place::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
