@@ -35,6 +35,7 @@ async function restart (server) {
 function wear (ada) {
   const { doc, map, text, array, xml } = ada
   for (let i = 0; i < 5_000; i++) map.set('cursor', { at: i, word: `SECRET${i}` })
+  map.set('cursor', { at: 0, word: 'kept' })
   text.insert(0, 'kept ')
   for (let i = 0; i < 200; i++) {
     text.insert(5, `SECRET${'x'.repeat(2_000)}😀`)
@@ -42,7 +43,7 @@ function wear (ada) {
   }
   // Shapes that are drawn, dragged, and thrown away but for the last.
   for (let i = 0; i < 60; i++) {
-    const shape = new Y.Map(Object.entries({ kind: 'box', x: 0, y: 0, note: `SECRET${i}` }))
+    const shape = new Y.Map(Object.entries({ kind: 'box', x: 0, y: 0, note: i < 59 ? `SECRET${i}` : 'kept' }))
     array.insert(0, [shape])
     for (let at = 0; at < 50; at++) doc.transact(() => { shape.set('x', at); shape.set('y', -at) })
     if (i < 59) array.delete(0, 1)
