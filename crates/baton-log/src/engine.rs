@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) names: Names,
+    /// Whether a name that is not known is new.
+    pub(crate) all_named: bool,
     pub(crate) engine: Mutex<Engine>,
     next_id: AtomicU64,
 }
@@ -45,6 +47,7 @@ impl Shared {
             queue: Queue::new(&options),
             room: Arc::new(Semaphore::new(options.queue_bytes)),
             names,
+            all_named: engine.unnamed.is_none(),
             next_id: AtomicU64::new(engine.index.next_id()),
             engine: Mutex::new(engine),
             options,

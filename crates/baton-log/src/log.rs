@@ -111,6 +111,29 @@ impl Log {
         opened
     }
 
+    /// Opens a document of which nothing is stored, at once: without the store, and without waiting for a commit that is
+    /// under way. `None` if something may be stored, or if it is open; then [`Log::open`] says more.
+    ///
+    /// # Errors
+    /// [`LogError::InvalidName`], [`LogError::Poisoned`], [`LogError::Closed`]. The document then stays closed.
+    pub fn open_new(&self, document: &str) -> Result<Option<DocumentLog>, LogError> {
+        let shared = &self.handle.shared;
+        if !shared.all_named {
+            return Ok(None);
+        }
+        let Some(claimed) = shared.names.claim_new(document)? else {
+            return Ok(None);
+        };
+        // After the claim: a log that fails from here on tells it.
+        if let Err(error) = shared.queue.check() {
+            shared.names.release(document, claimed.id, claimed.left);
+            return Err(error);
+        }
+        let (handle, loaded) = (self.handle.clone(), Loaded::default());
+        let log = DocumentLog::new(handle, claimed.watched, claimed.id, 0, &loaded);
+        Ok(Some(log))
+    }
+
     fn read(&self, claimed: &Claimed) -> Result<(DocumentLog, Loaded), LogError> {
         let (shared, watched) = (&self.handle.shared, &claimed.watched);
         shared.queue.check()?;

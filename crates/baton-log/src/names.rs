@@ -79,6 +79,22 @@ impl Names {
         })
     }
 
+    /// The same for a name under which nothing was ever appended, and nothing else.
+    pub(crate) fn claim_new(&self, name: &str) -> Result<Option<Claimed>, LogError> {
+        if self.slots.lock().contains_key(name) {
+            return Ok(None);
+        }
+        match self.claim(name) {
+            // Somebody else was quicker.
+            Err(LogError::AlreadyOpen { .. }) => Ok(None),
+            Ok(claimed) if claimed.id != 0 => {
+                self.release(name, claimed.id, claimed.left);
+                Ok(None)
+            }
+            claimed => claimed.map(Some),
+        }
+    }
+
     /// Gives a document back. A name under which nothing was ever appended is forgotten.
     pub(crate) fn release(&self, name: &str, id: u64, left: u64) {
         let mut slots = self.slots.lock();
