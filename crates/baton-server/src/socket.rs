@@ -31,7 +31,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
 /// memory.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 
 /// How the protocol is spoken: limits explicit, none left at the library's default.
 pub(crate) fn config(settings: &Settings) -> WebSocketConfig {

@@ -67,7 +67,7 @@ async fn only_a_document_of_which_nothing_is_stored_is_opened_as_a_new_one() {
         log.open_new(""),
         Err(LogError::InvalidName { .. })
     ));
-    log.shutdown().await.unwrap();
+    log.clone().shutdown().await.unwrap();
     assert!(matches!(log.open_new("b"), Err(LogError::Closed)));
 }
 
