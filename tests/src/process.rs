@@ -10,7 +10,7 @@ use std::process::{ExitStatus, Stdio};
 
 use baton_room::Room;
 use baton_server::Settings;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -136,6 +136,20 @@ impl ServerProcess {
         }
     }
 
+    /// From now on no file of the program grows beyond so many bytes; `None` lifts that.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn limits_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        let pid = self.pid();
+        assert!(pid.is_some(), "it runs");
+        prlimit(pid, Resource::Fsize, limit).expect("our own child can be limited");
+    }
+
     /// Where it listens; kept over restarts.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -172,9 +186,13 @@ impl ServerProcess {
     /// # Panics
     /// When it ended before.
     pub fn terminate(&self) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        let pid = id.and_then(Pid::from_raw).expect("it runs");
+        let pid = self.pid().expect("it runs");
         kill_process(pid, Signal::TERM).expect("a child of ours takes a signal");
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw)
     }
 
     /// Waits for its end.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::LogError;
 use crate::log::Handle;
@@ -69,6 +69,8 @@ impl Reservation {
 pub struct DocumentLog {
     log: Arc<Handle>,
     watched: Arc<Watched>,
+    /// Where reservations for this document come from.
+    room: Arc<Semaphore>,
     /// 0 until something is appended, so that a name that was only looked at leaves no trace.
     id: u64,
     base: u64,
@@ -92,6 +94,7 @@ impl DocumentLog {
             .map(|(_, record)| length(record))
             .collect();
         DocumentLog {
+            room: log.shared.room(),
             log,
             watched,
             id,
@@ -107,7 +110,7 @@ impl DocumentLog {
     ///
     /// # Errors
     /// [`LogError::ReservationTooSmall`], [`LogError::ForeignReservation`],
-    /// [`LogError::Poisoned`], [`LogError::Closed`]. In every case nothing was appended and the
+    /// [`LogError::Failed`], [`LogError::Closed`]. In every case nothing was appended and the
     /// reservation is given back.
     pub fn append(
         &mut self,
@@ -115,7 +118,8 @@ impl DocumentLog {
         record: Bytes,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
-        if !Arc::ptr_eq(reservation.permit.semaphore(), &self.log.shared.room) {
+        if !Arc::ptr_eq(reservation.permit.semaphore(), &self.room) {
+            self.log.shared.queue.check_life(self.watched.life)?;
             return Err(LogError::ForeignReservation);
         }
         let (len, reserved) = (record.len(), reservation.bytes);
@@ -132,7 +136,7 @@ impl DocumentLog {
     ///
     /// # Errors
     /// [`LogError::RecordTooLarge`], [`LogError::QueueFull`] when that share is used up (try again
-    /// when some of it is durable), [`LogError::Poisoned`], [`LogError::Closed`]. In every case
+    /// when some of it is durable), [`LogError::Failed`], [`LogError::Closed`]. In every case
     /// nothing was appended.
     pub fn append_small(&mut self, record: Bytes, urgency: Urgency) -> Result<Position, LogError> {
         let (len, limit) = (record.len(), SMALL_RECORD_BYTES);
@@ -179,7 +183,7 @@ impl DocumentLog {
     ///
     /// # Errors
     /// [`LogError::SnapshotOutOfRange`] unless `at` is between the last snapshot and
-    /// [`last`](Self::last); [`LogError::Poisoned`], [`LogError::Closed`]. In every case nothing was
+    /// [`last`](Self::last); [`LogError::Failed`], [`LogError::Closed`]. In every case nothing was
     /// stored.
     pub fn snapshot(&mut self, at: Position, bytes: Bytes) -> Result<(), LogError> {
         let (from, to) = (Position::new(self.base), self.last());
@@ -193,10 +197,10 @@ impl DocumentLog {
     /// the next record still comes after all that ever was.
     ///
     /// # Errors
-    /// [`LogError::Poisoned`], [`LogError::Closed`]. Nothing was dropped.
+    /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was dropped.
     pub fn erase(&mut self) -> Result<(), LogError> {
         if self.id == 0 {
-            return self.log.shared.queue.check();
+            return self.log.shared.queue.check_life(self.watched.life);
         }
         self.push_snapshot(self.last(), None)
     }
@@ -237,13 +241,20 @@ impl DocumentLog {
         Position::new(self.last)
     }
 
-    /// The position up to which everything is durable. Stays where it was once the log is poisoned.
+    /// Why nothing more is accepted through this handle, once the store has failed: drop it, and open the document again
+    /// when the log is [`Health::Good`](crate::Health::Good).
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<LogError>> {
+        self.watched.failure()
+    }
+
+    /// The position up to which everything is durable. Stays where it was once the store has failed.
     #[must_use]
     pub fn durable(&self) -> Position {
         self.watched.durable()
     }
 
-    /// Tells each advance of [`durable`](Self::durable), and the failure of the log. A receiver
+    /// Tells each advance of [`durable`](Self::durable), and the failure of the store. A receiver
     /// that is slow misses steps in between, never the latest.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Durability> {
@@ -268,7 +279,7 @@ impl Drop for DocumentLog {
         let shared = &self.log.shared;
         shared
             .names
-            .release(&self.watched.name, self.id, shared.queue.pushed());
+            .release(&self.watched, self.id, shared.queue.pushed());
     }
 }
 

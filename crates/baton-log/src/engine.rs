@@ -1,28 +1,33 @@
-//! The store together with the index of what it holds, and everything that the handles share.
+//! The store, the index of what it holds, and everything that the handles share.
 //!
-//! The engine's lock is held for a whole commit and for the moment in which a load takes its view,
-//! so that index and view always agree. Appending never takes it.
+//! Three locks, always taken in this order: the engine's, for a whole commit or a whole recovery; the store's, shared by all
+//! who use it, exclusive only to close it; the index's, for moments. Appending takes none of them, and opening
+//! a document not the engine's, unless what it read makes no sense: a commit that was under way may have moved rows between the
+//! look at the index and the view, and with the engine's lock the two agree.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
-use crate::error::LogError;
+use crate::counts::Counts;
 use crate::index::Index;
 use crate::names::Names;
 use crate::options::LogOptions;
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::recovery::Found;
+use crate::store::{Store, StoreError, View};
 
-/// The store and the index of it.
+/// What only commits look at.
 pub(crate) struct Engine {
-    /// `None` once the log has ended and the store is closed.
-    pub(crate) store: Option<Box<dyn Store>>,
-    pub(crate) index: Index,
     pub(crate) next_commit: u64,
     pub(crate) epoch: u32,
+}
+
+/// What is known of the store's content.
+pub(crate) struct Known {
+    pub(crate) index: Index,
     /// Why a name that is not known cannot be taken for new, if it cannot.
     pub(crate) unnamed: Option<Arc<str>>,
 }
@@ -32,36 +37,57 @@ pub(crate) struct Shared {
     pub(crate) options: LogOptions,
     pub(crate) epoch: u32,
     pub(crate) queue: Queue,
-    pub(crate) room: Arc<Semaphore>,
+    /// Another one after each failure, since those who wait for room are to be told.
+    room: Mutex<Arc<Semaphore>>,
     pub(crate) names: Names,
-    /// Whether a name that is not known is new.
-    pub(crate) all_named: bool,
     pub(crate) engine: Mutex<Engine>,
+    /// `None` once the log has ended and the store is closed.
+    pub(crate) store: RwLock<Option<Box<dyn Store>>>,
+    pub(crate) known: RwLock<Known>,
+    pub(crate) counts: Counts,
     next_id: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(options: LogOptions, engine: Engine, names: Names) -> Shared {
+    pub(crate) fn new(options: LogOptions, store: Box<dyn Store>, found: Found) -> Shared {
         Shared {
-            epoch: engine.epoch,
+            epoch: found.engine.epoch,
             queue: Queue::new(&options),
-            room: Arc::new(Semaphore::new(options.queue_bytes)),
-            names,
-            all_named: engine.unnamed.is_none(),
-            next_id: AtomicU64::new(engine.index.next_id()),
-            engine: Mutex::new(engine),
+            room: Mutex::new(Arc::new(Semaphore::new(options.queue_bytes))),
+            names: found.names,
+            next_id: AtomicU64::new(found.known.index.next_id()),
+            engine: Mutex::new(found.engine),
+            store: RwLock::new(Some(store)),
+            known: RwLock::new(found.known),
+            counts: Counts::default(),
             options,
+        }
+    }
+
+    /// The room of the queue, in this life of the log.
+    pub(crate) fn room(&self) -> Arc<Semaphore> {
+        self.room.lock().clone()
+    }
+
+    /// Room for a new life.
+    pub(crate) fn renew_room(&self) {
+        *self.room.lock() = Arc::new(Semaphore::new(self.options.queue_bytes));
+    }
+
+    /// A view of the store.
+    pub(crate) fn view(&self) -> Result<Box<dyn View>, StoreError> {
+        match &*self.store.read() {
+            Some(store) => store.view(),
+            None => Err(StoreError::failed(
+                "beginning to read",
+                "the store is closed",
+            )),
         }
     }
 
     /// An id that no document has or had.
     pub(crate) fn new_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Why the log takes nothing, or the general answer if it does by now.
-    pub(crate) fn refusal(&self) -> LogError {
-        self.queue.check().err().unwrap_or(LogError::Closed)
     }
 }
 

@@ -134,15 +134,80 @@ pub enum LogError {
         /// The last position.
         to: Position,
     },
-    /// A write failed earlier. What had been reported durable is safe, nothing later is certain.
+    /// A write failed. What had been reported durable is safe, nothing later is certain.
     #[error(
-        "the log is poisoned since a commit failed ({reason}); what was reported durable is safe, everything later is uncertain and nothing more is accepted; check the disk, then start the process again"
+        "nothing can be stored since a commit failed ({reason}); what was reported durable is safe, what was appended later is uncertain, and nothing is accepted until the log has opened its store again, which it tries by itself; check the disk, then open the document again"
     )]
-    Poisoned {
-        /// What failed.
+    Failed {
+        /// What failed, and what failed when the store was to be opened again.
         reason: Arc<str>,
     },
     /// The log was shut down.
     #[error("the log is shut down; nothing was changed; start it again")]
     Closed,
+}
+
+/// Why a backup could not be taken, or not be restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The store could not be read.
+    #[error(
+        "the store could not be used ({0}); the backup is not finished; check the disk and try again"
+    )]
+    Store(#[from] StoreError),
+    /// The log that was made of it does not start.
+    #[error("the restored store does not open ({0}); nothing was changed")]
+    Log(#[from] Arc<LogError>),
+    /// The store is not one that can be backed up.
+    #[error("{what}; nothing was changed; check the disk")]
+    Source {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Something could not be written.
+    #[error("writing failed ({0}); nothing is left of it; check the disk and try again")]
+    Write(#[source] std::io::Error),
+    /// The backup could not be read.
+    #[error("the backup could not be read ({0}); nothing was changed")]
+    Read(#[source] std::io::Error),
+    /// It is some other file.
+    #[error("this is no backup of Baton; nothing was changed")]
+    NotABackup,
+    /// It was made by a newer program.
+    #[error(
+        "the backup has format {found}, this program knows up to {known}; nothing was changed; use the newer program"
+    )]
+    NewerBackup {
+        /// The format version found.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// It is not whole.
+    #[error("the backup is damaged at byte {at}: {what}; nothing was changed; take another one")]
+    DamagedBackup {
+        /// How far it made sense.
+        at: u64,
+        /// What does not verify.
+        what: &'static str,
+    },
+    /// There is something in the folder already.
+    #[error(
+        "the folder {} is not empty; nothing was changed; choose another one, or empty it", path.display()
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl BackupError {
+    pub(crate) fn write(error: std::io::Error) -> BackupError {
+        BackupError::Write(error)
+    }
+
+    pub(crate) fn read(error: std::io::Error) -> BackupError {
+        BackupError::Read(error)
+    }
 }

@@ -56,9 +56,10 @@
 //! - **A failed load is an error, and so is damage.** What is stored carries checksums; a document that
 //!   cannot be read whole is a [`LogError`] that names it and the row, never an empty or a shorter
 //!   document. Other documents are not affected, as far as it can be known what the damaged place held.
-//! - **One failure is the end.** After a failed write or sync nobody can know what the disk holds. The
-//!   log is then *poisoned*: every watch becomes [`Durability::Failed`], and everything is refused until
-//!   the process starts again. What was reported durable before is there then.
+//! - **A failure is not the end.** After a failed write or sync nobody can know what the disk holds. Every
+//!   watch becomes [`Durability::Failed`], everything that is not durable is given up, and everything is refused
+//!   until the log has opened the store again, which it tries by itself ([`Log::health`] tells). Then what was reported
+//!   durable is there, or its document is damaged; handles of before stay refused, so drop them and open again.
 //! - **Bounded.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
 //!   [`Log::reserve`] waits for room before anything is locked or applied.
 //! - **One process.** A folder that is open cannot be opened again.
@@ -68,9 +69,10 @@
 //! log        Log: start, open, reserve, flush, shutdown            load       reading one document
 //! document   DocumentLog: append, snapshot, watch                  recovery   reading a store at the start
 //! queue      what waits for the disk, and when it is due           names      who has which document open
-//! committer  the thread: take, commit, announce                    engine     store + index, shared state
+//! committer  the thread: take, commit, announce, come back         engine     store + index, shared state
 //! plan       what one commit changes, tidying included             index      what the store holds, in memory
-//! format     every row, byte by byte                               store      four tables: memory, redb
+//! format     every row, byte by byte                               store      four tables: memory, redb over disk
+//! counts     what was done, for metrics                            backup     all rows in a file, and back
 //! ```
 //! A record goes `document -> queue -> committer -> plan -> store`, and the news of it comes back by the
 //! watch. Locks, each over plain data: the queue's (microseconds, never while a store works), the
@@ -79,7 +81,9 @@
 //! The layout on the disk is in `docs/storage-format.md`. Another store, or one that fails on purpose, is
 //! an implementation of [`Store`] and [`View`].
 
+mod backup;
 mod committer;
+mod counts;
 mod document;
 mod engine;
 mod error;
@@ -95,8 +99,11 @@ mod recovery;
 mod store;
 mod types;
 
+pub use backup::BackupSummary;
+pub use backup::restore::{Restored, check, restore_backup, verify_backup};
+pub use counts::{COMMIT_BUCKETS_US, LogStats};
 pub use document::{DocumentLog, Reservation};
-pub use error::LogError;
+pub use error::{BackupError, LogError};
 pub use log::Log;
 pub use options::LogOptions;
 pub use store::{Batch, MemoryStore, RedbStore, Store, StoreError, Table, View};

@@ -2,23 +2,28 @@
 //!
 //! Owns the commit thread: it ends when the log is shut down or the last handle goes.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::committer;
 use crate::document::{DocumentLog, Reservation};
-use crate::engine::Shared;
-use crate::error::LogError;
+use crate::engine::{Known, Shared};
+use crate::error::{BackupError, LogError};
 use crate::format::Standing;
+use crate::index::Document;
 use crate::load::load;
 use crate::names::Claimed;
 use crate::options::LogOptions;
+use crate::queue::Progress;
 use crate::recovery::recover;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::types::{DocumentInfo, Health, Loaded, Position};
+use crate::{BackupSummary, LogStats, View, backup};
 
 /// The log of all documents of one store. Clones are handles of the same log.
 ///
@@ -44,8 +49,8 @@ impl Log {
     /// [`LogError::DamagedStore`]. Nothing was changed.
     pub fn start(store: impl Store, options: LogOptions) -> Result<Log, LogError> {
         options.check()?;
-        let (engine, names) = recover(Box::new(store))?;
-        let shared = Arc::new(Shared::new(options, engine, names));
+        let found = recover(&store)?;
+        let shared = Arc::new(Shared::new(options, Box::new(store), found));
         let theirs = shared.clone();
         let thread = std::thread::Builder::new()
             .name("group commit".to_owned())
@@ -100,13 +105,15 @@ impl Log {
     /// # Errors
     /// [`LogError::AlreadyOpen`] while another [`DocumentLog`] of it lives or is being loaded,
     /// [`LogError::Load`] (try again), [`LogError::Damaged`], [`LogError::InvalidName`],
-    /// [`LogError::Poisoned`], [`LogError::Closed`]. The document then stays closed.
+    /// [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
     pub fn open(&self, document: &str) -> Result<(DocumentLog, Loaded), LogError> {
         let shared = &self.handle.shared;
         let claimed = shared.names.claim(document)?;
         let opened = self.read(&claimed);
         if opened.is_err() {
-            shared.names.release(document, claimed.id, claimed.left);
+            shared
+                .names
+                .release(&claimed.watched, claimed.id, claimed.left);
         }
         opened
     }
@@ -115,18 +122,25 @@ impl Log {
     /// under way. `None` if something may be stored, or if it is open; then [`Log::open`] says more.
     ///
     /// # Errors
-    /// [`LogError::InvalidName`], [`LogError::Poisoned`], [`LogError::Closed`]. The document then stays closed.
+    /// [`LogError::InvalidName`], [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
     pub fn open_new(&self, document: &str) -> Result<Option<DocumentLog>, LogError> {
         let shared = &self.handle.shared;
-        if !shared.all_named {
+        let all_named = |known: &Known| known.unnamed.is_none();
+        if !shared
+            .known
+            .try_read()
+            .is_some_and(|known| all_named(&known))
+        {
             return Ok(None);
         }
         let Some(claimed) = shared.names.claim_new(document)? else {
             return Ok(None);
         };
         // After the claim: a log that fails from here on tells it.
-        if let Err(error) = shared.queue.check() {
-            shared.names.release(document, claimed.id, claimed.left);
+        if let Err(error) = shared.queue.check_life(claimed.watched.life) {
+            shared
+                .names
+                .release(&claimed.watched, claimed.id, claimed.left);
             return Err(error);
         }
         let (handle, loaded) = (self.handle.clone(), Loaded::default());
@@ -137,46 +151,61 @@ impl Log {
     fn read(&self, claimed: &Claimed) -> Result<(DocumentLog, Loaded), LogError> {
         let (shared, watched) = (&self.handle.shared, &claimed.watched);
         shared.queue.check()?;
-        shared.queue.wait_for(claimed.left)?;
-        let engine = shared.engine.lock();
-        let store = engine.store.as_ref().ok_or_else(|| shared.refusal())?;
-        let found = engine.index.document(claimed.id).cloned();
-        let (base, loaded) = match (found, &engine.unnamed) {
-            (Some(found), _) => {
-                let view = store.view().map_err(|source| LogError::Load {
-                    document: found.name.clone(),
-                    source: Arc::new(source),
-                })?;
-                drop(engine);
-                (found.base, load(&*view, claimed.id, &found)?)
-            }
-            (None, Some(what)) => {
-                let document = watched.name.clone();
-                return Err(LogError::Damaged {
-                    document,
-                    what: what.clone(),
-                });
-            }
-            (None, None) => {
-                drop(engine);
-                (0, Loaded::default())
-            }
+        shared.queue.wait_for(claimed.left);
+        let (base, loaded) = match self.find(claimed)? {
+            None => (0, Loaded::default()),
+            Some(found) => match self.load(claimed.id, &found) {
+                // A commit that was under way may have moved what the index still showed elsewhere.
+                Err(LogError::Damaged { .. }) if found.damage.is_none() => {
+                    let no_commit = shared.engine.lock();
+                    let found = self.find(claimed)?.unwrap_or(found);
+                    let view = self.view(&found);
+                    drop(no_commit);
+                    (found.base, load(&*view?, claimed.id, &found)?)
+                }
+                loaded => (found.base, loaded?),
+            },
         };
         let (handle, watched) = (self.handle.clone(), watched.clone());
         watched.advance(base + loaded.tail.len() as u64);
-        // The log may have been poisoned after the first check, and before this document was known.
-        shared.queue.check()?;
-        Ok((
-            DocumentLog::new(handle, watched, claimed.id, base, &loaded),
-            loaded,
-        ))
+        let opened = DocumentLog::new(handle, watched.clone(), claimed.id, base, &loaded);
+        // The store may have failed after the first check; whatever was read then is of an earlier life.
+        match shared.queue.check_life(watched.life) {
+            Ok(()) => Ok((opened, loaded)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the index knows of a document; `None` if nothing is stored under its name.
+    fn find(&self, claimed: &Claimed) -> Result<Option<Document>, LogError> {
+        let known = self.handle.shared.known.read();
+        match (known.index.document(claimed.id), &known.unnamed) {
+            (Some(found), _) => Ok(Some(found.clone())),
+            (None, None) => Ok(None),
+            (None, Some(what)) => Err(LogError::Damaged {
+                document: claimed.watched.name.clone(),
+                what: what.clone(),
+            }),
+        }
+    }
+
+    fn view(&self, found: &Document) -> Result<Box<dyn View>, LogError> {
+        let view = self.handle.shared.view();
+        view.map_err(|source| LogError::Load {
+            document: found.name.clone(),
+            source: Arc::new(source),
+        })
+    }
+
+    fn load(&self, id: u64, found: &Document) -> Result<Loaded, LogError> {
+        load(&*self.view(found)?, id, found)
     }
 
     /// Waits until the queue has room for a record of this many bytes. Never await it under a lock.
     /// Whoever waits first is served first.
     ///
     /// # Errors
-    /// [`LogError::RecordTooLarge`], [`LogError::Poisoned`], [`LogError::Closed`]. Nothing was
+    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
     /// reserved.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
         let shared = &self.handle.shared;
@@ -185,75 +214,116 @@ impl Log {
             return Err(LogError::RecordTooLarge { len: bytes, limit });
         }
         let charge = Reservation::charge(bytes).min(shared.options.queue_bytes) as u32;
-        match shared.room.clone().acquire_many_owned(charge).await {
-            Ok(permit) => Ok(Reservation::new(permit, bytes)),
-            Err(_) => Err(shared.refusal()),
+        loop {
+            match shared.room().acquire_many_owned(charge).await {
+                Ok(permit) => return Ok(Reservation::new(permit, bytes)),
+                // The log has failed, or was closed; or it has come back in the meantime, with new room.
+                Err(_) => shared.queue.check()?,
+            }
         }
     }
 
-    /// Every stored document with its durable position, in no particular order. May block for the
-    /// length of one commit.
+    /// Every stored document with its durable position, in no particular order.
     #[must_use]
     pub fn documents(&self) -> Vec<DocumentInfo> {
-        let engine = self.handle.shared.engine.lock();
-        let info = |(_, document): (u64, &crate::index::Document)| DocumentInfo {
+        let known = self.handle.shared.known.read();
+        let info = |(_, document): (u64, &Document)| DocumentInfo {
             name: document.name.clone(),
             last: Position::new(document.last),
             snapshot: (document.standing == Standing::Snapshot)
                 .then_some(Position::new(document.base)),
         };
-        engine.index.documents().map(info).collect()
+        known.index.documents().map(info).collect()
     }
 
-    /// How many documents are stored. May block for the length of one commit.
+    /// How many documents are stored.
     #[must_use]
     pub fn document_count(&self) -> usize {
-        self.handle.shared.engine.lock().index.stored()
+        self.handle.shared.known.read().index.stored()
     }
 
     /// The [`LogError::Damaged`] of every document that was found damaged at the start. Damage inside
-    /// a record or a snapshot is found when the document is opened. May block for the length of one
-    /// commit.
+    /// a record or a snapshot is found when the document is opened.
     #[must_use]
     pub fn damaged(&self) -> Vec<LogError> {
-        let engine = self.handle.shared.engine.lock();
-        let damage = |(_, document): (u64, &crate::index::Document)| {
+        let known = self.handle.shared.known.read();
+        let damage = |(_, document): (u64, &Document)| {
             let what = document.damage.clone()?;
             Some(LogError::Damaged {
                 document: document.name.clone(),
                 what,
             })
         };
-        engine.index.documents().filter_map(damage).collect()
+        known.index.documents().filter_map(damage).collect()
     }
 
-    /// Whether commits still succeed.
+    /// Writes all that is durable at this moment into `out`, in a format of its own ([`verify_backup`](crate::verify_backup),
+    /// [`restore_backup`](crate::restore_backup)). Whatever is appended meanwhile is not in it, and does not wait for it. Blocks.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. What was written is no whole backup.
+    pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
+        backup::write(&*self.handle.shared.view()?, out)
+    }
+
+    /// Whether things are stored at the moment.
     #[must_use]
     pub fn health(&self) -> Health {
         self.handle
             .shared
             .queue
-            .poisoned()
-            .map_or(Health::Good, Health::Poisoned)
+            .failed()
+            .map_or(Health::Good, Health::Failed)
+    }
+
+    /// Tells each change of [`health`](Self::health). Whoever is slow may see only the newest.
+    #[must_use]
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.handle.shared.queue.health()
+    }
+
+    /// What the log has done so far. Never blocks.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        let shared = &self.handle.shared;
+        let free = shared.room().available_permits();
+        let queued = shared.options.queue_bytes.saturating_sub(free);
+        shared.counts.read(queued)
+    }
+
+    /// Bytes that the store takes on its disk, if it knows. Asks the disk.
+    #[must_use]
+    pub fn bytes_stored(&self) -> Option<u64> {
+        self.handle.shared.store.read().as_ref()?.bytes_stored()
     }
 
     /// Returns when everything that was appended or snapshotted before the call is durable. Does not
     /// wait for the delay.
     ///
     /// # Errors
-    /// [`LogError::Poisoned`].
+    /// [`LogError::Failed`].
     pub async fn flush(&self) -> Result<(), LogError> {
         let queue = &self.handle.shared.queue;
         let mut progress = queue.progress();
+        let failures = progress.borrow().failures;
+        if let Some(error) = queue.failed() {
+            return Err((*error).clone());
+        }
         let Some(through) = queue.hurry() else {
             return Ok(());
         };
-        let reached = progress
-            .wait_for(|progress| progress.committed >= through || progress.ended)
-            .await;
+        let over = |progress: &Progress| {
+            progress.committed >= through || progress.failures > failures || progress.ended
+        };
+        // The sender lives in `shared`.
+        let reached = progress.wait_for(over).await.map(|progress| *progress);
         match reached {
-            Ok(progress) if progress.committed >= through => Ok(()),
-            _ => Err(self.handle.shared.refusal()),
+            Ok(now) if now.failures > failures => match queue.last_failure() {
+                Some(error) => Err((*error).clone()),
+                None => Err(LogError::Closed),
+            },
+            Ok(now) if now.committed >= through => Ok(()),
+            _ => Err(queue.check().err().unwrap_or(LogError::Closed)),
         }
     }
 
@@ -261,7 +331,7 @@ impl Log {
     /// that are still open, get [`LogError::Closed`] from then on.
     ///
     /// # Errors
-    /// [`LogError::Poisoned`], when something appended could not be made durable.
+    /// [`LogError::Failed`], when something appended could not be made durable.
     pub async fn shutdown(self) -> Result<(), LogError> {
         let shared = &self.handle.shared;
         self.handle.close();
@@ -272,7 +342,7 @@ impl Log {
             .wait_for(|progress| progress.ended)
             .await;
         self.handle.join();
-        match shared.queue.poisoned() {
+        match shared.queue.failed() {
             Some(error) => Err((*error).clone()),
             None => Ok(()),
         }
@@ -282,7 +352,7 @@ impl Log {
 impl Handle {
     fn close(&self) {
         self.shared.queue.close();
-        self.shared.room.close();
+        self.shared.room().close();
     }
 
     fn join(&self) {

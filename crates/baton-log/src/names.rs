@@ -1,6 +1,7 @@
 //! Which document names are known and which of them are open, one writer for each.
 //!
-//! Short critical sections only; never held while a store works.
+//! Short critical sections only; never held while a store works. Knows in which *life* of the log a document was opened:
+//! after a failure the handles of before are still there, and must not be mistaken for new ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,13 @@ struct Slot {
     open: Option<Arc<Watched>>,
 }
 
+/// The slots, and how often the log has come back from a failure.
+#[derive(Debug, Default)]
+struct Inner {
+    slots: HashMap<Arc<str>, Slot>,
+    life: u64,
+}
+
 /// A document that has just been marked as open.
 pub(crate) struct Claimed {
     pub(crate) id: u64,
@@ -34,7 +42,7 @@ pub(crate) struct Claimed {
 /// All names of one log.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    slots: Mutex<HashMap<Arc<str>, Slot>>,
+    inner: Mutex<Inner>,
 }
 
 impl Names {
@@ -45,8 +53,9 @@ impl Names {
             left: 0,
             open: None,
         };
-        self.slots
+        self.inner
             .get_mut()
+            .slots
             .insert(name, slot)
             .map(|before| before.id)
     }
@@ -57,7 +66,8 @@ impl Names {
         if len == 0 || len > limit {
             return Err(LogError::InvalidName { len, limit });
         }
-        let mut slots = self.slots.lock();
+        let mut inner = self.inner.lock();
+        let (life, slots) = (inner.life, &mut inner.slots);
         let name = match slots.get_key_value(name) {
             Some((known, _)) => known.clone(),
             None => Arc::from(name),
@@ -70,7 +80,7 @@ impl Names {
         if slot.open.is_some() {
             return Err(LogError::AlreadyOpen { document: name });
         }
-        let watched = Arc::new(Watched::new(name, 0));
+        let watched = Arc::new(Watched::new(name, life));
         slot.open = Some(watched.clone());
         Ok(Claimed {
             id: slot.id,
@@ -81,14 +91,14 @@ impl Names {
 
     /// The same for a name under which nothing was ever appended, and nothing else.
     pub(crate) fn claim_new(&self, name: &str) -> Result<Option<Claimed>, LogError> {
-        if self.slots.lock().contains_key(name) {
+        if self.inner.lock().slots.contains_key(name) {
             return Ok(None);
         }
         match self.claim(name) {
             // Somebody else was quicker.
             Err(LogError::AlreadyOpen { .. }) => Ok(None),
             Ok(claimed) if claimed.id != 0 => {
-                self.release(name, claimed.id, claimed.left);
+                self.release(&claimed.watched, claimed.id, claimed.left);
                 Ok(None)
             }
             claimed => claimed.map(Some),
@@ -96,23 +106,51 @@ impl Names {
     }
 
     /// Gives a document back. A name under which nothing was ever appended is forgotten.
-    pub(crate) fn release(&self, name: &str, id: u64, left: u64) {
-        let mut slots = self.slots.lock();
-        if id == 0 {
-            slots.remove(name);
-        } else if let Some(slot) = slots.get_mut(name) {
-            *slot = Slot {
-                id,
-                left,
-                open: None,
-            };
+    pub(crate) fn release(&self, watched: &Watched, id: u64, left: u64) {
+        let mut inner = self.inner.lock();
+        let late = watched.life != inner.life;
+        let Some(slot) = inner.slots.get_mut(&watched.name) else {
+            return;
+        };
+        slot.open = None;
+        // What a handle of an earlier life appended was lost, or was found again with the store.
+        if !late {
+            (slot.id, slot.left) = (id, left);
         }
+        if slot.id == 0 {
+            inner.slots.remove(&watched.name);
+        }
+    }
+
+    /// The store was opened again and holds these names: a new life begins. Handles that are still there keep their
+    /// documents to themselves until they are dropped. Gives the new life, and those handles.
+    pub(crate) fn renew(&self, found: Names) -> (u64, Vec<Arc<Watched>>) {
+        let mut found = found.inner.into_inner().slots;
+        let mut inner = self.inner.lock();
+        let mut open = Vec::new();
+        for (name, slot) in inner.slots.drain() {
+            if let Some(watched) = slot.open {
+                open.push(watched.clone());
+                found
+                    .entry(name)
+                    .or_insert(Slot {
+                        id: 0,
+                        left: 0,
+                        open: None,
+                    })
+                    .open = Some(watched);
+            }
+        }
+        inner.slots = found;
+        inner.life += 1;
+        (inner.life, open)
     }
 
     /// Every open document.
     pub(crate) fn open(&self) -> Vec<Arc<Watched>> {
-        self.slots
+        self.inner
             .lock()
+            .slots
             .values()
             .filter_map(|slot| slot.open.clone())
             .collect()

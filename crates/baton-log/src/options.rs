@@ -28,6 +28,10 @@ pub struct LogOptions {
     /// Journals smaller than this are left as they are; in a larger one of which over half is no
     /// longer needed, what is still needed is moved together. Default 8 MiB.
     pub relocate_bytes: u64,
+    /// How long after a failure the store is opened again. Default 0.5 s.
+    pub reopen_after: Duration,
+    /// Each attempt in vain doubles that, up to this. Default 10 s.
+    pub reopen_at_most: Duration,
     /// The embedded store's page cache. Default 64 MiB.
     pub cache_bytes: usize,
 }
@@ -42,6 +46,8 @@ impl Default for LogOptions {
             small_queue_bytes: 4 << 20,
             max_record_bytes: 64 << 20,
             relocate_bytes: 8 << 20,
+            reopen_after: Duration::from_millis(500),
+            reopen_at_most: Duration::from_secs(10),
             cache_bytes: 64 << 20,
         }
     }

@@ -13,7 +13,7 @@ use crate::format::journal::{Kind, Row, RowBuilder};
 use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong, encode_snapshot};
 use crate::index::{Document, Index, Run};
 use crate::queue::{Taken, Waiting};
-use crate::store::{Batch, Table, View};
+use crate::store::{Batch, Store, Table, View};
 
 /// A row is closed when it has this many bytes, so that reading one document's record never means
 /// reading much more than that (a larger record has a row of its own).
@@ -38,7 +38,13 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Plans the commit of what was taken, together with some tidying. Sorts the records by document.
-    pub(crate) fn new(engine: &Engine, taken: &mut Taken, relocate_bytes: u64) -> Plan {
+    pub(crate) fn new(
+        engine: &Engine,
+        index: &Index,
+        store: &dyn Store,
+        taken: &mut Taken,
+        relocate_bytes: u64,
+    ) -> Plan {
         let mut plan = Plan {
             batch: Batch::default(),
             next_commit: engine.next_commit,
@@ -49,9 +55,9 @@ impl Plan {
             deleted: Vec::new(),
             pinned: Vec::new(),
         };
-        plan.records(&engine.index, &mut taken.records);
-        plan.documents(&engine.index, taken);
-        plan.chores(engine, relocate_bytes);
+        plan.records(index, &mut taken.records);
+        plan.documents(index, taken);
+        plan.chores(engine, index, store, relocate_bytes);
         plan
     }
 
@@ -142,18 +148,15 @@ impl Plan {
     }
 
     /// Deletes some rows that nobody needs, and moves together what is needed of some others.
-    fn chores(&mut self, engine: &Engine, relocate_bytes: u64) {
-        self.deleted.extend(engine.index.dead().take(DELETED_ROWS));
-        let mut worth = engine
-            .index
+    fn chores(&mut self, engine: &Engine, index: &Index, store: &dyn Store, relocate_bytes: u64) {
+        self.deleted.extend(index.dead().take(DELETED_ROWS));
+        let mut worth = index
             .worth_moving(relocate_bytes)
             .take(MOVED_ROWS)
             .peekable();
-        if worth.peek().is_some()
-            && let Some(store) = &engine.store
-        {
+        if worth.peek().is_some() {
             match store.view() {
-                Ok(view) => self.relocate(&engine.index, &*view, worth),
+                Ok(view) => self.relocate(index, &*view, worth),
                 Err(error) => {
                     warn!(%error, "some journal rows could not be read and stay where they are");
                     self.pinned.extend(worth.map(|row| row.0));
@@ -218,8 +221,7 @@ impl Plan {
     }
 
     /// Brings the index to what the store now holds, and tells every document how far it is durable.
-    pub(crate) fn apply(self, engine: &mut Engine) {
-        let index = &mut engine.index;
+    pub(crate) fn apply(self, engine: &mut Engine, index: &mut Index) {
         for (id, name) in self.born {
             let document = Document::new(name, 0, Standing::Nothing);
             index.insert_document(id, document);

@@ -14,13 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::error::LogError;
 use crate::options::LogOptions;
-use crate::types::{Durability, Position, Urgency};
+use crate::types::{Durability, Health, Position, Urgency};
 
 /// What the commit thread tells about one open document. Lives as long as its handle or as long as
 /// something of it waits.
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) name: Arc<str>,
+    /// How often the log had come back from a failure when the document was opened.
+    pub(crate) life: u64,
     told: Mutex<Told>,
 }
 
@@ -33,11 +35,12 @@ struct Told {
 }
 
 impl Watched {
-    pub(crate) fn new(name: Arc<str>, durable: u64) -> Watched {
+    pub(crate) fn new(name: Arc<str>, life: u64) -> Watched {
         Watched {
             name,
+            life,
             told: Mutex::new(Told {
-                durable,
+                durable: 0,
                 failed: None,
                 sender: None,
             }),
@@ -46,6 +49,10 @@ impl Watched {
 
     pub(crate) fn durable(&self) -> Position {
         Position::new(self.told.lock().durable)
+    }
+
+    pub(crate) fn failure(&self) -> Option<Arc<LogError>> {
+        self.told.lock().failed.clone()
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Durability> {
@@ -64,7 +71,7 @@ impl Watched {
 
     pub(crate) fn fail(&self, error: &Arc<LogError>) {
         let mut told = self.told.lock();
-        told.failed = Some(error.clone());
+        told.failed.get_or_insert_with(|| error.clone());
         told.tell();
     }
 }
@@ -117,17 +124,23 @@ pub(crate) enum Charge {
     Small { bytes: usize, limit: usize },
 }
 
-#[derive(Clone, Debug)]
-enum Phase {
+/// Whether the log is being shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
     Open,
     /// No more pushes; the thread commits what waits and ends.
     Closing,
-    Poisoned(Arc<LogError>),
 }
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// Why nothing is accepted at the moment.
+    failed: Option<Arc<LogError>>,
+    /// The newest failure, also after the log has come back from it.
+    last_failure: Option<Arc<LogError>>,
+    /// How often the log has come back. What belongs to an earlier life is refused.
+    life: u64,
     waiting: Taken,
     bytes: usize,
     due: Option<Instant>,
@@ -144,6 +157,8 @@ struct State {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) committed: u64,
+    /// How often a commit has failed; what was pushed before is either durable or lost.
+    pub(crate) failures: u64,
     /// The thread has ended; nothing more will be committed.
     pub(crate) ended: bool,
 }
@@ -159,12 +174,16 @@ pub(crate) struct Queue {
     wake: Condvar,
     moved: Condvar,
     progress: watch::Sender<Progress>,
+    health: watch::Sender<Health>,
 }
 
 impl Queue {
     pub(crate) fn new(options: &LogOptions) -> Queue {
         let state = State {
             phase: Phase::Open,
+            failed: None,
+            last_failure: None,
+            life: 0,
             waiting: Taken::default(),
             bytes: 0,
             due: None,
@@ -182,6 +201,7 @@ impl Queue {
             wake: Condvar::new(),
             moved: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),
+            health: watch::Sender::new(Health::Good),
         }
     }
 
@@ -193,7 +213,7 @@ impl Queue {
         urgency: Urgency,
     ) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        state.phase.check()?;
+        state.check(record.watched.life)?;
         match charge {
             Charge::Small { bytes, limit } => {
                 let small = state.small_bytes + bytes;
@@ -226,7 +246,7 @@ impl Queue {
     /// Adds a snapshot, in the place of one of the same document that still waits.
     pub(crate) fn push_snapshot(&self, id: u64, snapshot: WaitingSnapshot) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        state.phase.check()?;
+        state.check(snapshot.watched.life)?;
         state.waiting.snapshots.insert(id, snapshot);
         state.pushed += 1;
         self.schedule(&mut state, self.unawaited_delay, false);
@@ -252,7 +272,7 @@ impl Queue {
     pub(crate) fn take(&self, chores: bool) -> Option<Taken> {
         let mut state = self.state.lock();
         loop {
-            if matches!(state.phase, Phase::Closing) {
+            if state.phase == Phase::Closing {
                 if state.waiting.is_empty() {
                     return None;
                 }
@@ -294,22 +314,59 @@ impl Queue {
         drop(taken.permits);
     }
 
-    /// Nothing more will be durable. What waits is dropped.
-    pub(crate) fn poison(&self, error: Arc<LogError>) {
+    /// What was taken could not be made durable: it is dropped together with what waits, and nothing is accepted.
+    pub(crate) fn fail(&self, taken: Taken, error: &Arc<LogError>) {
         let mut state = self.state.lock();
-        state.phase = Phase::Poisoned(error);
+        state.refuse(error);
         let dropped = std::mem::take(&mut state.waiting);
+        state.bytes = 0;
+        state.due = None;
+        state.due_after = Duration::MAX;
+        state.at_once = false;
+        state.small_bytes = 0;
+        state.committed = state.pushed;
         drop(state);
-        drop(dropped);
+        drop((taken, dropped));
+    }
+
+    /// Tells whoever waits that what was pushed is lost, once every document knows.
+    pub(crate) fn tell_failure(&self, error: &Arc<LogError>) {
+        let committed = self.state.lock().committed;
         self.moved.notify_all();
+        self.progress.send_modify(|progress| {
+            progress.committed = committed;
+            progress.failures += 1;
+        });
+        self.health.send_replace(Health::Failed(error.clone()));
+    }
+
+    /// The store could not be opened again either.
+    pub(crate) fn fail_again(&self, error: &Arc<LogError>) {
+        self.state.lock().refuse(error);
+        self.health.send_replace(Health::Failed(error.clone()));
+    }
+
+    /// Things are accepted again, from documents that were opened in this life.
+    pub(crate) fn recovered(&self, life: u64) {
+        let mut state = self.state.lock();
+        state.failed = None;
+        state.life = life;
+        drop(state);
+        self.health.send_replace(Health::Good);
+    }
+
+    /// Sleeps for so long, or until the log is closed.
+    pub(crate) fn pause(&self, pause: Duration) -> Phase {
+        let until = Instant::now() + pause;
+        let mut state = self.state.lock();
+        while state.phase == Phase::Open && !self.wake.wait_until(&mut state, until).timed_out() {}
+        state.phase
     }
 
     /// No more pushes; the thread is to commit what waits and to end.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
-        if matches!(state.phase, Phase::Open) {
-            state.phase = Phase::Closing;
-        }
+        state.phase = Phase::Closing;
         drop(state);
         self.wake.notify_one();
         self.moved.notify_all();
@@ -320,17 +377,30 @@ impl Queue {
         self.progress.send_modify(|progress| progress.ended = true);
     }
 
-    /// An error once the log is closed or poisoned.
+    /// An error if the log is closed, or has failed.
     pub(crate) fn check(&self) -> Result<(), LogError> {
-        self.state.lock().phase.check()
+        let state = self.state.lock();
+        state.check(state.life)
     }
 
-    /// The failure that poisoned the log, if one did.
-    pub(crate) fn poisoned(&self) -> Option<Arc<LogError>> {
-        match &self.state.lock().phase {
-            Phase::Poisoned(error) => Some(error.clone()),
-            Phase::Open | Phase::Closing => None,
-        }
+    /// An error if nothing is accepted from a document that was opened in this life.
+    pub(crate) fn check_life(&self, life: u64) -> Result<(), LogError> {
+        self.state.lock().check(life)
+    }
+
+    /// Why nothing is accepted, unless that is because the log was closed.
+    pub(crate) fn failed(&self) -> Option<Arc<LogError>> {
+        self.state.lock().failed.clone()
+    }
+
+    /// The newest failure, also after the log has come back from it.
+    pub(crate) fn last_failure(&self) -> Option<Arc<LogError>> {
+        self.state.lock().last_failure.clone()
+    }
+
+    /// Whether things are accepted, and each change of that.
+    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
     }
 
     /// Pushes so far.
@@ -338,7 +408,7 @@ impl Queue {
         self.state.lock().pushed
     }
 
-    /// Makes the commit of everything pushed so far due at once; `None` if all of it is durable.
+    /// Makes the commit of everything pushed so far due at once; `None` if none of it waits.
     pub(crate) fn hurry(&self) -> Option<u64> {
         let mut state = self.state.lock();
         if state.committed >= state.pushed {
@@ -351,18 +421,14 @@ impl Queue {
         Some(state.pushed)
     }
 
-    /// Blocks until the first `through` pushes are durable.
-    pub(crate) fn wait_for(&self, through: u64) -> Result<(), LogError> {
+    /// Blocks until the first `through` pushes are durable, or lost with a failure.
+    pub(crate) fn wait_for(&self, through: u64) {
         let mut state = self.state.lock();
         while state.committed < through {
-            if let Phase::Poisoned(error) = &state.phase {
-                return Err((**error).clone());
-            }
             state.at_once |= !state.waiting.is_empty();
             self.wake.notify_one();
             self.moved.wait(&mut state);
         }
-        Ok(())
     }
 
     /// Tells how far commits have come.
@@ -377,12 +443,18 @@ impl Taken {
     }
 }
 
-impl Phase {
-    fn check(&self) -> Result<(), LogError> {
-        match self {
-            Phase::Open => Ok(()),
-            Phase::Closing => Err(LogError::Closed),
-            Phase::Poisoned(error) => Err((**error).clone()),
+impl State {
+    fn refuse(&mut self, error: &Arc<LogError>) {
+        self.failed = Some(error.clone());
+        self.last_failure = Some(error.clone());
+    }
+
+    fn check(&self, life: u64) -> Result<(), LogError> {
+        let late = (life != self.life).then_some(&self.last_failure);
+        match self.failed.as_ref().or(late.and_then(Option::as_ref)) {
+            Some(error) => Err((**error).clone()),
+            None if self.phase == Phase::Closing => Err(LogError::Closed),
+            None => Ok(()),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Known};
 use crate::error::LogError;
 use crate::format::journal::{Kind, Row, roll};
 use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong};
@@ -20,8 +20,15 @@ use crate::store::{Batch, Store, StoreError, Table, View};
 /// Document ids are dense; one beyond this is not ours.
 const MAX_ID: u64 = 1 << 32;
 
+/// What a store holds.
+pub(crate) struct Found {
+    pub(crate) engine: Engine,
+    pub(crate) known: Known,
+    pub(crate) names: Names,
+}
+
 /// Reads a store, writing its first row if it is new.
-pub(crate) fn recover(mut store: Box<dyn Store>) -> Result<(Engine, Names), LogError> {
+pub(crate) fn recover(store: &dyn Store) -> Result<Found, LogError> {
     let view = store.view().map_err(failed)?;
     let meta = match view.get(Table::Meta, Meta::KEY).map_err(failed)? {
         Some(row) => read_meta(&row)?,
@@ -48,14 +55,49 @@ pub(crate) fn recover(mut store: Box<dyn Store>) -> Result<(Engine, Names), LogE
     }
     drop(view);
     scan.check();
-    let engine = Engine {
-        store: Some(store),
-        index: scan.index,
-        next_commit: scan.next_commit,
-        epoch: meta.epoch,
-        unnamed: scan.unnamed,
-    };
-    Ok((engine, scan.names))
+    Ok(Found {
+        engine: Engine {
+            next_commit: scan.next_commit,
+            epoch: meta.epoch,
+        },
+        known: Known {
+            index: scan.index,
+            unnamed: scan.unnamed,
+        },
+        names: scan.names,
+    })
+}
+
+impl Found {
+    /// Compares with what was durable before the store was opened again: a document of which less is there is damaged. Gives
+    /// the number of those.
+    pub(crate) fn must_hold(&mut self, before: &Index) -> usize {
+        let mut lost = 0;
+        for (id, document) in before.documents() {
+            let there = self.known.index.document(id);
+            let at = there.map_or(0, |there| there.last);
+            let whole = there.is_some_and(|there| {
+                *there.name == *document.name
+                    && there.last >= document.last
+                    && there.base >= document.base
+            });
+            if whole {
+                continue;
+            }
+            lost += 1;
+            let what = format!(
+                "it was durable up to position {}, and after a failure of the disk the store holds it up to {at}",
+                document.last
+            );
+            error!(document = &*document.name, what, "a document is damaged");
+            let mut damaged = Document::new(document.name.clone(), 0, Standing::Nothing);
+            damaged.last = document.last;
+            damaged.damage(what);
+            self.known.index.insert_document(id, damaged);
+            self.names.insert(document.name.clone(), id);
+        }
+        lost
+    }
 }
 
 fn failed(source: StoreError) -> LogError {

@@ -74,7 +74,8 @@ pub struct Loaded {
 pub enum Durability {
     /// Every record up to and including this position is on stable storage.
     UpTo(Position),
-    /// The log is poisoned: nothing more will become durable in this process.
+    /// The store failed: nothing more of what was appended through this handle will become durable. Drop it, and open
+    /// the document again when the log is [`Health::Good`].
     Failed(Arc<LogError>),
 }
 
@@ -83,8 +84,8 @@ pub enum Durability {
 pub enum Health {
     /// Commits succeed.
     Good,
-    /// A commit failed. Nothing further is acknowledged until the process starts again.
-    Poisoned(Arc<LogError>),
+    /// A commit failed. Nothing is accepted until the store could be opened again, which the log tries by itself.
+    Failed(Arc<LogError>),
 }
 
 /// One stored document, as listed by [`Log::documents`](crate::Log::documents).

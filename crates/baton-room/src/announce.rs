@@ -64,6 +64,7 @@ impl Room {
             match effect {
                 Effect::Applied(update) => {
                     applied = true;
+                    self.touched = now;
                     self.announce_update(update.clone(), origin);
                 }
                 Effect::Parked(park) => self.announce_park(*park, origin),

@@ -82,8 +82,8 @@ impl Room {
             Verdict::Known => self.known(connection, came),
             Verdict::Admit(update) => return self.admit(connection, update, now),
             Verdict::Ask => {
-                let vector = self.state.document.state().vector().encode();
-                self.send(connection, Outgoing::Step1(vector.into()));
+                let vector = self.state.document.encoded_vector();
+                self.send(connection, Outgoing::Step1(vector));
             }
             Verdict::Wait => {}
             Verdict::Refuse(fault) => self.malformed(connection, &fault.to_string(), now),

@@ -52,6 +52,13 @@ pub struct Broken {
     pub source: ApplyError,
 }
 
+impl Broken {
+    /// Whether the document failed on what it was before: the record is not to blame.
+    pub(crate) fn was_waking(&self) -> bool {
+        matches!(&self.source, ApplyError::Broken(broken) if broken.was_waking())
+    }
+}
+
 /// Why no snapshot could be made. Nothing was changed; the log keeps all records.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {

@@ -49,7 +49,8 @@
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
 //!   judge), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
-//!   `views` (only the newest), `catch_up` (for who reads too slowly), `output` (by meaning, not by wire)
+//!   `views` (only the newest), `catch_up` (for who reads too slowly), `output` (by meaning, not by wire), `resting` (what
+//!   a newcomer lacks of the document)
 //! - `token`: resume tokens, and whose session it is
 
 mod admission;
@@ -69,6 +70,7 @@ mod park;
 mod parks;
 mod receive;
 mod record;
+mod resting;
 mod room;
 mod state;
 mod telling;

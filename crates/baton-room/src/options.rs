@@ -2,6 +2,8 @@
 //!
 //! Owns the settings as plain data; checks none of them.
 
+use std::time::Duration;
+
 use baton_presence::{FoldSettings, Timings};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
@@ -27,6 +29,11 @@ pub struct RoomOptions {
     pub handshake: HandshakeLimits,
     /// Caps on parks.
     pub parks: ParkLimits,
+    /// How long nobody typed when the document is put to rest: then it costs little more than its encoded bytes, and the
+    /// next edit pays for loading it.
+    pub rest_after: Duration,
+    /// The size of the pieces, in bytes, in which a client is sent what it lacks.
+    pub piece_bytes: usize,
 }
 
 impl Default for RoomOptions {
@@ -42,6 +49,8 @@ impl Default for RoomOptions {
             awareness: AwarenessLimits::default(),
             handshake: HandshakeLimits::default(),
             parks: ParkLimits::default(),
+            rest_after: Duration::from_mins(1),
+            piece_bytes: 1024 * 1024,
         }
     }
 }

@@ -10,7 +10,7 @@ use baton_sync::{ClientId, StateVector};
 use crate::connection::{Channel, Origin, Resumption, Stage};
 use baton_sync::handshake::Kind;
 
-use crate::output::{ConnectionId, Ending, Incoming, Outgoing};
+use crate::output::{ConnectionId, Ending, Incoming};
 use crate::record::{Profile, Record};
 use crate::room::Room;
 use crate::token::{ResumeToken, TokenHash, user_key};
@@ -269,16 +269,7 @@ impl Room {
                 return;
             }
         };
-        match self.state.document.diff(&since) {
-            Ok(missing) => self.send(connection, Outgoing::Step2(missing)),
-            Err(_) => {
-                self.close_all(
-                    Ending::Unavailable,
-                    "the document could not be encoded and is being rebuilt; come again",
-                    now,
-                );
-            }
-        }
+        self.send_lacking(connection, &since, now);
     }
 
     fn channel(&mut self, connection: ConnectionId, payload: &str, now: Time) {

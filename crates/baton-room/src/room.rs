@@ -67,6 +67,8 @@ pub struct Room {
     /// The time of the last input.
     pub(crate) now: Time,
     pub(crate) durable: u64,
+    /// When the document changed last, or something was made of it for somebody who joined.
+    pub(crate) touched: Time,
     pub(crate) refresh_at: Option<Time>,
     proposals: VecDeque<Proposed>,
     pub(crate) outputs: VecDeque<Output>,
@@ -108,6 +110,7 @@ impl Room {
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
+            touched: now,
             refresh_at: None,
             now,
             proposals: VecDeque::new(),
@@ -152,8 +155,8 @@ impl Room {
             deferred: Vec::new(),
         };
         self.connections.insert(connection, Box::new(here));
-        let vector = self.state.document.state().vector().encode();
-        self.send(connection, Outgoing::Step1(vector.into()));
+        let vector = self.state.document.encoded_vector();
+        self.send(connection, Outgoing::Step1(vector));
         self.send_awareness(connection);
     }
 
@@ -193,7 +196,8 @@ impl Room {
     pub fn poll_timeout(&self) -> Option<Time> {
         let watch = self.watch.poll_timeout();
         let others = [self.refresh_at, self.parks_due(), self.withheld_due()];
-        others.into_iter().chain([watch]).flatten().min()
+        let others = others.into_iter().chain([self.rest_due()]);
+        others.chain([watch]).flatten().min()
     }
 
     /// Time has come to `now`. Early calls are harmless.
@@ -208,6 +212,7 @@ impl Room {
         self.refresh_awareness(now);
         self.purge_parks(now);
         self.give_up_waiting(now);
+        self.rest(now);
     }
 
     /// Milliseconds of Unix time at `now`.

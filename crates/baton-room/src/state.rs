@@ -65,6 +65,21 @@ pub(crate) enum Effect {
     Renamed(SessionId),
 }
 
+/// Which record is set aside because the document failed on it, unless the fault is not a record's.
+fn guilty(broken: &Broken, began: u64, quarantined: usize) -> Result<u64, LoadError> {
+    if broken.was_waking() {
+        // The snapshot itself is at fault, and none of the records: they stay where they are.
+        return Err(LoadError::Snapshot {
+            position: began,
+            message: broken.source.to_string(),
+        });
+    }
+    if quarantined >= MOST_QUARANTINED {
+        return Err(LoadError::Broken(broken.position));
+    }
+    Ok(broken.position)
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     document: Bytes,
@@ -101,10 +116,10 @@ impl State {
             state.quarantine.clone_from(&quarantine);
             match state.replay(tail)? {
                 None => return Ok(state),
-                Some(broken) if quarantine.len() < MOST_QUARANTINED => {
-                    quarantine.insert(broken.position);
+                Some(broken) => {
+                    let began = snapshot.map_or(0, |(position, _)| *position);
+                    quarantine.insert(guilty(&broken, began, quarantine.len())?);
                 }
-                Some(broken) => return Err(LoadError::Broken(broken.position)),
             }
         }
     }
@@ -132,8 +147,8 @@ impl State {
             Some((other, _)) => return Err(wrong(format!("format {other} is not known"))),
             None => return Err(wrong("it is empty".to_owned())),
         };
-        let document =
-            Document::load(&stored.document, &OWN).map_err(|error| wrong(error.to_string()))?;
+        let document = Document::load_shared(stored.document, &OWN)
+            .map_err(|error| wrong(error.to_string()))?;
         let parks = Parks::restore(stored.parks, document.state());
         Ok(Self {
             position,
@@ -372,5 +387,34 @@ impl State {
         let id = self.parks.add(fresh, document, update, is_gone);
         effects.push(Effect::Parked(id));
         self.tell_park(id, effects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_sync::document::Broken as Failed;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_does_not_wake_up_is_not_laid_to_the_charge_of_the_records_after_it() {
+        let source = ApplyError::Broken(Failed::waking("yrs panicked".to_owned()));
+        let broken = Broken {
+            position: 9,
+            source,
+        };
+        let error = guilty(&broken, 5, 0).unwrap_err();
+        assert!(
+            matches!(error, LoadError::Snapshot { position: 5, .. }),
+            "{error}"
+        );
+        let source = ApplyError::Undecodable("of a record".to_owned());
+        let broken = Broken {
+            position: 9,
+            source,
+        };
+        assert_eq!(guilty(&broken, 5, 0).unwrap(), 9);
+        let error = guilty(&broken, 5, MOST_QUARANTINED).unwrap_err();
+        assert!(matches!(error, LoadError::Broken(9)), "{error}");
     }
 }

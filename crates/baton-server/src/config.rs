@@ -259,8 +259,14 @@ settings! {
     log_queue: ByteSize = ByteSize::mib(64);
     /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last one
     compact_after: ByteSize = ByteSize::mib(1);
+    /// Free space on the disk of the data folder below which /readyz warns
+    disk_low: ByteSize = ByteSize::mib(256);
+    /// Whether /metrics is served
+    metrics: Switch = Switch::On;
     /// How long a document without connections stays in memory
     unload_after: Span = Span(Duration::from_secs(30));
+    /// A document that nobody typed in for that long keeps only its encoded bytes in memory.
+    rest_after: Span = Span(Duration::from_mins(1));
     /// Time over which an orderly stop spreads the closing of connections, so that clients do not come again all at once
     drain_over: Span = Span(Duration::from_secs(1));
     /// Deadline of an orderly stop

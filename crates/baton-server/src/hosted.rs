@@ -265,6 +265,18 @@ impl Hosted {
         self.fail(&mut self.inner.lock(), &error, &mut due, now);
     }
 
+    /// Leaves memory if the store has failed since the document was opened.
+    pub(crate) fn leave_failed_store(&self) {
+        let failure = self
+            .inner
+            .lock()
+            .as_ref()
+            .and_then(|inner| inner.log.failure());
+        if let Some(error) = failure {
+            self.store_failed(&error);
+        }
+    }
+
     /// Notes what the driver will wait for, and tells it.
     pub(crate) fn next(&self, settings: &Settings) -> (Next, Disk) {
         let mut guard = self.inner.lock();

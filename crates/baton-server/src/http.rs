@@ -6,12 +6,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
@@ -20,12 +20,17 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
+use crate::config::Switch;
 use crate::limits::{Permit, Refused};
-use crate::{App, page, socket};
+use crate::{App, metrics, page, readiness, socket};
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let mut routes = Router::new();
+    if app.registry.settings().metrics == Switch::On {
+        routes = routes.route("/metrics", get(metrics));
+    }
+    routes
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/ws", get(websocket))
@@ -40,11 +45,21 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The server can save, and takes connections.
+/// The server can save, and takes connections; or why not.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match app.readiness() {
-        Ok(()) => "ready\n".into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    let looked = tokio::task::spawn_blocking(move || readiness::look(&app)).await;
+    let status = match &looked {
+        Ok(looked) if looked.ready => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(looked.ok())).into_response()
+}
+
+/// What is counted, for Prometheus.
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match tokio::task::spawn_blocking(move || metrics::text(&app)).await {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

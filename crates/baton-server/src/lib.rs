@@ -25,6 +25,7 @@
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
 //! `config`, `limits`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
+mod admin;
 mod clock;
 pub mod close;
 mod config;
@@ -35,20 +36,24 @@ mod http;
 mod limits;
 mod line;
 mod listen;
+mod metrics;
 mod outbox;
 mod page;
+mod readiness;
 mod registry;
 mod session;
 mod slots;
 mod socket;
+mod store_watch;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
-use baton_log::{Health, Log, LogError, LogOptions};
+use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
+pub use admin::{BACKUP, Door, SOCKET};
 pub use config::{
     ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
 };
@@ -149,17 +154,4 @@ pub struct Load {
     pub connections: usize,
     /// Documents in memory.
     pub documents: usize,
-}
-
-impl App {
-    /// Whether this server can do its work, or why not.
-    pub(crate) fn readiness(&self) -> Result<(), String> {
-        if *self.stopping.borrow() == Stage::Stopping {
-            return Err("the server is going away".to_owned());
-        }
-        match self.registry.log().health() {
-            Health::Good => Ok(()),
-            Health::Poisoned(why) => Err(format!("nothing can be saved: {why}")),
-        }
-    }
 }

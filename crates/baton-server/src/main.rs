@@ -1,14 +1,19 @@
 //! The program `baton`: reads its settings, serves, and stops in order.
 
+mod commands;
+
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use baton_log::Log;
-use baton_server::{Given, Server, Settings};
+use baton_server::{Door, Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
+const SIGXFSZ: i32 = 25;
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +30,12 @@ struct Cli {
 enum Command {
     /// Serves documents, the demo page and health checks
     Serve(Box<Serve>),
+    /// Takes a backup of a data folder, from its running server or, if there is none, from the folder itself
+    Backup(commands::Backup),
+    /// Makes a data folder of a backup, with a new epoch
+    Restore(commands::Restore),
+    /// Reads everything in the data folder of a server that does not run, and says what is damaged
+    Check(commands::Check),
 }
 
 #[derive(clap::Args)]
@@ -66,7 +77,12 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         })
     });
     let cli = Cli::from_arg_matches(&command.get_matches())?;
-    let Command::Serve(serve) = cli.command;
+    let serve = match cli.command {
+        Command::Serve(serve) => serve,
+        Command::Backup(backup) => return backup.run(),
+        Command::Restore(restore) => return restore.run(),
+        Command::Check(check) => return check.run(),
+    };
     let settings = Settings::resolve(serve.given, serve.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -77,12 +93,15 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
+    let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;
     let deadline = settings.shutdown_deadline.0;
+    let door = admin(&settings.data, &log);
     let server = Server::new(settings, log)?;
     announce(address);
     let accepting = tokio::spawn({
@@ -93,12 +112,26 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    if let Some(door) = door {
+        door.abort();
+    }
     tracing::info!("stopping: telling the clients to come again");
     let stopped = tokio::time::timeout(deadline, server.shutdown()).await;
     accepting.abort();
     match stopped {
         Ok(stopped) => Ok(stopped?),
         Err(_) => Err(format!("not everything was stored within {deadline:?} (shutdown_deadline); what was reported saved is").into()),
+    }
+}
+
+/// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is missing.
+fn admin(data: &Path, log: &Log) -> Option<tokio::task::JoinHandle<()>> {
+    match Door::open(data) {
+        Ok(door) => Some(tokio::spawn(door.serve(log.clone()))),
+        Err(error) => {
+            tracing::warn!(%error, "no admin socket in the data folder: `baton backup` works only while the server is stopped");
+            None
+        }
     }
 }
 

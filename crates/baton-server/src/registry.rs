@@ -3,7 +3,7 @@
 //! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
 //! and can be tried again, never an empty document.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use baton_log::{DocumentLog, Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, Switch};
 use crate::hosted::Hosted;
 use crate::slots::{Slots, SlotsError};
-use crate::{close, driver};
+use crate::{close, driver, store_watch};
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ impl OpenError {
         match self {
             Self::Full(SlotsError::TooMany(_)) => close::OVERLOADED,
             Self::Full(SlotsError::Closing) => close::GOING_AWAY,
-            Self::Log(LogError::Poisoned { .. }) => close::STORE_FAILED,
+            Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
         }
     }
@@ -48,6 +48,8 @@ pub(crate) struct Registry {
     clock: Clock,
     slots: Arc<Slots>,
     loads: Semaphore,
+    /// Set by the first document, for all of them.
+    watching_store: Once,
 }
 
 impl Registry {
@@ -58,6 +60,7 @@ impl Registry {
             settings,
             log,
             clock: Clock::start(),
+            watching_store: Once::new(),
         }
     }
 
@@ -116,6 +119,8 @@ impl Registry {
             return Err(LogError::Closed.into());
         }
         hosted.store_quarantine();
+        self.watching_store
+            .call_once(|| store_watch::start(&self.log, &self.slots));
         tokio::spawn(driver::drive(
             Arc::clone(&hosted),
             Arc::clone(&self.slots),
@@ -156,6 +161,8 @@ impl Registry {
                 parks: settings.max_parks,
                 discarded_bytes: bytes(settings.max_discarded_parks),
             },
+            rest_after: settings.rest_after.0,
+            ..RoomOptions::default()
         }
     }
 

@@ -97,6 +97,13 @@ impl Slots {
         open.filter_map(|slot| slot.get().cloned()).collect()
     }
 
+    /// Every document in memory.
+    pub(crate) fn all(&self) -> Vec<Arc<Hosted>> {
+        let inner = self.inner.lock();
+        let open = inner.by_name.values();
+        open.filter_map(|slot| slot.get().cloned()).collect()
+    }
+
     /// How many documents are in memory.
     pub(crate) fn len(&self) -> usize {
         self.inner.lock().by_name.len()

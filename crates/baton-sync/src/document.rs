@@ -94,6 +94,17 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// As of a document that does not wake up: for the tests of those who keep documents, since no bytes
+    /// are known that the scanner admits and yrs does not.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn waking(reason: String) -> Self {
+        Self {
+            reason,
+            waking: true,
+        }
+    }
+
     /// Whether yrs failed on waking up, so on what the document was before, and not on what was to
     /// be done then: no single update is to blame.
     #[must_use]

@@ -51,7 +51,8 @@
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
-//! | [`document`] | yrs, and nothing else does |
+//! | [`document`] | yrs, and nothing else does; a document at rest does without |
+//! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
 //! | [`difference`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |

@@ -3,6 +3,7 @@
 //! Owns the newest commit, which a kill takes with it. Everything else is the store's below.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use baton_log::{Batch, RedbStore, Store, StoreError, Table, View};
 use bytes::Bytes;
@@ -12,15 +13,19 @@ use bytes::Bytes;
 pub(crate) struct Forgetful {
     disk: RedbStore,
     /// Acknowledged, and nowhere but here.
-    newest: Batch,
+    newest: Mutex<Batch>,
 }
 
 impl Forgetful {
     pub(crate) fn new(disk: RedbStore) -> Self {
         Self {
             disk,
-            newest: Batch::default(),
+            newest: Mutex::default(),
         }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Batch> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -28,12 +33,12 @@ impl Store for Forgetful {
     fn view(&self) -> Result<Box<dyn View>, StoreError> {
         Ok(Box::new(Ahead {
             disk: self.disk.view()?,
-            newest: self.newest.clone(),
+            newest: self.newest().clone(),
         }))
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let older = std::mem::replace(&mut self.newest, batch);
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let older = std::mem::replace(&mut *self.newest(), batch);
         self.disk.commit(older)
     }
 }

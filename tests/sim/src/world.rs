@@ -134,6 +134,9 @@ impl World {
         let room_options = RoomOptions {
             timings,
             fold,
+            rest_after: Duration::from_secs(1 + seed % 30),
+            // In some lives every first sync comes in pieces.
+            piece_bytes: if seed % 4 == 3 { 200 } else { 1024 * 1024 },
             ..RoomOptions::default()
         };
         let kinds = (0..options.people.clamp(1, 64)).map(|number| match number % 5 {

@@ -177,7 +177,7 @@ impl Store for Breaking {
         self.inner.view()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError::failed("writing", "the story broke the disk"));
         }
@@ -230,7 +230,7 @@ impl Store for Unreadable {
         self.inner.view()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.inner.commit(batch)
     }
 }

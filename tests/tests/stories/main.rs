@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
 mod awareness;
+mod backup;
 mod chaos;
 mod client_locks;
 mod client_parks;
 mod configuration;
+mod disk;
 mod editing;
 mod enforcement;
 mod gaps;

@@ -71,9 +71,9 @@ impl Core {
                 Err(error) => self.give_up(now, &format!("its Step1 cannot be read: {error}")),
             },
             Ok(Message::Step2(update)) => self.step2(now, update),
-            // Until the Step2 comes, updates may build on what only it brings; and it brings all that was sent
-            // before it.
-            Ok(Message::Update(_)) if !self.is_synced() || self.asking => {}
+            Ok(Message::Update(update)) if !self.is_synced() || self.asking => {
+                self.piece(now, update);
+            }
             Ok(Message::Update(update)) => self.update(now, update),
             Ok(Message::Baton(payload)) => self.channel(now, payload),
             Ok(Message::AuthDenied(reason)) => self.tell(Event::Error {
@@ -145,6 +145,17 @@ impl Core {
                     self.tell(Event::Synced);
                 }
             }
+            Err(ApplyError::Broken(broken)) => self.broke(&broken),
+            Err(error) => self.give_up(now, &error.to_string()),
+        }
+    }
+
+    /// An update while an answer is on its way: a piece of it, if it is large; the Step2 closes it. Other updates
+    /// may build on what only the answer brings, and it brings them as well.
+    fn piece(&mut self, now: Moment, update: &[u8]) {
+        match self.document.apply(update) {
+            Ok(applied) => self.changed(applied),
+            Err(ApplyError::NotAdmitted(Judgement::Gap { .. } | Judgement::Astride { .. })) => {}
             Err(ApplyError::Broken(broken)) => self.broke(&broken),
             Err(error) => self.give_up(now, &error.to_string()),
         }

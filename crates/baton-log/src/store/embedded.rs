@@ -10,21 +10,29 @@
 
 use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
-    StorageBackend, TableDefinition,
+    RepairSession, StorageBackend, TableDefinition,
 };
 
+use super::disk::{DiskFile, Unsynced, Watchful, reading};
 use super::{Batch, Store, StoreError, Table, View};
 
 /// The database's name in the data folder, its name while it is being made, and the name of the
 /// file whose lock stands for the folder.
-const FILE: &str = "log.redb";
+pub(crate) const FILE: &str = "log.redb";
 const NEW_FILE: &str = "log.redb.new";
-const LOCK_FILE: &str = "log.lock";
+pub(crate) const LOCK_FILE: &str = "log.lock";
+
+/// Where a restore makes the new database. A data folder with that in it is half of one.
+pub(crate) const RESTORING: &str = "restoring";
+
+const DOING: &str = "opening the database file";
+const DOING_AGAIN: &str = "opening the database file again";
 
 type Rows = TableDefinition<'static, [u8; 8], &'static [u8]>;
 
@@ -38,11 +46,27 @@ const fn rows(table: Table) -> Rows {
 }
 
 /// A [`Store`] in a redb file.
-#[derive(Debug)]
 pub struct RedbStore {
-    database: Database,
+    /// `None` from a failed reopening until one that succeeds.
+    database: RwLock<Option<Database>>,
+    opener: Opener,
     /// Dropped after the database.
     _lock: Option<File>,
+}
+
+/// Opens the database, again and again if need be.
+struct Opener {
+    backend: Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>,
+    cache_bytes: usize,
+    unsynced: Unsynced,
+}
+
+/// Whether a file that was not closed in order is repaired.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repair {
+    /// Not before what the system holds of it in memory was dropped.
+    Later,
+    Now,
 }
 
 impl RedbStore {
@@ -56,57 +80,132 @@ impl RedbStore {
         let failed = |error: std::io::Error| StoreError::failed("opening the data folder", error);
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lock = lock(folder)?;
-        let mut builder = Builder::new();
-        builder.set_cache_size(cache_bytes);
+        if folder.join(RESTORING).try_exists().map_err(failed)? {
+            return Err(StoreError::failed(
+                DOING,
+                "a restore into this folder was cut off; restore again",
+            ));
+        }
         let path = folder.join(FILE);
         if !path.try_exists().map_err(failed)? {
             let new = folder.join(NEW_FILE);
             File::create(&new).map_err(failed)?;
-            drop(RedbStore::build(|| builder.create(&new))?);
+            drop(Opener::of_file(new.clone(), cache_bytes).repaired()?);
             std::fs::rename(&new, &path).map_err(failed)?;
             sync_folders(folder).map_err(failed)?;
         }
-        // Never creates: a file that vanished since is an error.
-        let mut store = RedbStore::build(|| builder.open(&path))?;
-        store._lock = Some(lock);
-        Ok(store)
+        // Never creates: a file that vanished since, or is empty, is an error.
+        if std::fs::metadata(&path).map_err(failed)?.len() == 0 {
+            return Err(StoreError::failed(DOING, "the file is empty"));
+        }
+        let opener = Opener::of_file(path.clone(), cache_bytes);
+        let database = match opener.open(Repair::Later)? {
+            Some(database) => database,
+            None => {
+                tracing::info!(file = %path.display(), "the database was not closed in order; it is verified and repaired");
+                let file = DiskFile::open(&path).map_err(failed)?;
+                file.forget_cached().map_err(failed)?;
+                opener.repaired()?
+            }
+        };
+        Ok(RedbStore {
+            database: RwLock::new(Some(database)),
+            opener,
+            _lock: Some(lock),
+        })
     }
 
-    /// Opens the store on a backend other than a file, for instance one that fails on purpose.
+    /// Opens the store on a backend other than a file, for instance one that fails on purpose. Clones of the
+    /// backend are the same storage.
     ///
     /// # Errors
     /// [`StoreError::Failed`] when redb cannot open or repair what the backend holds.
     pub fn with_backend(
-        backend: impl StorageBackend,
+        backend: impl StorageBackend + Clone,
         cache_bytes: usize,
     ) -> Result<RedbStore, StoreError> {
-        RedbStore::build(|| {
-            Builder::new()
-                .set_cache_size(cache_bytes)
-                .create_with_backend(backend)
+        let opener = Opener {
+            backend: Box::new(move || Ok(Box::new(backend.clone()))),
+            cache_bytes,
+            unsynced: Unsynced::default(),
+        };
+        Ok(RedbStore {
+            database: RwLock::new(Some(opener.repaired()?)),
+            opener,
+            _lock: None,
         })
     }
 
-    fn build(
-        open: impl FnOnce() -> Result<Database, DatabaseError>,
-    ) -> Result<RedbStore, StoreError> {
-        const DOING: &str = "opening the database file";
-        guarded(DOING, || {
-            let database = open().map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: FILE.into() },
-                other => StoreError::failed(DOING, other),
-            })?;
-            make_tables(&database).map_err(|error| StoreError::failed(DOING, error))?;
-            Ok(RedbStore {
-                database,
-                _lock: None,
-            })
+    fn with<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        guarded(doing, || {
+            let database = self.database.read();
+            let database = database
+                .as_ref()
+                .ok_or_else(|| StoreError::failed(doing, "the database is closed"))?;
+            work(database).map_err(|error| StoreError::failed(doing, error))
         })
     }
 }
 
+impl std::fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedbStore").finish_non_exhaustive()
+    }
+}
+
+impl Opener {
+    fn of_file(path: PathBuf, cache_bytes: usize) -> Opener {
+        Opener {
+            backend: Box::new(move || Ok(Box::new(DiskFile::open(&path)?))),
+            cache_bytes,
+            unsynced: Unsynced::default(),
+        }
+    }
+
+    /// `None` when the file would have to be repaired, and that is for later.
+    fn open(&self, repair: Repair) -> Result<Option<Database>, StoreError> {
+        let failed = |error: std::io::Error| StoreError::failed(DOING, error);
+        let backend = (self.backend)().map_err(failed)?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.cache_bytes);
+        if repair == Repair::Later {
+            builder.set_repair_callback(RepairSession::abort);
+        }
+        guarded(DOING, || {
+            let backend = Watchful::new(backend, self.unsynced.clone());
+            let database = match builder.create_with_backend(backend) {
+                Err(DatabaseError::RepairAborted) => return Ok(None),
+                opened => opened.map_err(|error| StoreError::failed(DOING, error))?,
+            };
+            make_tables(&database).map_err(|error| StoreError::failed(DOING, error))?;
+            Ok(Some(database))
+        })
+    }
+
+    fn repaired(&self) -> Result<Database, StoreError> {
+        self.open(Repair::Now)?
+            .ok_or_else(|| StoreError::failed(DOING, "it was not repaired"))
+    }
+
+    /// Makes what is on the storage the same as what a reader sees, and opens that.
+    fn reopen(&self) -> Result<Database, StoreError> {
+        let failed = |error: std::io::Error| StoreError::failed(DOING_AGAIN, error);
+        let backend = (self.backend)().map_err(failed)?;
+        if backend.len().map_err(failed)? == 0 {
+            return Err(StoreError::failed(DOING_AGAIN, "the file is empty"));
+        }
+        self.unsynced.settle(&*backend).map_err(failed)?;
+        drop(backend);
+        self.repaired()
+    }
+}
+
 /// Takes the folder for this process, as long as the file lives.
-fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     const DOING: &str = "locking the data folder";
     let failed = |error: std::io::Error| StoreError::failed(DOING, error);
     let path = folder.join(LOCK_FILE);
@@ -139,7 +238,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
 }
 
 /// A file is durable under its name only when the folder's entry is, and so for a new folder.
-fn sync_folders(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folders(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         let absolute = folder.canonicalize()?;
         File::open(&absolute)?.sync_all()?;
@@ -169,20 +268,29 @@ fn guarded<T>(
 
 impl Store for RedbStore {
     fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        const DOING: &str = "beginning to read";
-        guarded(DOING, || {
-            let read = self
-                .database
-                .begin_read()
-                .map_err(|error| StoreError::failed(DOING, error))?;
-            Ok(Box::new(RedbView { read }) as Box<dyn View>)
-        })
+        let read = self.with("beginning to read", |database| Ok(database.begin_read()?))?;
+        Ok(Box::new(RedbView { read }))
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        guarded("committing", || {
-            apply(&self.database, &batch).map_err(|error| StoreError::failed("committing", error))
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.with("committing", |database| apply(database, &batch))
+    }
+
+    /// Closes the database first, which leaves the file marked as not closed in order: redb then verifies every page.
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut database = self.database.write();
+        let closing = database.take();
+        guarded("closing the database file", move || {
+            drop(closing);
+            Ok(())
         })
+        .unwrap_or_else(|error| tracing::warn!(%error, "the database did not close in order"));
+        *database = Some(self.opener.reopen()?);
+        Ok(())
+    }
+
+    fn bytes_stored(&self) -> Option<u64> {
+        (self.opener.backend)().ok()?.len().ok()
     }
 }
 
@@ -210,33 +318,41 @@ struct RedbView {
     read: ReadTransaction,
 }
 
+impl RedbView {
+    /// Reads, and tells redb nothing of sectors that cannot be read.
+    fn table<T>(
+        &self,
+        doing: &'static str,
+        table: Table,
+        read: impl FnOnce(redb::ReadOnlyTable<[u8; 8], &'static [u8]>) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let (found, unread) = reading(|| {
+            guarded(doing, || {
+                let open = self.read.open_table(rows(table));
+                open.map_err(redb::Error::from)
+                    .and_then(read)
+                    .map_err(|error| StoreError::failed(doing, error))
+            })
+        });
+        match unread {
+            Some(error) => Err(StoreError::failed(doing, error)),
+            None => found,
+        }
+    }
+}
+
 impl View for RedbView {
     fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
-        const DOING: &str = "reading a row";
-        guarded(DOING, || {
-            let open = self
-                .read
-                .open_table(rows(table))
-                .map_err(|error| StoreError::failed(DOING, error))?;
-            let row = open
-                .get(key.to_be_bytes())
-                .map_err(|error| StoreError::failed(DOING, error))?;
+        self.table("reading a row", table, |open| {
+            let row = open.get(key.to_be_bytes())?;
             Ok(row.map(|row| Bytes::copy_from_slice(row.value())))
         })
     }
 
     fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
-        const DOING: &str = "scanning a table";
-        guarded(DOING, || {
-            let open = self
-                .read
-                .open_table(rows(table))
-                .map_err(|error| StoreError::failed(DOING, error))?;
-            for row in open
-                .iter()
-                .map_err(|error| StoreError::failed(DOING, error))?
-            {
-                let (key, value) = row.map_err(|error| StoreError::failed(DOING, error))?;
+        self.table("scanning a table", table, |open| {
+            for row in open.iter()? {
+                let (key, value) = row?;
                 each(u64::from_be_bytes(key.value()), value.value());
             }
             Ok(())

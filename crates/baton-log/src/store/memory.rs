@@ -32,7 +32,7 @@ impl Store for MemoryStore {
     }
 
     /// While a view lives, the map (not the rows) is copied once.
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut tables = self.tables.lock();
         let tables = Arc::make_mut(&mut tables);
         for (table, key) in batch.deletes {
@@ -41,6 +41,11 @@ impl Store for MemoryStore {
         for (table, key, value) in batch.puts {
             tables.insert((table as u8, key), value);
         }
+        Ok(())
+    }
+
+    /// Memory has no page that a failed write could have left uncertain.
+    fn reopen(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

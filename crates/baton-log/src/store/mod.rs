@@ -4,6 +4,7 @@
 //! A store knows keys and values and nothing of what they mean: layout and checksums are the log's, and
 //! are the same on every store.
 
+mod disk;
 mod embedded;
 mod memory;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 pub use embedded::RedbStore;
+pub(crate) use embedded::{FILE, LOCK_FILE, RESTORING, lock, sync_folders};
 pub use memory::MemoryStore;
 
 /// The four tables of a store. Each maps a 64-bit number to bytes, in the order of the numbers.
@@ -46,10 +48,10 @@ pub struct Batch {
     pub deletes: Vec<(Table, u64)>,
 }
 
-/// A place that keeps the log's rows. The log is the only user of it, from one thread at a time.
-pub trait Store: Send + 'static {
+/// A place that keeps the log's rows. The log is the only user of it: one thread commits, several read.
+pub trait Store: Send + Sync + 'static {
     /// A view of what is committed now, unmoved by later commits. Kept only as long as one document
-    /// is being read.
+    /// is being read, or one backup written. Does not wait for a commit that is under way.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -58,9 +60,28 @@ pub trait Store: Send + 'static {
     /// Applies the batch in one step and returns when it is on stable storage.
     ///
     /// # Errors
-    /// When it is not certain that the batch is durable. The log is then poisoned: it never commits
-    /// to this store again.
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError>;
+    /// When it is not certain that the batch is durable. The log then commits nothing more before
+    /// [`reopen`](Self::reopen) has succeeded.
+    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// After a failed commit: forgets all that it believes about the storage, and opens again what is
+    /// on it. Until this returns `Ok`, the store is closed. Afterwards a view gives what surely survives a
+    /// crash: all that was committed before, and of the failed batch all or nothing.
+    ///
+    /// # Errors
+    /// When it cannot be opened (yet); the log tries again later. A store that is never opened again need
+    /// not implement this.
+    fn reopen(&self) -> Result<(), StoreError> {
+        Err(StoreError::failed(
+            "opening the store again",
+            "this kind of store cannot be opened again",
+        ))
+    }
+
+    /// Bytes that the store takes on its disk, if it knows.
+    fn bytes_stored(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// An unmoving view of a [`Store`].

@@ -1,10 +1,15 @@
-//! A disk in memory for redb that stops at a chosen call and then keeps, loses or tears whatever
-//! had not been synced, or whose syncs fail while the process lives on.
+//! A disk in memory for redb, with the system's page cache before it: it stops at a chosen call and then keeps, loses or
+//! tears whatever had not been synced; its syncs fail while the process lives on, are held up, it is full, or has sectors that
+//! cannot be read.
+//!
+//! A sync that fails does here what it does on Linux: the pages count as clean afterwards. They are seen by whoever reads,
+//! no later sync writes them, and when the cache drops them they are gone.
 
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
+use std::ops::Range;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use redb::StorageBackend;
@@ -35,14 +40,22 @@ struct State {
     unsynced: Vec<Change>,
     calls: u64,
     crash_at: Option<u64>,
-    fail_syncs_from: Option<u64>,
+    fail_syncs: Range<u64>,
+    /// Which of the writes before a failed sync reach the disk all the same.
+    failing: Option<StdRng>,
     syncs: u64,
+    /// Bytes that can still be written.
+    room: Option<u64>,
+    unreadable: Vec<Range<u64>>,
+    held: bool,
+    waiting: u64,
 }
 
 /// Clones share the disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     state: Arc<Mutex<State>>,
+    moved: Arc<Condvar>,
 }
 
 impl Disk {
@@ -55,6 +68,7 @@ impl Disk {
         };
         Disk {
             state: Arc::new(Mutex::new(state)),
+            moved: Arc::default(),
         }
     }
 
@@ -67,7 +81,60 @@ impl Disk {
     /// Every sync fails from the one with this number on, the next one being 1.
     pub(crate) fn fail_syncs_from(&self, sync: u64) {
         let mut state = self.state.lock();
-        state.fail_syncs_from = Some(state.syncs + sync);
+        state.fail_syncs = state.syncs + sync..u64::MAX;
+    }
+
+    /// So many syncs fail from the one with this number on. What was written before reaches the disk by chance.
+    pub(crate) fn fail_syncs(&self, sync: u64, count: u64, seed: u64) {
+        let mut state = self.state.lock();
+        state.fail_syncs = state.syncs + sync..state.syncs + sync + count;
+        state.failing = Some(StdRng::seed_from_u64(seed));
+    }
+
+    /// After so many bytes nothing more can be written.
+    pub(crate) fn full_after(&self, bytes: u64) {
+        self.state.lock().room = Some(bytes);
+    }
+
+    /// Reading any of these bytes fails.
+    pub(crate) fn unreadable(&self, bytes: Vec<Range<u64>>) {
+        self.state.lock().unreadable = bytes;
+    }
+
+    /// All is well again. What the system had in memory and not on the disk is as it was.
+    pub(crate) fn heals(&self) {
+        let mut state = self.state.lock();
+        state.fail_syncs = 0..0;
+        state.room = None;
+        state.unreadable = Vec::new();
+    }
+
+    /// The system drops from memory what it takes for written.
+    pub(crate) fn evicts(&self) {
+        let mut state = self.state.lock();
+        let mut image = state.synced.clone();
+        for change in &state.unsynced {
+            apply(&mut image, change);
+        }
+        state.current = image;
+    }
+
+    /// Syncs do not return before they are let go.
+    pub(crate) fn holds_syncs(&self) {
+        self.state.lock().held = true;
+    }
+
+    /// Blocks until a sync is held up.
+    pub(crate) fn is_syncing(&self) {
+        let mut state = self.state.lock();
+        while state.waiting == 0 {
+            self.moved.wait(&mut state);
+        }
+    }
+
+    pub(crate) fn lets_syncs_go(&self) {
+        self.state.lock().held = false;
+        self.moved.notify_all();
     }
 
     /// Writes, resizes and syncs so far.
@@ -86,21 +153,22 @@ impl Disk {
         let mut image = state.synced.clone();
         let mut chance = match fate {
             Fate::Lost => return image,
-            Fate::Kept => None,
-            Fate::Mixed(seed) => Some(StdRng::seed_from_u64(seed)),
+            Fate::Kept => return state.image(),
+            Fate::Mixed(seed) => StdRng::seed_from_u64(seed),
         };
         for change in &state.unsynced {
-            let Some(chance) = &mut chance else {
-                apply(&mut image, change);
-                continue;
-            };
-            match chance.random_range(0..10) {
-                0..4 => apply(&mut image, change),
-                4..8 => {}
-                _ => tear(&mut image, change, chance),
-            }
+            perhaps(&mut image, change, &mut chance);
         }
         image
+    }
+}
+
+/// The change is on the disk, or not, or in part.
+fn perhaps(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
+    match chance.random_range(0..10) {
+        0..4 => apply(image, change),
+        4..8 => {}
+        _ => tear(image, change, chance),
     }
 }
 
@@ -143,6 +211,26 @@ fn tear(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
 }
 
 impl State {
+    /// What the system has, and the write during which everything stopped.
+    fn image(&self) -> Vec<u8> {
+        let mut image = self.current.clone();
+        for change in &self.unsynced {
+            apply(&mut image, change);
+        }
+        image
+    }
+
+    /// The pages count as clean, and are on the disk only by chance. A new length is not lost.
+    fn sync_fails(&mut self) {
+        for change in std::mem::take(&mut self.unsynced) {
+            match (&change, &mut self.failing) {
+                (Change::Resize(_), _) => self.unsynced.push(change),
+                (_, Some(chance)) => perhaps(&mut self.synced, &change, chance),
+                (_, None) => {}
+            }
+        }
+    }
+
     fn call(&mut self) -> Result<()> {
         self.calls += 1;
         match self.crash_at {
@@ -172,6 +260,10 @@ impl StorageBackend for Disk {
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let state = self.state.lock();
         let end = offset as usize + out.len();
+        let bad = |bad: &Range<u64>| offset < bad.end && end as u64 > bad.start;
+        if state.unreadable.iter().any(bad) {
+            return Err(Error::other("a sector cannot be read"));
+        }
         let found = state.current.get(offset as usize..end);
         out.copy_from_slice(found.ok_or_else(|| Error::other("read beyond the end"))?);
         Ok(())
@@ -185,19 +277,36 @@ impl StorageBackend for Disk {
         let mut state = self.state.lock();
         state.call()?;
         state.syncs += 1;
-        if state
-            .fail_syncs_from
-            .is_some_and(|from| state.syncs >= from)
-        {
+        state.waiting += 1;
+        self.moved.notify_all();
+        while state.held {
+            self.moved.wait(&mut state);
+        }
+        state.waiting -= 1;
+        if state.fail_syncs.contains(&state.syncs) {
+            state.sync_fails();
             return Err(Error::other("the disk could not write"));
         }
-        state.synced = state.current.clone();
-        state.unsynced.clear();
+        let state = &mut *state;
+        for change in state.unsynced.drain(..) {
+            apply(&mut state.synced, &change);
+        }
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
         let mut state = self.state.lock();
+        if let Some(room) = state.room {
+            let len = data.len() as u64;
+            let fits = room.min(len);
+            state.room = Some(room - fits);
+            state.change(Change::Write(offset, data[..fits as usize].to_vec()))?;
+            return if fits < len {
+                Err(ErrorKind::StorageFull.into())
+            } else {
+                Ok(())
+            };
+        }
         state.change(Change::Write(offset, data.to_vec()))
     }
 }

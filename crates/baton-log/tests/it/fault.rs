@@ -40,7 +40,7 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     let Durability::Failed(error) = told.unwrap().clone() else {
         unreachable!()
     };
-    assert!(matches!(*error, LogError::Poisoned { .. }));
+    assert!(matches!(*error, LogError::Failed { .. }));
     assert!(
         error.to_string().contains("the disk could not write"),
         "{error}"
@@ -50,28 +50,28 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     block_on(other.wait_for(|told| matches!(told, Durability::Failed(_)))).unwrap();
     assert_eq!(document.durable(), at(1), "what failed was never durable");
 
-    let poisoned = |outcome: Result<(), LogError>| {
+    let refused = |outcome: Result<(), LogError>| {
         assert!(
-            matches!(outcome, Err(LogError::Poisoned { .. })),
+            matches!(outcome, Err(LogError::Failed { .. })),
             "{outcome:?}"
         );
     };
-    poisoned(
+    refused(
         document
             .append(reservation, record("x"), Urgency::Now)
             .map(drop),
     );
-    poisoned(document.append_small(record("x"), Urgency::Now).map(drop));
-    poisoned(document.snapshot(at(1), record("S")));
-    poisoned(block_on(log.reserve(1)).map(drop));
-    poisoned(log.open("another").map(drop));
-    poisoned(block_on(log.flush()));
-    assert!(matches!(log.health(), Health::Poisoned(_)));
+    refused(document.append_small(record("x"), Urgency::Now).map(drop));
+    refused(document.snapshot(at(1), record("S")));
+    refused(block_on(log.reserve(1)).map(drop));
+    refused(log.open("another").map(drop));
+    refused(block_on(log.flush()));
+    assert!(matches!(log.health(), Health::Failed(_)));
     assert_eq!(document.last(), at(2), "refused records take no position");
     drop(document);
-    poisoned(log.open("d").map(drop));
+    refused(log.open("d").map(drop));
     drop(bystander);
-    poisoned(block_on(log.shutdown()));
+    refused(block_on(log.shutdown()));
 
     // Whatever the disk kept: the safe record is there, the lost one is whole or not there.
     for fate in [Fate::Kept, Fate::Lost, Fate::Mixed(1), Fate::Mixed(2)] {
@@ -98,8 +98,8 @@ fn whoever_waits_for_room_or_for_a_flush_learns_that_the_log_failed() {
     disk.fail_syncs_from(1);
     let (flushed, reserved) =
         block_on(async { tokio::join!(biased; log.flush(), log.reserve(500)) });
-    assert!(matches!(flushed, Err(LogError::Poisoned { .. })));
-    assert!(matches!(reserved, Err(LogError::Poisoned { .. })));
+    assert!(matches!(flushed, Err(LogError::Failed { .. })));
+    assert!(matches!(reserved, Err(LogError::Failed { .. })));
 }
 
 /// A store in memory with a switch.
@@ -130,7 +130,7 @@ impl Store for Moody {
         Ok(Box::new(MoodyView(self.inner.view()?, self.mood.clone())))
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         assert!(
             self.mood.load(Ordering::SeqCst) != PANIC,
             "a bug in the store"
@@ -176,7 +176,7 @@ fn a_load_that_fails_is_an_error_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_store_that_panics_poisons_the_log_and_no_one_waits_for_ever() {
+fn a_store_that_panics_fails_the_log_and_no_one_waits_for_ever() {
     let store = Moody::default();
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut document, _) = log.open("d").unwrap();
@@ -186,12 +186,12 @@ fn a_store_that_panics_poisons_the_log_and_no_one_waits_for_ever() {
     store.feel(PANIC);
     assert!(matches!(
         block_on(log.flush()),
-        Err(LogError::Poisoned { .. })
+        Err(LogError::Failed { .. })
     ));
     assert!(matches!(*document.watch().borrow(), Durability::Failed(_)));
     assert!(matches!(
         block_on(log.shutdown()),
-        Err(LogError::Poisoned { .. })
+        Err(LogError::Failed { .. })
     ));
 }
 
@@ -232,7 +232,7 @@ fn rows(store: &MemoryStore, table: Table) -> Vec<(u64, Vec<u8>)> {
 
 /// A copy of the store in which one row is another.
 fn with_row(store: &MemoryStore, table: Table, key: u64, row: Vec<u8>) -> MemoryStore {
-    let mut copy = MemoryStore::new();
+    let copy = MemoryStore::new();
     let mut batch = Batch::default();
     for table in Table::ALL {
         let kept = rows(store, table).into_iter();
@@ -425,7 +425,7 @@ fn a_store_that_is_not_ours_is_refused_and_left_as_it_is() {
         ));
         assert_eq!(rows(&bad, Table::Meta), before);
     }
-    let mut gone = with_row(&store, Table::Meta, 0, Vec::new());
+    let gone = with_row(&store, Table::Meta, 0, Vec::new());
     gone.commit(Batch {
         puts: Vec::new(),
         deletes: vec![(Table::Meta, 0)],

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod backup;
 mod crash;
 mod disk;
 mod fault;
 mod kill;
 mod model;
 mod property;
+mod recover;
 mod story;

@@ -154,7 +154,9 @@ impl Document {
             return Ok(everything.clone());
         }
         let live = self.awake()?;
-        let everything = self.guarded(|| live.encode(&StateVector::new()))?;
+        let mut everything = self.guarded(|| live.encode(&StateVector::new()))?;
+        // It stays, and yrs reserved up to twice of it.
+        everything.shrink_to_fit();
         let everything = self.answers.everything.get_or_init(|| everything.into());
         Ok(everything.clone())
     }

@@ -79,6 +79,12 @@ impl Document {
         self.live.get().is_none() && !self.answers.has_spare()
     }
 
+    /// Whether yrs has it, so that it can be read and updated at once.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.live.get().is_some()
+    }
+
     /// Lets go of yrs's form, and of every encoding but one. The next who applies or reads something
     /// pays for loading it again: as long as encoding and decoding all of it takes.
     ///

@@ -1,0 +1,111 @@
+//! Counters of what the log has done, for whoever watches a server.
+//!
+//! Owns numbers only, written by the commit thread and read by anybody; nobody waits for the store.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// Upper bounds of the buckets in which the times of commits are counted, in microseconds. The last bucket has none.
+pub const COMMIT_BUCKETS_US: [u64; 11] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_000_000, 10_000_000,
+];
+
+/// A commit that is under way.
+pub(crate) struct Committing<'a> {
+    counts: &'a Counts,
+    pub(crate) began: Instant,
+}
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        *self.counts.committing.lock() = None;
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) commits: Time,
+    /// When the commit began that is under way.
+    committing: Mutex<Option<Instant>>,
+    pub(crate) failures: AtomicU64,
+    pub(crate) recoveries: AtomicU64,
+    pub(crate) records: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// A histogram of times.
+#[derive(Debug, Default)]
+pub(crate) struct Time {
+    buckets: [AtomicU64; COMMIT_BUCKETS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Time {
+    pub(crate) fn add(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = COMMIT_BUCKETS_US.partition_point(|bound| *bound < took);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(took, Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    /// Counts the time until the value that this gives is dropped as a commit that is under way.
+    pub(crate) fn commits(&self) -> Committing<'_> {
+        let began = Instant::now();
+        *self.committing.lock() = Some(began);
+        Committing {
+            counts: self,
+            began,
+        }
+    }
+
+    pub(crate) fn committed(&self, records: usize, bytes: usize, took: Duration) {
+        self.commits.add(took);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self, queued_bytes: usize) -> LogStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LogStats {
+            commit_buckets: std::array::from_fn(|at| read(&self.commits.buckets[at])),
+            commit_time: Duration::from_micros(read(&self.commits.sum_us)),
+            committing: self.committing.lock().map(|began| began.elapsed()),
+            failures: read(&self.failures),
+            recoveries: read(&self.recoveries),
+            records: read(&self.records),
+            bytes: read(&self.bytes),
+            queued_bytes,
+        }
+    }
+}
+
+/// What a log has done since it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// How many commits took at most as long as each of [`COMMIT_BUCKETS_US`] and longer than the one before; last, those
+    /// that took longer than all of them.
+    pub commit_buckets: [u64; COMMIT_BUCKETS_US.len() + 1],
+    /// Time spent in all commits together.
+    pub commit_time: Duration,
+    /// How long the commit has been running that is under way.
+    pub committing: Option<Duration>,
+    /// Commits that failed.
+    pub failures: u64,
+    /// How often the store was opened again after one.
+    pub recoveries: u64,
+    /// Records made durable.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes reserved or appended, and not yet durable.
+    pub queued_bytes: usize,
+}

@@ -1,0 +1,177 @@
+//! What stands between redb and the bytes of its file: nothing that a failed sync has left uncertain is ever
+//! believed, and one sector that cannot be read does not take the whole file with it.
+//!
+//! Owns the list of what was written since the last sync that succeeded. After a sync that failed the system may hold pages
+//! in memory that are not on the disk and that no later sync writes ("fsyncgate"): a reader sees them, and
+//! after a power cut they are gone. [`Unsynced::settle`] writes all of them once more, as they are seen now, and syncs; only then what
+//! is read is what is there, and redb's own checksums can tell a whole commit from a part of one.
+//!
+//! Knows nothing of pages, tables or rows.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{Error, Result};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redb::StorageBackend;
+
+/// How often a read that fails is tried.
+const READ_TRIES: usize = 3;
+
+/// Most that is written again at a time, in bytes.
+const REWRITE_BYTES: usize = 1 << 20;
+
+thread_local! {
+    /// Whether this thread only reads, and the first error that it met.
+    static READING: RefCell<Option<Option<Error>>> = const { RefCell::new(None) };
+}
+
+/// Runs something that only reads. A sector that cannot be read gives an error here, and is none to redb, which would
+/// refuse every later call, commits included, because of it.
+pub(crate) fn reading<T>(read: impl FnOnce() -> T) -> (T, Option<Error>) {
+    READING.set(Some(None));
+    let value = read();
+    (value, READING.take().flatten())
+}
+
+/// Notes the error if this thread only reads.
+fn excuse(error: Error) -> Result<()> {
+    READING.with_borrow_mut(|reading| match reading {
+        Some(first) => {
+            first.get_or_insert(error);
+            Ok(())
+        }
+        None => Err(error),
+    })
+}
+
+/// A file as redb wants one. Locks are taken for the folder, not here.
+#[derive(Debug)]
+pub(crate) struct DiskFile(File);
+
+impl DiskFile {
+    /// Opens a file that is there.
+    pub(crate) fn open(path: &Path) -> Result<DiskFile> {
+        let file = File::options().read(true).write(true).open(path)?;
+        Ok(DiskFile(file))
+    }
+
+    /// Makes sure that what is read from now on comes from the disk: what an earlier process wrote is synced, and what the
+    /// system holds of it in memory is dropped. After a sync that had failed in that process, only the disk knows what
+    /// is there.
+    pub(crate) fn forget_cached(&self) -> Result<()> {
+        self.0.sync_data()?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
+    }
+}
+
+impl StorageBackend for DiskFile {
+    fn len(&self) -> Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}
+
+/// What was written and is not known to be on the disk. Outlives the database that wrote it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unsynced {
+    ranges: Arc<Mutex<Vec<(u64, usize)>>>,
+}
+
+impl Unsynced {
+    /// Writes again whatever is uncertain, and syncs it. What is on the disk afterwards is what a reader sees.
+    pub(crate) fn settle(&self, backend: &dyn StorageBackend) -> Result<()> {
+        let ranges = self.ranges.lock().clone();
+        let end = backend.len()?;
+        let mut page = Vec::new();
+        for (offset, len) in ranges {
+            let mut at = offset;
+            // What lies behind the end was cut off, or never came to be.
+            let until = (offset + len as u64).min(end);
+            while at < until {
+                page.resize(REWRITE_BYTES.min((until - at) as usize), 0);
+                backend.read(at, &mut page)?;
+                backend.write(at, &page)?;
+                at += page.len() as u64;
+            }
+        }
+        backend.sync_data()?;
+        self.ranges.lock().clear();
+        Ok(())
+    }
+}
+
+/// A backend that notes what is not synced, and is lenient with whoever only reads.
+#[derive(Debug)]
+pub(crate) struct Watchful {
+    inner: Box<dyn StorageBackend>,
+    unsynced: Unsynced,
+}
+
+impl Watchful {
+    pub(crate) fn new(inner: Box<dyn StorageBackend>, unsynced: Unsynced) -> Watchful {
+        Watchful { inner, unsynced }
+    }
+}
+
+impl StorageBackend for Watchful {
+    fn len(&self) -> Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let mut outcome = self.inner.read(offset, out);
+        for _ in 1..READ_TRIES {
+            if outcome.is_ok() {
+                break;
+            }
+            outcome = self.inner.read(offset, out);
+        }
+        // An error would make redb refuse everything from now on. No page begins with a zero.
+        outcome.or_else(|error| {
+            out.fill(0);
+            excuse(error)
+        })
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        let before = self.unsynced.ranges.lock().len();
+        self.inner.sync_data()?;
+        // What was written while it ran may have missed it.
+        self.unsynced.ranges.lock().drain(..before);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.unsynced.ranges.lock().push((offset, data.len()));
+        self.inner.write(offset, data)
+    }
+
+    fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+}

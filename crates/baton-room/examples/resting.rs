@@ -1,0 +1,178 @@
+//! What an open document costs in memory that nobody types in: prints the encoded size, and what the process has
+//! beside it, awake and at rest. One kind of document for each run, so that nothing of another is reused:
+//! `cargo run --release -p baton-room --example resting -- text|paper|people|many|empty`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "it measures, prints, and ends where it fails"
+)]
+
+use std::time::Duration;
+
+use baton_presence::{Rights, Time};
+use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_sync::yrs::{Text, WriteTxn};
+use baton_sync::{ClientId, Document, DocumentOptions};
+use bytes::Bytes;
+
+const WRITER: ConnectionId = ConnectionId(1);
+
+fn main() {
+    let kind = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "paper".to_owned());
+    let (rooms, updates) = match kind.as_str() {
+        "text" => (1, long_text(50_000_000)),
+        "paper" => (1, paper(260_000)),
+        "people" => (1, people(10_000)),
+        "empty" => (2_000, Vec::new()),
+        "many" => (2_000, paper(5_000)),
+        other => panic!("what is {other}?"),
+    };
+    let before = resident();
+    let mut open: Vec<Room> = (0..rooms).map(|_| opened(&updates)).collect();
+    let awake = resident() - before;
+    for room in &mut open {
+        rest(room);
+    }
+    let resting = resident() - before;
+    let encoded: usize = open
+        .iter()
+        .map(|room| room.document().snapshot().unwrap().len())
+        .sum();
+    let times = |bytes: usize| bytes as f64 / encoded as f64;
+    println!(
+        "{kind}: {rooms} document(s), encoded {encoded} bytes; resident awake {awake} ({:.2} x), at rest {resting} ({:.2} x)",
+        times(awake),
+        times(resting)
+    );
+}
+
+/// A room in which somebody sent these updates.
+fn opened(updates: &[Bytes]) -> Room {
+    let mut room = Room::open(RoomOptions::default(), None, &[], Time::ZERO).unwrap();
+    room.connect(WRITER, Rights::ALL);
+    let mut position = 0;
+    for update in updates {
+        // As if it came over a socket: its bytes are nobody else's.
+        let update = Bytes::copy_from_slice(update);
+        let token = ResumeToken::new([0; 16]);
+        room.receive(
+            WRITER,
+            Incoming::Sync(Kind::Update, update),
+            token,
+            Time::ZERO,
+        );
+        while let Some(proposal) = room.next_proposal() {
+            position += 1;
+            room.commit(position, proposal, Time::ZERO).unwrap();
+        }
+        room.durable(position, Time::ZERO);
+        while room.next_output().is_some() {}
+    }
+    room
+}
+
+/// Lets time pass until the document rests.
+fn rest(room: &mut Room) {
+    let mut now = Time::ZERO;
+    while !room.document().is_resting() {
+        now = now + Duration::from_secs(1);
+        room.heard(WRITER, now);
+        room.handle_timeout(now);
+        while room.next_output().is_some() {}
+    }
+}
+
+fn author(client: u64) -> Document {
+    Document::new(&DocumentOptions {
+        client: ClientId::new(client).unwrap(),
+    })
+}
+
+/// Appended in pieces of 16 KiB, written by hand: an author's own yrs takes milliseconds for each at the end of a long text.
+fn long_text(bytes: usize) -> Vec<Bytes> {
+    const CLIENT: u64 = 1_234_567_890;
+    let piece = "All work and no play makes Jack a dull boy. ".repeat(372);
+    let append = |number: usize| {
+        let clock = (number * piece.len()) as u64;
+        let mut update = vec![1, 1];
+        write_var_uint(&mut update, CLIENT);
+        write_var_uint(&mut update, clock);
+        if clock == 0 {
+            update.extend_from_slice(&[4, 1]);
+            write_var_string(&mut update, "t");
+        } else {
+            update.push(0x84);
+            write_var_uint(&mut update, CLIENT);
+            write_var_uint(&mut update, clock - 1);
+        }
+        write_var_string(&mut update, &piece);
+        update.push(0);
+        update.into()
+    };
+    (0..bytes / piece.len()).map(append).collect()
+}
+
+/// Somebody writes a paper, deletes, and jumps back and forth: so many edits, a hundred in an update.
+fn paper(edits: u32) -> Vec<Bytes> {
+    let mut author = author(1_234_567_890);
+    let (mut at, mut length, mut state) = (0_u32, 0_u32, 1_u32);
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below
+    };
+    let mut updates = Vec::new();
+    for _ in 0..edits / 100 {
+        let (jump, deletes) = (random(2) == 0, random(10) < 3);
+        if jump {
+            at = random(length + 1);
+        }
+        let typed = author.transact(|txn| {
+            let text = txn.get_or_insert_text("t");
+            for _ in 0..100 {
+                if deletes && at > 0 {
+                    at -= 1;
+                    length -= 1;
+                    text.remove_range(txn, at, 1);
+                } else {
+                    text.insert(txn, at, "a");
+                    at += 1;
+                    length += 1;
+                }
+            }
+        });
+        updates.push(typed.unwrap().1.unwrap());
+    }
+    updates
+}
+
+/// So many people write a word each, behind one another.
+fn people(count: u64) -> Vec<Bytes> {
+    let mut all = author(1);
+    let mut updates = Vec::new();
+    for person in 0..count {
+        let mut writer = Document::load(
+            &all.snapshot().unwrap(),
+            &DocumentOptions {
+                client: ClientId::new(1_000_003 * (person + 1)).unwrap(),
+            },
+        )
+        .unwrap();
+        let word = writer.transact(|txn| txn.get_or_insert_text("t").push(txn, "some words "));
+        let word = word.unwrap().1.unwrap();
+        if person % 100 == 0 {
+            all.apply(&word).unwrap();
+        }
+        updates.push(word);
+    }
+    updates
+}
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let resident = pages.split_whitespace().nth(1).unwrap();
+    resident.parse::<usize>().unwrap() * 4096
+}
