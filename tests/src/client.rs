@@ -47,6 +47,8 @@ pub struct Refused {
     pub status: u16,
     /// The text.
     pub body: String,
+    /// After how many seconds to come again, if it says so.
+    pub retry_after: Option<u64>,
 }
 
 enum Order {
@@ -627,9 +629,12 @@ fn deletions(known: &Known) -> DeleteSet {
 /// What a narrow socket takes, in bytes; the kernel doubles it.
 const NARROW: u32 = 2048;
 
-async fn stream(address: SocketAddr, kind: Socket) -> io::Result<TcpStream> {
+async fn stream(address: SocketAddr, join: &Join) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    match kind {
+    if let Some(from) = join.from {
+        socket.bind((from, 0).into())?;
+    }
+    match join.socket {
         Socket::Plain => {}
         Socket::Resetting => socket.set_zero_linger()?,
         Socket::Narrow => socket.set_recv_buffer_size(NARROW)?,
@@ -641,11 +646,15 @@ async fn stream(address: SocketAddr, kind: Socket) -> io::Result<TcpStream> {
 
 async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStream>, Refused> {
     let path = &join.path;
-    let stream = stream(address, join.socket).await;
+    let stream = stream(address, join).await;
     let stream = stream.expect("a server listens there");
-    let request = format!("ws://{address}{path}")
+    let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .expect("the path can stand in a request");
+    for (name, value) in &join.headers {
+        let value = value.parse().expect("a header's value");
+        request.headers_mut().append(*name, value);
+    }
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .max_message_size(None)
@@ -657,6 +666,10 @@ async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStr
             Err(Refused {
                 status: response.status().as_u16(),
                 body: String::from_utf8_lossy(&body).into_owned(),
+                retry_after: response
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|seconds| seconds.to_str().ok()?.parse().ok()),
             })
         }
         Err(error) => panic!("no WebSocket at {path}: {error}"),

@@ -12,6 +12,8 @@ use crate::within;
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// Status line and headers.
+    pub head: String,
     /// All behind the head.
     pub body: String,
 }
@@ -22,12 +24,22 @@ pub struct Answer {
 /// When no answer comes in time.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let text = exchange(address, request.as_bytes(), Ending::Open).await;
+    ask(address, request.as_bytes()).await
+}
+
+/// Sends these bytes, which are to be one request with an answer behind which the server closes.
+///
+/// # Panics
+/// When no answer comes in time.
+pub async fn ask(address: SocketAddr, request: &[u8]) -> Answer {
+    let text = exchange(address, request, Ending::Open).await;
     let text = String::from_utf8_lossy(&text);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let asked = String::from_utf8_lossy(&request[..request.len().min(200)]);
     Answer {
-        status: status.unwrap_or_else(|| panic!("no HTTP answer to {path}: {text:?}")),
+        status: status.unwrap_or_else(|| panic!("no HTTP answer to {asked:?}: {text:?}")),
+        head: head.to_owned(),
         body: body.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use baton_sync::channel::{ClientMessage, Fence, Resume, User, VERSION};
 use baton_sync::document::{Document, DocumentOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Seen;
@@ -88,6 +89,8 @@ pub struct Join {
     pub(crate) awareness: Option<String>,
     pub(crate) memory: Memory,
     pub(crate) socket: Socket,
+    pub(crate) from: Option<Ipv4Addr>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Join {
@@ -102,6 +105,8 @@ impl Join {
             awareness: Some("{}".to_owned()),
             memory: Memory::fresh(),
             socket: Socket::Plain,
+            from: None,
+            headers: Vec::new(),
         }
     }
 
@@ -191,6 +196,20 @@ impl Join {
     #[must_use]
     pub fn with_a_narrow_socket(mut self) -> Self {
         self.socket = Socket::Narrow;
+        self
+    }
+
+    /// From this address of the machine's own, `127.0.0.0/8`.
+    #[must_use]
+    pub fn from_address(mut self, address: [u8; 4]) -> Self {
+        self.from = Some(address.into());
+        self
+    }
+
+    /// With this header in the request.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
         self
     }
 

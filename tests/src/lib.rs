@@ -31,7 +31,8 @@
 //! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
 //! `inbox` is what a client knows and how it answers, `client` its connection. A [`Proxy`] is a bad network between the
 //! two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
-//! goes, with the time that the lock takes to pass on. Leaves: [`http`], [`Random`], [`within`].
+//! goes, with the time that the lock takes to pass on. A
+//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`Random`], [`within`].
 
 mod client;
 mod holder;
@@ -44,6 +45,7 @@ mod proxy;
 mod random;
 mod server;
 mod wait;
+mod wild;
 
 pub use client::{Ended, RawClient, Refused, converge};
 pub use holder::HolderProcess;
@@ -55,3 +57,4 @@ pub use proxy::{Proxy, Way};
 pub use random::Random;
 pub use server::{Stopped, TestServer, millis};
 pub use wait::{WAIT, within};
+pub use wild::{WildSocket, frame};

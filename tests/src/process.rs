@@ -83,11 +83,12 @@ pub(crate) fn built(name: &str) -> PathBuf {
 
 fn beside(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a test knows where it is");
-    let folder = here
-        .ancestors()
-        .nth(2)
-        .expect("tests are built in a folder");
-    folder.join(name)
+    let mut folders = here.ancestors().skip(1).take(2);
+    let found = folders.find_map(|folder| {
+        let program = folder.join(name);
+        program.is_file().then_some(program)
+    });
+    found.unwrap_or_else(|| name.into())
 }
 
 impl ServerProcess {
@@ -145,7 +146,7 @@ impl ServerProcess {
             current: bytes,
             maximum: None,
         };
-        let pid = self.pid();
+        let pid = self.own();
         assert!(pid.is_some(), "it runs");
         prlimit(pid, Resource::Fsize, limit).expect("our own child can be limited");
     }
@@ -186,11 +187,10 @@ impl ServerProcess {
     /// # Panics
     /// When it ended before.
     pub fn terminate(&self) {
-        let pid = self.pid().expect("it runs");
-        kill_process(pid, Signal::TERM).expect("a child of ours takes a signal");
+        self.signal(Signal::TERM);
     }
 
-    fn pid(&self) -> Option<Pid> {
+    fn own(&self) -> Option<Pid> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
         id.and_then(Pid::from_raw)
     }
@@ -215,6 +215,16 @@ impl ServerProcess {
         self.address = address;
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.expect("it runs")
+    }
+
     /// What it wrote on its standard error since its last start.
     #[must_use]
     pub fn said(&self) -> String {
@@ -227,13 +237,43 @@ impl ServerProcess {
         crate::server::stored_room(&self.plan.data, document)
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Stops it where it stands (SIGSTOP), without its noticing.
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn freezes(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn thaws(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.own().expect("it runs");
+        kill_process(pid, signal).expect("a child of ours takes a signal");
+    }
+
     /// Resident memory, in bytes.
     ///
     /// # Panics
     /// When it does not run.
     #[must_use]
     pub fn resident(&self) -> u64 {
-        let id = self.child.id().expect("it runs");
+        let id = self.pid();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| {

@@ -12,7 +12,6 @@ use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
 use baton_server::{Load, Profile, Server, Settings, Span};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::client::{RawClient, Refused};
@@ -116,6 +115,16 @@ impl TestServer {
     #[must_use]
     pub fn load(&self) -> Load {
         self.server.load()
+    }
+
+    /// How often it refused something for this reason.
+    ///
+    /// # Panics
+    /// When it knows no such reason.
+    #[must_use]
+    pub fn refused(&self, why: &str) -> u64 {
+        let found = self.server.refusals().find(|(reason, _)| *reason == why);
+        found.expect("a reason of the server's").1
     }
 
     /// Waits until its load is as wanted.
@@ -247,9 +256,7 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
 }
 
 async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .expect("the port is free");
+    let listener = baton_server::bind(settings.listen).expect("the port is free");
     let address = listener.local_addr().expect("it listens");
     let server = Server::new(settings.clone(), log).expect("the settings fit each other");
     let listening = tokio::spawn({

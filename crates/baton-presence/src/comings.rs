@@ -110,19 +110,22 @@ impl Fold {
         peer.presence = Presence::Away;
         step.say(Change::Detached { session });
         for fence in self.grants.fences_with(session) {
-            let Some(grant) = self.grants.get_mut(fence) else {
+            let Some(grant) = self.grants.get(fence) else {
                 continue;
             };
             match grant.state {
                 GrantState::Held => {
-                    grant.enter(GrantState::Suspect);
-                    if before == Presence::Silent {
-                        grant.due = Due::Overdue;
-                    }
+                    let scope = grant.scope.clone();
+                    self.grants.change(fence, |grant| {
+                        grant.enter(GrantState::Suspect);
+                        if before == Presence::Silent {
+                            grant.due = Due::Overdue;
+                        }
+                    });
                     step.say(Change::Suspected {
                         by: session,
                         fence,
-                        scope: grant.scope.clone(),
+                        scope,
                     });
                 }
                 GrantState::Offered => self.end_offer(fence, OfferEnd::Unreachable, step),
@@ -144,12 +147,9 @@ impl Fold {
             Presence::Away => {}
         }
         for fence in self.grants.fences_with(session) {
-            let Some(grant) = self.grants.get_mut(fence) else {
-                continue;
-            };
-            match grant.state {
-                GrantState::Offered => self.end_offer(fence, OfferEnd::Unreachable, step),
-                GrantState::Suspect | GrantState::Recovering => grant.due = Due::Overdue,
+            match self.grants.get(fence).map(|grant| grant.state) {
+                Some(GrantState::Offered) => self.end_offer(fence, OfferEnd::Unreachable, step),
+                Some(GrantState::Suspect | GrantState::Recovering) => self.call_overdue(fence),
                 _ => {}
             }
         }
@@ -216,29 +216,37 @@ impl Fold {
     }
 
     fn time_is_over(&mut self, session: SessionId, fence: Fence, of: GrantState) {
-        if let Some(grant) = self.grants.of_mut(session, fence)
-            && grant.state == of
+        if self
+            .grants
+            .of(session, fence)
+            .is_some_and(|grant| grant.state == of)
         {
-            grant.due = Due::Overdue;
+            self.call_overdue(fence);
         }
+    }
+
+    fn call_overdue(&mut self, fence: Fence) {
+        self.grants.change(fence, |grant| grant.due = Due::Overdue);
     }
 
     pub(crate) fn restarted(&mut self, step: &mut Step<'_>) {
         step.say(Change::Restarted);
-        for peer in self.roster.iter_mut() {
-            if peer.presence != Presence::Away {
+        for session in self.roster.sessions() {
+            if let Some(peer) = self.roster.get_mut(session)
+                && peer.presence != Presence::Away
+            {
                 peer.presence = Presence::Away;
-                let session = peer.session;
                 step.say(Change::Detached { session });
             }
         }
-        for grant in self.grants.iter_mut() {
-            grant.enter(GrantState::Recovering);
-            step.say(Change::Recovering {
-                by: grant.party,
-                fence: grant.fence,
-                scope: grant.scope.clone(),
+        for fence in self.grants.fences() {
+            let recovers = self.grants.change(fence, |grant| {
+                grant.enter(GrantState::Recovering);
+                (grant.party, grant.scope.clone())
             });
+            if let Some((by, scope)) = recovers {
+                step.say(Change::Recovering { by, fence, scope });
+            }
         }
     }
 }

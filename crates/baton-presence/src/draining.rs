@@ -157,15 +157,15 @@ impl Fold {
         why: DrainReason,
         step: &mut Step<'_>,
     ) {
-        if let Some(grant) = self.grants.get_mut(fence) {
-            let to = heir.as_ref().map(|(to, _)| *to);
-            let state = GrantState::Draining { to, why };
-            let wants = heir.map(|(_, wants)| wants);
-            if grant.state == state && grant.heir_wants == wants {
-                return;
-            }
-            grant.enter(state);
-            grant.heir_wants = wants;
+        let to = heir.as_ref().map(|(to, _)| *to);
+        let state = GrantState::Draining { to, why };
+        let wants = heir.map(|(_, wants)| wants);
+        let news = self.grants.get(fence);
+        if news.is_some_and(|grant| grant.state != state || grant.heir_wants != wants) {
+            self.grants.change(fence, |grant| {
+                grant.enter(state);
+                grant.heir_wants = wants;
+            });
             self.tell(fence, step);
         }
     }
@@ -192,20 +192,21 @@ impl Fold {
 
     /// Nothing is to go to this session any more; what drains for it drains on, for who waits.
     pub(crate) fn forget_heir(&mut self, session: SessionId, step: &mut Step<'_>) {
-        for grant in self.grants.iter_mut() {
-            if let GrantState::Draining { to, why } = &mut grant.state
-                && *to == Some(session)
-            {
-                *to = None;
+        let its = |grant: &&crate::Grant| grant.heir().is_some_and(|(heir, _)| heir == session);
+        let fences: Vec<_> = self
+            .grants
+            .promised()
+            .filter(its)
+            .map(|g| g.fence)
+            .collect();
+        for fence in fences {
+            self.grants.change(fence, |grant| {
+                if let GrantState::Draining { to, .. } = &mut grant.state {
+                    *to = None;
+                }
                 grant.heir_wants = None;
-                step.say(Change::Draining {
-                    by: grant.party,
-                    fence: grant.fence,
-                    scope: grant.scope.clone(),
-                    to: None,
-                    why: *why,
-                });
-            }
+            });
+            self.tell(fence, step);
         }
     }
 }

@@ -162,6 +162,12 @@ impl Fold {
         self.grants.iter()
     }
 
+    /// How many locks that are.
+    #[must_use]
+    pub fn locks(&self) -> usize {
+        self.grants.len()
+    }
+
     /// The lock of this fence.
     #[must_use]
     pub fn grant(&self, fence: Fence) -> Option<&Grant> {

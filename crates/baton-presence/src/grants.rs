@@ -2,8 +2,9 @@
 //!
 //! It knows no time and no roster; the fold decides every step, this file only keeps it consistent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
+use crate::places::{Conflicts, Hint, Places};
 use crate::{Fence, Mode, Scope, SessionId};
 
 /// Where a lock is on its way.
@@ -136,27 +137,70 @@ impl Grant {
     }
 }
 
-/// The grants by fence, which is by age.
+/// The grants by fence, which is by age; and by what is asked of them often.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grants {
     by_fence: BTreeMap<Fence, Grant>,
+    by_place: Places<Fence>,
+    by_party: BTreeSet<(SessionId, Fence)>,
+    /// Those that are to go to somebody in particular.
+    promised: BTreeSet<Fence>,
+    /// Where something changed since this was looked at last: somebody who waits there may be served now.
+    touched: Hint<Vec<Scope>>,
+    /// Those that were changed since they were found not to be overdue.
+    unsure: Hint<BTreeSet<Fence>>,
 }
 
 impl Grants {
     pub(crate) fn insert(&mut self, grant: Grant) {
+        self.remove(grant.fence);
+        self.touch(&grant);
+        self.by_place.insert(&grant.scope, grant.fence);
+        self.by_party.insert((grant.party, grant.fence));
+        if grant.heir().is_some() {
+            self.promised.insert(grant.fence);
+        }
         self.by_fence.insert(grant.fence, grant);
     }
 
     pub(crate) fn remove(&mut self, fence: Fence) -> Option<Grant> {
-        self.by_fence.remove(&fence)
+        let grant = self.by_fence.remove(&fence)?;
+        self.touch(&grant);
+        self.unsure.remove(&fence);
+        self.by_place.remove(&grant.scope, fence);
+        self.by_party.remove(&(grant.party, fence));
+        self.promised.remove(&fence);
+        Some(grant)
+    }
+
+    fn touch(&mut self, grant: &Grant) {
+        self.touched.push(grant.scope.clone());
+        self.touched
+            .extend(grant.heir().map(|(_, wants)| wants.clone()));
+        self.unsure.insert(grant.fence);
     }
 
     pub(crate) fn get(&self, fence: Fence) -> Option<&Grant> {
         self.by_fence.get(&fence)
     }
 
-    pub(crate) fn get_mut(&mut self, fence: Fence) -> Option<&mut Grant> {
-        self.by_fence.get_mut(&fence)
+    /// Changes this one; its scope, party and fence are what they are for its whole life.
+    pub(crate) fn change<R>(
+        &mut self,
+        fence: Fence,
+        change: impl FnOnce(&mut Grant) -> R,
+    ) -> Option<R> {
+        let mut grant = self.by_fence.remove(&fence)?;
+        self.touch(&grant);
+        let result = change(&mut grant);
+        self.touch(&grant);
+        if grant.heir().is_some() {
+            self.promised.insert(fence);
+        } else {
+            self.promised.remove(&fence);
+        }
+        self.by_fence.insert(fence, grant);
+        Some(result)
     }
 
     /// That grant, if it is this session's.
@@ -164,21 +208,31 @@ impl Grants {
         self.get(fence).filter(|grant| grant.party == session)
     }
 
-    pub(crate) fn of_mut(&mut self, session: SessionId, fence: Fence) -> Option<&mut Grant> {
-        self.get_mut(fence).filter(|grant| grant.party == session)
-    }
-
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Grant> + Clone + '_ {
         self.by_fence.values()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Grant> + '_ {
+    pub(crate) fn len(&self) -> usize {
+        self.by_fence.len()
+    }
+
+    /// To note who asks for them, and nothing else.
+    pub(crate) fn asked(&mut self) -> impl Iterator<Item = &mut Grant> + '_ {
         self.by_fence.values_mut()
+    }
+
+    /// The fences of all, to be gone through while they change.
+    pub(crate) fn fences(&self) -> Vec<Fence> {
+        self.by_fence.keys().copied().collect()
     }
 
     /// Those that a session has or is being offered.
     pub(crate) fn with(&self, session: SessionId) -> impl Iterator<Item = &Grant> + '_ {
-        self.iter().filter(move |grant| grant.party == session)
+        let first = (session, Fence::FIRST);
+        self.by_party
+            .range(first..)
+            .take_while(move |(party, _)| *party == session)
+            .filter_map(|(_, fence)| self.get(*fence))
     }
 
     /// The fences of those, to be gone through while they change.
@@ -186,11 +240,39 @@ impl Grants {
         self.with(session).map(|grant| grant.fence).collect()
     }
 
-    pub(crate) fn in_conflict<'a>(
-        &'a self,
-        scope: &'a Scope,
-    ) -> impl Iterator<Item = &'a Grant> + Clone + 'a {
-        self.iter().filter(|grant| grant.scope.conflicts(scope))
+    /// Those that are to go to somebody in particular, oldest first.
+    pub(crate) fn promised(&self) -> impl Iterator<Item = &Grant> + '_ {
+        self.promised.iter().filter_map(|fence| self.get(*fence))
+    }
+
+    /// Oldest first.
+    pub(crate) fn in_conflict(&self, scope: &Scope) -> InConflict<'_> {
+        match self.by_place.in_conflict(scope) {
+            Conflicts::All => InConflict::All(self.by_fence.values()),
+            Conflicts::These(fences) => InConflict::These(self, fences.into_iter()),
+        }
+    }
+
+    /// Where something changed since this was asked last.
+    pub(crate) fn take_touched(&mut self) -> Vec<Scope> {
+        std::mem::take(&mut *self.touched)
+    }
+
+    /// The presence of their party changed.
+    pub(crate) fn touch_with(&mut self, session: SessionId) {
+        for fence in self.fences_with(session) {
+            self.change(fence, |_| ());
+        }
+    }
+
+    /// Those that may be overdue, oldest first.
+    pub(crate) fn unsure(&self) -> Vec<Fence> {
+        self.unsure.iter().copied().collect()
+    }
+
+    /// It is not overdue, before something changes.
+    pub(crate) fn is_in_time(&mut self, fence: Fence) {
+        self.unsure.remove(&fence);
     }
 
     /// Only the holder itself writes what is locked. While it is offered nobody does: the one who lost
@@ -203,7 +285,8 @@ impl Grants {
     ) -> WriteRight {
         let mut right = WriteRight::Free;
         for root in roots {
-            let mut there = self.iter().filter(|grant| grant.scope.reaches(root));
+            let there = self.by_place.reaching(root);
+            let mut there = there.iter().filter_map(|fence| self.get(*fence));
             let own = there
                 .clone()
                 .rfind(|grant| grant.party == session && grant.may_write());
@@ -224,5 +307,23 @@ impl Grants {
             }
         }
         right
+    }
+}
+
+/// Grants in conflict with a scope, oldest first.
+#[derive(Clone)]
+pub(crate) enum InConflict<'a> {
+    All(btree_map::Values<'a, Fence, Grant>),
+    These(&'a Grants, std::vec::IntoIter<Fence>),
+}
+
+impl<'a> Iterator for InConflict<'a> {
+    type Item = &'a Grant;
+
+    fn next(&mut self) -> Option<&'a Grant> {
+        match self {
+            Self::All(all) => all.next(),
+            Self::These(grants, fences) => fences.find_map(|fence| grants.get(fence)),
+        }
     }
 }

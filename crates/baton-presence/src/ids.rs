@@ -32,6 +32,14 @@ pub struct Fence {
     pub position: u64,
 }
 
+impl Fence {
+    /// Not larger than any.
+    pub(crate) const FIRST: Self = Self {
+        epoch: 0,
+        position: 0,
+    };
+}
+
 impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch, self.position)

@@ -124,6 +124,7 @@
 //! | `comings`, `asks`, `requests`, `draining` | its steps: who comes and goes; what sessions ask for |
 //! | `passing` | how locks move on, and what each record ends with |
 //! | `roster`, `queue`, `grants` | its state: peers, tickets, locks |
+//! | `places` | the search for scopes in conflict |
 //! | `snapshot` | the state as plain data, checked before it is believed |
 //! | `time` | moments, and all time limits with the check that they fit each other |
 //! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
@@ -144,6 +145,7 @@ mod fold;
 mod grants;
 mod ids;
 mod passing;
+mod places;
 mod queue;
 mod requests;
 mod roster;

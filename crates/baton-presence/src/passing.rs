@@ -129,20 +129,31 @@ impl Fold {
         self.roster.get(session)?.wants.as_ref()
     }
 
-    fn next_step(&self) -> Option<Next> {
+    fn next_step(&mut self) -> Option<Next> {
+        self.note_what_changed();
         if let Some((session, scope)) = self.next_by_ticket() {
-            return Some(Next::Offer(session, scope.clone()));
+            return Some(Next::Offer(session, scope));
         }
         let mut give_way = None;
-        for grant in self.grants.iter() {
-            let Some(why) = self.overdue(grant) else {
+        let mut free = None;
+        for fence in self.grants.unsure() {
+            let Some((grant, why)) = self
+                .grants
+                .get(fence)
+                .and_then(|grant| Some((grant, self.overdue(grant)?)))
+            else {
+                self.grants.is_in_time(fence);
                 continue;
             };
-            if !self.is_wanted(&grant.scope, None)
-                && self.way_is_free(&grant.scope, None)
-                && let Some(next) = self.oldest_peer(&grant.scope, None)
+            let scope = &grant.scope;
+            // Of hundreds of locks that wait for somebody, the same few are asked.
+            let free = free.get_or_insert_with(|| self.free_peers());
+            if !free.is_empty()
+                && !self.is_wanted(scope, None)
+                && self.way_is_free(scope, None)
+                && let Some(next) = self.oldest_of(free, scope)
             {
-                return Some(Next::Offer(next, grant.scope.clone()));
+                return Some(Next::Offer(next, scope.clone()));
             }
             give_way = give_way.or(Some((grant.fence, why)));
         }
@@ -153,28 +164,74 @@ impl Fold {
         exception.then_some(Next::GiveWay(fence, why))
     }
 
+    /// Who waits where something changed may be served now.
+    fn note_what_changed(&mut self) {
+        for session in self.roster.take_touched() {
+            if let Some(wants) = self.roster.get(session).and_then(|peer| peer.wants.clone()) {
+                self.queue.reconsider(&wants);
+            }
+            self.grants.touch_with(session);
+        }
+        for scope in self.grants.take_touched() {
+            self.queue.reconsider(&scope);
+        }
+    }
+
     /// The oldest live ticket with nothing in its way: no grant, but such as are overdue; no older
     /// live ticket; nobody who is to get something in conflict with it.
-    fn next_by_ticket(&self) -> Option<(SessionId, &Scope)> {
+    fn next_by_ticket(&mut self) -> Option<(SessionId, Scope)> {
+        let mut next = None;
+        while let Some(ticket) = self.queue.first_unsure() {
+            let Some((session, scope)) = self.queue.get(ticket) else {
+                self.queue.cannot_be_served(ticket);
+                continue;
+            };
+            let live = self.can_take(session, scope);
+            if live && !self.overtakes(ticket, scope) && self.way_is_free(scope, Some(session)) {
+                next = Some((session, scope.clone()));
+                break;
+            }
+            if live && scope.is_whole() {
+                self.queue.nobody_behind_can_be_served(ticket);
+            } else {
+                self.queue.cannot_be_served(ticket);
+            }
+        }
+        debug_assert_eq!(
+            next.as_ref().map(|(session, scope)| (*session, scope)),
+            self.next_of_all_tickets(),
+            "who was not looked at cannot be served"
+        );
+        next
+    }
+
+    /// The same, looking at all.
+    fn next_of_all_tickets(&self) -> Option<(SessionId, &Scope)> {
         let mut ahead: Vec<&Scope> = Vec::new();
         for (session, scope) in self.queue.iter() {
-            if !self
-                .roster
-                .get(session)
-                .is_some_and(|peer| peer.can_take(scope))
-            {
+            if !self.can_take(session, scope) {
                 continue;
             }
             let overtakes = ahead.iter().any(|older| older.conflicts(scope));
             if !overtakes && self.way_is_free(scope, Some(session)) {
                 return Some((session, scope));
             }
-            if scope.is_whole() {
-                return None;
-            }
             ahead.push(scope);
         }
         None
+    }
+
+    fn can_take(&self, session: SessionId, scope: &Scope) -> bool {
+        let peer = self.roster.get(session);
+        peer.is_some_and(|peer| peer.can_take(scope))
+    }
+
+    /// Whether an older live ticket is in conflict with this scope.
+    fn overtakes(&self, ticket: Ticket, scope: &Scope) -> bool {
+        self.queue
+            .in_conflict(scope)
+            .take_while(|(older, ..)| *older < ticket)
+            .any(|(_, session, wants)| self.can_take(session, wants))
     }
 
     /// Whether no grant is in the way of this scope, but such as are overdue, and it is to go to
@@ -185,26 +242,28 @@ impl Fold {
 
     /// Whoever is in the way of this scope.
     pub(crate) fn in_the_way(&self, scope: &Scope, asker: Option<SessionId>) -> Option<SessionId> {
-        self.grants.iter().find_map(|grant| {
-            if grant.scope.conflicts(scope) && self.overdue(grant).is_none() {
-                return Some(grant.party);
-            }
+        let held = self
+            .grants
+            .in_conflict(scope)
+            .find(|grant| self.overdue(grant).is_none())
+            .map(|grant| (grant.fence, grant.party));
+        let promised = self.grants.promised().find_map(|grant| {
             let (heir, wants) = grant.heir()?;
-            (Some(heir) != asker && wants.conflicts(scope)).then_some(heir)
-        })
+            (Some(heir) != asker && wants.conflicts(scope)).then_some((grant.fence, heir))
+        });
+        match (held, promised) {
+            (Some((fence, party)), Some((older, _))) if fence <= older => Some(party),
+            (_, Some((_, heir))) => Some(heir),
+            (held, None) => held.map(|(_, party)| party),
+        }
     }
 
     /// A live ticket in conflict with this scope, but one of `but`'s.
     pub(crate) fn waiter(&self, scope: &Scope, but: Option<SessionId>) -> Option<SessionId> {
-        let waits = |(session, wants): &(SessionId, &Scope)| {
-            Some(*session) != but
-                && wants.conflicts(scope)
-                && self
-                    .roster
-                    .get(*session)
-                    .is_some_and(|peer| peer.can_take(wants))
-        };
-        self.queue.iter().find(waits).map(|(session, _)| session)
+        self.queue
+            .in_conflict(scope)
+            .find(|(_, session, wants)| Some(*session) != but && self.can_take(*session, wants))
+            .map(|(_, session, _)| session)
     }
 
     fn is_wanted(&self, scope: &Scope, but: Option<SessionId>) -> bool {
@@ -231,6 +290,21 @@ impl Fold {
             .holders_to_be()
             .find(fits)
             .map(|peer| peer.session)
+    }
+
+    /// Those among whom the oldest peer is looked for.
+    fn free_peers(&self) -> Vec<SessionId> {
+        if self.auto_pass == AutoPass::Off {
+            return Vec::new();
+        }
+        let free = |peer: &&Peer| peer.ticket.is_none() && peer.presence == Presence::Live;
+        let peers = self.roster.holders_to_be().filter(free);
+        peers.map(|peer| peer.session).collect()
+    }
+
+    fn oldest_of(&self, free: &[SessionId], scope: &Scope) -> Option<SessionId> {
+        let mut free = free.iter().copied();
+        free.find(|session| self.can_take(*session, scope))
     }
 
     /// Who would be offered something in place of this lock if its holder, or the one offered, went
@@ -362,11 +436,13 @@ impl Fold {
 
     /// The session holds this lock from here on, and waits no longer.
     pub(crate) fn hold(&mut self, fence: Fence, step: &mut Step<'_>) {
-        let Some(grant) = self.grants.get_mut(fence) else {
+        let held = self.grants.change(fence, |grant| {
+            grant.enter(GrantState::Held);
+            (grant.party, grant.scope.clone())
+        });
+        let Some((by, scope)) = held else {
             return;
         };
-        grant.enter(GrantState::Held);
-        let (by, scope) = (grant.party, grant.scope.clone());
         self.roster.acted(by);
         if let Some(peer) = self.roster.get_mut(by) {
             peer.fence_seen = peer.fence_seen.max(Some(fence));

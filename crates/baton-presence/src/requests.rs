@@ -14,7 +14,7 @@ impl Fold {
         if self.wants(session) != Some(scope) || self.covering(session, scope).is_some() {
             return;
         }
-        for grant in self.grants.iter_mut() {
+        for grant in self.grants.asked() {
             let asked = grant.requested_by.is_some();
             let goes = matches!(grant.state, GrantState::Draining { .. });
             if !goes && !asked && grant.party != session && grant.scope.conflicts(scope) {
@@ -30,7 +30,7 @@ impl Fold {
 
     /// The one who asked wants nothing any more.
     pub(crate) fn void_requests(&mut self, from: SessionId, step: &mut Step<'_>) {
-        for grant in self.grants.iter_mut() {
+        for grant in self.grants.asked() {
             if grant.requested_by == Some(from) {
                 grant.requested_by = None;
                 step.say(Change::RequestVoid {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::places::Hint;
 use crate::{Fence, Rights, Scope, SessionId, Standing, Ticket, UserKey, Voice};
 
 /// Whether a session can be reached.
@@ -96,6 +97,8 @@ pub(crate) struct Roster {
     can_hold: BTreeSet<SessionId>,
     stock_writers: BTreeSet<SessionId>,
     passed_over: BTreeSet<SessionId>,
+    /// Who changed since this was looked at last.
+    touched: Hint<BTreeSet<SessionId>>,
 }
 
 impl Roster {
@@ -108,10 +111,12 @@ impl Roster {
         if !peer.passed_over.is_empty() {
             self.passed_over.insert(peer.session);
         }
+        self.touched.insert(peer.session);
         self.peers.insert(peer.session, peer);
     }
 
     pub(crate) fn remove(&mut self, session: SessionId) -> Option<Peer> {
+        self.touched.insert(session);
         self.can_hold.remove(&session);
         self.stock_writers.remove(&session);
         self.passed_over.remove(&session);
@@ -124,6 +129,7 @@ impl Roster {
 
     /// To be changed, but for what it missed.
     pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Peer> {
+        self.touched.insert(session);
         self.peers.get_mut(&session)
     }
 
@@ -132,8 +138,14 @@ impl Roster {
         self.peers.values()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> + '_ {
-        self.peers.values_mut()
+    /// The sessions of all, to be gone through while they change.
+    pub(crate) fn sessions(&self) -> Vec<SessionId> {
+        self.peers.keys().copied().collect()
+    }
+
+    /// Who changed since this was asked last.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<SessionId> {
+        std::mem::take(&mut *self.touched)
     }
 
     /// Those who can hold a lock, in the order of their coming.
@@ -153,6 +165,7 @@ impl Roster {
     pub(crate) fn pass_over(&mut self, session: SessionId, missed: Missed) {
         if let Some(peer) = self.peers.get_mut(&session) {
             peer.miss(missed);
+            self.touched.insert(session);
             self.passed_over.insert(session);
         }
     }
@@ -160,7 +173,7 @@ impl Roster {
     /// It acted: whatever it missed is made good.
     pub(crate) fn acted(&mut self, session: SessionId) {
         if self.passed_over.remove(&session)
-            && let Some(peer) = self.peers.get_mut(&session)
+            && let Some(peer) = self.get_mut(session)
         {
             peer.passed_over.clear();
         }
@@ -182,7 +195,7 @@ impl Roster {
     }
 
     fn forgive_in(&mut self, session: SessionId, forgiven: impl Fn(&Missed) -> bool) {
-        if let Some(peer) = self.peers.get_mut(&session) {
+        if let Some(peer) = self.get_mut(session) {
             peer.passed_over.retain(|missed| !forgiven(missed));
             if peer.passed_over.is_empty() {
                 self.passed_over.remove(&session);

@@ -3,6 +3,7 @@
 //! A scope is canonical by construction, so equal ones compare equal. It never looks into a document;
 //! whether a path leads anywhere is nobody's business here.
 
+use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +77,13 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.join("/"))
+    }
+}
+
+/// Ordered as its segments are.
+impl Borrow<[String]> for Path {
+    fn borrow(&self) -> &[String] {
+        &self.0
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::visits::MOST_FORGIVEN;
 use crate::{Fence, SessionId, Time, Timings, Voice};
 
 /// How a session is doing, as far as it can be seen from here.
@@ -73,6 +74,8 @@ pub(crate) struct Seat {
     untold: Vec<Fence>,
     /// When its user did something last, as far as its answers say.
     pub(crate) last_input: Time,
+    /// How often the silence of its connection, and of its editor, was made shorter because the server had slept.
+    forgiven: (u32, u32),
     /// How often the time after which it is lost was lengthened, because many were silent at once.
     pub(crate) stretched: u32,
 }
@@ -100,6 +103,7 @@ impl Seat {
             confirmed: 0,
             untold: Vec::new(),
             last_input: now,
+            forgiven: (0, 0),
             stretched: 0,
         }
     }
@@ -115,6 +119,7 @@ impl Seat {
         self.last_beat = None;
         self.unanswered_since = None;
         self.last_input = now;
+        self.forgiven = (0, 0);
         self.stretched = 0;
         self.floor = self.newest_beat.max(now.micros().saturating_sub(1));
         self.newest_beat = self.floor;
@@ -147,6 +152,7 @@ impl Seat {
 
     pub(crate) fn heard(&mut self, now: Time) {
         self.last_heard = self.last_heard.max(now);
+        self.forgiven.0 = 0;
     }
 
     /// `idle`: how long its user had done nothing when it answered.
@@ -174,6 +180,7 @@ impl Seat {
     pub(crate) fn editor_spoke(&mut self, now: Time) {
         self.last_answer = self.last_answer.max(now);
         self.unanswered_since = None;
+        self.forgiven.1 = 0;
     }
 
     /// It has lost this, or is to leave it, and has not heard so yet.
@@ -305,13 +312,19 @@ impl Seat {
     /// The watch itself was late: nobody's silence counts for the time that it slept through.
     pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
         let push = |time: Time| (time + late).min(now);
-        self.last_heard = push(self.last_heard).max(self.last_heard);
-        self.last_answer = push(self.last_answer).max(self.last_answer);
-        self.unanswered_since = self.unanswered_since.map(push);
-        self.last_input = push(self.last_input).max(self.last_input);
-        if let Link::Away(since) = self.link {
-            self.link = Link::Away(push(since));
+        if self.forgiven.0 < MOST_FORGIVEN {
+            self.forgiven.0 += 1;
+            self.last_heard = push(self.last_heard).max(self.last_heard);
+            if let Link::Away(since) = self.link {
+                self.link = Link::Away(push(since));
+            }
         }
+        if self.forgiven.1 < MOST_FORGIVEN {
+            self.forgiven.1 += 1;
+            self.last_answer = push(self.last_answer).max(self.last_answer);
+            self.unanswered_since = self.unanswered_since.map(push);
+        }
+        self.last_input = push(self.last_input).max(self.last_input);
     }
 }
 

@@ -7,12 +7,18 @@ use std::time::Duration;
 
 use crate::seat::Seat;
 use crate::seats::Seats;
-use crate::visits::AGAIN;
+use crate::visits::{AGAIN, MOST_FORGIVEN};
 use crate::watch::Proposal;
 use crate::{Due, Event, Fence, Fold, Grant, GrantState, SessionId, Time, Timings};
 
-/// The key of all locks among the deadlines; a seat's key is its place plus one.
+/// The key of all locks among the deadlines.
 pub(crate) const LOCKS: u32 = 0;
+
+/// The key of finding out anew who is beaten often.
+pub(crate) const BEATS: u32 = 1;
+
+/// The key of the first seat.
+pub(crate) const SEATS: u32 = 2;
 
 /// Where a lock is, as far as its timer minds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,8 @@ struct Limit {
     at: Time,
     /// Its whole time.
     lasts: Duration,
+    /// How often it was put off because the server slept.
+    forgiven: u32,
 }
 
 impl Limit {
@@ -38,12 +46,16 @@ impl Limit {
         Self {
             at: now + lasts,
             lasts,
+            forgiven: 0,
         }
     }
 
     /// The watch was late: at most until it is as long as it was in the beginning.
     fn forgive(&mut self, late: Duration, now: Time) {
-        self.at = (self.at + late).min(now + self.lasts);
+        if self.forgiven < MOST_FORGIVEN {
+            self.forgiven += 1;
+            self.at = (self.at + late).min(now + self.lasts);
+        }
     }
 }
 
@@ -107,25 +119,27 @@ impl Timers {
         }
     }
 
+    /// When a state of a lock ends next.
+    pub(crate) fn first_end(&self) -> Option<Time> {
+        self.timers.iter().filter_map(Timer::ends).min()
+    }
+
     /// When something is due next.
     pub(crate) fn next(&self, fold: &Fold, seats: &Seats, timings: &Timings) -> Option<Time> {
-        self.timers
+        let mut next = self.first_end();
+        for timer in self
+            .timers
             .iter()
-            .filter_map(|timer| {
-                let ends = timer.ends.map(|limit| limit.at);
-                let (request, idle) = match timer.phase {
-                    Phase::Held if fold.is_waited_for(timer.fence) => (
-                        timer.request.map(|limit| limit.at),
-                        seats
-                            .get(timer.party)
-                            .filter(|seat| seat.is_here())
-                            .map(|seat| timer.patience(seat, timings)),
-                    ),
-                    _ => (None, None),
-                };
-                [ends, request, idle].into_iter().flatten().min()
-            })
-            .min()
+            .filter(|timer| timer.phase == Phase::Held)
+        {
+            let earlier = timer.waiters_turn(seats, timings);
+            let earlier = earlier.filter(|at| next.is_none_or(|next| *at < next));
+            // Asked last: of hundreds of holders few are next.
+            if earlier.is_some() && fold.is_waited_for(timer.fence) {
+                next = earlier;
+            }
+        }
+        next
     }
 
     /// Says what is due.
@@ -145,7 +159,11 @@ impl Timers {
                 continue;
             }
             timer.end(now, out);
-            if timer.phase == Phase::Held && fold.is_waited_for(timer.fence) {
+            let turn = timer.waiters_turn(seats, timings);
+            if timer.phase == Phase::Held
+                && turn.is_some_and(|turn| turn <= now)
+                && fold.is_waited_for(timer.fence)
+            {
                 timer.end_request(now, out);
                 if let Some(seat) = seats.get(timer.party).filter(|seat| seat.is_here()) {
                     timer.end_idleness(seat, timings, now, out);
@@ -166,6 +184,13 @@ impl Timers {
 impl Timer {
     pub(crate) fn ends(&self) -> Option<Time> {
         self.ends.map(|limit| limit.at)
+    }
+
+    /// When something is to be said to this holder in favour of who waits, if somebody does.
+    fn waiters_turn(&self, seats: &Seats, timings: &Timings) -> Option<Time> {
+        let idle = seats.get(self.party).filter(|seat| seat.is_here());
+        let idle = idle.map(|seat| self.patience(seat, timings));
+        [self.request_ends(), idle].into_iter().flatten().min()
     }
 
     pub(crate) fn request_ends(&self) -> Option<Time> {

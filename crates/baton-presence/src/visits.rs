@@ -6,13 +6,25 @@
 use std::time::Duration;
 
 use crate::seat::{Health, Link, MAX_STRETCHED, Seat};
-use crate::timers::LOCKS;
-use crate::watch::{Proposal, Watch};
+use crate::timers::{BEATS, LOCKS, SEATS};
+use crate::watch::{Proposal, Watch, key_of};
 use crate::{Event, Fold, Presence, SessionId, Time, Timings};
 
 /// A call of [`Watch::handle_timeout`] that comes later than this after its deadline tells that the
 /// server itself slept.
 const LATE: Duration = Duration::from_secs(1);
+
+/// After the server slept nobody is judged, and nothing of a lock ends, before this long: what lies in its sockets is read
+/// first.
+const LISTEN: Duration = Duration::from_millis(500);
+
+/// A connection that ends while the server reads what came while it slept was given up by its client because of that; the
+/// client tries again after 2.5 s at the latest. So long is it waited for, also where a lost connection is not.
+const COME_BACK: Duration = Duration::from_secs(3);
+
+/// One silence, and one end of a lock's state, is put off by the server's own sleep this often. A server that sleeps again
+/// and again does not keep the dead for ever.
+pub(crate) const MOST_FORGIVEN: u32 = 3;
 
 /// A proposal that the fold has not followed is made again after this long.
 pub(crate) const AGAIN: Duration = Duration::from_secs(1);
@@ -28,27 +40,26 @@ impl Watch {
     ///
     /// A call that comes more than a second after its deadline means that the server slept, and that
     /// heartbeats may lie unread in its sockets. Then every silence, and every timer of the lock, is
-    /// pushed by that lateness (at most until it is as long as it was in the beginning) before anybody
-    /// is judged: a sick observer does not evict the healthy.
+    /// pushed by that lateness and half a second more (at most until it is as long as it was in the
+    /// beginning, and at most three times) before anybody is judged: a sick observer does not evict the
+    /// healthy. It is noticed by whatever comes first after the sleep, a call of this or a record.
     pub fn handle_timeout(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
-        if let Some(deadline) = self.deadlines.next_live() {
-            let late = now.since(deadline);
-            if late > LATE {
-                self.forgive(late, now);
-            }
-        }
+        self.notice_sleep(now);
         while let Some(key) = self.deadlines.pop_due(now) {
-            if key == LOCKS {
-                self.visit_locks(now, fold, out);
-            } else {
-                self.visit(key - 1, now, fold, out);
+            match key {
+                LOCKS => self.visit_locks(now, fold, out),
+                BEATS => {
+                    self.beat_by(fold, now);
+                    self.arm_locks(fold, now);
+                }
+                _ => self.visit(key - SEATS, now, fold, out),
             }
         }
     }
 
     fn visit_locks(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
         // A caller that does not follow after every record must not make this come up again at once, for ever.
-        self.timers.follow(fold, &self.timings, now);
+        self.timers.follow(fold, &self.present_timings(now), now);
         self.timers
             .visit(now, fold, &self.seats, &self.timings, out);
         self.arm_locks(fold, now);
@@ -75,7 +86,7 @@ impl Watch {
             return;
         }
         let look = seat.next_look(now, &self.timings);
-        self.deadlines.arm(place + 1, look);
+        self.deadlines.arm(key_of(place), look);
     }
 
     fn visit_away(
@@ -107,14 +118,47 @@ impl Watch {
             out.push(Proposal::Record(Event::Forgotten { session }));
             now + AGAIN
         };
-        self.deadlines.arm(place + 1, again);
+        self.deadlines.arm(key_of(place), again);
     }
 
-    fn forgive(&mut self, late: Duration, now: Time) {
+    /// Compares the clock with what should have happened by now.
+    pub(crate) fn notice_sleep(&mut self, now: Time) {
+        let Some(deadline) = self.deadlines.next_live() else {
+            return;
+        };
+        // What was put off already is not put off twice.
+        let late = now.since(deadline.max(self.awake_since));
+        if late <= LATE {
+            return;
+        }
+        self.awake_since = now;
+        let late = late + LISTEN;
         for seat in self.seats.iter_mut() {
             seat.forgive(late, now);
         }
         self.timers.forgive(late, now);
+    }
+
+    /// Until when what came while the server slept is still being read; in the past, if it did not sleep.
+    #[must_use]
+    pub fn listens_until(&self) -> Time {
+        if self.awake_since == Time::ZERO {
+            return Time::ZERO;
+        }
+        self.awake_since + LISTEN
+    }
+
+    /// The limits as they are while that is read.
+    pub(crate) fn present_timings(&self, now: Time) -> Timings {
+        let grace = if now < self.listens_until() {
+            self.timings.grace.max(COME_BACK)
+        } else {
+            self.timings.grace
+        };
+        Timings {
+            grace,
+            ..self.timings
+        }
     }
 }
 

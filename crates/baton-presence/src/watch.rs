@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::deadlines::Deadlines;
 use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
-use crate::timers::{LOCKS, Phase, Timers};
+use crate::timers::{BEATS, LOCKS, Phase, SEATS, Timers};
 use crate::{
     Change, Event, Fence, Fold, Presence, Refusal, SessionId, Time, Timings, TimingsError, Voice,
 };
@@ -59,6 +59,18 @@ pub enum Proposal {
     },
 }
 
+/// With more locks than this, who is beaten often, and who was idle for too long, is not found out anew with every record:
+/// when hundreds pass on at once that would be most of the work.
+const FEW_LOCKS: usize = 16;
+
+/// But after this long, which no beat, no lease and no idle user notices.
+const HOT_FOR: Duration = Duration::from_millis(50);
+
+/// The key of a seat among the deadlines.
+pub(crate) const fn key_of(place: u32) -> u32 {
+    place + SEATS
+}
+
 /// How much a watch holds; for gauges and for the proof that a heartbeat allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchLoad {
@@ -82,10 +94,14 @@ pub struct Watch {
     pub(crate) timers: Timers,
     /// Who is beaten often: the parties of the locks and those next in line, ascending.
     hot: Vec<SessionId>,
+    /// When that was found out last.
+    hot_since: Time,
     /// How many have a connection here.
     pub(crate) here: usize,
     /// How many of those are shaky.
     pub(crate) shaky: usize,
+    /// When it was noticed last that the server had slept.
+    pub(crate) awake_since: Time,
     /// By whom something was taken over last, and when.
     taken_over: Option<(SessionId, Time)>,
 }
@@ -98,15 +114,17 @@ impl Watch {
     pub fn new(timings: Timings) -> Result<Self, TimingsError> {
         timings.validate()?;
         let mut deadlines = Deadlines::default();
-        deadlines.make_room(LOCKS);
+        deadlines.make_room(BEATS);
         Ok(Self {
             timings,
             seats: Seats::default(),
             deadlines,
             timers: Timers::default(),
             hot: Vec::new(),
+            hot_since: Time::ZERO,
             here: 0,
             shaky: 0,
+            awake_since: Time::ZERO,
             taken_over: None,
         })
     }
@@ -119,13 +137,14 @@ impl Watch {
 
     /// The session has a connection here (its first, a new one, or one instead of an older one).
     pub fn attached(&mut self, session: SessionId, voice: Voice, now: Time) {
+        self.notice_sleep(now);
         let place = self.seats.seat_of(session, || Seat::away(session, now));
         let cadence = if self.hot.binary_search(&session).is_ok() {
             Cadence::Hot
         } else {
             Cadence::Idle
         };
-        let key = place + 1;
+        let key = key_of(place);
         self.deadlines.make_room(key);
         self.change(place, |seat, timings| {
             seat.attach(voice, cadence, now, timings);
@@ -149,6 +168,7 @@ impl Watch {
 
     /// The session's connection is gone. From here on its ticket's life runs.
     pub fn detached(&mut self, session: SessionId, now: Time) {
+        self.notice_sleep(now);
         self.set_away(session, now);
     }
 
@@ -157,7 +177,7 @@ impl Watch {
         if let Some(place) = self.seats.place(session) {
             self.change(place, |seat, _| seat.link = Link::Away(Time::ZERO));
             self.seats.remove(session);
-            self.deadlines.disarm(place + 1);
+            self.deadlines.disarm(key_of(place));
         }
     }
 
@@ -172,7 +192,7 @@ impl Watch {
         {
             seat.heard(now);
             if seat.shown != Health::Online && seat.shown != seat.judge(now, &self.timings) {
-                self.deadlines.arm(place + 1, now);
+                self.deadlines.arm(key_of(place), now);
             }
         }
     }
@@ -191,7 +211,7 @@ impl Watch {
         }
         let answer = seat.answered(beat, idle, now, &self.timings);
         if seat.shown != Health::Online && seat.shown != seat.judge(now, &self.timings) {
-            self.deadlines.arm(place + 1, now);
+            self.deadlines.arm(key_of(place), now);
         }
         answer
     }
@@ -259,6 +279,7 @@ impl Watch {
     /// changes of that record; after a replay with those of [`Event::Restarted`], or call
     /// [`Watch::adopt`].
     pub fn follow(&mut self, fold: &Fold, changes: &[Change], now: Time) {
+        self.notice_sleep(now);
         for change in changes {
             match *change {
                 Change::Gone { session } => self.removed(session),
@@ -288,7 +309,12 @@ impl Watch {
             }
         }
         self.time_locks(fold, now);
-        self.beat_by(fold, now);
+        if fold.locks() <= FEW_LOCKS {
+            self.beat_by(fold, now);
+        } else {
+            self.deadlines
+                .arm(BEATS, (self.hot_since + HOT_FOR).max(now));
+        }
     }
 
     /// Takes up a fold that this watch has not followed: from a snapshot, after a replay.
@@ -323,7 +349,7 @@ impl Watch {
 
     fn set_away(&mut self, session: SessionId, now: Time) {
         let place = self.seats.seat_of(session, || Seat::away(session, now));
-        let key = place + 1;
+        let key = key_of(place);
         self.deadlines.make_room(key);
         self.change(place, |seat, _| {
             seat.link = Link::Away(now);
@@ -363,13 +389,13 @@ impl Watch {
         };
         if self.seats.at(place).is_some_and(Seat::is_here) {
             self.change(place, |seat, _| seat.shown = Health::Offline);
-            self.deadlines.arm(place + 1, now);
+            self.deadlines.arm(key_of(place), now);
         }
     }
 
     /// Sets the timers of the locks by where the fold says that they are.
     fn time_locks(&mut self, fold: &Fold, now: Time) {
-        self.timers.follow(fold, &self.timings, now);
+        self.timers.follow(fold, &self.present_timings(now), now);
         self.arm_locks(fold, now);
     }
 
@@ -383,7 +409,9 @@ impl Watch {
     }
 
     /// Beats the parties of the locks and those next in line often, everybody else seldom.
-    fn beat_by(&mut self, fold: &Fold, now: Time) {
+    pub(crate) fn beat_by(&mut self, fold: &Fold, now: Time) {
+        self.hot_since = now;
+        self.deadlines.disarm(BEATS);
         let mut hot: Vec<_> = fold
             .grants()
             .flat_map(|grant| [Some(grant.party), fold.next_in_line(grant.fence)])
@@ -416,7 +444,7 @@ impl Watch {
         {
             seat.set_cadence(cadence, now, &self.timings);
             let look = seat.next_look(now, &self.timings);
-            self.deadlines.arm(place + 1, look);
+            self.deadlines.arm(key_of(place), look);
         }
     }
 }

@@ -94,7 +94,7 @@ impl Room {
             self.retry_withheld(now);
         }
         if !changes.is_empty() {
-            self.announce_locks();
+            self.announce_locks(now);
         }
     }
 
@@ -252,7 +252,7 @@ impl Room {
 
     fn announce_peer_when_durable(&mut self, session: SessionId) {
         let peer = self.peer(session);
-        self.hold(Held::Channel(Arc::new(ServerMessage::Peer { peer })));
+        self.tell_of(session, Arc::new(ServerMessage::Peer { peer }));
     }
 
     /// Tells how alive a peer is, which no record says, at once.
@@ -260,7 +260,9 @@ impl Room {
         let peer = Arc::new(ServerMessage::Peer {
             peer: self.peer(session),
         });
-        self.send_to_channel(&peer);
+        if let Some(peer) = self.roster_news.replace(session, peer) {
+            self.send_to_channel(&peer);
+        }
     }
 
     fn peer(&self, session: SessionId) -> Peer {

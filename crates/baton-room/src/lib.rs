@@ -49,8 +49,8 @@
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
 //!   judge), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
-//!   `views` (only the newest), `catch_up` (for who reads too slowly), `output` (by meaning, not by wire), `resting` (what
-//!   a newcomer lacks of the document)
+//!   `views` (only the newest), `lock_views` and `roster_news` (when), `catch_up` (for who reads too slowly), `output` (by
+//!   meaning, not by wire), `resting` (what a newcomer lacks of the document)
 //! - `token`: resume tokens, and whose session it is
 
 mod admission;
@@ -61,6 +61,7 @@ mod cursors;
 mod deciding;
 mod edits;
 mod faults;
+mod lock_views;
 mod locks;
 mod operations;
 mod options;
@@ -72,6 +73,7 @@ mod receive;
 mod record;
 mod resting;
 mod room;
+mod roster_news;
 mod state;
 mod telling;
 mod token;

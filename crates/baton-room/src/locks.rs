@@ -20,7 +20,7 @@ use crate::record::Record;
 use crate::room::Room;
 
 /// How many waiters a view of the locks names.
-const QUEUE_SHOWN: usize = 100;
+pub(crate) const QUEUE_SHOWN: usize = 100;
 
 impl Room {
     /// Tells the parties of a lock what changed.
@@ -139,21 +139,6 @@ impl Room {
         let grant = self.state.fold.grant(fence);
         if let Some(from) = grant.and_then(|grant| grant.requested_by) {
             self.tell_requested(holder, fence, from, now);
-        }
-    }
-
-    /// Shows everybody the locks, if they are not as they were shown last.
-    pub(crate) fn announce_locks(&mut self) {
-        let view = self.lock_view();
-        let same = self.announced.as_ref().is_some_and(|last| {
-            LockView {
-                version: view.version,
-                ..last.clone()
-            } == view
-        });
-        if !same {
-            self.announced = Some(view.clone());
-            self.hold_view(ServerMessage::Lock { lock: view });
         }
     }
 

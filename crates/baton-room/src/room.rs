@@ -15,17 +15,19 @@ use baton_presence::{
     Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Watch,
 };
 use baton_sync::awareness::Awareness;
-use baton_sync::channel::{LockView, ServerMessage};
+use baton_sync::channel::ServerMessage;
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::faults::{Broken, LoadError, SnapshotError};
+use crate::lock_views::LockViews;
 use crate::locks::{millis, wire};
 use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
 use crate::record::Record;
+use crate::roster_news::RosterNews;
 use crate::state::{Effect, State};
 use crate::token::TokenHash;
 use crate::views::Views;
@@ -58,8 +60,8 @@ pub struct Room {
     pub(crate) withheld: BTreeSet<ConnectionId>,
     /// The next record in the log may decide about those.
     pub(crate) judge_again: bool,
-    /// The locks as watchers were told them last, so that nothing is told twice.
-    pub(crate) announced: Option<LockView>,
+    pub(crate) lock_views: LockViews,
+    pub(crate) roster_news: RosterNews,
     /// What those who request something say.
     pub(crate) notes: BTreeMap<SessionId, String>,
     /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
@@ -106,7 +108,8 @@ impl Room {
             aside: BTreeSet::new(),
             withheld: BTreeSet::new(),
             judge_again: false,
-            announced: None,
+            lock_views: LockViews::default(),
+            roster_news: RosterNews::default(),
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
@@ -195,9 +198,15 @@ impl Room {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let watch = self.watch.poll_timeout();
-        let others = [self.refresh_at, self.parks_due(), self.withheld_due()];
-        let others = others.into_iter().chain([self.rest_due()]);
-        others.chain([watch]).flatten().min()
+        let others = [
+            self.refresh_at,
+            self.parks_due(),
+            self.withheld_due(),
+            self.lock_views.due(),
+            self.roster_news.due(),
+            self.rest_due(),
+        ];
+        others.into_iter().chain([watch]).flatten().min()
     }
 
     /// Time has come to `now`. Early calls are harmless.
@@ -212,6 +221,10 @@ impl Room {
         self.refresh_awareness(now);
         self.purge_parks(now);
         self.give_up_waiting(now);
+        self.tell_due_news(now);
+        self.show_due_locks(now);
+        // All may be durable already.
+        self.let_go_durable(now);
         self.rest(now);
     }
 

@@ -42,7 +42,10 @@ impl Room {
             Held::Channel(message) => self.send_to_channel(&message),
             Held::View(of) => {
                 if let Some(message) = self.views.take(of, position, self.durable) {
-                    self.send_to_channel(&message);
+                    match of {
+                        ViewOf::Locks => self.locks_turn(&message, now),
+                        ViewOf::Park(_) => self.send_to_channel(&message),
+                    }
                 }
             }
             Held::Welcome(to, message) => {

@@ -164,7 +164,9 @@ impl Room {
                 Bringing::Nothing | Bringing::Coming => None,
             }
         };
-        self.state.fold.grants().filter_map(until).min()
+        let first = self.state.fold.grants().filter_map(until).min()?;
+        // What it brings may lie in the sockets of a server that slept.
+        Some(first.max(self.watch.listens_until()))
     }
 
     /// Time has come to `now`.

@@ -2,6 +2,8 @@
 
 use baton_room::Ending;
 
+/// What came is no WebSocket frame by RFC 6455: fix the client.
+pub const WEBSOCKET: u16 = 1002;
 /// Overloaded, or this connection reads too slowly: come again.
 pub const OVERLOADED: u16 = 1013;
 /// A frame was not understood: final.

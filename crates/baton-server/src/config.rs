@@ -3,148 +3,18 @@
 //! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`, then default) and
 //! the checks that need more than one setting. Never reads anything later than start-up.
 
+mod values;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use baton_presence::{Mode, Rights, Timings};
+use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-/// A length of time, written like `500ms`, `5s` or `1m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl FromStr for Span {
-    type Err = humantime::DurationError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text).map(Span)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Span {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(self.0))
-    }
-}
-
-/// On or off, as a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-/// A set of timings; each of them can be set by itself as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// For the open internet
-    Default,
-    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4 times as fast as another
-    Strict,
-    /// For local networks and tests: about a fifth of the default times
-    Fast,
-}
-
-impl Profile {
-    /// The timings that it stands for.
-    #[must_use]
-    pub fn timings(self) -> Timings {
-        match self {
-            Self::Default => Timings::default(),
-            Self::Strict => Timings::strict(),
-            Self::Fast => Timings::fast(),
-        }
-    }
-}
-
-/// What locks mean in a new document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum DocumentMode {
-    /// Locks are advisory: everybody may write
-    Open,
-    /// What nobody holds may be written by all, the rest by its holder only
-    ExclusiveWhenHeld,
-    /// Only a holder may write
-    Required,
-}
-
-impl From<DocumentMode> for Mode {
-    fn from(mode: DocumentMode) -> Self {
-        match mode {
-            DocumentMode::Open => Self::Open,
-            DocumentMode::ExclusiveWhenHeld => Self::ExclusiveWhenHeld,
-            DocumentMode::Required => Self::Required,
-        }
-    }
-}
-
-/// Rights, written like `take-over,manage`, or `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RightsList(pub Rights);
-
-/// A word that is no right. Nothing was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no right; there are take-over and manage, with a comma between them, or none")]
-pub struct NoRight(String);
-
-impl FromStr for RightsList {
-    type Err = NoRight;
-
-    fn from_str(text: &str) -> Result<Self, NoRight> {
-        let mut rights = Rights::NONE;
-        if text.trim() == "none" {
-            return Ok(Self(rights));
-        }
-        for word in text.split(',').map(str::trim) {
-            rights = rights.and(match word {
-                "take-over" => Rights::TAKE_OVER,
-                "manage" => Rights::MANAGE,
-                other => return Err(NoRight(other.to_owned())),
-            });
-        }
-        Ok(Self(rights))
-    }
-}
-
-impl std::fmt::Display for RightsList {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = [(Rights::TAKE_OVER, "take-over"), (Rights::MANAGE, "manage")];
-        let has = |(right, _): &&(Rights, &str)| self.0.contains(*right);
-        let words: Vec<_> = words.iter().filter(has).map(|(_, word)| *word).collect();
-        f.write_str(if words.is_empty() { "none" } else { "" })?;
-        f.write_str(&words.join(","))
-    }
-}
-
-impl<'de> Deserialize<'de> for RightsList {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for RightsList {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
+pub use self::values::{DocumentMode, NoRight, Profile, RightsList, Span, Switch};
+use crate::address::{Proxies, ProxyHeader};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -216,12 +86,28 @@ settings! {
     max_connections: usize = 20_000;
     /// Open connections to one document; over it: close 1013
     max_connections_per_document: usize = 5_000;
-    /// Open connections from one address; over it: refused with HTTP 429
+    /// Open connections from one address (of IPv6, one /64); over it: refused with HTTP 429
     max_connections_per_address: usize = 10_000;
+    /// New connections from one address in a second, in the long run; over it: refused with HTTP 429
+    new_connections_per_second: u32 = 200;
+    /// New connections that one address may open at once, before that rate counts
+    new_connections_burst: u32 = 2_000;
+    /// TCP connections on which plain HTTP is spoken, or a handshake is under way; over it: the oldest goes, or new ones wait
+    max_handshakes: usize = 2_048;
+    /// The same from one address; over it: its oldest goes, or refused with HTTP 429
+    max_handshakes_per_address: usize = 1_024;
+    /// Proxies in front of this server, like 10.0.0.0/8,::1: whom they name in proxy_header is the client
+    trusted_proxies: Proxies = Proxies::default();
+    /// The header in which those proxies, and nobody else, say for whom they ask
+    proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
     /// Documents in memory; over it: close 1013 until one becomes idle
     max_documents: usize = 100_000;
     /// Documents being loaded at the same time; further ones wait their turn
     max_loads: usize = 16;
+    /// Connections that wait for their turn to load; over it: close 1013
+    max_waiting_loads: usize = 4_096;
+    /// Longest wait for the turn to load; over it: close 1013
+    load_wait: Span = Span(Duration::from_secs(10));
     /// Longest document name, in bytes; over it: close 4404
     max_document_name: usize = 1024;
     /// Bytes queued for one connection, beside its first sync; over it: its updates wait in the document, else close 1013
@@ -230,6 +116,12 @@ settings! {
     max_behind: Span = Span(Duration::from_secs(30));
     /// Messages that one connection may send in a second, in the long run; faster ones wait
     max_messages_per_second: u32 = 2_000;
+    /// Bytes that one connection may send in a second, in the long run; faster ones wait
+    max_bytes_per_second: ByteSize = ByteSize::mib(32);
+    /// What one connection may send at once, as the time in which its rates would earn it
+    rate_burst: Span = Span(Duration::from_secs(1));
+    /// Bytes of messages that are not taken in yet, of all connections; over it: close 1013 for those with large ones
+    max_receiving: ByteSize = ByteSize::gib(1);
     /// Largest awareness entry, in bytes; larger ones are refused
     max_awareness_entry: ByteSize = ByteSize::kib(64);
     /// Awareness entries that one connection may own; further ones are refused
@@ -250,6 +142,8 @@ settings! {
     max_lock_bytes: ByteSize = ByteSize::kib(256);
     /// From accepting a connection to its first message; over it: closed
     handshake_timeout: Span = Span(Duration::from_secs(10));
+    /// A TCP connection that does not become a WebSocket, from being accepted to its end; over it: closed
+    http_timeout: Span = Span(Duration::from_secs(60));
 
     /// Longest wait of an update for company before its commit; twice that where nobody is told that it is saved
     commit_delay: Span = Span(Duration::from_millis(25));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -20,8 +20,11 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
+use crate::address::Address;
 use crate::config::Switch;
 use crate::limits::{Permit, Refused};
+use crate::plain::Plain;
+use crate::refusals::Refusal;
 use crate::{App, metrics, page, readiness, socket};
 
 /// All routes.
@@ -64,28 +67,37 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Response {
-    let Some(accept) = accept_key(request.headers()) else {
-        return (
-            StatusCode::UPGRADE_REQUIRED,
-            [(header::UPGRADE, "websocket")],
-            "This is the address of a WebSocket: connect with a Yjs provider.\n",
-        )
-            .into_response();
-    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     // Behind `Server::router` in somebody's own axum server the address may not be known; all such share one count.
-    let address = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    let permit = match app.limits.admit(address) {
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    let client = app.trust.client(peer, request.headers());
+    let accept = match accept_key(&request) {
+        Ok(accept) => accept,
+        Err(fault) => {
+            if fault != NoHandshake::Plain {
+                let what = format_args!("{client}: {}", fault.text().trim_end());
+                app.registry.refusals().note(Refusal::Request, what);
+            }
+            return fault.into_response();
+        }
+    };
+    let permit = match app.limits.admit(Address::from(client)) {
         Ok(permit) => permit,
-        Err(refused) => return refuse(refused),
+        Err(refused) => {
+            let text = refused.to_string();
+            let what = format_args!("{client}: {}", text.trim_end());
+            app.registry.refusals().note(refused.reason(), what);
+            return refuse(refused, text);
+        }
     };
     let document = document_name(request.uri().path());
     let protocol = first_protocol(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
-    let span =
-        tracing::info_span!("connection", %address, document = document.as_deref().unwrap_or("?"));
+    let span = tracing::info_span!(
+        "connection",
+        address = %client,
+        document = document.as_deref().unwrap_or("?")
+    );
     let serving = async move {
         match upgrade.await {
             Ok(upgraded) => serve(app, upgraded, document.unwrap_or_default(), permit).await,
@@ -99,13 +111,20 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
 async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
     let registry = Arc::clone(&app.registry);
     drop(app);
-    match downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => {
-            let stream = parts.io.into_inner();
+    // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
+    let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
+        Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
+        Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
+            .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),
+    };
+    match tcp {
+        Ok((stream, read)) => {
             // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
-            let early = parts.read_buf.to_vec();
-            drop(parts.read_buf);
-            socket::serve_tcp(stream, early, registry, &document).await;
+            let early = read.to_vec();
+            drop(read);
+            if let Some(stream) = stream {
+                socket::serve_tcp(stream, early, registry, &document).await;
+            }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
@@ -115,8 +134,50 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     drop(permit);
 }
 
+/// Why a request to a document's address is no WebSocket handshake. Nothing was started for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoHandshake {
+    /// It does not even ask for one.
+    Plain,
+    /// It asks for another version of the protocol.
+    Version,
+    /// Its key is not 16 bytes in base64.
+    Key,
+    /// It has a body, or is no GET of HTTP/1.1.
+    Request,
+}
+
+impl NoHandshake {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Plain => "This is the address of a WebSocket: connect with a Yjs provider.\n",
+            Self::Version => "This server speaks version 13 of the WebSocket protocol.\n",
+            Self::Key => "Sec-WebSocket-Key must be 16 bytes in base64.\n",
+            Self::Request => {
+                "A WebSocket handshake is a GET of HTTP/1.1 to a host, without a body.\n"
+            }
+        }
+    }
+}
+
+impl IntoResponse for NoHandshake {
+    fn into_response(self) -> Response {
+        let upgrade = [
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+        ];
+        match self {
+            Self::Plain | Self::Version => {
+                (StatusCode::UPGRADE_REQUIRED, upgrade, self.text()).into_response()
+            }
+            Self::Key | Self::Request => (StatusCode::BAD_REQUEST, self.text()).into_response(),
+        }
+    }
+}
+
 /// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section 4.2.1).
-fn accept_key(headers: &HeaderMap) -> Option<String> {
+fn accept_key(request: &Request) -> Result<String, NoHandshake> {
+    let headers = request.headers();
     let has = |name: header::HeaderName, token: &str| {
         headers
             .get_all(name)
@@ -125,17 +186,39 @@ fn accept_key(headers: &HeaderMap) -> Option<String> {
             .flat_map(|value| value.split(','))
             .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
-    let asked = has(header::CONNECTION, "upgrade")
-        && has(header::UPGRADE, "websocket")
-        && has(header::SEC_WEBSOCKET_VERSION, "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
-    asked.then(|| derive_accept_key(key.as_bytes()))
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(NoHandshake::Plain);
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(NoHandshake::Version);
+    }
+    let empty = |length: &header::HeaderValue| length == "0";
+    let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.get(header::CONTENT_LENGTH).is_none_or(empty);
+    let addressed = headers.contains_key(header::HOST);
+    let get = *request.method() == Method::GET && request.version() == Version::HTTP_11;
+    if !get || !bodiless || !addressed {
+        return Err(NoHandshake::Request);
+    }
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(NoHandshake::Key),
+    }
+}
+
+/// Whether this is 16 bytes in base64.
+fn is_key(text: &[u8]) -> bool {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.strip_suffix(b"==")
+        .is_some_and(|rest| rest.len() == 22 && rest.iter().all(base64))
 }
 
 /// A browser that offers sub-protocols wants one of them back.
 fn first_protocol(headers: &HeaderMap) -> Option<String> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    Some(offered.split(',').next()?.trim().to_owned())
+    let first = offered.split(',').next()?.trim();
+    (!first.is_empty()).then(|| first.to_owned())
 }
 
 fn switching(accept: &str, protocol: Option<String>) -> Response {
@@ -152,12 +235,15 @@ fn switching(accept: &str, protocol: Option<String>) -> Response {
         .unwrap_or_else(|_| StatusCode::BAD_REQUEST.into_response())
 }
 
-fn refuse(refused: Refused) -> Response {
+fn refuse(refused: Refused, text: String) -> Response {
     let status = match refused {
         Refused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refused::Address(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refused::Address(_) | Refused::Pace { .. } => StatusCode::TOO_MANY_REQUESTS,
     };
-    (status, refused.to_string()).into_response()
+    // In whole seconds; a client that comes a moment early would be refused again.
+    let wait = refused.wait().as_secs() + 1;
+    let retry = [(header::RETRY_AFTER, wait.to_string())];
+    (status, retry, text).into_response()
 }
 
 /// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the name is allowed is

@@ -23,8 +23,10 @@
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
-//! `config`, `limits`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
+//! `config`, `address`, `limits`, `places` (of HTTP), `loads` (whose turn it is), `receiving`, `rate`, `refusals`,
+//! `plain`, `open_files`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
 
+mod address;
 mod admin;
 mod clock;
 pub mod close;
@@ -36,10 +38,17 @@ mod http;
 mod limits;
 mod line;
 mod listen;
+mod loads;
 mod metrics;
+mod open_files;
 mod outbox;
 mod page;
+mod places;
+mod plain;
+mod rate;
 mod readiness;
+mod receiving;
+mod refusals;
 mod registry;
 mod session;
 mod slots;
@@ -53,15 +62,20 @@ use axum::Router;
 use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 
+pub use address::{NoNetwork, Proxies, ProxyHeader};
 pub use admin::{BACKUP, Door, SOCKET};
 pub use config::{
     ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
 };
+pub use listen::bind;
+pub use open_files::raise_open_files;
 
 /// What every request can reach.
 pub(crate) struct App {
     pub(crate) registry: Arc<registry::Registry>,
     pub(crate) limits: Arc<limits::Limits>,
+    pub(crate) places: Arc<places::Places>,
+    pub(crate) trust: address::Trust,
     pub(crate) stopping: watch::Sender<Stage>,
 }
 
@@ -86,14 +100,15 @@ impl Server {
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
         settings.check()?;
         let settings = Arc::new(settings);
-        let limits = limits::Limits::new(
-            settings.max_connections,
-            settings.max_connections_per_address,
-        );
         let (stopping, _) = watch::channel(Stage::Serving);
         let app = App {
+            limits: Arc::new(limits::Limits::new(&settings)),
+            places: Arc::new(places::Places::new(&settings)),
+            trust: address::Trust {
+                proxies: settings.trusted_proxies.clone(),
+                header: settings.proxy_header,
+            },
             registry: Arc::new(registry::Registry::new(settings, log)),
-            limits: Arc::new(limits),
             stopping,
         };
         Ok(Self { app: Arc::new(app) })
@@ -125,13 +140,23 @@ impl Server {
         listen::accept(listener, self.router(), &self.app).await;
     }
 
-    /// How many connections are open, and how many documents are in memory.
+    /// What there is to do at the moment: connections, documents, and what waits to become either.
     #[must_use]
     pub fn load(&self) -> Load {
         Load {
             connections: self.app.limits.open(),
             documents: self.app.registry.documents(),
+            handshakes: self.app.places.under_way(),
+            loads: self.app.registry.loads().under_way(),
+            waiting_loads: self.app.registry.loads().waiting(),
+            addresses: self.app.limits.addresses(),
+            receiving: self.app.registry.receiving().bytes(),
         }
+    }
+
+    /// What was refused since the start, as a word for the reason and how often.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.app.registry.refusals().each()
     }
 
     /// Stops in order: nobody is let in any more, everybody is told to come again, everything is made durable.
@@ -154,4 +179,14 @@ pub struct Load {
     pub connections: usize,
     /// Documents in memory.
     pub documents: usize,
+    /// TCP connections that are no WebSocket: a handshake is under way, or plain HTTP is spoken.
+    pub handshakes: usize,
+    /// Documents that are being loaded.
+    pub loads: usize,
+    /// Connections that wait for their document's turn to be loaded.
+    pub waiting_loads: usize,
+    /// Addresses that have a connection, or had one so lately that their pace is remembered.
+    pub addresses: usize,
+    /// Bytes of messages that are not taken in yet.
+    pub receiving: usize,
 }

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use baton_log::Log;
 use baton_server::{Door, Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
@@ -96,7 +95,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
     let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
-    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+    baton_server::raise_open_files(&settings);
+    let listener = baton_server::bind(settings.listen).map_err(|error| {
         format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;

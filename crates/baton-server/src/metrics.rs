@@ -23,6 +23,29 @@ pub(crate) fn text(app: &App) -> String {
         app.limits.open(),
     );
     out.gauge(
+        "handshakes",
+        "TCP connections that are no WebSocket",
+        app.places.under_way(),
+    );
+    out.gauge(
+        "addresses",
+        "Client addresses that are known at the moment",
+        app.limits.addresses(),
+    );
+    let loads = app.registry.loads();
+    out.gauge("loads", "Documents being loaded", loads.under_way());
+    out.gauge(
+        "loads_waiting",
+        "Connections that wait for a document to be loaded",
+        loads.waiting(),
+    );
+    out.gauge(
+        "receiving_bytes",
+        "Bytes of messages that are not taken in yet",
+        app.registry.receiving().bytes(),
+    );
+    out.refusals(app.registry.refusals().each());
+    out.gauge(
         "documents_open",
         "Documents in memory",
         app.registry.documents(),
@@ -84,6 +107,14 @@ impl Text {
     /// Writing to a string never fails.
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         let _never_fails = writeln!(self.0, "{line}");
+    }
+
+    /// One counter with a label for the reason.
+    fn refusals(&mut self, each: impl Iterator<Item = (&'static str, u64)>) {
+        self.head("refused_total", "counter", "What was refused, by reason");
+        for (why, count) in each {
+            self.line(format_args!("baton_refused_total{{why=\"{why}\"}} {count}"));
+        }
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {

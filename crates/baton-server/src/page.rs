@@ -4,7 +4,7 @@
 //! without the page answers `/` with how to get it.
 
 use axum::body::Body;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 #[derive(rust_embed::RustEmbed)]
@@ -17,7 +17,12 @@ Documents are served all the same at /ws/{document}.\n\
 To get the page: `cargo xtask build` makes a binary with it, `cargo xtask demo` builds and runs one.\n";
 
 /// Answers a GET for a file of the page.
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(method: Method, uri: Uri) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        let allowed = [(header::ALLOW, "GET, HEAD")];
+        let text = "There is nothing here but what can be read.\n";
+        return (StatusCode::METHOD_NOT_ALLOWED, allowed, text).into_response();
+    }
     let path = uri.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Page::get(name) else {

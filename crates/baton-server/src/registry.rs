@@ -10,11 +10,14 @@ use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Settings, Switch};
 use crate::hosted::Hosted;
+use crate::loads::{Busy, Loads};
+use crate::receiving::Receiving;
+use crate::refusals::{Refusal, Refusals};
 use crate::slots::{Slots, SlotsError};
 use crate::{close, driver, store_watch};
 
@@ -23,6 +26,8 @@ use crate::{close, driver, store_watch};
 pub(crate) enum OpenError {
     #[error(transparent)]
     Full(#[from] SlotsError),
+    #[error(transparent)]
+    Busy(#[from] Busy),
     #[error("the document could not be read: {0}; nothing was changed; come again later")]
     Log(#[from] LogError),
     #[error("the document could not be opened: {0}; nothing was changed")]
@@ -30,10 +35,19 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
+    /// What it counts as, if it is a limit that was met.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Full(SlotsError::TooMany(_)) => Some(Refusal::Documents),
+            Self::Busy(_) => Some(Refusal::Loads),
+            Self::Full(SlotsError::Closing) | Self::Log(_) | Self::Load(_) => None,
+        }
+    }
+
     /// How a connection that wanted the document is closed.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
-            Self::Full(SlotsError::TooMany(_)) => close::OVERLOADED,
+            Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) => close::OVERLOADED,
             Self::Full(SlotsError::Closing) => close::GOING_AWAY,
             Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
@@ -47,7 +61,9 @@ pub(crate) struct Registry {
     log: Log,
     clock: Clock,
     slots: Arc<Slots>,
-    loads: Semaphore,
+    loads: Loads,
+    receiving: Arc<Receiving>,
+    refusals: Refusals,
     /// Set by the first document, for all of them.
     watching_store: Once,
 }
@@ -55,7 +71,9 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
         Self {
-            loads: Semaphore::new(settings.max_loads),
+            loads: Loads::new(&settings),
+            receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
+            refusals: Refusals::default(),
             slots: Arc::new(Slots::new(settings.max_documents)),
             settings,
             log,
@@ -72,24 +90,37 @@ impl Registry {
         &self.log
     }
 
+    pub(crate) fn loads(&self) -> &Loads {
+        &self.loads
+    }
+
+    pub(crate) fn receiving(&self) -> &Arc<Receiving> {
+        &self.receiving
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
     /// The document of this name, from memory or from the log.
     pub(crate) async fn open(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
+        let deadline = self.loads.deadline();
         let slot = self.slots.slot(name)?;
-        let opened = slot.get_or_try_init(|| self.load(name)).await.cloned();
+        let load = || self.load(name, deadline);
+        let opened = slot.get_or_try_init(load).await.cloned();
         if opened.is_err() {
             self.slots.forget_failed(name, &slot);
         }
         opened
     }
 
-    async fn load(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
+    async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
         // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
         if let Some(log) = self.log.open_new(name)? {
             let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
             return self.host(name, room, log);
         }
-        // The semaphore is never closed; were it, loading without a permit would be no harm.
-        let _permit = self.loads.acquire().await;
+        let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
         let options = self.room_options();
         let loading = tokio::task::spawn_blocking(move || {
@@ -101,6 +132,7 @@ impl Registry {
                 .map(|(at, bytes)| (at.get(), bytes))
                 .collect();
             let room = Room::open(options, snapshot.as_ref(), &tail, clock.now())?;
+            drop(turn);
             Ok::<_, OpenError>((log, room))
         });
         let (log, room) = match loading.await {

@@ -6,16 +6,16 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken};
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
-use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::hosted::{Hosted, JoinError};
 use crate::line::{Due, Line};
+use crate::rate::Rate;
+use crate::refusals::Refusal;
 use crate::registry::Registry;
 use crate::{close, wire};
 
@@ -72,14 +72,17 @@ impl Session {
             let hosted = match registry.open(document).await {
                 Ok(hosted) => hosted,
                 Err(error) => {
-                    tracing::warn!(document, %error, "a document could not be opened");
+                    match error.refusal() {
+                        Some(refusal) => registry.refusals().note(refusal, &error),
+                        None => tracing::warn!(document, %error, "a document could not be opened"),
+                    }
                     line.end(error.close_code(), error.to_string());
                     return Err(Over);
                 }
             };
             match hosted.join(id, &line, registry.settings()) {
                 Ok(()) => {
-                    let rate = Rate::new(registry.settings().max_messages_per_second);
+                    let rate = Rate::new(registry.settings());
                     return Ok(Self {
                         id,
                         registry,
@@ -93,6 +96,8 @@ impl Session {
                 }
                 Err(JoinError::Gone(_)) => registry.forget(&hosted),
                 Err(full @ JoinError::Full(_)) => {
+                    let refusals = registry.refusals();
+                    refusals.note(Refusal::ConnectionsOfDocument, &full);
                     line.end(close::OVERLOADED, full.to_string());
                     return Err(Over);
                 }
@@ -108,7 +113,7 @@ impl Session {
     /// A binary frame came. Waits while the log's queue is full or the connection is over its rate, which in turn makes
     /// its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
-        patiently(&mut self.due, self.rate.take()).await;
+        patiently(&mut self.due, self.rate.take(frame.len())).await;
         let message = match wire::decode(frame) {
             Ok(message) => message,
             Err(error) => return self.malformed(&error.to_string()),
@@ -135,7 +140,13 @@ impl Session {
         self.due.flush();
     }
 
-    /// A ping or pong came.
+    /// A ping or pong with so many bytes came. Counts for the rate as everything does.
+    pub(crate) async fn control(&mut self, bytes: usize) {
+        patiently(&mut self.due, self.rate.take(bytes)).await;
+        self.heard();
+    }
+
+    /// The connection gave a sign of life.
     pub(crate) fn heard(&self) {
         let id = self.id;
         // A document that is gone has told this connection so already.
@@ -184,36 +195,6 @@ async fn patiently<F: Future>(due: &mut Due, future: F) -> F::Output {
         None => {
             due.flush();
             future.await
-        }
-    }
-}
-
-/// A token bucket of one second's messages.
-#[derive(Debug)]
-struct Rate {
-    per_second: u32,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Rate {
-    fn new(per_second: u32) -> Self {
-        Self {
-            per_second,
-            tokens: f64::from(per_second),
-            at: Instant::now(),
-        }
-    }
-
-    async fn take(&mut self) {
-        let rate = f64::from(self.per_second.max(1));
-        let now = Instant::now();
-        let earned = now.duration_since(self.at).as_secs_f64() * rate;
-        self.tokens = (self.tokens + earned).min(rate);
-        self.at = now;
-        self.tokens -= 1.0;
-        if self.tokens < 0.0 {
-            tokio::time::sleep(Duration::from_secs_f64(-self.tokens / rate)).await;
         }
     }
 }

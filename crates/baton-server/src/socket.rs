@@ -6,15 +6,16 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
 use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -22,6 +23,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::config::Settings;
 use crate::line::{Line, News, Patience};
 use crate::outbox::Weight;
+use crate::receiving::{Excess, Part};
+use crate::refusals::Refusal;
 use crate::registry::Registry;
 use crate::session::{Over, Session};
 use crate::{close, wire};
@@ -32,6 +35,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
 /// memory.
 const READ_BUFFER: usize = 2 * 1024;
+
+/// Header and mask of a control frame from a client, in bytes.
+const CONTROL: usize = 6;
 
 /// How the protocol is spoken: limits explicit, none left at the library's default.
 pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
@@ -53,10 +59,7 @@ pub(crate) async fn serve_tcp(
 ) {
     let (from, to) = stream.into_split();
     let line = Arc::new(Line::direct(patience(&registry), to));
-    let reading = Reading {
-        from,
-        line: Arc::clone(&line),
-    };
+    let reading = Reading::new(from, &line, &registry);
     let writer = line.serve();
     serve(reading, early, writer, &line, &registry, document).await;
 }
@@ -68,10 +71,7 @@ where
 {
     let (from, mut to) = tokio::io::split(stream);
     let line = Arc::new(Line::indirect(patience(&registry)));
-    let reading = Reading {
-        from,
-        line: Arc::clone(&line),
-    };
+    let reading = Reading::new(from, &line, &registry);
     let writer = line.serve_alone(&mut to);
     serve(reading, Vec::new(), writer, &line, &registry, document).await;
 }
@@ -95,24 +95,35 @@ async fn serve<R>(
     R: AsyncRead + Unpin,
 {
     let config = Some(config(registry.settings()));
+    let part = Arc::clone(&reading.part);
     let mut stream =
         WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
     tokio::pin!(writer);
     let ended = {
-        let reader = take_part(&mut stream, registry, document, line);
+        let reader = take_part(&mut stream, registry, document, line, &part);
         tokio::pin!(reader);
         tokio::select! {
-            _over = &mut reader => Ended::Reading,
+            parted = &mut reader => match parted {
+                Ok(Parted::Garbled) => Ended::Garbled,
+                Ok(Parted::Closed) | Err(Over) => Ended::Reading,
+            },
             () = &mut writer => Ended::Writing,
             () = stalled(line) => Ended::Stalled,
         }
     };
     // The seat is given back already. What is queued, and the ending if there is one, still goes out.
-    if ended == Ended::Reading && line.outbox().has_ending() {
+    if matches!(ended, Ended::Reading | Ended::Garbled) && line.outbox().has_ending() {
         let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
     }
-    if ended != Ended::Stalled {
-        let _no_answer = tokio::time::timeout(CLOSE_WAIT, linger(&mut stream)).await;
+    match ended {
+        Ended::Stalled => {}
+        Ended::Reading | Ended::Writing => {
+            let _no_answer = tokio::time::timeout(CLOSE_WAIT, linger(&mut stream)).await;
+        }
+        Ended::Garbled => {
+            let from = &mut stream.get_mut().from;
+            let _no_end = tokio::time::timeout(CLOSE_WAIT, discard(from)).await;
+        }
     }
 }
 
@@ -120,6 +131,32 @@ async fn serve<R>(
 struct Reading<R> {
     from: R,
     line: Arc<Line>,
+    registry: Arc<Registry>,
+    part: Arc<Part>,
+}
+
+impl<R> Reading<R> {
+    fn new(from: R, line: &Arc<Line>, registry: &Arc<Registry>) -> Self {
+        let max = usize::try_from(registry.settings().max_frame.as_u64()).unwrap_or(usize::MAX);
+        Self {
+            from,
+            line: Arc::clone(line),
+            registry: Arc::clone(registry),
+            part: Arc::new(registry.receiving().part(max)),
+        }
+    }
+
+    fn came(&self, bytes: usize) -> io::Result<()> {
+        self.part.came(bytes).map_err(|excess| {
+            let (refusal, code) = match excess {
+                Excess::All(_) => (Refusal::Receiving, close::OVERLOADED),
+                Excess::Message(_) => (Refusal::Frame, close::TOO_LARGE),
+            };
+            self.registry.refusals().note(refusal, excess);
+            self.line.end(code, excess.to_string());
+            io::Error::other(excess)
+        })
+    }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Reading<R> {
@@ -128,7 +165,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for Reading<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.from).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.from).poll_read(context, buffer))?;
+        Poll::Ready(self.came(buffer.filled().len() - before))
     }
 }
 
@@ -156,8 +195,19 @@ impl<R: Unpin> AsyncWrite for Reading<R> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Reading,
+    /// As `Reading`, but what comes can be read no more.
+    Garbled,
     Writing,
     Stalled,
+}
+
+/// How reading came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parted {
+    /// The other side closed, or is gone.
+    Closed,
+    /// What comes is no WebSocket any more, or more than may come.
+    Garbled,
 }
 
 /// Takes a seat in the document, and reads until the connection is over.
@@ -166,15 +216,21 @@ async fn take_part<R>(
     registry: &Arc<Registry>,
     document: &str,
     line: &Arc<Line>,
-) -> Result<(), Over>
+    part: &Part,
+) -> Result<Parted, Over>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
     check_name(document, registry, line)?;
     let mut session = Session::join(Arc::clone(registry), document, Arc::clone(line)).await?;
     tracing::debug!(connection = session.id.0, "joined");
-    let first = registry.settings().handshake_timeout.0;
-    read(stream, &mut session, line, first).await
+    read(stream, &mut session, line, registry, part).await
+}
+
+/// Reads what cannot be understood, so that closing does not reset the connection.
+async fn discard<R: AsyncRead + Unpin>(from: &mut R) {
+    let mut unread = [0; 1024];
+    while let Ok(1..) = from.read(&mut unread).await {}
 }
 
 /// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
@@ -220,22 +276,29 @@ async fn read<R>(
     stream: &mut R,
     session: &mut Session,
     line: &Line,
-    first: Duration,
-) -> Result<(), Over>
+    registry: &Registry,
+    part: &Part,
+) -> Result<Parted, Over>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
+    let first = registry.settings().handshake_timeout.0;
     let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
-        line.end(
-            close::SILENT,
-            "no message came within the handshake's time (handshake_timeout)",
-        );
+        let what = "no message came within the handshake's time (handshake_timeout)";
+        registry.refusals().note(Refusal::HandshakeTime, what);
+        line.end(close::SILENT, what);
         return Err(Over);
     };
     while let Some(message) = next {
         match message {
-            Ok(Message::Binary(frame)) => session.frame(&frame).await?,
-            Ok(Message::Ping(_) | Message::Pong(_)) => session.heard(),
+            Ok(Message::Binary(frame)) => {
+                session.frame(&frame).await?;
+                part.taken();
+            }
+            Ok(Message::Ping(payload) | Message::Pong(payload)) => {
+                session.control(payload.len()).await;
+                part.taken_of(payload.len() + CONTROL);
+            }
             Ok(Message::Close(frame)) => {
                 let code = frame.map(|frame| frame.code);
                 if code == Some(CloseCode::Normal) {
@@ -243,22 +306,12 @@ where
                 }
                 // The echo of it: the library's own would come after the line's task has gone.
                 line.end(code.unwrap_or(CloseCode::Normal).into(), "");
-                return Ok(());
+                return Ok(Parted::Closed);
             }
             Ok(Message::Text(_) | Message::Frame(_)) => {
-                return session.malformed("this wire has binary messages only");
+                session.malformed("this wire has binary messages only")?;
             }
-            Err(Error::Capacity(error)) => {
-                line.end(
-                    close::TOO_LARGE,
-                    format!("a message is over the limit (max_frame): {error}"),
-                );
-                return Err(Over);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the connection broke");
-                return Ok(());
-            }
+            Err(error) => return Ok(broken(&error, line, registry)),
         }
         next = match stream.next().now_or_never() {
             Some(next) => next,
@@ -268,7 +321,35 @@ where
             }
         };
     }
-    Ok(())
+    Ok(Parted::Closed)
+}
+
+/// The WebSocket came to an end that was no close.
+fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
+    let (refusal, code, what) = match error {
+        Error::Capacity(error) => {
+            let what = format!("a message is over the limit (max_frame): {error}");
+            (Refusal::Frame, close::TOO_LARGE, what)
+        }
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
+        Error::Protocol(_) | Error::Utf8(_) => {
+            let what = format!("this is against RFC 6455: {error}");
+            (Refusal::WebSocket, close::WEBSOCKET, what)
+        }
+        error => {
+            tracing::debug!(%error, "the connection broke");
+            // Whoever was told to go for what came is let go in the same way.
+            let told = line.outbox().has_ending();
+            return if told {
+                Parted::Garbled
+            } else {
+                Parted::Closed
+            };
+        }
+    };
+    registry.refusals().note(refusal, &what);
+    line.end(code, what);
+    Parted::Garbled
 }
 
 /// Waits for the next message, and meanwhile tells the room what happens on the line.

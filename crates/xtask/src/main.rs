@@ -29,6 +29,7 @@ mod demo;
 mod node;
 mod place;
 mod run;
+mod soak;
 mod steps;
 mod tally;
 mod trouble;
@@ -56,6 +57,9 @@ The project's own commands:
 
   cargo xtask bench [NAME]
       The benchmarks of the workspace, or the one of that name.
+
+  cargo xtask soak [--minutes 10] [--csv FILE]
+      A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +87,7 @@ fn command(arguments: &[String]) -> Done {
             binary::release(&Place::find()?)
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "soak" => soak::soak(&Place::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

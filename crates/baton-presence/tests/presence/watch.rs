@@ -592,6 +592,76 @@ fn a_server_that_slept_still_finds_the_dead() {
     assert!(taken <= secs(6), "{taken:?}");
 }
 
+/// Silent for nine seconds when the server fell asleep, its answer in the socket: it is read before anybody is judged.
+#[test]
+fn a_server_that_slept_judges_nobody_before_it_has_read_its_sockets() {
+    let mut room = room_with_holder(&[B]);
+    room.record(acquire(B));
+    room.manners.insert(A, Manner::Dead);
+    room.pass(millis(9_900));
+    let since = room.now;
+    room.now = room.now + secs(20);
+    // It answers what it is asked now, but that is read after the first look at the clock.
+    room.manners.insert(A, Manner::Well);
+    room.handle_timeout();
+    room.pass(secs(20));
+    assert_eq!(room.first(since, lost(A)), None);
+}
+
+/// The first thing after the sleep is not the timer but a record: it is noticed then.
+#[test]
+fn a_sleep_is_noticed_by_whatever_comes_first() {
+    let mut room = room_with_holder(&[B]);
+    room.record(acquire(B));
+    let since = room.now;
+    room.now = room.now + secs(20);
+    room.disconnect(A);
+    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    room.handle_timeout();
+    let anybody = room.first(since, |c| matches!(c, Change::Lost { .. }));
+    assert_eq!(anybody, None);
+}
+
+/// Awake for a tenth of a second between sleeps of two seconds, the server hears nothing of a dead holder, and does not wait
+/// for it for ever.
+#[test]
+fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
+    let mut room = room_with_holder(&[B]);
+    room.record(acquire(B));
+    room.manners.insert(A, Manner::Dead);
+    let since = room.now;
+    for _ in 0..20 {
+        room.now = room.now + secs(2);
+        room.handle_timeout();
+        // Who is well is heard of in between.
+        room.pass(millis(100));
+    }
+    let found = room.first(since, lost(A));
+    assert!(found.is_some_and(|found| found < secs(20)), "{found:?}");
+    assert_eq!(room.first(since, lost(B)), None);
+}
+
+/// Without a grace, too: its client gave up a server that said nothing, and is about to come back.
+#[test]
+fn who_gave_up_a_sleeping_server_is_waited_for_without_a_grace_too() {
+    let timings = Timings {
+        grace: Duration::ZERO,
+        ..Timings::default()
+    };
+    let mut room = Room::new(timings, AutoPass::On);
+    room.join(A, Voice::Lock);
+    room.join(B, Voice::Lock);
+    room.record(acquire(A));
+    let fence = room.log.fence();
+    room.record(acquire(B));
+    room.now = room.now + secs(20);
+    room.disconnect(A);
+    room.handle_timeout();
+    room.pass(secs(2));
+    room.resume(A, &[fence]);
+    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+}
+
 #[test]
 fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
     let mut room = room_with_holder(&[B, C]);

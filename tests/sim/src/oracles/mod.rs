@@ -5,6 +5,7 @@
 //! until a person decides) is a part of S4: what was called saved is in the document or in a park.
 
 mod announced;
+mod awake;
 mod believers;
 mod convergence;
 mod eviction;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(order::Order::default()),
         Box::new(waiting::Waiting),
         Box::new(eviction::Eviction),
+        Box::new(awake::Awake::default()),
         Box::new(service::Service::default()),
         Box::new(timers::Timers),
         Box::new(announced::Announced),
@@ -79,5 +81,10 @@ impl Since {
             return Duration::ZERO;
         }
         now.since(*self.0.get_or_insert(now))
+    }
+
+    /// How long it has been so.
+    pub(crate) fn lasts(self, now: Time) -> Duration {
+        self.0.map_or(Duration::ZERO, |since| now.since(since))
     }
 }

@@ -1,10 +1,15 @@
 //! L3: every timed state leaves by its timer.
 
+use std::time::Duration;
+
 use baton_presence::{Due, GrantState};
 
 use super::{Oracle, SLACK};
 use crate::seen::Seen;
 use crate::world::World;
+
+/// What the watch gives whoever gave up a server that stood still, whatever the grace.
+const COME_BACK: Duration = Duration::from_secs(3);
 
 /// Takes the time of the state that each lock is in.
 #[derive(Debug)]
@@ -27,6 +32,12 @@ impl Oracle for Timers {
                 GrantState::Recovering if grant.due == Due::InTime => timings.recovery,
                 GrantState::Draining { .. } => timings.drain,
                 _ => continue,
+            };
+            // Who gave up a server that stood still is waited for until it has tried again.
+            let woke = world.book.since(grant.fence) <= world.stalled + SLACK;
+            let limit = match grant.state {
+                GrantState::Suspect if woke => limit.max(COME_BACK),
+                _ => limit,
             };
             // A server that stood still gives everybody their time again.
             let since = world.book.since(grant.fence).max(world.stalled);

@@ -22,6 +22,9 @@ const LASTS: Duration = Duration::from_secs(240);
 /// What the simulation itself adds to a bound: steps on the disk, messages under way.
 const SLACK: Duration = Duration::from_millis(1_500);
 
+/// What the watch gives who gave up a server that slept, whatever the grace.
+const COME_BACK: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
     Up(usize, usize),
@@ -473,6 +476,12 @@ impl World {
                 .get(&grant.fence)
                 .map(|(_, since)| *since);
             let lasts = self.now.since(since.unwrap_or(self.now));
+            // Who gave up a server that slept is waited for until it has tried again.
+            let woke = since.is_some_and(|since| since <= self.asleep_until + SLACK);
+            let limit = match grant.state {
+                GrantState::Suspect if woke => limit.max(COME_BACK),
+                _ => limit,
+            };
             if lasts > limit + SLACK {
                 return self.violation("L3", format!("{grant:?} lasts {lasts:?}"));
             }

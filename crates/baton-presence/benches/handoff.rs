@@ -1,0 +1,172 @@
+//! What it costs that many locks of one document pass on at once: 500 locks, each held and each waited for, half of their
+//! holders gone at the same moment.
+//!
+//! `cargo bench -p baton-presence --bench handoff`
+//!
+//! Measured is everything from the end of their grace to the last claim, in the fold alone, and with the watch that follows
+//! each record as a room's does.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use baton_presence::{
+    Change, Event, Fence, Fold, FoldSettings, Grant, GrantState, Proposal, Rights, Scope,
+    SessionId, Standing, Time, Timings, Voice, Watch,
+};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+/// As many as one document may have, unless it is told otherwise.
+const LOCKS: u64 = 500;
+
+/// Some milliseconds after the waiters came.
+const LATER: Time = Time::from_millis(500);
+
+/// How often the watch is looked at in the meantime.
+const STEP: Duration = Duration::from_millis(500);
+
+/// Whether a watch follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Following {
+    Nobody,
+    Watch,
+}
+
+#[derive(Clone)]
+struct Scene {
+    fold: Fold,
+    watch: Watch,
+    following: Following,
+    position: u64,
+    changes: Vec<Change>,
+    offered: Vec<(SessionId, Fence)>,
+    claimed: u64,
+}
+
+impl Scene {
+    /// Session n holds lock n; session `LOCKS` + n waits for it.
+    fn new(following: Following) -> Self {
+        let mut scene = Self {
+            fold: Fold::new(FoldSettings::default()),
+            watch: Watch::new(Timings::default()).expect("the defaults fit"),
+            following,
+            position: 0,
+            changes: Vec::new(),
+            offered: Vec::new(),
+            claimed: 0,
+        };
+        for id in 0..2 * LOCKS {
+            let session = SessionId(id);
+            scene.watch.attached(session, Voice::Lock, Time::ZERO);
+            let joined = Event::Joined {
+                session,
+                voice: Voice::Lock,
+                standing: Standing::Writer,
+                rights: Rights::NONE,
+                user: None,
+            };
+            scene.record(&joined, Time::ZERO);
+        }
+        for id in 0..2 * LOCKS {
+            let session = SessionId(id);
+            let name = format!("section {}", id % LOCKS);
+            let scope = Scope::of([["text", name.as_str()]]).expect("a path");
+            scene.record(&Event::Acquire { session, scope }, Time::ZERO);
+            scene.claim(Time::ZERO);
+        }
+        assert_eq!(scene.fold.locks() as u64, LOCKS);
+        assert_eq!(scene.fold.waiting() as u64, LOCKS);
+        scene.claimed = 0;
+        scene
+    }
+
+    fn record(&mut self, event: &Event, now: Time) {
+        self.position += 1;
+        self.changes.clear();
+        self.fold.apply(self.position, event, &mut self.changes);
+        if self.following == Following::Watch {
+            self.watch.follow(&self.fold, &self.changes, now);
+        }
+        for change in &self.changes {
+            if let Change::Offered { to, fence, .. } = *change {
+                self.offered.push((to, fence));
+            }
+        }
+        if self.changes.contains(&Change::Unsettled) {
+            self.record(&Event::Settle, now);
+        }
+    }
+
+    fn claim(&mut self, now: Time) {
+        for (session, fence) in std::mem::take(&mut self.offered) {
+            self.record(&Event::Claim { session, fence }, now);
+            self.claimed += 1;
+        }
+    }
+
+    /// Every second holder is gone.
+    fn half_of_them_die(&mut self) {
+        for session in (0..LOCKS).step_by(2).map(SessionId) {
+            self.watch.detached(session, LATER);
+            self.record(&Event::Disconnected { session }, LATER);
+        }
+        // Looked at often enough not to be called late.
+        let mut now = LATER;
+        while now + STEP < LATER + Timings::default().grace {
+            now = now + STEP;
+            let mut due = Vec::new();
+            self.watch.handle_timeout(now, &self.fold, &mut due);
+            let records = |due: &Proposal| matches!(due, Proposal::Record(_));
+            assert!(!due.iter().any(records), "nothing is over yet");
+        }
+    }
+
+    /// Their time is over.
+    fn they_are_replaced(&mut self) {
+        let over = LATER + Timings::default().grace;
+        let mut due = Vec::new();
+        if self.following == Following::Watch {
+            self.watch.handle_timeout(over, &self.fold, &mut due);
+        } else {
+            let gone = |grant: &&Grant| grant.state == GrantState::Suspect;
+            let gone = self.fold.grants().filter(gone);
+            due.extend(gone.map(|grant| {
+                let (session, fence) = (grant.party, grant.fence);
+                Proposal::Record(Event::GraceOver { session, fence })
+            }));
+        }
+        for proposal in due {
+            if let Proposal::Record(event) = proposal {
+                self.record(&event, over);
+            }
+        }
+        self.claim(over + Duration::from_millis(1));
+        assert_eq!(self.claimed, LOCKS / 2);
+    }
+}
+
+fn handoffs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group(format!("{LOCKS} locks, {LOCKS} waiters"));
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(LOCKS / 2));
+    for (name, following) in [
+        ("half pass on, fold", Following::Nobody),
+        ("half pass on, fold and watch", Following::Watch),
+    ] {
+        let mut scene = Scene::new(following);
+        scene.half_of_them_die();
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || scene.clone(),
+                |mut scene| {
+                    scene.they_are_replaced();
+                    black_box(scene)
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, handoffs);
+criterion_main!(benches);

@@ -1,0 +1,275 @@
+//! Whose connection it is: the peer's address, or the one that a trusted proxy names.
+//!
+//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of `trusted_proxies`; then the right-most
+//! address in it that is no such proxy, for everything left of that is what a client may have written itself. Only the
+//! one header of `proxy_header` is read: a proxy that sets one of the two passes the other on as it came.
+
+use std::fmt::{self, Display};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Most hops of a header that are looked at, from the right.
+const MAX_HOPS: usize = 32;
+
+/// Networks of proxies, written like `10.0.0.0/8,::1`; empty when there are none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies(pub Vec<IpNet>);
+
+/// A word that is neither an address nor a network. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address and no network; write them like 10.0.0.0/8,192.168.1.7,fd00::/8")]
+pub struct NoNetwork(String);
+
+impl FromStr for Proxies {
+    type Err = NoNetwork;
+
+    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+        let words = text.split(',').map(str::trim);
+        let words = words.filter(|word| !word.is_empty() && *word != "none");
+        let network = |word: &str| {
+            let alone = || word.parse::<IpAddr>().ok().map(IpNet::from);
+            let network = word.parse::<IpNet>().ok().or_else(alone);
+            network.ok_or_else(|| NoNetwork(word.to_owned()))
+        };
+        words.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Display for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (at, network) in self.0.iter().enumerate() {
+            write!(f, "{}{network}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Proxies {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Proxies {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl Proxies {
+    fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Where a trusted proxy says for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For: client, proxy`
+    XForwardedFor,
+    /// `Forwarded: for=client, for=proxy` (RFC 7239)
+    Forwarded,
+}
+
+/// Who counts as one: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a single customer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Address(IpAddr);
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(six) => {
+                let network = six.to_bits() >> 64 << 64;
+                IpAddr::V6(Ipv6Addr::from_bits(network))
+            }
+            four @ IpAddr::V4(_) => four,
+        })
+    }
+}
+
+impl Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(four) => write!(f, "{four}"),
+            IpAddr::V6(six) => write!(f, "{six}/64"),
+        }
+    }
+}
+
+/// Whom to believe.
+#[derive(Debug, Clone)]
+pub(crate) struct Trust {
+    pub(crate) proxies: Proxies,
+    pub(crate) header: ProxyHeader,
+}
+
+impl Trust {
+    /// Whether this peer asks for others.
+    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.contain(peer.to_canonical())
+    }
+
+    /// Who asks, when this peer sends these headers.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut nearest = peer.to_canonical();
+        if !self.proxies.contain(nearest) {
+            return nearest;
+        }
+        let name = match self.header {
+            ProxyHeader::XForwardedFor => "x-forwarded-for",
+            ProxyHeader::Forwarded => "forwarded",
+        };
+        let lines: Vec<_> = headers.get_all(name).iter().collect();
+        let hops = lines.iter().rev().flat_map(|line| {
+            // A line that is no text has no hop that can be read; nor is anything left of it believed.
+            line.to_str().unwrap_or("?").rsplit(',')
+        });
+        for hop in hops.take(MAX_HOPS) {
+            let said = match self.header {
+                ProxyHeader::XForwardedFor => hop_address(hop),
+                ProxyHeader::Forwarded => forwarded_for(hop).and_then(hop_address),
+            };
+            // Somebody hidden, or nonsense: the proxy that says so is the last one known.
+            let Some(address) = said else {
+                return nearest;
+            };
+            nearest = address;
+            if !self.proxies.contain(nearest) {
+                break;
+            }
+        }
+        nearest
+    }
+}
+
+/// `1.2.3.4`, `1.2.3.4:567`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:567`.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let bare = hop
+        .strip_prefix('[')
+        .and_then(|hop| hop.strip_suffix(']'))
+        .unwrap_or(hop);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| hop.parse::<SocketAddr>().ok().map(|both| both.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of quotes are not looked
+/// for: no address has them, so such an element is nonsense either way.
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+        name.trim()
+            .eq_ignore_ascii_case("for")
+            .then(|| quoted.unwrap_or(value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
+        let trust = Trust {
+            proxies: "10.0.0.0/8, 2001:db8:1::/48,192.0.2.7".parse().unwrap(),
+            header,
+        };
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let name = match header {
+                ProxyHeader::XForwardedFor => "x-forwarded-for",
+                ProxyHeader::Forwarded => "forwarded",
+            };
+            headers.append(name, line.parse().unwrap());
+        }
+        let peer = peer.parse().unwrap();
+        trust.client(peer, &headers).to_string()
+    }
+
+    #[test]
+    fn a_header_counts_from_a_trusted_proxy_only_and_from_the_right() {
+        let client = |peer, lines: &[&str]| client(ProxyHeader::XForwardedFor, peer, lines);
+        assert_eq!(client("198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
+        assert_eq!(client("10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("::ffff:10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
+        // What the client wrote itself stands on the left of what the proxy added.
+        assert_eq!(client("10.1.1.1", &["1.1.1.1, 203.0.113.9"]), "203.0.113.9");
+        let lines = ["1.1.1.1", "203.0.113.9, 10.2.2.2", "192.0.2.7"];
+        assert_eq!(client("10.1.1.1", &lines), "203.0.113.9");
+        assert_eq!(client("2001:db8:1::5", &["2001:db8:9::1"]), "2001:db8:9::1");
+        assert_eq!(client("10.1.1.1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(client("10.1.1.1", &["[2001:db8::7]:80"]), "2001:db8::7");
+        assert_eq!(client("10.1.1.1", &["::ffff:203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_the_proxys_own() {
+        let client = |peer, lines: &[&str]| client(ProxyHeader::XForwardedFor, peer, lines);
+        assert_eq!(client("10.1.1.1", &[]), "10.1.1.1");
+        assert_eq!(client("10.1.1.1", &[""]), "10.1.1.1");
+        assert_eq!(client("10.1.1.1", &["203.0.113.9, unknown"]), "10.1.1.1");
+        assert_eq!(
+            client("10.1.1.1", &["203.0.113.9, x, 10.2.2.2"]),
+            "10.2.2.2"
+        );
+        assert_eq!(client("10.1.1.1", &["10.3.3.3, 10.2.2.2"]), "10.3.3.3");
+        let long = "10.2.2.2,".repeat(5000) + "10.2.2.2";
+        assert_eq!(client("10.1.1.1", &[&long]), "10.2.2.2");
+    }
+
+    #[test]
+    fn the_standard_header_is_read_with_quotes_and_parameters() {
+        let client = |lines: &[&str]| client(ProxyHeader::Forwarded, "10.1.1.1", lines);
+        assert_eq!(client(&["for=203.0.113.9"]), "203.0.113.9");
+        let line = r#"for=1.1.1.1, For="[2001:db8::7]:4711";proto=https;by=10.1.1.1"#;
+        assert_eq!(client(&[line]), "2001:db8::7");
+        let two = ["for=203.0.113.9", "proto=http;FOR=\"10.2.2.2:80\""];
+        assert_eq!(client(&two), "203.0.113.9");
+        assert_eq!(client(&["for=203.0.113.9, for=_hidden"]), "10.1.1.1");
+        assert_eq!(client(&["for=203.0.113.9, proto=https"]), "10.1.1.1");
+        assert_eq!(client(&["for=\"a,b\""]), "10.1.1.1");
+    }
+
+    #[test]
+    fn the_other_header_is_not_read() {
+        let trust = Trust {
+            proxies: "10.0.0.0/8".parse().unwrap(),
+            header: ProxyHeader::Forwarded,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
+        let peer = "10.1.1.1".parse().unwrap();
+        assert_eq!(trust.client(peer, &headers), peer);
+    }
+
+    #[test]
+    fn a_network_of_64_bits_counts_as_one_and_a_mapped_address_as_what_it_maps() {
+        let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
+        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
+        assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
+        assert_ne!(address("192.0.2.1"), address("192.0.2.2"));
+        assert_eq!(address("2001:db8::1").to_string(), "2001:db8::/64");
+    }
+
+    #[test]
+    fn networks_are_written_as_they_are_read() {
+        let proxies: Proxies = "10.0.0.0/8,::1".parse().unwrap();
+        assert_eq!(proxies.to_string().parse::<Proxies>().unwrap(), proxies);
+        assert_eq!("none".parse::<Proxies>().unwrap(), Proxies::default());
+        assert!("10.0.0.0/33".parse::<Proxies>().is_err());
+        assert!("example.org".parse::<Proxies>().is_err());
+    }
+}

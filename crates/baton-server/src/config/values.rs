@@ -1,0 +1,143 @@
+//! What a setting's value may be: times, words, lists, and how each is written.
+//!
+//! Owns the reading and writing of single values; knows no setting by name.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use baton_presence::{Mode, Rights, Timings};
+use serde::{Deserialize, Serialize};
+
+/// A length of time, written like `500ms`, `5s` or `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Span)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// On or off, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// A set of timings; each of them can be set by itself as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// For the open internet
+    Default,
+    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4 times as fast as another
+    Strict,
+    /// For local networks and tests: about a fifth of the default times
+    Fast,
+}
+
+impl Profile {
+    /// The timings that it stands for.
+    #[must_use]
+    pub fn timings(self) -> Timings {
+        match self {
+            Self::Default => Timings::default(),
+            Self::Strict => Timings::strict(),
+            Self::Fast => Timings::fast(),
+        }
+    }
+}
+
+/// What locks mean in a new document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentMode {
+    /// Locks are advisory: everybody may write
+    Open,
+    /// What nobody holds may be written by all, the rest by its holder only
+    ExclusiveWhenHeld,
+    /// Only a holder may write
+    Required,
+}
+
+impl From<DocumentMode> for Mode {
+    fn from(mode: DocumentMode) -> Self {
+        match mode {
+            DocumentMode::Open => Self::Open,
+            DocumentMode::ExclusiveWhenHeld => Self::ExclusiveWhenHeld,
+            DocumentMode::Required => Self::Required,
+        }
+    }
+}
+
+/// Rights, written like `take-over,manage`, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RightsList(pub Rights);
+
+/// A word that is no right. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no right; there are take-over and manage, with a comma between them, or none")]
+pub struct NoRight(String);
+
+impl FromStr for RightsList {
+    type Err = NoRight;
+
+    fn from_str(text: &str) -> Result<Self, NoRight> {
+        let mut rights = Rights::NONE;
+        if text.trim() == "none" {
+            return Ok(Self(rights));
+        }
+        for word in text.split(',').map(str::trim) {
+            rights = rights.and(match word {
+                "take-over" => Rights::TAKE_OVER,
+                "manage" => Rights::MANAGE,
+                other => return Err(NoRight(other.to_owned())),
+            });
+        }
+        Ok(Self(rights))
+    }
+}
+
+impl std::fmt::Display for RightsList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = [(Rights::TAKE_OVER, "take-over"), (Rights::MANAGE, "manage")];
+        let has = |(right, _): &&(Rights, &str)| self.0.contains(*right);
+        let words: Vec<_> = words.iter().filter(has).map(|(_, word)| *word).collect();
+        f.write_str(if words.is_empty() { "none" } else { "" })?;
+        f.write_str(&words.join(","))
+    }
+}
+
+impl<'de> Deserialize<'de> for RightsList {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for RightsList {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}

@@ -1,0 +1,134 @@
+//! What has been received of messages that are not taken in yet, over all connections.
+//!
+//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of them can make the
+//! server keep. Whoever sends small messages is not affected when others have used it up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A connection with less than this does not suffer for the others, in bytes.
+const SMALL: usize = 64 * 1024;
+
+/// The count; see the module.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    most: usize,
+    bytes: AtomicUsize,
+}
+
+/// One connection's part of it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    all: Arc<Receiving>,
+    most: usize,
+    bytes: AtomicUsize,
+}
+
+/// Why no more is received of a message. The connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Excess {
+    #[error(
+        "the server is receiving {0} bytes, which is all it may (max_receiving); come again later"
+    )]
+    All(usize),
+    #[error("more than {0} bytes came and made no message (max_frame)")]
+    Message(usize),
+}
+
+impl Receiving {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes of all connections.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A connection whose messages have so many bytes at most.
+    pub(crate) fn part(self: &Arc<Self>, max_message: usize) -> Part {
+        Part {
+            all: Arc::clone(self),
+            // Headers of fragments, and what is read ahead; not a header for each byte.
+            most: max_message
+                .saturating_add(max_message / 8)
+                .saturating_add(SMALL),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Part {
+    /// So many bytes came.
+    pub(crate) fn came(&self, bytes: usize) -> Result<(), Excess> {
+        let here = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let all = self.all.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if here > self.most {
+            return Err(Excess::Message(self.most));
+        }
+        if all > self.all.most && here > SMALL {
+            return Err(Excess::All(self.all.most));
+        }
+        Ok(())
+    }
+
+    /// All that came is taken in, but for what was read ahead.
+    pub(crate) fn taken(&self) {
+        self.taken_of(usize::MAX);
+    }
+
+    /// So many bytes of it are taken in.
+    pub(crate) fn taken_of(&self, bytes: usize) {
+        let here = self.bytes.load(Ordering::Relaxed).min(bytes);
+        self.bytes.fetch_sub(here, Ordering::Relaxed);
+        self.all.bytes.fetch_sub(here, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.taken();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_of_large_messages_is_bounded_and_small_ones_go_on() {
+        let all = Arc::new(Receiving::new(1 << 20));
+        let large = all.part(1 << 20);
+        let larger = all.part(1 << 20);
+        let small = all.part(1 << 20);
+        assert_eq!(large.came(600 << 10), Ok(()));
+        assert_eq!(larger.came(600 << 10), Err(Excess::All(1 << 20)));
+        assert_eq!(small.came(60 << 10), Ok(()));
+        drop(larger);
+        assert_eq!(large.came(200 << 10), Ok(()));
+        large.taken();
+        assert_eq!(all.bytes(), 60 << 10);
+        drop((small, large));
+        assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn bytes_that_make_no_message_are_bounded() {
+        let all = Arc::new(Receiving::new(usize::MAX));
+        let part = all.part(1000);
+        let mut came = 0;
+        while part.came(7).is_ok() {
+            came += 7;
+        }
+        assert!((1000..100_000).contains(&came), "{came}");
+        // Control frames between them are counted off one by one.
+        let other = all.part(1000);
+        for _ in 0..1_000_000 {
+            assert_eq!(other.came(6), Ok(()));
+            other.taken_of(6);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What was refused, by reason: counted for metrics, and said in the log now and then.
+//!
+//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`]; it never fills a disk.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// How long the log keeps quiet about a reason after it was said.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Why something was refused. The setting of the same name says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// `max_connections`.
+    Connections,
+    /// `max_connections_per_address`.
+    ConnectionsOfAddress,
+    /// `new_connections_per_second`.
+    PaceOfAddress,
+    /// `max_handshakes`: the oldest had to go.
+    Handshakes,
+    /// `max_handshakes_per_address`.
+    HandshakesOfAddress,
+    /// `handshake_timeout`, of a request's head or of the first message.
+    HandshakeTime,
+    /// `http_timeout`.
+    HttpTime,
+    /// What is no request that this server answers: a damaged head, a handshake that is none.
+    Request,
+    /// `max_connections_per_document`.
+    ConnectionsOfDocument,
+    /// `max_documents`.
+    Documents,
+    /// `max_waiting_loads` or `load_wait`.
+    Loads,
+    /// `max_frame`.
+    Frame,
+    /// `max_receiving`.
+    Receiving,
+    /// Frames that are against RFC 6455.
+    WebSocket,
+    /// No more file descriptors, or no more memory for sockets.
+    Accept,
+}
+
+/// All reasons, with the word by which metrics and logs call each.
+const REASONS: [(Refusal, &str); 15] = [
+    (Refusal::Connections, "connections"),
+    (Refusal::ConnectionsOfAddress, "connections_of_address"),
+    (Refusal::PaceOfAddress, "pace_of_address"),
+    (Refusal::Handshakes, "handshakes"),
+    (Refusal::HandshakesOfAddress, "handshakes_of_address"),
+    (Refusal::HandshakeTime, "handshake_time"),
+    (Refusal::HttpTime, "http_time"),
+    (Refusal::Request, "request"),
+    (Refusal::ConnectionsOfDocument, "connections_of_document"),
+    (Refusal::Documents, "documents"),
+    (Refusal::Loads, "loads"),
+    (Refusal::Frame, "frame"),
+    (Refusal::Receiving, "receiving"),
+    (Refusal::WebSocket, "websocket"),
+    (Refusal::Accept, "accept"),
+];
+
+/// The counts; see the module.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    tallies: [Tally; REASONS.len()],
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    count: AtomicU64,
+    said: Mutex<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    at: Option<Instant>,
+    count: u64,
+}
+
+impl Refusals {
+    /// Counts one refusal. `what` is said in the log, if this reason was not said a short time ago.
+    pub(crate) fn note(&self, refusal: Refusal, what: impl Display) {
+        let tally = &self.tallies[refusal as usize];
+        let count = tally.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(mut said) = tally.said.try_lock() else {
+            return;
+        };
+        let now = Instant::now();
+        if said.at.is_some_and(|at| now.duration_since(at) < QUIET) {
+            return;
+        }
+        let since = count.saturating_sub(said.count);
+        *said = Said {
+            at: Some(now),
+            count,
+        };
+        drop(said);
+        let (_, why) = REASONS[refusal as usize];
+        tracing::warn!(why, since, in_all = count, "refused: {what}");
+    }
+
+    /// How often each reason refused something, since the start.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.tallies.iter();
+        let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));
+        REASONS.iter().map(|(_, why)| *why).zip(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_place_and_word() {
+        for (place, (refusal, why)) in REASONS.iter().enumerate() {
+            assert_eq!(*refusal as usize, place, "{why}");
+            let same = REASONS.iter().filter(|(_, word)| word == why).count();
+            assert_eq!(same, 1, "{why}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_counted_and_said_once_in_a_while() {
+        let refusals = Refusals::default();
+        for _ in 0..1000 {
+            refusals.note(Refusal::Loads, "too many");
+        }
+        let count = |refusals: &Refusals| refusals.each().find(|(why, _)| *why == "loads");
+        assert_eq!(count(&refusals), Some(("loads", 1000)));
+        let said = |refusals: &Refusals| {
+            let said = refusals.tallies[Refusal::Loads as usize].said.lock();
+            said.count
+        };
+        assert_eq!(said(&refusals), 1);
+        tokio::time::advance(QUIET).await;
+        refusals.note(Refusal::Loads, "too many");
+        assert_eq!(said(&refusals), 1001);
+    }
+}

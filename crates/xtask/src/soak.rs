@@ -1,0 +1,21 @@
+//! `soak`: a long run against the release build. Owns which programs it needs; what is done and judged is in `tests/soak`.
+
+use crate::place::Place;
+use crate::run;
+use crate::trouble::Done;
+
+/// Builds the server and the run, and runs it with these arguments.
+pub(crate) fn soak(place: &Place, arguments: &[String]) -> Done {
+    let packages = ["--package", "baton-server", "--package", "baton-soak"];
+    run::run(
+        place
+            .cargo(["build", "--locked", "--release", "--bins"])
+            .args(packages),
+    )?;
+    let mut command = place.command(place.built("release", "soak"));
+    run::run(
+        command
+            .args(arguments)
+            .env("BATON_BIN", place.built("release", "baton")),
+    )
+}

@@ -1,0 +1,258 @@
+//! What a server has to go through, again and again.
+//!
+//! Owns the scenes, each of which begins and ends with nobody there. What they write is the same in each round, or little, so
+//! that what is stored does not grow by itself.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use baton_load::edits::Typed;
+use baton_load::wire::{self, Frame, Reader, Writer};
+use baton_sync::channel::{ClientMessage, Outcome};
+use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_sync::y_websocket::{self, Message};
+use baton_tests::Proxy;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::member::Member;
+
+/// How much is done in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Documents that are opened, written into and left.
+    pub churn: usize,
+    /// Clients that come at once, and how often.
+    pub storm: usize,
+    /// How often.
+    pub waves: usize,
+    /// Handoffs of one lock.
+    pub handoffs: usize,
+    /// Frames of 16 KiB that stalled readers do not read.
+    pub flood: usize,
+}
+
+impl Size {
+    /// Of a round of about twenty seconds.
+    pub const WHOLE: Self = Self {
+        churn: 400,
+        storm: 300,
+        waves: 4,
+        handoffs: 200,
+        flood: 1_500,
+    };
+    /// Of one of about three.
+    pub const SHORT: Self = Self {
+        churn: 60,
+        storm: 40,
+        waves: 2,
+        handoffs: 20,
+        flood: 200,
+    };
+}
+
+/// The scenes of a round, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// Documents are opened, written into and left.
+    Churn,
+    /// Many come at once, and are gone at once, without a word.
+    Storm,
+    /// A lock goes round; its holders are killed as well.
+    Handoffs,
+    /// Some do not read what they are sent.
+    Stalled,
+    /// A network that swallows everything, and clients that never finish what they begin.
+    BlackHoles,
+}
+
+impl Scene {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Churn,
+        Self::Storm,
+        Self::Handoffs,
+        Self::Stalled,
+        Self::BlackHoles,
+    ];
+
+    /// Plays it against this server.
+    ///
+    /// # Errors
+    /// The server did not do what it should: it is no leak, but an end.
+    pub async fn plays(self, address: SocketAddr, size: Size) -> io::Result<()> {
+        match self {
+            Self::Churn => churn(address, size).await,
+            Self::Storm => storm(address, size).await,
+            Self::Handoffs => handoffs(address, size).await,
+            Self::Stalled => stalled(address, size).await,
+            Self::BlackHoles => black_holes(address).await,
+        }
+    }
+}
+
+/// Comes as a stock client, says what it has, and has what there is.
+async fn syncs(
+    address: SocketAddr,
+    document: &str,
+    edits: &[Bytes],
+) -> io::Result<(Reader, Writer)> {
+    let (mut reader, mut writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
+    writer.queue(&y_websocket::step1_bytes(&[0]));
+    for edit in edits {
+        writer.queue(edit);
+    }
+    writer.flush().await?;
+    loop {
+        match reader.next().await? {
+            Frame::Binary(frame) => {
+                if let Ok(Message::Step2(_)) = y_websocket::decode(&frame) {
+                    return Ok((reader, writer));
+                }
+            }
+            Frame::Ping(payload) => writer.pong(&payload).await?,
+            Frame::Close(code) => return Err(io::Error::other(format!("closed with {code}"))),
+            Frame::Other => {}
+        }
+    }
+}
+
+async fn churn(address: SocketAddr, size: Size) -> io::Result<()> {
+    let typed = Typed {
+        client: 7,
+        length: 10,
+    };
+    let edits: Vec<Bytes> = (0..20)
+        .map(|edit| y_websocket::update(&typed.update(edit)))
+        .collect();
+    let visits = (0..size.churn).map(|number| {
+        let edits = &edits;
+        async move {
+            let document = format!("churn-{number}");
+            let (_reader, mut writer) = syncs(address, &document, edits).await?;
+            // Every second one says goodbye.
+            if number % 2 == 0 {
+                writer.close().await?;
+            }
+            io::Result::Ok(())
+        }
+    });
+    let visits: Vec<_> = stream::iter(visits).buffer_unordered(32).collect().await;
+    visits.into_iter().collect()
+}
+
+async fn storm(address: SocketAddr, size: Size) -> io::Result<()> {
+    for _ in 0..size.waves {
+        let coming = (0..size.storm).map(|number| async move {
+            if number % 3 == 0 {
+                let member = Member::joins(address, "storm").await?;
+                return io::Result::Ok((Some(member), None));
+            }
+            let stock = syncs(address, "storm", &[]).await?;
+            Ok((None, Some(stock)))
+        });
+        let here: io::Result<Vec<_>> = join_all(coming).await.into_iter().collect();
+        // All of them are gone without a word.
+        drop(here?);
+    }
+    Ok(())
+}
+
+async fn handoffs(address: SocketAddr, size: Size) -> io::Result<()> {
+    let mut holder = Member::joins(address, "relay").await?;
+    let mut fence = holder.takes(Vec::new()).await?;
+    for handoff in 0..size.handoffs {
+        let mut next = Member::joins(address, "relay").await?;
+        if next.acquires(Vec::new()).await? != Outcome::Queued {
+            return Err(io::Error::other("a held lock is not waited for"));
+        }
+        match handoff % 4 {
+            // Its connection is gone.
+            0 => drop(holder),
+            // It leaves.
+            1 => holder.leaves().await?,
+            _ => {
+                holder
+                    .says(&ClientMessage::Release { nonce: 2, fence })
+                    .await?;
+                drop(holder);
+            }
+        }
+        let granted = timeout(Duration::from_secs(20), next.is_granted()).await;
+        fence = granted.map_err(|_| io::Error::other("a lock was not passed on"))??;
+        holder = next;
+    }
+    Ok(())
+}
+
+async fn stalled(address: SocketAddr, size: Size) -> io::Result<()> {
+    let mut readers = Vec::new();
+    for _ in 0..5 {
+        readers.push(syncs(address, "stalled", &[]).await?);
+    }
+    let (mut witness, mut answers) = syncs(address, "stalled", &[]).await?;
+    let (_echo, mut writer) = syncs(address, "stalled", &[]).await?;
+    let reading = async {
+        loop {
+            match witness.next().await? {
+                Frame::Ping(payload) => answers.pong(&payload).await?,
+                Frame::Close(code) => return Err(io::Error::other(format!("closed: {code}"))),
+                _ => {}
+            }
+        }
+    };
+    let writing = async {
+        for clock in 1..=size.flood {
+            writer.queue(&y_websocket::awareness(&long_state(clock as u64)));
+            writer.flush().await?;
+            sleep(Duration::from_millis(2)).await;
+        }
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        ended = reading => ended,
+        written = writing => written,
+    }
+}
+
+/// An awareness payload of 16 KiB, which is stored nowhere.
+fn long_state(clock: u64) -> Vec<u8> {
+    let mut payload = Vec::new();
+    write_var_uint(&mut payload, 1);
+    write_var_uint(&mut payload, 4711);
+    write_var_uint(&mut payload, clock);
+    write_var_string(
+        &mut payload,
+        &format!("{{\"x\":\"{}\"}}", "x".repeat(16 << 10)),
+    );
+    payload
+}
+
+async fn black_holes(address: SocketAddr) -> io::Result<()> {
+    let proxy = Proxy::to(address).await;
+    let mut lost = Vec::new();
+    for _ in 0..5 {
+        lost.push(Member::joins(proxy.address(), "holes").await?);
+        lost.push(Member::joins(address, "holes").await?);
+    }
+    proxy.swallows();
+    // Handshakes that never end, and requests that are none.
+    let mut open = Vec::new();
+    for part in [
+        "",
+        "GET /ws/holes HTTP/1.1\r\nHost: x\r\n",
+        "nonsense\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(part.as_bytes()).await?;
+        open.push(stream);
+    }
+    // Longer than anybody is waited for who says nothing.
+    sleep(Duration::from_secs(3)).await;
+    Ok(())
+}
