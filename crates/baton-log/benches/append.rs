@@ -164,9 +164,13 @@ async fn wait(document: &DocumentLog, position: Position) {
 }
 
 async fn stored_documents() {
+    const STORED: usize = 100_000;
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = start(folder.path());
-    for number in 0..100_000 {
+    let before = memory();
+    let began = Instant::now();
+    for number in 0..STORED {
+        // A name that nobody knows yet, as a crowd of newcomers brings them.
         let (mut document, _) = log.open(&format!("folder/document {number}")).unwrap();
         document
             .append_small(Bytes::from_static(RECORD), Urgency::Soon)
@@ -179,14 +183,46 @@ async fn stored_documents() {
         }
     }
     log.flush().await.unwrap();
+    let took = began.elapsed();
+    let rate = STORED as f64 / took.as_secs_f64();
+    eprintln!("{STORED} new documents opened, written and closed: {rate:.0}/s");
+    if let (Some(before), Some(after)) = (before, memory()) {
+        let each = after.saturating_sub(before) / STORED as u64;
+        eprintln!("  {each} bytes of memory for each, the store's cache included");
+    }
     let copy = killed(folder.path());
     log.shutdown().await.unwrap();
     let (log, took) = start(folder.path());
     let count = log.document_count();
     eprintln!("start with {count} stored documents: {took:?}");
+    open_some(&log, STORED);
+    let began = Instant::now();
+    let backup = log.backup(&mut std::io::sink()).unwrap();
+    let (bytes, took) = (backup.bytes, began.elapsed());
+    eprintln!("  a backup of {bytes} bytes: {took:?}");
     log.shutdown().await.unwrap();
     let (_log, took) = start(copy.path());
     eprintln!("  after a kill: {took:?}");
+}
+
+/// Every fiftieth of them, each for the first time.
+fn open_some(log: &Log, stored: usize) {
+    let mut took = Vec::new();
+    for number in (0..stored).step_by(50) {
+        let name = format!("folder/document {}", number * 7919 % stored);
+        let before = Instant::now();
+        let (document, loaded) = log.open(&name).unwrap();
+        took.push(before.elapsed());
+        assert_eq!(loaded.snapshot.unwrap().0, document.last());
+    }
+    took.sort();
+    let at = |share: f64| took[(share * (took.len() - 1) as f64) as usize];
+    eprintln!(
+        "  opening one of them: p50 {:?}, p99 {:?}, max {:?}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 fn open_documents() {

@@ -156,3 +156,14 @@ async fn a_file_that_cannot_grow_is_told_and_when_it_can_the_server_goes_on() {
     let carol = server.connect(Join::stock("notes")).await;
     assert_eq!(carol.text().len(), 6 + typed * 200_000);
 }
+
+/// The system's own folders, which nobody may write to, root included.
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_named_at_the_start() {
+    let folder = std::path::Path::new("/proc/baton-data");
+    let failed = ServerProcess::fails(folder, &["--listen", "127.0.0.1:0"], &[]).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", failed.said);
+    for part in ["/proc/baton-data", "permissions", "nothing was changed"] {
+        assert!(failed.said.contains(part), "{}", failed.said);
+    }
+}

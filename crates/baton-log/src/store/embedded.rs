@@ -77,7 +77,10 @@ impl RedbStore {
     /// [`StoreError::InUse`] when another process holds the folder; [`StoreError::Failed`] when the
     /// folder or the file cannot be made, opened or repaired.
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
-        let failed = |error: std::io::Error| StoreError::failed("opening the data folder", error);
+        let failed = |error: std::io::Error| {
+            let folder = folder.display();
+            StoreError::failed("opening the data folder", format!("{folder}: {error}"))
+        };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lock = lock(folder)?;
         if folder.join(RESTORING).try_exists().map_err(failed)? {
@@ -207,13 +210,14 @@ impl Opener {
 /// Takes the folder for this process, as long as the file lives.
 pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     const DOING: &str = "locking the data folder";
-    let failed = |error: std::io::Error| StoreError::failed(DOING, error);
     let path = folder.join(LOCK_FILE);
+    let failed =
+        |error: std::io::Error| StoreError::failed(DOING, format!("{}: {error}", path.display()));
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(path);
+        .open(&path);
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
