@@ -333,6 +333,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::draft::Deleted;
     use crate::record::Profile;
     use crate::token::ResumeToken;
 
@@ -394,7 +395,10 @@ mod tests {
     fn a_park_without_a_time_has_the_newest_that_the_log_has_seen() {
         let state = parked();
         assert_eq!(state.parks.get(5).map(|park| park.at_ms), Some(5));
-        let stored = (5, state.snapshot().unwrap());
+        let stored = (
+            5,
+            state.draft().unwrap().write(Deleted::Goes).unwrap().bytes,
+        );
         let loaded = State::load(Some(&stored), &[]).unwrap();
         assert_eq!(loaded.last_at, 5);
     }

@@ -16,10 +16,13 @@ use baton_presence::{
 };
 use baton_sync::awareness::Awareness;
 use baton_sync::channel::ServerMessage;
+use baton_sync::compact::Compacted;
+use baton_sync::document::Former;
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
+use crate::draft::{Deleted, Draft};
 use crate::faults::{Broken, LoadError, SnapshotError};
 use crate::lock_views::LockViews;
 use crate::locks::{millis, wire};
@@ -364,12 +367,27 @@ impl Room {
     }
 
     /// Everything that the log made true, for the log to start from next time: stands for all records up to
-    /// [`Room::position`].
+    /// [`Room::position`]. What was deleted from the document is not in it. To keep the room waiting for less, take a
+    /// [`Room::draft`].
     ///
     /// # Errors
     /// The document failed; the room must be opened again.
     pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
-        self.state.snapshot()
+        Ok(self.draft()?.write(Deleted::Goes)?.bytes)
+    }
+
+    /// What a snapshot is made from, to be written elsewhere while the room goes on.
+    ///
+    /// # Errors
+    /// The document failed; the room must be opened again.
+    pub fn draft(&self) -> Result<Draft, SnapshotError> {
+        self.state.draft()
+    }
+
+    /// Goes on with the document as a snapshot was written of it, without what was deleted, if nothing has changed since.
+    /// Gives back what the document was, to be dropped where nobody waits; `None` if it has changed.
+    pub fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+        self.state.document.adopt(compacted).ok()
     }
 
     /// How many records were set aside when the room was opened; if any, a snapshot should be stored at once.

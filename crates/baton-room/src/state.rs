@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
+use crate::draft::Draft;
 use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::Parks;
@@ -81,8 +82,8 @@ fn guilty(broken: &Broken, began: u64, quarantined: usize) -> Result<u64, LoadEr
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    document: Bytes,
+pub(crate) struct Stored {
+    pub(crate) document: Bytes,
     fold: FoldSnapshot,
     people: BTreeMap<SessionId, Box<Person>>,
     parks: Vec<Park>,
@@ -190,8 +191,8 @@ impl State {
         self.quarantine.len()
     }
 
-    /// Everything, for the log to start from next time; it stands for all records up to [`State::position`].
-    pub(crate) fn snapshot(&self) -> Result<Bytes, SnapshotError> {
+    /// What a snapshot is made from, which stands for all records up to [`State::position`].
+    pub(crate) fn draft(&self) -> Result<Draft, SnapshotError> {
         let stored = Stored {
             document: self.document.snapshot()?,
             fold: self.fold.snapshot(),
@@ -199,9 +200,10 @@ impl State {
             parks: self.parks.iter().cloned().collect(),
             last_at: self.last_at,
         };
-        let mut buffer = Vec::with_capacity(stored.document.len() + 256);
-        buffer.push(SNAPSHOT_FORMAT);
-        Ok(postcard::to_extend(&stored, buffer)?.into())
+        Ok(Draft {
+            position: self.position,
+            stored,
+        })
     }
 
     /// Applies the record at `position`. On [`Broken`] the room must be opened again.

@@ -34,7 +34,7 @@ use self::answers::Answers;
 use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
 
-pub use self::rest::ReplaceError;
+pub use self::rest::{Former, ReplaceError};
 
 /// What a document is made with.
 #[derive(Clone, Debug)]

@@ -51,6 +51,7 @@
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
+//! | [`compact`](mod@compact) | making what was deleted go |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
 //! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
 //! | [`difference`] | what an update would change, for people to read |
@@ -61,6 +62,7 @@
 
 pub mod awareness;
 pub mod channel;
+pub mod compact;
 pub mod delete_set;
 pub mod difference;
 pub mod document;
@@ -72,6 +74,7 @@ pub mod state;
 pub mod state_vector;
 pub mod y_websocket;
 
+pub use compact::{CompactError, Compacted, compact};
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
 pub use document::{

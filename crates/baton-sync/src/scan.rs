@@ -33,6 +33,8 @@ use std::ops::Range;
 pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
 
+pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
+pub(crate) use self::content::{CONTENT, past_value};
 pub(crate) use self::cut::{Cut, Opened};
 
 use self::block::Header;
@@ -44,7 +46,7 @@ pub const ANY_DEPTH: usize = 100;
 /// Deepest nesting of arrays and objects in the JSON of an embed or a format (yrs gives up at 128).
 pub const JSON_DEPTH: usize = 100;
 
-const GC: u8 = 0;
+pub(crate) const GC: u8 = 0;
 const SKIP: u8 = 10;
 
 /// An update whose bytes are sound. It borrows them.
@@ -246,6 +248,15 @@ impl<'a> Scan<'a> {
             key,
             span,
         }
+    }
+
+    /// The first byte of an item, and its content.
+    pub(crate) fn content(&self, block: &Block<'_>) -> (u8, &'a [u8]) {
+        let mut reader = Reader::new(&self.bytes[block.span.clone()]);
+        let info = reader.u8().unwrap_or(GC);
+        // It was found sound before.
+        let _sound = Header::read(&mut reader, info);
+        (info, reader.rest())
     }
 
     fn read_blocks(&mut self, reader: &mut Reader<'a>) -> Result<(), ScanError> {

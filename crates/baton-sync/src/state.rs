@@ -23,8 +23,9 @@ mod view;
 use std::collections::BTreeSet;
 
 use self::outline::Outline;
-pub(crate) use self::settle::CLIENTS_AT_ONCE;
-use self::settle::{Lesson, Settled};
+pub(crate) use self::outline::Place;
+use self::settle::Lesson;
+pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Id, IdRange, Scan};
@@ -218,7 +219,7 @@ impl State {
         }
     }
 
-    fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+    pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
         Settled::new(
             View {
                 base: self,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::answers::Answers;
 use super::live::Live;
 use super::{ApplyError, Broken, Document, DocumentOptions, message};
+use crate::compact::Compacted;
 use crate::scan::{ScanError, scan};
 use crate::state::{Judgement, State};
 
@@ -32,6 +33,20 @@ pub enum ReplaceError {
     /// The document cannot be used any more.
     #[error(transparent)]
     Broken(#[from] Broken),
+}
+
+/// What a document was before [`Document::adopt`].
+#[must_use = "dropping it takes a while"]
+pub struct Former {
+    _state: State,
+    _answers: Answers,
+    _live: OnceLock<Live>,
+}
+
+impl std::fmt::Debug for Former {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Former").finish_non_exhaustive()
+    }
 }
 
 impl Document {
@@ -127,6 +142,25 @@ impl Document {
         self.answers = Answers::of(everything);
         self.live = OnceLock::new();
         Ok(())
+    }
+
+    /// Goes on with the compacted form of this document; it rests then. What it was comes back, to be
+    /// dropped where nobody waits: that takes as long as the document is large. This itself does not.
+    ///
+    /// # Errors
+    /// [`ReplaceError::Other`] if the document has changed since; see also there.
+    pub fn adopt(&mut self, compacted: Compacted) -> Result<Former, ReplaceError> {
+        self.usable()?;
+        self.learn_deleted();
+        let (everything, state) = compacted.into_parts();
+        if state.vector() != self.state.vector() || state.deletes() != self.state.deletes() {
+            return Err(ReplaceError::Other);
+        }
+        Ok(Former {
+            _state: std::mem::replace(&mut self.state, state),
+            _answers: std::mem::replace(&mut self.answers, Answers::of(everything)),
+            _live: std::mem::take(&mut self.live),
+        })
     }
 
     /// yrs's form of the document, which is loaded if it rests.

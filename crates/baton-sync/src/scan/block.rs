@@ -8,9 +8,9 @@ use super::ScanError;
 use crate::lib0::{DecodeError, Reader};
 use crate::state_vector::{ClientId, Clock, read_clock};
 
-pub(super) const HAS_ORIGIN: u8 = 0x80;
-pub(super) const HAS_RIGHT_ORIGIN: u8 = 0x40;
-const HAS_KEY: u8 = 0x20;
+pub(crate) const HAS_ORIGIN: u8 = 0x80;
+pub(crate) const HAS_RIGHT_ORIGIN: u8 = 0x40;
+pub(crate) const HAS_KEY: u8 = 0x20;
 
 /// One inserted unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,11 +10,14 @@ use crate::lib0::Reader;
 /// JavaScript's largest safe integer; Yjs throws on a larger one.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
+/// The bits of an item's first byte that say what its content is.
+pub(crate) const CONTENT: u8 = 0x1f;
+
 /// The content that an item's first byte announces; `None` for what is not supported.
 ///
 /// Yjs takes five bits for it and yrs four, so the fifth must be zero.
 pub(super) const fn kind(info: u8) -> Option<Content> {
-    match info & 0x1f {
+    match info & CONTENT {
         1 => Some(Content::Deleted),
         3 => Some(Content::Binary),
         4 => Some(Content::String),
@@ -90,7 +93,7 @@ fn subdocument_options(reader: &mut Reader<'_>) -> Result<u64, ScanError> {
 }
 
 /// Reads past one value.
-pub(super) fn past_value(reader: &mut Reader<'_>) -> Result<(), ScanError> {
+pub(crate) fn past_value(reader: &mut Reader<'_>) -> Result<(), ScanError> {
     any(reader, 0)
 }
 

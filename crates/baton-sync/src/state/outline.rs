@@ -1,4 +1,5 @@
-//! Where each inserted unit is: under which root type, how deep, and whether others can be inside.
+//! Where each inserted unit is: under which root type, how deep, in which type, and whether others
+//! can be inside.
 //!
 //! Owns the [`Outline`], run-length coded: a text typed by one person is one run however long it
 //! is, a nested type costs a few. It holds no content, no order and no keys.
@@ -6,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::scan::Id;
 use crate::state_vector::{ClientId, Clock};
 
 /// Where a unit is; `R` names the root type.
@@ -19,6 +21,8 @@ pub(crate) enum Place<R> {
         root: R,
         /// How many types are between them; 0 directly in the root type.
         depth: u16,
+        /// The type that it is in; `None` directly in the root type.
+        inside: Option<Id>,
         /// What the unit is to others.
         holds: Holds,
     },
@@ -36,12 +40,26 @@ pub(crate) enum Holds {
 }
 
 impl<R> Place<R> {
+    /// The type that it is in.
+    pub(crate) fn inside(&self) -> Option<Id> {
+        match self {
+            Self::At { inside, .. } => *inside,
+            Self::Gone => None,
+        }
+    }
+
     pub(crate) fn map_root<S>(self, name: impl FnOnce(R) -> S) -> Place<S> {
         match self {
             Self::Gone => Place::Gone,
-            Self::At { root, depth, holds } => Place::At {
+            Self::At {
+                root,
+                depth,
+                inside,
+                holds,
+            } => Place::At {
                 root: name(root),
                 depth,
+                inside,
                 holds,
             },
         }
@@ -53,6 +71,9 @@ impl<R> Place<R> {
 pub(crate) struct Outline {
     roots: Vec<Arc<str>>,
     indices: BTreeMap<Arc<str>, u32>,
+    /// Who inserted types that others are in.
+    writers: Vec<ClientId>,
+    writer_indices: BTreeMap<ClientId, u32>,
     clients: BTreeMap<ClientId, Vec<Stretch>>,
 }
 
@@ -60,8 +81,25 @@ pub(crate) struct Outline {
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     start: Clock,
-    place: Place<u32>,
+    place: Packed,
 }
+
+/// A [`Place`] in 16 bytes: a document of many small types has millions of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packed {
+    Gone,
+    At {
+        root: u32,
+        /// Who inserted the type that it is in, by number, or [`IN_ROOT`].
+        writer: u32,
+        clock: Clock,
+        depth: u16,
+        holds: Holds,
+    },
+}
+
+/// In no type but the root.
+const IN_ROOT: u32 = u32::MAX;
 
 impl Outline {
     /// The place of a unit; `None` before the first stretch of its client. The caller knows that
@@ -106,11 +144,42 @@ impl Outline {
         start: Clock,
         place: Place<Result<u32, Arc<str>>>,
     ) {
-        let place = place.map_root(|root| root.unwrap_or_else(|name| self.intern(name)));
+        let place = self.pack(place);
         let stretches = self.clients.entry(client).or_default();
         if stretches.last().is_none_or(|last| last.place != place) {
             stretches.push(Stretch { start, place });
         }
+    }
+
+    fn pack(&mut self, place: Place<Result<u32, Arc<str>>>) -> Packed {
+        let Place::At {
+            root,
+            depth,
+            inside,
+            holds,
+        } = place
+        else {
+            return Packed::Gone;
+        };
+        let root = root.unwrap_or_else(|name| self.intern(name));
+        let writer = inside.map_or(IN_ROOT, |id| self.writer(id.client));
+        let clock = inside.map_or(0, |id| id.clock);
+        Packed::At {
+            root,
+            writer,
+            clock,
+            depth,
+            holds,
+        }
+    }
+
+    fn writer(&mut self, client: ClientId) -> u32 {
+        let next = self.writers.len() as u32;
+        let index = *self.writer_indices.entry(client).or_insert(next);
+        if index == next {
+            self.writers.push(client);
+        }
+        index
     }
 
     pub(crate) fn shrink(&mut self) {
@@ -126,7 +195,24 @@ impl Outline {
         index
     }
 
-    fn named(&self, place: Place<u32>) -> Place<&str> {
-        place.map_root(|root| &*self.roots[root as usize])
+    fn named(&self, place: Packed) -> Place<&str> {
+        match place {
+            Packed::Gone => Place::Gone,
+            Packed::At {
+                root,
+                writer,
+                clock,
+                depth,
+                holds,
+            } => Place::At {
+                root: &*self.roots[root as usize],
+                depth,
+                inside: self
+                    .writers
+                    .get(writer as usize)
+                    .map(|&client| Id { client, clock }),
+                holds,
+            },
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Progress {
 }
 
 /// The outcome of the walk.
-pub(super) struct Settled<'u, 's> {
+pub(crate) struct Settled<'u, 's> {
     view: View<'s>,
     pub(super) scan: &'s Scan<'u>,
     pub(super) progress: Vec<Progress>,
@@ -109,7 +109,12 @@ impl<'u, 's> Settled<'u, 's> {
         settled
     }
 
-    pub(super) fn judgement(&self) -> Judgement {
+    /// The update.
+    pub(crate) const fn scan(&self) -> &'s Scan<'u> {
+        self.scan
+    }
+
+    pub(crate) fn judgement(&self) -> Judgement {
         let all_admitted = self
             .scan
             .runs()
@@ -154,9 +159,32 @@ impl<'u, 's> Settled<'u, 's> {
             .flat_map(|range| self.view.undeleted(range))
             .flat_map(|range| self.places_in(range));
         inserted.chain(deleted).filter_map(|place| match place {
-            Place::Gone => None,
-            Place::At { root, .. } => Some(root),
+            Place::At { root, .. } if !self.is_dead(place) => Some(root),
+            _ => None,
         })
+    }
+
+    /// Whether it is in a type that was deleted before: then nobody ever sees it. A compaction
+    /// leaves of such a type only the clocks, and what comes late must be judged the same before it
+    /// and after it; else a replayed log would not make the room that was.
+    fn is_dead(&self, place: Place<&str>) -> bool {
+        if self.view.deletes_nothing() {
+            return false;
+        }
+        let mut inside = place.inside();
+        while let Some(id) = inside {
+            let Id { client, clock } = id;
+            let unit = IdRange {
+                client,
+                start: clock,
+                end: clock + 1,
+            };
+            if self.view.is_deleted(&unit) {
+                return true;
+            }
+            inside = self.place(id).inside();
+        }
+        false
     }
 
     /// How much the admitted part adds.
@@ -181,7 +209,7 @@ impl<'u, 's> Settled<'u, 's> {
     }
 
     /// What `state` learns from the admitted part.
-    pub(super) fn lesson(&self, state: &State) -> Lesson {
+    pub(crate) fn lesson(&self, state: &State) -> Lesson {
         let mut inserts = Vec::new();
         let mut deletes: Vec<IdRange> = self.deletes().collect();
         for (run, progress) in self.scan.runs().iter().zip(&self.progress) {
@@ -195,14 +223,15 @@ impl<'u, 's> Settled<'u, 's> {
                     start: self.scan.clock(index),
                     end: self.scan.end(index),
                 };
-                if matches!(
+                let gone = matches!(
                     place,
                     Place::Gone
                         | Place::At {
                             holds: Holds::Deleted,
                             ..
                         }
-                ) {
+                );
+                if gone || self.is_dead(place) {
                     deletes.push(range);
                 }
                 let place = place.map_root(|name| state.outline.lookup(name));
@@ -282,14 +311,15 @@ impl<'u, 's> Settled<'u, 's> {
         let BlockKind::Item(content) = block.kind else {
             return Ok(Place::Gone);
         };
-        let (root, depth) = match block.parent {
-            Parent::Root(name) => (name, 0),
+        let (root, depth, inside) = match block.parent {
+            Parent::Root(name) => (name, 0, None),
             Parent::Id(parent) => match self.place(parent) {
                 Place::At {
                     root,
                     depth,
                     holds: Holds::Type,
-                } if depth < TYPE_DEPTH => (root, depth + 1),
+                    ..
+                } if depth < TYPE_DEPTH => (root, depth + 1, Some(parent)),
                 Place::At {
                     holds: Holds::Type, ..
                 } => return Err(Refusal::TooDeep),
@@ -309,22 +339,32 @@ impl<'u, 's> Settled<'u, 's> {
                 let left = block.origin.map_or(Place::Gone, |id| self.place(id));
                 let right = block.right_origin.map_or(Place::Gone, |id| self.place(id));
                 match (left, right) {
-                    (Place::At { root, depth, .. }, Place::Gone)
-                    | (Place::Gone, Place::At { root, depth, .. }) => (root, depth),
-                    (
-                        Place::At { root, depth, .. },
-                        Place::At {
-                            root: r, depth: d, ..
-                        },
-                    ) => {
-                        if (root, depth) != (r, d) {
-                            let Block { client, clock, .. } = *block;
-                            return Err(Refusal::Torn {
-                                at: Id { client, clock },
-                            });
-                        }
-                        (root, depth)
+                    (Place::At { root, depth: d, .. }, Place::At { root: r, depth, .. })
+                        if (root, d) != (r, depth) =>
+                    {
+                        let Block { client, clock, .. } = *block;
+                        return Err(Refusal::Torn {
+                            at: Id { client, clock },
+                        });
                     }
+                    (
+                        Place::At {
+                            root,
+                            depth,
+                            inside,
+                            ..
+                        },
+                        _,
+                    )
+                    | (
+                        Place::Gone,
+                        Place::At {
+                            root,
+                            depth,
+                            inside,
+                            ..
+                        },
+                    ) => (root, depth, inside),
                     (Place::Gone, Place::Gone) => return Ok(Place::Gone),
                 }
             }
@@ -334,11 +374,21 @@ impl<'u, 's> Settled<'u, 's> {
             Content::Deleted => Holds::Deleted,
             _ => Holds::Value,
         };
-        Ok(Place::At { root, depth, holds })
+        Ok(Place::At {
+            root,
+            depth,
+            inside,
+            holds,
+        })
+    }
+
+    /// The place of a block of the update that was admitted and was not known.
+    pub(crate) fn place_of_block(&self, index: usize) -> Option<Place<&'s str>> {
+        self.places.get(index).copied().flatten()
     }
 
     /// The place of a unit that is known or was admitted.
-    fn place(&self, id: Id) -> Place<&'s str> {
+    pub(crate) fn place(&self, id: Id) -> Place<&'s str> {
         if id.clock < self.view.clock(id.client) {
             return self.view.place(id);
         }

@@ -34,6 +34,10 @@ impl<'s> View<'s> {
         base.or_else(over).unwrap_or(Place::Gone)
     }
 
+    pub(super) fn deletes_nothing(self) -> bool {
+        self.base.deletes.is_empty() && self.over.is_none_or(|over| over.deletes.is_empty())
+    }
+
     pub(super) fn is_deleted(self, range: &IdRange) -> bool {
         self.end_of_deleted(range.client, range.start, range.end) >= range.end
     }

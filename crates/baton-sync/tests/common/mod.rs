@@ -29,7 +29,7 @@ pub struct Dice {
     pub through_pairs: bool,
     /// Insert subdocuments, and collect no garbage: yrs 0.28.1 uses a subdocument's item after it
     /// freed it when a transaction deletes and collects it.
-    subdocuments: bool,
+    pub subdocuments: bool,
 }
 
 impl Dice {

@@ -56,6 +56,7 @@ fn rest(room: &Room) -> Result<Vec<u8>, String> {
         .document()
         .snapshot()
         .map_err(|error| error.to_string())?;
+    let document = baton_sync::compact(&document).map_err(|error| error.to_string())?;
     let at = snapshot
         .windows(document.len())
         .position(|bytes| bytes == document)

@@ -1,0 +1,84 @@
+//! A snapshot in two steps: what it is made from is taken while the room waits, and is written while the room goes on.
+//!
+//! Owns the writing of snapshots, and that what was deleted goes with it. Whether and when, others decide.
+
+use baton_sync::compact::{CompactError, Compacted, rewrite};
+use bytes::Bytes;
+
+use crate::faults::SnapshotError;
+use crate::state::{SNAPSHOT_FORMAT, Stored};
+
+/// What a snapshot is made from; see [`Room::draft`](crate::Room::draft). It shares what is large with the room.
+#[must_use = "a draft is not a snapshot yet"]
+pub struct Draft {
+    pub(crate) position: u64,
+    pub(crate) stored: Stored,
+}
+
+/// What becomes of content that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It goes: newcomers and the store get the document without it.
+    Goes,
+    /// It stays, for a document whose history is kept.
+    Stays,
+}
+
+/// A snapshot to be stored.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// It stands for all records up to this one.
+    pub position: u64,
+    /// What is stored.
+    pub bytes: Bytes,
+    /// The document without what it deleted, if that halves it: the room had better go on with it, see
+    /// [`Room::adopt`](crate::Room::adopt).
+    pub compacted: Option<Compacted>,
+    /// Why the document is stored with what it deleted, if it should not be: a fault of this project, to be reported.
+    /// The snapshot is as good as any.
+    pub trouble: Option<CompactError>,
+}
+
+impl Draft {
+    /// Bytes of the document as it is; writing takes about 10 ms for each megabyte.
+    #[must_use]
+    pub const fn document_bytes(&self) -> usize {
+        self.stored.document.len()
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// It cannot be encoded: a fault of this crate.
+    pub fn write(mut self, deleted: Deleted) -> Result<Snapshot, SnapshotError> {
+        let full = self.document_bytes();
+        let (mut compacted, mut trouble) = (None, None);
+        if deleted == Deleted::Goes {
+            match rewrite(&self.stored.document) {
+                Ok(rewritten) => {
+                    self.stored.document = rewritten.encoding().clone();
+                    compacted = Some(rewritten).filter(|new| new.encoding().len() <= full / 2);
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        let mut buffer = Vec::with_capacity(self.document_bytes() + 256);
+        buffer.push(SNAPSHOT_FORMAT);
+        Ok(Snapshot {
+            position: self.position,
+            bytes: postcard::to_extend(&self.stored, buffer)?.into(),
+            compacted,
+            trouble,
+        })
+    }
+}
+
+/// Sizes only: content is never logged.
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft")
+            .field("position", &self.position)
+            .field("document_bytes", &self.document_bytes())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! Makes what was deleted go: an encoded document in, a smaller one out that means the same.
+//!
+//! Owns the rewriting of an encoded state. It is a pure function of bytes: it asks no document, and
+//! yrs has no part in it, because yrs is unsound when it collects garbage in hostile documents. What
+//! comes out has been scanned, judged and compared with what went in before anybody gets it.
+//!
+//! # What is changed
+//! A document is a set of *units*: an id, the neighbours between which it was inserted (origin and
+//! right origin), where it belongs, and content. A block of n units says that each of them but the
+//! first has the one before it as its origin, and that all have the same right origin. Where a unit
+//! stands is decided by these alone, never by content, nor by how units are packed into blocks, nor
+//! by which of two that do not refer to each other came first: that is what makes Yjs converge. So
+//!
+//! - the content of a deleted unit may be dropped: what remains is its place (content 1, a length);
+//! - two blocks of such units become one if that says the same: same client, the second goes on
+//!   where the first ends, has its last unit as origin, and has the same right origin. What stands
+//!   between them today came by a reference to a unit of one of them, and splits them again;
+//! - what is *in* a deleted type can never be seen again, nor anything that is put there later. Of
+//!   it only the clocks remain (a GC block, which needs no neighbours to become one with the next),
+//!   and what refers to them becomes nothing as well, in Yjs, in yrs and in [`crate::state`].
+//!
+//! The first two keep every unit where it was, so that an edit made beside it or an undo that puts a
+//! copy beside it finds its neighbours. The third is what Yjs with garbage collection does as well.
+//! It is done only for a type of which nothing is left, and to which nothing refers that is kept
+//! (only a forged update does that).
+//!
+//! What is not deleted is copied byte for byte.
+
+mod check;
+mod cut;
+mod fate;
+mod write;
+
+use bytes::Bytes;
+
+use self::fate::Fates;
+use crate::scan::{ScanError, scan};
+use crate::state::{Judgement, State};
+
+/// An encoded state was not compacted. Nothing has changed; it is as good as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompactError {
+    /// The bytes are no update. The fault is the caller's, or the storage's.
+    #[error("the encoded state is unsound: {0}")]
+    Unsound(#[from] ScanError),
+    /// It is an update, but not a whole state: something that it refers to is not in it. The fault
+    /// is the caller's.
+    #[error("this is no whole state: {0:?}")]
+    NotWhole(Judgement),
+    /// What was made does not mean the same. This crate's fault: keep the state as it is, and
+    /// report it.
+    #[error("the compacted state is not the same as the state: {0}")]
+    Differs(&'static str),
+}
+
+/// Rewrites an encoded state (an update v1 from nothing, such as
+/// [`Document::snapshot`](crate::Document::snapshot) returns) without the content of what it
+/// deletes. What comes out
+///
+/// - is never longer, and is the same bytes if nothing is gained. Compacting it again changes
+///   nothing;
+/// - is admitted by the scanner and fits an empty [`State`], which then knows the same: the same
+///   vector, the same deletions;
+/// - has all that is not deleted, with its neighbours, and shows the same in Yjs and in yrs;
+/// - can take its place anywhere: updates that were made against the one fit the other, and lead to
+///   the same document; whoever has the one and hears differences of the other converges.
+///
+/// It takes any bytes and never panics. Time and memory grow with the length of the input (some 50
+/// bytes for each block beside the output), and with nothing that the input claims.
+///
+/// # Errors
+/// See [`CompactError`]. The first two come before anything is written.
+pub fn compact(encoded: &[u8]) -> Result<Bytes, CompactError> {
+    rewrite(encoded).map(|compacted| compacted.encoding)
+}
+
+/// What [`rewrite`] made. That it means the same has been proved.
+#[derive(Debug)]
+pub struct Compacted {
+    encoding: Bytes,
+    state: State,
+}
+
+impl Compacted {
+    /// The encoded state.
+    #[must_use]
+    pub const fn encoding(&self) -> &Bytes {
+        &self.encoding
+    }
+
+    pub(crate) fn into_parts(self) -> (Bytes, State) {
+        (self.encoding, self.state)
+    }
+}
+
+/// [`compact`], for a document that is to go on with the compact form, see
+/// [`Document::adopt`](crate::Document::adopt).
+///
+/// # Errors
+/// As [`compact`].
+pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
+    let before = scan(encoded)?;
+    let nothing = State::new();
+    let settled = nothing.settle(&before);
+    if !matches!(settled.judgement(), Judgement::Fits | Judgement::Known) {
+        return Err(CompactError::NotWhole(settled.judgement()));
+    }
+    let mut known = State::new();
+    known.learn(settled.lesson(&nothing));
+    let fates = Fates::new(&settled, known.deletes());
+    let compacted = write::write(&before, &fates);
+    drop(settled);
+    if compacted.len() >= encoded.len() {
+        return Ok(Compacted {
+            encoding: Bytes::copy_from_slice(encoded),
+            state: known,
+        });
+    }
+    let state = check::check(&before, &known, &compacted).map_err(CompactError::Differs)?;
+    Ok(Compacted {
+        encoding: compacted.into(),
+        state,
+    })
+}
