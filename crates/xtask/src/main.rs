@@ -16,6 +16,7 @@
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
 //! | `bench` | `bench` |
+//! | `servers` | `bench servers` |
 
 #![allow(
     clippy::print_stdout,
@@ -29,6 +30,7 @@ mod demo;
 mod node;
 mod place;
 mod run;
+mod servers;
 mod soak;
 mod steps;
 mod tally;
@@ -58,6 +60,10 @@ The project's own commands:
   cargo xtask bench [NAME]
       The benchmarks of the workspace, or the one of that name.
 
+  cargo xtask bench servers [--quick] [--only LOAD] [--repetitions N]
+      The same loads on a bare forwarder, Baton, and the peers that can be installed here. Writes
+      docs/benchmarks/, and the table in docs/benchmarks.md; with --quick into the target folder only.
+
   cargo xtask soak [--minutes 10] [--csv FILE]
       A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
@@ -85,6 +91,10 @@ fn command(arguments: &[String]) -> Done {
         "build" => {
             nothing_more(rest)?;
             binary::release(&Place::find()?)
+        }
+        "bench" if rest.first().is_some_and(|first| first == "servers") => {
+            let options = servers::Options::parse(&rest[1..])?;
+            servers::servers(&Place::find()?, &options)
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
         "soak" => soak::soak(&Place::find()?, rest),

@@ -63,7 +63,10 @@ impl Idle {
         let pid = target.pid.ok_or_else(unknown_process)?;
         let name = |number: usize| format!("{}-{}", self.name, number % self.documents.max(1));
         // What a server sets up once is not what a connection costs.
-        for client in target.join_all((0..20).map(name)).await? {
+        for client in target
+            .join_all((0..self.documents.max(1)).map(name))
+            .await?
+        {
             client.leave().await?;
         }
         process::idle(pid, Duration::from_secs(5)).await?;

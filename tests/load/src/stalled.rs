@@ -14,12 +14,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::crowd::{Crowd, Run, Seen};
+use crate::crowd::{Crowd, Run, Seen, heard};
 use crate::dialect::{Dialect, Incoming};
 use crate::edits::stretches;
 use crate::process;
 use crate::target::{Client, PATIENCE, Target};
-use crate::times::Times;
 use crate::wire::Frame;
 
 /// Receive buffer of those who stop, in bytes: what the kernel takes in for them is not the server's burden.
@@ -118,8 +117,7 @@ impl Stalled {
         let mut crowd = self.crowd.clone();
         (crowd.rooms, crowd.name) = (1, format!("{}-{name}", crowd.name));
         let document = crowd.document(0);
-        let names = std::iter::repeat_n(document.clone(), crowd.clients);
-        let people = target.join_all(names).await?;
+        let people = crowd.gather(target).await?;
         let (resume, resumed) = watch::channel(false);
         let mut slow = JoinSet::new();
         for _ in 0..stalled {
@@ -149,10 +147,7 @@ impl Stalled {
             sleep(Duration::from_millis(100)).await;
             peak = peak.max(target.pid.map(process::resident).transpose()?);
         }
-        let mut times = Times::default();
-        while let Some(seen) = listeners.join_next().await {
-            times.add(&seen.map_err(io::Error::other)?);
-        }
+        let times = heard(&mut listeners).await?;
         typists.shutdown().await;
         let seen = run.seen(&times, crowd.due(), None);
         let _nobody_stopped = resume.send(true);
