@@ -49,7 +49,7 @@ async fn a_server_that_was_stopped_evicts_nobody_on_waking() {
     assert_eq!(called_lost(&waiter), 0);
     assert_eq!(called_lost(&holder), 0);
     holder.releases(fence).await;
-    assert!(waiter.is_granted().await > fence);
+    assert!(waiter.claims().await > fence);
 }
 
 #[tokio::test]
@@ -64,5 +64,5 @@ async fn a_server_that_was_stopped_finds_the_dead_all_the_same() {
     server.freezes();
     tokio::time::sleep(STOPPED).await;
     server.thaws();
-    assert!(waiter.is_granted().await > fence);
+    assert!(waiter.claims().await > fence);
 }

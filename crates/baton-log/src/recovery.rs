@@ -12,13 +12,14 @@ use tracing::error;
 use crate::engine::{Engine, Known};
 use crate::error::LogError;
 use crate::format::journal::{Kind, Row, roll};
-use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong};
+use crate::format::{DocumentRow, Meta, NUMBERS_END, Standing, VERSION, Wrong};
 use crate::index::{Document, Index, Run};
 use crate::names::Names;
 use crate::store::{Batch, Store, StoreError, Table, View};
 
-/// Document ids are dense; one beyond this is not ours.
-const MAX_ID: u64 = 1 << 32;
+/// Document ids are dense, but for rows that were lost. One that leaves more out than this is not ours, and what is kept by
+/// id must not be reserved for it.
+const LARGEST_HOLE: u64 = 1 << 16;
 
 /// What a store holds.
 pub(crate) struct Found {
@@ -50,6 +51,11 @@ pub(crate) fn recover(store: &dyn Store) -> Result<Found, LogError> {
     };
     scan.documents(&*view).map_err(failed)?;
     scan.journal(&*view).map_err(failed)?;
+    if let Some(commit) = scan.impossible {
+        return Err(LogError::DamagedStore {
+            what: format!("a journal row has the number {commit}, which no commit gets"),
+        });
+    }
     if !scan.unaccounted.is_empty() {
         scan.suspect(&*view).map_err(failed)?;
     }
@@ -149,6 +155,9 @@ struct Scan {
     unnamed: Option<Arc<str>>,
     /// Rows of which not even the roll can be read.
     unaccounted: Vec<u64>,
+    /// A row under a number that no commit gets. It may hold records of any document, and would be newer than all that
+    /// is ever appended.
+    impossible: Option<u64>,
 }
 
 impl Scan {
@@ -156,7 +165,7 @@ impl Scan {
         view.scan(
             Table::Documents,
             &mut |id, row| match DocumentRow::decode(id, row) {
-                Ok(found) if id < MAX_ID => {
+                Ok(found) if self.is_possible(id) => {
                     let name: Arc<str> = found.name.into();
                     let before = self.names.insert(name.clone(), id);
                     let mut document = Document::new(name, found.base, found.standing);
@@ -171,13 +180,17 @@ impl Scan {
         )
     }
 
+    fn is_possible(&self, id: u64) -> bool {
+        (1..self.index.next_id() + LARGEST_HOLE).contains(&id)
+    }
+
     /// A document whose name is lost could be any that is not known.
     fn unname(&mut self, id: u64, what: &str) {
         error!(id, what, "a stored document has lost its name");
         let what: Arc<str> =
             format!("row of document #{id}: {what}; so a name that is not known could be its name")
                 .into();
-        if (1..MAX_ID).contains(&id) {
+        if self.is_possible(id) {
             let mut document =
                 Document::new(format!("document #{id}").into(), 0, Standing::Nothing);
             document.damage = Some(what.clone());
@@ -188,6 +201,10 @@ impl Scan {
 
     fn journal(&mut self, view: &dyn View) -> Result<(), StoreError> {
         view.scan(Table::Journal, &mut |commit, row| {
+            if commit >= NUMBERS_END {
+                self.impossible = Some(commit);
+                return;
+            }
             self.next_commit = self.next_commit.max(commit + 1);
             if let Err(Wrong(what)) = self.row(commit, row) {
                 self.damaged_row(commit, row, what);
@@ -224,6 +241,10 @@ impl Scan {
         };
         let mut needed = false;
         for (id, last) in roll {
+            // Its number must not be given to another document, which would then have this damage.
+            if self.index.document(id).is_none() {
+                self.unname(id, "the row is missing");
+            }
             if let Some(document) = self.index.document_mut(id)
                 && document.base < last
             {

@@ -17,6 +17,7 @@
 //! | `binary` | `build` |
 //! | `bench` | `bench` |
 //! | `servers` | `bench servers` |
+//! | `fuzz` | `fuzz` |
 
 #![allow(
     clippy::print_stdout,
@@ -27,6 +28,7 @@ mod bench;
 mod binary;
 mod debian;
 mod demo;
+mod fuzz;
 mod node;
 mod place;
 mod run;
@@ -64,6 +66,10 @@ The project's own commands:
       The same loads on a bare forwarder, Baton, and the peers that can be installed here. Writes
       docs/benchmarks/, and the table in docs/benchmarks.md; with --quick into the target folder only.
 
+  cargo xtask fuzz [--target NAME] [--minutes N]
+      libFuzzer with AddressSanitizer over all targets of tests/fuzz, an hour together, or over
+      the one of that name. Builds cargo-fuzz when it is not there. Its findings are files.
+
   cargo xtask soak [--minutes 10] [--csv FILE]
       A long run of churn, storms and failures, after which the server must hold what it held before.
 ";
@@ -97,6 +103,7 @@ fn command(arguments: &[String]) -> Done {
             servers::servers(&Place::find()?, &options)
         }
         "bench" => bench::bench(&Place::find()?, at_most_one(rest)?),
+        "fuzz" => fuzz::fuzz(&Place::find()?, &fuzz::Options::parse(rest)?),
         "soak" => soak::soak(&Place::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -14,7 +14,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Reader, Wrong, checksum, put_varint};
+use super::{NUMBERS_END, Reader, Wrong, checksum, put_varint};
 
 const HEAD: usize = 9;
 const FOOT: usize = 8;
@@ -167,7 +167,8 @@ fn next_run<'a>(
     let lengths = &start[..start.len() - reader.0.len()];
     let crc = reader.u32()?;
     let end = offset.checked_add(bytes).ok_or(NONSENSE)?;
-    if count == 0 || first == 0 || first.checked_add(count).is_none() {
+    let numbers = 1..NUMBERS_END;
+    if !numbers.contains(&count) || !numbers.contains(&first) {
         return Err(NONSENSE);
     }
     let body = rest.get(*offset as usize..end as usize);

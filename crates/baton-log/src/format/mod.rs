@@ -29,6 +29,10 @@ pub(crate) const VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"BatonLog";
 
+/// No position and no commit number reaches this: counting on from one that is below it never overflows. A larger one is
+/// damage, even under a right checksum.
+pub(crate) const NUMBERS_END: u64 = 1 << 62;
+
 /// Why a row is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong(pub(crate) &'static str);
@@ -104,6 +108,9 @@ impl Meta {
         if reader.u32()? != checksum(Meta::KEY, &[&row[..covered]]) || !reader.0.is_empty() {
             return Err(Wrong("the meta row's checksum is wrong"));
         }
+        if next_commit >= NUMBERS_END {
+            return Err(Wrong("the next commit number is out of range"));
+        }
         Ok(Meta {
             version,
             epoch,
@@ -131,6 +138,9 @@ impl<'a> DocumentRow<'a> {
             _ => return Err(Wrong("the document row's state is unknown")),
         };
         let base = reader.u64()?;
+        if base >= NUMBERS_END {
+            return Err(Wrong("the base is out of range"));
+        }
         let name = std::str::from_utf8(reader.0).map_err(|_| Wrong("the name is not UTF-8"))?;
         Ok(DocumentRow {
             base,
@@ -283,6 +293,35 @@ mod tests {
             let mut bad = snapshot.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(decode_snapshot(5, &Bytes::from(bad)).is_err(), "bit {bit}");
+        }
+    }
+
+    /// Found by fuzzing: counting on from a position or a commit near 2^64 went over the end, and numbers would have been used
+    /// again. Such a row has a right checksum only if somebody wrote it so.
+    #[test]
+    fn numbers_that_nothing_can_be_counted_on_from_are_damage() {
+        for (number, sound) in [
+            (NUMBERS_END - 1, true),
+            (NUMBERS_END, false),
+            (u64::MAX - 1, false),
+        ] {
+            let meta = Meta {
+                version: VERSION,
+                epoch: 1,
+                next_commit: number,
+            };
+            assert_eq!(Meta::decode(&meta.encode()).is_ok(), sound, "{number}");
+            let document = DocumentRow {
+                base: number,
+                standing: Standing::Erased,
+                name: "a",
+            };
+            assert_eq!(DocumentRow::decode(1, &document.encode(1)).is_ok(), sound);
+            let mut row = journal::RowBuilder::new(journal::Kind::Appended);
+            row.run(1, number, &[b"x"]);
+            let row = row.finish(1);
+            let run = journal::Row::parse(1, &row).unwrap().runs().next();
+            assert_eq!(run.unwrap().is_ok(), sound, "{number}");
         }
     }
 

@@ -1,0 +1,316 @@
+//! Updates against the scanner, the state rules and yrs behind both: whatever they admit, yrs must take, and what a
+//! document then says to newcomers, to its store and about itself must be as sound as what it was told.
+
+use arbitrary::Unstructured;
+use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
+use baton_sync::yrs::ReadTxn;
+use baton_sync::{
+    Applied, ApplyError, ClientId, Clock, DifferenceError, Document, DocumentOptions, Judgement,
+    Scan, State, StateVector, scan,
+};
+use bytes::Bytes;
+
+use super::invented;
+use super::script::Script;
+
+pub(super) fn document() -> Document {
+    Document::new(&DocumentOptions {
+        client: ClientId::MAX,
+    })
+}
+
+/// Bytes alone, without a document.
+pub(crate) fn scan_only(input: &[u8]) {
+    let Ok(scanned) = scan(input) else {
+        return;
+    };
+    assert_eq!(scanned.bytes(), input);
+    consistent(&scanned);
+    let mut state = State::new();
+    let judgement = state.judge(&scanned);
+    let closed = state.closed_part(&scanned);
+    let roots = state.touched_roots(&scanned);
+    state.absorb(&scanned);
+    match judgement {
+        Judgement::Known => assert!(closed.is_none() && roots.is_empty()),
+        Judgement::Fits => {
+            assert_eq!(state.judge(&scanned), Judgement::Known);
+            let closed = closed.unwrap();
+            assert_eq!(State::new().judge(&scan(&closed).unwrap()), Judgement::Fits);
+        }
+        Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {
+            if let Some(closed) = closed {
+                let closed = scan(&closed).unwrap();
+                assert_eq!(State::new().judge(&closed), Judgement::Fits);
+                let mut other = State::new();
+                other.absorb(&closed);
+                assert_eq!(other.vector(), state.vector());
+            }
+        }
+    }
+}
+
+/// What a scan says of an update agrees with itself.
+fn consistent(scanned: &Scan<'_>) {
+    let mut before: Option<(ClientId, Clock)> = None;
+    for block in scanned.blocks() {
+        assert!(block.end() > block.clock && block.end() < 1 << 31);
+        for other in block.references() {
+            assert!(other.client != block.client || other.clock < block.clock);
+        }
+        if let Some((client, end)) = before {
+            let next = block.client < client;
+            assert!(next || (block.client == client && block.clock == end));
+        }
+        before = Some((block.client, block.end()));
+    }
+    for deleted in scanned.deletes() {
+        assert!(deleted.start < deleted.end && deleted.end < 1 << 31);
+    }
+    assert!(scanned.inserts().all(|range| range.start < range.end));
+}
+
+/// One document under a sequence of updates, with somebody who follows it by differences.
+struct Subject {
+    document: Document,
+    follower: Document,
+    /// What somebody has parked, and what it knows beyond the document.
+    parked: Vec<Vec<u8>>,
+    over: State,
+}
+
+/// Steps: updates as they are, invented ones, differences, parks, storing and loading.
+pub(crate) fn scan_yrs(input: &[u8]) {
+    let mut subject = Subject {
+        document: document(),
+        follower: document(),
+        parked: Vec::new(),
+        over: State::new(),
+    };
+    for (step, body) in Script::new(input).take(64) {
+        match step % 16 {
+            0..=6 => subject.apply(body),
+            7..=10 => {
+                let mut u = Unstructured::new(body);
+                if let Ok(update) = invented::update(&mut u, subject.document.state()) {
+                    subject.apply(&update);
+                }
+            }
+            11 => subject.follow(),
+            12 => subject.somewhere(body),
+            13 => subject.reload(),
+            14 => subject.park(body),
+            _ => subject.merge(),
+        }
+    }
+    subject.merge();
+    subject.follow();
+    subject.reload();
+}
+
+impl Subject {
+    fn apply(&mut self, update: &[u8]) {
+        let scanned = scan(update);
+        let judged = scanned.as_ref().ok().map(|scanned| {
+            let state = self.document.state();
+            let closed = state.closed_part(scanned);
+            (state.judge(scanned), closed, state.touched_roots(scanned))
+        });
+        let before = self.document.state().clone();
+        match self.document.apply(update) {
+            Ok(Applied::Added) => {
+                let (judgement, closed, _) = judged.unwrap();
+                assert_eq!(judgement, Judgement::Fits);
+                assert!(closed.is_some());
+                same_as_yrs(&self.document);
+                let again = self.document.state().judge(&scanned.unwrap());
+                assert_eq!(again, Judgement::Known);
+                assert!(self.document.state().covers(&before));
+            }
+            Ok(Applied::Known) => {
+                let (judgement, closed, roots) = judged.unwrap();
+                assert_eq!(judgement, Judgement::Known);
+                assert!(closed.is_none() && roots.is_empty());
+                self.unchanged(&before);
+            }
+            Err(ApplyError::Unsound(_)) => {
+                assert!(scanned.is_err());
+                self.unchanged(&before);
+            }
+            Err(ApplyError::NotAdmitted(judgement)) => {
+                let (expected, closed, _) = judged.unwrap();
+                assert_eq!(judgement, expected);
+                self.unchanged(&before);
+                if let Some(part) = closed {
+                    assert_eq!(self.document.apply(&part), Ok(Applied::Added), "{update:?}");
+                    same_as_yrs(&self.document);
+                }
+            }
+            Err(error @ (ApplyError::Undecodable(_) | ApplyError::Broken(_))) => {
+                panic!("{error}: {update:?}");
+            }
+        }
+    }
+
+    fn unchanged(&self, before: &State) {
+        assert!(before.covers(self.document.state()) && self.document.state().covers(before));
+    }
+
+    /// Somebody who has an older state takes the difference, and has all.
+    fn follow(&mut self) {
+        let difference = self.document.diff(self.follower.state().vector()).unwrap();
+        let outcome = self.follower.apply(&difference);
+        assert!(outcome.is_ok(), "{outcome:?}: {difference:?}");
+        same_as_yrs(&self.follower);
+        let (all, followed) = (self.document.state(), self.follower.state());
+        assert_eq!(all.vector(), followed.vector());
+        assert!(followed.covers(all));
+    }
+
+    /// A difference from any place, also from the middle of a block, is sound.
+    fn somewhere(&self, body: &[u8]) {
+        let clocks = self.document.state().vector().iter();
+        let cut = clocks.enumerate().map(|(index, (client, clock))| {
+            let byte = body.get(index).copied().unwrap_or(0);
+            (client, u32::from(byte) % (clock + 1))
+        });
+        let since: StateVector = cut.collect();
+        let difference = self.document.diff(&since).unwrap();
+        scan(&difference).unwrap();
+        if let Ok(vector) = StateVector::decode(body) {
+            scan(&self.document.diff(&vector).unwrap()).unwrap();
+        }
+    }
+
+    /// What is stored is loaded again, and is the same.
+    fn reload(&mut self) {
+        let stored = self.document.snapshot().unwrap();
+        let options = DocumentOptions {
+            client: ClientId::MAX,
+        };
+        let loaded = Document::load(&stored, &options).unwrap();
+        same_as_yrs(&loaded);
+        assert_eq!(loaded.state().vector(), self.document.state().vector());
+        assert!(loaded.state().covers(self.document.state()));
+        let again = loaded.snapshot().unwrap();
+        let again = Document::load(&again, &options).unwrap();
+        assert!(again.state().covers(loaded.state()) && loaded.state().covers(again.state()));
+        self.document = loaded;
+    }
+
+    /// Somebody may not write now; what they send is judged over what they had parked, and shown.
+    fn park(&mut self, update: &[u8]) {
+        let Ok(scanned) = scan(update) else {
+            return;
+        };
+        let state = self.document.state();
+        let judgement = state.judge_over(&self.over, &scanned);
+        let _ = state.gain_over(&self.over, &scanned);
+        let roots = state.touched_roots_over(&self.over, &scanned);
+        match judgement {
+            Judgement::Fits => {
+                self.over.absorb_over(state, &scanned);
+                self.parked.push(update.to_vec());
+            }
+            Judgement::Known => assert!(roots.is_empty()),
+            Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {}
+        }
+        match self.document.difference(&self.parked) {
+            // Overtaken by the document in the meantime.
+            Ok(_) | Err(DifferenceError::Unfit(ApplyError::NotAdmitted(_))) => {}
+            Err(error) => panic!("{error}: {:?}", self.parked),
+        }
+    }
+
+    /// What was parked comes into the document.
+    fn merge(&mut self) {
+        self.over = State::new();
+        for update in std::mem::take(&mut self.parked) {
+            self.apply(&update);
+        }
+    }
+}
+
+/// What we keep of a document is what yrs keeps of it.
+pub(super) fn same_as_yrs(document: &Document) {
+    let snapshot = document.read(|txn| txn.snapshot()).unwrap();
+    let state = document.state();
+    assert_eq!(state.vector().len(), snapshot.state_map.len());
+    for (client, clock) in snapshot.state_map.iter() {
+        let ours = state.vector().get(ClientId::new(client.get()).unwrap());
+        assert_eq!(ours, *clock);
+    }
+    let theirs: Vec<(u64, Clock, Clock)> = snapshot
+        .delete_set
+        .iter()
+        .flat_map(|(client, ranges)| {
+            let ranges = ranges.iter();
+            ranges.map(move |range| (client.get(), range.start, range.end))
+        })
+        .collect();
+    let ours = state.deletes().iter();
+    let ours: Vec<_> = ours
+        .map(|range| (range.client.get(), range.start, range.end))
+        .collect();
+    assert_eq!(ours, theirs);
+}
+
+/// One connection's handshake over a document that it and another one write.
+pub(crate) fn handshake(input: &[u8]) {
+    let limits = HandshakeLimits { aside_bytes: 256 };
+    let mut connection = Handshake::new(limits);
+    connection.open();
+    let mut document = document();
+    let (mut position, mut messages, mut saved) = (0, 0, 0);
+    for (step, body) in Script::new(input).take(64) {
+        let kind = if step & 8 == 0 {
+            Kind::Update
+        } else {
+            Kind::Step2
+        };
+        let mut verdict = None;
+        match step % 8 {
+            0..=3 => {
+                messages += 1;
+                let incoming = Bytes::copy_from_slice(body);
+                verdict = Some(connection.incoming(incoming, kind, document.state()));
+            }
+            4 => {
+                let mut u = Unstructured::new(body);
+                if let Ok(update) = invented::update(&mut u, document.state()) {
+                    messages += 1;
+                    verdict = Some(connection.incoming(update.into(), kind, document.state()));
+                }
+            }
+            // Somebody else's edit.
+            5 => {
+                if document.apply(body) == Ok(Applied::Added) {
+                    position += 1;
+                }
+            }
+            6 => verdict = connection.retry(document.state()),
+            _ => {
+                let durable = connection.durable(position);
+                saved = durable.unwrap_or(saved).max(saved);
+                assert!(saved <= messages, "{saved} of {messages} are called saved");
+            }
+        }
+        match verdict {
+            None | Some(Verdict::Ask | Verdict::Wait) => {}
+            Some(Verdict::Known) => connection.settled(position),
+            Some(Verdict::Admit(update)) => {
+                assert_eq!(document.apply(&update), Ok(Applied::Added));
+                position += 1;
+                connection.settled(position);
+            }
+            // The connection is closed; what it had kept goes with it.
+            Some(Verdict::Refuse(_)) => {
+                connection = Handshake::new(limits);
+                connection.open();
+                (messages, saved) = (0, 0);
+            }
+        }
+        assert!(connection.aside_bytes() <= limits.aside_bytes);
+    }
+    same_as_yrs(&document);
+}

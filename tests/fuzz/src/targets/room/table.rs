@@ -1,0 +1,401 @@
+//! A room with its log, its disk and its people.
+//!
+//! Owns the caller's duty (proposals get positions, outputs are carried out) and what must hold all the time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use baton_presence::{Rights, Time};
+use baton_room::{
+    ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
+    ResumeToken, Room, RoomOptions,
+};
+use baton_sync::awareness::{Awareness, AwarenessLimits};
+use baton_sync::channel::{Fence, Resume, ServerMessage};
+use baton_sync::handshake::HandshakeLimits;
+use baton_sync::yrs::{Array, Map, Text, WriteTxn};
+use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, StateVector, scan};
+use bytes::Bytes;
+
+use crate::targets::document::same_as_yrs;
+use crate::targets::stored::as_loaded;
+
+/// How many there are.
+pub(super) const PEOPLE: usize = 4;
+
+/// What one connection may have kept aside, in bytes.
+const ASIDE: usize = 512;
+
+/// Somebody, over all connections.
+pub(super) struct Person {
+    pub(super) connection: Option<ConnectionId>,
+    /// What its last welcome gave it.
+    pub(super) resume: Option<Resume>,
+    /// Fences it was told of.
+    pub(super) fences: Vec<Fence>,
+    document: Document,
+    /// Sync messages that this connection took, and how many it said are saved.
+    sent: u64,
+    saved: u64,
+}
+
+pub(super) struct Table {
+    options: RoomOptions,
+    pub(super) room: Room,
+    now: Time,
+    log: Vec<(u64, Bytes)>,
+    snapshot: Option<(u64, Bytes)>,
+    /// The position up to which the disk has it.
+    durable: u64,
+    stalled: bool,
+    connections: u64,
+    pub(super) people: Vec<Person>,
+    /// Grants that were announced, over all starts.
+    granted: BTreeSet<Fence>,
+    pub(super) steps: u32,
+}
+
+impl Person {
+    fn new(index: usize) -> Self {
+        // Small ids, and the largest but one.
+        let id = [1, 2, 0x1_0000_0001, (1 << 53) - 2][index % 4];
+        Self {
+            connection: None,
+            resume: None,
+            fences: Vec::new(),
+            document: Document::new(&DocumentOptions {
+                client: ClientId::new(id).unwrap(),
+            }),
+            sent: 0,
+            saved: 0,
+        }
+    }
+
+    pub(super) fn everything(&self) -> Vec<u8> {
+        self.document.diff(&StateVector::new()).unwrap().to_vec()
+    }
+
+    pub(super) fn vector(&self) -> Vec<u8> {
+        self.document.state().vector().encode()
+    }
+}
+
+impl Table {
+    /// A few settings are drawn, so that caps are met.
+    pub(super) fn new(drawn: u8) -> Self {
+        let mut options = RoomOptions {
+            handshake: HandshakeLimits { aside_bytes: ASIDE },
+            parks: ParkLimits {
+                bytes_per_session: 400,
+                parks: 3,
+                discarded_bytes: 40 * 1024,
+            },
+            awareness: AwarenessLimits {
+                entries: 6,
+                entries_per_owner: 3,
+                tombstones: 4,
+                ..AwarenessLimits::default()
+            },
+            ..RoomOptions::default()
+        };
+        if drawn & 1 == 1 {
+            options.locks = LockLimits::default();
+        }
+        options.fold.mode = match drawn / 2 % 3 {
+            0 => baton_presence::Mode::ExclusiveWhenHeld,
+            1 => baton_presence::Mode::Open,
+            _ => baton_presence::Mode::Required,
+        };
+        let now = Time::ZERO;
+        let room = Room::open(options.clone(), None, &[], now).unwrap();
+        let mut table = Self {
+            options,
+            room,
+            now,
+            log: Vec::new(),
+            snapshot: None,
+            durable: 0,
+            stalled: false,
+            connections: 0,
+            people: (0..PEOPLE).map(Person::new).collect(),
+            granted: BTreeSet::new(),
+            steps: 0,
+        };
+        table.settle();
+        table
+    }
+
+    pub(super) fn connect(&mut self, who: usize, rights: u8) {
+        self.leave(who, Departure::Dropped);
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        self.people[who].connection = Some(id);
+        (self.people[who].sent, self.people[who].saved) = (0, 0);
+        let rights =
+            [Rights::NONE, Rights::MANAGE, Rights::ALL, Rights::ALL][usize::from(rights % 4)];
+        self.room.connect(id, rights);
+        self.settle();
+    }
+
+    pub(super) fn leave(&mut self, who: usize, how: Departure) {
+        if let Some(id) = self.people[who].connection.take() {
+            self.room.disconnect(id, how, self.now);
+            self.settle();
+        }
+    }
+
+    pub(super) fn say(&mut self, who: usize, message: Incoming<'_>) {
+        let Some(id) = self.people[who].connection else {
+            return;
+        };
+        self.people[who].sent += u64::from(matches!(message, Incoming::Sync(..)));
+        let mut random = [0; 16];
+        random[..8].copy_from_slice(&id.0.to_le_bytes());
+        self.room
+            .receive(id, message, ResumeToken::new(random), self.now);
+        self.settle();
+    }
+
+    pub(super) fn heard(&mut self, who: usize) {
+        if let Some(id) = self.people[who].connection {
+            self.room.heard(id, self.now);
+        }
+    }
+
+    pub(super) fn malformed(&mut self, who: usize) {
+        if let Some(id) = self.people[who].connection {
+            self.room.malformed(id, "not a frame", self.now);
+            self.settle();
+        }
+    }
+
+    pub(super) fn close_all(&mut self, why: Ending) {
+        self.room.close_all(why, "closed", self.now);
+        self.settle();
+        assert_eq!(self.room.connections(), 0);
+    }
+
+    /// An edit of somebody's own copy, as others would be sent it.
+    pub(super) fn edit(&mut self, who: usize, u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
+        let (what, at, remove): (u8, u32, bool) = u.arbitrary()?;
+        let root = ["t", "title", "body"][usize::from(what / 8 % 3)];
+        let (_, update) = self.people[who]
+            .document
+            .transact(|txn| match what % 8 {
+                0..=4 => {
+                    let text = txn.get_or_insert_text(root);
+                    let len = text.len(txn);
+                    let at = at % (len + 1);
+                    if remove {
+                        text.remove_range(txn, at, (len - at).min(3));
+                    } else {
+                        text.insert(txn, at, "word");
+                    }
+                }
+                5 | 6 => {
+                    let map = txn.get_or_insert_map("map");
+                    map.insert(txn, "k", at);
+                }
+                _ => {
+                    let array = txn.get_or_insert_array("array");
+                    array.push_back(txn, at);
+                }
+            })
+            .unwrap();
+        Ok(update.map(|update| update.to_vec()))
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut calls = 0;
+        while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
+            calls += 1;
+            assert!(
+                calls < 20_000,
+                "the room wants to be called again and again"
+            );
+            self.now = self.now.max(next);
+            self.room.handle_timeout(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    pub(super) fn stall(&mut self, stalled: bool) {
+        self.stalled = stalled;
+        self.settle();
+    }
+
+    pub(super) fn disk_catches_up(&mut self) {
+        self.stall(false);
+    }
+
+    /// A snapshot takes the place of all records; it is written after them.
+    pub(super) fn compact(&mut self) {
+        self.disk_catches_up();
+        self.snapshot = Some((self.room.position(), self.room.snapshot().unwrap()));
+        self.log.clear();
+    }
+
+    /// The server goes away and starts again, with all that was appended.
+    pub(super) fn restart(&mut self) {
+        let position = self.room.position();
+        let vector = self.room.document().state().vector().clone();
+        let parks: Vec<_> = self.room.parks().cloned().collect();
+        let stored = self.room.snapshot().unwrap();
+        self.reopen();
+        assert_eq!(self.room.position(), position);
+        assert_eq!(*self.room.document().state().vector(), vector);
+        assert_eq!(self.room.parks().cloned().collect::<Vec<_>>(), parks);
+        // The document, who is here, who holds what, what is parked.
+        let again = self.room.snapshot().unwrap();
+        assert_eq!(as_loaded(position, again), as_loaded(position, stored));
+        self.durable = position;
+        self.settle();
+    }
+
+    /// The server is killed, and what is not on the disk is lost.
+    pub(super) fn crash(&mut self) {
+        let durable = self.durable;
+        self.log.retain(|(position, _)| *position <= durable);
+        self.stalled = false;
+        self.reopen();
+        assert_eq!(self.room.position(), durable);
+        self.settle();
+    }
+
+    fn reopen(&mut self) {
+        let (options, snapshot) = (self.options.clone(), self.snapshot.as_ref());
+        self.room = Room::open(options, snapshot, &self.log, self.now).unwrap();
+        assert_eq!(self.room.quarantined(), 0);
+        for person in &mut self.people {
+            person.connection = None;
+        }
+    }
+
+    fn settle(&mut self) {
+        self.sequence();
+        if !self.stalled {
+            // What is told may end a connection, and that is a record again.
+            for _ in 0..2 {
+                self.durable = self.room.position();
+                self.room.durable(self.durable, self.now);
+                self.sequence();
+            }
+            self.durable = self.room.position();
+            self.room.durable(self.durable, self.now);
+        }
+        while let Some(output) = self.room.next_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn sequence(&mut self) {
+        while let Some(proposal) = self.room.next_proposal() {
+            let position = self.room.position() + 1;
+            let bytes = proposal.record.encode().unwrap();
+            self.log.push((position, bytes));
+            self.room.commit(position, proposal, self.now).unwrap();
+            assert_eq!(self.room.position(), position);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { to, message } => self.told(to, &message),
+            Output::Multicast { to, message } => {
+                to.into_iter().for_each(|to| self.told(to, &message));
+            }
+            Output::Broadcast { except, message } => {
+                let here = self.people.iter().filter_map(|person| person.connection);
+                let to: Vec<_> = here.filter(|id| Some(*id) != except).collect();
+                to.into_iter().for_each(|to| self.told(to, &message));
+            }
+            Output::Ping { .. } => {}
+            Output::Close { to, reason, .. } => {
+                assert!(!reason.is_empty());
+                for person in &mut self.people {
+                    if person.connection == Some(to) {
+                        person.connection = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a client is sent must be such as a client takes.
+    fn told(&mut self, to: ConnectionId, message: &Outgoing) {
+        let person = self.people.iter_mut();
+        let mut person = person.filter(|person| person.connection == Some(to));
+        let Some(person) = person.next() else {
+            return;
+        };
+        match message {
+            Outgoing::Step1(vector) => {
+                StateVector::decode(vector).unwrap();
+            }
+            Outgoing::Step2(update) | Outgoing::Update(update) => {
+                scan(update).unwrap();
+                match person.document.apply(update) {
+                    // It may have edited what nobody else has, or have missed what came before its Step2.
+                    Ok(_) | Err(ApplyError::NotAdmitted(_)) => {}
+                    Err(error) => panic!("{error}: {update:?}"),
+                }
+            }
+            Outgoing::Awareness(payload) => {
+                let mut fresh = Awareness::new(AwarenessLimits::default());
+                let _ = fresh.apply(0, payload, Duration::ZERO).unwrap();
+            }
+            Outgoing::Denied(reason) => assert!(!reason.is_empty()),
+            Outgoing::Channel(message) => self.told_more(to, message),
+        }
+    }
+
+    fn told_more(&mut self, to: ConnectionId, message: &ServerMessage) {
+        let text = message.encode();
+        assert_eq!(ServerMessage::decode(&text).as_ref().unwrap(), message);
+        let durable = self.durable;
+        let person = self.people.iter_mut();
+        let mut person = person.filter(|person| person.connection == Some(to));
+        let Some(person) = person.next() else {
+            return;
+        };
+        match message {
+            ServerMessage::Welcome { session, token, .. } => {
+                assert!(*session <= durable, "a welcome before it is durable");
+                person.resume = Some(Resume {
+                    session: *session,
+                    token: token.clone(),
+                });
+            }
+            ServerMessage::Offer { fence, .. } => {
+                assert!(fence.position <= durable, "an offer before it is durable");
+                person.fences.push(*fence);
+            }
+            ServerMessage::Granted { fence, .. } => {
+                assert!(fence.position <= durable, "a grant before it is durable");
+                person.fences.push(*fence);
+                self.granted.insert(*fence);
+            }
+            ServerMessage::Saved { updates } => {
+                assert!(*updates <= person.sent, "more is saved than was sent");
+                assert!(*updates > person.saved, "saved goes back");
+                person.saved = *updates;
+            }
+            _ => {}
+        }
+    }
+
+    /// What holds after every step.
+    pub(super) fn check(&mut self) {
+        assert!(self.room.connections() <= PEOPLE);
+        assert!(self.durable <= self.room.position());
+        let parks = self.room.parks().count();
+        assert!(parks <= 64, "{parks} parks");
+        if self.steps.is_multiple_of(16) {
+            same_as_yrs(self.room.document());
+        }
+    }
+}
