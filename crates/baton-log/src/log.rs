@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::committer;
 use crate::document::{DocumentLog, Reservation};
-use crate::engine::Shared;
+use crate::engine::{Known, Shared};
 use crate::error::{BackupError, LogError};
 use crate::format::Standing;
 use crate::index::Document;
@@ -116,6 +116,36 @@ impl Log {
                 .release(&claimed.watched, claimed.id, claimed.left);
         }
         opened
+    }
+
+    /// Opens a document of which nothing is stored, at once: without the store, and without waiting for a commit that is
+    /// under way. `None` if something may be stored, or if it is open; then [`Log::open`] says more.
+    ///
+    /// # Errors
+    /// [`LogError::InvalidName`], [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
+    pub fn open_new(&self, document: &str) -> Result<Option<DocumentLog>, LogError> {
+        let shared = &self.handle.shared;
+        let all_named = |known: &Known| known.unnamed.is_none();
+        if !shared
+            .known
+            .try_read()
+            .is_some_and(|known| all_named(&known))
+        {
+            return Ok(None);
+        }
+        let Some(claimed) = shared.names.claim_new(document)? else {
+            return Ok(None);
+        };
+        // After the claim: a log that fails from here on tells it.
+        if let Err(error) = shared.queue.check_life(claimed.watched.life) {
+            shared
+                .names
+                .release(&claimed.watched, claimed.id, claimed.left);
+            return Err(error);
+        }
+        let (handle, loaded) = (self.handle.clone(), Loaded::default());
+        let log = DocumentLog::new(handle, claimed.watched, claimed.id, 0, &loaded);
+        Ok(Some(log))
     }
 
     fn read(&self, claimed: &Claimed) -> Result<(DocumentLog, Loaded), LogError> {

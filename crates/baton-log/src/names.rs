@@ -89,6 +89,22 @@ impl Names {
         })
     }
 
+    /// The same for a name under which nothing was ever appended, and nothing else.
+    pub(crate) fn claim_new(&self, name: &str) -> Result<Option<Claimed>, LogError> {
+        if self.inner.lock().slots.contains_key(name) {
+            return Ok(None);
+        }
+        match self.claim(name) {
+            // Somebody else was quicker.
+            Err(LogError::AlreadyOpen { .. }) => Ok(None),
+            Ok(claimed) if claimed.id != 0 => {
+                self.release(&claimed.watched, claimed.id, claimed.left);
+                Ok(None)
+            }
+            claimed => claimed.map(Some),
+        }
+    }
+
     /// Gives a document back. A name under which nothing was ever appended is forgotten.
     pub(crate) fn release(&self, watched: &Watched, id: u64, left: u64) {
         let mut inner = self.inner.lock();

@@ -4,13 +4,18 @@
 //! Owns no state: everything is in [`Hosted`]. One next deadline, one place that acts on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use baton_log::Durability;
+use baton_presence::Time;
 use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::hosted::{Disk, Gone, Hosted, Next};
 use crate::slots::Slots;
+
+/// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
@@ -19,6 +24,7 @@ pub(crate) async fn drive(
     settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
 ) {
+    let mut soonest = Time::ZERO;
     loop {
         let (next, disk) = hosted.next(&settings);
         tokio::select! {
@@ -28,7 +34,8 @@ pub(crate) async fn drive(
                     break;
                 }
             }
-            () = sleep(&hosted, next) => {
+            () = sleep(&hosted, next, soonest) => {
+                soonest = hosted.clock.now() + TICK;
                 if hosted.step(None, baton_room::Room::handle_timeout).is_err() {
                     break;
                 }
@@ -69,9 +76,9 @@ fn pass_on(
     }
 }
 
-async fn sleep(hosted: &Hosted, next: Next) {
+async fn sleep(hosted: &Hosted, next: Next, soonest: Time) {
     match next {
-        Next::At(time) => tokio::time::sleep_until(hosted.clock.at(time)).await,
+        Next::At(time) => tokio::time::sleep_until(hosted.clock.at(time.max(soonest))).await,
         Next::Woken => std::future::pending().await,
         Next::Gone => {}
     }

@@ -10,11 +10,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use futures_util::future::poll_immediate;
 use parking_lot::Mutex;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
@@ -315,12 +317,19 @@ impl Line {
         stuck: &mut Stuck,
     ) -> io::Result<()> {
         while piece.has_remaining() {
-            let until = self.look_after(stuck);
-            let written = tokio::select! {
-                biased;
-                written = sink.write_buf(&mut piece) => written?,
-                () = self.work.notified() => 0,
-                () = reached(until) => 0,
+            // Who takes at once what is sent need not be alive: that may be a buffer in between.
+            let at_once = poll_immediate(pin!(sink.write_buf(&mut piece))).await;
+            let written = match at_once {
+                Some(written) => written?,
+                None => {
+                    let until = self.look_after(stuck);
+                    tokio::select! {
+                        biased;
+                        written = sink.write_buf(&mut piece) => written?,
+                        () = self.work.notified() => 0,
+                        () = reached(until) => 0,
+                    }
+                }
             };
             self.under_way.lock().written += written as u64;
         }

@@ -157,6 +157,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place
             .max_buf_size(MAX_HEAD);
         let serving = builder.serve_connection(io, service).with_upgrades();
         tokio::select! {
+            // What came in time is served, also by a process that was stopped meanwhile.
+            biased;
             served = serving => served.map_err(|error| Why::failed(&error)),
             () = place.lost() => Err(Some(Why::no_place())),
             () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(Why::too_long())),

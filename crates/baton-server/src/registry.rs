@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Once};
 
-use baton_log::{Log, LogError};
+use baton_log::{DocumentLog, Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
@@ -115,6 +115,11 @@ impl Registry {
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
+        // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
+        if let Some(log) = self.log.open_new(name)? {
+            let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
+            return self.host(name, room, log);
+        }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
         let options = self.room_options();
@@ -134,7 +139,12 @@ impl Registry {
             Ok(loaded) => loaded?,
             Err(error) => return Err(LoadError::Panicked(error.to_string()).into()),
         };
-        let durability = log.watch();
+        self.host(name, room, log)
+    }
+
+    /// Lets the document in, and starts its driver.
+    fn host(&self, name: &str, room: Room, log: DocumentLog) -> Result<Arc<Hosted>, OpenError> {
+        let (clock, durability) = (self.clock, log.watch());
         let hosted = Arc::new(Hosted::new(Arc::from(name), clock, room, log));
         // What the opening itself proposed (after a restart) gets its position before anybody comes in.
         if hosted.step(None, |_, _| ()).is_err() {

@@ -34,7 +34,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
 /// memory.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 
 /// Header and mask of a control frame from a client, in bytes.
 const CONTROL: usize = 6;
@@ -376,6 +376,7 @@ where
 #[cfg(test)]
 mod tests {
     use baton_log::{Log, LogOptions};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -393,6 +394,24 @@ mod tests {
         client.close(None).await.unwrap();
         let answer = client.next().await;
         assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+        server.await.unwrap();
+    }
+
+    /// A ping that a buffer took was once believed to be a sign of life: a connection that read everything and answered
+    /// nothing was kept for ever.
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_pings_and_answers_none_is_closed() {
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes").await });
+        let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
+        near.write_all(&step1).await.unwrap();
+        let mut read = Vec::new();
+        let all = tokio::time::timeout(Duration::from_secs(60), near.read_to_end(&mut read));
+        all.await.expect("the server ends the connection").unwrap();
+        let silent = close::SILENT.to_be_bytes();
+        assert!(read.windows(2).any(|code| code == silent), "{read:?}");
         server.await.unwrap();
     }
 }

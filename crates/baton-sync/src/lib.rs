@@ -77,8 +77,9 @@ pub mod y_websocket;
 pub use compact::{CompactError, Compacted, compact};
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
+pub use document::yrs;
 pub use document::{
-    Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError, yrs,
+    Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError,
 };
 pub use scan::{Id, IdRange, Scan, ScanError, scan};
 pub use state::{Gain, Judgement, State};

@@ -25,6 +25,7 @@ async fn an_address_that_opens_too_fast_is_told_429_and_when_to_come_again() {
     let coming = async {
         let mut taken = Vec::new();
         loop {
+            assert!(taken.len() < 50, "nobody is refused");
             match pair.server.try_connect(eve()).await {
                 Ok(client) => taken.push(client),
                 Err(refused) => return (taken, refused),

@@ -403,6 +403,7 @@ fn with_a_name_lost_no_unknown_name_is_taken_for_new() {
                 assert_eq!(outcome.is_err(), number == id);
             }
             assert!(matches!(log.open("new"), Err(LogError::Damaged { .. })));
+            assert!(matches!(log.open_new("new"), Ok(None)));
             assert_eq!(log.damaged().len(), 1);
         }
     }

@@ -48,6 +48,30 @@ async fn durable(document: &DocumentLog, position: Position) {
 }
 
 #[tokio::test]
+async fn only_a_document_of_which_nothing_is_stored_is_opened_as_a_new_one() {
+    let log = Log::in_memory(options()).unwrap();
+    let document = log.open_new("a").unwrap().unwrap();
+    assert!(log.open_new("a").unwrap().is_none(), "it is open");
+    drop(document);
+    let mut document = log.open_new("a").unwrap().unwrap();
+    let first = append(&log, &mut document, "one", Urgency::Now).await;
+    drop(document);
+    // Not even while it is on its way to the disk.
+    assert!(log.open_new("a").unwrap().is_none());
+    let (document, loaded) = log.open("a").unwrap();
+    assert_eq!(tail(&loaded), [(1, "one".into())]);
+    assert_eq!(document.last(), first);
+    drop(document);
+    assert!(log.open_new("a").unwrap().is_none());
+    assert!(matches!(
+        log.open_new(""),
+        Err(LogError::InvalidName { .. })
+    ));
+    log.clone().shutdown().await.unwrap();
+    assert!(matches!(log.open_new("b"), Err(LogError::Closed)));
+}
+
+#[tokio::test]
 async fn what_was_durable_is_there_after_a_restart_on_either_store() {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryStore::new();

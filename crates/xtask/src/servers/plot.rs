@@ -11,7 +11,7 @@ use crate::trouble::{Done, Trouble};
 
 /// In pixels: the picture, the column of names, the place for a value behind its bar, a row, the head.
 const WIDTH: f64 = 720.0;
-const NAMES: f64 = 190.0;
+const NAMES: f64 = 215.0;
 const VALUES: f64 = 70.0;
 const ROW: f64 = 30.0;
 const HEAD: f64 = 56.0;

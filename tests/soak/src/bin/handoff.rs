@@ -124,6 +124,8 @@ async fn measure(options: &Options) -> io::Result<()> {
         "20000",
         "--max-connections",
         "20000",
+        "--new-connections-burst=1000000",
+        "--max-handshakes-per-address=2048",
     ])
     .await;
     let address = server.address();
