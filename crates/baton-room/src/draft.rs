@@ -40,7 +40,7 @@ pub struct Snapshot {
 }
 
 impl Draft {
-    /// Bytes of the document as it is; writing takes about 10 ms for each megabyte.
+    /// Bytes of the document as it is; what writing takes grows with it, see [`rewrite`].
     #[must_use]
     pub const fn document_bytes(&self) -> usize {
         self.stored.document.len()

@@ -65,8 +65,9 @@ pub enum CompactError {
 /// - can take its place anywhere: updates that were made against the one fit the other, and lead to
 ///   the same document; whoever has the one and hears differences of the other converges.
 ///
-/// It takes any bytes and never panics. Time and memory grow with the length of the input (some 50
-/// bytes for each block beside the output), and with nothing that the input claims.
+/// It takes any bytes and never panics. Time and memory grow with the length of the input and the
+/// number of its blocks, and with nothing that the input claims: measured were 1.5 ms for each
+/// megabyte of long texts, up to 2.1 µs and 250 bytes for each block (decision 17).
 ///
 /// # Errors
 /// See [`CompactError`]. The first two come before anything is written.

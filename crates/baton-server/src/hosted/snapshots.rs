@@ -23,8 +23,8 @@ const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
 /// A snapshot of a document that has at most this many bytes is written by the document's own task.
 const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
-/// How many large snapshots are written at the same time, by all documents of the process: each takes a processor, and
-/// several times its document's size in memory. The others wait their turn, and so does the leaving of their documents.
+/// How many large snapshots are written at the same time, by all documents of the process: each takes a processor,
+/// and some 250 bytes of memory for each block of its document. The others wait their turn, and so does the leaving of their documents.
 static WRITERS: Semaphore = Semaphore::const_new(2);
 
 /// What is remembered of a document's snapshots.
