@@ -141,3 +141,20 @@ story('who was away finds the place, beside and inside of what was deleted', asy
   const last = stock(stage, server, 'place')
   await converge([ada, last])
 })
+
+story('what was deleted is gone for newcomers too, while others stay', async (stage) => {
+  const server = await stage.server('--compact-after', '64KiB', '--unload-after', '1h')
+  const ada = stock(stage, server, 'open')
+  await ada.synced()
+  for (let i = 0; i < 3; i++) {
+    ada.text.insert(0, 'SECRET'.repeat(50_000))
+    ada.text.delete(0, ada.text.length)
+  }
+  // More than any snapshot so far: one is made after it.
+  ada.map.set('kept', 'y'.repeat(400_000))
+  await waitFor('what was deleted is gone', async () => !(await everything(stage, server, 'open')).includes('SECRET'))
+  // She goes on as if nothing had happened.
+  ada.text.insert(0, 'and more')
+  const bob = stock(stage, server, 'open')
+  await converge([ada, bob])
+})
