@@ -188,12 +188,18 @@ impl Subject {
         let options = DocumentOptions {
             client: ClientId::MAX,
         };
-        let loaded = Document::load(&stored, &options).unwrap();
+        let load = |stored: &[u8]| {
+            let mut loaded = Document::load(stored, &options).unwrap();
+            // On loading a forged document yrs may delete more than was said; that is learnt on waking for an edit.
+            loaded.transact(|_| ()).unwrap();
+            loaded
+        };
+        let loaded = load(&stored);
         same_as_yrs(&loaded);
         assert_eq!(loaded.state().vector(), self.document.state().vector());
         assert!(loaded.state().covers(self.document.state()));
         let again = loaded.snapshot().unwrap();
-        let again = Document::load(&again, &options).unwrap();
+        let again = load(&again);
         assert!(again.state().covers(loaded.state()) && loaded.state().covers(again.state()));
         self.document = loaded;
     }
