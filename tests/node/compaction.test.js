@@ -34,8 +34,8 @@ async function restart (server) {
 
 function wear (ada) {
   const { doc, map, text, array, xml } = ada
-  for (let i = 0; i < 5_000; i++) map.set('cursor', { at: i, word: `SECRET${i}` })
-  map.set('cursor', { at: 0, word: 'kept' })
+  for (let i = 0; i < 5_000; i++) map.set('cursor', [i, `SECRET${i}`])
+  map.set('cursor', [0, 'kept'])
   text.insert(0, 'kept ')
   for (let i = 0; i < 200; i++) {
     text.insert(5, `SECRET${'x'.repeat(2_000)}😀`)
