@@ -107,7 +107,11 @@ pub(crate) fn servers(place: &Place, options: &Options) -> Done {
                 let last = results.last(load, contestant);
                 let measure = || measure(place, options.depth, load, contestant, last);
                 // Once more: y-sweet, for one, answers 500 now and then when many documents are opened at once.
-                match measure().or_else(|_| measure()) {
+                let again = |trouble: Trouble| {
+                    println!("         {trouble}; once more");
+                    measure()
+                };
+                match measure().or_else(again) {
                     Ok(seen) => results.note(load, contestant, &seen),
                     // One server that fails under one load is a hole in the table, not the end of the others.
                     Err(trouble) => println!("         {trouble}"),

@@ -18,6 +18,9 @@ use crate::wire::{self, Frame, Reader, Writer};
 /// How long a server may take to let somebody in and to send the first sync.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a server may take to close a connection that its client has closed.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// Connections that are opened at the same time where a load does not say otherwise.
 const AT_ONCE: usize = 64;
 
@@ -161,14 +164,16 @@ impl Client {
         }
     }
 
-    /// Closes in order and waits until the server has done so too: then it has read everything.
+    /// Closes in order and waits until the server has done so too: then it has read everything. A server that does not
+    /// answer a close sees the end of the stream behind it, and is waited for no longer than [`GOODBYE`].
     ///
     /// # Errors
-    /// The server does not close within [`PATIENCE`].
+    /// The connection broke.
     pub async fn leave(mut self) -> io::Result<()> {
         self.writer.close().await?;
-        let until = Instant::now() + PATIENCE;
-        while let Ok(frame) = timeout_at(until, self.reader.next()).await? {
+        self.writer.shutdown().await?;
+        let until = Instant::now() + GOODBYE;
+        while let Ok(Ok(frame)) = timeout_at(until, self.reader.next()).await {
             if matches!(frame, Frame::Close(_)) {
                 break;
             }

@@ -192,6 +192,14 @@ impl Writer {
         self.flush().await
     }
 
+    /// Sends the end of the stream: nothing more is written.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.half.shutdown().await
+    }
+
     /// A mask of zeros is a mask: the payload stays as it is.
     fn frame(&mut self, kind: u8, payload: &[u8]) {
         self.buffer.extend_from_slice(&[FINAL | kind]);
