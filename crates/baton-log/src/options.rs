@@ -32,7 +32,7 @@ pub struct LogOptions {
     pub reopen_after: Duration,
     /// Each attempt in vain doubles that, up to this. Default 10 s.
     pub reopen_at_most: Duration,
-    /// The embedded store's page cache. Default 64 MiB.
+    /// The embedded store's page cache. Default 16 MiB: documents are read once, when they are opened, and what is written is not read again.
     pub cache_bytes: usize,
 }
 
@@ -48,7 +48,7 @@ impl Default for LogOptions {
             relocate_bytes: 8 << 20,
             reopen_after: Duration::from_millis(500),
             reopen_at_most: Duration::from_secs(10),
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
         }
     }
 }

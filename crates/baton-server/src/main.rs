@@ -11,6 +11,12 @@ use baton_server::{Door, Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Gives memory back that documents and connections needed which are gone; the system's allocator keeps the most it ever
+/// had. How soon, and that a thread of its own sees to it, is set in `.cargo/config.toml`.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
 const SIGXFSZ: i32 = 25;
 
