@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Closes in order and waits until the server has done so too: then it has read everything. A server that does not
-    /// answer a close sees the end of the stream behind it, and is waited for no longer than [`GOODBYE`].
+    /// answer a close sees the end of the stream behind it, and is waited for five seconds at most.
     ///
     /// # Errors
     /// The connection broke.
