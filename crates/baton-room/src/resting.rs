@@ -39,15 +39,19 @@ impl Room {
             // What was made for this answer is kept for others who join at the same time.
             self.touched = now;
         }
-        let mut pieces = match lacking {
+        let pieces = match lacking {
             Ok(pieces) => pieces,
             Err(broken) => return self.document_failed(&broken, now),
         };
-        let last = pieces.pop().unwrap_or_default();
-        for piece in pieces {
-            self.send(to, Outgoing::Update(piece));
+        let count = pieces.len();
+        for (at, piece) in pieces.into_iter().enumerate() {
+            let message = if at + 1 == count {
+                Outgoing::Step2(piece)
+            } else {
+                Outgoing::Update(piece)
+            };
+            self.send(to, message);
         }
-        self.send(to, Outgoing::Step2(last));
     }
 
     fn document_failed(&mut self, broken: &Broken, now: Time) {
