@@ -110,6 +110,23 @@ async fn after_a_failure_the_server_goes_on_by_itself_and_its_clients_bring_what
     );
 }
 
+/// Elsewhere a failed save was swallowed, and whoever stopped the server never knew.
+#[tokio::test]
+async fn who_stops_a_server_that_cannot_save_is_told() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let server = TestServer::over(Breaking {
+        inner: MemoryStore::new(),
+        broken: Arc::clone(&broken),
+    })
+    .await;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    broken.store(true, Ordering::SeqCst);
+    ada.types("lost?");
+    ada.is_closed_with(close::STORE_FAILED).await;
+    assert_eq!(server.get("/healthz").await.status, 200, "it runs");
+    assert!(server.tries_to_stop().await.is_err());
+}
+
 /// The real program on a real file that may not grow: `ulimit -f` gives what a full disk gives, without rights to mount one.
 #[tokio::test]
 async fn a_file_that_cannot_grow_is_told_and_when_it_can_the_server_goes_on() {

@@ -166,56 +166,6 @@ async fn a_second_server_on_the_same_port_says_so() {
     assert!(second.said.contains("--listen"), "{}", second.said);
 }
 
-/// A store in memory whose commits fail from a moment on.
-struct Breaking {
-    inner: MemoryStore,
-    broken: Arc<AtomicBool>,
-}
-
-impl Store for Breaking {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        self.inner.view()
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::failed("writing", "the story broke the disk"));
-        }
-        self.inner.commit(batch)
-    }
-}
-
-/// Elsewhere a failed save was swallowed, and the client shown nothing unsaved.
-#[tokio::test]
-async fn when_the_store_fails_nothing_more_is_called_saved_and_everybody_is_told() {
-    let broken = Arc::new(AtomicBool::new(false));
-    let server = TestServer::over(Breaking {
-        inner: MemoryStore::new(),
-        broken: Arc::clone(&broken),
-    })
-    .await;
-    let ada = server.connect(Join::member("notes", "Ada")).await;
-    let bob = server.connect(Join::stock("other")).await;
-    ada.types("safe");
-    ada.is_saved().await;
-    let saved = ada.look(|known| known.saved);
-    broken.store(true, Ordering::SeqCst);
-    ada.types("lost?");
-    ada.is_closed_with(close::STORE_FAILED).await;
-    assert_eq!(ada.look(|known| known.saved), saved);
-    bob.is_closed_with(close::STORE_FAILED).await;
-    let ready = server.get("/readyz").await;
-    assert_eq!(ready.status, 503);
-    assert!(ready.body.contains("broke the disk"), "{}", ready.body);
-    assert_eq!(server.get("/healthz").await.status, 200);
-    let carol = server.try_connect(Join::raw("notes")).await.unwrap();
-    carol.is_closed_with(close::STORE_FAILED).await;
-    assert!(
-        server.tries_to_stop().await.is_err(),
-        "the operator is told"
-    );
-}
-
 /// A store that cannot be read for a while.
 struct Unreadable {
     inner: MemoryStore,
