@@ -3,6 +3,8 @@
 // Owns the one browser of a test file. Looks at a page through its test ids and `window.baton`, as the page promises
 // them; never through its words or its styles.
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
 import { waitFor } from '../node/harness.js'
@@ -20,9 +22,26 @@ const FLAGS = [
   '--disable-sync'
 ]
 
+/**
+ * A folder whose files are given to the pages in place of those in the server's binary: for work on the page alone,
+ * without a build of the server. `BATON_DIST=../../web-demo/dist npm test`
+ */
+const DIST = process.env.BATON_DIST
+
+// To the browser, a page that comes from a folder is not from the server's machine.
+if (DIST) FLAGS.push('--disable-features=LocalNetworkAccessChecks')
+
 let launched = null
 const browser = () => (launched ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS }))
 after(async () => (await launched)?.close())
+
+async function serveFrom (context, folder) {
+  await context.route((url) => !url.pathname.startsWith('/ws'), async (route) => {
+    const { pathname } = new URL(route.request().url())
+    const path = join(folder, pathname === '/' ? 'index.html' : pathname)
+    return existsSync(path) ? await route.fulfill({ path }) : await route.fulfill({ status: 404 })
+  })
+}
 
 /** The pages of the demo. */
 export const EDITOR = ''
@@ -164,9 +183,16 @@ export class Person {
  * @param {{page?: string, document?: string, size?: {width: number, height: number}}} options
  */
 export async function open (stage, server, name, { page = EDITOR, document = 'essay', size } = {}) {
-  const context = await (await browser()).newContext({ viewport: size ?? { width: 1280, height: 800 } })
-  stage.later(() => context.close())
+  const context = await fresh(stage, { viewport: size ?? { width: 1280, height: 800 } })
   return await tab(stage, server, name, context, { page, document })
+}
+
+/** A browser profile of its own, for a story that wants more than a person in it; see `newContext` of Playwright. */
+export async function fresh (stage, options) {
+  const context = await (await browser()).newContext(options)
+  if (DIST) await serveFrom(context, DIST)
+  stage.later(() => context.close())
+  return context
 }
 
 /**

@@ -21,7 +21,7 @@ const QUIET = 2500
 
 const name = documentName('feed')
 const { provider, end } = startSession(name, { observer: true })
-const { main, side } = shell('feed', name, 'A program writes a number each second. If the server falls silent, this page notices within ten seconds, comes back, and misses nothing.')
+const { main, side } = shell(name)
 const log = eventLog()
 // A watcher writes nothing: its copy is never left.
 const ticks = provider.doc.getArray<unknown>('ticks')

@@ -78,7 +78,7 @@ function follows(before: ChatMessage | undefined, message: ChatMessage): boolean
 function line(message: ChatMessage): HTMLLIElement {
   return h(
     'li',
-    { 'data-id': message.id, style: `--who: ${colorOf(message.color)}` },
+    { 'data-id': message.id, '--who': colorOf(message.color) },
     h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...message.name.trim()][0] ?? '?'),
     h('p', { class: 'by' }, h('b', {}, message.name), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
     h('p', { class: 'said' }, message.text),

@@ -169,7 +169,7 @@ function runners(provider: BatonProvider, lane: HTMLElement, lock: BatonLock): v
     const part = first || !wants ? null : partName(scopeIn(wants))
     return h(
       'li',
-      { style: `--who: ${colorOf(peer?.user.color)}`, 'data-first': first, 'data-phase': first ? lock.phase : null },
+      { '--who': colorOf(peer?.user.color), 'data-first': first, 'data-phase': first ? lock.phase : null },
       part === null ? name : `${name}, for ${part}`,
     )
   })
