@@ -33,6 +33,11 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text
 }
 
+/** Sets a custom property only when it changes: each write makes the browser look at the styles of all that is inside. */
+export function setProperty(element: HTMLElement, name: `--${string}`, value: string): void {
+  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value)
+}
+
 const SVG = 'http://www.w3.org/2000/svg'
 
 /** Makes an SVG element. */
