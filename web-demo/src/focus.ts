@@ -20,6 +20,14 @@ export function keepFocus(home: HTMLElement): void {
     around = ancestors(target)
   })
 
+  document.addEventListener('focusout', ({ target }) => {
+    // A click on the page's ground, or Escape: the focus was let go, and nothing has to be kept. Looked at a step later,
+    // because an element that is being removed says the same while it is still there.
+    queueMicrotask(() => {
+      if (last === target && document.activeElement === document.body && isUsable(last as HTMLElement)) last = null
+    })
+  })
+
   const look = (changes: readonly MutationRecord[]): void => {
     if (last === null || !isNowhere() || isUsable(last)) return
     const lost = last
