@@ -180,11 +180,12 @@ export class Person {
  * @param {import('../node/harness.js').Stage} stage
  * @param {import('../node/harness.js').Server} server
  * @param {string} name
- * @param {{page?: string, document?: string, size?: {width: number, height: number}}} options
+ * @param {{page?: string, document?: string, size?: {width: number, height: number}, violates?: boolean}} options
+ *   `violates`: the story breaks the page's policy on purpose
  */
-export async function open (stage, server, name, { page = EDITOR, document = 'essay', size } = {}) {
+export async function open (stage, server, name, { page = EDITOR, document = 'essay', size, violates = false } = {}) {
   const context = await fresh(stage, { viewport: size ?? { width: 1280, height: 800 } })
-  return await tab(stage, server, name, context, { page, document })
+  return await tab(stage, server, name, context, { page, document, violates })
 }
 
 /** A browser profile of its own, for a story that wants more than a person in it; see `newContext` of Playwright. */
@@ -204,10 +205,14 @@ export async function again (stage, server, person, name, { page = EDITOR, docum
   return await tab(stage, server, name, person.page.context(), { page, document })
 }
 
-async function tab (stage, server, name, context, { page, document }) {
+async function tab (stage, server, name, context, { page, document, violates = false }) {
   const tab = await context.newPage()
   const errors = []
   tab.on('pageerror', (error) => errors.push(error))
+  // Nothing that the page does may need more than its policy allows.
+  tab.on('console', (message) => {
+    if (!violates && message.type() === 'error' && message.text().includes('Content Security Policy')) errors.push(new Error(message.text()))
+  })
   await tab.goto(`${server.page}${page}?doc=${encodeURIComponent(document)}`)
   const person = new Person(name, tab)
   // The server's welcome puts the page's name into the field: a name that was typed before it is gone.
