@@ -28,6 +28,9 @@ const FLAGS = [
  */
 const DIST = process.env.BATON_DIST
 
+/** Whether the pages come from a folder, and not from the server. */
+export const isFromFolder = DIST !== undefined
+
 // To the browser, a page that comes from a folder is not from the server's machine.
 if (DIST) FLAGS.push('--disable-features=LocalNetworkAccessChecks')
 
@@ -35,7 +38,8 @@ let launched = null
 const browser = () => (launched ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS }))
 after(async () => (await launched)?.close())
 
-async function serveFrom (context, folder) {
+/** Gives the files of a folder to all pages of a browser context. */
+export async function serveFrom (context, folder) {
   await context.route((url) => !url.pathname.startsWith('/ws'), async (route) => {
     const { pathname } = new URL(route.request().url())
     const path = join(folder, pathname === '/' ? 'index.html' : pathname)
@@ -189,7 +193,7 @@ export async function open (stage, server, name, { page = EDITOR, document = 'es
 }
 
 /** A browser profile of its own, for a story that wants more than a person in it; see `newContext` of Playwright. */
-export async function fresh (stage, options) {
+export async function fresh (stage, options = {}) {
   const context = await (await browser()).newContext(options)
   if (DIST) await serveFrom(context, DIST)
   stage.later(() => context.close())

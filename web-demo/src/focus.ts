@@ -6,6 +6,8 @@
  * memory of the last focused element and of its ancestors.
  */
 
+import { oncePerFrame } from './frame-batch'
+
 const CONTROLS = 'a[href], button, input, textarea, select, summary, [tabindex]'
 
 /** Starts for the whole page. `home` gets the focus when no neighbour is left; it must be focusable. */
@@ -37,7 +39,13 @@ export function keepFocus(home: HTMLElement): void {
     // The page must not jump: the person has looked at this place, not at where the heir may be.
     heir.focus({ preventScroll: true })
   }
-  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['hidden', 'disabled', 'open'] })
+  // Once a frame: to ask whether something is visible costs a layout, and a text that is typed changes all the time.
+  const changes: MutationRecord[] = []
+  const soon = oncePerFrame(() => look(changes.splice(0)))
+  new MutationObserver((more) => {
+    changes.push(...more)
+    soon()
+  }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['hidden', 'disabled', 'open'] })
 }
 
 function ancestors(element: HTMLElement): HTMLElement[] {
