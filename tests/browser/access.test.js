@@ -158,21 +158,23 @@ story('a focus that somebody puts on the page itself stays there', async (stage)
   assert.equal(await focusOf(ada), 'name-input')
 })
 
+/** Collects, in a page, all that a screen reader would say by itself: what changes in a live region. */
+function listen () {
+  window.spoken = []
+  const live = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest('[aria-live], [role=status], [role=alert], [role=log], output')
+  new MutationObserver((changes) => {
+    const regions = new Set(changes.map(({ target }) => live(target)))
+    for (const region of regions) {
+      if (region && region.getAttribute('aria-live') !== 'off') window.spoken.push(region.innerText)
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true })
+}
+
 story('what flickers is not spoken, what settles is spoken once', async (stage) => {
   const server = await stage.server()
   const ada = await open(stage, server, 'Ada')
   const bob = await open(stage, server, 'Bob')
-  // All that a screen reader would say by itself: what changes in a live region.
-  await ada.page.evaluate(() => {
-    window.spoken = []
-    const live = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest('[aria-live], [role=status], [role=alert], [role=log], output')
-    new MutationObserver((changes) => {
-      for (const { target } of changes) {
-        const region = live(target)
-        if (region && region.getAttribute('aria-live') !== 'off') window.spoken.push(region.innerText)
-      }
-    }).observe(document.body, { subtree: true, childList: true, characterData: true })
-  })
+  await ada.page.evaluate(listen)
   const spoken = () => ada.page.evaluate(() => window.spoken.splice(0))
   await ada.at('editor').click()
   await ada.page.keyboard.type('Forty characters, each of which is saved.', { delay: 40 })
@@ -194,6 +196,28 @@ story('what flickers is not spoken, what settles is spoken once', async (stage) 
   const said = await spoken()
   assert.equal(said.filter((words) => words.includes('Offline')).length, 1, JSON.stringify(said))
   assert.ok(said.length <= 3, JSON.stringify(said))
+})
+
+story('the seconds of a countdown are shown, not spoken', async (stage) => {
+  const server = await stage.server()
+  const ada = await open(stage, server, 'Ada')
+  const bob = await open(stage, server, 'Bob')
+  await ada.takeLock()
+  await bob.becomes('lock-button', 'theirs')
+  await ada.page.evaluate(listen)
+  await bob.at('ask').click()
+  await bob.at('ask-send').click()
+  await ada.shows('request-banner')
+  const left = async () => Number(await ada.is('request-banner', 'data-left'))
+  const first = await left()
+  await waitFor('four seconds are gone', async () => await left() <= first - 4 && await left() > 12)
+  const said = await ada.page.evaluate(() => window.spoken)
+  assert.ok(said.length > 0 && said.length <= 3, JSON.stringify(said))
+  assert.ok(said.every((words) => !/\d s\b/.test(words)), JSON.stringify(said))
+  await waitFor('ten seconds are left', async () => await left() <= 10)
+  await waitFor('that is spoken', () => ada.page.evaluate(() => window.spoken.some((words) => words.includes('10 seconds'))))
+  const all = await ada.page.evaluate(() => window.spoken)
+  assert.equal(all.filter((words) => words.includes('seconds')).length, 1, JSON.stringify(all))
 })
 
 story('in forced colours what is on, chosen and present can still be told from what is not', async (stage) => {
