@@ -15,37 +15,48 @@ export function keepFocus(home: HTMLElement): void {
   let last: HTMLElement | null = null
   /** The ancestors of `last`, the nearest first: after a removal the element itself does not know them. */
   let around: HTMLElement[] = []
+  let isPressed = false
+  const changes: MutationRecord[] = []
+
+  const look = (): void => {
+    const seen = changes.splice(0)
+    if (last === null || !isNowhere()) return
+    const lost = last
+    last = null
+    // The page must not jump: the person has looked at this place, not at where the heir may be.
+    heirOf(lost, around, seen, home).focus({ preventScroll: true })
+  }
+  // Once a frame: to ask whether something is visible costs a layout, and a text that is typed changes all the time.
+  const soon = oncePerFrame(look)
 
   document.addEventListener('focusin', ({ target }) => {
     if (!(target instanceof HTMLElement)) return
     last = target
     around = ancestors(target)
   })
-
-  document.addEventListener('focusout', ({ target }) => {
-    // A click on the page's ground, or Escape: the focus was let go, and nothing has to be kept. Looked at a step later,
-    // because an element that is being removed says the same while it is still there.
-    queueMicrotask(() => {
-      if (last === target && document.activeElement === document.body && isUsable(last as HTMLElement)) last = null
-    })
+  document.addEventListener('focusout', ({ relatedTarget }) => {
+    // A click on the page's ground lets the focus go: then there is nothing to keep.
+    if (isPressed && relatedTarget === null) last = null
+    else soon()
   })
-
-  const look = (changes: readonly MutationRecord[]): void => {
-    if (last === null || !isNowhere() || isUsable(last)) return
-    const lost = last
-    const mark = markOf(lost, changes)
-    const heir = around.filter(isUsable).map((ancestor) => neighbour(ancestor, mark)).find((found) => found !== null) ?? home
-    last = null
-    // The page must not jump: the person has looked at this place, not at where the heir may be.
-    heir.focus({ preventScroll: true })
-  }
-  // Once a frame: to ask whether something is visible costs a layout, and a text that is typed changes all the time.
-  const changes: MutationRecord[] = []
-  const soon = oncePerFrame(() => look(changes.splice(0)))
+  // The mouse's events: a touch makes them, too, and it is they that move the focus.
+  document.addEventListener('mousedown', () => (isPressed = true), true)
+  for (const end of ['mouseup', 'dragend', 'keydown']) document.addEventListener(end, () => (isPressed = false), true)
   new MutationObserver((more) => {
     changes.push(...more)
     soon()
   }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['hidden', 'disabled', 'open'] })
+}
+
+/** The control itself, where it was gone for a moment only; or its neighbour, in the nearest ancestor that has one. */
+function heirOf(lost: HTMLElement, around: readonly HTMLElement[], changes: readonly MutationRecord[], home: HTMLElement): HTMLElement {
+  if (isUsable(lost)) return lost
+  const mark = markOf(lost, changes)
+  for (const ancestor of around) {
+    const found = isUsable(ancestor) ? neighbour(ancestor, mark) : null
+    if (found) return found
+  }
+  return home
 }
 
 function ancestors(element: HTMLElement): HTMLElement[] {
