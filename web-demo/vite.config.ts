@@ -1,5 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { compress } from './build/compress.ts'
+import { frame } from './build/frame.ts'
+import { stylesAndPolicy } from './build/policy.ts'
 
 const page = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
@@ -11,6 +14,7 @@ export default defineConfig({
   // Relative addresses: the page works under any path that it is served from.
   base: './',
   appType: 'mpa',
+  plugins: [frame(), stylesAndPolicy(), compress()],
   server: { proxy },
   preview: { proxy },
   build: {

@@ -3,6 +3,8 @@
 // Owns the one browser of a test file. Looks at a page through its test ids and `window.baton`, as the page promises
 // them; never through its words or its styles.
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
 import { waitFor } from '../node/harness.js'
@@ -20,9 +22,30 @@ const FLAGS = [
   '--disable-sync'
 ]
 
+/**
+ * A folder whose files are given to the pages in place of those in the server's binary: for work on the page alone,
+ * without a build of the server. `BATON_DIST=../../web-demo/dist npm test`
+ */
+const DIST = process.env.BATON_DIST
+
+/** Whether the pages come from a folder, and not from the server. */
+export const isFromFolder = DIST !== undefined
+
+// To the browser, a page that comes from a folder is not from the server's machine.
+if (DIST) FLAGS.push('--disable-features=LocalNetworkAccessChecks')
+
 let launched = null
 const browser = () => (launched ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS }))
 after(async () => (await launched)?.close())
+
+/** Gives the files of a folder to all pages of a browser context. */
+export async function serveFrom (context, folder) {
+  await context.route((url) => !url.pathname.startsWith('/ws'), async (route) => {
+    const { pathname } = new URL(route.request().url())
+    const path = join(folder, pathname === '/' ? 'index.html' : pathname)
+    return existsSync(path) ? await route.fulfill({ path }) : await route.fulfill({ status: 404 })
+  })
+}
 
 /** The pages of the demo. */
 export const EDITOR = ''
@@ -161,12 +184,20 @@ export class Person {
  * @param {import('../node/harness.js').Stage} stage
  * @param {import('../node/harness.js').Server} server
  * @param {string} name
- * @param {{page?: string, document?: string, size?: {width: number, height: number}}} options
+ * @param {{page?: string, document?: string, size?: {width: number, height: number}, violates?: boolean}} options
+ *   `violates`: the story breaks the page's policy on purpose
  */
-export async function open (stage, server, name, { page = EDITOR, document = 'essay', size } = {}) {
-  const context = await (await browser()).newContext({ viewport: size ?? { width: 1280, height: 800 } })
+export async function open (stage, server, name, { page = EDITOR, document = 'essay', size, violates = false } = {}) {
+  const context = await fresh(stage, { viewport: size ?? { width: 1280, height: 800 } })
+  return await tab(stage, server, name, context, { page, document, violates })
+}
+
+/** A browser profile of its own, for a story that wants more than a person in it; see `newContext` of Playwright. */
+export async function fresh (stage, options = {}) {
+  const context = await (await browser()).newContext(options)
+  if (DIST) await serveFrom(context, DIST)
   stage.later(() => context.close())
-  return await tab(stage, server, name, context, { page, document })
+  return context
 }
 
 /**
@@ -178,10 +209,14 @@ export async function again (stage, server, person, name, { page = EDITOR, docum
   return await tab(stage, server, name, person.page.context(), { page, document })
 }
 
-async function tab (stage, server, name, context, { page, document }) {
+async function tab (stage, server, name, context, { page, document, violates = false }) {
   const tab = await context.newPage()
   const errors = []
   tab.on('pageerror', (error) => errors.push(error))
+  // Nothing that the page does may need more than its policy allows.
+  tab.on('console', (message) => {
+    if (!violates && message.type() === 'error' && message.text().includes('Content Security Policy')) errors.push(new Error(message.text()))
+  })
   await tab.goto(`${server.page}${page}?doc=${encodeURIComponent(document)}`)
   const person = new Person(name, tab)
   // The server's welcome puts the page's name into the field: a name that was typed before it is gone.

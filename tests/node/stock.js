@@ -45,6 +45,8 @@ export function stock (stage, server, name) {
       .filter((name) => name !== undefined)
       .sort()
       .join(' '),
+    /** Where that index is, as a cursor says it. */
+    position: (type, index) => Y.createRelativePositionFromTypeIndex(type, index),
     called: (name) => provider.awareness.setLocalStateField('user', { name }),
     synced: (within) => waitFor(`${name} synced`, () => provider.synced, within),
     sees: (words, within) => waitFor(

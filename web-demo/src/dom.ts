@@ -3,8 +3,8 @@
 type Attribute = string | number | boolean | null | undefined | ((event: never) => void)
 
 /**
- * Makes an element. `on...` attributes are listeners, `true` is an empty attribute; `false`, `null` and `undefined`
- * leave it out.
+ * Makes an element. `on...` attributes are listeners, `--...` are custom properties, `true` is an empty attribute;
+ * `false`, `null` and `undefined` leave it out. There is no `style`: the page's policy forbids style attributes.
  */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -14,6 +14,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') element.addEventListener(name.slice(2).toLowerCase(), value as unknown as EventListener)
+    else if (name.startsWith('--')) element.style.setProperty(name, String(value))
     else setAttribute(element, name, value)
   }
   element.append(...children.filter((child) => child !== null))
@@ -30,6 +31,11 @@ export function setAttribute(element: Element, name: string, value: string | num
 /** Sets the text only when it changes; see `setAttribute`. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text
+}
+
+/** Sets a custom property only when it changes: each write makes the browser look at the styles of all that is inside. */
+export function setProperty(element: HTMLElement, name: `--${string}`, value: string): void {
+  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value)
 }
 
 const SVG = 'http://www.w3.org/2000/svg'

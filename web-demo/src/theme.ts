@@ -1,15 +1,15 @@
 /** Light or dark: the system's choice until the reader makes one. Owns one localStorage key and one button. */
 import { h, setAttribute, setText } from './dom'
 import { recall, remember } from './memory'
+import { THEME_KEY } from './theme-choice'
 
-const KEY = 'baton-theme'
 const CHOICES = ['auto', 'light', 'dark'] as const
 type Choice = (typeof CHOICES)[number]
 
 const LABELS: Record<Choice, string> = { auto: 'Auto', light: 'Light', dark: 'Dark' }
 
 function current(): Choice {
-  const kept = recall(KEY)
+  const kept = recall(THEME_KEY)
   return CHOICES.find((choice) => choice === kept) ?? 'auto'
 }
 
@@ -30,7 +30,7 @@ export function themeButton(): HTMLButtonElement {
       'data-testid': 'theme',
       onclick: () => {
         const next = CHOICES[(CHOICES.indexOf(current()) + 1) % CHOICES.length] ?? 'auto'
-        remember(KEY, next)
+        remember(THEME_KEY, next)
         apply(next)
         show(next)
       },

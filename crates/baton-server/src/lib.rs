@@ -24,8 +24,9 @@
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
 //! `config`, `address`, `limits`, `places` (of HTTP), `loads` (whose turn it is), `receiving`, `rate`, `refusals`,
-//! `plain`, `open_files`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page`.
+//! `plain`, `open_files`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page` over `accept_encoding`.
 
+mod accept_encoding;
 mod address;
 mod admin;
 mod clock;

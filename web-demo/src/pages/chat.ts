@@ -18,7 +18,7 @@ const TICK = 500
 
 const name = documentName('chat')
 const { provider, end } = startSession(name)
-const { main, side } = shell('chat', name, 'Everybody who answers heartbeats is online. Who falls silent is shaky first, and off the list after ten seconds.')
+const { main, side } = shell(name)
 const log = eventLog()
 
 const online = roster(provider, {

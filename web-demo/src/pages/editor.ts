@@ -22,7 +22,7 @@ const TICK = 200
 
 const name = documentName('demo')
 const { provider, end } = startSession(name)
-const { main, side } = shell('editor', name, 'Write together, or take the lock and write alone: all of it, or one part. It passes on when you give it back, hand it over, or go offline.')
+const { main, side } = shell(name)
 const log = eventLog()
 const lock = lockStrip(provider)
 const parts = REGIONS.map((region) => regionPart(provider, region, lock.say))

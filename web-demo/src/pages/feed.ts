@@ -1,5 +1,6 @@
 /** The live data's page: a feed that a program writes, and how this page notices and survives a silent server. */
 import '../style/all.css'
+import { announcer } from '../announcer'
 import { h, setAttribute, setText } from '../dom'
 import { FeedCount, isTick, type Tick } from '../feed'
 import { chart } from '../parts/chart'
@@ -19,9 +20,19 @@ const TICK = 200
 /** A server that is silent for longer than this is worth a word, in milliseconds. */
 const QUIET = 2500
 
+/** What is spoken of each state: without the seconds, which change all the time. */
+const SPOKEN = {
+  connecting: '',
+  reconnecting: 'Out of touch with the server',
+  silent: 'The server is silent',
+  empty: 'No program writes here yet',
+  idle: 'Connected; the program is quiet',
+  live: 'Live',
+} as const
+
 const name = documentName('feed')
 const { provider, end } = startSession(name, { observer: true })
-const { main, side } = shell('feed', name, 'A program writes a number each second. If the server falls silent, this page notices within ten seconds, comes back, and misses nothing.')
+const { main, side } = shell(name)
 const log = eventLog()
 // A watcher writes nothing: its copy is never left.
 const ticks = provider.doc.getArray<unknown>('ticks')
@@ -35,8 +46,8 @@ let contactAt = Date.now()
 let cutAt: number | null = null
 
 const picture = chart('The newest values of the feed')
-const latest = h('output', { class: 'latest', 'data-testid': 'feed-latest' }, '–')
-const state = h('p', { class: 'feed-state', 'data-testid': 'feed-state', role: 'status' })
+const latest = h('span', { class: 'latest', 'data-testid': 'feed-latest' }, '–')
+const state = h('p', { class: 'feed-state', 'data-testid': 'feed-state' })
 const silence = h('div', { class: 'silence', title: 'How long the server has been silent, out of what is allowed' }, h('i'))
 const received = figure('feed-count', 'received')
 const missed = figure('feed-missed', 'missed')
@@ -119,6 +130,7 @@ function health(): void {
           : ['live', 'Live']
   setAttribute(state, 'data-state', word)
   setText(state, text as string)
+  announcer.state('feed', SPOKEN[word as keyof typeof SPOKEN])
   const bar = silence.firstElementChild as HTMLElement
   bar.style.transform = `scaleX(${Math.min(1, silent / limit).toFixed(3)})`
   setAttribute(silence, 'data-near', silent > QUIET)

@@ -4,6 +4,7 @@
  * Owns three banners and their clocks. What happened, the client says.
  */
 import { idleFor, type BatonProvider, type HandOverRequest, type Scope } from '@baton/client'
+import { announcer } from '../announcer'
 import { h, setAttribute, setText } from '../dom'
 import { lockName, partName } from '../regions'
 import { colorOf, nameOf } from '../words'
@@ -133,12 +134,14 @@ function requestBanner(provider: BatonProvider): { element: HTMLElement; tick():
   )
   const element = h(
     'section',
-    { class: 'asked', role: 'alert', 'data-testid': 'request-banner', hidden: true },
-    h('div', {}, who, note),
+    { class: 'asked', 'aria-label': 'Somebody asks for the lock', 'data-testid': 'request-banner', hidden: true },
+    // Without the seconds, which would be read out one by one.
+    h('div', { role: 'alert' }, who, note),
     h('div', { class: 'asked-act' }, left, give),
     clock,
   )
   let whole = 1
+  const countdown = announcer.countdown()
   provider.on('requested', ({ scope, by, note: words, until }) => {
     current = { scope, by, note: words, until }
     whole = Math.max(1, until - Date.now())
@@ -161,6 +164,7 @@ function requestBanner(provider: BatonProvider): { element: HTMLElement; tick():
     setText(note, current.note)
     note.hidden = current.note === ''
     setText(left, `passes on in ${seconds} s`)
+    countdown.left(seconds, (n) => `${lockName(current?.scope ?? null)} passes on in ${n} seconds`)
     const bar = clock.firstElementChild as HTMLElement
     bar.style.transform = `scaleX(${Math.min(1, (current.until - Date.now()) / whole).toFixed(3)})`
   }
@@ -172,11 +176,13 @@ function requestBanner(provider: BatonProvider): { element: HTMLElement; tick():
 /** Whoever seems to be away while somebody waits. */
 function idleBanner(provider: BatonProvider): { element: HTMLElement; tick(): void } {
   let warned: { at: number; until: number; scope: Scope } | null = null
-  const text = h('span')
+  const text = h('span', { role: 'alert' })
+  const clock = h('span', { class: 'idle-left' })
+  const countdown = announcer.countdown()
   const element = h(
     'section',
-    { class: 'banner', role: 'alert', 'data-testid': 'idle-banner' },
-    text,
+    { class: 'banner', 'aria-label': 'Are you still there?', 'data-testid': 'idle-banner' },
+    h('span', {}, text, ' ', clock),
     // Any touch of the page says it, this one too.
     h('button', { type: 'button', 'data-testid': 'idle-keep', onclick: () => show() }, 'I am here'),
   )
@@ -189,7 +195,11 @@ function idleBanner(provider: BatonProvider): { element: HTMLElement; tick(): vo
     const over = warned === null || now > warned.until || idleFor() < now - warned.at || provider.lockFor(warned.scope ?? undefined).state !== 'mine'
     if (over) warned = null
     setAttribute(element, 'data-kind', over ? null : 'idle')
-    setText(text, warned === null ? '' : `Still there? Somebody waits, and ${lockName(warned.scope)} passes on in ${Math.ceil((warned.until - now) / 1000)} s. You keep it when you click or type.`)
+    const what = warned === null ? '' : lockName(warned.scope)
+    setText(text, warned === null ? '' : `Still there? Somebody waits, and ${what} passes on. You keep it when you click or type.`)
+    const seconds = warned === null ? 0 : Math.ceil((warned.until - now) / 1000)
+    setText(clock, warned === null ? '' : `${seconds} s left.`)
+    if (warned !== null) countdown.left(seconds, (n) => `${what} passes on in ${n} seconds`)
   }
   return { element, tick: () => warned && show() }
 }

@@ -39,11 +39,12 @@ function isMessage(value: unknown): value is ChatMessage {
 
 export function chatLog(provider: BatonProvider): HTMLElement {
   let messages = messagesOf(provider.doc)
-  const list = h('ol', { class: 'messages', 'data-testid': 'chat-messages', role: 'log', 'aria-label': 'Messages', tabindex: '0' })
+  const list = h('ol')
+  const log = h('div', { class: 'messages', 'data-testid': 'chat-messages', role: 'log', 'aria-label': 'Messages', tabindex: '0' }, list)
   const empty = h('p', { class: 'empty' }, 'No messages yet. Say something.')
   const known = new Map<string, HTMLLIElement>()
   const update = (): void => {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
     const shown = messages.slice(Math.max(0, messages.length - SHOWN)).filter(isMessage)
     const ids = new Set(shown.map(({ id }) => id))
     for (const [id, element] of known) {
@@ -59,7 +60,7 @@ export function chatLog(provider: BatonProvider): HTMLElement {
       if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null)
     })
     empty.hidden = shown.length > 0
-    if (atEnd) list.scrollTop = list.scrollHeight
+    if (atEnd) log.scrollTop = log.scrollHeight
   }
   const follow = (): void => {
     messages = messagesOf(provider.doc)
@@ -68,7 +69,7 @@ export function chatLog(provider: BatonProvider): HTMLElement {
   }
   provider.on('doc', follow)
   follow()
-  return h('div', { class: 'messages-area' }, empty, list)
+  return h('div', { class: 'messages-area' }, empty, log)
 }
 
 function follows(before: ChatMessage | undefined, message: ChatMessage): boolean {
@@ -78,7 +79,7 @@ function follows(before: ChatMessage | undefined, message: ChatMessage): boolean
 function line(message: ChatMessage): HTMLLIElement {
   return h(
     'li',
-    { 'data-id': message.id, style: `--who: ${colorOf(message.color)}` },
+    { 'data-id': message.id, '--who': colorOf(message.color) },
     h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...message.name.trim()][0] ?? '?'),
     h('p', { class: 'by' }, h('b', {}, message.name), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
     h('p', { class: 'said' }, message.text),

@@ -14,6 +14,10 @@ import { parser } from '@lezer/markdown'
 import type { BatonProvider, LockHandle } from '@baton/client'
 import { yCollab, ySyncAnnotation, yUndoManagerKeymap } from 'y-codemirror.next'
 import * as Y from 'yjs'
+import { mountStylesWithoutElements } from './editor-styles'
+import { remoteCursors } from './remote-cursors'
+
+mountStylesWithoutElements()
 
 // The parser alone: CodeMirror's own markdown package brings HTML, CSS and JavaScript along, four fifths of its weight.
 const markdown = new Language(defineLanguageFacet(), parser, [], 'markdown')
@@ -80,7 +84,8 @@ function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptio
         markdown,
         syntaxHighlighting(marks),
         placeholder(options.placeholder),
-        yCollab(text, provider.awareness, { undoManager: undo }),
+        yCollab(text, null, { undoManager: undo }),
+        remoteCursors(text, provider.awareness),
         EditorView.contentAttributes.of({ 'aria-label': options.label, 'data-testid': options.testId, spellcheck: 'true', autocapitalize: 'sentences' }),
       ],
     }),

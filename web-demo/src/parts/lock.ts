@@ -4,6 +4,7 @@
  * Owns the strip at the top of the page, and the colour that the page takes; `banners.ts` has the news.
  */
 import { conflict, type BatonLock, type BatonProvider } from '@baton/client'
+import { announcer } from '../announcer'
 import { batonMark, h, setAttribute, setText } from '../dom'
 import { partName, pathsOf, REGIONS, scopeIn, type Region } from '../regions'
 import { colorOf, nameOf, ordinal } from '../words'
@@ -22,7 +23,7 @@ export interface LockStrip {
 }
 
 export function lockStrip(provider: BatonProvider): LockStrip {
-  const status = h('p', { class: 'lock-status', 'data-testid': 'lock-status', 'aria-live': 'polite' })
+  const status = h('p', { class: 'lock-status', 'data-testid': 'lock-status' })
   const detail = h('p', { class: 'lock-detail' })
   const news = banners(provider)
   const actions = lockActions(provider, provider.lock, { suffix: '', small: false, say: news.say })
@@ -44,6 +45,7 @@ export function lockStrip(provider: BatonProvider): LockStrip {
     const lock = provider.lock.status
     const { title, more } = words(provider, lock)
     setText(status, title)
+    announcer.state('lock', title)
     setText(detail, more)
     setText(place, lock.place === null ? '' : `${ordinal(lock.place)} of ${lock.waiting} in line`)
     setAttribute(place, 'data-place', lock.place)
@@ -169,7 +171,7 @@ function runners(provider: BatonProvider, lane: HTMLElement, lock: BatonLock): v
     const part = first || !wants ? null : partName(scopeIn(wants))
     return h(
       'li',
-      { style: `--who: ${colorOf(peer?.user.color)}`, 'data-first': first, 'data-phase': first ? lock.phase : null },
+      { '--who': colorOf(peer?.user.color), 'data-first': first, 'data-phase': first ? lock.phase : null },
       part === null ? name : `${name}, for ${part}`,
     )
   })

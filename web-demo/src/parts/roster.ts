@@ -3,7 +3,8 @@
  * for this page's own, which knows first when it hears nothing.
  */
 import type { BatonProvider, Peer, PeerState } from '@baton/client'
-import { h, setAttribute, setText } from '../dom'
+import { h, setAttribute, setProperty, setText } from '../dom'
+import { oncePerFrame } from '../frame-batch'
 import { partName, scopeIn } from '../regions'
 import { answerWords, colorOf, nameOf, ordinal, STATE_WORDS } from '../words'
 
@@ -58,9 +59,10 @@ export function roster(provider: BatonProvider, options: RosterOptions): Roster 
     setAttribute(list, 'data-stale', !provider.wsconnected && provider.session !== null)
   }
 
-  provider.on('roster', update)
-  provider.on('lock', update)
-  provider.on('status', update)
+  const soon = oncePerFrame(update)
+  provider.on('roster', soon)
+  provider.on('lock', soon)
+  provider.on('status', soon)
   provider.on('beat', ({ answered }) => {
     const own = provider.session === null ? undefined : rows.get(provider.session)
     if (answered && own) pulse(own.dot)
@@ -119,10 +121,10 @@ function fill(provider: BatonProvider, row: Row, peer: Peer, state: PeerState, c
   setAttribute(row.element, 'data-state', state)
   setAttribute(row.element, 'data-own', own)
   setAttribute(row.element, 'data-holder', grants.length > 0)
-  row.element.style.setProperty('--who', colorOf(peer.user.color))
+  setProperty(row.element, '--who', colorOf(peer.user.color))
   row.give.hidden = mine.length === 0
   const what = mine.map((scope) => partName(scope) ?? 'the lock').join(' and ')
-  setAttribute(row.give, 'aria-label', mine.length === 0 ? null : `Hand ${what} over to ${nameOf(peer)}`)
+  setAttribute(row.give, 'aria-label', mine.length === 0 ? null : `Hand over ${what} to ${nameOf(peer)}`)
   setAttribute(row.give, 'title', mine.length === 0 ? null : `Give ${nameOf(peer)} ${what}`)
 }
 

@@ -1,14 +1,10 @@
-/** The frame around each page: the mark, the ways to the other pages, the colours. Owns nothing that changes. */
-import { batonMark, h } from '../dom'
+/**
+ * The frame around each page, which stands in the HTML already (`build/frame.ts`): finds it and takes its skeleton
+ * out. Owns nothing that changes.
+ */
+import { h } from '../dom'
+import { keepFocus } from '../focus'
 import { themeButton } from '../theme'
-
-const PAGES = [
-  { id: 'editor', title: 'Editor', href: './' },
-  { id: 'chat', title: 'Chat', href: './chat.html' },
-  { id: 'feed', title: 'Live data', href: './feed.html' },
-] as const
-
-export type PageId = (typeof PAGES)[number]['id']
 
 export interface Shell {
   /** The wide column, and the narrow one beside it (below it on a small screen). */
@@ -16,43 +12,24 @@ export interface Shell {
   readonly side: HTMLElement
 }
 
-/** Builds the frame into `#app`, in place of what was there. */
-export function shell(page: PageId, document_: string, lead: string): Shell {
-  const main = h('main', { class: 'main', id: 'main' })
-  const side = h('aside', { class: 'side', 'aria-label': 'People and controls' })
-  const links = PAGES.map(({ id, title, href }) =>
-    h('li', {}, h('a', { href, 'aria-current': id === page ? 'page' : null }, title)),
-  )
-  const header = h(
-    'header',
-    { class: 'top' },
-    h('a', { href: './', class: 'brand', 'aria-label': 'Baton, start page' }, batonMark(22), h('span', {}, 'Baton')),
-    h('nav', { 'aria-label': 'Demos' }, h('ul', {}, ...links)),
-    documentField(document_),
-    themeButton(),
-  )
-  const root = document.getElementById('app')
-  root?.replaceChildren(
-    h('a', { href: '#main', class: 'skip' }, 'Skip to the content'),
-    header,
-    h('div', { class: 'page' }, h('p', { class: 'lead' }, lead), main, side),
-  )
+/** Makes the frame ready for the named document: both columns are empty when this returns. */
+export function shell(document_: string): Shell {
+  const main = find('content')
+  const side = find('side')
+  main.replaceChildren()
+  side.replaceChildren()
+  const field = find('doc') as HTMLInputElement
+  // Not what was typed while the program was on its way.
+  if (field.value === '') field.value = document_
+  document.querySelector('header')?.append(themeButton())
+  keepFocus(find('main'))
   return { main, side }
 }
 
-/** Opens another document of the same kind. */
-function documentField(name: string): HTMLFormElement {
-  const input = h('input', {
-    id: 'doc',
-    name: 'doc',
-    value: name,
-    required: true,
-    maxlength: 200,
-    autocomplete: 'off',
-    spellcheck: 'false',
-    'data-testid': 'doc-input',
-  })
-  return h('form', { class: 'doc', method: 'get', title: 'Another name opens another document' }, h('label', { for: 'doc' }, 'Document'), input)
+function find(id: string): HTMLElement {
+  const element = document.getElementById(id)
+  if (!element) throw new Error(`the page has no #${id}: build/frame.ts makes it`)
+  return element
 }
 
 /** A titled part of the page. */

@@ -34,7 +34,7 @@ export function you(provider: BatonProvider): HTMLElement {
   const swatches = COLORS.map(({ value, name }) =>
     h(
       'label',
-      { class: 'swatch', style: `--who: ${value}`, title: name },
+      { class: 'swatch', '--who': value, title: name },
       h('input', { type: 'radio', name: 'color', value, checked: value === provider.user.color, 'aria-label': name, onchange: tell }),
     ),
   )
