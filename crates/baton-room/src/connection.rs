@@ -29,6 +29,8 @@ pub(crate) enum Origin {
     Request(ConnectionId, u64, String),
     /// An edit.
     Update(ConnectionId),
+    /// Something about a fence that has no nonce: a claim, a decline, the word that a lock is drained.
+    Word(ConnectionId),
 }
 
 /// What goes with a session that goes on.

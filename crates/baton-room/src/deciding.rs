@@ -23,17 +23,21 @@ use crate::viewing::view;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Undecided {
     #[error(
-        "there is no park {0} any more: it was merged, or it was discarded more than 30 days ago"
+        "there is no park {0}: it was merged, it was discarded more than 30 days ago, or there never was one; nothing changed"
     )]
     Unknown(u64),
     #[error(
-        "this is for the park's author, for who holds the locks of all that it touches ({0}), and for who has the right to manage; nothing changed: take the lock, or ask one of them"
+        "this is for the park's author, for who holds the locks of all that it touches{0}, and for who has the right to manage; nothing changed: take the lock, or ask one of them"
     )]
     NotAllowed(String),
+    #[error(
+        "park {0} is discarded, and only its author and who has the right to manage see it until it is recovered; nothing changed"
+    )]
+    Hidden(u64),
     #[error("who only watches merges nothing; nothing changed")]
     Observer,
     #[error(
-        "you may not write now where it changes something ({0}): somebody else has a lock there, or yours is lacking; nothing changed: take the lock, then merge"
+        "you may not write now where it changes something{0}: somebody else has a lock there, or yours is lacking; nothing changed: take the lock, then merge"
     )]
     Locked(String),
     #[error("it is discarded; nothing changed: recover it first")]
@@ -43,7 +47,7 @@ pub(crate) enum Undecided {
     )]
     Quarantined,
     #[error(
-        "its edits build on something that the document does not have; nothing changed: whoever has that must bring it first"
+        "its edits build on something that the document does not have; nothing changed: a client that has it must bring it first"
     )]
     Incomplete,
     #[error(transparent)]
@@ -54,7 +58,7 @@ impl Undecided {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Unknown(_) => Outcome::Unknown,
-            Self::NotAllowed(_) | Self::Quarantined => Outcome::NotAllowed,
+            Self::NotAllowed(_) | Self::Hidden(_) | Self::Quarantined => Outcome::NotAllowed,
             Self::Observer => Outcome::Forbidden,
             Self::Locked(_) => Outcome::Busy,
             Self::Discarded | Self::Incomplete => Outcome::Stale,
@@ -122,6 +126,34 @@ impl State {
         let holds =
             |root: &String| matches!(self.may_write(session, [&**root]), WriteRight::Holder(_));
         !park.roots.is_empty() && park.roots.iter().all(holds)
+    }
+
+    /// Why edits of this session stand in that park, as far as it is so now: the park may have begun for another reason,
+    /// or be older than the lock.
+    pub(crate) fn why_parked(&self, session: SessionId, id: u64) -> &'static str {
+        let Some(park) = self.parks.get(id) else {
+            return "you might not write there when this edit came";
+        };
+        if park.reason == ParkReason::Quarantined {
+            return "the document library fails on this edit";
+        }
+        if !park.is_open() {
+            return "this edit stands in a park that was discarded";
+        }
+        let right = self.may_write(session, park.roots.iter().map(String::as_str));
+        let in_the_way = match right {
+            WriteRight::Refused { fence_now } => fence_now,
+            WriteRight::Free | WriteRight::Holder(_) => {
+                return "you might not write there when this edit came";
+            }
+        };
+        match in_the_way.map(|fence| self.fold.grant(fence)) {
+            None => "only who holds an edit lock may write here (mode required)",
+            Some(Some(grant)) if grant.party == session => {
+                "the edit lock is offered to you, and you have not claimed it"
+            }
+            Some(_) => "somebody else holds the edit lock, or is being offered it",
+        }
     }
 
     fn may_decide(&self, id: u64, by: SessionId, decision: Decision) -> Result<(), Undecided> {
@@ -316,14 +348,16 @@ fn fit_together(document: &Known, park: &Park) -> bool {
     })
 }
 
-/// The names of a park's root types, for people.
+/// The names of a park's root types, for people: in parentheses, nothing if it has none.
 fn roots(park: &Park) -> String {
     const NAMED: usize = 5;
     let cut = |root: &String| root.chars().take(40).collect::<String>();
     let named: Vec<String> = park.roots.iter().take(NAMED).map(cut).collect();
+    let named = named.join(", ");
     match park.roots.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        _ if named.is_empty() => String::new(),
+        0 => format!(" ({named})"),
+        more => format!(" ({named} and {more} more)"),
     }
 }
 

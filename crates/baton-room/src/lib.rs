@@ -47,7 +47,7 @@
 //! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
 //!   `faults`: what can go wrong with it
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
-//!   judge), `cursors` (awareness)
+//!   judge), `requesters` (who asked for a lock and is gone), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
 //!   `views` (only the newest), `lock_views` and `roster_news` (when), `catch_up` (for who reads too slowly), `output` (by
 //!   meaning, not by wire), `resting` (what a newcomer lacks of the document)
@@ -72,6 +72,7 @@ mod park;
 mod parks;
 mod receive;
 mod record;
+mod requesters;
 mod resting;
 mod room;
 mod roster_news;

@@ -4,7 +4,7 @@
 //! here changes the document or the lock; only a record that got its position does.
 
 use baton_presence::{Fence, Rights, SessionId, Standing, Time, UserKey, Voice};
-use baton_sync::channel::{self, ClientMessage, ErrorCode, Resume, User};
+use baton_sync::channel::{self, ClientMessage, ErrorCode, Outcome, Resume, User};
 use baton_sync::{ClientId, StateVector};
 
 use crate::connection::{Channel, Origin, Resumption, Stage};
@@ -276,7 +276,13 @@ impl Room {
         let message = match ClientMessage::decode(payload) {
             Ok(message) => message,
             Err(error) => {
-                self.complain(connection, ErrorCode::Protocol, error.to_string(), false);
+                let fault = format!("{error}; nothing changed");
+                match error.nonce() {
+                    Some(nonce) => {
+                        self.answer_operation(connection, nonce, Outcome::Invalid, Some(fault));
+                    }
+                    None => self.complain(connection, ErrorCode::Protocol, fault, false),
+                }
                 return;
             }
         };
