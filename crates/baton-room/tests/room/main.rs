@@ -5,10 +5,12 @@
 mod handoff;
 mod modes;
 mod parks;
+mod questions;
 mod regions;
 mod resting;
 mod table;
 mod withheld;
+mod words;
 
 use std::time::Duration;
 
