@@ -9,6 +9,7 @@ use baton_presence::{Fence, Mode, SessionId, WriteRight};
 use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State as Known};
 
+use crate::parks::Author;
 use crate::state::State;
 
 /// Where an update goes.
@@ -46,12 +47,13 @@ impl State {
     }
 
     /// Where an update of this session goes now.
-    pub(crate) fn way(&self, session: SessionId, update: &[u8]) -> Way {
-        self.admission(session, update).way
+    pub(crate) fn way(&self, author: Author, update: &[u8]) -> Way {
+        self.admission(author, update).way
     }
 
     /// Where an update of this session goes now, and what it is to be judged by.
-    pub(crate) fn admission(&self, session: SessionId, update: &[u8]) -> Admission<'_> {
+    pub(crate) fn admission(&self, author: Author, update: &[u8]) -> Admission<'_> {
+        let session = author.session;
         if !self.locks_matter() {
             return ADMITTED;
         }
@@ -67,7 +69,7 @@ impl State {
                 over: None,
             },
             Judgement::Gap { .. } | Judgement::Astride { .. } => {
-                let Some(park) = self.parks.basis(session, document, update) else {
+                let Some(park) = self.parks.basis(author, document, update) else {
                     return ADMITTED;
                 };
                 if !matches!(
@@ -91,7 +93,7 @@ impl State {
     }
 
     /// The root types that an update of this session touches, if it can be taken now.
-    pub(crate) fn roots_of(&self, session: SessionId, update: &[u8]) -> BTreeSet<String> {
+    pub(crate) fn roots_of(&self, author: Author, update: &[u8]) -> BTreeSet<String> {
         let document = self.document.state();
         let Ok(scanned) = scan(update) else {
             return BTreeSet::new();
@@ -99,7 +101,7 @@ impl State {
         if document.judge(&scanned) == Judgement::Fits {
             return document.touched_roots(&scanned);
         }
-        let Some(park) = self.parks.basis(session, document, update) else {
+        let Some(park) = self.parks.basis(author, document, update) else {
             return BTreeSet::new();
         };
         let mut roots = document.touched_roots_over(park.known, &scanned);

@@ -312,7 +312,7 @@ impl Room {
         let is_open = parks.get(id).map(Park::is_open);
         match (decision, is_open) {
             (Decision::Discard, Some(true)) => parks.room_for_discarded(id, &self.options.parks),
-            (Decision::Recover, Some(false)) => parks.room_for_open(&self.options.parks),
+            (Decision::Recover, Some(false)) => parks.room_for_recovered(id, &self.options.parks),
             _ => Ok(()),
         }
     }
@@ -396,6 +396,7 @@ mod tests {
             session: author,
             update: Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00"),
             at_ms: None,
+            placing: crate::record::Placing::ByAuthor,
         };
         let records = [joined(), joined(), Record::Presence(acquire)];
         for (position, record) in (1..).zip(records) {

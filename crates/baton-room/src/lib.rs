@@ -94,7 +94,7 @@ pub use options::RoomOptions;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use parks::{ParkFull, ParkLimits};
-pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
+pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
 pub use room::{Departure, Room};
 
-pub use token::{ResumeToken, TokenHash};
+pub use token::{ResumeToken, Source, TokenHash};

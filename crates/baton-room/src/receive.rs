@@ -13,7 +13,7 @@ use baton_sync::handshake::Kind;
 use crate::output::{ConnectionId, Ending, Incoming};
 use crate::record::{Profile, Record};
 use crate::room::Room;
-use crate::token::{ResumeToken, TokenHash, user_key};
+use crate::token::{ResumeToken, Source, TokenHash, user_key};
 
 /// Bytes that the secret of a user may have.
 const USER_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
@@ -134,10 +134,12 @@ impl Room {
             }
             return true;
         }
+        let here = self.connections.get(&connection);
+        let source = here.and_then(|here| here.source);
         let newcomer = Newcomer {
             voice: Voice::Stock,
             standing: Standing::Writer,
-            user: None,
+            user: source.map(Source::key),
             profile: Profile::default(),
             client: None,
         };

@@ -30,11 +30,11 @@ use crate::locks::{millis, wire};
 use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
-use crate::record::Record;
+use crate::record::{Placing, Record};
 use crate::requesters::Requesters;
 use crate::roster_news::RosterNews;
 use crate::state::{Effect, State};
-use crate::token::TokenHash;
+use crate::token::{Source, TokenHash};
 use crate::views::Views;
 use crate::withheld::{Bringing, Withheld};
 
@@ -165,6 +165,7 @@ impl Room {
             stage: Stage::Greeting,
             channel: Channel::Closed,
             rights,
+            source: None,
             handshake,
             withheld: Withheld::default(),
             bringing: Bringing::Nothing,
@@ -174,6 +175,14 @@ impl Room {
         let vector = self.state.document.encoded_vector();
         self.send(connection, Outgoing::Step1(vector));
         self.send_awareness(connection);
+    }
+
+    /// Says from where a connection comes, before its first message: what stock clients of one source park becomes one park
+    /// where it is the same. Without it each has a park of its own.
+    pub fn comes_from(&mut self, connection: ConnectionId, source: Source) {
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.source = Some(source);
+        }
     }
 
     /// A connection ended. Harmless for one that the room has closed itself.
@@ -313,6 +322,7 @@ impl Room {
                                 session,
                                 update,
                                 at_ms,
+                                placing: Placing::ByAuthor,
                             },
                             origin: Origin::Update(connection),
                         });
