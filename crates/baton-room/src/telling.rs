@@ -126,7 +126,7 @@ impl Room {
     }
 
     /// To one connection, at once, or behind its welcome if that waits for the disk.
-    fn tell(&mut self, to: ConnectionId, message: Arc<ServerMessage>) {
+    pub(crate) fn tell(&mut self, to: ConnectionId, message: Arc<ServerMessage>) {
         let here = self.connections.get(&to);
         if here.is_some_and(|here| here.channel == Channel::Opening) {
             self.hold(Held::To(to, message));

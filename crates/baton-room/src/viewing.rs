@@ -69,7 +69,7 @@ impl Room {
                     parts: difference.parts.into_iter().map(part).collect(),
                     truncated: difference.truncated,
                 };
-                self.send_channel(connection, &Arc::new(content));
+                self.tell(connection, Arc::new(content));
                 return;
             }
             Err(refused) => refused,
