@@ -13,7 +13,7 @@ use crate::connection::Origin;
 use crate::faults::Broken;
 use crate::output::ConnectionId;
 use crate::park::{Park, ParkReason, ParkState};
-use crate::parks::ParkFull;
+use crate::park_limits::ParkFull;
 use crate::record::{Decision, Record};
 use crate::room::Room;
 use crate::state::{Effect, State};
@@ -126,34 +126,6 @@ impl State {
         let holds =
             |root: &String| matches!(self.may_write(session, [&**root]), WriteRight::Holder(_));
         !park.roots.is_empty() && park.roots.iter().all(holds)
-    }
-
-    /// Why edits of this session stand in that park, as far as it is so now: the park may have begun for another reason,
-    /// or be older than the lock.
-    pub(crate) fn why_parked(&self, session: SessionId, id: u64) -> &'static str {
-        let Some(park) = self.parks.get(id) else {
-            return "you might not write there when this edit came";
-        };
-        if park.reason == ParkReason::Quarantined {
-            return "the document library fails on this edit";
-        }
-        if !park.is_open() {
-            return "this edit stands in a park that was discarded";
-        }
-        let right = self.may_write(session, park.roots.iter().map(String::as_str));
-        let in_the_way = match right {
-            WriteRight::Refused { fence_now } => fence_now,
-            WriteRight::Free | WriteRight::Holder(_) => {
-                return "you might not write there when this edit came";
-            }
-        };
-        match in_the_way.map(|fence| self.fold.grant(fence)) {
-            None => "only who holds an edit lock may write here (mode required)",
-            Some(Some(grant)) if grant.party == session => {
-                "the edit lock is offered to you, and you have not claimed it"
-            }
-            Some(_) => "somebody else holds the edit lock, or is being offered it",
-        }
     }
 
     fn may_decide(&self, id: u64, by: SessionId, decision: Decision) -> Result<(), Undecided> {

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use crate::admission::Way;
 use crate::connection::Channel;
 use crate::output::{ConnectionId, Ending, Outgoing};
-use crate::parks::{Author, ParkFull};
+use crate::park_limits::ParkFull;
+use crate::parks::Author;
 use crate::record::Placing;
 use crate::room::Room;
 use crate::token::Source;
@@ -154,10 +155,7 @@ impl Room {
             return false;
         }
         let limits = &self.options.parks;
-        let full = self
-            .state
-            .parks
-            .room_for(author, document, &update, limits);
+        let full = self.state.parks.room_for(author, document, &update, limits);
         if let Err(full) = full {
             self.refuse_edit(connection, &full, now);
             return false;

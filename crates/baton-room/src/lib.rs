@@ -43,7 +43,7 @@
 //! # Map
 //! - `record`: the vocabulary of the log, and its encoding
 //! - `state`: what the log makes true (replicated, deterministic); `admission`: who may write where
-//! - `park`, `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
+//! - `park`, `parks`, `park_limits`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
 //! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
 //!   `faults`: what can go wrong with it
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
@@ -69,6 +69,7 @@ mod options;
 mod outcomes;
 mod output;
 mod park;
+mod park_limits;
 mod parks;
 mod receive;
 mod record;
@@ -93,7 +94,7 @@ pub use operations::LockLimits;
 pub use options::RoomOptions;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
-pub use parks::{ParkFull, ParkLimits};
+pub use park_limits::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
 pub use room::{Departure, Room};
 

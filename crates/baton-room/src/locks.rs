@@ -10,7 +10,8 @@ use baton_presence::{
     Refusal, Scope, SessionId, Time,
 };
 use baton_sync::channel::{
-    ClientMessage, DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage, Waiter,
+    ClientMessage, DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage,
+    Waiter,
 };
 
 use crate::connection::Origin;
@@ -106,7 +107,10 @@ impl Room {
     /// Why a holder lost its lock. One that said `drained` in time, which waits for edits that were asked for again, has
     /// not been slow to stop.
     fn why_lost(&self, by: SessionId, fence: Grant, why: Loss) -> &'static str {
-        let here = self.attached.get(&by).and_then(|id| self.connections.get(id));
+        let here = self
+            .attached
+            .get(&by)
+            .and_then(|id| self.connections.get(id));
         let Some(here) = here.filter(|_| why == Loss::DrainOver) else {
             return loss(why);
         };

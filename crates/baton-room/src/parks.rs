@@ -13,67 +13,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::park::{Park, ParkReason, ParkState};
-
-/// What a park counts at least, in bytes, among the open or the discarded ones, so that many small ones are bounded as well.
-const LEAST: usize = 16 * 1024;
+use crate::park_limits::{LEAST, ParkFull, ParkLimits, counted};
 
 /// Largest update of a stock client, in bytes, that is compared with what others from the same source have parked.
 const ALIKE: usize = 64 * 1024;
-
-/// Caps on what is parked. Beyond them new input is refused; nothing that is stored is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParkLimits {
-    /// Bytes of updates of one session, or of all sessions of one user, in open parks.
-    pub bytes_per_session: usize,
-    /// People who have open parks in one document, beyond which none is recovered. An edit that comes is kept all the same.
-    pub parks: usize,
-    /// Bytes of updates in open parks of one document; each counts at least 16 KiB. Beyond it no further edit is kept.
-    pub bytes: usize,
-    /// Bytes of updates in discarded parks of one document; each counts at least 16 KiB. Beyond it, nothing can be
-    /// discarded until something was recovered, or its 30 days are over.
-    pub discarded_bytes: usize,
-}
-
-impl Default for ParkLimits {
-    fn default() -> Self {
-        Self {
-            bytes_per_session: 10 * 1024 * 1024,
-            parks: 100,
-            bytes: 64 * 1024 * 1024,
-            discarded_bytes: 20 * 1024 * 1024,
-        }
-    }
-}
-
-/// The caps are met. An edit that was refused is not stored, and is only with its author; a decision changed nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParkFull {
-    /// This author parked too much.
-    #[error(
-        "this edit was not kept: with it, what you have parked would have more than {0} bytes (max_parked_per_session); copy your text, and open the document afresh"
-    )]
-    Session(usize),
-    /// The document's open parks are too large.
-    #[error(
-        "this edit was not kept: with it, the parks of this document would have more than {0} bytes (max_parked); copy your text; some parks must be merged or discarded first"
-    )]
-    Document(usize),
-    /// Too many people have open parks.
-    #[error(
-        "{0} people have open parks in this document, which is all that may be (max_parks); nothing changed: merge or discard some first"
-    )]
-    People(usize),
-    /// The document's open parks would be too large with one that is discarded.
-    #[error(
-        "with it, the open parks of this document would have more than {0} bytes (max_parked); nothing changed: merge or discard some first"
-    )]
-    Recovered(usize),
-    /// The document has too many discarded parks.
-    #[error(
-        "the discarded parks of this document have {0} bytes with this one, more than they may (max_discarded_parks); nothing changed: recover and merge one, or wait until the oldest is over, 30 days after it was discarded"
-    )]
-    Discarded(usize),
-}
 
 /// The parks of one document.
 #[derive(Debug, Default)]
@@ -139,11 +82,7 @@ impl Parks {
                     forms.extend(park.user.and_then(|_| form(&scanned)));
                 }
             }
-            let kept = Kept {
-                park,
-                known,
-                forms,
-            };
+            let kept = Kept { park, known, forms };
             (kept.park.id, kept)
         });
         Self {
@@ -283,12 +222,10 @@ impl Parks {
     ) -> u64 {
         let scanned = scan(&update).ok();
         let place = match (&scanned, fresh.reason) {
-            (Some(scanned), ParkReason::Locked) => {
-                match self.place(author, document, scanned) {
-                    Place::Alone => self.inherited(&fresh, author, document, scanned, is_gone),
-                    place => place,
-                }
-            }
+            (Some(scanned), ParkReason::Locked) => match self.place(author, document, scanned) {
+                Place::Alone => self.inherited(&fresh, author, document, scanned, is_gone),
+                place => place,
+            },
             _ => Place::Alone,
         };
         let (session, new) = (fresh.session, fresh.id);
@@ -335,9 +272,8 @@ impl Parks {
 
     /// This author's parks, those first of which it is likelier that an edit builds on them.
     fn of(&self, author: Author) -> impl Iterator<Item = &Kept> {
-        let own = move |kept: &&Kept| {
-            author.wrote(&kept.park) && kept.park.reason == ParkReason::Locked
-        };
+        let own =
+            move |kept: &&Kept| author.wrote(&kept.park) && kept.park.reason == ParkReason::Locked;
         let open = self.parks.values().rev().filter(own);
         let discarded = self.parks.values().rev().filter(own);
         open.filter(|kept| kept.park.is_open())
@@ -412,11 +348,6 @@ impl Kept {
         self.park.deleted += gain.deleted;
         self.known.absorb_over(document, update);
     }
-}
-
-/// What a park counts among those of its document, in bytes.
-fn counted(park: &Park) -> usize {
-    park.bytes().max(LEAST)
 }
 
 /// What an update says, under whatever Yjs client id; nothing of one that is too large to be compared.

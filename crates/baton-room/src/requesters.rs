@@ -1,7 +1,8 @@
 //! Those who requested a lock and are gone: a holder is not bound by them for long.
 //!
-//! Owns since when each of them is gone. The ticket of one that comes back is kept by the fold; only the clock that runs
-//! against the holder stops. That it stopped is a record, so a replay stops it at the same position.
+//! Owns since when each of them is gone. The ticket of one that comes back is kept by the fold;
+//! only the clock that runs against the holder stops. That it stopped is a record, so a replay
+//! stops it at the same position.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,15 +16,16 @@ use crate::room::Room;
 /// A record that did not change anything is proposed again after this long.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The sessions that request something and are not live, with the time at which their requests are void.
+/// The sessions that request something and are not live, with the time at which their requests are
+/// void.
 #[derive(Debug, Default)]
 pub(crate) struct Requesters {
     due: BTreeMap<SessionId, Time>,
 }
 
 impl Requesters {
-    /// Follows the fold after a record about presence. A silent session is given up at once, for its silence has lasted
-    /// `patience` already; one without a connection after `patience`.
+    /// Follows the fold after a record about presence. A silent session is given up at once, for
+    /// its silence has lasted `patience` already; one without a connection after `patience`.
     pub(crate) fn follow(&mut self, fold: &Fold, now: Time, patience: Duration) {
         let before = std::mem::take(&mut self.due);
         for session in fold.grants().filter_map(|grant| grant.requested_by) {

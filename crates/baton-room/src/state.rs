@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId, Voice,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId,
 };
 use baton_sync::ClientId;
 use baton_sync::channel::{Outcome, ParkView};
@@ -19,7 +19,7 @@ use crate::draft::Draft;
 use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::{Author, Parks};
-use crate::record::{Placing, Profile, Record, RecordError, UNRELEASED};
+use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
 /// The server's own Yjs client id. It never edits, so the id never shows in an update.
@@ -356,27 +356,6 @@ impl State {
             }
         }
         Ok(())
-    }
-
-    /// Whose a session's edits are, as far as parks are concerned.
-    pub(crate) fn author(&self, session: SessionId, placing: Placing) -> Author {
-        let peer = self.fold.peer(session);
-        let key = peer.and_then(|peer| peer.user);
-        let is_stock = peer.is_some_and(|peer| peer.voice == Voice::Stock);
-        match placing {
-            Placing::BySession => Author {
-                session,
-                user: None,
-                is_stock: false,
-                source: None,
-            },
-            Placing::ByAuthor => Author {
-                session,
-                user: key.filter(|_| !is_stock),
-                is_stock,
-                source: key.filter(|_| is_stock),
-            },
-        }
     }
 
     fn park(

@@ -67,12 +67,8 @@ pub(crate) async fn serve_tcp(
 }
 
 /// The same over any other stream.
-pub(crate) async fn serve_any<S>(
-    stream: S,
-    registry: Arc<Registry>,
-    document: &str,
-    source: Source,
-) where
+pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str, source: Source)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);

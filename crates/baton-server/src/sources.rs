@@ -1,7 +1,8 @@
 //! From where a connection comes, as a key that says nothing else.
 //!
-//! Owns the secret with which addresses are hashed. It lasts as long as the process: what is stored under such a key leads
-//! back to no address, and is compared with nothing that comes after a restart.
+//! Owns the secret with which addresses are hashed. It lasts as long as the process: what is stored
+//! under such a key leads back to no address, and is compared with nothing that comes after a
+//! restart.
 
 use std::hash::{BuildHasher, RandomState};
 

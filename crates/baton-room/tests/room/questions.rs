@@ -279,7 +279,10 @@ fn what_a_holder_may_take_beside_what_it_holds() {
         assert_eq!(ada.asks(&mut table, &more), Outcome::WouldWait);
     }
     // What is apart from its own is taken as by anybody.
-    assert_eq!(ada.asks(&mut table, &move_here(&[&["body"]])), Outcome::Done);
+    assert_eq!(
+        ada.asks(&mut table, &move_here(&[&["body"]])),
+        Outcome::Done
+    );
     bob.says(&mut table, &ClientMessage::Drained { fence: body });
     assert!(ada.claims(&mut table).is_some());
 }
@@ -425,7 +428,11 @@ fn a_hello_without_an_epoch_is_taken_for_a_fresh_copy() {
     let mut table = Table::new();
     table.options.fold.epoch = 2;
     table.restart();
-    for (epoch, let_in) in [("", true), (r#","epoch":2.0"#, true), (r#","epoch":1"#, false)] {
+    for (epoch, let_in) in [
+        ("", true),
+        (r#","epoch":2.0"#, true),
+        (r#","epoch":1"#, false),
+    ] {
         let id = table.connect();
         let hello = format!(r#"{{"type":"hello","version":1{epoch}}}"#);
         table.receive(id, Incoming::Channel(&hello));

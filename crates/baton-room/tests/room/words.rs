@@ -6,7 +6,7 @@ use baton_presence::Rights;
 use baton_room::{Departure, Incoming, Kind, Outgoing};
 use baton_sync::channel::{ClientMessage, ErrorCode, Fence, Mode, Outcome, ServerMessage};
 
-use crate::table::{Coming, Disk, Peer, Seen, Table, insert, offered, paths};
+use crate::table::{Coming, Disk, Peer, Seen, Table, insert, insert_in, offered, paths};
 use crate::{document, seconds};
 
 /// The result of the operation with the nonce 77.
@@ -228,6 +228,30 @@ fn who_said_drained_but_owes_an_answer_is_not_told_that_it_was_slow_to_stop() {
 }
 
 #[test]
+fn who_said_drained_while_its_edits_wait_for_another_holder_is_told_that() {
+    let (mut table, ada, bob) = pair();
+    let cleo = Peer::join(&mut table, "Cleo", 3);
+    let title = ada.takes(&mut table, &[&["title"]]);
+    let body = bob.takes(&mut table, &[&["body"]]);
+    // She is expected to bring what she wrote in the title.
+    table.leave(ada.id, Departure::Dropped);
+    let ada = ada.resume(&mut table, &[title]);
+    let take = ClientMessage::TakeOver {
+        nonce: 77,
+        paths: paths(&[&["body"]]),
+    };
+    assert_eq!(cleo.asks(&mut table, &take), Outcome::Done);
+    let copy = insert_in(&mut document(20), "title", "of somebody");
+    table.receive(bob.id, Incoming::Sync(Kind::Step2, copy));
+    bob.says(&mut table, &ClientMessage::Drained { fence: body });
+    table.look(bob.id);
+    table.pass(seconds(4), &[ada.id, bob.id, cleo.id]);
+    let lost = lost(&mut table, &bob);
+    assert_eq!(lost.len(), 1);
+    assert!(lost[0].1.contains("another holder"), "{}", lost[0].1);
+}
+
+#[test]
 fn who_did_not_say_drained_is_told_so() {
     let (mut table, ada, bob) = pair();
     ada.takes_the_lock(&mut table);
@@ -235,11 +259,7 @@ fn who_did_not_say_drained_is_told_so() {
     table.look(ada.id);
     table.pass(seconds(4), &[ada.id, bob.id]);
     let lost = lost(&mut table, &ada);
-    assert!(
-        lost[0].1.contains("did not say in time"),
-        "{}",
-        lost[0].1
-    );
+    assert!(lost[0].1.contains("did not say in time"), "{}", lost[0].1);
 }
 
 /// "Given back" was said to those whose lock was taken.

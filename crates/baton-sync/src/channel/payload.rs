@@ -1,7 +1,8 @@
 //! A payload of the channel as text: reading and writing.
 //!
-//! Owns the rules of the JSON form that hold for every message, so that no field can be forgotten: `null` is as absent, and
-//! an integer may be written as `1.0`. Which fields a message has is in `client` and `server`.
+//! Owns the rules of the JSON form that hold for every message, so that no field can be forgotten:
+//! `null` is as absent, and an integer may be written as `1.0`. Which fields a message has is in
+//! `client` and `server`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
@@ -11,7 +12,8 @@ use super::{ClientMessage, ServerMessage};
 /// Longest payload of a client that is decoded, in bytes of UTF-8.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 
-/// Longest payload of a server that is decoded, in bytes of UTF-8: a welcome names everybody who is here.
+/// Longest payload of a server that is decoded, in bytes of UTF-8: a welcome names everybody who is
+/// here.
 pub const MAX_SERVER_PAYLOAD: usize = 16 * 1024 * 1024;
 
 /// Integers up to this size have one form as a float; above it two integers may share one.
@@ -31,7 +33,8 @@ pub enum ChannelError {
     /// The payload is no JSON object of a known type; the text says where it stopped making sense.
     #[error("the payload is not a message of this channel: {source}")]
     Malformed {
-        /// The nonce of the operation, if the payload is an object that has one: its sender waits for a result.
+        /// The nonce of the operation, if the payload is an object that has one: its sender waits
+        /// for a result.
         nonce: Option<u64>,
         /// What was wrong.
         source: serde_json::Error,
@@ -59,7 +62,8 @@ impl From<serde_json::Error> for ChannelError {
 }
 
 impl ClientMessage {
-    /// Reads a payload. `null` members are as absent, and integers may be written as floats (`1.0`).
+    /// Reads a payload. `null` members are as absent, and integers may be written as floats
+    /// (`1.0`).
     ///
     /// # Errors
     /// The sender's fault; see [`ChannelError`].
@@ -102,12 +106,13 @@ fn parse<'a, T: Deserialize<'a>>(payload: &'a str, most: usize) -> Result<T, Cha
 }
 
 fn encode<T: Serialize>(message: &T) -> String {
-    // Plain structs of numbers, strings and lists always have a JSON form; an empty payload would be refused
-    // by the receiver as malformed, so even a mistake here cannot pass for a message.
+    // Plain structs of numbers, strings and lists always have a JSON form; an empty payload would
+    // be refused by the receiver as malformed, so even a mistake here cannot pass for a message.
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// Takes `null` members out of every object, and writes integral floats as integers. The parser bounds the depth.
+/// Takes `null` members out of every object, and writes integral floats as integers. The parser
+/// bounds the depth.
 fn make_plain(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -135,5 +140,7 @@ fn integer_of(number: &Number) -> Option<u64> {
     let float = number.as_f64()?;
     let integral = (0.0..=LARGEST_EXACT).contains(&float) && float.fract() == 0.0;
     // The text of an integral float in this range is that of the integer.
-    integral.then(|| format!("{float:.0}").parse().ok()).flatten()
+    integral
+        .then(|| format!("{float:.0}").parse().ok())
+        .flatten()
 }

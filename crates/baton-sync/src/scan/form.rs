@@ -1,7 +1,8 @@
 //! What an update says, apart from who says it.
 //!
-//! Owns the one form that two updates share exactly when they insert and delete the same in the same place, under whatever
-//! Yjs client ids. An editor that writes the same when it opens, in each tab anew, makes such updates.
+//! Owns the one form that two updates share exactly when they insert and delete the same in the
+//! same place, under whatever Yjs client ids. An editor that writes the same when it opens, in each
+//! tab anew, makes such updates.
 
 use super::{Id, Parent, Scan};
 
@@ -15,8 +16,9 @@ const OWN: u8 = 1;
 const OTHER: u8 = 2;
 
 impl Scan<'_> {
-    /// The update with each of its own clients replaced by that client's place in it, and clocks counted from the first
-    /// that the client has here. Never longer than about four times the update; equal for equal content.
+    /// The update with each of its own clients replaced by that client's place in it, and clocks
+    /// counted from the first that the client has here. Never longer than about four times the
+    /// update; equal for equal content.
     #[must_use]
     pub fn form(&self) -> Vec<u8> {
         let mut form = Form {
