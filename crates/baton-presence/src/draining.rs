@@ -63,13 +63,14 @@ impl Fold {
         }
         let user = |session| self.roster.get(session).and_then(|peer| peer.user);
         let mine = user(session);
-        let others = |party| mine.is_none() || user(party) != mine;
-        if self
-            .grants
-            .in_conflict(scope)
-            .any(|grant| others(grant.party))
-        {
-            let why = Refusal::NotAllowed;
+        let others = |grant: &&crate::Grant| user(grant.party) != mine;
+        let why = if mine.is_none() {
+            Some(Refusal::NoUser)
+        } else {
+            let other = self.grants.in_conflict(scope).find(others);
+            other.map(|grant| Refusal::OtherUser { by: grant.party })
+        };
+        if let Some(why) = why {
             step.say(Change::Refused { session, why });
             return;
         }

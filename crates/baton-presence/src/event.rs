@@ -194,6 +194,12 @@ pub enum Event {
     AutoPassSet(AutoPass),
     /// What a lock means for writing, from here on. That its asker may say so the caller has checked.
     ModeSet(Mode),
+    /// The caller's clock: a session that requested something has been gone for so long that its
+    /// requests are void. Its ticket stays. Changes nothing if the session is live again.
+    RequestsVoid {
+        /// Who requested.
+        session: SessionId,
+    },
 }
 
 /// What followed from a record, in order. The caller turns it into messages.
@@ -448,8 +454,15 @@ pub enum Refusal {
         /// Who is in the way (perhaps itself).
         by: SessionId,
     },
-    /// It has not the right to take over, or what it would move is not its own user's.
+    /// It has not the right to take over.
     NotAllowed,
+    /// It would move a lock here, and has not said whose session it is: it has no other sessions.
+    NoUser,
+    /// What it would move here is another user's, or that of a session that has not said whose it is.
+    OtherUser {
+        /// The session that has it.
+        by: SessionId,
+    },
     /// Nobody to transfer to: not here, cannot hold a lock, waits for something else, or is itself.
     NoSuchTarget,
     /// Nothing is locked there; acquire it.

@@ -154,6 +154,7 @@ impl Fold {
                 self.mode = mode;
                 step.say(Change::Mode(mode));
             }
+            Event::RequestsVoid { session } => self.requests_void(session, step),
         }
     }
 

@@ -41,6 +41,13 @@ impl Fold {
         }
     }
 
+    /// The one who asked has been gone for too long to bind a holder. One that is here again goes on asking.
+    pub(crate) fn requests_void(&mut self, session: SessionId, step: &mut Step<'_>) {
+        if !self.live(session) {
+            self.void_requests(session, step);
+        }
+    }
+
     pub(crate) fn request_over(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
         let asked = self
             .grants

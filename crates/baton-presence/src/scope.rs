@@ -120,31 +120,22 @@ impl Scope {
     /// The whole document; conflicts with every scope, and covers it.
     pub const WHOLE: Self = Self(None);
 
-    /// The scope of these paths, each given by its segments. An empty path among them makes it the
-    /// whole document.
+    /// The scope of these paths, each given by its segments.
     ///
     /// # Errors
-    /// No path at all (that nobody means the whole document by mistake), more than [`MAX_PATHS`], or
-    /// a path that cannot be one. The asker is at fault.
+    /// No path at all or a path of no segment (so that no mistake means the whole document), more than
+    /// [`MAX_PATHS`], or a path that cannot be one. The asker is at fault.
     pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, ScopeError>
     where
         P: IntoIterator<Item = S>,
         S: Into<String>,
     {
         let mut found = Vec::new();
-        let mut whole = false;
         for (index, path) in paths.into_iter().enumerate() {
             if index == MAX_PATHS {
                 return Err(ScopeError::TooManyPaths);
             }
-            match Path::new(path) {
-                Ok(path) => found.push(path),
-                Err(ScopeError::NoPath) => whole = true,
-                Err(error) => return Err(error),
-            }
-        }
-        if whole {
-            return Ok(Self::WHOLE);
+            found.push(Path::new(path)?);
         }
         Self::of_paths(found)
     }
@@ -260,7 +251,7 @@ impl fmt::Display for ScopeError {
         match self {
             Self::NoPath => write!(
                 f,
-                "scope: no path was named; leave the list out for the whole document"
+                "scope: the list or a path in it is empty; leave the list out for the whole document"
             ),
             Self::TooManyPaths => write!(
                 f,

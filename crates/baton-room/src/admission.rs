@@ -5,10 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use baton_presence::{Fence, Mode, SessionId, WriteRight};
+use baton_presence::{Fence, Mode, SessionId, Voice, WriteRight};
 use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State as Known};
 
+use crate::park::ParkReason;
+use crate::parks::Author;
+use crate::record::Placing;
 use crate::state::State;
 
 /// Where an update goes.
@@ -45,13 +48,35 @@ impl State {
         self.fold.may_write(session, roots)
     }
 
+    /// Whose a session's edits are, as far as parks are concerned.
+    pub(crate) fn author(&self, session: SessionId, placing: Placing) -> Author {
+        let peer = self.fold.peer(session);
+        let key = peer.and_then(|peer| peer.user);
+        let is_stock = peer.is_some_and(|peer| peer.voice == Voice::Stock);
+        match placing {
+            Placing::BySession => Author {
+                session,
+                user: None,
+                is_stock: false,
+                source: None,
+            },
+            Placing::ByAuthor => Author {
+                session,
+                user: key.filter(|_| !is_stock),
+                is_stock,
+                source: key.filter(|_| is_stock),
+            },
+        }
+    }
+
     /// Where an update of this session goes now.
-    pub(crate) fn way(&self, session: SessionId, update: &[u8]) -> Way {
-        self.admission(session, update).way
+    pub(crate) fn way(&self, author: Author, update: &[u8]) -> Way {
+        self.admission(author, update).way
     }
 
     /// Where an update of this session goes now, and what it is to be judged by.
-    pub(crate) fn admission(&self, session: SessionId, update: &[u8]) -> Admission<'_> {
+    pub(crate) fn admission(&self, author: Author, update: &[u8]) -> Admission<'_> {
+        let session = author.session;
         if !self.locks_matter() {
             return ADMITTED;
         }
@@ -67,7 +92,7 @@ impl State {
                 over: None,
             },
             Judgement::Gap { .. } | Judgement::Astride { .. } => {
-                let Some(park) = self.parks.basis(session, document, update) else {
+                let Some(park) = self.parks.basis(author, document, update) else {
                     return ADMITTED;
                 };
                 if !matches!(
@@ -91,7 +116,7 @@ impl State {
     }
 
     /// The root types that an update of this session touches, if it can be taken now.
-    pub(crate) fn roots_of(&self, session: SessionId, update: &[u8]) -> BTreeSet<String> {
+    pub(crate) fn roots_of(&self, author: Author, update: &[u8]) -> BTreeSet<String> {
         let document = self.document.state();
         let Ok(scanned) = scan(update) else {
             return BTreeSet::new();
@@ -99,7 +124,7 @@ impl State {
         if document.judge(&scanned) == Judgement::Fits {
             return document.touched_roots(&scanned);
         }
-        let Some(park) = self.parks.basis(session, document, update) else {
+        let Some(park) = self.parks.basis(author, document, update) else {
             return BTreeSet::new();
         };
         let mut roots = document.touched_roots_over(park.known, &scanned);
@@ -134,6 +159,34 @@ impl State {
             return WriteRight::Refused { fence_now: others };
         }
         WriteRight::Free
+    }
+
+    /// Why edits of this session stand in that park, as far as it is so now: the park may have begun for another reason,
+    /// or be older than the lock.
+    pub(crate) fn why_parked(&self, session: SessionId, id: u64) -> &'static str {
+        let Some(park) = self.parks.get(id) else {
+            return "you might not write there when this edit came";
+        };
+        if park.reason == ParkReason::Quarantined {
+            return "the document library fails on this edit";
+        }
+        if !park.is_open() {
+            return "this edit stands in a park that was discarded";
+        }
+        let right = self.may_write(session, park.roots.iter().map(String::as_str));
+        let in_the_way = match right {
+            WriteRight::Refused { fence_now } => fence_now,
+            WriteRight::Free | WriteRight::Holder(_) => {
+                return "you might not write there when this edit came";
+            }
+        };
+        match in_the_way.map(|fence| self.fold.grant(fence)) {
+            None => "only who holds an edit lock may write here (mode required)",
+            Some(Some(grant)) if grant.party == session => {
+                "the edit lock is offered to you, and you have not claimed it"
+            }
+            Some(_) => "somebody else holds the edit lock, or is being offered it",
+        }
     }
 
     /// Whether anything can be refused to anybody: if not, no update has to be looked into.

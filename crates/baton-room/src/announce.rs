@@ -39,6 +39,8 @@ impl Room {
         let quiet = |effect: &Effect| matches!(effect, Effect::Quiet);
         if !changes.is_empty() || effects.iter().any(quiet) {
             self.watch.follow(&self.state.fold, &changes, now);
+            self.requesters
+                .follow(&self.state.fold, now, self.options.timings.offline_after);
         }
         let mut locks_changed = !changes.is_empty() || effects.iter().any(quiet);
         // Before the others are told, so that they are told of somebody who is here.
@@ -57,7 +59,7 @@ impl Room {
                 self.keep_unproven(*connection, resumption.shown);
             }
             Origin::Request(connection, _, note) => self.keep_note(*connection, note, &changes),
-            Origin::Nobody | Origin::Operation(..) => {}
+            Origin::Nobody | Origin::Operation(..) | Origin::Word(_) => {}
         }
         let mut applied = false;
         for effect in effects {
@@ -122,12 +124,8 @@ impl Room {
 
     /// Tells the author that an edit stands in a park. A stock client can only be told by a denial and a final close.
     pub(crate) fn tell_parked(&mut self, connection: ConnectionId, id: u64) {
-        let park = self.state.parks.get(id);
-        let why = if park.is_none_or(|park| park.fence_now.is_some()) {
-            "somebody else holds the edit lock, or is being offered it"
-        } else {
-            "only who holds an edit lock may write here (mode required)"
-        };
+        let session = self.session_of(connection);
+        let why = self.state.why_parked(session.unwrap_or(SessionId(0)), id);
         if self.is_stock(connection) {
             let reason = format!("{why}: your edit was kept (park {id}); open the document again");
             let denied = Outgoing::Denied(reason.clone());

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::output::{ConnectionId, Ending, Output, ViewOf};
 use crate::record::Record;
-use crate::token::{ResumeToken, TokenHash};
+use crate::token::{ResumeToken, Source, TokenHash};
 use crate::withheld::{Bringing, Withheld};
 
 /// Whom a proposal answers, once it has its position.
@@ -29,6 +29,8 @@ pub(crate) enum Origin {
     Request(ConnectionId, u64, String),
     /// An edit.
     Update(ConnectionId),
+    /// Something about a fence that has no nonce: a claim, a decline, the word that a lock is drained.
+    Word(ConnectionId),
 }
 
 /// What goes with a session that goes on.
@@ -77,6 +79,8 @@ pub(crate) struct Connection {
     pub(crate) channel: Channel,
     /// What the server grants whoever comes over it.
     pub(crate) rights: Rights,
+    /// From where it comes, if the server says so.
+    pub(crate) source: Option<Source>,
     pub(crate) handshake: Handshake,
     /// Sync messages that are too early to judge.
     pub(crate) withheld: Withheld,

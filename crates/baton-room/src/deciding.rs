@@ -13,7 +13,7 @@ use crate::connection::Origin;
 use crate::faults::Broken;
 use crate::output::ConnectionId;
 use crate::park::{Park, ParkReason, ParkState};
-use crate::parks::ParkFull;
+use crate::park_limits::ParkFull;
 use crate::record::{Decision, Record};
 use crate::room::Room;
 use crate::state::{Effect, State};
@@ -23,17 +23,21 @@ use crate::viewing::view;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Undecided {
     #[error(
-        "there is no park {0} any more: it was merged, or it was discarded more than 30 days ago"
+        "there is no park {0}: it was merged, it was discarded more than 30 days ago, or there never was one; nothing changed"
     )]
     Unknown(u64),
     #[error(
-        "this is for the park's author, for who holds the locks of all that it touches ({0}), and for who has the right to manage; nothing changed: take the lock, or ask one of them"
+        "this is for the park's author, for who holds the locks of all that it touches{0}, and for who has the right to manage; nothing changed: take the lock, or ask one of them"
     )]
     NotAllowed(String),
+    #[error(
+        "park {0} is discarded, and only its author and who has the right to manage see it until it is recovered; nothing changed"
+    )]
+    Hidden(u64),
     #[error("who only watches merges nothing; nothing changed")]
     Observer,
     #[error(
-        "you may not write now where it changes something ({0}): somebody else has a lock there, or yours is lacking; nothing changed: take the lock, then merge"
+        "you may not write now where it changes something{0}: somebody else has a lock there, or yours is lacking; nothing changed: take the lock, then merge"
     )]
     Locked(String),
     #[error("it is discarded; nothing changed: recover it first")]
@@ -43,7 +47,7 @@ pub(crate) enum Undecided {
     )]
     Quarantined,
     #[error(
-        "its edits build on something that the document does not have; nothing changed: whoever has that must bring it first"
+        "its edits build on something that the document does not have; nothing changed: a client that has it must bring it first"
     )]
     Incomplete,
     #[error(transparent)]
@@ -54,7 +58,7 @@ impl Undecided {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Unknown(_) => Outcome::Unknown,
-            Self::NotAllowed(_) | Self::Quarantined => Outcome::NotAllowed,
+            Self::NotAllowed(_) | Self::Hidden(_) | Self::Quarantined => Outcome::NotAllowed,
             Self::Observer => Outcome::Forbidden,
             Self::Locked(_) => Outcome::Busy,
             Self::Discarded | Self::Incomplete => Outcome::Stale,
@@ -280,7 +284,7 @@ impl Room {
         let is_open = parks.get(id).map(Park::is_open);
         match (decision, is_open) {
             (Decision::Discard, Some(true)) => parks.room_for_discarded(id, &self.options.parks),
-            (Decision::Recover, Some(false)) => parks.room_for_open(&self.options.parks),
+            (Decision::Recover, Some(false)) => parks.room_for_recovered(id, &self.options.parks),
             _ => Ok(()),
         }
     }
@@ -316,14 +320,16 @@ fn fit_together(document: &Known, park: &Park) -> bool {
     })
 }
 
-/// The names of a park's root types, for people.
+/// The names of a park's root types, for people: in parentheses, nothing if it has none.
 fn roots(park: &Park) -> String {
     const NAMED: usize = 5;
     let cut = |root: &String| root.chars().take(40).collect::<String>();
     let named: Vec<String> = park.roots.iter().take(NAMED).map(cut).collect();
+    let named = named.join(", ");
     match park.roots.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        _ if named.is_empty() => String::new(),
+        0 => format!(" ({named})"),
+        more => format!(" ({named} and {more} more)"),
     }
 }
 
@@ -362,6 +368,7 @@ mod tests {
             session: author,
             update: Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00"),
             at_ms: None,
+            placing: crate::record::Placing::ByAuthor,
         };
         let records = [joined(), joined(), Record::Presence(acquire)];
         for (position, record) in (1..).zip(records) {

@@ -13,8 +13,11 @@ use bytes::Bytes;
 use crate::admission::Way;
 use crate::connection::Channel;
 use crate::output::{ConnectionId, Ending, Outgoing};
-use crate::parks::ParkFull;
+use crate::park_limits::ParkFull;
+use crate::parks::Author;
+use crate::record::Placing;
 use crate::room::Room;
+use crate::token::Source;
 
 impl Room {
     /// An update came over a connection.
@@ -42,9 +45,8 @@ impl Room {
         update: &Bytes,
         now: Time,
     ) -> bool {
-        // A session that has not got its record yet holds nothing.
-        let session = self.session_of(connection).unwrap_or(SessionId(0));
-        let admission = self.state.admission(session, update);
+        let author = self.author_of(connection);
+        let admission = self.state.admission(author, update);
         let Some(here) = self.connections.get_mut(&connection) else {
             return false;
         };
@@ -67,6 +69,22 @@ impl Room {
             self.complain(connection, ErrorCode::Incomplete, message.to_owned(), true);
         }
         proposed
+    }
+
+    /// Whose the edits of a connection are. One whose session has not got its record yet holds nothing; a stock client's
+    /// first message is judged before that.
+    fn author_of(&self, connection: ConnectionId) -> Author {
+        if let Some(session) = self.session_of(connection) {
+            return self.state.author(session, Placing::ByAuthor);
+        }
+        let here = self.connections.get(&connection);
+        let stock = here.filter(|here| here.channel == Channel::Closed);
+        Author {
+            session: SessionId(0),
+            user: None,
+            is_stock: stock.is_some(),
+            source: stock.and_then(|here| here.source).map(Source::key),
+        }
     }
 
     /// Does what a handshake wants. `came` is the message it judged, if one came. Says whether something
@@ -121,24 +139,23 @@ impl Room {
     }
 
     fn admit(&mut self, connection: ConnectionId, update: Bytes, now: Time) -> bool {
-        let session = self.session_of(connection).unwrap_or(SessionId(0));
+        let author = self.author_of(connection);
         // Judged for these bytes: they may be a part of what came.
-        let Way::Park { .. } = self.state.way(session, &update) else {
+        let Way::Park { .. } = self.state.way(author, &update) else {
             self.propose_update(connection, update, None);
             return true;
         };
         let document = self.state.document.state();
-        if let Some(id) = self.state.parks.holding(document, &update) {
-            // The same edit over a new session: it is parked once.
+        let parks = &self.state.parks;
+        let held = parks.holding(document, &update);
+        if let Some(id) = held.or_else(|| parks.alike(author, &update)) {
+            // The same edit over a new session, or what a stock client from there wrote before: it is parked once.
             self.tell_parked_again(connection, id);
             self.settle_here(connection);
             return false;
         }
         let limits = &self.options.parks;
-        let full = self
-            .state
-            .parks
-            .room_for(session, document, &update, limits);
+        let full = self.state.parks.room_for(author, document, &update, limits);
         if let Err(full) = full {
             self.refuse_edit(connection, &full, now);
             return false;

@@ -43,11 +43,11 @@
 //! # Map
 //! - `record`: the vocabulary of the log, and its encoding
 //! - `state`: what the log makes true (replicated, deterministic); `admission`: who may write where
-//! - `park`, `parks`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
+//! - `park`, `parks`, `park_limits`: edits set aside; `deciding`: what becomes of them; `viewing`: what people see of them
 //! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
 //!   `faults`: what can go wrong with it
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
-//!   judge), `cursors` (awareness)
+//!   judge), `requesters` (who asked for a lock and is gone), `cursors` (awareness)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
 //!   `views` (only the newest), `lock_views` and `roster_news` (when), `catch_up` (for who reads too slowly), `output` (by
 //!   meaning, not by wire), `resting` (what a newcomer lacks of the document)
@@ -69,9 +69,11 @@ mod options;
 mod outcomes;
 mod output;
 mod park;
+mod park_limits;
 mod parks;
 mod receive;
 mod record;
+mod requesters;
 mod resting;
 mod room;
 mod roster_news;
@@ -92,8 +94,8 @@ pub use operations::LockLimits;
 pub use options::RoomOptions;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
-pub use parks::{ParkFull, ParkLimits};
-pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
+pub use park_limits::{ParkFull, ParkLimits};
+pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
 pub use room::{Departure, Room};
 
-pub use token::{ResumeToken, TokenHash};
+pub use token::{ResumeToken, Source, TokenHash};

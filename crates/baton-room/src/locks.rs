@@ -6,15 +6,18 @@
 use std::time::Duration;
 
 use baton_presence::{
-    Change, DrainReason as Why, Event, Fence as Grant, GrantState as At, Mode as Meaning, Refusal,
-    Scope, SessionId, Time,
+    Change, DrainReason as Why, Event, Fence as Grant, GrantState as At, Loss, Mode as Meaning,
+    Refusal, Scope, SessionId, Time,
 };
 use baton_sync::channel::{
-    DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage, Waiter,
+    ClientMessage, DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage,
+    Waiter,
 };
 
 use crate::connection::Origin;
-use crate::outcomes::{loss, offer_end};
+use crate::outcomes::{
+    ANSWER_MISSING, EDITS_WAITING, ENDED_AWAY, NOT_YOURS, given_back, loss, offer_end,
+};
 use crate::output::ConnectionId;
 use crate::record::Record;
 use crate::room::Room;
@@ -68,6 +71,7 @@ impl Room {
                     expires_ms: self.expires(fence, self.options.timings.drain, now),
                 };
                 self.hold_for(by, drain);
+                self.draining.insert(fence, why);
             }
             Change::Requested { by, fence, from } => self.tell_requested(by, fence, from, now),
             Change::RequestVoid { by, fence } => {
@@ -75,8 +79,15 @@ impl Room {
                 self.hold_for(by, ServerMessage::RequestOver { fence });
             }
             Change::OfferEnded { to, fence, why, .. } => self.hold_lost(to, fence, offer_end(why)),
-            Change::LockLost { by, fence, why, .. } => self.hold_lost(by, fence, loss(why)),
-            Change::Released { by, fence, .. } => self.hold_lost(by, fence, "given back"),
+            Change::LockLost { by, fence, why, .. } => {
+                self.draining.remove(&fence);
+                let reason = self.why_lost(by, fence, why);
+                self.hold_lost(by, fence, reason);
+            }
+            Change::Released { by, fence, .. } => {
+                let drained = self.draining.remove(&fence);
+                self.hold_lost(by, fence, given_back(drained));
+            }
             Change::Refused {
                 session,
                 why: Refusal::StaleFence { named, .. },
@@ -93,13 +104,45 @@ impl Room {
         millis(self.watch.state_left(fence, now).unwrap_or(whole))
     }
 
-    /// A client that came back believing in a grant that is over is told so.
+    /// Why a holder lost its lock. One that said `drained` in time, which waits for edits that were asked for again, has
+    /// not been slow to stop.
+    fn why_lost(&self, by: SessionId, fence: Grant, why: Loss) -> &'static str {
+        let here = self
+            .attached
+            .get(&by)
+            .and_then(|id| self.connections.get(id));
+        let Some(here) = here.filter(|_| why == Loss::DrainOver) else {
+            return loss(why);
+        };
+        let said = |message: &ClientMessage| match message {
+            ClientMessage::Release { fence: of, .. }
+            | ClientMessage::Transfer { fence: of, .. }
+            | ClientMessage::Drained { fence: of } => *of == wire(fence),
+            _ => false,
+        };
+        if !here.deferred.iter().any(said) {
+            return loss(why);
+        }
+        if here.handshake.awaits_answer() {
+            ANSWER_MISSING
+        } else {
+            EDITS_WAITING
+        }
+    }
+
+    /// A client that believes in a grant that is over is told so: one that came back with it, or says something about it
+    /// that has no nonce and would go unanswered.
     fn correct_belief(&mut self, session: SessionId, named: Grant, origin: &Origin) {
         let grant = self.state.fold.grant(named);
         // One that is still being offered to it is offered again.
         let its_own = grant.is_some_and(|grant| grant.party == session);
-        if matches!(origin, Origin::Resume(..)) && !its_own {
-            self.hold_lost(session, named, "the lock passed on while you were away");
+        let reason = match origin {
+            Origin::Resume(..) => ENDED_AWAY,
+            Origin::Word(_) => NOT_YOURS,
+            _ => return,
+        };
+        if !its_own {
+            self.hold_lost(session, named, reason);
         }
     }
 

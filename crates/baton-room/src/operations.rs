@@ -145,15 +145,15 @@ impl Room {
             }
             ClientMessage::Claim { fence } => {
                 let fence = grant(fence);
-                (Event::Claim { session, fence }, Origin::Nobody)
+                (Event::Claim { session, fence }, Origin::Word(connection))
             }
             ClientMessage::Decline { fence } => {
                 let fence = grant(fence);
-                (Event::Decline { session, fence }, Origin::Nobody)
+                (Event::Decline { session, fence }, Origin::Word(connection))
             }
             ClientMessage::Drained { fence } => {
                 let fence = grant(fence);
-                (Event::Drained { session, fence }, Origin::Nobody)
+                (Event::Drained { session, fence }, Origin::Word(connection))
             }
             _ => return,
         };
@@ -239,11 +239,8 @@ impl Room {
         now: Time,
     ) -> Result<Event, Refused> {
         let scope = scope(paths).map_err(|error| Refused {
-            outcome: match error {
-                ScopeError::EmptySegment | ScopeError::NoPath => Outcome::Unknown,
-                _ => Outcome::Full,
-            },
-            message: error.to_string(),
+            outcome: Outcome::Invalid,
+            message: format!("{error}; nothing changed"),
         })?;
         self.fits(session, &scope)?;
         if want == Want::TakeOver {

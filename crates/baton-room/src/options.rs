@@ -9,7 +9,7 @@ use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 
 use crate::operations::LockLimits;
-use crate::parks::ParkLimits;
+use crate::park_limits::ParkLimits;
 
 /// What a room is set up with. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 //!
 //! Owns the words only.
 
-use baton_presence::{Change, Loss, OfferEnd, Refusal};
+use baton_presence::{Change, DrainReason, Loss, OfferEnd, Refusal};
 use baton_sync::channel::Outcome;
 
 use crate::state::Effect;
@@ -31,16 +31,30 @@ fn refusal(why: &Refusal) -> (Outcome, Option<&'static str>) {
         Refusal::WouldWait { .. } => (
             Outcome::WouldWait,
             Some(
-                "you hold a lock, and nobody waits while holding: release it, or acquire everything at once",
+                "you hold a lock or are being offered one, and nobody waits while holding: release it, then ask for everything at once",
             ),
         ),
         Refusal::NotAllowed => (
             Outcome::NotAllowed,
-            Some("this needs the right to take over, or a lock of your own in another session"),
+            Some("take-over needs the right to take over: use request"),
+        ),
+        Refusal::NoUser => (
+            Outcome::NotAllowed,
+            Some(
+                "move-here needs a user_key, which this session did not name in its hello: use request",
+            ),
+        ),
+        Refusal::OtherUser { .. } => (
+            Outcome::NotAllowed,
+            Some(
+                "a lock there is of a session with another user_key or none, and move-here takes only those of your own: use request",
+            ),
         ),
         Refusal::NoSuchTarget => (
             Outcome::Unknown,
-            Some("that session is not here, cannot hold a lock, or waits for something else"),
+            Some(
+                "that session is not here, is your own, cannot hold a lock, or waits for something else",
+            ),
         ),
         Refusal::NothingToTake => (
             Outcome::Unknown,
@@ -49,7 +63,13 @@ fn refusal(why: &Refusal) -> (Outcome, Option<&'static str>) {
         Refusal::Observer | Refusal::CannotClaim => {
             (Outcome::Forbidden, Some("who only watches holds no lock"))
         }
-        Refusal::UnknownSession | Refusal::NotLive | Refusal::AlreadyJoined => {
+        Refusal::NotLive => (
+            Outcome::Busy,
+            Some(
+                "this session was silent and counts as offline until it answers a beat, or another offer went first: try again in a moment",
+            ),
+        ),
+        Refusal::UnknownSession | Refusal::AlreadyJoined => {
             (Outcome::Forbidden, Some("this session is not here"))
         }
     }
@@ -60,8 +80,10 @@ pub(crate) fn offer_end(why: OfferEnd) -> &'static str {
         OfferEnd::Expired => "the offer was not claimed in time",
         OfferEnd::Declined => "the offer was declined",
         OfferEnd::Cancelled => "the offer was cancelled",
-        OfferEnd::Unreachable => "you were offline when it was offered",
-        OfferEnd::TakenOver => "somebody took it over",
+        OfferEnd::Unreachable => "you went offline while it was offered to you",
+        OfferEnd::TakenOver => {
+            "it was taken over, or moved to another session of its user, while it was offered to you"
+        }
     }
 }
 
@@ -70,8 +92,35 @@ pub(crate) fn loss(why: Loss) -> &'static str {
         Loss::Silent => "you were silent for too long, and somebody else was there",
         Loss::GraceOver => "your connection was gone for too long, and somebody else was there",
         Loss::RecoveryOver => "you did not come back in time after the server's start",
-        Loss::OtherFence => "you came back with another grant than the current one",
+        Loss::OtherFence => "you came back and did not name it among your fences",
         Loss::DrainOver => "you were asked to stop, and did not say in time that you had",
-        Loss::TakenOver => "somebody took it over while you could not be reached",
+        Loss::TakenOver => {
+            "it was taken over, or moved to another session of its user, while you could not be reached"
+        }
     }
 }
+
+/// Says why a holder that did all it should has the lock no more; `drained` is why it had to stop, if it had to.
+pub(crate) fn given_back(drained: Option<DrainReason>) -> &'static str {
+    match drained {
+        None => "given back",
+        Some(DrainReason::Transfer) => "you handed it over",
+        Some(DrainReason::TakenOver) => "it was taken over",
+        Some(DrainReason::Moved) => "it was moved to another session of yours",
+        Some(DrainReason::Requested) => "it was requested, and the time for that was over",
+        Some(DrainReason::Idle) => "you had no input for long, and somebody waited",
+    }
+}
+
+/// Of a holder that said `drained` in time, which could not count yet: its Step1 was not answered.
+pub(crate) const ANSWER_MISSING: &str = "you said in time that you had stopped, but did not send the edits that the server asked you for (answer its Step1)";
+
+/// The same, but its edits wait for another holder that is expected to bring them.
+pub(crate) const EDITS_WAITING: &str = "you said in time that you had stopped, but edits that you had sent before still waited for another holder";
+
+/// Of a fence that its client names and has not.
+pub(crate) const ENDED_AWAY: &str =
+    "it ended while you were away (given back, passed on or taken), or was never yours";
+
+/// The same, of a client that was here.
+pub(crate) const NOT_YOURS: &str = "it is over, or was never yours";

@@ -6,57 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_presence::SessionId;
+use baton_presence::{SessionId, UserKey};
 use baton_sync::scan::{Scan, scan};
 use baton_sync::state::{Judgement, State};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use crate::park::{Park, ParkReason, ParkState};
+use crate::park_limits::{LEAST, ParkFull, ParkLimits, counted};
 
-/// What a discarded park counts at least, in bytes, so that many small ones are bounded as well.
-const LEAST_DISCARDED: usize = 16 * 1024;
-
-/// Caps on what is parked. Beyond them new input is refused; nothing that is stored is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParkLimits {
-    /// Bytes of updates for one session in open parks.
-    pub bytes_per_session: usize,
-    /// Open parks in one document.
-    pub parks: usize,
-    /// Bytes of updates in discarded parks of one document; each counts at least 16 KiB. Beyond it, nothing can be
-    /// discarded until something was recovered, or its 30 days are over.
-    pub discarded_bytes: usize,
-}
-
-impl Default for ParkLimits {
-    fn default() -> Self {
-        Self {
-            bytes_per_session: 10 * 1024 * 1024,
-            parks: 100,
-            discarded_bytes: 20 * 1024 * 1024,
-        }
-    }
-}
-
-/// The caps are met; the author's edit was refused, is not stored, and is only with its author.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParkFull {
-    /// This session parked too much.
-    #[error(
-        "this session has parked {0} bytes, which is all it may (max_parked_per_session); copy your text, and open the document afresh"
-    )]
-    Session(usize),
-    /// The document has too many parks.
-    #[error(
-        "this document has {0} parks, which is all it may (max_parks); somebody must merge or discard some first"
-    )]
-    Document(usize),
-    /// The document has too many discarded parks.
-    #[error(
-        "the discarded parks of this document have {0} bytes with this one, more than they may (max_discarded_parks); nothing changed: recover and merge one, or wait until the oldest is over, 30 days after it was discarded"
-    )]
-    Discarded(usize),
-}
+/// Largest update of a stock client, in bytes, that is compared with what others from the same source have parked.
+const ALIKE: usize = 64 * 1024;
 
 /// The parks of one document.
 #[derive(Debug, Default)]
@@ -69,6 +29,26 @@ struct Kept {
     park: Park,
     /// What its edits know beyond the document.
     known: State,
+    /// What those of its edits say that may come again from the same source under another Yjs client id; hashed.
+    forms: BTreeSet<[u8; 32]>,
+}
+
+/// Whose an edit is, as far as parks are concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Author {
+    pub(crate) session: SessionId,
+    /// The user of a session that said whose it is.
+    pub(crate) user: Option<UserKey>,
+    /// Whether it is a stock client's, which says neither a name nor a user.
+    pub(crate) is_stock: bool,
+    /// From where a stock client comes, if that is known.
+    pub(crate) source: Option<UserKey>,
+}
+
+impl Author {
+    fn wrote(&self, park: &Park) -> bool {
+        park.session == self.session || (self.user.is_some() && self.user == park.user)
+    }
 }
 
 /// What an update may build on beside the document.
@@ -92,15 +72,18 @@ impl Parks {
     /// Rebuilds from stored parks.
     pub(crate) fn restore(stored: Vec<Park>, document: &State) -> Self {
         let kept = stored.into_iter().map(|park| {
-            let mut known = State::default();
+            let (mut known, mut forms) = (State::default(), BTreeSet::new());
             for update in &park.updates {
                 // Only scanned updates are ever parked; one that does not scan (a newer rule) knows nothing, and so
                 // never closes.
                 if let Ok(scanned) = scan(update) {
                     known.absorb_over(document, &scanned);
+                    // Whether its author was a stock client is not stored. If not, nobody looks for it.
+                    forms.extend(park.user.and_then(|_| form(&scanned)));
                 }
             }
-            (park.id, Kept { park, known })
+            let kept = Kept { park, known, forms };
+            (kept.park.id, kept)
         });
         Self {
             parks: kept.collect(),
@@ -123,15 +106,30 @@ impl Parks {
         self.parks.remove(&id).map(|kept| kept.park)
     }
 
-    /// What this session's update builds on beyond the document, of one that does not fit the document alone.
+    /// The open park in which an edit of a stock client stands that says the same, and came from the same source. Readers
+    /// whose editor writes something when it opens would leave one park each.
+    pub(crate) fn alike(&self, author: Author, update: &[u8]) -> Option<u64> {
+        let source = author.source?;
+        let of_source = |kept: &&Kept| {
+            let park = &kept.park;
+            park.user == Some(source) && park.is_open() && park.reason == ParkReason::Locked
+        };
+        let mut there = self.parks.values().filter(of_source).peekable();
+        there.peek()?;
+        let form = form(&scan(update).ok()?)?;
+        let mut same = there.filter(|kept| kept.forms.contains(&form));
+        same.next().map(|kept| kept.park.id)
+    }
+
+    /// What this author's update builds on beyond the document, of one that does not fit the document alone.
     pub(crate) fn basis(
         &self,
-        session: SessionId,
+        author: Author,
         document: &State,
         update: &[u8],
     ) -> Option<ParkBasis<'_>> {
         let scanned = scan(update).ok()?;
-        let kept = self.under(session, document, &scanned)?;
+        let kept = self.under(author, document, &scanned)?;
         Some(ParkBasis {
             known: &kept.known,
             roots: &kept.park.roots,
@@ -146,41 +144,56 @@ impl Parks {
         self.parks.values().find(holds).map(|kept| kept.park.id)
     }
 
-    /// Whether this update of this session may be parked.
+    /// Whether this update of this author may be parked.
     pub(crate) fn room_for(
         &self,
-        session: SessionId,
+        author: Author,
         document: &State,
         update: &[u8],
         limits: &ParkLimits,
     ) -> Result<(), ParkFull> {
         let scanned = scan(update).ok();
         let place = scanned.map_or(Place::Alone, |scanned| {
-            self.place(session, document, &scanned)
+            self.place(author, document, &scanned)
         });
         let grown = match place {
             Place::With(id) | Place::Instead(id) => self.get(id),
             Place::Alone => None,
         };
-        let others = self.open().filter(|park| park.session == session);
-        let others = others.filter(|park| grown.is_none_or(|grown| grown.id != park.id));
+        let apart = |park: &&Park| grown.is_none_or(|grown| grown.id != park.id);
         let with = match place {
             Place::With(_) => grown.map_or(0, Park::bytes),
             Place::Instead(_) | Place::Alone => 0,
         };
-        if others.map(Park::bytes).sum::<usize>() + with + update.len() > limits.bytes_per_session {
+        let new = with + update.len();
+        let own = self.open().filter(apart).filter(|park| author.wrote(park));
+        if own.map(Park::bytes).sum::<usize>() + new > limits.bytes_per_session {
             return Err(ParkFull::Session(limits.bytes_per_session));
         }
-        if grown.is_some_and(Park::is_open) {
-            return Ok(());
+        let others = self.open().filter(apart).map(counted).sum::<usize>();
+        if others + new.max(LEAST) > limits.bytes {
+            return Err(ParkFull::Document(limits.bytes));
         }
-        self.room_for_open(limits)
+        Ok(())
     }
 
-    /// Whether there may be one more open park.
-    pub(crate) fn room_for_open(&self, limits: &ParkLimits) -> Result<(), ParkFull> {
-        if self.open().count() >= limits.parks {
-            return Err(ParkFull::Document(limits.parks));
+    /// Whether this discarded park may be open again.
+    pub(crate) fn room_for_recovered(&self, id: u64, limits: &ParkLimits) -> Result<(), ParkFull> {
+        let Some(recovered) = self.get(id) else {
+            return Ok(());
+        };
+        // A user counts once, as does a session that has not said whose it is.
+        let person = |park: &Park| match park.user {
+            Some(user) => (Some(user), None),
+            None => (None, Some(park.session)),
+        };
+        let people: BTreeSet<_> = self.open().map(person).collect();
+        if people.len() >= limits.parks && !people.contains(&person(recovered)) {
+            return Err(ParkFull::People(people.len()));
+        }
+        let bytes = self.open().map(counted).sum::<usize>() + counted(recovered);
+        if bytes > limits.bytes {
+            return Err(ParkFull::Recovered(limits.bytes));
         }
         Ok(())
     }
@@ -188,9 +201,7 @@ impl Parks {
     /// Whether this park may be discarded.
     pub(crate) fn room_for_discarded(&self, id: u64, limits: &ParkLimits) -> Result<(), ParkFull> {
         let discarded = self.iter().filter(|park| !park.is_open() || park.id == id);
-        let bytes = discarded
-            .map(|park| park.bytes().max(LEAST_DISCARDED))
-            .sum();
+        let bytes = discarded.map(counted).sum();
         if bytes > limits.discarded_bytes {
             return Err(ParkFull::Discarded(bytes));
         }
@@ -204,18 +215,17 @@ impl Parks {
     pub(crate) fn add(
         &mut self,
         fresh: Park,
+        author: Author,
         document: &State,
         update: Bytes,
         is_gone: impl Fn(SessionId) -> bool,
     ) -> u64 {
         let scanned = scan(&update).ok();
         let place = match (&scanned, fresh.reason) {
-            (Some(scanned), ParkReason::Locked) => {
-                match self.place(fresh.session, document, scanned) {
-                    Place::Alone => self.inherited(&fresh, document, scanned, is_gone),
-                    place => place,
-                }
-            }
+            (Some(scanned), ParkReason::Locked) => match self.place(author, document, scanned) {
+                Place::Alone => self.inherited(&fresh, author, document, scanned, is_gone),
+                place => place,
+            },
             _ => Place::Alone,
         };
         let (session, new) = (fresh.session, fresh.id);
@@ -226,6 +236,7 @@ impl Parks {
         let kept = self.parks.entry(id).or_insert_with(|| Kept {
             park: fresh,
             known: State::default(),
+            forms: BTreeSet::new(),
         });
         kept.park.session = session;
         kept.park.state = ParkState::Open;
@@ -234,6 +245,7 @@ impl Parks {
         }
         if let Some(scanned) = &scanned {
             kept.learn(document, scanned);
+            kept.forms.extend(author.source.and_then(|_| form(scanned)));
         }
         kept.park.updates.push(update);
         id
@@ -258,31 +270,30 @@ impl Parks {
         self.iter().filter(|park| park.is_open())
     }
 
-    /// This session's parks, those first of which it is likelier that an edit builds on them.
-    fn of(&self, session: SessionId) -> impl Iterator<Item = &Kept> {
-        let own = move |kept: &&Kept| {
-            kept.park.session == session && kept.park.reason == ParkReason::Locked
-        };
+    /// This author's parks, those first of which it is likelier that an edit builds on them.
+    fn of(&self, author: Author) -> impl Iterator<Item = &Kept> {
+        let own =
+            move |kept: &&Kept| author.wrote(&kept.park) && kept.park.reason == ParkReason::Locked;
         let open = self.parks.values().rev().filter(own);
         let discarded = self.parks.values().rev().filter(own);
         open.filter(|kept| kept.park.is_open())
             .chain(discarded.filter(|kept| !kept.park.is_open()))
     }
 
-    /// The park of this session over which the update fits.
-    fn under(&self, session: SessionId, document: &State, update: &Scan<'_>) -> Option<&Kept> {
-        self.of(session)
+    /// The park of this author over which the update fits.
+    fn under(&self, author: Author, document: &State, update: &Scan<'_>) -> Option<&Kept> {
+        self.of(author)
             .find(|kept| fits(&document.judge_over(&kept.known, update)))
     }
 
-    fn place(&self, session: SessionId, document: &State, update: &Scan<'_>) -> Place {
+    fn place(&self, author: Author, document: &State, update: &Scan<'_>) -> Place {
         if !fits(&document.judge(update)) {
             // It builds on one of them, also if that is discarded: apart from it, it could never be applied.
-            let under = self.under(session, document, update);
+            let under = self.under(author, document, update);
             return under.map_or(Place::Alone, |kept| Place::With(kept.park.id));
         }
         // It needs none of them. What was discarded stays so.
-        for kept in self.of(session).filter(|kept| kept.park.is_open()) {
+        for kept in self.of(author).filter(|kept| kept.park.is_open()) {
             if fits(&document.judge_over(&kept.known, update)) {
                 return Place::With(kept.park.id);
             }
@@ -298,6 +309,7 @@ impl Parks {
     fn inherited(
         &self,
         fresh: &Park,
+        author: Author,
         document: &State,
         update: &Scan<'_>,
         is_gone: impl Fn(SessionId) -> bool,
@@ -305,9 +317,12 @@ impl Parks {
         let known = alone(document, update);
         let is_inherited = |kept: &&Kept| {
             let park = &kept.park;
+            // A stock client says no name, and may come back from another source: its copy says enough.
+            let same_user = park.user == fresh.user || author.is_stock;
             park.is_open()
                 && park.reason == ParkReason::Locked
-                && (&park.author, park.user) == (&fresh.author, fresh.user)
+                && park.author == fresh.author
+                && same_user
                 && known.covers(&kept.known)
                 && is_gone(park.session)
         };
@@ -319,6 +334,7 @@ impl Parks {
 impl Kept {
     fn clear(&mut self) {
         self.known = State::default();
+        self.forms.clear();
         self.park.updates.clear();
         self.park.roots.clear();
         (self.park.inserted, self.park.deleted) = (0, 0);
@@ -332,6 +348,11 @@ impl Kept {
         self.park.deleted += gain.deleted;
         self.known.absorb_over(document, update);
     }
+}
+
+/// What an update says, under whatever Yjs client id; nothing of one that is too large to be compared.
+fn form(update: &Scan<'_>) -> Option<[u8; 32]> {
+    (update.bytes().len() <= ALIKE).then(|| Sha256::digest(update.form()).into())
 }
 
 fn fits(judgement: &Judgement) -> bool {

@@ -4,7 +4,7 @@
 //! here changes the document or the lock; only a record that got its position does.
 
 use baton_presence::{Fence, Rights, SessionId, Standing, Time, UserKey, Voice};
-use baton_sync::channel::{self, ClientMessage, ErrorCode, Resume, User};
+use baton_sync::channel::{self, ClientMessage, ErrorCode, Outcome, Resume, User};
 use baton_sync::{ClientId, StateVector};
 
 use crate::connection::{Channel, Origin, Resumption, Stage};
@@ -13,7 +13,7 @@ use baton_sync::handshake::Kind;
 use crate::output::{ConnectionId, Ending, Incoming};
 use crate::record::{Profile, Record};
 use crate::room::Room;
-use crate::token::{ResumeToken, TokenHash, user_key};
+use crate::token::{ResumeToken, Source, TokenHash, user_key};
 
 /// Bytes that the secret of a user may have.
 const USER_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
@@ -134,10 +134,12 @@ impl Room {
             }
             return true;
         }
+        let here = self.connections.get(&connection);
+        let source = here.and_then(|here| here.source);
         let newcomer = Newcomer {
             voice: Voice::Stock,
             standing: Standing::Writer,
-            user: None,
+            user: source.map(Source::key),
             profile: Profile::default(),
             client: None,
         };
@@ -276,7 +278,13 @@ impl Room {
         let message = match ClientMessage::decode(payload) {
             Ok(message) => message,
             Err(error) => {
-                self.complain(connection, ErrorCode::Protocol, error.to_string(), false);
+                let fault = format!("{error}; nothing changed");
+                match error.nonce() {
+                    Some(nonce) => {
+                        self.answer_operation(connection, nonce, Outcome::Invalid, Some(fault));
+                    }
+                    None => self.complain(connection, ErrorCode::Protocol, fault, false),
+                }
                 return;
             }
         };

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::token::TokenHash;
 
 /// First byte of every record.
-pub(crate) const FORMAT: u8 = 2;
+pub(crate) const FORMAT: u8 = 3;
+
+/// The format in which an edit found its park by its session alone: see [`Placing`]. Still read.
+pub(crate) const BY_SESSION: u8 = 2;
 
 /// The format of versions before the first release.
 pub(crate) const UNRELEASED: u8 = 1;
@@ -26,6 +29,17 @@ pub struct Profile {
     pub name: String,
     /// A CSS colour, at most 64 bytes.
     pub color: String,
+}
+
+/// By whom an edit that is parked finds the park that it belongs to. A record is placed by the rule of the version that
+/// wrote it, so that an old log makes the parks that its later records name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Placing {
+    /// By its session: records of format 2.
+    BySession,
+    /// By its session or its user, from format 3 on.
+    #[default]
+    ByAuthor,
 }
 
 /// What somebody decided about a park.
@@ -52,7 +66,7 @@ pub enum Record {
         standing: Standing,
         /// What it may do beside editing.
         rights: Rights,
-        /// Whose session it is, if it said so.
+        /// Whose session it is, if it said so. Of a stock client: from where it came, see [`Source`](crate::Source).
         user: Option<UserKey>,
         /// Proof that its next connection must bring.
         token: TokenHash,
@@ -97,6 +111,9 @@ pub enum Record {
         update: Bytes,
         /// When it came, in milliseconds of Unix time: of one that was seen to go to a park.
         at_ms: Option<u64>,
+        /// How it finds its park. The record's format says it.
+        #[serde(skip)]
+        placing: Placing,
     },
     /// A new epoch: the store was restored from a backup. No session of before may resume, and every later fence is
     /// larger than any before. A log without one is of epoch 1.
@@ -154,6 +171,13 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
             Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&BY_SESSION, rest)) => {
+                let mut record = postcard::from_bytes(rest)?;
+                if let Self::Update { placing, .. } = &mut record {
+                    *placing = Placing::BySession;
+                }
+                Ok(record)
+            }
             Some((&UNRELEASED, _)) => Err(RecordError::Unreleased),
             Some((&other, _)) => Err(RecordError::Format(other)),
             None => Err(RecordError::Malformed(

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, Event, FoldSettings, Proposal as Watched, Rights, SessionId, Time, Watch,
+    Answer, DrainReason, Event, Fence, FoldSettings, Proposal as Watched, Rights, SessionId, Time,
+    Watch,
 };
 use baton_sync::awareness::Awareness;
 use baton_sync::channel::ServerMessage;
@@ -29,10 +30,11 @@ use crate::locks::{millis, wire};
 use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
-use crate::record::Record;
+use crate::record::{Placing, Record};
+use crate::requesters::Requesters;
 use crate::roster_news::RosterNews;
 use crate::state::{Effect, State};
-use crate::token::TokenHash;
+use crate::token::{Source, TokenHash};
 use crate::views::Views;
 use crate::withheld::{Bringing, Withheld};
 
@@ -65,6 +67,10 @@ pub struct Room {
     pub(crate) judge_again: bool,
     pub(crate) lock_views: LockViews,
     pub(crate) roster_news: RosterNews,
+    /// Why each draining lock drains; said again when its holder has it no more.
+    pub(crate) draining: BTreeMap<Fence, DrainReason>,
+    /// Those who request something and are gone.
+    pub(crate) requesters: Requesters,
     /// What those who request something say.
     pub(crate) notes: BTreeMap<SessionId, String>,
     /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
@@ -113,6 +119,8 @@ impl Room {
             judge_again: false,
             lock_views: LockViews::default(),
             roster_news: RosterNews::default(),
+            draining: BTreeMap::new(),
+            requesters: Requesters::default(),
             notes: BTreeMap::new(),
             unproven: BTreeMap::new(),
             durable: state.position,
@@ -128,6 +136,8 @@ impl Room {
             state,
         };
         room.watch.adopt(&room.state.fold, now);
+        room.requesters
+            .follow(&room.state.fold, now, room.options.timings.offline_after);
         if room.state.fold.epoch() != epoch {
             room.propose(Record::Epoch(epoch), Origin::Nobody);
         }
@@ -155,6 +165,7 @@ impl Room {
             stage: Stage::Greeting,
             channel: Channel::Closed,
             rights,
+            source: None,
             handshake,
             withheld: Withheld::default(),
             bringing: Bringing::Nothing,
@@ -164,6 +175,14 @@ impl Room {
         let vector = self.state.document.encoded_vector();
         self.send(connection, Outgoing::Step1(vector));
         self.send_awareness(connection);
+    }
+
+    /// Says from where a connection comes, before its first message: what stock clients of one source park becomes one park
+    /// where it is the same. Without it each has a park of its own.
+    pub fn comes_from(&mut self, connection: ConnectionId, source: Source) {
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.source = Some(source);
+        }
     }
 
     /// A connection ended. Harmless for one that the room has closed itself.
@@ -208,6 +227,7 @@ impl Room {
             self.lock_views.due(),
             self.roster_news.due(),
             self.rest_due(),
+            self.requesters_due(),
         ];
         others.into_iter().chain([watch]).flatten().min()
     }
@@ -224,6 +244,7 @@ impl Room {
         self.refresh_awareness(now);
         self.purge_parks(now);
         self.give_up_waiting(now);
+        self.void_requests_of_the_gone(now);
         self.tell_due_news(now);
         self.show_due_locks(now);
         // All may be durable already.
@@ -301,6 +322,7 @@ impl Room {
                                 session,
                                 update,
                                 at_ms,
+                                placing: Placing::ByAuthor,
                             },
                             origin: Origin::Update(connection),
                         });

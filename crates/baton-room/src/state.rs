@@ -18,7 +18,7 @@ use crate::admission::Way;
 use crate::draft::Draft;
 use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
 use crate::park::{Park, ParkReason, ParkState};
-use crate::parks::Parks;
+use crate::parks::{Author, Parks};
 use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
@@ -278,9 +278,11 @@ impl State {
                 session,
                 update,
                 at_ms,
+                placing,
             } => {
                 self.last_at = self.last_at.max(at_ms.unwrap_or(0));
-                return self.update(position, session, update, effects);
+                let author = self.author(session, placing);
+                return self.update(position, author, update, effects);
             }
             Record::ParkDecided {
                 id,
@@ -321,14 +323,14 @@ impl State {
     fn update(
         &mut self,
         position: u64,
-        session: SessionId,
+        author: Author,
         update: Bytes,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Broken> {
         if self.quarantine.contains(&position) {
             self.park(
                 position,
-                session,
+                author,
                 update,
                 ParkReason::Quarantined,
                 None,
@@ -336,8 +338,8 @@ impl State {
             );
             return Ok(());
         }
-        if let Way::Park { now } = self.way(session, &update) {
-            self.park(position, session, update, ParkReason::Locked, now, effects);
+        if let Way::Park { now } = self.way(author, &update) {
+            self.park(position, author, update, ParkReason::Locked, now, effects);
             return Ok(());
         }
         match self.document.apply(&update) {
@@ -359,18 +361,19 @@ impl State {
     fn park(
         &mut self,
         position: u64,
-        session: SessionId,
+        author: Author,
         update: Bytes,
         reason: ParkReason,
         fence_now: Option<Fence>,
         effects: &mut Vec<Effect>,
     ) {
-        let author = self.people.get(&session);
+        let session = author.session;
+        let person = self.people.get(&session);
         let peer = self.fold.peer(session);
         let fresh = Park {
             id: position,
             session,
-            author: author
+            author: person
                 .map(|person| person.profile.clone())
                 .unwrap_or_default(),
             user: peer.and_then(|peer| peer.user),
@@ -386,7 +389,7 @@ impl State {
         };
         let is_gone = |session| self.fold.peer(session).is_none();
         let document = self.document.state();
-        let id = self.parks.add(fresh, document, update, is_gone);
+        let id = self.parks.add(fresh, author, document, update, is_gone);
         effects.push(Effect::Parked(id));
         self.tell_park(id, effects);
     }

@@ -122,7 +122,17 @@ impl Room {
             outcome,
             message,
         };
-        self.send_channel(connection, &Arc::new(result));
+        self.tell(connection, Arc::new(result));
+    }
+
+    /// To one connection, at once, or behind its welcome if that waits for the disk.
+    pub(crate) fn tell(&mut self, to: ConnectionId, message: Arc<ServerMessage>) {
+        let here = self.connections.get(&to);
+        if here.is_some_and(|here| here.channel == Channel::Opening) {
+            self.hold(Held::To(to, message));
+        } else {
+            self.send_channel(to, &message);
+        }
     }
 
     /// To one connection, if it has its welcome.
@@ -171,6 +181,6 @@ impl Room {
             message,
             retry,
         };
-        self.send_channel(to, &Arc::new(error));
+        self.tell(to, Arc::new(error));
     }
 }

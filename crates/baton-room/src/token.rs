@@ -53,6 +53,24 @@ impl TokenHash {
     }
 }
 
+/// From where a connection comes, as an opaque key that its caller draws: equal for connections from one address. It is
+/// stored with what a stock client has parked, so it should tell nobody that address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source([u8; 16]);
+
+impl Source {
+    /// The source of this key: 16 bytes of a keyed hash of the address, or the like.
+    #[must_use]
+    pub const fn new(key: [u8; 16]) -> Self {
+        Self(key)
+    }
+
+    /// As the log keeps it. No secret of a user has this hash.
+    pub(crate) const fn key(self) -> UserKey {
+        UserKey(self.0)
+    }
+}
+
 /// The user whose sessions all show this secret: the first half of its SHA-256, from which nobody learns the secret.
 pub(crate) fn user_key(secret: &str) -> UserKey {
     let mut key = [0; 16];

@@ -69,7 +69,7 @@ impl Room {
                     parts: difference.parts.into_iter().map(part).collect(),
                     truncated: difference.truncated,
                 };
-                self.send_channel(connection, &Arc::new(content));
+                self.tell(connection, Arc::new(content));
                 return;
             }
             Err(refused) => refused,
@@ -84,8 +84,10 @@ impl Room {
     ) -> Result<Difference, (Outcome, String)> {
         let refused = |why: &Undecided| (why.outcome(), why.to_string());
         let park = self.state.parks.get(id);
-        let park = park.filter(|park| park.is_open() || self.sees_discarded(session, park));
         let park = park.ok_or_else(|| refused(&Undecided::Unknown(id)))?;
+        if !park.is_open() && !self.sees_discarded(session, park) {
+            return Err(refused(&Undecided::Hidden(id)));
+        }
         if park.reason == ParkReason::Quarantined {
             return Err(refused(&Undecided::Quarantined));
         }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use crate::admission::Way;
 use crate::output::ConnectionId;
+use crate::record::Placing;
 use crate::room::Room;
 use crate::state::State;
 
@@ -284,10 +285,11 @@ impl State {
     fn refusals(&self, session: SessionId, update: &[u8], grants: &[&Grant]) -> Option<bool> {
         let closed = self.closed_part_of(update);
         let update = closed.as_deref().unwrap_or(update);
-        let Way::Park { .. } = self.way(session, update) else {
+        let author = self.author(session, Placing::ByAuthor);
+        let Way::Park { .. } = self.way(author, update) else {
             return None;
         };
-        let roots = self.roots_of(session, update);
+        let roots = self.roots_of(author, update);
         let refused = |root: &&String| {
             let right = self.may_write(session, [root.as_str()]);
             matches!(right, WriteRight::Refused { .. })

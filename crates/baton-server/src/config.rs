@@ -128,10 +128,12 @@ settings! {
     max_awareness_entries: usize = 64;
     /// Incomplete updates kept aside for one connection; over it: an error, and the update is refused
     max_aside: ByteSize = ByteSize::mib(1);
-    /// Parked edits of one session; over it: the edit is refused with an error
+    /// Parked edits of one session, or of all sessions of one user; over it: the edit is refused with an error
     max_parked_per_session: ByteSize = ByteSize::mib(10);
-    /// Open parks in one document; over it: the edit is refused with an error
+    /// People who have open parks in one document; over it: no park is recovered, but edits are kept all the same
     max_parks: usize = 100;
+    /// Open parks of one document, each at least 16 KiB; over it: the edit is refused with an error
+    max_parked: ByteSize = ByteSize::mib(64);
     /// Discarded parks of one document, each at least 16 KiB; over it: nothing more can be discarded
     max_discarded_parks: ByteSize = ByteSize::mib(20);
     /// Locks that one session may have at once; over it: refused

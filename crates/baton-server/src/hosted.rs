@@ -121,9 +121,12 @@ impl Hosted {
         }
         inner.lines.insert(connection, Arc::clone(line));
         inner.idle_since = None;
-        let rights = settings.rights.0;
+        let (rights, source) = (settings.rights.0, line.source());
         self.step_in(&mut guard, None, &mut due, |room, _| {
             room.connect(connection, rights);
+            if let Some(source) = source {
+                room.comes_from(connection, source);
+            }
         })?;
         Ok(())
     }

@@ -111,6 +111,7 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
 async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
     let registry = Arc::clone(&app.registry);
     drop(app);
+    let source = registry.sources().of(permit.address());
     // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
     let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
@@ -123,12 +124,12 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
             let early = read.to_vec();
             drop(read);
             if let Some(stream) = stream {
-                socket::serve_tcp(stream, early, registry, &document).await;
+                socket::serve_tcp(stream, early, registry, &document, source).await;
             }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            socket::serve_any(stream, registry, &document).await;
+            socket::serve_any(stream, registry, &document, source).await;
         }
     }
     drop(permit);
@@ -266,6 +267,9 @@ mod tests {
         assert_eq!(name("/ws/a/b//c"), Some("a/b//c".to_owned()));
         assert_eq!(name("/ws/caf%C3%A9%2F1%25"), Some("café/1%".to_owned()));
         assert_eq!(name("/ws/%ff"), None);
+        // What is no escape stands for itself.
+        assert_eq!(name("/ws/50%"), Some("50%".to_owned()));
+        assert_eq!(name("/ws/%zz%4"), Some("%zz%4".to_owned()));
         assert_eq!(name("/ws"), Some(String::new()));
     }
 }

@@ -54,6 +54,7 @@ mod registry;
 mod session;
 mod slots;
 mod socket;
+mod sources;
 mod store_watch;
 mod wire;
 

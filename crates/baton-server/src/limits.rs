@@ -96,6 +96,13 @@ pub(crate) struct Permit {
     address: Address,
 }
 
+impl Permit {
+    /// Whose connection it is for.
+    pub(crate) const fn address(&self) -> Address {
+        self.address
+    }
+}
+
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
         let per_second = settings.new_connections_per_second.max(1);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use baton_room::Source;
 use bytes::{Buf, Bytes};
 use futures_util::future::poll_immediate;
 use parking_lot::Mutex;
@@ -61,6 +62,7 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) struct Line {
     outbox: Outbox,
+    source: Option<Source>,
     patience: Duration,
     /// `None` for a stream that only its own task can write to, as under TLS.
     stream: Option<OwnedWriteHalf>,
@@ -127,6 +129,7 @@ impl Line {
     pub(crate) fn indirect(patience: Patience) -> Self {
         Self {
             outbox: Outbox::new(patience.most),
+            source: None,
             patience: patience.behind,
             stream: None,
             under_way: Mutex::default(),
@@ -135,6 +138,18 @@ impl Line {
             alive: AtomicBool::new(false),
             drained: AtomicBool::new(false),
         }
+    }
+
+    /// The same line, of a connection that comes from there.
+    #[must_use]
+    pub(crate) fn comes_from(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// From where its connection comes, if that is known.
+    pub(crate) const fn source(&self) -> Option<Source> {
+        self.source
     }
 
     /// What waits.

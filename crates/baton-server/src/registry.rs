@@ -19,6 +19,7 @@ use crate::loads::{Busy, Loads};
 use crate::receiving::Receiving;
 use crate::refusals::{Refusal, Refusals};
 use crate::slots::{Slots, SlotsError};
+use crate::sources::Sources;
 use crate::{close, driver, store_watch};
 
 /// Why a document cannot be served. It stays stored as it is.
@@ -63,6 +64,7 @@ pub(crate) struct Registry {
     slots: Arc<Slots>,
     loads: Loads,
     receiving: Arc<Receiving>,
+    sources: Sources,
     refusals: Refusals,
     /// Set by the first document, for all of them.
     watching_store: Once,
@@ -73,6 +75,7 @@ impl Registry {
         Self {
             loads: Loads::new(&settings),
             receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
+            sources: Sources::default(),
             refusals: Refusals::default(),
             slots: Arc::new(Slots::new(settings.max_documents)),
             settings,
@@ -92,6 +95,10 @@ impl Registry {
 
     pub(crate) fn loads(&self) -> &Loads {
         &self.loads
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     pub(crate) fn receiving(&self) -> &Arc<Receiving> {
@@ -191,6 +198,7 @@ impl Registry {
             parks: ParkLimits {
                 bytes_per_session: bytes(settings.max_parked_per_session),
                 parks: settings.max_parks,
+                bytes: bytes(settings.max_parked),
                 discarded_bytes: bytes(settings.max_discarded_parks),
             },
             rest_after: settings.rest_after.0,

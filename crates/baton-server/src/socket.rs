@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use baton_room::Source;
 use bytes::Bytes;
 use futures_util::future::FutureExt;
 use futures_util::{Stream, StreamExt};
@@ -56,21 +57,22 @@ pub(crate) async fn serve_tcp(
     early: Vec<u8>,
     registry: Arc<Registry>,
     document: &str,
+    source: Source,
 ) {
     let (from, to) = stream.into_split();
-    let line = Arc::new(Line::direct(patience(&registry), to));
+    let line = Arc::new(Line::direct(patience(&registry), to).comes_from(source));
     let reading = Reading::new(from, &line, &registry);
     let writer = line.serve();
     serve(reading, early, writer, &line, &registry, document).await;
 }
 
 /// The same over any other stream.
-pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str)
+pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str, source: Source)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let line = Arc::new(Line::indirect(patience(&registry)));
+    let line = Arc::new(Line::indirect(patience(&registry)).comes_from(source));
     let reading = Reading::new(from, &line, &registry);
     let writer = line.serve_alone(&mut to);
     serve(reading, Vec::new(), writer, &line, &registry, document).await;
@@ -380,6 +382,8 @@ mod tests {
 
     use super::*;
 
+    const SOURCE: Source = Source::new([7; 16]);
+
     /// A stream that is no TCP is written to by its own task only, and that had gone when the library wanted to answer
     /// the close: the client took it for a broken connection.
     #[tokio::test]
@@ -387,7 +391,7 @@ mod tests {
         let log = Log::in_memory(LogOptions::default()).unwrap();
         let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
         let (near, far) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(async move { serve_any(far, registry, "notes").await });
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
         let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
         let first = client.next().await.unwrap().unwrap();
         assert!(first.is_binary(), "the server's Step1");
@@ -404,7 +408,7 @@ mod tests {
         let log = Log::in_memory(LogOptions::default()).unwrap();
         let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
         let (mut near, far) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(async move { serve_any(far, registry, "notes").await });
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
         let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
         near.write_all(&step1).await.unwrap();
         let mut read = Vec::new();

@@ -9,12 +9,14 @@
 //! of locks and parks.
 
 mod client;
+mod payload;
 mod server;
 mod views;
 
 use serde::{Deserialize, Serialize};
 
 pub use client::{ClientMessage, Resume};
+pub use payload::{ChannelError, MAX_PAYLOAD, MAX_SERVER_PAYLOAD};
 pub use server::{DrainReason, ErrorCode, Outcome, ServerMessage, TimingsMs};
 pub use views::{
     GrantState, GrantView, LockView, Mode, ParkPart, ParkReason, ParkState, ParkView, PartKind,
@@ -24,30 +26,8 @@ pub use views::{
 /// The version of this channel that this crate speaks.
 pub const VERSION: u32 = 1;
 
-/// Longest payload of a client that is decoded, in bytes of UTF-8.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
-
-/// Longest payload of a server that is decoded, in bytes of UTF-8: a welcome names everybody who is here.
-pub const MAX_SERVER_PAYLOAD: usize = 16 * 1024 * 1024;
-
 /// Longest note of a request, in bytes of UTF-8; a longer one is cut at a character.
 pub const MAX_NOTE: usize = 512;
-
-/// Why a payload was not understood. The sender is at fault; nothing changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelError {
-    /// The payload is longer than its limit.
-    #[error("the payload has {bytes} bytes, more than {most}")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// [`MAX_PAYLOAD`] or [`MAX_SERVER_PAYLOAD`].
-        most: usize,
-    },
-    /// The payload is no JSON object of a known type; the text says where it stopped making sense.
-    #[error("the payload is not a message of this channel: {0}")]
-    Malformed(#[from] serde_json::Error),
-}
 
 /// A grant's fencing token on the wire: compared by epoch, then by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,52 +52,6 @@ pub struct User {
 /// What a lock covers: a list of paths, each a list of names from a root type of the document downwards. Empty, and so
 /// absent in JSON: the whole document.
 pub type Paths = Vec<Vec<String>>;
-
-impl ClientMessage {
-    /// Reads a payload.
-    ///
-    /// # Errors
-    /// The sender's fault; see [`ChannelError`].
-    pub fn decode(payload: &str) -> Result<Self, ChannelError> {
-        decode(payload, MAX_PAYLOAD)
-    }
-
-    /// Writes the payload.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        encode(self)
-    }
-}
-
-impl ServerMessage {
-    /// Reads a payload.
-    ///
-    /// # Errors
-    /// The sender's fault; see [`ChannelError`].
-    pub fn decode(payload: &str) -> Result<Self, ChannelError> {
-        decode(payload, MAX_SERVER_PAYLOAD)
-    }
-
-    /// Writes the payload.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        encode(self)
-    }
-}
-
-fn decode<'a, T: Deserialize<'a>>(payload: &'a str, most: usize) -> Result<T, ChannelError> {
-    let bytes = payload.len();
-    if bytes > most {
-        return Err(ChannelError::TooLong { bytes, most });
-    }
-    Ok(serde_json::from_str(payload)?)
-}
-
-fn encode<T: Serialize>(message: &T) -> String {
-    // Plain structs of numbers, strings and lists always have a JSON form; an empty payload would be refused
-    // by the receiver as malformed, so even a mistake here cannot pass for a message.
-    serde_json::to_string(message).unwrap_or_default()
-}
 
 #[cfg(test)]
 mod tests {
@@ -180,6 +114,91 @@ mod tests {
             drain.encode(),
             r#"{"type":"drain","fence":{"epoch":1,"position":7},"reason":"taken-over","to":9,"expires_ms":3000}"#
         );
+    }
+
+    /// Each message with each of its optional fields as `null` is the message without that field.
+    #[test]
+    fn null_is_as_absent_in_every_optional_field() {
+        for (kind, required, optional) in [
+            (
+                "hello",
+                r#""version":1"#,
+                &[
+                    "resume", "epoch", "fences", "locks", "user", "user_key", "client", "observer",
+                ][..],
+            ),
+            ("answer", r#""n":7"#, &["visible", "idle_ms"]),
+            ("acquire", r#""nonce":1"#, &["paths"]),
+            ("try", r#""nonce":1"#, &["paths"]),
+            ("take-over", r#""nonce":1"#, &["paths"]),
+            ("move-here", r#""nonce":1"#, &["paths"]),
+            ("request", r#""nonce":1"#, &["paths", "note"]),
+        ] {
+            let without = format!(r#"{{"type":"{kind}",{required}}}"#);
+            let without = ClientMessage::decode(&without).unwrap();
+            for field in optional {
+                let with = format!(r#"{{"type":"{kind}",{required},"{field}":null}}"#);
+                assert_eq!(ClientMessage::decode(&with).unwrap(), without, "{with}");
+            }
+        }
+        let nested = r#"{"type":"profile","user":{"name":null,"color":"red"}}"#;
+        let ClientMessage::Profile { user } = ClientMessage::decode(nested).unwrap() else {
+            panic!("a profile");
+        };
+        assert_eq!((user.name.as_str(), user.color.as_str()), ("", "red"));
+        // What is needed cannot be null.
+        assert!(ClientMessage::decode(r#"{"type":"acquire","nonce":null}"#).is_err());
+    }
+
+    #[test]
+    fn an_integer_may_be_written_as_a_float() {
+        let read = |nonce: &str| {
+            let text = format!(
+                r#"{{"type":"release","nonce":{nonce},"fence":{{"epoch":1.0,"position":7e0}}}}"#
+            );
+            ClientMessage::decode(&text).ok()
+        };
+        let release = |nonce| {
+            Some(ClientMessage::Release {
+                nonce,
+                fence: FENCE,
+            })
+        };
+        assert_eq!(read("3.0"), release(3));
+        assert_eq!(read("0.0"), release(0));
+        assert_eq!(read("9007199254740992.0"), release(1 << 53));
+        for wrong in ["3.5", "-1.0", "-1", "1e300", "9007199254740994.0", "\"3\""] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    /// They once locked the whole document, which is what leaving `paths` out means.
+    #[test]
+    fn paths_that_name_nothing_are_refused_and_the_operation_can_be_answered() {
+        for kind in ["acquire", "try", "take-over", "move-here", "request"] {
+            for paths in ["[]", "[[]]", r#"[["title"],[]]"#] {
+                let text = format!(r#"{{"type":"{kind}","nonce":5,"paths":{paths}}}"#);
+                let error = ClientMessage::decode(&text).unwrap_err();
+                assert_eq!(error.nonce(), Some(5), "{text}");
+                assert!(error.to_string().contains("leave `paths` out"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_understood_names_its_nonce_if_it_has_one() {
+        let nonce = |text: &str| ClientMessage::decode(text).unwrap_err().nonce();
+        assert_eq!(nonce(r#"{"type":"dance","nonce":5}"#), Some(5));
+        assert_eq!(nonce(r#"{"type":"release","nonce":5.0}"#), Some(5));
+        for without in [
+            r#"{"type":"dance"}"#,
+            r#"{"type":"acquire","nonce":-1}"#,
+            r#"{"type":"acquire","nonce":"5"}"#,
+            r#"[{"nonce":5}]"#,
+            r#"{"nonce":5"#,
+        ] {
+            assert_eq!(nonce(without), None, "{without}");
+        }
     }
 
     #[test]

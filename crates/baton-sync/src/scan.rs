@@ -27,6 +27,7 @@ mod block;
 mod content;
 mod cut;
 mod error;
+mod form;
 
 use std::ops::Range;
 

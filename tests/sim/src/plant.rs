@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use baton_presence::{Rights, SessionId};
-use baton_room::{Decision, Proposal, RECOVERABLE, Record, Room, RoomOptions};
+use baton_room::{Decision, Placing, Proposal, RECOVERABLE, Record, Room, RoomOptions};
 use baton_sync::scan::scan;
 use bytes::Bytes;
 
@@ -102,6 +102,7 @@ fn without_last(room: &Room, merge: Proposal) -> VecDeque<Proposal> {
             session: by,
             update: update.clone(),
             at_ms: None,
+            placing: Placing::ByAuthor,
         });
         let decided = |by, decision, at_ms| Record::ParkDecided {
             id,

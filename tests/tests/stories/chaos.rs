@@ -217,6 +217,7 @@ async fn whatever_people_do_no_edit_is_lost_and_no_fence_goes_back() {
         settings.grace = millis(200);
         settings.offer = millis(200);
         settings.max_parks = 10_000;
+        settings.max_parked = bytesize::ByteSize::gib(1);
     })
     .await;
     let watching = server

@@ -346,8 +346,13 @@ async fn a_session_that_parked_its_share_is_told_and_nothing_stored_is_dropped()
 }
 
 #[tokio::test]
-async fn a_document_with_all_its_parks_refuses_the_next() {
-    let server = TestServer::with(|settings| settings.max_parks = 2).await;
+async fn a_document_keeps_more_parks_than_people_should_decide_and_no_more_than_fit() {
+    let server = TestServer::with(|settings| {
+        settings.max_parks = 1;
+        // Each of them counts 16 KiB.
+        settings.max_parked = ByteSize::kib(32);
+    })
+    .await;
     let ada = member(&server, "Ada").await;
     ada.takes_lock().await;
     for name in ["Bob", "Carol"] {
@@ -358,14 +363,31 @@ async fn a_document_with_all_its_parks_refuses_the_next() {
     let dan = member(&server, "Dan").await;
     dan.types("Dan");
     let told = dan.is_told_off(ErrorCode::ParkFull).await;
-    assert!(told.contains("max_parks"), "{told}");
+    assert!(told.contains("max_parked)"), "{told}");
+    let (parks, text) = stored(server).await;
+    assert_eq!((parks.len(), text.as_str()), (2, ""));
+}
+
+#[tokio::test]
+async fn stock_clients_from_one_address_that_write_the_same_leave_one_park() {
+    let server = TestServer::start().await;
+    let ada = member(&server, "Ada").await;
+    ada.takes_lock().await;
+    for _ in 0..5 {
+        let reader = server.connect(Join::stock("notes")).await;
+        reader.types("written when it opens");
+        reader.is_closed_with(close::LOCKED).await;
+    }
+    let other = server.connect(Join::stock("notes")).await;
+    other.types("typed");
+    other.is_closed_with(close::LOCKED).await;
     let (parks, text) = stored(server).await;
     assert_eq!((parks.len(), text.as_str()), (2, ""));
 }
 
 #[tokio::test]
 async fn a_stock_client_whose_edit_cannot_be_parked_is_not_left_believing_otherwise() {
-    let server = TestServer::with(|settings| settings.max_parks = 1).await;
+    let server = TestServer::with(|settings| settings.max_parked = ByteSize::kib(16)).await;
     let ada = member(&server, "Ada").await;
     ada.takes_lock().await;
     let bob = member(&server, "Bob").await;

@@ -1,7 +1,7 @@
 //! The examples of the protocol's page, replayed. Who writes a client from that page alone gets these very bytes.
 
 use baton_server::close;
-use baton_sync::channel::ErrorCode;
+use baton_sync::channel::{ErrorCode, GrantState, Outcome, ServerMessage};
 use baton_sync::y_websocket;
 use baton_tests::{Join, TestServer};
 use bytes::Bytes;
@@ -183,4 +183,63 @@ fn the_page_lists_the_close_codes_that_there_are() {
     ] {
         assert!(PAGE.contains(&format!("| {code} |")), "{code}");
     }
+}
+
+/// Each outcome of the page is one of the channel's, and the other way round.
+#[test]
+fn the_page_lists_the_outcomes_that_there_are() {
+    let (_, table) = PAGE.split_once("| `outcome` |").unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let listed: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    for outcome in &listed {
+        let result = format!(r#"{{"type":"result","nonce":1,"outcome":"{outcome}"}}"#);
+        assert!(ServerMessage::decode(&result).is_ok(), "{outcome}");
+    }
+    assert_eq!(listed.len(), 11);
+}
+
+#[tokio::test]
+async fn only_1000_says_that_a_client_is_done() {
+    let server = TestServer::start().await;
+    for code in [1000, 1001] {
+        let document = format!("left with {code}");
+        let ada = server.connect(Join::member(&document, "Ada")).await;
+        let bob = server.connect(Join::member(&document, "Bob")).await;
+        ada.takes_lock().await;
+        bob.acquires().await;
+        ada.closes(code).await;
+        if code == 1000 {
+            bob.is_offered().await;
+        } else {
+            bob.sees_lock(GrantState::Suspect).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_is_not_understood_is_answered_over_the_wire() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    for payload in [
+        r#"{"type":"acquire","nonce":9,"paths":[]}"#,
+        r#"{"type":"dance","nonce":9.0}"#,
+    ] {
+        ada.send(y_websocket::baton(payload));
+        let outcome = ada
+            .hears("a result", |message| match message {
+                ServerMessage::Result {
+                    nonce: 9, outcome, ..
+                } => Some(*outcome),
+                _ => None,
+            })
+            .await;
+        assert_eq!(outcome, Outcome::Invalid);
+    }
+    ada.send(y_websocket::baton(
+        r#"{"type":"acquire","nonce":10.0,"paths":null}"#,
+    ));
+    ada.is_offered().await;
 }

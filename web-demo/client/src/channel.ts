@@ -138,6 +138,8 @@ export type Outcome =
   /** There is no such park, session or grant. */
   | 'unknown'
   | 'full'
+  /** The server did not understand it: a mistake of this package's. */
+  | 'invalid'
 
 /** An operation that is answered with a `result`, or with what it asks for. */
 export type Ask =

@@ -20,13 +20,14 @@ const LIMITS = { paths: 16, segments: 8, bytes: 256 } as const
 const utf8 = new TextEncoder()
 
 /**
- * The canonical scope of these paths; an empty path, or none given, is the whole document.
+ * The canonical scope of these paths; none given is the whole document. An empty list, or an empty path in it, is a mistake
+ * of the caller's and not the whole document.
  *
  * @throws RangeError when there are more, longer or emptier ones than the protocol allows
  */
 export function scopeOf(paths?: readonly Path[] | null): Scope {
-  if (paths == null || paths.some((path) => path.length === 0)) return WHOLE
-  if (paths.length === 0) throw new RangeError('a scope without a path covers nothing: leave it out for the whole document')
+  if (paths == null) return WHOLE
+  if (paths.length === 0 || paths.some((path) => path.length === 0)) throw new RangeError('a scope without a path covers nothing: leave it out for the whole document')
   for (const path of paths) {
     if (path.length > LIMITS.segments) throw new RangeError(`a path has at most ${LIMITS.segments} segments`)
     for (const segment of path) {

@@ -27,7 +27,7 @@ export interface SessionEvents {
 }
 
 /** Answers after which nobody waits in the queue. */
-const NOT_QUEUED: readonly Outcome[] = ['forbidden', 'busy', 'would-wait', 'not-allowed', 'full']
+const NOT_QUEUED: readonly Outcome[] = ['forbidden', 'busy', 'would-wait', 'not-allowed', 'full', 'invalid']
 
 export class Session {
   readonly machine = new LockMachine()

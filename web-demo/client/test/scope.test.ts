@@ -11,12 +11,14 @@ describe('a scope', () => {
   it('is canonical: sorted, nothing twice, nothing under another', () => {
     expect(scopeOf([['b'], ['a', 'x'], ['a'], ['b'], ['a', 'x', 'y']])).toEqual([['a'], ['b']])
     expect(keyOf(scopeOf([['b'], ['a']]))).toBe(keyOf(scopeOf([['a'], ['b'], ['a']])))
-    expect(scopeOf([['a'], []])).toBeNull()
     expect(scopeOf()).toBeNull()
+    expect(scopeOf(null)).toBeNull()
   })
 
   it.each([
     [[[]].slice(1), 'no path'],
+    [[[]], 'an empty path'],
+    [[['a'], []], 'an empty path beside another'],
     [[['']], 'an empty segment'],
     [[Array<string>(9).fill('a')], 'too deep'],
     [[['ü'.repeat(129)]], 'too long a segment'],

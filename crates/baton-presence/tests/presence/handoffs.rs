@@ -68,7 +68,7 @@ fn with_rights(sessions: &[SessionId]) -> Log {
 #[test]
 fn a_scope_is_canonical_and_says_what_it_cannot_be() {
     assert_eq!(paths(&["b", "a/x", "a", "a/y", "b"]), paths(&["a", "b"]));
-    assert_eq!(Scope::of([vec![], vec!["a"]]), Ok(Scope::WHOLE));
+    assert_eq!(Scope::of([vec![], vec!["a"]]), Err(ScopeError::NoPath));
     assert_eq!(Scope::of::<[&str; 1], _>([]), Err(ScopeError::NoPath));
     assert_eq!(Path::new::<String>([]), Err(ScopeError::NoPath));
     assert_eq!(Path::new(["a", ""]), Err(ScopeError::EmptySegment));
@@ -555,17 +555,17 @@ fn the_same_user_moves_its_lock_and_nobody_else_does() {
     log.say(joined_with(C, Rights::NONE, 8));
     log.say(joined_as(D, Voice::Lock, Standing::Writer));
     let fence = log.hold_of(A, &path("a"));
-    for other in [C, D] {
-        let refusal = refused(other, Refusal::NotAllowed);
-        assert_eq!(log.say(move_here(other, &path("a"))), refusal);
-    }
+    let refusal = refused(C, Refusal::OtherUser { by: A });
+    assert_eq!(log.say(move_here(C, &path("a"))), refusal);
+    let refusal = refused(D, Refusal::NoUser);
+    assert_eq!(log.say(move_here(D, &path("a"))), refusal);
     log.say(move_here(B, &path("a")));
     assert_eq!(drains(&log, fence), Some((Some(B), DrainReason::Moved)));
     assert_eq!(offers(&drained(&mut log, A, fence)), [(B, path("a"))]);
     // Nobody is the user of two who did not say who they are.
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
-    let refusal = refused(B, Refusal::NotAllowed);
+    let refusal = refused(B, Refusal::NoUser);
     assert_eq!(log.say(move_here(B, &Scope::WHOLE)), refusal);
 }
 

@@ -5,10 +5,13 @@
 mod handoff;
 mod modes;
 mod parks;
+mod questions;
 mod regions;
 mod resting;
+mod small_parks;
 mod table;
 mod withheld;
+mod words;
 
 use std::time::Duration;
 
@@ -244,7 +247,8 @@ fn beyond_the_caps_an_edit_is_refused_and_said_so() {
     let options = RoomOptions {
         parks: ParkLimits {
             bytes_per_session: 60,
-            parks: 1,
+            // One park, which counts 16 KiB at least.
+            bytes: 20 * 1024,
             ..ParkLimits::default()
         },
         ..RoomOptions::default()

@@ -632,7 +632,7 @@ fn a_park_can_be_read_before_it_is_merged() {
     assert_eq!(table.text(), "early");
     // What was discarded is for its author and for who manages.
     ada.asks(&mut table, &discard(id));
-    assert_eq!(ada.asks(&mut table, &show), Outcome::Unknown);
+    assert_eq!(ada.asks(&mut table, &show), Outcome::NotAllowed);
     table.look(bob.id);
     bob.says(&mut table, &show);
     let shown = |message: &ServerMessage| matches!(message, ServerMessage::ParkContent { .. });

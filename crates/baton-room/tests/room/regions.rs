@@ -326,17 +326,6 @@ fn locks_and_their_paths_have_limits_with_names() {
         paths: paths(&[&["b", "7"]]),
     };
     assert_eq!(ada.asks(&mut table, &again), Outcome::Done);
-    let many: Vec<Vec<String>> = (0..17).map(|path| vec![path.to_string()]).collect();
-    assert_eq!(
-        ada.asks(
-            &mut table,
-            &ClientMessage::Try {
-                nonce: 77,
-                paths: many
-            }
-        ),
-        Outcome::Full
-    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_presence::{Rights, Time};
 use baton_room::{
     ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, ResumeToken, Room,
-    RoomOptions,
+    RoomOptions, Source,
 };
 use baton_sync::channel::{
     ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -41,6 +41,8 @@ pub(crate) struct Table {
     idle: BTreeMap<ConnectionId, Time>,
     /// What the server grants whoever connects from now on.
     pub(crate) rights: Rights,
+    /// From where whoever connects from now on comes.
+    pub(crate) source: Option<Source>,
 }
 
 /// Whether what is appended is durable at once.
@@ -70,6 +72,7 @@ impl Table {
             frozen: None,
             idle: BTreeMap::new(),
             rights: Rights::ALL,
+            source: None,
         }
     }
 
@@ -115,6 +118,9 @@ impl Table {
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
         self.room.connect(id, self.rights);
+        if let Some(source) = self.source {
+            self.room.comes_from(id, source);
+        }
         self.settle();
         id
     }

@@ -1,6 +1,6 @@
 //! What a client says.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Fence, Mode, Paths, User};
 
@@ -62,7 +62,11 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// What it should cover.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "named_paths"
+        )]
         paths: Paths,
     },
     /// Wants a lock if it is free now.
@@ -70,7 +74,11 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// What it should cover.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "named_paths"
+        )]
         paths: Paths,
     },
     /// Leaves the queue.
@@ -109,7 +117,11 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// What is wanted.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "named_paths"
+        )]
         paths: Paths,
         /// For the holder to read; cut at [`MAX_NOTE`](super::MAX_NOTE).
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -120,7 +132,11 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// What is taken.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "named_paths"
+        )]
         paths: Paths,
     },
     /// Takes a lock from another session of the same user.
@@ -128,7 +144,11 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// What is moved.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "named_paths"
+        )]
         paths: Paths,
     },
     /// All edits under a grant that drains have been sent.
@@ -176,4 +196,16 @@ pub enum ClientMessage {
         /// Who is editing.
         user: User,
     },
+}
+
+/// Reads `paths` that are there. An empty list, or an empty path in it, would cover the whole document in memory, which a
+/// client says by leaving `paths` out; one that computed an empty list has made a mistake.
+fn named_paths<'de, D: Deserializer<'de>>(from: D) -> Result<Paths, D::Error> {
+    let paths = Paths::deserialize(from)?;
+    if paths.is_empty() || paths.iter().any(Vec::is_empty) {
+        return Err(serde::de::Error::custom(
+            "`paths` or a path in it is empty; leave `paths` out for the whole document",
+        ));
+    }
+    Ok(paths)
 }

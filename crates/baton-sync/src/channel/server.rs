@@ -51,6 +51,8 @@ pub enum Outcome {
     Unknown,
     /// A limit is met; the message names it.
     Full,
+    /// The operation was not understood, or names what cannot be a lock; the message says what is wrong with it.
+    Invalid,
 }
 
 /// Why a holder has to give up its lock.

@@ -89,6 +89,7 @@ impl Table {
             parks: ParkLimits {
                 bytes_per_session: 400,
                 parks: 3,
+                bytes: 80 * 1024,
                 discarded_bytes: 40 * 1024,
             },
             awareness: AwarenessLimits {
