@@ -27,13 +27,21 @@ pub enum Proposal {
         /// To whom.
         session: SessionId,
     },
-    /// Send a beat, to be answered from the editor. The client should also be told which answer
-    /// counted last: [`Watch::confirmed`].
+    /// Send a beat at once, to be answered from the editor.
     Beat {
         /// To whom.
         session: SessionId,
         /// Its number, to be repeated in the answer. Grows, below 2^53 for any sane origin.
         n: u64,
+        /// Goes with it: the newest beat of this connection whose answer counted, as far as the client
+        /// may know; 0 for none. The client's own stop ([`Timings::client_stop`]) counts from its
+        /// sending of that answer, or of the claim, or of the hello of a resume, that gave it the lock.
+        ///
+        /// It stands still from the record by which the fold takes a lock from this session, refuses
+        /// its fence or lets it drain, until that record's word is told (see
+        /// [`Watch::handle_timeout`]): a confirmation that overtook the word would let the loser go on
+        /// while the next one begins.
+        confirmed: u64,
     },
     /// Show it as shaky, or as steady again. (Offline and back are records.)
     Health {
@@ -216,31 +224,6 @@ impl Watch {
         answer
     }
 
-    /// The newest beat of the session's present connection whose answer the client may be told to
-    /// have counted. Its own stop ([`Timings::client_stop`]) counts from its sending of that answer,
-    /// or of the claim, or of the hello of a resume, that gave it the lock.
-    ///
-    /// It stands still from the moment at which the fold took a lock from this session, refused its
-    /// fence or let it drain, until the caller says [`Watch::told`]: the word of the loss waits for
-    /// its record to be durable, and a confirmation that overtook it would let the loser go on while
-    /// the next one begins.
-    #[must_use]
-    pub fn confirmed(&self, session: SessionId) -> Option<u64> {
-        self.seats.get(session)?.confirmed()
-    }
-
-    /// The word that this fence is lost to the session, or refused, or to be left (`LockLost`,
-    /// `Refused` for a stale fence, `Draining`) is durable, and went out on its connection, if it has
-    /// one. From here on its answers may be confirmed again, *behind* that word on the same
-    /// connection, for whatever else it holds.
-    pub fn told(&mut self, session: SessionId, fence: Fence) {
-        if let Some(place) = self.seats.place(session)
-            && let Some(seat) = self.seats.at_mut(place)
-        {
-            seat.told(fence);
-        }
-    }
-
     /// What is left of the time of this lock's present state: until its offer, grace, recovery or
     /// drain is over. `None` when it has no end.
     #[must_use]
@@ -296,14 +279,14 @@ impl Watch {
                 }
                 Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
                 Change::Granted { to, fence, .. } => self.granted(to, fence, now),
-                Change::Resumed { by, fence, .. } => self.told(by, fence),
+                Change::Resumed { by, fence, .. } => self.regained(by, fence),
                 Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
-                    self.untold(by, fence);
+                    self.untold(by, fence, fold);
                 }
                 Change::Refused {
                     session,
                     why: Refusal::StaleFence { named, .. },
-                } => self.untold(session, named),
+                } => self.untold(session, named, fold),
                 Change::Restarted => self.adopt(fold, now),
                 _ => {}
             }
@@ -366,7 +349,7 @@ impl Watch {
         if let Some(place) = self.seats.place(to)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.told(fence);
+            seat.regained(fence);
             if claimed && seat.is_here() {
                 seat.editor_spoke(now);
                 seat.last_input = seat.last_input.max(now);
@@ -374,11 +357,21 @@ impl Watch {
         }
     }
 
-    fn untold(&mut self, session: SessionId, fence: Fence) {
+    /// The word of what the fold's last record did to this fence waits to be told.
+    fn untold(&mut self, session: SessionId, fence: Fence, fold: &Fold) {
+        let position = fold.position().unwrap_or_default();
         if let Some(place) = self.seats.place(session)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.lost(fence);
+            seat.lost(fence, position);
+        }
+    }
+
+    fn regained(&mut self, session: SessionId, fence: Fence) {
+        if let Some(place) = self.seats.place(session)
+            && let Some(seat) = self.seats.at_mut(place)
+        {
+            seat.regained(fence);
         }
     }
 

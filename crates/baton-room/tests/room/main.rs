@@ -6,6 +6,7 @@ mod handoff;
 mod modes;
 mod parks;
 mod regions;
+mod relay;
 mod resting;
 mod table;
 mod withheld;

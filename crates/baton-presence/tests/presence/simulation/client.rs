@@ -225,19 +225,18 @@ impl Client {
                 self.welcomed = true;
             }
             Down::Ping => {}
-            Down::Beat(n) => {
+            Down::Beat(n, confirmed) => {
+                let sent = self.answers.remove(&confirmed);
+                let from = match self.flaw {
+                    Flaw::LeaseFromReceipt => sent.and(Some(own)),
+                    _ => sent,
+                };
+                self.lease_from = self.lease_from.max(from);
                 self.answers.insert(n, own);
                 while self.answers.len() > 20 {
                     self.answers.pop_first();
                 }
                 out.push(Up::Answer(n, now.since(self.input_at)));
-            }
-            Down::Confirmed(n) => {
-                let from = match self.flaw {
-                    Flaw::LeaseFromReceipt => Some(own),
-                    _ => self.answers.get(&n).copied(),
-                };
-                self.lease_from = self.lease_from.max(from);
             }
             Down::Offered(fence) if self.given_up.contains(&fence) || dice.chance(3) => {
                 out.push(Up::Decline(fence));

@@ -39,6 +39,8 @@ enum Flaw {
     /// Answers are confirmed to one who has lost the lock and has not been told yet. Not on the
     /// design's list: this simulation found it.
     ConfirmToTheLoser,
+    /// Answers are not confirmed any more to one who has lost a lock, though it was told.
+    ForgetToTell,
     /// Everybody may take over.
     RightsForAll,
     /// A drain is over as soon as it has begun.
@@ -78,6 +80,16 @@ fn no_schedule_breaks_a_rule_without_any_grace() {
         grace: Duration::ZERO,
         ..Timings::default()
     });
+}
+
+#[test]
+fn no_schedule_breaks_a_rule_with_a_slow_disk_and_a_fault_nearly_every_second() {
+    for seed in 0..seeds(150) {
+        let mut world = World::new(seed, Flaw::None, Timings::strict()).harshly();
+        if let Err(violation) = world.run() {
+            panic!("seed {seed}: {violation}");
+        }
+    }
 }
 
 fn try_schedules(timings: Timings) {
@@ -186,6 +198,12 @@ fn a_fence_that_is_reset_comes_twice() {
 #[test]
 fn a_confirmation_to_the_loser_lets_two_clients_edit() {
     assert_eq!(caught(Flaw::ConfirmToTheLoser), "S5");
+}
+
+/// A lock that comes back to an earlier holder must be as good as the first.
+#[test]
+fn a_holder_who_is_never_confirmed_again_is_seen() {
+    assert_eq!(caught(Flaw::ForgetToTell), "L6");
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub(crate) enum Up {
 pub(crate) enum Down {
     Welcome(SessionId),
     Ping,
-    Beat(u64),
-    Confirmed(u64),
+    /// With the answer that it confirms.
+    Beat(u64, u64),
     Offered(Fence),
     OfferEnded,
     /// Holds it: newly, still, or again.
