@@ -128,7 +128,7 @@
 //! | `snapshot` | the state as plain data, checked before it is believed |
 //! | `time` | moments, and all time limits with the check that they fit each other |
 //! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
-//! | `timers` | what of each lock must end, and when |
+//! | `timers`, `pauses` | what of each lock must end, and when; who is offered one again, and when |
 //! | `seat`, `seats`, `deadlines` | what is known of one session; the table of them; the heap |
 //!
 //! # What it does not do
@@ -145,6 +145,7 @@ mod fold;
 mod grants;
 mod ids;
 mod passing;
+mod pauses;
 mod places;
 mod queue;
 mod requests;

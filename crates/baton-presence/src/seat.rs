@@ -75,6 +75,8 @@ pub(crate) struct Seat {
     untold: Vec<(Fence, u64)>,
     /// When its user did something last, as far as its answers say.
     pub(crate) last_input: Time,
+    /// How many offers it let pass since it was granted something last, or came.
+    pub(crate) missed: u32,
     /// How often the silence of its connection, and of its editor, was made shorter because the server had slept.
     forgiven: (u32, u32),
     /// How often the time after which it is lost was lengthened, because many were silent at once.
@@ -104,6 +106,7 @@ impl Seat {
             confirmed: 0,
             untold: Vec::new(),
             last_input: now,
+            missed: 0,
             forgiven: (0, 0),
             stretched: 0,
         }
@@ -120,6 +123,7 @@ impl Seat {
         self.last_beat = None;
         self.unanswered_since = None;
         self.last_input = now;
+        self.missed = 0;
         self.forgiven = (0, 0);
         self.stretched = 0;
         self.floor = self.newest_beat.max(now.micros().saturating_sub(1));

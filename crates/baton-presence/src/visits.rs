@@ -68,6 +68,7 @@ impl Watch {
         self.timers.follow(fold, &self.present_timings(now), now);
         self.timers
             .visit(now, fold, &self.seats, &self.timings, out);
+        self.pauses.visit(now, fold, out);
         self.arm_locks(fold, now);
     }
 

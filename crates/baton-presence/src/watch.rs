@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use crate::deadlines::Deadlines;
+use crate::pauses::{self, Pauses};
 use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
 use crate::timers::{BEATS, LOCKS, Phase, SEATS, Timers};
@@ -100,6 +101,8 @@ pub struct Watch {
     pub(crate) deadlines: Deadlines,
     /// What of the locks must end, and when.
     pub(crate) timers: Timers,
+    /// Who is offered a lock again, and when.
+    pub(crate) pauses: Pauses,
     /// Who is beaten often: the parties of the locks and those next in line, ascending.
     hot: Vec<SessionId>,
     /// When that was found out last.
@@ -128,6 +131,7 @@ impl Watch {
             seats: Seats::default(),
             deadlines,
             timers: Timers::default(),
+            pauses: Pauses::default(),
             hot: Vec::new(),
             hot_since: Time::ZERO,
             here: 0,
@@ -278,6 +282,7 @@ impl Watch {
                     self.timers.restart_request(fence);
                 }
                 Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
+                Change::OfferEnded { to, fence, .. } => self.missed(to, fence, fold, now),
                 Change::Granted { to, fence, .. } => self.granted(to, fence, now),
                 Change::Resumed { by, fence, .. } => self.regained(by, fence),
                 Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
@@ -308,6 +313,12 @@ impl Watch {
             }
         }
         self.timers = Timers::default();
+        self.pauses = Pauses::default();
+        for peer in fold.peers() {
+            if let Some(fence) = peer.pauses_since() {
+                self.missed(peer.session, fence, fold, now);
+            }
+        }
         self.time_locks(fold, now);
         self.beat_by(fold, now);
     }
@@ -350,11 +361,27 @@ impl Watch {
             && let Some(seat) = self.seats.at_mut(place)
         {
             seat.regained(fence);
+            seat.missed = 0;
             if claimed && seat.is_here() {
                 seat.editor_spoke(now);
                 seat.last_input = seat.last_input.max(now);
             }
         }
+    }
+
+    /// An offer came to nothing. If its waiter is live and goes on waiting, a pause begins.
+    fn missed(&mut self, session: SessionId, fence: Fence, fold: &Fold, now: Time) {
+        if fold.pauses_since(session) != Some(fence) {
+            return;
+        }
+        let seat = self.seats.place(session);
+        let seat = seat.and_then(|place| self.seats.at_mut(place));
+        let missed = seat.map_or(1, |seat| {
+            seat.missed = seat.missed.saturating_add(1);
+            seat.missed
+        });
+        let until = now + pauses::length(missed, &self.timings);
+        self.pauses.begin(session, fence, until);
     }
 
     /// The word of what the fold's last record did to this fence waits to be told.
@@ -389,12 +416,14 @@ impl Watch {
     /// Sets the timers of the locks by where the fold says that they are.
     fn time_locks(&mut self, fold: &Fold, now: Time) {
         self.timers.follow(fold, &self.present_timings(now), now);
+        self.pauses.follow(fold);
         self.arm_locks(fold, now);
     }
 
     /// Sees to it that the next thing that is due of the locks comes up.
     pub(crate) fn arm_locks(&mut self, fold: &Fold, now: Time) {
-        let next = self.timers.next(fold, &self.seats, &self.timings);
+        let timers = self.timers.next(fold, &self.seats, &self.timings);
+        let next = [timers, self.pauses.next(fold)].into_iter().flatten().min();
         match next {
             Some(at) => self.deadlines.arm(LOCKS, at.max(now)),
             None => self.deadlines.disarm(LOCKS),

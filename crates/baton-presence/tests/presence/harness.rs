@@ -201,6 +201,8 @@ pub(crate) struct Room {
     pub(crate) manners: BTreeMap<SessionId, Manner>,
     /// When the users of some did something last; the others do something all the time.
     pub(crate) inputs: BTreeMap<SessionId, Time>,
+    /// Whether offers are claimed by those who are well.
+    pub(crate) claims: bool,
     /// Whether those who are told to drain say that they have.
     pub(crate) drains: bool,
     /// Whether what follows from a record is durable, and told, at once.
@@ -220,6 +222,7 @@ impl Room {
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
             inputs: BTreeMap::new(),
+            claims: true,
             drains: true,
             tells: true,
             told: 0,
@@ -254,7 +257,7 @@ impl Room {
             .extend(changes.iter().map(|change| (self.now, change.clone())));
         for change in &changes {
             match *change {
-                Change::Offered { to, fence, .. } if self.is_well(to) => {
+                Change::Offered { to, fence, .. } if self.is_well(to) && self.claims => {
                     self.record(Event::Claim { session: to, fence });
                 }
                 Change::Draining { by, fence, .. } if self.is_well(by) && self.drains => {

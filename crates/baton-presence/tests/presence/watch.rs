@@ -7,7 +7,7 @@ use baton_presence::{
     Timings, Voice, Watch,
 };
 
-use crate::harness::{A, B, C, LockState, Manner, Room, acquire, joined_with, path, resumed};
+use crate::harness::{A, B, C, D, LockState, Manner, Room, acquire, joined_with, path, resumed};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -532,6 +532,64 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
     room.pass(secs(40));
     let gone = room.first(since, |c| *c == Change::Gone { session: B });
     assert_eq!(gone, Some(secs(30)));
+}
+
+/// L5: the pauses grow, and end at thirty seconds.
+#[test]
+fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() {
+    let mut room = room();
+    for session in [A, B] {
+        room.join(session, Voice::Lock);
+    }
+    room.claims = false;
+    room.record(acquire(B));
+    let mut pauses = Vec::new();
+    let mut free_since = None;
+    for _ in 0..1_500 {
+        room.pass(millis(100));
+        match (room.state(), free_since) {
+            (LockState::Free, None) => free_since = Some(room.now),
+            (LockState::Offered { to: B, .. }, Some(since)) => {
+                pauses.push(room.now.since(since).as_secs());
+                free_since = None;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(pauses[..6], [2, 4, 8, 16, 30, 30], "{pauses:?}");
+    // Whoever is granted it begins anew.
+    room.claims = true;
+    room.pass(secs(33));
+    let fence = room.log.fence();
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.claims = false;
+    room.record(Event::Release { session: B, fence });
+    room.record(acquire(B));
+    room.pass(millis(4_100));
+    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+}
+
+/// The pause of the first ends while the second is offered the lock: the third has its turn first.
+#[test]
+fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
+    let mut room = room();
+    for session in [A, B, C, D] {
+        room.join(session, Voice::Lock);
+    }
+    room.claims = false;
+    let since = room.now;
+    for session in [A, B, C, D] {
+        room.record(acquire(session));
+    }
+    room.pass(secs(11));
+    let offers = room.changes.iter().filter(|(at, _)| *at >= since);
+    let offers: Vec<_> = offers
+        .filter_map(|(_, change)| match change {
+            Change::Offered { to, .. } => Some(*to),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(offers[..5], [A, B, C, D, A], "{offers:?}");
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(crate) enum Up {
     Drained(Fence),
     Cancel,
     Claim(Fence),
-    Decline(Fence),
+    /// For now, or for good.
+    Decline(Fence, bool),
     Release(Fence),
     Done,
     /// An edit of one root, under the fence that its author believed to hold.

@@ -358,7 +358,11 @@ impl Server {
             Up::Drained(fence) => Event::Drained { session, fence },
             Up::Cancel => Event::Cancel { session },
             Up::Claim(fence) => Event::Claim { session, fence },
-            Up::Decline(fence) => Event::Decline { session, fence },
+            Up::Decline(fence, later) => Event::Decline {
+                session,
+                fence,
+                later,
+            },
             Up::Release(fence) => Event::Release { session, fence },
             Up::Done => {
                 if let Some(conn) = self.conns.remove(&session) {
@@ -431,6 +435,7 @@ impl Server {
             match proposal {
                 Proposal::Record(Event::RequestOver { .. })
                     if self.flaw == Flaw::RequestForEver => {}
+                Proposal::Record(Event::PauseOver { .. }) if self.flaw == Flaw::NeverAgain => {}
                 Proposal::Record(event) => self.record(event, now),
                 Proposal::IdleWarning { .. } => {}
                 Proposal::Ping { session } => self.out.push((session, Down::Ping)),

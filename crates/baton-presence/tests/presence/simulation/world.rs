@@ -57,6 +57,7 @@ pub(crate) struct World {
     served: BTreeMap<usize, Since>,
     requested: BTreeMap<Fence, Since>,
     unconfirmed: BTreeMap<usize, Since>,
+    beside: BTreeMap<usize, Since>,
     harsh: bool,
 }
 
@@ -96,6 +97,7 @@ impl World {
             served: BTreeMap::new(),
             requested: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
+            beside: BTreeMap::new(),
             harsh: false,
             dice,
         };
@@ -444,6 +446,7 @@ impl World {
             self.served.clear();
             self.requested.clear();
             self.unconfirmed.clear();
+            self.beside.clear();
             for (_, since) in self.server.states.values_mut() {
                 *since = now;
             }
@@ -452,7 +455,27 @@ impl World {
         self.timed_states_end()?;
         self.requests_end()?;
         self.holders_are_confirmed()?;
+        self.free_locks_are_offered()?;
         self.waiters_are_served()
+    }
+
+    /// L5: what a live waiter waits for does not lie free for long.
+    fn free_locks_are_offered(&mut self) -> Result<(), Violation> {
+        for client in 0..self.clients.len() {
+            let wants = self.peer_of(client).and_then(|peer| peer.wants.clone());
+            let is_free = wants.is_some_and(|wants| {
+                let mut grants = self.server.fold.grants();
+                grants.all(|grant| !grant.scope.conflicts(&wants))
+            });
+            let so = is_free && self.is_well_connected(client);
+            let since = self.beside.entry(client).or_default();
+            let lasts = since.track(so, self.now);
+            if lasts > self.timings.offer_again_most + SLACK {
+                let what = format!("free beside client {client} for {lasts:?}");
+                return self.violation("L5", what);
+            }
+        }
+        Ok(())
     }
 
     /// L6: a holder who is well, over a connection that is, may edit: its answers are confirmed,
