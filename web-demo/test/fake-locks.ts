@@ -109,12 +109,15 @@ export class FakeLocks {
     return 'done'
   }
 
-  decline(session: number, fence: Fence): void {
+  decline(session: number, fence: Fence, later: boolean): void {
     const grant = this.#find(session, fence)
     if (grant?.state !== 'offered') return
     this.#drop(grant)
+    const own = this.queue.filter((ticket) => ticket.session === session)
     this.queue = this.queue.filter((ticket) => ticket.session !== session)
     this.settle()
+    // Behind the others; this server never ends the pause.
+    if (later) this.queue.push(...own)
   }
 
   transfer(session: number, fence: Fence, to: number): Outcome {

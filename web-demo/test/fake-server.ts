@@ -231,7 +231,7 @@ export class Room {
       case 'claim':
         return locks.claim(session.id, message.fence)
       case 'decline':
-        return locks.decline(session.id, message.fence)
+        return locks.decline(session.id, message.fence, message.later ?? false)
       case 'drained':
         return locks.drained(session.id, message.fence)
       case 'release':

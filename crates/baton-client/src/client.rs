@@ -334,9 +334,15 @@ impl Client {
         self.shared.act(|core, now| core.claim(now, fence));
     }
 
-    /// Declines an offer, and keeps the place in the queue.
+    /// Declines an offer, and leaves the queue.
     pub fn decline(&self, fence: Fence) {
-        self.shared.act(|core, _| core.decline(fence));
+        self.shared.act(|core, _| core.decline(fence, false));
+    }
+
+    /// Declines an offer for now: goes on waiting, behind those who wait now, and is offered the lock
+    /// again after a pause (2 s, growing to 30 s).
+    pub fn decline_for_now(&self, fence: Fence) {
+        self.shared.act(|core, _| core.decline(fence, true));
     }
 
     // ---- coming and going ----

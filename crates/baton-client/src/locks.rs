@@ -251,8 +251,12 @@ impl Locks {
         }
     }
 
-    pub(crate) fn declined(&mut self, fence: Fence) {
-        self.offers.remove(&fence);
+    /// The offer is turned down; unless it is wanted `later`, the wish that it would fulfil goes with it.
+    pub(crate) fn declined(&mut self, fence: Fence, later: bool) {
+        let offer = self.offers.remove(&fence);
+        if let Some(offer) = offer.filter(|_| !later) {
+            self.wanted.take_if(|wanted| offer.scope.covers(wanted));
+        }
     }
 
     // ---- grants ----

@@ -215,9 +215,15 @@ impl Machine {
         self.0.claim(now.into(), fence);
     }
 
-    /// Declines an offer.
+    /// Declines an offer, and leaves the queue.
     pub fn decline(&mut self, fence: Fence) {
-        self.0.decline(fence);
+        self.0.decline(fence, false);
+    }
+
+    /// Declines an offer for now: goes on waiting, behind those who wait now, and is offered the lock
+    /// again after a pause.
+    pub fn decline_for_now(&mut self, fence: Fence) {
+        self.0.decline(fence, true);
     }
 
     /// Where the connection is.

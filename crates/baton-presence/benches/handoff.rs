@@ -114,7 +114,8 @@ impl Scene {
         while now + STEP < LATER + Timings::default().grace {
             now = now + STEP;
             let mut due = Vec::new();
-            self.watch.handle_timeout(now, &self.fold, &mut due);
+            self.watch
+                .handle_timeout(now, &self.fold, u64::MAX, &mut due);
             let records = |due: &Proposal| matches!(due, Proposal::Record(_));
             assert!(!due.iter().any(records), "nothing is over yet");
         }
@@ -125,7 +126,8 @@ impl Scene {
         let over = LATER + Timings::default().grace;
         let mut due = Vec::new();
         if self.following == Following::Watch {
-            self.watch.handle_timeout(over, &self.fold, &mut due);
+            self.watch
+                .handle_timeout(over, &self.fold, u64::MAX, &mut due);
         } else {
             let gone = |grant: &&Grant| grant.state == GrantState::Suspect;
             let gone = self.fold.grants().filter(gone);

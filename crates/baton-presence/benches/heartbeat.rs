@@ -65,11 +65,11 @@ impl Crowd {
         self.now = self.now + STEP;
         self.out.clear();
         self.watch
-            .handle_timeout(self.now, &self.fold, &mut self.out);
+            .handle_timeout(self.now, &self.fold, u64::MAX, &mut self.out);
         for proposal in &self.out {
             match *proposal {
                 Proposal::Ping { session } => self.watch.heard(session, self.now),
-                Proposal::Beat { session, n } => {
+                Proposal::Beat { session, n, .. } => {
                     black_box(self.watch.answered(session, n, Duration::ZERO, self.now));
                 }
                 ref other => unreachable!("all are well: {other:?}"),

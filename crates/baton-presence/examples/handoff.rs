@@ -75,13 +75,9 @@ impl Story {
                 Change::Offered { to, fence, .. } if self.body(to) == Body::Well => {
                     self.record(Event::Claim { session: to, fence });
                 }
-                Change::Draining { by, fence, .. } => {
-                    self.watch.told(by, fence);
-                    if self.body(by) == Body::Well {
-                        self.record(Event::Drained { session: by, fence });
-                    }
+                Change::Draining { by, fence, .. } if self.body(by) == Body::Well => {
+                    self.record(Event::Drained { session: by, fence });
                 }
-                Change::LockLost { by, fence, .. } => self.watch.told(by, fence),
                 Change::Unsettled => self.record(Event::Settle),
                 _ => {}
             }
@@ -93,8 +89,9 @@ impl Story {
         while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
             self.now = self.now.max(next);
             let mut proposals = Vec::new();
+            let told = self.fold.position().unwrap_or_default();
             self.watch
-                .handle_timeout(self.now, &self.fold, &mut proposals);
+                .handle_timeout(self.now, &self.fold, told, &mut proposals);
             for proposal in proposals {
                 self.carry_out(proposal);
             }
@@ -110,7 +107,7 @@ impl Story {
                     self.watch.heard(session, self.now);
                 }
             }
-            Proposal::Beat { session, n } => {
+            Proposal::Beat { session, n, .. } => {
                 if self.body(session) == Body::Well {
                     self.watch.answered(session, n, Duration::ZERO, self.now);
                 }

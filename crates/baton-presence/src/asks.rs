@@ -144,7 +144,27 @@ impl Fold {
         self.refuse_fence(session, fence, step);
     }
 
-    pub(crate) fn decline(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
+    pub(crate) fn decline(
+        &mut self,
+        session: SessionId,
+        fence: Fence,
+        later: bool,
+        step: &mut Step<'_>,
+    ) {
+        if !self.is_offered(session, fence) {
+            self.refuse_fence(session, fence, step);
+        } else if later {
+            self.miss(session, fence, OfferEnd::Declined, step);
+        } else {
+            let waited = self.drop_ticket(session, step).is_some();
+            self.end_offer(fence, OfferEnd::Declined, step);
+            if waited {
+                step.say(Change::Dequeued { session });
+            }
+        }
+    }
+
+    pub(crate) fn old_decline(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
         if self.is_offered(session, fence) {
             self.end_offer(fence, OfferEnd::Declined, step);
         } else {
@@ -154,8 +174,33 @@ impl Fold {
 
     pub(crate) fn offer_expired(&mut self, session: SessionId, fence: Fence, step: &mut Step<'_>) {
         if self.is_offered(session, fence) {
+            self.miss(session, fence, OfferEnd::Expired, step);
+        }
+    }
+
+    pub(crate) fn old_offer_expired(
+        &mut self,
+        session: SessionId,
+        fence: Fence,
+        step: &mut Step<'_>,
+    ) {
+        if self.is_offered(session, fence) {
             self.end_offer(fence, OfferEnd::Expired, step);
         }
+    }
+
+    /// Ends an offer that its waiter let pass. Its ticket goes behind all that wait now: they have
+    /// their turn first, and whoever comes later has not.
+    fn miss(&mut self, session: SessionId, fence: Fence, why: OfferEnd, step: &mut Step<'_>) {
+        let back = self.new_ticket();
+        if let Some(peer) = self.roster.get_mut(session)
+            && let (Some(ticket), Some(wants)) = (peer.ticket, peer.wants.clone())
+        {
+            peer.ticket = Some(back);
+            self.queue.remove(ticket);
+            self.queue.insert(back, session, wants);
+        }
+        self.end_offer(fence, why, step);
     }
 
     pub(crate) fn is_offered(&self, session: SessionId, fence: Fence) -> bool {

@@ -97,8 +97,8 @@ pub enum Event {
         /// The fence of the offer.
         fence: Fence,
     },
-    /// Turns an offer down, and keeps its ticket.
-    Decline {
+    /// Only in logs from before version 2 of the queue: turned an offer down, and kept its place.
+    OldDecline {
         /// Who.
         session: SessionId,
         /// The fence of the offer.
@@ -142,8 +142,9 @@ pub enum Event {
         /// The fence of its grant.
         fence: Fence,
     },
-    /// The watch: the offer was not claimed in time.
-    OfferExpired {
+    /// Only in logs from before version 2 of the queue: the offer was not claimed in time, and the one
+    /// offered kept its place.
+    OldOfferExpired {
         /// To whom it was made.
         session: SessionId,
         /// The fence of the offer.
@@ -199,6 +200,31 @@ pub enum Event {
     RequestsVoid {
         /// Who requested.
         session: SessionId,
+    },
+    /// Turns an offer down.
+    Decline {
+        /// Who.
+        session: SessionId,
+        /// The fence of the offer.
+        fence: Fence,
+        /// Whether it goes on waiting, behind those who wait now; else it leaves the queue.
+        later: bool,
+    },
+    /// The watch: the offer was not claimed in time. A ticket goes behind those who wait now, and is
+    /// offered the lock again after [`Event::PauseOver`], or before anybody who comes later.
+    OfferExpired {
+        /// To whom it was made.
+        session: SessionId,
+        /// The fence of the offer.
+        fence: Fence,
+    },
+    /// The watch: the pause after a missed offer is over, so that the session may be offered again what
+    /// it waits for.
+    PauseOver {
+        /// Who.
+        session: SessionId,
+        /// The newest offer that it missed.
+        fence: Fence,
     },
 }
 
@@ -398,9 +424,9 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum OfferEnd {
-    /// Not claimed in time. Its ticket stays; it is passed over for this round.
+    /// Not claimed in time. A ticket stays, behind those who wait now.
     Expired,
-    /// Turned down. Its ticket stays; it is passed over for this round.
+    /// Turned down. The ticket is gone, unless the one offered said that it wants it later.
     Declined,
     /// The one offered cancelled; its ticket is gone.
     Cancelled,

@@ -135,10 +135,19 @@ impl Fold {
             Event::Cancel { session } => self.cancel(session, step),
             Event::Release { session, fence } => self.release(session, fence, step),
             Event::Claim { session, fence } => self.claim(session, fence, step),
-            Event::Decline { session, fence } => self.decline(session, fence, step),
+            Event::OldDecline { session, fence } => self.old_decline(session, fence, step),
+            Event::Decline {
+                session,
+                fence,
+                later,
+            } => self.decline(session, fence, later, step),
             Event::Transfer { session, fence, to } => self.transfer(session, fence, to, step),
             Event::Drained { session, fence } => self.drained(session, fence, step),
+            Event::OldOfferExpired { session, fence } => {
+                self.old_offer_expired(session, fence, step);
+            }
             Event::OfferExpired { session, fence } => self.offer_expired(session, fence, step),
+            Event::PauseOver { session, fence } => self.roster.pause_over(session, fence),
             Event::GraceOver { session, fence } => self.grace_over(session, fence),
             Event::RecoveryOver { session, fence } => self.recovery_over(session, fence),
             Event::DrainOver { session, fence } => self.drain_over(session, fence, step),

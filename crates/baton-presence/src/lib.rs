@@ -46,10 +46,8 @@
 //!                     events.push(Event::Claim { session, fence });
 //!                 }
 //!                 Change::Draining { by: session, fence, .. } => {
-//!                     watch.told(session, fence);
 //!                     events.push(Event::Drained { session, fence });
 //!                 }
-//!                 Change::LockLost { by, fence, .. } => watch.told(by, fence),
 //!                 Change::Unsettled => events.push(Event::Settle),
 //!                 _ => {}
 //!             }
@@ -78,12 +76,14 @@
 //! while now < Time::from_millis(10_100) {
 //!     now = watch.poll_timeout().expect("a watch with sessions has a deadline");
 //!     let mut proposals = Vec::new();
-//!     watch.handle_timeout(now, &fold, &mut proposals);
+//!     // There is no disk to wait for: whatever follows from a record is told at once.
+//!     let told = fold.position().unwrap_or_default();
+//!     watch.handle_timeout(now, &fold, told, &mut proposals);
 //!     for proposal in proposals {
 //!         match proposal {
 //!             Proposal::Record(event) => record(&mut fold, &mut watch, now, event),
 //!             Proposal::Ping { session } => watch.heard(session, now),
-//!             Proposal::Beat { session, n } if session == anna => {
+//!             Proposal::Beat { session, n, .. } if session == anna => {
 //!                 watch.answered(session, n, Duration::ZERO, now);
 //!             }
 //!             _ => {}
@@ -104,8 +104,8 @@
 //!   id has joined later: the lock passes to the smallest.
 //! - Call [`Watch::follow`] after each record, with the changes of that record.
 //! - Append [`Event::Settle`] when a record said [`Change::Unsettled`]: a record makes one offer.
-//! - Announce nothing before its record is durable; say [`Watch::told`] when a loss is. [`Watch::confirmed`] is the exception: it may be
-//!   said at once, and takes care of itself.
+//! - Announce nothing before its record is durable. A beat is the exception: it goes out at once, and what it confirms takes care
+//!   of itself, by the position that [`Watch::handle_timeout`] asks for.
 //! - Check a write with [`Fold::may_write`] in the same step in which it is applied and logged.
 //! - After a start: [`Fold::restore`], replay, apply [`Event::Restarted`], follow it with a new watch.
 //!
@@ -128,7 +128,7 @@
 //! | `snapshot` | the state as plain data, checked before it is believed |
 //! | `time` | moments, and all time limits with the check that they fit each other |
 //! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
-//! | `timers` | what of each lock must end, and when |
+//! | `timers`, `pauses` | what of each lock must end, and when; who is offered one again, and when |
 //! | `seat`, `seats`, `deadlines` | what is known of one session; the table of them; the heap |
 //!
 //! # What it does not do
@@ -145,6 +145,7 @@ mod fold;
 mod grants;
 mod ids;
 mod passing;
+mod pauses;
 mod places;
 mod queue;
 mod requests;

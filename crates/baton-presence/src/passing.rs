@@ -178,7 +178,8 @@ impl Fold {
     }
 
     /// The oldest live ticket with nothing in its way: no grant, but such as are overdue; no older
-    /// live ticket; nobody who is to get something in conflict with it.
+    /// live ticket; nobody who is to get something in conflict with it; no pause, unless somebody who
+    /// came later could be served instead.
     fn next_by_ticket(&mut self) -> Option<(SessionId, Scope)> {
         let mut next = None;
         while let Some(ticket) = self.queue.first_unsure() {
@@ -186,12 +187,16 @@ impl Fold {
                 self.queue.cannot_be_served(ticket);
                 continue;
             };
-            let live = self.can_take(session, scope);
-            if live && !self.overtakes(ticket, scope) && self.way_is_free(scope, Some(session)) {
+            let waits = self.waits(session, scope);
+            if waits
+                && self.is_awake(ticket, session, scope)
+                && !self.overtakes(ticket, scope)
+                && self.way_is_free(scope, Some(session))
+            {
                 next = Some((session, scope.clone()));
                 break;
             }
-            if live && scope.is_whole() {
+            if waits && scope.is_whole() {
                 self.queue.nobody_behind_can_be_served(ticket);
             } else {
                 self.queue.cannot_be_served(ticket);
@@ -209,16 +214,48 @@ impl Fold {
     fn next_of_all_tickets(&self) -> Option<(SessionId, &Scope)> {
         let mut ahead: Vec<&Scope> = Vec::new();
         for (session, scope) in self.queue.iter() {
-            if !self.can_take(session, scope) {
+            let ticket = self.roster.get(session)?.ticket?;
+            if !self.waits(session, scope) {
                 continue;
             }
             let overtakes = ahead.iter().any(|older| older.conflicts(scope));
-            if !overtakes && self.way_is_free(scope, Some(session)) {
+            if !overtakes
+                && self.is_awake(ticket, session, scope)
+                && self.way_is_free(scope, Some(session))
+            {
                 return Some((session, scope));
             }
             ahead.push(scope);
         }
         None
+    }
+
+    /// Whether this waiter may be offered what it waits for, as far as the offers that it missed go: it
+    /// missed none, or somebody who came later would be served before it.
+    fn is_awake(&self, ticket: Ticket, session: SessionId, scope: &Scope) -> bool {
+        let later = |(other, waiter, wants): (Ticket, SessionId, &Scope)| {
+            other > ticket && self.can_take(waiter, wants)
+        };
+        self.can_take(session, scope) || self.queue.in_conflict(scope).any(later)
+    }
+
+    /// Whether this session waits for this and is live, be it in a pause.
+    fn waits(&self, session: SessionId, scope: &Scope) -> bool {
+        let peer = self.roster.get(session);
+        peer.is_some_and(|peer| peer.can_take(scope) || peer.pauses_since().is_some())
+    }
+
+    /// The newest offer that this waiter missed, if only its pause keeps it from being offered again
+    /// what it waits for.
+    pub(crate) fn pauses_since(&self, session: SessionId) -> Option<Fence> {
+        self.roster.get(session)?.pauses_since()
+    }
+
+    /// Whether nothing is in the way of what this session waits for. Then everybody else who waits for
+    /// it has had a turn.
+    pub(crate) fn others_had_their_turn(&self, session: SessionId) -> bool {
+        self.wants(session)
+            .is_some_and(|wants| self.way_is_free(wants, Some(session)))
     }
 
     fn can_take(&self, session: SessionId, scope: &Scope) -> bool {
@@ -231,7 +268,7 @@ impl Fold {
         self.queue
             .in_conflict(scope)
             .take_while(|(older, ..)| *older < ticket)
-            .any(|(_, session, wants)| self.can_take(session, wants))
+            .any(|(_, session, wants)| self.waits(session, wants))
     }
 
     /// Whether no grant is in the way of this scope, but such as are overdue, and it is to go to
@@ -262,7 +299,7 @@ impl Fold {
     pub(crate) fn waiter(&self, scope: &Scope, but: Option<SessionId>) -> Option<SessionId> {
         self.queue
             .in_conflict(scope)
-            .find(|(_, session, wants)| Some(*session) != but && self.can_take(*session, wants))
+            .find(|(_, session, wants)| Some(*session) != but && self.waits(*session, wants))
             .map(|(_, session, _)| session)
     }
 
@@ -413,7 +450,7 @@ impl Fold {
     }
 
     /// Ends an open offer. The ticket stays, unless the caller took it; who could have claimed and did
-    /// not is passed over, so that two of them are not offered the lock in turns for ever.
+    /// not is passed over, so that two of them are not offered the lock in turns without a pause.
     pub(crate) fn end_offer(&mut self, fence: Fence, why: OfferEnd, step: &mut Step<'_>) {
         let Some(grant) = self.end(fence, step) else {
             return;

@@ -53,7 +53,8 @@ pub struct Peer {
     /// What the ticket is for. There is one exactly when there is a ticket.
     pub wants: Option<Scope>,
     /// The offers that it missed and has not made good since. Nothing in conflict with them is
-    /// offered to it before it acts, or before somebody was granted something in conflict with them.
+    /// offered to it before it acts, its pause is over, or somebody was granted something in conflict
+    /// with them; a waiter also before somebody who came later is.
     pub passed_over: Vec<Missed>,
     /// The fence that was last granted to it: what its edits were made under.
     pub fence_seen: Option<Fence>,
@@ -69,13 +70,27 @@ impl Peer {
     /// Whether a lock of this scope may be offered to it now. Somebody who waits for something else
     /// is not offered anything: who claimed it would wait while holding.
     pub(crate) fn can_take(&self, scope: &Scope) -> bool {
+        self.fits(scope) && self.missed(scope).next().is_none()
+    }
+
+    fn fits(&self, scope: &Scope) -> bool {
         self.can_hold()
             && self.presence == Presence::Live
             && self.wants.as_ref().is_none_or(|wants| scope.covers(wants))
-            && !self
-                .passed_over
-                .iter()
-                .any(|missed| missed.scope.conflicts(scope))
+    }
+
+    fn missed<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Missed> + 'a {
+        let missed = self.passed_over.iter();
+        missed.filter(|missed| missed.scope.conflicts(scope))
+    }
+
+    /// The newest offer of what it waits for that it missed, if it is live and only its pause keeps it
+    /// from being offered that again. Its ticket is then newer than all that it missed: records from
+    /// before version 2 of the queue left the ticket where it was, and began no pause.
+    pub(crate) fn pauses_since(&self) -> Option<Fence> {
+        let (ticket, wants) = (self.ticket?, self.wants.as_ref()?);
+        let newest = self.missed(wants).map(|missed| missed.fence).max()?;
+        (self.fits(wants) && newest.position < ticket.0).then_some(newest)
     }
 
     fn miss(&mut self, missed: Missed) {
@@ -177,6 +192,11 @@ impl Roster {
         {
             peer.passed_over.clear();
         }
+    }
+
+    /// Its pause since this offer is over; what it missed later is not forgiven.
+    pub(crate) fn pause_over(&mut self, session: SessionId, fence: Fence) {
+        self.forgive_in(session, |missed| missed.fence <= fence);
     }
 
     /// It claimed this offer, too late.

@@ -23,7 +23,7 @@ pub enum Health {
 /// Whether an answer to a beat counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// It shows that the editor lives. The client is told by [`crate::Watch::confirmed`].
+    /// It shows that the editor lives. The client is told by the next beat.
     Counts,
     /// It came too late, for a beat of another connection, or a second time. It shows that the
     /// connection lives, no more.
@@ -67,13 +67,16 @@ pub(crate) struct Seat {
     newest_answer: u64,
     /// Answers must name a larger beat than this; the beats of the connections before.
     floor: u64,
-    /// The newest answer that may be confirmed; `newest_answer` while nothing is held back.
+    /// The newest answer that a beat has confirmed to the client.
     confirmed: u64,
-    /// The fences that the fold has taken from it, or told it to leave, and of which it may not have
-    /// heard yet. Each confirmation prolongs a client's belief in all that it thinks it has.
-    untold: Vec<Fence>,
+    /// The fences that the fold took from this session, or told it to leave, each with the position of
+    /// the record that did so. Dropped by the first beat behind the word of it. A confirmation prolongs
+    /// a client's belief in all that it thinks it has, so none is given while one is left.
+    untold: Vec<(Fence, u64)>,
     /// When its user did something last, as far as its answers say.
     pub(crate) last_input: Time,
+    /// How many offers it let pass since it was granted something last, or came.
+    pub(crate) missed: u32,
     /// How often the silence of its connection, and of its editor, was made shorter because the server had slept.
     forgiven: (u32, u32),
     /// How often the time after which it is lost was lengthened, because many were silent at once.
@@ -103,6 +106,7 @@ impl Seat {
             confirmed: 0,
             untold: Vec::new(),
             last_input: now,
+            missed: 0,
             forgiven: (0, 0),
             stretched: 0,
         }
@@ -119,6 +123,7 @@ impl Seat {
         self.last_beat = None;
         self.unanswered_since = None;
         self.last_input = now;
+        self.missed = 0;
         self.forgiven = (0, 0);
         self.stretched = 0;
         self.floor = self.newest_beat.max(now.micros().saturating_sub(1));
@@ -171,7 +176,6 @@ impl Seat {
         }
         self.newest_answer = beat;
         self.last_input = self.last_input.max(Time(now.0.saturating_sub(idle)));
-        self.confirm();
         self.editor_spoke(now);
         Answer::Counts
     }
@@ -183,28 +187,29 @@ impl Seat {
         self.forgiven.1 = 0;
     }
 
-    /// It has lost this, or is to leave it, and has not heard so yet.
-    pub(crate) fn lost(&mut self, fence: Fence) {
-        if !self.untold.contains(&fence) {
-            self.untold.push(fence);
-        }
+    /// Notes that the record at `position` took this fence from the session, or told it to leave.
+    pub(crate) fn lost(&mut self, fence: Fence, position: u64) {
+        self.regained(fence);
+        self.untold.push((fence, position));
     }
 
-    /// It knows now, or has this again.
-    pub(crate) fn told(&mut self, fence: Fence) {
-        self.untold.retain(|untold| *untold != fence);
-        self.confirm();
+    /// Notes that the session has this fence, whatever it lost before.
+    pub(crate) fn regained(&mut self, fence: Fence) {
+        self.untold.retain(|(untold, _)| *untold != fence);
     }
 
-    fn confirm(&mut self) {
+    /// Returns the newest answer that a beat may confirm now; 0 if there is none on this connection.
+    /// `told` is the position up to which every word of the records is on its way.
+    fn confirm(&mut self, told: u64) -> u64 {
+        self.untold.retain(|(_, position)| *position > told);
         if self.untold.is_empty() {
             self.confirmed = self.newest_answer;
         }
-    }
-
-    /// The newest beat of this connection whose answer may be confirmed.
-    pub(crate) fn confirmed(&self) -> Option<u64> {
-        (self.confirmed > self.floor).then_some(self.confirmed)
+        if self.confirmed > self.floor {
+            self.confirmed
+        } else {
+            0
+        }
     }
 
     /// Sends a ping if it is time.
@@ -220,8 +225,14 @@ impl Seat {
         true
     }
 
-    /// Sends a beat if it is time: its number, which carries the time of its sending.
-    pub(crate) fn take_beat(&mut self, now: Time, timings: &Timings) -> Option<u64> {
+    /// Sends a beat if it is time: its number, which carries the time of its sending, and the answer
+    /// that it confirms. See [`Seat::confirm`] for `told`.
+    pub(crate) fn take_beat(
+        &mut self,
+        now: Time,
+        timings: &Timings,
+        told: u64,
+    ) -> Option<(u64, u64)> {
         if self.voice == Voice::Stock || self.next_beat > now {
             return None;
         }
@@ -229,7 +240,7 @@ impl Seat {
         self.last_beat = Some(now);
         self.unanswered_since.get_or_insert(now);
         self.newest_beat = now.micros().max(self.newest_beat + 1);
-        Some(self.newest_beat)
+        Some((self.newest_beat, self.confirm(told)))
     }
 
     const fn period(&self, timings: &Timings) -> Duration {
@@ -359,7 +370,7 @@ mod tests {
         let asked = 9_500;
         seat.heard(at(asked));
         assert_eq!(seat.judge(at(asked), &timings), Health::Online);
-        assert!(seat.take_beat(at(asked), &timings).is_some());
+        assert!(seat.take_beat(at(asked), &timings, 0).is_some());
         seat.heard(at(asked + 4_999));
         assert_ne!(seat.judge(at(asked + 4_999), &timings), Health::Offline);
         assert_eq!(seat.judge(at(asked + 5_000), &timings), Health::Offline);
@@ -369,13 +380,13 @@ mod tests {
     fn an_unanswered_editor_is_offline_ten_seconds_after_its_last_answer() {
         let timings = Timings::default();
         let mut seat = attached(Cadence::Hot, &timings);
-        let first = seat.take_beat(at(0), &timings).expect("a beat is due");
+        let (first, _) = seat.take_beat(at(0), &timings, 0).expect("a beat is due");
         assert_eq!(
             seat.answered(first, Duration::ZERO, at(100), &timings),
             Answer::Counts
         );
         for beat in 1..6 {
-            assert!(seat.take_beat(at(beat * 2_000), &timings).is_some());
+            assert!(seat.take_beat(at(beat * 2_000), &timings, 0).is_some());
             seat.heard(at(beat * 2_000));
         }
         assert_eq!(seat.judge(at(6_099), &timings), Health::Online);
@@ -390,7 +401,7 @@ mod tests {
         let mut seat = attached(Cadence::Idle, &timings);
         seat.set_cadence(Cadence::Hot, at(10), &timings);
         assert_eq!(seat.next_beat, at(10));
-        assert!(seat.take_beat(at(10), &timings).is_some());
+        assert!(seat.take_beat(at(10), &timings, 0).is_some());
         seat.set_cadence(Cadence::Idle, at(500), &timings);
         seat.set_cadence(Cadence::Hot, at(1_000), &timings);
         assert_eq!(seat.next_beat, at(2_010));
@@ -403,7 +414,7 @@ mod tests {
         for step in 0..3_000 {
             let now = at(step * 10);
             seat.take_ping(now, &timings);
-            seat.take_beat(now, &timings);
+            seat.take_beat(now, &timings, 0);
             assert!(seat.next_look(now, &timings) > now);
         }
     }
@@ -412,8 +423,8 @@ mod tests {
     fn numbers_of_beats_grow_even_within_one_microsecond() {
         let timings = Timings::default();
         let mut seat = attached(Cadence::Hot, &timings);
-        let first = seat.take_beat(at(0), &timings);
+        let first = seat.take_beat(at(0), &timings, 0);
         seat.attach(Voice::Lock, Cadence::Hot, at(0), &timings);
-        assert!(seat.take_beat(at(0), &timings) > first);
+        assert!(seat.take_beat(at(0), &timings, 0) > first);
     }
 }

@@ -62,6 +62,11 @@ pub struct Timings {
     pub answer_within: Duration,
     /// An offer waits this long for its claim. 2 s.
     pub offer: Duration,
+    /// A live waiter that missed an offer is offered the lock again after this long, when all others
+    /// had their turn; each further time after twice as long. 2 s.
+    pub offer_again: Duration,
+    /// But after this long at most: so long stand a free lock and a live waiter beside each other. 30 s.
+    pub offer_again_most: Duration,
     /// A holder whose connection is gone keeps the lock this long while others wait. 5 s; 0 to 60 s.
     pub grace: Duration,
     /// A session without a connection is forgotten, with its ticket, after this long. 30 s.
@@ -94,6 +99,8 @@ impl Default for Timings {
             beat_every_idle: Duration::from_secs(5),
             answer_within: Duration::from_secs(5),
             offer: Duration::from_secs(2),
+            offer_again: Duration::from_secs(2),
+            offer_again_most: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             ticket_life: Duration::from_secs(30),
             recovery: Duration::from_secs(10),
@@ -141,6 +148,8 @@ impl Timings {
             beat_every_idle: Duration::from_secs(1),
             answer_within: Duration::from_secs(1),
             offer: Duration::from_millis(400),
+            offer_again: Duration::from_millis(400),
+            offer_again_most: Duration::from_secs(6),
             grace: Duration::ZERO,
             ticket_life: Duration::from_secs(6),
             recovery: Duration::from_secs(2),
@@ -165,6 +174,7 @@ impl Timings {
             ("beat_every_idle", self.beat_every_idle),
             ("answer_within", self.answer_within),
             ("offer", self.offer),
+            ("offer_again", self.offer_again),
             ("ticket_life", self.ticket_life),
             ("recovery", self.recovery),
             ("drain", self.drain),
@@ -193,6 +203,13 @@ impl Timings {
             "idle_yield",
             self.idle_yield,
             "warn later, or yield later",
+        )?;
+        at_most(
+            "offer_again",
+            self.offer_again,
+            "offer_again_most",
+            self.offer_again_most,
+            "the pause only grows",
         )?;
         at_most(
             "drain",

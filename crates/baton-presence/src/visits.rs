@@ -38,12 +38,18 @@ const MANY: usize = 3;
 impl Watch {
     /// Says what is due at `now`. An early call says nothing.
     ///
+    /// `told`: everything that follows from the records up to this position has been put on its way,
+    /// before whatever this call proposes. Without a log, that is [`Fold::position`]; with one, the
+    /// position up to which it is durable, once the caller has sent what waited for that. Beats confirm
+    /// answers by it ([`Proposal::Beat`]): too large a value lets two clients edit at once, too small a
+    /// value leaves a holder unconfirmed.
+    ///
     /// A call that comes more than a second after its deadline means that the server slept, and that
     /// heartbeats may lie unread in its sockets. Then every silence, and every timer of the lock, is
     /// pushed by that lateness and half a second more (at most until it is as long as it was in the
     /// beginning, and at most three times) before anybody is judged: a sick observer does not evict the
     /// healthy. It is noticed by whatever comes first after the sleep, a call of this or a record.
-    pub fn handle_timeout(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+    pub fn handle_timeout(&mut self, now: Time, fold: &Fold, told: u64, out: &mut Vec<Proposal>) {
         self.notice_sleep(now);
         while let Some(key) = self.deadlines.pop_due(now) {
             match key {
@@ -52,7 +58,7 @@ impl Watch {
                     self.beat_by(fold, now);
                     self.arm_locks(fold, now);
                 }
-                _ => self.visit(key - SEATS, now, fold, out),
+                _ => self.visit(key - SEATS, now, fold, told, out),
             }
         }
     }
@@ -62,6 +68,7 @@ impl Watch {
         self.timers.follow(fold, &self.present_timings(now), now);
         self.timers
             .visit(now, fold, &self.seats, &self.timings, out);
+        self.pauses.visit(now, fold, out);
         self.arm_locks(fold, now);
     }
 
@@ -72,10 +79,18 @@ impl Watch {
         self.here >= CROWD && self.shaky >= MANY && self.shaky * 5 >= self.here
     }
 
-    fn visit(&mut self, place: u32, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+    fn visit(
+        &mut self,
+        place: u32,
+        now: Time,
+        fold: &Fold,
+        told: u64,
+        out: &mut Vec<Proposal>,
+    ) {
         let many = self.many_are_silent();
         let mut away = None;
         self.change(place, |seat, timings| {
+            ask(seat, now, timings, told, out);
             away = look(seat, many, now, timings, fold, out);
         });
         let Some(seat) = self.seats.at(place) else {
@@ -162,6 +177,24 @@ impl Watch {
     }
 }
 
+/// Pings and beats one session, if it is here and the time has come.
+fn ask(seat: &mut Seat, now: Time, timings: &Timings, told: u64, out: &mut Vec<Proposal>) {
+    if !seat.is_here() {
+        return;
+    }
+    let session = seat.session;
+    if seat.take_ping(now, timings) {
+        out.push(Proposal::Ping { session });
+    }
+    if let Some((n, confirmed)) = seat.take_beat(now, timings, told) {
+        out.push(Proposal::Beat {
+            session,
+            n,
+            confirmed,
+        });
+    }
+}
+
 /// Looks at one session. Since when it has no connection, if it has none.
 fn look(
     seat: &mut Seat,
@@ -174,12 +207,6 @@ fn look(
     let session = seat.session;
     if let Link::Away(since) = seat.link {
         return Some(since);
-    }
-    if seat.take_ping(now, timings) {
-        out.push(Proposal::Ping { session });
-    }
-    if let Some(n) = seat.take_beat(now, timings) {
-        out.push(Proposal::Beat { session, n });
     }
     let mut health = seat.judge(now, timings);
     while health == Health::Offline

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use crate::deadlines::Deadlines;
+use crate::pauses::{self, Pauses};
 use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
 use crate::timers::{BEATS, LOCKS, Phase, SEATS, Timers};
@@ -27,13 +28,21 @@ pub enum Proposal {
         /// To whom.
         session: SessionId,
     },
-    /// Send a beat, to be answered from the editor. The client should also be told which answer
-    /// counted last: [`Watch::confirmed`].
+    /// Send a beat at once, to be answered from the editor.
     Beat {
         /// To whom.
         session: SessionId,
         /// Its number, to be repeated in the answer. Grows, below 2^53 for any sane origin.
         n: u64,
+        /// Goes with it: the newest beat of this connection whose answer counted, as far as the client
+        /// may know; 0 for none. The client's own stop ([`Timings::client_stop`]) counts from its
+        /// sending of that answer, or of the claim, or of the hello of a resume, that gave it the lock.
+        ///
+        /// It stands still from the record by which the fold takes a lock from this session, refuses
+        /// its fence or lets it drain, until that record's word is told (see
+        /// [`Watch::handle_timeout`]): a confirmation that overtook the word would let the loser go on
+        /// while the next one begins.
+        confirmed: u64,
     },
     /// Show it as shaky, or as steady again. (Offline and back are records.)
     Health {
@@ -92,6 +101,8 @@ pub struct Watch {
     pub(crate) deadlines: Deadlines,
     /// What of the locks must end, and when.
     pub(crate) timers: Timers,
+    /// Who is offered a lock again, and when.
+    pub(crate) pauses: Pauses,
     /// Who is beaten often: the parties of the locks and those next in line, ascending.
     hot: Vec<SessionId>,
     /// When that was found out last.
@@ -120,6 +131,7 @@ impl Watch {
             seats: Seats::default(),
             deadlines,
             timers: Timers::default(),
+            pauses: Pauses::default(),
             hot: Vec::new(),
             hot_since: Time::ZERO,
             here: 0,
@@ -216,31 +228,6 @@ impl Watch {
         answer
     }
 
-    /// The newest beat of the session's present connection whose answer the client may be told to
-    /// have counted. Its own stop ([`Timings::client_stop`]) counts from its sending of that answer,
-    /// or of the claim, or of the hello of a resume, that gave it the lock.
-    ///
-    /// It stands still from the moment at which the fold took a lock from this session, refused its
-    /// fence or let it drain, until the caller says [`Watch::told`]: the word of the loss waits for
-    /// its record to be durable, and a confirmation that overtook it would let the loser go on while
-    /// the next one begins.
-    #[must_use]
-    pub fn confirmed(&self, session: SessionId) -> Option<u64> {
-        self.seats.get(session)?.confirmed()
-    }
-
-    /// The word that this fence is lost to the session, or refused, or to be left (`LockLost`,
-    /// `Refused` for a stale fence, `Draining`) is durable, and went out on its connection, if it has
-    /// one. From here on its answers may be confirmed again, *behind* that word on the same
-    /// connection, for whatever else it holds.
-    pub fn told(&mut self, session: SessionId, fence: Fence) {
-        if let Some(place) = self.seats.place(session)
-            && let Some(seat) = self.seats.at_mut(place)
-        {
-            seat.told(fence);
-        }
-    }
-
     /// What is left of the time of this lock's present state: until its offer, grace, recovery or
     /// drain is over. `None` when it has no end.
     #[must_use]
@@ -295,15 +282,16 @@ impl Watch {
                     self.timers.restart_request(fence);
                 }
                 Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
+                Change::OfferEnded { to, fence, .. } => self.missed(to, fence, fold, now),
                 Change::Granted { to, fence, .. } => self.granted(to, fence, now),
-                Change::Resumed { by, fence, .. } => self.told(by, fence),
+                Change::Resumed { by, fence, .. } => self.regained(by, fence),
                 Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
-                    self.untold(by, fence);
+                    self.untold(by, fence, fold);
                 }
                 Change::Refused {
                     session,
                     why: Refusal::StaleFence { named, .. },
-                } => self.untold(session, named),
+                } => self.untold(session, named, fold),
                 Change::Restarted => self.adopt(fold, now),
                 _ => {}
             }
@@ -325,6 +313,12 @@ impl Watch {
             }
         }
         self.timers = Timers::default();
+        self.pauses = Pauses::default();
+        for peer in fold.peers() {
+            if let Some(fence) = peer.pauses_since() {
+                self.missed(peer.session, fence, fold, now);
+            }
+        }
         self.time_locks(fold, now);
         self.beat_by(fold, now);
     }
@@ -366,7 +360,8 @@ impl Watch {
         if let Some(place) = self.seats.place(to)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.told(fence);
+            seat.regained(fence);
+            seat.missed = 0;
             if claimed && seat.is_here() {
                 seat.editor_spoke(now);
                 seat.last_input = seat.last_input.max(now);
@@ -374,11 +369,36 @@ impl Watch {
         }
     }
 
-    fn untold(&mut self, session: SessionId, fence: Fence) {
+    /// An offer came to nothing. If its waiter is live and goes on waiting, a pause begins.
+    fn missed(&mut self, session: SessionId, fence: Fence, fold: &Fold, now: Time) {
+        if fold.pauses_since(session) != Some(fence) {
+            return;
+        }
+        let seat = self.seats.place(session);
+        let seat = seat.and_then(|place| self.seats.at_mut(place));
+        let missed = seat.map_or(1, |seat| {
+            seat.missed = seat.missed.saturating_add(1);
+            seat.missed
+        });
+        let until = now + pauses::length(missed, &self.timings);
+        self.pauses.begin(session, fence, until);
+    }
+
+    /// The word of what the fold's last record did to this fence waits to be told.
+    fn untold(&mut self, session: SessionId, fence: Fence, fold: &Fold) {
+        let position = fold.position().unwrap_or_default();
         if let Some(place) = self.seats.place(session)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.lost(fence);
+            seat.lost(fence, position);
+        }
+    }
+
+    fn regained(&mut self, session: SessionId, fence: Fence) {
+        if let Some(place) = self.seats.place(session)
+            && let Some(seat) = self.seats.at_mut(place)
+        {
+            seat.regained(fence);
         }
     }
 
@@ -396,12 +416,14 @@ impl Watch {
     /// Sets the timers of the locks by where the fold says that they are.
     fn time_locks(&mut self, fold: &Fold, now: Time) {
         self.timers.follow(fold, &self.present_timings(now), now);
+        self.pauses.follow(fold);
         self.arm_locks(fold, now);
     }
 
     /// Sees to it that the next thing that is due of the locks comes up.
     pub(crate) fn arm_locks(&mut self, fold: &Fold, now: Time) {
-        let next = self.timers.next(fold, &self.seats, &self.timings);
+        let timers = self.timers.next(fold, &self.seats, &self.timings);
+        let next = [timers, self.pauses.next(fold)].into_iter().flatten().min();
         match next {
             Some(at) => self.deadlines.arm(LOCKS, at.max(now)),
             None => self.deadlines.disarm(LOCKS),

@@ -147,9 +147,13 @@ impl Room {
                 let fence = grant(fence);
                 (Event::Claim { session, fence }, Origin::Word(connection))
             }
-            ClientMessage::Decline { fence } => {
-                let fence = grant(fence);
-                (Event::Decline { session, fence }, Origin::Word(connection))
+            ClientMessage::Decline { fence, later } => {
+                let decline = Event::Decline {
+                    session,
+                    fence: grant(fence),
+                    later,
+                };
+                (decline, Origin::Word(connection))
             }
             ClientMessage::Drained { fence } => {
                 let fence = grant(fence);

@@ -235,9 +235,11 @@ impl Room {
     /// Time has come to `now`. Early calls are harmless.
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = now;
+        // All that is durable is told before a beat confirms anything.
+        self.let_go_durable(now);
         let mut watched = Vec::new();
         self.watch
-            .handle_timeout(now, &self.state.fold, &mut watched);
+            .handle_timeout(now, &self.state.fold, self.durable, &mut watched);
         for proposal in watched {
             self.carry_out(proposal, now);
         }
@@ -274,8 +276,11 @@ impl Room {
                     self.outputs.push_back(Output::Ping { to });
                 }
             }
-            Watched::Beat { session, n } => {
-                let confirmed = self.watch.confirmed(session).unwrap_or(0);
+            Watched::Beat {
+                session,
+                n,
+                confirmed,
+            } => {
                 if let Some(&to) = self.attached.get(&session) {
                     self.send_channel(to, &Arc::new(ServerMessage::Beat { n, confirmed }));
                 }

@@ -189,6 +189,10 @@ settings! {
     answer_within: Span = Span(Duration::from_secs(5));
     /// How long an offer of the lock stands
     offer: Span = Span(Duration::from_secs(2));
+    /// How long after a missed offer a waiter is offered the lock again; twice as long each further time
+    offer_again: Span = Span(Duration::from_secs(2));
+    /// How long such a pause is at most
+    offer_again_most: Span = Span(Duration::from_secs(30));
     /// How long a holder's lost connection is waited for (0 to 60 s)
     grace: Span = Span(Duration::from_secs(5));
     /// How long the ticket and session of a lost connection are kept
@@ -267,6 +271,8 @@ impl Settings {
             beat_every_idle: self.beat_every_idle.0,
             answer_within: self.answer_within.0,
             offer: self.offer.0,
+            offer_again: self.offer_again.0,
+            offer_again_most: self.offer_again_most.0,
             grace: self.grace.0,
             ticket_life: self.ticket_life.0,
             recovery: self.recovery.0,
@@ -288,6 +294,8 @@ impl Settings {
         self.beat_every_idle = Span(timings.beat_every_idle);
         self.answer_within = Span(timings.answer_within);
         self.offer = Span(timings.offer);
+        self.offer_again = Span(timings.offer_again);
+        self.offer_again_most = Span(timings.offer_again_most);
         self.grace = Span(timings.grace);
         self.ticket_life = Span(timings.ticket_life);
         self.recovery = Span(timings.recovery);

@@ -189,7 +189,7 @@ async fn an_observer_is_not_given_the_lock() {
 }
 
 #[tokio::test]
-async fn an_offer_that_is_declined_goes_on_and_the_ticket_stays() {
+async fn an_offer_that_is_declined_goes_on_and_the_ticket_stays_only_if_it_is_wanted_later() {
     let server = TestServer::start().await;
     let ada = member(&server, "Ada").await;
     let bob = member(&server, "Bob").await;
@@ -199,12 +199,50 @@ async fn an_offer_that_is_declined_goes_on_and_the_ticket_stays() {
     carol.acquires().await;
     ada.releases(fence).await;
     let offer = bob.is_offered().await;
-    bob.says(&ClientMessage::Decline { fence: offer });
+    let later = true;
+    bob.says(&ClientMessage::Decline {
+        fence: offer,
+        later,
+    });
     bob.loses(offer).await;
     let fence = carol.claims().await;
     sees_queue(&ada, &[bob.session()]).await;
     carol.releases(fence).await;
-    bob.claims().await;
+    let offer = bob.is_offered().await;
+    let later = false;
+    bob.says(&ClientMessage::Decline {
+        fence: offer,
+        later,
+    });
+    sees_queue(&ada, &[]).await;
+    ada.sees_lock(LockState::Free).await;
+}
+
+/// A page that was busy for a moment: nobody but it waits, and somebody who comes later is no excuse.
+#[tokio::test]
+async fn a_waiter_that_missed_an_offer_is_offered_the_lock_again_and_before_a_newcomer() {
+    let server = TestServer::with(|settings| {
+        settings.offer = millis(300);
+        settings.offer_again = millis(300);
+    })
+    .await;
+    let ada = member(&server, "Ada").await;
+    let bob = member(&server, "Bob").await;
+    let carol = member(&server, "Carol").await;
+    let fence = ada.takes_lock().await;
+    bob.acquires().await;
+    ada.releases(fence).await;
+    let missed = bob.is_offered().await;
+    bob.loses(missed).await;
+    let again = bob.is_offered().await;
+    assert!(again > missed);
+    bob.loses(again).await;
+    sees_queue(&ada, &[bob.session()]).await;
+    carol.acquires().await;
+    let before_carol = bob.claims().await;
+    assert!(before_carol > again);
+    bob.releases(before_carol).await;
+    carol.claims().await;
 }
 
 #[tokio::test]

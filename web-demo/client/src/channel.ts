@@ -172,7 +172,9 @@ export type ClientMessage =
   | Hello
   | (Ask & { nonce: number })
   | { type: 'answer'; n: number; visible: boolean; idle_ms: number }
-  | { type: 'claim' | 'decline' | 'drained'; fence: Fence }
+  | { type: 'claim' | 'drained'; fence: Fence }
+  /** Leaves the queue as well, unless it is wanted `later`. */
+  | { type: 'decline'; fence: Fence; later?: boolean }
   | { type: 'profile'; user: User }
 
 /** Answers a hello. */

@@ -65,7 +65,7 @@ export interface BatonOptions {
   /** The secret that all tabs of this person share; in a browser, one that it keeps. `null` for none. */
   userKey?: string | null
   /** What to do with an offer of a lock: take it (`auto`), or ask. */
-  claim?: 'auto' | ((offer: Offer) => boolean)
+  claim?: 'auto' | ((offer: Offer) => boolean | 'later')
   /** Only watches: is never offered a lock. */
   observer?: boolean
   /** `false` starts a new session even where this tab could go on with one. */

@@ -228,8 +228,11 @@ export class LockMachine {
     if (!this.#claims.has(fenceKey(fence))) remember(this.#claims, fenceKey(fence), at)
   }
 
-  declined(fence: Fence): void {
+  /** The offer is turned down; unless it is wanted later, the wish that it would fulfil goes with it. */
+  declined(fence: Fence, later: boolean): void {
+    const offer = this.#offers.get(fenceKey(fence))
     this.#offers.delete(fenceKey(fence))
+    if (offer && !later && this.#wish !== undefined && covers([offer.scope], this.#wish)) this.#wish = undefined
   }
 
   granted(fence: Fence, scope: Scope): LockEffect[] {

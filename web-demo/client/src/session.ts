@@ -195,10 +195,12 @@ export class Session {
     this.machine.offered(fence, scope)
     this.#events.emit('offer', offer)
     const claim = this.#options.claim ?? 'auto'
+    const wanted = claim === 'auto' || claim(offer)
     // One that crossed a cancel on its way is not wanted any more.
-    if (this.#requests.isPending('cancel') || (claim !== 'auto' && !claim(offer))) {
-      this.machine.declined(fence)
-      return this.#events.say({ type: 'decline', fence })
+    if (this.#requests.isPending('cancel') || wanted !== true) {
+      const later = wanted === 'later'
+      this.machine.declined(fence, later)
+      return this.#events.say(later ? { type: 'decline', fence, later } : { type: 'decline', fence })
     }
     this.#events.say({ type: 'claim', fence })
     this.machine.claimSent(fence, now())

@@ -99,7 +99,8 @@ impl Core {
     pub(super) fn offer(&mut self, now: Moment, fence: Fence, paths: Paths, expires: Duration) {
         let scope = Scope::told(paths);
         if !self.locks.offered(fence, scope.clone()) {
-            self.say(&ClientMessage::Decline { fence });
+            let later = false;
+            self.say(&ClientMessage::Decline { fence, later });
             return;
         }
         self.tell(Event::Offer {
@@ -119,10 +120,10 @@ impl Core {
         }
     }
 
-    pub(crate) fn decline(&mut self, fence: Fence) {
+    pub(crate) fn decline(&mut self, fence: Fence, later: bool) {
         if self.locks.is_offer(fence) {
-            self.say(&ClientMessage::Decline { fence });
-            self.locks.declined(fence);
+            self.say(&ClientMessage::Decline { fence, later });
+            self.locks.declined(fence, later);
         }
     }
 

@@ -256,15 +256,17 @@ fn trying_something_else_gives_up_the_ticket_when_it_is_had() {
 
 #[test]
 fn a_missed_offer_of_one_place_does_not_count_for_another() {
-    let mut log = Log::with(AutoPass::On, &[A, B, C]);
-    log.hold_of(C, &path("c"));
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    log.hold_of(D, &path("c"));
     log.say(acquire_of(B, &path("b")));
+    log.say(acquire_of(C, &path("b/x")));
     let fence = log.fence();
-    log.say(Event::OfferExpired { session: B, fence });
+    let changes = log.say(Event::OfferExpired { session: B, fence });
+    assert_eq!(offers(&changes), [(C, path("b/x"))]);
     // A grant elsewhere is no new round for b; one in conflict is.
+    let b = log.fence();
     log.hold_of(A, &path("a"));
-    assert_eq!(log.fold.grants().count(), 2);
-    let b = log.hold_of(C, &path("b/x"));
+    log.claim_of(C, b);
     let changes = log.say(Event::Release {
         session: C,
         fence: b,

@@ -201,10 +201,14 @@ pub(crate) struct Room {
     pub(crate) manners: BTreeMap<SessionId, Manner>,
     /// When the users of some did something last; the others do something all the time.
     pub(crate) inputs: BTreeMap<SessionId, Time>,
+    /// Whether offers are claimed by those who are well.
+    pub(crate) claims: bool,
     /// Whether those who are told to drain say that they have.
     pub(crate) drains: bool,
-    /// Whether a loss is durable, and told, at once.
+    /// Whether what follows from a record is durable, and told, at once.
     pub(crate) tells: bool,
+    /// The position up to which everything is told.
+    told: u64,
     /// Everything that happened, with its time.
     pub(crate) changes: Vec<(Time, Change)>,
     pub(crate) proposals: Vec<(Time, Proposal)>,
@@ -218,8 +222,10 @@ impl Room {
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
             inputs: BTreeMap::new(),
+            claims: true,
             drains: true,
             tells: true,
+            told: 0,
             changes: Vec::new(),
             proposals: Vec::new(),
         }
@@ -251,16 +257,12 @@ impl Room {
             .extend(changes.iter().map(|change| (self.now, change.clone())));
         for change in &changes {
             match *change {
-                Change::Offered { to, fence, .. } if self.is_well(to) => {
+                Change::Offered { to, fence, .. } if self.is_well(to) && self.claims => {
                     self.record(Event::Claim { session: to, fence });
                 }
-                Change::Draining { by, fence, .. } => {
-                    self.tell(by, fence);
-                    if self.is_well(by) && self.drains {
-                        self.record(Event::Drained { session: by, fence });
-                    }
+                Change::Draining { by, fence, .. } if self.is_well(by) && self.drains => {
+                    self.record(Event::Drained { session: by, fence });
                 }
-                Change::LockLost { by, fence, .. } => self.tell(by, fence),
                 Change::Unsettled => {
                     self.record(Event::Settle);
                 }
@@ -270,10 +272,18 @@ impl Room {
         changes
     }
 
-    fn tell(&mut self, session: SessionId, fence: Fence) {
-        if self.tells {
-            self.watch.told(session, fence);
-        }
+    /// The answer that the last beat to this session has confirmed, if it did.
+    pub(crate) fn confirmed(&self, session: SessionId) -> Option<u64> {
+        let beats = self.proposals.iter().rev();
+        let mut confirmed = beats.filter_map(|(_, proposal)| match *proposal {
+            Proposal::Beat {
+                session: of,
+                confirmed,
+                ..
+            } if of == session => Some(confirmed),
+            _ => None,
+        });
+        confirmed.next().filter(|confirmed| *confirmed > 0)
     }
 
     fn is_well(&self, session: SessionId) -> bool {
@@ -283,8 +293,11 @@ impl Room {
     /// Carries out what the watch proposes at this moment.
     pub(crate) fn handle_timeout(&mut self) -> Vec<Proposal> {
         let mut out = Vec::new();
+        if self.tells {
+            self.told = self.log.position;
+        }
         self.watch
-            .handle_timeout(self.now, &self.log.fold, &mut out);
+            .handle_timeout(self.now, &self.log.fold, self.told, &mut out);
         for proposal in &out {
             self.proposals.push((self.now, proposal.clone()));
             match *proposal {
@@ -296,7 +309,7 @@ impl Room {
                         self.watch.heard(session, self.now);
                     }
                 }
-                Proposal::Beat { session, n } => {
+                Proposal::Beat { session, n, .. } => {
                     if self.manners.get(&session) == Some(&Manner::Well) {
                         let input = self.inputs.get(&session).copied().unwrap_or(self.now);
                         let idle = self.now.since(input);

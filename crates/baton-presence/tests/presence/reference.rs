@@ -53,19 +53,30 @@ impl Reference {
     }
 
     fn offer_to_next(&mut self, offline: bool, asker: Option<SessionId>) {
-        let able = |one: &&Someone| {
-            let missed = one
-                .missed
-                .is_some_and(|m| self.last_grant.is_none_or(|g| m > g));
-            one.can_hold && one.presence == Presence::Live && !missed
+        let last = self.last_grant;
+        let missed = |one: &Someone| one.missed.filter(|m| last.is_none_or(|g| *m > g));
+        // In its pause it still waits; where it was passed over by an older server it does not.
+        let pauses = |one: &Someone| {
+            let since = missed(one).map(|missed| missed.position);
+            since.is_some_and(|since| one.ticket.is_some_and(|ticket| ticket > since))
         };
-        let able: Vec<_> = self.people.iter().filter(able).collect();
-        let oldest_ticket = able
+        let here = |one: &&Someone| one.can_hold && one.presence == Presence::Live;
+        let here: Vec<Someone> = self.people.iter().filter(here).copied().collect();
+        let able = |one: &&Someone| missed(one).is_none();
+        let mut waiting: Vec<&Someone> = here
             .iter()
-            .filter(|one| one.ticket.is_some())
-            .min_by_key(|one| one.ticket);
-        let oldest_peer = able.first().filter(|_| offline && self.auto_pass);
-        let asking = able.iter().find(|one| Some(one.id) == asker);
+            .filter(|one| one.ticket.is_some() && (able(one) || pauses(one)))
+            .collect();
+        waiting.sort_unstable_by_key(|one| one.ticket);
+        let oldest_ticket = waiting.first().copied().filter(|first| {
+            // One in its pause is woken by those behind it.
+            able(first) || waiting.iter().any(able)
+        });
+        let nobody_waits = waiting.iter().all(|one| Some(one.id) == asker);
+        let oldest_peer = here.iter().find(able);
+        let oldest_peer = oldest_peer.filter(|_| offline && self.auto_pass && waiting.is_empty());
+        let asking = here.iter().filter(able).find(|one| Some(one.id) == asker);
+        let asking = asking.filter(|_| nobody_waits);
         let position = self.here;
         let next = asking.or(oldest_ticket).or(oldest_peer).map(|one| one.id);
         self.enter(next.map_or(LockState::Free, |to| LockState::Offered {
@@ -154,9 +165,23 @@ impl Reference {
                     self.refuse(session);
                 }
             }
-            Event::Decline { session, fence } | Event::OfferExpired { session, fence } => {
+            Event::OldDecline { session, fence } | Event::OldOfferExpired { session, fence } => {
                 if self.state == (LockState::Offered { to: session, fence }) {
                     self.miss(session, fence);
+                }
+            }
+            Event::Decline { session, fence, .. } | Event::OfferExpired { session, fence } => {
+                let leaves = matches!(event, Event::Decline { later: false, .. });
+                if self.state == (LockState::Offered { to: session, fence })
+                    && let Some(one) = self.someone(session)
+                {
+                    one.ticket = one.ticket.map(|_| here).filter(|_| !leaves);
+                    self.miss(session, fence);
+                }
+            }
+            Event::PauseOver { session, fence } => {
+                if let Some(one) = self.someone(session) {
+                    one.missed = one.missed.filter(|missed| *missed > fence);
                 }
             }
             Event::Claim { session, fence } => self.claim(session, fence),
@@ -277,7 +302,7 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
             (session, old)
         }
     };
-    match dice.below(22) {
+    match dice.below(25) {
         0 | 1 => {
             let voice = if dice.chance(85) {
                 Voice::Lock
@@ -305,8 +330,26 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
         14 => Event::Cancel { session },
         15 => Event::Release { session, fence },
         16 | 17 => Event::Claim { session, fence },
-        18 => Event::Decline { session, fence },
+        18 => {
+            let later = dice.chance(50);
+            Event::Decline {
+                session,
+                fence,
+                later,
+            }
+        }
         19 => Event::OfferExpired { session, fence },
+        22 if dice.chance(50) => Event::OldDecline { session, fence },
+        22 => Event::OldOfferExpired { session, fence },
+        23 | 24 => {
+            let missed = fold.peers().flat_map(|peer| {
+                let missed = peer.passed_over.iter();
+                missed.map(|missed| (peer.session, missed.fence))
+            });
+            let missed: Vec<_> = missed.collect();
+            let (session, fence) = dice.pick(&missed).unwrap_or((session, fence));
+            Event::PauseOver { session, fence }
+        }
         20 => Event::GraceOver { session, fence },
         21 => Event::RecoveryOver { session, fence },
         _ if dice.chance(20) => Event::Restarted,

@@ -2,7 +2,7 @@
 
 use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal, Scope,
+    AutoPass, Change, Due, Event, Fence, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal, Scope,
     SessionId, SnapshotError, Standing, Voice, WriteRight,
 };
 
@@ -125,7 +125,8 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
         ]
     );
     assert!(log.here() > offer);
-    assert_eq!(log.fold.place(B), Some(0));
+    // It waits on, behind who waited with it.
+    assert_eq!((log.fold.place(C), log.fold.place(B)), (Some(0), Some(1)));
 }
 
 #[test]
@@ -164,20 +165,132 @@ fn the_one_offered_is_gone_so_the_offer_moves_on_at_once() {
     }
 }
 
+fn decline(session: SessionId, fence: Fence, later: bool) -> Event {
+    Event::Decline {
+        session,
+        fence,
+        later,
+    }
+}
+
+/// The pause after the newest offer is over.
+fn pause_over(log: &mut Log, session: SessionId) -> Vec<Change> {
+    let fence = log.fold.last_fence().expect("something was offered");
+    log.say(Event::PauseOver { session, fence })
+}
+
 #[test]
-fn a_declined_offer_moves_on_and_does_not_come_back_by_itself() {
+fn who_declines_leaves_the_queue() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     log.acquire(B);
     let fence = log.fence();
-    let changes = log.say(Event::Decline { session: A, fence });
+    let changes = log.say(decline(A, fence, false));
     assert_eq!(offered_to(&changes), Some(B));
+    assert!(changes.contains(&Change::Dequeued { session: A }));
+    assert_eq!(log.fold.place(A), None);
     let fence = log.fence();
-    let changes = log.say(Event::Decline { session: B, fence });
-    // No ping-pong: both have tickets, both have had their offer in this round.
-    assert!(ends_free(&changes));
+    assert!(ends_free(&log.say(decline(B, fence, false))));
+    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(pause_over(&mut log, B), vec![]);
     log.say(joined(C));
     assert_eq!(log.state(), LockState::Free);
+}
+
+#[test]
+fn who_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(A);
+    log.acquire(B);
+    let fence = log.fence();
+    assert_eq!(offered_to(&log.say(decline(A, fence, true))), Some(B));
+    assert_eq!((log.fold.place(B), log.fold.place(A)), (Some(0), Some(1)));
+    let fence = log.fence();
+    // No ping-pong without a pause: both have had their offer.
+    assert!(ends_free(&log.say(decline(B, fence, true))));
+    assert_eq!(offered_to(&pause_over(&mut log, B)), Some(A), "longer here");
+    assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
+}
+
+/// L5.
+#[test]
+fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.acquire(B);
+    for _ in 0..5 {
+        let missed = log.fence();
+        assert!(ends_free(&expire(&mut log, B)));
+        assert_eq!(log.fold.place(B), Some(0));
+        assert_eq!(offered_to(&pause_over(&mut log, B)), Some(B));
+        // Said once more, it is overtaken.
+        let (session, fence) = (B, missed);
+        assert_eq!(log.say(Event::PauseOver { session, fence }), vec![]);
+    }
+    log.claim(B);
+}
+
+#[test]
+fn nobody_who_comes_later_is_served_before_a_waiter_in_its_pause() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
+    log.acquire(A);
+    log.acquire(B);
+    assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
+    assert!(ends_free(&expire(&mut log, B)));
+    // It takes nothing before those who wait, nor is it offered anything.
+    let changes = log.say(try_now(D));
+    let why = Refusal::Busy { by: A };
+    assert_eq!(changes, vec![Change::Refused { session: D, why }]);
+    assert_eq!(log.state(), LockState::Free);
+    // Whoever comes wakes those before it, each once.
+    assert_eq!(offered_to(&log.acquire(C)), Some(A));
+    assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
+    assert_eq!(offered_to(&expire(&mut log, B)), Some(C));
+    log.claim(C);
+}
+
+/// Nor is somebody who never asked made its holder.
+#[test]
+fn a_lost_holders_lock_waits_for_a_waiter_in_its_pause() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold(A);
+    log.acquire(C);
+    assert_eq!(offered_to(&log.say(Event::Lost { session: A })), Some(C));
+    assert!(ends_free(&expire(&mut log, C)));
+    assert_eq!(offered_to(&pause_over(&mut log, C)), Some(C));
+}
+
+/// Of two who never asked, each is offered a lost holder's lock once.
+#[test]
+fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
+    let mut log = Log::with(AutoPass::On, &[A, B, C]);
+    log.hold(A);
+    assert_eq!(offered_to(&log.say(Event::Lost { session: A })), Some(B));
+    assert_eq!(offered_to(&expire(&mut log, B)), Some(C));
+    let fence = log.fence();
+    assert!(ends_free(&log.say(decline(C, fence, true))));
+    for session in [B, C] {
+        assert!(log.fold.peer(session).is_some_and(|peer| peer.ticket.is_none()));
+    }
+    log.say(joined(D));
+    assert_eq!(offered_to(&log.acquire(D)), Some(D));
+}
+
+/// What an older server wrote must lead where it led: the newcomer had the lock.
+#[test]
+fn records_from_before_the_pauses_mean_what_they_meant() {
+    for old_decline in [true, false] {
+        let mut log = Log::with(AutoPass::On, &[A, B]);
+        log.acquire(A);
+        let (session, fence) = (A, log.fence());
+        assert!(ends_free(&log.say(if old_decline {
+            Event::OldDecline { session, fence }
+        } else {
+            Event::OldOfferExpired { session, fence }
+        })));
+        assert_eq!(offered_to(&log.acquire(B)), Some(B));
+        log.claim(B);
+        assert_eq!(log.fold.place(A), Some(0));
+    }
 }
 
 #[test]
@@ -243,8 +356,9 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
 fn a_missed_offer_is_forgiven_once_somebody_else_was_granted_the_lock() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(B);
+    log.acquire(A);
     expire(&mut log, B);
-    log.hold(A);
+    log.claim(A);
     let changes = log.say(Event::Lost { session: A });
     assert_eq!(offered_to(&changes), Some(B));
 }
@@ -451,8 +565,9 @@ fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
     log.acquire(C);
     let changes = log.say(Event::Lost { session: D });
     assert_eq!(offered_to(&changes), Some(C));
-    // C does not claim; nobody else queued, so the peer that has been here longest is next.
-    assert_eq!(offered_to(&expire(&mut log, C)), Some(A));
+    // C declines; nobody else queued, so the peer that has been here longest is next.
+    let fence = log.fence();
+    assert_eq!(offered_to(&log.say(decline(C, fence, false))), Some(A));
 }
 
 #[test]
@@ -796,10 +911,8 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
             session: A,
             fence: old,
         },
-        Event::Decline {
-            session: A,
-            fence: old,
-        },
+        decline(A, old, false),
+        decline(A, old, true),
     ];
     for ask in asks {
         let why = stale(old);
@@ -815,6 +928,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     assert_eq!(log.say(theft), vec![Change::Refused { session: B, why }]);
     let overtaken = [
         Event::OfferExpired { session: A, fence },
+        Event::PauseOver { session: A, fence },
         Event::GraceOver { session: A, fence },
         Event::RecoveryOver { session: A, fence },
         Event::Back { session: A },

@@ -7,7 +7,7 @@ use baton_presence::{
     Timings, Voice, Watch,
 };
 
-use crate::harness::{A, B, C, LockState, Manner, Room, acquire, joined_with, path, resumed};
+use crate::harness::{A, B, C, D, LockState, Manner, Room, acquire, joined_with, path, resumed};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -238,7 +238,7 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
     while beats.len() < 3 {
         now = watch.poll_timeout().expect("a deadline");
         let mut out = Vec::new();
-        watch.handle_timeout(now, &fold, &mut out);
+        watch.handle_timeout(now, &fold, 0, &mut out);
         beats.extend(out.iter().filter_map(|p| match p {
             Proposal::Beat { n, .. } => Some(*n),
             _ => None,
@@ -259,12 +259,11 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
         "too late"
     );
     let in_time = now + millis(5_000);
-    assert_eq!(watch.confirmed(A), None);
     assert_eq!(
         watch.answered(A, newest, Duration::ZERO, in_time),
         Answer::Counts
     );
-    assert_eq!(watch.confirmed(A), Some(newest));
+    assert_eq!(next_beat(&mut watch, &fold), Some(newest));
     assert_eq!(
         watch.answered(A, newest, Duration::ZERO, in_time),
         Answer::Stale,
@@ -281,7 +280,21 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
         Answer::Stale,
         "old link"
     );
-    assert_eq!(watch.confirmed(A), None);
+    assert_eq!(next_beat(&mut watch, &fold), Some(0));
+}
+
+/// What the next beat confirms.
+fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
+    let mut out = Vec::new();
+    while out.is_empty() {
+        let now = watch.poll_timeout()?;
+        watch.handle_timeout(now, fold, 0, &mut out);
+        out.retain(|proposal| matches!(proposal, Proposal::Beat { .. }));
+    }
+    match out[..] {
+        [Proposal::Beat { confirmed, .. }] => Some(confirmed),
+        _ => None,
+    }
 }
 
 /// Found by the simulation: the word of the loss waits for its record to be durable, and a
@@ -294,18 +307,41 @@ fn answers_are_not_confirmed_to_one_who_has_not_heard_of_its_loss() {
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(11));
     assert!(matches!(room.state(), LockState::Held { by: B, .. }));
-    let before = room.watch.confirmed(A);
+    let before = room.confirmed(A);
     room.manners.insert(A, Manner::Well);
     room.pass(secs(20));
     assert_eq!(room.watch.health(A, room.now), Health::Online);
-    assert_eq!(room.watch.confirmed(A), before);
+    assert_eq!(room.confirmed(A), before);
     // Nor on a new connection, while the client still believes in the old fence.
     room.resume(A, &[lost]);
     room.pass(secs(20));
-    assert_eq!(room.watch.confirmed(A), None);
+    assert_eq!(room.confirmed(A), None);
     // It has heard: what it answered in the meantime may be said.
-    room.watch.told(A, lost);
-    assert!(room.watch.confirmed(A) > before);
+    room.tells = true;
+    room.pass(secs(6));
+    assert!(room.confirmed(A) > before);
+}
+
+/// The everyday case: whoever had the lock before, its answers count for the grant that it has now.
+#[test]
+fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
+    let mut room = room_with_holder(&[B]);
+    for round in 0..10 {
+        let (from, to) = if round % 2 == 0 { (A, B) } else { (B, A) };
+        let fence = room.log.fence();
+        let session = from;
+        room.record(Event::Transfer { session, fence, to });
+        assert!(
+            matches!(room.state(), LockState::Held { by, .. } if by == to),
+            "round {round}: {:?}",
+            room.state()
+        );
+        for _ in 0..3 {
+            let before = room.confirmed(to);
+            room.pass(secs(6));
+            assert!(room.confirmed(to) > before, "round {round}");
+        }
+    }
 }
 
 /// With one lease for all that a session holds, the loss of one lock must not be the end of another.
@@ -325,12 +361,13 @@ fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
     let (session, to) = (A, B);
     let fence = mine[0];
     room.record(Event::Transfer { session, fence, to });
-    let before = room.watch.confirmed(A);
+    let before = room.confirmed(A);
     room.pass(secs(10));
     assert!(room.log.fold.holds(B).any(|grant| grant.scope == path("a")));
-    assert_eq!(room.watch.confirmed(A), before);
-    room.watch.told(A, fence);
-    assert!(room.watch.confirmed(A) > before);
+    assert_eq!(room.confirmed(A), before);
+    room.tells = true;
+    room.pass(secs(3));
+    assert!(room.confirmed(A) > before);
     assert!(room.log.fold.holds(A).any(|grant| grant.fence == mine[1]));
 }
 
@@ -497,6 +534,64 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
     assert_eq!(gone, Some(secs(30)));
 }
 
+/// L5: the pauses grow, and end at thirty seconds.
+#[test]
+fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() {
+    let mut room = room();
+    for session in [A, B] {
+        room.join(session, Voice::Lock);
+    }
+    room.claims = false;
+    room.record(acquire(B));
+    let mut pauses = Vec::new();
+    let mut free_since = None;
+    for _ in 0..1_500 {
+        room.pass(millis(100));
+        match (room.state(), free_since) {
+            (LockState::Free, None) => free_since = Some(room.now),
+            (LockState::Offered { to: B, .. }, Some(since)) => {
+                pauses.push(room.now.since(since).as_secs());
+                free_since = None;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(pauses[..6], [2, 4, 8, 16, 30, 30], "{pauses:?}");
+    // Whoever is granted it begins anew.
+    room.claims = true;
+    room.pass(secs(33));
+    let fence = room.log.fence();
+    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.claims = false;
+    room.record(Event::Release { session: B, fence });
+    room.record(acquire(B));
+    room.pass(millis(4_100));
+    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+}
+
+/// The pause of the first ends while the second is offered the lock: the third has its turn first.
+#[test]
+fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
+    let mut room = room();
+    for session in [A, B, C, D] {
+        room.join(session, Voice::Lock);
+    }
+    room.claims = false;
+    let since = room.now;
+    for session in [A, B, C, D] {
+        room.record(acquire(session));
+    }
+    room.pass(secs(11));
+    let offers = room.changes.iter().filter(|(at, _)| *at >= since);
+    let offers: Vec<_> = offers
+        .filter_map(|(_, change)| match change {
+            Change::Offered { to, .. } => Some(*to),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(offers[..5], [A, B, C, D, A], "{offers:?}");
+}
+
 #[test]
 fn a_proposal_that_got_lost_is_made_again() {
     let mut room = room_with_holder(&[B]);
@@ -511,7 +606,7 @@ fn a_proposal_that_got_lost_is_made_again() {
         room.watch.heard(B, next);
         out.clear();
         room.watch
-            .handle_timeout(room.now, &room.log.fold, &mut out);
+            .handle_timeout(room.now, &room.log.fold, u64::MAX, &mut out);
         lost += out
             .iter()
             .filter(|p| **p == Proposal::Record(Event::Lost { session: A }))

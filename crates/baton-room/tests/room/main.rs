@@ -7,6 +7,7 @@ mod modes;
 mod parks;
 mod questions;
 mod regions;
+mod relay;
 mod resting;
 mod small_parks;
 mod table;

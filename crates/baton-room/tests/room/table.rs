@@ -39,6 +39,8 @@ pub(crate) struct Table {
     frozen: Option<ConnectionId>,
     /// Who stopped doing anything, and when.
     idle: BTreeMap<ConnectionId, Time>,
+    /// The newest answer that a beat has confirmed to each.
+    confirmed: BTreeMap<ConnectionId, u64>,
     /// What the server grants whoever connects from now on.
     pub(crate) rights: Rights,
     /// From where whoever connects from now on comes.
@@ -71,6 +73,7 @@ impl Table {
             connections: 0,
             frozen: None,
             idle: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             rights: Rights::ALL,
             source: None,
         }
@@ -140,6 +143,21 @@ impl Table {
     /// From now on its user does nothing, while its page goes on answering.
     pub(crate) fn idles(&mut self, who: ConnectionId) {
         self.idle.insert(who, self.now);
+    }
+
+    /// Its user is back.
+    pub(crate) fn wakes(&mut self, who: ConnectionId) {
+        self.idle.remove(&who);
+    }
+
+    /// The newest answer that a beat has confirmed to it; 0 for none.
+    pub(crate) fn confirmed(&self, who: ConnectionId) -> u64 {
+        self.confirmed.get(&who).copied().unwrap_or(0)
+    }
+
+    /// Whoever was frozen answers again.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
     }
 
     /// From now on it answers pings, but no beats.
@@ -276,6 +294,11 @@ impl Table {
     }
 
     fn put(&mut self, to: ConnectionId, seen: Seen) {
+        if let Seen::Message(Outgoing::Channel(message)) = &seen
+            && let ServerMessage::Beat { confirmed, .. } = **message
+        {
+            self.confirmed.insert(to, confirmed);
+        }
         if let Some(inbox) = self.seen.get_mut(&to) {
             inbox.push(seen);
         }

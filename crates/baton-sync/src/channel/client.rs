@@ -98,10 +98,13 @@ pub enum ClientMessage {
         /// The offer.
         fence: Fence,
     },
-    /// Declines an offer; the ticket is kept.
+    /// Declines an offer, and leaves the queue.
     Decline {
         /// The offer.
         fence: Fence,
+        /// Keeps the ticket, behind those who wait now; the lock is offered again after a pause.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        later: bool,
     },
     /// Hands a lock to another session, once this one is drained.
     Transfer {

@@ -80,7 +80,14 @@ impl Wish for AnswerOffer {
         };
         if declines {
             world.note("declines", person as u64, fence.position);
-            world.with_tab(person, |machine, _| machine.decline(fence));
+            let for_now = world.dice.chance(50);
+            world.with_tab(person, |machine, _| {
+                if for_now {
+                    machine.decline_for_now(fence);
+                } else {
+                    machine.decline(fence);
+                }
+            });
         } else {
             world.with_tab(person, |machine, now| machine.claim(now, fence));
         }

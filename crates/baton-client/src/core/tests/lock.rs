@@ -349,8 +349,12 @@ fn who_asks_to_be_asked_claims_or_declines_by_hand() {
     script.says(&offer(7));
     assert_eq!(script.sent(), []);
     assert_eq!(right(&script), EditRight::Offered);
-    script.act(|core, _| core.decline(fence(7)));
-    let declined = ClientMessage::Decline { fence: fence(7) };
+    script.act(|core, _| core.decline(fence(7), true));
+    let (later, declined) = (true, fence(7));
+    let declined = ClientMessage::Decline {
+        fence: declined,
+        later,
+    };
     assert_eq!(script.sent(), [Sent::Says(declined)]);
     script.says(&offer(8));
     script.says(&ServerMessage::Lost {

@@ -32,6 +32,7 @@ fn grants(script: &mut Script, position: u64, of: &str) {
 fn declines(position: u64) -> Vec<Sent> {
     vec![Sent::Says(ClientMessage::Decline {
         fence: fence(position),
+        later: false,
     })]
 }
 

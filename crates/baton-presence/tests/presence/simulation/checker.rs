@@ -223,6 +223,20 @@ impl Checker {
                     seen.waits = None;
                 }
             }
+            Event::OfferExpired { session, fence } => {
+                self.goes_to_the_back(*session, *fence, position);
+            }
+            Event::Decline {
+                session,
+                fence,
+                later: true,
+            } => self.goes_to_the_back(*session, *fence, position),
+            Event::PauseOver { session, fence } => {
+                self.count("pause over");
+                if let Some(seen) = self.sessions.get_mut(session) {
+                    seen.missed.retain(|(missed, _)| missed > fence);
+                }
+            }
             // Late, for the offer that it missed: a sign of life.
             Event::Claim { session, fence } => {
                 if let Some(seen) = self.sessions.get_mut(session) {
@@ -235,6 +249,18 @@ impl Checker {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Who lets an offer pass waits from here on.
+    fn goes_to_the_back(&mut self, session: SessionId, fence: Fence, position: u64) {
+        let open = |lock: &&Lock| lock.party == session && lock.phase == Phase::Offered;
+        let open = self.locks.get(&fence).filter(open).is_some();
+        if let Some(seen) = self.sessions.get_mut(&session)
+            && let Some((since, _)) = &mut seen.waits
+            && open
+        {
+            *since = position;
         }
     }
 
@@ -402,7 +428,7 @@ impl Checker {
         Ok(())
     }
 
-    /// S9: nobody live who waits longer needs it.
+    /// S9: nobody live who waits longer needs it, also not one who missed an offer before.
     fn nobody_waits_longer(&self, to: SessionId, scope: &Scope) -> Checked {
         let mine = self
             .sessions
@@ -414,10 +440,7 @@ impl Checker {
             **session != to
                 && seen.is_live()
                 && seen.waits.as_ref().is_some_and(|(since, wish)| {
-                    let missed = |(_, missed): &(Fence, Scope)| missed.conflicts(wish);
-                    wish.conflicts(scope)
-                        && mine.is_none_or(|mine| *since < mine)
-                        && !seen.missed.iter().any(missed)
+                    wish.conflicts(scope) && mine.is_none_or(|mine| *since < mine)
                 })
         });
         match earlier {

@@ -154,7 +154,9 @@ impl Client {
         } else {
             some_scope(dice)
         };
-        let wish = match dice.below(80) {
+        // Some are asked for it again only by the server.
+        let asks = if self.lazy { 400 } else { 80 };
+        let wish = match dice.below(asks) {
             0..12 => Up::Acquire(scope.clone()),
             12..15 => Up::Request(scope.clone()),
             15 => Up::TakeOver(scope.clone()),
@@ -225,23 +227,24 @@ impl Client {
                 self.welcomed = true;
             }
             Down::Ping => {}
-            Down::Beat(n) => {
+            Down::Beat(n, confirmed) => {
+                let sent = self.answers.remove(&confirmed);
+                let from = match self.flaw {
+                    Flaw::LeaseFromReceipt => sent.and(Some(own)),
+                    _ => sent,
+                };
+                self.lease_from = self.lease_from.max(from);
                 self.answers.insert(n, own);
                 while self.answers.len() > 20 {
                     self.answers.pop_first();
                 }
                 out.push(Up::Answer(n, now.since(self.input_at)));
             }
-            Down::Confirmed(n) => {
-                let from = match self.flaw {
-                    Flaw::LeaseFromReceipt => Some(own),
-                    _ => self.answers.get(&n).copied(),
-                };
-                self.lease_from = self.lease_from.max(from);
-            }
             Down::Offered(fence) if self.given_up.contains(&fence) || dice.chance(3) => {
-                out.push(Up::Decline(fence));
+                out.push(Up::Decline(fence, dice.chance(50)));
             }
+            // Its page is busy, or its user is asked and does not answer.
+            Down::Offered(_) if dice.chance(12) => {}
             Down::Offered(fence) => {
                 if self.claimed.is_none_or(|(before, _)| before != fence) {
                     self.claimed = Some((fence, own));
@@ -249,7 +252,7 @@ impl Client {
                 out.push(Up::Claim(fence));
             }
             Down::OfferEnded => {
-                if self.held.is_empty() {
+                if self.held.is_empty() && dice.chance(30) {
                     out.push(Up::Acquire(self.wish.clone()));
                 }
             }

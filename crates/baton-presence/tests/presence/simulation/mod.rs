@@ -39,6 +39,8 @@ enum Flaw {
     /// Answers are confirmed to one who has lost the lock and has not been told yet. Not on the
     /// design's list: this simulation found it.
     ConfirmToTheLoser,
+    /// Answers are not confirmed any more to one who has lost a lock, though it was told.
+    ForgetToTell,
     /// Everybody may take over.
     RightsForAll,
     /// A drain is over as soon as it has begun.
@@ -51,6 +53,8 @@ enum Flaw {
     Overtake,
     /// The time of a request is never over.
     RequestForEver,
+    /// The pause after a missed offer is never over.
+    NeverAgain,
     /// The server does not remember across a restart what was locked, only by whom.
     ForgetScopes,
 }
@@ -80,6 +84,16 @@ fn no_schedule_breaks_a_rule_without_any_grace() {
     });
 }
 
+#[test]
+fn no_schedule_breaks_a_rule_with_a_slow_disk_and_a_fault_nearly_every_second() {
+    for seed in 0..seeds(150) {
+        let mut world = World::new(seed, Flaw::None, Timings::strict()).harshly();
+        if let Err(violation) = world.run() {
+            panic!("seed {seed}: {violation}");
+        }
+    }
+}
+
 fn try_schedules(timings: Timings) {
     // A run lasts four minutes; in these, too, somebody must lose patience.
     let timings = Timings {
@@ -106,6 +120,7 @@ fn try_schedules(timings: Timings) {
         "granted",
         "resumed",
         "offer expired",
+        "pause over",
         "offer declined",
         "offer unreachable",
         "lost by silence",
@@ -163,7 +178,7 @@ fn equal_timeouts_let_two_clients_edit() {
 
 #[test]
 fn a_restart_that_forgets_the_holder_makes_two() {
-    assert!(["S1", "S5", "S8"].contains(&caught(Flaw::ForgetHolder)));
+    assert!(["S1", "S3", "S5", "S8"].contains(&caught(Flaw::ForgetHolder)));
 }
 
 #[test]
@@ -188,6 +203,12 @@ fn a_confirmation_to_the_loser_lets_two_clients_edit() {
     assert_eq!(caught(Flaw::ConfirmToTheLoser), "S5");
 }
 
+/// A lock that comes back to an earlier holder must be as good as the first.
+#[test]
+fn a_holder_who_is_never_confirmed_again_is_seen() {
+    assert_eq!(caught(Flaw::ForgetToTell), "L6");
+}
+
 #[test]
 fn without_its_right_a_take_over_is_seen() {
     assert_eq!(caught(Flaw::RightsForAll), "S7");
@@ -200,7 +221,7 @@ fn a_drain_that_is_over_at_once_is_seen() {
 
 #[test]
 fn a_drain_that_does_not_wait_for_the_holders_word_parks_what_it_sent() {
-    assert_eq!(caught(Flaw::DrainForHim), "S6");
+    assert!(["S5", "S6"].contains(&caught(Flaw::DrainForHim)));
 }
 
 #[test]
@@ -216,6 +237,11 @@ fn a_ticket_that_overtakes_an_older_one_is_seen() {
 #[test]
 fn a_request_that_never_runs_out_is_seen() {
     assert_eq!(caught(Flaw::RequestForEver), "L3");
+}
+
+#[test]
+fn a_waiter_that_is_never_offered_a_free_lock_again_is_seen() {
+    assert_eq!(caught(Flaw::NeverAgain), "L5");
 }
 
 #[test]

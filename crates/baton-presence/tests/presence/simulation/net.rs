@@ -25,7 +25,8 @@ pub(crate) enum Up {
     Drained(Fence),
     Cancel,
     Claim(Fence),
-    Decline(Fence),
+    /// For now, or for good.
+    Decline(Fence, bool),
     Release(Fence),
     Done,
     /// An edit of one root, under the fence that its author believed to hold.
@@ -37,8 +38,8 @@ pub(crate) enum Up {
 pub(crate) enum Down {
     Welcome(SessionId),
     Ping,
-    Beat(u64),
-    Confirmed(u64),
+    /// With the answer that it confirms.
+    Beat(u64, u64),
     Offered(Fence),
     OfferEnded,
     /// Holds it: newly, still, or again.

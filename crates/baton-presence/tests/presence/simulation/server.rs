@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health,
     Loss, Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey,
     Voice, Watch, WriteRight,
 };
@@ -41,6 +41,12 @@ pub(crate) struct Server {
     pub(crate) conns: BTreeMap<SessionId, usize>,
     pub(crate) log: Vec<(u64, Entry)>,
     pub(crate) durable: usize,
+    /// The position of the last record whose words are on their way.
+    told: u64,
+    /// What each session was confirmed last.
+    confirmed: BTreeMap<SessionId, u64>,
+    /// A confirmation that went out before the word of a loss.
+    pub(crate) overtook: Option<String>,
     snapshot: (usize, FoldSnapshot),
     pub(crate) position: u64,
     next_session: u64,
@@ -73,6 +79,9 @@ impl Server {
             conns: BTreeMap::new(),
             log: Vec::new(),
             durable: 0,
+            told: 0,
+            confirmed: BTreeMap::new(),
+            overtook: None,
             position: 0,
             next_session: 0,
             flaw,
@@ -232,6 +241,7 @@ impl Server {
             }
         }
         self.durable = self.log.len();
+        self.told = self.log.last().map_or(0, |(position, _)| *position);
         if self.durable > self.snapshot.0 + 40 {
             self.snapshot = (self.durable, self.fold.snapshot());
         }
@@ -323,11 +333,7 @@ impl Server {
         let event = match up {
             Up::Hello { .. } | Up::Pong => return,
             Up::Answer(n, idle) => {
-                let counts = self.watch.answered(session, n, idle, now) == Answer::Counts;
-                let told = self.watch.confirmed(session) == Some(n);
-                if counts && (told || self.flaw == Flaw::ConfirmToTheLoser) {
-                    self.out.push((session, Down::Confirmed(n)));
-                }
+                self.watch.answered(session, n, idle, now);
                 return;
             }
             Up::Edit(root, fence) => return self.edit(session, root, fence),
@@ -352,7 +358,11 @@ impl Server {
             Up::Drained(fence) => Event::Drained { session, fence },
             Up::Cancel => Event::Cancel { session },
             Up::Claim(fence) => Event::Claim { session, fence },
-            Up::Decline(fence) => Event::Decline { session, fence },
+            Up::Decline(fence, later) => Event::Decline {
+                session,
+                fence,
+                later,
+            },
             Up::Release(fence) => Event::Release { session, fence },
             Up::Done => {
                 if let Some(conn) = self.conns.remove(&session) {
@@ -362,6 +372,18 @@ impl Server {
             }
         };
         self.record(event, now);
+    }
+
+    /// Whether the session lost something, or is to leave it, by a record that is not durable yet.
+    fn owes_a_word(&self, session: SessionId) -> bool {
+        let stops = |change: &Change| match *change {
+            Change::LockLost { by, .. } | Change::Draining { by, .. } => by == session,
+            _ => false,
+        };
+        self.log[self.durable..].iter().any(|(_, entry)| match entry {
+            Entry::Presence(_, changes, _) => changes.iter().any(stops),
+            Entry::Edit(..) | Entry::Parked(..) => false,
+        })
     }
 
     /// Token check, apply and log append are one step.
@@ -391,15 +413,37 @@ impl Server {
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         let mut proposals = Vec::new();
-        self.watch.handle_timeout(now, &self.fold, &mut proposals);
+        let told = match self.flaw {
+            Flaw::ConfirmToTheLoser => u64::MAX,
+            Flaw::ForgetToTell => 0,
+            _ => self.told,
+        };
+        self.watch
+            .handle_timeout(now, &self.fold, told, &mut proposals);
+        for proposal in &proposals {
+            if let Proposal::Beat {
+                session, confirmed, ..
+            } = *proposal
+            {
+                let before = self.confirmed.insert(session, confirmed);
+                if before < Some(confirmed) && confirmed > 0 && self.owes_a_word(session) {
+                    self.overtook = Some(format!("{confirmed} to {session}"));
+                }
+            }
+        }
         for proposal in proposals {
             match proposal {
                 Proposal::Record(Event::RequestOver { .. })
                     if self.flaw == Flaw::RequestForEver => {}
+                Proposal::Record(Event::PauseOver { .. }) if self.flaw == Flaw::NeverAgain => {}
                 Proposal::Record(event) => self.record(event, now),
                 Proposal::IdleWarning { .. } => {}
                 Proposal::Ping { session } => self.out.push((session, Down::Ping)),
-                Proposal::Beat { session, n } => self.out.push((session, Down::Beat(n))),
+                Proposal::Beat {
+                    session,
+                    n,
+                    confirmed,
+                } => self.out.push((session, Down::Beat(n, confirmed))),
                 Proposal::Health { session, health } => {
                     if self.flaw == Flaw::HandOverEarly && health == Health::Shaky {
                         self.record(Event::Lost { session }, now);
@@ -441,19 +485,6 @@ impl Server {
         let (session, fence) = stale(change)?;
         let resumes = matches!(event, Event::Resumed { .. });
         resumes.then_some((session, Down::ResumeRefused(fence)))
-    }
-
-    /// The word of this change is durable and on its way.
-    pub(crate) fn told(&mut self, change: &Change) {
-        let told = match *change {
-            Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
-                Some((by, fence))
-            }
-            _ => stale(change),
-        };
-        if let Some((session, fence)) = told {
-            self.watch.told(session, fence);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Due, Fence, Grant, GrantState, Presence, Rights, Scope, SessionId, Time, Timings,
+    AutoPass, Due, Fence, Grant, GrantState, Peer, Presence, Rights, Scope, SessionId, Time, Timings,
     UserKey, Voice,
 };
 
@@ -56,6 +56,9 @@ pub(crate) struct World {
     pub(crate) checker: Checker,
     served: BTreeMap<usize, Since>,
     requested: BTreeMap<Fence, Since>,
+    unconfirmed: BTreeMap<usize, Since>,
+    beside: BTreeMap<usize, Since>,
+    harsh: bool,
 }
 
 impl World {
@@ -93,6 +96,9 @@ impl World {
             checker: Checker::new(auto_pass, timings.drain),
             served: BTreeMap::new(),
             requested: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            harsh: false,
             dice,
         };
         for client in 0..world.clients.len() {
@@ -101,6 +107,13 @@ impl World {
         }
         world.after(5_000, 15_000, Action::Fault);
         world
+    }
+
+    /// Makes a fault nearly every second, over a disk that is always slow: what shows only where a word
+    /// waits while a beat goes out is found in few runs.
+    pub(crate) fn harshly(mut self) -> Self {
+        self.harsh = true;
+        self
     }
 
     pub(crate) fn run(&mut self) -> Result<(), Violation> {
@@ -246,7 +259,11 @@ impl World {
             return;
         }
         if self.server.log.len() > self.server.durable && self.durable_at.is_none() {
-            let slow_disk = if self.dice.chance(5) { 500 } else { 20 };
+            let slow_disk = match self.dice.below(100) {
+                _ if self.harsh => 1_400,
+                0..5 => 500,
+                _ => 20,
+            };
             let at = self.now + Duration::from_millis(1 + self.dice.below(slow_disk));
             self.durable_at = Some(at);
             self.at(at, Action::Durable);
@@ -271,7 +288,6 @@ impl World {
                     if let Some((to, down)) = word {
                         self.send(to, down);
                     }
-                    self.server.told(change);
                 }
             }
         }
@@ -338,7 +354,8 @@ impl World {
     // Faults
 
     fn fault(&mut self) {
-        self.after(300, 9_000, Action::Fault);
+        let most = if self.harsh { 1_200 } else { 9_000 };
+        self.after(300, most, Action::Fault);
         let client = usize::try_from(self.dice.below(self.clients.len() as u64)).unwrap_or(0);
         let one = &mut self.clients[client];
         match self.dice.below(13) {
@@ -417,6 +434,9 @@ impl World {
 
     fn check(&mut self) -> Result<(), Violation> {
         let now = self.now;
+        if let Some(what) = self.server.overtook.take() {
+            return self.violation("S5", format!("confirmed before the word of a loss: {what}"));
+        }
         // Only the strict profile promises it: with a shorter grace, who does not notice its lost
         // connection may believe for a while longer than the server waits.
         if self.timings.grace >= self.timings.offline_after {
@@ -425,6 +445,8 @@ impl World {
         if !self.up || now < self.asleep_until + SLACK {
             self.served.clear();
             self.requested.clear();
+            self.unconfirmed.clear();
+            self.beside.clear();
             for (_, since) in self.server.states.values_mut() {
                 *since = now;
             }
@@ -432,7 +454,54 @@ impl World {
         }
         self.timed_states_end()?;
         self.requests_end()?;
+        self.holders_are_confirmed()?;
+        self.free_locks_are_offered()?;
         self.waiters_are_served()
+    }
+
+    /// L5: what a live waiter waits for does not lie free for long.
+    fn free_locks_are_offered(&mut self) -> Result<(), Violation> {
+        for client in 0..self.clients.len() {
+            let wants = self.peer_of(client).and_then(|peer| peer.wants.clone());
+            let is_free = wants.is_some_and(|wants| {
+                let mut grants = self.server.fold.grants();
+                grants.all(|grant| !grant.scope.conflicts(&wants))
+            });
+            let so = is_free && self.is_well_connected(client);
+            let since = self.beside.entry(client).or_default();
+            let lasts = since.track(so, self.now);
+            if lasts > self.timings.offer_again_most + SLACK {
+                let what = format!("free beside client {client} for {lasts:?}");
+                return self.violation("L5", what);
+            }
+        }
+        Ok(())
+    }
+
+    /// L6: a holder who is well, over a connection that is, may edit: its answers are confirmed,
+    /// whatever it held and lost before.
+    fn holders_are_confirmed(&mut self) -> Result<(), Violation> {
+        // Two beats, the second of which confirms the answer to the first.
+        let bound = self.timings.beat_every * 2 + SLACK;
+        for client in 0..self.clients.len() {
+            let one = &self.clients[client];
+            let holds = |grant: &&Grant| {
+                Some(grant.party) == one.session
+                    && grant.state == GrantState::Held
+                    && one.held.contains_key(&grant.fence)
+            };
+            let held: Vec<_> = self.server.fold.grants().filter(holds).collect();
+            let believed: Vec<_> = one.believes(self.now).map(|(fence, _)| fence).collect();
+            let idle = held.iter().any(|grant| !believed.contains(&grant.fence));
+            let so = idle && self.is_well_connected(client);
+            let since = self.unconfirmed.entry(client).or_default();
+            let lasts = since.track(so, self.now);
+            if lasts > bound {
+                let what = format!("client {client} is not confirmed for {lasts:?}: {held:?}");
+                return self.violation("L6", what);
+            }
+        }
+        Ok(())
     }
 
     /// S5. Who takes over from somebody without a connection does not wait for its belief to end.
@@ -580,22 +649,27 @@ impl World {
         Ok(())
     }
 
-    fn waits_well(&self, client: usize) -> bool {
+    /// Whether nothing is wrong with it or its connection, in the eyes of the server either.
+    fn is_well_connected(&self, client: usize) -> bool {
         let one = &self.clients[client];
         let good = |conn: usize| {
             let conn = &self.conns[conn];
             conn.up == Path::Good && conn.down == Path::Good && conn.server_open
         };
-        let peer = one
-            .session
-            .and_then(|session| self.server.fold.peer(session));
+        let peer = self.peer_of(client);
         one.body == Body::Well
             && one.conn.is_some_and(good)
-            && peer.is_some_and(|peer| {
-                peer.presence == Presence::Live
-                    && peer.ticket.is_some()
-                    && peer.passed_over.is_empty()
-            })
+            && peer.is_some_and(|peer| peer.presence == Presence::Live)
+    }
+
+    fn peer_of(&self, client: usize) -> Option<&Peer> {
+        let session = self.clients[client].session?;
+        self.server.fold.peer(session)
+    }
+
+    fn waits_well(&self, client: usize) -> bool {
+        let waits = |peer: &Peer| peer.ticket.is_some() && peer.passed_over.is_empty();
+        self.is_well_connected(client) && self.peer_of(client).is_some_and(waits)
     }
 
     /// L1, its other half: a dead waiter costs as long as an offer, so nobody is made holder who has

@@ -84,7 +84,10 @@ pub(super) fn message(
         4 => ClientMessage::Cancel { nonce },
         5 | 6 => ClientMessage::Release { nonce, fence },
         7..=9 => ClientMessage::Claim { fence },
-        10 => ClientMessage::Decline { fence },
+        10 => ClientMessage::Decline {
+            fence,
+            later: u.arbitrary()?,
+        },
         11 => {
             let to = table.people[u.choose_index(PEOPLE)?].resume.as_ref();
             let to = to.map_or(3, |resume| resume.session);
