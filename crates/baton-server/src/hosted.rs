@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
+use baton_log::{DocumentLog, LogError, Position, Reservation, Share, Urgency};
 use baton_presence::Time;
 use baton_room::{
     CatchUp, ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room,
@@ -36,6 +36,8 @@ pub(crate) struct Hosted {
     pub(crate) clock: Clock,
     /// Tells the driver that something may be due earlier than it thinks.
     pub(crate) wake: Notify,
+    /// Where room in the log's queue is reserved for this document.
+    pub(crate) share: Share,
     /// What a step may have to append beside its own input; see [`Room::aside_bytes`].
     aside: AtomicUsize,
     inner: Mutex<Option<Inner>>,
@@ -88,6 +90,7 @@ pub(crate) enum Disk {
 
 impl Hosted {
     pub(crate) fn new(name: Arc<str>, clock: Clock, room: Room, log: DocumentLog) -> Self {
+        let share = log.share();
         let inner = Inner {
             room,
             log,
@@ -101,6 +104,7 @@ impl Hosted {
             name,
             clock,
             wake: Notify::new(),
+            share,
             aside: AtomicUsize::new(0),
             inner: Mutex::new(Some(inner)),
         }
@@ -146,7 +150,7 @@ impl Hosted {
     }
 
     /// Puts something into the room and carries out all that follows. `reservation` pays for the records that come of it;
-    /// without one they must be small.
+    /// what it does not cover is overdrawn.
     pub(crate) fn step<R>(
         &self,
         reservation: Option<Reservation>,
@@ -367,10 +371,9 @@ impl Inner {
         } else {
             Urgency::Unawaited
         };
-        let paid = reservation.and_then(|all| all.split(record.len()));
-        let position = match paid {
-            Some(paid) => self.log.append(paid, record, urgency)?,
-            None => self.log.append_small(record, urgency)?,
+        let position = match reservation {
+            Some(all) => self.log.append(all.take(record.len()), record, urgency)?,
+            None => self.log.append_overdrawn(record, urgency)?,
         };
         Ok(position)
     }

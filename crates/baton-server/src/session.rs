@@ -120,7 +120,7 @@ impl Session {
         };
         let most = largest_reservation(self.registry.settings());
         let bytes = (OVERHEAD + frame.len() + self.hosted.aside_bytes()).min(most);
-        let reservation = match patiently(&mut self.due, self.registry.log().reserve(bytes)).await {
+        let reservation = match patiently(&mut self.due, self.hosted.share.reserve(bytes)).await {
             Ok(reservation) => reservation,
             Err(error) => {
                 self.line.end(close::STORE_FAILED, error.to_string());
