@@ -97,3 +97,4 @@ pub use record::{Decision, OVERHEAD, Profile, Record, RecordError};
 pub use room::{Departure, Room};
 
 pub use token::{ResumeToken, TokenHash};
+pub use viewing::Sketch;

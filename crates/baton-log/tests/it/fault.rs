@@ -35,7 +35,9 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     disk.fail_syncs_from(1);
     let mut watch = document.watch();
     let reservation = block_on(log.reserve(10)).unwrap();
-    document.append_overdrawn(record("lost"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("lost"), Urgency::Now)
+        .unwrap();
     let told = block_on(watch.wait_for(|told| matches!(told, Durability::Failed(_))));
     let Durability::Failed(error) = told.unwrap().clone() else {
         unreachable!()
@@ -61,7 +63,11 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
             .append(reservation, record("x"), Urgency::Now)
             .map(drop),
     );
-    refused(document.append_overdrawn(record("x"), Urgency::Now).map(drop));
+    refused(
+        document
+            .append_overdrawn(record("x"), Urgency::Now)
+            .map(drop),
+    );
     refused(document.snapshot(at(1), record("S")));
     refused(block_on(log.reserve(1)).map(drop));
     refused(log.open("another").map(drop));
@@ -346,7 +352,8 @@ fn a_damaged_row_is_never_tidied_away() {
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut busy, _) = log.open("busy").unwrap();
     for _ in 0..5 {
-        busy.append_overdrawn(record("busy"), Urgency::Soon).unwrap();
+        busy.append_overdrawn(record("busy"), Urgency::Soon)
+            .unwrap();
         busy.snapshot(busy.last(), record("S")).unwrap();
         block_on(log.flush()).unwrap();
     }

@@ -231,11 +231,15 @@ async fn what_was_not_reserved_is_appended_all_the_same_and_later_reservations_w
     let large = Bytes::from(vec![1; 5 << 20]);
     let covered = document.share().reserve(100_000).await.unwrap();
     assert_eq!(
-        document.append(covered, large.clone(), Urgency::Soon).unwrap(),
+        document
+            .append(covered, large.clone(), Urgency::Soon)
+            .unwrap(),
         at(1)
     );
     assert_eq!(
-        document.append_overdrawn(large.clone(), Urgency::Soon).unwrap(),
+        document
+            .append_overdrawn(large.clone(), Urgency::Soon)
+            .unwrap(),
         at(2)
     );
     assert_eq!(log.stats().queued_bytes, 10 << 20);
