@@ -173,7 +173,7 @@ async fn stored_documents() {
         // A name that nobody knows yet, as a crowd of newcomers brings them.
         let (mut document, _) = log.open(&format!("folder/document {number}")).unwrap();
         document
-            .append_small(Bytes::from_static(RECORD), Urgency::Soon)
+            .append_overdrawn(Bytes::from_static(RECORD), Urgency::Soon)
             .unwrap();
         document
             .snapshot(document.last(), Bytes::from(vec![7; 200]))

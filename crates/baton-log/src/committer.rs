@@ -96,8 +96,10 @@ fn fail(shared: &Shared, taken: Taken, reason: String) {
     let error = Arc::new(LogError::Failed {
         reason: reason.into(),
     });
-    shared.queue.fail(taken, &error);
+    let waited = shared.queue.fail(&error);
     shared.room().close();
+    // After the room is closed: those who wait for it must not be given what is lost.
+    drop((taken, waited));
     // After the queue refuses: a document opened from now on finds that out by itself.
     for watched in shared.names.open() {
         watched.fail(&error);

@@ -7,59 +7,49 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::error::LogError;
 use crate::log::Handle;
-use crate::queue::{Charge, Waiting, WaitingSnapshot, Watched};
+use crate::queue::{Waiting, WaitingSnapshot, Watched};
+use crate::shares::{Part, Reservation};
 use crate::types::{Durability, Loaded, Position, Urgency};
 
-/// The largest record that needs no reservation.
-const SMALL_RECORD_BYTES: usize = 4 << 10;
-
-/// Counted in the queue for any record, so that a flood of empty ones is bounded as well.
-const LEAST_CHARGE: usize = 64;
-
-/// Room in the log's queue, got from [`Log::reserve`](crate::Log::reserve). Dropped unused, it goes
-/// back at once; spent on a record, it goes back when the record is durable.
-#[derive(Debug)]
-pub struct Reservation {
-    permit: OwnedSemaphorePermit,
-    bytes: usize,
+/// Where room for the records of one document is reserved. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Share {
+    log: Arc<Handle>,
+    part: Arc<Part>,
+    life: u64,
 }
 
-impl Reservation {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, bytes: usize) -> Reservation {
-        Reservation { permit, bytes }
+impl Share {
+    /// Waits until the queue has room for a record of this many bytes of this document. Never await it under a lock.
+    /// First come is first served, among those who ask for this document.
+    ///
+    /// A document holds at most [`LogOptions::document_queue_bytes`](crate::LogOptions::document_queue_bytes) of the
+    /// queue, and a quarter of what is kept for small records.
+    ///
+    /// # Errors
+    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was reserved.
+    pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
+        let limit = self.part.room.limit();
+        if bytes > limit {
+            return Err(LogError::RecordTooLarge { len: bytes, limit });
+        }
+        match self.part.reserve(bytes).await {
+            Ok(reservation) => Ok(reservation),
+            Err(_) => {
+                self.log.shared.queue.check_life(self.life)?;
+                Err(LogError::Closed)
+            }
+        }
     }
 
-    /// What a reservation of so many bytes takes from the queue's room.
-    pub(crate) fn charge(bytes: usize) -> usize {
-        bytes.max(LEAST_CHARGE)
-    }
-
-    /// The bytes that this still covers.
+    /// A reservation of nothing. What is appended with it is overdrawn, in the lane of a record of `about` bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Takes `bytes` off into a reservation of their own; `None` if this holds fewer.
-    pub fn split(&mut self, bytes: usize) -> Option<Reservation> {
-        let left = self.bytes.checked_sub(bytes)?;
-        let permit = self.permit.split(bytes)?;
-        self.bytes = left;
-        Some(Reservation { permit, bytes })
-    }
-
-    /// The part that a record of so many bytes needs; the rest goes back.
-    fn spend(mut self, len: usize) -> OwnedSemaphorePermit {
-        let surplus = self
-            .permit
-            .num_permits()
-            .saturating_sub(Reservation::charge(len));
-        drop(self.permit.split(surplus));
-        self.permit
+    pub fn nothing(&self, about: usize) -> Reservation {
+        self.part.nothing(about)
     }
 }
 
@@ -70,7 +60,7 @@ pub struct DocumentLog {
     log: Arc<Handle>,
     watched: Arc<Watched>,
     /// Where reservations for this document come from.
-    room: Arc<Semaphore>,
+    part: Arc<Part>,
     /// 0 until something is appended, so that a name that was only looked at leaves no trace.
     id: u64,
     base: u64,
@@ -94,7 +84,7 @@ impl DocumentLog {
             .map(|(_, record)| length(record))
             .collect();
         DocumentLog {
-            room: log.shared.room(),
+            part: Arc::new(Part::new(log.shared.room())),
             log,
             watched,
             id,
@@ -105,56 +95,56 @@ impl DocumentLog {
         }
     }
 
+    /// Where room is reserved for this document's records.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share {
+            log: Arc::clone(&self.log),
+            part: Arc::clone(&self.part),
+            life: self.watched.life,
+        }
+    }
+
     /// Appends a record and gives its position. Never blocks; log order is call order. The record is
     /// durable when [`durable`](Self::durable) has reached the position, and not before.
     ///
+    /// It is never refused for its size. What the reservation does not cover is overdrawn: later
+    /// reservations wait until it is paid back.
+    ///
     /// # Errors
-    /// [`LogError::ReservationTooSmall`], [`LogError::ForeignReservation`],
-    /// [`LogError::Failed`], [`LogError::Closed`]. In every case nothing was appended and the
-    /// reservation is given back.
+    /// [`LogError::ForeignReservation`], [`LogError::Failed`], [`LogError::Closed`]. In every case
+    /// nothing was appended and the reservation is given back.
     pub fn append(
         &mut self,
         reservation: Reservation,
         record: Bytes,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
-        if !Arc::ptr_eq(reservation.permit.semaphore(), &self.room) {
+        if !reservation.is_of(&self.part.room) {
             self.log.shared.queue.check_life(self.watched.life)?;
             return Err(LogError::ForeignReservation);
         }
-        let (len, reserved) = (record.len(), reservation.bytes);
-        if len > reserved {
-            return Err(LogError::ReservationTooSmall { len, reserved });
-        }
-        let permit = reservation.spend(len);
-        self.push(record, Charge::Reserved(permit), urgency)
+        let charge = reservation.spend(record.len());
+        self.push(record, charge, urgency)
     }
 
-    /// Appends a record of at most 4 KiB without a reservation, for records made by timers, which
-    /// have nobody to wait for room. They have a share of their own beyond the queue's:
-    /// [`LogOptions::small_queue_bytes`](crate::LogOptions::small_queue_bytes), over all documents.
+    /// Appends a record without a reservation: all of it is overdrawn. For callers that cannot wait.
     ///
     /// # Errors
-    /// [`LogError::RecordTooLarge`], [`LogError::QueueFull`] when that share is used up (try again
-    /// when some of it is durable), [`LogError::Failed`], [`LogError::Closed`]. In every case
-    /// nothing was appended.
-    pub fn append_small(&mut self, record: Bytes, urgency: Urgency) -> Result<Position, LogError> {
-        let (len, limit) = (record.len(), SMALL_RECORD_BYTES);
-        if len > limit {
-            return Err(LogError::RecordTooLarge { len, limit });
-        }
-        let share = self.log.shared.options.small_queue_bytes;
-        let charge = Charge::Small {
-            bytes: Reservation::charge(len),
-            limit: share,
-        };
-        self.push(record, charge, urgency)
+    /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was appended.
+    pub fn append_overdrawn(
+        &mut self,
+        record: Bytes,
+        urgency: Urgency,
+    ) -> Result<Position, LogError> {
+        let nothing = self.part.nothing(record.len());
+        self.append(nothing, record, urgency)
     }
 
     fn push(
         &mut self,
         record: Bytes,
-        charge: Charge,
+        charge: Reservation,
         urgency: Urgency,
     ) -> Result<Position, LogError> {
         let len = length(&record);
@@ -165,8 +155,9 @@ impl DocumentLog {
             position,
             bytes: record,
             watched,
+            _charge: charge,
         };
-        self.log.shared.queue.push(waiting, charge, urgency)?;
+        self.log.shared.queue.push(waiting, urgency)?;
         (self.id, self.last) = (id, position);
         self.lengths.push_back(len);
         self.tail_bytes += u64::from(len);
@@ -283,7 +274,7 @@ impl Drop for DocumentLog {
     }
 }
 
-/// No record reaches 4 GiB: `max_record_bytes` is at most `queue_bytes`, which is less.
+/// No record reaches 4 GiB: what is overdrawn came over a connection, in pieces of at most `max_record_bytes`.
 fn length(record: &Bytes) -> u32 {
     u32::try_from(record.len()).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
 
 use crate::counts::Counts;
 use crate::index::Index;
@@ -17,6 +16,7 @@ use crate::names::Names;
 use crate::options::LogOptions;
 use crate::queue::Queue;
 use crate::recovery::Found;
+use crate::shares::Room;
 use crate::store::{Store, StoreError, View};
 
 /// What only commits look at.
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) epoch: u32,
     pub(crate) queue: Queue,
     /// Another one after each failure, since those who wait for room are to be told.
-    room: Mutex<Arc<Semaphore>>,
+    room: Mutex<Arc<Room>>,
     pub(crate) names: Names,
     pub(crate) engine: Mutex<Engine>,
     /// `None` once the log has ended and the store is closed.
@@ -53,7 +53,7 @@ impl Shared {
         Shared {
             epoch: found.engine.epoch,
             queue: Queue::new(&options),
-            room: Mutex::new(Arc::new(Semaphore::new(options.queue_bytes))),
+            room: Mutex::new(Arc::new(Room::new(&options))),
             names: found.names,
             next_id: AtomicU64::new(found.known.index.next_id()),
             engine: Mutex::new(found.engine),
@@ -65,13 +65,13 @@ impl Shared {
     }
 
     /// The room of the queue, in this life of the log.
-    pub(crate) fn room(&self) -> Arc<Semaphore> {
+    pub(crate) fn room(&self) -> Arc<Room> {
         self.room.lock().clone()
     }
 
     /// Room for a new life.
     pub(crate) fn renew_room(&self) {
-        *self.room.lock() = Arc::new(Semaphore::new(self.options.queue_bytes));
+        *self.room.lock() = Arc::new(Room::new(&self.options));
     }
 
     /// A view of the store.

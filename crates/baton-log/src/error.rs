@@ -89,7 +89,7 @@ pub enum LogError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// A record is larger than its way of being appended allows.
+    /// A reservation is asked for that no record may need.
     #[error(
         "a record of {len} bytes is over the limit of {limit}; nothing was appended; split it or raise the limit"
     )]
@@ -104,24 +104,6 @@ pub enum LogError {
         "the reservation belongs to another log; nothing was appended; this is the caller's mistake"
     )]
     ForeignReservation,
-    /// The reservation holds fewer bytes than the record.
-    #[error(
-        "a reservation of {reserved} bytes does not cover a record of {len}; nothing was appended; this is the caller's mistake"
-    )]
-    ReservationTooSmall {
-        /// Bytes given.
-        len: usize,
-        /// Bytes reserved.
-        reserved: usize,
-    },
-    /// Too many small records wait for the disk.
-    #[error(
-        "over {limit} bytes of small records wait for the disk; nothing was appended; try again when some are durable"
-    )]
-    QueueFull {
-        /// Bytes allowed.
-        limit: usize,
-    },
     /// A snapshot stands for a position that the log has not reached, or has gone behind.
     #[error(
         "a snapshot at {at} is outside {from}..={to}; nothing was stored; this is the caller's mistake"

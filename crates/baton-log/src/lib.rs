@@ -17,7 +17,7 @@
 //! assert!(loaded.snapshot.is_none() && loaded.tail.is_empty());
 //!
 //! // Room first (this may wait), then the append (which never does).
-//! let room = log.reserve(5).await?;
+//! let room = notes.share().reserve(5).await?;
 //! let position = notes.append(room, "hello".into(), Urgency::Soon)?;
 //!
 //! // Only now may anybody be told that it is saved.
@@ -25,7 +25,7 @@
 //! notes.watch().wait_for(saved).await?;
 //!
 //! // A snapshot stands for all records up to its position.
-//! notes.append_small(" world".into(), Urgency::Now)?;
+//! notes.append_overdrawn(" world".into(), Urgency::Now)?;
 //! notes.snapshot(position, "a summary of hello".into())?;
 //!
 //! // Dropping the handle gives the document back; opening it gives all that was appended.
@@ -60,8 +60,10 @@
 //!   watch becomes [`Durability::Failed`], everything that is not durable is given up, and everything is refused
 //!   until the log has opened the store again, which it tries by itself ([`Log::health`] tells). Then what was reported
 //!   durable is there, or its document is damaged; handles of before stay refused, so drop them and open again.
-//! - **Bounded.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
-//!   [`Log::reserve`] waits for room before anything is locked or applied.
+//! - **Bounded and shared.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
+//!   [`Share::reserve`] waits for room before anything is locked or applied. Large records leave the room of small ones
+//!   alone, and one document holds a part only. An append is never refused for its size: what was not reserved is
+//!   overdrawn, and later reservations wait for it.
 //! - **One process.** A folder that is open cannot be opened again.
 //!
 //! # The map
@@ -72,6 +74,7 @@
 //! committer  the thread: take, commit, announce, come back         engine     store + index, shared state
 //! plan       what one commit changes, tidying included             index      what the store holds, in memory
 //! format     every row, byte by byte                               store      four tables: memory, redb over disk
+//! shares     room in the queue, by size and by document
 //! counts     what was done, for metrics                            backup     all rows in a file, and back
 //! ```
 //! A record goes `document -> queue -> committer -> plan -> store`, and the news of it comes back by the
@@ -96,15 +99,17 @@ mod options;
 mod plan;
 mod queue;
 mod recovery;
+mod shares;
 mod store;
 mod types;
 
 pub use backup::BackupSummary;
 pub use backup::restore::{Restored, check, restore_backup, verify_backup};
 pub use counts::{COMMIT_BUCKETS_US, LogStats};
-pub use document::{DocumentLog, Reservation};
+pub use document::{DocumentLog, Share};
 pub use error::{BackupError, LogError};
 pub use log::Log;
 pub use options::LogOptions;
+pub use shares::Reservation;
 pub use store::{Batch, MemoryStore, RedbStore, Store, StoreError, Table, View};
 pub use types::{DocumentInfo, Durability, Health, Loaded, Position, Urgency};

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::committer;
-use crate::document::{DocumentLog, Reservation};
+use crate::document::DocumentLog;
 use crate::engine::{Known, Shared};
 use crate::error::{BackupError, LogError};
 use crate::format::Standing;
@@ -21,6 +21,7 @@ use crate::names::Claimed;
 use crate::options::LogOptions;
 use crate::queue::Progress;
 use crate::recovery::recover;
+use crate::shares::Reservation;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::types::{DocumentInfo, Health, Loaded, Position};
 use crate::{BackupSummary, LogStats, View, backup};
@@ -201,8 +202,8 @@ impl Log {
         load(&*self.view(found)?, id, found)
     }
 
-    /// Waits until the queue has room for a record of this many bytes. Never await it under a lock.
-    /// Whoever waits first is served first.
+    /// Waits until the queue has room for a record of this many bytes, of any document. Never await it under a lock.
+    /// First come is first served. It counts against no document's part; [`DocumentLog::share`] gives room that does.
     ///
     /// # Errors
     /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
@@ -213,10 +214,9 @@ impl Log {
         if bytes > limit {
             return Err(LogError::RecordTooLarge { len: bytes, limit });
         }
-        let charge = Reservation::charge(bytes).min(shared.options.queue_bytes) as u32;
         loop {
-            match shared.room().acquire_many_owned(charge).await {
-                Ok(permit) => return Ok(Reservation::new(permit, bytes)),
+            match shared.room().reserve(bytes).await {
+                Ok(reservation) => return Ok(reservation),
                 // The log has failed, or was closed; or it has come back in the meantime, with new room.
                 Err(_) => shared.queue.check()?,
             }
@@ -286,9 +286,7 @@ impl Log {
     #[must_use]
     pub fn stats(&self) -> LogStats {
         let shared = &self.handle.shared;
-        let free = shared.room().available_permits();
-        let queued = shared.options.queue_bytes.saturating_sub(free);
-        shared.counts.read(queued)
+        shared.counts.read(shared.room().used())
     }
 
     /// Bytes that the store takes on its disk, if it knows. Asks the disk.

@@ -18,11 +18,14 @@ pub struct LogOptions {
     pub unawaited_delay: Duration,
     /// Waiting bytes that start a commit before the delay is over. Default 256 KiB.
     pub commit_bytes: usize,
-    /// Bound on the bytes that are reserved or appended and not yet durable. Default 64 MiB.
+    /// Bound on the bytes that are reserved or appended and not yet durable, but for small ones. Default 64 MiB.
     pub queue_bytes: usize,
-    /// Bound on the bytes of [`DocumentLog::append_small`](crate::DocumentLog::append_small)
-    /// records that are not yet durable, beyond `queue_bytes`. Default 4 MiB.
+    /// The same for reservations of at most 64 KiB, beyond `queue_bytes`: large records do not delay small ones. One
+    /// document may hold a quarter of it. Default 16 MiB. When a quarter is less than a reservation, that counts in
+    /// `queue_bytes`.
     pub small_queue_bytes: usize,
+    /// Most of `queue_bytes` that one document may hold; at least `max_record_bytes` counts. Default 32 MiB.
+    pub document_queue_bytes: usize,
     /// The largest record. At most `queue_bytes`. Default 64 MiB.
     pub max_record_bytes: usize,
     /// Journals smaller than this are left as they are; in a larger one of which over half is no
@@ -43,7 +46,8 @@ impl Default for LogOptions {
             unawaited_delay: Duration::from_millis(50),
             commit_bytes: 256 << 10,
             queue_bytes: 64 << 20,
-            small_queue_bytes: 4 << 20,
+            small_queue_bytes: 16 << 20,
+            document_queue_bytes: 32 << 20,
             max_record_bytes: 64 << 20,
             relocate_bytes: 8 << 20,
             reopen_after: Duration::from_millis(500),

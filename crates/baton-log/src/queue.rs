@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::error::LogError;
 use crate::options::LogOptions;
+use crate::shares::Reservation;
 use crate::types::{Durability, Health, Position, Urgency};
 
 /// What the commit thread tells about one open document. Lives as long as its handle or as long as
@@ -98,6 +99,8 @@ pub(crate) struct Waiting {
     pub(crate) position: u64,
     pub(crate) bytes: Bytes,
     pub(crate) watched: Arc<Watched>,
+    /// Where its bytes are counted until it is durable.
+    pub(crate) _charge: Reservation,
 }
 
 /// A snapshot that waits; without bytes, the document is to be erased.
@@ -113,15 +116,7 @@ pub(crate) struct WaitingSnapshot {
 pub(crate) struct Taken {
     pub(crate) records: Vec<Waiting>,
     pub(crate) snapshots: BTreeMap<u64, WaitingSnapshot>,
-    permits: Option<OwnedSemaphorePermit>,
-    small_bytes: usize,
     through: u64,
-}
-
-/// Where the bytes of a record are counted until it is durable.
-pub(crate) enum Charge {
-    Reserved(OwnedSemaphorePermit),
-    Small { bytes: usize, limit: usize },
 }
 
 /// Whether the log is being shut down.
@@ -150,7 +145,6 @@ struct State {
     /// Pushes so far, and how many of them are durable.
     pushed: u64,
     committed: u64,
-    small_bytes: usize,
 }
 
 /// Told to whoever waits in an async function.
@@ -191,7 +185,6 @@ impl Queue {
             at_once: false,
             pushed: 0,
             committed: 0,
-            small_bytes: 0,
         };
         Queue {
             delay: options.commit_delay,
@@ -206,28 +199,9 @@ impl Queue {
     }
 
     /// Adds a record, unless the log has ended.
-    pub(crate) fn push(
-        &self,
-        record: Waiting,
-        charge: Charge,
-        urgency: Urgency,
-    ) -> Result<(), LogError> {
+    pub(crate) fn push(&self, record: Waiting, urgency: Urgency) -> Result<(), LogError> {
         let mut state = self.state.lock();
         state.check(record.watched.life)?;
-        match charge {
-            Charge::Small { bytes, limit } => {
-                let small = state.small_bytes + bytes;
-                if small > limit {
-                    return Err(LogError::QueueFull { limit });
-                }
-                state.small_bytes = small;
-                state.waiting.small_bytes += bytes;
-            }
-            Charge::Reserved(permit) => match &mut state.waiting.permits {
-                Some(permits) => permits.merge(permit),
-                none => *none = Some(permit),
-            },
-        }
         let before = state.bytes;
         state.bytes += record.bytes.len();
         state.waiting.records.push(record);
@@ -306,16 +280,17 @@ impl Queue {
     pub(crate) fn done(&self, taken: Taken) {
         let mut state = self.state.lock();
         state.committed = taken.through;
-        state.small_bytes -= taken.small_bytes;
         drop(state);
         self.moved.notify_all();
         self.progress
             .send_modify(|progress| progress.committed = taken.through);
-        drop(taken.permits);
+        // With each record goes its charge: those who wait for room go on.
+        drop(taken);
     }
 
-    /// What was taken could not be made durable: it is dropped together with what waits, and nothing is accepted.
-    pub(crate) fn fail(&self, taken: Taken, error: &Arc<LogError>) {
+    /// What was taken could not be made durable: it is given up together with what waits, which comes back, and nothing is
+    /// accepted.
+    pub(crate) fn fail(&self, error: &Arc<LogError>) -> Taken {
         let mut state = self.state.lock();
         state.refuse(error);
         let dropped = std::mem::take(&mut state.waiting);
@@ -323,10 +298,8 @@ impl Queue {
         state.due = None;
         state.due_after = Duration::MAX;
         state.at_once = false;
-        state.small_bytes = 0;
         state.committed = state.pushed;
-        drop(state);
-        drop((taken, dropped));
+        dropped
     }
 
     /// Tells whoever waits that what was pushed is lost, once every document knows.

@@ -99,3 +99,4 @@ pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
 pub use room::{Departure, Room};
 
 pub use token::{ResumeToken, Source, TokenHash};
+pub use viewing::Sketch;

@@ -9,6 +9,8 @@ use baton_sync::channel::ServerMessage;
 use baton_sync::handshake::Kind;
 use bytes::Bytes;
 
+use crate::viewing::Sketch;
+
 /// One connection, by a number that its caller chose and never uses again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
@@ -91,6 +93,14 @@ pub enum Output {
         except: Option<ConnectionId>,
         /// What.
         message: Outgoing,
+    },
+    /// To work out what a park would change, on which nothing else of the room depends, and to send the answer to one
+    /// connection: [`Sketch::render`]. It takes as long as loading the document.
+    Show {
+        /// Which connection.
+        to: ConnectionId,
+        /// What is worked out.
+        sketch: Sketch,
     },
     /// A ping of the transport.
     Ping {

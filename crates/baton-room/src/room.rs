@@ -382,6 +382,25 @@ impl Room {
         incomplete.chain(withheld).sum()
     }
 
+    /// Bytes of all that is parked.
+    #[must_use]
+    pub fn parked_bytes(&self) -> usize {
+        self.state.parks.iter().map(Park::bytes).sum()
+    }
+
+    /// Whether [`Room::handle_timeout`] would put the document to rest at `now`, which takes as long as encoding and
+    /// reading all of it.
+    #[must_use]
+    pub fn rests_at(&self, now: Time) -> bool {
+        self.rest_due().is_some_and(|due| due <= now)
+    }
+
+    /// The size of the pieces, in bytes, in which a client is sent what it lacks.
+    #[must_use]
+    pub fn piece_bytes(&self) -> usize {
+        self.options.piece_bytes
+    }
+
     /// How many connections are in the room.
     #[must_use]
     pub fn connections(&self) -> usize {

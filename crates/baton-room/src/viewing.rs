@@ -8,10 +8,12 @@ use baton_presence::{Rights, SessionId};
 use baton_sync::channel::{
     self, Outcome, ParkPart, ParkState as Told, ParkView, PartKind, ServerMessage, User,
 };
-use baton_sync::difference::{self, Difference};
+use baton_sync::difference;
+use baton_sync::document::Document;
+use bytes::Bytes;
 
 use crate::deciding::Undecided;
-use crate::output::ConnectionId;
+use crate::output::{ConnectionId, Outgoing, Output};
 use crate::park::{Park, ParkReason, ParkState};
 use crate::room::Room;
 
@@ -49,11 +51,47 @@ pub(crate) fn view(park: &Park, state: Told) -> ParkView {
     }
 }
 
+/// What a park would change, before it is worked out. It shares what is large with the room, and needs nothing else of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sketch {
+    nonce: u64,
+    id: u64,
+    everything: Bytes,
+    updates: Vec<Bytes>,
+}
+
+impl Sketch {
+    /// Bytes of the document, and of what is parked.
+    #[must_use]
+    pub fn bytes(&self) -> (usize, usize) {
+        let parked = self.updates.iter().map(Bytes::len).sum();
+        (self.everything.len(), parked)
+    }
+
+    /// Works it out: the answer to who asked. Costs as much as loading the document once, and needs as much memory.
+    #[must_use]
+    pub fn render(self) -> Outgoing {
+        let (nonce, id) = (self.nonce, self.id);
+        let message = match Document::difference_of(self.everything, self.updates) {
+            Ok(difference) => ServerMessage::ParkContent {
+                nonce,
+                id,
+                parts: difference.parts.into_iter().map(part).collect(),
+                truncated: difference.truncated,
+            },
+            Err(error) => ServerMessage::Result {
+                nonce,
+                outcome: Outcome::Stale,
+                message: Some(format!("{error}; nothing changed")),
+            },
+        };
+        Outgoing::Channel(Arc::new(message))
+    }
+}
+
 impl Room {
-    /// Shows what a park would change. Whoever may read the document may see what else was written; of a discarded park,
-    /// its author and who manages.
-    ///
-    /// It costs as much as loading the document once, and is done only when somebody asks.
+    /// Shows what a park would change, by way of [`Output::Show`]. Whoever may read the document may see what else was
+    /// written; of a discarded park, its author and who manages.
     pub(crate) fn show_park(
         &mut self,
         connection: ConnectionId,
@@ -61,27 +99,18 @@ impl Room {
         nonce: u64,
         id: u64,
     ) {
-        let (outcome, message) = match self.what_park_changes(session, id) {
-            Ok(difference) => {
-                let content = ServerMessage::ParkContent {
-                    nonce,
-                    id,
-                    parts: difference.parts.into_iter().map(part).collect(),
-                    truncated: difference.truncated,
-                };
-                self.tell(connection, Arc::new(content));
-                return;
+        match self.sketch(session, nonce, id) {
+            Ok(sketch) => self.outputs.push_back(Output::Show {
+                to: connection,
+                sketch,
+            }),
+            Err((outcome, message)) => {
+                self.answer_operation(connection, nonce, outcome, Some(message));
             }
-            Err(refused) => refused,
-        };
-        self.answer_operation(connection, nonce, outcome, Some(message));
+        }
     }
 
-    fn what_park_changes(
-        &self,
-        session: SessionId,
-        id: u64,
-    ) -> Result<Difference, (Outcome, String)> {
+    fn sketch(&self, session: SessionId, nonce: u64, id: u64) -> Result<Sketch, (Outcome, String)> {
         let refused = |why: &Undecided| (why.outcome(), why.to_string());
         let park = self.state.parks.get(id);
         let park = park.ok_or_else(|| refused(&Undecided::Unknown(id)))?;
@@ -91,8 +120,15 @@ impl Room {
         if park.reason == ParkReason::Quarantined {
             return Err(refused(&Undecided::Quarantined));
         }
-        let difference = self.state.document.difference(&park.updates);
-        difference.map_err(|error| (Outcome::Stale, format!("{error}; nothing changed")))
+        let everything = self.state.document.snapshot();
+        let everything =
+            everything.map_err(|error| (Outcome::Stale, format!("{error}; nothing changed")))?;
+        Ok(Sketch {
+            nonce,
+            id,
+            everything,
+            updates: park.updates.clone(),
+        })
     }
 
     /// The parks that a session is shown when it comes.

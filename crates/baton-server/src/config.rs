@@ -151,8 +151,18 @@ settings! {
     commit_delay: Span = Span(Duration::from_millis(25));
     /// Bytes that make a commit at once
     commit_bytes: ByteSize = ByteSize::kib(256);
-    /// Bytes accepted and not yet durable; over it: readers wait
+    /// Bytes accepted and not yet durable, of large frames; over it: readers wait
     log_queue: ByteSize = ByteSize::mib(64);
+    /// The same of frames up to 64 KiB, a quarter of it for one document; over it: readers wait
+    log_queue_small: ByteSize = ByteSize::mib(16);
+    /// Most of log_queue that one document may hold, at least one largest frame; over it: its readers wait
+    log_queue_per_document: ByteSize = ByteSize::mib(32);
+    /// Threads for work that takes over a millisecond; 0 is half the processors, at least 2
+    work_threads: usize = 0;
+    /// Time of a processor that one connection may use in a second, in the long run; who used more waits
+    cpu_per_connection: Span = Span(Duration::from_millis(250));
+    /// Time of a processor that one connection may use at once, before that rate counts
+    cpu_burst: Span = Span(Duration::from_secs(1));
     /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last one
     compact_after: ByteSize = ByteSize::mib(1);
     /// Free space on the disk of the data folder below which /readyz warns

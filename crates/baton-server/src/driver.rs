@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use baton_log::Durability;
 use baton_presence::Time;
+use baton_room::Room;
 use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::hosted::{Disk, Gone, Hosted, Next};
 use crate::slots::Slots;
+use crate::work_cost::Asked;
 
 /// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
 const TICK: Duration = Duration::from_millis(10);
@@ -26,28 +28,32 @@ pub(crate) async fn drive(
 ) {
     let mut soonest = Time::ZERO;
     loop {
-        let (next, disk) = hosted.next(&settings);
+        let (next, disk) = hosted.next(&settings).await;
         tokio::select! {
             biased;
             changed = durability.changed(), if disk == Disk::Awaited => {
-                if changed.is_err() || pass_on(&hosted, &mut durability, &settings).is_err() {
+                if changed.is_err() || pass_on(&hosted, &mut durability, &settings).await.is_err() {
                     break;
                 }
             }
             () = sleep(&hosted, next, soonest) => {
                 soonest = hosted.clock.now() + TICK;
-                if hosted.step(None, baton_room::Room::handle_timeout).is_err() {
+                if hosted.own_step(Asked::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
-                if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).is_err() {
+                if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).await.is_err() {
                     break;
                 }
-                hosted.compact_if_idle(&settings);
+                hosted.compact_if_idle(&settings).await;
                 if slots.unload_if_idle(&hosted, &settings) {
                     break;
                 }
             }
-            () = hosted.wake.notified() => {}
+            () = hosted.wake.notified() => {
+                if hosted.has_departures() && hosted.own_step(Asked::Little, |_, _| ()).await.is_err() {
+                    break;
+                }
+            }
         }
         if next == Next::Gone {
             break;
@@ -57,7 +63,7 @@ pub(crate) async fn drive(
 }
 
 /// Tells the document what the disk says.
-fn pass_on(
+async fn pass_on(
     hosted: &Arc<Hosted>,
     durability: &mut watch::Receiver<Durability>,
     settings: &Settings,
@@ -65,12 +71,13 @@ fn pass_on(
     let durable = durability.borrow_and_update().clone();
     match durable {
         Durability::UpTo(position) => {
-            hosted.step(None, |room, now| room.durable(position.get(), now))?;
-            hosted.compact_if_due(settings);
+            let durable = move |room: &mut Room, now| room.durable(position.get(), now);
+            hosted.own_step(Asked::Little, durable).await?;
+            hosted.compact_if_due(settings).await;
             Ok(())
         }
         Durability::Failed(error) => {
-            hosted.store_failed(&error);
+            hosted.store_failed(&error).await;
             Err(Gone)
         }
     }

@@ -1,29 +1,41 @@
-//! One open document on this server: the room with its log and the queues of its connections, behind one lock.
+//! One open document on this server: the room with its log and the queues of its connections, behind one gate.
 //!
 //! Owns the step: something goes into the room, its proposals get their positions in the log, its outputs go into the
-//! queues, all in one critical section of microseconds, nothing awaited. So log order is room order, and a newcomer's
-//! first sync and what is broadcast after it leave no gap.
+//! queues, all while the gate is held. So log order is room order, and a newcomer's first sync and what is broadcast after it
+//! leave no gap. No thread waits for a document: tasks do. A short step is done by the task that asks for it, without
+//! awaiting anything; a long one takes the document with it to the pool.
 
+mod departures;
+mod inner;
+mod showing;
 mod snapshots;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
+use baton_log::{DocumentLog, LogError, Reservation, Share};
 use baton_presence::Time;
-use baton_room::{
-    CatchUp, ConnectionId, Departure, Ending, Outgoing, Output, Proposal, RecordError, Room,
-};
-use parking_lot::Mutex;
+use baton_room::{ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
 use tokio::sync::Notify;
 
+use self::departures::Departures;
+use self::inner::{Brought, Inner};
+use self::showing::Showing;
 use self::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::gate::{Gate, Held};
 use crate::line::{Due, Line};
-use crate::outbox::{Edit, Waits};
-use crate::{close, wire};
+use crate::work_cost::{Asked, Pace, Work};
+use crate::work_pool::WorkPool;
+
+pub(crate) use self::inner::Disk;
+
+/// How long a step of a timer waits for room in the log's queue. After that it overdraws: what it appends is in memory
+/// already, and pings and locks must not stand still because a disk does.
+const TIMER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The document is not in memory any more: open it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,22 +48,18 @@ pub(crate) struct Hosted {
     pub(crate) clock: Clock,
     /// Tells the driver that something may be due earlier than it thinks.
     pub(crate) wake: Notify,
+    /// Where room in the log's queue is reserved for this document.
+    share: Share,
+    pool: Arc<WorkPool>,
     /// What a step may have to append beside its own input; see [`Room::aside_bytes`].
     aside: AtomicUsize,
-    inner: Mutex<Option<Inner>>,
-}
-
-struct Inner {
-    room: Room,
-    log: DocumentLog,
-    lines: HashMap<ConnectionId, Arc<Line>>,
-    /// When the last connection left.
-    idle_since: Option<Time>,
-    /// What the driver sleeps until.
-    driven_until: Option<Time>,
-    /// Whether the driver listens to the disk.
-    disk: Disk,
-    snapshots: Snapshots,
+    /// How many connections it has.
+    connections: AtomicUsize,
+    /// Connections that ended, and that the room does not know of yet.
+    departures: Departures,
+    /// Works out what parks would change.
+    pub(crate) showing: Showing,
+    gate: Arc<Gate<Option<Box<Inner>>>>,
 }
 
 /// Why a step could not be finished. The room is gone after it; its connections were told to come again.
@@ -76,18 +84,38 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// Whether the news of what is durable are waited for. Where only stock clients type nobody is told that anything is saved,
-/// and waking up for every commit would cost more than the edits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
-    /// Somebody waits for it, or the document waits to leave memory.
-    Awaited,
-    /// Looked at with the next deadline only.
-    Ignored,
+/// Something that goes into a room.
+pub(crate) struct Step<W, F> {
+    /// Pays for the records that come of it.
+    pub(crate) reservation: Reservation,
+    /// What it asks for, by which it is known in advance how long it takes.
+    pub(crate) asked: Asked,
+    /// Whether its connection is still there. A request whose connection is gone is not carried out.
+    pub(crate) wanted: W,
+    pub(crate) input: F,
 }
 
+/// What a step brought beside what it queued.
+#[derive(Debug, Default)]
+pub(crate) struct Stepped {
+    /// The time that it took, of a processor.
+    pub(crate) took: Duration,
+    /// What parks would change, to be worked out and sent on these lines.
+    pub(crate) shows: Vec<(Arc<Line>, Sketch)>,
+}
+
+/// A document that is held, and may go to the pool.
+type OwnHeld = Held<Option<Box<Inner>>, Arc<Gate<Option<Box<Inner>>>>>;
+
 impl Hosted {
-    pub(crate) fn new(name: Arc<str>, clock: Clock, room: Room, log: DocumentLog) -> Self {
+    pub(crate) fn new(
+        name: Arc<str>,
+        clock: Clock,
+        room: Room,
+        log: DocumentLog,
+        pool: Arc<WorkPool>,
+    ) -> Self {
+        let share = log.share();
         let inner = Inner {
             room,
             log,
@@ -96,93 +124,197 @@ impl Hosted {
             driven_until: None,
             disk: Disk::Awaited,
             snapshots: Snapshots::default(),
+            pace: Pace::default(),
         };
         Self {
             name,
             clock,
             wake: Notify::new(),
+            share,
+            showing: Showing::new(Arc::clone(&pool)),
+            pool,
             aside: AtomicUsize::new(0),
-            inner: Mutex::new(Some(inner)),
+            connections: AtomicUsize::new(0),
+            departures: Departures::default(),
+            gate: Arc::new(Gate::new(Some(Box::new(inner)))),
         }
     }
 
+    /// Gives what the opening itself proposed (after a restart) its position, before anybody comes in.
+    pub(crate) fn begin(&self) -> Result<(), Gone> {
+        let mut held = self.gate.try_take().ok_or(Gone)?;
+        let nothing = self.share.nothing(OVERHEAD);
+        let mut due = Due::default();
+        self.step_in(&mut held, nothing, &mut due, Asked::Little, |_, _| ())?;
+        Ok(())
+    }
+
     /// Lets a connection in: its queue is registered and its first messages queued in one step.
-    pub(crate) fn join(
+    pub(crate) async fn join(
         &self,
         connection: ConnectionId,
         line: &Arc<Line>,
         settings: &Settings,
     ) -> Result<(), JoinError> {
+        // Of a connection that goes meanwhile nothing is left here: no await follows the seat.
+        let reservation = self.reserve_patiently(OVERHEAD).await;
         let mut due = Due::default();
-        let mut guard = self.inner.lock();
-        let inner = guard.as_mut().ok_or(Gone)?;
+        let mut held = self.gate.take().await;
+        let inner = held.as_mut().ok_or(Gone)?;
+        inner.forget(&self.departures.peek());
         if inner.lines.len() >= settings.max_connections_per_document {
             return Err(JoinError::Full(settings.max_connections_per_document));
         }
         inner.lines.insert(connection, Arc::clone(line));
         inner.idle_since = None;
+        self.connections.store(inner.lines.len(), Ordering::Relaxed);
         let (rights, source) = (settings.rights.0, line.source());
-        self.step_in(&mut guard, None, &mut due, |room, _| {
-            room.connect(connection, rights);
-            if let Some(source) = source {
-                room.comes_from(connection, source);
-            }
-        })?;
+        self.step_in(
+            &mut held,
+            reservation,
+            &mut due,
+            Asked::Little,
+            |room, _| {
+                room.connect(connection, rights);
+                if let Some(source) = source {
+                    room.comes_from(connection, source);
+                }
+            },
+        )?;
         Ok(())
     }
 
-    /// A connection ended. Never fails: a document that is gone has no connections.
+    /// A connection ended. The driver tells the room, or whichever step comes before.
     pub(crate) fn leave(&self, connection: ConnectionId, how: Departure) {
-        let mut due = Due::default();
-        let mut guard = self.inner.lock();
-        let _gone_already = self.step_in(&mut guard, None, &mut due, |room, now| {
-            room.disconnect(connection, how, now);
-        });
-        let Some(inner) = guard.as_mut() else {
-            return;
+        self.departures.add(connection, how);
+        self.wake.notify_one();
+    }
+
+    /// Whether connections ended that the room does not know of yet.
+    pub(crate) fn has_departures(&self) -> bool {
+        self.departures.are_there()
+    }
+
+    /// Room in the log's queue for a record of so many bytes, and for what a step may have to append beside it.
+    pub(crate) async fn reserve(&self, bytes: usize, most: usize) -> Result<Reservation, LogError> {
+        let aside = self.aside.load(Ordering::Relaxed);
+        self.share.reserve((bytes + aside).min(most)).await
+    }
+
+    /// The same for a step that cannot wait for long.
+    async fn reserve_patiently(&self, bytes: usize) -> Reservation {
+        let bytes = bytes + self.aside.load(Ordering::Relaxed);
+        let reserving = tokio::time::timeout(TIMER_PATIENCE, self.share.reserve(bytes));
+        match reserving.await {
+            Ok(Ok(reservation)) => reservation,
+            // An error of the log shows when something is appended.
+            Ok(Err(_)) | Err(_) => self.share.nothing(bytes),
+        }
+    }
+
+    /// Puts something into the room and carries out all that follows. What is to be written of it waits in `due`, so that
+    /// several steps can share their writes.
+    pub(crate) async fn step<W, F>(
+        self: &Arc<Self>,
+        step: Step<W, F>,
+        due: &mut Due,
+    ) -> Result<Stepped, Gone>
+    where
+        W: Fn() -> bool,
+        F: FnOnce(&mut Room, Time) + Send + 'static,
+    {
+        let mut held = match self.gate.try_take() {
+            Some(held) => held,
+            None => {
+                // Nothing that is to be written waits for this document.
+                due.flush();
+                self.gate.take().await
+            }
         };
-        inner.lines.remove(&connection);
-        if inner.lines.is_empty() {
-            inner.idle_since = Some(self.clock.now());
-            self.wake.notify_one();
+        let Some(inner) = held.as_ref() else {
+            return Err(Gone);
+        };
+        let work = inner.work(step.asked, self.has_departures(), self.clock);
+        if work == Work::Short {
+            return self.step_in(&mut held, step.reservation, due, step.asked, step.input);
+        }
+        let held = held.into_owned(&self.gate);
+        // Boxed: most connections never ask for long work, and should not keep the memory for it.
+        Box::pin(self.step_on_pool(held, work, step, due)).await
+    }
+
+    async fn step_on_pool<W, F>(
+        self: &Arc<Self>,
+        mut held: OwnHeld,
+        work: Work,
+        step: Step<W, F>,
+        due: &mut Due,
+    ) -> Result<Stepped, Gone>
+    where
+        W: Fn() -> bool,
+        F: FnOnce(&mut Room, Time) + Send + 'static,
+    {
+        due.flush();
+        let turn = self.pool.turn(work).await;
+        if step.asked.is_request() && !(step.wanted)() {
+            return Ok(Stepped::default());
+        }
+        let hosted = Arc::clone(self);
+        let (reservation, asked, input) = (step.reservation, step.asked, step.input);
+        let working = turn.run(move || {
+            let mut due = Due::default();
+            let stepped = hosted.step_in(&mut held, reservation, &mut due, asked, input);
+            drop(held);
+            (stepped, due)
+        });
+        let (stepped, theirs) = working.await.map_err(|_| Gone)?;
+        due.append(theirs);
+        stepped
+    }
+
+    /// A step of the document's own, which no connection waits for.
+    pub(crate) async fn own_step(
+        self: &Arc<Self>,
+        asked: Asked,
+        input: impl FnOnce(&mut Room, Time) + Send + 'static,
+    ) -> Result<(), Gone> {
+        let step = Step {
+            reservation: self.reserve_patiently(OVERHEAD).await,
+            asked,
+            wanted: || true,
+            input,
+        };
+        self.step(step, &mut Due::default()).await?;
+        Ok(())
+    }
+
+    /// A connection gave a sign of life. Nothing follows of it but that it is not missed.
+    pub(crate) async fn heard(&self, connection: ConnectionId) {
+        let mut held = self.gate.take().await;
+        // A document that is gone has told this connection so already.
+        if let Some(inner) = held.as_mut() {
+            inner.room.heard(connection, self.clock.now());
         }
     }
 
-    /// Puts something into the room and carries out all that follows. `reservation` pays for the records that come of it;
-    /// without one they must be small.
-    pub(crate) fn step<R>(
+    fn step_in(
         &self,
-        reservation: Option<Reservation>,
-        input: impl FnOnce(&mut Room, Time) -> R,
-    ) -> Result<R, Gone> {
-        self.step_with(reservation, &mut Due::default(), input)
-    }
-
-    /// The same; what is to be written of it waits in `due`, so that several steps can share their writes.
-    pub(crate) fn step_with<R>(
-        &self,
-        reservation: Option<Reservation>,
+        held: &mut Option<Box<Inner>>,
+        reservation: Reservation,
         due: &mut Due,
-        input: impl FnOnce(&mut Room, Time) -> R,
-    ) -> Result<R, Gone> {
-        self.step_in(&mut self.inner.lock(), reservation, due, input)
-    }
-
-    fn step_in<R>(
-        &self,
-        guard: &mut Option<Inner>,
-        reservation: Option<Reservation>,
-        due: &mut Due,
-        input: impl FnOnce(&mut Room, Time) -> R,
-    ) -> Result<R, Gone> {
-        let inner = guard.as_mut().ok_or(Gone)?;
+        asked: Asked,
+        input: impl FnOnce(&mut Room, Time),
+    ) -> Result<Stepped, Gone> {
+        let began = Instant::now();
+        let inner = held.as_mut().ok_or(Gone)?;
         let now = self.clock.now();
-        let result = input(&mut inner.room, now);
+        self.let_go(inner, now);
+        input(&mut inner.room, now);
         if let Err(error) = inner.sequence(reservation, now) {
-            self.fail(guard, &error, due, now);
-            return Ok(result);
+            self.fail(held, &error, due, now);
+            return Ok(Stepped::default());
         }
-        inner.deliver(due);
+        let Brought { shows } = inner.deliver(due);
         self.aside
             .store(inner.room.aside_bytes(), Ordering::Relaxed);
         let next = inner.room.poll_timeout();
@@ -195,43 +327,63 @@ impl Hosted {
         if earlier || newly_awaited {
             self.wake.notify_one();
         }
-        Ok(result)
+        let took = began.elapsed();
+        if let Asked::Update(bytes) = asked {
+            inner.pace.learn(bytes, took);
+        }
+        Ok(Stepped { took, shows })
+    }
+
+    /// Tells the room of the connections that ended.
+    fn let_go(&self, inner: &mut Inner, now: Time) {
+        if !self.has_departures() {
+            return;
+        }
+        for (connection, how) in self.departures.take() {
+            inner.lines.remove(&connection);
+            inner.room.disconnect(connection, how, now);
+        }
+        self.connections.store(inner.lines.len(), Ordering::Relaxed);
+        if inner.lines.is_empty() && inner.idle_since.is_none() {
+            inner.idle_since = Some(now);
+            self.wake.notify_one();
+        }
     }
 
     /// Sends a connection that has read too slowly what it was not sent, if it has taken all that goes before that.
-    pub(crate) fn catch_up(&self, connection: ConnectionId, due: &mut Due) -> Result<(), Gone> {
-        let mut guard = self.inner.lock();
-        let inner = guard.as_mut().ok_or(Gone)?;
-        let Some(line) = inner.lines.get(&connection) else {
-            return Ok(());
+    pub(crate) async fn catch_up(self: &Arc<Self>, connection: ConnectionId, due: &mut Due) {
+        let held = self.gate.take().await;
+        // A document that is gone has told this connection so already.
+        let Some(inner) = held.as_ref() else {
+            return;
         };
-        let Some(behind) = line.outbox().behind() else {
-            return Ok(());
-        };
-        match inner.room.catch_up(&behind.missed) {
-            Some(CatchUp {
-                difference,
-                awareness,
-            }) => {
-                let awareness = awareness.filter(|_| behind.awareness);
-                let frames = [
-                    Some(Outgoing::Update(difference)),
-                    awareness.map(Outgoing::Awareness),
-                ];
-                let frames: Vec<_> = frames.iter().flatten().map(|m| wire::encode(m).0).collect();
-                if line.outbox().caught_up(frames) == Waits::Newly {
-                    due.push(line);
-                }
+        let work = inner.work(Asked::Difference, false, self.clock);
+        if work == Work::Short {
+            let mut held = held;
+            if let Some(inner) = held.as_mut() {
+                inner.catch_up(connection, due);
             }
-            None => inner.deliver(due),
+            return;
         }
-        Ok(())
+        let mut held = held.into_owned(&self.gate);
+        let turn = self.pool.turn(work).await;
+        let working = turn.run(move || {
+            let mut due = Due::default();
+            if let Some(inner) = held.as_mut() {
+                inner.catch_up(connection, &mut due);
+            }
+            drop(held);
+            due
+        });
+        if let Ok(theirs) = working.await {
+            due.append(theirs);
+        }
     }
 
     /// The room cannot go on: its connections are told, and it leaves memory. What was appended stays in the log.
-    fn fail(&self, guard: &mut Option<Inner>, error: &StepError, due: &mut Due, now: Time) {
+    fn fail(&self, held: &mut Option<Box<Inner>>, error: &StepError, due: &mut Due, now: Time) {
         tracing::error!(document = %self.name, %error, "the document had to be closed");
-        let Some(mut inner) = guard.take() else {
+        let Some(mut inner) = held.take() else {
             return;
         };
         let (why, reason) = match error {
@@ -246,46 +398,51 @@ impl Hosted {
         };
         inner.room.close_all(why, reason, now);
         inner.deliver(due);
+        inner.end();
+        self.connections.store(0, Ordering::Relaxed);
         self.wake.notify_one();
     }
 
     /// Tells all connections to come again elsewhere, and leaves memory: the server goes away. What followed of it is in
-    /// the log when this returns.
-    pub(crate) fn retire(&self) {
+    /// the log when this returns. Waits for a document that is at long work.
+    pub(crate) async fn retire(&self) {
+        let reservation = self.reserve_patiently(OVERHEAD).await;
         let mut due = Due::default();
-        let mut guard = self.inner.lock();
-        let _gone_already = self.step_in(&mut guard, None, &mut due, |room, now| {
+        let mut held = self.gate.take().await;
+        let closing = |room: &mut Room, now| {
             let reason = "the server is going away; come again after a random delay of up to 2 s";
             room.close_all(Ending::GoingAway, reason, now);
-        });
-        *guard = None;
+        };
+        let _gone_already = self.step_in(&mut held, reservation, &mut due, Asked::Little, closing);
+        if let Some(inner) = held.take() {
+            inner.end();
+        }
         self.wake.notify_one();
     }
 
     /// The log failed: nothing in this room can be acknowledged any more.
-    pub(crate) fn store_failed(&self, error: &LogError) {
-        let now = self.clock.now();
+    pub(crate) async fn store_failed(&self, error: &LogError) {
         let error = StepError::Log(error.clone());
         let mut due = Due::default();
-        self.fail(&mut self.inner.lock(), &error, &mut due, now);
+        let mut held = self.gate.take().await;
+        self.fail(&mut held, &error, &mut due, self.clock.now());
     }
 
     /// Leaves memory if the store has failed since the document was opened.
-    pub(crate) fn leave_failed_store(&self) {
-        let failure = self
-            .inner
-            .lock()
-            .as_ref()
-            .and_then(|inner| inner.log.failure());
+    pub(crate) async fn leave_failed_store(&self) {
+        let mut due = Due::default();
+        let mut held = self.gate.take().await;
+        let failure = held.as_ref().and_then(|inner| inner.log.failure());
         if let Some(error) = failure {
-            self.store_failed(&error);
+            let error = StepError::Log((*error).clone());
+            self.fail(&mut held, &error, &mut due, self.clock.now());
         }
     }
 
     /// Notes what the driver will wait for, and tells it.
-    pub(crate) fn next(&self, settings: &Settings) -> (Next, Disk) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
+    pub(crate) async fn next(&self, settings: &Settings) -> (Next, Disk) {
+        let mut held = self.gate.take().await;
+        let Some(inner) = held.as_mut() else {
             return (Next::Gone, Disk::Ignored);
         };
         let awaited = inner.room.awaits_durability() || inner.idle_since.is_some();
@@ -305,30 +462,28 @@ impl Hosted {
         (due.map_or(Next::Woken, Next::At), inner.disk)
     }
 
-    /// Takes the document out of memory if nobody is in it and all of it is stored. True when it is out.
+    /// Takes the document out of memory if no connection is in it and all of it is stored. True when it is out. One that is
+    /// held is not idle.
     pub(crate) fn unload_if_idle(&self, settings: &Settings) -> bool {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_ref() else {
+        let Some(mut held) = self.gate.try_take() else {
+            return false;
+        };
+        let Some(inner) = held.as_ref() else {
             return true;
         };
         let idle = inner.is_idle(self.clock.now(), settings);
-        let out = idle && inner.may_leave();
-        if out {
-            *guard = None;
+        if !idle || !inner.may_leave() {
+            return false;
         }
-        out
+        if let Some(inner) = held.take() {
+            inner.end();
+        }
+        true
     }
 
-    /// Bytes that a step may have to append beside its own input.
-    pub(crate) fn aside_bytes(&self) -> usize {
-        self.aside.load(Ordering::Relaxed)
-    }
-
+    /// How many connections it has. Waits for nothing.
     pub(crate) fn connections(&self) -> usize {
-        self.inner
-            .lock()
-            .as_ref()
-            .map_or(0, |inner| inner.lines.len())
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -341,101 +496,4 @@ pub(crate) enum JoinError {
         "this document has {0} connections, which is all it may (max_connections_per_document); come again later"
     )]
     Full(usize),
-}
-
-impl Inner {
-    /// Gives the room's proposals their positions, in order.
-    fn sequence(
-        &mut self,
-        mut reservation: Option<Reservation>,
-        now: Time,
-    ) -> Result<(), StepError> {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.append(&proposal, reservation.as_mut())?;
-            self.room.commit(position.get(), proposal, now)?;
-        }
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        proposal: &Proposal,
-        reservation: Option<&mut Reservation>,
-    ) -> Result<Position, StepError> {
-        let record = proposal.record.encode()?;
-        let urgency = if proposal.record.is_urgent() {
-            Urgency::Now
-        } else if self.room.awaits_durability() {
-            Urgency::Soon
-        } else {
-            Urgency::Unawaited
-        };
-        let paid = reservation.and_then(|all| all.split(record.len()));
-        let position = match paid {
-            Some(paid) => self.log.append(paid, record, urgency)?,
-            None => self.log.append_small(record, urgency)?,
-        };
-        Ok(position)
-    }
-
-    /// Puts the room's outputs into the queues.
-    fn deliver(&mut self, due: &mut Due) {
-        while let Some(output) = self.room.next_output() {
-            match output {
-                Output::Send { to, message } => {
-                    let (frame, weight) = wire::encode(&message);
-                    self.put(to, due, |line| line.outbox().send(frame, weight));
-                }
-                Output::Multicast { to, message } => {
-                    let (frame, weight) = wire::encode(&message);
-                    for to in to {
-                        self.put(to, due, |line| line.outbox().send(frame.clone(), weight));
-                    }
-                }
-                Output::Broadcast { except, message } => self.broadcast(except, &message, due),
-                Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),
-                Output::Close { to, why, reason } => {
-                    if let Some(line) = self.lines.get(&to) {
-                        line.outbox().end(close::code(why), reason);
-                        due.push(line);
-                    }
-                }
-            }
-        }
-    }
-
-    fn put(&self, to: ConnectionId, due: &mut Due, queue: impl FnOnce(&Arc<Line>) -> Waits) {
-        if let Some(line) = self.lines.get(&to)
-            && queue(line) == Waits::Newly
-        {
-            due.push(line);
-        }
-    }
-
-    fn broadcast(&self, except: Option<ConnectionId>, message: &Outgoing, due: &mut Due) {
-        let (frame, weight) = wire::encode(message);
-        let edit = matches!(message, Outgoing::Update(_));
-        let frame = Edit::new(frame);
-        let others = |id: &ConnectionId| Some(*id) != except;
-        for (_, line) in self.lines.iter().filter(|(id, _)| others(id)) {
-            let waits = if edit {
-                line.outbox().edit(&frame)
-            } else {
-                line.outbox().send(frame.frame.clone(), weight)
-            };
-            if waits == Waits::Newly {
-                due.push(line);
-            }
-        }
-    }
-
-    fn is_idle(&self, now: Time, settings: &Settings) -> bool {
-        self.idle_since
-            .is_some_and(|since| now >= since + settings.unload_after.0)
-    }
-
-    /// All of it is stored, and no snapshot of it is being written.
-    fn may_leave(&self) -> bool {
-        self.log.durable() == self.log.last() && !self.snapshots.is_writing()
-    }
 }

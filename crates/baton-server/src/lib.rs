@@ -22,9 +22,10 @@
 //! # Map
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
-//! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one lock). Leaves:
-//! `config`, `address`, `limits`, `places` (of HTTP), `loads` (whose turn it is), `receiving`, `rate`, `refusals`,
-//! `plain`, `open_files`, `line` over `outbox`, `wire` over `frame`, [`close`], `clock`, `page` over `accept_encoding`.
+//! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one `gate`). Leaves:
+//! `work_pool` (long work) and `work_cost` (which is long), `config`, `address`, `limits`, `places` (of HTTP),
+//! `loads` (whose turn it is), `receiving`, `rate`, `refusals`, `plain`, `open_files`, `line` over `outbox`, `wire`
+//! over `frame`, [`close`], `clock`, `page` over `accept_encoding`.
 
 mod accept_encoding;
 mod address;
@@ -34,6 +35,7 @@ pub mod close;
 mod config;
 mod driver;
 mod frame;
+mod gate;
 mod hosted;
 mod http;
 mod limits;
@@ -57,12 +59,15 @@ mod socket;
 mod sources;
 mod store_watch;
 mod wire;
+mod work_cost;
+mod work_pool;
 
 use std::sync::Arc;
 
 use axum::Router;
 use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use address::{NoNetwork, Proxies, ProxyHeader};
 pub use admin::{BACKUP, Door, SOCKET};
@@ -127,6 +132,8 @@ impl Server {
         options.max_record_bytes = session::largest_reservation(settings);
         // Whatever is waited for must fit once, whatever else the queue is set to.
         options.queue_bytes = bytes(settings.log_queue).max(2 * options.max_record_bytes);
+        options.small_queue_bytes = bytes(settings.log_queue_small);
+        options.document_queue_bytes = bytes(settings.log_queue_per_document);
         options
     }
 
@@ -161,15 +168,36 @@ impl Server {
         self.app.registry.refusals().each()
     }
 
-    /// Stops in order: nobody is let in any more, everybody is told to come again, everything is made durable.
+    /// Stops in order: no connection is let in any more, all are told to come again, everything is made durable. A document
+    /// that is at long work is waited for, for half of `shutdown_deadline`, and connections that do not go for a quarter
+    /// more; then the log is closed all the same. What was reported saved is stored.
     ///
     /// # Errors
     /// The log could not make everything durable; what was reported saved is.
     pub async fn shutdown(&self) -> Result<(), LogError> {
         self.app.stopping.send_replace(Stage::Stopping);
-        self.app.registry.drain().await;
-        // Whoever does not take its closing in time is left behind by the socket itself.
-        self.app.limits.none_left().await;
+        let (began, quarter) = (
+            Instant::now(),
+            self.app.registry.settings().shutdown_deadline.0 / 4,
+        );
+        let busy = self.app.registry.drain(began + 2 * quarter).await;
+        if busy > 0 {
+            tracing::warn!(
+                busy,
+                "documents are at long work and were not waited for; what was reported saved is stored"
+            );
+        }
+        // A connection that does not take its closing in time is left behind by the socket itself.
+        let gone = self.app.limits.none_left();
+        let _some_are_left = tokio::time::timeout_at(began + 3 * quarter, gone).await;
+        self.shutdown_at_once().await
+    }
+
+    /// Makes everything durable that was accepted, and ends the log: no connection is told, no document waited for.
+    ///
+    /// # Errors
+    /// The log could not make everything durable; what was reported saved is.
+    pub async fn shutdown_at_once(&self) -> Result<(), LogError> {
         self.app.registry.log().clone().shutdown().await
     }
 }

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use baton_room::Source;
 use bytes::{Buf, Bytes};
+use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
 use parking_lot::Mutex;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -33,6 +34,13 @@ const PING: &[u8] = &[0x89, 0];
 
 /// Most lines that one task writes to by itself; with more, others would wait for the last.
 const FEW: usize = 32;
+
+/// Bytes that a connection's own task writes before others have their turn, about. A reader that takes as fast as is written
+/// would keep a thread for itself otherwise.
+const OWN_TURN: u64 = 256 * 1024;
+
+/// The same for a task that writes for others, of which it may have [`FEW`].
+const OTHERS_TURN: u64 = 32 * 1024;
 
 /// Most pieces of one write.
 const PIECES: usize = 16;
@@ -113,6 +121,8 @@ enum Written {
     All,
     /// The kernel takes nothing more at the moment.
     Blocked,
+    /// There may be more, and others have their turn first.
+    Enough,
     /// The close frame is out, or the connection is broken: there is nothing more to write, ever.
     Over,
 }
@@ -165,7 +175,7 @@ impl Line {
 
     /// Sends off what waits, as far as that is possible at once; never waits.
     pub(crate) fn flush(&self) {
-        if self.stream.is_none() || self.write_now() != Written::All {
+        if self.stream.is_none() || self.write_now(OTHERS_TURN) != Written::All {
             self.work.notify_one();
         }
     }
@@ -188,15 +198,21 @@ impl Line {
         }
     }
 
-    fn write_now(&self) -> Written {
+    /// Writes about so many bytes.
+    fn write_now(&self, turn: u64) -> Written {
         let Some(stream) = &self.stream else {
             return Written::Blocked;
         };
+        let mut until = None;
         loop {
             let Some(mut under_way) = self.under_way.try_lock() else {
                 return Written::All;
             };
+            let until = *until.get_or_insert(under_way.written + turn);
             loop {
+                if under_way.written >= until && under_way.end == End::Open {
+                    return Written::Enough;
+                }
                 if under_way.pieces.is_empty() {
                     if under_way.end != End::Open {
                         return Written::Over;
@@ -242,7 +258,7 @@ impl Line {
         let Some(stream) = &self.stream else { return };
         let mut stuck = Stuck::default();
         loop {
-            match self.write_now() {
+            match self.write_now(OWN_TURN) {
                 Written::Over => return,
                 Written::Blocked => {
                     let until = self.look_after(&mut stuck);
@@ -258,8 +274,35 @@ impl Line {
                         () = reached(until) => {}
                     }
                 }
+                Written::Enough => tokio::task::yield_now().await,
                 Written::All => self.work.notified().await,
             }
+        }
+    }
+
+    /// Whether the other side is known to be gone, though what it sent may not be read yet.
+    pub(crate) fn is_gone(&self) -> bool {
+        if self.outbox.has_ending() {
+            return true;
+        }
+        let Some(stream) = &self.stream else {
+            return false;
+        };
+        let ready = stream
+            .ready(Interest::READABLE | Interest::WRITABLE)
+            .now_or_never();
+        match ready {
+            Some(Ok(ready)) => ready.is_read_closed() || ready.is_write_closed(),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Ends the stream, also while a document that is at long work still knows of this connection.
+    pub(crate) fn hang_up(&self) {
+        if let Some(stream) = &self.stream {
+            // Of one that is gone already there is nothing to end.
+            let _gone = rustix::net::shutdown(stream.as_ref(), rustix::net::Shutdown::Both);
         }
     }
 
@@ -392,6 +435,11 @@ impl Due {
         self.lines.push(Arc::clone(line));
     }
 
+    /// These as well.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.lines.append(&mut others.lines);
+    }
+
     /// Writes to all of them. A crowd is left to its own tasks, which share the cores.
     pub(crate) fn flush(&mut self) {
         let crowd = self.lines.len() > FEW;
@@ -501,7 +549,7 @@ fn close(ending: &Ending) -> Bytes {
 mod tests {
     use baton_sync::y_websocket::{Carries, Head};
     use bytes::{BufMut, BytesMut};
-    use futures_util::StreamExt;
+    use futures_util::{SinkExt, StreamExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio_tungstenite::WebSocketStream;
     use tokio_tungstenite::tungstenite::Message;
@@ -673,6 +721,54 @@ mod tests {
             rest += 1;
         }
         assert!(rest > 0, "it came before the last");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_gone_is_known_before_what_it_sent_is_read() {
+        let (line, mut reader) = pair().await;
+        reader
+            .send(Message::Binary(Bytes::from_static(b"unread")))
+            .await
+            .unwrap();
+        assert!(!line.is_gone());
+        drop(reader);
+        let gone = async {
+            while !line.is_gone() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let known = tokio::time::timeout(Duration::from_secs(20), gone);
+        known.await.expect("its end is seen");
+    }
+
+    /// A reader that takes as fast as is written would keep a thread for itself.
+    #[tokio::test]
+    async fn whoever_writes_stops_after_a_turn_and_goes_on_in_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap());
+        let (reader, accepted) = tokio::join!(reader, listener.accept());
+        let (_from, to) = accepted.unwrap().0.into_split();
+        let (most, behind) = (usize::MAX, Duration::from_secs(60));
+        let line = Line::direct(Patience { most, behind }, to);
+        to_be_writable(&line).await;
+        let lengths: Vec<usize> = (5000..5040).collect();
+        for length in &lengths {
+            let _written_below = line.outbox().send(frame(*length), Weight::Counted);
+        }
+        let mut turns = 0;
+        while line.write_now(10_000) == Written::Enough {
+            turns += 1;
+        }
+        // A write takes up to sixteen pieces.
+        assert!((2..=20).contains(&turns), "{turns}");
+        let mut reader = WebSocketStream::from_raw_socket(reader.unwrap(), Role::Client, None).await;
+        for length in lengths {
+            assert_eq!(next(&mut reader).await, message(&frame(length)));
+        }
+    }
+
+    async fn to_be_writable(line: &Line) {
+        line.stream.as_ref().unwrap().writable().await.unwrap();
     }
 
     const FRAMES: usize = 400;

@@ -92,7 +92,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve_until_told(settings))
+    let outcome = runtime.block_on(serve_until_told(settings));
+    // Long work that is under way is not waited for: what was acknowledged is stored.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
@@ -122,11 +125,31 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
         door.abort();
     }
     tracing::info!("stopping: telling the clients to come again");
-    let stopped = tokio::time::timeout(deadline, server.shutdown()).await;
+    let until = tokio::time::Instant::now() + deadline;
+    let told_again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let stopping = async {
+        tokio::select! {
+            stopped = server.shutdown() => stopped,
+            () = told_again => {
+                tracing::info!("told to stop again: storing what was accepted, waiting for nothing else");
+                server.shutdown_at_once().await
+            }
+        }
+    };
+    let stopped = tokio::time::timeout_at(until, stopping).await;
     accepting.abort();
     match stopped {
         Ok(stopped) => Ok(stopped?),
-        Err(_) => Err(format!("not everything was stored within {deadline:?} (shutdown_deadline); what was reported saved is").into()),
+        Err(_) => {
+            // Its log waits for the disk when the last of it is dropped.
+            std::mem::forget(server);
+            Err(format!("not everything was stored within {deadline:?} (shutdown_deadline); what was reported saved is").into())
+        }
     }
 }
 

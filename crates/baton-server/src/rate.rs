@@ -1,4 +1,5 @@
-//! How fast one connection may send: token buckets for its messages and for its bytes.
+//! How fast one connection may send, and how much work it may make: token buckets for its messages, its bytes, and the time
+//! of a processor that they took.
 //!
 //! Owns the waiting. Nothing is dropped: who is over a rate is not read from, and so waits itself.
 
@@ -11,11 +12,16 @@ use crate::config::Settings;
 /// What a message costs beside its bytes: header and mask of its frame.
 const FRAME: usize = 14;
 
-/// A connection's two buckets; see the module.
+/// Longest wait for work that was done already. A connection must be heard again before it is taken for dead.
+const LONGEST_DEBT: Duration = Duration::from_secs(4);
+
+/// A connection's buckets; see the module.
 #[derive(Debug)]
 pub(crate) struct Rate {
     messages: Bucket,
     bytes: Bucket,
+    /// In seconds. What is spent is known afterwards only.
+    work: Bucket,
     at: Instant,
 }
 
@@ -35,6 +41,10 @@ impl Rate {
         Self {
             messages: Bucket::new(f64::from(settings.max_messages_per_second), burst),
             bytes: Bucket::new(bytes, burst),
+            work: Bucket::holding(
+                settings.cpu_per_connection.0.as_secs_f64(),
+                settings.cpu_burst.0.as_secs_f64(),
+            ),
             at: Instant::now(),
         }
     }
@@ -53,7 +63,14 @@ impl Rate {
         self.at = now;
         let messages = self.messages.take(1.0, since);
         let bytes = self.bytes.take((bytes + FRAME) as f64, since);
-        messages.max(bytes)
+        let work = self.work.take(0.0, since).min(LONGEST_DEBT);
+        self.work.forgive(LONGEST_DEBT);
+        messages.max(bytes).max(work)
+    }
+
+    /// What came has taken so much of a processor's time. It is paid for before the next.
+    pub(crate) fn spent(&mut self, took: Duration) {
+        self.work.tokens -= took.as_secs_f64();
     }
 }
 
@@ -62,11 +79,21 @@ impl Bucket {
     fn new(per_second: f64, burst: Duration) -> Self {
         let per_second = per_second.max(1.0);
         let most = (per_second * burst.as_secs_f64()).max(1.0);
+        Self::holding(per_second, most)
+    }
+
+    /// Full, with so much.
+    fn holding(per_second: f64, most: f64) -> Self {
         Self {
-            per_second,
+            per_second: per_second.max(1e-3),
             most,
             tokens: most,
         }
+    }
+
+    /// Lets go of a debt that would take longer than this to pay.
+    fn forgive(&mut self, longest: Duration) {
+        self.tokens = self.tokens.max(-self.per_second * longest.as_secs_f64());
     }
 
     /// How long it owes after this was taken.
@@ -103,6 +130,27 @@ mod tests {
         }
         let took = began.elapsed().as_secs_f64();
         assert!((0.99..1.02).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_beyond_the_burst_is_paid_for_before_the_next_message() {
+        let mut rate = Rate::new(&settings(|settings| {
+            settings.cpu_per_connection = crate::config::Span(Duration::from_millis(250));
+            settings.cpu_burst = crate::config::Span(Duration::from_secs(1));
+        }));
+        let began = Instant::now();
+        rate.spent(Duration::from_millis(900));
+        rate.take(1).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        rate.spent(Duration::from_millis(600));
+        rate.take(1).await;
+        let took = began.elapsed().as_secs_f64();
+        assert!((1.99..2.02).contains(&took), "{took}");
+        // Whatever it was, the connection is heard again in time.
+        rate.spent(Duration::from_secs(60));
+        rate.take(1).await;
+        let took = began.elapsed().as_secs_f64() - took;
+        assert!((3.99..4.02).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]

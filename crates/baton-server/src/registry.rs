@@ -3,23 +3,28 @@
 //! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
 //! and can be tried again, never an empty document.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use baton_log::{DocumentLog, Log, LogError};
+use baton_log::{DocumentLog, Loaded, Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
+use bytes::Bytes;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Settings, Switch};
 use crate::hosted::Hosted;
-use crate::loads::{Busy, Loads};
+use crate::loads::{Busy, Loading, Loads};
 use crate::receiving::Receiving;
 use crate::refusals::{Refusal, Refusals};
 use crate::slots::{Slots, SlotsError};
 use crate::sources::Sources;
+use crate::work_cost::{self, Work};
+use crate::work_pool::WorkPool;
 use crate::{close, driver, store_watch};
 
 /// Why a document cannot be served. It stays stored as it is.
@@ -63,6 +68,7 @@ pub(crate) struct Registry {
     clock: Clock,
     slots: Arc<Slots>,
     loads: Loads,
+    pool: Arc<WorkPool>,
     receiving: Arc<Receiving>,
     sources: Sources,
     refusals: Refusals,
@@ -74,6 +80,7 @@ impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
         Self {
             loads: Loads::new(&settings),
+            pool: Arc::new(WorkPool::new(&settings)),
             receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
             sources: Sources::default(),
             refusals: Refusals::default(),
@@ -132,19 +139,30 @@ impl Registry {
         let options = self.room_options();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
-            let snapshot = loaded.snapshot.map(|(at, bytes)| (at.get(), bytes));
-            let tail: Vec<_> = loaded
-                .tail
-                .into_iter()
-                .map(|(at, bytes)| (at.get(), bytes))
-                .collect();
-            let room = Room::open(options, snapshot.as_ref(), &tail, clock.now())?;
-            drop(turn);
-            Ok::<_, OpenError>((log, room))
+            let loaded = Read::new(log, loaded, turn);
+            Ok::<_, OpenError>(match loaded.work() {
+                Work::Short => Opening::Done(loaded.open(options, clock)?),
+                work => Opening::Long(Box::new((loaded, options)), work),
+            })
         });
-        let (log, room) = match loading.await {
-            Ok(loaded) => loaded?,
-            Err(error) => return Err(LoadError::Panicked(error.to_string()).into()),
+        let panicked = |error: String| OpenError::from(LoadError::Panicked(error));
+        let opening = loading
+            .await
+            .map_err(|error| panicked(error.to_string()))??;
+        let (log, room) = match opening {
+            Opening::Done(opened) => *opened,
+            Opening::Long(read, work) => {
+                let turn = self.pool.turn(work).await;
+                let opening = turn.run(move || {
+                    let (read, options) = *read;
+                    let opening = AssertUnwindSafe(|| read.open(options, clock));
+                    catch_unwind(opening).map_err(|_| "opening it panicked".to_owned())
+                });
+                let opened = opening
+                    .await
+                    .map_err(|stopped| panicked(stopped.to_string()))?;
+                *opened.map_err(panicked)??
+            }
         };
         self.host(name, room, log)
     }
@@ -152,9 +170,9 @@ impl Registry {
     /// Lets the document in, and starts its driver.
     fn host(&self, name: &str, room: Room, log: DocumentLog) -> Result<Arc<Hosted>, OpenError> {
         let (clock, durability) = (self.clock, log.watch());
-        let hosted = Arc::new(Hosted::new(Arc::from(name), clock, room, log));
-        // What the opening itself proposed (after a restart) gets its position before anybody comes in.
-        if hosted.step(None, |_, _| ()).is_err() {
+        let pool = Arc::clone(&self.pool);
+        let hosted = Arc::new(Hosted::new(Arc::from(name), clock, room, log, pool));
+        if hosted.begin().is_err() {
             return Err(LogError::Closed.into());
         }
         hosted.store_quarantine();
@@ -211,22 +229,72 @@ impl Registry {
         self.slots.forget(hosted);
     }
 
-    /// Lets nobody in any more, and tells everybody to come again, spread over `drain_over`.
-    pub(crate) async fn drain(&self) {
+    /// Lets nobody in any more, and tells everybody to come again, spread over `drain_over`. A document that is at long work
+    /// is waited for until the deadline, and keeps no other from being told. Returns how many were not told.
+    pub(crate) async fn drain(&self, deadline: Instant) -> usize {
         let open = self.slots.close();
         let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
         let pause = self.settings.drain_over.0 / count;
+        let mut retiring = JoinSet::new();
         for hosted in open {
-            if hosted.connections() > 0 {
+            if hosted.connections() > 0 && Instant::now() + pause < deadline {
                 tokio::time::sleep(pause).await;
             }
-            hosted.retire();
+            retiring.spawn(async move { hosted.retire().await });
         }
+        let all = async { while retiring.join_next().await.is_some() {} };
+        let _busy = tokio::time::timeout_at(deadline, all).await;
+        retiring.len()
     }
 
     /// How many documents are in memory.
     pub(crate) fn documents(&self) -> usize {
         self.slots.len()
+    }
+}
+
+/// What was read of a document, to be made a room of.
+struct Read {
+    log: DocumentLog,
+    snapshot: Option<(u64, Bytes)>,
+    tail: Vec<(u64, Bytes)>,
+    /// Its turn goes with the work.
+    _turn: Loading,
+}
+
+/// How far an opening has come on the thread that reads.
+enum Opening {
+    Done(Box<(DocumentLog, Room)>),
+    /// It goes on on the pool.
+    Long(Box<(Read, RoomOptions)>, Work),
+}
+
+impl Read {
+    fn new(log: DocumentLog, loaded: Loaded, turn: Loading) -> Self {
+        let tail = loaded.tail.into_iter();
+        Self {
+            log,
+            snapshot: loaded.snapshot.map(|(at, bytes)| (at.get(), bytes)),
+            tail: tail.map(|(at, bytes)| (at.get(), bytes)).collect(),
+            _turn: turn,
+        }
+    }
+
+    fn work(&self) -> Work {
+        let snapshot = self.snapshot.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        work_cost::load(
+            snapshot,
+            self.tail.iter().map(|(_, bytes)| bytes.len()).sum(),
+        )
+    }
+
+    fn open(
+        self,
+        options: RoomOptions,
+        clock: Clock,
+    ) -> Result<Box<(DocumentLog, Room)>, OpenError> {
+        let room = Room::open(options, self.snapshot.as_ref(), &self.tail, clock.now())?;
+        Ok(Box::new((self.log, room)))
     }
 }
 

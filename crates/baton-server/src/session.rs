@@ -1,22 +1,25 @@
 //! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
 //!
-//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. Knows no socket: frames
-//! come as bytes, what goes out is queued on its [`Line`].
+//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All waiting is done here, one
+//! frame after the other, so that it makes this one client wait. Knows no socket: frames come as bytes, what goes out is
+//! queued on its [`Line`].
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken};
+use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken, Room, Sketch};
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
 
 use crate::config::Settings;
-use crate::hosted::{Hosted, JoinError};
+use crate::hosted::{Hosted, JoinError, Step};
 use crate::line::{Due, Line};
 use crate::rate::Rate;
 use crate::refusals::Refusal;
 use crate::registry::Registry;
+use crate::work_cost::Asked;
 use crate::{close, wire};
 
 /// How often a document that left memory in the very moment of joining is opened again.
@@ -27,6 +30,12 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 /// How many connections' updates, kept aside, a frame may set free at once. With more, the document is opened anew, and
 /// everybody brings what is not in it.
 const ASIDES: usize = 8;
+
+/// How long frames of one connection are taken in before others have their turn.
+const BUSY: Duration = Duration::from_millis(1);
+
+/// How often a connection counts as heard while the server itself does not read from it.
+const HEARD_EVERY: Duration = Duration::from_secs(2);
 
 /// Most that one frame asks of the log's queue, in bytes.
 pub(crate) fn largest_reservation(settings: &Settings) -> usize {
@@ -45,6 +54,8 @@ pub(crate) struct Session {
     rate: Rate,
     /// What its frames brought to others and is not sent off yet.
     due: Due,
+    /// How long its frames took since others had their turn.
+    busy: Duration,
 }
 
 /// The connection is over; its ending is on its line.
@@ -80,7 +91,7 @@ impl Session {
                     return Err(Over);
                 }
             };
-            match hosted.join(id, &line, registry.settings()) {
+            match hosted.join(id, &line, registry.settings()).await {
                 Ok(()) => {
                     let rate = Rate::new(registry.settings());
                     return Ok(Self {
@@ -89,6 +100,7 @@ impl Session {
                         hosted,
                         line,
                         due: Due::default(),
+                        busy: Duration::ZERO,
                         token: ResumeToken::new(random),
                         departure: Departure::Dropped,
                         rate,
@@ -110,62 +122,101 @@ impl Session {
         Err(Over)
     }
 
-    /// A binary frame came. Waits while the log's queue is full or the connection is over its rate, which in turn makes
-    /// its client wait.
+    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate, or the document is at long
+    /// work, which in turn makes its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
-        let message = match wire::decode(frame) {
-            Ok(message) => message,
-            Err(error) => return self.malformed(&error.to_string()),
+        let asked = match wire::decode(frame) {
+            Ok(message) => Asked::of(&message),
+            Err(error) => return self.malformed(&error.to_string()).await,
         };
         let most = largest_reservation(self.registry.settings());
-        let bytes = (OVERHEAD + frame.len() + self.hosted.aside_bytes()).min(most);
-        let reservation = match patiently(&mut self.due, self.registry.log().reserve(bytes)).await {
+        let reserving = self.hosted.reserve(OVERHEAD + frame.len(), most);
+        let reservation = match patiently(&mut self.due, reserving).await {
             Ok(reservation) => reservation,
             Err(error) => {
                 self.line.end(close::STORE_FAILED, error.to_string());
                 return Err(Over);
             }
         };
-        let (id, token) = (self.id, self.token);
-        self.hosted
-            .step_with(Some(reservation), &mut self.due, |room, now| {
-                room.receive(id, message, token, now);
-            })
-            .map_err(|_| self.gone())
+        let (id, token, frame) = (self.id, self.token, frame.clone());
+        let step = Step {
+            reservation,
+            asked,
+            wanted: || !self.line.is_gone(),
+            input: move |room: &mut Room, now| {
+                // It could be decoded before.
+                if let Ok(message) = wire::decode(&frame) {
+                    room.receive(id, message, token, now);
+                }
+            },
+        };
+        let stepped = self.hosted.step(step, &mut self.due).await;
+        let stepped = stepped.map_err(|_| self.gone())?;
+        self.spent(stepped.took).await;
+        for (line, sketch) in stepped.shows {
+            Box::pin(self.show(&line, sketch)).await;
+        }
+        Ok(())
+    }
+
+    /// What came took so long. Others have their turn after a while, also if more of it is here.
+    async fn spent(&mut self, took: Duration) {
+        self.rate.spent(took);
+        self.busy += took;
+        if self.busy > BUSY {
+            self.flush();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Works out what a park would change, and waits for it: a connection has one at a time.
+    async fn show(&mut self, line: &Arc<Line>, sketch: Sketch) {
+        self.flush();
+        let showing = self
+            .hosted
+            .showing
+            .show(line, sketch, || !self.line.is_gone());
+        let mut showing = pin!(showing);
+        let took = loop {
+            tokio::select! {
+                biased;
+                took = &mut showing => break took,
+                // What it says meanwhile is not read, so that its silence is ours.
+                () = tokio::time::sleep(HEARD_EVERY) => self.hosted.heard(self.id).await,
+            }
+        };
+        self.rate.spent(took);
     }
 
     /// No more frames are here for the moment: what they brought to others is sent off.
     pub(crate) fn flush(&mut self) {
+        self.busy = Duration::ZERO;
         self.due.flush();
     }
 
     /// A ping or pong with so many bytes came. Counts for the rate as everything does.
     pub(crate) async fn control(&mut self, bytes: usize) {
         patiently(&mut self.due, self.rate.take(bytes)).await;
-        self.heard();
+        patiently(&mut self.due, self.hosted.heard(self.id)).await;
     }
 
     /// The connection gave a sign of life.
-    pub(crate) fn heard(&self) {
-        let id = self.id;
-        // A document that is gone has told this connection so already.
-        let _ended = self.hosted.step(None, |room, now| room.heard(id, now));
+    pub(crate) async fn heard(&self) {
+        self.hosted.heard(self.id).await;
     }
 
     /// What it was not sent for want of reading is made up for.
-    pub(crate) fn catch_up(&mut self) {
-        // A document that is gone has told this connection so already.
-        let _ended = self.hosted.catch_up(self.id, &mut self.due);
+    pub(crate) async fn catch_up(&mut self) {
+        Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
         self.due.flush();
     }
 
     /// Something came that no client of this wire sends.
-    pub(crate) fn malformed(&self, fault: &str) -> Result<(), Over> {
-        let id = self.id;
-        let _ended = self
-            .hosted
-            .step(None, |room, now| room.malformed(id, fault, now));
+    pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), Over> {
+        let (id, fault) = (self.id, fault.to_owned());
+        let malformed = move |room: &mut Room, now| room.malformed(id, &fault, now);
+        let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
         Err(Over)
     }
 

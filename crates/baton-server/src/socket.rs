@@ -64,6 +64,7 @@ pub(crate) async fn serve_tcp(
     let reading = Reading::new(from, &line, &registry);
     let writer = line.serve();
     serve(reading, early, writer, &line, &registry, document).await;
+    line.hang_up();
 }
 
 /// The same over any other stream.
@@ -311,7 +312,8 @@ where
                 return Ok(Parted::Closed);
             }
             Ok(Message::Text(_) | Message::Frame(_)) => {
-                session.malformed("this wire has binary messages only")?;
+                let fault = "this wire has binary messages only";
+                session.malformed(fault).await?;
             }
             Err(error) => return Ok(broken(&error, line, registry)),
         }
@@ -368,8 +370,8 @@ where
             biased;
             next = stream.next() => return next,
             news = line.news() => match news {
-                News::Alive => session.heard(),
-                News::Behind => session.catch_up(),
+                News::Alive => session.heard().await,
+                News::Behind => session.catch_up().await,
             },
         }
     }

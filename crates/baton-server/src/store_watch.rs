@@ -22,7 +22,8 @@ async fn watch(mut health: watch::Receiver<Health>, slots: Weak<Slots>) {
         };
         // A failure that is over may have gone unseen; each document knows whether it was there before it.
         for hosted in slots.all() {
-            hosted.leave_failed_store();
+            // One that is at long work does not keep the others from hearing it.
+            tokio::spawn(async move { hosted.leave_failed_store().await });
         }
     }
 }

@@ -185,10 +185,20 @@ impl Document {
         &self,
         updates: impl IntoIterator<Item = U>,
     ) -> Result<Difference, DifferenceError> {
-        let everything = self.snapshot()?;
+        Self::difference_of(self.snapshot()?, updates)
+    }
+
+    /// The same of what [`Document::snapshot`] returned, so that it can be done elsewhere.
+    ///
+    /// # Errors
+    /// See [`DifferenceError`].
+    pub fn difference_of<U: AsRef<[u8]>>(
+        everything: Bytes,
+        updates: impl IntoIterator<Item = U>,
+    ) -> Result<Difference, DifferenceError> {
         // Only whoever edits needs an id of their own.
-        let copy = Self::load(
-            &everything,
+        let copy = Self::load_shared(
+            everything,
             &DocumentOptions {
                 client: ClientId::MAX,
             },

@@ -290,7 +290,7 @@ fn logs(seeds: &mut Vec<Seed>) {
             let (mut document, _) = log.open(name).unwrap();
             for record in [&b"one"[..], b"", &[round; 40]] {
                 let record = Bytes::copy_from_slice(record);
-                document.append_small(record, Urgency::Soon).unwrap();
+                document.append_overdrawn(record, Urgency::Soon).unwrap();
             }
             if round == 1 && name == "notes" {
                 let all = Bytes::from_static(b"all of it");

@@ -128,6 +128,7 @@ impl World {
                         }
                     }
                 }
+                Output::Show { to, sketch } => self.say(no(to), &sketch.render(), &mut behind),
                 Output::Ping { to } => self.send_down(no(to), Packet::Ping),
                 Output::Close { to, why, .. } => {
                     self.send_down(no(to), Packet::Close(Some(code(why))));

@@ -15,6 +15,7 @@ mod handing_over;
 mod hostile;
 mod hostile_sockets;
 mod http_surface;
+mod isolation;
 mod life;
 mod limits;
 mod lock;

@@ -21,7 +21,9 @@ fn filled(store: MemoryStore) -> Log {
     for number in 0..20 {
         let (mut document, _) = log.open(&format!("document {number}")).unwrap();
         for text in ["one", "two", "three"] {
-            document.append_small(record(text), Urgency::Soon).unwrap();
+            document
+                .append_overdrawn(record(text), Urgency::Soon)
+                .unwrap();
         }
         if number % 3 == 0 {
             document
@@ -82,7 +84,9 @@ fn a_restored_store_has_everything_and_a_new_epoch() {
         assert!(check(&again).is_empty());
         // It goes on where it was.
         let (mut document, _) = again.open("document 1").unwrap();
-        let position = document.append_small(record("four"), Urgency::Now).unwrap();
+        let position = document
+            .append_overdrawn(record("four"), Urgency::Now)
+            .unwrap();
         assert_eq!(position.get(), 4);
         block_on(again.flush()).unwrap();
     }
@@ -97,14 +101,14 @@ impl Write for Meddling<'_> {
         if self.2 % 16 == 1 {
             let (mut document, _) = self.0.open("document 3").unwrap();
             document
-                .append_small(record("later"), Urgency::Now)
+                .append_overdrawn(record("later"), Urgency::Now)
                 .unwrap();
             document
                 .snapshot(document.last(), record("all of it"))
                 .unwrap();
             block_on(self.0.flush()).unwrap();
             let (mut new, _) = self.0.open(&format!("new {}", self.2)).unwrap();
-            new.append_small(record("new"), Urgency::Now).unwrap();
+            new.append_overdrawn(record("new"), Urgency::Now).unwrap();
             block_on(self.0.flush()).unwrap();
         }
         self.1.extend_from_slice(bytes);

@@ -28,14 +28,16 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     let (mut document, _) = log.open("d").unwrap();
     let (bystander, _) = log.open("bystander").unwrap();
     document
-        .append_small(record("safe"), Urgency::Soon)
+        .append_overdrawn(record("safe"), Urgency::Soon)
         .unwrap();
     block_on(log.flush()).unwrap();
 
     disk.fail_syncs_from(1);
     let mut watch = document.watch();
     let reservation = block_on(log.reserve(10)).unwrap();
-    document.append_small(record("lost"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("lost"), Urgency::Now)
+        .unwrap();
     let told = block_on(watch.wait_for(|told| matches!(told, Durability::Failed(_))));
     let Durability::Failed(error) = told.unwrap().clone() else {
         unreachable!()
@@ -61,7 +63,11 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
             .append(reservation, record("x"), Urgency::Now)
             .map(drop),
     );
-    refused(document.append_small(record("x"), Urgency::Now).map(drop));
+    refused(
+        document
+            .append_overdrawn(record("x"), Urgency::Now)
+            .map(drop),
+    );
     refused(document.snapshot(at(1), record("S")));
     refused(block_on(log.reserve(1)).map(drop));
     refused(log.open("another").map(drop));
@@ -88,6 +94,7 @@ fn whoever_waits_for_room_or_for_a_flush_learns_that_the_log_failed() {
     let disk = Disk::default();
     let mut options = options();
     (options.queue_bytes, options.max_record_bytes) = (1000, 1000);
+    options.small_queue_bytes = 0;
     let store = RedbStore::with_backend(disk.clone(), 1 << 20).unwrap();
     let log = Log::start(store, options).unwrap();
     let (mut document, _) = log.open("d").unwrap();
@@ -159,7 +166,7 @@ fn a_load_that_fails_is_an_error_and_can_be_tried_again() {
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut document, _) = log.open("d").unwrap();
     document
-        .append_small(record("kept"), Urgency::Soon)
+        .append_overdrawn(record("kept"), Urgency::Soon)
         .unwrap();
     drop(document);
     block_on(log.flush()).unwrap();
@@ -181,7 +188,7 @@ fn a_store_that_panics_fails_the_log_and_no_one_waits_for_ever() {
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut document, _) = log.open("d").unwrap();
     document
-        .append_small(record("lost"), Urgency::Soon)
+        .append_overdrawn(record("lost"), Urgency::Soon)
         .unwrap();
     store.feel(PANIC);
     assert!(matches!(
@@ -203,18 +210,18 @@ fn three_documents() -> MemoryStore {
     let (mut both, _) = log.open("both").unwrap();
     let (mut first, _) = log.open("first").unwrap();
     let (mut compacted, _) = log.open("compacted").unwrap();
-    both.append_small(record("both one"), Urgency::Soon)
+    both.append_overdrawn(record("both one"), Urgency::Soon)
         .unwrap();
     first
-        .append_small(record("first one"), Urgency::Soon)
+        .append_overdrawn(record("first one"), Urgency::Soon)
         .unwrap();
     compacted
-        .append_small(record("compacted one"), Urgency::Soon)
+        .append_overdrawn(record("compacted one"), Urgency::Soon)
         .unwrap();
     block_on(log.flush()).unwrap();
     compacted.snapshot(at(1), record("a snapshot")).unwrap();
     block_on(log.flush()).unwrap();
-    both.append_small(record("both two"), Urgency::Soon)
+    both.append_overdrawn(record("both two"), Urgency::Soon)
         .unwrap();
     block_on(log.flush()).unwrap();
     store
@@ -329,9 +336,9 @@ fn a_damaged_row_is_never_tidied_away() {
     for number in 0..20 {
         let (mut quiet, _) = log.open(&format!("quiet {number}")).unwrap();
         quiet
-            .append_small(record("a quiet record"), Urgency::Soon)
+            .append_overdrawn(record("a quiet record"), Urgency::Soon)
             .unwrap();
-        busy.append_small(Bytes::from(vec![7; 4000]), Urgency::Soon)
+        busy.append_overdrawn(Bytes::from(vec![7; 4000]), Urgency::Soon)
             .unwrap();
         block_on(log.flush()).unwrap();
     }
@@ -345,7 +352,8 @@ fn a_damaged_row_is_never_tidied_away() {
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut busy, _) = log.open("busy").unwrap();
     for _ in 0..5 {
-        busy.append_small(record("busy"), Urgency::Soon).unwrap();
+        busy.append_overdrawn(record("busy"), Urgency::Soon)
+            .unwrap();
         busy.snapshot(busy.last(), record("S")).unwrap();
         block_on(log.flush()).unwrap();
     }
@@ -446,7 +454,7 @@ fn wrong_bits_in_the_file_are_errors_or_harm_nothing() {
     for document in 0..5 {
         let (mut open, _) = log.open(&format!("document {document}")).unwrap();
         for position in 1..=20 {
-            open.append_small(text(document, position), Urgency::Soon)
+            open.append_overdrawn(text(document, position), Urgency::Soon)
                 .unwrap();
             block_on(log.flush()).unwrap();
         }

@@ -167,7 +167,7 @@ impl World {
             } => {
                 let record = Bytes::from(record);
                 let (open, expected) = self.document(document);
-                let position = open.append_small(record.clone(), urgency(now)).unwrap();
+                let position = open.append_overdrawn(record.clone(), urgency(now)).unwrap();
                 expected.last += 1;
                 assert_eq!(position.get(), expected.last);
                 expected.tail.insert(position, record);

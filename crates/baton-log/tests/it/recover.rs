@@ -62,13 +62,17 @@ fn a_log_whose_disk_comes_back_goes_on_by_itself_with_all_that_was_durable() {
     let disk = Disk::default();
     let log = start(&disk, quick());
     let (mut document, _) = log.open("d").unwrap();
-    document.append_small(record("safe"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("safe"), Urgency::Now)
+        .unwrap();
     block_on(log.flush()).unwrap();
 
     disk.fail_syncs_from(1);
     let watch = document.watch();
     let early = block_on(log.reserve(10)).unwrap();
-    document.append_small(record("lost"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("lost"), Urgency::Now)
+        .unwrap();
     assert!(block_on(log.flush()).is_err());
     assert!(matches!(*watch.borrow(), Durability::Failed(_)));
     assert!(has_failed(&log).contains("the disk could not write"));
@@ -76,7 +80,9 @@ fn a_log_whose_disk_comes_back_goes_on_by_itself_with_all_that_was_durable() {
         log.open("another").map(drop),
         block_on(log.reserve(1)).map(drop),
         block_on(log.flush()),
-        document.append_small(record("x"), Urgency::Soon).map(drop),
+        document
+            .append_overdrawn(record("x"), Urgency::Soon)
+            .map(drop),
     ] {
         assert!(
             matches!(refused, Err(LogError::Failed { .. })),
@@ -121,11 +127,13 @@ fn what_a_failed_sync_left_in_memory_is_never_built_upon() {
     let disk = Disk::default();
     let log = start(&disk, quick());
     let (mut document, _) = log.open("d").unwrap();
-    document.append_small(record("safe"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("safe"), Urgency::Now)
+        .unwrap();
     block_on(log.flush()).unwrap();
     disk.fail_syncs(1, 1, 7);
     document
-        .append_small(record("lost?"), Urgency::Now)
+        .append_overdrawn(record("lost?"), Urgency::Now)
         .unwrap();
     assert!(block_on(log.flush()).is_err());
     drop(document);
@@ -133,7 +141,7 @@ fn what_a_failed_sync_left_in_memory_is_never_built_upon() {
     let found = tail(&log, "d");
     let (mut document, _) = log.open("d").unwrap();
     document
-        .append_small(record("after"), Urgency::Now)
+        .append_overdrawn(record("after"), Urgency::Now)
         .unwrap();
     block_on(log.flush()).unwrap();
     drop(document);
@@ -152,7 +160,9 @@ fn a_full_disk_is_waited_for_and_the_store_stays_whole() {
     let disk = Disk::default();
     let log = start(&disk, quick());
     let (mut document, _) = log.open("d").unwrap();
-    document.append_small(record("safe"), Urgency::Now).unwrap();
+    document
+        .append_overdrawn(record("safe"), Urgency::Now)
+        .unwrap();
     block_on(log.flush()).unwrap();
     for room in [0, 100, 4096, 10_000] {
         let before = tail_of(&log, document);
@@ -169,7 +179,7 @@ fn a_full_disk_is_waited_for_and_the_store_stays_whole() {
         let (mut open, loaded) = log.open("d").unwrap();
         let now: Vec<_> = loaded.tail.iter().map(|(_, bytes)| bytes.len()).collect();
         assert_eq!(now[..before.len()], before);
-        open.append_small(record("more"), Urgency::Now).unwrap();
+        open.append_overdrawn(record("more"), Urgency::Now).unwrap();
         block_on(log.flush()).unwrap();
         document = open;
     }
@@ -190,15 +200,17 @@ fn while_a_sync_takes_long_records_are_taken_and_documents_opened() {
     let log = start(&disk, quick());
     for name in ["old", "busy"] {
         let (mut document, _) = log.open(name).unwrap();
-        document.append_small(record(name), Urgency::Now).unwrap();
+        document
+            .append_overdrawn(record(name), Urgency::Now)
+            .unwrap();
         block_on(log.flush()).unwrap();
     }
     let (mut busy, _) = log.open("busy").unwrap();
     let durable = busy.durable();
     disk.holds_syncs();
-    busy.append_small(record("one"), Urgency::Now).unwrap();
+    busy.append_overdrawn(record("one"), Urgency::Now).unwrap();
     disk.is_syncing();
-    busy.append_small(record("two"), Urgency::Now).unwrap();
+    busy.append_overdrawn(record("two"), Urgency::Now).unwrap();
     assert_eq!(busy.durable(), durable, "not yet saved");
     assert_eq!(tail(&log, "old"), ["old"]);
     let (new, loaded) = log.open("new").unwrap();
@@ -219,7 +231,9 @@ fn a_sector_that_cannot_be_read_costs_its_document_and_no_other() {
     for name in ["bad", "good"] {
         let large = Bytes::from(vec![name.as_bytes()[0]; 100_000]);
         let (mut document, _) = log.open(name).unwrap();
-        document.append_small(record(name), Urgency::Soon).unwrap();
+        document
+            .append_overdrawn(record(name), Urgency::Soon)
+            .unwrap();
         document.snapshot(document.last(), large).unwrap();
         block_on(log.flush()).unwrap();
     }
@@ -244,7 +258,9 @@ fn a_sector_that_cannot_be_read_costs_its_document_and_no_other() {
         );
         log.open("good").unwrap();
         let (mut other, _) = log.open("other").unwrap();
-        other.append_small(record("fine"), Urgency::Now).unwrap();
+        other
+            .append_overdrawn(record("fine"), Urgency::Now)
+            .unwrap();
         block_on(log.flush()).unwrap();
         assert!(matches!(log.health(), Health::Good));
     }

@@ -190,6 +190,7 @@ async fn a_full_queue_makes_reserve_wait_until_something_is_durable() {
     let mut options = patient();
     options.queue_bytes = 1000;
     options.max_record_bytes = 1000;
+    options.small_queue_bytes = 0;
     let log = Log::in_memory(options).unwrap();
     let (mut document, _) = log.open("d").unwrap();
     let half = log.reserve(600).await.unwrap();
@@ -212,36 +213,55 @@ async fn a_full_queue_makes_reserve_wait_until_something_is_durable() {
         .unwrap();
     log.reserve(900).await.unwrap();
     let mut parts = log.reserve(900).await.unwrap();
-    let part = parts.split(300).unwrap();
+    let part = parts.take(300);
     assert_eq!((parts.bytes(), part.bytes()), (600, 300));
-    assert!(parts.split(601).is_none());
+    assert_eq!(parts.take(601).bytes(), 600);
 }
 
+/// A step that was not prepared for what it appends must not fail for that, of whatever size it is.
 #[tokio::test]
-async fn small_records_need_no_room_but_have_a_bound_of_their_own() {
+async fn what_was_not_reserved_is_appended_all_the_same_and_later_reservations_wait() {
     let mut options = patient();
-    options.small_queue_bytes = 8 << 10;
+    options.max_record_bytes = 1 << 20;
+    options.queue_bytes = 2 << 20;
+    options.document_queue_bytes = 1 << 20;
     let log = Log::in_memory(options).unwrap();
     let (mut document, _) = log.open("d").unwrap();
-    let small = || Bytes::from(vec![0; 4 << 10]);
-    document.append_small(small(), Urgency::Soon).unwrap();
-    document.append_small(small(), Urgency::Soon).unwrap();
-    let full = document.append_small(small(), Urgency::Soon).unwrap_err();
-    assert!(matches!(full, LogError::QueueFull { limit: 8192 }));
-    assert_eq!(document.last(), at(2), "a refused record takes no position");
-    log.flush().await.unwrap();
+    let (mut other, _) = log.open("other").unwrap();
+    let large = Bytes::from(vec![1; 5 << 20]);
+    let covered = document.share().reserve(100_000).await.unwrap();
     assert_eq!(
-        document.append_small(small(), Urgency::Soon).unwrap(),
-        at(3)
+        document
+            .append(covered, large.clone(), Urgency::Soon)
+            .unwrap(),
+        at(1)
     );
-    let large = document.append_small(Bytes::from(vec![0; 4097]), Urgency::Soon);
-    assert!(matches!(
-        large,
-        Err(LogError::RecordTooLarge {
-            len: 4097,
-            limit: 4096
-        })
-    ));
+    assert_eq!(
+        document
+            .append_overdrawn(large.clone(), Urgency::Soon)
+            .unwrap(),
+        at(2)
+    );
+    assert_eq!(log.stats().queued_bytes, 10 << 20);
+    let share = other.share();
+    {
+        let mut waiting = std::pin::pin!(share.reserve(100_000));
+        let nothing = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(waiting.as_mut().poll(context).is_pending())
+        });
+        assert!(nothing.await, "what is overdrawn is paid back first");
+        let small = share.reserve(1000).await.unwrap();
+        other
+            .append(small, bytes("not delayed"), Urgency::Soon)
+            .unwrap();
+        log.flush().await.unwrap();
+        waiting.await.unwrap();
+    }
+    assert_eq!(log.stats().queued_bytes, 0);
+    drop(document);
+    let (document, loaded) = log.open("d").unwrap();
+    assert_eq!(document.durable(), at(2));
+    assert!(loaded.tail.iter().all(|(_, record)| *record == large));
 }
 
 #[tokio::test]
@@ -257,15 +277,6 @@ async fn the_callers_mistakes_are_told_and_change_nothing() {
     assert!(matches!(
         log.open(&"n".repeat(1025)),
         Err(LogError::InvalidName { len: 1025, .. })
-    ));
-    let small = log.reserve(1).await.unwrap();
-    let refused = document.append(small, bytes("22"), Urgency::Now);
-    assert!(matches!(
-        refused,
-        Err(LogError::ReservationTooSmall {
-            len: 2,
-            reserved: 1
-        })
     ));
     let foreign = other.reserve(2).await.unwrap();
     let refused = document.append(foreign, bytes("22"), Urgency::Now);

@@ -288,6 +288,7 @@ impl Table {
                     self.put(id, Seen::Message(message.clone()));
                 }
             }
+            Output::Show { to, sketch } => self.put(to, Seen::Message(sketch.render())),
             Output::Ping { to } => self.put(to, Seen::Ping),
             Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),
         }

@@ -2,17 +2,19 @@
 //!
 //! Owns that one is written at a time, and that the document stays in memory meanwhile. A snapshot stands for the position
 //! that it was drafted at, however late it comes; until it is stored the log keeps the records that it stands for, so one
-//! that fails, or that the end of the process cuts off, costs nothing but space and the time of the next opening.
+//! that fails, or that the end of the process cuts off, costs nothing but space and the time of the next opening. What takes long
+//! of it is done on the pool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use baton_log::Position;
 use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
-use tokio::sync::Semaphore;
 
-use super::{Hosted, Inner};
+use super::inner::Inner;
+use super::{Hosted, OwnHeld};
 use crate::config::Settings;
+use crate::work_cost::{self, Asked, Work};
 
 /// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.
 const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
@@ -22,10 +24,6 @@ const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
 
 /// A snapshot of a document that has at most this many bytes is written by the document's own task.
 const WRITTEN_AT_ONCE: usize = 64 * 1024;
-
-/// How many large snapshots are written at the same time, by all documents of the process: each takes a processor,
-/// and some 250 bytes of memory for each block of its document. The others wait their turn, and so does the leaving of their documents.
-static WRITERS: Semaphore = Semaphore::const_new(2);
 
 /// What is remembered of a document's snapshots.
 #[derive(Debug, Default)]
@@ -52,8 +50,10 @@ impl Snapshots {
 impl Hosted {
     /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
     pub(crate) fn store_quarantine(&self) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
+        let Some(mut held) = self.gate.try_take() else {
+            return;
+        };
+        let Some(inner) = held.as_mut() else {
             return;
         };
         let count = inner.room.quarantined();
@@ -61,17 +61,16 @@ impl Hosted {
             return;
         }
         tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        if let Some(draft) = draft {
-            self.write(draft);
+        if let Some(mut draft) = inner.draft(&self.name) {
+            let written = write(&mut draft, &self.name);
+            drop(inner.written(written, &self.name));
         }
     }
 
     /// Writes a snapshot when enough has been appended since the last one.
-    pub(crate) fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
+    pub(crate) async fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
+        let held = self.gate.take().await;
+        let Some(inner) = held.as_ref() else {
             return;
         };
         let Snapshots {
@@ -83,16 +82,14 @@ impl Hosted {
         if inner.log.tail_bytes() < due.max(last_bytes).max(again_at) {
             return;
         }
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        self.write_aside(draft);
+        self.snapshot(held.into_owned(&self.gate)).await;
     }
 
     /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
     /// of memory, which others wait for.
-    pub(crate) fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
-        let mut guard = self.inner.lock();
-        let Some(inner) = guard.as_mut() else {
+    pub(crate) async fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
+        let held = self.gate.take().await;
+        let Some(inner) = held.as_ref() else {
             return;
         };
         let bytes = inner.log.tail_bytes();
@@ -102,69 +99,77 @@ impl Hosted {
         if !long || !again || !inner.is_idle(self.clock.now(), settings) {
             return;
         }
-        let draft = inner.draft(&self.name);
-        drop(guard);
-        self.write_aside(draft);
+        self.snapshot(held.into_owned(&self.gate)).await;
     }
 
-    /// Writes a small snapshot here and now, and a large one in a thread of its own: the document is not locked, and the
-    /// other documents' tasks are not kept waiting.
-    fn write_aside(self: &Arc<Self>, draft: Option<Draft>) {
-        let Some(draft) = draft else {
+    /// Drafts a snapshot of a document that is held, and writes it: a small one here and now, a large one on the pool.
+    async fn snapshot(self: &Arc<Self>, mut held: OwnHeld) {
+        let work = held.as_ref().map_or(Work::Short, |inner| {
+            inner.work(Asked::Draft, false, self.clock)
+        });
+        let drafted = if work == Work::Short {
+            let draft = held.as_mut().and_then(|inner| inner.draft(&self.name));
+            drop(held);
+            draft
+        } else {
+            let hosted = Arc::clone(self);
+            let turn = self.pool.turn(work).await;
+            let drafting = turn.run(move || {
+                let draft = held.as_mut().and_then(|inner| inner.draft(&hosted.name));
+                drop(held);
+                draft
+            });
+            drafting.await.ok().flatten()
+        };
+        let Some(mut draft) = drafted else {
             return;
         };
         if draft.document_bytes() <= WRITTEN_AT_ONCE {
-            self.write(draft);
+            let written = write(&mut draft, &self.name);
+            self.store(written).await;
             return;
         }
         let hosted = Arc::clone(self);
         // Not awaited: the driver has deadlines to keep.
         tokio::spawn(async move {
-            // Never closed. Were it, there would be no bound, and nothing else.
-            let turn = WRITERS.acquire().await;
-            let written = tokio::task::spawn_blocking(move || hosted.write(draft)).await;
-            drop(turn);
-            if let Err(error) = written {
-                tracing::error!(%error, "a snapshot was not written");
+            let name = Arc::clone(&hosted.name);
+            let work = work_cost::snapshot(draft.document_bytes());
+            let turn = hosted.pool.turn(work).await;
+            if let Ok(written) = turn.run(move || write(&mut draft, &name)).await {
+                hosted.store(written).await;
             }
         });
     }
 
-    /// Writes a snapshot and stores it.
-    fn write(&self, mut draft: Draft) {
-        let written = self.without_deleted(&mut draft);
-        let mut guard = self.inner.lock();
+    /// Stores a snapshot that was written while the document went on.
+    async fn store(self: &Arc<Self>, written: Result<Snapshot, SnapshotError>) {
+        let mut held = self.gate.take().await;
         // Gone meanwhile: the server stops, or the store failed. The log has all the records.
-        let Some(inner) = guard.as_mut() else {
+        let Some(inner) = held.as_mut() else {
             return;
         };
-        inner.snapshots.writing = false;
-        let former = match written {
-            Ok(snapshot) => inner.store(snapshot, &self.name),
-            Err(error) => {
-                inner.failed(&self.name, &error);
-                None
-            }
-        };
-        drop(guard);
+        let former = inner.written(written, &self.name);
+        drop(held);
         // Takes as long as the document was large.
-        drop(former);
+        if let Some(former) = former {
+            tokio::task::spawn_blocking(move || drop(former));
+        }
         // It may leave memory now.
         self.wake.notify_one();
     }
+}
 
-    /// Whatever happens here, the flag that keeps the document in memory is taken back after it.
-    fn without_deleted(&self, draft: &mut Draft) -> Result<Snapshot, SnapshotError> {
-        let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
-        written.unwrap_or_else(|_panic| {
-            tracing::error!(document = %self.name, "removing what was deleted from a snapshot panicked; it is stored with it");
-            draft.write(Deleted::Stays)
-        })
-    }
+/// Writes a snapshot. It never panics, so that the flag which keeps the document in memory is taken back after it.
+fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
+    let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
+    written.unwrap_or_else(|_panic| {
+        tracing::error!(document = %name, "removing what was deleted from a snapshot panicked; it is stored with it");
+        draft.write(Deleted::Stays)
+    })
 }
 
 impl Inner {
-    /// What a snapshot is made from, unless one is being written. Whoever gets it gives it to [`Hosted::write`].
+    /// What a snapshot is made from, unless one is being written. What comes of it goes to [`Inner::written`].
     fn draft(&mut self, name: &str) -> Option<Draft> {
         if self.snapshots.writing {
             return None;
@@ -174,6 +179,18 @@ impl Inner {
                 self.snapshots.writing = true;
                 Some(draft)
             }
+            Err(error) => {
+                self.failed(name, &error);
+                None
+            }
+        }
+    }
+
+    /// A snapshot was written, or could not be. Gives back what is to be dropped.
+    fn written(&mut self, written: Result<Snapshot, SnapshotError>, name: &str) -> Option<Former> {
+        self.snapshots.writing = false;
+        match written {
+            Ok(snapshot) => self.store(snapshot, name),
             Err(error) => {
                 self.failed(name, &error);
                 None

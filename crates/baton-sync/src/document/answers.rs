@@ -4,6 +4,7 @@
 //! its state, without yrs.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -26,6 +27,8 @@ pub(super) struct Answers {
     deletes: OnceLock<Bytes>,
     /// The state vector.
     vector: OnceLock<Bytes>,
+    /// Length of everything when it was last encoded, and of the updates since.
+    about: AtomicUsize,
 }
 
 struct Pieces {
@@ -39,14 +42,23 @@ struct Pieces {
 impl Answers {
     pub(super) fn of(everything: Bytes) -> Self {
         let answers = Self::default();
-        answers.everything.get_or_init(|| everything);
+        answers.keep(everything);
         answers
+    }
+
+    /// Keeps the encoding of everything, until the next change.
+    fn keep(&self, everything: Bytes) -> Bytes {
+        let everything = self.everything.get_or_init(|| everything);
+        self.about.store(everything.len(), Ordering::Relaxed);
+        everything.clone()
     }
 
     /// The document changed by this update.
     pub(super) fn follow(&mut self, update: &[u8]) {
         let pieces = self.pieces.take();
+        let about = self.about.load(Ordering::Relaxed);
         *self = Self::default();
+        self.about = AtomicUsize::new(about.saturating_add(update.len()));
         let Some(mut pieces) = pieces else {
             return;
         };
@@ -131,6 +143,28 @@ impl Document {
         Ok(pieces)
     }
 
+    /// About how many bytes the encoding of everything has, at no cost: its length when it was last made, and that of
+    /// the updates since.
+    #[must_use]
+    pub fn about_bytes(&self) -> usize {
+        self.answers.about.load(Ordering::Relaxed)
+    }
+
+    /// Whether the encoding of everything is at hand, so that [`Document::snapshot`] costs nothing.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        self.answers.everything.get().is_some()
+    }
+
+    /// Whether [`Document::pieces`] of this size cost nothing for a client that has nothing.
+    #[must_use]
+    pub fn has_pieces(&self, most: usize) -> bool {
+        let pieces = self.answers.pieces.get();
+        let one = self.answers.everything.get();
+        pieces.is_some_and(|pieces| pieces.most == most)
+            || one.is_some_and(|everything| everything.len() <= most)
+    }
+
     /// The state vector as it is sent, encoded once for many newcomers.
     #[must_use]
     pub fn encoded_vector(&self) -> Bytes {
@@ -157,8 +191,7 @@ impl Document {
         let mut everything = self.guarded(|| live.encode(&StateVector::new()))?;
         // It stays, and yrs reserved up to twice of it.
         everything.shrink_to_fit();
-        let everything = self.answers.everything.get_or_init(|| everything.into());
-        Ok(everything.clone())
+        Ok(self.answers.keep(everything.into()))
     }
 }
 

@@ -116,7 +116,7 @@ fn append(log: &Log) -> (Option<Bytes>, Option<String>) {
     let Ok((mut ours, _)) = log.open(OURS) else {
         return (None, None);
     };
-    let Ok(position) = ours.append_small(record.clone(), Urgency::Now) else {
+    let Ok(position) = ours.append_overdrawn(record.clone(), Urgency::Now) else {
         return (None, None);
     };
     let readable = log.documents().into_iter().find_map(|info| {
@@ -126,7 +126,7 @@ fn append(log: &Log) -> (Option<Bytes>, Option<String>) {
     let mut erased = None;
     if let Some(mut other) = readable {
         erased = Some(other.name().to_owned());
-        let at = other.append_small(record.clone(), Urgency::Now);
+        let at = other.append_overdrawn(record.clone(), Urgency::Now);
         if let Ok(at) = at
             && other.snapshot(at, Bytes::from_static(b"all of it")).is_ok()
         {

@@ -1,0 +1,389 @@
+//! Room in the queue: how many bytes may wait for the disk, and how they are shared out.
+//!
+//! Owns the counts. There are two lanes, so that a record of 30 MiB delays no keystroke: one is kept for small
+//! reservations. In each lane a document may hold a part only, so that one document delays no other. In
+//! a lane, and among the reservations of one document, first come is first served.
+//!
+//! An owner may append more than it reserved. What is appended is in memory already, so a refusal would
+//! save nothing and lose an edit. The excess is an *overdraft*: the lane's count goes below zero, and later
+//! reservations wait until it is paid back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{AcquireError, Semaphore};
+
+use crate::options::LogOptions;
+
+/// The largest reservation of the small lane, in bytes.
+pub(crate) const SMALL_BYTES: usize = 64 << 10;
+
+/// A document may hold one part in so many of the small lane.
+const SMALL_PARTS: usize = 4;
+
+/// Counted for any record, in bytes, so that a flood of empty ones is bounded as well.
+const LEAST_CHARGE: usize = 64;
+
+/// A count of bytes, which may be overdrawn.
+#[derive(Debug)]
+struct Count {
+    free: Semaphore,
+    /// Bytes that were overdrawn and are not paid back.
+    debt: AtomicUsize,
+    size: usize,
+}
+
+/// The room of the whole queue, for one life of the log.
+#[derive(Debug)]
+pub(crate) struct Room {
+    small: Count,
+    large: Count,
+    /// Most that one document may hold of each lane.
+    small_part: usize,
+    large_part: usize,
+    /// Bytes of the largest reservation.
+    limit: usize,
+}
+
+/// One document's part of the room.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) room: Arc<Room>,
+    small: Count,
+    large: Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Small,
+    Large,
+}
+
+/// Room in the log's queue, got from [`Share::reserve`](crate::Share::reserve) or
+/// [`Log::reserve`](crate::Log::reserve). Dropped unused, it goes back at once; spent on a record, it goes
+/// back when the record is durable.
+#[derive(Debug)]
+pub struct Reservation {
+    room: Arc<Room>,
+    /// Nothing for a reservation that counts against no document.
+    part: Option<Arc<Part>>,
+    lane: Lane,
+    bytes: usize,
+    /// Bytes taken from the lane, and from the document's part of it.
+    charge: usize,
+}
+
+impl Count {
+    fn new(size: usize) -> Count {
+        let size = size.clamp(1, Semaphore::MAX_PERMITS);
+        Count {
+            free: Semaphore::new(size),
+            debt: AtomicUsize::new(0),
+            size,
+        }
+    }
+
+    /// Takes so many bytes at once, whether or not they are there.
+    fn overdraw(&self, bytes: usize) {
+        let there = self.free.forget_permits(bytes);
+        self.debt.fetch_add(bytes - there, Ordering::Relaxed);
+    }
+
+    /// Gives bytes back. A debt is paid first.
+    fn give_back(&self, bytes: usize) {
+        let paid = |debt: usize| Some(debt.saturating_sub(bytes));
+        let debt = self
+            .debt
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid)
+            .unwrap_or_default();
+        let rest = bytes.saturating_sub(debt);
+        if rest > 0 {
+            self.free.add_permits(rest);
+        }
+    }
+
+    fn used(&self) -> usize {
+        let free = self.free.available_permits();
+        self.size.saturating_sub(free) + self.debt.load(Ordering::Relaxed)
+    }
+}
+
+impl Room {
+    pub(crate) fn new(options: &LogOptions) -> Room {
+        let large_part = options.document_queue_bytes.max(options.max_record_bytes);
+        Room {
+            small: Count::new(options.small_queue_bytes),
+            large: Count::new(options.queue_bytes),
+            small_part: options.small_queue_bytes / SMALL_PARTS,
+            large_part: large_part.min(options.queue_bytes),
+            limit: options.max_record_bytes,
+        }
+    }
+
+    /// Bytes of the largest reservation.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes that are reserved or wait for the disk.
+    pub(crate) fn used(&self) -> usize {
+        self.small.used() + self.large.used()
+    }
+
+    /// Ends all waiting: the log has failed, or was closed.
+    pub(crate) fn close(&self) {
+        self.small.free.close();
+        self.large.free.close();
+    }
+
+    /// Which lane, and how much of it. A small lane that is smaller than what is asked for does not count.
+    fn charge(&self, bytes: usize) -> (Lane, u32) {
+        let charge = bytes.max(LEAST_CHARGE);
+        let (lane, size) = if charge <= SMALL_BYTES && charge <= self.small_part {
+            (Lane::Small, self.small.size)
+        } else {
+            (Lane::Large, self.large.size)
+        };
+        (lane, u32::try_from(charge.min(size)).unwrap_or(u32::MAX))
+    }
+
+    fn count(&self, lane: Lane) -> &Count {
+        match lane {
+            Lane::Small => &self.small,
+            Lane::Large => &self.large,
+        }
+    }
+
+    /// Waits for room that counts against no document.
+    pub(crate) async fn reserve(
+        self: &Arc<Self>,
+        bytes: usize,
+    ) -> Result<Reservation, AcquireError> {
+        let (lane, charge) = self.charge(bytes);
+        self.count(lane).free.acquire_many(charge).await?.forget();
+        Ok(Reservation {
+            room: Arc::clone(self),
+            part: None,
+            lane,
+            bytes,
+            charge: charge as usize,
+        })
+    }
+}
+
+impl Part {
+    pub(crate) fn new(room: Arc<Room>) -> Part {
+        Part {
+            small: Count::new(room.small_part),
+            large: Count::new(room.large_part),
+            room,
+        }
+    }
+
+    fn count(&self, lane: Lane) -> &Count {
+        match lane {
+            Lane::Small => &self.small,
+            Lane::Large => &self.large,
+        }
+    }
+
+    /// Waits for room in this document's part, and then for the document's turn in the lane.
+    pub(crate) async fn reserve(
+        self: &Arc<Self>,
+        bytes: usize,
+    ) -> Result<Reservation, AcquireError> {
+        let (lane, charge) = self.room.charge(bytes);
+        let own = self.count(lane).free.acquire_many(charge).await?;
+        let of_all = &self.room.count(lane).free;
+        of_all.acquire_many(charge).await?.forget();
+        own.forget();
+        Ok(Reservation {
+            room: Arc::clone(&self.room),
+            part: Some(Arc::clone(self)),
+            lane,
+            bytes,
+            charge: charge as usize,
+        })
+    }
+
+    /// Room for nothing: all that is appended with it is overdrawn.
+    pub(crate) fn nothing(self: &Arc<Self>, lane_of: usize) -> Reservation {
+        let (lane, _) = self.room.charge(lane_of);
+        Reservation {
+            room: Arc::clone(&self.room),
+            part: Some(Arc::clone(self)),
+            lane,
+            bytes: 0,
+            charge: 0,
+        }
+    }
+}
+
+impl Reservation {
+    /// The bytes that this still covers.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes `bytes` off into a reservation of their own, or all there is if that is less.
+    #[must_use]
+    pub fn take(&mut self, bytes: usize) -> Reservation {
+        let bytes = bytes.min(self.bytes);
+        let charge = bytes.min(self.charge);
+        self.bytes -= bytes;
+        self.charge -= charge;
+        Reservation {
+            room: Arc::clone(&self.room),
+            part: self.part.clone(),
+            lane: self.lane,
+            bytes,
+            charge,
+        }
+    }
+
+    pub(crate) fn is_of(&self, room: &Arc<Room>) -> bool {
+        Arc::ptr_eq(&self.room, room)
+    }
+
+    /// Holds from now on exactly what a record of so many bytes is counted as. A surplus goes back, what is missing is
+    /// overdrawn.
+    pub(crate) fn spend(mut self, len: usize) -> Reservation {
+        let needed = len.max(LEAST_CHARGE);
+        let lane = self.room.count(self.lane);
+        let own = self.part.as_ref().map(|part| part.count(self.lane));
+        if needed > self.charge {
+            lane.overdraw(needed - self.charge);
+            if let Some(own) = own {
+                own.overdraw(needed - self.charge);
+            }
+        } else {
+            lane.give_back(self.charge - needed);
+            if let Some(own) = own {
+                own.give_back(self.charge - needed);
+            }
+        }
+        (self.charge, self.bytes) = (needed, len);
+        self
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.room.count(self.lane).give_back(self.charge);
+        if let Some(part) = &self.part {
+            part.count(self.lane).give_back(self.charge);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn room() -> Arc<Room> {
+        let mut options = LogOptions::default();
+        options.queue_bytes = 10_000_000;
+        options.max_record_bytes = 5_000_000;
+        options.document_queue_bytes = 5_000_000;
+        options.small_queue_bytes = 1_000_000;
+        Arc::new(Room::new(&options))
+    }
+
+    fn part(room: &Arc<Room>) -> Arc<Part> {
+        Arc::new(Part::new(Arc::clone(room)))
+    }
+
+    /// One that need not wait.
+    fn now(part: &Arc<Part>, bytes: usize) -> Option<Reservation> {
+        at_once(pin!(part.reserve(bytes))).map(|reserved| reserved.expect("the room is open"))
+    }
+
+    fn at_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn large_reservations_leave_the_small_lane_alone() {
+        let room = room();
+        let (one, other) = (part(&room), part(&room));
+        let large = now(&one, 5_000_000).unwrap();
+        let larger = now(&other, 5_000_000).unwrap();
+        assert!(now(&one, 70_000).is_none(), "all of the large lane is held");
+        let small = now(&one, SMALL_BYTES).unwrap();
+        drop((large, larger, small));
+        assert_eq!(room.used(), 0);
+    }
+
+    #[test]
+    fn a_document_holds_a_part_of_each_lane_and_others_go_on() {
+        let room = room();
+        let (one, other) = (part(&room), part(&room));
+        let mut held = vec![now(&one, 4_000_000).unwrap()];
+        assert!(now(&one, 2_000_000).is_none(), "its part of the large lane");
+        held.extend(now(&other, 4_000_000));
+        while let Some(more) = now(&one, 50_000) {
+            held.push(more);
+        }
+        assert_eq!(held.len(), 2 + 5, "its part of the small lane");
+        held.extend(now(&other, 50_000));
+        assert_eq!(held.len(), 2 + 6);
+        drop(held);
+        assert_eq!(room.used(), 0);
+    }
+
+    #[test]
+    fn what_is_overdrawn_is_paid_back_before_anything_else_is_reserved() {
+        let room = room();
+        let (one, other) = (part(&room), part(&room));
+        let little = now(&one, 100_000).unwrap();
+        let record = little.spend(30_000_000);
+        assert_eq!(record.charge, 30_000_000);
+        assert_eq!(room.used(), 30_000_000);
+        let mut waiting = Box::pin(other.reserve(100_000));
+        assert!(at_once(waiting.as_mut()).is_none());
+        assert!(now(&other, 1).is_some(), "the other lane is not concerned");
+        drop(record);
+        assert!(at_once(waiting.as_mut()).is_some());
+        drop(waiting);
+        assert_eq!(room.used(), 0);
+        let parts = now(&one, 5_000_000);
+        assert!(parts.is_some(), "the document's own part is whole again");
+    }
+
+    #[test]
+    fn a_debt_is_paid_by_whatever_is_given_back_first() {
+        let room = room();
+        let (one, other) = (part(&room), part(&room));
+        let held = now(&other, 5_000_000).unwrap();
+        let over = one.nothing(1_000_000).spend(9_000_000);
+        // Of ten millions fourteen are used.
+        drop(held);
+        assert_eq!(room.used(), 9_000_000);
+        assert!(now(&other, 2_000_000).is_none());
+        assert!(now(&other, 1_000_000).is_some());
+        drop(over);
+        assert!(now(&other, 5_000_000).is_some());
+        assert_eq!(room.used(), 0);
+    }
+
+    #[test]
+    fn parts_of_a_reservation_cover_what_it_did() {
+        let room = room();
+        let mut all = now(&part(&room), 900).unwrap();
+        let first = all.take(300);
+        assert_eq!((all.bytes(), first.bytes()), (600, 300));
+        let rest = all.take(601);
+        assert_eq!((all.bytes(), rest.bytes()), (0, 600));
+        assert_eq!(room.used(), 900);
+        drop(first.spend(10));
+        drop((all, rest));
+        assert_eq!(room.used(), 0);
+    }
+}
