@@ -33,7 +33,7 @@ fn opened(client: u64) -> Bytes {
 
 fn stock(table: &mut Table, update: &Bytes) -> ConnectionId {
     let id = table.connect();
-    table.receive(id, Incoming::Sync(Kind::Step2, update.clone()));
+    table.receive(id, Incoming::Sync(Kind::Update, update.clone()));
     id
 }
 
