@@ -27,6 +27,9 @@ const MARGIN: Duration = Duration::from_millis(50);
 /// The goal for the 99th percentile of a release, which has no clock in it.
 const RELEASE: Duration = Duration::from_millis(5);
 
+/// A lost connection is not waited for, nor what its holder may believe.
+const NO_GRACE: [&str; 4] = ["--grace", "0s", "--wait-out-lease", "off"];
+
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let given = std::env::args().nth(1);
@@ -40,7 +43,7 @@ async fn main() {
         let times = struck(loss, &[], count, settings.beat_every.0).await;
         row(words(loss), times, Limits { bound, hard });
     }
-    let times = struck(Loss::Kill, &["--grace", "0s"], count, settings.beat_every.0).await;
+    let times = struck(Loss::Kill, &NO_GRACE, count, settings.beat_every.0).await;
     row("its process is killed, grace 0", times, Limits::at(MARGIN));
     restarted(count, settings.recovery.0).await;
 }

@@ -501,6 +501,11 @@ impl RawClient {
         ended.reason
     }
 
+    /// Sets how many milliseconds its user has done nothing, as its answers say from here on.
+    pub fn set_idle_ms(&self, idle_ms: u64) {
+        self.known.lock().set_idle_ms(idle_ms);
+    }
+
     /// Sets whether it answers beats from here on.
     pub fn set_beats(&self, beats: Beats) {
         self.known.lock().set_beats(beats);

@@ -97,6 +97,8 @@ pub struct Known {
     /// What a sound server would not have sent.
     pub faults: Vec<String>,
     manners: Manners,
+    /// How long its user has done nothing, as it says.
+    idle_ms: u64,
     answering: Beats,
 }
 
@@ -124,6 +126,7 @@ impl Known {
             faults: Vec::new(),
             manners: join.manners,
             answering: join.beats,
+            idle_ms: 0,
         }
     }
 
@@ -332,7 +335,7 @@ impl Known {
                     let answer = ClientMessage::Answer {
                         n: *n,
                         visible: true,
-                        idle_ms: 0,
+                        idle_ms: self.idle_ms,
                     };
                     answers.push(y_websocket::baton(&answer.encode()));
                 }
@@ -402,6 +405,10 @@ impl Known {
         {
             self.lock = Some(lock.clone());
         }
+    }
+
+    pub(crate) fn set_idle_ms(&mut self, idle_ms: u64) {
+        self.idle_ms = idle_ms;
     }
 
     pub(crate) fn set_beats(&mut self, beats: Beats) {

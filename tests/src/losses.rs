@@ -51,7 +51,8 @@ impl Loss {
         Self::Unread,
     ];
 
-    /// Whether the server sees the end of the connection, so that the grace counts; otherwise the silence does.
+    /// Whether the server sees the end of the connection, so that the grace and the holder's lease count;
+    /// otherwise the silence does.
     #[must_use]
     pub fn is_seen(self) -> bool {
         matches!(self, Self::Exit | Self::Kill | Self::Reset)
@@ -61,7 +62,10 @@ impl Loss {
     #[must_use]
     pub fn bounds(self, settings: &Settings) -> (Duration, Duration) {
         if self.is_seen() {
-            (settings.grace.0, settings.grace.0)
+            // What prolonged its lease last is one beat old or two, or, just granted, nothing.
+            let (grace, lease) = (settings.grace.0, settings.timings().lease());
+            let beat = settings.beat_every.0;
+            (grace.max(lease.saturating_sub(beat)), grace.max(lease))
         } else {
             let silence = settings.offline_after.0;
             (silence, silence + settings.answer_within.0)

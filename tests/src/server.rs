@@ -99,6 +99,12 @@ impl TestServer {
         settings.grace = millis(1000);
     }
 
+    /// A grace of so many milliseconds, and nothing beside it that a lost connection is waited for.
+    pub fn graced(settings: &mut Settings, grace: u64) {
+        settings.grace = millis(grace);
+        settings.wait_out_lease = Switch::Off;
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -19,7 +19,7 @@ export const TIMINGS: Timings = {
   offline_after: 10_000,
   offer: 2000,
   grace: 5000,
-  client_stop: 7000,
+  client_stop: 6500,
   drain: 3000,
   request: 30_000,
   idle_yield: 90_000,

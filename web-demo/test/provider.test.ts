@@ -190,6 +190,15 @@ describe('the lock', () => {
     void a.lock.acquire()
     await vi.waitFor(() => expect(server.room('story').heard.some((m) => m.type === 'decline')).toBe(true))
     expect(a.lock.state).not.toBe('mine')
+    await until(a, () => a.lock.state === 'free')
+  })
+
+  it('can be declined for now', async () => {
+    const a = client({ claim: () => 'later' })
+    await until(a, () => a.lock.state === 'free')
+    void a.lock.acquire()
+    await vi.waitFor(() => expect(server.room('story').heard.some((m) => m.type === 'decline' && m.later)).toBe(true))
+    await until(a, () => a.lock.state === 'waiting')
   })
 
   it('survives a broken connection, with the same fence', async () => {

@@ -129,6 +129,7 @@
 //! | `time` | moments, and all time limits with the check that they fit each other |
 //! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
 //! | `timers`, `pauses` | what of each lock must end, and when; who is offered one again, and when |
+//! | `words` | what a session has to hear before its answers are confirmed |
 //! | `seat`, `seats`, `deadlines` | what is known of one session; the table of them; the heap |
 //!
 //! # What it does not do
@@ -158,6 +159,7 @@ mod time;
 mod timers;
 mod visits;
 mod watch;
+mod words;
 
 pub use event::{Change, Event, Loss, OfferEnd, Refusal};
 pub use fold::{Fold, FoldSettings};
@@ -169,3 +171,4 @@ pub use seat::{Answer, Health};
 pub use snapshot::{FoldSnapshot, SnapshotError};
 pub use time::{Time, Timings, TimingsError};
 pub use watch::{Proposal, Watch, WatchLoad};
+pub use words::Words;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::visits::MOST_FORGIVEN;
+use crate::words::Words;
 use crate::{Fence, SessionId, Time, Timings, Voice};
 
 /// How a session is doing, as far as it can be seen from here.
@@ -69,10 +70,12 @@ pub(crate) struct Seat {
     floor: u64,
     /// The newest answer that a beat has confirmed to the client.
     confirmed: u64,
-    /// The fences that the fold took from this session, or told it to leave, each with the position of
-    /// the record that did so. Dropped by the first beat behind the word of it. A confirmation prolongs
-    /// a client's belief in all that it thinks it has, so none is given while one is left.
-    untold: Vec<(Fence, u64)>,
+    /// What it has to hear before its answers are confirmed.
+    pub(crate) words: Words,
+    /// The receipt of the newest answer that counted.
+    counted_at: Time,
+    /// The receipt of what prolonged the lease of its client last: see [`Timings::lease`].
+    pub(crate) leased: Time,
     /// When its user did something last, as far as its answers say.
     pub(crate) last_input: Time,
     /// How many offers it let pass since it was granted something last, or came.
@@ -104,7 +107,9 @@ impl Seat {
             newest_answer: 0,
             floor: 0,
             confirmed: 0,
-            untold: Vec::new(),
+            words: Words::default(),
+            counted_at: now,
+            leased: now,
             last_input: now,
             missed: 0,
             forgiven: (0, 0),
@@ -130,6 +135,9 @@ impl Seat {
         self.newest_beat = self.floor;
         self.newest_answer = self.floor;
         self.confirmed = self.floor;
+        // Its hello may have prolonged the lease.
+        self.leased = self.leased.max(now);
+        self.words.reconnected();
         self.next_ping = now + self.spread(timings.ping_every);
         self.next_beat = match cadence {
             Cadence::Hot => now,
@@ -175,6 +183,7 @@ impl Seat {
             return Answer::Stale;
         }
         self.newest_answer = beat;
+        self.counted_at = now;
         self.last_input = self.last_input.max(Time(now.0.saturating_sub(idle)));
         self.editor_spoke(now);
         Answer::Counts
@@ -187,23 +196,17 @@ impl Seat {
         self.forgiven.1 = 0;
     }
 
-    /// Notes that the record at `position` took this fence from the session, or told it to leave.
-    pub(crate) fn lost(&mut self, fence: Fence, position: u64) {
-        self.regained(fence);
-        self.untold.push((fence, position));
+    /// Takes out one fence at which its client has stopped, as its answers show.
+    pub(crate) fn take_stopped(&mut self) -> Option<Fence> {
+        self.words.take_stopped(self.newest_answer)
     }
 
-    /// Notes that the session has this fence, whatever it lost before.
-    pub(crate) fn regained(&mut self, fence: Fence) {
-        self.untold.retain(|(untold, _)| *untold != fence);
-    }
-
-    /// Returns the newest answer that a beat may confirm now; 0 if there is none on this connection.
-    /// `told` is the position up to which every word of the records is on its way.
+    /// Returns the newest answer that the newest beat may confirm; 0 if there is none on this
+    /// connection. `told` is the position up to which every word of the records is on its way.
     fn confirm(&mut self, told: u64) -> u64 {
-        self.untold.retain(|(_, position)| *position > told);
-        if self.untold.is_empty() {
+        if self.words.beat(self.newest_beat, told) {
             self.confirmed = self.newest_answer;
+            self.leased = self.leased.max(self.counted_at);
         }
         if self.confirmed > self.floor {
             self.confirmed

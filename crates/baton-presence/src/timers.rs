@@ -64,7 +64,12 @@ pub(crate) struct Timer {
     fence: Fence,
     party: SessionId,
     pub(crate) phase: Phase,
+    /// Not before this does its state end; see [`Timer::ends`] for what else is waited for.
     ends: Option<Limit>,
+    /// Until when its holder may believe that it holds it, where that is waited for.
+    believes_until: Option<Time>,
+    /// Whether its holder was asked to stop, and has shown since that it read that.
+    stopped: bool,
     request: Option<Limit>,
     /// When its holder was warned, since its user's last input.
     warned: Option<Time>,
@@ -108,19 +113,41 @@ impl Timers {
         }
     }
 
+    /// Its holder is told to stop, perhaps again.
+    pub(crate) fn asked_to_stop(&mut self, fence: Fence) {
+        if let Some(timer) = self.get_mut(fence) {
+            timer.stopped = false;
+        }
+    }
+
+    /// A hello of this session may have prolonged its leases.
+    pub(crate) fn believes(&mut self, session: SessionId, until: Time) {
+        let mut all = self.timers.iter_mut();
+        while let Some(timer) = all.find(|timer| timer.party == session) {
+            timer.believes_until = timer.believes_until.map(|before| before.max(until));
+        }
+    }
+
+    /// Its holder's answers show that it has stopped.
+    pub(crate) fn stopped(&mut self, fence: Fence) {
+        if let Some(timer) = self.get_mut(fence) {
+            timer.stopped = true;
+        }
+    }
+
     /// Times what is new in the fold, and forgets what is over.
-    pub(crate) fn follow(&mut self, fold: &Fold, timings: &Timings, now: Time) {
+    pub(crate) fn follow(&mut self, fold: &Fold, seats: &Seats, timings: &Timings, now: Time) {
         let before = std::mem::take(&mut self.timers);
         let mut before = before.into_iter().peekable();
         for grant in fold.grants() {
             while before.next_if(|old| old.fence < grant.fence).is_some() {}
             let old = before.next_if(|old| old.fence == grant.fence);
-            self.timers.push(timer_of(grant, old, timings, now));
+            self.timers.push(timer_of(grant, old, seats, timings, now));
         }
     }
 
     /// When a state of a lock ends next.
-    pub(crate) fn first_end(&self) -> Option<Time> {
+    fn first_end(&self) -> Option<Time> {
         self.timers.iter().filter_map(Timer::ends).min()
     }
 
@@ -182,8 +209,17 @@ impl Timers {
 }
 
 impl Timer {
-    pub(crate) fn ends(&self) -> Option<Time> {
+    /// Until when its party is waited for at least: what it is told.
+    pub(crate) fn is_given_until(&self) -> Option<Time> {
         self.ends.map(|limit| limit.at)
+    }
+
+    /// When its present state ends: not while its holder cannot be told to stop, or may not have read
+    /// that it is to, and may believe that it holds it.
+    fn ends(&self) -> Option<Time> {
+        let limit = self.ends?.at;
+        let believes = self.believes_until.filter(|_| !self.stopped);
+        Some(believes.map_or(limit, |until| limit.max(until)))
     }
 
     /// When something is to be said to this holder in favour of who waits, if somebody does.
@@ -198,6 +234,9 @@ impl Timer {
     }
 
     fn end(&mut self, now: Time, out: &mut Vec<Proposal>) {
+        if self.ends().is_none_or(|end| end > now) {
+            return;
+        }
         let (session, fence) = (self.party, self.fence);
         let event = match self.phase {
             Phase::Offered => Event::OfferExpired { session, fence },
@@ -271,7 +310,13 @@ fn phase_of(grant: &Grant) -> Phase {
 }
 
 /// The timer of this grant: the old one goes on as far as nothing is new.
-fn timer_of(grant: &Grant, old: Option<Timer>, timings: &Timings, now: Time) -> Timer {
+fn timer_of(
+    grant: &Grant,
+    old: Option<Timer>,
+    seats: &Seats,
+    timings: &Timings,
+    now: Time,
+) -> Timer {
     let phase = phase_of(grant);
     let lasts = match phase {
         Phase::Offered => Some(timings.offer),
@@ -280,9 +325,19 @@ fn timer_of(grant: &Grant, old: Option<Timer>, timings: &Timings, now: Time) -> 
         Phase::Draining => Some(timings.drain),
         Phase::Held | Phase::Untimed => None,
     };
-    let ends = match old {
-        Some(old) if old.phase == phase => old.ends,
-        _ => lasts.map(|lasts| Limit::from(now, lasts)),
+    let same = old.filter(|old| old.phase == phase);
+    let ends = match same {
+        Some(old) => old.ends,
+        None => lasts.map(|lasts| Limit::from(now, lasts)),
+    };
+    // Nothing prolongs the lease of a holder in these states but a hello, or what it reads behind the word to stop.
+    let believes_until = match (same, phase) {
+        (Some(old), _) => old.believes_until,
+        (None, Phase::Suspect | Phase::Draining) if timings.wait_out_lease => {
+            let seat = seats.get(grant.party);
+            seat.map(|seat| seat.leased + timings.lease())
+        }
+        _ => None,
     };
     let request = grant.requested_by.map(|_| {
         old.and_then(|old| old.request)
@@ -293,6 +348,8 @@ fn timer_of(grant: &Grant, old: Option<Timer>, timings: &Timings, now: Time) -> 
         party: grant.party,
         phase,
         ends,
+        believes_until,
+        stopped: same.is_some_and(|old| old.stopped),
         request,
         warned: old.and_then(|old| old.warned),
         yield_again: old.map_or(Time::ZERO, |old| old.yield_again),

@@ -65,7 +65,8 @@ impl Watch {
 
     fn visit_locks(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
         // A caller that does not follow after every record must not make this come up again at once, for ever.
-        self.timers.follow(fold, &self.present_timings(now), now);
+        let timings = self.present_timings(now);
+        self.timers.follow(fold, &self.seats, &timings, now);
         self.timers
             .visit(now, fold, &self.seats, &self.timings, out);
         self.pauses.visit(now, fold, out);

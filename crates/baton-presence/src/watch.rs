@@ -15,7 +15,7 @@ use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
 use crate::timers::{BEATS, LOCKS, Phase, SEATS, Timers};
 use crate::{
-    Change, Event, Fence, Fold, Presence, Refusal, SessionId, Time, Timings, TimingsError, Voice,
+    Change, Event, Fence, Fold, Presence, SessionId, Time, Timings, TimingsError, Voice,
 };
 
 /// What the watch wants done.
@@ -156,6 +156,7 @@ impl Watch {
         } else {
             Cadence::Idle
         };
+        self.timers.believes(session, now + self.timings.lease());
         let key = key_of(place);
         self.deadlines.make_room(key);
         self.change(place, |seat, timings| {
@@ -222,17 +223,21 @@ impl Watch {
             return Answer::Stale;
         }
         let answer = seat.answered(beat, idle, now, &self.timings);
+        while let Some(fence) = seat.take_stopped() {
+            self.timers.stopped(fence);
+            self.deadlines.arm(LOCKS, now);
+        }
         if seat.shown != Health::Online && seat.shown != seat.judge(now, &self.timings) {
             self.deadlines.arm(key_of(place), now);
         }
         answer
     }
 
-    /// What is left of the time of this lock's present state: until its offer, grace, recovery or
-    /// drain is over. `None` when it has no end.
+    /// What is left of the time that its party is given: until its offer, grace, recovery or drain is
+    /// over. (The state may last longer, see [`Timings::wait_out_lease`].) `None` when it has no end.
     #[must_use]
     pub fn state_left(&self, fence: Fence, now: Time) -> Option<Duration> {
-        Some(self.timers.get(fence)?.ends()?.since(now))
+        Some(self.timers.get(fence)?.is_given_until()?.since(now))
     }
 
     /// What is left of the time of the request for this lock, if there is one.
@@ -268,6 +273,7 @@ impl Watch {
     pub fn follow(&mut self, fold: &Fold, changes: &[Change], now: Time) {
         self.notice_sleep(now);
         for change in changes {
+            self.hear(change, fold);
             match *change {
                 Change::Gone { session } => self.removed(session),
                 Change::Detached { session } if self.seats.get(session).is_none() => {
@@ -284,14 +290,7 @@ impl Watch {
                 Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
                 Change::OfferEnded { to, fence, .. } => self.missed(to, fence, fold, now),
                 Change::Granted { to, fence, .. } => self.granted(to, fence, now),
-                Change::Resumed { by, fence, .. } => self.regained(by, fence),
-                Change::LockLost { by, fence, .. } | Change::Draining { by, fence, .. } => {
-                    self.untold(by, fence, fold);
-                }
-                Change::Refused {
-                    session,
-                    why: Refusal::StaleFence { named, .. },
-                } => self.untold(session, named, fold),
+                Change::Draining { fence, .. } => self.timers.asked_to_stop(fence),
                 Change::Restarted => self.adopt(fold, now),
                 _ => {}
             }
@@ -360,8 +359,10 @@ impl Watch {
         if let Some(place) = self.seats.place(to)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.regained(fence);
             seat.missed = 0;
+            if claimed {
+                seat.leased = seat.leased.max(now);
+            }
             if claimed && seat.is_here() {
                 seat.editor_spoke(now);
                 seat.last_input = seat.last_input.max(now);
@@ -384,21 +385,21 @@ impl Watch {
         self.pauses.begin(session, fence, until);
     }
 
-    /// The word of what the fold's last record did to this fence waits to be told.
-    fn untold(&mut self, session: SessionId, fence: Fence, fold: &Fold) {
+    /// Notes what a change of the fold's last record has to tell its session.
+    fn hear(&mut self, change: &Change, fold: &Fold) {
+        let (Change::LockLost { by: of, .. }
+        | Change::Draining { by: of, .. }
+        | Change::Resumed { by: of, .. }
+        | Change::Granted { to: of, .. }
+        | Change::Refused { session: of, .. }) = *change
+        else {
+            return;
+        };
         let position = fold.position().unwrap_or_default();
-        if let Some(place) = self.seats.place(session)
+        if let Some(place) = self.seats.place(of)
             && let Some(seat) = self.seats.at_mut(place)
         {
-            seat.lost(fence, position);
-        }
-    }
-
-    fn regained(&mut self, session: SessionId, fence: Fence) {
-        if let Some(place) = self.seats.place(session)
-            && let Some(seat) = self.seats.at_mut(place)
-        {
-            seat.regained(fence);
+            seat.words.follow(of, change, position);
         }
     }
 
@@ -415,7 +416,8 @@ impl Watch {
 
     /// Sets the timers of the locks by where the fold says that they are.
     fn time_locks(&mut self, fold: &Fold, now: Time) {
-        self.timers.follow(fold, &self.present_timings(now), now);
+        let timings = self.present_timings(now);
+        self.timers.follow(fold, &self.seats, &timings, now);
         self.pauses.follow(fold);
         self.arm_locks(fold, now);
     }

@@ -192,3 +192,43 @@ impl Record {
         !matches!(self, Self::Update { .. } | Self::Renamed { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Variants are numbered in their order: what older servers wrote must keep its number, and its meaning.
+    #[test]
+    fn what_older_servers_wrote_of_offers_reads_as_what_it_meant() {
+        let session = SessionId(7);
+        let fence = Fence {
+            epoch: 1,
+            position: 9,
+        };
+        let old = [
+            ([FORMAT, 3, 12, 7, 1, 9], Event::OldDecline { session, fence }),
+            ([FORMAT, 3, 18, 7, 1, 9], Event::OldOfferExpired { session, fence }),
+        ];
+        for (bytes, event) in old {
+            let record = Record::Presence(event);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+            assert_eq!(record.encode().unwrap()[..], bytes);
+        }
+        let later = true;
+        let new = [
+            ([FORMAT, 3, 29, 7, 1, 9].as_slice(), Event::OfferExpired { session, fence }),
+            (&[FORMAT, 3, 30, 7, 1, 9], Event::PauseOver { session, fence }),
+            (
+                &[FORMAT, 3, 28, 7, 1, 9, 1],
+                Event::Decline {
+                    session,
+                    fence,
+                    later,
+                },
+            ),
+        ];
+        for (bytes, event) in new {
+            assert_eq!(Record::Presence(event).encode().unwrap()[..], *bytes);
+        }
+    }
+}

@@ -220,7 +220,9 @@ settings! {
     /// How long after a take-over nobody else takes over
     take_over_cooldown: Span = Span(Duration::from_secs(60));
     /// When a holder must stop editing, counted from its last confirmed answer
-    client_stop: Span = Span(Duration::from_secs(7));
+    client_stop: Span = Span(Duration::from_millis(6_500));
+    /// Whether a lock stays with an unreachable holder until it has certainly stopped editing
+    wait_out_lease: Switch = Switch::On;
     /// Whether the lock of a holder gone offline passes also to somebody who did not queue
     auto_pass: Switch = Switch::On;
 }
@@ -292,6 +294,7 @@ impl Settings {
             idle_warning: self.idle_warning.0,
             take_over_cooldown: self.take_over_cooldown.0,
             client_stop: self.client_stop.0,
+            wait_out_lease: self.wait_out_lease == Switch::On,
         }
     }
 
@@ -315,6 +318,10 @@ impl Settings {
         self.idle_warning = Span(timings.idle_warning);
         self.take_over_cooldown = Span(timings.take_over_cooldown);
         self.client_stop = Span(timings.client_stop);
+        self.wait_out_lease = match timings.wait_out_lease {
+            true => Switch::On,
+            false => Switch::Off,
+        };
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Record {
     /// Whether the server spoke Baton's channel; without it there is no lock and no acknowledgement to judge.
     pub locks: bool,
     /// For how long two clients may both believe that they hold the lock, in milliseconds, by the server's own clocks: a
-    /// holder whose connection is lost goes on until its client's time is over, and a short grace ends before that. Its
-    /// edits are parked then. With the strict profile this is nothing.
+    /// holder whose connection is lost goes on until its client's time is over, and a short grace ends before that where
+    /// the server does not wait for it (`wait_out_lease`). Its edits are parked then.
     #[serde(default)]
     pub overlap: u64,
     /// The clients, in order.

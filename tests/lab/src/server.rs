@@ -78,7 +78,7 @@ fn brisk() -> Vec<String> {
         ("grace", 1000),
         ("ticket-life", 6000),
         ("recovery", 2000),
-        ("client-stop", 1400),
+        ("client-stop", 1300),
         ("drain", 600),
         // What is there for people is shorter still: a run has none.
         ("request", 2000),

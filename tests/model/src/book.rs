@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use baton_presence::{
-    AutoPass, Change, DrainReason, Event, Fence, FoldSnapshot, Loss, Mode, Presence, Refusal,
+    AutoPass, Change, DrainReason, Event, Fence, FoldSnapshot, Loss, Mode, Peer, Presence, Refusal,
     SessionId, Standing, UserKey, Voice, WriteRight,
 };
 
@@ -94,6 +94,23 @@ impl Book {
             Some((peer.session, Place::of(wants)))
         });
         let wishes: Vec<_> = wishes.collect();
+        // Who lets an offer pass waits from here on, behind those who wait now.
+        if let Event::OfferExpired { session, fence }
+        | Event::Decline {
+            session,
+            fence,
+            later: true,
+        } = *around.event
+        {
+            let open = |lock: &Lock| {
+                lock.fence == fence && lock.party == session && lock.phase == Phase::Offered
+            };
+            let place = self.waits.iter().position(|(waits, _)| *waits == session);
+            if let (true, Some(place)) = (self.locks.iter().any(open), place) {
+                let wait = self.waits.remove(place);
+                self.waits.push(wait);
+            }
+        }
         // A claim uses the ticket up in this record, before it settles.
         self.waits.retain(|wait| wishes.contains(wait));
         for wish in wishes {
@@ -287,7 +304,7 @@ impl Book {
         let mine = |wait: &&(SessionId, Place)| wait.0 == to && place.covers(wait.1);
         let longer = self.waits.iter().take_while(|wait| !mine(wait));
         let overtaken = |(session, wish): &(SessionId, Place)| {
-            *session != to && wish.conflicts(place) && is_served(around.after, *session, *wish)
+            *session != to && wish.conflicts(place) && is_live(around.after, *session)
         };
         if !heirs.contains(&to) && longer.clone().any(overtaken) {
             return Err(Rule::S9);
@@ -354,8 +371,14 @@ fn gives_way(fold: &FoldSnapshot) -> bool {
     stock && fold.auto_pass == AutoPass::On && fold.mode == Mode::ExclusiveWhenHeld
 }
 
-/// Whether somebody who waits for this is one whom nobody may overtake: here, and has not let an offer
-/// of it pass.
+/// Whether nobody may overtake this session.
+fn is_live(fold: &FoldSnapshot, session: SessionId) -> bool {
+    let live = |peer: &Peer| peer.session == session && peer.presence == Presence::Live;
+    fold.peers.iter().any(live)
+}
+
+/// Whether somebody who waits for this may be offered it now: here, and has not let an offer of it
+/// pass.
 pub(crate) fn is_served(fold: &FoldSnapshot, session: SessionId, wish: Place) -> bool {
     fold.peers.iter().any(|peer| {
         peer.session == session

@@ -22,8 +22,8 @@
 //! disk, crashes that lose what is not durable, a lossy and unordered network with a bound on what is under
 //! way, kills, broken connections, resumes, late edits with the fence that they were typed under, transfers,
 //! requests, take-overs, idle holders, drains with an edit in flight. Time is ticks: a client stops after one
-//! tick of its own clock, which may run at half speed; the server passes on after two, or later (strict
-//! profile: a drain lasts as long). It adds S3, S5 and S6. S5 has one exception, as documented: a lock that is
+//! tick of its own clock, which may run at half speed; the server passes on after two, or later: from the last
+//! sign of life, and (strict profile) from the loss of a connection or the begin of a drain. It adds S3, S5 and S6. S5 has one exception, as documented: a lock that is
 //! taken over from a holder who is *away* is not waited for.
 //!
 //! In both, positions are renamed in their order (`names`), so the number of records has no bound. The
@@ -121,6 +121,12 @@ pub enum Flaw {
     RequestForEver,
     /// Who holds something may wait for something else.
     WaitWhileHolding,
+    /// The pause after a missed offer is never over.
+    NeverAgain,
+    /// The grace, and the time of a drain, are all that is waited for.
+    GraceAlone,
+    /// That a loss was told is never noticed.
+    ForgetToTell,
     /// The checker does not know of the exception of S11; so it must find that it is used.
     NoException,
 }
@@ -166,8 +172,11 @@ pub struct Settings {
     pub tail: usize,
     /// Ticks of its own clock after which a client stops editing.
     pub client_stop: u8,
-    /// Ticks of silence (of grace, of recovery, of draining) after which the server passes on.
+    /// Ticks of silence (of recovery) after which the server passes on, and of its holder's lease after
+    /// which it does when a connection is lost or a drain not answered.
     pub server_pass: u8,
+    /// Ticks of grace, and of draining, for which it waits at least.
+    pub grace: u8,
     /// Which edits are made.
     pub free_edits: FreeEdits,
     /// What is wrong.
@@ -198,6 +207,7 @@ impl Settings {
                 _ => 1,
             },
             server_pass: 2,
+            grace: 2,
             free_edits: FreeEdits::No,
             flaw,
         }
@@ -208,6 +218,15 @@ impl Settings {
     pub const fn faulty(flaw: Flaw) -> Self {
         let mut settings = Self::with(flaw);
         settings.faults = 1;
+        settings
+    }
+
+    /// As [`Settings::faulty`], with a grace and a drain that are over at once, so that only the lease
+    /// counts: the default profile, as far as a tick can tell.
+    #[must_use]
+    pub const fn graceless(flaw: Flaw) -> Self {
+        let mut settings = Self::faulty(flaw);
+        settings.grace = 0;
         settings
     }
 

@@ -98,7 +98,8 @@ impl Model for LockModel {
         }
         if state.crashes > 0 {
             actions.push(Action::Crash);
-            if state.now != state.durable || !state.tail.is_empty() {
+            let untold = !state.tail.is_empty() || !state.unsaid.is_empty();
+            if state.now != state.durable || untold {
                 actions.push(Action::Durable);
             }
         }
@@ -296,7 +297,7 @@ impl LockModel {
                 state.disconnect(session, settings);
             }
             Action::Timeout(event) => state.record(&event, settings),
-            Action::Durable => state.make_durable(),
+            Action::Durable => state.make_durable(settings),
             Action::Crash => state.crash(settings),
         }
         Some(())
@@ -355,6 +356,9 @@ impl LockModel {
     fn tick(&self, state: &mut State, slow: Option<usize>) {
         for clock in state.clocks.values_mut() {
             *clock = (*clock + 1).min(self.0.server_pass);
+        }
+        for lease in state.leases.values_mut() {
+            *lease = (*lease + 1).min(self.0.server_pass);
         }
         for (number, client) in state.clients.iter_mut().enumerate() {
             if slow == Some(number) {

@@ -31,6 +31,10 @@ pub(crate) fn all() -> Vec<Property<LockModel>> {
         }),
         P::always("L2", |model, state| served(model, state, Holders::GiveBack)),
         P::always("L3", |_, state| rules::timed_states_end(&state.now.fold)),
+        P::always("L5", |model, state| {
+            rules::free_locks_are_offered(&state.now.fold, model.0.flaw)
+        }),
+        P::always("L6", holders_are_confirmed),
         P::always("Told", |_, state| state.broken != Some(Rule::Told)),
         P::sometimes("the younger one edits under the lock", |_, state| {
             let last = state.clients.last();
@@ -100,6 +104,19 @@ fn one_believes(state: &State) -> bool {
             (one + 1..all).all(|two| believers(two).all(|other| !mine.place.conflicts(other.place)))
         })
     })
+}
+
+/// L6: once all is durable, nothing holds back the confirmation of any holder's answers.
+fn holders_are_confirmed(model: &LockModel, state: &State) -> bool {
+    if state.unsaid.is_empty() {
+        return true;
+    }
+    let mut after = state.clone();
+    after.make_durable(&model.0);
+    let unconfirmed = |grant: &baton_presence::Grant| {
+        grant.state == GrantState::Held && !after.may_confirm(grant.party)
+    };
+    !after.now.fold.grants.iter().any(unconfirmed)
 }
 
 fn served(model: &LockModel, state: &State, holders: Holders) -> bool {

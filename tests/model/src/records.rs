@@ -262,7 +262,11 @@ impl RecordModel {
             if grant.state == GrantState::Offered {
                 actions.push(Event::Claim { session, fence });
                 if wishes != Wishes::Plain {
-                    actions.push(Event::Decline { session, fence });
+                    actions.extend([false, true].map(|later| Event::Decline {
+                        session,
+                        fence,
+                        later,
+                    }));
                 }
                 continue;
             }
@@ -279,6 +283,10 @@ impl RecordModel {
                 let to = SessionId(number);
                 actions.push(Event::Transfer { session, fence, to });
             }
+        }
+        if self.0.flaw != Flaw::NeverAgain {
+            let pauses = state.fold.peers.iter();
+            actions.extend(pauses.filter_map(|peer| rules::pause(&state.fold, peer)));
         }
         // Claims that come too late.
         for peer in &state.fold.peers {
@@ -315,6 +323,9 @@ fn properties() -> Vec<Property<RecordModel>> {
         }),
         P::always("L2", |model, state| served(model, state, Holders::GiveBack)),
         P::always("L3", |_, state| rules::timed_states_end(&state.fold)),
+        P::always("L5", |model, state| {
+            rules::free_locks_are_offered(&state.fold, model.0.flaw)
+        }),
         P::always("Told", |_, state| state.broken != Some(Rule::Told)),
         P::sometimes("two hold side by side", |_, state| {
             let held = |grant: &&baton_presence::Grant| grant.state == GrantState::Held;

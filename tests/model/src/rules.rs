@@ -39,13 +39,17 @@ pub enum Rule {
     L2,
     /// Every timed state leaves by its timer.
     L3,
+    /// What a live waiter waits for is offered again when it lies free.
+    L5,
+    /// The answers of a holder who is well are confirmed, once what it lost before was told.
+    L6,
     /// What the changes of the records say is what is.
     Told,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::S1,
         Self::S2,
         Self::S3,
@@ -59,6 +63,8 @@ impl Rule {
         Self::L1,
         Self::L2,
         Self::L3,
+        Self::L5,
+        Self::L6,
         Self::Told,
     ];
 
@@ -79,6 +85,8 @@ impl Rule {
             Self::L1 => "L1",
             Self::L2 => "L2",
             Self::L3 => "L3",
+            Self::L5 => "L5",
+            Self::L6 => "L6",
             Self::Told => "Told",
         }
     }
@@ -209,6 +217,64 @@ pub(crate) fn timed_states_end(snapshot: &FoldSnapshot) -> bool {
             }
             Some(_) => false,
         }
+    })
+}
+
+/// The end of a waiter's pause: the newest offer of what it waits for that it let pass. While anything
+/// is in its way, it goes on.
+pub(crate) fn pause(fold: &FoldSnapshot, peer: &Peer) -> Option<Event> {
+    let (session, wish) = (peer.session, Place::of(peer.wants.as_ref()?));
+    let free = |grant: &Grant| !Place::of(&grant.scope).conflicts(wish);
+    if peer.presence != Presence::Live || !fold.grants.iter().all(free) {
+        return None;
+    }
+    let missed = peer.passed_over.iter();
+    let missed = missed.filter(|missed| Place::of(&missed.scope).conflicts(wish));
+    let fence = missed.map(|missed| missed.fence).max()?;
+    Some(Event::PauseOver { session, fence })
+}
+
+/// The live waiters with nothing in the way of what they want, nor in that of those before them.
+fn beside_what_is_free(fold: &FoldSnapshot) -> Vec<(&Peer, Place)> {
+    let mut waiters: Vec<(&Peer, Place)> = fold
+        .peers
+        .iter()
+        .filter(|peer| peer.presence == Presence::Live)
+        .filter_map(|peer| Some((peer, Place::of(peer.wants.as_ref()?))))
+        .collect();
+    waiters.sort_unstable_by_key(|(peer, _)| peer.ticket);
+    let mut stuck: Vec<Place> = Vec::new();
+    waiters.retain(|(_, wish)| {
+        let grants = fold.grants.iter().map(|grant| Place::of(&grant.scope));
+        let mut in_the_way = grants.chain(stuck.iter().copied());
+        let is_free = !in_the_way.any(|place| place.conflicts(*wish));
+        if !is_free {
+            stuck.push(*wish);
+        }
+        is_free
+    });
+    waiters
+}
+
+/// L5: a live waiter beside what lies free is in a pause, at the end of which that is offered, to it or
+/// to somebody before it.
+pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> bool {
+    beside_what_is_free(snapshot).into_iter().all(|(peer, wish)| {
+        let taken = |fold: &FoldSnapshot| {
+            let mut grants = fold.grants.iter();
+            grants.any(|grant| Place::of(&grant.scope).conflicts(wish))
+        };
+        let Some(mut ahead) = Ahead::of(snapshot) else {
+            return false;
+        };
+        ahead.settle();
+        if !taken(&ahead.fold.snapshot())
+            && let Some(event) = pause(snapshot, peer).filter(|_| flaw != Flaw::NeverAgain)
+        {
+            ahead.apply(&event);
+            ahead.settle();
+        }
+        taken(&ahead.fold.snapshot())
     })
 }
 

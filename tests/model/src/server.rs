@@ -4,14 +4,29 @@
 //! a server's, are here.
 
 use baton_presence::{
-    Change, Due, Event, Fence, Fold, GrantState, Presence, SessionId, Voice, WriteRight,
+    Change, Due, Event, Fence, Fold, GrantState, Presence, Refusal, SessionId, Voice, Words,
+    WriteRight,
 };
 
 use crate::book::{self, Applied, Around};
 use crate::messages::{Down, Fences, Message, Up};
 use crate::places::Root;
 use crate::state::{State, joined, rights_of};
-use crate::{Flaw, Link, Operation, Rule, Settings, flaws};
+use crate::{Flaw, Link, Operation, Rule, Settings, flaws, rules};
+
+/// The position, to the watch's rule, of every record whose words wait; what is before it is told.
+const WAITS: u64 = 1;
+
+/// The words of the loss of these.
+fn words(fences: impl IntoIterator<Item = Fence>) -> Words {
+    let session = SessionId(0);
+    let mut words = Words::default();
+    for named in fences {
+        let why = Refusal::StaleFence { named, now: None };
+        words.follow(session, &Change::Refused { session, why }, WAITS);
+    }
+    words
+}
 
 impl State {
     /// Appends and applies a record. What follows is said when it is durable.
@@ -25,6 +40,8 @@ impl State {
         let position = fold.position().map_or(1, |last| last + 1);
         fold.apply(position, event, &mut changes);
         let before = std::mem::replace(&mut self.now.fold, fold.snapshot());
+        self.note_words(&changes);
+        self.begin_leases(&before, settings);
         self.restart_clocks(&before, &changes);
         self.judge(event, &changes, settings);
         let told = book::told(event, &changes);
@@ -36,7 +53,7 @@ impl State {
         }
         if self.crashes == 0 {
             // Nothing can be lost any more, and a message may be late anyway.
-            self.make_durable();
+            self.make_durable(settings);
         } else if settings.flaw == Flaw::AnnounceEarly {
             self.announce();
         }
@@ -99,10 +116,80 @@ impl State {
         }
     }
 
+    /// What the changes have to tell the sessions, by the rule of the watch.
+    fn note_words(&mut self, changes: &[Change]) {
+        let sessions = self.now.fold.peers.iter().map(|peer| peer.session);
+        let sessions: Vec<SessionId> = sessions.collect();
+        for change in changes {
+            for session in &sessions {
+                self.unsaid.retain(|(of, fence)| {
+                    let mut words = words([*fence]);
+                    words.follow(*of, change, WAITS);
+                    of != session || !words.is_empty()
+                });
+                let (Change::LockLost { fence, .. }
+                | Change::Draining { fence, .. }
+                | Change::Refused {
+                    why: Refusal::StaleFence { named: fence, .. },
+                    ..
+                }) = *change
+                else {
+                    continue;
+                };
+                let mut words = Words::default();
+                words.follow(*session, change, WAITS);
+                if !words.is_empty() {
+                    self.unsaid.insert((*session, fence));
+                }
+            }
+        }
+    }
+
+    /// The words that wait to be told to this session.
+    fn words(&self, session: SessionId) -> Words {
+        let unsaid = self.unsaid.iter().filter(|(of, _)| *of == session);
+        words(unsaid.map(|(_, fence)| *fence))
+    }
+
+    /// Whether answers of this session are confirmed, by the rule of the watch.
+    pub(crate) fn may_confirm(&self, session: SessionId) -> bool {
+        self.words(session).beat(0, WAITS - 1)
+    }
+
     /// Everything that was applied is on the disk now.
-    pub(crate) fn make_durable(&mut self) {
+    pub(crate) fn make_durable(&mut self, settings: &Settings) {
         self.durable = self.now.clone();
+        let told = match settings.flaw {
+            Flaw::ForgetToTell => WAITS - 1,
+            _ => WAITS,
+        };
+        let sessions: Vec<_> = self.unsaid.iter().map(|(session, _)| *session).collect();
+        for session in sessions {
+            if self.words(session).beat(0, told) {
+                self.unsaid.retain(|(of, _)| *of != session);
+            }
+        }
         self.announce();
+    }
+
+    /// A holder that cannot be told to stop, or may not have heard it, has as much of its lease behind it
+    /// as its lock has of silence. Only where that is not waited for in any case.
+    fn begin_leases(&mut self, before: &baton_presence::FoldSnapshot, settings: &Settings) {
+        if settings.grace >= settings.server_pass {
+            return;
+        }
+        for grant in &self.now.fold.grants {
+            let was = before.grants.iter().find(|old| old.fence == grant.fence);
+            let held = was.is_some_and(|was| was.state == GrantState::Held);
+            let waits = matches!(
+                grant.state,
+                GrantState::Suspect | GrantState::Draining { .. }
+            );
+            if held && waits {
+                let clock = self.clocks.get(&grant.fence).copied().unwrap_or(0);
+                self.leases.insert(grant.fence, clock);
+            }
+        }
     }
 
     fn announce(&mut self) {
@@ -136,6 +223,8 @@ impl State {
             self.now.fold.grants.clear();
         }
         self.clocks.clear();
+        self.leases.clear();
+        self.unsaid.clear();
         self.record(&Event::Restarted, settings);
     }
 
@@ -232,7 +321,8 @@ impl State {
             (Flaw::ConfirmToTheLoser, Some(client)) => self.clients[client].fences(),
             _ => [held.next(), held.next()],
         };
-        if fences != Fences::default() {
+        let confirms = self.may_confirm(session) || settings.flaw == Flaw::ConfirmToTheLoser;
+        if confirms && fences != Fences::default() {
             self.send(Message::Down(session, Down::Confirmed { left, fences }));
         }
     }
@@ -263,6 +353,11 @@ impl State {
             let (session, fence) = (grant.party, grant.fence);
             let clock = self.clocks.get(&fence).copied().unwrap_or(0);
             let passed = clock >= settings.server_pass;
+            // Of the lease, where the grace and the drain are shorter.
+            let lease = self.leases.get(&grant.fence).copied();
+            let stopped = settings.flaw == Flaw::GraceAlone
+                || lease.is_none_or(|lease| lease >= settings.server_pass);
+            let given = clock >= settings.grace && stopped;
             let in_time = grant.due == Due::InTime;
             match grant.state {
                 GrantState::Held => {
@@ -278,17 +373,21 @@ impl State {
                 GrantState::Offered if clock >= 1 => {
                     due.push(Event::OfferExpired { session, fence });
                 }
-                GrantState::Suspect if in_time && passed => {
+                GrantState::Suspect if in_time && given => {
                     due.push(Event::GraceOver { session, fence });
                 }
                 GrantState::Recovering if in_time && passed => {
                     due.push(Event::RecoveryOver { session, fence });
                 }
-                GrantState::Draining { .. } if passed => {
+                GrantState::Draining { .. } if given => {
                     due.push(Event::DrainOver { session, fence });
                 }
                 _ => {}
             }
+        }
+        if settings.flaw != Flaw::NeverAgain {
+            let peers = self.now.fold.peers.iter();
+            due.extend(peers.filter_map(|peer| rules::pause(&self.now.fold, peer)));
         }
         // Of the others only the dead fall silent here, and only they are forgotten.
         for peer in &self.now.fold.peers {

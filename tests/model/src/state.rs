@@ -31,6 +31,10 @@ pub struct State {
     pub(crate) tail: Vec<Message>,
     /// Ticks since each lock came into its state, or since its holder's last answer.
     pub(crate) clocks: BTreeMap<Fence, u8>,
+    /// Ticks since something prolonged the lease of each lock's holder, where that is not the same.
+    pub(crate) leases: BTreeMap<Fence, u8>,
+    /// What each session lost or is to leave, and has not been told: the server's memory.
+    pub(crate) unsaid: BTreeSet<(SessionId, Fence)>,
     /// The newest fence that any client was told of.
     pub(crate) announced: Option<Fence>,
     pub(crate) clients: Vec<Client>,
@@ -86,6 +90,8 @@ impl State {
             now,
             tail: Vec::new(),
             clocks: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            unsaid: BTreeSet::new(),
             announced: None,
             clients: here,
             net: BTreeSet::new(),
@@ -173,6 +179,16 @@ impl State {
             clocks.insert(grant.fence, clock);
         }
         self.clocks = clocks;
+        let waits = |fence: &Fence| {
+            self.now.fold.grants.iter().any(|grant| {
+                let waits = matches!(
+                    grant.state,
+                    GrantState::Suspect | GrantState::Draining { .. }
+                );
+                grant.fence == *fence && grant.due == Due::InTime && waits
+            })
+        };
+        self.leases.retain(|fence, _| waits(fence));
         for client in &mut self.clients {
             let claim = client.claimed.map_or(0, |(_, left)| left);
             let lease = client.believes().map(|hold| hold.lease).max();
@@ -200,6 +216,20 @@ impl State {
             .map(|(mut fence, clock)| {
                 visit(&mut fence.position);
                 (fence, clock)
+            })
+            .collect();
+        let leases = std::mem::take(&mut self.leases).into_iter();
+        self.leases = leases
+            .map(|(mut fence, lease)| {
+                visit(&mut fence.position);
+                (fence, lease)
+            })
+            .collect();
+        let unsaid = std::mem::take(&mut self.unsaid).into_iter();
+        self.unsaid = unsaid
+            .map(|(session, mut fence)| {
+                visit(&mut fence.position);
+                (session, fence)
             })
             .collect();
         for client in &mut self.clients {

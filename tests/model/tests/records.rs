@@ -172,7 +172,6 @@ fn three_sessions_hand_over_a_region_and_the_whole() {
     );
 }
 
-/// To the end in every run.
 #[test]
 fn three_sessions_a_region_and_the_whole() {
     let settings = RecordSettings {
@@ -180,7 +179,11 @@ fn three_sessions_a_region_and_the_whole() {
         wishes: Wishes::Plain,
         ..RecordSettings::of(3, &[Place::Whole, Place::A], Flaw::None)
     };
-    holds(settings, None, &["a waiter behind one who waits for more"]);
+    holds(
+        settings,
+        Some(9),
+        &["a waiter behind one who waits for more"],
+    );
 }
 
 #[test]
@@ -219,6 +222,11 @@ fn a_ticket_that_overtakes_an_older_one_in_conflict_is_caught() {
 #[test]
 fn a_request_that_never_runs_out_is_caught() {
     caught(RecordSettings::of(2, WHOLE, Flaw::RequestForEver), Rule::L1);
+}
+
+#[test]
+fn a_waiter_that_is_never_offered_a_free_lock_again_is_caught() {
+    caught(RecordSettings::of(2, WHOLE, Flaw::NeverAgain), Rule::L5);
 }
 
 #[test]

@@ -38,11 +38,15 @@ pub enum Flaw {
     NamedRootsOnly,
     /// Everybody may take over, and manage.
     EverybodyMay,
+    /// Whoever has lost a lock once is never confirmed again.
+    NeverConfirmedAgain,
+    /// Whoever has missed an offer is never offered the lock again by itself.
+    NeverOfferedAgain,
 }
 
 impl Flaw {
     /// All that are wrong.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::DropFanOut,
         Self::LieAboutDurability,
         Self::LoseAtCrash,
@@ -58,5 +62,7 @@ impl Flaw {
         Self::MergeLosesLast,
         Self::NamedRootsOnly,
         Self::EverybodyMay,
+        Self::NeverConfirmedAgain,
+        Self::NeverOfferedAgain,
     ];
 }

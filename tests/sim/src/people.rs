@@ -76,12 +76,12 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(kind: Kind, dice: &mut Dice) -> Self {
-        // From 1/1.4 to 1.4 of the server's speed; many are true.
+        // From 2/3 to 3/2 of the server's speed; many are true.
         let rate = match dice.below(4) {
             0 => 1000,
-            1 => 715,
-            2 => 1399,
-            _ => 715 + dice.below(685) as u32,
+            1 => 667,
+            2 => 1499,
+            _ => 667 + dice.below(833) as u32,
         };
         Self {
             kind,

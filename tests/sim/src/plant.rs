@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use baton_presence::{Rights, SessionId};
+use baton_presence::{Event, Rights, SessionId};
 use baton_room::{Decision, Placing, Proposal, RECOVERABLE, Record, Room, RoomOptions};
 use baton_sync::scan::scan;
 use bytes::Bytes;
@@ -35,6 +35,11 @@ impl World {
             ) if !self.names_what_is_locked(update) => {
                 if let Some(by) = self.holder_in_the_way(room, update) {
                     *session = by;
+                }
+            }
+            (Flaw::NeverOfferedAgain, Record::Presence(event)) => {
+                if matches!(event, Event::PauseOver { .. }) {
+                    *event = Event::Settle;
                 }
             }
             (Flaw::MergeLosesLast, Record::ParkDecided { .. }) => {

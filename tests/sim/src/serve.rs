@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use baton_presence::Time;
+use baton_presence::{Change, Time};
 use baton_room::{
     ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Proposal, Record, Room,
 };
@@ -91,6 +91,11 @@ impl World {
         self.note_fate(fate, position);
         let decided = park.filter(|park| to_decide(room, proposed) != Some(park));
         self.note_changes(proposed, &changes, decided.is_some());
+        let lost = changes.iter().filter_map(|change| match change {
+            Change::LockLost { by, .. } | Change::Released { by, .. } => Some(by.0),
+            _ => None,
+        });
+        self.losers.extend(lost);
         self.see(&Seen::Committed {
             position,
             record: proposed,
@@ -160,7 +165,7 @@ impl World {
             Outgoing::Awareness(payload) => y_websocket::awareness(payload),
             Outgoing::Denied(reason) => y_websocket::auth_denied(reason),
             Outgoing::Channel(message) => {
-                let message = self.bent(message);
+                let message = self.bent(conn, message);
                 match &*message {
                     ServerMessage::Welcome { session, .. } => {
                         self.conns[conn].session = Some(*session);
@@ -197,9 +202,16 @@ impl World {
         }
     }
 
-    /// Planted: [`Flaw::EqualTimeouts`].
-    fn bent(&self, message: &Arc<ServerMessage>) -> Arc<ServerMessage> {
+    /// Planted: [`Flaw::EqualTimeouts`] and [`Flaw::NeverConfirmedAgain`].
+    fn bent(&self, conn: ConnNo, message: &Arc<ServerMessage>) -> Arc<ServerMessage> {
         let mut message = Arc::clone(message);
+        let to = self.conns[conn].session;
+        if self.options.flaw == Flaw::NeverConfirmedAgain
+            && to.is_some_and(|to| self.losers.contains(&to))
+            && let ServerMessage::Beat { confirmed, .. } = Arc::make_mut(&mut message)
+        {
+            *confirmed = 0;
+        }
         if self.options.flaw == Flaw::EqualTimeouts
             && let ServerMessage::Welcome { timings, .. } = Arc::make_mut(&mut message)
         {

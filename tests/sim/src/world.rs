@@ -4,7 +4,7 @@
 //! programs in `tab` and `page`, what people want in `workload`, what goes wrong in `faults`, what must hold in `oracles`.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use baton_presence::{AutoPass, FoldSettings, Mode, Time, Timings};
@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) contents: Option<Contents>,
     /// What followed of records that are not durable yet.
     pub(crate) undurable: VecDeque<Kept>,
+    /// Sessions that gave a lock back or lost it.
+    pub(crate) losers: BTreeSet<u64>,
     pub(crate) ledger: Ledger,
     /// Edits that others had seen and a crash took.
     pub(crate) edits_lost: u64,
@@ -104,6 +106,7 @@ impl World {
             6..9 => Timings::default(),
             _ => Timings {
                 grace: Duration::ZERO,
+                wait_out_lease: dice.chance(50),
                 ..Timings::default()
             },
         };
@@ -166,6 +169,7 @@ impl World {
             book: Book::new(),
             contents: None,
             undurable: VecDeque::new(),
+            losers: BTreeSet::new(),
             ledger: Ledger::default(),
             edits_lost: 0,
             quiet: false,
@@ -288,8 +292,17 @@ impl World {
         &self.room_options.timings
     }
 
-    /// Whether a lost connection costs the lock only when its client has surely stopped (S5 is promised).
-    pub(crate) fn is_strict(&self) -> bool {
-        self.timings().grace >= self.timings().offline_after
+    /// Whether a lock passes on only when its holder has surely stopped (S5 is promised).
+    pub(crate) const fn waits_out_leases(&self) -> bool {
+        self.timings().wait_out_lease
+    }
+
+    /// How long a lock stays with a holder that may believe in it.
+    pub(crate) fn lease(&self) -> Duration {
+        if self.waits_out_leases() {
+            self.timings().lease()
+        } else {
+            Duration::ZERO
+        }
     }
 }

@@ -12,7 +12,7 @@ fn options(flaw: Flaw) -> Options {
         flaw,
         lasts: Duration::from_secs(match flaw {
             // Takes a page that is frozen for longer than anybody has to wait.
-            Flaw::PongsAreAnswers => 150,
+            Flaw::PongsAreAnswers | Flaw::NeverOfferedAgain => 150,
             _ => 60,
         }),
         ..Options::default()
@@ -45,6 +45,16 @@ fn check(flaw: Flaw, invariants: &[&str]) {
         sound.is_good(),
         "the seed fails without the flaw, too: {sound}"
     );
+}
+
+#[test]
+fn a_holder_who_is_never_confirmed_again() {
+    check(Flaw::NeverConfirmedAgain, &["L6"]);
+}
+
+#[test]
+fn a_waiter_who_is_never_offered_a_free_lock_again() {
+    check(Flaw::NeverOfferedAgain, &["L5"]);
 }
 
 #[test]

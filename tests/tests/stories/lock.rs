@@ -321,7 +321,7 @@ async fn a_cut_off_holder_that_comes_back_in_time_holds_on_with_the_same_fence()
 
 #[tokio::test]
 async fn a_cut_off_holder_that_stays_away_loses_it_to_the_first_in_the_queue() {
-    let server = TestServer::with(|settings| settings.grace = millis(300)).await;
+    let server = TestServer::with(|settings| TestServer::graced(settings, 300)).await;
     let ada = member(&server, "Ada").await;
     let _bob = member(&server, "Bob").await;
     let carol = member(&server, "Carol").await;
@@ -341,10 +341,34 @@ async fn a_cut_off_holder_that_stays_away_loses_it_to_the_first_in_the_queue() {
     assert_eq!(ada.sees_lock(LockState::Held).await, Some(carol.session()));
 }
 
+/// The socket of a holder is lost right after the grant, and it does not notice: for as long as it may go on, on a clock
+/// at two thirds of the speed, nobody else is offered the lock.
+#[tokio::test]
+async fn a_holder_that_is_lost_right_after_the_grant_is_waited_for_until_it_has_stopped() {
+    let server = TestServer::with(|settings| {
+        TestServer::brisk(settings);
+        settings.grace = millis(100);
+        settings.wait_out_lease = Switch::On;
+    })
+    .await;
+    let bob = member(&server, "Bob").await;
+    let ada = member(&server, "Ada").await;
+    let began = Instant::now();
+    ada.takes_lock().await;
+    bob.acquires().await;
+    ada.vanishes().await;
+    bob.claims().await;
+    let passed = began.elapsed();
+    let lease = Settings::default().timings().lease();
+    let brisk = baton_server::Profile::Fast.timings().lease();
+    assert!(brisk < lease && passed >= brisk, "passed after {passed:?}");
+    assert!(passed < brisk + Duration::from_secs(4), "after {passed:?}");
+}
+
 /// The baton of a relay race: it passes also to somebody who never asked.
 #[tokio::test]
 async fn a_lost_holders_lock_passes_to_who_has_been_here_longest() {
-    let server = TestServer::with(|settings| settings.grace = millis(300)).await;
+    let server = TestServer::with(|settings| TestServer::graced(settings, 300)).await;
     let _watching = server
         .connect(Join::member("notes", "Watching").observing())
         .await;
@@ -361,7 +385,7 @@ async fn a_lost_holders_lock_passes_to_who_has_been_here_longest() {
 #[tokio::test]
 async fn an_automatic_offer_that_is_missed_goes_to_the_next() {
     let server = TestServer::with(|settings| {
-        settings.grace = millis(300);
+        TestServer::graced(settings, 300);
         settings.offer = millis(300);
     })
     .await;
@@ -378,7 +402,7 @@ async fn an_automatic_offer_that_is_missed_goes_to_the_next() {
 #[tokio::test]
 async fn without_auto_pass_a_lost_holders_lock_waits_for_somebody_who_asks() {
     let server = TestServer::with(|settings| {
-        settings.grace = millis(200);
+        TestServer::graced(settings, 200);
         settings.auto_pass = Switch::Off;
     })
     .await;
@@ -395,7 +419,7 @@ async fn without_auto_pass_a_lost_holders_lock_waits_for_somebody_who_asks() {
 
 #[tokio::test]
 async fn a_holder_whom_nobody_could_follow_keeps_it() {
-    let server = TestServer::with(|settings| settings.grace = millis(200)).await;
+    let server = TestServer::with(|settings| TestServer::graced(settings, 200)).await;
     let ada = member(&server, "Ada").await;
     let watching = server
         .connect(Join::member("notes", "Watching").observing())

@@ -24,6 +24,7 @@ mod overload;
 mod package;
 mod pair;
 mod protocol;
+mod relay;
 mod returning;
 mod roster;
 mod saved;

@@ -140,7 +140,7 @@ async fn a_network_that_swallows_everything_makes_offline_and_closes() {
 #[tokio::test]
 async fn who_says_goodbye_is_gone_at_once_and_who_is_cut_off_is_offline_first() {
     let server = TestServer::with(|settings| {
-        settings.grace = millis(300);
+        TestServer::graced(settings, 300);
         settings.ticket_life = millis(600);
     })
     .await;

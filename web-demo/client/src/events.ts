@@ -64,7 +64,10 @@ export interface BatonOptions {
   user?: User
   /** The secret that all tabs of this person share; in a browser, one that it keeps. `null` for none. */
   userKey?: string | null
-  /** What to do with an offer of a lock: take it (`auto`), or ask. */
+  /**
+   * What to do with an offer of a lock: take it (`auto`), or ask. `false` declines it and leaves the queue; `later` goes
+   * on waiting behind the others, and is offered it again after a pause.
+   */
   claim?: 'auto' | ((offer: Offer) => boolean | 'later')
   /** Only watches: is never offered a lock. */
   observer?: boolean

@@ -162,12 +162,15 @@ export class LockMachine {
       if (kept.some(({ fence }) => sameFence(fence, own.fence))) continue
       effects.push(...this.#end(own, 'it passed on while this page was out of reach'))
     }
-    for (const { fence, paths } of kept) {
+    for (const { fence, paths, state } of kept) {
       const own = this.#take(fence, scopeFrom(paths))
       // The welcome answers our hello, so the server knew us alive after the hello was sent.
       if (this.#hello) own.lease.renew(this.#hello)
-      // One that is being drained is told so again.
-      if (own.phase === 'draining') Object.assign(own, { phase: 'held', drained: false })
+      // One that is being drained is told so again; until that comes, nobody edits under it. A start of the server
+      // forgets that it drained.
+      if (state === 'draining' || own.phase === 'draining') {
+        Object.assign(own, { phase: state === 'draining' ? 'draining' : 'held', drained: false })
+      }
       effects.push({ type: 'granted', fence, scope: own.scope, kept: true })
     }
     return effects

@@ -240,6 +240,24 @@ describe('the queue', () => {
   })
 })
 
+describe('an offer that is turned down', () => {
+  it.each([
+    [false, 'free', []],
+    [true, 'waiting', [{ type: 'ask-again', scope: WHOLE }]],
+  ] as const)('for now (%s) leaves it %s', (later, state, asks) => {
+    const lock = free()
+    lock.asked(WHOLE)
+    lock.viewed(view(5, [grant(ME, 'offered', 5)], [ME]))
+    lock.offered(fence(5), WHOLE)
+    lock.declined(fence(5), later)
+    lock.viewed(view(6, [], later ? [ME] : []))
+    expect(lock.status(WHOLE).state).toBe(state)
+    // And over a lost connection, if the server has forgotten it.
+    lock.disconnected()
+    expect(lock.welcomed(welcome(view(7), true))).toEqual(asks)
+  })
+})
+
 describe('handing over', () => {
   /** A holder that is asked to hand over to her. */
   function draining(): LockMachine {
@@ -280,8 +298,18 @@ describe('handing over', () => {
     lock.disconnected()
     lock.helloSent(at(100))
     lock.welcomed(welcome(view(12, [grant(ME, 'draining', 5)]), true))
+    // Also before it is told so again.
+    expect(lock.right(WHOLE, at(110)).why).toBe('draining')
     expect(lock.drain(fence(5), { reason: 'transfer', to: HER })).toBe(true)
     expect(lock.right(WHOLE, at(110)).why).toBe('draining')
+  })
+
+  it('is over after a start of the server, which holds the lock for us again', () => {
+    const lock = draining()
+    lock.disconnected()
+    lock.helloSent(at(100))
+    lock.welcomed(welcome(view(12, [grant(ME, 'held', 5)]), true))
+    expect(lock.right(WHOLE, at(110)).why).toBe('holder')
   })
 
   it('is nothing to a grant that is not ours', () => {

@@ -64,7 +64,7 @@ side.append(
   experiments(
     provider,
     {
-      heartbeat: 'As a frozen tab: connected, but not answering. You stop writing after 7 s, and the lock passes on after 10.',
+      heartbeat: 'As a frozen tab: connected, but not answering. You stop writing after 6.5 s, and the lock passes on after 10.',
       network: 'As a pulled cable: nothing leaves, nothing arrives, and nobody is told.',
     },
     (line) => log.add(line),

@@ -62,7 +62,7 @@ export function lockStrip(provider: BatonProvider): LockStrip {
     actions.update()
   }
   const tick = (): void => {
-    const stop = provider.timings?.client_stop ?? 7000
+    const stop = provider.timings?.client_stop ?? 6500
     const bar = lease.firstElementChild as HTMLElement
     bar.style.transform = `scaleX(${Math.min(1, provider.lock.leaseLeft / stop).toFixed(3)})`
     lease.hidden = provider.lock.state !== 'mine'

@@ -390,23 +390,55 @@ fn a_claim_is_as_good_as_an_answer() {
     assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
 }
 
+/// A has held the lock for `held`, and its connection is gone: when does B have it?
+fn passes_after(timings: Timings, held: Duration) -> Duration {
+    let mut room = Room::new(timings, AutoPass::On);
+    room.join(A, Voice::Lock);
+    room.join(B, Voice::Lock);
+    room.record(acquire(A));
+    room.pass(held);
+    let since = room.now;
+    room.disconnect(A);
+    room.pass(secs(60));
+    room.first(since, granted(B)).expect("B has it")
+}
+
 #[test]
 fn a_closed_connection_costs_the_lock_after_the_grace() {
     for grace in [0, 5, 30] {
         let timings = Timings {
             grace: secs(grace),
+            wait_out_lease: false,
             ..Timings::default()
         };
-        let mut room = Room::new(timings, AutoPass::On);
-        room.join(A, Voice::Lock);
-        room.join(B, Voice::Lock);
-        room.record(acquire(A));
-        room.pass(secs(10));
-        let since = room.now;
-        room.disconnect(A);
-        room.pass(secs(60));
-        assert_eq!(room.first(since, granted(B)), Some(secs(grace)));
+        assert_eq!(passes_after(timings, secs(10)), secs(grace));
     }
+}
+
+/// S5 with a short grace: who does not notice that its connection is lost may go on for
+/// `client_stop` after the last answer that was confirmed, on a clock at two thirds of the speed.
+#[test]
+fn a_closed_connection_costs_the_lock_not_before_its_holder_has_stopped() {
+    let lease = Timings::default().lease();
+    assert_eq!(lease, millis(9_750));
+    for grace in [0, 5] {
+        let timings = Timings {
+            grace: secs(grace),
+            ..Timings::default()
+        };
+        assert_eq!(passes_after(timings, Duration::ZERO), lease, "just granted");
+        // The last answer that a beat has confirmed is two to four seconds old.
+        for held in 0..40 {
+            let took = passes_after(timings, secs(20) + millis(50 * held));
+            let bounds = lease - secs(4)..=lease - secs(2);
+            assert!(bounds.contains(&took), "{took:?}");
+        }
+    }
+    let timings = Timings {
+        grace: secs(30),
+        ..Timings::default()
+    };
+    assert_eq!(passes_after(timings, secs(20)), secs(30));
 }
 
 #[test]
@@ -828,14 +860,14 @@ fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
         ),
         // Equal time-outs on client and server: one of the broken models.
         (
-            "client_stop x 1.4",
+            "client_stop x 1.5",
             Timings {
                 client_stop: secs(10),
                 ..Timings::default()
             },
         ),
         (
-            "client_stop x 1.4",
+            "client_stop x 1.5",
             Timings {
                 recovery: secs(9),
                 ..Timings::default()
@@ -917,6 +949,34 @@ fn a_holder_that_does_not_say_that_it_is_done_has_three_seconds() {
         room.record(Event::Transfer { session, fence, to });
         room.pass(secs(10));
         assert_eq!(room.first(since, granted(B)), Some(takes));
+    }
+}
+
+/// Nothing shows that it has read the word; whoever has is given three seconds, as above.
+#[test]
+fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
+    for (wait_out_lease, bounds) in [
+        (true, millis(5_750)..=millis(7_750)),
+        (false, secs(3)..=secs(3)),
+    ] {
+        let timings = Timings {
+            wait_out_lease,
+            ..Timings::default()
+        };
+        let mut room = Room::new(timings, AutoPass::On);
+        room.join(A, Voice::Lock);
+        room.join(B, Voice::Lock);
+        room.record(acquire(A));
+        room.pass(secs(20));
+        room.manners.insert(A, Manner::Dead);
+        let fence = room.log.fence();
+        let (session, to) = (A, B);
+        let since = room.now;
+        room.record(Event::Transfer { session, fence, to });
+        assert_eq!(room.watch.state_left(fence, room.now), Some(secs(3)));
+        room.pass(secs(10));
+        let took = room.first(since, granted(B)).expect("B has it");
+        assert!(bounds.contains(&took), "{took:?}");
     }
 }
 

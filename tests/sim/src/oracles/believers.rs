@@ -1,5 +1,5 @@
-//! S5: with the strict profile no two clients believe that they may edit as holders, while clock rates differ by at most
-//! 1.4. Of what two scopes have in common, that is.
+//! S5: where the end of leases is waited for, no two clients believe that they may edit as holders, while clock rates differ by at most
+//! 1.5. Of what two scopes have in common, that is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ impl Oracle for Believers {
                 }
                 Ok(())
             }
-            Seen::Step if world.is_strict() => self.ask(world),
+            Seen::Step if world.waits_out_leases() => self.ask(world),
             _ => Ok(()),
         }
     }

@@ -1,12 +1,14 @@
 //! What must hold, an invariant a file. A new one is one more file, named in [`all`].
 //!
 //! Each oracle keeps what it needs from what it is [shown](Seen), may look at the [`World`], and trusts no state of the
-//! room. `docs` of the design name the invariants S1 to S11 and L1 to L4; L4 (a park stays
+//! room. `docs` of the design name the invariants S1 to S11 and L1 to L6; L4 (a park stays
 //! until a person decides) is a part of S4: what was called saved is in the document or in a park.
 
 mod announced;
 mod awake;
 mod believers;
+mod beside;
+mod confirmed;
 mod convergence;
 mod eviction;
 mod fences;
@@ -62,6 +64,8 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(awake::Awake::default()),
         Box::new(service::Service::default()),
         Box::new(timers::Timers),
+        Box::new(beside::Beside::default()),
+        Box::new(confirmed::Confirmed::default()),
         Box::new(announced::Announced),
         Box::new(rebuilt::Rebuilt),
         Box::new(quiet::Quiet),

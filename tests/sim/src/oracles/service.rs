@@ -59,8 +59,8 @@ impl Oracle for Service {
             let timings = world.timings();
             let stretched = if waiter.silent >= SUSPICIOUS { 4 } else { 1 };
             let bound = timings.offline_after * stretched
-                + timings.answer_within.max(timings.grace)
-                + timings.drain
+                + timings.answer_within.max(timings.grace).max(world.lease())
+                + timings.drain.max(world.lease())
                 + timings.offer * waiter.ahead
                 + SLACK;
             if waited > bound {

@@ -28,9 +28,9 @@ impl Oracle for Timers {
         for grant in world.book.fold.grants() {
             let limit = match grant.state {
                 GrantState::Offered => timings.offer,
-                GrantState::Suspect if grant.due == Due::InTime => timings.grace,
+                GrantState::Suspect if grant.due == Due::InTime => timings.grace.max(world.lease()),
                 GrantState::Recovering if grant.due == Due::InTime => timings.recovery,
-                GrantState::Draining { .. } => timings.drain,
+                GrantState::Draining { .. } => timings.drain.max(world.lease()),
                 _ => continue,
             };
             // Who gave up a server that stood still is waited for until it has tried again.

@@ -118,6 +118,8 @@ struct Passed {
 async fn measure(options: &Options) -> io::Result<()> {
     let grace = Duration::from_millis(options.grace_ms);
     let server = ServerProcess::start(&[
+        "--wait-out-lease",
+        "off",
         "--grace",
         &format!("{}ms", options.grace_ms),
         "--max-connections-per-address",

@@ -292,6 +292,32 @@ fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     assert!(said.iter().filter(|sent| acquires(sent)).count() <= 1);
 }
 
+/// Who declines wants it no more, also when a connection was lost; who declines for now waits on.
+#[test]
+fn a_wish_that_was_declined_is_asked_for_again_only_if_it_was_declined_for_now() {
+    for later in [false, true] {
+        let mut script = Script::with(|options| options.claim = Claim::Ask);
+        script.joins(false, free(1));
+        let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
+        script.says(&ServerMessage::Offer {
+            fence: fence(7),
+            paths: Vec::new(),
+            expires_ms: 2000,
+        });
+        script.says(&ServerMessage::Result {
+            nonce: asked,
+            outcome: Outcome::Done,
+            message: None,
+        });
+        script.act(|core, _| core.decline(fence(7), later));
+        script.loses_connection(None);
+        let said = script.joins(false, free(9));
+        let acquires =
+            |sent: &Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { .. }));
+        assert_eq!(said.iter().any(acquires), later);
+    }
+}
+
 #[test]
 fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection() {
     let mut script = Script::new();

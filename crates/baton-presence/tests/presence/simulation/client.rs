@@ -70,8 +70,8 @@ impl Client {
             wish: Scope::WHOLE,
             lazy: false,
             input_at: Time::ZERO,
-            // Against the server's clock: at most 1.4 times faster or slower.
-            rate: u32::try_from(72 + dice.below(69)).unwrap_or(100),
+            // Against the server's clock: at most 1.5 times faster or slower.
+            rate: u32::try_from(67 + dice.below(84)).unwrap_or(100),
             stop,
             flaw,
             answers: BTreeMap::new(),

@@ -51,6 +51,9 @@ enum Flaw {
     EqualPathsOnly,
     /// The newest ticket is served before the oldest.
     Overtake,
+    /// A lost connection costs the lock after the grace, and an unheard drain after its time, whatever
+    /// the holder may believe.
+    GraceAlone,
     /// The time of a request is never over.
     RequestForEver,
     /// The pause after a missed offer is never over.
@@ -80,6 +83,16 @@ fn no_schedule_breaks_a_rule_with_the_default_grace() {
 fn no_schedule_breaks_a_rule_without_any_grace() {
     try_schedules(Timings {
         grace: Duration::ZERO,
+        ..Timings::default()
+    });
+}
+
+/// Everything but S5, which nothing promises then.
+#[test]
+fn no_schedule_breaks_a_rule_without_waiting_for_the_end_of_a_lease() {
+    try_schedules(Timings {
+        grace: Duration::ZERO,
+        wait_out_lease: false,
         ..Timings::default()
     });
 }
@@ -146,8 +159,12 @@ fn try_schedules(timings: Timings) {
 
 /// Runs schedules until the checker finds a broken rule, and says which.
 fn caught(flaw: Flaw) -> &'static str {
+    caught_with(flaw, Timings::strict())
+}
+
+fn caught_with(flaw: Flaw, timings: Timings) -> &'static str {
     for seed in 0..seeds(2_000) {
-        if let Err(violation) = World::new(seed, flaw, Timings::strict()).run() {
+        if let Err(violation) = World::new(seed, flaw, timings).run() {
             tell(flaw, seed, &violation);
             return violation.rule;
         }
@@ -237,6 +254,11 @@ fn a_ticket_that_overtakes_an_older_one_is_seen() {
 #[test]
 fn a_request_that_never_runs_out_is_seen() {
     assert_eq!(caught(Flaw::RequestForEver), "L3");
+}
+
+#[test]
+fn a_grace_that_ends_before_the_lease_lets_two_clients_edit() {
+    assert_eq!(caught_with(Flaw::GraceAlone, Timings::default()), "S5");
 }
 
 #[test]

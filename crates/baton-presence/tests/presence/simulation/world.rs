@@ -61,6 +61,14 @@ pub(crate) struct World {
     harsh: bool,
 }
 
+/// What the server goes by.
+fn flawed(timings: Timings, flaw: Flaw) -> Timings {
+    Timings {
+        wait_out_lease: timings.wait_out_lease && flaw != Flaw::GraceAlone,
+        ..timings
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, flaw: Flaw, timings: Timings) -> Self {
         let mut dice = Dice(seed);
@@ -88,7 +96,7 @@ impl World {
             conns: Vec::new(),
             ups: Vec::new(),
             downs: Vec::new(),
-            server: Server::new(timings, auto_pass, flaw),
+            server: Server::new(flawed(timings, flaw), auto_pass, flaw),
             up: true,
             asleep_until: Time::ZERO,
             timeout_at: None,
@@ -159,7 +167,8 @@ impl World {
             Action::Fault => self.fault(),
             Action::Start => {
                 self.up = true;
-                self.server.restart(self.timings, self.now);
+                let timings = flawed(self.timings, self.flaw);
+                self.server.restart(timings, self.now);
             }
         }
         Ok(())
@@ -425,6 +434,15 @@ impl World {
         self.after(50, 4_000, Action::Start);
     }
 
+    /// How long a lock stays with a holder that may believe in it.
+    fn lease(&self) -> Duration {
+        if self.timings.wait_out_lease {
+            self.timings.lease()
+        } else {
+            Duration::ZERO
+        }
+    }
+
     // What must hold at any time
 
     fn violation(&self, rule: &'static str, what: String) -> Result<(), Violation> {
@@ -437,9 +455,7 @@ impl World {
         if let Some(what) = self.server.overtook.take() {
             return self.violation("S5", format!("confirmed before the word of a loss: {what}"));
         }
-        // Only the strict profile promises it: with a shorter grace, who does not notice its lost
-        // connection may believe for a while longer than the server waits.
-        if self.timings.grace >= self.timings.offline_after {
+        if self.timings.wait_out_lease {
             self.nobody_believes_the_same()?;
         }
         if !self.up || now < self.asleep_until + SLACK {
@@ -461,12 +477,10 @@ impl World {
 
     /// L5: what a live waiter waits for does not lie free for long.
     fn free_locks_are_offered(&mut self) -> Result<(), Violation> {
+        let stuck = self.stuck_behind(|_| true);
         for client in 0..self.clients.len() {
-            let wants = self.peer_of(client).and_then(|peer| peer.wants.clone());
-            let is_free = wants.is_some_and(|wants| {
-                let mut grants = self.server.fold.grants();
-                grants.all(|grant| !grant.scope.conflicts(&wants))
-            });
+            let waits = |peer: &Peer| peer.ticket.is_some() && !stuck.contains(&peer.session);
+            let is_free = self.peer_of(client).is_some_and(waits);
             let so = is_free && self.is_well_connected(client);
             let since = self.beside.entry(client).or_default();
             let lasts = since.track(so, self.now);
@@ -534,8 +548,8 @@ impl World {
             let in_time = grant.due == Due::InTime;
             let limit = match grant.state {
                 GrantState::Offered => self.timings.offer,
-                GrantState::Draining { .. } => self.timings.drain,
-                GrantState::Suspect if in_time => self.timings.grace,
+                GrantState::Draining { .. } => self.timings.drain.max(self.lease()),
+                GrantState::Suspect if in_time => self.timings.grace.max(self.lease()),
                 GrantState::Recovering if in_time => self.timings.recovery,
                 _ => continue,
             };
@@ -605,12 +619,17 @@ impl World {
 
     /// Those who wait for somebody who is well, or for somebody who does.
     fn stuck(&self) -> Vec<SessionId> {
+        self.stuck_behind(|grant| self.is_kept(grant))
+    }
+
+    /// Those who wait for what one of these grants keeps from them, or for somebody who does.
+    fn stuck_behind(&self, keeps: impl Fn(&Grant) -> bool) -> Vec<SessionId> {
         let fold = &self.server.fold;
         let mut stuck: Vec<(SessionId, &Scope)> = Vec::new();
         for (session, scope) in fold.queue() {
             let kept = |grant: &Grant| {
                 let heir = grant.heir_wants.as_ref().unwrap_or(&grant.scope);
-                (grant.scope.conflicts(scope) || heir.conflicts(scope)) && self.is_kept(grant)
+                (grant.scope.conflicts(scope) || heir.conflicts(scope)) && keeps(grant)
             };
             let behind = stuck.iter().any(|(_, older)| older.conflicts(scope));
             if behind || fold.grants().any(kept) {
@@ -626,8 +645,8 @@ impl World {
         let dead_ahead = u32::try_from(self.clients.len()).unwrap_or(0);
         // Each of them may have been in the way with a lock of its own, one after the other.
         let bound = self.timings.offline_after
-            + self.timings.answer_within.max(self.timings.grace)
-            + self.timings.drain
+            + self.timings.answer_within.max(self.timings.grace).max(self.lease())
+            + self.timings.drain.max(self.lease())
             + self.timings.offer * dead_ahead
             + SLACK;
         // Then the server doubts itself, and gives them more time.
