@@ -9,6 +9,7 @@ import { ChangeSet, Facet, type ChangeDesc, type Extension, type Text } from '@c
 import { EditorView, ViewPlugin, type PluginValue, type ViewUpdate } from '@codemirror/view'
 import { ySyncAnnotation, ySyncFacet, type YSyncConfig } from 'y-codemirror.next'
 import type * as Y from 'yjs'
+import { giveUp } from './guard'
 
 /** After a composition the browser may still tell of its last change for this long, in milliseconds. */
 const SETTLE = 60
@@ -30,7 +31,9 @@ export class TextSync implements PluginValue {
   /** From the shared text to the editor's, while a composition goes on. */
   #held: ChangeSet | null = null
   #settling: ReturnType<typeof setTimeout> | undefined
+  #isComposing = false
   #isTakingBack = false
+  #isWriting = false
 
   constructor(view: EditorView) {
     this.#view = view
@@ -44,23 +47,40 @@ export class TextSync implements PluginValue {
     return this.#held
   }
 
+  /** Whether a change is on its way to the shared text: the view takes no other one now. */
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
   update(update: ViewUpdate): void {
     for (const one of update.transactions) {
       if (!one.docChanged || one.annotation(ySyncAnnotation) !== undefined) continue
       const changes = this.#held ? this.#held.compose(one.changes) : one.changes
-      if (one.isUserEvent('input.type.compose') || this.#isTakingBack) this.#held = changes
+      if (this.#isComposing) this.#held = changes
       else this.#write(changes)
     }
   }
 
-  /** The composition begins, goes on or is over. */
-  composes(on: boolean): void {
+  /** A composition begins: what an earlier one left is settled. */
+  begins(): void {
+    this.#settle()
+    this.#isComposing = true
+  }
+
+  /** It is over; its last change may still come. */
+  ends(): void {
     clearTimeout(this.#settling)
-    if (on) this.#settle()
-    else if (this.#held) this.#settling = setTimeout(() => this.#settle(), SETTLE)
+    if (this.#isComposing) this.#settling = setTimeout(() => this.#settle(), SETTLE)
+  }
+
+  /** Something is put in without an input method: one that was at work is not any more, though nobody said so. */
+  plain(): void {
+    if (this.#isComposing) this.#settle()
   }
 
   #settle(): void {
+    clearTimeout(this.#settling)
+    this.#isComposing = false
     if (!this.#held) return
     if (this.#view.state.facet(options).mayEdit()) this.#write(this.#held)
     else this.takeBack()
@@ -69,25 +89,32 @@ export class TextSync implements PluginValue {
   #write(changes: ChangeSet): void {
     this.#held = null
     clearTimeout(this.#settling)
-    this.#text.doc?.transact(() => {
-      let moved = 0
-      changes.iterChanges((fromA, toA, _fromB, _toB, inserted: Text) => {
-        const words = inserted.sliceString(0, inserted.length, '\n')
-        if (toA > fromA) this.#text.delete(fromA + moved, toA - fromA)
-        if (words.length > 0) this.#text.insert(fromA + moved, words)
-        moved += words.length - (toA - fromA)
-      })
-    }, this.#conf)
+    this.#isWriting = true
+    try {
+      this.#text.doc?.transact(() => this.#apply(changes), this.#conf)
+    } finally {
+      this.#isWriting = false
+    }
+  }
+
+  #apply(changes: ChangeSet): void {
+    let moved = 0
+    changes.iterChanges((fromA, toA, _fromB, _toB, inserted: Text) => {
+      const words = inserted.sliceString(0, inserted.length, '\n')
+      if (toA > fromA) this.#text.delete(fromA + moved, toA - fromA)
+      if (words.length > 0) this.#text.insert(fromA + moved, words)
+      moved += words.length - (toA - fromA)
+    })
   }
 
   /** The right to edit is gone: nothing of the composition stays. Call it outside of an update. */
   takeBack(): void {
     if (!this.#held || this.#isTakingBack) return
-    const { contentDOM, hasFocus } = this.#view
     this.#isTakingBack = true
     try {
-      // Without its focus, an input method gives up what it was composing.
-      if (hasFocus) contentDOM.blur()
+      // What it says to that is refused: the right is gone.
+      giveUp(this.#view)
+      this.#isComposing = false
       const held = this.#held
       this.#held = null
       clearTimeout(this.#settling)
@@ -99,7 +126,6 @@ export class TextSync implements PluginValue {
       this.#view.state.facet(options).takenBack(words)
     } finally {
       this.#isTakingBack = false
-      if (hasFocus) contentDOM.focus({ preventScroll: true })
     }
   }
 
@@ -117,8 +143,9 @@ export class TextSync implements PluginValue {
     let theirs = ChangeSet.of(changes, this.#held?.length ?? this.#view.state.doc.length)
     if (this.#held) {
       const held = this.#held
-      this.#held = held.map(theirs)
-      theirs = theirs.map(held, true)
+      // At one place, the composition stays where it is, and theirs comes behind it.
+      this.#held = held.map(theirs, true)
+      theirs = theirs.map(held)
     }
     this.#view.dispatch({ changes: theirs, annotations: ySyncAnnotation.of(this.#conf) })
   }
@@ -132,10 +159,13 @@ export class TextSync implements PluginValue {
 export const textSync = ViewPlugin.fromClass(TextSync, {
   eventHandlers: {
     compositionstart() {
-      this.composes(true)
+      this.begins()
     },
     compositionend() {
-      this.composes(false)
+      this.ends()
+    },
+    beforeinput(event) {
+      if (!event.isComposing && event.inputType !== 'insertCompositionText') this.plain()
     },
   },
 })
