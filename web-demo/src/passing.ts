@@ -23,14 +23,19 @@ export type Loss =
 /** How a lock came to this page. */
 export type Came = 'kept' | 'taken' | 'moved' | 'handed' | 'requested' | 'idle' | 'dropped' | 'silent' | 'left' | 'restart' | 'let-go'
 
-/** The reasons of `lost`, by what they speak of; the server's sentence itself is shown for any other. */
+/** The reasons of `lost`, by what they speak of, the more special first; the server's sentence is shown for any other. */
 const LOSSES: readonly (readonly [RegExp, Loss])[] = [
-  [/took it over|taken over/, 'taken-away'],
+  [/could not be reached/, 'taken-away'],
   [/server[’']s start|server started/, 'restart'],
-  [/another grant/, 'outdated'],
-  [/asked to stop/, 'late'],
-  [/silent/, 'silent'],
+  [/among your fences|another grant/, 'outdated'],
+  [/asked to stop|said in time that you had stopped/, 'late'],
+  [/were silent/, 'silent'],
   [/connection was gone|out of reach|while you were away/, 'dropped'],
+  [/handed it over/, 'transfer'],
+  [/was taken over/, 'taken-over'],
+  [/moved to another session/, 'moved'],
+  [/requested/, 'requested'],
+  [/no input/, 'idle'],
 ]
 
 /**

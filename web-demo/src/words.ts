@@ -322,14 +322,17 @@ export function answerWords({ outcome, message }: Answer, wanted: Wanted = 'lock
     case 'not-allowed':
       if (wanted === 'park') return 'Only who wrote it, who has the lock, or who manages this document can decide that.'
       return wanted === 'mode' ? 'Only who manages this document can change that.' : 'You have no right to do that here.'
+    case 'invalid':
+      return 'The server did not understand this page: reload it.'
     case 'busy':
+      if (message !== null && /counts as offline/.test(message)) return 'The server did not hear this page for a moment: try again.'
       return wanted === 'park' ? 'Somebody else has the lock there: it can be added when you have it, or by them.' : 'Somebody else has the lock there.'
     case 'forbidden':
       return wanted === 'park' ? 'This page only watches: it adds nothing.' : 'This page cannot have a lock: it only watches, or the server has lost sight of it. Reload it.'
     case 'stale':
-      return wanted === 'park' ? 'That can not be added as it is now.' : 'That lock has passed on already.'
+      return wanted === 'park' ? 'That cannot be added as it is now.' : 'That lock has passed on already.'
     case 'unknown':
-      return wanted === 'park' ? 'That was decided already.' : 'They are not here any more, or nobody has the lock.'
+      return wanted === 'park' ? 'That was decided already.' : 'That cannot be done now: they are not here, cannot have it, or nobody has it.'
     case 'full':
       // Which limit was met, only the server knows.
       return message === null ? 'There is no room for more.' : sentence(message)

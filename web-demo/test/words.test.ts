@@ -17,10 +17,17 @@ describe('a lock that went', () => {
     'you were silent for too long, and somebody else was there': 'silent',
     'your connection was gone for too long, and somebody else was there': 'dropped',
     'you did not come back in time after the server\'s start': 'restart',
-    'you came back with another grant than the current one': 'outdated',
+    'you came back and did not name it among your fences': 'outdated',
     'you were asked to stop, and did not say in time that you had': 'late',
-    'somebody took it over while you could not be reached': 'taken-away',
-    'the lock passed on while you were away': 'dropped',
+    'you said in time that you had stopped, but did not send the edits that the server asked you for (answer its Step1)': 'late',
+    'you said in time that you had stopped, but edits that you had sent before still waited for another holder': 'late',
+    'it was taken over, or moved to another session of its user, while you could not be reached': 'taken-away',
+    'it ended while you were away (given back, passed on or taken), or was never yours': 'dropped',
+    'you handed it over': 'transfer',
+    'it was taken over': 'taken-over',
+    'it was moved to another session of yours': 'moved',
+    'it was requested, and the time for that was over': 'requested',
+    'you had no input for long, and somebody waited': 'idle',
     // The client's own, before the server says more.
     'it passed on while this page was out of reach': 'dropped',
   }
@@ -147,7 +154,7 @@ describe('what is not in the text yet', () => {
 })
 
 describe('why something was not done', () => {
-  const OUTCOMES: (Outcome | 'unsent')[] = ['busy', 'stale', 'forbidden', 'would-wait', 'not-allowed', 'cooldown', 'unknown', 'full', 'unsent']
+  const OUTCOMES: (Outcome | 'unsent')[] = ['invalid', 'busy', 'stale', 'forbidden', 'would-wait', 'not-allowed', 'cooldown', 'unknown', 'full', 'unsent']
   it.each(OUTCOMES)('%s, for a lock, for words set aside, and for the rule', (outcome) => {
     for (const wanted of ['lock', 'park', 'mode'] as const) {
       const words = answerWords({ outcome, message: outcome === 'full' ? null : 'this is for who holds the locks of all that it touches (content, summary)' }, wanted)
@@ -159,6 +166,11 @@ describe('why something was not done', () => {
   it('is nothing to say when it was done', () => {
     expect(answerWords({ outcome: 'done', message: null })).toBeNull()
     expect(answerWords({ outcome: 'queued', message: null })).toBeNull()
+  })
+
+  it('does not name somebody else where there is nobody', () => {
+    const message = 'this session was silent and counts as offline until it answers a beat, or another offer went first: try again in a moment'
+    expect(answerWords({ outcome: 'busy', message })).toBe('The server did not hear this page for a moment: try again.')
   })
 
   it('names the limit, which only the server knows', () => {
