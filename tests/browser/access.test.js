@@ -135,7 +135,7 @@ story('the focus is handed on by every button that disappears', async (stage) =>
   await bob.at('park-show').locator('summary').click()
   await press(bob, 'park-discard')
   await bob.becomes('park', 'discarded')
-  await bob.at('parks-panel').getByText('Discarded').first().click()
+  await bob.at('parks-panel').getByText('Left out').first().click()
   await press(bob, 'park-recover')
   await bob.becomes('park', 'open')
   await press(bob, 'park-merge')

@@ -103,7 +103,7 @@ story('somebody with the right takes the lock over, after saying so twice', asyn
   await bob.at('take-over-confirm').click()
   await bob.becomes('lock-button', 'mine', SLACK)
   await ada.becomes('banner', 'lost', SLACK, 'data-kind')
-  await ada.reads('banner', 'Bob took the lock over')
+  await ada.reads('banner', 'Bob took over the lock.')
   assert.equal(await ada.mayEdit(), false)
   await bob.write('Now Bob.')
   await ada.sees('Ada was here. Now Bob.')

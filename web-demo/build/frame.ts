@@ -25,7 +25,7 @@ const PAGES: readonly PageText[] = [
     title: 'Baton: write together, one at a time',
     heading: 'Write together, one at a time',
     lead: 'Write together, or take the lock and write alone: all of it, or one part. It passes on when you give it back, hand it over, or go offline.',
-    blocks: [72, 420],
+    blocks: [142, 420],
   },
   {
     file: 'chat.html',
@@ -33,7 +33,7 @@ const PAGES: readonly PageText[] = [
     href: './chat.html',
     title: 'Baton: chat',
     heading: 'Chat',
-    lead: 'Everybody who answers heartbeats is online. Who falls silent is shaky first, and off the list after ten seconds.',
+    lead: 'Everybody who answers heartbeats is online. Who falls silent is slow to answer first, and off the list after ten seconds.',
     blocks: [460],
   },
   {

@@ -1,11 +1,13 @@
 /**
  * Who one is in this demo: a name and a colour, remembered by the tab first and by the browser second.
  *
- * Two windows of one browser would otherwise be two people of the same name; so a name that came from the browser's
- * memory gives way when somebody here has it already. Owns the two storage keys.
+ * Two windows of one browser would otherwise be two people of the same name, also a tab that was duplicated, which copies
+ * the tab's memory; so the name of who comes later gives way. Owns the two storage keys.
  */
 import type { Peer, User } from '@baton/client'
+import { readable } from './colors'
 import { recall, recallHere, remember, rememberHere } from './memory'
+import { cleanName } from './words'
 
 const KEY = 'baton-profile'
 
@@ -28,21 +30,20 @@ const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.
 function parse(text: string | null): User | null {
   try {
     const value = JSON.parse(text ?? 'null') as Partial<User> | null
-    return value && typeof value.name === 'string' && typeof value.color === 'string' ? { name: value.name, color: value.color } : null
+    const name = cleanName(value?.name)
+    return value && name !== '' && typeof value.color === 'string' ? { name, color: readable(value.color) } : null
   } catch {
     return null
   }
 }
 
-/** The profile of this tab; `borrowed` when it is another window's and may have to give way. */
-export function loadProfile(): { user: User; borrowed: boolean } {
-  const here = parse(recallHere(KEY))
-  if (here) return { user: here, borrowed: false }
-  const kept = parse(recall(KEY))
-  if (kept) return { user: kept, borrowed: true }
+/** The profile of this tab, else of this browser, else a new one. */
+export function loadProfile(): User {
+  const kept = parse(recallHere(KEY)) ?? parse(recall(KEY))
+  if (kept) return kept
   const user = { name: pick(NAMES), color: pick(COLORS).value }
   rememberHere(KEY, JSON.stringify(user))
-  return { user, borrowed: false }
+  return user
 }
 
 /** Remembers what the person chose. */
@@ -51,19 +52,18 @@ export function saveProfile(user: User): void {
   remember(KEY, JSON.stringify(user))
 }
 
-/** A name and a colour that nobody here has yet, as near to `user` as can be; remembered by this tab only. */
+/** A name and a colour that nobody here has yet, as near to `user` as can be: “Ada (2)”. Remembered by this tab only. */
 export function makeDistinct(user: User, others: Iterable<Peer>): User {
   const peers = [...others]
-  const names = new Set(peers.map((peer) => peer.user.name))
-  if (!names.has(user.name)) {
-    rememberHere(KEY, JSON.stringify(user))
-    return user
+  const names = new Set(peers.map((peer) => cleanName(peer.user.name)))
+  let distinct = user
+  if (names.has(user.name)) {
+    const base = user.name.replace(/ \(\d+\)$/, '')
+    let n = 2
+    while (names.has(`${base} (${n})`)) n += 1
+    const colors = new Set(peers.map((peer) => peer.user.color))
+    distinct = { name: `${base} (${n})`, color: COLORS.find(({ value }) => !colors.has(value))?.value ?? user.color }
   }
-  let n = 2
-  while (names.has(`${user.name} ${n}`)) n += 1
-  const colors = new Set(peers.map((peer) => peer.user.color))
-  const color = COLORS.find(({ value }) => !colors.has(value))?.value ?? user.color
-  const distinct = { name: `${user.name} ${n}`, color }
   rememberHere(KEY, JSON.stringify(distinct))
   return distinct
 }

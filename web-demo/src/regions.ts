@@ -17,13 +17,19 @@ export const REGIONS: readonly Region[] = [
 
 export const pathsOf = (region: Region): readonly Path[] => [[region.root]]
 
-/** What a root type is called. */
-export const rootName = (root: string): string => REGIONS.find((region) => region.root === root)?.title ?? root
+/** Parts of the other pages' documents. */
+const OTHERS: Readonly<Record<string, string>> = { messages: 'the chat', ticks: 'the live data' }
+
+/** What a root type is called, never its raw name: to people that says nothing. */
+export function rootName(root: string): string {
+  const region = REGIONS.find((one) => one.root === root)
+  return region ? `“${region.title}”` : Object.hasOwn(OTHERS, root) ? (OTHERS[root] as string) : 'another part'
+}
 
 /** “Body”, or “Title & summary” and “Body”; `null` for the whole document. */
 export function partName(scope: Scope): string | null {
   if (scope === null) return null
-  return scope.map((path) => `“${[rootName(path[0] as string), ...path.slice(1)].join(' / ')}”`).join(' and ')
+  return [...new Set(scope.map(([root]) => rootName(root as string)))].join(' and ')
 }
 
 /** What a lock is called in a sentence. */

@@ -23,13 +23,8 @@ export interface SessionOptions {
   observer?: boolean
 }
 
-/** The document named by `?doc=`, or the page's own. */
-export function documentName(fallback: string): string {
-  return new URLSearchParams(location.search).get('doc') || fallback
-}
-
 export function startSession(name: string, options: SessionOptions = {}): Session {
-  const { user, borrowed } = loadProfile()
+  const user = loadProfile()
   const server = new URL('ws', document.baseURI)
   server.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
   server.search = ''
@@ -40,12 +35,14 @@ export function startSession(name: string, options: SessionOptions = {}): Sessio
     connect: false,
   })
   showCursorAs(provider)
-  if (borrowed) {
-    provider.once('welcome', ({ session }) => {
-      provider.user = makeDistinct(user, [...provider.roster.values()].filter((peer) => peer.session !== session))
-      showCursorAs(provider)
-    })
-  }
+  // A window that was opened or duplicated in the same browser has the name of the one before it. One that goes on with
+  // its session has its name already.
+  provider.once('welcome', ({ session, resumed }) => {
+    if (resumed) return
+    const others = [...provider.roster.values()].filter((peer) => peer.session !== session && peer.state !== 'offline')
+    provider.user = makeDistinct(provider.user, others)
+    showCursorAs(provider)
+  })
   window.baton = {
     provider,
     get doc() {

@@ -86,8 +86,9 @@ impl State {
             effects.push(Effect::Denied(denied.outcome(), denied.to_string()));
             return Ok(());
         }
+        let before = effects.len();
         match (decision, by) {
-            (Decision::Merge, Some(_)) => return self.merge_park(position, id, effects),
+            (Decision::Merge, Some(_)) => self.merge_park(position, id, effects)?,
             (Decision::Discard, Some(by)) => {
                 // Discarded again, it does not begin its 30 days anew.
                 if self.parks.get(id).is_some_and(Park::is_open) {
@@ -104,6 +105,13 @@ impl State {
             }
             // Never proposed: people do not purge, and nobody does nothing else.
             (Decision::Purge, Some(_)) | (_, None) => {}
+        }
+        for effect in effects.iter_mut().skip(before) {
+            if let Effect::Park(view) = effect
+                && view.id == id
+            {
+                view.by = by.map(|by| by.0);
+            }
         }
         Ok(())
     }

@@ -209,12 +209,12 @@ impl Room {
 }
 
 fn shown(grant: &baton_presence::Grant) -> GrantView {
-    let (state, to) = match grant.state {
-        At::Offered => (GrantState::Offered, None),
-        At::Held => (GrantState::Held, None),
-        At::Suspect => (GrantState::Suspect, None),
-        At::Recovering => (GrantState::Recovering, None),
-        At::Draining { to, .. } => (GrantState::Draining, to),
+    let (state, to, why) = match grant.state {
+        At::Offered => (GrantState::Offered, None, None),
+        At::Held => (GrantState::Held, None, None),
+        At::Suspect => (GrantState::Suspect, None, None),
+        At::Recovering => (GrantState::Recovering, None, None),
+        At::Draining { to, why } => (GrantState::Draining, to, Some(why)),
     };
     GrantView {
         paths: paths(&grant.scope),
@@ -223,6 +223,7 @@ fn shown(grant: &baton_presence::Grant) -> GrantView {
         fence: wire(grant.fence),
         requested_by: grant.requested_by.map(|from| from.0),
         to: to.map(|to| to.0),
+        reason: why.map(reason),
     }
 }
 

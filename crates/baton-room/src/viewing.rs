@@ -48,6 +48,10 @@ pub(crate) fn view(park: &Park, state: Told) -> ParkView {
         bytes: park.bytes() as u64,
         state,
         until_ms: until.filter(|_| state == Told::Discarded),
+        by: match park.state {
+            ParkState::Discarded { by, .. } if state == Told::Discarded => Some(by.0),
+            _ => None,
+        },
     }
 }
 

@@ -57,6 +57,8 @@ export interface GrantView {
   readonly requested_by?: number
   /** Whom it goes to when it is drained, where that is settled. */
   readonly to?: number
+  /** Why it drains, while it does. */
+  readonly reason?: DrainReason
 }
 
 /** One that waits, with what for. */
@@ -113,6 +115,8 @@ export interface ParkView {
   readonly state: ParkState
   /** A discarded one can be recovered until then; milliseconds since 1970. */
   readonly until_ms?: number
+  /** Session that made it what it is now; absent where no person did. */
+  readonly by?: number
 }
 
 /** A run of the difference between the document and the document with a park merged. */

@@ -26,7 +26,7 @@ const peer = object({ session: number, user, client: maybe(number), state: text,
 const lock = object({
   version: number,
   mode: text,
-  grants: list(object({ paths, state: text, session: number, fence, requested_by: maybe(number), to: maybe(number) })),
+  grants: list(object({ paths, state: text, session: number, fence, requested_by: maybe(number), to: maybe(number), reason: maybe(text) })),
   queue: list(object({ session: number, paths })),
   waiting: number,
 })
@@ -53,6 +53,7 @@ const park = object({
   bytes: number,
   state: text,
   until_ms: maybe(number),
+  by: maybe(number),
 })
 
 const SHAPES: Record<ServerMessage['type'], Check> = {

@@ -4,19 +4,22 @@ import { h } from '../dom'
 import { chatLog, composer } from '../parts/chat'
 import { eventLog } from '../parts/events'
 import { experiments } from '../parts/experiments'
+import { documentName } from '../parts/name'
 import { narrate } from '../parts/narrator'
 import { parkedNotice } from '../parts/parked'
+import { parkNews } from '../parts/park-news'
 import { parksPanel } from '../parts/parks'
 import { roster } from '../parts/roster'
 import { saveChip } from '../parts/save-chip'
 import { panel, shell } from '../parts/shell'
 import { you } from '../parts/you'
-import { documentName, startSession } from '../session'
+import { startSession } from '../session'
+import { CHAT } from '../words'
 
 /** How often what depends on the clock alone is drawn again, in milliseconds. */
 const TICK = 500
 
-const name = documentName('chat')
+const name = await documentName('chat')
 const { provider, end } = startSession(name)
 const { main, side } = shell(name)
 const log = eventLog()
@@ -34,14 +37,13 @@ const away = roster(provider, {
   empty: 'Nobody is away.',
 })
 
-const parks = parksPanel(provider, (words) => log.add(words, 'bad'))
+const parks = parksPanel(provider, CHAT, (words) => log.add(words, 'bad'))
 const goOn = (): void => {
   end()
   location.reload()
 }
 
 main.append(
-  parkedNotice(provider, { show: parks.show, goOn }),
   h(
     'section',
     { class: 'paper chat', 'aria-label': 'Chat' },
@@ -51,6 +53,7 @@ main.append(
   ),
   parks.element,
   h('p', { class: 'hint' }, 'Alone here? ', h('a', { href: location.href, target: '_blank', rel: 'noopener' }, 'Open a second window'), '.'),
+  h('div', { class: 'notice-space' }, parkedNotice(provider, { show: parks.show, goOn }), parkNews(provider, CHAT, (words) => log.add(words, 'bad'))),
 )
 side.append(
   panel('Online', online.element),
@@ -66,7 +69,7 @@ side.append(
   ),
   log.element,
 )
-narrate(provider, log)
+narrate(provider, log, CHAT)
 setInterval(() => {
   online.update()
   away.update()

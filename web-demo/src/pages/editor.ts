@@ -5,28 +5,31 @@ import { eventLog } from '../parts/events'
 import { experiments } from '../parts/experiments'
 import { lockStrip } from '../parts/lock'
 import { modeSwitch } from '../parts/mode'
+import { documentName } from '../parts/name'
 import { narrate } from '../parts/narrator'
 import { parkedNotice } from '../parts/parked'
+import { parkNews } from '../parts/park-news'
 import { parksPanel } from '../parts/parks'
 import { regionPart } from '../parts/region'
 import { roster } from '../parts/roster'
 import { saveChip } from '../parts/save-chip'
 import { panel, shell } from '../parts/shell'
+import { holderOf } from '../parts/who'
 import { you } from '../parts/you'
 import { REGIONS } from '../regions'
-import { documentName, startSession } from '../session'
-import { editWords, nameOf } from '../words'
+import { startSession } from '../session'
+import { editWords, TEXT } from '../words'
 
 /** How often what depends on the clock alone is drawn again, in milliseconds. */
 const TICK = 200
 
-const name = documentName('demo')
+const name = await documentName('demo')
 const { provider, end } = startSession(name)
 const { main, side } = shell(name)
 const log = eventLog()
 const lock = lockStrip(provider)
-const parts = REGIONS.map((region) => regionPart(provider, region, lock.say))
-const parks = parksPanel(provider, lock.say)
+const parts = REGIONS.map((region) => regionPart(provider, region, lock))
+const parks = parksPanel(provider, TEXT, lock.say)
 const people = roster(provider, {
   show: () => true,
   testId: 'roster',
@@ -39,13 +42,7 @@ const why = h('p', { class: 'why', id: 'why', 'data-testid': 'why' })
 let focused = parts[parts.length - 1]
 
 main.append(
-  parkedNotice(provider, {
-    show: parks.show,
-    goOn: () => {
-      end()
-      location.reload()
-    },
-  }),
+  lock.bar,
   lock.element,
   h('section', { class: 'paper text', 'aria-label': 'Shared text' }, ...parts.map(({ element }) => element), h('footer', { class: 'paper-foot' }, why, saveChip(provider))),
   parks.element,
@@ -55,6 +52,20 @@ main.append(
     'One window is lonely: ',
     h('a', { href: location.href, target: '_blank', rel: 'noopener' }, 'open a second one'),
     ', or send this address to somebody else.',
+  ),
+  // Over the page, so that what happens never moves the text.
+  h(
+    'div',
+    { class: 'notice-space', 'data-testid': 'notice-space' },
+    parkedNotice(provider, {
+      show: parks.show,
+      goOn: () => {
+        end()
+        location.reload()
+      },
+    }),
+    parkNews(provider, TEXT, lock.say),
+    lock.news,
   ),
 )
 side.append(
@@ -71,14 +82,14 @@ side.append(
   ),
   log.element,
 )
-narrate(provider, log)
+narrate(provider, log, TEXT)
 // What cannot be saved has to be seen.
 provider.on('channel-error', ({ message }) => lock.say(message))
 
 function update(): void {
   if (!focused) return
   const { mayEdit, why: reason } = focused.lock.right
-  setText(why, editWords(reason, nameOf(focused.lock.peer)))
+  setText(why, editWords(reason, holderOf(provider, focused.lock)))
   setAttribute(why, 'data-may-edit', String(mayEdit))
   setAttribute(why, 'data-why', reason)
   setAttribute(why, 'data-region', focused.region.id)

@@ -6,13 +6,15 @@ import { FeedCount, isTick, type Tick } from '../feed'
 import { chart } from '../parts/chart'
 import { eventLog } from '../parts/events'
 import { experiments } from '../parts/experiments'
+import { feedWriter } from '../parts/feed-writer'
+import { documentName } from '../parts/name'
 import { narrate } from '../parts/narrator'
 import { parkedNotice } from '../parts/parked'
 import { roster } from '../parts/roster'
 import { panel, shell } from '../parts/shell'
 import { you } from '../parts/you'
-import { documentName, startSession } from '../session'
-import { clockTime, seconds } from '../words'
+import { startSession } from '../session'
+import { clockTime, seconds, TEXT } from '../words'
 
 /** How often what depends on the clock alone is drawn again, in milliseconds. */
 const TICK = 200
@@ -25,12 +27,12 @@ const SPOKEN = {
   connecting: '',
   reconnecting: 'Out of touch with the server',
   silent: 'The server is silent',
-  empty: 'No program writes here yet',
+  empty: 'Nothing writes here yet',
   idle: 'Connected; the program is quiet',
   live: 'Live',
 } as const
 
-const name = documentName('feed')
+const name = await documentName('feed')
 const { provider, end } = startSession(name, { observer: true })
 const { main, side } = shell(name)
 const log = eventLog()
@@ -45,6 +47,7 @@ let missedBefore = 0
 let contactAt = Date.now()
 let cutAt: number | null = null
 
+const writer = feedWriter(provider)
 const picture = chart('The newest values of the feed')
 const latest = h('span', { class: 'latest', 'data-testid': 'feed-latest' }, '–')
 const state = h('p', { class: 'feed-state', 'data-testid': 'feed-state' })
@@ -65,6 +68,7 @@ main.append(
     'section',
     { class: 'paper feed', 'aria-label': 'Live data' },
     h('div', { class: 'feed-head' }, h('div', {}, h('p', { class: 'label' }, 'Latest value'), latest), h('div', { class: 'feed-health' }, state, silence)),
+    writer.element,
     picture.element,
     h('dl', { class: 'figures' }, received.element, missed.element, caught.element, moment.element),
   ),
@@ -83,7 +87,7 @@ side.append(
   you(provider),
   log.element,
 )
-narrate(provider, log)
+narrate(provider, log, TEXT)
 
 /** A figure with its name under it. */
 function figure(testId: string, label: string): { element: HTMLElement; value: HTMLElement } {
@@ -124,11 +128,12 @@ function health(): void {
     : silent > QUIET
       ? ['silent', `Server silent for ${seconds(silent)} of ${seconds(limit)}`]
       : count.latest === null
-        ? ['empty', 'No program writes here yet']
+        ? ['empty', 'Nothing writes here yet']
         : heardAt !== null && Date.now() - heardAt > 2 * QUIET
           ? ['idle', `Connected; the program has been quiet for ${seconds(Date.now() - heardAt)}`]
           : ['live', 'Live']
   setAttribute(state, 'data-state', word)
+  writer.update(word === 'empty' || word === 'idle')
   setText(state, text as string)
   announcer.state('feed', SPOKEN[word as keyof typeof SPOKEN])
   const bar = silence.firstElementChild as HTMLElement

@@ -1,21 +1,29 @@
 /**
  * The news about this page's own locks: won, lost, handed over; somebody asks for one; the holder seems to be away.
  *
- * Owns three banners and their clocks. What happened, the client says.
+ * Owns three banners, their clocks, and the memory of who had a lock last. What happened, the server says; `passing.ts`
+ * reads it and `words.ts` puts it into words.
  */
-import { idleFor, type BatonProvider, type HandOverRequest, type Scope } from '@baton/client'
+import { conflict, idleFor, type BatonProvider, type DrainReason, type Fence, type GrantView, type HandOverRequest, type Scope } from '@baton/client'
 import { announcer } from '../announcer'
 import { h, setAttribute, setText } from '../dom'
-import { lockName, partName } from '../regions'
-import { colorOf, nameOf } from '../words'
+import { cameOf, lossOf, type Came, type Loss } from '../passing'
+import { lockName, scopeIn } from '../regions'
+import { cameWords, colorOf, lostWords, nameOf } from '../words'
+import { whoIs } from './who'
 
 /** A banner that only tells stays this long, in milliseconds. */
 const STAYS = 9000
+
+/** A lock that comes within this time after it was asked for out of turn came because of that, in milliseconds. */
+const TAKING = 15_000
 
 export interface Banners {
   readonly element: HTMLElement
   /** Says why something was not done. */
   say(words: string): void
+  /** This page asks for a lock out of turn: it takes it over, or moves it here. */
+  takes(how: 'taken' | 'moved'): void
   /** Looks at the clocks again. */
   tick(): void
 }
@@ -24,10 +32,13 @@ export function banners(provider: BatonProvider): Banners {
   const news = newsPlace()
   const request = requestBanner(provider)
   const idle = idleBanner(provider)
-  passings(provider, news)
+  const away = new Away(provider)
+  const coming = comings(provider, news)
+  goings(provider, news, away)
   return {
     element: h('div', { class: 'banners' }, request.element, idle.element, news.element),
     say: (words) => news.say('note', words),
+    takes: coming.takes,
     tick() {
       request.tick()
       idle.tick()
@@ -35,17 +46,24 @@ export function banners(provider: BatonProvider): Banners {
   }
 }
 
+type NewsKind = 'won' | 'lost' | 'note'
+
 interface News {
   readonly element: HTMLElement
-  say(kind: 'won' | 'lost' | 'note', words: string): void
-  hush(): void
+  /** Says it; returns how to say it better when more is known, which does nothing once something else was said. */
+  say(kind: NewsKind, words: string): (words: string) => void
+  /** Takes back what was said, of one kind or of any. */
+  hush(kind?: NewsKind): void
 }
 
 function newsPlace(): News {
   let stay: ReturnType<typeof setTimeout> | undefined
+  let turn = 0
   const text = h('span')
-  const hush = (): void => {
+  const hush = (kind?: NewsKind): void => {
+    if (kind !== undefined && element.dataset.kind !== kind) return
     clearTimeout(stay)
+    turn += 1
     setAttribute(element, 'data-kind', null)
     setText(text, '')
   }
@@ -53,64 +71,140 @@ function newsPlace(): News {
     'div',
     { class: 'banner', role: 'alert', 'data-testid': 'banner' },
     text,
-    h('button', { type: 'button', class: 'quiet', onclick: hush, 'aria-label': 'Close this message' }, '×'),
+    h('button', { type: 'button', class: 'quiet', onclick: () => hush(), 'aria-label': 'Close this message' }, '×'),
   )
   return {
     element,
     hush,
     say(kind, words) {
       clearTimeout(stay)
+      turn += 1
+      const mine = turn
       setText(text, words)
       setAttribute(element, 'data-kind', kind)
-      if (kind !== 'lost') stay = setTimeout(hush, STAYS)
+      if (kind !== 'lost') stay = setTimeout(() => hush(), STAYS)
+      return (better) => {
+        if (mine === turn) setText(text, better)
+      }
     },
   }
 }
 
-/** Banners for what happens to this page's own hold on a lock. */
-function passings(provider: BatonProvider, { say, hush }: News): void {
-  /** Who had it before, by the name of what they had. */
-  const previous = new Map<string, { session: number; name: string }>()
-  let asked = false
-  provider.on('lock', (whole) => {
-    const { state } = whole
-    if (state === 'waiting') asked = true
-    else if (state === 'theirs' || state === 'free') asked = false
-    for (const { paths, session } of provider.locks?.grants ?? []) {
-      if (session !== provider.session) previous.set(JSON.stringify(paths ?? null), { session, name: nameOf(provider.roster.get(session)) })
+/** How long this page was out of touch the last time, by its own clock. */
+class Away {
+  #since: number | null = null
+  #last: { for: number; until: number } | null = null
+
+  constructor(provider: BatonProvider) {
+    let heard = Date.now()
+    provider.on('beat', () => (heard = Date.now()))
+    provider.on('connection-close', ({ code }) => (this.#since ??= code === 1006 ? heard : Date.now()))
+    provider.on('welcome', () => {
+      if (this.#since !== null) this.#last = { for: Date.now() - this.#since, until: Date.now() }
+      this.#since = null
+      heard = Date.now()
+    })
+  }
+
+  /** Milliseconds; `null` when it has been in touch for a while. */
+  get recent(): number | null {
+    if (this.#since !== null) return Date.now() - this.#since
+    return this.#last !== null && Date.now() - this.#last.until < TAKING ? this.#last.for : null
+  }
+}
+
+const keyOf = ({ epoch, position }: Fence): string => `${epoch}.${position}`
+
+/** Banners for locks that come. */
+function comings(provider: BatonProvider, { say, hush }: News): Pick<Banners, 'takes'> {
+  /** The grants of others as they were last seen, the newest last. */
+  const others = new Map<string, GrantView & { readonly name: string }>()
+  let waited = false
+  let taking: { how: 'taken' | 'moved'; at: number } | null = null
+  provider.on('lock', () => {
+    const isOurs = ({ session }: { session: number }): boolean => session === provider.session
+    const ours = provider.locks?.grants.some(isOurs) === true
+    if (provider.locks?.queue.some(isOurs)) waited = true
+    else if (!ours) waited = false
+    // Good news that is no longer so.
+    if (!ours) hush('won')
+    for (const grant of provider.locks?.grants ?? []) {
+      if (grant.session === provider.session) continue
+      others.delete(keyOf(grant.fence))
+      others.set(keyOf(grant.fence), { ...grant, name: nameOf(provider.roster.get(grant.session)) })
+    }
+    // What ended with nobody after it is over.
+    for (const [key, one] of others) {
+      if (!provider.locks?.grants.some((grant) => conflict(scopeIn(grant), scopeIn(one)))) others.delete(key)
     }
   })
-  provider.on('lock-granted', ({ scope, kept }) => {
-    if (kept) return say('won', `You are back, and you still have ${lockName(scope)}.`)
-    const before = previous.get(JSON.stringify(scope))
-    previous.delete(JSON.stringify(scope))
-    if (!before) return hush()
-    const state = provider.roster.get(before.session)?.state ?? 'gone'
-    const why = `${before.name} ${state === 'gone' ? 'left' : state === 'offline' ? 'went offline' : 'gave it up'}`
-    const part = partName(scope)
-    const what = part === null ? 'the lock' : part
-    say('won', asked ? `It is your turn: ${why}, and ${what} passed to you.` : `${capital(what)} passed to you: ${why}.`)
+  provider.on('lock-granted', ({ scope, kept, fence }) => {
+    const what = lockName(scope)
+    if (kept) return void say('won', cameWords('kept', { what, who: null }, false))
+    const older = ({ fence: one }: GrantView): boolean => one.epoch < fence.epoch || (one.epoch === fence.epoch && one.position < fence.position)
+    const before = [...others.values()].filter((one) => older(one) && conflict(scopeIn(one), scope)).at(-1) ?? null
+    const how = taking !== null && performance.now() - taking.at < TAKING ? taking.how : null
+    taking = null
+    for (const [key, one] of others) if (conflict(scopeIn(one), scope)) others.delete(key)
+    const holder = before && (provider.roster.get(before.session)?.state ?? 'gone')
+    const came: Came | null = before && holder && cameOf({ state: before.state, reason: before.reason, to: before.to, holder }, provider.session, how)
+    // What was free before is no news: who took it knows.
+    if (came === null || before === null) return hush()
+    const who = provider.isOwn(before.session) ? 'your other tab' : before.name
+    say('won', cameWords(came, { what, who }, waited))
   })
   provider.on('may-edit', ({ why }) => {
-    // Good news that is no longer so.
-    if (why === 'unconfirmed') hush()
+    if (why === 'unconfirmed') hush('won')
   })
-  provider.on('lock-lost', ({ scope, reason }) => {
-    asked = false
+  return { takes: (how) => (taking = { how, at: performance.now() }) }
+}
+
+/** Banners for locks that go. */
+function goings(provider: BatonProvider, news: News, away: Away): void {
+  /** Why this page was asked to stop, and for whom, by the fence. */
+  const drains = new Map<string, { reason: DrainReason; to: number | null }>()
+  /** What was lost last, until it is known who has it and that is over. */
+  let last: { fence: string; scope: Scope; loss: Loss; heir: number | null; isThere: boolean; tell(heir: number | null): void } | null = null
+
+  const heirOf = (scope: Scope): number | null =>
+    provider.locks?.grants.find((grant) => grant.session !== provider.session && conflict(scopeIn(grant), scope))?.session ?? null
+  const gone = (fence: Fence, scope: Scope, loss: Loss, kind: NewsKind, to: number | null, reason: string | null): void => {
     const what = lockName(scope)
-    say('lost', reason ? `You lost ${what}: ${reason.replace(/\.$/, '')}.` : `You lost ${what}: it passed on.`)
+    const outage = away.recent ?? (loss === 'silent' ? (provider.timings?.offline_after ?? null) : null)
+    const words = (heir: number | null): string => lostWords(loss, { what, who: heir === null ? null : whoIs(provider, heir), away: outage, reason })
+    const heir = to ?? heirOf(scope)
+    const better = news.say(kind, words(heir))
+    last = { fence: keyOf(fence), scope, loss, heir, isThere: false, tell: (known) => better(words(known)) }
+  }
+
+  provider.on('draining', ({ fence, reason, to }) => drains.set(keyOf(fence), { reason, to }))
+  provider.on('lock-lost', ({ fence, scope, reason }) => {
+    const drain = drains.get(keyOf(fence)) ?? null
+    const loss = lossOf(reason, drain?.reason ?? null)
+    // Of a second word about the same loss, the one that says more stays.
+    if (last?.fence === keyOf(fence) && (loss === 'unknown' || loss === last.loss)) return
+    gone(fence, scope, loss, 'lost', drain?.to ?? null, reason)
   })
-  provider.on('lock-handed-over', ({ scope, reason, to }) => {
-    const heir = to === null ? 'the next in line' : nameOf(provider.roster.get(to))
-    const what = lockName(scope)
-    const words = {
-      transfer: `You handed ${what} to ${heir}.`,
-      'taken-over': `${capital(heir)} took ${what} over.`,
-      moved: `${capital(what)} moved to your other tab.`,
-      requested: `The time was up: ${what} passed on to who had asked.`,
-      idle: `You seemed to be away: ${what} passed to ${heir}.`,
+  provider.on('lock-handed-over', ({ fence, scope, reason, to }) => {
+    gone(fence, scope, reason ?? 'unknown', reason === 'taken-over' ? 'lost' : 'note', to, null)
+  })
+  provider.on('lock-granted', () => {
+    last = null
+    news.hush('lost')
+  })
+  provider.on('lock', () => {
+    if (last === null) return
+    const now = heirOf(last.scope)
+    if (last.heir === null && now !== null) {
+      last.heir = now
+      last.tell(now)
     }
-    say(reason === 'taken-over' ? 'lost' : 'note', reason === null ? `${capital(what)} passed on.` : words[reason])
+    if (now !== null && now === last.heir) last.isThere = true
+    else if (last.isThere) {
+      // Who got it has it no more: that it went there is old news.
+      last = null
+      news.hush('lost')
+    }
   })
 }
 
@@ -203,5 +297,3 @@ function idleBanner(provider: BatonProvider): { element: HTMLElement; tick(): vo
   }
   return { element, tick: () => warned && show() }
 }
-
-const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1)

@@ -2,7 +2,8 @@
 import type { BatonProvider } from '@baton/client'
 import type * as Y from 'yjs'
 import { h, setAttribute, setText } from '../dom'
-import { clockTime, colorOf } from '../words'
+import { cleanName, clockTime, colorOf, editWords } from '../words'
+import { holderOf } from './who'
 
 /** One line of the chat, as it lies in the array `messages`. */
 export interface ChatMessage {
@@ -76,12 +77,15 @@ function follows(before: ChatMessage | undefined, message: ChatMessage): boolean
   return before !== undefined && before.name === message.name && before.color === message.color && message.at - before.at < TOGETHER
 }
 
+/** Others may send a name that cannot be seen. */
+const nameIn = ({ name }: ChatMessage): string => cleanName(name) || 'Somebody'
+
 function line(message: ChatMessage): HTMLLIElement {
   return h(
     'li',
     { 'data-id': message.id, '--who': colorOf(message.color) },
-    h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...message.name.trim()][0] ?? '?'),
-    h('p', { class: 'by' }, h('b', {}, message.name), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
+    h('span', { class: 'avatar', 'aria-hidden': 'true' }, [...nameIn(message)][0] ?? '?'),
+    h('p', { class: 'by' }, h('b', {}, nameIn(message)), h('time', { datetime: new Date(message.at).toISOString() }, clockTime(message.at))),
     h('p', { class: 'said' }, message.text),
   )
 }
@@ -113,11 +117,16 @@ export function composer(provider: BatonProvider): HTMLElement {
     input,
     button,
   )
+  // A message that is not taken says why, and stays in the box.
+  const why = h('p', { class: 'chat-why', role: 'status', 'data-testid': 'chat-why' })
   const update = (): void => {
-    setAttribute(button, 'aria-disabled', provider.lockFor(PATHS).mayEdit ? null : 'true')
-    setText(button, 'Send')
+    const lock = provider.lockFor(PATHS)
+    const { mayEdit, why: reason } = lock.right
+    setAttribute(button, 'aria-disabled', mayEdit ? null : 'true')
+    setAttribute(why, 'data-why', mayEdit ? null : reason)
+    setText(why, mayEdit ? '' : editWords(reason, holderOf(provider, lock)))
   }
-  provider.on('may-edit', update)
+  for (const event of ['may-edit', 'lock', 'roster'] as const) provider.on(event, update)
   update()
-  return form
+  return h('div', {}, form, why)
 }

@@ -2,6 +2,7 @@
 import type { DiffPart, ParkContent } from '@baton/client'
 import { h } from '../dom'
 import { rootName } from '../regions'
+import { capital } from '../words'
 
 const TAGS = { equal: 'span', insert: 'ins', delete: 'del' } as const
 
@@ -11,14 +12,14 @@ export function difference({ parts, truncated }: ParkContent): HTMLElement {
     h(
       'div',
       { class: 'diff-root', 'data-root': root },
-      h('h3', {}, rootName(root)),
+      h('h3', {}, capital(rootName(root).replaceAll(/[“”]/g, ''))),
       h('p', { class: 'diff-text' }, ...parts.filter((part) => part.root === root).map(run)),
     ),
   )
   return h(
     'div',
     { class: 'diff' },
-    ...(blocks.length === 0 ? [h('p', { class: 'hint' }, 'Merging it would change nothing.')] : blocks),
+    ...(blocks.length === 0 ? [h('p', { class: 'hint' }, 'Adding it would change nothing.')] : blocks),
     truncated ? h('p', { class: 'hint' }, 'There is more than can be shown here.') : null,
   )
 }

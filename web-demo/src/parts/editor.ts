@@ -1,21 +1,23 @@
 /**
  * CodeMirror on one shared text, read-only exactly while the client says so.
  *
- * Owns the view. The state is marked read-only when the right to edit changes, and each change is checked once more
- * when it is made: after a sleep or a freeze, timers come later than the first key. When the provider goes on with
- * another document, the view is made anew on it; until that is here, the old text stays to be read.
+ * Owns the view. The state is marked read-only when the right to edit changes; what is tried all the same, `guard.ts`
+ * refuses. When the provider goes on with another document, the view is made anew on it; until that is here, the old
+ * text stays to be read.
  */
 import { defaultKeymap } from '@codemirror/commands'
 import { defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting } from '@codemirror/language'
 import { Compartment, EditorState, type Extension } from '@codemirror/state'
-import { drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder, type KeyBinding } from '@codemirror/view'
+import { drawSelection, dropCursor, EditorView, highlightSpecialChars, keymap, placeholder } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { parser } from '@lezer/markdown'
 import type { BatonProvider, LockHandle } from '@baton/client'
-import { yCollab, ySyncAnnotation, yUndoManagerKeymap } from 'y-codemirror.next'
-import * as Y from 'yjs'
+import { yCollab, ySync, yUndoManagerKeymap } from 'y-codemirror.next'
+import type * as Y from 'yjs'
 import { mountStylesWithoutElements } from './editor-styles'
+import { guard, GuardedUndo, judged, type GuardOptions } from './guard'
 import { remoteCursors } from './remote-cursors'
+import { sharedText, textSync } from './text-sync'
 
 mountStylesWithoutElements()
 
@@ -35,6 +37,9 @@ const marks = HighlightStyle.define([
   { tag: [tags.processingInstruction, tags.contentSeparator], class: 'md-mark' },
 ])
 
+/** Height of the line about the lock, in pixels, and a little more. */
+const BAR = 50
+
 export interface EditorOptions {
   /** Name of the shared text in the document. */
   root: string
@@ -43,6 +48,8 @@ export interface EditorOptions {
   label: string
   placeholder: string
   testId: string
+  /** A change was refused; `takenBack` is what an input method had added, where that was taken back. */
+  refused(view: EditorView, takenBack?: string): void
 }
 
 /** Puts an editor into `parent`, for as long as the provider lives. */
@@ -65,37 +72,50 @@ function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptio
   const { lock } = options
   const { doc } = provider
   const text = doc.getText(options.root)
-  const undo = new Y.UndoManager(text)
   const right = new Compartment()
   // A text that has been left is never edited again.
   const mayEdit = (): boolean => lock.mayEdit && provider.doc === doc
-  const view = new EditorView({
+  const guarded: GuardOptions = { mayEdit, refused: () => options.refused(view) }
+  const undo = new GuardedUndo(text, guarded)
+  const view: EditorView = new EditorView({
     parent,
+    dispatchTransactions: judged(guarded),
     state: EditorState.create({
       doc: text.toString(),
       extensions: [
         right.of(rights(mayEdit())),
-        EditorState.changeFilter.of((change) => change.annotation(ySyncAnnotation) !== undefined || mayEdit()),
-        keymap.of([...yUndoManagerKeymap.map((binding) => whenAllowed(binding, mayEdit)), ...defaultKeymap]),
+        guard(guarded),
+        keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
         highlightSpecialChars(),
         drawSelection(),
         dropCursor(),
         EditorView.lineWrapping,
+        // What is written is not left under the line about the lock, which lies over a page that is scrolled.
+        EditorView.scrollMargins.of(({ scrollDOM }) => (scrollDOM.getBoundingClientRect().top < BAR ? { top: BAR } : null)),
         markdown,
         syntaxHighlighting(marks),
         placeholder(options.placeholder),
-        yCollab(text, null, { undoManager: undo }),
+        undoable(text, undo),
+        sharedText({ mayEdit, takenBack: (words) => options.refused(view, words) }),
         remoteCursors(text, provider.awareness),
         EditorView.contentAttributes.of({ 'aria-label': options.label, 'data-testid': options.testId, spellcheck: 'true', autocapitalize: 'sentences' }),
       ],
     }),
   })
-  const update = (): void => view.dispatch({ effects: right.reconfigure(rights(mayEdit())) })
+  const update = (): void => {
+    const sync = view.plugin(textSync)
+    // The right may be found to be over by the very key that is being written.
+    if (sync?.isWriting) return queueMicrotask(() => isOpen && update())
+    if (!mayEdit()) sync?.takeBack()
+    view.dispatch({ effects: right.reconfigure(rights(mayEdit())) })
+  }
+  let isOpen = true
   provider.on('may-edit', update)
   provider.on('doc', update)
   return {
     view,
     close() {
+      isOpen = false
       provider.off('may-edit', update)
       provider.off('doc', update)
       view.destroy()
@@ -104,16 +124,15 @@ function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptio
   }
 }
 
+/** The text's name for the plugins, and undo, as y-codemirror has them; the two texts are kept in step by our own. */
+function undoable(text: Y.Text, undoManager: Y.UndoManager): Extension {
+  return (yCollab(text, null, { undoManager }) as Extension[]).filter((one) => one !== ySync)
+}
+
 /** The text can still be read, selected and copied with the keyboard, so it stays focusable. */
 function rights(mayEdit: boolean): Extension {
   return [
     EditorState.readOnly.of(!mayEdit),
     EditorView.contentAttributes.of({ 'aria-readonly': String(!mayEdit), 'data-may-edit': String(mayEdit) }),
   ]
-}
-
-/** Undo works on the shared text itself, past the editor's own check. */
-function whenAllowed(binding: KeyBinding, mayEdit: () => boolean): KeyBinding {
-  const run = binding.run
-  return run ? { ...binding, run: (view) => !mayEdit() || run(view) } : binding
 }

@@ -33,6 +33,8 @@ export interface LockActions {
   readonly element: HTMLElement
   /** What opens under them. */
   readonly drawer: HTMLElement
+  /** The one that takes the lock, waits for it or gives it back. */
+  readonly main: HTMLButtonElement
   update(): void
 }
 
@@ -43,6 +45,8 @@ export interface LockActionsOptions {
   small: boolean
   /** Says what came of it, where it was refused. */
   say(words: string): void
+  /** Is told before a lock is asked for out of turn. */
+  takes(how: 'taken' | 'moved'): void
 }
 
 /** Who can be asked for the lock now. */
@@ -50,7 +54,7 @@ const isHeld = ({ state, phase }: BatonLock): boolean =>
   (state === 'theirs' || state === 'waiting') && phase !== 'free' && phase !== 'offered' && phase !== 'draining' && phase !== null
 
 export function lockActions(provider: BatonProvider, lock: LockHandle, options: LockActionsOptions): LockActions {
-  const { suffix, small, say } = options
+  const { suffix, small, say, takes } = options
   const part = partName(lock.scope)
   const run = (answer: Promise<Answer>): void => void answer.then((one) => {
     const words = answerWords(one)
@@ -66,11 +70,11 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
   })
   const ask = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `ask${suffix}`, 'aria-expanded': 'false' }, small ? 'Ask…' : 'Ask for it…')
   const over = h('button', { type: 'button', class: 'quiet', 'data-testid': small ? null : 'take-over', 'aria-expanded': 'false' }, 'Take over…')
-  const here = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `move-here${suffix}`, onclick: () => run(lock.moveHere()) }, 'Move it here')
+  const here = h('button', { type: 'button', class: small ? 'quiet small' : 'quiet', 'data-testid': `move-here${suffix}`, onclick: () => (takes('moved'), run(lock.moveHere())) }, 'Move it here')
   const drawer = new Drawer(small)
   const holder = (): string => nameOf(lock.peer)
   const close = (): void => drawer.close()
-  const confirm = (): HTMLElement => confirmForm(suffix, holder(), part, () => run(lock.takeOver()), close)
+  const confirm = (): HTMLElement => confirmForm(suffix, holder(), part, () => (takes('taken'), run(lock.takeOver())), close)
   ask.addEventListener('click', () => {
     const form = askForm(suffix, holder(), (note) => run(lock.request(note)), close)
     // In the head of a part there is room for one of the two.
@@ -109,7 +113,7 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     if (drawer.opener?.hidden || drawer.about !== status.holder) drawer.close()
   }
   update()
-  return { element: h('div', { class: 'lock-buttons' }, here, over, ask, main), drawer: drawer.element, update }
+  return { element: h('div', { class: 'lock-buttons' }, here, over, ask, main), drawer: drawer.element, main, update }
 }
 
 /** One form at a time, under the buttons. */

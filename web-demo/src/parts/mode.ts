@@ -1,18 +1,14 @@
 /** Who may write in this document: told to all, changed by who may. Owns one group of buttons. */
 import type { BatonProvider, Mode } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
-import { answerWords } from '../words'
+import { answerWords, MODES } from '../words'
 import { panel } from './shell'
 
-const MODES: readonly { mode: Mode; label: string; words: string }[] = [
-  { mode: 'open', label: 'Open', words: 'All may write; a lock is only advice.' },
-  { mode: 'exclusive-when-held', label: 'When held', words: 'All may write where nobody holds a lock; else its holder only.' },
-  { mode: 'required', label: 'Required', words: 'Only who holds a lock may write.' },
-]
+const ORDER: readonly Mode[] = ['open', 'exclusive-when-held', 'required']
 
 export function modeSwitch(provider: BatonProvider, say: (words: string) => void): HTMLElement {
   const hint = h('p', { class: 'hint', id: 'mode-hint' })
-  const choices = MODES.map(({ mode, label }) => {
+  const choices = ORDER.map((mode) => {
     const input = h('input', {
       type: 'radio',
       name: 'mode',
@@ -21,14 +17,14 @@ export function modeSwitch(provider: BatonProvider, say: (words: string) => void
       autocomplete: 'off',
       onchange: () =>
         void provider.setMode(mode).then((answer) => {
-          const words = answerWords(answer)
+          const words = answerWords(answer, 'mode')
           // What was done, the server tells to all; the choice stays until then.
           if (words === null) return
           say(words)
           update()
         }),
     })
-    return { mode, input, element: h('label', {}, input, h('span', {}, label)) }
+    return { mode, input, element: h('label', {}, input, h('span', {}, MODES[mode].label)) }
   })
   const group = h('fieldset', { class: 'segments', 'data-testid': 'mode', 'aria-describedby': 'mode-hint' }, h('legend', { class: 'unseen' }, 'Who may write'), ...choices.map(({ element }) => element))
   const update = (): void => {
@@ -36,11 +32,11 @@ export function modeSwitch(provider: BatonProvider, say: (words: string) => void
     setAttribute(group, 'data-mode', mode)
     group.disabled = mode === null || !provider.rights.has('manage') || !provider.wsconnected
     for (const choice of choices) choice.input.checked = choice.mode === mode
-    setText(hint, MODES.find((one) => one.mode === mode)?.words ?? '')
+    setText(hint, mode === null ? '' : MODES[mode].hint)
   }
   provider.on('mode', update)
   provider.on('welcome', update)
   provider.on('status', update)
   update()
-  return panel('Locking', group, hint)
+  return panel('Who may write', group, hint)
 }

@@ -1,23 +1,28 @@
 /** Turns what the client tells into lines of the event list. Owns the words for it and the memory of the last locks. */
-import { closeWords, type BatonProvider, type GrantView, type Mode, type ParkView, type Peer } from '@baton/client'
+import { closeWords, type BatonProvider, type DrainReason, type GrantView, type Mode, type ParkView } from '@baton/client'
+import { lossOf } from '../passing'
 import { lockName, partName, scopeIn } from '../regions'
-import { count, nameOf } from '../words'
+import { capital, cleanName, COMINGS, decidedWords, DRAIN_WORDS, lostWords, MODES, nameOf, OWN_STATE, parkWords, turnedAwayWords, type Matter } from '../words'
 import type { EventLog } from './events'
+import { isOwnPark } from './parks'
+import { whoIs } from './who'
 
 /** Starts to write; ends with the provider. */
-export function narrate(provider: BatonProvider, log: EventLog): void {
+export function narrate(provider: BatonProvider, log: EventLog, matter: Matter): void {
   connection(provider, log)
   people(provider, log)
   lockOfOthers(provider, log)
   lockOfMine(provider, log)
-  parks(provider, log)
+  parks(provider, log, matter)
 }
 
 function connection(provider: BatonProvider, log: EventLog): void {
   let failing = false
-  provider.on('welcome', ({ session, resumed }) => {
+  let isFirst = true
+  provider.on('welcome', () => {
     failing = false
-    log.add(resumed ? `Connected; session ${session} goes on` : `Connected as session ${session}`, 'good')
+    log.add(isFirst ? 'Connected' : 'Connected again', 'good')
+    isFirst = false
   })
   provider.on('connection-close', ({ code, reason }) => {
     if (provider.shouldConnect) log.add(`Connection lost: ${reason || closeWords(code)}`, 'bad')
@@ -27,15 +32,8 @@ function connection(provider: BatonProvider, log: EventLog): void {
     if (!failing) log.add('The server cannot be reached; trying again', 'bad')
     failing = true
   })
-  provider.on('refused', ({ reason }) => log.add(`Turned away for good: ${reason}`, 'bad'))
-  provider.on('channel-error', ({ message }) => log.add(`The server complains: ${message}`, 'bad'))
-}
-
-const COMINGS: Record<Peer['state'], string> = {
-  online: 'is back',
-  shaky: 'missed a heartbeat',
-  offline: 'is offline',
-  gone: 'left',
+  provider.on('refused', ({ code, reason }) => log.add(`The server turned this page away: ${turnedAwayWords(code, reason)}`, 'bad'))
+  provider.on('channel-error', ({ message }) => log.add(`The server says: ${message}`, 'bad'))
 }
 
 function people(provider: BatonProvider, log: EventLog): void {
@@ -46,7 +44,7 @@ function people(provider: BatonProvider, log: EventLog): void {
     if (before === null) {
       if (who && peer.state !== 'gone') log.add(`${who} joined`)
     } else if (before.state !== peer.state) {
-      log.add(who ? `${who} ${COMINGS[peer.state]}` : `The server sees you as ${peer.state}`, peer.state === 'online' ? 'good' : 'plain')
+      log.add(who ? `${who} ${COMINGS[peer.state]}` : OWN_STATE[peer.state], peer.state === 'online' ? 'good' : 'plain')
     } else if (before.user.name !== peer.user.name && who) {
       log.add(`${nameOf(before)} is now ${who}`)
     }
@@ -73,18 +71,19 @@ function lockOfOthers(provider: BatonProvider, log: EventLog): void {
 }
 
 function news(provider: BatonProvider, grant: GrantView, before: GrantView | undefined): string {
-  const who = nameOf(provider.roster.get(grant.session))
+  const who = capital(whoIs(provider, grant.session))
   const part = partName(scopeIn(grant))
   const what = part ?? 'the lock'
   switch (grant.state) {
     case 'offered':
-      return part === null ? `The lock is offered to ${who}` : `${part} is offered to ${who}`
+      return `${capital(what)} is on its way to ${whoIs(provider, grant.session)}`
     case 'suspect':
       return `${who} has ${what} and lost the connection; a few seconds to come back`
     case 'recovering':
-      return `The server started again and waits for ${who}, who had ${what}`
+      return `The server started again and waits for ${whoIs(provider, grant.session)}, who had ${what}`
     case 'draining':
-      return grant.to === undefined ? `${who} is handing ${what} over` : `${who} is handing ${what} to ${grant.to === provider.session ? 'you' : nameOf(provider.roster.get(grant.to))}`
+      if (grant.reason === 'taken-over' && grant.to !== undefined) return `${capital(whoIs(provider, grant.to))} ${grant.to === provider.session ? 'are taking' : 'is taking'} ${what} over from ${whoIs(provider, grant.session)}`
+      return `${capital(what)} passes on: ${who} ${DRAIN_WORDS[grant.reason ?? 'transfer']}${grant.to === undefined ? '' : `, to ${whoIs(provider, grant.to)}`}`
     case 'held':
       return before?.state === 'suspect' ? `${who} came back and kept ${what}` : `${who} has ${what}`
   }
@@ -92,38 +91,40 @@ function news(provider: BatonProvider, grant: GrantView, before: GrantView | und
 
 function lockOfMine(provider: BatonProvider, log: EventLog): void {
   provider.on('lock-granted', ({ scope, kept }) => log.add(kept ? `You kept ${lockName(scope)}` : `You have ${partName(scope) ?? 'the lock'}`, 'good'))
-  provider.on('lock-lost', ({ fence, scope, reason }) =>
-    log.add(`You lost ${lockName(scope)}${reason ? `: ${reason}` : ''}`, 'bad', `lost-${fence.epoch}-${fence.position}`),
+  const drains = new Map<string, DrainReason>()
+  provider.on('draining', ({ fence, reason }) => drains.set(`${fence.epoch}-${fence.position}`, reason))
+  provider.on('lock-lost', ({ fence, scope, reason }) => {
+    const key = `${fence.epoch}-${fence.position}`
+    const loss = lossOf(reason, drains.get(key) ?? null)
+    log.add(lostWords(loss, { what: lockName(scope), who: null, reason }), 'bad', `lost-${key}`)
+  })
+  provider.on('lock-handed-over', ({ scope, reason, to }) =>
+    log.add(lostWords(reason ?? 'unknown', { what: lockName(scope), who: to === null ? null : whoIs(provider, to) })),
   )
-  provider.on('lock-handed-over', ({ scope, to }) => log.add(`You handed ${lockName(scope)} ${to === null ? 'on' : `to ${nameOf(provider.roster.get(to))}`}`))
   provider.on('requested', ({ scope, by, note }) => log.add(`${nameOf(provider.roster.get(by))} asks for ${lockName(scope)}${note ? `: ${note}` : ''}`))
   provider.on('request-over', ({ scope }) => log.add(`Nobody asks for ${lockName(scope)} any more`))
-  provider.on('offer-ended', ({ reason }) => log.add(`The offer of the lock ended: ${reason}`))
+  provider.on('offer-ended', ({ reason }) => log.add(`The lock was on its way to you, and is no more: ${reason}`))
   provider.on('may-edit', ({ why }) => {
-    if (why === 'unconfirmed') log.add('Editing is paused: the server does not confirm that you still hold the lock', 'bad')
+    if (why === 'unconfirmed') log.add('Paused: waiting for the server', 'bad')
   })
   let last: Mode | null = null
   provider.on('mode', (mode) => {
-    if (last !== null) log.add(`Locking is now: ${MODES[mode]}`)
+    if (last !== null) log.add(MODES[mode].news)
     last = mode
   })
 }
 
-const MODES: Record<Mode, string> = {
-  open: 'open, locks are advice',
-  'exclusive-when-held': 'exclusive where a lock is held',
-  required: 'a lock is required to write',
-}
-
-function parks(provider: BatonProvider, log: EventLog): void {
+function parks(provider: BatonProvider, log: EventLog, matter: Matter): void {
   provider.on('park', (_, change) => {
     if (change === null) return
     const { park, before } = change
-    const whose = park.session === provider.session ? 'yours' : park.user.name || 'somebody'
-    if (park.state === before?.state) return log.add(aside(park, whose), 'bad', `park-${park.id}`)
-    if (park.state === 'open') log.add(before === null ? aside(park, whose) : `Edits of ${whose} were recovered`, 'bad', before === null ? `park-${park.id}` : undefined)
-    else log.add(`Edits of ${whose} were ${park.state}`, park.state === 'merged' ? 'good' : 'plain')
+    if (before === null || before.state === park.state) return log.add(aside(provider, park, matter), 'bad', `park-${park.id}`)
+    const { state, by } = park
+    const who = by === undefined ? null : whoIs(provider, by)
+    const whose = isOwnPark(provider, park) ? 'you' : cleanName(park.user.name) || 'somebody'
+    log.add(decidedWords(state, who, whose, matter).replace(/\.$/, ''), state === 'merged' ? 'good' : 'plain')
   })
 }
 
-const aside = (park: ParkView, whose: string): string => `${count(park.edits, 'edit')} of ${whose} ${park.edits === 1 ? 'was' : 'were'} set aside`
+const aside = (provider: BatonProvider, park: ParkView, matter: Matter): string =>
+  parkWords(park, isOwnPark(provider, park) ? 'you' : cleanName(park.user.name) || 'somebody', matter)

@@ -4,6 +4,14 @@
  */
 import type { BatonProvider } from '@baton/client'
 import { h, setText } from '../dom'
+import { asideWords, turnedAwayWords } from '../words'
+import { holderOf } from './who'
+
+/** Why a connection ends when this page goes on with a fresh copy: it was not lost. */
+const LEFT_COPY = 'this copy has diverged'
+
+/** An edit that is set aside this soon after a lost connection was made without one, in milliseconds. */
+const BACK = 20_000
 
 export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }): HTMLElement {
   const place = h('div', { class: 'notices' })
@@ -12,14 +20,28 @@ export function parkedNotice(provider: BatonProvider, actions: { show?: (park: n
     parked?.remove()
     parked = null
   }
-  provider.on('parked', ({ id, reason }) => {
+  let backAt = -BACK
+  let wasLost = false
+  provider.on('connection-close', ({ reason }) => (wasLost ||= reason !== LEFT_COPY))
+  provider.on('welcome', () => {
+    if (wasLost) backAt = performance.now()
+    wasLost = false
+  })
+  let wasOffline = false
+  const words = h('p', {})
+  const update = (): void => {
+    if (parked) setText(words, asideWords(holderOf(provider, provider.lock), wasOffline, provider.mode))
+  }
+  provider.on('lock', update)
+  provider.on('roster', update)
+  provider.on('parked', ({ id }) => {
     const { show } = actions
     close()
-    const words = h('p', {}, `${sentence(reason)} Your copy is kept as a draft; this page goes on with the shared text.`)
+    wasOffline = performance.now() - backAt < BACK
     parked = h(
       'section',
       { class: 'notice', role: 'alert', 'data-testid': 'parked', 'data-park': id },
-      h('h2', {}, 'Your last edit is not merged'),
+      h('h2', {}, 'What you wrote last is not in the text yet'),
       words,
       h(
         'div',
@@ -29,22 +51,18 @@ export function parkedNotice(provider: BatonProvider, actions: { show?: (park: n
       ),
     )
     place.append(parked)
+    update()
   })
   provider.on('park', (parks) => {
     const state = parks.get(Number(parked?.getAttribute('data-park')))?.state
     if (state !== undefined && state !== 'open') close()
   })
-  provider.on('refused', ({ reason }) => {
+  provider.on('refused', ({ code, reason }) => {
     if (place.querySelector('[data-testid=refused]')) return
     const again = h('button', { type: 'button', class: 'primary', 'data-testid': 'go-on', onclick: actions.goOn }, 'Start afresh')
-    const words = h('p', {})
-    setText(words, sentence(reason))
-    place.append(h('section', { class: 'notice', role: 'alert', 'data-testid': 'refused' }, h('h2', {}, 'The server turned this window away'), words, h('div', { class: 'row' }, again)))
+    const why = h('p', {})
+    setText(why, turnedAwayWords(code, reason))
+    place.append(h('section', { class: 'notice', role: 'alert', 'data-testid': 'refused' }, h('h2', {}, 'The server turned this window away'), why, h('div', { class: 'row' }, again)))
   })
   return place
-}
-
-function sentence(reason: string): string {
-  const text = reason.charAt(0).toUpperCase() + reason.slice(1)
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }

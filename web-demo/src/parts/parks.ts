@@ -6,8 +6,9 @@
 import { draftDoc, type BatonProvider, type Draft, type ParkContent, type ParkView } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
 import { REGIONS } from '../regions'
-import { ago, answerWords, colorOf, count } from '../words'
+import { ago, answerWords, cleanName, colorOf, parkWords, type Matter } from '../words'
 import { difference } from './difference'
+import { whoIs } from './who'
 
 export interface ParksPanel {
   readonly element: HTMLElement
@@ -17,13 +18,13 @@ export interface ParksPanel {
   tick(): void
 }
 
-export function parksPanel(provider: BatonProvider, say: (words: string) => void): ParksPanel {
+export function parksPanel(provider: BatonProvider, matter: Matter, say: (words: string) => void): ParksPanel {
   const rows = new Map<number, Row>()
   const title = h('h2', { id: 'parks-title', 'data-testid': 'parks-title' })
   const open = h('ul', { class: 'parks-list', 'data-testid': 'parks' })
   const discarded = h('ul', { class: 'parks-list', 'data-testid': 'parks-discarded' })
   const drafts = h('ul', { class: 'parks-list', 'data-testid': 'drafts' })
-  const bin = h('details', { class: 'bin' }, h('summary', {}, 'Discarded'), discarded)
+  const bin = h('details', { class: 'bin' }, h('summary', {}, 'Left out'), discarded)
   const element = h('section', { class: 'parks', 'aria-labelledby': 'parks-title', 'data-testid': 'parks-panel', hidden: true }, title, open, drafts, bin)
 
   const update = (): void => {
@@ -34,20 +35,20 @@ export function parksPanel(provider: BatonProvider, say: (words: string) => void
       rows.delete(id)
     }
     for (const park of shown) {
-      const row = rows.get(park.id) ?? newRow(provider, park.id, say)
+      const row = rows.get(park.id) ?? newRow(provider, park.id, matter, say)
       rows.set(park.id, row)
       row.fill(park)
       const list = park.state === 'open' ? open : discarded
       if (row.element.parentElement !== list) list.append(row.element)
     }
     const edits = shown.reduce((sum, { state, edits: n }) => sum + (state === 'open' ? n : 0), 0)
-    setText(title, edits === 0 ? 'Nothing waits to be merged' : `${count(edits, 'edit')} not merged`)
+    setText(title, edits === 0 ? `Nothing waits to be added to ${matter.place}` : `Not in ${matter.place} yet`)
     setAttribute(element, 'data-edits', edits)
     const left = [...new Set(provider.drafts.values())].filter(({ parks }) => !parks.some((id) => shown.some((park) => park.id === id)))
     drafts.replaceChildren(...left.map((draft) => draftRow(provider, draft)))
     element.hidden = shown.length === 0 && left.length === 0
     bin.hidden = discarded.children.length === 0
-    setText(bin.firstElementChild as HTMLElement, `Discarded (${discarded.children.length})`)
+    setText(bin.firstElementChild as HTMLElement, `Left out (${discarded.children.length})`)
   }
   for (const event of ['park', 'drafts', 'welcome', 'may-edit'] as const) provider.on(event, update)
   provider.on('roster', update)
@@ -80,23 +81,23 @@ interface Row {
   tick(): void
 }
 
-function newRow(provider: BatonProvider, id: number, say: (words: string) => void): Row {
+function newRow(provider: BatonProvider, id: number, matter: Matter, say: (words: string) => void): Row {
   let park: ParkView | null = null
   /** How much the park held when its content was asked for; it may grow. */
   let asked = -1
   const run = (answer: ReturnType<BatonProvider['mergePark']>): void => void answer.then((one) => {
-    const words = answerWords(one)
+    const words = answerWords(one, 'park')
     if (words !== null) say(words)
   })
   const who = h('b', { class: 'park-who' })
-  const own = h('span', { class: 'badge', 'data-testid': 'park-own' }, 'yours')
+  const own = h('span', { class: 'badge', 'data-testid': 'park-own' }, 'from this browser')
   const when = h('time', { class: 'park-when' })
   const plus = h('span', { class: 'plus' })
   const minus = h('span', { class: 'minus' })
   const body = h('div', { class: 'park-diff', 'data-testid': 'park-diff', 'aria-live': 'polite' })
-  const merge = h('button', { type: 'button', class: 'primary small', 'data-testid': 'park-merge', onclick: () => run(provider.mergePark(id)) }, 'Merge')
-  const discard = h('button', { type: 'button', class: 'small', 'data-testid': 'park-discard', onclick: () => run(provider.discardPark(id)) }, 'Discard')
-  const recover = h('button', { type: 'button', class: 'small', 'data-testid': 'park-recover', onclick: () => run(provider.recoverPark(id)) }, 'Recover')
+  const merge = h('button', { type: 'button', class: 'primary small', 'data-testid': 'park-merge', onclick: () => run(provider.mergePark(id)) }, `Add to ${matter.place}`)
+  const discard = h('button', { type: 'button', class: 'small', 'data-testid': 'park-discard', onclick: () => run(provider.discardPark(id)) }, 'Leave out')
+  const recover = h('button', { type: 'button', class: 'small', 'data-testid': 'park-recover', onclick: () => run(provider.recoverPark(id)) }, 'Bring back')
   const copy = h('button', { type: 'button', class: 'small quiet', 'data-testid': 'park-copy', onclick: () => void copyText(provider.drafts.get(id), copy) }, 'Copy my text')
   const more = h(
     'details',
@@ -116,10 +117,13 @@ function newRow(provider: BatonProvider, id: number, say: (words: string) => voi
     if (!park || asked === park.bytes) return
     asked = park.bytes
     if (body.children.length === 0) setText(body, 'Looking…')
-    void provider.showPark(id).then(({ content, message }) => fillBody(body, content, message))
+    void provider.showPark(id).then(({ content, message, outcome }) => fillBody(body, content, message === null ? null : answerWords({ outcome, message }, 'park')))
   }
   const tick = (): void => {
-    if (park) setText(when, ago(Date.now() - park.at_ms))
+    if (!park) return
+    // Who decided may have left since.
+    const by = park.state === 'discarded' && park.by !== undefined && provider.roster.has(park.by) ? ` · left out by ${whoIs(provider, park.by)}` : ''
+    setText(when, `${ago(Date.now() - park.at_ms)}${by}`)
   }
   return {
     element,
@@ -132,11 +136,12 @@ function newRow(provider: BatonProvider, id: number, say: (words: string) => voi
       park = next
       element.style.setProperty('--who', colorOf(park.user.color))
       setAttribute(element, 'data-state', park.state)
-      setAttribute(element, 'data-own', isOwn(provider, park))
+      setAttribute(element, 'data-own', isOwnPark(provider, park))
       setAttribute(element, 'data-edits', park.edits)
       setAttribute(element, 'data-name', park.user.name)
-      setText(who, park.user.name || 'Somebody')
-      own.hidden = !isOwn(provider, park)
+      const isOwn = isOwnPark(provider, park)
+      setText(who, parkWords(park, isOwn ? 'you' : cleanName(park.user.name) || 'somebody', matter))
+      own.hidden = !isOwn
       setAttribute(when, 'datetime', new Date(park.at_ms).toISOString())
       setText(plus, `+${park.inserted}`)
       setText(minus, park.deleted === 0 ? '' : `−${park.deleted}`)
@@ -152,7 +157,8 @@ function newRow(provider: BatonProvider, id: number, say: (words: string) => voi
   }
 }
 
-function isOwn(provider: BatonProvider, park: ParkView): boolean {
+/** Whether it was written in this browser. */
+export function isOwnPark(provider: BatonProvider, park: ParkView): boolean {
   return park.session === provider.session || provider.isOwn(park.session) || provider.drafts.has(park.id)
 }
 

@@ -5,9 +5,12 @@
 import type { BatonProvider, LockHandle } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
 import { byTheWhole, pathsOf, type Region } from '../regions'
-import { colorOf, nameOf, ordinal } from '../words'
+import { capital, colorOf, placeWords } from '../words'
 import { editor } from './editor'
+import type { LockStrip } from './lock'
 import { lockActions } from './lock-actions'
+import { refusal } from './refusal'
+import { holderOf } from './who'
 
 export interface RegionPart {
   readonly element: HTMLElement
@@ -15,10 +18,10 @@ export interface RegionPart {
   readonly region: Region
 }
 
-export function regionPart(provider: BatonProvider, region: Region, say: (words: string) => void): RegionPart {
+export function regionPart(provider: BatonProvider, region: Region, news: Pick<LockStrip, 'say' | 'takes'>): RegionPart {
   const lock = provider.lockFor(pathsOf(region))
   const suffix = `-${region.id}`
-  const actions = lockActions(provider, lock, { suffix, small: true, say })
+  const actions = lockActions(provider, lock, { suffix, small: true, ...news })
   const state = h('span', { class: 'region-state', 'data-testid': `region-state${suffix}` })
   const surface = h('div', { class: 'surface' })
   const title = `region-${region.id}`
@@ -31,7 +34,8 @@ export function regionPart(provider: BatonProvider, region: Region, say: (words:
   )
   const update = (): void => {
     const status = lock.status
-    setText(state, words(lock))
+    setText(state, words(provider, lock))
+    setAttribute(state, 'title', state.textContent)
     setAttribute(element, 'data-state', status.state)
     setAttribute(element, 'data-may-edit', String(lock.mayEdit))
     setAttribute(element, 'data-why', lock.right.why)
@@ -42,6 +46,7 @@ export function regionPart(provider: BatonProvider, region: Region, say: (words:
     actions.update()
   }
   for (const event of ['lock', 'roster', 'may-edit', 'status', 'welcome'] as const) provider.on(event, update)
+  const cue = refusal(provider, lock, region.id === 'body' ? '' : suffix, news)
   editor(surface, provider, {
     root: region.root,
     lock,
@@ -49,29 +54,31 @@ export function regionPart(provider: BatonProvider, region: Region, say: (words:
     placeholder: region.placeholder,
     // The body's is the one that was there first.
     testId: region.id === 'body' ? 'editor' : `editor${suffix}`,
+    refused: cue.show,
   })
+  surface.append(cue.element)
   update()
   return { element, lock, region }
 }
 
-function words(lock: LockHandle): string {
+function words(provider: BatonProvider, lock: LockHandle): string {
   const status = lock.status
-  const who = nameOf(status.peer)
   // The strip says it for the whole document.
   if (byTheWhole(status)) return ''
+  const who = holderOf(provider, status) ?? 'somebody'
   switch (status.state) {
     case 'mine':
-      return lock.right.why === 'unconfirmed' ? 'yours, unconfirmed' : 'yours'
+      return lock.right.why === 'unconfirmed' ? 'Paused: waiting for the server' : 'Yours'
     case 'draining':
-      return 'handing over'
+      return 'Handing it over'
     case 'waiting':
       if (status.phase === 'free') return ''
-      return `${who} has it · you are ${status.place === null ? '' : ordinal(status.place)} in line`
+      return `${placeWords(status.place, status.queue.length)} · ${capital(who)} has it`
     case 'theirs':
-      return status.phase === 'offered' ? `is being handed to ${who}` : status.phase === 'draining' ? `${who} is handing it over` : `${who} has it`
+      return status.phase === 'offered' ? `On its way to ${who}` : status.phase === 'draining' ? `${capital(who)} is handing it over` : `${capital(who)} has it`
     case 'offered':
-      return 'being handed to you'
+      return 'On its way to you'
     default:
-      return lock.right.why === 'required' ? 'locked: take it to write' : ''
+      return lock.right.why === 'required' ? 'Take the lock to write here' : ''
   }
 }

@@ -11,13 +11,11 @@ import { Decoration, ViewPlugin, WidgetType, type DecorationSet, type EditorView
 import * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
 import { oncePerFrame } from '../frame-batch'
-import { colorOf } from '../words'
+import { cleanName, colorOf } from '../words'
+import { textSync } from './text-sync'
 
 /** Cursors that are drawn; further ones are left out. */
 const MOST = 64
-
-/** Characters of a name that are shown at a cursor. */
-const NAME = 40
 
 /** A cursor of somebody else, with only what is fit to be drawn. */
 interface Cursor {
@@ -78,7 +76,10 @@ class Cursors implements PluginValue {
     const { view, text, awareness } = this
     const state = awareness.getLocalState()
     if (!this.alive || state === null || !view.hasFocus) return
-    const { anchor, head } = view.state.selection.main
+    const { main } = view.state.selection
+    // What is being composed is in this page only.
+    const held = view.plugin(textSync)?.held?.invertedDesc
+    const [anchor, head] = [main.anchor, main.head].map((at) => held?.mapPos(at) ?? at) as [number, number]
     if (Math.max(anchor, head) > text.length) return
     const cursor = { anchor: Y.createRelativePositionFromTypeIndex(text, anchor), head: Y.createRelativePositionFromTypeIndex(text, head) }
     const told = state.cursor as { anchor: unknown; head: unknown } | null | undefined
@@ -118,8 +119,8 @@ class Cursors implements PluginValue {
       if (anchor === null || head === null) return null
       const { name, color } = user ?? {}
       return {
-        name: (typeof name === 'string' && name.trim().slice(0, NAME)) || 'Guest',
-        color: colorOf(typeof color === 'string' ? color : undefined),
+        name: cleanName(name) || 'Guest',
+        color: colorOf(color),
         anchor,
         head,
       }
@@ -132,8 +133,9 @@ class Cursors implements PluginValue {
     const { text } = this
     const found = text.doc && Y.createAbsolutePositionFromRelativePosition(Y.createRelativePositionFromJSON(position), text.doc)
     if (!found || found.type !== text) return null
+    const held = this.view.plugin(textSync)?.held
     // The editor may be a transaction behind the text.
-    return Math.min(found.index, this.view.state.doc.length)
+    return Math.min(held && found.index <= held.length ? held.mapPos(found.index, 1) : found.index, this.view.state.doc.length)
   }
 
   /** Puts each name where it is not cut off: below on the first line in sight, to the left at the right edge. */

@@ -34,7 +34,7 @@ export interface RosterOptions {
 }
 
 export function roster(provider: BatonProvider, options: RosterOptions): Roster {
-  const list = h('ul', { class: 'roster', 'data-testid': options.testId, 'aria-label': options.label })
+  const list = h('ul', { class: 'roster', 'data-testid': options.testId, 'aria-label': options.label, tabindex: '0' })
   const empty = h('p', { class: 'hint' }, options.empty)
   const rows = new Map<number, Row>()
 
@@ -96,7 +96,7 @@ function held(provider: BatonProvider): ReturnType<typeof scopeIn>[] {
 
 async function giveTo(provider: BatonProvider, session: number, refused: RosterOptions['handOver']): Promise<void> {
   const answers = await Promise.all(held(provider).map((scope) => provider.lockFor(scope ?? undefined).transfer(session)))
-  const words = answers.map(answerWords).find((one) => one !== null)
+  const words = answers.map((one) => answerWords(one)).find((one) => one !== null)
   if (words != null) refused?.(words)
 }
 

@@ -21,9 +21,16 @@ export function shell(document_: string): Shell {
   const field = find('doc') as HTMLInputElement
   // Not what was typed while the program was on its way.
   if (field.value === '') field.value = document_
+  keepDocument(document_)
   document.querySelector('header')?.append(themeButton())
   keepFocus(find('main'))
   return { main, side }
+}
+
+/** The other pages show the same document, where the address names one; else each has its own. */
+function keepDocument(name: string): void {
+  if (!new URLSearchParams(location.search).get('doc')) return
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('.top nav a')) link.search = `?doc=${encodeURIComponent(name)}`
 }
 
 function find(id: string): HTMLElement {

@@ -281,6 +281,7 @@ fn a_discarded_park_is_shown_to_who_manages_and_comes_back() {
     assert_eq!(told[0].state, Told::Discarded);
     let days = u64::try_from(RECOVERABLE.as_millis()).unwrap();
     assert_eq!(told[0].until_ms, Some(days));
+    assert_eq!(told[0].by, Some(ada.session));
     assert_eq!(ada.asks(&mut table, &merge(id)), Outcome::Stale);
     let cleo = plain(&mut table, "Cleo", 3);
     assert_eq!(listed(&table.told(cleo.id)), []);
@@ -292,8 +293,12 @@ fn a_discarded_park_is_shown_to_who_manages_and_comes_back() {
     assert_eq!(parks(&table), before);
     table.look(bob.id);
     assert_eq!(mia.asks(&mut table, &recover(id)), Outcome::Done);
-    assert_eq!(views(&table.told(bob.id))[0].state, Told::Open);
+    let recovered = &views(&table.told(bob.id))[0];
+    assert_eq!((recovered.state, recovered.by), (Told::Open, Some(mia.session)));
+    table.look(bob.id);
     assert_eq!(ada.asks(&mut table, &merge(id)), Outcome::Done);
+    let merged = &views(&table.told(bob.id))[0];
+    assert_eq!((merged.state, merged.by), (Told::Merged, Some(ada.session)));
     assert_eq!(table.text(), "late");
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fence, Paths, User};
+use super::{DrainReason, Fence, Paths, User};
 
 /// How alive a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,9 @@ pub struct GrantView {
     /// To whom it passes once it is drained, if that is settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
+    /// Why it drains; absent in every other state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DrainReason>,
 }
 
 /// One ticket of the queue.
@@ -170,6 +173,10 @@ pub struct ParkView {
     /// Until when one that was discarded can be recovered, in milliseconds of Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
+    /// Session that made it what it is now. Absent where no person did, and for a park that was recovered before this
+    /// view was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u64>,
 }
 
 /// What a part of a difference says.

@@ -27,6 +27,7 @@ fn park(id: u64, state: ParkState) -> ParkView {
         deleted: 0,
         bytes: 20,
         state,
+        by: None,
         until_ms: None,
     }
 }

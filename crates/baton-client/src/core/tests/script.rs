@@ -60,6 +60,7 @@ pub(super) fn shows(version: u64, grants: &[(u64, &str, GrantState, u64)]) -> Lo
             fence: fence(*position),
             requested_by: None,
             to: None,
+            reason: None,
         });
     LockView {
         version,

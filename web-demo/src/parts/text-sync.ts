@@ -1,0 +1,174 @@
+/**
+ * Between an editor's text and the shared text: what is typed goes there at once, what others write comes here.
+ *
+ * An input method changes its text many times before a word is finished. That text stays in this editor until then: so
+ * a composition enters the shared text whole, or, when the right to edit ends first, is taken back whole. Owns the
+ * changes that are held back; the guard in `guard.ts` decides what may be changed at all.
+ */
+import { ChangeSet, Facet, type ChangeDesc, type Extension, type Text } from '@codemirror/state'
+import { EditorView, ViewPlugin, type PluginValue, type ViewUpdate } from '@codemirror/view'
+import { ySyncAnnotation, ySyncFacet, type YSyncConfig } from 'y-codemirror.next'
+import type * as Y from 'yjs'
+import { giveUp } from './guard'
+
+/** After a composition the browser may still tell of its last change for this long, in milliseconds. */
+const SETTLE = 60
+
+export interface TextSyncOptions {
+  mayEdit(): boolean
+  /** A composition was taken back; `text` is what it had added. */
+  takenBack(text: string): void
+}
+
+const options = Facet.define<TextSyncOptions, TextSyncOptions>({
+  combine: (given) => given[given.length - 1] ?? { mayEdit: () => false, takenBack: () => {} },
+})
+
+export class TextSync implements PluginValue {
+  readonly #view: EditorView
+  readonly #conf: YSyncConfig
+  readonly #text: Y.Text
+  /** From the shared text to the editor's, while a composition goes on. */
+  #held: ChangeSet | null = null
+  #settling: ReturnType<typeof setTimeout> | undefined
+  #isComposing = false
+  #isTakingBack = false
+  #isWriting = false
+
+  constructor(view: EditorView) {
+    this.#view = view
+    this.#conf = view.state.facet(ySyncFacet)
+    this.#text = this.#conf.ytext
+    this.#text.observe(this.#received)
+  }
+
+  /** What is held back, for positions: from the shared text to the editor's. */
+  get held(): ChangeDesc | null {
+    return this.#held
+  }
+
+  /** Whether a change is on its way to the shared text: the view takes no other one now. */
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
+  update(update: ViewUpdate): void {
+    for (const one of update.transactions) {
+      if (!one.docChanged || one.annotation(ySyncAnnotation) !== undefined) continue
+      const changes = this.#held ? this.#held.compose(one.changes) : one.changes
+      if (this.#isComposing) this.#held = changes
+      else this.#write(changes)
+    }
+  }
+
+  /** A composition begins: what an earlier one left is settled. */
+  begins(): void {
+    this.#settle()
+    this.#isComposing = true
+  }
+
+  /** It is over; its last change may still come. */
+  ends(): void {
+    clearTimeout(this.#settling)
+    if (this.#isComposing) this.#settling = setTimeout(() => this.#settle(), SETTLE)
+  }
+
+  /** Something is put in without an input method: one that was at work is not any more, though nobody said so. */
+  plain(): void {
+    if (this.#isComposing) this.#settle()
+  }
+
+  #settle(): void {
+    clearTimeout(this.#settling)
+    this.#isComposing = false
+    if (!this.#held) return
+    if (this.#view.state.facet(options).mayEdit()) this.#write(this.#held)
+    else this.takeBack()
+  }
+
+  #write(changes: ChangeSet): void {
+    this.#held = null
+    clearTimeout(this.#settling)
+    this.#isWriting = true
+    try {
+      this.#text.doc?.transact(() => this.#apply(changes), this.#conf)
+    } finally {
+      this.#isWriting = false
+    }
+  }
+
+  #apply(changes: ChangeSet): void {
+    let moved = 0
+    changes.iterChanges((fromA, toA, _fromB, _toB, inserted: Text) => {
+      const words = inserted.sliceString(0, inserted.length, '\n')
+      if (toA > fromA) this.#text.delete(fromA + moved, toA - fromA)
+      if (words.length > 0) this.#text.insert(fromA + moved, words)
+      moved += words.length - (toA - fromA)
+    })
+  }
+
+  /** The right to edit is gone: nothing of the composition stays. Call it outside of an update. */
+  takeBack(): void {
+    if (!this.#held || this.#isTakingBack) return
+    this.#isTakingBack = true
+    try {
+      // What it says to that is refused: the right is gone.
+      giveUp(this.#view)
+      this.#isComposing = false
+      const held = this.#held
+      this.#held = null
+      clearTimeout(this.#settling)
+      if (held.empty) return
+      const shared = this.#text.toString()
+      this.#view.dispatch({ changes: held.invert(this.#view.state.toText(shared)), annotations: ySyncAnnotation.of(this.#conf) })
+      let words = ''
+      held.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => (words += inserted.toString()))
+      this.#view.state.facet(options).takenBack(words)
+    } finally {
+      this.#isTakingBack = false
+    }
+  }
+
+  readonly #received = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
+    if (transaction.origin === this.#conf) return
+    const changes: { from: number; to?: number; insert?: string }[] = []
+    let at = 0
+    for (const { insert, delete: gone, retain } of event.delta) {
+      if (typeof insert === 'string') changes.push({ from: at, insert })
+      else if (gone !== undefined) {
+        changes.push({ from: at, to: at + gone })
+        at += gone
+      } else at += retain ?? 0
+    }
+    let theirs = ChangeSet.of(changes, this.#held?.length ?? this.#view.state.doc.length)
+    if (this.#held) {
+      const held = this.#held
+      // At one place, the composition stays where it is, and theirs comes behind it.
+      this.#held = held.map(theirs, true)
+      theirs = theirs.map(held)
+    }
+    this.#view.dispatch({ changes: theirs, annotations: ySyncAnnotation.of(this.#conf) })
+  }
+
+  destroy(): void {
+    clearTimeout(this.#settling)
+    this.#text.unobserve(this.#received)
+  }
+}
+
+export const textSync = ViewPlugin.fromClass(TextSync, {
+  eventHandlers: {
+    compositionstart() {
+      this.begins()
+    },
+    compositionend() {
+      this.ends()
+    },
+    beforeinput(event) {
+      if (!event.isComposing && event.inputType !== 'insertCompositionText') this.plain()
+    },
+  },
+})
+
+/** The plugin with its options; `ySyncFacet` says which text. */
+export const sharedText = (given: TextSyncOptions): Extension => [options.of(given), textSync]
