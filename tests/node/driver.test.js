@@ -108,6 +108,17 @@ test('both: an edit in the document and in an open park', () => {
   assert.deepEqual(oracles(checker.both(park(), has, blocks)), ['both'])
 })
 
+test('decided: a listed park that is unknown, one that stays as it was', () => {
+  const asked = (outcome, type = 'merge-park') => ({ type, outcome })
+  const park = (state, reason = 'locked') => ({ id: 1, state, reason })
+  assert.deepEqual(checker.decided(person, asked('done'), park('merged')), [])
+  assert.deepEqual(checker.decided(person, asked('done', 'discard-park'), park('discarded')), [])
+  assert.deepEqual(checker.decided(person, asked('stale'), park('merged')), [])
+  assert.deepEqual(checker.decided(person, asked('not-allowed'), park('open', 'quarantined')), [])
+  assert.deepEqual(oracles(checker.decided(person, asked('unknown'), park('open'))), ['parks'])
+  assert.deepEqual(oracles(checker.decided(person, asked('done'), park('open'))), ['parks'])
+})
+
 test('converged: another vector, deletions, content, something pending', () => {
   const copy = (more = {}) => ({ person, vector: '1,2', deletes: '', content: '{}', pending: false, ...more })
   assert.deepEqual(checker.converged(copy(), [copy(), copy()]), [])

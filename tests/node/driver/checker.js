@@ -175,6 +175,20 @@ export function both (parks, newcomer, blocks) {
   return found
 }
 
+/**
+ * A park that is listed can be decided about by one who may, while nobody holds a lock.
+ *
+ * @param {{type: string, outcome: string}} asked
+ * @param {{id: number, state: string}} park as it was told after that
+ */
+export function decided (person, { type, outcome, result }, park) {
+  const due = { 'merge-park': 'merged', 'discard-park': 'discarded', 'recover-park': 'open' }[type]
+  if (outcome === 'done' && park.state === due) return []
+  // It was merged with another one that held it as well, or is a quarantined one.
+  if (outcome !== 'done' && (park.state === 'merged' || park.reason === 'quarantined')) return []
+  return [finding('parks', `${type} ${park.id}: ${JSON.stringify(result)}, and it is ${park.state}`, [person])]
+}
+
 /** @param {{person: any, vector: string, deletes: string, content: string}[]} copies all of which hold the same as the newcomer's */
 export function converged (newcomer, copies) {
   const found = []

@@ -112,6 +112,8 @@ export class Connection {
 
   close (code) {
     if (this.code !== null) return
+    // Before it is open it can only be broken off.
+    this.hurt ||= !this.open
     this.#socket.close(code)
   }
 

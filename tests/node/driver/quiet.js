@@ -1,10 +1,9 @@
 // A quiet point: everybody is well, gives everything back, and says all that it has; then all must hold the same.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import * as Y from 'yjs'
 import * as checker from './checker.js'
+import { looked, ranged, shown, tokens } from './copies.js'
 import { Person } from './person.js'
-import * as wire from './wire.js'
 
 /** Longest time until nothing is under way any more, in milliseconds. The longest bound of the clocks is a fifth of this, on an idle machine. */
 const SETTLED = 60_000
@@ -83,8 +82,8 @@ export class Quiet {
     const { connection } = person
     if (connection === null) {
       if (performance.now() > person.comes) {
-        if (person.diverged) person.fresh()
-        person.outbox = []
+        if (person.copy.diverged) person.fresh()
+        person.copy.outbox = []
         person.connect()
       }
       return [['life', person, 'does not come in']]
@@ -95,18 +94,17 @@ export class Quiet {
     for (const [nonce, { type, answers, message }] of connection.asked) {
       if (answers === 0) open.push(['results', person, `${type} (nonce ${nonce}) has no result: ${JSON.stringify(message)}`])
     }
-    for (const { fence } of person.offers.values()) connection.say({ type: 'claim', fence })
-    if (person.offers.size > 0) open.push(['waiters', person, 'has an offer'])
-    for (const holding of person.holdings.values()) open.push(this.#gives(person, connection, holding))
-    if (person.ticket !== null) open.push(['waiters', person, `waits since ${((performance.now() - person.ticket.since) / 1000).toFixed(1)} s for ${JSON.stringify(person.ticket.paths)}; the lock is ${JSON.stringify(person.view)}`])
+    for (const { fence } of person.locks.offers.values()) connection.say({ type: 'claim', fence })
+    if (person.locks.offers.size > 0) open.push(['waiters', person, 'has an offer'])
+    for (const holding of person.locks.holdings.values()) open.push(this.#gives(person, connection, holding))
+    if (person.locks.ticket !== null) open.push(['waiters', person, `waits since ${((performance.now() - person.locks.ticket.since) / 1000).toFixed(1)} s for ${JSON.stringify(person.locks.ticket.paths)}; the lock is ${JSON.stringify(person.view)}`])
     if (open.length > 0 && open.some(([oracle]) => !this.world.skip.includes(oracle))) return open
-    if (person.channel && connection.saved < connection.sent.length && !person.refused) {
+    if (person.channel && connection.saved < connection.sent.length && !person.copy.refused) {
       return [['saved-stands', person, `${connection.saved} of ${connection.sent.length} messages are saved; the next holds ${JSON.stringify(connection.sent[connection.saved])}`]]
     }
-    if (person.diverged) {
+    if (person.copy.diverged) {
       // All that it sent is dealt with: now it begins afresh.
-      person.hurt('opens the document afresh', () => connection.drop())
-      person.fresh()
+      person.anew()
       return [['life', person, 'opens the document afresh']]
     }
     return []
@@ -118,7 +116,7 @@ export class Quiet {
     if (state === 'draining' || state === 'released') return ['waiters', person, `gives ${JSON.stringify(holding.fence)} back`]
     const newest = Math.max(0, ...connection.beats.map(({ confirmed }) => confirmed))
     const skip = this.world.skip.includes('confirmed') && performance.now() - interval.from > 500
-    if (newest > beat || skip) person.release(holding.fence)
+    if (newest > beat || skip) person.locks.release(holding.fence)
     const [found] = checker.confirmed(person, connection.beats, beat)
     return found ? ['confirmed', person, found.text] : ['life', person, `holds ${JSON.stringify(holding.fence)} and hears too few beats`]
   }
@@ -169,7 +167,7 @@ export class Quiet {
   /** All parks that are listed, with what is in them. */
   async #parks (newcomer) {
     const all = []
-    for (const park of newcomer.connection.welcome.parks ?? []) {
+    for (const park of newcomer.parks.values()) {
       if (park.state === 'merged') continue
       const asked = newcomer.ask({ type: 'show-park', id: park.id })
       this.world.check(await this.#until(() => asked.answers > 0 ? [] : [{ oracle: 'results', text: `no answer to show-park ${park.id}`, people: [newcomer] }]))
@@ -184,7 +182,7 @@ export class Quiet {
   /** Parks do not pile up: each is merged or left out. In the end all are merged: then everything is in the document. */
   async #decide (judge) {
     const { room, world } = this
-    for (const { id, state } of [...room.parks.values()]) {
+    for (const { id, state } of [...judge.parks.values()]) {
       if (room.worn && state === 'discarded') await this.#asks(judge, 'recover-park', id)
       if (state === 'open' || (room.worn && state === 'discarded')) {
         await this.#asks(judge, room.worn || world.random.chance(0.7) ? 'merge-park' : 'discard-park', id)
@@ -199,6 +197,7 @@ export class Quiet {
       ? []
       : [{ oracle: 'results', text: `no answer to ${type} ${id}`, people: [judge] }]))
     world.count(`${type} ${asked.outcome}`)
+    world.check(checker.decided(judge, asked, judge.parks.get(id)))
   }
 
   /** Keeps histories small. */
@@ -206,67 +205,4 @@ export class Quiet {
     const { room } = this
     room.connections = room.connections.filter(({ connection }) => connection.code === null)
   }
-}
-
-function sorted (value) {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([key, value]) => [key, sorted(value)]))
-}
-
-/** A copy, for comparison. */
-function shown (person) {
-  const { doc } = person
-  const vector = [...Y.decodeStateVector(Y.encodeStateVector(doc))].sort(([a], [b]) => a - b).join(' ')
-  const deletes = wire.ranges(Y.snapshot(doc).ds).map(({ client, clock, end }) => `${client}:${clock}-${end}`).sort().join(' ')
-  const content = JSON.stringify(sorted({
-    text: doc.getText('text').toDelta(),
-    notes: doc.getText('notes').toDelta(),
-    map: doc.getMap('map').toJSON(),
-    array: doc.getArray('array').toJSON(),
-    xml: doc.getXmlFragment('xml').toString()
-  }))
-  return { person, vector, deletes, content, pending: doc.store.pendingStructs !== null || doc.store.pendingDs !== null }
-}
-
-/** A newcomer's copy, as the checker looks at it. */
-function looked ({ doc }) {
-  const vector = Y.decodeStateVector(Y.encodeStateVector(doc))
-  const deleted = ranged(wire.ranges(Y.snapshot(doc).ds))
-  return {
-    end: (client) => vector.get(client) ?? 0,
-    deleted,
-    text: (client, clock, end) => {
-      const words = []
-      for (const struct of doc.store.clients.get(client) ?? []) {
-        const [from, to] = [Math.max(clock, struct.id.clock), Math.min(end, struct.id.clock + struct.length)]
-        if (from >= to) continue
-        if (struct.deleted) return null
-        const { arr, str = '' } = struct.content
-        const cut = [from - struct.id.clock, to - struct.id.clock]
-        if (arr) words.push(`${words.length > 0 ? ',' : ''}${arr.slice(...cut).map((value) => JSON.stringify(value)).join()}`)
-        else words.push(str.slice(...cut))
-      }
-      return words.join('')
-    }
-  }
-}
-
-/** Whether some range covers some part of what is asked for. */
-function ranged (ranges) {
-  const by = new Map()
-  for (const { client, clock, end } of ranges) {
-    if (!by.has(client)) by.set(client, [])
-    by.get(client).push([clock, end])
-  }
-  return (client, clock, end) => (by.get(client) ?? []).some(([from, to]) => from < end && clock < to)
-}
-
-/** The block of each token that was saved. */
-function tokens (ledger) {
-  const all = new Map()
-  for (const { blocks } of ledger) {
-    for (const block of blocks) for (const token of block.text.match(wire.TOKEN) ?? []) all.set(token, block)
-  }
-  return all
 }

@@ -37,9 +37,14 @@ export class Room {
   #fences = []
   #ended = new Set()
 
-  static async open (world, number) {
-    const room = new Room()
-    Object.assign(room, { world, number, name: `document ${world.seed}.${number}` })
+  /** A document in which nobody is yet. */
+  static bare (world) {
+    const number = world.roomNumber()
+    return Object.assign(new Room(), { world, number, name: `document ${world.seed}.${number}` })
+  }
+
+  static async open (world) {
+    const room = Room.bare(world)
     const random = () => world.random.fork()
     const [channel, stock] = PEOPLE
     for (let i = 1; i <= channel + stock; i++) room.people.push(new Person(room, i, random(), { channel: i <= channel }))
@@ -111,6 +116,6 @@ export class Room {
   }
 
   async close () {
-    for (const person of [...this.people, this.witness]) await person.close()
+    for (const person of [...this.people, this.witness]) await person?.close()
   }
 }

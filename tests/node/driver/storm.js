@@ -1,6 +1,5 @@
 // One random thing that a client does.
 
-import * as Y from 'yjs'
 import { ROOTS } from './edits.js'
 import * as paths from './paths.js'
 import * as wire from './wire.js'
@@ -28,8 +27,8 @@ export function act (person) {
 function comes (person) {
   const { random } = person
   // A copy that was refused is of no more use, or not at once.
-  if (person.diverged && random.chance(0.8)) person.fresh()
-  if (!random.chance(0.2)) person.outbox = []
+  if (person.copy.diverged && random.chance(0.8)) person.fresh()
+  if (!random.chance(0.2)) person.copy.outbox = []
   person.connect(
     random.weighted([[12, 'own'], [1, 'old'], [1, 'wrong'], [1, 'none']]),
     random.weighted([[8, 'held'], [2, 'none'], [1, 'wrong'], [1, 'some']])
@@ -42,7 +41,7 @@ function edit (person) {
   const rude = random.chance(person.channel ? RUDE : 0.01)
   const root = rude ? random.pick(ROOTS) : all.length > 0 ? random.pick(all) : null
   if (root === null) return
-  person.edit(root)
+  person.copy.edit(root)
   if (random.chance(0.7)) flush(person)
 }
 
@@ -50,7 +49,7 @@ function stockEdit (person) {
   // It does not know of locks; it is a slow writer, so that it does not only fill parks.
   const { random } = person
   if (person.room.witness.view?.grants.length > 0 && !random.chance(0.04)) return
-  person.edit(random.pick(ROOTS))
+  person.copy.edit(random.pick(ROOTS))
   if (random.chance(0.8)) flush(person)
 }
 
@@ -60,7 +59,7 @@ function flush (person) {
 
 function fence (person) {
   const { random } = person
-  const mine = [...person.holdings.values(), ...person.offers.values()].map(({ fence }) => fence)
+  const mine = [...person.locks.holdings.values(), ...person.locks.offers.values()].map(({ fence }) => fence)
   const others = person.view?.grants.map(({ fence }) => fence) ?? []
   return random.weighted([
     [mine.length > 0 ? 10 : 0, () => random.pick(mine)],
@@ -101,7 +100,7 @@ const OPERATIONS = [
   [1, wants('take-over')],
   [1.5, wants('move-here')],
   [2, (person) => ask(person, 'cancel')],
-  [6, (person) => person.release(fence(person))],
+  [6, (person) => person.locks.release(fence(person))],
   [3, (person) => ask(person, 'transfer', { fence: fence(person), to: anybody(person) })],
   [1, (person) => person.connection.say({ type: 'claim', fence: fence(person) })],
   [0.5, (person) => person.connection.say({ type: 'drained', fence: fence(person) })],
@@ -142,28 +141,22 @@ function malformed (person) {
 function presence (person) {
   person.clock = (person.clock ?? 0) + 1
   const state = person.random.chance(0.9) ? { user: { name: person.name }, cursor: person.random.below(100) } : null
-  person.connection.send(wire.awareness(person.doc.clientID, person.clock, state))
+  person.connection.send(wire.awareness(person.copy.doc.clientID, person.clock, state))
 }
 
 const EVERYBODY = [
   [2, flush],
   [2, presence],
-  [0.7, (person) => person.connection.send(wire.sync('step1', Y.encodeStateVector(person.doc)))],
+  [0.7, (person) => person.connection.send(wire.sync('step1', person.copy.vector))],
   [0.3, (person) => person.connection.send(new Uint8Array([3]))],
   [0.5, (person) => person.random.weighted(FAULTS)(person)],
   [2.5, (person) => { if (!person.well) { person.note('is well again'); person.heal() } }],
-  [0.3, (person) => { if (person.diverged && person.connection.open) anew(person) }]
+  [0.3, (person) => { if (person.copy.diverged && person.connection.open) person.anew() }]
 ]
-
-/** Opens the document afresh, over another connection. */
-function anew (person) {
-  person.hurt('opens the document afresh', () => person.connection.drop())
-  person.fresh()
-}
 
 const CHANNEL = [
   ...EVERYBODY,
-  [10, (person) => { if (!person.diverged || person.random.chance(0.1)) edit(person) }],
+  [10, (person) => { if (!person.copy.diverged || person.random.chance(0.1)) edit(person) }],
   [6, operate],
   [0.1, (person) => { if (person.connection.welcome && person.well) person.again() }]
 ]

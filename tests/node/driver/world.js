@@ -7,6 +7,7 @@ import { Quiet } from './quiet.js'
 import { Random } from './random.js'
 import { Room } from './room.js'
 import { act } from './storm.js'
+import { twins } from './twins.js'
 
 /** A fifth of the clocks, but for those that a story must live through, or that this machine may need. */
 export const CLOCKS = [
@@ -60,6 +61,11 @@ export class World {
     return ++this.#number
   }
 
+  /** A number for a document. */
+  roomNumber () {
+    return ++this.#rooms
+  }
+
   count (what) {
     this.counts[what] = (this.counts[what] ?? 0) + 1
   }
@@ -68,7 +74,7 @@ export class World {
   async run (time) {
     const end = performance.now() + time
     for (let round = 1; performance.now() < end; round++) {
-      while (this.rooms.length < ROOMS) this.rooms.push(await Room.open(this, ++this.#rooms))
+      while (this.rooms.length < ROOMS) this.rooms.push(await Room.open(this))
       await this.#storm()
       const calamity = this.random.weighted([[4, 'none'], [3, 'kill'], [2, 'stop'], [2, 'alone']])
       this.say(`round ${round}: ${calamity}, ${JSON.stringify(this.counts)}`)
@@ -77,6 +83,7 @@ export class World {
       this.check([this.#process()].flat())
       for (const room of this.rooms) await new Quiet(room).come(calamity === 'alone')
       await this.#leave()
+      if (this.random.chance(0.3)) await twins(this)
     }
     await this.close()
   }
