@@ -90,6 +90,16 @@ export class Server {
     return `ws://${this.address}/ws`
   }
 
+  /** The process, while it runs. */
+  get pid () {
+    return this.#child?.pid
+  }
+
+  /** The exit code or signal of a process that ended without being asked to; null while it runs. */
+  get ended () {
+    return this.#child === null ? null : this.#child.exitCode ?? this.#child.signalCode
+  }
+
   /** Everything that the processes said so far, for a failed story. */
   get log () {
     return this.#said.join('\n')

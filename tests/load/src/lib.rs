@@ -25,6 +25,7 @@
 //! | `storm` | everybody connects at once |
 //! | `churn` | new documents, opened, edited, left |
 //! | `stalled` | some stop reading |
+//! | `innocents` | what people in one document notice while another one is attacked |
 //! | `edits`, `paper` | prepared Yjs updates: keystrokes, and a long document |
 //! | `target`, `dialect` | where the server is, how it is spoken to, the first sync |
 //! | `served` | a server that the load starts and stops itself |
@@ -42,6 +43,7 @@ pub mod dialect;
 pub mod edits;
 pub mod forwarder;
 pub mod idle;
+pub mod innocents;
 pub mod paper;
 pub mod process;
 pub mod served;
@@ -57,6 +59,7 @@ pub use crate::cold::Cold;
 pub use crate::crowd::{Crowd, Seen};
 pub use crate::dialect::Dialect;
 pub use crate::idle::Idle;
+pub use crate::innocents::Innocents;
 pub use crate::paper::Paper;
 pub use crate::served::Served;
 pub use crate::stalled::Stalled;

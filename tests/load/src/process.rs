@@ -26,8 +26,28 @@ pub fn processor_time(pid: u32) -> io::Result<Duration> {
 /// # Errors
 /// There is no such process.
 pub fn resident(pid: u32) -> io::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most resident memory since [`forget_peak`], or since its start, in bytes.
+///
+/// # Errors
+/// There is no such process.
+pub fn peak(pid: u32) -> io::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+/// From now on [`peak`] counts anew.
+///
+/// # Errors
+/// There is no such process, or it is another user's.
+pub fn forget_peak(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+fn status(pid: u32, key: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kilobytes = line.and_then(|line| line.split_whitespace().next());
     let kilobytes = kilobytes.and_then(|text| text.parse::<u64>().ok());
     kilobytes

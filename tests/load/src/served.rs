@@ -79,19 +79,20 @@ impl Served {
         self.answers().await
     }
 
-    /// Asks it to end and waits for that; kills it when it takes too long.
+    /// Asks it to end and waits for that; kills it when it takes too long, which is `false`.
     ///
     /// # Errors
     /// It could not be waited for.
-    pub async fn stop(&mut self) -> io::Result<()> {
+    pub async fn stop(&mut self) -> io::Result<bool> {
         if let Some(pid) = self.pid().and_then(|pid| i32::try_from(pid).ok()) {
             // It may have ended by itself; it is not waited for yet, so its id is nobody else's.
             let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        if timeout(STOP, self.child.wait()).await.is_err() {
+        let ended = timeout(STOP, self.child.wait()).await.is_ok();
+        if !ended {
             self.child.kill().await?;
         }
-        Ok(())
+        Ok(ended)
     }
 
     async fn answers(&mut self) -> io::Result<()> {

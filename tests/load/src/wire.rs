@@ -60,6 +60,18 @@ pub async fn connect(
     if let Some(buffer) = buffer {
         socket.set_recv_buffer_size(buffer)?;
     }
+    open(socket, address, path).await
+}
+
+/// Opens a WebSocket at `path` through a socket that its caller has set up.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn open(
+    socket: TcpSocket,
+    address: SocketAddr,
+    path: &str,
+) -> io::Result<(Reader, Writer)> {
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
@@ -163,7 +175,15 @@ fn header(buffer: &[u8]) -> Option<(usize, usize)> {
 impl Writer {
     /// Queues a message; [`Writer::flush`] sends.
     pub fn queue(&mut self, message: &[u8]) {
-        self.frame(BINARY, message);
+        frame(&mut self.buffer, BINARY, message);
+    }
+
+    /// Writes bytes that are frames already, see [`ready`]; nothing is copied.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.half.write_all(frames).await
     }
 
     /// Answers a ping.
@@ -171,7 +191,7 @@ impl Writer {
     /// # Errors
     /// The connection is gone.
     pub async fn pong(&mut self, payload: &[u8]) -> io::Result<()> {
-        self.frame(PONG, payload);
+        frame(&mut self.buffer, PONG, payload);
         self.flush().await
     }
 
@@ -188,7 +208,7 @@ impl Writer {
     /// # Errors
     /// The connection is gone.
     pub async fn close(&mut self) -> io::Result<()> {
-        self.frame(CLOSE, &1000_u16.to_be_bytes());
+        frame(&mut self.buffer, CLOSE, &1000_u16.to_be_bytes());
         self.flush().await
     }
 
@@ -199,23 +219,50 @@ impl Writer {
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.half.shutdown().await
     }
+}
 
-    /// A mask of zeros is a mask: the payload stays as it is.
-    fn frame(&mut self, kind: u8, payload: &[u8]) {
-        self.buffer.extend_from_slice(&[FINAL | kind]);
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(short), _) if short < 126 => self.buffer.extend_from_slice(&[MASKED | short]),
-            (_, Ok(long)) => {
-                self.buffer.extend_from_slice(&[MASKED | 126]);
-                self.buffer.extend_from_slice(&long.to_be_bytes());
-            }
-            _ => {
-                self.buffer.extend_from_slice(&[MASKED | 127]);
-                self.buffer
-                    .extend_from_slice(&(payload.len() as u64).to_be_bytes());
-            }
+/// A message as the bytes of one frame, for [`Writer::write`].
+#[must_use]
+pub fn ready(message: &[u8]) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(message.len() + 14);
+    frame(&mut buffer, BINARY, message);
+    buffer.freeze()
+}
+
+/// An empty ping as the bytes of one frame.
+#[must_use]
+pub fn ping() -> Bytes {
+    let mut buffer = BytesMut::new();
+    frame(&mut buffer, PING, &[]);
+    buffer.freeze()
+}
+
+/// Adds a frame. A mask of zeros is a mask: the payload stays as it is.
+fn frame(buffer: &mut BytesMut, kind: u8, payload: &[u8]) {
+    head(buffer, kind, payload.len());
+    buffer.extend_from_slice(payload);
+}
+
+/// The beginning of a frame whose payload of `length` bytes its caller writes behind it.
+#[must_use]
+pub fn beginning(length: usize) -> BytesMut {
+    let mut buffer = BytesMut::new();
+    head(&mut buffer, BINARY, length);
+    buffer
+}
+
+fn head(buffer: &mut BytesMut, kind: u8, length: usize) {
+    buffer.extend_from_slice(&[FINAL | kind]);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < 126 => buffer.extend_from_slice(&[MASKED | short]),
+        (_, Ok(long)) => {
+            buffer.extend_from_slice(&[MASKED | 126]);
+            buffer.extend_from_slice(&long.to_be_bytes());
         }
-        self.buffer.extend_from_slice(&[0; 4]);
-        self.buffer.extend_from_slice(payload);
+        _ => {
+            buffer.extend_from_slice(&[MASKED | 127]);
+            buffer.extend_from_slice(&(length as u64).to_be_bytes());
+        }
     }
+    buffer.extend_from_slice(&[0; 4]);
 }
