@@ -55,7 +55,8 @@ async fn strike(losses: impl Iterator<Item = Loss>) -> Vec<(Loss, Duration)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_whose_end_is_seen_is_waited_for_until_it_may_not_believe_in_its_lock_and_no_longer() {
+async fn a_holder_whose_end_is_seen_is_waited_for_until_it_may_not_believe_in_its_lock_and_no_longer()
+ {
     let seen = Loss::ALL.into_iter().filter(|loss| loss.is_seen());
     for (loss, took) in strike(seen).await {
         let settings = Settings::default();

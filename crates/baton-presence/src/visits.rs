@@ -80,14 +80,7 @@ impl Watch {
         self.here >= CROWD && self.shaky >= MANY && self.shaky * 5 >= self.here
     }
 
-    fn visit(
-        &mut self,
-        place: u32,
-        now: Time,
-        fold: &Fold,
-        told: u64,
-        out: &mut Vec<Proposal>,
-    ) {
+    fn visit(&mut self, place: u32, now: Time, fold: &Fold, told: u64, out: &mut Vec<Proposal>) {
         let many = self.many_are_silent();
         let mut away = None;
         self.change(place, |seat, timings| {

@@ -14,9 +14,7 @@ use crate::pauses::{self, Pauses};
 use crate::seat::{Answer, Cadence, Health, Link, Seat};
 use crate::seats::Seats;
 use crate::timers::{BEATS, LOCKS, Phase, SEATS, Timers};
-use crate::{
-    Change, Event, Fence, Fold, Presence, SessionId, Time, Timings, TimingsError, Voice,
-};
+use crate::{Change, Event, Fence, Fold, Presence, SessionId, Time, Timings, TimingsError, Voice};
 
 /// What the watch wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -206,8 +206,14 @@ mod tests {
             position: 9,
         };
         let old = [
-            ([FORMAT, 3, 12, 7, 1, 9], Event::OldDecline { session, fence }),
-            ([FORMAT, 3, 18, 7, 1, 9], Event::OldOfferExpired { session, fence }),
+            (
+                [FORMAT, 3, 12, 7, 1, 9],
+                Event::OldDecline { session, fence },
+            ),
+            (
+                [FORMAT, 3, 18, 7, 1, 9],
+                Event::OldOfferExpired { session, fence },
+            ),
         ];
         for (bytes, event) in old {
             let record = Record::Presence(event);
@@ -216,8 +222,14 @@ mod tests {
         }
         let later = true;
         let new = [
-            ([FORMAT, 3, 29, 7, 1, 9].as_slice(), Event::OfferExpired { session, fence }),
-            (&[FORMAT, 3, 30, 7, 1, 9], Event::PauseOver { session, fence }),
+            (
+                [FORMAT, 3, 29, 7, 1, 9].as_slice(),
+                Event::OfferExpired { session, fence },
+            ),
+            (
+                &[FORMAT, 3, 30, 7, 1, 9],
+                Event::PauseOver { session, fence },
+            ),
             (
                 &[FORMAT, 3, 28, 7, 1, 9, 1],
                 Event::Decline {

@@ -761,7 +761,8 @@ mod tests {
         }
         // A write takes up to sixteen pieces.
         assert!((2..=20).contains(&turns), "{turns}");
-        let mut reader = WebSocketStream::from_raw_socket(reader.unwrap(), Role::Client, None).await;
+        let mut reader =
+            WebSocketStream::from_raw_socket(reader.unwrap(), Role::Client, None).await;
         for length in lengths {
             assert_eq!(next(&mut reader).await, message(&frame(length)));
         }

@@ -259,23 +259,25 @@ fn beside_what_is_free(fold: &FoldSnapshot) -> Vec<(&Peer, Place)> {
 /// L5: a live waiter beside what lies free is in a pause, at the end of which that is offered, to it or
 /// to somebody before it.
 pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> bool {
-    beside_what_is_free(snapshot).into_iter().all(|(peer, wish)| {
-        let taken = |fold: &FoldSnapshot| {
-            let mut grants = fold.grants.iter();
-            grants.any(|grant| Place::of(&grant.scope).conflicts(wish))
-        };
-        let Some(mut ahead) = Ahead::of(snapshot) else {
-            return false;
-        };
-        ahead.settle();
-        if !taken(&ahead.fold.snapshot())
-            && let Some(event) = pause(snapshot, peer).filter(|_| flaw != Flaw::NeverAgain)
-        {
-            ahead.apply(&event);
+    beside_what_is_free(snapshot)
+        .into_iter()
+        .all(|(peer, wish)| {
+            let taken = |fold: &FoldSnapshot| {
+                let mut grants = fold.grants.iter();
+                grants.any(|grant| Place::of(&grant.scope).conflicts(wish))
+            };
+            let Some(mut ahead) = Ahead::of(snapshot) else {
+                return false;
+            };
             ahead.settle();
-        }
-        taken(&ahead.fold.snapshot())
-    })
+            if !taken(&ahead.fold.snapshot())
+                && let Some(event) = pause(snapshot, peer).filter(|_| flaw != Flaw::NeverAgain)
+            {
+                ahead.apply(&event);
+                ahead.settle();
+            }
+            taken(&ahead.fold.snapshot())
+        })
 }
 
 /// Whether somebody could take this overdue lock.

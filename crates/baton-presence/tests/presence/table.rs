@@ -2,8 +2,8 @@
 
 use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal, Scope,
-    SessionId, SnapshotError, Standing, Voice, WriteRight,
+    AutoPass, Change, Due, Event, Fence, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal,
+    Scope, SessionId, SnapshotError, Standing, Voice, WriteRight,
 };
 
 fn ends_free(changes: &[Change]) -> bool {
@@ -269,7 +269,11 @@ fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
     let fence = log.fence();
     assert!(ends_free(&log.say(decline(C, fence, true))));
     for session in [B, C] {
-        assert!(log.fold.peer(session).is_some_and(|peer| peer.ticket.is_none()));
+        assert!(
+            log.fold
+                .peer(session)
+                .is_some_and(|peer| peer.ticket.is_none())
+        );
     }
     log.say(joined(D));
     assert_eq!(offered_to(&log.acquire(D)), Some(D));

@@ -45,7 +45,10 @@ fn lost(table: &mut Table, holder: &Peer) -> Option<Fence> {
 fn hands_over(table: &mut Table, from: &mut Peer, to: &Peer, fence: Fence) -> Fence {
     let view = locks(&table.told_still(from.id)).unwrap();
     assert_eq!(view.grants[0].state, GrantState::Draining);
-    assert!(view.grants[0].reason.is_some(), "all are told why it drains");
+    assert!(
+        view.grants[0].reason.is_some(),
+        "all are told why it drains"
+    );
     from.types(table, "in flight ");
     from.types(table, "to the end");
     from.says(table, &ClientMessage::Drained { fence });

@@ -294,7 +294,10 @@ fn a_discarded_park_is_shown_to_who_manages_and_comes_back() {
     table.look(bob.id);
     assert_eq!(mia.asks(&mut table, &recover(id)), Outcome::Done);
     let recovered = &views(&table.told(bob.id))[0];
-    assert_eq!((recovered.state, recovered.by), (Told::Open, Some(mia.session)));
+    assert_eq!(
+        (recovered.state, recovered.by),
+        (Told::Open, Some(mia.session))
+    );
     table.look(bob.id);
     assert_eq!(ada.asks(&mut table, &merge(id)), Outcome::Done);
     let merged = &views(&table.told(bob.id))[0];

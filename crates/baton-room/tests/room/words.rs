@@ -388,7 +388,10 @@ fn a_claim_that_comes_too_late_is_answered() {
     table.look(ada.id);
     let words = [
         ClientMessage::Claim { fence },
-        ClientMessage::Decline { fence, later: false },
+        ClientMessage::Decline {
+            fence,
+            later: false,
+        },
         ClientMessage::Drained { fence },
     ];
     for word in &words {
@@ -402,7 +405,10 @@ fn a_claim_that_comes_too_late_is_answered() {
     let fence = ada.takes_the_lock(&mut table);
     for word in [
         ClientMessage::Claim { fence },
-        ClientMessage::Decline { fence, later: false },
+        ClientMessage::Decline {
+            fence,
+            later: false,
+        },
         ClientMessage::Drained { fence },
     ] {
         ada.says(&mut table, &word);

@@ -312,8 +312,7 @@ fn a_wish_that_was_declined_is_asked_for_again_only_if_it_was_declined_for_now()
         script.act(|core, _| core.decline(fence(7), later));
         script.loses_connection(None);
         let said = script.joins(false, free(9));
-        let acquires =
-            |sent: &Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { .. }));
+        let acquires = |sent: &Sent| matches!(sent, Sent::Says(ClientMessage::Acquire { .. }));
         assert_eq!(said.iter().any(acquires), later);
     }
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health,
-    Loss, Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey,
-    Voice, Watch, WriteRight,
+    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health, Loss,
+    Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey, Voice,
+    Watch, WriteRight,
 };
 
 use super::Flaw;
@@ -380,10 +380,12 @@ impl Server {
             Change::LockLost { by, .. } | Change::Draining { by, .. } => by == session,
             _ => false,
         };
-        self.log[self.durable..].iter().any(|(_, entry)| match entry {
-            Entry::Presence(_, changes, _) => changes.iter().any(stops),
-            Entry::Edit(..) | Entry::Parked(..) => false,
-        })
+        self.log[self.durable..]
+            .iter()
+            .any(|(_, entry)| match entry {
+                Entry::Presence(_, changes, _) => changes.iter().any(stops),
+                Entry::Edit(..) | Entry::Parked(..) => false,
+            })
     }
 
     /// Token check, apply and log append are one step.

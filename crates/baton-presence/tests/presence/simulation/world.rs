@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Due, Fence, Grant, GrantState, Peer, Presence, Rights, Scope, SessionId, Time, Timings,
-    UserKey, Voice,
+    AutoPass, Due, Fence, Grant, GrantState, Peer, Presence, Rights, Scope, SessionId, Time,
+    Timings, UserKey, Voice,
 };
 
 use super::Flaw;
@@ -645,7 +645,11 @@ impl World {
         let dead_ahead = u32::try_from(self.clients.len()).unwrap_or(0);
         // Each of them may have been in the way with a lock of its own, one after the other.
         let bound = self.timings.offline_after
-            + self.timings.answer_within.max(self.timings.grace).max(self.lease())
+            + self
+                .timings
+                .answer_within
+                .max(self.timings.grace)
+                .max(self.lease())
             + self.timings.drain.max(self.lease())
             + self.timings.offer * dead_ahead
             + SLACK;
