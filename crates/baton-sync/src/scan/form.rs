@@ -114,7 +114,7 @@ mod tests {
             client: ClientId::new(client).unwrap(),
         });
         let updates = edits.iter().map(|edit| {
-            let (_, update) = document.transact(|txn| edit(txn)).unwrap();
+            let (_, update) = document.transact(edit).unwrap();
             scan(&update.unwrap()).unwrap().form()
         });
         updates.collect()
