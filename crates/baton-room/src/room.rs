@@ -61,6 +61,8 @@ pub struct Room {
     pub(crate) unsaved: BTreeSet<ConnectionId>,
     /// Connections with incomplete updates kept aside.
     pub(crate) aside: BTreeSet<ConnectionId>,
+    /// When large updates that are kept aside are judged again.
+    pub(crate) large_due: Option<Time>,
     /// Connections with messages that are too early to judge.
     pub(crate) withheld: BTreeSet<ConnectionId>,
     /// The next record in the log may decide about those.
@@ -115,6 +117,7 @@ impl Room {
             attached: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             aside: BTreeSet::new(),
+            large_due: None,
             withheld: BTreeSet::new(),
             judge_again: false,
             lock_views: LockViews::default(),
@@ -224,6 +227,7 @@ impl Room {
             self.refresh_at,
             self.parks_due(),
             self.withheld_due(),
+            self.large_due,
             self.lock_views.due(),
             self.roster_news.due(),
             self.rest_due(),
@@ -247,6 +251,7 @@ impl Room {
         self.purge_parks(now);
         self.give_up_waiting(now);
         self.void_requests_of_the_gone(now);
+        self.retry_large(now);
         self.tell_due_news(now);
         self.show_due_locks(now);
         // All may be durable already.

@@ -26,6 +26,7 @@ use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
+use crate::originals::Originals;
 use crate::scan::{Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::ClientId;
@@ -53,6 +54,8 @@ pub struct Document {
     /// Absent while it rests; then the encoding of everything is there.
     live: OnceLock<Live>,
     answers: Answers,
+    /// The blocks by their clocks, once some came again.
+    originals: OnceLock<Originals>,
     broken: OnceLock<Broken>,
 }
 
@@ -153,6 +156,7 @@ impl Document {
         let updates = self.decode(scan)?;
         let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
         self.answers.follow(scan.bytes());
+        self.follow_originals(scan);
         self.state.learn(lesson);
         self.state.learn_deletes(deletes);
         Ok(Applied::Added)
@@ -274,6 +278,7 @@ impl Document {
             (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson),
             (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
         }
+        self.follow_originals(&scan);
         self.state.learn_deletes(deletes);
         Ok((result, Some(Bytes::from(update))))
     }

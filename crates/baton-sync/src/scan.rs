@@ -35,10 +35,10 @@ pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
-pub(crate) use self::content::{CONTENT, past_value};
+pub(crate) use self::content::{CONTENT, kind as content_kind, past_value};
 pub(crate) use self::cut::{Cut, Opened};
 
-use self::block::Header;
+pub(crate) use self::block::Header;
 use crate::lib0::Reader;
 use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
 

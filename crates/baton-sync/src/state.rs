@@ -52,9 +52,9 @@ pub enum Judgement {
     /// Something must come first. Ask the sender for what is lacking (Step1), or take
     /// [`State::closed_part`].
     Gap {
-        /// For some clients, a clock that the document must know first: one obstacle for each
-        /// client whose blocks are held up, not necessarily all of them. Empty if only a Skip over
-        /// what is known stands in the way; then there is nothing to ask for.
+        /// For some clients, a clock that the document must know first: the lowest at which
+        /// something more of the update can come, not necessarily all of it. Empty if only a Skip
+        /// over what is known stands in the way; then there is nothing to ask for.
         missing: StateVector,
     },
     /// A block is known in part. Ask the sender (Step1): it will cut the block there.
@@ -229,7 +229,11 @@ impl State {
         )
     }
 
-    fn settle_over<'u, 's>(&'s self, over: &'s Self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+    pub(crate) fn settle_over<'u, 's>(
+        &'s self,
+        over: &'s Self,
+        scan: &'s Scan<'u>,
+    ) -> Settled<'u, 's> {
         Settled::new(
             View {
                 base: self,

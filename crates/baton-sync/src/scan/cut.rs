@@ -58,6 +58,11 @@ impl<'a> Scan<'a> {
         (entry.end - entry.start) as usize
     }
 
+    /// Where the block begins in the update.
+    pub(crate) fn offset(&self, index: usize) -> usize {
+        self.entries[index].start as usize
+    }
+
     /// Takes a block apart.
     pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
         let entry = self.entries[index];

@@ -102,11 +102,53 @@ impl<'u, 's> Settled<'u, 's> {
             }
         }
         for range in scan.deletes() {
-            if settled.known(range.client) < range.end {
-                settled.missing.raise(range.client, range.end);
+            // What the update itself inserts comes with its block, which has an obstacle of its own.
+            let own = settled.run_of(range.client);
+            let own = own.is_some_and(|run| range.end <= scan.reaches(run));
+            if !own && settled.known(range.client) < range.end {
+                settled.lack(range.client, range.end);
             }
         }
         settled
+    }
+
+    /// For some clients, the clock at which more of the update can come: something changes for it only
+    /// when one of them is reached. Not empty unless all of it was admitted, a Skip is in the way, or
+    /// it can never come.
+    pub(crate) fn obstacles(&self) -> StateVector {
+        let mut obstacles = self.missing.clone();
+        if let Some(Id { client, clock }) = self.astride {
+            obstacles.lower(client, clock + 1);
+        }
+        obstacles
+    }
+
+    /// The blocks of each client that are known by their clocks, and up to which clock they are.
+    pub(crate) fn known_blocks(&self) -> impl Iterator<Item = (ClientId, Range<usize>, Clock)> {
+        self.scan.runs().iter().filter_map(|run| {
+            let known = self.view.clock(run.client);
+            let blocks = run.blocks();
+            (self.scan.clock(blocks.start) < known).then_some((run.client, blocks, known))
+        })
+    }
+
+    /// The end of the deleted range that has this unit, if it is deleted.
+    pub(crate) fn end_of_deleted(&self, id: Id) -> Option<Clock> {
+        self.view.end_of_deleted_at(id)
+    }
+
+    /// The start of the first deleted range behind this unit.
+    pub(crate) fn next_deleted(&self, id: Id) -> Option<Clock> {
+        self.view.next_deleted(id)
+    }
+
+    /// Up to which clock the base knows a client, without what is laid over it.
+    pub(crate) fn base_clock(&self, client: ClientId) -> Clock {
+        self.view.base.vector.get(client)
+    }
+
+    fn lack(&mut self, client: ClientId, clock: Clock) {
+        self.missing.lower(client, clock);
     }
 
     /// The update.
@@ -143,7 +185,7 @@ impl<'u, 's> Settled<'u, 's> {
     }
 
     /// Whether nothing that was admitted is new.
-    pub(super) fn adds_nothing(&self) -> bool {
+    pub(crate) fn adds_nothing(&self) -> bool {
         self.progress
             .iter()
             .all(|progress| progress.first == progress.next)
@@ -261,7 +303,7 @@ impl<'u, 's> Settled<'u, 's> {
                 self.progress[run].first = index + 1;
             } else if start > clock || self.scan.is_skip(index) {
                 let lacking = if start > clock { start } else { past };
-                return self.missing.raise(client, lacking);
+                return self.lack(client, lacking);
             } else if start < clock {
                 self.astride.get_or_insert(Id { client, clock });
                 return;
@@ -296,7 +338,7 @@ impl<'u, 's> Settled<'u, 's> {
                     self.progress[other].waiting.push(Reverse((id.clock, run)));
                     return false;
                 }
-                _ => self.missing.raise(id.client, id.clock + 1),
+                _ => self.lack(id.client, id.clock + 1),
             }
             complete = false;
         }
