@@ -10,7 +10,7 @@ use baton_presence::{SessionId, Time};
 use baton_sync::channel::{ErrorCode, ServerMessage};
 use baton_sync::handshake::{Basis, HandshakeError, Incomplete, Kind, Verdict};
 use baton_sync::originals::{Clash, Contents};
-use baton_sync::scan::scan;
+use baton_sync::scan::{scan, scan_within};
 use baton_sync::state::{Judgement, State as Known};
 use bytes::Bytes;
 
@@ -42,6 +42,11 @@ impl Room {
         now: Time,
     ) {
         if self.connections.contains_key(&connection) {
+            // Before anything looks into it: what it may cost is bounded by what it may hold.
+            if let Err(error) = scan_within(update, &self.options.handshake.update) {
+                let fault = HandshakeError::from(error);
+                return self.malformed(connection, &fault.to_string(), now);
+            }
             let kept = self.withhold(connection, kind, update, now);
             let proposed = !kept && self.judge(connection, kind, update, now);
             if kind == Kind::Step2 {

@@ -157,7 +157,7 @@ impl Document {
         let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
         self.answers.follow(scan.bytes());
         self.follow_originals(scan);
-        self.state.learn(lesson);
+        self.state.learn(lesson, scan);
         self.state.learn_deletes(deletes);
         Ok(Applied::Added)
     }
@@ -275,7 +275,7 @@ impl Document {
         self.answers.follow(&update);
         let scan = scan(&update).map_err(|error| self.break_off(error.to_string()))?;
         match self.state.study(&scan) {
-            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson),
+            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson, &scan),
             (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
         }
         self.follow_originals(&scan);

@@ -45,7 +45,7 @@ use bytes::Bytes;
 
 use crate::StateVector;
 use crate::originals::{Clash, Contents};
-use crate::scan::{Scan, ScanError, scan};
+use crate::scan::{Scan, ScanError, ScanLimits, scan, scan_within};
 use crate::state::{Judgement, Refusal, Settled, State};
 use crate::state_vector::{ClientId, Clock};
 
@@ -69,12 +69,15 @@ pub struct HandshakeLimits {
     /// Bytes that may be kept aside, each update counted with 96 more. An update beyond it is not
     /// taken, and asked for again when it may fit.
     pub aside_bytes: usize,
+    /// How much one update may hold.
+    pub update: ScanLimits,
 }
 
 impl Default for HandshakeLimits {
     fn default() -> Self {
         Self {
             aside_bytes: 1024 * 1024,
+            update: ScanLimits::default(),
         }
     }
 }
@@ -200,6 +203,7 @@ struct Due {
 /// The sync handshake of one connection.
 #[derive(Debug)]
 pub struct Handshake {
+    update: ScanLimits,
     /// Our Step1 is out, and no Step2 has come since.
     asked: bool,
     /// Answers in a row that were cut at the wrong place.
@@ -225,6 +229,7 @@ impl Handshake {
     #[must_use]
     pub fn new(limits: HandshakeLimits) -> Self {
         Self {
+            update: limits.update,
             asked: false,
             astride: 0,
             fruitless: 0,
@@ -257,7 +262,7 @@ impl Handshake {
         if kind == Kind::Step2 {
             self.asked = false;
         }
-        let scanned = match scan(&update) {
+        let scanned = match scan_within(&update, &self.update) {
             Ok(scanned) => scanned,
             Err(error) => return self.refuse(number, error.into()),
         };

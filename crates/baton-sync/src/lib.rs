@@ -83,6 +83,6 @@ pub use document::yrs;
 pub use document::{
     Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError,
 };
-pub use scan::{Id, IdRange, Scan, ScanError, scan};
+pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

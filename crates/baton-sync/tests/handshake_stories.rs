@@ -367,7 +367,10 @@ fn what_the_client_lacks_as_well_is_kept_aside_and_not_asked_for_again() {
 #[test]
 fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     let mut world = somebody_lacks_something();
-    let limits = HandshakeLimits { aside_bytes: 10 };
+    let limits = HandshakeLimits {
+        aside_bytes: 10,
+        ..HandshakeLimits::default()
+    };
     world.server.connections[1] = Handshake::new(limits);
     world.server.connections[1].open();
     world.quiet();

@@ -242,7 +242,10 @@ fn freeing_thousands_costs_one_look_at_each() {
 
 #[test]
 fn beyond_its_bound_an_update_is_not_taken_and_nothing_after_it_is_saved() {
-    let limits = HandshakeLimits { aside_bytes: 200 };
+    let limits = HandshakeLimits {
+        aside_bytes: 200,
+        ..HandshakeLimits::default()
+    };
     let mut table = Table::with(2, limits);
     let mut ada = document(1);
     let first = types(&mut ada, "first ");

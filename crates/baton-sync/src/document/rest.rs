@@ -209,7 +209,7 @@ fn learn(everything: &[u8]) -> Result<Result<State, Judgement>, ScanError> {
     let mut state = State::new();
     Ok(match state.study(&scan) {
         (Judgement::Known | Judgement::Fits, lesson) => {
-            state.learn(lesson);
+            state.learn(lesson, &scan);
             Ok(state)
         }
         (other, _) => Err(other),

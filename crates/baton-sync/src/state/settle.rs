@@ -35,8 +35,7 @@ pub(crate) struct Settled<'u, 's> {
     view: View<'s>,
     pub(super) scan: &'s Scan<'u>,
     pub(super) progress: Vec<Progress>,
-    /// For each new block that was admitted, its place.
-    places: Vec<Option<Place<&'s str>>>,
+    places: Places<'s>,
     /// The runs of blocks in the order in which they were admitted: each comes after all that it
     /// refers to. Kept only for an update of many clients.
     pub(super) order: Vec<(ClientId, Range<usize>)>,
@@ -49,7 +48,35 @@ pub(crate) struct Settled<'u, 's> {
 /// What a state learns from an update, without borrowing from either.
 pub(crate) struct Lesson {
     pub(super) inserts: Vec<Insert>,
-    pub(super) deletes: Vec<IdRange>,
+    /// What is deleted without being listed.
+    pub(super) gone: Vec<IdRange>,
+    /// The listed deletions, if not all of them are learnt.
+    pub(super) clipped: Option<Vec<IdRange>>,
+}
+
+/// For each new block that was admitted, its place. Neighbours mostly have the same.
+struct Places<'s> {
+    /// By block: the number of its place, from 1; 0 if it was not admitted.
+    of: Vec<u32>,
+    all: Vec<Place<&'s str>>,
+}
+
+impl<'s> Places<'s> {
+    fn set(&mut self, index: usize, place: Place<&'s str>) {
+        if self.all.last() != Some(&place) {
+            self.all.push(place);
+        }
+        self.of[index] = self.all.len() as u32;
+    }
+
+    fn get(&self, index: usize) -> Option<Place<&'s str>> {
+        let number = self.of.get(index)?.checked_sub(1)?;
+        self.all.get(number as usize).copied()
+    }
+
+    fn are_same(&self, one: usize, other: usize) -> bool {
+        self.of[one] == self.of[other]
+    }
 }
 
 /// A block that was inserted.
@@ -76,7 +103,10 @@ impl<'u, 's> Settled<'u, 's> {
             view,
             scan,
             progress: progress.collect(),
-            places: vec![None; scan.block_count()],
+            places: Places {
+                of: vec![0; scan.indices()],
+                all: Vec::new(),
+            },
             order: Vec::new(),
             missing: StateVector::new(),
             refusal: None,
@@ -194,7 +224,7 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// The names of the root types in which something new is inserted or deleted.
     pub(super) fn roots(&self) -> impl Iterator<Item = &'s str> {
-        let inserted = self.places.iter().flatten().copied();
+        let inserted = self.places.all.iter().copied();
         // What one update lists as one range may be deleted in part, and reach over two root types.
         let deleted = self
             .deletes()
@@ -252,11 +282,17 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// What `state` learns from the admitted part.
     pub(crate) fn lesson(&self, state: &State) -> Lesson {
-        let mut inserts = Vec::new();
-        let mut deletes: Vec<IdRange> = self.deletes().collect();
+        let mut inserts: Vec<Insert> = Vec::new();
+        // All of them if all was admitted: then they need no copy.
+        let clipped = self.scan.deletes().iter();
+        let clipped = clipped
+            .clone()
+            .any(|range| range.end > self.known(range.client));
+        let clipped = clipped.then(|| self.deletes().collect());
+        let mut gone: Vec<IdRange> = Vec::new();
         for (run, progress) in self.scan.runs().iter().zip(&self.progress) {
             for index in progress.first..progress.next {
-                let Some(place) = self.places[index] else {
+                let Some(place) = self.places.get(index) else {
                     continue;
                 };
                 let client = run.client;
@@ -265,7 +301,7 @@ impl<'u, 's> Settled<'u, 's> {
                     start: self.scan.clock(index),
                     end: self.scan.end(index),
                 };
-                let gone = matches!(
+                let is_gone = matches!(
                     place,
                     Place::Gone
                         | Place::At {
@@ -273,14 +309,29 @@ impl<'u, 's> Settled<'u, 's> {
                             ..
                         }
                 );
-                if gone || self.is_dead(place) {
-                    deletes.push(range);
+                let goes_on =
+                    |last: &&mut IdRange| last.client == client && last.end == range.start;
+                if is_gone || self.is_dead(place) {
+                    match gone.last_mut().filter(goes_on) {
+                        Some(last) => last.end = range.end,
+                        None => gone.push(range),
+                    }
+                }
+                if index > progress.first && self.places.are_same(index - 1, index) {
+                    if let Some(last) = inserts.last_mut() {
+                        last.range.end = range.end;
+                    }
+                    continue;
                 }
                 let place = place.map_root(|name| state.outline.lookup(name));
                 inserts.push(Insert { range, place });
             }
         }
-        Lesson { inserts, deletes }
+        Lesson {
+            inserts,
+            gone,
+            clipped,
+        }
     }
 
     /// The deleted ranges, as far as what they delete is known or admitted.
@@ -313,7 +364,7 @@ impl<'u, 's> Settled<'u, 's> {
                     return;
                 }
                 match self.place_of(&block) {
-                    Ok(place) => self.places[index] = Some(place),
+                    Ok(place) => self.places.set(index, place),
                     Err(refusal) => {
                         self.refusal.get_or_insert(refusal);
                         return;
@@ -426,7 +477,7 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// The place of a block of the update that was admitted and was not known.
     pub(crate) fn place_of_block(&self, index: usize) -> Option<Place<&'s str>> {
-        self.places.get(index).copied().flatten()
+        self.places.get(index)
     }
 
     /// The place of a unit that is known or was admitted.
@@ -436,7 +487,7 @@ impl<'u, 's> Settled<'u, 's> {
         }
         let admitted = self.run_of(id.client).and_then(|run| {
             let blocks = self.scan.runs()[run].blocks();
-            self.places[self.scan.block_at(blocks, id.clock)?]
+            self.places.get(self.scan.block_at(blocks, id.clock)?)
         });
         admitted.unwrap_or(Place::Gone)
     }
@@ -458,7 +509,11 @@ impl<'u, 's> Settled<'u, 's> {
             let blocks = self.progress[run].first..self.progress[run].next;
             let inside =
                 |index: &usize| self.scan.clock(*index) < end && start < self.scan.end(*index);
-            places.extend(blocks.filter(inside).filter_map(|index| self.places[index]));
+            places.extend(
+                blocks
+                    .filter(inside)
+                    .filter_map(|index| self.places.get(index)),
+            );
         }
         places
     }

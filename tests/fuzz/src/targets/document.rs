@@ -263,7 +263,10 @@ pub(super) fn same_as_yrs(document: &Document) {
 
 /// One connection's handshake over a document that it and another one write. Whatever is called saved is known.
 pub(crate) fn handshake(input: &[u8]) {
-    let limits = HandshakeLimits { aside_bytes: 512 };
+    let limits = HandshakeLimits {
+        aside_bytes: 512,
+        ..HandshakeLimits::default()
+    };
     let mut subject = Connection::new(limits);
     let mut document = document();
     for (step, body) in Script::new(input).take(64) {
