@@ -195,7 +195,7 @@ impl Room {
         let limits = &self.options.parks;
         let full = self.state.parks.room_for(author, document, &update, limits);
         if let Err(full) = full {
-            self.refuse_edit(connection, &full, now);
+            self.refuse_edit(connection, update, &full, now);
             return false;
         }
         let at = self.unix_ms(now);
@@ -204,9 +204,9 @@ impl Room {
     }
 
     /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.
-    fn refuse_edit(&mut self, connection: ConnectionId, full: &ParkFull, now: Time) {
+    fn refuse_edit(&mut self, connection: ConnectionId, update: Bytes, full: &ParkFull, now: Time) {
         if let Some(here) = self.connections.get_mut(&connection) {
-            here.handshake.not_taken();
+            here.handshake.refused(update);
         }
         if self.is_stock(connection) {
             self.send(connection, Outgoing::Denied(full.to_string()));

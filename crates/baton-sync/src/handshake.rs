@@ -367,6 +367,7 @@ impl Handshake {
             kind,
             ref update,
             partly,
+            refused,
         } = *woken;
         self.rejudged += 1;
         // It was scanned when it came.
@@ -377,6 +378,10 @@ impl Handshake {
         if let Err(fault) = sound(basis, &settled) {
             self.aside.remove(number);
             return Some(self.refuse(number, fault));
+        }
+        if refused && settled.judgement() != Judgement::Known {
+            self.aside.wait(number, &own_ends(&scanned));
+            return None;
         }
         if let Some(verdict) = whole(update, basis, &settled) {
             self.aside.remove(number);
@@ -436,6 +441,21 @@ impl Handshake {
         self.aside.wake_one(due.number);
     }
 
+    /// What was to be applied after the last verdict, `update`, has no place for the time being, and its
+    /// client was told so. Its message counts when all of it has come in another one.
+    pub fn refused(&mut self, update: Bytes) {
+        let Some(due) = self.due.take() else {
+            return;
+        };
+        let ends = scan(&update).map(|scanned| own_ends(&scanned));
+        let ends = ends.unwrap_or_default();
+        let kept = !due.part && self.aside.keep_refused(due.number, due.kind, update, &ends);
+        if !kept {
+            self.due = Some(due);
+            self.not_taken();
+        }
+    }
+
     /// What the last verdict was about is not taken, and its message never will be.
     pub fn not_taken(&mut self) {
         if let Some(due) = self.due.take() {
@@ -460,7 +480,8 @@ impl Handshake {
     /// Whether something is kept aside, or was too large for it: then the caller says what changes.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.aside.is_empty() || self.aside.has_unkept() || self.may_fit
+        let kept = !self.aside.is_empty() || self.aside.has_refused();
+        kept || self.aside.has_unkept() || self.may_fit
     }
 
     /// Whether the client lacks something that the document lacks, too: what it says may have to wait
@@ -535,6 +556,12 @@ impl Handshake {
         }
         Verdict::Refuse(fault)
     }
+}
+
+/// For each client of which it has blocks, the clock behind the last.
+fn own_ends(scan: &Scan<'_>) -> StateVector {
+    let inserts = scan.inserts();
+    inserts.map(|range| (range.client, range.end)).collect()
 }
 
 /// Whether an update may be taken, now or later.

@@ -40,6 +40,7 @@ pub(super) struct Woken {
     pub(super) kind: Kind,
     pub(super) update: Bytes,
     pub(super) partly: bool,
+    pub(super) refused: bool,
 }
 
 /// The updates of one connection that are kept, by the numbers of their messages.
@@ -48,6 +49,8 @@ pub(super) struct Aside {
     limit: usize,
     bytes: usize,
     kept: BTreeMap<u64, Kept>,
+    /// Those that the caller refused: they wait for themselves, to come in another message.
+    refused: BTreeSet<u64>,
     /// For each client, the clocks that are waited for, and by which message.
     waits: BTreeMap<ClientId, BTreeSet<(Clock, u64)>>,
     /// To be judged again now.
@@ -64,6 +67,7 @@ impl Aside {
             limit,
             bytes: 0,
             kept: BTreeMap::new(),
+            refused: BTreeSet::new(),
             waits: BTreeMap::new(),
             woken: BTreeSet::new(),
             large: BTreeSet::new(),
@@ -117,11 +121,28 @@ impl Aside {
         }
     }
 
+    /// Keeps an update that was refused, until all that it inserts is known. Says whether it could.
+    pub(super) fn keep_refused(
+        &mut self,
+        number: u64,
+        kind: Kind,
+        update: Bytes,
+        inserts: &StateVector,
+    ) -> bool {
+        let fits = self.bytes + update.len() + OVERHEAD <= self.limit;
+        if fits && !inserts.is_empty() {
+            self.keep(number, kind, update, inserts);
+            self.refused.insert(number);
+        }
+        self.refused.contains(&number)
+    }
+
     /// It is kept no more.
     pub(super) fn remove(&mut self, number: u64) {
         self.forget_waits(number);
         self.woken.remove(&number);
         self.large.remove(&number);
+        self.refused.remove(&number);
         if let Some(kept) = self.kept.remove(&number) {
             self.bytes -= kept.update.len() + OVERHEAD;
         }
@@ -179,6 +200,7 @@ impl Aside {
                     kind: kept.kind,
                     update: kept.update.clone(),
                     partly: kept.partly,
+                    refused: self.refused.contains(&number),
                 });
             }
         }
@@ -195,8 +217,14 @@ impl Aside {
         fits
     }
 
+    /// Whether nothing is kept that an answer could complete.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.kept.len() == self.refused.len()
+    }
+
+    /// Whether something is kept that was refused.
+    pub(super) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// Whether something was too large to keep, and what it lacks has not come.
