@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use baton_presence::{Fence, Mode, SessionId, Voice, WriteRight};
 use baton_sync::scan::scan;
-use baton_sync::state::{Judgement, State as Known};
+use baton_sync::state::Judgement;
 
 use crate::park::ParkReason;
-use crate::parks::Author;
+use crate::parks::{Author, ParkBasis};
 use crate::record::Placing;
 use crate::state::State;
 
@@ -30,7 +30,7 @@ pub(crate) enum Way {
 pub(crate) struct Admission<'s> {
     pub(crate) way: Way,
     /// What its session has parked, if the update builds on that and goes there, too.
-    pub(crate) over: Option<&'s Known>,
+    pub(crate) over: Option<ParkBasis<'s>>,
 }
 
 const ADMITTED: Admission<'static> = Admission {
@@ -108,7 +108,7 @@ impl State {
                     Way::Document => ADMITTED,
                     way @ Way::Park { .. } => Admission {
                         way,
-                        over: Some(park.known),
+                        over: Some(park),
                     },
                 }
             }

@@ -46,9 +46,7 @@ impl Room {
         // Before the others are told, so that they are told of somebody who is here.
         match origin {
             Origin::Update(connection) => {
-                if let Some(sender) = self.connections.get_mut(connection) {
-                    sender.handshake.settled(position);
-                }
+                self.settle_update(*connection, position, effects);
                 locks_changed |= self.has_brought(*connection);
             }
             Origin::Join(connection, token) => {
@@ -67,16 +65,22 @@ impl Room {
                 Effect::Applied(update) => {
                     applied = true;
                     self.touched = now;
+                    self.wake_aside(update, None);
                     self.announce_update(update.clone(), origin);
                 }
-                Effect::Parked(park) => self.announce_park(*park, origin),
+                Effect::Parked { id, update } => {
+                    if let Origin::Update(connection) = origin {
+                        self.wake_aside(update, Some(*connection));
+                    }
+                    self.announce_park(*id, origin);
+                }
                 Effect::Park(view) => {
                     let park = view.as_ref().clone();
                     self.hold_view(ServerMessage::Park { park });
                 }
                 Effect::Renamed(session) => self.announce_peer_when_durable(*session),
                 Effect::Presence(change) => self.announce_change(change, origin, now),
-                Effect::Nothing | Effect::Quiet | Effect::Denied(..) => {}
+                Effect::Nothing(_) | Effect::Quiet | Effect::Denied(..) => {}
             }
         }
         if let Origin::Operation(connection, nonce) | Origin::Request(connection, nonce, _) = origin

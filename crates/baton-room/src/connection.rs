@@ -57,6 +57,8 @@ pub struct Proposal {
 pub(crate) enum Stage {
     /// It has not said anything.
     Greeting,
+    /// It said hello with a client id that another live connection has said; see [`crate::claims`].
+    Contesting,
     /// Its session has been proposed.
     Joining,
     /// It is this session's connection.

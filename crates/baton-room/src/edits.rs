@@ -3,21 +3,34 @@
 //! Owns the step from an update to a proposal. Against what the document knows, or under somebody else's lock against
 //! the document with the session's park laid over it. Applying is not done here: only a record is applied.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use baton_presence::{SessionId, Time};
-use baton_sync::channel::ErrorCode;
-use baton_sync::handshake::{Basis, Kind, Verdict};
-use baton_sync::scan::scan;
-use baton_sync::state::{Judgement, State};
+use baton_sync::channel::{ErrorCode, ServerMessage};
+use baton_sync::handshake::{Basis, HandshakeError, Incomplete, Kind, Verdict};
+use baton_sync::originals::{Clash, Contents};
+use baton_sync::scan::{scan, scan_within};
+use baton_sync::state::{Judgement, State as Known};
 use bytes::Bytes;
 
 use crate::admission::Way;
-use crate::connection::Channel;
+use crate::connection::{Channel, Held};
 use crate::output::{ConnectionId, Ending, Outgoing};
 use crate::park_limits::ParkFull;
 use crate::parks::Author;
 use crate::record::Placing;
 use crate::room::Room;
+use crate::state::{Effect, State};
 use crate::token::Source;
+
+/// How long a large update that is kept aside waits after something changed for it: it is not looked through again at
+/// every letter that comes.
+const LARGE_AGAIN: Duration = Duration::from_millis(250);
+
+const KEPT: &str = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
+
+const TOO_LARGE: &str = "an edit builds on something that the document does not have yet, and is too large to be kept aside until that comes (max_aside): it was not taken, and nothing from it on is called saved on this connection. It is asked for again when it can come; to hear of it as saved, connect again";
 
 impl Room {
     /// An update came over a connection.
@@ -29,6 +42,11 @@ impl Room {
         now: Time,
     ) {
         if self.connections.contains_key(&connection) {
+            // Before anything looks into it: what it may cost is bounded by what it may hold.
+            if let Err(error) = scan_within(update, &self.options.handshake.update) {
+                let fault = HandshakeError::from(error);
+                return self.malformed(connection, &fault.to_string(), now);
+            }
             let kept = self.withhold(connection, kind, update, now);
             let proposed = !kept && self.judge(connection, kind, update, now);
             if kind == Kind::Step2 {
@@ -46,28 +64,16 @@ impl Room {
         now: Time,
     ) -> bool {
         let author = self.author_of(connection);
-        let admission = self.state.admission(author, update);
+        let basis = self.state.basis(author, update);
         let Some(here) = self.connections.get_mut(&connection) else {
             return false;
         };
-        let basis = Basis {
-            document: self.state.document.state(),
-            park: admission.over,
-        };
-        let before = here.handshake.is_incomplete();
         let verdict = here.handshake.incoming(update.clone(), kind, basis);
-        let turned_incomplete = !before && here.handshake.is_incomplete();
         if here.channel != Channel::Closed {
             self.unsaved.insert(connection);
         }
-        if here.handshake.is_incomplete() {
-            self.aside.insert(connection);
-        }
-        let proposed = self.follow_verdict(connection, verdict, Some(update), now);
-        if turned_incomplete {
-            let message = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
-            self.complain(connection, ErrorCode::Incomplete, message.to_owned(), true);
-        }
+        let mut proposed = self.follow_verdict(connection, verdict, Some(update), now);
+        proposed |= self.retry_one(connection, now);
         proposed
     }
 
@@ -104,9 +110,41 @@ impl Room {
                 self.send(connection, Outgoing::Step1(vector));
             }
             Verdict::Wait => {}
+            Verdict::Refuse(HandshakeError::Clash(clash)) => self.clashed(connection, clash, now),
             Verdict::Refuse(fault) => self.malformed(connection, &fault.to_string(), now),
         }
         false
+    }
+
+    /// Another client writes under the same id. A stock client can only be told by a denial and a final close.
+    fn clashed(&mut self, connection: ConnectionId, clash: Clash, now: Time) {
+        if self.is_stock(connection) {
+            self.send(connection, Outgoing::Denied(clash.to_string()));
+            self.close(connection, Ending::Protocol, clash.to_string(), now);
+        } else {
+            self.complain_of_edit(connection, ErrorCode::ClientId, clash.to_string(), false);
+        }
+    }
+
+    /// Complains of an edit, which may have come before its sender's welcome is durable.
+    fn complain_of_edit(
+        &mut self,
+        connection: ConnectionId,
+        code: ErrorCode,
+        message: String,
+        retry: bool,
+    ) {
+        let here = self.connections.get(&connection);
+        if here.is_some_and(|here| here.channel == Channel::Opening) {
+            let error = ServerMessage::Error {
+                code,
+                message,
+                retry,
+            };
+            self.hold(Held::To(connection, Arc::new(error)));
+        } else {
+            self.complain(connection, code, message, retry);
+        }
     }
 
     /// Everything in it was here already: it is saved as soon as everything up to now is.
@@ -157,7 +195,7 @@ impl Room {
         let limits = &self.options.parks;
         let full = self.state.parks.room_for(author, document, &update, limits);
         if let Err(full) = full {
-            self.refuse_edit(connection, &full, now);
+            self.refuse_edit(connection, update, &full, now);
             return false;
         }
         let at = self.unix_ms(now);
@@ -166,38 +204,148 @@ impl Room {
     }
 
     /// An edit can be neither applied nor kept. A stock client can only be told by a denial and a final close.
-    fn refuse_edit(&mut self, connection: ConnectionId, full: &ParkFull, now: Time) {
+    fn refuse_edit(&mut self, connection: ConnectionId, update: Bytes, full: &ParkFull, now: Time) {
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.handshake.refused(update);
+        }
         if self.is_stock(connection) {
             self.send(connection, Outgoing::Denied(full.to_string()));
             self.close(connection, Ending::Locked, full.to_string(), now);
         } else {
-            self.complain(connection, ErrorCode::ParkFull, full.to_string(), false);
+            self.complain_of_edit(connection, ErrorCode::ParkFull, full.to_string(), false);
         }
     }
 
-    /// Takes up what was kept aside and can come now, after the document changed. One piece for each connection: its
-    /// own record brings the next.
+    /// The record of an edit has its position. An edit that neither entered the document nor a park there was overtaken
+    /// by another record, and is judged again.
+    pub(crate) fn settle_update(
+        &mut self,
+        connection: ConnectionId,
+        position: u64,
+        effects: &[Effect],
+    ) {
+        let Some(sender) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        let nothing = effects.iter().find_map(|effect| match effect {
+            Effect::Nothing(update) => Some(update.clone()),
+            _ => None,
+        });
+        match nothing {
+            Some(update) => {
+                sender.handshake.overtaken(update);
+                self.aside.insert(connection);
+            }
+            None => sender.handshake.settled(position),
+        }
+    }
+
+    /// This update is in the document, or in the park of one connection's session: what is kept aside for want of it
+    /// is to be judged again.
+    pub(crate) fn wake_aside(&mut self, update: &[u8], only: Option<ConnectionId>) {
+        if self.aside.is_empty() {
+            return;
+        }
+        let Ok(scanned) = scan(update) else {
+            return;
+        };
+        for connection in &self.aside {
+            let meant = only.is_none_or(|only| only == *connection);
+            let Some(here) = self.connections.get_mut(connection).filter(|_| meant) else {
+                continue;
+            };
+            for range in scanned.inserts() {
+                here.handshake.changed(range.client, range.end);
+            }
+        }
+    }
+
+    /// Takes up what was kept aside and can come now.
     pub(crate) fn retry_aside(&mut self, now: Time) {
         let waiting: Vec<ConnectionId> = self.aside.iter().copied().collect();
         for connection in waiting {
-            let document = self.state.document.state();
+            self.judge_again |= self.retry_one(connection, now);
+        }
+    }
+
+    /// Takes up what one connection has aside, up to the first piece that becomes a record: that brings the next. Says
+    /// whether one does.
+    fn retry_one(&mut self, connection: ConnectionId, now: Time) -> bool {
+        let mut proposed = false;
+        let author = self.author_of(connection);
+        while !proposed {
+            let state = &self.state;
             let Some(here) = self.connections.get_mut(&connection) else {
-                continue;
+                return false;
             };
-            let verdict = here.handshake.retry(document);
-            if !here.handshake.is_incomplete() {
-                self.aside.remove(&connection);
+            let verdict = here.handshake.retry(|update| state.basis(author, update));
+            let Some(verdict) = verdict else {
+                break;
+            };
+            proposed = self.follow_verdict(connection, verdict, None, now);
+        }
+        self.tell_incomplete(connection);
+        let Some(here) = self.connections.get(&connection) else {
+            return proposed;
+        };
+        if here.handshake.is_waiting() {
+            self.aside.insert(connection);
+        } else if !proposed {
+            self.aside.remove(&connection);
+        }
+        if here.handshake.has_large() && self.large_due.is_none() {
+            self.large_due = Some(now + LARGE_AGAIN);
+        }
+        if !here.deferred.is_empty() && !here.handshake.awaits_answer() && here.withheld.is_empty()
+        {
+            self.take_up_deferred(connection, now);
+        }
+        proposed
+    }
+
+    /// Large updates that are kept aside are judged again, if some were woken and their time has come.
+    pub(crate) fn retry_large(&mut self, now: Time) {
+        if self.large_due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.large_due = None;
+        for connection in &self.aside {
+            if let Some(here) = self.connections.get_mut(connection) {
+                here.handshake.take_large();
             }
-            match verdict {
-                Some(verdict) => {
-                    self.judge_again |= self.follow_verdict(connection, verdict, None, now);
-                }
-                None => continue,
-            }
+        }
+        self.retry_aside(now);
+    }
+
+    fn tell_incomplete(&mut self, connection: ConnectionId) {
+        let here = self.connections.get_mut(&connection);
+        let Some(incomplete) = here.and_then(|here| here.handshake.take_complaint()) else {
+            return;
+        };
+        let message = match incomplete {
+            Incomplete::Kept => KEPT,
+            Incomplete::TooLarge => TOO_LARGE,
+        };
+        self.complain_of_edit(connection, ErrorCode::Incomplete, message.to_owned(), true);
+    }
+}
+
+impl State {
+    /// What an update of this author is judged by.
+    fn basis(&self, author: Author, update: &Bytes) -> Basis<'_> {
+        let admission = self.admission(author, update);
+        let contents = Contents::of(&self.document);
+        Basis {
+            document: self.document.state(),
+            park: admission.over.as_ref().map(|park| park.known),
+            contents: Some(match &admission.over {
+                Some(park) => contents.with(park.originals),
+                None => contents,
+            }),
         }
     }
 }
 
-fn is_known(document: &State, update: &[u8]) -> bool {
+fn is_known(document: &Known, update: &[u8]) -> bool {
     scan(update).is_ok_and(|scanned| matches!(document.judge(&scanned), Judgement::Known))
 }

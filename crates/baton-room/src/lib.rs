@@ -56,6 +56,7 @@
 mod admission;
 mod announce;
 mod catch_up;
+mod claims;
 mod connection;
 mod cursors;
 mod deciding;

@@ -125,6 +125,8 @@ pub enum Ending {
     Protocol,
     /// Its session went on over another connection.
     Superseded,
+    /// Another client that is here writes under its Yjs client id.
+    ClientId,
     /// Its copy of the document is of another epoch.
     Epoch,
     /// It cannot be told otherwise that its edit was parked.

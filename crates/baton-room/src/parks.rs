@@ -5,8 +5,10 @@
 //! it holds has entered the document by another way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use baton_presence::{SessionId, UserKey};
+use baton_sync::originals::{Contents, Originals};
 use baton_sync::scan::{Scan, scan};
 use baton_sync::state::{Judgement, State};
 use bytes::Bytes;
@@ -31,6 +33,8 @@ struct Kept {
     known: State,
     /// What those of its edits say that may come again from the same source under another Yjs client id; hashed.
     forms: BTreeSet<[u8; 32]>,
+    /// Their blocks by their clocks, once some came again.
+    originals: OnceLock<Originals>,
 }
 
 /// Whose an edit is, as far as parks are concerned.
@@ -54,6 +58,7 @@ impl Author {
 /// What an update may build on beside the document.
 pub(crate) struct ParkBasis<'a> {
     pub(crate) known: &'a State,
+    pub(crate) originals: &'a Originals,
     pub(crate) roots: &'a BTreeSet<String>,
 }
 
@@ -82,7 +87,12 @@ impl Parks {
                     forms.extend(park.user.and_then(|_| form(&scanned)));
                 }
             }
-            let kept = Kept { park, known, forms };
+            let kept = Kept {
+                park,
+                known,
+                forms,
+                originals: OnceLock::new(),
+            };
             (kept.park.id, kept)
         });
         Self {
@@ -132,6 +142,7 @@ impl Parks {
         let kept = self.under(author, document, &scanned)?;
         Some(ParkBasis {
             known: &kept.known,
+            originals: kept.originals(),
             roots: &kept.park.roots,
         })
     }
@@ -139,8 +150,10 @@ impl Parks {
     /// The park that already holds everything of this update that the document lacks.
     pub(crate) fn holding(&self, document: &State, update: &[u8]) -> Option<u64> {
         let scanned = scan(update).ok()?;
-        let holds =
-            |kept: &&Kept| matches!(document.judge_over(&kept.known, &scanned), Judgement::Known);
+        let holds = |kept: &&Kept| {
+            matches!(document.judge_over(&kept.known, &scanned), Judgement::Known)
+                && kept.agrees(document, &scanned)
+        };
         self.parks.values().find(holds).map(|kept| kept.park.id)
     }
 
@@ -237,6 +250,7 @@ impl Parks {
             park: fresh,
             known: State::default(),
             forms: BTreeSet::new(),
+            originals: OnceLock::new(),
         });
         kept.park.session = session;
         kept.park.state = ParkState::Open;
@@ -294,6 +308,10 @@ impl Parks {
         }
         // It needs none of them. What was discarded stays so.
         for kept in self.of(author).filter(|kept| kept.park.is_open()) {
+            // Two sessions of one user may write under one client id.
+            if !kept.agrees(document, update) {
+                continue;
+            }
             if fits(&document.judge_over(&kept.known, update)) {
                 return Place::With(kept.park.id);
             }
@@ -325,6 +343,7 @@ impl Parks {
                 && same_user
                 && known.covers(&kept.known)
                 && is_gone(park.session)
+                && kept.agrees(document, update)
         };
         let park = self.parks.values().find(is_inherited);
         park.map_or(Place::Alone, |kept| Place::Instead(kept.park.id))
@@ -335,6 +354,7 @@ impl Kept {
     fn clear(&mut self) {
         self.known = State::default();
         self.forms.clear();
+        self.originals = OnceLock::new();
         self.park.updates.clear();
         self.park.roots.clear();
         (self.park.inserted, self.park.deleted) = (0, 0);
@@ -347,6 +367,27 @@ impl Kept {
         self.park.inserted = self.park.inserted.saturating_add_signed(gain.inserted);
         self.park.deleted += gain.deleted;
         self.known.absorb_over(document, update);
+        if let Some(originals) = self.originals.get_mut() {
+            originals.follow(update);
+        }
+    }
+
+    fn originals(&self) -> &Originals {
+        self.originals.get_or_init(|| {
+            let mut originals = Originals::default();
+            for update in &self.park.updates {
+                if let Ok(scanned) = scan(update) {
+                    originals.follow(&scanned);
+                }
+            }
+            originals
+        })
+    }
+
+    /// Whether what the update and the park have in common by its clocks is the same: two clients that write under one
+    /// id share clocks, and nothing else.
+    fn agrees(&self, document: &State, update: &Scan<'_>) -> bool {
+        Contents::of_park(self.originals()).agree(document, &self.known, update)
     }
 }
 

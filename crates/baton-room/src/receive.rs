@@ -19,15 +19,22 @@ use crate::token::{ResumeToken, Source, TokenHash, user_key};
 const USER_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// What a hello may bring, read from the payload.
-struct Hello {
+pub(crate) struct Hello {
     version: u32,
-    resume: Option<Resume>,
+    pub(crate) resume: Option<Resume>,
     epoch: Option<u32>,
     fences: Vec<channel::Fence>,
     user: User,
     user_key: Option<String>,
     client: Option<u64>,
     standing: Standing,
+}
+
+impl Hello {
+    /// The Yjs client id that it says, if that is one.
+    pub(crate) fn client_id(&self) -> Option<u64> {
+        self.client.filter(|id| *id < 1 << 53)
+    }
 }
 
 /// How a session begins.
@@ -52,13 +59,16 @@ impl Room {
         let Some(here) = self.connections.get(&connection) else {
             return;
         };
-        match here.stage {
+        let stage = here.stage;
+        self.uphold_claim(connection, now);
+        match stage {
             Stage::In(session) => self.watch.heard(session, now),
             Stage::Greeting => {
                 if self.greet(connection, &message, fresh, now) {
                     return;
                 }
             }
+            Stage::Contesting => return self.keep_contested(connection, message, now),
             Stage::Joining => {}
         }
         match message {
@@ -81,6 +91,7 @@ impl Room {
         if let Some(session) = self.session_of(connection) {
             self.watch.heard(session, now);
         }
+        self.uphold_claim(connection, now);
     }
 
     /// A connection sent what nobody can read: it alone is closed.
@@ -147,7 +158,13 @@ impl Room {
         false
     }
 
-    fn hello(&mut self, connection: ConnectionId, hello: Hello, fresh: ResumeToken, now: Time) {
+    pub(crate) fn hello(
+        &mut self,
+        connection: ConnectionId,
+        hello: Hello,
+        fresh: ResumeToken,
+        now: Time,
+    ) {
         if hello.version != channel::VERSION {
             let fault = format!(
                 "this server speaks version {} of Baton's channel, not {}",
@@ -179,8 +196,12 @@ impl Room {
             here.channel = Channel::Opening;
         }
         let user = secret.map(user_key);
+        let (hello, fresh) = match self.contest(connection, hello, fresh, now) {
+            Ok(()) => return,
+            Err(goes_on) => goes_on,
+        };
+        let client = hello.client_id();
         let profile = profile(hello.user);
-        let client = hello.client.filter(|id| *id < 1 << 53);
         if let Some(client) = client.and_then(ClientId::new) {
             self.awareness.claim(connection, client);
         }
@@ -228,7 +249,7 @@ impl Room {
 
     /// The session that may be resumed with what the client shows: the last token given out, or the one before as long as
     /// nothing proves that the last one arrived.
-    fn resumable(&self, resume: Option<&Resume>) -> Option<(SessionId, TokenHash)> {
+    pub(crate) fn resumable(&self, resume: Option<&Resume>) -> Option<(SessionId, TokenHash)> {
         let resume = resume?;
         let session = SessionId(resume.session);
         let person = self.state.people.get(&session)?;

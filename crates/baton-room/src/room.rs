@@ -22,6 +22,7 @@ use baton_sync::document::Former;
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
 
+use crate::claims::Claims;
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::draft::{Deleted, Draft};
 use crate::faults::{Broken, LoadError, SnapshotError};
@@ -61,6 +62,10 @@ pub struct Room {
     pub(crate) unsaved: BTreeSet<ConnectionId>,
     /// Connections with incomplete updates kept aside.
     pub(crate) aside: BTreeSet<ConnectionId>,
+    /// When large updates that are kept aside are judged again.
+    pub(crate) large_due: Option<Time>,
+    /// Who says which Yjs client id.
+    pub(crate) claims: Claims,
     /// Connections with messages that are too early to judge.
     pub(crate) withheld: BTreeSet<ConnectionId>,
     /// The next record in the log may decide about those.
@@ -115,6 +120,8 @@ impl Room {
             attached: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             aside: BTreeSet::new(),
+            large_due: None,
+            claims: Claims::default(),
             withheld: BTreeSet::new(),
             judge_again: false,
             lock_views: LockViews::default(),
@@ -200,20 +207,19 @@ impl Room {
         for (owner, answer) in removed.answers {
             self.send(owner, Outgoing::Awareness(answer));
         }
-        let Stage::In(session) = gone.stage else {
-            return;
-        };
-        if self.attached.get(&session) != Some(&connection) {
-            return;
+        if let Stage::In(session) = gone.stage
+            && self.attached.get(&session) == Some(&connection)
+        {
+            self.attached.remove(&session);
+            self.watch.detached(session, now);
+            // A stock client has nothing to resume with, so that its session ends with its connection.
+            let event = match (how, gone.channel) {
+                (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
+                (Departure::Dropped, _) => Event::Disconnected { session },
+            };
+            self.propose(Record::Presence(event), Origin::Nobody);
         }
-        self.attached.remove(&session);
-        self.watch.detached(session, now);
-        // A stock client has nothing to resume with, so that its session ends with its connection.
-        let event = match (how, gone.channel) {
-            (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
-            (Departure::Dropped, _) => Event::Disconnected { session },
-        };
-        self.propose(Record::Presence(event), Origin::Nobody);
+        self.drop_claim(connection, now);
     }
 
     /// When [`Room::handle_timeout`] wants to be called, if at all.
@@ -224,6 +230,8 @@ impl Room {
             self.refresh_at,
             self.parks_due(),
             self.withheld_due(),
+            self.large_due,
+            self.claims.due(),
             self.lock_views.due(),
             self.roster_news.due(),
             self.rest_due(),
@@ -247,6 +255,8 @@ impl Room {
         self.purge_parks(now);
         self.give_up_waiting(now);
         self.void_requests_of_the_gone(now);
+        self.retry_large(now);
+        self.settle_claims(now);
         self.tell_due_news(now);
         self.show_due_locks(now);
         // All may be durable already.
@@ -379,7 +389,8 @@ impl Room {
         let incomplete = incomplete.map(|here| here.handshake.aside_bytes());
         let withheld = self.withheld.iter().filter_map(here);
         let withheld = withheld.map(|here| here.withheld.bytes());
-        incomplete.chain(withheld).sum()
+        let contested = self.claims.bytes();
+        incomplete.chain(withheld).chain([contested]).sum()
     }
 
     /// Bytes of all that is parked.
@@ -476,7 +487,7 @@ impl Room {
     pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
         match self.connections.get(&connection)?.stage {
             Stage::In(session) => Some(session),
-            Stage::Greeting | Stage::Joining => None,
+            Stage::Greeting | Stage::Contesting | Stage::Joining => None,
         }
     }
 

@@ -50,10 +50,11 @@ pub(crate) struct Person {
 pub(crate) enum Effect {
     /// The update is in the document and was not before.
     Applied(Bytes),
-    /// The update added nothing, or could not be applied at its position and will be asked for again.
-    Nothing,
-    /// The update stands in this park.
-    Parked(u64),
+    /// The update added nothing, or could not be applied at its position: records before it had changed what it was
+    /// judged by. It is judged again.
+    Nothing(Bytes),
+    /// The update stands in the park of this id.
+    Parked { id: u64, update: Bytes },
     /// A park is new, grew, or was decided.
     Park(Box<ParkView>),
     /// What was asked for was not done, and why.
@@ -347,9 +348,9 @@ impl State {
                 effects.push(Effect::Applied(update));
                 self.close_parks(effects);
             }
-            // What does not fit here was overtaken by another record; its sender is asked and sends it again.
+            // What does not fit here was overtaken by another record.
             Ok(Applied::Known) | Err(ApplyError::NotAdmitted(_) | ApplyError::Unsound(_)) => {
-                effects.push(Effect::Nothing);
+                effects.push(Effect::Nothing(update));
             }
             Err(source @ (ApplyError::Broken(_) | ApplyError::Undecodable(_))) => {
                 return Err(Broken { position, source });
@@ -389,8 +390,8 @@ impl State {
         };
         let is_gone = |session| self.fold.peer(session).is_none();
         let document = self.document.state();
-        let id = self.parks.add(fresh, author, document, update, is_gone);
-        effects.push(Effect::Parked(id));
+        let id = self.parks.add(fresh, author, document, update.clone(), is_gone);
+        effects.push(Effect::Parked { id, update });
         self.tell_park(id, effects);
     }
 }

@@ -14,6 +14,8 @@ pub const BAD_NAME: u16 = 4404;
 pub const SUPERSEDED: u16 = 4409;
 /// The client's copy is of another epoch: final.
 pub const EPOCH: u16 = 4410;
+/// Another client that is here writes under the same Yjs client id: final.
+pub const CLIENT_ID: u16 = 4411;
 /// A frame is larger than the limit: final.
 pub const TOO_LARGE: u16 = 4413;
 /// A stock client's edit was parked: final.
@@ -32,6 +34,7 @@ pub(crate) fn code(why: Ending) -> u16 {
     match why {
         Ending::Protocol => PROTOCOL,
         Ending::Superseded => SUPERSEDED,
+        Ending::ClientId => CLIENT_ID,
         Ending::Epoch => EPOCH,
         Ending::Locked => LOCKED,
         Ending::Silent => SILENT,

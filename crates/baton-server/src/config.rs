@@ -128,6 +128,12 @@ settings! {
     max_awareness_entries: usize = 64;
     /// Incomplete updates kept aside for one connection; over it: an error, and the update is refused
     max_aside: ByteSize = ByteSize::mib(1);
+    /// Blocks in one update; over it, its connection is closed
+    max_update_blocks: usize = 500_000;
+    /// Clients whose blocks, or whose deletions, are in one update; over it, its connection is closed
+    max_update_clients: usize = 100_000;
+    /// Deleted ranges in one update; over it, its connection is closed
+    max_update_ranges: usize = 1_000_000;
     /// Parked edits of one session, or of all sessions of one user; over it: the edit is refused with an error
     max_parked_per_session: ByteSize = ByteSize::mib(10);
     /// People who have open parks in one document; over it: no park is recovered, but edits are kept all the same

@@ -9,6 +9,7 @@ use std::sync::{Arc, Once};
 use baton_log::{DocumentLog, Loaded, Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
+use baton_sync::ScanLimits;
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 use bytes::Bytes;
@@ -212,6 +213,11 @@ impl Registry {
             },
             handshake: HandshakeLimits {
                 aside_bytes: bytes(settings.max_aside),
+                update: ScanLimits {
+                    blocks: settings.max_update_blocks,
+                    clients: settings.max_update_clients,
+                    ranges: settings.max_update_ranges,
+                },
             },
             parks: ParkLimits {
                 bytes_per_session: bytes(settings.max_parked_per_session),

@@ -3,8 +3,11 @@
 
 use std::hint::black_box;
 
+use baton_sync::handshake::{Handshake, HandshakeLimits, Kind};
+use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::{Map, Text, TransactionMut, Update, WriteTxn, updates::decoder::Decode};
-use baton_sync::{ClientId, Document, DocumentOptions, State, StateVector, scan};
+use baton_sync::{ClientId, Document, DocumentOptions, ScanLimits, State, StateVector, scan};
+use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 fn document(client: u32) -> Document {
@@ -28,7 +31,11 @@ fn keystrokes(count: u32) -> Vec<Vec<u8>> {
 
 /// A whole document of about a thousand blocks: map entries and pieces of text.
 fn thousand_blocks() -> Vec<u8> {
-    let mut author = document(1_234_567_890);
+    thousand_blocks_of(1_234_567_890)
+}
+
+fn thousand_blocks_of(client: u32) -> Vec<u8> {
+    let mut author = document(client);
     for index in 0..500_u32 {
         let edit = |txn: &mut TransactionMut<'_>| {
             let map = txn.get_or_insert_map("map");
@@ -98,5 +105,38 @@ fn large(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, small, large);
+/// As many blocks of two bytes as one update may hold.
+fn hostile(c: &mut Criterion) {
+    let blocks = ScanLimits::default().blocks;
+    let mut update = Vec::new();
+    for number in [1, blocks as u64, 1, 0] {
+        write_var_uint(&mut update, number);
+    }
+    update.extend([0, 1].repeat(blocks));
+    update.push(0);
+    let empty = State::new();
+    c.bench_function(
+        "hostile/500,000 collected blocks, scanned and judged",
+        |b| {
+            b.iter(|| empty.judge(&scan(black_box(&update)).unwrap()));
+        },
+    );
+}
+
+/// A letter that comes again, in a document of a thousand blocks.
+fn again(c: &mut Criterion) {
+    let letter = keystrokes(1).remove(0);
+    let mut document = document(1);
+    document.apply(&letter).unwrap();
+    document.apply(&thousand_blocks_of(7)).unwrap();
+    let letter = Bytes::from(letter);
+    c.bench_function("again/a known letter, compared", |b| {
+        b.iter(|| {
+            let mut handshake = Handshake::new(HandshakeLimits::default());
+            handshake.incoming(letter.clone(), Kind::Update, black_box(&document))
+        });
+    });
+}
+
+criterion_group!(benches, small, large, hostile, again);
 criterion_main!(benches);

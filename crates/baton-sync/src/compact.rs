@@ -107,7 +107,7 @@ pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
         return Err(CompactError::NotWhole(settled.judgement()));
     }
     let mut known = State::new();
-    known.learn(settled.lesson(&nothing));
+    known.learn(settled.lesson(&nothing), &before);
     let fates = Fates::new(&settled, known.deletes());
     let compacted = write::write(&before, &fates);
     drop(settled);

@@ -26,6 +26,7 @@ use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
+use crate::originals::Originals;
 use crate::scan::{Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::ClientId;
@@ -53,6 +54,8 @@ pub struct Document {
     /// Absent while it rests; then the encoding of everything is there.
     live: OnceLock<Live>,
     answers: Answers,
+    /// The blocks by their clocks, once some came again.
+    originals: OnceLock<Originals>,
     broken: OnceLock<Broken>,
 }
 
@@ -153,7 +156,8 @@ impl Document {
         let updates = self.decode(scan)?;
         let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
         self.answers.follow(scan.bytes());
-        self.state.learn(lesson);
+        self.follow_originals(scan);
+        self.state.learn(lesson, scan);
         self.state.learn_deletes(deletes);
         Ok(Applied::Added)
     }
@@ -271,9 +275,10 @@ impl Document {
         self.answers.follow(&update);
         let scan = scan(&update).map_err(|error| self.break_off(error.to_string()))?;
         match self.state.study(&scan) {
-            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson),
+            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson, &scan),
             (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
         }
+        self.follow_originals(&scan);
         self.state.learn_deletes(deletes);
         Ok((result, Some(Bytes::from(update))))
     }

@@ -7,12 +7,20 @@
 //!
 //! # The story of a gap
 //! A client that reconnects sends its newest edits before the answer to our Step1, so an update that
-//! builds on something unknown is normal. It is not applied; our Step1 is sent **once**, and until a
-//! Step2 comes, whatever else does not fit is waited for: the answer holds all that the client has.
+//! builds on something unknown is normal. It is kept aside, and our Step1 is sent **once**: until a
+//! Step2 comes, whatever else does not fit is kept aside, too. The answer brings what was lacking, and
+//! what was kept is judged again ([`Handshake::changed`], [`Handshake::retry`]).
+//!
 //! If the answer itself has a gap, then the client lacks something, too, and asking again would bring
-//! the same. Its complete part is admitted, and the whole kept aside until the document knows what was
-//! missing ([`Handshake::retry`]). What is too large to keep is forgotten and asked for again at
-//! that moment: nothing is lost by that, its author has it.
+//! the same. From then on the complete part of each update is admitted, and the whole kept aside until
+//! what was missing comes from any connection. What is too large to keep is not taken: the client is
+//! asked for it again when it may fit.
+//!
+//! # What is saved
+//! A message is settled by its own blocks and deletions and by nothing else: all of them were admitted
+//! under one position of the log, or all are known. No other message covers it, whatever that holds. A
+//! message that was not taken (too large to keep aside, refused) is a hole for ever: this connection
+//! hears of nothing from it on as saved, and its client connects again.
 //!
 //! ```
 //! use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
@@ -36,31 +44,40 @@
 use bytes::Bytes;
 
 use crate::StateVector;
-use crate::scan::{Scan, ScanError, scan};
-use crate::state::{Judgement, Refusal, State};
+use crate::originals::{Clash, Contents};
+use crate::scan::{Scan, ScanError, ScanLimits, scan, scan_within};
+use crate::state::{Judgement, Refusal, Settled, State};
+use crate::state_vector::{ClientId, Clock};
 
+mod aside;
 mod saved;
 
+use aside::{Aside, Woken};
 use saved::Ledger;
-
-/// What an update that is kept aside costs beyond its own bytes.
-const ASIDE_OVERHEAD: usize = 64;
 
 /// How often an answer may be found cut at another place than where the document ends by now, before
 /// it is treated as one that lacks something. Each time the question is put again.
 const ASTRIDE_ANSWERS: u32 = 3;
 
+/// How many answers in a row may leave kept updates incomplete before the client is taken to lack the
+/// rest as well. More than one: the first may have been on its way before those updates.
+const FRUITLESS_ANSWERS: u32 = 2;
+
 /// Bounds of one connection's handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// What may be kept aside, in bytes. An answer beyond it is asked for again when it may fit.
+    /// Bytes that may be kept aside, each update counted with 96 more. An update beyond it is not
+    /// taken, and asked for again when it may fit.
     pub aside_bytes: usize,
+    /// How much one update may hold.
+    pub update: ScanLimits,
 }
 
 impl Default for HandshakeLimits {
     fn default() -> Self {
         Self {
             aside_bytes: 1024 * 1024,
+            update: ScanLimits::default(),
         }
     }
 }
@@ -81,6 +98,9 @@ pub struct Basis<'a> {
     pub document: &'a State,
     /// What the sender's session has parked, laid over it.
     pub park: Option<&'a State>,
+    /// The blocks themselves, with which those are compared that are known by their clocks. Without
+    /// it they are taken to be the same: for a caller that has clocks only.
+    pub contents: Option<Contents<'a>>,
 }
 
 impl<'a> From<&'a State> for Basis<'a> {
@@ -88,37 +108,48 @@ impl<'a> From<&'a State> for Basis<'a> {
         Self {
             document,
             park: None,
+            contents: None,
         }
     }
 }
 
-impl Basis<'_> {
-    fn judge(&self, scan: &Scan<'_>) -> Judgement {
+impl<'a> From<&'a crate::Document> for Basis<'a> {
+    fn from(document: &'a crate::Document) -> Self {
+        Self {
+            document: document.state(),
+            park: None,
+            contents: Some(Contents::of(document)),
+        }
+    }
+}
+
+impl<'a> Basis<'a> {
+    fn settle<'u, 's>(&self, scan: &'s Scan<'u>) -> Settled<'u, 's>
+    where
+        'a: 's,
+    {
         match self.park {
-            Some(park) => self.document.judge_over(park, scan),
-            None => self.document.judge(scan),
+            Some(park) => self.document.settle_over(park, scan),
+            None => self.document.settle(scan),
+        }
+    }
+
+    fn compare(&self, settled: &Settled<'_, '_>) -> Result<(), Clash> {
+        match &self.contents {
+            Some(contents) => contents.compare(settled),
+            None => Ok(()),
         }
     }
 
     /// What of an update with a gap can come now. Under a park nothing: a park is one piece.
-    fn closed_part(&self, scan: &Scan<'_>) -> Option<Bytes> {
-        match self.park {
-            Some(_) => None,
-            None => self.document.closed_part(scan).map(Bytes::from),
-        }
-    }
-
-    /// Whether some of what was missing is there.
-    fn knows_some_of(&self, missing: &StateVector) -> bool {
-        missing.iter().any(|(client, clock)| {
-            let park = self.park.map_or(0, |park| park.vector().get(client));
-            self.document.vector().get(client).max(park) >= clock
-        })
+    fn closed_part(&self, settled: &Settled<'_, '_>) -> Option<Bytes> {
+        let adds = self.park.is_none() && !settled.adds_nothing();
+        adds.then(|| settled.emit().into())
     }
 }
 
-/// Why an update can never be taken. Its sender is at fault; nothing changed. The connection is to be
-/// closed (4400): its later edits build on this one.
+/// Why an update can never be taken. Its sender is at fault; nothing changed. Of the first two the
+/// connection is to be closed (4400): its later edits build on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// The bytes are not a sound update.
@@ -127,6 +158,10 @@ pub enum HandshakeError {
     /// The update breaks a rule that no later state of the document mends.
     #[error("the update cannot be applied to any document: {0}")]
     Impossible(#[from] Refusal),
+    /// Two clients write under one id, and the other was first. This update is not taken, nor is any
+    /// later one of this connection.
+    #[error(transparent)]
+    Clash(#[from] Clash),
 }
 
 /// What to do with an update.
@@ -135,47 +170,58 @@ pub enum HandshakeError {
 pub enum Verdict {
     /// It adds nothing. Call [`Handshake::settled`] with the newest position of the log.
     Known,
-    /// Apply these bytes (all of it, or the part that is complete) and call [`Handshake::settled`]
-    /// with their position in the log. If it is not called, the message counts as not taken.
+    /// Apply these bytes (all of it, or the part that is complete). Then call [`Handshake::settled`]
+    /// with their position in the log, [`Handshake::overtaken`] if they did not fit there, or
+    /// [`Handshake::not_taken`].
     Admit(Bytes),
     /// Send our Step1.
     Ask,
     /// Nothing to do: an answer that will bring it is on its way, or it is kept aside.
     Wait,
-    /// Close the connection.
+    /// Close the connection, or tell it of the clash.
     Refuse(HandshakeError),
+}
+
+/// Something of a connection waits that its client cannot bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incomplete {
+    /// The client lacks it as well. It is kept until it comes from any connection.
+    Kept,
+    /// It is too large to keep, and was not taken.
+    TooLarge,
 }
 
 /// What [`Handshake::settled`] settles.
 #[derive(Debug, Clone, Copy)]
-enum Due {
-    /// This message.
-    One(u64),
-    /// This message and all before it: it holds all that the client had.
-    Whole(u64),
-}
-
-#[derive(Debug)]
-struct Aside {
+struct Due {
     number: u64,
     kind: Kind,
-    update: Bytes,
+    /// It is a part of a message that is kept aside.
+    part: bool,
 }
 
 /// The sync handshake of one connection.
 #[derive(Debug)]
 pub struct Handshake {
-    limits: HandshakeLimits,
+    update: ScanLimits,
     /// Our Step1 is out, and no Step2 has come since.
     asked: bool,
     /// Answers in a row that were cut at the wrong place.
     astride: u32,
-    /// What the client lacks as well, as far as it is known. While this is there, nothing is asked.
-    missing: Option<StateVector>,
-    aside: Vec<Aside>,
-    aside_bytes: usize,
+    /// Answers in a row that did not complete what is kept.
+    fruitless: u32,
+    /// The client lacks what the kept updates need. While this is so, nothing is asked.
+    lacks: bool,
+    aside: Aside,
+    /// Something needed by an update that was too large to keep has come.
+    may_fit: bool,
+    /// To be told to the client.
+    complaint: Option<Incomplete>,
+    /// Its client's id is another's.
+    clash: Option<Clash>,
     ledger: Ledger,
     due: Option<Due>,
+    rejudged: u64,
 }
 
 impl Handshake {
@@ -183,14 +229,18 @@ impl Handshake {
     #[must_use]
     pub fn new(limits: HandshakeLimits) -> Self {
         Self {
-            limits,
+            update: limits.update,
             asked: false,
             astride: 0,
-            missing: None,
-            aside: Vec::new(),
-            aside_bytes: 0,
+            fruitless: 0,
+            lacks: false,
+            aside: Aside::new(limits.aside_bytes),
+            may_fit: false,
+            complaint: None,
+            clash: None,
             ledger: Ledger::default(),
             due: None,
+            rejudged: 0,
         }
     }
 
@@ -207,103 +257,210 @@ impl Handshake {
         basis: impl Into<Basis<'a>>,
     ) -> Verdict {
         let basis = basis.into();
+        self.not_taken();
         let number = self.ledger.next();
-        self.due = None;
         if kind == Kind::Step2 {
             self.asked = false;
         }
-        let scanned = match scan(&update) {
+        let scanned = match scan_within(&update, &self.update) {
             Ok(scanned) => scanned,
-            Err(error) => return Verdict::Refuse(error.into()),
+            Err(error) => return self.refuse(number, error.into()),
         };
-        let judgement = basis.judge(&scanned);
-        if let Judgement::Refused(refusal) = judgement {
-            return Verdict::Refuse(refusal.into());
+        if let Some(clash) = self.clash {
+            return self.refuse(number, clash.into());
         }
-        let Some(missing) = obstacle(&judgement, &basis) else {
-            let verdict = whole(&update, &scanned, &judgement, &basis);
-            self.take_whole(number, kind);
-            return verdict;
+        let settled = basis.settle(&scanned);
+        if let Err(fault) = sound(&basis, &settled) {
+            return self.refuse(number, fault);
+        }
+        let due = Due {
+            number,
+            kind,
+            part: false,
         };
-        let astride = matches!(judgement, Judgement::Astride { .. });
-        match kind {
-            Kind::Update if self.missing.is_none() => self.ask(),
-            Kind::Update => {
-                self.lack(&missing);
-                self.keep(number, kind, update);
-                Verdict::Wait
+        if let Some(verdict) = whole(&update, &basis, &settled) {
+            self.due = Some(due);
+            if kind == Kind::Step2 {
+                self.astride = 0;
+                self.lacks = false;
             }
-            Kind::Step2 if astride && self.astride < ASTRIDE_ANSWERS => {
+            return verdict;
+        }
+        self.keep(number, kind, update.clone(), &settled);
+        if kind == Kind::Step2 {
+            let astride = matches!(settled.judgement(), Judgement::Astride { .. });
+            if astride && self.astride < ASTRIDE_ANSWERS {
                 self.astride += 1;
-                self.ask()
+                return self.ask();
             }
-            Kind::Step2 => {
-                let closed = basis.closed_part(&scanned);
-                // It holds whatever was kept aside before it.
-                self.clear_aside();
-                self.missing = Some(missing);
-                self.keep(number, kind, update);
-                closed.map_or(Verdict::Wait, Verdict::Admit)
+            self.find_lacking();
+        } else if !self.lacks {
+            return self.ask();
+        }
+        match basis.closed_part(&settled) {
+            Some(closed) => {
+                self.admit_part(due);
+                Verdict::Admit(closed)
             }
+            None => Verdict::Wait,
         }
     }
 
-    /// The document changed: what to do now with something that was kept aside. To be called until it
-    /// says nothing. Costs next to nothing while what was missing is still missing.
-    pub fn retry<'a>(&mut self, basis: impl Into<Basis<'a>>) -> Option<Verdict> {
-        let basis = basis.into();
-        if !basis.knows_some_of(self.missing.as_ref()?) {
+    /// What this client inserted is known up to this clock, to the document or to the session's park.
+    /// Then comes [`Handshake::retry`]. Costs next to nothing unless something kept aside waits for it.
+    pub fn changed(&mut self, client: ClientId, known: Clock) {
+        self.aside.wake(client, known);
+        self.may_fit |= self.aside.may_fit(client, known);
+    }
+
+    /// Some time has passed: large updates that wait for something may be judged again now, with
+    /// [`Handshake::retry`].
+    pub fn take_large(&mut self) {
+        self.aside.take_large();
+    }
+
+    /// Whether [`Handshake::take_large`] is to be called in a moment.
+    #[must_use]
+    pub fn has_large(&self) -> bool {
+        self.aside.has_large()
+    }
+
+    /// What to do now with something that was kept aside. To be called after each message, and after
+    /// [`Handshake::changed`], until it says nothing; also when the last verdict is settled. `basis`
+    /// says what an update is judged against.
+    pub fn retry<'a, B: Into<Basis<'a>>>(
+        &mut self,
+        basis: impl Fn(&Bytes) -> B,
+    ) -> Option<Verdict> {
+        if self.due.is_some() || self.clash.is_some() {
             return None;
         }
-        let mut still_missing = StateVector::new();
-        for index in 0..self.aside.len() {
-            let Aside {
+        while let Some(woken) = self.aside.next_woken() {
+            let basis = basis(&woken.update).into();
+            if let Some(verdict) = self.judge_again(&woken, &basis) {
+                return Some(verdict);
+            }
+        }
+        if std::mem::take(&mut self.may_fit) {
+            self.lacks = false;
+            self.fruitless = 0;
+            if !std::mem::replace(&mut self.asked, true) {
+                return Some(Verdict::Ask);
+            }
+        }
+        let waiting = !self.aside.is_empty() || self.aside.has_unkept();
+        if !waiting || self.asked || self.lacks {
+            return None;
+        }
+        self.fruitless += 1;
+        if self.fruitless < FRUITLESS_ANSWERS {
+            self.asked = true;
+            return Some(Verdict::Ask);
+        }
+        self.find_lacking();
+        None
+    }
+
+    fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {
+        let Woken {
+            number,
+            kind,
+            ref update,
+            partly,
+            refused,
+        } = *woken;
+        self.rejudged += 1;
+        // It was scanned when it came.
+        let Ok(scanned) = scan(update) else {
+            return None;
+        };
+        let settled = basis.settle(&scanned);
+        if let Err(fault) = sound(basis, &settled) {
+            self.aside.remove(number);
+            return Some(self.refuse(number, fault));
+        }
+        if refused && settled.judgement() != Judgement::Known {
+            self.aside.wait(number, &own_ends(&scanned));
+            return None;
+        }
+        if let Some(verdict) = whole(update, basis, &settled) {
+            self.aside.remove(number);
+            self.fruitless = 0;
+            self.due = Some(Due {
                 number,
                 kind,
-                ref update,
-            } = self.aside[index];
-            let update = update.clone();
-            // It was scanned when it came.
-            let Ok(scanned) = scan(&update) else { continue };
-            let judgement = basis.judge(&scanned);
-            if let Judgement::Refused(refusal) = judgement {
-                self.clear_aside();
-                return Some(Verdict::Refuse(refusal.into()));
-            }
-            let Some(missing) = obstacle(&judgement, &basis) else {
-                let verdict = whole(&update, &scanned, &judgement, &basis);
-                self.aside_bytes -= cost(&update);
-                self.aside.remove(index);
-                self.due = Some(due(number, kind));
-                return Some(verdict);
-            };
-            if let Some(closed) = basis.closed_part(&scanned) {
-                self.due = None;
-                return Some(Verdict::Admit(closed));
-            }
-            for (client, clock) in missing.iter() {
-                still_missing.raise(client, clock);
-            }
+                part: false,
+            });
+            // What was admitted of it before need not be written once more.
+            return Some(match verdict {
+                Verdict::Admit(_) if partly => {
+                    let rest = basis.closed_part(&settled);
+                    Verdict::Admit(rest.unwrap_or_else(|| update.clone()))
+                }
+                other => other,
+            });
         }
-        if !self.aside.is_empty() {
-            self.missing = Some(still_missing);
+        self.aside.wait(number, &settled.obstacles());
+        if kind == Kind::Update && !self.lacks {
             return None;
         }
-        self.missing = None;
-        if self.ledger.has_holes() {
-            return Some(self.ask());
-        }
-        None
+        let closed = basis.closed_part(&settled)?;
+        self.admit_part(Due {
+            number,
+            kind,
+            part: true,
+        });
+        Some(Verdict::Admit(closed))
     }
 
     /// What the last verdict was about ([`Verdict::Known`] or [`Verdict::Admit`], of
     /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before it.
     /// To be called before the next update is judged: a message left behind counts as not taken.
     pub fn settled(&mut self, position: u64) {
-        match self.due.take() {
-            Some(Due::One(number)) => self.ledger.settle(number, position),
-            Some(Due::Whole(number)) => self.ledger.cover(number, position),
-            None => {}
+        if let Some(due) = self.due.take()
+            && !due.part
+        {
+            self.ledger.settle(due.number, position);
+        }
+    }
+
+    /// What was to be applied after the last verdict, `update`, did not fit at its position: other
+    /// records had come before it. It is judged again with the next [`Handshake::retry`].
+    pub fn overtaken(&mut self, update: Bytes) {
+        let Some(due) = self.due.take() else {
+            return;
+        };
+        if !due.part {
+            let nothing = StateVector::new();
+            if !self.aside.keep(due.number, due.kind, update, &nothing) {
+                self.ledger.lose(due.number);
+                self.complaint = Some(Incomplete::TooLarge);
+                return;
+            }
+        }
+        self.aside.wake_one(due.number);
+    }
+
+    /// What was to be applied after the last verdict, `update`, has no place for the time being, and its
+    /// client was told so. Its message counts when all of it has come in another one.
+    pub fn refused(&mut self, update: Bytes) {
+        let Some(due) = self.due.take() else {
+            return;
+        };
+        let ends = scan(&update).map(|scanned| own_ends(&scanned));
+        let ends = ends.unwrap_or_default();
+        let kept = !due.part && self.aside.keep_refused(due.number, due.kind, update, &ends);
+        if !kept {
+            self.due = Some(due);
+            self.not_taken();
+        }
+    }
+
+    /// What the last verdict was about is not taken, and its message never will be.
+    pub fn not_taken(&mut self) {
+        if let Some(due) = self.due.take() {
+            self.ledger.lose(due.number);
+            self.aside.remove(due.number);
         }
     }
 
@@ -320,24 +477,44 @@ impl Handshake {
         self.ledger.has_unsaved()
     }
 
-    /// Whether the client lacks something that the document lacks, too: what it says next may have to
-    /// wait for somebody else. Worth an `incomplete` error when it turns true.
+    /// Whether something is kept aside, or was too large for it: then the caller says what changes.
     #[must_use]
-    pub fn is_incomplete(&self) -> bool {
-        self.missing.is_some()
+    pub fn is_waiting(&self) -> bool {
+        let kept = !self.aside.is_empty() || self.aside.has_refused();
+        kept || self.aside.has_unkept() || self.may_fit
     }
 
-    /// Whether an answer of the client is on its way that brings messages which could not be taken:
-    /// what the client sent later may build on them.
+    /// Whether the client lacks something that the document lacks, too: what it says may have to wait
+    /// for another connection.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.lacks && self.is_waiting()
+    }
+
+    /// What the client is to be told as `incomplete`, once.
+    #[must_use]
+    pub fn take_complaint(&mut self) -> Option<Incomplete> {
+        self.complaint.take()
+    }
+
+    /// Whether an answer of the client may bring messages which could not be taken: what the client
+    /// sent later may build on them.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {
-        self.asked && self.missing.is_none() && self.ledger.has_holes()
+        let possible = !self.lacks && self.clash.is_none();
+        possible && (!self.aside.is_empty() || self.aside.has_unkept())
     }
 
     /// Bytes that are kept aside.
     #[must_use]
     pub fn aside_bytes(&self) -> usize {
-        self.aside_bytes
+        self.aside.bytes()
+    }
+
+    /// How often something kept aside was judged again, since the connection began.
+    #[must_use]
+    pub fn rejudged(&self) -> u64 {
+        self.rejudged
     }
 
     fn ask(&mut self) -> Verdict {
@@ -348,71 +525,64 @@ impl Handshake {
         }
     }
 
-    /// All of a message can be taken now.
-    fn take_whole(&mut self, number: u64, kind: Kind) {
-        self.due = Some(due(number, kind));
-        if kind == Kind::Step2 {
-            self.astride = 0;
-            self.missing = None;
-            self.clear_aside();
+    fn keep(&mut self, number: u64, kind: Kind, update: Bytes, settled: &Settled<'_, '_>) {
+        let kept = self.aside.keep(number, kind, update, &settled.obstacles());
+        if !kept {
+            self.ledger.lose(number);
+            self.complaint = Some(Incomplete::TooLarge);
         }
     }
 
-    fn lack(&mut self, missing: &StateVector) {
-        let known = self.missing.get_or_insert_default();
-        for (client, clock) in missing.iter() {
-            known.raise(client, clock);
+    /// A part of a message goes to the log; the message stays aside, if it could be kept.
+    fn admit_part(&mut self, due: Due) {
+        self.aside.admitted_part(due.number);
+        self.due = Some(Due { part: true, ..due });
+    }
+
+    /// The client was asked, and its answer does not complete what it sent.
+    fn find_lacking(&mut self) {
+        if !self.lacks {
+            self.lacks = true;
+            self.complaint.get_or_insert(Incomplete::Kept);
+            // The complete part of each can come now.
+            self.aside.wake_all();
         }
     }
 
-    fn keep(&mut self, number: u64, kind: Kind, update: Bytes) {
-        if self.aside_bytes + cost(&update) <= self.limits.aside_bytes {
-            self.aside_bytes += cost(&update);
-            self.aside.push(Aside {
-                number,
-                kind,
-                update,
-            });
+    fn refuse(&mut self, number: u64, fault: HandshakeError) -> Verdict {
+        self.ledger.lose(number);
+        if let HandshakeError::Clash(clash) = fault {
+            self.clash = Some(clash);
         }
-    }
-
-    fn clear_aside(&mut self) {
-        self.aside.clear();
-        self.aside_bytes = 0;
+        Verdict::Refuse(fault)
     }
 }
 
-fn due(number: u64, kind: Kind) -> Due {
-    match kind {
-        Kind::Step2 => Due::Whole(number),
-        Kind::Update => Due::One(number),
-    }
+/// For each client of which it has blocks, the clock behind the last.
+fn own_ends(scan: &Scan<'_>) -> StateVector {
+    let inserts = scan.inserts();
+    inserts.map(|range| (range.client, range.end)).collect()
 }
 
-fn cost(update: &Bytes) -> usize {
-    update.len() + ASIDE_OVERHEAD
-}
-
-/// What must come first, unless all of the update can be taken now.
-fn obstacle(judgement: &Judgement, basis: &Basis<'_>) -> Option<StateVector> {
-    match judgement {
-        // A Skip over what is known hides nothing: the rest is the whole. Under a park it cannot be
-        // cut out, and waits.
-        Judgement::Gap { missing } => {
-            (!missing.is_empty() || basis.park.is_some()).then(|| missing.clone())
-        }
-        Judgement::Astride { at } => Some([(at.client, at.clock + 1)].into_iter().collect()),
-        Judgement::Known | Judgement::Fits | Judgement::Refused(_) => None,
+/// Whether an update may be taken, now or later.
+fn sound(basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Result<(), HandshakeError> {
+    if let Judgement::Refused(refusal) = settled.judgement() {
+        return Err(refusal.into());
     }
+    Ok(basis.compare(settled)?)
 }
 
 /// The verdict on an update of which all can be taken now.
-fn whole(update: &Bytes, scan: &Scan<'_>, judgement: &Judgement, basis: &Basis<'_>) -> Verdict {
-    match judgement {
-        Judgement::Fits => Verdict::Admit(update.clone()),
-        Judgement::Gap { .. } => basis
-            .closed_part(scan)
-            .map_or(Verdict::Known, Verdict::Admit),
-        _ => Verdict::Known,
+fn whole(update: &Bytes, basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Option<Verdict> {
+    match settled.judgement() {
+        Judgement::Known => Some(Verdict::Known),
+        Judgement::Fits => Some(Verdict::Admit(update.clone())),
+        // A Skip over what is known hides nothing: the rest is the whole. Under a park it cannot be
+        // cut out, and waits.
+        Judgement::Gap { missing } if missing.is_empty() && basis.park.is_none() => {
+            let closed = basis.closed_part(settled);
+            Some(closed.map_or(Verdict::Known, Verdict::Admit))
+        }
+        Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => None,
     }
 }

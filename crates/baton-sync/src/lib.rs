@@ -52,6 +52,7 @@
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
 //! | [`compact`](mod@compact) | making what was deleted go |
+//! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
 //! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
 //! | [`difference`] | what an update would change, for people to read |
@@ -69,6 +70,7 @@ pub mod document;
 mod excerpt;
 pub mod handshake;
 pub mod lib0;
+pub mod originals;
 pub mod scan;
 pub mod state;
 pub mod state_vector;
@@ -81,6 +83,6 @@ pub use document::yrs;
 pub use document::{
     Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError,
 };
-pub use scan::{Id, IdRange, Scan, ScanError, scan};
+pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

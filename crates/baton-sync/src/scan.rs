@@ -35,10 +35,10 @@ pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
-pub(crate) use self::content::{CONTENT, past_value};
+pub(crate) use self::content::{CONTENT, kind as content_kind, past_value};
 pub(crate) use self::cut::{Cut, Opened};
 
-use self::block::Header;
+pub(crate) use self::block::Header;
 use crate::lib0::Reader;
 use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
 
@@ -74,14 +74,44 @@ impl Run {
     }
 }
 
-/// A block, in 16 bytes: a sender can make blocks of two bytes, and they must not cost a hundred.
-/// The rest is read again from its bytes when somebody asks.
+/// Where a block begins, in 8 bytes: a sender can make blocks of two bytes, and they must not cost a
+/// hundred. It ends where the next entry begins; behind the last block of a run there is one more for
+/// that. The rest is read again from the block's bytes when it is wanted.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
-    end: u32,
     clock: Clock,
-    len: Clock,
+}
+
+/// How much one update may hold. Memory and time that an update costs are bounded by these, and by its
+/// bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanLimits {
+    /// Blocks.
+    pub blocks: usize,
+    /// Clients of blocks, and clients of deletions.
+    pub clients: usize,
+    /// Deleted ranges.
+    pub ranges: usize,
+}
+
+impl ScanLimits {
+    /// None but those of the format: for what was admitted before.
+    pub const NONE: Self = Self {
+        blocks: usize::MAX,
+        clients: usize::MAX,
+        ranges: usize::MAX,
+    };
+}
+
+impl Default for ScanLimits {
+    fn default() -> Self {
+        Self {
+            blocks: 500_000,
+            clients: 100_000,
+            ranges: 1_000_000,
+        }
+    }
 }
 
 /// Reads an update and checks every byte rule.
@@ -89,6 +119,15 @@ struct Entry {
 /// # Errors
 /// The first rule that is broken. Nothing else has happened.
 pub fn scan(update: &[u8]) -> Result<Scan<'_>, ScanError> {
+    scan_within(update, &ScanLimits::NONE)
+}
+
+/// [`scan()`] of an update from a stranger, which may hold so much.
+///
+/// # Errors
+/// As [`scan()`], and [`ScanError::TooMany`]: as soon as the bytes announce too much, so that nothing is
+/// reserved for it.
+pub fn scan_within<'a>(update: &'a [u8], limits: &ScanLimits) -> Result<Scan<'a>, ScanError> {
     if u32::try_from(update.len()).is_err() {
         return Err(ScanError::TooLarge);
     }
@@ -99,8 +138,8 @@ pub fn scan(update: &[u8]) -> Result<Scan<'_>, ScanError> {
         entries: Vec::new(),
         deletes: Vec::new(),
     };
-    scan.read_blocks(&mut reader)?;
-    scan.read_deletes(&mut reader)?;
+    scan.read_blocks(&mut reader, limits)?;
+    scan.read_deletes(&mut reader, limits)?;
     reader.finish()?;
     Ok(scan)
 }
@@ -167,7 +206,7 @@ impl<'a> Scan<'a> {
 
     /// One past the last clock of the block.
     pub(crate) fn end(&self, index: usize) -> Clock {
-        self.entries[index].clock + self.entries[index].len
+        self.entries[index + 1].clock
     }
 
     /// One past the last clock of a client's blocks.
@@ -175,12 +214,14 @@ impl<'a> Scan<'a> {
         self.end(self.runs[run].end as usize - 1)
     }
 
-    pub(crate) fn block_count(&self) -> usize {
+    /// More than the largest index of a block.
+    pub(crate) fn indices(&self) -> usize {
         self.entries.len()
     }
 
     pub(crate) fn has_skip(&self) -> bool {
-        (0..self.entries.len()).any(|index| self.is_skip(index))
+        let mut blocks = self.runs.iter().flat_map(|run| run.blocks());
+        blocks.any(|index| self.is_skip(index))
     }
 
     /// The block of a client (among its `blocks`) that has the clock.
@@ -193,8 +234,8 @@ impl<'a> Scan<'a> {
 
     /// The first of these blocks of one run that ends behind the clock, or one past the last.
     pub(crate) fn first_past(&self, blocks: Range<usize>, clock: Clock) -> usize {
-        let entries = &self.entries[blocks.clone()];
-        blocks.start + entries.partition_point(|entry| entry.clock + entry.len <= clock)
+        let ends = &self.entries[blocks.start + 1..=blocks.end];
+        blocks.start + ends.partition_point(|entry| entry.clock <= clock)
     }
 
     pub(crate) fn clock(&self, index: usize) -> Clock {
@@ -207,19 +248,15 @@ impl<'a> Scan<'a> {
 
     /// The bytes of consecutive blocks of one run.
     pub(crate) fn block_bytes(&self, blocks: Range<usize>) -> &'a [u8] {
-        let (first, last) = (self.entries[blocks.start], self.entries[blocks.end - 1]);
-        &self.bytes[first.start as usize..last.end as usize]
+        let (first, past) = (self.entries[blocks.start], self.entries[blocks.end]);
+        &self.bytes[first.start as usize..past.start as usize]
     }
 
     /// The block, read once more from bytes that were found sound.
     pub(crate) fn block(&self, client: ClientId, index: usize) -> Block<'a> {
-        let Entry {
-            start,
-            end,
-            clock,
-            len,
-        } = self.entries[index];
-        let span = start as usize..end as usize;
+        let (Entry { start, clock }, past) = (self.entries[index], self.entries[index + 1]);
+        let span = start as usize..past.start as usize;
+        let len = past.clock - clock;
         let mut reader = Reader::new(&self.bytes[span.clone()]);
         let (kind, header) = match reader.u8() {
             Ok(GC) => (BlockKind::Gc, Header::NONE),
@@ -260,13 +297,19 @@ impl<'a> Scan<'a> {
         (info, reader.rest())
     }
 
-    fn read_blocks(&mut self, reader: &mut Reader<'a>) -> Result<(), ScanError> {
+    fn read_blocks(
+        &mut self,
+        reader: &mut Reader<'a>,
+        limits: &ScanLimits,
+    ) -> Result<(), ScanError> {
         // Five bytes: a count, a client, a clock and the smallest block, a GC of two.
-        let clients = reader.count(5)?;
+        let clients = within(reader.count(5)?, limits.clients, "clients of blocks")?;
+        let mut total = 0;
         self.runs.reserve_exact(clients);
         let mut previous: Option<ClientId> = None;
         for _ in 0..clients {
             let blocks = reader.count(2)?;
+            total = within(total + blocks, limits.blocks, "blocks")?;
             let client = ClientId::read(reader)?;
             let mut clock = read_clock(reader)?;
             if previous.is_some_and(|previous| client >= previous) {
@@ -279,7 +322,7 @@ impl<'a> Scan<'a> {
                 });
             }
             let first = self.entries.len() as u32;
-            self.entries.reserve(blocks.min(reader.remaining() / 8 + 1));
+            self.entries.reserve(blocks + 1);
             for _ in 0..blocks {
                 clock = self.read_block(reader, client, clock)?;
             }
@@ -288,6 +331,8 @@ impl<'a> Scan<'a> {
                 first,
                 end: self.entries.len() as u32,
             });
+            let start = reader.position() as u32;
+            self.entries.push(Entry { start, clock });
         }
         Ok(())
     }
@@ -322,20 +367,18 @@ impl<'a> Scan<'a> {
         if len >= CLOCK_END - u64::from(clock) {
             return Err(ScanError::ClockOverflow { client, clock });
         }
-        let len = len as Clock;
-        let (start, end) = (start as u32, reader.position() as u32);
-        self.entries.push(Entry {
-            start,
-            end,
-            clock,
-            len,
-        });
-        Ok(clock + len)
+        let start = start as u32;
+        self.entries.push(Entry { start, clock });
+        Ok(clock + len as Clock)
     }
 
-    fn read_deletes(&mut self, reader: &mut Reader<'a>) -> Result<(), ScanError> {
+    fn read_deletes(
+        &mut self,
+        reader: &mut Reader<'a>,
+        limits: &ScanLimits,
+    ) -> Result<(), ScanError> {
         // Four bytes: a client, a count and the smallest range, of two.
-        let clients = reader.count(4)?;
+        let clients = within(reader.count(4)?, limits.clients, "clients of deletions")?;
         let mut seen = Vec::with_capacity(clients);
         for _ in 0..clients {
             let client = ClientId::read(reader)?;
@@ -346,6 +389,7 @@ impl<'a> Scan<'a> {
                     at: reader.position(),
                 });
             }
+            within(self.deletes.len() + ranges, limits.ranges, "deleted ranges")?;
             self.deletes.reserve(ranges);
             let mut past = 0;
             for _ in 0..ranges {
@@ -380,4 +424,11 @@ impl<'a> Scan<'a> {
             None => Ok(()),
         }
     }
+}
+
+fn within(count: usize, most: usize, what: &'static str) -> Result<usize, ScanError> {
+    if count > most {
+        return Err(ScanError::TooMany { what, count, most });
+    }
+    Ok(count)
 }

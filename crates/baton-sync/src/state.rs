@@ -52,9 +52,9 @@ pub enum Judgement {
     /// Something must come first. Ask the sender for what is lacking (Step1), or take
     /// [`State::closed_part`].
     Gap {
-        /// For some clients, a clock that the document must know first: one obstacle for each
-        /// client whose blocks are held up, not necessarily all of them. Empty if only a Skip over
-        /// what is known stands in the way; then there is nothing to ask for.
+        /// For some clients, a clock that the document must know first: the lowest at which
+        /// something more of the update can come, not necessarily all of it. Empty if only a Skip
+        /// over what is known stands in the way; then there is nothing to ask for.
         missing: StateVector,
     },
     /// A block is known in part. Ask the sender (Step1): it will cut the block there.
@@ -145,13 +145,13 @@ impl State {
     /// in the update and is not learnt here; a [`Document`](crate::document::Document) adds it.
     pub fn absorb(&mut self, scan: &Scan<'_>) {
         let lesson = self.settle(scan).lesson(self);
-        self.learn(lesson);
+        self.learn(lesson, scan);
     }
 
     /// [`State::absorb`] for a state that is laid over `base`; `base` learns nothing.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
         let lesson = base.settle_over(self, scan).lesson(self);
-        self.learn(lesson);
+        self.learn(lesson, scan);
     }
 
     /// The largest part of an update that can be applied now, as an update of its own: each
@@ -198,13 +198,18 @@ impl State {
         (scan.runs().len() > CLIENTS_AT_ONCE).then(|| self.settle(scan).parts())
     }
 
-    pub(crate) fn learn(&mut self, lesson: Lesson) {
+    /// Learns what was studied of this update.
+    pub(crate) fn learn(&mut self, lesson: Lesson, scan: &Scan<'_>) {
         for insert in lesson.inserts {
             let IdRange { client, start, end } = insert.range;
             self.outline.push(client, start, insert.place);
             self.vector.raise(client, end);
         }
-        self.learn_deletes(lesson.deletes);
+        self.learn_deletes(lesson.gone);
+        match lesson.clipped {
+            Some(deletes) => self.learn_deletes(deletes),
+            None => self.learn_deletes(scan.deletes().iter().copied()),
+        }
     }
 
     /// Gives back what was reserved for more to come.
@@ -229,7 +234,11 @@ impl State {
         )
     }
 
-    fn settle_over<'u, 's>(&'s self, over: &'s Self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
+    pub(crate) fn settle_over<'u, 's>(
+        &'s self,
+        over: &'s Self,
+        scan: &'s Scan<'u>,
+    ) -> Settled<'u, 's> {
         Settled::new(
             View {
                 base: self,

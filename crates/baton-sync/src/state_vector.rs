@@ -113,6 +113,12 @@ impl StateVector {
         }
     }
 
+    /// Lowers the clock to at most `clock`, which is not 0; a client that is absent gets it.
+    pub(crate) fn lower(&mut self, client: ClientId, clock: Clock) {
+        let lowest = self.clocks.entry(client).or_insert(clock);
+        *lowest = clock.min(*lowest);
+    }
+
     /// Clients and clocks, by ascending id; no clock is 0.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (ClientId, Clock)> + '_ {
         self.clocks.iter().map(|(client, clock)| (*client, *clock))

@@ -171,9 +171,10 @@ impl World {
                 self.clients[index].to_client.push_back(answer);
             }
             Some(Frame::Sync(kind, update)) => {
-                let state = self.server.document.state();
-                let verdict = self.server.connections[index].incoming(update, kind, state);
+                let document = &self.server.document;
+                let verdict = self.server.connections[index].incoming(update, kind, document);
                 self.carry_out(index, verdict);
+                self.retry();
             }
         }
         true
@@ -202,6 +203,11 @@ impl World {
                 self.server.log.push(update.clone());
                 let position = self.server.log.len() as u64;
                 self.server.connections[index].settled(position);
+                for range in scan(&update).unwrap().inserts() {
+                    for connection in &mut self.server.connections {
+                        connection.changed(range.client, range.end);
+                    }
+                }
                 for other in (0..self.clients.len()).filter(|other| *other != index) {
                     if self.clients[other].connected {
                         let frame = Frame::Sync(Kind::Update, update.clone());
@@ -222,9 +228,10 @@ impl World {
 
     fn retry(&mut self) {
         for index in 0..self.clients.len() {
+            self.server.connections[index].take_large();
             while self.clients[index].connected {
-                let state = self.server.document.state();
-                match self.server.connections[index].retry(state) {
+                let document = &self.server.document;
+                match self.server.connections[index].retry(|_| document) {
                     Some(verdict) => self.carry_out(index, verdict),
                     None => break,
                 }
@@ -360,7 +367,10 @@ fn what_the_client_lacks_as_well_is_kept_aside_and_not_asked_for_again() {
 #[test]
 fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     let mut world = somebody_lacks_something();
-    let limits = HandshakeLimits { aside_bytes: 10 };
+    let limits = HandshakeLimits {
+        aside_bytes: 10,
+        ..HandshakeLimits::default()
+    };
     world.server.connections[1] = Handshake::new(limits);
     world.server.connections[1].open();
     world.quiet();
@@ -377,7 +387,10 @@ fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     world.clients[0].send(Kind::Update, missing);
     world.quiet();
     assert_eq!(world.server.asked, 1);
+    // What was not taken is never called saved on this connection.
+    assert_eq!(world.server.saved[1], 0);
     world.connect(0);
+    world.connect(1);
     world.quiet();
     world.assert_all_is_saved();
 }

@@ -152,7 +152,7 @@ fn nobody_can_claim_the_clocks_of_a_client_that_has_written() {
 #[test]
 fn the_sequence_that_is_used_after_free_stops_at_its_first_update() {
     let mut document = document();
-    let lacking = [(ClientId::from(1), 88), (ClientId::from(77), 47)];
+    let lacking = [(ClientId::from(1), 88), (ClientId::from(77), 45)];
     let missing = lacking.into_iter().collect();
     assert_eq!(
         judged(&mut document, USE_AFTER_FREE[0]),

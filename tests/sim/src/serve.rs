@@ -337,6 +337,7 @@ const fn code(why: Ending) -> u16 {
         Ending::Protocol => 4400,
         Ending::Superseded => 4409,
         Ending::Epoch => 4410,
+        Ending::ClientId => 4411,
         Ending::Locked => 4423,
         Ending::Silent => 4508,
         Ending::Unavailable => 4500,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use baton_server::close;
+use baton_sync::channel::{ClientMessage, ErrorCode, User};
 use baton_sync::document::yrs::{Map, Text, WriteTxn};
 use baton_sync::{StateVector, y_websocket};
 use baton_tests::{Join, Random, RawClient, TestServer, converge};
@@ -200,4 +202,64 @@ fn winner(known: &baton_tests::Known) -> Option<String> {
         map.get(txn, "winner").map(|value| format!("{value:?}"))
     });
     read.unwrap()
+}
+
+fn writes_first(text: &str) -> bytes::Bytes {
+    let options = baton_sync::DocumentOptions {
+        client: baton_sync::ClientId::from(4711),
+    };
+    let mut document = baton_sync::Document::new(&options);
+    let edit = document.transact(|txn| {
+        let target = txn.get_or_insert_text("t");
+        target.push(txn, text);
+    });
+    edit.unwrap().1.unwrap()
+}
+
+/// The second one's letters have the clocks of the first one's: they would be nowhere.
+#[tokio::test]
+async fn an_edit_under_another_clients_id_is_refused_and_never_called_saved() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::stock("notes")).await;
+    let bob = server.connect(Join::member("notes", "Bob")).await;
+    ada.passes_on(&writes_first("of Ada"));
+    bob.sees("of Ada").await;
+    bob.is_saved().await;
+    let before = bob.look(|known| known.saved);
+    bob.sends_update(&writes_first("of Bob"));
+    let told = bob.is_told_off(ErrorCode::ClientId).await;
+    assert!(told.contains("4711") && told.contains("afresh"), "{told}");
+    assert_eq!(bob.look(|known| known.saved), before);
+    let stock = server.connect(Join::stock("notes")).await;
+    stock.sends_update(&writes_first("of Eve"));
+    stock.is_closed_with(close::PROTOCOL).await;
+    let denied = stock.look(|known| known.denied.clone());
+    assert!(denied.is_some_and(|denied| denied.contains("4711")));
+    assert_eq!(ada.text(), "of Ada");
+}
+
+#[tokio::test]
+async fn a_second_session_with_a_client_id_is_refused_while_the_first_is_here() {
+    let server = TestServer::start().await;
+    let ada = server.connect(Join::member("notes", "Ada")).await;
+    let id = ada.look(|known| known.memory.client);
+    let began = std::time::Instant::now();
+    let second = server.connect(Join::raw("notes")).await;
+    let hello = ClientMessage::Hello {
+        version: 1,
+        resume: None,
+        epoch: None,
+        fences: Vec::new(),
+        locks: None,
+        user: User::default(),
+        user_key: None,
+        client: Some(id.get()),
+        observer: false,
+    };
+    second.send(y_websocket::baton(&hello.encode()));
+    second.is_told_off(ErrorCode::ClientId).await;
+    second.is_closed_with(close::CLIENT_ID).await;
+    assert!(began.elapsed() < Duration::from_secs(4));
+    ada.types("still here");
+    ada.is_saved().await;
 }

@@ -149,7 +149,67 @@ async fn what_is_too_large_to_keep_aside_is_asked_for_again_when_it_can_come() {
     .await;
     ada.sends_step2(&beyond);
     bob.sees("missing beyond ").await;
+    // What was not taken holds the count back; over another connection it is known.
+    assert_eq!(ada.look(|known| known.saved), 0);
+    let memory = ada.vanishes().await;
+    let ada = server
+        .connect(Join::member("notes", "Ada").remembering(memory))
+        .await;
     ada.is_saved().await;
+}
+
+/// One client has `ab..ef`, another `cd`.
+#[tokio::test]
+async fn what_one_has_beyond_a_gap_comes_when_another_closes_it() {
+    let server = TestServer::start().await;
+    let bob = server.connect(Join::stock("notes")).await;
+    let ada = server
+        .connect(Join::member("notes", "Ada").unmannered())
+        .await;
+    ada.sends_step2(&[0, 0]);
+    let author = server.connect(Join::stock("elsewhere")).await;
+    let ab = push(&author, "ab");
+    let cd = push(&author, "cd");
+    let ef = push(&author, "ef");
+    ada.sends_update(&ab);
+    ada.sends_update(&ef);
+    ada.until("the server to ask", |known| {
+        (known.asked == 2).then_some(())
+    })
+    .await;
+    assert_eq!(ada.look(|known| known.saved), 2);
+    bob.passes_on(&cd);
+    bob.sees("abcdef").await;
+    ada.is_saved().await;
+    let carol = server.connect(Join::stock("notes")).await;
+    assert_eq!(carol.text(), "abcdef");
+}
+
+/// Neither an answer that was made before an edit nor an empty one is a copy of it.
+#[tokio::test]
+async fn an_answer_that_does_not_hold_an_edit_does_not_save_it() {
+    let server = TestServer::start().await;
+    let ada = server
+        .connect(Join::member("notes", "Ada").unmannered())
+        .await;
+    push(&ada, "first ");
+    let second = push(&ada, "second ");
+    ada.sends_update(&second);
+    for _ in 0..3 {
+        ada.sends_step2(&[0, 0]);
+    }
+    let complaint = ada.is_told_off(ErrorCode::Incomplete).await;
+    assert!(complaint.contains("not saved"), "{complaint}");
+    assert_eq!(ada.look(|known| known.saved), 0);
+    let memory = ada.vanishes().await;
+    let bob = server.connect(Join::stock("notes")).await;
+    assert_eq!(bob.text(), "");
+    // It is with its author, who brings it.
+    let ada = server
+        .connect(Join::member("notes", "Ada").remembering(memory))
+        .await;
+    ada.is_saved().await;
+    bob.sees("first second ").await;
 }
 
 #[tokio::test]

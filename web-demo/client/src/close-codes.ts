@@ -9,6 +9,7 @@ const WORDS: Record<number, string> = {
   4404: 'This is not a document name.',
   4409: 'This session went on in another window.',
   4410: 'This copy belongs to an earlier epoch of the document, which has been restored from a backup.',
+  4411: 'Another client in this document writes under the same Yjs client id. Open it afresh.',
   4413: 'A frame was larger than the server allows.',
   4423: 'An edit came under somebody else’s lock and was set aside.',
   4500: 'The document cannot be served now.',

@@ -243,7 +243,8 @@ impl Core {
                     message,
                     retry,
                 });
-                if code == ErrorCode::ParkFull {
+                // Under an id that is another's nothing more is taken: a fresh copy has a new one.
+                if matches!(code, ErrorCode::ParkFull | ErrorCode::ClientId) {
                     self.not_even_parked(now);
                 }
             }

@@ -83,6 +83,8 @@ pub enum ErrorCode {
     Incomplete,
     /// No more can be parked; the edit was refused, and is only with its author.
     ParkFull,
+    /// Another client writes under the same Yjs client id; nothing more of this connection is taken.
+    ClientId,
 }
 
 /// From the server to a client.

@@ -19,7 +19,7 @@ pub(super) fn check(before: &Scan<'_>, known: &State, after: &[u8]) -> Result<St
         return Err("it does not fit an empty document");
     }
     let mut knows = State::new();
-    knows.learn(settled.lesson(&nothing));
+    knows.learn(settled.lesson(&nothing), &after);
     if knows.vector() != known.vector() {
         return Err("the clocks");
     }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use super::{Broken, Document};
 use crate::excerpt;
-use crate::scan::scan;
+use crate::originals::Originals;
+use crate::scan::{Scan, scan};
 use crate::state_vector::StateVector;
 
 /// How many updates may follow the pieces of a first sync before these are made anew.
@@ -181,6 +182,25 @@ impl Document {
     /// [`Broken`].
     pub fn snapshot(&self) -> Result<Bytes, Broken> {
         self.diff(&StateVector::new())
+    }
+
+    /// The blocks by their clocks. The first call costs as much as encoding everything; from then on
+    /// they follow the document, until that has doubled or rests.
+    pub(crate) fn originals(&self) -> Option<&Originals> {
+        if let Some(originals) = self.originals.get() {
+            return Some(originals);
+        }
+        let everything = self.everything().ok()?;
+        Some(self.originals.get_or_init(|| Originals::of(everything)))
+    }
+
+    pub(super) fn follow_originals(&mut self, update: &Scan<'_>) {
+        if let Some(originals) = self.originals.get_mut() {
+            originals.follow(update);
+            if originals.has_grown() {
+                self.originals = OnceLock::new();
+            }
+        }
     }
 
     pub(super) fn everything(&self) -> Result<Bytes, Broken> {

@@ -12,6 +12,7 @@ use super::answers::Answers;
 use super::live::Live;
 use super::{ApplyError, Broken, Document, DocumentOptions, message};
 use crate::compact::Compacted;
+use crate::originals::Originals;
 use crate::scan::{ScanError, scan};
 use crate::state::{Judgement, State};
 
@@ -40,6 +41,7 @@ pub enum ReplaceError {
 pub struct Former {
     _state: State,
     _answers: Answers,
+    _originals: OnceLock<Originals>,
     _live: OnceLock<Live>,
 }
 
@@ -84,6 +86,7 @@ impl Document {
             state,
             live: OnceLock::new(),
             answers: Answers::of(everything),
+            originals: OnceLock::new(),
             broken: OnceLock::new(),
         }
     }
@@ -91,7 +94,8 @@ impl Document {
     /// Whether it costs its encoding and its state, and nothing else.
     #[must_use]
     pub fn is_resting(&self) -> bool {
-        self.live.get().is_none() && !self.answers.has_spare()
+        let spare = self.answers.has_spare() || self.originals.get().is_some();
+        self.live.get().is_none() && !spare
     }
 
     /// Whether yrs has it, so that it can be read and updated at once.
@@ -111,6 +115,7 @@ impl Document {
     pub fn rest(&mut self) -> Result<(), Broken> {
         self.usable()?;
         self.answers.drop_spare();
+        self.originals = OnceLock::new();
         if self.live.get().is_none() {
             return Ok(());
         }
@@ -140,6 +145,7 @@ impl Document {
         }
         self.state = known;
         self.answers = Answers::of(everything);
+        self.originals = OnceLock::new();
         self.live = OnceLock::new();
         Ok(())
     }
@@ -159,6 +165,7 @@ impl Document {
         Ok(Former {
             _state: std::mem::replace(&mut self.state, state),
             _answers: std::mem::replace(&mut self.answers, Answers::of(everything)),
+            _originals: std::mem::take(&mut self.originals),
             _live: std::mem::take(&mut self.live),
         })
     }
@@ -202,7 +209,7 @@ fn learn(everything: &[u8]) -> Result<Result<State, Judgement>, ScanError> {
     let mut state = State::new();
     Ok(match state.study(&scan) {
         (Judgement::Known | Judgement::Fits, lesson) => {
-            state.learn(lesson);
+            state.learn(lesson, &scan);
             Ok(state)
         }
         (other, _) => Err(other),

@@ -3,16 +3,15 @@
 //! Owns the count of messages and the log positions at which they are settled, in bounded memory.
 //! It never looks at an update, and never announces a message as saved before every one up to it is.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-/// How many stretches of settled messages are kept apart. Beyond it neighbours are taken together,
-/// to be announced when the later of them is durable.
+/// How many stretches of settled messages are kept apart, beside those that an unsettled message keeps
+/// apart. Beyond it neighbours are taken together, to be announced when the later of them is durable.
 const RUNS: usize = 1024;
 
-/// Consecutive messages that are all durable once `position` is.
+/// Consecutive messages that are all durable once `position` is; the first of them is the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
-    from: u64,
     to: u64,
     position: u64,
 }
@@ -24,8 +23,10 @@ pub(super) struct Ledger {
     count: u64,
     /// All up to this one are announced.
     announced: u64,
-    /// Settled messages that are not announced: ascending, disjoint. What lies between is not settled.
-    runs: VecDeque<Run>,
+    /// Settled messages that are not announced: disjoint. What lies between is not settled.
+    runs: BTreeMap<u64, Run>,
+    /// The first message that is never settled, so that nothing from it on is announced.
+    lost: Option<u64>,
 }
 
 impl Ledger {
@@ -37,63 +38,41 @@ impl Ledger {
 
     /// One message is settled at a position.
     pub(super) fn settle(&mut self, number: u64, position: u64) {
-        let at = self.runs.partition_point(|run| run.from <= number);
-        let known = at.checked_sub(1).is_some_and(|i| self.runs[i].to >= number);
-        if number <= self.announced || known {
+        let before = self.runs.range(..=number).next_back();
+        let known = before.is_some_and(|(_, run)| run.to >= number);
+        let never = self.lost.is_some_and(|lost| number >= lost);
+        if number <= self.announced || known || never {
             return;
         }
         let run = Run {
-            from: number,
             to: number,
             position,
         };
-        self.runs.insert(at, run);
-        self.join_equals(at);
-        if self.runs.len() > RUNS {
-            self.make_room();
+        let touching = before.filter(|(_, run)| run.to + 1 == number);
+        let before = touching.map(|(from, _)| *from);
+        self.runs.insert(number, run);
+        self.join(number);
+        if let Some(before) = before {
+            self.join(before);
         }
     }
 
-    /// All messages up to this one are settled at a position, whatever became of each.
-    pub(super) fn cover(&mut self, number: u64, position: u64) {
-        // What was settled without a gap keeps its own positions, which are earlier.
-        let mut next = self.announced + 1;
-        let mut keep = 0;
-        while let Some(run) = self.runs.get(keep)
-            && run.from == next
-        {
-            next = run.to + 1;
-            keep += 1;
-        }
-        if next > number {
-            return;
-        }
-        let past = self.runs.partition_point(|run| run.to <= number);
-        let covered = self.runs.drain(keep..past);
-        let position = covered.map(|run| run.position).fold(position, u64::max);
-        if let Some(run) = self.runs.get_mut(keep) {
-            run.from = run.from.max(number + 1);
-        }
-        let run = Run {
-            from: next,
-            to: number,
-            position,
-        };
-        self.runs.insert(keep, run);
-        if self.runs.len() > RUNS {
-            self.make_room();
+    /// This message is not taken, and never will be.
+    pub(super) fn lose(&mut self, number: u64) {
+        if number > self.announced && self.lost.is_none_or(|lost| number < lost) {
+            self.lost = Some(number);
+            drop(self.runs.split_off(&number));
         }
     }
 
     /// The log is durable up to a position: the new count of saved messages, if it grew.
     pub(super) fn durable(&mut self, position: u64) -> Option<u64> {
         let before = self.announced;
-        while let Some(run) = self.runs.front()
-            && run.from == self.announced + 1
-            && run.position <= position
+        while let Some(first) = self.runs.first_entry()
+            && *first.key() == self.announced + 1
+            && first.get().position <= position
         {
-            self.announced = run.to;
-            self.runs.pop_front();
+            self.announced = first.remove().to;
         }
         (self.announced > before).then_some(self.announced)
     }
@@ -103,45 +82,19 @@ impl Ledger {
         self.announced < self.count
     }
 
-    /// Whether a message is not settled.
-    pub(super) fn has_holes(&self) -> bool {
-        let mut next = self.announced + 1;
-        for run in &self.runs {
-            if run.from != next {
-                return true;
-            }
-            next = run.to + 1;
-        }
-        next <= self.count
-    }
-
-    /// Joins a run with its neighbours where that loses nothing.
-    fn join_equals(&mut self, at: usize) {
-        for left in [Some(at), at.checked_sub(1)].into_iter().flatten() {
-            let (Some(a), Some(b)) = (self.runs.get(left), self.runs.get(left + 1)) else {
-                continue;
-            };
-            if a.to + 1 == b.from && a.position == b.position {
-                self.runs[left].to = b.to;
-                self.runs.remove(left + 1);
-            }
-        }
-    }
-
-    /// Joins the last two neighbours, at the later position. If there are none, every run has a gap
-    /// before it, and only a later answer to a Step1 can cover those; it covers the last run, too.
-    fn make_room(&mut self) {
-        let touching = |left: &usize| self.runs[*left].to + 1 == self.runs[left + 1].from;
-        match (0..self.runs.len() - 1).rev().find(touching) {
-            Some(left) => {
-                let right = self.runs[left + 1];
-                self.runs[left].to = right.to;
-                self.runs[left].position = self.runs[left].position.max(right.position);
-                self.runs.remove(left + 1);
-            }
-            None => {
-                self.runs.pop_back();
-            }
+    /// Joins a run with the one behind it where that loses nothing, or where there are too many.
+    fn join(&mut self, from: u64) {
+        let Some(&run) = self.runs.get(&from) else {
+            return;
+        };
+        let Some(&next) = self.runs.get(&(run.to + 1)) else {
+            return;
+        };
+        if run.position == next.position || self.runs.len() > RUNS {
+            self.runs.remove(&(run.to + 1));
+            let position = run.position.max(next.position);
+            let to = next.to;
+            self.runs.insert(from, Run { to, position });
         }
     }
 }
@@ -162,20 +115,38 @@ mod tests {
         assert_eq!(ledger.durable(11), Some(2));
         assert_eq!(ledger.durable(11), None);
         assert_eq!(ledger.durable(50), Some(3));
-        assert!(!ledger.has_holes());
+        assert!(!ledger.has_unsaved());
     }
 
     #[test]
-    fn a_hole_holds_back_what_follows_until_a_later_whole_answer_covers_it() {
+    fn nothing_but_itself_settles_a_message() {
         let mut ledger = Ledger::default();
         (0..4).for_each(|_| assert!(ledger.next() > 0));
         ledger.settle(1, 10);
         ledger.settle(3, 12);
+        ledger.settle(4, 13);
         assert_eq!(ledger.durable(100), Some(1));
-        assert!(ledger.has_holes());
-        ledger.cover(4, 200);
+        ledger.settle(2, 200);
         assert_eq!(ledger.durable(199), None);
         assert_eq!(ledger.durable(200), Some(4));
+    }
+
+    #[test]
+    fn what_is_lost_holds_back_all_that_follows_and_costs_nothing() {
+        let mut ledger = Ledger::default();
+        for position in 1..=100 {
+            let number = ledger.next();
+            ledger.settle(number, position);
+        }
+        ledger.lose(51);
+        assert_eq!(ledger.durable(1000), Some(50));
+        for position in 101..=10_000 {
+            let number = ledger.next();
+            ledger.settle(number, position);
+        }
+        assert!(ledger.runs.is_empty());
+        assert_eq!(ledger.durable(20_000), None);
+        assert!(ledger.has_unsaved());
     }
 
     #[test]
@@ -192,33 +163,30 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_holes_do_not_cost_more_than_their_share() {
+    fn thousands_that_are_settled_in_reverse_order_are_all_announced() {
         let mut ledger = Ledger::default();
-        for position in 1..=10_000 {
-            ledger.next();
-            let number = ledger.next();
-            ledger.settle(number, position);
+        (0..8000).for_each(|_| assert!(ledger.next() > 0));
+        for (position, number) in (1..=8000).rev().enumerate() {
+            ledger.settle(number, position as u64);
         }
         assert!(ledger.runs.len() <= RUNS);
-        assert_eq!(ledger.durable(20_000), None);
-        ledger.cover(20_000, 30_000);
-        assert_eq!(ledger.durable(30_000), Some(20_000));
+        assert_eq!(ledger.durable(8000), Some(8000));
     }
 
     #[derive(Debug, Clone)]
     enum Op {
         Settle { back: u64 },
         Skip,
-        Cover { back: u64 },
+        Lose { back: u64 },
         Durable { behind: u64 },
     }
 
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
-            4 => (0..3_u64).prop_map(|back| Op::Settle { back }),
-            2 => Just(Op::Skip),
-            1 => (0..3_u64).prop_map(|back| Op::Cover { back }),
-            2 => (0..6_u64).prop_map(|behind| Op::Durable { behind }),
+            12 => (0..5_u64).prop_map(|back| Op::Settle { back }),
+            4 => Just(Op::Skip),
+            1 => (0..3_u64).prop_map(|back| Op::Lose { back }),
+            6 => (0..6_u64).prop_map(|behind| Op::Durable { behind }),
         ]
     }
 
@@ -231,26 +199,23 @@ mod tests {
             let (mut announced, mut position) = (0, 0);
             for op in ops {
                 position += 1;
+                if !matches!(op, Op::Durable { .. }) {
+                    ledger.next();
+                    plain.push(None);
+                }
+                let at = |back: u64| (plain.len() as u64).saturating_sub(back).max(1);
                 match op {
-                    Op::Skip => {
-                        ledger.next();
-                        plain.push(None);
-                    }
+                    Op::Skip => {}
                     Op::Settle { back } => {
-                        ledger.next();
-                        plain.push(None);
-                        let number = (plain.len() as u64).saturating_sub(back).max(1);
+                        let number = at(back);
                         ledger.settle(number, position);
                         plain[number as usize - 1].get_or_insert(position);
                     }
-                    Op::Cover { back } => {
-                        ledger.next();
-                        plain.push(None);
-                        let number = (plain.len() as u64).saturating_sub(back).max(1);
-                        ledger.cover(number, position);
-                        // Behind the first hole, all of it is durable with the whole answer only.
-                        if let Some(hole) = plain[..number as usize].iter().position(Option::is_none) {
-                            plain[hole..number as usize].fill(Some(position));
+                    Op::Lose { back } => {
+                        let number = at(back);
+                        ledger.lose(number);
+                        if number as usize > announced {
+                            plain[number as usize - 1] = Some(u64::MAX);
                         }
                     }
                     Op::Durable { behind } => {
@@ -262,8 +227,7 @@ mod tests {
                         prop_assert_eq!(ledger.durable(durable), grew);
                     }
                 }
-                let holes = plain.iter().skip(announced).any(Option::is_none);
-                prop_assert_eq!(ledger.has_holes(), holes);
+                prop_assert_eq!(ledger.has_unsaved(), announced < plain.len());
             }
         }
     }

@@ -113,22 +113,23 @@ impl Block<'_> {
 }
 
 /// What stands between an item's first byte and its content.
-pub(super) struct Header<'a> {
-    pub(super) origin: Option<Id>,
-    pub(super) right_origin: Option<Id>,
-    pub(super) parent: Parent<'a>,
-    pub(super) key: Option<&'a str>,
+#[derive(Clone)]
+pub(crate) struct Header<'a> {
+    pub(crate) origin: Option<Id>,
+    pub(crate) right_origin: Option<Id>,
+    pub(crate) parent: Parent<'a>,
+    pub(crate) key: Option<&'a str>,
 }
 
 impl<'a> Header<'a> {
-    pub(super) const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         origin: None,
         right_origin: None,
         parent: Parent::Inherited,
         key: None,
     };
 
-    pub(super) fn read(reader: &mut Reader<'a>, info: u8) -> Result<Self, ScanError> {
+    pub(crate) fn read(reader: &mut Reader<'a>, info: u8) -> Result<Self, ScanError> {
         let mut header = Self::NONE;
         if info & HAS_ORIGIN != 0 {
             header.origin = Some(read_id(reader)?);

@@ -16,7 +16,7 @@ pub(crate) const CONTENT: u8 = 0x1f;
 /// The content that an item's first byte announces; `None` for what is not supported.
 ///
 /// Yjs takes five bits for it and yrs four, so the fifth must be zero.
-pub(super) const fn kind(info: u8) -> Option<Content> {
+pub(crate) const fn kind(info: u8) -> Option<Content> {
     match info & CONTENT {
         1 => Some(Content::Deleted),
         3 => Some(Content::Binary),

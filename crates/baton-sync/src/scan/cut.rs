@@ -54,20 +54,24 @@ enum Body<'a> {
 impl<'a> Scan<'a> {
     /// How many bytes the block has.
     pub(crate) fn size(&self, index: usize) -> usize {
-        let entry = self.entries[index];
-        (entry.end - entry.start) as usize
+        (self.entries[index + 1].start - self.entries[index].start) as usize
+    }
+
+    /// Where the block begins in the update.
+    pub(crate) fn offset(&self, index: usize) -> usize {
+        self.entries[index].start as usize
     }
 
     /// Takes a block apart.
     pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
-        let entry = self.entries[index];
-        let bytes = &self.bytes[entry.start as usize..entry.end as usize];
+        let (entry, past) = (self.entries[index], self.entries[index + 1]);
+        let bytes = &self.bytes[entry.start as usize..past.start as usize];
         let mut reader = Reader::new(bytes);
         let info = reader.u8().unwrap_or(GC);
         let mut opened = Opened {
             client,
             clock: entry.clock,
-            len: entry.len,
+            len: past.clock - entry.clock,
             info,
             header: Header::NONE,
             head: &[],

@@ -15,6 +15,16 @@ pub enum ScanError {
     /// More than 4 GiB.
     #[error("the update is larger than 4 GiB")]
     TooLarge,
+    /// More of something than one update may hold ([`ScanLimits`](super::ScanLimits)).
+    #[error("one update may hold {most} {what}, and this one holds {count}: send it in parts")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many came, at least.
+        count: usize,
+        /// How many may.
+        most: usize,
+    },
     /// The clients of the blocks do not strictly descend.
     #[error("client {client} is out of order")]
     ClientOrder {

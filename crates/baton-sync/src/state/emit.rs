@@ -10,7 +10,7 @@ use crate::state_vector::ClientId;
 
 impl Settled<'_, '_> {
     /// The admitted part as an update of its own, from the blocks' own bytes.
-    pub(super) fn emit(&self) -> Vec<u8> {
+    pub(crate) fn emit(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.scan.bytes().len());
         let runs = self.scan.runs().iter().zip(&self.progress);
         let runs = runs.map(|(run, progress)| (run.client, progress.first..progress.next));

@@ -35,8 +35,7 @@ pub(crate) struct Settled<'u, 's> {
     view: View<'s>,
     pub(super) scan: &'s Scan<'u>,
     pub(super) progress: Vec<Progress>,
-    /// For each new block that was admitted, its place.
-    places: Vec<Option<Place<&'s str>>>,
+    places: Places<'s>,
     /// The runs of blocks in the order in which they were admitted: each comes after all that it
     /// refers to. Kept only for an update of many clients.
     pub(super) order: Vec<(ClientId, Range<usize>)>,
@@ -49,7 +48,35 @@ pub(crate) struct Settled<'u, 's> {
 /// What a state learns from an update, without borrowing from either.
 pub(crate) struct Lesson {
     pub(super) inserts: Vec<Insert>,
-    pub(super) deletes: Vec<IdRange>,
+    /// What is deleted without being listed.
+    pub(super) gone: Vec<IdRange>,
+    /// The listed deletions, if not all of them are learnt.
+    pub(super) clipped: Option<Vec<IdRange>>,
+}
+
+/// For each new block that was admitted, its place. Neighbours mostly have the same.
+struct Places<'s> {
+    /// By block: the number of its place, from 1; 0 if it was not admitted.
+    of: Vec<u32>,
+    all: Vec<Place<&'s str>>,
+}
+
+impl<'s> Places<'s> {
+    fn set(&mut self, index: usize, place: Place<&'s str>) {
+        if self.all.last() != Some(&place) {
+            self.all.push(place);
+        }
+        self.of[index] = self.all.len() as u32;
+    }
+
+    fn get(&self, index: usize) -> Option<Place<&'s str>> {
+        let number = self.of.get(index)?.checked_sub(1)?;
+        self.all.get(number as usize).copied()
+    }
+
+    fn are_same(&self, one: usize, other: usize) -> bool {
+        self.of[one] == self.of[other]
+    }
 }
 
 /// A block that was inserted.
@@ -76,7 +103,10 @@ impl<'u, 's> Settled<'u, 's> {
             view,
             scan,
             progress: progress.collect(),
-            places: vec![None; scan.block_count()],
+            places: Places {
+                of: vec![0; scan.indices()],
+                all: Vec::new(),
+            },
             order: Vec::new(),
             missing: StateVector::new(),
             refusal: None,
@@ -102,11 +132,53 @@ impl<'u, 's> Settled<'u, 's> {
             }
         }
         for range in scan.deletes() {
-            if settled.known(range.client) < range.end {
-                settled.missing.raise(range.client, range.end);
+            // What the update itself inserts comes with its block, which has an obstacle of its own.
+            let own = settled.run_of(range.client);
+            let own = own.is_some_and(|run| range.end <= scan.reaches(run));
+            if !own && settled.known(range.client) < range.end {
+                settled.lack(range.client, range.end);
             }
         }
         settled
+    }
+
+    /// For some clients, the clock at which more of the update can come: something changes for it only
+    /// when one of them is reached. Not empty unless all of it was admitted, a Skip is in the way, or
+    /// it can never come.
+    pub(crate) fn obstacles(&self) -> StateVector {
+        let mut obstacles = self.missing.clone();
+        if let Some(Id { client, clock }) = self.astride {
+            obstacles.lower(client, clock + 1);
+        }
+        obstacles
+    }
+
+    /// The blocks of each client that are known by their clocks, and up to which clock they are.
+    pub(crate) fn known_blocks(&self) -> impl Iterator<Item = (ClientId, Range<usize>, Clock)> {
+        self.scan.runs().iter().filter_map(|run| {
+            let known = self.view.clock(run.client);
+            let blocks = run.blocks();
+            (self.scan.clock(blocks.start) < known).then_some((run.client, blocks, known))
+        })
+    }
+
+    /// The end of the deleted range that has this unit, if it is deleted.
+    pub(crate) fn end_of_deleted(&self, id: Id) -> Option<Clock> {
+        self.view.end_of_deleted_at(id)
+    }
+
+    /// The start of the first deleted range behind this unit.
+    pub(crate) fn next_deleted(&self, id: Id) -> Option<Clock> {
+        self.view.next_deleted(id)
+    }
+
+    /// Up to which clock the base knows a client, without what is laid over it.
+    pub(crate) fn base_clock(&self, client: ClientId) -> Clock {
+        self.view.base.vector.get(client)
+    }
+
+    fn lack(&mut self, client: ClientId, clock: Clock) {
+        self.missing.lower(client, clock);
     }
 
     /// The update.
@@ -143,7 +215,7 @@ impl<'u, 's> Settled<'u, 's> {
     }
 
     /// Whether nothing that was admitted is new.
-    pub(super) fn adds_nothing(&self) -> bool {
+    pub(crate) fn adds_nothing(&self) -> bool {
         self.progress
             .iter()
             .all(|progress| progress.first == progress.next)
@@ -152,7 +224,7 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// The names of the root types in which something new is inserted or deleted.
     pub(super) fn roots(&self) -> impl Iterator<Item = &'s str> {
-        let inserted = self.places.iter().flatten().copied();
+        let inserted = self.places.all.iter().copied();
         // What one update lists as one range may be deleted in part, and reach over two root types.
         let deleted = self
             .deletes()
@@ -210,11 +282,17 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// What `state` learns from the admitted part.
     pub(crate) fn lesson(&self, state: &State) -> Lesson {
-        let mut inserts = Vec::new();
-        let mut deletes: Vec<IdRange> = self.deletes().collect();
+        let mut inserts: Vec<Insert> = Vec::new();
+        // All of them if all was admitted: then they need no copy.
+        let clipped = self.scan.deletes().iter();
+        let clipped = clipped
+            .clone()
+            .any(|range| range.end > self.known(range.client));
+        let clipped = clipped.then(|| self.deletes().collect());
+        let mut gone: Vec<IdRange> = Vec::new();
         for (run, progress) in self.scan.runs().iter().zip(&self.progress) {
             for index in progress.first..progress.next {
-                let Some(place) = self.places[index] else {
+                let Some(place) = self.places.get(index) else {
                     continue;
                 };
                 let client = run.client;
@@ -223,7 +301,7 @@ impl<'u, 's> Settled<'u, 's> {
                     start: self.scan.clock(index),
                     end: self.scan.end(index),
                 };
-                let gone = matches!(
+                let is_gone = matches!(
                     place,
                     Place::Gone
                         | Place::At {
@@ -231,14 +309,29 @@ impl<'u, 's> Settled<'u, 's> {
                             ..
                         }
                 );
-                if gone || self.is_dead(place) {
-                    deletes.push(range);
+                let goes_on =
+                    |last: &&mut IdRange| last.client == client && last.end == range.start;
+                if is_gone || self.is_dead(place) {
+                    match gone.last_mut().filter(goes_on) {
+                        Some(last) => last.end = range.end,
+                        None => gone.push(range),
+                    }
+                }
+                if index > progress.first && self.places.are_same(index - 1, index) {
+                    if let Some(last) = inserts.last_mut() {
+                        last.range.end = range.end;
+                    }
+                    continue;
                 }
                 let place = place.map_root(|name| state.outline.lookup(name));
                 inserts.push(Insert { range, place });
             }
         }
-        Lesson { inserts, deletes }
+        Lesson {
+            inserts,
+            gone,
+            clipped,
+        }
     }
 
     /// The deleted ranges, as far as what they delete is known or admitted.
@@ -261,7 +354,7 @@ impl<'u, 's> Settled<'u, 's> {
                 self.progress[run].first = index + 1;
             } else if start > clock || self.scan.is_skip(index) {
                 let lacking = if start > clock { start } else { past };
-                return self.missing.raise(client, lacking);
+                return self.lack(client, lacking);
             } else if start < clock {
                 self.astride.get_or_insert(Id { client, clock });
                 return;
@@ -271,7 +364,7 @@ impl<'u, 's> Settled<'u, 's> {
                     return;
                 }
                 match self.place_of(&block) {
-                    Ok(place) => self.places[index] = Some(place),
+                    Ok(place) => self.places.set(index, place),
                     Err(refusal) => {
                         self.refusal.get_or_insert(refusal);
                         return;
@@ -296,7 +389,7 @@ impl<'u, 's> Settled<'u, 's> {
                     self.progress[other].waiting.push(Reverse((id.clock, run)));
                     return false;
                 }
-                _ => self.missing.raise(id.client, id.clock + 1),
+                _ => self.lack(id.client, id.clock + 1),
             }
             complete = false;
         }
@@ -384,7 +477,7 @@ impl<'u, 's> Settled<'u, 's> {
 
     /// The place of a block of the update that was admitted and was not known.
     pub(crate) fn place_of_block(&self, index: usize) -> Option<Place<&'s str>> {
-        self.places.get(index).copied().flatten()
+        self.places.get(index)
     }
 
     /// The place of a unit that is known or was admitted.
@@ -394,7 +487,7 @@ impl<'u, 's> Settled<'u, 's> {
         }
         let admitted = self.run_of(id.client).and_then(|run| {
             let blocks = self.scan.runs()[run].blocks();
-            self.places[self.scan.block_at(blocks, id.clock)?]
+            self.places.get(self.scan.block_at(blocks, id.clock)?)
         });
         admitted.unwrap_or(Place::Gone)
     }
@@ -416,7 +509,11 @@ impl<'u, 's> Settled<'u, 's> {
             let blocks = self.progress[run].first..self.progress[run].next;
             let inside =
                 |index: &usize| self.scan.clock(*index) < end && start < self.scan.end(*index);
-            places.extend(blocks.filter(inside).filter_map(|index| self.places[index]));
+            places.extend(
+                blocks
+                    .filter(inside)
+                    .filter_map(|index| self.places.get(index)),
+            );
         }
         places
     }

@@ -42,6 +42,20 @@ impl<'s> View<'s> {
         self.end_of_deleted(range.client, range.start, range.end) >= range.end
     }
 
+    /// The end of a deleted range that has the unit.
+    pub(super) fn end_of_deleted_at(self, id: Id) -> Option<Clock> {
+        let base = self.base.deletes.end_of_range_at(id.client, id.clock);
+        let over = || self.over?.deletes.end_of_range_at(id.client, id.clock);
+        base.or_else(over)
+    }
+
+    /// The start of the first deleted range behind the unit.
+    pub(super) fn next_deleted(self, id: Id) -> Option<Clock> {
+        let next = |state: &State| state.deletes.start_of_range_after(id.client, id.clock);
+        let over = self.over.and_then(next);
+        [next(self.base), over].into_iter().flatten().min()
+    }
+
     /// The first clock from `clock` on that is not deleted, or one at or past `end`.
     fn end_of_deleted(self, client: ClientId, mut clock: Clock, end: Clock) -> Clock {
         while clock < end {
@@ -64,9 +78,10 @@ impl<'s> View<'s> {
             if start >= end {
                 return None;
             }
-            let next = |state: &State| state.deletes.start_of_range_after(client, start);
-            let over = self.over.and_then(next);
-            let past = [next(self.base), over].into_iter().flatten().min();
+            let past = self.next_deleted(Id {
+                client,
+                clock: start,
+            });
             clock = past.map_or(end, |past| past.min(end));
             Some(IdRange {
                 client,

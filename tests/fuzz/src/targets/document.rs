@@ -261,62 +261,122 @@ pub(super) fn same_as_yrs(document: &Document) {
     assert_eq!(ours, theirs);
 }
 
-/// One connection's handshake over a document that it and another one write.
+/// One connection's handshake over a document that it and another one write. Whatever is called saved is known.
 pub(crate) fn handshake(input: &[u8]) {
-    let limits = HandshakeLimits { aside_bytes: 256 };
-    let mut connection = Handshake::new(limits);
-    connection.open();
+    let limits = HandshakeLimits {
+        aside_bytes: 512,
+        ..HandshakeLimits::default()
+    };
+    let mut subject = Connection::new(limits);
     let mut document = document();
-    let (mut position, mut messages, mut saved) = (0, 0, 0);
     for (step, body) in Script::new(input).take(64) {
         let kind = if step & 8 == 0 {
             Kind::Update
         } else {
             Kind::Step2
         };
-        let mut verdict = None;
         match step % 8 {
-            0..=3 => {
-                messages += 1;
-                let incoming = Bytes::copy_from_slice(body);
-                verdict = Some(connection.incoming(incoming, kind, document.state()));
-            }
+            0..=3 => subject.comes(&mut document, kind, Bytes::copy_from_slice(body)),
             4 => {
                 let mut u = Unstructured::new(body);
                 if let Ok(update) = invented::update(&mut u, document.state()) {
-                    messages += 1;
-                    verdict = Some(connection.incoming(update.into(), kind, document.state()));
+                    subject.comes(&mut document, kind, update.into());
                 }
             }
             // Somebody else's edit.
             5 => {
                 if document.apply(body) == Ok(Applied::Added) {
-                    position += 1;
+                    subject.position += 1;
+                    subject.changed(body);
                 }
             }
-            6 => verdict = connection.retry(document.state()),
-            _ => {
-                let durable = connection.durable(position);
-                saved = durable.unwrap_or(saved).max(saved);
-                assert!(saved <= messages, "{saved} of {messages} are called saved");
-            }
+            6 => subject.handshake.take_large(),
+            _ => subject.told(&document),
         }
-        match verdict {
-            None | Some(Verdict::Ask | Verdict::Wait) => {}
-            Some(Verdict::Known) => connection.settled(position),
-            Some(Verdict::Admit(update)) => {
-                assert_eq!(document.apply(&update), Ok(Applied::Added));
-                position += 1;
-                connection.settled(position);
-            }
-            // The connection is closed; what it had kept goes with it.
-            Some(Verdict::Refuse(_)) => {
-                connection = Handshake::new(limits);
-                connection.open();
-                (messages, saved) = (0, 0);
-            }
-        }
-        assert!(connection.aside_bytes() <= limits.aside_bytes);
+        subject.retry(&mut document);
+        assert!(subject.handshake.aside_bytes() <= limits.aside_bytes);
     }
     same_as_yrs(&document);
+    subject.told(&document);
+}
+
+struct Connection {
+    limits: HandshakeLimits,
+    handshake: Handshake,
+    position: u64,
+    messages: Vec<Bytes>,
+    saved: u64,
+}
+
+impl Connection {
+    fn new(limits: HandshakeLimits) -> Self {
+        let mut handshake = Handshake::new(limits);
+        handshake.open();
+        Self {
+            limits,
+            handshake,
+            position: 0,
+            messages: Vec::new(),
+            saved: 0,
+        }
+    }
+
+    fn comes(&mut self, document: &mut Document, kind: Kind, update: Bytes) {
+        self.messages.push(update.clone());
+        let verdict = self.handshake.incoming(update, kind, &*document);
+        self.carry_out(document, verdict);
+    }
+
+    fn changed(&mut self, update: &[u8]) {
+        for range in scan(update).unwrap().inserts() {
+            self.handshake.changed(range.client, range.end);
+        }
+    }
+
+    fn carry_out(&mut self, document: &mut Document, verdict: Verdict) {
+        match verdict {
+            Verdict::Ask | Verdict::Wait => {}
+            Verdict::Known => self.handshake.settled(self.position),
+            Verdict::Admit(update) => {
+                assert_eq!(document.apply(&update), Ok(Applied::Added));
+                self.position += 1;
+                self.handshake.settled(self.position);
+                self.changed(&update);
+            }
+            // The connection is closed; what it had kept goes with it.
+            Verdict::Refuse(_) => {
+                *self = Self {
+                    position: self.position,
+                    ..Self::new(self.limits)
+                }
+            }
+        }
+    }
+
+    fn retry(&mut self, document: &mut Document) {
+        for _ in 0..1000 {
+            let known: &Document = document;
+            match self.handshake.retry(|_| known) {
+                Some(verdict) => self.carry_out(document, verdict),
+                None => return,
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Each message that is called saved has all its blocks and deletions in the document, and the same ones.
+    fn told(&mut self, document: &Document) {
+        let durable = self.handshake.durable(self.position);
+        self.saved = durable.unwrap_or(self.saved).max(self.saved);
+        let saved = self.messages.get(..self.saved as usize);
+        for update in saved.unwrap() {
+            let known = match document.state().judge(&scan(update).unwrap()) {
+                Judgement::Known => true,
+                // A Skip over what is known hides nothing.
+                Judgement::Gap { missing } => missing.is_empty(),
+                _ => false,
+            };
+            assert!(known, "{update:?} was called saved");
+        }
+    }
 }

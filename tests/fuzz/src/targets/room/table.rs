@@ -85,7 +85,10 @@ impl Table {
     /// A few settings are drawn, so that caps are met.
     pub(super) fn new(drawn: u8) -> Self {
         let mut options = RoomOptions {
-            handshake: HandshakeLimits { aside_bytes: ASIDE },
+            handshake: HandshakeLimits {
+                aside_bytes: ASIDE,
+                ..HandshakeLimits::default()
+            },
             parks: ParkLimits {
                 bytes_per_session: 400,
                 parks: 3,

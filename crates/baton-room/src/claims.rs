@@ -1,0 +1,217 @@
+//! Two connections whose clients write under one Yjs client id.
+//!
+//! Owns who has said which id in its hello, and the hellos of those that say one which another live connection has said:
+//! they wait until that connection is heard, or until it was silent for [`ANSWER`]. The same client may come back while
+//! its old connection is half open, and must not be shut out by it; a second client must not write under the same id.
+//! What such a connection sends meanwhile is kept, in its order. Decides nothing about sessions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_presence::Time;
+use baton_sync::channel::{ErrorCode, ServerMessage};
+use baton_sync::handshake::Kind;
+use bytes::Bytes;
+
+use crate::connection::Stage;
+use crate::output::{ConnectionId, Ending, Incoming, Outgoing, Output};
+use crate::receive::Hello;
+use crate::room::Room;
+use crate::token::ResumeToken;
+
+/// How long the connection that said an id first may take to answer a ping.
+pub(crate) const ANSWER: Duration = Duration::from_secs(2);
+
+/// What a kept message counts beyond its own bytes.
+const OVERHEAD: usize = 64;
+
+/// A message that is kept until its connection has a session.
+#[derive(Debug)]
+enum Kept {
+    Step1(Vec<u8>),
+    Sync(Kind, Bytes),
+    Awareness(Vec<u8>),
+    QueryAwareness,
+    Channel(String),
+    Other,
+}
+
+/// A hello that waits.
+struct Waiting {
+    hello: Hello,
+    token: ResumeToken,
+    /// The connection that has the id.
+    owner: ConnectionId,
+    due: Time,
+    messages: VecDeque<Kept>,
+    bytes: usize,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Claims {
+    owners: BTreeMap<u64, ConnectionId>,
+    /// The other way round.
+    said: BTreeMap<ConnectionId, u64>,
+    waiting: BTreeMap<ConnectionId, Waiting>,
+}
+
+impl Claims {
+    /// Bytes of updates that are kept, which become records when their connection has a session.
+    pub(crate) fn bytes(&self) -> usize {
+        self.waiting.values().map(|waiting| waiting.bytes).sum()
+    }
+
+    /// When the first of those who are waited for has been silent for long enough.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.waiting.values().map(|waiting| waiting.due).min()
+    }
+
+    fn owner(&self, client: u64) -> Option<ConnectionId> {
+        self.owners.get(&client).copied()
+    }
+
+    /// Those that wait because of this connection.
+    fn behind(&self, owner: ConnectionId) -> Vec<ConnectionId> {
+        let behind = |(_, waiting): &(&ConnectionId, &Waiting)| waiting.owner == owner;
+        let behind = self.waiting.iter().filter(behind);
+        behind.map(|(connection, _)| *connection).collect()
+    }
+}
+
+impl Room {
+    /// A hello came. It waits if another live connection, of another session, has said the same client id.
+    ///
+    /// # Errors
+    /// It need not wait: it comes back, to go on with.
+    pub(crate) fn contest(
+        &mut self,
+        connection: ConnectionId,
+        hello: Hello,
+        token: ResumeToken,
+        now: Time,
+    ) -> Result<(), (Hello, ResumeToken)> {
+        let Some(client) = hello.client_id() else {
+            return Err((hello, token));
+        };
+        let owner = self.claims.owner(client).filter(|owner| {
+            let resumed = self.resumable(hello.resume.as_ref());
+            let same = resumed.is_some_and(|(session, _)| self.session_of(*owner) == Some(session));
+            *owner != connection && self.connections.contains_key(owner) && !same
+        });
+        let Some(owner) = owner else {
+            self.claims.owners.insert(client, connection);
+            self.claims.said.insert(connection, client);
+            return Err((hello, token));
+        };
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.stage = Stage::Contesting;
+        }
+        let waiting = Waiting {
+            hello,
+            token,
+            owner,
+            due: now + ANSWER,
+            messages: VecDeque::new(),
+            bytes: 0,
+        };
+        self.claims.waiting.insert(connection, waiting);
+        self.outputs.push_back(Output::Ping { to: owner });
+        Ok(())
+    }
+
+    /// A message of a connection whose hello waits.
+    pub(crate) fn keep_contested(
+        &mut self,
+        connection: ConnectionId,
+        message: Incoming<'_>,
+        now: Time,
+    ) {
+        let limit = self.options.handshake.aside_bytes;
+        let Some(waiting) = self.claims.waiting.get_mut(&connection) else {
+            return;
+        };
+        let (kept, len) = match message {
+            Incoming::Step1(vector) => (Kept::Step1(vector.to_vec()), vector.len()),
+            Incoming::Sync(kind, update) => (Kept::Sync(kind, update.clone()), update.len()),
+            Incoming::Awareness(payload) => (Kept::Awareness(payload.to_vec()), payload.len()),
+            Incoming::QueryAwareness => (Kept::QueryAwareness, 0),
+            Incoming::Channel(payload) => (Kept::Channel(payload.to_owned()), payload.len()),
+            Incoming::Other => (Kept::Other, 0),
+        };
+        waiting.bytes += len + OVERHEAD;
+        waiting.messages.push_back(kept);
+        if waiting.bytes > limit {
+            let reason = "another connection with the same Yjs client id may still be alive, and more came over this one meanwhile than is kept (max_aside); nothing changed: come again in a moment";
+            self.close(connection, Ending::Unavailable, reason.to_owned(), now);
+        }
+    }
+
+    /// Something came from a connection: whoever says its client id as well is another client.
+    pub(crate) fn uphold_claim(&mut self, owner: ConnectionId, now: Time) {
+        if self.claims.waiting.is_empty() {
+            return;
+        }
+        for connection in self.claims.behind(owner) {
+            let waiting = self.claims.waiting.get(&connection);
+            let client = waiting.and_then(|waiting| waiting.hello.client_id());
+            let reason = format!(
+                "another client in this document writes under the Yjs client id {}, and is here; nothing changed: open the document afresh, under a new client id",
+                client.unwrap_or_default()
+            );
+            let error = ServerMessage::Error {
+                code: ErrorCode::ClientId,
+                message: reason.clone(),
+                retry: false,
+            };
+            self.send(connection, Outgoing::Channel(Arc::new(error)));
+            self.close(connection, Ending::ClientId, reason, now);
+        }
+    }
+
+    /// Time has come to `now`: who did not answer is lost.
+    pub(crate) fn settle_claims(&mut self, now: Time) {
+        if self.claims.due().is_none_or(|due| now < due) {
+            return;
+        }
+        let silent = self.claims.waiting.values();
+        let silent = silent.filter(|waiting| waiting.due <= now);
+        let silent: Vec<ConnectionId> = silent.map(|waiting| waiting.owner).collect();
+        for owner in silent {
+            let reason = "nothing came from this connection when another one said the same Yjs client id; this session went on without it";
+            self.close(owner, Ending::Superseded, reason.to_owned(), now);
+        }
+    }
+
+    /// A connection is gone: nobody waits for it any longer, and what it waited for does not matter.
+    pub(crate) fn drop_claim(&mut self, gone: ConnectionId, now: Time) {
+        self.claims.waiting.remove(&gone);
+        if let Some(client) = self.claims.said.remove(&gone)
+            && self.claims.owner(client) == Some(gone)
+        {
+            self.claims.owners.remove(&client);
+        }
+        for connection in self.claims.behind(gone) {
+            let Some(waiting) = self.claims.waiting.remove(&connection) else {
+                continue;
+            };
+            if let Some(here) = self.connections.get_mut(&connection) {
+                here.stage = Stage::Greeting;
+            }
+            self.hello(connection, waiting.hello, waiting.token, now);
+            for message in waiting.messages {
+                let message = match &message {
+                    Kept::Step1(vector) => Incoming::Step1(vector),
+                    Kept::Sync(kind, update) => Incoming::Sync(*kind, update.clone()),
+                    Kept::Awareness(payload) => Incoming::Awareness(payload),
+                    Kept::QueryAwareness => Incoming::QueryAwareness,
+                    Kept::Channel(payload) => Incoming::Channel(payload),
+                    Kept::Other => Incoming::Other,
+                };
+                // Its session is on the way already, so that no other token is wanted.
+                self.receive(connection, message, waiting.token, now);
+            }
+        }
+    }
+}

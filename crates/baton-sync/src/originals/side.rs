@@ -1,0 +1,458 @@
+//! Two blocks of the same clocks: the same, or not.
+//!
+//! Owns the comparison, which is pure: it reads bytes that were found sound, and knows no document.
+//! Blocks that say the same may be merged or split in different ways, and a library that stored one may
+//! have written its values in another spelling. So a block is read unit by unit, and stands for what
+//! Yjs would make of it if it were cut there.
+
+use crate::lib0::Reader;
+use crate::scan::{Content, GC, HAS_KEY, Header, Id, Parent, content_kind, past_value};
+use crate::state_vector::{ClientId, Clock};
+
+use super::values::{same_json, same_value};
+
+/// Half of a character that was cut in two: Yjs puts this in place of each half.
+const REPLACEMENT: u16 = 0xfffd;
+
+/// A block, and a place in it. What follows it in the bytes may be read as well.
+#[derive(Clone)]
+pub(super) struct Side<'a> {
+    /// From the block on.
+    bytes: &'a [u8],
+    client: ClientId,
+    /// Where the block begins.
+    start: Clock,
+    /// The unit at which it is.
+    clock: Clock,
+    /// The clock up to which blocks of this client follow in the bytes.
+    end: Clock,
+    content: Option<Content>,
+    header: Header<'a>,
+    keyed: bool,
+    body: Body<'a>,
+    /// Bytes of the whole block.
+    size: usize,
+}
+
+#[derive(Clone)]
+enum Body<'a> {
+    /// So many units of which nothing is left.
+    Units(Clock),
+    Text(Units<'a>),
+    /// This many values, of which so many bytes are read.
+    Values {
+        count: Clock,
+        bytes: &'a [u8],
+        at: usize,
+    },
+    /// One unit.
+    Whole(&'a [u8]),
+}
+
+impl<'a> Side<'a> {
+    /// The block at the start of the bytes, at its first unit. `end` is the clock up to which others
+    /// of its client follow. `None` for what is no block with clocks.
+    pub(super) fn read(
+        bytes: &'a [u8],
+        client: ClientId,
+        start: Clock,
+        end: Clock,
+    ) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        let info = reader.u8().ok()?;
+        let content = content_kind(info);
+        let header = match content {
+            _ if info == GC => Header::NONE,
+            Some(_) => Header::read(&mut reader, info).ok()?,
+            None => return None,
+        };
+        let body = match content {
+            None | Some(Content::Deleted) => Body::Units(reader.var_uint().ok()? as Clock),
+            Some(Content::String) => Body::Text(Units::of(reader.var_buf().ok()?)),
+            Some(Content::Any) => {
+                let count = reader.var_uint().ok()? as Clock;
+                let bytes = reader.rest();
+                Body::Values {
+                    count,
+                    bytes,
+                    at: 0,
+                }
+            }
+            Some(_) => Body::Whole(reader.rest()),
+        };
+        Some(Self {
+            bytes,
+            client,
+            start,
+            clock: start,
+            end,
+            content,
+            header,
+            keyed: content.is_some() && info & HAS_KEY != 0,
+            body,
+            size: reader.position(),
+        })
+    }
+
+    /// The unit at which it is.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Whether it holds anything: not if it was deleted.
+    pub(super) fn is_content(&self) -> bool {
+        !matches!(self.body, Body::Units(_))
+    }
+
+    /// Whether the unit is not before this place, and not far behind it.
+    pub(super) fn is_near(&self, clock: Clock, most: Clock) -> bool {
+        (self.clock..self.clock.saturating_add(most)).contains(&clock) && clock < self.end
+    }
+
+    /// Goes on to a unit of this block of which it is known where its content begins.
+    pub(super) fn skip_to(&mut self, clock: Clock, byte: usize) {
+        match &mut self.body {
+            Body::Text(units) => units.at = byte,
+            Body::Values { at, .. } => *at = byte,
+            Body::Units(_) | Body::Whole(_) => return,
+        }
+        self.clock = clock;
+    }
+
+    /// The place in this block behind about so many bytes of content, between two characters or values;
+    /// nothing if the content ends before.
+    pub(super) fn next_place(&mut self, bytes: usize) -> Option<(Clock, usize)> {
+        let past = self.byte()? + bytes;
+        while self.byte()? < past || self.is_torn() {
+            self.step()?;
+        }
+        Some((self.clock, self.byte()?))
+    }
+
+    /// Goes on to a unit at or behind this place. Says whether it is there.
+    pub(super) fn seek(&mut self, clock: Clock) -> bool {
+        if clock < self.clock || clock >= self.end {
+            return clock == self.clock && clock < self.end;
+        }
+        loop {
+            let past = match self.body {
+                Body::Units(count) => Some(self.start + count),
+                Body::Values { count, .. } => Some(self.start + count),
+                Body::Whole(_) => Some(self.start + 1),
+                Body::Text(_) => None,
+            };
+            if let Body::Units(_) = self.body
+                && past.is_some_and(|past| clock < past)
+            {
+                self.clock = clock;
+                return true;
+            }
+            while self.clock < clock {
+                if self.step().is_none() {
+                    break;
+                }
+            }
+            if self.clock == clock && past.is_none_or(|past| clock < past) && !self.is_used_up() {
+                return true;
+            }
+            if !self.next_block() {
+                return false;
+            }
+        }
+    }
+
+    /// Compares both from the unit on at which both are, up to `to` or to where the first of the two
+    /// blocks ends. Returns that clock.
+    ///
+    /// # Errors
+    /// The first unit that differs.
+    pub(super) fn compare(&mut self, other: &mut Self, to: Clock) -> Result<Clock, Clock> {
+        let at = self.clock;
+        if let (Body::Units(_), _) | (_, Body::Units(_)) = (&self.body, &other.body) {
+            // Nothing is left to compare with: past the shorter one.
+            return Ok(self.past().min(other.past()).min(to).max(at + 1));
+        }
+        if self.content != other.content || self.head() != other.head() {
+            return Err(at);
+        }
+        match (&mut self.body, &mut other.body) {
+            (Body::Text(ours), Body::Text(theirs)) => {
+                while self.clock < to {
+                    let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) else {
+                        break;
+                    };
+                    if !same_unit(a, b) {
+                        return Err(self.clock);
+                    }
+                    ours.next();
+                    theirs.next();
+                    self.clock += 1;
+                    other.clock += 1;
+                }
+            }
+            (Body::Values { .. }, Body::Values { .. }) => {
+                while self.clock < to && !self.is_used_up() && !other.is_used_up() {
+                    let (Some(a), Some(b)) = (self.take_value(), other.take_value()) else {
+                        break;
+                    };
+                    if !same_value(a, b) {
+                        return Err(self.clock);
+                    }
+                    self.clock += 1;
+                    other.clock += 1;
+                }
+            }
+            (Body::Whole(ours), Body::Whole(theirs)) => {
+                let content = self.content.unwrap_or(Content::Deleted);
+                if same_whole(content, ours, theirs).is_none_or(|same| !same) {
+                    return Err(at);
+                }
+                return Ok(at + 1);
+            }
+            _ => return Err(at),
+        }
+        if self.clock == at {
+            return Err(at);
+        }
+        Ok(self.clock)
+    }
+
+    /// What stands before the content if the block is cut here.
+    fn head(&self) -> Head<'a> {
+        let right_origin = self.header.right_origin;
+        if self.clock == self.start {
+            return Head {
+                origin: self.header.origin,
+                right_origin,
+                parent: self.header.parent,
+                key: self.header.key,
+                keyed: self.keyed,
+            };
+        }
+        Head {
+            origin: Some(Id {
+                client: self.client,
+                clock: self.clock - 1,
+            }),
+            right_origin,
+            parent: Parent::Inherited,
+            key: None,
+            keyed: self.keyed,
+        }
+    }
+
+    /// The clock behind a block of which that is said; for a text, the next clock.
+    fn past(&self) -> Clock {
+        match self.body {
+            Body::Units(count) | Body::Values { count, .. } => self.start + count,
+            Body::Text(_) | Body::Whole(_) => self.clock + 1,
+        }
+    }
+
+    fn byte(&self) -> Option<usize> {
+        match &self.body {
+            Body::Text(units) => Some(units.at),
+            Body::Values { at, .. } => Some(*at),
+            Body::Units(_) | Body::Whole(_) => None,
+        }
+    }
+
+    fn is_torn(&self) -> bool {
+        matches!(&self.body, Body::Text(units) if units.low.is_some())
+    }
+
+    fn is_used_up(&self) -> bool {
+        match &self.body {
+            Body::Text(units) => units.peek().is_none(),
+            Body::Values { count, .. } | Body::Units(count) => self.clock >= self.start + count,
+            Body::Whole(_) => self.clock > self.start,
+        }
+    }
+
+    /// One unit further, inside of the block.
+    fn step(&mut self) -> Option<()> {
+        match &mut self.body {
+            Body::Text(units) => {
+                units.next()?;
+            }
+            Body::Values { .. } => {
+                self.take_value()?;
+            }
+            Body::Units(count) if self.clock < self.start + *count => {}
+            Body::Whole(_) if self.clock == self.start => {}
+            Body::Units(_) | Body::Whole(_) => return None,
+        }
+        self.clock += 1;
+        Some(())
+    }
+
+    fn take_value(&mut self) -> Option<&'a [u8]> {
+        let Body::Values { count, bytes, at } = &mut self.body else {
+            return None;
+        };
+        if self.clock >= self.start + *count {
+            return None;
+        }
+        let rest = &bytes[*at..];
+        let mut reader = Reader::new(rest);
+        past_value(&mut reader).ok()?;
+        *at += reader.position();
+        Some(&rest[..reader.position()])
+    }
+
+    /// The block behind this one, of which all was read.
+    fn next_block(&mut self) -> bool {
+        let size = match &self.body {
+            Body::Units(_) | Body::Text(_) => self.size,
+            Body::Values { at, .. } => self.size + at,
+            Body::Whole(rest) => {
+                let content = self.content.unwrap_or(Content::Deleted);
+                match whole_size(content, rest) {
+                    Some(size) => self.size + size,
+                    None => return false,
+                }
+            }
+        };
+        let (Some(bytes), clock) = (self.bytes.get(size..), self.clock) else {
+            return false;
+        };
+        if clock >= self.end {
+            return false;
+        }
+        match Self::read(bytes, self.client, clock, self.end) {
+            Some(next) => {
+                *self = next;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// What a block says of its place.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    origin: Option<Id>,
+    right_origin: Option<Id>,
+    parent: Parent<'a>,
+    key: Option<&'a str>,
+    keyed: bool,
+}
+
+impl PartialEq for Head<'_> {
+    /// A key or parent that only one of the two says is not compared: it is inherited then.
+    fn eq(&self, other: &Self) -> bool {
+        let origins = (self.origin, self.right_origin) == (other.origin, other.right_origin);
+        let inherited = |parent: Parent<'_>| parent == Parent::Inherited;
+        let parents =
+            self.parent == other.parent || inherited(self.parent) || inherited(other.parent);
+        let keys = match (self.key, other.key) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, None) => true,
+            _ => self.keyed == other.keyed,
+        };
+        origins && parents && keys
+    }
+}
+
+/// A text as UTF-16 code units, in which clocks count.
+#[derive(Clone)]
+struct Units<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// The second unit of a character, of which the first was read.
+    low: Option<u16>,
+}
+
+impl<'a> Units<'a> {
+    const fn of(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            low: None,
+        }
+    }
+
+    fn peek(&self) -> Option<u16> {
+        self.clone().next()
+    }
+
+    /// The text was found to be UTF-8.
+    fn next(&mut self) -> Option<u16> {
+        if let Some(low) = self.low.take() {
+            return Some(low);
+        }
+        let rest = self.text.get(self.at..)?;
+        let first = *rest.first()?;
+        let tail = |index: usize| u32::from(rest.get(index).copied().unwrap_or(0) & 0x3f);
+        let (scalar, len) = match first {
+            0..=0x7f => (u32::from(first), 1),
+            0x80..=0xdf => (u32::from(first & 0x1f) << 6 | tail(1), 2),
+            0xe0..=0xef => (u32::from(first & 0xf) << 12 | tail(1) << 6 | tail(2), 3),
+            _ => {
+                let high = u32::from(first & 7) << 18 | tail(1) << 12;
+                (high | tail(2) << 6 | tail(3), 4)
+            }
+        };
+        self.at += len;
+        if len < 4 {
+            return u16::try_from(scalar).ok();
+        }
+        let above = scalar.wrapping_sub(0x1_0000);
+        self.low = Some(0xdc00 | (above & 0x3ff) as u16);
+        Some(0xd800 | (above >> 10 & 0x3ff) as u16)
+    }
+}
+
+/// Half of a character, where one of the two was cut there, may be a replacement.
+fn same_unit(a: u16, b: u16) -> bool {
+    let half = |unit| (0xd800..0xe000).contains(&unit);
+    a == b || (a == REPLACEMENT && half(b)) || (b == REPLACEMENT && half(a))
+}
+
+/// Whether two contents of one unit say the same; `None` if one cannot be read.
+fn same_whole(content: Content, ours: &[u8], theirs: &[u8]) -> Option<bool> {
+    let (mut a, mut b) = (Reader::new(ours), Reader::new(theirs));
+    Some(match content {
+        Content::Binary => a.var_buf().ok()? == b.var_buf().ok()?,
+        Content::Embed => same_json(a.var_string().ok()?, b.var_string().ok()?),
+        Content::Format => {
+            let keys = a.var_string().ok()? == b.var_string().ok()?;
+            keys && same_json(a.var_string().ok()?, b.var_string().ok()?)
+        }
+        Content::Type => {
+            let (kind, other) = (a.u8().ok()?, b.u8().ok()?);
+            kind == other && (kind != XML_ELEMENT || a.var_string().ok()? == b.var_string().ok()?)
+        }
+        // Its options are not all kept by who stores them.
+        Content::Doc => a.var_string().ok()? == b.var_string().ok()?,
+        Content::Deleted | Content::String | Content::Any => false,
+    })
+}
+
+/// The number of an XML element among the shared types, which alone has a name.
+const XML_ELEMENT: u8 = 3;
+
+fn whole_size(content: Content, bytes: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(bytes);
+    match content {
+        Content::Binary | Content::Embed => {
+            reader.var_buf().ok()?;
+        }
+        Content::Format => {
+            reader.var_buf().ok()?;
+            reader.var_buf().ok()?;
+        }
+        Content::Type => {
+            if reader.u8().ok()? == XML_ELEMENT {
+                reader.var_buf().ok()?;
+            }
+        }
+        Content::Doc => {
+            reader.var_buf().ok()?;
+            past_value(&mut reader).ok()?;
+        }
+        Content::Deleted | Content::String | Content::Any => return None,
+    }
+    Some(reader.position())
+}
