@@ -29,13 +29,16 @@ use crate::config::Settings;
 use crate::gate::{Gate, Held};
 use crate::line::{Due, Line};
 use crate::work_cost::{Asked, Pace, Work};
-use crate::work_pool::WorkPool;
+use crate::work_pool::{Turn, WorkPool};
 
 pub(crate) use self::inner::Disk;
 
 /// How long a step of a timer waits for room in the log's queue. After that it overdraws: what it appends is in memory
 /// already, and pings and locks must not stand still because a disk does.
 const TIMER_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long a turn of the pool waits for a document that is at short work.
+const IDLE_TURN: Duration = Duration::from_millis(5);
 
 /// The document is not in memory any more: open it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +109,12 @@ pub(crate) struct Stepped {
 
 /// A document that is held, and may go to the pool.
 type OwnHeld = Held<Option<Box<Inner>>, Arc<Gate<Option<Box<Inner>>>>>;
+
+/// A document that is held for a step.
+enum Seized<'a> {
+    Here(Held<Option<Box<Inner>>, &'a Gate<Option<Box<Inner>>>>),
+    OnPool(OwnHeld, Turn),
+}
 
 impl Hosted {
     pub(crate) fn new(
@@ -223,30 +232,21 @@ impl Hosted {
         W: Fn() -> bool,
         F: FnOnce(&mut Room, Time) + Send + 'static,
     {
-        let mut held = match self.gate.try_take() {
-            Some(held) => held,
-            None => {
-                // Nothing that is to be written waits for this document.
-                due.flush();
-                self.gate.take().await
+        match self.seize(step.asked, due).await? {
+            Seized::Here(mut held) => {
+                self.step_in(&mut held, step.reservation, due, step.asked, step.input)
             }
-        };
-        let Some(inner) = held.as_ref() else {
-            return Err(Gone);
-        };
-        let work = inner.work(step.asked, self.has_departures(), self.clock);
-        if work == Work::Short {
-            return self.step_in(&mut held, step.reservation, due, step.asked, step.input);
+            // Boxed: most connections never ask for long work, and should not keep the memory for it.
+            Seized::OnPool(held, turn) => {
+                Box::pin(self.step_on_pool(held, turn, step, due)).await
+            }
         }
-        let held = held.into_owned(&self.gate);
-        // Boxed: most connections never ask for long work, and should not keep the memory for it.
-        Box::pin(self.step_on_pool(held, work, step, due)).await
     }
 
     async fn step_on_pool<W, F>(
         self: &Arc<Self>,
         mut held: OwnHeld,
-        work: Work,
+        turn: Turn,
         step: Step<W, F>,
         due: &mut Due,
     ) -> Result<Stepped, Gone>
@@ -254,11 +254,10 @@ impl Hosted {
         W: Fn() -> bool,
         F: FnOnce(&mut Room, Time) + Send + 'static,
     {
-        due.flush();
-        let turn = self.pool.turn(work).await;
         if step.asked.is_request() && !(step.wanted)() {
             return Ok(Stepped::default());
         }
+        due.flush();
         let hosted = Arc::clone(self);
         let (reservation, asked, input) = (step.reservation, step.asked, step.input);
         let working = turn.run(move || {
@@ -270,6 +269,47 @@ impl Hosted {
         let (stepped, theirs) = working.await.map_err(|_| Gone)?;
         due.append(theirs);
         stepped
+    }
+
+    /// Waits for the document, and for a turn of the pool if what is asked for takes long. Nothing that is to be written
+    /// waits meanwhile.
+    async fn seize(&self, asked: Asked, due: &mut Due) -> Result<Seized<'_>, Gone> {
+        let held = match self.gate.try_take() {
+            Some(held) => held,
+            None => {
+                due.flush();
+                self.gate.take().await
+            }
+        };
+        let work = self.work(&held, asked)?;
+        if work == Work::Short {
+            return Ok(Seized::Here(held));
+        }
+        if let Some(turn) = self.pool.try_turn(work) {
+            return Ok(Seized::OnPool(held.into_owned(&self.gate), turn));
+        }
+        drop(held);
+        due.flush();
+        Box::pin(self.seize_in_turn(asked, work)).await
+    }
+
+    /// Waits for a turn without holding the document: its people, who ask for less, do not wait for other documents' work.
+    async fn seize_in_turn(&self, asked: Asked, mut work: Work) -> Result<Seized<'_>, Gone> {
+        loop {
+            let turn = self.pool.turn(work).await;
+            let taking = tokio::time::timeout(IDLE_TURN, self.gate.take());
+            if let Ok(held) = taking.await {
+                return Ok(Seized::OnPool(held.into_owned(&self.gate), turn));
+            }
+            // It is at long work itself. The turn is for others until that is done.
+            drop(turn);
+            work = self.work(&self.gate.take().await, asked)?;
+        }
+    }
+
+    fn work(&self, held: &Option<Box<Inner>>, asked: Asked) -> Result<Work, Gone> {
+        let inner = held.as_ref().ok_or(Gone)?;
+        Ok(inner.work(asked, self.has_departures(), self.clock))
     }
 
     /// A step of the document's own, which no connection waits for.
@@ -350,33 +390,31 @@ impl Hosted {
         }
     }
 
-    /// Sends a connection that has read too slowly what it was not sent, if it has taken all that goes before that.
-    pub(crate) async fn catch_up(self: &Arc<Self>, connection: ConnectionId, due: &mut Due) {
-        let held = self.gate.take().await;
-        // A document that is gone has told this connection so already.
-        let Some(inner) = held.as_ref() else {
-            return;
-        };
-        let work = inner.work(Asked::Difference, false, self.clock);
-        if work == Work::Short {
-            let mut held = held;
+    /// Sends a connection that has read too slowly what it was not sent, if it has taken all that goes before that. Returns
+    /// the time that it took.
+    pub(crate) async fn catch_up(&self, connection: ConnectionId, due: &mut Due) -> Duration {
+        let caught_up = move |held: &mut Option<Box<Inner>>, due: &mut Due| {
+            let began = Instant::now();
             if let Some(inner) = held.as_mut() {
                 inner.catch_up(connection, due);
             }
-            return;
-        }
-        let mut held = held.into_owned(&self.gate);
-        let turn = self.pool.turn(work).await;
-        let working = turn.run(move || {
-            let mut due = Due::default();
-            if let Some(inner) = held.as_mut() {
-                inner.catch_up(connection, &mut due);
+            began.elapsed()
+        };
+        match self.seize(Asked::Difference, due).await {
+            Ok(Seized::Here(mut held)) => caught_up(&mut held, due),
+            Ok(Seized::OnPool(mut held, turn)) => {
+                let working = turn.run(move || {
+                    let mut due = Due::default();
+                    (caught_up(&mut held, &mut due), due)
+                });
+                let Ok((took, theirs)) = working.await else {
+                    return Duration::ZERO;
+                };
+                due.append(theirs);
+                took
             }
-            drop(held);
-            due
-        });
-        if let Ok(theirs) = working.await {
-            due.append(theirs);
+            // A document that is gone has told this connection so already.
+            Err(Gone) => Duration::ZERO,
         }
     }
 

@@ -45,6 +45,9 @@ const OTHERS_TURN: u64 = 32 * 1024;
 /// Most pieces of one write.
 const PIECES: usize = 16;
 
+/// Most bytes of one write, so that a piece of megabytes keeps no thread for long either.
+const WRITE: usize = 64 * 1024;
+
 /// Longest piece that is copied to its neighbours when there are more of them than one write takes.
 const GATHERED: usize = 4 * 1024;
 
@@ -502,13 +505,18 @@ impl UnderWay {
     /// One write; more may have to follow.
     fn write_some(&mut self, stream: &OwnedWriteHalf) -> io::Result<()> {
         let mut written = if let [only] = self.pieces.make_contiguous() {
-            stream.try_write(only)?
+            stream.try_write(&only[..only.len().min(WRITE)])?
         } else {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let mut count = 0;
+            let (mut count, mut room) = (0, WRITE);
             for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slice = IoSlice::new(piece);
+                let part = piece.len().min(room);
+                *slice = IoSlice::new(&piece[..part]);
                 count += 1;
+                room -= part;
+                if room == 0 {
+                    break;
+                }
             }
             stream.try_write_vectored(&slices[..count])?
         };

@@ -133,7 +133,7 @@ impl Registry {
         // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
         if let Some(log) = self.log.open_new(name)? {
             let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
-            return self.host(name, room, log);
+            return self.host(name, room, log).await;
         }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
@@ -165,18 +165,23 @@ impl Registry {
                 *opened.map_err(panicked)??
             }
         };
-        self.host(name, room, log)
+        self.host(name, room, log).await
     }
 
     /// Lets the document in, and starts its driver.
-    fn host(&self, name: &str, room: Room, log: DocumentLog) -> Result<Arc<Hosted>, OpenError> {
+    async fn host(
+        &self,
+        name: &str,
+        room: Room,
+        log: DocumentLog,
+    ) -> Result<Arc<Hosted>, OpenError> {
         let (clock, durability) = (self.clock, log.watch());
         let pool = Arc::clone(&self.pool);
         let hosted = Arc::new(Hosted::new(Arc::from(name), clock, room, log, pool));
         if hosted.begin().is_err() {
             return Err(LogError::Closed.into());
         }
-        hosted.store_quarantine();
+        hosted.store_quarantine().await;
         self.watching_store
             .call_once(|| store_watch::start(&self.log, &self.slots));
         tokio::spawn(driver::drive(

@@ -208,7 +208,8 @@ impl Session {
 
     /// What it was not sent for want of reading is made up for.
     pub(crate) async fn catch_up(&mut self) {
-        Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
+        let took = Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
+        self.rate.spent(took);
         self.due.flush();
     }
 

@@ -17,6 +17,9 @@ const HEAVY_US: f64 = 50_000.0;
 /// Time for a byte of an edit where nothing is known, in microseconds: 4 KiB are long.
 const US_PER_BYTE: f64 = 0.25;
 
+/// Most bytes of an edit that is never heavy.
+const TYPED: usize = 1024;
+
 /// What is learnt of slow edits wears off by so much with each edit that was quicker.
 const FORGETS: f64 = 0.75;
 
@@ -78,15 +81,20 @@ pub(crate) struct Size {
 }
 
 /// What edits of one document have cost lately.
+///
+/// A thread that is put aside by the system in the midst of an edit makes a quick one look slow. So an edit is believed to be
+/// slow when the one before it was as well.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     us_per_byte: f64,
+    last: f64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
             us_per_byte: US_PER_BYTE,
+            last: US_PER_BYTE,
         }
     }
 }
@@ -97,11 +105,18 @@ impl Pace {
         // Of a tiny edit most is the same for every edit.
         let measured = took.as_secs_f64() * 1e6 / bytes.max(64) as f64;
         let worn_off = (self.us_per_byte * FORGETS).max(US_PER_BYTE);
-        self.us_per_byte = worn_off.max(measured);
+        self.us_per_byte = worn_off.max(measured.min(self.last));
+        self.last = measured;
     }
 
     fn edit(self, bytes: usize) -> f64 {
-        bytes.max(64) as f64 * self.us_per_byte
+        let us = bytes.max(64) as f64 * self.us_per_byte;
+        // Something that a person typed does not wait behind what others bring by the megabyte.
+        if bytes <= TYPED {
+            us.min(HEAVY_US - 1.0)
+        } else {
+            us
+        }
     }
 }
 
@@ -150,7 +165,8 @@ pub(crate) fn work(asked: Asked, size: &Size, pace: Pace) -> Work {
     let aside = if size.aside == 0 {
         0.0
     } else {
-        waking + pace.edit(size.aside)
+        // Mostly none of it can come yet, so that it is only looked at.
+        (waking + pace.edit(size.aside)).min(HEAVY_US / 2.0)
     };
     kind(match asked {
         Asked::Little => 0.0,
@@ -236,8 +252,11 @@ mod tests {
     fn a_crowded_place_makes_a_few_letters_long_until_they_are_quick_again() {
         let mut pace = Pace::default();
         pace.learn(20, Duration::from_millis(20));
+        assert_eq!(edit(20, &size(), pace), Work::Short, "it may be chance");
+        pace.learn(20, Duration::from_millis(20));
         assert_eq!(edit(20, &size(), pace), Work::Long);
-        assert_eq!(edit(300, &size(), pace), Work::Heavy);
+        assert_eq!(edit(1_000, &size(), pace), Work::Long);
+        assert_eq!(edit(3_000, &size(), pace), Work::Heavy);
         let mut edits = 0;
         while edit(20, &size(), pace) != Work::Short {
             pace.learn(20, Duration::from_micros(5));
@@ -282,9 +301,9 @@ mod tests {
             parked: 1 << 20,
             ..size()
         };
-        assert_eq!(asked(Asked::Timeout, &full), Work::Heavy);
+        assert_eq!(asked(Asked::Timeout, &full), Work::Long);
         assert_eq!(asked(Asked::Parks, &full), Work::Heavy);
-        assert_eq!(asked(Asked::Update(10), &full), Work::Heavy);
+        assert_eq!(asked(Asked::Update(10), &full), Work::Long);
         assert_eq!(asked(Asked::Little, &full), Work::Short);
         assert_eq!(asked(Asked::Rest, &size()), Work::Long);
     }

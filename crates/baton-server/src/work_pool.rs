@@ -1,7 +1,7 @@
 //! The threads for work that takes longer than a millisecond: off the threads that serve connections.
 //!
-//! Owns whose turn it is. First come is first served; a document has one piece of work here at a time, because it is held by
-//! it. Heavy work never has all turns, so that lighter work of another document does not wait for it.
+//! Owns whose turn it is. First come is first served; a document has one step here at a time, because it is held by that, and
+//! it is not held by a step that waits for its turn. Heavy work never has all turns, so that lighter work of another document does not wait for it.
 
 use std::sync::Arc;
 
@@ -39,6 +39,19 @@ impl WorkPool {
             turns: Arc::new(Semaphore::new(threads)),
             heavy: Arc::new(Semaphore::new((threads - 1).max(1))),
         }
+    }
+
+    /// A turn, if one is free and no other work waits.
+    pub(crate) fn try_turn(&self, work: Work) -> Option<Turn> {
+        let heavy = match work {
+            Work::Heavy => Some(Arc::clone(&self.heavy).try_acquire_owned().ok()?),
+            Work::Short | Work::Long => None,
+        };
+        let turn = Arc::clone(&self.turns).try_acquire_owned().ok()?;
+        Some(Turn {
+            _turn: Some(turn),
+            _heavy: heavy,
+        })
     }
 
     /// Waits for a turn. Work that is dropped meanwhile is not begun.
@@ -93,10 +106,13 @@ mod tests {
         let heavy = pool.turn(Work::Heavy).await;
         let heavy = tokio::spawn(heavy.run(move || tells.recv()));
         assert!(pool.turn(Work::Heavy).now_or_never().is_none());
+        assert!(pool.try_turn(Work::Heavy).is_none());
+        drop(pool.try_turn(Work::Long).expect("one is free"));
         let light = pool.turn(Work::Long).await;
         assert_eq!(light.run(|| 7).await, Ok(7));
         let both = pool.turn(Work::Long).await;
         assert!(pool.turn(Work::Long).now_or_never().is_none());
+        assert!(pool.try_turn(Work::Long).is_none());
         drop((both, told));
         assert!(heavy.await.unwrap().unwrap().is_err());
         assert!(pool.turn(Work::Heavy).now_or_never().is_some());

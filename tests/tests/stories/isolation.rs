@@ -8,7 +8,7 @@ use baton_server::close;
 use baton_sync::channel::{ClientMessage, ServerMessage};
 use baton_sync::document::yrs::{self, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::y_websocket;
-use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http, millis};
+use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http};
 use bytes::Bytes;
 use bytesize::ByteSize;
 use parking_lot::{Condvar, Mutex};
@@ -24,13 +24,9 @@ enum Early {
     Recovering,
 }
 
-async fn server() -> TestServer {
-    TestServer::with(|settings| {
-        TestServer::brisk(settings);
-        settings.recovery = millis(1500);
-        settings.max_aside = ByteSize::mib(8);
-    })
-    .await
+async fn server() -> ServerProcess {
+    let clocks = ["--profile", "fast", "--offer", "3s", "--grace", "3s", "--recovery", "4s"];
+    ServerProcess::start(&[&clocks[..], &["--max-aside", "8MiB"]].concat()).await
 }
 
 /// Brings an edit of so many bytes as the answer to the server's Step1, which is kept aside and judged by a timer.
@@ -55,7 +51,8 @@ async fn brings_a_late_edit(early: Early, bytes: usize) {
         Early::Recovering => {
             holder.takes_lock().await;
             holder.vanishes().await;
-            server = server.restart().await;
+            server.kill().await;
+            server.start_again().await;
         }
     }
     let watcher = server.connect(Join::member("notes", "Bob")).await;
@@ -212,7 +209,7 @@ async fn what_a_gone_connection_asked_for_is_not_worked_out() {
     let id = bob.is_parked().await;
     for _ in 0..2 {
         let eve = server.connect(Join::member("notes", "Eve")).await;
-        for nonce in 0..1_000 {
+        for nonce in 0..6_000 {
             eve.says(&ClientMessage::ShowPark { nonce, id });
         }
         eve.vanishes().await;

@@ -12,9 +12,10 @@ use baton_log::Position;
 use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
 
 use super::inner::Inner;
-use super::{Hosted, OwnHeld};
+use super::{Gone, Hosted, Seized};
 use crate::config::Settings;
-use crate::work_cost::{self, Asked, Work};
+use crate::line::Due;
+use crate::work_cost::{self, Asked};
 
 /// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.
 const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
@@ -49,21 +50,13 @@ impl Snapshots {
 
 impl Hosted {
     /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
-    pub(crate) fn store_quarantine(&self) {
-        let Some(mut held) = self.gate.try_take() else {
-            return;
-        };
-        let Some(inner) = held.as_mut() else {
-            return;
-        };
-        let count = inner.room.quarantined();
-        if count == 0 {
-            return;
-        }
-        tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-        if let Some(mut draft) = inner.draft(&self.name) {
-            let written = write(&mut draft, &self.name);
-            drop(inner.written(written, &self.name));
+    pub(crate) async fn store_quarantine(self: &Arc<Self>) {
+        let held = self.gate.take().await;
+        let count = held.as_ref().map_or(0, |inner| inner.room.quarantined());
+        drop(held);
+        if count > 0 {
+            tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
+            self.snapshot().await;
         }
     }
 
@@ -82,7 +75,8 @@ impl Hosted {
         if inner.log.tail_bytes() < due.max(last_bytes).max(again_at) {
             return;
         }
-        self.snapshot(held.into_owned(&self.gate)).await;
+        drop(held);
+        self.snapshot().await;
     }
 
     /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
@@ -99,27 +93,20 @@ impl Hosted {
         if !long || !again || !inner.is_idle(self.clock.now(), settings) {
             return;
         }
-        self.snapshot(held.into_owned(&self.gate)).await;
+        drop(held);
+        self.snapshot().await;
     }
 
-    /// Drafts a snapshot of a document that is held, and writes it: a small one here and now, a large one on the pool.
-    async fn snapshot(self: &Arc<Self>, mut held: OwnHeld) {
-        let work = held.as_ref().map_or(Work::Short, |inner| {
-            inner.work(Asked::Draft, false, self.clock)
-        });
-        let drafted = if work == Work::Short {
-            let draft = held.as_mut().and_then(|inner| inner.draft(&self.name));
-            drop(held);
-            draft
-        } else {
-            let hosted = Arc::clone(self);
-            let turn = self.pool.turn(work).await;
-            let drafting = turn.run(move || {
-                let draft = held.as_mut().and_then(|inner| inner.draft(&hosted.name));
-                drop(held);
-                draft
-            });
-            drafting.await.ok().flatten()
+    /// Drafts a snapshot and writes it: a small one here and now, a large one on the pool.
+    async fn snapshot(self: &Arc<Self>) {
+        let name = Arc::clone(&self.name);
+        let draft = move |held: &mut Option<Box<Inner>>| held.as_mut()?.draft(&name);
+        let drafted = match self.seize(Asked::Draft, &mut Due::default()).await {
+            Ok(Seized::Here(mut held)) => draft(&mut held),
+            Ok(Seized::OnPool(mut held, turn)) => {
+                turn.run(move || draft(&mut held)).await.ok().flatten()
+            }
+            Err(Gone) => None,
         };
         let Some(mut draft) = drafted else {
             return;
