@@ -7,10 +7,13 @@ import { h, setText } from '../dom'
 import { asideWords, turnedAwayWords } from '../words'
 import { holderOf } from './who'
 
-/** Why a connection ends when this page goes on with a fresh copy: it was not lost. */
+/** The reason of a connection's end when this page goes on with a fresh copy: it was not lost. */
 const LEFT_COPY = 'this copy has diverged'
 
-/** An edit that is set aside this soon after a lost connection was made without one, in milliseconds. */
+/**
+ * An edit that is set aside this soon after a lost connection was made without one, in
+ * milliseconds.
+ */
 const BACK = 20_000
 
 export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }): HTMLElement {
