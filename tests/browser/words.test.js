@@ -148,6 +148,7 @@ story('who decides needs no right to be told why not, and no raw name', async (s
   await bob.page.evaluate(() => window.baton.doc.getArray('messages').push([{ id: '1', name: 'Bob', color: '#047857', text: 'out of turn', at: 0 }]))
   await ada.reads('parks', 'Bob wrote 1 message that is not in the chat yet')
   await bob.shows('park')
+  await bob.reads('parked', 'What you wrote last is not in the chat yet')
   await bob.at('park-show').locator('summary').click()
   await bob.at('park-merge').click()
   await bob.reads('events', 'Somebody else has the lock there: it can be added when you have it, or by them.')

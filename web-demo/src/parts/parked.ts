@@ -4,7 +4,7 @@
  */
 import type { BatonProvider } from '@baton/client'
 import { h, setText } from '../dom'
-import { asideWords, turnedAwayWords } from '../words'
+import { asideWords, TEXT, turnedAwayWords, type Matter } from '../words'
 import { holderOf } from './who'
 
 /** The reason of a connection's end when this page goes on with a fresh copy: it was not lost. */
@@ -16,7 +16,7 @@ const LEFT_COPY = 'this copy has diverged'
  */
 const BACK = 20_000
 
-export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }): HTMLElement {
+export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }, matter: Matter = TEXT): HTMLElement {
   const place = h('div', { class: 'notices' })
   let parked: HTMLElement | null = null
   const close = (): void => {
@@ -44,7 +44,7 @@ export function parkedNotice(provider: BatonProvider, actions: { show?: (park: n
     parked = h(
       'section',
       { class: 'notice', role: 'alert', 'data-testid': 'parked', 'data-park': id },
-      h('h2', {}, 'What you wrote last is not in the text yet'),
+      h('h2', {}, `What you wrote last is not in ${matter.place} yet`),
       words,
       h(
         'div',
