@@ -1,13 +1,14 @@
-// A text that somebody else has locked: whatever is tried, nothing of it gets there, and nothing vanishes unseen.
+// A text under another person's lock: nothing that is tried gets there, and nothing vanishes
+// unseen.
 
 import assert from 'node:assert/strict'
 import { pause, story, waitFor } from '../node/harness.js'
 import { open } from './pages.js'
 
-/** How long a change that should not come is waited for, in milliseconds. */
+/** Time for a change to come that should not, in milliseconds. */
 const STILL = 600
 
-/** What a change of hands may take on a busy machine, in milliseconds. */
+/** Time that a change of hands may take on a busy machine, in milliseconds. */
 const SLACK = 10_000
 
 /** Bob has written something; then Ada has the lock. */
@@ -24,7 +25,7 @@ async function locked (stage) {
   return { server, ada, bob, devtools: await bob.page.context().newCDPSession(bob.page) }
 }
 
-/** What Bob's editor shows. */
+/** Reads the text that a person's editor shows. */
 const shown = (person) => person.at('editor').evaluate((content) => content.cmTile?.view?.state.doc.toString() ?? content.innerText)
 
 /** Nothing has changed, for anybody, and Bob has seen why; a program sees nothing. */
@@ -38,7 +39,7 @@ async function untouched (ada, bob, how) {
   assert.equal(await bob.page.evaluate(() => window.baton.provider.parks.size), 0, how)
 }
 
-/** Tells the editor of an input as the browser does, and does it when nobody minds. */
+/** Tells the editor of an input as the browser does, before anything is changed. */
 const input = (person, inputType, data = null) => person.at('editor').evaluate((content, [type, text]) => {
   const event = new InputEvent('beforeinput', { inputType: type, data: text, bubbles: true, cancelable: true })
   return content.dispatchEvent(event)
@@ -108,7 +109,7 @@ async function compose (devtools) {
 
 const devtoolsOf = (person) => person.page.context().newCDPSession(person.page)
 
-/** Somebody who may write begins a composition at the end of the text. */
+/** Makes a document with a writer whose input method can be driven, and a second person. */
 async function composing (stage) {
   const server = await stage.server()
   const ada = await open(stage, server, 'Ada')
@@ -150,7 +151,7 @@ story('others write before and behind a composition, and all hold the same when 
   assert.equal(await ada.text(), 'Bob, in front.\n前 日本\nBob, behind.')
 })
 
-/** How the right to write ends under somebody's hands. */
+/** Ways in which the right to write ends under a writer's hands. */
 const ENDS = {
   'the lock is taken over': async ({ ada, bob }) => {
     await ada.takeLock()

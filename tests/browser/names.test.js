@@ -99,7 +99,7 @@ story('blank names and colours that cannot be read are replaced, in the list and
   const label = ada.page.locator('.remote-name')
   await waitFor('the cursor has a name', async () => (await label.first().textContent()) === 'Guest')
   assert.equal(await ada.page.locator('.remote-caret').first().evaluate((element) => element.style.getPropertyValue('--who')), '#64748b')
-  // Somebody who says nothing of themselves, by a plain Yjs client.
+  // A plain Yjs client says nothing of its user.
   const plain = stock(stage, server, 'essay')
   await plain.synced()
   await waitFor('it is in the list', async () => await ada.at('roster').locator('li').count() === 3)

@@ -1,4 +1,5 @@
-// What is seen while somebody writes: why a key did nothing, who writes, what happened; and that nothing moves the text.
+// The cue at a refused key, the state of the lock at any scroll position, and a text that never
+// jumps.
 
 import assert from 'node:assert/strict'
 import { story, waitFor } from '../node/harness.js'

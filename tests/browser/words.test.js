@@ -1,13 +1,17 @@
-// What the page says is what happened, to each of those whom it concerns, and only as long as it is so.
+// The page's words about locks and set-aside text: true for each reader, and gone when they are
+// not.
 
 import assert from 'node:assert/strict'
 import { story, waitFor } from '../node/harness.js'
 import { again, CHAT, open } from './pages.js'
 
-/** What a change of hands may take on a busy machine, in milliseconds. */
+/** Time that a change of hands may take on a busy machine, in milliseconds. */
 const SLACK = 10_000
 
-/** The silence after which a page takes its server for gone, and what the machine may add, in milliseconds. */
+/**
+ * The silence after which a page takes its server for gone, and what the machine may add, in
+ * milliseconds.
+ */
 const CUT = 25_000
 
 const news = (person, words) => person.reads('banner', words, SLACK)
@@ -49,7 +53,7 @@ story('a lock that is taken over is told to both, by name', async (stage) => {
   await bob.at('take-over-confirm').click()
   await news(bob, 'You took over the lock from Ada.')
   await news(ada, 'Bob took over the lock.')
-  // When Bob has it no more, that he took it is old.
+  // Bob gives it back: the news that he took it leaves.
   await bob.at('lock-button').click()
   await ada.becomes('lock-button', 'free')
   await Promise.all([quiet(ada), quiet(bob)])
@@ -144,6 +148,7 @@ story('who decides needs no right to be told why not, and no raw name', async (s
   await bob.page.evaluate(() => window.baton.doc.getArray('messages').push([{ id: '1', name: 'Bob', color: '#047857', text: 'out of turn', at: 0 }]))
   await ada.reads('parks', 'Bob wrote 1 message that is not in the chat yet')
   await bob.shows('park')
+  await bob.reads('parked', 'What you wrote last is not in the chat yet')
   await bob.at('park-show').locator('summary').click()
   await bob.at('park-merge').click()
   await bob.reads('events', 'Somebody else has the lock there: it can be added when you have it, or by them.')

@@ -9,8 +9,8 @@ const READABLE = 4.5
 type Rgb = readonly [number, number, number]
 
 /**
- * A person's colour as `#rrggbb`, darkened until white letters can be read on it; grey for anything that is no colour in
- * hex digits. Nothing else ever reaches a style.
+ * A person's colour as `#rrggbb`, darkened until white letters can be read on it; grey for anything
+ * that is no colour in hex digits. Nothing else ever reaches a style.
  */
 export function readable(color: unknown): string {
   const rgb = typeof color === 'string' ? parse(color) : null

@@ -4,8 +4,9 @@
 const LONGEST = 1024
 
 /**
- * Why a browser cannot open a document of that name; `null` when it can. Browsers take `.` and `..` between slashes for
- * steps in a folder, however they are written, and would ask for another document.
+ * Explains a name that a browser cannot open; `null` for any other. Browsers take `.` and `..`
+ * between slashes for steps in a folder, however they are written, and would ask for another
+ * document.
  */
 export function nameProblem(name: string): string | null {
   const step = name.split('/').find((part) => part === '.' || part === '..')

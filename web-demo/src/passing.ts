@@ -1,9 +1,9 @@
 /**
- * How a lock came to this page, and how it went: found from what the server said, never guessed. Pure.
+ * Finds out, from what the server said, in which way a lock came to this page or left it. Pure.
  */
 import type { DrainReason, GrantView, PeerState } from '@baton/client'
 
-/** Why this page has a lock no more. */
+/** The ways in which this page loses a lock. */
 export type Loss =
   | DrainReason
   /** Nothing was heard of the page, though its connection was there. */
@@ -12,7 +12,7 @@ export type Loss =
   | 'dropped'
   /** The server started again, and the page did not come back in time. */
   | 'restart'
-  /** Somebody took it while the page could not be reached. */
+  /** It was taken while the page could not be reached. */
   | 'taken-away'
   /** It was asked to stop, and did not say in time that it had. */
   | 'late'
@@ -20,10 +20,13 @@ export type Loss =
   | 'outdated'
   | 'unknown'
 
-/** How a lock came to this page. */
+/** The ways in which a lock comes to this page. */
 export type Came = 'kept' | 'taken' | 'moved' | 'handed' | 'requested' | 'idle' | 'dropped' | 'silent' | 'left' | 'restart' | 'let-go'
 
-/** The reasons of `lost`, by what they speak of, the more special first; the server's sentence is shown for any other. */
+/**
+ * The reasons of `lost`, by what they speak of, the more special first; the server's sentence is
+ * shown for any other.
+ */
 const LOSSES: readonly (readonly [RegExp, Loss])[] = [
   [/could not be reached/, 'taken-away'],
   [/server[’']s start|server started/, 'restart'],
@@ -39,7 +42,7 @@ const LOSSES: readonly (readonly [RegExp, Loss])[] = [
 ]
 
 /**
- * Why it was lost.
+ * Finds the way in which a lock was lost.
  *
  * @param reason the server's, of `lost`; `null` when only a newer view of the locks told
  * @param drain why the page had been asked to stop before, if it was
@@ -59,9 +62,9 @@ export interface Before {
 }
 
 /**
- * How it came.
+ * Finds the way in which a lock came; `null` when it was free before.
  *
- * @param before `null` when nobody had it
+ * @param before `null` when it was free
  * @param own this session
  * @param took this page has just asked to take it over, or to move it here
  */
@@ -76,7 +79,7 @@ export function cameOf(before: Before | null, own: number | null, took: 'taken' 
     case 'draining':
       return cameByDrain(before, own)
     case 'offered':
-      // It was on its way to somebody who did not take it.
+      // It was on its way to a session that did not take it.
       return 'let-go'
     case 'held':
       return before.holder === 'gone' ? 'left' : before.holder === 'offline' ? 'silent' : 'let-go'

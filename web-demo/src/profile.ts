@@ -1,8 +1,9 @@
 /**
  * Who one is in this demo: a name and a colour, remembered by the tab first and by the browser second.
  *
- * Two windows of one browser would otherwise be two people of the same name, also a tab that was duplicated, which copies
- * the tab's memory; so the name of who comes later gives way. Owns the two storage keys.
+ * Two windows of one browser would otherwise be two people of the same name, also a tab that was
+ * duplicated, which copies the tab's memory; so the name of who comes later gives way. Owns the two
+ * storage keys.
  */
 import type { Peer, User } from '@baton/client'
 import { readable } from './colors'
@@ -52,7 +53,9 @@ export function saveProfile(user: User): void {
   remember(KEY, JSON.stringify(user))
 }
 
-/** A name and a colour that nobody here has yet, as near to `user` as can be: “Ada (2)”. Remembered by this tab only. */
+/**
+ * Makes a name and a colour that no peer has, near to `user`: “Ada (2)”. This tab remembers them.
+ */
 export function makeDistinct(user: User, others: Iterable<Peer>): User {
   const peers = [...others]
   const names = new Set(peers.map((peer) => cleanName(peer.user.name)))

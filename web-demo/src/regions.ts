@@ -20,7 +20,7 @@ export const pathsOf = (region: Region): readonly Path[] => [[region.root]]
 /** Parts of the other pages' documents. */
 const OTHERS: Readonly<Record<string, string>> = { messages: 'the chat', ticks: 'the live data' }
 
-/** What a root type is called, never its raw name: to people that says nothing. */
+/** Calls a root type by its title, never by its raw name: to people that says nothing. */
 export function rootName(root: string): string {
   const region = REGIONS.find((one) => one.root === root)
   return region ? `“${region.title}”` : Object.hasOwn(OTHERS, root) ? (OTHERS[root] as string) : 'another part'

@@ -35,8 +35,8 @@ export function startSession(name: string, options: SessionOptions = {}): Sessio
     connect: false,
   })
   showCursorAs(provider)
-  // A window that was opened or duplicated in the same browser has the name of the one before it. One that goes on with
-  // its session has its name already.
+  // A window that was opened or duplicated in the same browser has the name of the one before it.
+  // One that goes on with its session has its name already.
   provider.once('welcome', ({ session, resumed }) => {
     if (resumed) return
     const others = [...provider.roster.values()].filter((peer) => peer.session !== session && peer.state !== 'offline')

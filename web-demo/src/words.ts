@@ -1,8 +1,8 @@
 /**
- * How this page says things, in words for people who never heard of its machinery. Owns words only.
+ * The page's sentences, for people who never heard of its machinery. Owns words only.
  *
- * Each sentence is about facts that the server or the client gave; what is not known is left out. People are named, but
- * nobody to themselves. `passing.ts` finds out what happened to a lock; here it is put into words.
+ * Each sentence is about facts that the server or the client gave; unknown facts are left out. A
+ * reader is never named in the third person. `passing.ts` finds the facts about a lock.
  */
 import type { Answer, DrainReason, EditReason, Mode, ParkView, Peer, PeerState } from '@baton/client'
 import { readable } from './colors'
@@ -51,7 +51,7 @@ export function count(n: number, what: string): string {
 /** With a capital letter at the beginning. */
 export const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1)
 
-/** What the server said, as a sentence. */
+/** Makes a sentence of the server's words. */
 export function sentence(words: string): string {
   const text = capital(words.trim())
   return /[.!?…]$/.test(text) ? text : `${text}.`
@@ -75,12 +75,12 @@ export function nameOf(peer: Peer | null | undefined): string {
   return peer ? cleanName(peer.user.name) || `Guest ${peer.session}` : 'somebody'
 }
 
-/** What a person wants to be drawn in, fit to be read, or grey when it is no colour. */
+/** A person's colour, fit to be read; grey when it is no colour. */
 export const colorOf = (color: unknown): string => readable(color)
 
 export const STATE_WORDS: Record<PeerState, string> = { online: 'online', shaky: 'is slow to answer', offline: 'offline', gone: 'gone' }
 
-/** What has become of somebody, for the list of events. */
+/** A peer's change of state, for the list of events. */
 export const COMINGS: Record<PeerState, string> = { online: 'is back', shaky: 'is slow to answer', offline: 'is offline', gone: 'left' }
 
 /** The same, of this page. */
@@ -103,7 +103,7 @@ export const MODES: Record<Mode, { label: string; hint: string; news: string }> 
   required: { label: 'Only with the lock', hint: 'Nobody writes without the lock: take it first.', news: 'Only who has the lock may write now' },
 }
 
-/** Why one may write or not. `holder` is who has the lock; `null` for nobody else. */
+/** Explains the right to write, or its absence. `holder` names another holder; `null` for none. */
 export function editWords(why: EditReason, holder: string | null): string {
   switch (why) {
     case 'open':
@@ -135,13 +135,13 @@ export function editWords(why: EditReason, holder: string | null): string {
   }
 }
 
-/** A key did nothing: why, and where an input method was stopped, what became of its text. */
+/** Explains a refused key, and names the text that an input method had to take back. */
 export function refusedWords(why: EditReason, holder: string | null, takenBack?: string): string {
   const words = editWords(why, holder)
   return takenBack ? `“${takenBack}” was not added. ${words}` : words
 }
 
-/** One's own place in the queue, from 1; it may be beyond those that the server names. */
+/** Tells the reader's place in the queue, from 1; it may be beyond those that the server names. */
 export function placeWords(place: number | null, waiting: number): string {
   if (place === null) return 'You are in line'
   if (place === 1) return waiting > 1 ? `You are next, of ${waiting} in line` : 'You are next'
@@ -150,19 +150,19 @@ export function placeWords(place: number | null, waiting: number): string {
 
 // ---- how a lock came and went ----
 
-/** Who had it and who has it, in a sentence about a lock. */
+/** The facts of a sentence about a lock that came or went. */
 export interface Passing {
   /** “the lock”, or “the lock on “Body””. */
   readonly what: string
-  /** Whom it came from or went to; `null` while that is not known. */
+  /** The other party, by name; `null` while it is not known. */
   readonly who: string | null
-  /** How long this page was out of touch, in milliseconds, where it was. */
+  /** Time for which this page was out of touch, in milliseconds, where it was. */
   readonly away?: number | null
-  /** What the server said, for a reason that this page does not know. */
+  /** The server's own words, for a reason that this page does not know. */
   readonly reason?: string | null
 }
 
-/** This page has a lock no more. */
+/** Tells that this page has lost a lock. */
 export function lostWords(loss: Loss, { what, who, away, reason }: Passing): string {
   const went = who === null ? 'passed on' : `went to ${who}`
   const by = who === null ? 'Somebody' : capital(who)
@@ -194,7 +194,7 @@ export function lostWords(loss: Loss, { what, who, away, reason }: Passing): str
   }
 }
 
-/** A lock is this page's now. `waited` says that it had asked. */
+/** Tells that a lock is this page's now. `waited` says that it had asked. */
 export function cameWords(came: Came, { what, who }: Passing, waited: boolean): string {
   const from = who ?? 'somebody'
   const turn = waited ? 'It is your turn. ' : ''
@@ -224,7 +224,7 @@ export function cameWords(came: Came, { what, who }: Passing, waited: boolean): 
   }
 }
 
-/** Why somebody else's lock passes on, for the list of events. */
+/** The reason for which another person's lock passes on, for the list of events. */
 export const DRAIN_WORDS: Record<DrainReason, string> = {
   transfer: 'is handing it over',
   'taken-over': 'has to give it up',
@@ -235,7 +235,7 @@ export const DRAIN_WORDS: Record<DrainReason, string> = {
 
 // ---- what is not in the text yet ----
 
-/** What is written on a page, and where. */
+/** The unit of writing on a page, and the name of its place. */
 export interface Matter {
   readonly thing: string
   readonly place: string
@@ -257,7 +257,9 @@ export function parkWords({ inserted, deleted, state }: Pick<ParkView, 'inserted
     : `${by} wrote ${count(inserted, thing)} that ${inserted === 1 ? 'is' : 'are'} not in ${place} yet`
 }
 
-/** What this page wrote was set aside. `holder` is who has the lock; `null` when nobody has. */
+/**
+ * Tells an author that an edit was set aside. `holder` names the lock's holder; `null` for none.
+ */
 export function asideWords(holder: string | null, wasOffline: boolean, mode: Mode | null): string {
   if (holder === null) {
     return mode === 'required'
@@ -269,10 +271,10 @@ export function asideWords(holder: string | null, wasOffline: boolean, mode: Mod
 }
 
 /**
- * What became of words that were set aside.
+ * Tells the end of set-aside text.
  *
- * @param by who did it: 'you', a name, or `null` for no person
- * @param whose who wrote them: 'you', or a name
+ * @param by the person who did it: 'you', a name, or `null` for no person
+ * @param whose the author: 'you', or a name
  */
 export function decidedWords(state: ParkView['state'], by: string | null, whose: string, { place }: Matter): string {
   const who = by === null ? null : capital(by)
@@ -304,10 +306,10 @@ export function turnedAwayWords(code: number, reason: string): string {
 
 // ---- why something was not done ----
 
-/** What was wanted, where the answer depends on it. */
+/** The kind of operation that an answer is about. */
 export type Wanted = 'lock' | 'park' | 'mode'
 
-/** Why something was not done; `null` when it was, or will be. */
+/** Explains a refused operation; `null` for one that was done, or is queued. */
 export function answerWords({ outcome, message }: Answer, wanted: Wanted = 'lock'): string | null {
   switch (outcome) {
     case 'done':

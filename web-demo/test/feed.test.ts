@@ -41,7 +41,7 @@ it('words for places and durations', () => {
 
 it('only a plain colour is drawn with', () => {
   expect(colorOf('#c2410c')).toBe('#c2410c')
-  // Whether white can be read on it, its name does not tell.
+  // A name does not tell if white letters can be read on it.
   expect(colorOf('teal')).toBe('#64748b')
   for (const wrong of ['red; background: url(http://elsewhere.example/)', 'url(x)', '', undefined]) expect(colorOf(wrong)).toBe('#64748b')
 })

@@ -1,4 +1,4 @@
-/** Nothing local gets into a text that may not be written: the editor's state, its transactions, undo. */
+/** The guard over a locked text: the editor's state, its transactions, undo. */
 import { EditorState } from '@codemirror/state'
 import type { EditorView } from '@codemirror/view'
 import { describe, expect, it, vi } from 'vitest'
@@ -9,7 +9,7 @@ import { guard, GuardedUndo, judged } from '../src/parts/guard'
 const options = (mayEdit: boolean) => ({ mayEdit: vi.fn(() => mayEdit), refused: vi.fn() })
 const shared = ySyncAnnotation.of({} as never)
 
-/** What the browser's and CodeMirror's own ways of changing a text call themselves. */
+/** The names of the browser's and CodeMirror's own ways of changing a text. */
 const EVENTS = ['input.type', 'input.type.compose', 'input.paste', 'input.drop', 'input.complete', 'delete.backward', 'delete.cut', 'move.drop', 'undo', 'redo', undefined]
 
 describe('a text that may not be written', () => {

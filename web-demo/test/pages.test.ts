@@ -1,4 +1,4 @@
-/** Small rules of the pages: names of documents and of people, who is shown in a queue, the small feed. */
+/** Small rules of the pages: names of documents and of people, the queue, the small feed. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Peer } from '@baton/client'
 import { placeOf } from '../client/src/address'
@@ -17,7 +17,7 @@ describe('the name of a document', () => {
 
   it.each(['notes', 'a/b', '...', '.hidden', 'a..b', '50% über?#.md', '%2e%2e', ' '])('%s is not', (name) => {
     expect(nameProblem(name)).toBeNull()
-    // What the browser asks for is that document and no other.
+    // The browser asks for that document and no other.
     expect(decodeURIComponent(new URL(placeOf('ws://x/ws', name)).pathname)).toBe(`/ws/${name}`)
   })
 

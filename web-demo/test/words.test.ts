@@ -1,4 +1,4 @@
-/** What this page says, for each reason that there is; and that it says it to people. */
+/** The sentences of the page, one for each reason, without words of the machinery. */
 import { describe, expect, it } from 'vitest'
 import type { EditReason, Mode, Outcome, PeerState } from '@baton/client'
 import { contrastWithWhite, readable } from '../src/colors'

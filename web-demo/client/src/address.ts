@@ -1,10 +1,11 @@
 /** Addresses of documents. Pure. */
 
 /**
- * The address without its parameters, which may hold secrets. The document's name is escaped; its slashes stay.
+ * The address without its parameters, which may hold secrets. The document's name is escaped; its
+ * slashes stay.
  *
- * @throws RangeError for a name with `.` or `..` between slashes: an address with it, however escaped, is that of another
- * document
+ * @throws RangeError for a name with `.` or `..` between slashes: an address with it, however
+ * escaped, is that of another document
  */
 export function placeOf(serverUrl: string, roomname: string): string {
   if (roomname.split('/').some((part) => part === '.' || part === '..')) {

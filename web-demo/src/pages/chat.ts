@@ -53,7 +53,7 @@ main.append(
   ),
   parks.element,
   h('p', { class: 'hint' }, 'Alone here? ', h('a', { href: location.href, target: '_blank', rel: 'noopener' }, 'Open a second window'), '.'),
-  h('div', { class: 'notice-space' }, parkedNotice(provider, { show: parks.show, goOn }), parkNews(provider, CHAT, (words) => log.add(words, 'bad'))),
+  h('div', { class: 'notice-space' }, parkedNotice(provider, { show: parks.show, goOn }, CHAT), parkNews(provider, CHAT, (words) => log.add(words, 'bad'))),
 )
 side.append(
   panel('Online', online.element),

@@ -1,8 +1,8 @@
 /**
  * The news about this page's own locks: won, lost, handed over; somebody asks for one; the holder seems to be away.
  *
- * Owns three banners, their clocks, and the memory of who had a lock last. What happened, the server says; `passing.ts`
- * reads it and `words.ts` puts it into words.
+ * Owns three banners, their clocks, and the memory of who had a lock last. `passing.ts` reads the
+ * server's words, and `words.ts` makes sentences.
  */
 import { conflict, idleFor, type BatonProvider, type DrainReason, type Fence, type GrantView, type HandOverRequest, type Scope } from '@baton/client'
 import { announcer } from '../announcer'
@@ -15,7 +15,10 @@ import { whoIs } from './who'
 /** A banner that only tells stays this long, in milliseconds. */
 const STAYS = 9000
 
-/** A lock that comes within this time after it was asked for out of turn came because of that, in milliseconds. */
+/**
+ * A lock that comes within this time after it was asked for out of turn came because of that, in
+ * milliseconds.
+ */
 const TAKING = 15_000
 
 export interface Banners {
@@ -50,7 +53,10 @@ type NewsKind = 'won' | 'lost' | 'note'
 
 interface News {
   readonly element: HTMLElement
-  /** Says it; returns how to say it better when more is known, which does nothing once something else was said. */
+  /**
+   * Says it; returns how to say it better when more is known, which does nothing once something
+   * else was said.
+   */
   say(kind: NewsKind, words: string): (words: string) => void
   /** Takes back what was said, of one kind or of any. */
   hush(kind?: NewsKind): void
@@ -90,7 +96,7 @@ function newsPlace(): News {
   }
 }
 
-/** How long this page was out of touch the last time, by its own clock. */
+/** Time that this page was out of touch, the last time, by its own clock. */
 class Away {
   #since: number | null = null
   #last: { for: number; until: number } | null = null
@@ -133,7 +139,7 @@ function comings(provider: BatonProvider, { say, hush }: News): Pick<Banners, 't
       others.delete(keyOf(grant.fence))
       others.set(keyOf(grant.fence), { ...grant, name: nameOf(provider.roster.get(grant.session)) })
     }
-    // What ended with nobody after it is over.
+    // A grant that no other grant followed is over: a later holder did not get it from there.
     for (const [key, one] of others) {
       if (!provider.locks?.grants.some((grant) => conflict(scopeIn(grant), scopeIn(one)))) others.delete(key)
     }
@@ -148,7 +154,7 @@ function comings(provider: BatonProvider, { say, hush }: News): Pick<Banners, 't
     for (const [key, one] of others) if (conflict(scopeIn(one), scope)) others.delete(key)
     const holder = before && (provider.roster.get(before.session)?.state ?? 'gone')
     const came: Came | null = before && holder && cameOf({ state: before.state, reason: before.reason, to: before.to, holder }, provider.session, how)
-    // What was free before is no news: who took it knows.
+    // A lock that was free is no news to the person who took it.
     if (came === null || before === null) return hush()
     const who = provider.isOwn(before.session) ? 'your other tab' : before.name
     say('won', cameWords(came, { what, who }, waited))
@@ -161,9 +167,9 @@ function comings(provider: BatonProvider, { say, hush }: News): Pick<Banners, 't
 
 /** Banners for locks that go. */
 function goings(provider: BatonProvider, news: News, away: Away): void {
-  /** Why this page was asked to stop, and for whom, by the fence. */
+  /** Reason and heir of each drain, by the fence. */
   const drains = new Map<string, { reason: DrainReason; to: number | null }>()
-  /** What was lost last, until it is known who has it and that is over. */
+  /** The last loss, until its heir is known and has the lock no more. */
   let last: { fence: string; scope: Scope; loss: Loss; heir: number | null; isThere: boolean; tell(heir: number | null): void } | null = null
 
   const heirOf = (scope: Scope): number | null =>
@@ -201,7 +207,7 @@ function goings(provider: BatonProvider, news: News, away: Away): void {
     }
     if (now !== null && now === last.heir) last.isThere = true
     else if (last.isThere) {
-      // Who got it has it no more: that it went there is old news.
+      // The heir has it no more: the news is old.
       last = null
       news.hush('lost')
     }

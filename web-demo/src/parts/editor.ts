@@ -1,9 +1,9 @@
 /**
  * CodeMirror on one shared text, read-only exactly while the client says so.
  *
- * Owns the view. The state is marked read-only when the right to edit changes; what is tried all the same, `guard.ts`
- * refuses. When the provider goes on with another document, the view is made anew on it; until that is here, the old
- * text stays to be read.
+ * Owns the view. The state is marked read-only when the right to edit changes; what is tried all
+ * the same, `guard.ts` refuses. When the provider goes on with another document, the view is made
+ * anew on it; until that is here, the old text stays to be read.
  */
 import { defaultKeymap } from '@codemirror/commands'
 import { defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting } from '@codemirror/language'
@@ -48,7 +48,9 @@ export interface EditorOptions {
   label: string
   placeholder: string
   testId: string
-  /** A change was refused; `takenBack` is what an input method had added, where that was taken back. */
+  /**
+   * A change was refused; `takenBack` is what an input method had added, where that was taken back.
+   */
   refused(view: EditorView, takenBack?: string): void
 }
 
@@ -90,7 +92,7 @@ function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptio
         drawSelection(),
         dropCursor(),
         EditorView.lineWrapping,
-        // What is written is not left under the line about the lock, which lies over a page that is scrolled.
+        // Keeps the caret out from under the line about the lock, which lies over a scrolled page.
         EditorView.scrollMargins.of(({ scrollDOM }) => (scrollDOM.getBoundingClientRect().top < BAR ? { top: BAR } : null)),
         markdown,
         syntaxHighlighting(marks),
@@ -124,7 +126,10 @@ function open(parent: HTMLElement, provider: BatonProvider, options: EditorOptio
   }
 }
 
-/** The text's name for the plugins, and undo, as y-codemirror has them; the two texts are kept in step by our own. */
+/**
+ * The text's name for the plugins, and undo, as y-codemirror has them; the two texts are kept in
+ * step by our own.
+ */
 function undoable(text: Y.Text, undoManager: Y.UndoManager): Extension {
   return (yCollab(text, null, { undoManager }) as Extension[]).filter((one) => one !== ySync)
 }

@@ -1,8 +1,9 @@
 /**
- * A small feed of this page's own, for who has no program at hand: a number each second, from a client of its own.
+ * A small feed of this page's own, for who has no program at hand: a number each second, from a
+ * client of its own.
  *
- * Owns that client while it runs; the page itself only watches. Other programs may write the same feed: it goes on from
- * their last number.
+ * Owns that client while it runs; the page itself only watches. Other programs may write the same
+ * feed: it goes on from their last number.
  */
 import { BatonProvider } from '@baton/client'
 import * as Y from 'yjs'

@@ -1,10 +1,10 @@
 /**
  * Nothing of this page gets into a text that it may not write, whatever way it comes.
  *
- * A key, a paste, a drop, a correction of the browser, an input method, another program's hand in the page: all of them
- * end as a transaction of the editor, and those are judged here. Undo goes past the editor, at the shared text itself, so
- * it is judged where it is done. Owns no state; asks at the very moment, because after a sleep or a freeze timers come
- * later than the first key.
+ * A key, a paste, a drop, a correction of the browser, an input method, another program's hand in
+ * the page: all of them end as a transaction of the editor, and those are judged here. Undo goes
+ * past the editor, at the shared text itself, so it is judged where it is done. Owns no state; asks
+ * at the very moment, because after a sleep or a freeze timers come later than the first key.
  */
 import { EditorState, Prec, type Extension, type Transaction } from '@codemirror/state'
 import { EditorView } from '@codemirror/view'
@@ -17,18 +17,21 @@ export interface GuardOptions {
   refused(): void
 }
 
-/** Whether a transaction brings what is in the shared text already. */
+/** Tells a transaction that brings a change of the shared text. */
 const isShared = (one: Transaction): boolean => one.annotation(ySyncAnnotation) !== undefined
 
 export function guard({ mayEdit, refused }: GuardOptions): Extension {
-  /** Stops an event that would change the text, before the browser does anything. */
+  /** Stops an event that would change the text, before the browser acts on it. */
   const stop = (event: Event): boolean => {
     if (mayEdit()) return false
     refused()
     event.preventDefault()
     return true
   }
-  /** What only reads goes on, as copying what was to be cut; what cannot be stopped is undone by the filter. */
+  /**
+   * Lets an event go on that only reads, or that no handler can stop: the filter refuses its
+   * change.
+   */
   const notice = (): boolean => {
     if (!mayEdit()) refused()
     return false
@@ -41,7 +44,8 @@ export function guard({ mayEdit, refused }: GuardOptions): Extension {
     }),
     Prec.highest(
       EditorView.domEventHandlers({
-        // Every kind of input has one: typing, deleting, pasting, dropping, undo of a menu, a correction.
+        // Every kind of input has one: typing, deleting, pasting, dropping, undo of a menu, a
+        // correction.
         beforeinput: stop,
         paste: stop,
         drop: stop,
@@ -58,7 +62,10 @@ export function guard({ mayEdit, refused }: GuardOptions): Extension {
   ]
 }
 
-/** Keys that change a text by a command of the editor, which does nothing in one that is read-only, and says nothing. */
+/**
+ * Keys that change a text by a command of the editor, which does nothing in one that is read-only,
+ * and says nothing.
+ */
 export function isEditingKey({ key, altKey, shiftKey, ctrlKey, metaKey }: Pick<KeyboardEvent, 'key' | 'altKey' | 'shiftKey' | 'ctrlKey' | 'metaKey'>): boolean {
   if (key === 'Backspace' || key === 'Delete' || key === 'Enter') return true
   // Lines that are moved or copied.

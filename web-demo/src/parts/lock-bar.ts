@@ -1,8 +1,9 @@
 /**
- * The state of the lock in one line, at the top of the window while the strip's own line is out of sight.
+ * The state of the lock in one line, at the top of the window while the strip's own line is out of
+ * sight.
  *
- * Owns the line; it lies over the page, so that it moves nothing when it comes and goes. What its button does, is the
- * strip's first button's business.
+ * Owns the line; it lies over the page, so that it moves nothing when it comes and goes. Its button
+ * presses the strip's first button.
  */
 import type { LockState } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'
@@ -12,7 +13,9 @@ export interface LockBar {
   show(state: { state: LockState; words: string }): void
 }
 
-/** `line` is the strip's own line about the state: while all of it is seen, this one is not needed. */
+/**
+ * `line` is the strip's own line about the state: while all of it is seen, this one is not needed.
+ */
 export function lockBar(line: HTMLElement, main: HTMLButtonElement): LockBar {
   const words = h('span', { class: 'bar-words' })
   const act = h('button', { type: 'button', class: 'small', 'data-testid': 'lock-bar-act', onclick: () => main.click() })

@@ -23,7 +23,7 @@ export interface LockStrip {
   readonly element: HTMLElement
   /** The same in one line, for when the strip is out of sight. */
   readonly bar: HTMLElement
-  /** What happened, for the page's space of notices. */
+  /** News about this page's locks, for the page's space of notices. */
   readonly news: HTMLElement
   /** Says why something was not done. */
   say(words: string): void
@@ -190,7 +190,9 @@ function partWords(provider: BatonProvider): string | null {
     .replace(/, You/g, ', you')
 }
 
-/** The holder and those who wait, as runners in a lane: one's own place is always among them. */
+/**
+ * Draws the holder and the waiters as runners in a lane; the reader's own place is always shown.
+ */
 function runners(provider: BatonProvider, lane: HTMLElement, lock: BatonLock): void {
   const whole = lock.grantScope === null ? lock.holder : null
   const sessions = [whole, ...lock.queue.filter((session) => session !== whole)].filter((session) => session !== null)
@@ -219,7 +221,7 @@ function runners(provider: BatonProvider, lane: HTMLElement, lock: BatonLock): v
   lane.replaceChildren(...chips)
 }
 
-/** Which of `length` are shown in `most` places: the first, and the own one with the one before it. */
+/** Picks `most` of `length` runners: the first ones, and the own one with the one before it. */
 export function runnersShown(length: number, own: number, most: number): number[] {
   const all = [...Array(length).keys()]
   if (length <= most || own < most) return all.slice(0, most)

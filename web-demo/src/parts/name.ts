@@ -1,11 +1,15 @@
 /**
- * Which document a page opens, and a sentence where its name is none that a browser can ask for. Never opens anything.
+ * Reads the document's name from the address, and explains a name that a browser cannot ask for.
+ * Never opens a document.
  */
 import { h } from '../dom'
 import { nameProblem, nearName } from '../names'
 import { shell } from './shell'
 
-/** The document that the address names, or the page's own. Where that name cannot be, says so and never returns. */
+/**
+ * Returns the name in the address, or the page's own. Explains a name that cannot be, and never
+ * returns.
+ */
 export async function documentName(fallback: string): Promise<string> {
   const name = new URLSearchParams(location.search).get('doc') || fallback
   const problem = nameProblem(name)

@@ -1,7 +1,8 @@
 /**
- * What became of words that were set aside: told to who wrote them and to who decided, with the way back.
+ * News about set-aside text, for its author and for the person who decided, with the way back.
  *
- * Owns one notice, and the memory of which parks of this browser were open. Who decided, the server says.
+ * Owns one notice, and the memory of which parks of this browser were open. The server names who
+ * decided.
  */
 import type { BatonProvider, ParkView } from '@baton/client'
 import { h, setAttribute, setText } from '../dom'

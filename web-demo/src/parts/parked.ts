@@ -4,16 +4,19 @@
  */
 import type { BatonProvider } from '@baton/client'
 import { h, setText } from '../dom'
-import { asideWords, turnedAwayWords } from '../words'
+import { asideWords, TEXT, turnedAwayWords, type Matter } from '../words'
 import { holderOf } from './who'
 
-/** Why a connection ends when this page goes on with a fresh copy: it was not lost. */
+/** The reason of a connection's end when this page goes on with a fresh copy: it was not lost. */
 const LEFT_COPY = 'this copy has diverged'
 
-/** An edit that is set aside this soon after a lost connection was made without one, in milliseconds. */
+/**
+ * An edit that is set aside this soon after a lost connection was made without one, in
+ * milliseconds.
+ */
 const BACK = 20_000
 
-export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }): HTMLElement {
+export function parkedNotice(provider: BatonProvider, actions: { show?: (park: number) => void; goOn: () => void }, matter: Matter = TEXT): HTMLElement {
   const place = h('div', { class: 'notices' })
   let parked: HTMLElement | null = null
   const close = (): void => {
@@ -41,7 +44,7 @@ export function parkedNotice(provider: BatonProvider, actions: { show?: (park: n
     parked = h(
       'section',
       { class: 'notice', role: 'alert', 'data-testid': 'parked', 'data-park': id },
-      h('h2', {}, 'What you wrote last is not in the text yet'),
+      h('h2', {}, `What you wrote last is not in ${matter.place} yet`),
       words,
       h(
         'div',

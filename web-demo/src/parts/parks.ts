@@ -121,7 +121,7 @@ function newRow(provider: BatonProvider, id: number, matter: Matter, say: (words
   }
   const tick = (): void => {
     if (!park) return
-    // Who decided may have left since.
+    // The person who decided may have left since.
     const by = park.state === 'discarded' && park.by !== undefined && provider.roster.has(park.by) ? ` · left out by ${whoIs(provider, park.by)}` : ''
     setText(when, `${ago(Date.now() - park.at_ms)}${by}`)
   }
@@ -157,7 +157,7 @@ function newRow(provider: BatonProvider, id: number, matter: Matter, say: (words
   }
 }
 
-/** Whether it was written in this browser. */
+/** Tells a park that was written in this browser. */
 export function isOwnPark(provider: BatonProvider, park: ParkView): boolean {
   return park.session === provider.session || provider.isOwn(park.session) || provider.drafts.has(park.id)
 }

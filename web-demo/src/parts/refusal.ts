@@ -1,8 +1,8 @@
 /**
- * The cue at the caret when a key did nothing: who writes, and the way to write oneself.
+ * The cue at the caret when a key did nothing: it names the writer and offers the way to write.
  *
- * Owns one small box for each text, which stands over the page and moves nothing. What is refused, the editor's guard
- * says; the words are in `words.ts`.
+ * Owns one small box for each text, which stands over the page and moves nothing. The editor's
+ * guard says when; the words are in `words.ts`.
  */
 import type { Answer, BatonProvider, LockHandle } from '@baton/client'
 import type { EditorView } from '@codemirror/view'
@@ -35,7 +35,7 @@ export function refusal(provider: BatonProvider, part: LockHandle, suffix: strin
       role: 'status',
       'data-testid': `refusal${suffix}`,
       hidden: true,
-      // Somebody is about to press the button.
+      // The person is about to press the button.
       onpointerenter: () => clearTimeout(stay),
       onfocusin: () => clearTimeout(stay),
       onpointerleave: () => linger(),
@@ -123,10 +123,10 @@ interface Step {
   run(): Promise<Answer>
 }
 
-/** What this page can do to write there; `null` when there is nothing but to wait. */
+/** The next step towards writing there; `null` when the page can only wait. */
 function nextStep(provider: BatonProvider, part: LockHandle): Step | null {
   const status = part.status
-  // Who has all of the document is asked for all of it.
+  // A holder of the whole document is asked for all of it.
   const lock = status.grantScope === null ? provider.lock : part
   if (!provider.wsconnected) return null
   if (status.state === 'free' && part.right.why === 'required') return { label: 'Take the lock', run: () => lock.acquire() }

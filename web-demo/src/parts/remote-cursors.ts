@@ -77,7 +77,7 @@ class Cursors implements PluginValue {
     const state = awareness.getLocalState()
     if (!this.alive || state === null || !view.hasFocus) return
     const { main } = view.state.selection
-    // What is being composed is in this page only.
+    // Text under composition is in this page only.
     const held = view.plugin(textSync)?.held?.invertedDesc
     const [anchor, head] = [main.anchor, main.head].map((at) => held?.mapPos(at) ?? at) as [number, number]
     if (Math.max(anchor, head) > text.length) return

@@ -1,9 +1,11 @@
 /**
- * Between an editor's text and the shared text: what is typed goes there at once, what others write comes here.
+ * Between an editor's text and the shared text: what is typed goes there at once, what others write
+ * comes here.
  *
- * An input method changes its text many times before a word is finished. That text stays in this editor until then: so
- * a composition enters the shared text whole, or, when the right to edit ends first, is taken back whole. Owns the
- * changes that are held back; the guard in `guard.ts` decides what may be changed at all.
+ * An input method changes its text many times before a word is finished. That text stays in this
+ * editor until then: so a composition enters the shared text whole, or, when the right to edit ends
+ * first, is taken back whole. Owns the changes that are held back; the guard in `guard.ts` decides
+ * what may be changed at all.
  */
 import { ChangeSet, Facet, type ChangeDesc, type Extension, type Text } from '@codemirror/state'
 import { EditorView, ViewPlugin, type PluginValue, type ViewUpdate } from '@codemirror/view'
@@ -11,7 +13,9 @@ import { ySyncAnnotation, ySyncFacet, type YSyncConfig } from 'y-codemirror.next
 import type * as Y from 'yjs'
 import { giveUp } from './guard'
 
-/** After a composition the browser may still tell of its last change for this long, in milliseconds. */
+/**
+ * After a composition the browser may still tell of its last change for this long, in milliseconds.
+ */
 const SETTLE = 60
 
 export interface TextSyncOptions {
@@ -42,12 +46,12 @@ export class TextSync implements PluginValue {
     this.#text.observe(this.#received)
   }
 
-  /** What is held back, for positions: from the shared text to the editor's. */
+  /** The held changes, to map positions: from the shared text to the editor's. */
   get held(): ChangeDesc | null {
     return this.#held
   }
 
-  /** Whether a change is on its way to the shared text: the view takes no other one now. */
+  /** True while a change is on its way to the shared text: the view takes no other one then. */
   get isWriting(): boolean {
     return this.#isWriting
   }
@@ -73,7 +77,7 @@ export class TextSync implements PluginValue {
     if (this.#isComposing) this.#settling = setTimeout(() => this.#settle(), SETTLE)
   }
 
-  /** Something is put in without an input method: one that was at work is not any more, though nobody said so. */
+  /** Plain input arrived: a composition is over, although the browser did not say so. */
   plain(): void {
     if (this.#isComposing) this.#settle()
   }
@@ -112,7 +116,7 @@ export class TextSync implements PluginValue {
     if (!this.#held || this.#isTakingBack) return
     this.#isTakingBack = true
     try {
-      // What it says to that is refused: the right is gone.
+      // Its last change is refused: the right is gone.
       giveUp(this.#view)
       this.#isComposing = false
       const held = this.#held

@@ -1,4 +1,7 @@
-/** People in a sentence on this page: by name, except who reads it, and their other tabs. Owns nothing. */
+/**
+ * Names people in a sentence: the reader is “you”, and their other tab is called that. Owns
+ * nothing.
+ */
 import type { BatonLock, BatonProvider, LockHandle } from '@baton/client'
 import { nameOf } from '../words'
 
@@ -8,7 +11,7 @@ export function whoIs(provider: BatonProvider, session: number): string {
   return provider.isOwn(session) ? 'your other tab' : nameOf(provider.roster.get(session))
 }
 
-/** Who else has a lock, or is offered it; `null` for nobody, and for this page itself. */
+/** Names another holder of a lock, or the one it is offered to; `null` when there is none. */
 export function holderOf(provider: BatonProvider, lock: LockHandle | BatonLock): string | null {
   const { holder } = 'status' in lock ? lock.status : lock
   return holder === null || holder === provider.session ? null : whoIs(provider, holder)
