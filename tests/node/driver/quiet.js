@@ -14,7 +14,7 @@ const PATIENCE = 20_000
 const LOOK = 20
 
 export class Quiet {
-  /** The last `set-mode`. */
+  /** The last `set-mode`, and the connection on which it was asked for. */
   #mode = null
 
   constructor (room) {
@@ -60,7 +60,7 @@ export class Quiet {
       if (connection?.welcome && view.mode !== 'exclusive-when-held') {
         open.push(['life', room.witness, `the mode is ${view.mode}`])
         // Any of those who may: the witness, an observer, may not.
-        if (!this.#mode || this.#mode.answers > 0) this.#mode = room.people.find(({ channel, connection }) => channel && connection?.welcome)?.ask({ type: 'set-mode', mode: 'exclusive-when-held' })
+        if (!this.#mode || this.#mode.asked.answers > 0 || this.#mode.connection.code !== null) this.#mode = this.#sets()
       }
       if (open.length === 0 && !connection?.welcome) open.push(['life', room.witness, 'is not there'])
       if (open.length === 0 && counts(['waiters']) && (view.grants.length > 0 || view.waiting > 0)) {
@@ -75,6 +75,12 @@ export class Quiet {
       await pause(LOOK)
     }
     world.count('settled')
+  }
+
+  #sets () {
+    const person = this.room.people.find(({ channel, connection }) => channel && connection?.welcome)
+    const asked = person?.ask({ type: 'set-mode', mode: 'exclusive-when-held' })
+    return asked ? { asked, connection: person.connection } : null
   }
 
   /** Does what a polite client does next; returns what is still open with it. */

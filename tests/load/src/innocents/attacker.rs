@@ -28,6 +28,8 @@ const SLOW_BUFFER: u32 = 64 * 1024;
 const AT_MOST: u32 = 6;
 /// Connections that say `hello`, of all attackers.
 const HELLOS: usize = 8_000;
+/// Questions that one who repeats Step1 has open beside the newest.
+const UNANSWERED: usize = 3;
 /// Frames of text that each of the senders of large ones sends.
 const TEXTS: usize = 2;
 
@@ -156,6 +158,9 @@ impl Attacker {
 
     async fn asks(&mut self, mut line: Line) -> Result<(), Gone> {
         let step1 = frames::step1();
+        for _ in 0..UNANSWERED {
+            self.sends(&mut line, &step1, 1).await?;
+        }
         while !self.left().is_zero() {
             self.sends(&mut line, &step1, 1).await?;
             line.step2(self.left()).await?;
