@@ -10,7 +10,7 @@ use std::time::Duration;
 use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
-use baton_server::{Load, Profile, Server, Settings, Span};
+use baton_server::{Load, Profile, Server, Settings, Span, Switch};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
