@@ -237,9 +237,7 @@ impl Hosted {
                 self.step_in(&mut held, step.reservation, due, step.asked, step.input)
             }
             // Boxed: most connections never ask for long work, and should not keep the memory for it.
-            Seized::OnPool(held, turn) => {
-                Box::pin(self.step_on_pool(held, turn, step, due)).await
-            }
+            Seized::OnPool(held, turn) => Box::pin(self.step_on_pool(held, turn, step, due)).await,
         }
     }
 
