@@ -25,7 +25,16 @@ enum Early {
 }
 
 async fn server() -> ServerProcess {
-    let clocks = ["--profile", "fast", "--offer", "3s", "--grace", "3s", "--recovery", "4s"];
+    let clocks = [
+        "--profile",
+        "fast",
+        "--offer",
+        "3s",
+        "--grace",
+        "3s",
+        "--recovery",
+        "4s",
+    ];
     ServerProcess::start(&[&clocks[..], &["--max-aside", "8MiB"]].concat()).await
 }
 
