@@ -306,7 +306,8 @@ impl Hosted {
             }
             // It is at long work itself. The turn is for others until that is done.
             drop(turn);
-            work = self.work(&self.gate.take().await, asked)?;
+            let held = self.gate.take().await;
+            work = self.work(&held, asked)?;
         }
     }
 

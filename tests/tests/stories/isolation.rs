@@ -118,15 +118,17 @@ fn all_at_the_front(letters: usize) -> [Bytes; 2] {
 /// How many letters of that kind keep a server of this build at work for longer than the stories take.
 const LETTERS: usize = 10_000;
 
-/// A server that is at work on the document "busy" for a long time, and somebody who sends it that work.
-async fn at_long_work(arguments: &[&str]) -> (ServerProcess, RawClient) {
+/// A server that is at work on the document "busy" for a long time, the client that brought it that work, and one that only
+/// reads there.
+async fn at_long_work(arguments: &[&str]) -> (ServerProcess, RawClient, RawClient) {
     let server = ServerProcess::start(arguments).await;
     let author = server.connect(Join::member("busy", "Ada")).await;
     let [first, second] = all_at_the_front(LETTERS);
     author.sends_update(&first);
     author.is_saved().await;
+    let reader = server.connect(Join::stock("busy")).await;
     author.sends_update(&second);
-    (server, author)
+    (server, author, reader)
 }
 
 fn is_at_work(author: &RawClient) -> bool {
@@ -137,7 +139,7 @@ fn is_at_work(author: &RawClient) -> bool {
 /// threads away.
 #[tokio::test]
 async fn a_document_at_long_work_keeps_no_other_waiting() {
-    let (server, author) = at_long_work(&[]).await;
+    let (server, author, reader) = at_long_work(&[]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
     let mut crowd = Vec::new();
@@ -163,7 +165,8 @@ async fn a_document_at_long_work_keeps_no_other_waiting() {
     late.is_saved().await;
     assert!(is_at_work(&author), "all that came first");
     drop(crowd);
-    // Those who leave the busy document do not wait either.
+    // A reader that leaves the busy document is answered, and its connection ends.
+    reader.leaves().await;
     ada.types("the end");
     bob.sees("the end").await;
     assert!(is_at_work(&author), "all that came first");
@@ -171,7 +174,7 @@ async fn a_document_at_long_work_keeps_no_other_waiting() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_document_at_long_work_and_keeps_what_was_saved() {
-    let (mut server, author) = at_long_work(&["--shutdown-deadline", "4s"]).await;
+    let (mut server, author, _reader) = at_long_work(&["--shutdown-deadline", "4s"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("kept");
     ada.is_saved().await;
@@ -190,7 +193,7 @@ async fn a_stop_does_not_wait_for_a_document_at_long_work_and_keeps_what_was_sav
 
 #[tokio::test]
 async fn who_is_told_to_stop_again_stops_at_once() {
-    let (mut server, author) = at_long_work(&["--shutdown-deadline", "10m"]).await;
+    let (mut server, author, _reader) = at_long_work(&["--shutdown-deadline", "10m"]).await;
     let ada = server.connect(Join::member("notes", "Ada")).await;
     ada.types("kept");
     ada.is_saved().await;
