@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use baton_log::{LogError, Reservation};
 use baton_room::{OVERHEAD, SnapshotError, remnant};
 
-use super::{Gone, Hosted, OwnHeld};
+use super::inner::Inner;
+use super::{Gone, Hosted, Seized};
 use crate::line::Due;
-use crate::work_cost::{Asked, Work};
+use crate::work_cost::Asked;
 
 /// Why a document was not erased. It is as it was, but for its connections, which come again.
 #[derive(Debug, thiserror::Error)]
@@ -28,25 +29,25 @@ impl Hosted {
     /// good when the log has been flushed. Takes as long as loading and encoding it does, on the pool.
     pub(crate) async fn erase(self: &Arc<Self>, epoch: u32) -> Result<(), NotErased> {
         let reservation = self.reserve_patiently(OVERHEAD).await;
-        let held = self.gate.take().await.into_owned(&self.gate);
-        let work = held.as_ref().map_or(Work::Short, |inner| {
-            inner.work(Asked::Draft, false, self.clock)
-        });
-        let hosted = Arc::clone(self);
-        let turn = self.pool.turn(work).await;
-        let erasing = turn.run(move || hosted.erase_held(held, reservation, epoch));
-        erasing.await.map_err(|_| Gone)?
+        match self.seize(Asked::Draft, &mut Due::default()).await? {
+            Seized::Here(mut held) => self.erase_held(&mut held, reservation, epoch),
+            Seized::OnPool(mut held, turn) => {
+                let hosted = Arc::clone(self);
+                let erasing = turn.run(move || hosted.erase_held(&mut held, reservation, epoch));
+                erasing.await.map_err(|_| Gone)?
+            }
+        }
     }
 
     fn erase_held(
         &self,
-        mut held: OwnHeld,
+        held: &mut Option<Box<Inner>>,
         reservation: Reservation,
         epoch: u32,
     ) -> Result<(), NotErased> {
         let mut due = Due::default();
         let asked = Asked::Little;
-        self.step_in(&mut held, reservation, &mut due, asked, |room, now| {
+        self.step_in(held, reservation, &mut due, asked, |room, now| {
             room.close_erased(now);
         })?;
         due.flush();
