@@ -190,6 +190,14 @@ impl ServerProcess {
         self.signal(Signal::TERM);
     }
 
+    /// Tells it that its terminal is gone (SIGHUP).
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn hangs_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     fn own(&self) -> Option<Pid> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
         id.and_then(Pid::from_raw)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
-use baton_server::{Load, Profile, Server, Settings, Span, Switch};
+use baton_server::{EraseError, Load, Profile, Server, Settings, Span, StoredDocument, Switch};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -75,7 +75,7 @@ impl TestServer {
     ) -> Self {
         let data = TempDir::new().expect("a folder for the server's data");
         let mut settings = Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             data: data.path().to_owned(),
             drain_over: millis(10),
             ..Settings::default()
@@ -196,6 +196,29 @@ impl TestServer {
         Stopped { data, settings }
     }
 
+    /// Erases a document, as its operator does.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn erase(&self, document: &str) -> Result<(), EraseError> {
+        within("a document to be erased", self.server.erase(document)).await
+    }
+
+    /// Every stored document.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    pub async fn list(&self) -> Vec<StoredDocument> {
+        let server = self.server.clone();
+        let listing = tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            let listed = server.list(&mut |document| all.push(document));
+            listed.map(|()| all)
+        });
+        let listed = listing.await.expect("listing does not panic");
+        listed.expect("the store can be read")
+    }
+
     /// Stops in order and starts again on the same data and port.
     ///
     /// # Panics
@@ -203,7 +226,7 @@ impl TestServer {
     pub async fn restart(self) -> Self {
         let address = self.address;
         let mut stopped = self.stop().await;
-        stopped.settings.listen = address;
+        stopped.settings.listen = address.into();
         stopped.start().await
     }
 }
@@ -262,7 +285,7 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
 }
 
 async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<()>) {
-    let listener = baton_server::bind(settings.listen).expect("the port is free");
+    let listener = baton_server::bind(&settings.listen).expect("the port is free");
     let address = listener.local_addr().expect("it listens");
     let server = Server::new(settings.clone(), log).expect("the settings fit each other");
     let listening = tokio::spawn({

@@ -75,6 +75,7 @@ fn commit(shared: &Shared, taken: &mut Taken) -> Result<bool, StoreError> {
     }
     let index = &mut shared.known.write().index;
     plan.apply(&mut engine, index);
+    shared.look_at_disk(store.bytes_stored(), index.grown());
     Ok(index.has_chores(threshold))
 }
 

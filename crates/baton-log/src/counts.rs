@@ -2,7 +2,7 @@
 //!
 //! Owns numbers only, written by the commit thread and read by anybody; nobody waits for the store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -33,6 +33,16 @@ pub(crate) struct Counts {
     pub(crate) recoveries: AtomicU64,
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    disk: Mutex<Disk>,
+    full: AtomicBool,
+}
+
+/// What the store takes of its disk, against what it may.
+#[derive(Debug, Default)]
+struct Disk {
+    /// Net growth of the rows at the time when the store went over its limit. Space that was freed since is used again
+    /// before the file grows.
+    went_over_at: Option<i64>,
 }
 
 /// A histogram of times.
@@ -66,6 +76,21 @@ impl Counts {
         self.commits.add(took);
         self.records.fetch_add(records as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The store takes so many bytes of its disk, and its rows have grown by so many since the start.
+    pub(crate) fn stored(&self, on_disk: Option<u64>, grown: i64, limit: u64) {
+        let mut disk = self.disk.lock();
+        let over = on_disk.is_some_and(|bytes| bytes > limit);
+        let full = over && grown >= *disk.went_over_at.get_or_insert(grown);
+        if !over {
+            disk.went_over_at = None;
+        }
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count(counter: &AtomicU64) {
@@ -108,4 +133,28 @@ pub struct LogStats {
     pub bytes: u64,
     /// Bytes reserved or appended, and not yet durable.
     pub queued_bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_over_its_limit_is_full_until_something_was_freed_and_not_used_again() {
+        let counts = Counts::default();
+        let full = |on_disk, grown| {
+            counts.stored(on_disk, grown, 100);
+            counts.is_full()
+        };
+        assert!(!full(Some(100), 50));
+        assert!(full(Some(101), 60));
+        assert!(full(Some(101), 61));
+        // The file keeps its size; what is inside of it is free.
+        assert!(!full(Some(101), 20));
+        assert!(!full(Some(101), 59));
+        assert!(full(Some(101), 60));
+        assert!(!full(Some(99), 70));
+        assert!(full(Some(101), 70));
+        assert!(!full(None, 70), "a store that is on no disk");
+    }
 }

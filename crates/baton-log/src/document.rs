@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::error::LogError;
+use crate::format::Standing;
 use crate::log::Handle;
 use crate::queue::{Waiting, WaitingSnapshot, Watched};
 use crate::shares::{Part, Reservation};
@@ -68,6 +69,7 @@ pub struct DocumentLog {
     /// Of the records after `base`.
     lengths: VecDeque<u32>,
     tail_bytes: u64,
+    snapshot_bytes: u64,
 }
 
 impl DocumentLog {
@@ -92,6 +94,10 @@ impl DocumentLog {
             last: base + lengths.len() as u64,
             tail_bytes: lengths.iter().map(|&len| u64::from(len)).sum(),
             lengths,
+            snapshot_bytes: loaded
+                .snapshot
+                .as_ref()
+                .map_or(0, |(_, bytes)| bytes.len() as u64),
         }
     }
 
@@ -181,7 +187,19 @@ impl DocumentLog {
         if at < from || at > to {
             return Err(LogError::SnapshotOutOfRange { at, from, to });
         }
-        self.push_snapshot(at, Some(bytes))
+        self.push_snapshot(at, Some(bytes), Standing::Snapshot)
+    }
+
+    /// Drops everything stored up to [`last`](Self::last) but for a snapshot of what remains, in one step. The document
+    /// counts as erased ([`DocumentInfo::erased`](crate::DocumentInfo::erased)) until something is appended.
+    ///
+    /// # Errors
+    /// As [`erase`](Self::erase).
+    pub fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
+        if self.id == 0 {
+            return self.log.shared.queue.check_life(self.watched.life);
+        }
+        self.push_snapshot(self.last(), Some(remains), Standing::Remnant)
     }
 
     /// Drops everything stored up to [`last`](Self::last). The name and the position stay, so that
@@ -193,16 +211,25 @@ impl DocumentLog {
         if self.id == 0 {
             return self.log.shared.queue.check_life(self.watched.life);
         }
-        self.push_snapshot(self.last(), None)
+        self.push_snapshot(self.last(), None, Standing::Erased)
     }
 
-    fn push_snapshot(&mut self, at: Position, bytes: Option<Bytes>) -> Result<(), LogError> {
+    fn push_snapshot(
+        &mut self,
+        at: Position,
+        bytes: Option<Bytes>,
+        standing: Standing,
+    ) -> Result<(), LogError> {
         let (id, watched) = (self.known_id(), self.watched.clone());
-        let at = at.get();
-        self.log
-            .shared
-            .queue
-            .push_snapshot(id, WaitingSnapshot { at, bytes, watched })?;
+        let (at, len) = (at.get(), bytes.as_ref().map_or(0, Bytes::len));
+        let snapshot = WaitingSnapshot {
+            at,
+            bytes,
+            standing,
+            watched,
+        };
+        self.log.shared.queue.push_snapshot(id, snapshot)?;
+        self.snapshot_bytes = len as u64;
         let gone = self.lengths.drain(..(at - self.base) as usize);
         self.tail_bytes -= gone.map(u64::from).sum::<u64>();
         if self.lengths.is_empty() {
@@ -256,6 +283,12 @@ impl DocumentLog {
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
         self.tail_bytes
+    }
+
+    /// Bytes of the last snapshot and of the records since, whether or not that is durable yet.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.snapshot_bytes + self.tail_bytes
     }
 
     /// Number of the records since the last snapshot, whether or not that is durable yet.

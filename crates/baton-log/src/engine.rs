@@ -50,7 +50,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: LogOptions, store: Box<dyn Store>, found: Found) -> Shared {
-        Shared {
+        let (on_disk, grown) = (store.bytes_stored(), found.known.index.grown());
+        let shared = Shared {
             epoch: found.engine.epoch,
             queue: Queue::new(&options),
             room: Mutex::new(Arc::new(Room::new(&options))),
@@ -61,7 +62,14 @@ impl Shared {
             known: RwLock::new(found.known),
             counts: Counts::default(),
             options,
-        }
+        };
+        shared.look_at_disk(on_disk, grown);
+        shared
+    }
+
+    /// Compares what the store takes of its disk with what it may.
+    pub(crate) fn look_at_disk(&self, on_disk: Option<u64>, grown: i64) {
+        self.counts.stored(on_disk, grown, self.options.store_bytes);
     }
 
     /// The room of the queue, in this life of the log.

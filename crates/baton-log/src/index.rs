@@ -67,6 +67,8 @@ pub(crate) struct Document {
     pub(crate) runs: VecDeque<Run>,
     /// Why the document cannot be opened.
     pub(crate) damage: Option<Arc<str>>,
+    /// Length of its snapshot, once it was read or written: until then only the store knows.
+    snapshot_bytes: Option<u64>,
 }
 
 impl Document {
@@ -78,7 +80,22 @@ impl Document {
             last: base,
             runs: VecDeque::new(),
             damage: None,
+            snapshot_bytes: (!standing.has_snapshot()).then_some(0),
         }
+    }
+
+    /// Returns true if nothing is stored of it but what an erasure left.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.standing.is_erased() && self.runs.is_empty()
+    }
+
+    /// Bytes of its records behind the base.
+    pub(crate) fn tail_bytes(&self) -> u64 {
+        let weights = self
+            .runs
+            .iter()
+            .map(|run| u64::from(run.weight).saturating_sub(u64::from(run.count) * RECORD_WEIGHT));
+        weights.sum()
     }
 
     /// The document cannot be opened. The first reason stays.
@@ -101,6 +118,10 @@ pub(crate) struct Index {
     /// By document id; ids are dense and start at 1.
     documents: Vec<Option<Document>>,
     stored: usize,
+    /// Those of which nothing is stored but what an erasure left.
+    erased: usize,
+    /// Bytes that rows were given since the start, less those that were freed.
+    grown: i64,
     rows: BTreeMap<u64, Usage>,
     dead: BTreeSet<u64>,
     sparse: BTreeSet<u64>,
@@ -126,6 +147,32 @@ impl Index {
         self.stored
     }
 
+    /// How many documents are stored and not erased.
+    pub(crate) fn held(&self) -> usize {
+        self.stored - self.erased
+    }
+
+    /// By how many bytes the rows have grown since the start. Below zero when more was freed.
+    pub(crate) fn grown(&self) -> i64 {
+        self.grown
+    }
+
+    /// The length of a document's snapshot was seen when it was read.
+    pub(crate) fn note_snapshot(&mut self, id: u64, base: u64, bytes: u64) {
+        if let Some(document) = self.document_mut(id)
+            && document.base == base
+        {
+            document.snapshot_bytes.get_or_insert(bytes);
+        }
+    }
+
+    /// Counts a document that may have become erased, or may be no longer.
+    fn recount(&mut self, id: u64, before: bool) {
+        let now = self.document(id).is_some_and(Document::is_erased);
+        self.erased += usize::from(now);
+        self.erased -= usize::from(before);
+    }
+
     /// The id after the highest.
     pub(crate) fn next_id(&self) -> u64 {
         (self.documents.len() as u64).max(1)
@@ -137,7 +184,8 @@ impl Index {
             self.documents.resize_with(slot + 1, || None);
         }
         self.stored += usize::from(self.documents[slot].is_none());
-        self.documents[slot] = Some(document);
+        let before = self.documents[slot].replace(document);
+        self.recount(id, before.as_ref().is_some_and(Document::is_erased));
     }
 
     /// Adds a run that a row holds. `live` is what is left of it behind the document's base.
@@ -145,6 +193,7 @@ impl Index {
         let Some(document) = self.document_mut(id) else {
             return;
         };
+        let before = document.is_erased();
         let (whole, commit) = (run.weight, run.commit);
         let gone = run.trim(document.base);
         document.last = document.last.max(run.end() - 1);
@@ -158,6 +207,8 @@ impl Index {
             usage.live += u64::from(whole - gone);
             usage.live_runs += u32::from(lives);
         });
+        self.grown += i64::from(whole);
+        self.recount(id, before);
     }
 
     /// A row none of whose records is needed.
@@ -189,13 +240,19 @@ impl Index {
             usage.live += weight;
             usage.live_runs += 1;
         });
+        self.grown += i64::try_from(weight).unwrap_or(i64::MAX);
     }
 
-    /// The records up to and including `base` are no longer needed.
-    pub(crate) fn set_base(&mut self, id: u64, base: u64, standing: Standing) {
+    /// The records up to and including `base` are no longer needed; `bytes` is the length of the snapshot there.
+    pub(crate) fn set_base(&mut self, id: u64, base: u64, standing: Standing, bytes: u64) {
         let Some(document) = self.document_mut(id) else {
             return;
         };
+        let erased = document.is_erased();
+        let before = document.snapshot_bytes.replace(bytes).unwrap_or(bytes);
+        if standing.is_erased() && base >= document.last {
+            document.damage = None;
+        }
         document.base = base;
         document.standing = standing;
         document.last = document.last.max(base);
@@ -221,11 +278,15 @@ impl Index {
                 usage.live_runs -= runs;
             });
         }
+        let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.grown += signed(bytes) - signed(before);
+        self.recount(id, erased);
     }
 
     /// The row is no longer in the store.
     pub(crate) fn remove_row(&mut self, commit: u64) {
         if let Some(usage) = self.rows.remove(&commit) {
+            self.grown -= i64::try_from(usage.total).unwrap_or(i64::MAX);
             self.total -= usage.total;
             self.live -= usage.live;
         }
@@ -235,7 +296,10 @@ impl Index {
 
     /// The row is to stay where it is until the next start, because it cannot be read.
     pub(crate) fn pin_row(&mut self, commit: u64) {
+        let grown = self.grown;
         self.remove_row(commit);
+        // It takes the space that it took.
+        self.grown = grown;
     }
 
     /// Rows that can be deleted.

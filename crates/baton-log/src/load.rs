@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::error::LogError;
 use crate::format::journal::{Row, Run as StoredRun};
-use crate::format::{Standing, Wrong, decode_snapshot};
+use crate::format::{Wrong, decode_snapshot};
 use crate::index::{Document, Run};
 use crate::store::{Table, View};
 use crate::types::{Loaded, Position};
@@ -33,7 +33,7 @@ pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Load
         })
     };
     let mut snapshot = None;
-    if document.standing == Standing::Snapshot {
+    if document.standing.has_snapshot() {
         let row = get(Table::Snapshots, id)?
             .ok_or_else(|| damaged("its snapshot is missing".to_owned()))?;
         let (at, bytes) = decode_snapshot(id, &row)

@@ -14,7 +14,6 @@ use crate::committer;
 use crate::document::DocumentLog;
 use crate::engine::{Known, Shared};
 use crate::error::{BackupError, LogError};
-use crate::format::Standing;
 use crate::index::Document;
 use crate::load::load;
 use crate::names::Claimed;
@@ -74,12 +73,19 @@ impl Log {
     /// As [`start`](Self::start), and [`LogError::InUse`] when another process has the folder.
     pub fn open_embedded(path: &Path, options: LogOptions) -> Result<Log, LogError> {
         options.check()?;
-        let store = RedbStore::open(path, options.cache_bytes).map_err(|source| match source {
+        let failed = |source| match source {
             StoreError::InUse { path } => LogError::InUse { path },
             source => LogError::Start {
                 source: Arc::new(source),
             },
-        })?;
+        };
+        let store = RedbStore::open(path, options.cache_bytes).map_err(failed)?;
+        if store
+            .bytes_stored()
+            .is_some_and(|bytes| bytes > options.store_bytes)
+        {
+            store.compact().map_err(failed)?;
+        }
         Log::start(store, options)
     }
 
@@ -167,6 +173,11 @@ impl Log {
                 loaded => (found.base, loaded?),
             },
         };
+        if let Some((at, bytes)) = &loaded.snapshot {
+            let mut known = shared.known.write();
+            let len = bytes.len() as u64;
+            known.index.note_snapshot(claimed.id, at.get(), len);
+        }
         let (handle, watched) = (self.handle.clone(), watched.clone());
         watched.advance(base + loaded.tail.len() as u64);
         let opened = DocumentLog::new(handle, watched.clone(), claimed.id, base, &loaded);
@@ -227,13 +238,88 @@ impl Log {
     #[must_use]
     pub fn documents(&self) -> Vec<DocumentInfo> {
         let known = self.handle.shared.known.read();
-        let info = |(_, document): (u64, &Document)| DocumentInfo {
-            name: document.name.clone(),
-            last: Position::new(document.last),
-            snapshot: (document.standing == Standing::Snapshot)
-                .then_some(Position::new(document.base)),
+        let documents = known.index.documents();
+        documents.map(|(_, document)| info(document)).collect()
+    }
+
+    /// How many documents are stored and not erased.
+    #[must_use]
+    pub fn documents_held(&self) -> usize {
+        self.handle.shared.known.read().index.held()
+    }
+
+    /// Reads every stored document, one after the other, as they all were at one moment. Blocks; reads the whole store.
+    ///
+    /// # Errors
+    /// [`LogError::Start`] when the store cannot be read. What cannot be read of one document is told to `each`.
+    pub fn read_all(
+        &self,
+        each: &mut dyn FnMut(DocumentInfo, Result<Loaded, LogError>),
+    ) -> Result<(), LogError> {
+        let shared = &self.handle.shared;
+        let (documents, view) = {
+            // The index and the view are of the same moment.
+            let _no_commit = shared.engine.lock();
+            let known = shared.known.read();
+            let documents = known.index.documents();
+            let documents: Vec<_> = documents.map(|(id, found)| (id, found.clone())).collect();
+            (documents, shared.view())
         };
-        known.index.documents().map(info).collect()
+        let view = view.map_err(|source| LogError::Start {
+            source: Arc::new(source),
+        })?;
+        for (id, document) in documents {
+            each(info(&document), load(&*view, id, &document));
+        }
+        Ok(())
+    }
+
+    /// Opens a stored document without reading it, to erase it: one that is damaged can be opened in no other way. Blocks
+    /// as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the damage of this document. The document then stays closed.
+    pub fn open_unread(&self, document: &str) -> Result<DocumentLog, LogError> {
+        let shared = &self.handle.shared;
+        let claimed = shared.names.claim(document)?;
+        let opened = shared
+            .queue
+            .check_life(claimed.watched.life)
+            .and_then(|()| {
+                shared.queue.wait_for(claimed.left);
+                self.find(&claimed)
+            });
+        match opened {
+            Ok(found) => {
+                let last = found.map_or(0, |found| found.last);
+                claimed.watched.advance(last);
+                let (handle, loaded) = (self.handle.clone(), Loaded::default());
+                let (watched, id) = (claimed.watched, claimed.id);
+                Ok(DocumentLog::new(handle, watched, id, last, &loaded))
+            }
+            Err(error) => {
+                let left = claimed.left;
+                shared.names.release(&claimed.watched, claimed.id, left);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns true if something is stored under this name that was not erased.
+    #[must_use]
+    pub fn holds(&self, document: &str) -> bool {
+        let shared = &self.handle.shared;
+        let id = shared.names.id(document);
+        let known = shared.known.read();
+        id.and_then(|id| known.index.document(id))
+            .is_some_and(|found| !found.is_erased())
+    }
+
+    /// Whether the store takes more of its disk than [`LogOptions::store_bytes`](crate::LogOptions::store_bytes), and
+    /// nothing was freed since. Looked at after each commit; never asks the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.handle.shared.counts.is_full()
     }
 
     /// How many documents are stored.
@@ -344,6 +430,17 @@ impl Log {
             Some(error) => Err((*error).clone()),
             None => Ok(()),
         }
+    }
+}
+
+fn info(document: &Document) -> DocumentInfo {
+    let has_snapshot = document.standing.has_snapshot();
+    DocumentInfo {
+        name: document.name.clone(),
+        last: Position::new(document.last),
+        snapshot: has_snapshot.then_some(Position::new(document.base)),
+        tail_bytes: document.tail_bytes(),
+        erased: document.is_erased(),
     }
 }
 

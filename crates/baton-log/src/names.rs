@@ -60,6 +60,12 @@ impl Names {
             .map(|before| before.id)
     }
 
+    /// The id of a document that was stored when its last handle was dropped, or is open.
+    pub(crate) fn id(&self, name: &str) -> Option<u64> {
+        let inner = self.inner.lock();
+        inner.slots.get(name).map(|slot| slot.id)
+    }
+
     /// Marks a document as open, unless it is.
     pub(crate) fn claim(&self, name: &str) -> Result<Claimed, LogError> {
         let (len, limit) = (name.len(), MAX_NAME_BYTES);

@@ -31,6 +31,9 @@ pub struct LogOptions {
     /// Journals smaller than this are left as they are; in a larger one of which over half is no
     /// longer needed, what is still needed is moved together. Default 8 MiB.
     pub relocate_bytes: u64,
+    /// What the store may take of its disk, in bytes, before [`Log::is_full`](crate::Log::is_full) says that it is full.
+    /// Nothing is refused for it here. A file that is larger at the start is compacted first. Default: no limit.
+    pub store_bytes: u64,
     /// How long after a failure the store is opened again. Default 0.5 s.
     pub reopen_after: Duration,
     /// Each attempt in vain doubles that, up to this. Default 10 s.
@@ -50,6 +53,7 @@ impl Default for LogOptions {
             document_queue_bytes: 32 << 20,
             max_record_bytes: 64 << 20,
             relocate_bytes: 8 << 20,
+            store_bytes: u64::MAX,
             reopen_after: Duration::from_millis(500),
             reopen_at_most: Duration::from_secs(10),
             cache_bytes: 16 << 20,

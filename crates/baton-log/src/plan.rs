@@ -31,7 +31,8 @@ pub(crate) struct Plan {
     born: Vec<(u64, Arc<str>)>,
     runs: Vec<(u64, Run)>,
     moved: Vec<(u64, u64, u64)>,
-    bases: Vec<(u64, u64, Standing)>,
+    /// Id, base, and the length of the snapshot there.
+    bases: Vec<(u64, u64, Standing, u64)>,
     deleted: Vec<u64>,
     pinned: Vec<u64>,
 }
@@ -107,17 +108,15 @@ impl Plan {
         let with_records = self.born.len();
         for (&id, snapshot) in &taken.snapshots {
             let name = &snapshot.watched.name;
-            let standing = match &snapshot.bytes {
+            let standing = snapshot.standing;
+            match &snapshot.bytes {
                 Some(bytes) => {
                     let row = encode_snapshot(id, snapshot.at, bytes);
                     self.batch.puts.push((Table::Snapshots, id, row));
-                    Standing::Snapshot
                 }
-                None => {
-                    self.batch.deletes.push((Table::Snapshots, id));
-                    Standing::Erased
-                }
-            };
+                None => self.batch.deletes.push((Table::Snapshots, id)),
+            }
+            let bytes = snapshot.bytes.as_ref().map_or(0, Bytes::len);
             let row = DocumentRow {
                 base: snapshot.at,
                 standing,
@@ -132,7 +131,7 @@ impl Plan {
             if !known {
                 self.born.push((id, name.clone()));
             }
-            self.bases.push((id, snapshot.at, standing));
+            self.bases.push((id, snapshot.at, standing, bytes as u64));
         }
         for (id, name) in &self.born[..with_records] {
             if !taken.snapshots.contains_key(id) {
@@ -238,8 +237,8 @@ impl Plan {
         for commit in self.pinned {
             index.pin_row(commit);
         }
-        for (id, base, standing) in self.bases {
-            index.set_base(id, base, standing);
+        for (id, base, standing, bytes) in self.bases {
+            index.set_base(id, base, standing, bytes);
         }
         engine.next_commit = self.next_commit;
     }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use crate::error::LogError;
+use crate::format::Standing;
 use crate::options::LogOptions;
 use crate::shares::Reservation;
 use crate::types::{Durability, Health, Position, Urgency};
@@ -103,11 +104,12 @@ pub(crate) struct Waiting {
     pub(crate) _charge: Reservation,
 }
 
-/// A snapshot that waits; without bytes, the document is to be erased.
+/// A snapshot that waits; without bytes, the document is to be erased whole.
 #[derive(Debug)]
 pub(crate) struct WaitingSnapshot {
     pub(crate) at: u64,
     pub(crate) bytes: Option<Bytes>,
+    pub(crate) standing: Standing,
     pub(crate) watched: Arc<Watched>,
 }
 

@@ -249,6 +249,8 @@ impl Scan {
                 && document.base < last
             {
                 document.damage(format!("journal commit {commit}: {what}"));
+                // It was durable up to there, which an erasure of it must stand behind.
+                document.last = document.last.max(last);
                 needed = true;
             }
         }

@@ -97,4 +97,8 @@ pub struct DocumentInfo {
     pub last: Position,
     /// The position of the stored snapshot, if there is one.
     pub snapshot: Option<Position>,
+    /// Bytes of the records since that snapshot.
+    pub tail_bytes: u64,
+    /// Nothing is stored of it but what an erasure left.
+    pub erased: bool,
 }

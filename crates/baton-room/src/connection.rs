@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use baton_presence::{Fence, Rights, SessionId};
+use baton_presence::{Fence, Rights, SessionId, Time};
 use baton_sync::channel::{ClientMessage, ServerMessage};
 use baton_sync::handshake::Handshake;
 use bytes::Bytes;
@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     pub(crate) bringing: Bringing,
     /// What gives a lock away, and waits for edits that the client sent before it and was asked for again.
     pub(crate) deferred: Vec<ClientMessage>,
+    /// When it was last sent something of its own; see `keepalive`.
+    pub(crate) told_at: Option<Time>,
 }
 
 /// What waits until everything up to its position is durable.

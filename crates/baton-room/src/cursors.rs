@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use baton_presence::Time;
 use baton_sync::awareness::AwarenessError;
-use baton_sync::channel::ErrorCode;
 
 use crate::output::{ConnectionId, Outgoing};
 use crate::room::Room;
@@ -30,12 +29,15 @@ impl Room {
                 if let Some(answer) = applied.answer {
                     self.send(connection, Outgoing::Awareness(answer));
                 }
+                if let Some(why) = applied.refusal {
+                    self.refuse_awareness(connection, why);
+                }
             }
             Err(AwarenessError::Malformed(error)) => {
                 self.malformed(connection, &format!("awareness is wrong: {error}"), now);
             }
-            Err(error) => {
-                self.complain(connection, ErrorCode::Limit, error.to_string(), false);
+            Err(error @ AwarenessError::NotJson { .. }) => {
+                self.tell_limit(connection, error.to_string());
             }
         }
     }

@@ -180,6 +180,9 @@ impl Room {
         let author = self.author_of(connection);
         // Judged for these bytes: they may be a part of what came.
         let Way::Park { .. } = self.state.way(author, &update) else {
+            if !self.may_store(connection, &update, now) {
+                return false;
+            }
             self.propose_update(connection, update, None);
             return true;
         };
@@ -196,6 +199,9 @@ impl Room {
         let full = self.state.parks.room_for(author, document, &update, limits);
         if let Err(full) = full {
             self.refuse_edit(connection, update, &full, now);
+            return false;
+        }
+        if !self.may_store(connection, &update, now) {
             return false;
         }
         let at = self.unix_ms(now);

@@ -3,6 +3,7 @@
 //! Owns the words of it; nothing here decides what follows.
 
 use baton_presence::TimingsError;
+use baton_sync::compact::CompactError;
 use baton_sync::document::{ApplyError, Broken as Failed};
 
 use crate::record::RecordError;
@@ -68,4 +69,10 @@ pub enum SnapshotError {
     /// It could not be encoded.
     #[error("the room's state could not be encoded: {0}")]
     Encoding(#[from] postcard::Error),
+    /// A copy of the document, of which everything is to be deleted, could not be made or changed.
+    #[error("a copy of the document could not be emptied: {0}")]
+    NotEmptied(#[from] ApplyError),
+    /// What was deleted could not be removed.
+    #[error("what was deleted could not be removed: {0}")]
+    NotRemoved(CompactError),
 }

@@ -47,9 +47,10 @@
 //! - `room`: one open document; `options`: what it is set up with; `connection`: what it remembers of each connection;
 //!   `faults`: what can go wrong with it
 //! - in: `receive` (what a client says), `operations` (locks, modes), `edits` (updates), `withheld` (updates too early to
-//!   judge), `requesters` (who asked for a lock and is gone), `cursors` (awareness)
+//!   judge), `requesters` (who asked for a lock and is gone), `cursors` (awareness), `quota` (how much of all that), `erasure`
+//!   (the end of a document)
 //! - out: `announce` and `locks` (what people are told), `outcomes` (in which words), `telling` (at once, or when durable),
-//!   `views` (only the newest), `lock_views` and `roster_news` (when), `catch_up` (for who reads too slowly), `output` (by
+//!   `views` (only the newest), `lock_views` and `roster_news` (when), `catch_up` (for who reads too slowly), `keepalive` (for who is told nothing), `output` (by
 //!   meaning, not by wire), `resting` (what a newcomer lacks of the document)
 //! - `token`: resume tokens, and whose session it is
 
@@ -62,7 +63,9 @@ mod cursors;
 mod deciding;
 mod draft;
 mod edits;
+mod erasure;
 mod faults;
+mod keepalive;
 mod lock_views;
 mod locks;
 mod operations;
@@ -72,6 +75,7 @@ mod output;
 mod park;
 mod park_limits;
 mod parks;
+mod quota;
 mod receive;
 mod record;
 mod requesters;
@@ -90,14 +94,17 @@ pub use baton_sync::handshake::Kind;
 pub use catch_up::{CatchUp, Missed};
 pub use connection::Proposal;
 pub use draft::{Deleted, Draft, Snapshot};
+pub use erasure::remnant;
 pub use faults::{Broken, LoadError, SnapshotError};
 pub use operations::LockLimits;
 pub use options::RoomOptions;
 pub use output::{ConnectionId, Ending, Incoming, Outgoing, Output, ViewOf};
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use park_limits::{ParkFull, ParkLimits};
+pub use quota::{Growth, Refused, StorageLimit};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
 pub use room::{Departure, Room};
+pub use state::last_joined_ms;
 
 pub use token::{ResumeToken, Source, TokenHash};
 pub use viewing::Sketch;

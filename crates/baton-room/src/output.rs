@@ -129,6 +129,10 @@ pub enum Ending {
     ClientId,
     /// Its copy of the document is of another epoch.
     Epoch,
+    /// The document was erased.
+    Erased,
+    /// It cannot be told otherwise that its edit was refused, for a limit on what is stored.
+    Limit,
     /// It cannot be told otherwise that its edit was parked.
     Locked,
     /// Nothing came from it for the deadline.

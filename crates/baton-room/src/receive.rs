@@ -56,6 +56,7 @@ impl Room {
         fresh: ResumeToken,
         now: Time,
     ) {
+        self.now = now;
         let Some(here) = self.connections.get(&connection) else {
             return;
         };
@@ -177,7 +178,7 @@ impl Room {
         let epoch = self.options.fold.epoch;
         if hello.epoch.is_some_and(|theirs| theirs != epoch) {
             let reason = format!(
-                "your copy of the document is of another epoch than {epoch}: it was restored from a backup; open it afresh"
+                "your copy of the document is of another epoch than {epoch}: it was restored from a backup, or erased; open it afresh"
             );
             self.close(connection, Ending::Epoch, reason, now);
             return;

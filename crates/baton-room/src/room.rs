@@ -26,11 +26,13 @@ use crate::claims::Claims;
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::draft::{Deleted, Draft};
 use crate::faults::{Broken, LoadError, SnapshotError};
+use crate::keepalive::Keepalive;
 use crate::lock_views::LockViews;
 use crate::locks::{millis, wire};
 use crate::options::RoomOptions;
 use crate::output::{ConnectionId, Ending, Outgoing, Output};
 use crate::park::Park;
+use crate::quota::Quota;
 use crate::record::{Placing, Record};
 use crate::requesters::Requesters;
 use crate::roster_news::RosterNews;
@@ -78,6 +80,8 @@ pub struct Room {
     pub(crate) requesters: Requesters,
     /// What those who request something say.
     pub(crate) notes: BTreeMap<SessionId, String>,
+    pub(crate) quota: Quota,
+    pub(crate) keepalive: Keepalive,
     /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
     pub(crate) unproven: BTreeMap<SessionId, TokenHash>,
     /// The time of the last input.
@@ -108,10 +112,10 @@ impl Room {
     ) -> Result<Self, LoadError> {
         let state = State::load(snapshot, tail)?;
         let FoldSettings {
-            epoch,
-            auto_pass,
-            mode,
+            auto_pass, mode, ..
         } = options.fold;
+        // One that was erased is in an epoch of its own until the store's is later.
+        let epoch = options.fold.epoch.max(state.fold.epoch());
         let new = snapshot.is_none() && tail.is_empty();
         let mut room = Self {
             watch: Watch::new(options.timings)?,
@@ -129,6 +133,8 @@ impl Room {
             draining: BTreeMap::new(),
             requesters: Requesters::default(),
             notes: BTreeMap::new(),
+            quota: Quota::default(),
+            keepalive: Keepalive::default(),
             unproven: BTreeMap::new(),
             durable: state.position,
             touched: now,
@@ -142,6 +148,7 @@ impl Room {
             options,
             state,
         };
+        room.options.fold.epoch = epoch;
         room.watch.adopt(&room.state.fold, now);
         room.requesters
             .follow(&room.state.fold, now, room.options.timings.offline_after);
@@ -177,11 +184,13 @@ impl Room {
             withheld: Withheld::default(),
             bringing: Bringing::Nothing,
             deferred: Vec::new(),
+            told_at: None,
         };
         self.connections.insert(connection, Box::new(here));
         let vector = self.state.document.encoded_vector();
         self.send(connection, Outgoing::Step1(vector));
         self.send_awareness(connection);
+        self.keepalive_starts(connection);
     }
 
     /// Says from where a connection comes, before its first message: what stock clients of one source park becomes one park
@@ -236,6 +245,7 @@ impl Room {
             self.roster_news.due(),
             self.rest_due(),
             self.requesters_due(),
+            self.keepalive_due(),
         ];
         others.into_iter().chain([watch]).flatten().min()
     }
@@ -261,6 +271,7 @@ impl Room {
         self.show_due_locks(now);
         // All may be durable already.
         self.let_go_durable(now);
+        self.keep_alive(now);
         self.rest(now);
     }
 

@@ -91,6 +91,37 @@ pub(crate) struct Stored {
     last_at: u64,
 }
 
+impl Stored {
+    /// A document, and nothing beside it.
+    pub(crate) fn without_people(document: Bytes, fold: FoldSnapshot) -> Self {
+        Self {
+            document,
+            fold,
+            people: BTreeMap::new(),
+            parks: Vec::new(),
+            last_at: 0,
+        }
+    }
+}
+
+/// The newest time that is stored of a document, in milliseconds of Unix time: at which a session began or went on, or an
+/// edit was parked. `None` if there is none, or if it cannot be read.
+#[must_use]
+pub fn last_joined_ms(snapshot: Option<&[u8]>, tail: &[Bytes]) -> Option<u64> {
+    let stored = snapshot.and_then(|bytes| match bytes.split_first() {
+        Some((&SNAPSHOT_FORMAT, rest)) => postcard::from_bytes::<Stored>(rest).ok(),
+        _ => None,
+    });
+    let records = tail.iter().filter_map(|bytes| Record::decode(bytes).ok());
+    let said = records.filter_map(|record| match record {
+        Record::Joined { at_ms, .. } | Record::Resumed { at_ms, .. } => Some(at_ms),
+        Record::Update { at_ms, .. } => at_ms,
+        _ => None,
+    });
+    let newest = said.chain(stored.map(|stored| stored.last_at)).max();
+    newest.filter(|at| *at > 0)
+}
+
 pub(crate) struct State {
     pub(crate) position: u64,
     pub(crate) document: Document,

@@ -85,11 +85,15 @@ impl Room {
     }
 
     pub(crate) fn send(&mut self, to: ConnectionId, message: Outgoing) {
+        self.note_told(to);
         self.outputs.push_back(Output::Send { to, message });
     }
 
     pub(crate) fn broadcast(&mut self, except: Option<ConnectionId>, message: Outgoing) {
         if !self.connections.is_empty() {
+            if except.is_none() {
+                self.note_everybody_told();
+            }
             self.outputs
                 .push_back(Output::Broadcast { except, message });
         }

@@ -12,6 +12,8 @@ use axum::http::HeaderMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Settings;
+
 /// Most hops of a header that are looked at, from the right.
 const MAX_HOPS: usize = 32;
 
@@ -114,6 +116,13 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            proxies: settings.trusted_proxies.clone(),
+            header: settings.proxy_header,
+        }
+    }
+
     /// Whether this peer asks for others.
     pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
         self.proxies.contain(peer.to_canonical())

@@ -1,23 +1,32 @@
-//! The operator's door to a running server: a socket in the data folder, through which a backup is taken.
+//! The operator's door to a running server: a socket in the data folder, through which a backup is taken, documents are
+//! listed, and one is erased.
 //!
-//! Owns the socket file. Whoever may open it may read the data folder anyway; nobody else can reach it, no proxy and no browser.
-//! One backup at a time.
+//! Owns the socket file and what is said over it. Only the user that the server runs as can open it, who may read the data
+//! folder anyway; no proxy and no browser can reach it. A request is one line:
+//!
+//! | line | answer |
+//! | --- | --- |
+//! | `backup` | the bytes of a backup, which show by themselves whether they are whole |
+//! | `list` | a line for each document, behind a space; at the end `done` or `error: ...` |
+//! | `erase NAME` | `done` or `error: ...` |
+//!
+//! Backups and lists, which read the whole store, are made one at a time.
 
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use baton_log::Log;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use crate::Server;
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";
-
-/// What is asked for to get a backup.
-pub const BACKUP: &[u8; 7] = b"backup\n";
 
 /// Bytes that are sent at a time, and how many such pieces may wait for a reader.
 const PIECE: usize = 256 * 1024;
@@ -25,6 +34,81 @@ const PIECES: usize = 4;
 
 /// A reader that takes nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longest request, in bytes: the longest name with the word before it.
+const REQUEST: u64 = 2_048;
+
+/// The last line of an answer, when all went well.
+const DONE: &str = "done";
+
+/// What begins the last line of an answer, when it did not.
+const ERROR: &str = "error: ";
+
+/// What an operator asks of a running server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A backup.
+    Backup,
+    /// All documents.
+    List,
+    /// That this document is erased.
+    Erase(String),
+}
+
+impl Request {
+    fn line(&self) -> String {
+        match self {
+            Self::Backup => "backup\n".to_owned(),
+            Self::List => "list\n".to_owned(),
+            Self::Erase(name) => format!("erase {name}\n"),
+        }
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        match line.split_once(' ') {
+            None if line == "backup" => Some(Self::Backup),
+            None if line == "list" => Some(Self::List),
+            Some(("erase", name)) => Some(Self::Erase(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// Sends a request to the server that runs on a data folder. The answer is what comes until the end.
+///
+/// # Errors
+/// No server runs on it, or this user may not ask it.
+pub fn ask(folder: &Path, request: &Request) -> io::Result<std::os::unix::net::UnixStream> {
+    let mut stream = std::os::unix::net::UnixStream::connect(folder.join(SOCKET))?;
+    stream.write_all(request.line().as_bytes())?;
+    Ok(stream)
+}
+
+/// A line of an answer to [`Request::List`] or [`Request::Erase`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A part of it.
+    Line(String),
+    /// All of it has come.
+    Done,
+    /// It was not done, and why.
+    Error(String),
+}
+
+impl Answer {
+    /// Reads a line, without its end.
+    #[must_use]
+    pub fn read(line: &str) -> Self {
+        if line == DONE {
+            return Self::Done;
+        }
+        match (line.strip_prefix(' '), line.strip_prefix(ERROR)) {
+            (Some(text), _) => Self::Line(text.to_owned()),
+            (_, Some(why)) => Self::Error(why.to_owned()),
+            _ => Self::Error("the server said something that is not understood".to_owned()),
+        }
+    }
+}
 
 /// The socket, which is removed when this is dropped.
 #[derive(Debug)]
@@ -34,7 +118,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Makes the socket. One that an earlier process left is replaced: whoever calls this holds the folder.
+    /// Makes the socket. One that an earlier process left is replaced: the caller holds the folder.
     ///
     /// # Errors
     /// The system's: the path may be longer than a socket's may be (about 100 bytes).
@@ -49,14 +133,20 @@ impl Door {
         Ok(Self { listener, path })
     }
 
-    /// Gives backups of this log until it is dropped.
-    pub async fn serve(self, log: Log) {
+    /// Does what it is asked for, until it is dropped.
+    pub async fn serve(self, server: Server) {
+        let reading = Arc::new(Mutex::new(()));
+        let mut answering = JoinSet::new();
         loop {
+            while answering.try_join_next().is_some() {}
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Err(error) = answer(stream, &log).await {
-                        tracing::warn!(%error, "a backup was not finished");
-                    }
+                    let (server, reading) = (server.clone(), Arc::clone(&reading));
+                    answering.spawn(async move {
+                        if let Err(error) = answer(stream, server, &reading).await {
+                            tracing::warn!(%error, "a request over the admin socket was not answered whole");
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin socket could not be used");
@@ -73,32 +163,85 @@ impl Drop for Door {
     }
 }
 
-async fn answer(mut stream: UnixStream, log: &Log) -> io::Result<()> {
-    let mut asked = [0; BACKUP.len()];
-    tokio::time::timeout(PATIENCE, stream.read_exact(&mut asked)).await??;
-    if &asked != BACKUP {
-        return Err(io::Error::other(
-            "something was asked for that is not known",
-        ));
+async fn answer(mut stream: UnixStream, server: Server, reading: &Mutex<()>) -> io::Result<()> {
+    let mut line = String::new();
+    let mut asked = BufReader::new((&mut stream).take(REQUEST));
+    tokio::time::timeout(PATIENCE, asked.read_line(&mut line)).await??;
+    match Request::read(line.trim_end_matches('\n')) {
+        Some(Request::Backup) => {
+            let _one_at_a_time = reading.lock().await;
+            backup(&mut stream, server).await
+        }
+        Some(Request::List) => {
+            let _one_at_a_time = reading.lock().await;
+            list(&mut stream, server).await
+        }
+        Some(Request::Erase(name)) => {
+            let erased = server.erase(&name).await;
+            match &erased {
+                Ok(()) => tracing::info!(document = %name, "erased"),
+                Err(error) => tracing::warn!(document = %name, %error, "not erased"),
+            }
+            finish(&mut stream, erased.map_err(|error| error.to_string())).await
+        }
+        None => finish(&mut stream, Err("that is not known".to_owned())).await,
     }
-    let (sender, mut pieces) = mpsc::channel(PIECES);
-    let log = log.clone();
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut out = io::BufWriter::with_capacity(PIECE, Pieces(sender));
-        log.backup(&mut out)
-    });
-    while let Some(piece) = pieces.recv().await {
-        let piece: Vec<u8> = piece;
-        tokio::time::timeout(PATIENCE, stream.write_all(&piece)).await??;
-    }
+}
+
+/// The last line of an answer.
+async fn finish(stream: &mut UnixStream, outcome: Result<(), String>) -> io::Result<()> {
+    let line = match outcome {
+        Ok(()) => format!("{DONE}\n"),
+        Err(why) => format!("{ERROR}{}\n", why.replace('\n', " ")),
+    };
+    stream.write_all(line.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+async fn backup(stream: &mut UnixStream, server: Server) -> io::Result<()> {
+    let written = send(stream, move |out| server.backup(out)).await?;
     stream.shutdown().await?;
-    let summary = writing.await?.map_err(io::Error::other)?;
+    let summary = written.map_err(io::Error::other)?;
     tracing::info!(
         documents = summary.documents,
         bytes = summary.bytes,
         "a backup was taken"
     );
     Ok(())
+}
+
+async fn list(stream: &mut UnixStream, server: Server) -> io::Result<()> {
+    let written = send(stream, move |out| {
+        let mut failed = Ok(());
+        let listed = server.list(&mut |document| {
+            if failed.is_ok() {
+                failed = writeln!(out, " {document}");
+            }
+        });
+        listed.map_err(|error| error.to_string())?;
+        failed
+            .and_then(|()| out.flush())
+            .map_err(|error| error.to_string())
+    })
+    .await?;
+    finish(stream, written).await
+}
+
+/// Sends what `write` writes, on a thread of its own, as far as it is read.
+async fn send<T: Send + 'static>(
+    stream: &mut UnixStream,
+    write: impl FnOnce(&mut dyn Write) -> T + Send + 'static,
+) -> io::Result<T> {
+    let (sender, mut pieces) = mpsc::channel(PIECES);
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut out = io::BufWriter::with_capacity(PIECE, Pieces(sender));
+        write(&mut out)
+    });
+    while let Some(piece) = pieces.recv().await {
+        let piece: Vec<u8> = piece;
+        tokio::time::timeout(PATIENCE, stream.write_all(&piece)).await??;
+    }
+    Ok(writing.await?)
 }
 
 /// Gives what is written to the task that sends it. Fails once that has given up.
@@ -113,5 +256,28 @@ impl Write for Pieces {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_are_read_as_they_are_written() {
+        let erase = Request::Erase("a name/with  spaces ".to_owned());
+        for request in [Request::Backup, Request::List, erase] {
+            let line = request.line();
+            let read = Request::read(line.trim_end_matches('\n'));
+            assert_eq!(read, Some(request));
+        }
+        for line in ["", "backups", "erase", "list all"] {
+            assert_eq!(Request::read(line), None, "{line}");
+        }
+        assert_eq!(Answer::read("done"), Answer::Done);
+        // A document of that name.
+        assert_eq!(Answer::read(" done"), Answer::Line("done".to_owned()));
+        assert_eq!(Answer::read("error: x"), Answer::Error("x".to_owned()));
+        assert!(matches!(Answer::read("?"), Answer::Error(_)));
     }
 }

@@ -16,7 +16,9 @@ pub const SUPERSEDED: u16 = 4409;
 pub const EPOCH: u16 = 4410;
 /// Another client that is here writes under the same Yjs client id: final.
 pub const CLIENT_ID: u16 = 4411;
-/// A frame is larger than the limit: final.
+/// The document was erased: final.
+pub const ERASED: u16 = 4412;
+/// A frame is larger than the limit, or an edit makes the document so: final.
 pub const TOO_LARGE: u16 = 4413;
 /// A stock client's edit was parked: final.
 pub const LOCKED: u16 = 4423;
@@ -36,6 +38,8 @@ pub(crate) fn code(why: Ending) -> u16 {
         Ending::Superseded => SUPERSEDED,
         Ending::ClientId => CLIENT_ID,
         Ending::Epoch => EPOCH,
+        Ending::Erased => ERASED,
+        Ending::Limit => TOO_LARGE,
         Ending::Locked => LOCKED,
         Ending::Silent => SILENT,
         Ending::Unavailable => UNAVAILABLE,

@@ -3,6 +3,7 @@
 //! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`, then default) and
 //! the checks that need more than one setting. Never reads anything later than start-up.
 
+mod ranges;
 mod values;
 
 use std::net::SocketAddr;
@@ -13,8 +14,11 @@ use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-pub use self::values::{DocumentMode, NoRight, Profile, RightsList, Span, Switch};
+pub use self::values::{
+    DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
+};
 use crate::address::{Proxies, ProxyHeader};
+use crate::web_origin::{FrameAncestors, Hosts, Origins};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,18 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where, and what.
         message: String,
+    },
+    /// A setting has a value with which no server can work.
+    #[error("{name} is {given}, and must be between {least} and {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        given: String,
+        /// The least that it may be.
+        least: String,
+        /// The most that it may be.
+        most: String,
     },
     /// Two settings contradict each other.
     #[error("the settings contradict each other: {0}")]
@@ -75,8 +91,8 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Address and port to listen on; port 0 takes a free one
-    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
+    /// Address or host name, and port, to listen on; port 0 takes a free one
+    listen: Listen = Listen::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
     /// Folder of the embedded store; made if it is not there
     data: PathBuf = PathBuf::from("data");
 
@@ -100,6 +116,12 @@ settings! {
     trusted_proxies: Proxies = Proxies::default();
     /// The header in which those proxies, and nobody else, say for whom they ask
     proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
+    /// Web pages that may use this server beside its own, like https://example.org, null or any; others: HTTP 403
+    allowed_origins: Origins = Origins::default();
+    /// Host names answered to beside loopback ones while listening on loopback, or any; others: HTTP 403
+    allowed_hosts: Hosts = Hosts::default();
+    /// Pages that may show the demo page in a frame, like self,https://example.org, or none
+    frame_ancestors: FrameAncestors = FrameAncestors::default();
     /// Documents in memory; over it: close 1013 until one becomes idle
     max_documents: usize = 100_000;
     /// Documents being loaded at the same time; further ones wait their turn
@@ -122,8 +144,16 @@ settings! {
     rate_burst: Span = Span(Duration::from_secs(1));
     /// Bytes of messages that are not taken in yet, of all connections; over it: close 1013 for those with large ones
     max_receiving: ByteSize = ByteSize::gib(1);
-    /// Largest awareness entry, in bytes; larger ones are refused
-    max_awareness_entry: ByteSize = ByteSize::kib(64);
+    /// Bytes stored of one document: its last snapshot and all since; over it: edits that add something are refused
+    max_document: ByteSize = ByteSize::mib(256);
+    /// Documents in the store; over it: close 1013 for who wants a new one
+    max_documents_stored: usize = 1_000_000;
+    /// Bytes of the store on its disk; over it: new documents, and edits that add something, are refused
+    max_store: ByteSize = ByteSize::gib(64);
+    /// Awareness of all documents together, in bytes; over it: entries that would add to it are refused
+    max_awareness: ByteSize = ByteSize::mib(256);
+    /// Largest awareness entry, in bytes; a larger one is refused, and the last good one stays
+    max_awareness_entry: ByteSize = ByteSize::kib(256);
     /// Awareness entries that one connection may own; further ones are refused
     max_awareness_entries: usize = 64;
     /// Incomplete updates kept aside for one connection; over it: an error, and the update is refused
@@ -254,11 +284,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks what one setting alone cannot show.
+    /// Checks each setting by itself, and then what one alone cannot show.
     ///
     /// # Errors
-    /// Names the settings that contradict each other.
+    /// Names the setting and its range, or the settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_ranges()?;
         self.timings()
             .validate()
             .map_err(|error| ConfigError::Contradiction(error.to_string()))?;

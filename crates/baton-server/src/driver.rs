@@ -44,6 +44,7 @@ pub(crate) async fn drive(
                 if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).await.is_err() {
                     break;
                 }
+                hosted.compact_if_due(&settings).await;
                 hosted.compact_if_idle(&settings).await;
                 if slots.unload_if_idle(&hosted, &settings) {
                     break;

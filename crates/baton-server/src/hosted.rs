@@ -6,6 +6,7 @@
 //! awaiting anything; a long one takes the document with it to the pool.
 
 mod departures;
+mod erasure;
 mod inner;
 mod showing;
 mod snapshots;
@@ -28,9 +29,11 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::gate::{Gate, Held};
 use crate::line::{Due, Line};
+use crate::quota::Account;
 use crate::work_cost::{Asked, Pace, Work};
 use crate::work_pool::{Turn, WorkPool};
 
+pub(crate) use self::erasure::NotErased;
 pub(crate) use self::inner::Disk;
 
 /// How long a step of a timer waits for room in the log's queue. After that it overdraws: what it appends is in memory
@@ -123,6 +126,7 @@ impl Hosted {
         room: Room,
         log: DocumentLog,
         pool: Arc<WorkPool>,
+        account: Account,
     ) -> Self {
         let share = log.share();
         let inner = Inner {
@@ -134,6 +138,7 @@ impl Hosted {
             disk: Disk::Awaited,
             snapshots: Snapshots::default(),
             pace: Pace::default(),
+            account,
         };
         Self {
             name,
@@ -348,7 +353,9 @@ impl Hosted {
         let inner = held.as_mut().ok_or(Gone)?;
         let now = self.clock.now();
         self.let_go(inner, now);
+        inner.account.open(&mut inner.room, &inner.log);
         input(&mut inner.room, now);
+        inner.account.close(&mut inner.room);
         if let Err(error) = inner.sequence(reservation, now) {
             self.fail(held, &error, due, now);
             return Ok(Stepped::default());

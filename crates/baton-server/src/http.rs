@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Version, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -25,6 +26,7 @@ use crate::config::Switch;
 use crate::limits::{Permit, Refused};
 use crate::plain::Plain;
 use crate::refusals::Refusal;
+use crate::web_origin::Barred;
 use crate::{App, metrics, page, readiness, socket};
 
 /// All routes.
@@ -39,8 +41,44 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/ws", get(websocket))
         .route("/ws/", get(websocket))
         .route("/ws/{*document}", get(websocket))
-        .fallback(page::serve)
+        .fallback(page)
+        .layer(from_fn_with_state(Arc::clone(&app), admit))
         .with_state(app)
+}
+
+/// Refuses web pages of other origins, and host names that are not this server's, whatever they ask for.
+async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Err(barred) = app.doorkeeper.look(&request) else {
+        return next.run(request).await;
+    };
+    let (refusal, status) = match barred {
+        Barred::Hosts => (Refusal::Request, StatusCode::BAD_REQUEST),
+        Barred::Host(_) => (Refusal::Host, StatusCode::FORBIDDEN),
+        Barred::Origin(_) => (Refusal::Origin, StatusCode::FORBIDDEN),
+    };
+    let client = client(&app, &request);
+    app.registry
+        .refusals()
+        .note(refusal, format_args!("{client}: {barred}"));
+    (status, format!("{barred}\n")).into_response()
+}
+
+/// Who sent a request. Behind `Server::router` in somebody's own axum server the address may not be known; all such share one.
+fn client(app: &App, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    app.trust.client(peer, request.headers())
+}
+
+/// A file of the demo page.
+async fn page(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let ancestors = &app.registry.settings().frame_ancestors;
+    page::serve(&method, &uri, &headers, ancestors)
 }
 
 /// The process answers.
@@ -67,10 +105,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    // Behind `Server::router` in somebody's own axum server the address may not be known; all such share one count.
-    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    let client = app.trust.client(peer, request.headers());
+    let client = client(&app, &request);
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
         Err(fault) => {

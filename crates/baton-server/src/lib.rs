@@ -23,7 +23,7 @@
 //! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
 //! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
 //! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one `gate`). Leaves:
-//! `work_pool` (long work) and `work_cost` (which is long), `config`, `address`, `limits`, `places` (of HTTP),
+//! `work_pool` (long work) and `work_cost` (which is long), `config`, `web_origin`, `quota`, `address`, `limits`, `places` (of HTTP),
 //! `loads` (whose turn it is), `receiving`, `rate`, `refusals`, `plain`, `open_files`, `line` over `outbox`, `wire`
 //! over `frame`, [`close`], `clock`, `page` over `accept_encoding`.
 
@@ -48,6 +48,7 @@ mod outbox;
 mod page;
 mod places;
 mod plain;
+mod quota;
 mod rate;
 mod readiness;
 mod receiving;
@@ -58,6 +59,8 @@ mod slots;
 mod socket;
 mod sources;
 mod store_watch;
+mod stored;
+mod web_origin;
 mod wire;
 mod work_cost;
 mod work_pool;
@@ -70,12 +73,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use address::{NoNetwork, Proxies, ProxyHeader};
-pub use admin::{BACKUP, Door, SOCKET};
+pub use admin::{Answer, Door, Request, SOCKET, ask};
 pub use config::{
-    ConfigError, DocumentMode, Given, NoRight, Profile, RightsList, Settings, Span, Switch,
+    ConfigError, DocumentMode, Given, Listen, NoListen, NoRight, Profile, RightsList, Settings,
+    Span, Switch,
 };
 pub use listen::bind;
 pub use open_files::raise_open_files;
+pub use stored::{EraseError, StoredDocument};
+pub use web_origin::{FrameAncestors, Hosts, NoWebName, Origins};
 
 /// What every request can reach.
 pub(crate) struct App {
@@ -83,6 +89,7 @@ pub(crate) struct App {
     pub(crate) limits: Arc<limits::Limits>,
     pub(crate) places: Arc<places::Places>,
     pub(crate) trust: address::Trust,
+    pub(crate) doorkeeper: web_origin::Doorkeeper,
     pub(crate) stopping: watch::Sender<Stage>,
 }
 
@@ -111,10 +118,8 @@ impl Server {
         let app = App {
             limits: Arc::new(limits::Limits::new(&settings)),
             places: Arc::new(places::Places::new(&settings)),
-            trust: address::Trust {
-                proxies: settings.trusted_proxies.clone(),
-                header: settings.proxy_header,
-            },
+            trust: address::Trust::new(&settings),
+            doorkeeper: web_origin::Doorkeeper::new(&settings),
             registry: Arc::new(registry::Registry::new(settings, log)),
             stopping,
         };
@@ -129,6 +134,7 @@ impl Server {
         options.commit_delay = settings.commit_delay.0;
         options.unawaited_delay = settings.commit_delay.0.saturating_mul(2);
         options.commit_bytes = bytes(settings.commit_bytes);
+        options.store_bytes = settings.max_store.as_u64();
         options.max_record_bytes = session::largest_reservation(settings);
         // Whatever is waited for must fit once, whatever else the queue is set to.
         options.queue_bytes = bytes(settings.log_queue).max(2 * options.max_record_bytes);
@@ -166,6 +172,34 @@ impl Server {
     /// What was refused since the start, as a word for the reason and how often.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.app.registry.refusals().each()
+    }
+
+    /// Reads every stored document, for an operator. Blocks, and reads the whole store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn list(&self, each: &mut dyn FnMut(StoredDocument)) -> Result<(), LogError> {
+        stored::list(self.app.registry.log(), each)
+    }
+
+    /// Erases a document for good: everybody who is in it is closed with [`close::ERASED`], and of what is stored of it only
+    /// that its parts were there and are deleted remains, so that no copy brings them back. It is on the disk on return.
+    ///
+    /// # Errors
+    /// See [`EraseError`].
+    pub async fn erase(&self, document: &str) -> Result<(), EraseError> {
+        stored::erase(&self.app.registry, document).await
+    }
+
+    /// Writes all that is durable at this moment into `out`. Blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read, or `out` not be written.
+    pub fn backup(
+        &self,
+        out: &mut dyn std::io::Write,
+    ) -> Result<baton_log::BackupSummary, baton_log::BackupError> {
+        self.app.registry.log().backup(out)
     }
 
     /// Stops in order: no connection is let in any more, all are told to come again, everything is made durable. A document

@@ -21,9 +21,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use crate::config::Listen;
 use crate::places::Place;
 use crate::plain::{Left, Plain};
 use crate::refusals::Refusal;
+use crate::web_origin::Reach;
 use crate::{App, Stage};
 
 /// Connections that may wait to be accepted. The system cuts it down to its own limit (`net.core.somaxconn`).
@@ -35,17 +37,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Connections that are being told at the same time that there is no place for them. More are closed without a word.
-const TURNED_AWAY: usize = 256;
+/// Connections that are being told at the same time that there is no place for them. More wait to be accepted, for
+/// [`FAREWELL`] at most.
+pub(crate) const TURNED_AWAY: usize = 1_024;
 
 /// How long the other side has to read why it is refused.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Listens on this address, with a queue that a storm of connections fits into.
+/// Listens on the first of these addresses that can be had, with a queue that a storm of connections fits into.
 ///
 /// # Errors
 /// The system's: the address is taken, or is none of this machine's.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind(listen: impl Into<Listen>) -> io::Result<TcpListener> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in listen.into().addresses() {
+        match bind_one(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -60,6 +74,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>
     let front = Front {
         app: Arc::clone(app),
         router,
+        reach: listener.local_addr().map_or(Reach::Wider, Reach::of),
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
     };
     let mut stopping = app.stopping.subscribe();
@@ -72,6 +87,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>
 struct Front {
     app: Arc<App>,
     router: Router,
+    reach: Reach,
     turned_away: Arc<Semaphore>,
 }
 
@@ -88,7 +104,7 @@ impl Front {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     self.app.places.vacancy(sent_away).await;
-                    self.take(stream, peer);
+                    self.take(stream, peer).await;
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -107,18 +123,22 @@ impl Front {
         self.app.places.shed();
     }
 
-    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`] others are being told so:
+    /// a connection that was closed without reading it would be reset, and its client would not learn why.
+    async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let ip = peer.ip();
         let address = (!self.app.trust.is_proxy(ip)).then(|| ip.into());
         match self.app.places.take(address) {
             Ok(place) => {
-                let serving = serve(stream, peer, self.router.clone(), place, self.app.clone());
+                let from = (peer, self.reach);
+                let serving = serve(stream, from, self.router.clone(), place, self.app.clone());
                 tokio::spawn(serving);
             }
             Err(crowded) => {
                 let refusals = self.app.registry.refusals();
                 refusals.note(Refusal::HandshakesOfAddress, Named(&crowded, ip));
-                if let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() {
+                // Never closed.
+                if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
                     let why = Why::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
                     tokio::spawn(turn_away(stream, why, permit));
                 }
@@ -136,7 +156,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place, app: Arc<App>) {
+async fn serve(
+    stream: TcpStream,
+    (peer, reach): (SocketAddr, Reach),
+    router: Router,
+    place: Place,
+    app: Arc<App>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it was served");
         return;
@@ -146,6 +172,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, place: Place
         let io = TokioIo::new(Plain::new(stream, &left));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(reach);
             router.clone().oneshot(request)
         });
         let settings = app.registry.settings();

@@ -1,14 +1,17 @@
 //! The program `baton`: reads its settings, serves, and stops in order.
 
 mod commands;
+mod log_output;
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use baton_log::Log;
 use baton_server::{Door, Given, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Gives memory back that documents and connections needed which are gone; the system's allocator keeps the most it ever
@@ -41,6 +44,10 @@ enum Command {
     Restore(commands::Restore),
     /// Reads everything in the data folder of a server that does not run, and says what is damaged
     Check(commands::Check),
+    /// Lists the stored documents with their sizes
+    List(commands::List),
+    /// Erases a document for good, also while people are in it
+    Erase(commands::Erase),
 }
 
 #[derive(clap::Args)]
@@ -53,13 +60,8 @@ struct Serve {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("BATON_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    keep_files_private();
+    log_output::start();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -67,6 +69,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whatever this program makes, its user alone may read: documents, backups, the admin socket from its first moment on.
+fn keep_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    let before = umask(others);
+    umask(before | others);
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,6 +96,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Command::Backup(backup) => return backup.run(),
         Command::Restore(restore) => return restore.run(),
         Command::Check(check) => return check.run(),
+        Command::List(list) => return list.run(),
+        Command::Erase(erase) => return erase.run(),
     };
     let settings = Settings::resolve(serve.given, serve.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -101,17 +112,21 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // The terminal is gone, or whoever runs this as the first process of a container says so. Ignored by that process
+    // unless it is handled.
+    let mut hangup = signal(SignalKind::hangup())?;
     // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
     let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     baton_server::raise_open_files(&settings);
-    let listener = baton_server::bind(settings.listen).map_err(|error| {
+    let listener = baton_server::bind(&settings.listen).map_err(|error| {
         format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;
     let deadline = settings.shutdown_deadline.0;
-    let door = admin(&settings.data, &log);
+    let data = settings.data.clone();
     let server = Server::new(settings, log)?;
+    let door = admin(&data, &server);
     announce(address);
     let accepting = tokio::spawn({
         let server = server.clone();
@@ -120,6 +135,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
     if let Some(door) = door {
         door.abort();
@@ -154,19 +170,22 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
 }
 
 /// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is missing.
-fn admin(data: &Path, log: &Log) -> Option<tokio::task::JoinHandle<()>> {
+fn admin(data: &std::path::Path, server: &Server) -> Option<tokio::task::JoinHandle<()>> {
     match Door::open(data) {
-        Ok(door) => Some(tokio::spawn(door.serve(log.clone()))),
+        Ok(socket) => Some(tokio::spawn(socket.serve(server.clone()))),
         Err(error) => {
-            tracing::warn!(%error, "no admin socket in the data folder: `baton backup` works only while the server is stopped");
+            tracing::warn!(%error, "no admin socket in the data folder: `baton backup`, `list` and `erase` work only while the server is stopped");
             None
         }
     }
 }
 
-/// One line on standard output, for whoever starts the server and waits for it.
-#[expect(clippy::print_stdout, reason = "this line is the program's output")]
+/// One line on standard output, for a program that starts the server and waits for it. A closed output is that program's
+/// own choice, and no reason not to serve.
 fn announce(address: std::net::SocketAddr) {
-    println!("listening on http://{address}");
+    let said = writeln!(std::io::stdout(), "listening on http://{address}");
+    if let Err(error) = said {
+        tracing::warn!(%error, "standard output is closed");
+    }
     tracing::info!(%address, "listening");
 }

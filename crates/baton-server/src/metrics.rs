@@ -44,22 +44,13 @@ pub(crate) fn text(app: &App) -> String {
         "Bytes of messages that are not taken in yet",
         app.registry.receiving().bytes(),
     );
+    out.gauge(
+        "awareness_bytes",
+        "Bytes of the awareness states of all documents",
+        app.registry.quota().awareness_bytes(),
+    );
     out.refusals(app.registry.refusals().each());
-    out.gauge(
-        "documents_open",
-        "Documents in memory",
-        app.registry.documents(),
-    );
-    out.gauge(
-        "documents_stored",
-        "Documents in the store",
-        log.document_count(),
-    );
-    out.gauge(
-        "documents_damaged",
-        "Stored documents that were found damaged and do not open",
-        log.damaged().len(),
-    );
+    out.documents(app);
     out.gauge(
         "store_good",
         "1 while edits are stored, 0 after a failed commit",
@@ -88,7 +79,11 @@ pub(crate) fn text(app: &App) -> String {
         stats.queued_bytes,
     );
     if let Some(bytes) = log.bytes_stored() {
-        out.gauge("store_bytes", "Size of the store's file", bytes);
+        out.gauge(
+            "store_bytes",
+            "Bytes that the store takes of its disk",
+            bytes,
+        );
     }
     if let Some(free) = readiness::disk_free(log, &app.registry.settings().data) {
         out.gauge(
@@ -107,6 +102,35 @@ impl Text {
     /// Writing to a string never fails.
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         let _never_fails = writeln!(self.0, "{line}");
+    }
+
+    fn documents(&mut self, app: &App) {
+        let log = app.registry.log();
+        self.gauge(
+            "documents_open",
+            "Documents in memory",
+            app.registry.documents(),
+        );
+        self.gauge(
+            "documents_stored",
+            "Documents in the store",
+            log.document_count(),
+        );
+        self.gauge(
+            "documents_held",
+            "Documents in the store that were not erased",
+            log.documents_held(),
+        );
+        self.gauge(
+            "store_full",
+            "1 while the store takes more of its disk than max_store, and only what deletes is stored",
+            u8::from(log.is_full()),
+        );
+        self.gauge(
+            "documents_damaged",
+            "Stored documents that were found damaged and do not open",
+            log.damaged().len(),
+        );
     }
 
     /// One counter with a label for the reason.

@@ -5,9 +5,10 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
+use crate::listen::TURNED_AWAY;
 
 /// What is open beside the connections: the store, the log, the runtime, connections that are being refused.
-const BESIDE: u64 = 512;
+const BESIDE: u64 = 512 + TURNED_AWAY as u64;
 
 /// Raises the limit on open files to the highest that this process may have, and warns if the connections that the
 /// settings allow do not fit into that. Once, at the start of a program; other limits are not touched.

@@ -12,6 +12,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::accept_encoding::{Coding, preferred};
+use crate::web_origin::FrameAncestors;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "../../web-demo/dist"]
@@ -23,13 +24,35 @@ Documents are served all the same at /ws/{document}.\n\
 To get the page: `cargo xtask build` makes a binary with it, `cargo xtask demo` builds and runs one.\n";
 
 /// Answers a GET for a file of the page.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) fn serve(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    ancestors: &FrameAncestors,
+) -> Response {
+    let mut response = answer_method(method, uri, headers);
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy(ancestors));
+    response
+}
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
+/// The Content-Security-Policy as a header: what a `meta` element cannot say. Where scripts, styles and connections may
+/// come from, each page says in its own `meta` element; a browser keeps to both.
+fn policy(ancestors: &FrameAncestors) -> HeaderValue {
+    let strictest = HeaderValue::from_static("frame-ancestors 'none'");
+    HeaderValue::try_from(ancestors.directive()).unwrap_or(strictest)
+}
+
+fn answer_method(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         let allowed = [(header::ALLOW, "GET, HEAD")];
         let text = "There is nothing here but what can be read.\n";
         return (StatusCode::METHOD_NOT_ALLOWED, allowed, text).into_response();
     }
-    answer(uri.path(), &headers, &embedded)
+    answer(uri.path(), headers, &embedded)
 }
 
 /// One stored file: a file of the page, or a compressed copy of one.
@@ -67,7 +90,6 @@ fn answer(path: &str, headers: &HeaderMap, stored: &dyn Fn(&str) -> Option<Store
         (header::ETAG, tag.as_str()),
         // Also where there is one coding only: a cache must not learn the opposite from it.
         (header::VARY, "accept-encoding"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     if is_known(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();

@@ -71,6 +71,15 @@ pub(crate) fn look(app: &App) -> Readiness {
             ),
         });
     }
+    if log.is_full() {
+        warnings.push(Reason {
+            code: "store-full",
+            what: format!(
+                "the store takes more of its disk than {} (max_store); nothing can be added, what is there can be read and deleted; erase documents, or raise the limit",
+                settings.max_store
+            ),
+        });
+    }
     let damaged = log.damaged().len();
     if damaged > 0 {
         warnings.push(Reason {

@@ -45,10 +45,22 @@ pub(crate) enum Refusal {
     WebSocket,
     /// No more file descriptors, or no more memory for sockets.
     Accept,
+    /// `allowed_origins`.
+    Origin,
+    /// `allowed_hosts`.
+    Host,
+    /// `max_document`, an edit.
+    Document,
+    /// `max_documents_stored`, a new document.
+    DocumentsStored,
+    /// `max_store`, an edit or a new document.
+    Store,
+    /// `max_awareness` and the limits of one document's awareness.
+    Awareness,
 }
 
 /// All reasons, with the word by which metrics and logs call each.
-const REASONS: [(Refusal, &str); 15] = [
+const REASONS: [(Refusal, &str); 21] = [
     (Refusal::Connections, "connections"),
     (Refusal::ConnectionsOfAddress, "connections_of_address"),
     (Refusal::PaceOfAddress, "pace_of_address"),
@@ -64,6 +76,12 @@ const REASONS: [(Refusal, &str); 15] = [
     (Refusal::Receiving, "receiving"),
     (Refusal::WebSocket, "websocket"),
     (Refusal::Accept, "accept"),
+    (Refusal::Origin, "origin"),
+    (Refusal::Host, "host"),
+    (Refusal::Document, "document"),
+    (Refusal::DocumentsStored, "documents_stored"),
+    (Refusal::Store, "store"),
+    (Refusal::Awareness, "awareness"),
 ];
 
 /// The counts; see the module.

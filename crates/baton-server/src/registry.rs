@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, Switch};
 use crate::hosted::Hosted;
 use crate::loads::{Busy, Loading, Loads};
+use crate::quota::{NoNewDocument, Quota};
 use crate::receiving::Receiving;
 use crate::refusals::{Refusal, Refusals};
 use crate::slots::{Slots, SlotsError};
@@ -39,6 +40,8 @@ pub(crate) enum OpenError {
     Log(#[from] LogError),
     #[error("the document could not be opened: {0}; nothing was changed")]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Quota(#[from] NoNewDocument),
 }
 
 impl OpenError {
@@ -47,6 +50,8 @@ impl OpenError {
         match self {
             Self::Full(SlotsError::TooMany(_)) => Some(Refusal::Documents),
             Self::Busy(_) => Some(Refusal::Loads),
+            Self::Quota(NoNewDocument::Documents(_)) => Some(Refusal::DocumentsStored),
+            Self::Quota(NoNewDocument::Store(_)) => Some(Refusal::Store),
             Self::Full(SlotsError::Closing) | Self::Log(_) | Self::Load(_) => None,
         }
     }
@@ -54,7 +59,9 @@ impl OpenError {
     /// How a connection that wanted the document is closed.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
-            Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) => close::OVERLOADED,
+            Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
+                close::OVERLOADED
+            }
             Self::Full(SlotsError::Closing) => close::GOING_AWAY,
             Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
@@ -72,19 +79,23 @@ pub(crate) struct Registry {
     pool: Arc<WorkPool>,
     receiving: Arc<Receiving>,
     sources: Sources,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
+    quota: Arc<Quota>,
     /// Set by the first document, for all of them.
     watching_store: Once,
 }
 
 impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
+        let refusals = Arc::new(Refusals::default());
+        let quota = Quota::new(&settings, log.clone(), Arc::clone(&refusals));
         Self {
             loads: Loads::new(&settings),
             pool: Arc::new(WorkPool::new(&settings)),
             receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
             sources: Sources::default(),
-            refusals: Refusals::default(),
+            refusals,
+            quota: Arc::new(quota),
             slots: Arc::new(Slots::new(settings.max_documents)),
             settings,
             log,
@@ -117,6 +128,15 @@ impl Registry {
         &self.refusals
     }
 
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Returns true if something is stored under this name, or if it is open.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.slots.has(name) || self.log.holds(name)
+    }
+
     /// The document of this name, from memory or from the log.
     pub(crate) async fn open(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
         let deadline = self.loads.deadline();
@@ -132,14 +152,21 @@ impl Registry {
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
         // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
         if let Some(log) = self.log.open_new(name)? {
+            self.quota.admit_new()?;
             let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
             return self.host(name, room, log).await;
         }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
         let options = self.room_options();
+        let quota = Arc::clone(&self.quota);
+        let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
+            // What was erased is there, and to be written in it has to be admitted again.
+            if loaded.tail.is_empty() && !stored.holds(&document) {
+                quota.admit_new()?;
+            }
             let loaded = Read::new(log, loaded, turn);
             Ok::<_, OpenError>(match loaded.work() {
                 Work::Short => Opening::Done(loaded.open(options, clock)?),
@@ -176,8 +203,15 @@ impl Registry {
         log: DocumentLog,
     ) -> Result<Arc<Hosted>, OpenError> {
         let (clock, durability) = (self.clock, log.watch());
-        let pool = Arc::clone(&self.pool);
-        let hosted = Arc::new(Hosted::new(Arc::from(name), clock, room, log, pool));
+        let (pool, account) = (Arc::clone(&self.pool), self.quota.account());
+        let hosted = Arc::new(Hosted::new(
+            Arc::from(name),
+            clock,
+            room,
+            log,
+            pool,
+            account,
+        ));
         if hosted.begin().is_err() {
             return Err(LogError::Closed.into());
         }

@@ -104,6 +104,11 @@ impl Slots {
         open.filter_map(|slot| slot.get().cloned()).collect()
     }
 
+    /// Returns true if the document of this name is in memory, or being loaded.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.inner.lock().by_name.contains_key(name)
+    }
+
     /// How many documents are in memory.
     pub(crate) fn len(&self) -> usize {
         self.inner.lock().by_name.len()

@@ -81,7 +81,7 @@ pub struct AwarenessLimits {
 impl Default for AwarenessLimits {
     fn default() -> Self {
         Self {
-            entry_bytes: 64 * 1024,
+            entry_bytes: 256 * 1024,
             entries_per_owner: 64,
             entries: 10_000,
             bytes: 16 * 1024 * 1024,
@@ -104,10 +104,15 @@ pub enum AwarenessError {
         /// Of whom.
         client: ClientId,
     },
-    /// A state is longer than the limit.
+}
+
+/// Why a state is not taken that would be newer. Others go on seeing the last one that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AwarenessRefusal {
+    /// A state is longer than [`AwarenessLimits::entry_bytes`].
     #[error(
-        "the awareness state of client {client} has {bytes} bytes, more than {limit}: send less, or \
-         put it into the document"
+        "the awareness state of client {client} has {bytes} bytes, more than {limit} (max_awareness_entry), and others \
+         still see the last one that had not: send less, or put it into the document"
     )]
     TooLarge {
         /// Of whom.
@@ -117,6 +122,39 @@ pub enum AwarenessError {
         /// The limit.
         limit: usize,
     },
+    /// A connection states more ids than [`AwarenessLimits::entries_per_owner`].
+    #[error(
+        "this connection states the awareness of {0} clients, which is all it may (max_awareness_entries)"
+    )]
+    Owned(usize),
+    /// The document has as many clients as [`AwarenessLimits::entries`].
+    #[error("this document has {0} awareness states, which is all it may; come again later")]
+    Entries(usize),
+    /// The document has as many bytes as [`AwarenessLimits::bytes`].
+    #[error(
+        "the awareness states of this document have {0} bytes, which is all they may: send less"
+    )]
+    Document(usize),
+    /// All documents have as many bytes as they may; see [`Awareness::allow`].
+    #[error(
+        "the awareness states of all documents have all the bytes they may (max_awareness), and others still see your \
+         last one: send less, or come again later"
+    )]
+    All,
+    /// The clock leaves no room, or is one that strangers may not state.
+    #[error("the clock {clock} of client {client} is out of range")]
+    Clock {
+        /// Of whom.
+        client: ClientId,
+        /// What it is.
+        clock: u64,
+    },
+}
+
+/// The payload of no entries, which says nothing.
+#[must_use]
+pub const fn nothing() -> Bytes {
+    Bytes::from_static(&[0])
 }
 
 /// What came of one message.
@@ -131,6 +169,8 @@ pub struct Applied {
     pub spoofed: u32,
     /// Entries ignored because a limit is reached or their clock is out of range.
     pub refused: u32,
+    /// Why the first of those was.
+    pub refusal: Option<AwarenessRefusal>,
 }
 
 /// What is to be sent when a connection has ended.
@@ -165,6 +205,8 @@ pub struct Awareness<O> {
     burials: u64,
     live: usize,
     bytes: usize,
+    /// What `bytes` may come to at the moment; see [`Awareness::allow`].
+    allowed: usize,
     /// The first and the last rejoin that no roll call has followed yet.
     rejoins: Option<(Stamp, Stamp)>,
 }
@@ -181,8 +223,15 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             burials: 0,
             live: 0,
             bytes: 0,
+            allowed: usize::MAX,
             rejoins: None,
         }
+    }
+
+    /// How many bytes all states together may have from now on, beside the limits. Fewer than there are take nothing away:
+    /// states that are longer than those that they replace are refused.
+    pub fn allow(&mut self, bytes: usize) {
+        self.allowed = bytes;
     }
 
     /// How many clients are here.
@@ -242,12 +291,16 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         payload: &[u8],
         now: Stamp,
     ) -> Result<Applied, AwarenessError> {
-        let statements = payload::decode(payload, &self.limits)?;
+        let statements = payload::decode(payload)?;
         // Most of what comes is others' entries repeated: only what may be news is read as JSON.
         for statement in &statements {
             let known = self.entries.get(&statement.client);
             let news = known.is_none_or(|entry| statement.clock > entry.clock);
-            if news && !statement.state.is_none_or(payload::is_json) {
+            let bytes = statement.state.map_or(0, str::len);
+            if news
+                && bytes <= self.limits.entry_bytes
+                && !statement.state.is_none_or(payload::is_json)
+            {
                 return Err(AwarenessError::NotJson {
                     client: statement.client,
                 });
@@ -274,12 +327,16 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
                     applied.spoofed += 1;
                     self.contend(owner, statement);
                 }
-                Step::Refuse => applied.refused += 1,
+                Step::Refuse(why) => {
+                    applied.refused += 1;
+                    applied.refusal.get_or_insert(why);
+                    self.keep(owner, statement, now);
+                }
             }
         }
         asked.extend(opening.filter(|opened| self.has_or_may_take(owner, *opened)));
         applied.broadcast = self.encode_some(&changed);
-        applied.answer = self.encode_removals(&asked);
+        applied.answer = self.encode_asks(&asked);
         self.forget();
         Ok(applied)
     }
@@ -366,7 +423,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         let ask = asks
             .into_iter()
-            .filter_map(|(owner, clients)| Some((owner, self.encode_removals(&clients)?)))
+            .filter_map(|(owner, clients)| Some((owner, self.encode_asks(&clients)?)))
             .collect();
         let broadcast = self.encode_removals(&gone);
         self.forget();

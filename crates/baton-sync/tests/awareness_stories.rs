@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use baton_sync::ClientId;
-use baton_sync::awareness::{Applied, Awareness, AwarenessError, AwarenessLimits};
+use baton_sync::awareness::{
+    Applied, Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal,
+};
 use baton_sync::lib0::{Reader, write_var_string, write_var_uint};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -596,15 +598,17 @@ fn limits_refuse_what_is_new_and_keep_what_is_there() {
         table.apply(owner, &encode(entries), Duration::ZERO)
     };
     let long = "\"123456789\"";
+    let applied = apply(&mut table, 9, &[(9, 1, Some("1")), (8, 1, Some(long))]).unwrap();
     assert!(matches!(
-        apply(&mut table, 1, &[(1, 1, Some("1")), (2, 1, Some(long))]),
-        Err(AwarenessError::TooLarge {
+        applied.refusal,
+        Some(AwarenessRefusal::TooLarge {
             bytes: 11,
             limit: 10,
             ..
         })
     ));
-    assert!(table.is_empty(), "an error changes nothing");
+    assert_eq!(table.len(), 1, "the other entry is taken");
+    assert!(table.removed(9).broadcast.is_some());
     let three = [(1, 1, Some("1")), (2, 1, Some("2")), (3, 1, Some("3"))];
     assert_eq!(apply(&mut table, 1, &three).unwrap().refused, 1);
     let two = [(3, 1, Some("3")), (4, 1, Some("4"))];
@@ -726,4 +730,85 @@ proptest! {
         let mut table = Awareness::new(AwarenessLimits::default());
         let _ = table.apply(1_u32, &payload, Duration::ZERO);
     }
+}
+
+/// A cursor with a large selection went over the limit. Its whole message was dropped, and after 40 s its author was gone for
+/// all, though it said something every few seconds.
+#[test]
+fn a_state_over_the_limit_leaves_the_last_good_one_visible_for_as_long_as_its_author_speaks() {
+    let limits = AwarenessLimits {
+        entry_bytes: 10,
+        ..AwarenessLimits::default()
+    };
+    let mut table = Awareness::new(limits);
+    let seconds = Duration::from_secs;
+    let shown = |table: &Awareness<u32>| {
+        let state = table.iter().next();
+        state.map(|(client, clock, state, _)| (client.get(), clock, state.to_owned()))
+    };
+    let good = Some((7, 1, "\"good\"".to_owned()));
+    let first = table.apply(1, &encode(&[(7, 1, Some("\"good\""))]), seconds(0));
+    assert!(first.unwrap().broadcast.is_some());
+    for (clock, now) in [(2, 15), (3, 30), (4, 45)] {
+        let long = encode(&[(7, clock, Some("\"much too long\""))]);
+        let applied = table.apply(1, &long, seconds(now)).unwrap();
+        assert_eq!(applied.broadcast, None);
+        let refusal = applied.refusal.unwrap().to_string();
+        assert!(refusal.contains("max_awareness_entry"), "{refusal}");
+        assert_eq!(shown(&table), good);
+        let stale = table.stale(seconds(now + 10));
+        assert_eq!((stale.ask.len(), stale.broadcast), (0, None));
+    }
+    // A hidden tab renews nothing by itself, and is asked at the clock that it has, not at the one that others know.
+    let stale = table.stale(seconds(65));
+    assert_eq!(stale.ask, [(1, encode(&[(7, 4, None)]))]);
+    let answer = encode(&[(7, 5, Some("\"much too long\""))]);
+    assert!(
+        table
+            .apply(1, &answer, seconds(66))
+            .unwrap()
+            .refusal
+            .is_some()
+    );
+    assert_eq!(table.stale(seconds(80)).broadcast, None);
+    assert_eq!(shown(&table), good);
+    let better = encode(&[(7, 6, Some("\"short\""))]);
+    let applied = table.apply(1, &better, seconds(81)).unwrap();
+    assert_eq!((applied.broadcast, applied.refusal), (Some(better), None));
+    // When it is gone, it is gone at the clock that others know.
+    let long = encode(&[(7, 7, Some("\"much too long\""))]);
+    assert!(
+        table
+            .apply(1, &long, seconds(82))
+            .unwrap()
+            .refusal
+            .is_some()
+    );
+    assert_eq!(table.removed(1).broadcast, Some(encode(&[(7, 6, None)])));
+}
+
+#[test]
+fn what_all_may_have_together_refuses_growth_only() {
+    let mut table = Awareness::new(AwarenessLimits::default());
+    let apply = |table: &mut Awareness<u32>, entries: &[(u64, u64, Option<&str>)]| {
+        table.apply(1, &encode(entries), Duration::ZERO).unwrap()
+    };
+    assert_eq!(
+        apply(&mut table, &[(1, 1, Some("\"12345678\""))]).refusal,
+        None
+    );
+    table.allow(5);
+    assert_eq!(table.bytes(), 10, "nothing is taken away");
+    let other = apply(&mut table, &[(2, 1, Some("1"))]);
+    assert_eq!(other.refusal, Some(AwarenessRefusal::All));
+    let longer = apply(&mut table, &[(1, 2, Some("\"123456789\""))]);
+    assert_eq!(longer.refusal, Some(AwarenessRefusal::All));
+    let same = apply(&mut table, &[(1, 3, Some("\"abcdefgh\""))]);
+    assert!(same.broadcast.is_some());
+    assert!(apply(&mut table, &[(1, 4, None)]).broadcast.is_some());
+    assert_eq!(apply(&mut table, &[(2, 2, Some("12345"))]).refusal, None);
+    assert_eq!(
+        apply(&mut table, &[(3, 1, Some("1"))]).refusal,
+        Some(AwarenessRefusal::All)
+    );
 }

@@ -91,6 +91,13 @@ fn command(arguments: &[String]) -> Done {
         print!("{HELP}");
         return Ok(());
     };
+    let asks = |argument: &String| argument == "--help" || argument == "-h";
+    if rest.iter().any(asks)
+        && let Some(help) = help_of(name)
+    {
+        print!("{help}");
+        return Ok(());
+    }
     match name.as_str() {
         "demo" => demo::demo(&Place::find()?, &demo::Options::parse(rest)?),
         "test" => steps::test(&Place::find()?, only(rest)?),
@@ -115,6 +122,16 @@ fn command(arguments: &[String]) -> Done {
     }
 }
 
+/// The part of the help that is about one command; `None` if there is no such command.
+fn help_of(name: &str) -> Option<String> {
+    let about = |part: &&str| {
+        let usage = part.trim_start().strip_prefix("cargo xtask ");
+        usage.and_then(|usage| usage.split_whitespace().next()) == Some(name)
+    };
+    let parts: Vec<_> = HELP.split("\n\n").filter(about).collect();
+    (!parts.is_empty()).then(|| format!("{}\n", parts.join("\n\n").trim_end()))
+}
+
 fn only(rest: &[String]) -> Result<Option<&str>, Trouble> {
     match rest {
         [] => Ok(None),
@@ -137,5 +154,29 @@ fn nothing_more(rest: &[String]) -> Done {
     match rest {
         [] => Ok(()),
         [first, ..] => Err(Trouble::usage(format!("no argument `{first}` here"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_says_what_it_takes_when_it_is_asked() {
+        for name in ["demo", "test", "build", "bench", "fuzz", "soak"] {
+            let help = help_of(name).unwrap();
+            assert!(help.contains(&format!("cargo xtask {name}")), "{help}");
+            for flag in ["--help", "-h"] {
+                // Nothing is built, and nothing is started.
+                command(&[name.to_owned(), flag.to_owned()]).unwrap();
+            }
+        }
+        let both = help_of("bench").unwrap();
+        assert!(
+            both.contains("[NAME]") && both.contains("bench servers"),
+            "{both}"
+        );
+        assert!(!both.contains("xtask demo"), "{both}");
+        assert!(command(&["no-such".to_owned(), "--help".to_owned()]).is_err());
     }
 }

@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(Flaw::ForgottenRecord) => Log::start(store::Forgetful::new(disk), options)?,
         _ => Log::start(disk, options)?,
     };
-    let listener = TcpListener::bind(settings.listen).await?;
+    let listener = baton_server::bind(&settings.listen)?;
     let server = Server::new(settings, log)?;
     announce(listener.local_addr()?);
     let front = match serve.flaw {

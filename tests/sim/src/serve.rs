@@ -338,6 +338,8 @@ const fn code(why: Ending) -> u16 {
         Ending::Superseded => 4409,
         Ending::Epoch => 4410,
         Ending::ClientId => 4411,
+        Ending::Erased => 4412,
+        Ending::Limit => 4413,
         Ending::Locked => 4423,
         Ending::Silent => 4508,
         Ending::Unavailable => 4500,

@@ -363,9 +363,9 @@ async fn random_bytes_to_the_port_harm_nobody() {
     while began.elapsed() < ATTACK {
         let mut bytes = match random.below(4) {
             0 => random.bytes(300),
-            1 => b"GET /ws/notes HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".to_vec(),
-            2 => b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n".to_vec(),
-            _ => b"GET /%2e%2e/%00/etc?%ff=\x01 HTTP/1.1\r\nHost: x\r\nCookie: a\r\nCookie: b\r\n\r\n".to_vec(),
+            1 => b"GET /ws/notes HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".to_vec(),
+            2 => b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n".to_vec(),
+            _ => b"GET /%2e%2e/%00/etc?%ff=\x01 HTTP/1.1\r\nHost: localhost\r\nCookie: a\r\nCookie: b\r\n\r\n".to_vec(),
         };
         if random.below(2) == 0 {
             let count = 1 + random.below(100);

@@ -19,7 +19,7 @@ async fn table(requests: &[(&str, u16)]) -> TestServer {
     server
 }
 
-const END: &str = "Host: x\r\nConnection: close\r\n\r\n";
+const END: &str = "Host: localhost\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn paths_and_methods() {
@@ -29,7 +29,8 @@ async fn paths_and_methods() {
         ("GET /healthz HTTP/1.1", 200),
         ("HEAD /healthz HTTP/1.1", 200),
         ("GET /healthz?x=%00%ff HTTP/1.1", 200),
-        ("GET http://elsewhere.example/healthz HTTP/1.1", 200),
+        ("GET http://localhost/healthz HTTP/1.1", 200),
+        ("GET http://elsewhere.example/healthz HTTP/1.1", 403),
         ("POST /healthz HTTP/1.1", 405),
         ("POST / HTTP/1.1", 405),
         ("PUT /ws/notes HTTP/1.1", 405),
@@ -81,33 +82,33 @@ async fn heads_that_could_be_read_in_two_ways() {
         (&huge_header, 431),
         (&many_headers, 431),
         ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nX: a\r\n b\r\nHost: x\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nX\0: a\r\nHost: x\r\n\r\n", 400),
-        ("GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
-        ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ("G\u{e9}T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nX: a\r\n b\r\nHost: localhost\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nX\0: a\r\nHost: localhost\r\n\r\n", 400),
+        ("GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
+        ("GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("G\u{e9}T / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
             400,
         ),
         (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
             400,
         ),
         (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na",
             400,
         ),
         (
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
             400,
         ),
         (
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
             400,
         ),
         (
-            "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
         ),
     ])
@@ -118,14 +119,14 @@ async fn heads_that_could_be_read_in_two_ways() {
 #[tokio::test]
 async fn nothing_is_smuggled_behind_a_body() {
     let server = TestServer::with(|settings| settings.handshake_timeout = millis(300)).await;
-    let smuggled = "GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n";
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for request in [
         format!(
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}",
             smuggled.len() + 5
         ),
         format!(
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{smuggled}",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{smuggled}",
             smuggled.len()
         ),
     ] {
@@ -159,12 +160,18 @@ async fn handshakes_that_are_none() {
         (with("Version: 13", "Version: 14"), 426),
         (with("Connection: Upgrade", "Connection: keep-alive"), 426),
         (with("Upgrade: websocket", "Upgrade: h2c"), 426),
-        (with("Host: baton\r\n", ""), 400),
+        (with("Host: localhost\r\n", ""), 400),
         (with("GET ", "HEAD "), 400),
         (with("HTTP/1.1", "HTTP/1.0"), 400),
-        (with("Host: baton", "Host: baton\r\nContent-Length: 3"), 400),
         (
-            with("Host: baton", "Host: baton\r\nTransfer-Encoding: chunked"),
+            with("Host: localhost", "Host: localhost\r\nContent-Length: 3"),
+            400,
+        ),
+        (
+            with(
+                "Host: localhost",
+                "Host: localhost\r\nTransfer-Encoding: chunked",
+            ),
             400,
         ),
     ];
@@ -183,7 +190,7 @@ async fn handshakes_that_are_none() {
     }
     // The whole address in the request line is in order, and so is another letter case.
     for request in [
-        good.replace("/ws/notes", "http://baton/ws/notes"),
+        good.replace("/ws/notes", "http://localhost/ws/notes"),
         good.replace("Upgrade: websocket", "upgrade: WebSocket, other"),
         good.replace("Connection: Upgrade", "connection: keep-alive, upgrade"),
     ] {

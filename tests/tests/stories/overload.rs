@@ -224,7 +224,7 @@ async fn the_oldest_silent_socket_goes_first_and_is_told_503() {
     assert_eq!(pair.server.refused("handshakes"), 1);
     // The second one was not harmed, and may speak at last.
     second
-        .sends(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .sends(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
     let head = second.head().await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");

@@ -14,7 +14,7 @@ use crate::format::Meta;
 use crate::log::Log;
 use crate::options::LogOptions;
 use crate::store::{
-    Batch, FILE, LOCK_FILE, RESTORING, RedbStore, Store, Table, lock, sync_folders,
+    Batch, FILE, LOCK_FILE, RESTORING, RedbStore, Store, Table, lock, private, sync_folders,
 };
 
 /// Bytes of rows that are committed together.
@@ -63,7 +63,7 @@ pub fn restore_backup(
     if there_before {
         must_be_empty(folder)?;
     }
-    std::fs::create_dir_all(folder).map_err(BackupError::write)?;
+    private::make_folder(folder).map_err(BackupError::write)?;
     let made = lock(folder)
         .map_err(BackupError::from)
         .and_then(|_lock| make(from, folder, &backup, least_epoch));

@@ -17,7 +17,7 @@
 //! | snapshots | document id | crc u32 over the rest, position u64, snapshot (to the end) |
 //!
 //! A document's *base* is the position up to which the journal is no longer needed: 0 (state 0), that of
-//! its snapshot (state 1), or the last before it was erased (state 2). Positions above the base are
+//! its snapshot (state 1), or the last before it was erased (state 2; state 3 with a snapshot of what remains). Positions above the base are
 //! in the journal without a gap.
 
 pub(crate) mod journal;
@@ -55,6 +55,20 @@ pub(crate) enum Standing {
     Snapshot = 1,
     /// They were erased.
     Erased = 2,
+    /// They were erased but for a snapshot of what remains.
+    Remnant = 3,
+}
+
+impl Standing {
+    /// Returns true if a snapshot row stands for the records.
+    pub(crate) const fn has_snapshot(self) -> bool {
+        matches!(self, Standing::Snapshot | Standing::Remnant)
+    }
+
+    /// Returns true if the records were erased.
+    pub(crate) const fn is_erased(self) -> bool {
+        matches!(self, Standing::Erased | Standing::Remnant)
+    }
 }
 
 /// What is known about one document apart from its records.
@@ -135,6 +149,7 @@ impl<'a> DocumentRow<'a> {
             0 => Standing::Nothing,
             1 => Standing::Snapshot,
             2 => Standing::Erased,
+            3 => Standing::Remnant,
             _ => return Err(Wrong("the document row's state is unknown")),
         };
         let base = reader.u64()?;

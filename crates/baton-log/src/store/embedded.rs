@@ -9,6 +9,7 @@
 //! keeps a second process from doing the same meanwhile.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ use redb::{
 };
 
 use super::disk::{DiskFile, Unsynced, Watchful, reading};
-use super::{Batch, Store, StoreError, Table, View};
+use super::{Batch, Store, StoreError, Table, View, private};
 
 /// The database's name in the data folder, its name while it is being made, and the name of the
 /// file whose lock stands for the folder.
@@ -33,6 +34,9 @@ pub(crate) const RESTORING: &str = "restoring";
 
 const DOING: &str = "opening the database file";
 const DOING_AGAIN: &str = "opening the database file again";
+
+/// The unit in which the system counts what it has given to a file, in bytes.
+const BLOCK: u64 = 512;
 
 type Rows = TableDefinition<'static, [u8; 8], &'static [u8]>;
 
@@ -57,6 +61,8 @@ pub struct RedbStore {
 /// Opens the database, again and again if need be.
 struct Opener {
     backend: Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>,
+    /// The file, if it is one.
+    path: Option<PathBuf>,
     cache_bytes: usize,
     unsynced: Unsynced,
 }
@@ -81,7 +87,7 @@ impl RedbStore {
             let folder = folder.display();
             StoreError::failed("opening the data folder", format!("{folder}: {error}"))
         };
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        private::make_folder(folder).map_err(failed)?;
         let lock = lock(folder)?;
         if folder.join(RESTORING).try_exists().map_err(failed)? {
             return Err(StoreError::failed(
@@ -92,11 +98,12 @@ impl RedbStore {
         let path = folder.join(FILE);
         if !path.try_exists().map_err(failed)? {
             let new = folder.join(NEW_FILE);
-            File::create(&new).map_err(failed)?;
+            private::make_file(&new).map_err(failed)?;
             drop(Opener::of_file(new.clone(), cache_bytes).repaired()?);
             std::fs::rename(&new, &path).map_err(failed)?;
             sync_folders(folder).map_err(failed)?;
         }
+        private::tighten(&path);
         // Never creates: a file that vanished since, or is empty, is an error.
         if std::fs::metadata(&path).map_err(failed)?.len() == 0 {
             return Err(StoreError::failed(DOING, "the file is empty"));
@@ -129,6 +136,7 @@ impl RedbStore {
     ) -> Result<RedbStore, StoreError> {
         let opener = Opener {
             backend: Box::new(move || Ok(Box::new(backend.clone()))),
+            path: None,
             cache_bytes,
             unsynced: Unsynced::default(),
         };
@@ -136,6 +144,24 @@ impl RedbStore {
             database: RwLock::new(Some(opener.repaired()?)),
             opener,
             _lock: None,
+        })
+    }
+
+    /// Gives back to the disk what the file does not need any more. Takes as long as copying the file does; nothing else may
+    /// use the store meanwhile.
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        const DOING: &str = "compacting the database file";
+        let mut database = self.database.write();
+        guarded(DOING, || {
+            let Some(database) = database.as_mut() else {
+                return Ok(());
+            };
+            tracing::info!("the store takes more of its disk than it may; its file is compacted");
+            while database
+                .compact()
+                .map_err(|error| StoreError::failed(DOING, error))?
+            {}
+            Ok(())
         })
     }
 
@@ -162,8 +188,10 @@ impl std::fmt::Debug for RedbStore {
 
 impl Opener {
     fn of_file(path: PathBuf, cache_bytes: usize) -> Opener {
+        let opened = path.clone();
         Opener {
-            backend: Box::new(move || Ok(Box::new(DiskFile::open(&path)?))),
+            backend: Box::new(move || Ok(Box::new(DiskFile::open(&opened)?))),
+            path: Some(path),
             cache_bytes,
             unsynced: Unsynced::default(),
         }
@@ -217,8 +245,10 @@ pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(private::FILE)
         .open(&path);
     let file = file.map_err(failed)?;
+    private::tighten(&path);
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
@@ -293,8 +323,12 @@ impl Store for RedbStore {
         Ok(())
     }
 
+    /// What the system has given to the file: it may have holes, where nothing was written yet.
     fn bytes_stored(&self) -> Option<u64> {
-        (self.opener.backend)().ok()?.len().ok()
+        match &self.opener.path {
+            Some(path) => Some(path.metadata().ok()?.blocks() * BLOCK),
+            None => (self.opener.backend)().ok()?.len().ok(),
+        }
     }
 }
 

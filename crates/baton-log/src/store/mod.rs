@@ -7,6 +7,7 @@
 mod disk;
 mod embedded;
 mod memory;
+pub(crate) mod private;
 
 use std::path::PathBuf;
 

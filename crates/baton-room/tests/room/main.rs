@@ -7,6 +7,7 @@ mod handoff;
 mod modes;
 mod parks;
 mod questions;
+mod quotas;
 mod regions;
 mod relay;
 mod resting;

@@ -105,6 +105,21 @@ impl Table {
         self.restart();
     }
 
+    /// The document is erased, in this epoch, and opened again.
+    pub(crate) fn erase(&mut self, epoch: u32) {
+        self.room.close_erased(self.now);
+        self.settle();
+        let erased = self.room.erased(epoch).unwrap();
+        self.snapshot = Some((self.room.position(), erased));
+        self.log.clear();
+        self.restart();
+    }
+
+    /// What is stored in place of all records up to now.
+    pub(crate) fn stored_snapshot(&self) -> &Bytes {
+        &self.snapshot.as_ref().unwrap().1
+    }
+
     /// Everything in the log.
     pub(crate) fn records(&self) -> Vec<(u64, Bytes)> {
         self.log.clone()

@@ -2,6 +2,8 @@
 //!
 //! Owns the reading and writing of single values; knows no setting by name.
 
+use std::fmt::{self, Display};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -31,6 +33,89 @@ impl<'de> Deserialize<'de> for Span {
 impl Serialize for Span {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// Where to listen, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A name is looked up when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    words: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// The addresses that the words stand for, of which the first that can be had is listened on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.addresses.iter().copied()
+    }
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            words: address.to_string(),
+            addresses: vec![address],
+        }
+    }
+}
+
+impl From<&Listen> for Listen {
+    fn from(listen: &Listen) -> Self {
+        listen.clone()
+    }
+}
+
+/// Text that names no address to listen on. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no address to listen on ({why}); write it like 127.0.0.1:8080, [::1]:8080 or localhost:0"
+)]
+pub struct NoListen {
+    text: String,
+    why: String,
+}
+
+impl FromStr for Listen {
+    type Err = NoListen;
+
+    fn from_str(text: &str) -> Result<Self, NoListen> {
+        let no = |why: String| NoListen {
+            text: text.to_owned(),
+            why,
+        };
+        let found = text
+            .to_socket_addrs()
+            .map_err(|error| no(error.to_string()))?;
+        let mut addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() {
+            return Err(no("the name has no address".to_owned()));
+        }
+        // The system may name IPv6 first where only IPv4 is set up; clients expect IPv4 of a plain name.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        Ok(Self {
+            words: text.to_owned(),
+            addresses,
+        })
+    }
+}
+
+impl Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Listen {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -118,8 +203,8 @@ impl FromStr for RightsList {
     }
 }
 
-impl std::fmt::Display for RightsList {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for RightsList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [(Rights::TAKE_OVER, "take-over"), (Rights::MANAGE, "manage")];
         let has = |(right, _): &&(Rights, &str)| self.0.contains(*right);
         let words: Vec<_> = words.iter().filter(has).map(|(_, word)| *word).collect();

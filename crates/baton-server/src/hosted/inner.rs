@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::line::{Due, Line};
 use crate::outbox::{Edit, Waits};
+use crate::quota::Account;
 use crate::work_cost::{Asked, Pace, Size, Work, work};
 use crate::{close, wire};
 
@@ -34,6 +35,8 @@ pub(super) struct Inner {
     pub(super) snapshots: Snapshots,
     /// What its edits have cost lately.
     pub(super) pace: Pace,
+    /// What it uses of what all documents may.
+    pub(super) account: Account,
 }
 
 /// Whether the news of what is durable are waited for. Where only stock clients type nobody is told that anything is saved,

@@ -62,8 +62,8 @@ impl Hosted {
 
     /// Writes a snapshot when enough has been appended since the last one.
     pub(crate) async fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
-        let held = self.gate.take().await;
-        let Some(inner) = held.as_ref() else {
+        let mut held = self.gate.take().await;
+        let Some(inner) = held.as_mut() else {
             return;
         };
         let Snapshots {
@@ -72,7 +72,9 @@ impl Hosted {
             ..
         } = inner.snapshots;
         let due = settings.compact_after.as_u64();
-        if inner.log.tail_bytes() < due.max(last_bytes).max(again_at) {
+        let long = inner.log.tail_bytes() >= due.max(last_bytes).max(again_at);
+        let now = self.clock.now();
+        if !long && !inner.account.wants_snapshot(&inner.log, now) {
             return;
         }
         drop(held);

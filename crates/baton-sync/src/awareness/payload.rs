@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
-use super::{AwarenessError, AwarenessLimits};
+use super::AwarenessError;
 use crate::ClientId;
 use crate::lib0::{Reader, write_var_string, write_var_uint};
 
@@ -23,10 +23,7 @@ pub(super) struct Statement<'a> {
 }
 
 /// Reads a whole payload.
-pub(super) fn decode<'a>(
-    payload: &'a [u8],
-    limits: &AwarenessLimits,
-) -> Result<Vec<Statement<'a>>, AwarenessError> {
+pub(super) fn decode(payload: &[u8]) -> Result<Vec<Statement<'_>>, AwarenessError> {
     let mut reader = Reader::new(payload);
     // The smallest entry is client, clock, and the length of an empty string (refused as JSON later).
     let count = reader.count(3)?;
@@ -35,13 +32,6 @@ pub(super) fn decode<'a>(
         let client = ClientId::read(&mut reader)?;
         let clock = reader.var_uint()?;
         let json = reader.var_string()?;
-        if json.len() > limits.entry_bytes {
-            return Err(AwarenessError::TooLarge {
-                client,
-                bytes: json.len(),
-                limit: limits.entry_bytes,
-            });
-        }
         let gone = json.trim_matches([' ', '\t', '\n', '\r']) == "null";
         statements.push(Statement {
             client,

@@ -4,7 +4,7 @@
 
 use super::payload::Statement;
 use super::table::Entry;
-use super::{Awareness, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
+use super::{Awareness, AwarenessRefusal, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
 use crate::ClientId;
 
 /// What one statement amounts to.
@@ -18,7 +18,7 @@ pub(super) enum Step {
     /// Nothing new.
     Ignore,
     Spoof,
-    Refuse,
+    Refuse(AwarenessRefusal),
 }
 
 impl<O: Copy + Eq + Ord> Awareness<O> {
@@ -84,7 +84,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             None if entry.state.is_none() && (!mine || statement.clock <= entry.clock) => {
                 Step::Ignore
             }
-            None if statement.clock >= CLOCK_END => Step::Refuse,
+            None if statement.clock >= CLOCK_END => Step::Refuse(out_of_range(statement)),
             None if statement.clock >= entry.clock => Step::Accept,
             None => Step::Ignore,
             Some(state) if statement.clock > entry.clock => {
@@ -117,16 +117,28 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         };
         let before = entry.and_then(|entry| entry.state.as_deref());
         let owned = self.owners.get(&owner).map_or(0, |own| own.entries.len());
-        let bytes = self.bytes - before.map_or(0, str::len) + state.len();
-        if statement.clock >= clock_end
-            || (!mine && owned >= self.limits.entries_per_owner)
-            || (before.is_none() && self.live >= self.limits.entries)
-            || bytes > self.limits.bytes
-        {
-            Step::Refuse
+        let before_bytes = before.map_or(0, str::len);
+        let bytes = self.bytes - before_bytes + state.len();
+        let limits = &self.limits;
+        Step::Refuse(if statement.clock >= clock_end {
+            out_of_range(statement)
+        } else if state.len() > limits.entry_bytes {
+            AwarenessRefusal::TooLarge {
+                client: statement.client,
+                bytes: state.len(),
+                limit: limits.entry_bytes,
+            }
+        } else if !mine && owned >= limits.entries_per_owner {
+            AwarenessRefusal::Owned(limits.entries_per_owner)
+        } else if before.is_none() && self.live >= limits.entries {
+            AwarenessRefusal::Entries(limits.entries)
+        } else if bytes > limits.bytes {
+            AwarenessRefusal::Document(limits.bytes)
+        } else if bytes > self.allowed && state.len() > before_bytes {
+            AwarenessRefusal::All
         } else {
-            Step::Accept
-        }
+            return Step::Accept;
+        })
     }
 
     /// Whether the entry of this id is the connection's, or may become so.
@@ -155,5 +167,12 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             None => true,
             Some(other) => self.is_claimant(owner, client) && !self.is_own(other, client),
         }
+    }
+}
+
+fn out_of_range(statement: &Statement<'_>) -> AwarenessRefusal {
+    AwarenessRefusal::Clock {
+        client: statement.client,
+        clock: statement.clock,
     }
 }

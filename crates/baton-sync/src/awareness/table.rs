@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::payload::{self, Statement};
-use super::{Awareness, STRANGERS_CLOCK_END, Stamp};
+use super::{Awareness, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
 use crate::ClientId;
 
 /// How many connections at most are remembered to contend for one id.
@@ -21,6 +21,8 @@ pub(super) struct Entry<O> {
     pub(super) state: Option<Box<str>>,
     /// Always there while there is a state.
     pub(super) owner: Option<O>,
+    /// The highest clock at which the owner stated something since, that was refused: its client is at that one.
+    pub(super) heard: u64,
     /// When the state was last stated anew.
     pub(super) stamp: Stamp,
     /// When the owner was asked to state it again, if it has not done so since.
@@ -93,6 +95,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         };
         let entry = self.entries.entry(client).or_insert_with(|| Entry {
             clock: 0,
+            heard: 0,
             state: None,
             owner: None,
             stamp: now,
@@ -120,6 +123,20 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         self.take(owner, client);
         true
+    }
+
+    /// A newer state of an entry was refused: if its owner stated it, the last one that was taken stays, for its owner is
+    /// alive.
+    pub(super) fn keep(&mut self, owner: O, statement: &Statement<'_>, now: Stamp) {
+        if let Some(entry) = self.entries.get_mut(&statement.client)
+            && entry.owner == Some(owner)
+            && entry.state.is_some()
+            && statement.clock < CLOCK_END
+        {
+            entry.heard = entry.heard.max(statement.clock);
+            entry.stamp = now;
+            entry.asked = None;
+        }
     }
 
     /// Who contended for an entry that has no owner any more, and at which clock each is to be asked to
@@ -188,6 +205,18 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             .filter_map(|client| {
                 let entry = self.entries.get(client)?;
                 Some((*client, entry.clock, entry.state.as_deref()))
+            })
+            .collect();
+        (!entries.is_empty()).then(|| payload::encode(&entries))
+    }
+
+    /// Removals to which the owners answer: at the clocks at which they are, also if that was refused.
+    pub(super) fn encode_asks(&self, clients: &BTreeSet<ClientId>) -> Option<Bytes> {
+        let entries: Vec<_> = clients
+            .iter()
+            .filter_map(|client| {
+                let entry = self.entries.get(client)?;
+                Some((*client, entry.clock.max(entry.heard), None))
             })
             .collect();
         (!entries.is_empty()).then(|| payload::encode(&entries))

@@ -1,0 +1,349 @@
+//! The range of each setting: what is outside of it is a mistake, and not a small or a large server.
+//!
+//! Owns the least and the most of every setting that is a number, a size or a time. A least value is what a server can still
+//! work with, a most value what its arithmetic bears or a person means.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::{ConfigError, Settings, Span};
+
+const SECOND: Duration = Duration::from_secs(1);
+const TEN_MS: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A setting's value with its range, in one unit.
+struct Ranged {
+    name: &'static str,
+    value: u128,
+    least: u128,
+    most: u128,
+    /// Writes a number of the unit.
+    write: fn(u128) -> String,
+}
+
+fn count(name: &'static str, value: usize, least: usize, most: usize) -> Ranged {
+    Ranged {
+        name,
+        value: value as u128,
+        least: least as u128,
+        most: most as u128,
+        write: |number| number.to_string(),
+    }
+}
+
+fn size(name: &'static str, value: ByteSize, least: ByteSize, most: ByteSize) -> Ranged {
+    Ranged {
+        name,
+        value: value.as_u64().into(),
+        least: least.as_u64().into(),
+        most: most.as_u64().into(),
+        write: |bytes| ByteSize(u64::try_from(bytes).unwrap_or(u64::MAX)).to_string(),
+    }
+}
+
+fn time(name: &'static str, value: Span, least: Duration, most: Duration) -> Ranged {
+    Ranged {
+        name,
+        value: value.0.as_nanos(),
+        least: least.as_nanos(),
+        most: most.as_nanos(),
+        write: |nanos| {
+            let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+            humantime::format_duration(Duration::from_nanos(nanos)).to_string()
+        },
+    }
+}
+
+/// Most of anything that is counted: what counts it has room for this many.
+const MANY: usize = 100_000_000;
+
+impl Settings {
+    /// Every setting that is a number, a size or a time.
+    fn ranged(&self) -> Vec<Ranged> {
+        let mut all = self.connections();
+        all.extend(self.documents());
+        all.extend(self.process());
+        all.extend(self.clocks());
+        all
+    }
+
+    /// What connections may do.
+    fn connections(&self) -> Vec<Ranged> {
+        let (kib, gib, tib) = (ByteSize::kib, ByteSize::gib, ByteSize::tib);
+        vec![
+            // The largest message of the channel must fit, and the log counts what waits in 32 bits.
+            size("max_frame", self.max_frame, kib(64), gib(1)),
+            count("max_connections", self.max_connections, 1, MANY),
+            count(
+                "max_connections_per_document",
+                self.max_connections_per_document,
+                1,
+                MANY,
+            ),
+            count(
+                "max_connections_per_address",
+                self.max_connections_per_address,
+                1,
+                MANY,
+            ),
+            count(
+                "new_connections_per_second",
+                self.new_connections_per_second as usize,
+                1,
+                MANY,
+            ),
+            count(
+                "new_connections_burst",
+                self.new_connections_burst as usize,
+                1,
+                MANY,
+            ),
+            count("max_handshakes", self.max_handshakes, 1, MANY),
+            count(
+                "max_handshakes_per_address",
+                self.max_handshakes_per_address,
+                1,
+                MANY,
+            ),
+            count("max_documents", self.max_documents, 1, MANY),
+            count("max_loads", self.max_loads, 1, 100_000),
+            count("max_waiting_loads", self.max_waiting_loads, 0, MANY),
+            time("load_wait", self.load_wait, Duration::ZERO, HOUR),
+            // The log takes no longer name.
+            count("max_document_name", self.max_document_name, 1, 1024),
+            size("max_outbox", self.max_outbox, kib(4), gib(1)),
+            time("max_behind", self.max_behind, TEN_MS, HOUR),
+            count(
+                "max_messages_per_second",
+                self.max_messages_per_second as usize,
+                1,
+                MANY,
+            ),
+            size(
+                "max_bytes_per_second",
+                self.max_bytes_per_second,
+                kib(1),
+                tib(1),
+            ),
+            time(
+                "rate_burst",
+                self.rate_burst,
+                Duration::from_millis(1),
+                HOUR,
+            ),
+            // A message of 64 KiB is received whatever the others do.
+            size("max_receiving", self.max_receiving, kib(64), tib(16)),
+            time("handshake_timeout", self.handshake_timeout, TEN_MS, HOUR),
+            time("http_timeout", self.http_timeout, TEN_MS, HOUR),
+        ]
+    }
+
+    /// What documents may hold.
+    fn documents(&self) -> Vec<Ranged> {
+        let (b, kib, mib) = (ByteSize::b, ByteSize::kib, ByteSize::mib);
+        let (gib, tib) = (ByteSize::gib, ByteSize::tib);
+        vec![
+            size("max_document", self.max_document, kib(4), tib(1)),
+            count(
+                "max_documents_stored",
+                self.max_documents_stored,
+                1,
+                10 * MANY,
+            ),
+            size("max_store", self.max_store, mib(1), tib(1024)),
+            size("max_awareness", self.max_awareness, kib(4), tib(1)),
+            size(
+                "max_awareness_entry",
+                self.max_awareness_entry,
+                b(64),
+                mib(16),
+            ),
+            count(
+                "max_awareness_entries",
+                self.max_awareness_entries,
+                1,
+                10_000,
+            ),
+            count("max_update_blocks", self.max_update_blocks, 1, MANY),
+            count("max_update_clients", self.max_update_clients, 1, MANY),
+            count("max_update_ranges", self.max_update_ranges, 1, MANY),
+            size("max_aside", self.max_aside, b(0), mib(128)),
+            size(
+                "max_parked_per_session",
+                self.max_parked_per_session,
+                b(0),
+                gib(1),
+            ),
+            size("max_parked", self.max_parked, b(0), gib(64)),
+            count("max_parks", self.max_parks, 0, 100_000),
+            size(
+                "max_discarded_parks",
+                self.max_discarded_parks,
+                b(0),
+                gib(64),
+            ),
+            count(
+                "max_locks_per_session",
+                self.max_locks_per_session,
+                1,
+                10_000,
+            ),
+            count("max_locks", self.max_locks, 1, 100_000),
+            size("max_lock_bytes", self.max_lock_bytes, kib(1), mib(64)),
+        ]
+    }
+
+    /// What the process does by itself.
+    fn process(&self) -> Vec<Ranged> {
+        let (b, kib) = (ByteSize::b, ByteSize::kib);
+        let (gib, tib) = (ByteSize::gib, ByteSize::tib);
+        let zero = Duration::ZERO;
+        vec![
+            time("commit_delay", self.commit_delay, zero, HOUR / 2),
+            size("commit_bytes", self.commit_bytes, b(1), gib(1)),
+            size("log_queue", self.log_queue, kib(64), gib(2)),
+            size("log_queue_small", self.log_queue_small, kib(64), gib(1)),
+            size(
+                "log_queue_per_document",
+                self.log_queue_per_document,
+                kib(64),
+                gib(2),
+            ),
+            count("work_threads", self.work_threads, 0, 1024),
+            time(
+                "cpu_per_connection",
+                self.cpu_per_connection,
+                Duration::from_millis(1),
+                HOUR,
+            ),
+            time("cpu_burst", self.cpu_burst, Duration::from_millis(1), HOUR),
+            size("compact_after", self.compact_after, kib(1), tib(1)),
+            size("disk_low", self.disk_low, b(0), tib(1024)),
+            time("unload_after", self.unload_after, zero, 10_000 * HOUR),
+            time("rest_after", self.rest_after, zero, 10_000 * HOUR),
+            time("drain_over", self.drain_over, zero, HOUR),
+            time(
+                "shutdown_deadline",
+                self.shutdown_deadline,
+                10 * TEN_MS,
+                HOUR,
+            ),
+        ]
+    }
+
+    /// Clocks of heartbeats and of the lock. How they fit each other is checked with all of them.
+    fn clocks(&self) -> Vec<Ranged> {
+        let clock = |name, value| time(name, value, Duration::from_millis(1), 24 * HOUR);
+        let zero = Duration::ZERO;
+        vec![
+            clock("ping_every", self.ping_every),
+            clock("shaky_after", self.shaky_after),
+            clock("offline_after", self.offline_after),
+            clock("beat_every", self.beat_every),
+            clock("beat_every_idle", self.beat_every_idle),
+            clock("answer_within", self.answer_within),
+            clock("offer", self.offer),
+            clock("offer_again", self.offer_again),
+            clock("offer_again_most", self.offer_again_most),
+            time("grace", self.grace, zero, 60 * SECOND),
+            clock("ticket_life", self.ticket_life),
+            clock("recovery", self.recovery),
+            clock("drain", self.drain),
+            clock("request", self.request),
+            clock("idle_yield", self.idle_yield),
+            clock("idle_warning", self.idle_warning),
+            time(
+                "take_over_cooldown",
+                self.take_over_cooldown,
+                zero,
+                24 * HOUR,
+            ),
+            clock("client_stop", self.client_stop),
+        ]
+    }
+
+    /// Checks each setting by itself.
+    pub(super) fn check_ranges(&self) -> Result<(), ConfigError> {
+        let outside = |ranged: &Ranged| !(ranged.least..=ranged.most).contains(&ranged.value);
+        match self.ranged().into_iter().find(outside) {
+            None => Ok(()),
+            Some(ranged) => Err(ConfigError::OutOfRange {
+                name: ranged.name,
+                given: (ranged.write)(ranged.value),
+                least: (ranged.write)(ranged.least),
+                most: (ranged.write)(ranged.most),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings that are words, lists or paths: whatever can be read is in order.
+    const WORDS: [&str; 13] = [
+        "listen",
+        "data",
+        "trusted_proxies",
+        "proxy_header",
+        "allowed_origins",
+        "allowed_hosts",
+        "frame_ancestors",
+        "metrics",
+        "rights",
+        "mode",
+        "profile",
+        "auto_pass",
+        "wait_out_lease",
+    ];
+
+    #[test]
+    fn every_setting_has_a_range_or_is_a_word() {
+        let settings = Settings::default();
+        let ranged: Vec<_> = settings.ranged().iter().map(|one| one.name).collect();
+        for name in Settings::NAMES {
+            let found = ranged.iter().filter(|one| *one == name).count();
+            let word = usize::from(WORDS.contains(name));
+            assert_eq!(found + word, 1, "{name}");
+        }
+        assert_eq!(ranged.len() + WORDS.len(), Settings::NAMES.len());
+        for one in settings.ranged() {
+            assert!(one.least < one.most, "{}", one.name);
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_in_range_and_what_is_absurd_is_named_with_its_range() {
+        assert!(Settings::default().check().is_ok());
+        let error = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.check().unwrap_err().to_string()
+        };
+        for (said, parts) in [
+            (
+                error(|settings| settings.max_frame = ByteSize::b(1)),
+                ["max_frame is 1 B", "64.0 KiB and 1.0 GiB"],
+            ),
+            (
+                error(|settings| settings.max_connections = 0),
+                ["max_connections is 0", "1 and 100000000"],
+            ),
+            (
+                error(|settings| settings.ping_every = Span(Duration::ZERO)),
+                ["ping_every is 0s", "1ms and 1day"],
+            ),
+            (
+                error(|settings| settings.max_document_name = usize::MAX),
+                ["max_document_name", "1 and 1024"],
+            ),
+        ] {
+            for part in parts {
+                assert!(said.contains(part), "{said}: {part}");
+            }
+        }
+    }
+}
