@@ -390,7 +390,9 @@ impl State {
         };
         let is_gone = |session| self.fold.peer(session).is_none();
         let document = self.document.state();
-        let id = self.parks.add(fresh, author, document, update.clone(), is_gone);
+        let id = self
+            .parks
+            .add(fresh, author, document, update.clone(), is_gone);
         effects.push(Effect::Parked { id, update });
         self.tell_park(id, effects);
     }
