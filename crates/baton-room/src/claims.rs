@@ -1,9 +1,9 @@
 //! Two connections whose clients write under one Yjs client id.
 //!
-//! Owns who has said which id in its hello, and the hellos of those that say one which another live connection has said:
-//! they wait until that connection is heard, or until it was silent for [`ANSWER`]. The same client may come back while
+//! Owns the ids that connections have said in their hellos, and each hello with an id that another live connection has said:
+//! it waits until that connection is heard, or until it was silent for [`ANSWER`]. The same client may come back while
 //! its old connection is half open, and must not be shut out by it; a second client must not write under the same id.
-//! What such a connection sends meanwhile is kept, in its order. Decides nothing about sessions.
+//! Messages that such a connection sends meanwhile are kept, in their order. Decides nothing about sessions.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::receive::Hello;
 use crate::room::Room;
 use crate::token::ResumeToken;
 
-/// How long the connection that said an id first may take to answer a ping.
+/// Time within which the connection that said an id first must answer a ping.
 pub(crate) const ANSWER: Duration = Duration::from_secs(2);
 
-/// What a kept message counts beyond its own bytes.
+/// Bytes that a kept message counts beyond its own.
 const OVERHEAD: usize = 64;
 
 /// A message that is kept until its connection has a session.
@@ -63,7 +63,7 @@ impl Claims {
         self.waiting.values().map(|waiting| waiting.bytes).sum()
     }
 
-    /// When the first of those who are waited for has been silent for long enough.
+    /// The time at which the first connection that is waited for has been silent for long enough.
     pub(crate) fn due(&self) -> Option<Time> {
         self.waiting.values().map(|waiting| waiting.due).min()
     }
@@ -148,7 +148,7 @@ impl Room {
         }
     }
 
-    /// Something came from a connection: whoever says its client id as well is another client.
+    /// Something came from a connection: a hello that says its client id as well is another client's.
     pub(crate) fn uphold_claim(&mut self, owner: ConnectionId, now: Time) {
         if self.claims.waiting.is_empty() {
             return;
@@ -170,7 +170,7 @@ impl Room {
         }
     }
 
-    /// Time has come to `now`: who did not answer is lost.
+    /// Time has come to `now`: a connection that did not answer is lost.
     pub(crate) fn settle_claims(&mut self, now: Time) {
         if self.claims.due().is_none_or(|due| now < due) {
             return;
@@ -184,7 +184,7 @@ impl Room {
         }
     }
 
-    /// A connection is gone: nobody waits for it any longer, and what it waited for does not matter.
+    /// A connection is gone: no hello waits for it any longer, and its own hello does not matter.
     pub(crate) fn drop_claim(&mut self, gone: ConnectionId, now: Time) {
         self.claims.waiting.remove(&gone);
         if let Some(client) = self.claims.said.remove(&gone)

@@ -24,7 +24,7 @@ use crate::room::Room;
 use crate::state::{Effect, State};
 use crate::token::Source;
 
-/// How long a large update that is kept aside waits after something changed for it: it is not looked through again at
+/// Time that a large update which is kept aside waits after something changed for it: it is not looked through again at
 /// every letter that comes.
 const LARGE_AGAIN: Duration = Duration::from_millis(250);
 
@@ -337,7 +337,7 @@ impl Room {
 }
 
 impl State {
-    /// What an update of this author is judged by.
+    /// The states and blocks by which an update of this author is judged.
     fn basis(&self, author: Author, update: &Bytes) -> Basis<'_> {
         let admission = self.admission(author, update);
         let contents = Contents::of(&self.document);

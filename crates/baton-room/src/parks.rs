@@ -384,7 +384,7 @@ impl Kept {
         })
     }
 
-    /// Whether what the update and the park have in common by its clocks is the same: two clients that write under one
+    /// Compares what the update and the park have in common by its clocks: two clients that write under one
     /// id share clocks, and nothing else.
     fn agrees(&self, document: &State, update: &Scan<'_>) -> bool {
         Contents::of_park(self.originals()).agree(document, &self.known, update)

@@ -59,8 +59,8 @@ use saved::Ledger;
 /// it is treated as one that lacks something. Each time the question is put again.
 const ASTRIDE_ANSWERS: u32 = 3;
 
-/// How many answers in a row may leave kept updates incomplete before the client is taken to lack the
-/// rest as well. More than one: the first may have been on its way before those updates.
+/// Answers in a row that leave kept updates incomplete until the client is taken to lack the rest as
+/// well. More than one: the first may have been on its way before those updates.
 const FRUITLESS_ANSWERS: u32 = 2;
 
 /// Bounds of one connection's handshake.
@@ -69,7 +69,7 @@ pub struct HandshakeLimits {
     /// Bytes that may be kept aside, each update counted with 96 more. An update beyond it is not
     /// taken, and asked for again when it may fit.
     pub aside_bytes: usize,
-    /// How much one update may hold.
+    /// Bounds of one update.
     pub update: ScanLimits,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Basis<'a> {
         }
     }
 
-    /// What of an update with a gap can come now. Under a park nothing: a park is one piece.
+    /// The part of an update with a gap that can come now. Under a park nothing: a park is one piece.
     fn closed_part(&self, settled: &Settled<'_, '_>) -> Option<Bytes> {
         let adds = self.park.is_none() && !settled.adds_nothing();
         adds.then(|| settled.emit().into())
@@ -306,7 +306,7 @@ impl Handshake {
         }
     }
 
-    /// What this client inserted is known up to this clock, to the document or to the session's park.
+    /// The blocks of this client are known up to this clock, to the document or to the session's park.
     /// Then comes [`Handshake::retry`]. Costs next to nothing unless something kept aside waits for it.
     pub fn changed(&mut self, client: ClientId, known: Clock) {
         self.aside.wake(client, known);
@@ -319,13 +319,13 @@ impl Handshake {
         self.aside.take_large();
     }
 
-    /// Whether [`Handshake::take_large`] is to be called in a moment.
+    /// Tells whether [`Handshake::take_large`] is to be called in a moment.
     #[must_use]
     pub fn has_large(&self) -> bool {
         self.aside.has_large()
     }
 
-    /// What to do now with something that was kept aside. To be called after each message, and after
+    /// Says what to do now with something that was kept aside. To be called after each message, and after
     /// [`Handshake::changed`], until it says nothing; also when the last verdict is settled. `basis`
     /// says what an update is judged against.
     pub fn retry<'a, B: Into<Basis<'a>>>(
@@ -391,7 +391,7 @@ impl Handshake {
                 kind,
                 part: false,
             });
-            // What was admitted of it before need not be written once more.
+            // A part that was admitted before need not be written once more.
             return Some(match verdict {
                 Verdict::Admit(_) if partly => {
                     let rest = basis.closed_part(&settled);
@@ -424,7 +424,7 @@ impl Handshake {
         }
     }
 
-    /// What was to be applied after the last verdict, `update`, did not fit at its position: other
+    /// The update that was to be applied after the last verdict did not fit at its position: other
     /// records had come before it. It is judged again with the next [`Handshake::retry`].
     pub fn overtaken(&mut self, update: Bytes) {
         let Some(due) = self.due.take() else {
@@ -441,7 +441,7 @@ impl Handshake {
         self.aside.wake_one(due.number);
     }
 
-    /// What was to be applied after the last verdict, `update`, has no place for the time being, and its
+    /// The update that was to be applied after the last verdict has no place for the time being, and its
     /// client was told so. Its message counts when all of it has come in another one.
     pub fn refused(&mut self, update: Bytes) {
         let Some(due) = self.due.take() else {
@@ -456,7 +456,7 @@ impl Handshake {
         }
     }
 
-    /// What the last verdict was about is not taken, and its message never will be.
+    /// Gives up what the last verdict was about: its message is not taken, and never will be.
     pub fn not_taken(&mut self) {
         if let Some(due) = self.due.take() {
             self.ledger.lose(due.number);
@@ -471,33 +471,33 @@ impl Handshake {
         self.ledger.durable(position)
     }
 
-    /// Whether some sync message has not been announced as saved.
+    /// Tells whether some sync message has not been announced as saved.
     #[must_use]
     pub fn has_unsaved(&self) -> bool {
         self.ledger.has_unsaved()
     }
 
-    /// Whether something is kept aside, or was too large for it: then the caller says what changes.
+    /// Tells whether something is kept aside, or was too large for it: then the caller says what changes.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         let kept = !self.aside.is_empty() || self.aside.has_refused();
         kept || self.aside.has_unkept() || self.may_fit
     }
 
-    /// Whether the client lacks something that the document lacks, too: what it says may have to wait
+    /// Tells whether the client lacks something that the document lacks, too: what it says may have to wait
     /// for another connection.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.lacks && self.is_waiting()
     }
 
-    /// What the client is to be told as `incomplete`, once.
+    /// Takes what the client is to be told as `incomplete`, once.
     #[must_use]
     pub fn take_complaint(&mut self) -> Option<Incomplete> {
         self.complaint.take()
     }
 
-    /// Whether an answer of the client may bring messages which could not be taken: what the client
+    /// Tells whether an answer of the client may bring messages which could not be taken: what the client
     /// sent later may build on them.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {
@@ -511,7 +511,7 @@ impl Handshake {
         self.aside.bytes()
     }
 
-    /// How often something kept aside was judged again, since the connection began.
+    /// Counts how often something kept aside was judged again, since the connection began.
     #[must_use]
     pub fn rejudged(&self) -> u64 {
         self.rejudged
@@ -564,7 +564,7 @@ fn own_ends(scan: &Scan<'_>) -> StateVector {
     inserts.map(|range| (range.client, range.end)).collect()
 }
 
-/// Whether an update may be taken, now or later.
+/// Tells whether an update may be taken, now or later.
 fn sound(basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Result<(), HandshakeError> {
     if let Judgement::Refused(refusal) = settled.judgement() {
         return Err(refusal.into());

@@ -30,7 +30,7 @@ const MARK_BYTES: usize = 1024;
 /// Units that are walked over rather than looked up.
 const WALKED: Clock = 1024;
 
-/// What an index may follow before it is made anew, in bytes, however small the document is.
+/// Bytes that an index may follow before it is made anew, however small the document is.
 const LEAST_FOLLOWED: usize = 64 * 1024;
 
 /// A block came whose clocks are those of a different one that is stored: two clients write under one
@@ -114,7 +114,7 @@ impl Originals {
         }
     }
 
-    /// Whether more came than an index of everything costs.
+    /// Tells whether more came than an index of everything costs.
     pub(crate) fn has_grown(&self) -> bool {
         self.recent.len() > self.base.len().max(LEAST_FOLLOWED)
     }
@@ -152,7 +152,7 @@ impl Originals {
         }
     }
 
-    /// What is stored from this unit on.
+    /// Finds what is stored from this unit on.
     fn find(&self, id: Id) -> Option<Side<'_>> {
         let marks = &self.clients.get(&id.client)?.marks;
         let at = marks.partition_point(|mark| mark.clock <= id.clock);
@@ -228,7 +228,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Whether all of an update that is known by its clocks to a document, or to a park laid over it, is
+    /// Tells whether all of an update that is known by its clocks to a document, or to a park laid over it, is
     /// what is stored there.
     #[must_use]
     pub fn agree(&self, document: &State, park: &State, update: &Scan<'_>) -> bool {
@@ -299,7 +299,7 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// What the document has is compared with the document, and the rest with the park.
+/// Separates what is compared with the document from what is compared with the park.
 fn border(settled: &Settled<'_, '_>, id: Id, to: Clock) -> Clock {
     let document = settled.base_clock(id.client);
     if id.clock < document {

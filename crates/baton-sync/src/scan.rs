@@ -83,8 +83,7 @@ struct Entry {
     clock: Clock,
 }
 
-/// How much one update may hold. Memory and time that an update costs are bounded by these, and by its
-/// bytes.
+/// Bounds on what one update may hold. They bound, with its bytes, the memory and time that it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanLimits {
     /// Blocks.

@@ -148,7 +148,7 @@ impl Aside {
         }
     }
 
-    /// What this client inserted is known up to this clock.
+    /// The blocks of this client are known up to this clock.
     pub(super) fn wake(&mut self, client: ClientId, known: Clock) {
         while let Some(waits) = self.waits.get_mut(&client) {
             let Some(&(clock, number)) = waits.first() else {
@@ -181,7 +181,7 @@ impl Aside {
         self.woken.insert(number);
     }
 
-    /// What is too large to be judged again at each change is judged again now.
+    /// Lets that be judged again now which is too large for it at each change.
     pub(super) fn take_large(&mut self) {
         self.woken.append(&mut self.large);
     }
@@ -206,8 +206,8 @@ impl Aside {
         }
     }
 
-    /// Whether something that an update needs is there which was too large to keep. It is forgotten
-    /// then: who sent it is asked for it.
+    /// Tells whether something that an update needs is there which was too large to keep. It is forgotten
+    /// then: its sender is asked for it.
     pub(super) fn may_fit(&mut self, client: ClientId, known: Clock) -> bool {
         let came = |(wanted, clock): &(ClientId, Clock)| *wanted == client && *clock <= known;
         let fits = self.unkept.iter().any(came);
@@ -217,17 +217,17 @@ impl Aside {
         fits
     }
 
-    /// Whether nothing is kept that an answer could complete.
+    /// Tells whether nothing is kept that an answer could complete.
     pub(super) fn is_empty(&self) -> bool {
         self.kept.len() == self.refused.len()
     }
 
-    /// Whether something is kept that was refused.
+    /// Tells whether something is kept that was refused.
     pub(super) fn has_refused(&self) -> bool {
         !self.refused.is_empty()
     }
 
-    /// Whether something was too large to keep, and what it lacks has not come.
+    /// Tells whether something was too large to keep, and what it lacks has not come.
     pub(super) fn has_unkept(&self) -> bool {
         !self.unkept.is_empty()
     }

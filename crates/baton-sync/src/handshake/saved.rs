@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-/// How many stretches of settled messages are kept apart, beside those that an unsettled message keeps
+/// Stretches of settled messages that are kept apart, beside those that an unsettled message keeps
 /// apart. Beyond it neighbours are taken together, to be announced when the later of them is durable.
 const RUNS: usize = 1024;
 

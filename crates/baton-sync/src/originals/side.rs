@@ -99,12 +99,12 @@ impl<'a> Side<'a> {
         self.clock
     }
 
-    /// Whether it holds anything: not if it was deleted.
+    /// Tells whether it holds anything: not if it was deleted.
     pub(super) fn is_content(&self) -> bool {
         !matches!(self.body, Body::Units(_))
     }
 
-    /// Whether the unit is not before this place, and not far behind it.
+    /// Tells whether the unit is not before this place, and not far behind it.
     pub(super) fn is_near(&self, clock: Clock, most: Clock) -> bool {
         (self.clock..self.clock.saturating_add(most)).contains(&clock) && clock < self.end
     }
@@ -217,7 +217,7 @@ impl<'a> Side<'a> {
         Ok(self.clock)
     }
 
-    /// What stands before the content if the block is cut here.
+    /// The head that the block gets if it is cut here.
     fn head(&self) -> Head<'a> {
         let right_origin = self.header.right_origin;
         if self.clock == self.start {
@@ -329,7 +329,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a block says of its place.
+/// The place of a block, as it says it.
 #[derive(Clone, Copy)]
 struct Head<'a> {
     origin: Option<Id>,
@@ -410,7 +410,7 @@ fn same_unit(a: u16, b: u16) -> bool {
     a == b || (a == REPLACEMENT && half(b)) || (b == REPLACEMENT && half(a))
 }
 
-/// Whether two contents of one unit say the same; `None` if one cannot be read.
+/// Tells whether two contents of one unit say the same; `None` if one cannot be read.
 fn same_whole(content: Content, ours: &[u8], theirs: &[u8]) -> Option<bool> {
     let (mut a, mut b) = (Reader::new(ours), Reader::new(theirs));
     Some(match content {
@@ -424,7 +424,7 @@ fn same_whole(content: Content, ours: &[u8], theirs: &[u8]) -> Option<bool> {
             let (kind, other) = (a.u8().ok()?, b.u8().ok()?);
             kind == other && (kind != XML_ELEMENT || a.var_string().ok()? == b.var_string().ok()?)
         }
-        // Its options are not all kept by who stores them.
+        // A library that stores it does not keep all its options.
         Content::Doc => a.var_string().ok()? == b.var_string().ok()?,
         Content::Deleted | Content::String | Content::Any => false,
     })

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::lib0::Reader;
 
-/// Whether two values of lib0's `any`, each as a whole, say the same.
+/// Tells whether two values of lib0's `any`, each as a whole, say the same.
 pub(super) fn same_value(ours: &[u8], theirs: &[u8]) -> bool {
     ours == theirs || {
         let sum = |bytes| value(&mut Reader::new(bytes));
@@ -18,7 +18,7 @@ pub(super) fn same_value(ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
-/// Whether two JSON texts say the same.
+/// Tells whether two JSON texts say the same.
 pub(super) fn same_json(ours: &str, theirs: &str) -> bool {
     ours == theirs || {
         let sum = |text| {

@@ -18,11 +18,11 @@ pub enum ScanError {
     /// More of something than one update may hold ([`ScanLimits`](super::ScanLimits)).
     #[error("one update may hold {most} {what}, and this one holds {count}: send it in parts")]
     TooMany {
-        /// What.
+        /// The thing that is counted.
         what: &'static str,
-        /// How many came, at least.
+        /// The number that came, at least.
         count: usize,
-        /// How many may.
+        /// The number that may come.
         most: usize,
     },
     /// The clients of the blocks do not strictly descend.

@@ -48,7 +48,7 @@ pub(crate) struct Settled<'u, 's> {
 /// What a state learns from an update, without borrowing from either.
 pub(crate) struct Lesson {
     pub(super) inserts: Vec<Insert>,
-    /// What is deleted without being listed.
+    /// Blocks that are deleted without being listed.
     pub(super) gone: Vec<IdRange>,
     /// The listed deletions, if not all of them are learnt.
     pub(super) clipped: Option<Vec<IdRange>>,
@@ -132,7 +132,7 @@ impl<'u, 's> Settled<'u, 's> {
             }
         }
         for range in scan.deletes() {
-            // What the update itself inserts comes with its block, which has an obstacle of its own.
+            // Units that the update itself inserts come with their block, which has an obstacle of its own.
             let own = settled.run_of(range.client);
             let own = own.is_some_and(|run| range.end <= scan.reaches(run));
             if !own && settled.known(range.client) < range.end {
