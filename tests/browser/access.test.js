@@ -44,6 +44,36 @@ story('axe finds nothing in the editor: free, mine, theirs, in line, asked, set 
   none(found)
 })
 
+story('axe finds nothing in what lies over the page: the bar, a refused key, news of a park; nor where a name is none', async (stage) => {
+  const server = await stage.server()
+  const size = { width: 390, height: 700 }
+  const ada = await open(stage, server, 'Ada', { size })
+  const bob = await open(stage, server, 'Bob', { size })
+  const found = []
+  const look = async (person, state) => found.push(...await faults(person, state))
+  await ada.takeLock()
+  await bob.becomes('lock-button', 'theirs')
+  await bob.force('early ', BODY)
+  await Promise.all([ada.shows('park'), bob.shows('parked')])
+  await bob.becomes('lock-button', 'theirs')
+  await bob.at('editor').click()
+  await bob.page.keyboard.press('x')
+  await bob.shows('refusal')
+  await look(bob, 'a refused key')
+  await bob.page.evaluate(() => scrollTo(0, document.body.scrollHeight))
+  await bob.shows('lock-bar')
+  await look(bob, 'the bar')
+  await ada.at('park-show').locator('summary').click()
+  await ada.at('park-discard').click()
+  await Promise.all([ada.shows('park-news'), bob.shows('park-news')])
+  await look(ada, 'left out, with a way back')
+  await look(bob, 'told that it was left out')
+  await bob.page.goto(`${server.page}?doc=..`)
+  await bob.shows('bad-name')
+  await look(bob, 'a name that is none')
+  none(found)
+})
+
 story('axe finds nothing in the chat and in the live data, with and without entries, and offline', async (stage) => {
   const server = await stage.server()
   const found = []
