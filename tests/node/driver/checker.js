@@ -1,4 +1,4 @@
-// What must be true of the histories that clients keep: pure functions of plain data, each of which returns what it finds.
+// The rules that histories of clients keep: pure functions of plain data, each of which returns what it finds.
 //
 // Each finding is `{oracle, text, people}`. The tests feed each of them a bad history.
 
@@ -70,7 +70,8 @@ export function overlaps (intervals, now) {
       if (one.session === other.session || !conflict(one.paths, other.paths)) continue
       const both = Math.min(one.to ?? now, other.to ?? now) - Math.max(one.from, other.from)
       if (both > SKEW) {
-        found.push(finding('S1', `sessions ${one.session} (${show(one.fence)}) and ${other.session} (${show(other.fence)}) both held for ${both.toFixed()} ms`, [person, another]))
+        const who = `sessions ${one.session} (${show(one.fence)}) and ${other.session} (${show(other.fence)})`
+        found.push(finding('S1', `${who} both held for ${both.toFixed()} ms`, [person, another]))
       }
     }
   }
@@ -78,7 +79,7 @@ export function overlaps (intervals, now) {
 }
 
 /**
- * What clients were told of fences: each names one grant.
+ * Fences as clients were told of them: each names one grant.
  *
  * @param {{person: any, message: {type: string, fence: object, paths: any}}[]} told
  */
@@ -129,7 +130,7 @@ const SHOWN = /^(text|notes|array): insert/
 export function saved (ledger, newcomer, parks, deleted, edits) {
   const found = []
   for (const { person, refused, blocks, deletes } of ledger) {
-    // What was refused for want of room is with its author only, and it was told so.
+    // An edit that was refused for want of room is with its author only, and it was told so.
     if (refused) continue
     for (const { client, clock, end, text } of blocks) {
       const where = `client ${client}, clocks ${clock}-${end} ("${text.slice(0, 40)}")`
@@ -166,7 +167,7 @@ export function both (parks, newcomer, blocks) {
     if (state !== 'open') continue
     for (const token of words.match(TOKEN) ?? []) {
       const block = blocks.get(token)
-      // What a difference shows on both sides has moved in it.
+      // A difference shows words that moved on both sides.
       if (block && !gone.includes(token) && newcomer.end(block.client) >= block.end && newcomer.text(block.client, block.clock, block.end) !== null) {
         found.push(finding('both', `${token} is in the document and in the open park ${id}`))
       }
@@ -176,7 +177,7 @@ export function both (parks, newcomer, blocks) {
 }
 
 /**
- * A park that is listed can be decided about by one who may, while nobody holds a lock.
+ * A park that is listed can be decided about by one who may, while no lock is held.
  *
  * @param {{type: string, outcome: string}} asked
  * @param {{id: number, state: string}} park as it was told after that
@@ -248,7 +249,7 @@ export function confirmed (person, beats, since) {
   return [finding('confirmed', `holds, and answered beats ${answered.map(({ n }) => n)}, of which ${newest} is the newest confirmed`, [person])]
 }
 
-/** Who is here, as one client was told, against who is connected. */
+/** The roster, as one client was told, against those who are connected. */
 export function roster (told, connected) {
   const online = told.filter(({ state }) => state === 'online' || state === 'shaky')
   const sessions = online.filter(({ lock }) => lock).map(({ session }) => session).sort((a, b) => a - b)
@@ -273,14 +274,17 @@ export function resumed (welcomes) {
   const found = []
   const tokens = new Set()
   const sessions = new Set()
-  for (const { person, resume, soon, welcome } of welcomes) {
-    if (tokens.has(welcome.token)) found.push(finding('resumed', 'a token was given twice', [person]))
-    tokens.add(welcome.token)
-    if (welcome.resumed && welcome.session !== resume?.session) found.push(finding('resumed', `resumed as session ${welcome.session}, asked for ${resume?.session}`, [person]))
-    if (welcome.resumed && (!resume || resume.resume === 'wrong')) found.push(finding('resumed', `session ${welcome.session} was resumed without its token`, [person]))
-    if (!welcome.resumed && sessions.has(welcome.session)) found.push(finding('resumed', `a new client got session ${welcome.session}, which is another's`, [person]))
-    if (!welcome.resumed && resume?.resume === 'own' && soon) found.push(finding('resumed', `session ${resume.session} came back at once with its token and was not resumed, but is ${welcome.session}`, [person]))
-    sessions.add(welcome.session)
+  for (const { person, resume, soon, welcome: { session, token, resumed } } of welcomes) {
+    const say = (text) => found.push(finding('resumed', text, [person]))
+    if (tokens.has(token)) say('a token was given twice')
+    tokens.add(token)
+    if (resumed && session !== resume?.session) say(`resumed as session ${session}, asked for ${resume?.session}`)
+    if (resumed && (!resume || resume.resume === 'wrong')) say(`session ${session} was resumed without its token`)
+    if (!resumed && sessions.has(session)) say(`a new client got session ${session}, which is another's`)
+    if (!resumed && resume?.resume === 'own' && soon) {
+      say(`session ${resume.session} came back at once with its token and was not resumed, but is ${session}`)
+    }
+    sessions.add(session)
   }
   return found
 }

@@ -15,7 +15,7 @@ export class Connection {
   welcome = null
   /** The first Step2 came. */
   synced = false
-  /** What ended it, once it has. */
+  /** The close code, once it has ended. */
   code = null
   /** Something was done to it that can end it: silence, a cut, no reading. */
   hurt = false
@@ -23,9 +23,9 @@ export class Connection {
   offended = false
   /** Another connection has gone on with its session. */
   replaced = false
-  /** Refused for edits under somebody else's lock. */
+  /** The reason of a refusal that came before the close. */
   auth = ''
-  /** When the last message came. */
+  /** Time of the last message. */
   heardAt = performance.now()
   #socket
   #listener

@@ -47,7 +47,7 @@ export function looked ({ copy: { doc } }) {
   }
 }
 
-/** Whether some range covers some part of what is asked for. */
+/** Tells if some range covers some part of what is asked for. */
 export function ranged (ranges) {
   const by = new Map()
   for (const { client, clock, end } of ranges) {

@@ -15,7 +15,7 @@ export function reaches (paths, root) {
   return !paths || paths.some(([first]) => first === root)
 }
 
-/** Whether the protocol allows them; they may be absent. */
+/** Tells if the protocol allows them; they may be absent. */
 export function valid (paths) {
   if (paths === undefined || paths === null) return true
   const name = (name) => name.length > 0 && Buffer.byteLength(name) <= 256

@@ -30,7 +30,7 @@ export class Person {
   /** Parks of the document, as it was told. */
   parks = new Map()
   events = []
-  /** When it may connect again. */
+  /** Time from which it may connect again. */
   comes = 0
   locks = new Locks(this)
   #nonce = 0
@@ -72,7 +72,7 @@ export class Person {
     this.fresh()
   }
 
-  /** Whether a client that keeps to the rules may write there now. */
+  /** Tells if a client that keeps to the rules may write there now. */
   mayEdit (root) {
     if (this.locks.reach(root)) return true
     const { mode = 'exclusive-when-held', grants = [] } = this.view ?? {}
@@ -158,7 +158,7 @@ export class Person {
     this.locks.ticket = null
   }
 
-  // What comes
+  // Messages that come
 
   #came (connection, frame) {
     switch (frame.kind) {
@@ -225,7 +225,7 @@ export class Person {
     connection.welcome = message
     if (connection !== this.connection) {
       if (!message.resumed) {
-        // Somebody else now: it has no use for that.
+        // A new session has no use for it.
         connection.close(1000)
         return
       }

@@ -1,4 +1,4 @@
-// A quiet point: everybody is well, gives everything back, and says all that it has; then all must hold the same.
+// A quiet point: all are well, give everything back, and say all that they have; then all must hold the same.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import * as checker from './checker.js'
@@ -22,7 +22,7 @@ export class Quiet {
     this.world = room.world
   }
 
-  /** @param {boolean} alone the server dies while nobody is connected, and a newcomer alone looks first */
+  /** @param {boolean} alone the server dies while none is connected, and a newcomer alone looks first */
   async come (alone) {
     const { room, world } = this
     for (const person of room.people) {
@@ -103,10 +103,15 @@ export class Quiet {
     for (const { fence } of person.locks.offers.values()) connection.say({ type: 'claim', fence })
     if (person.locks.offers.size > 0) open.push(['waiters', person, 'has an offer'])
     for (const holding of person.locks.holdings.values()) open.push(this.#gives(person, connection, holding))
-    if (person.locks.ticket !== null) open.push(['waiters', person, `waits since ${((performance.now() - person.locks.ticket.since) / 1000).toFixed(1)} s for ${JSON.stringify(person.locks.ticket.paths)}; the lock is ${JSON.stringify(person.view)}`])
+    const { ticket } = person.locks
+    if (ticket !== null) {
+      const since = ((performance.now() - ticket.since) / 1000).toFixed(1)
+      open.push(['waiters', person, `waits since ${since} s for ${JSON.stringify(ticket.paths)}; the lock is ${JSON.stringify(person.view)}`])
+    }
     if (open.length > 0 && open.some(([oracle]) => !this.world.skip.includes(oracle))) return open
     if (person.channel && connection.saved < connection.sent.length && !person.copy.refused) {
-      return [['saved-stands', person, `${connection.saved} of ${connection.sent.length} messages are saved; the next holds ${JSON.stringify(connection.sent[connection.saved])}`]]
+      const { saved, sent } = connection
+      return [['saved-stands', person, `${saved} of ${sent.length} messages are saved; the next holds ${JSON.stringify(sent[saved])}`]]
     }
     if (person.copy.diverged) {
       // All that it sent is dealt with: now it begins afresh.
@@ -127,7 +132,7 @@ export class Quiet {
     return found ? ['confirmed', person, found.text] : ['life', person, `holds ${JSON.stringify(holding.fence)} and hears too few beats`]
   }
 
-  // What everybody has
+  // The same for all
 
   async #compare (alone, then = () => {}) {
     const { room, world } = this
@@ -143,7 +148,8 @@ export class Quiet {
     const parks = await this.#parks(newcomer)
     const lists = { words: parks.map(({ words }) => words).join('\n'), count: parks.length, any: parks.some(({ whole }) => !whole) }
     const listed = parks.map((park) => JSON.stringify({ ...park, words: park.words.slice(0, 400) })).join('\n  ')
-    world.check(checker.saved(room.ledger, view, lists, ranged(room.deleted), room.tokens).map((found) => ({ ...found, context: `parks, as one with the rights ${newcomer.connection.welcome.rights} is told:\n  ${listed}` })))
+    const context = `parks:\n  ${listed}`
+    world.check(checker.saved(room.ledger, view, lists, ranged(room.deleted), room.tokens).map((found) => ({ ...found, context })))
     world.check(checker.both(parks, view, tokens(room.ledger)))
     if (!alone) {
       const people = [...room.people, room.witness, newcomer].filter(({ connection }) => connection)

@@ -4,7 +4,7 @@ import * as checker from './checker.js'
 import { Person } from './person.js'
 import * as wire from './wire.js'
 
-/** Who is in a document: those of the channel, and stock clients. */
+/** Clients in a document: of the channel, and stock ones. */
 const PEOPLE = [7, 3]
 
 /** A session comes back with its token within this time, in milliseconds: the server has not given it up. */
@@ -23,21 +23,21 @@ export class Room {
   views = []
   /** Grants as clients see them: `{person, interval}`. */
   intervals = []
-  /** What was called saved. */
+  /** Messages that were called saved. */
   ledger = []
   /** Ranges that some client has deleted. */
   deleted = []
   parks = new Map()
   /** Locks that were given back, see the checker. */
   releases = []
-  /** What each token was written by. */
+  /** By token, the edit that wrote it. */
   tokens = new Map()
   rounds = 0
   #welcomes = []
   #fences = []
   #ended = new Set()
 
-  /** A document in which nobody is yet. */
+  /** A document in which none is yet. */
   static bare (world) {
     const number = world.roomNumber()
     return Object.assign(new Room(), { world, number, name: `document ${world.seed}.${number}` })
@@ -99,7 +99,7 @@ export class Room {
     return this.connections.some(({ person: other, connection, ended }) => other === person && connection.hurt && (ended ?? Infinity) > gone - 10_000)
   }
 
-  /** What can be said of all that was told so far. */
+  /** Findings in all that was told so far. */
   histories () {
     const now = performance.now()
     const found = [

@@ -110,7 +110,7 @@ const OPERATIONS = [
   [0.5, (person) => ask(person, 'discard-park', { id: park(person) })],
   [0.5, (person) => ask(person, 'recover-park', { id: park(person) })],
   [0.5, (person) => person.connection.say({ type: 'profile', user: { name: person.name, color: person.random.pick(['red', '#123456']) } })],
-  [0.2, (person) => person.connection.say({ type: 'no such thing', nonce: 1 })]
+  [0.2, (person) => person.ask({ type: 'no such thing' }, false)]
 ]
 
 function operate (person) {

@@ -53,7 +53,7 @@ export function awareness (client, clock, state) {
   })
 }
 
-/** What came in: `{kind}` and its content. */
+/** A frame that came in: `{kind}` and its content. */
 export function read (bytes) {
   const decoder = decoding.createDecoder(bytes)
   switch (decoding.readVarUint(decoder)) {
@@ -68,7 +68,7 @@ export function read (bytes) {
 }
 
 /**
- * What an update brings: its blocks and its deletions.
+ * The contents of an update: its blocks and its deletions.
  *
  * @returns {{blocks: {client: number, clock: number, end: number, text: string}[], deletes: {client: number, clock: number, end: number}[]}}
  */
@@ -83,7 +83,7 @@ export function contents (update) {
   return { blocks, deletes: ranges(ds) }
 }
 
-/** What can be read in a block: nothing in one that is deleted or has no words. */
+/** The words of a block: nothing in one that is deleted or has no words. */
 export function textOf (struct) {
   const content = struct.content
   if (content?.str !== undefined) return content.str

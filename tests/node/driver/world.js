@@ -37,7 +37,7 @@ export class World {
   rooms = []
   /** Counts the lives of the server. */
   incarnation = 0
-  /** When it was killed or stopped last. */
+  /** Time of its last end or start. */
   downAt = -Infinity
   counts = {}
   #number = 0
@@ -88,7 +88,7 @@ export class World {
     await this.close()
   }
 
-  /** Everybody leaves for good. */
+  /** All leave for good. */
   async close () {
     for (const room of this.rooms.splice(0)) await room.close()
   }
@@ -117,7 +117,7 @@ export class World {
     this.count(how)
   }
 
-  /** Everybody is gone when the server dies and comes back. */
+  /** All are gone when the server dies and comes back. */
   async alone () {
     for (const room of this.rooms) for (const person of [...room.people, room.witness]) person.connection?.drop()
     await this.#down('kill')
