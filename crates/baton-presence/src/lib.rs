@@ -122,7 +122,7 @@
 //! | `ids`, `scope`, `event` | the vocabulary: sessions, fences, paths; what a record says, what follows |
 //! | `fold` | a record in, changes out; what can be asked of the state |
 //! | `comings`, `asks`, `requests`, `draining` | its steps: who comes and goes; what sessions ask for |
-//! | `passing` | how locks move on, and what each record ends with |
+//! | `passing`, `turns` | how locks move on, and what each record ends with; whose turn it is |
 //! | `roster`, `queue`, `grants` | its state: peers, tickets, locks |
 //! | `places` | the search for scopes in conflict |
 //! | `snapshot` | the state as plain data, checked before it is believed |
@@ -157,6 +157,7 @@ mod seats;
 mod snapshot;
 mod time;
 mod timers;
+mod turns;
 mod visits;
 mod watch;
 mod words;

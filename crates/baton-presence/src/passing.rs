@@ -177,100 +177,6 @@ impl Fold {
         }
     }
 
-    /// The oldest live ticket with nothing in its way: no grant, but such as are overdue; no older
-    /// live ticket; nobody who is to get something in conflict with it; no pause, unless somebody who
-    /// came later could be served instead.
-    fn next_by_ticket(&mut self) -> Option<(SessionId, Scope)> {
-        let mut next = None;
-        while let Some(ticket) = self.queue.first_unsure() {
-            let Some((session, scope)) = self.queue.get(ticket) else {
-                self.queue.cannot_be_served(ticket);
-                continue;
-            };
-            let waits = self.waits(session, scope);
-            if waits
-                && self.is_awake(ticket, session, scope)
-                && !self.overtakes(ticket, scope)
-                && self.way_is_free(scope, Some(session))
-            {
-                next = Some((session, scope.clone()));
-                break;
-            }
-            if waits && scope.is_whole() {
-                self.queue.nobody_behind_can_be_served(ticket);
-            } else {
-                self.queue.cannot_be_served(ticket);
-            }
-        }
-        debug_assert_eq!(
-            next.as_ref().map(|(session, scope)| (*session, scope)),
-            self.next_of_all_tickets(),
-            "who was not looked at cannot be served"
-        );
-        next
-    }
-
-    /// The same, looking at all.
-    fn next_of_all_tickets(&self) -> Option<(SessionId, &Scope)> {
-        let mut ahead: Vec<&Scope> = Vec::new();
-        for (session, scope) in self.queue.iter() {
-            let ticket = self.roster.get(session)?.ticket?;
-            if !self.waits(session, scope) {
-                continue;
-            }
-            let overtakes = ahead.iter().any(|older| older.conflicts(scope));
-            if !overtakes
-                && self.is_awake(ticket, session, scope)
-                && self.way_is_free(scope, Some(session))
-            {
-                return Some((session, scope));
-            }
-            ahead.push(scope);
-        }
-        None
-    }
-
-    /// Whether this waiter may be offered what it waits for, as far as the offers that it missed go: it
-    /// missed none, or somebody who came later would be served before it.
-    fn is_awake(&self, ticket: Ticket, session: SessionId, scope: &Scope) -> bool {
-        let later = |(other, waiter, wants): (Ticket, SessionId, &Scope)| {
-            other > ticket && self.can_take(waiter, wants)
-        };
-        self.can_take(session, scope) || self.queue.in_conflict(scope).any(later)
-    }
-
-    /// Whether this session waits for this and is live, be it in a pause.
-    fn waits(&self, session: SessionId, scope: &Scope) -> bool {
-        let peer = self.roster.get(session);
-        peer.is_some_and(|peer| peer.can_take(scope) || peer.pauses_since().is_some())
-    }
-
-    /// The newest offer that this waiter missed, if only its pause keeps it from being offered again
-    /// what it waits for.
-    pub(crate) fn pauses_since(&self, session: SessionId) -> Option<Fence> {
-        self.roster.get(session)?.pauses_since()
-    }
-
-    /// Whether nothing is in the way of what this session waits for. Then everybody else who waits for
-    /// it has had a turn.
-    pub(crate) fn others_had_their_turn(&self, session: SessionId) -> bool {
-        self.wants(session)
-            .is_some_and(|wants| self.way_is_free(wants, Some(session)))
-    }
-
-    fn can_take(&self, session: SessionId, scope: &Scope) -> bool {
-        let peer = self.roster.get(session);
-        peer.is_some_and(|peer| peer.can_take(scope))
-    }
-
-    /// Whether an older live ticket is in conflict with this scope.
-    fn overtakes(&self, ticket: Ticket, scope: &Scope) -> bool {
-        self.queue
-            .in_conflict(scope)
-            .take_while(|(older, ..)| *older < ticket)
-            .any(|(_, session, wants)| self.waits(session, wants))
-    }
-
     /// Whether no grant is in the way of this scope, but such as are overdue, and it is to go to
     /// nobody else.
     pub(crate) fn way_is_free(&self, scope: &Scope, asker: Option<SessionId>) -> bool {
@@ -293,26 +199,6 @@ impl Fold {
             (_, Some((_, heir))) => Some(heir),
             (held, None) => held.map(|(_, party)| party),
         }
-    }
-
-    /// A live ticket in conflict with this scope, but one of `but`'s.
-    pub(crate) fn waiter(&self, scope: &Scope, but: Option<SessionId>) -> Option<SessionId> {
-        self.queue
-            .in_conflict(scope)
-            .find(|(_, session, wants)| Some(*session) != but && self.waits(*session, wants))
-            .map(|(_, session, _)| session)
-    }
-
-    fn is_wanted(&self, scope: &Scope, but: Option<SessionId>) -> bool {
-        self.waiter(scope, but).is_some()
-    }
-
-    /// Whether somebody live waits for this lock: then a request or an idle holder makes it drain.
-    #[must_use]
-    pub fn is_waited_for(&self, fence: Fence) -> bool {
-        self.grants
-            .get(fence)
-            .is_some_and(|grant| self.is_wanted(&grant.scope, Some(grant.party)))
     }
 
     /// The live writer that waits for nothing and has been in the document longest, if auto-pass is on.

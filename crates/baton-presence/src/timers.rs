@@ -122,8 +122,8 @@ impl Timers {
 
     /// A hello of this session may have prolonged its leases.
     pub(crate) fn believes(&mut self, session: SessionId, until: Time) {
-        let mut all = self.timers.iter_mut();
-        while let Some(timer) = all.find(|timer| timer.party == session) {
+        let own = |timer: &&mut Timer| timer.party == session;
+        for timer in self.timers.iter_mut().filter(own) {
             timer.believes_until = timer.believes_until.map(|before| before.max(until));
         }
     }

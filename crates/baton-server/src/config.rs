@@ -355,9 +355,10 @@ impl Settings {
         self.idle_warning = Span(timings.idle_warning);
         self.take_over_cooldown = Span(timings.take_over_cooldown);
         self.client_stop = Span(timings.client_stop);
-        self.wait_out_lease = match timings.wait_out_lease {
-            true => Switch::On,
-            false => Switch::Off,
+        self.wait_out_lease = if timings.wait_out_lease {
+            Switch::On
+        } else {
+            Switch::Off
         };
     }
 }
