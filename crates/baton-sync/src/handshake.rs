@@ -250,6 +250,10 @@ impl Handshake {
     }
 
     /// A Step2 or an Update came: judges it, and counts it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it may be kept, and a caller that keeps it as well clones a handle"
+    )]
     pub fn incoming<'a>(
         &mut self,
         update: Bytes,

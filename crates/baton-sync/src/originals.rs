@@ -82,12 +82,12 @@ pub struct Originals {
 impl Originals {
     /// The blocks of one update, such as all of a document.
     #[must_use]
-    pub fn of(everything: Bytes) -> Self {
+    pub fn of(everything: &Bytes) -> Self {
         let mut originals = Self {
             base: everything.clone(),
             ..Self::default()
         };
-        if let Ok(scanned) = scan(&everything) {
+        if let Ok(scanned) = scan(everything) {
             for run in scanned.runs() {
                 originals.index(&scanned, run.client, run.blocks(), 0);
             }

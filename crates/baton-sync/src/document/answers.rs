@@ -191,7 +191,7 @@ impl Document {
             return Some(originals);
         }
         let everything = self.everything().ok()?;
-        Some(self.originals.get_or_init(|| Originals::of(everything)))
+        Some(self.originals.get_or_init(|| Originals::of(&everything)))
     }
 
     pub(super) fn follow_originals(&mut self, update: &Scan<'_>) {
