@@ -120,14 +120,6 @@ impl Timers {
         }
     }
 
-    /// A hello of this session may have prolonged its leases.
-    pub(crate) fn believes(&mut self, session: SessionId, until: Time) {
-        let own = |timer: &&mut Timer| timer.party == session;
-        for timer in self.timers.iter_mut().filter(own) {
-            timer.believes_until = timer.believes_until.map(|before| before.max(until));
-        }
-    }
-
     /// Its holder's answers show that it has stopped.
     pub(crate) fn stopped(&mut self, fence: Fence) {
         if let Some(timer) = self.get_mut(fence) {
@@ -330,7 +322,8 @@ fn timer_of(
         Some(old) => old.ends,
         None => lasts.map(|lasts| Limit::from(now, lasts)),
     };
-    // Nothing prolongs the lease of a holder in these states but a hello, or what it reads behind the word to stop.
+    // Nothing prolongs the lease of a holder in these states: it has no connection, or reads the word to stop first, or
+    // is shown by its welcome that the lock drains.
     let believes_until = match (same, phase) {
         (Some(old), _) => old.believes_until,
         (None, Phase::Suspect | Phase::Draining) if timings.wait_out_lease => {

@@ -154,7 +154,6 @@ impl Watch {
         } else {
             Cadence::Idle
         };
-        self.timers.believes(session, now + self.timings.lease());
         let key = key_of(place);
         self.deadlines.make_room(key);
         self.change(place, |seat, timings| {

@@ -1,9 +1,9 @@
 //! S9: live waiters are served in ticket order: nobody is offered something that somebody live, who has waited for longer,
-//! needs.
+//! needs, also not one who missed an offer before. Who does waits from there on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_presence::{Change, Event, Fence, GrantState, OfferEnd, Scope, SessionId};
+use baton_presence::{Change, Event, Fence, GrantState, Scope, SessionId};
 use baton_room::Record;
 
 use super::Oracle;
@@ -17,8 +17,6 @@ struct Waiter {
     silent: bool,
     /// Its oldest wish that was not served, and the position of that.
     wants: Option<(u64, Scope)>,
-    /// The offers that it let pass, if it has not acted since.
-    missed: Vec<(Fence, Scope)>,
 }
 
 #[derive(Debug)]
@@ -73,20 +71,25 @@ impl Order {
                 self.acquires(*session, scope, kept);
             }
             Event::Cancel { session } => self.of(*session, |waiter| waiter.wants = None),
-            // Late, for the offer that it missed: a sign of life.
-            Event::Claim { session, fence } => {
-                self.of(*session, |waiter| {
-                    waiter.missed.retain(|(missed, _)| missed != fence);
-                });
-            }
-            Event::Try { session, .. }
-            | Event::TakeOver { session, .. }
-            | Event::MoveHere { session, .. } => self.of(*session, |waiter| {
-                if waiter.here {
-                    waiter.missed.clear();
-                }
-            }),
+            Event::OfferExpired { session, fence }
+            | Event::Decline {
+                session,
+                fence,
+                later: true,
+            } => self.misses(*session, *fence, kept.position),
             _ => {}
+        }
+    }
+
+    /// Its wish goes behind those of all who wait then.
+    fn misses(&mut self, session: SessionId, fence: Fence, position: u64) {
+        let open = |lock: &Lock| lock.party == session && lock.state == GrantState::Offered;
+        if self.locks.get(&fence).is_some_and(open) {
+            self.of(session, |waiter| {
+                if let Some((since, _)) = &mut waiter.wants {
+                    *since = position;
+                }
+            });
         }
     }
 
@@ -110,7 +113,6 @@ impl Order {
             if !waiter.here {
                 return;
             }
-            waiter.missed.clear();
             let same = waiter
                 .wants
                 .as_ref()
@@ -143,7 +145,6 @@ impl Order {
             Change::Dequeued { session } => self.of(session, |waiter| waiter.wants = None),
             Change::Attached { session } => self.of(session, |waiter| {
                 (waiter.here, waiter.silent) = (true, false);
-                waiter.missed.clear();
             }),
             Change::Detached { session } => self.of(session, |waiter| waiter.here = false),
             Change::Restarted => {
@@ -152,10 +153,7 @@ impl Order {
                 }
             }
             Change::Lost { session } => self.of(session, |waiter| waiter.silent = true),
-            Change::Back { session } => self.of(session, |waiter| {
-                waiter.silent = false;
-                waiter.missed.clear();
-            }),
+            Change::Back { session } => self.of(session, |waiter| waiter.silent = false),
             _ => {}
         }
     }
@@ -172,38 +170,16 @@ impl Order {
                     return self.in_order(*to, scope);
                 }
             }
-            Change::Granted {
-                to: by,
-                fence,
-                scope,
-            }
-            | Change::Resumed { by, fence, scope } => {
+            Change::Granted { to: by, fence, .. } | Change::Resumed { by, fence, .. } => {
                 self.stands(*fence, GrantState::Held);
-                // A round is over: what somebody missed before is forgiven.
-                for waiter in self.waiters.values_mut() {
-                    let over = |missed: &Fence, of: &Scope| missed < fence && of.conflicts(scope);
-                    waiter.missed.retain(|(missed, of)| !over(missed, of));
-                }
-                self.of(*by, |waiter| {
-                    waiter.wants = None;
-                    waiter.missed.clear();
-                });
+                self.of(*by, |waiter| waiter.wants = None);
             }
             Change::Draining { fence, to, why, .. } => {
                 let (to, why) = (*to, *why);
                 self.stands(*fence, GrantState::Draining { to, why });
             }
             Change::Recovering { fence, .. } => self.stands(*fence, GrantState::Recovering),
-            Change::OfferEnded {
-                to,
-                fence,
-                scope,
-                why,
-            } => {
-                let reached = !matches!(why, OfferEnd::Unreachable | OfferEnd::TakenOver);
-                if reached {
-                    self.of(*to, |waiter| waiter.missed.push((*fence, scope.clone())));
-                }
+            Change::OfferEnded { fence, .. } => {
                 self.locks.remove(fence);
             }
             Change::LockLost { fence, .. } | Change::Released { fence, .. } => {
@@ -239,10 +215,6 @@ impl Order {
                 && !waiter.silent
                 && wants.conflicts(scope)
                 && mine.is_none_or(|mine| *since < mine)
-                && !waiter
-                    .missed
-                    .iter()
-                    .any(|(_, missed)| missed.conflicts(wants))
         });
         match earlier {
             Some((session, waiter)) => Err(format!(
