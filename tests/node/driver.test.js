@@ -66,13 +66,17 @@ test('overlaps: two hold for long, both on good lines', () => {
   assert.deepEqual(oracles(checker.overlaps([held(person, 1, 0, null), held(other, 2, 900, null)], 60_000)), ['S1'])
 })
 
-test('results: none, two, and one to no question', () => {
+test('results: none, two, one to no question, one that misjudges', () => {
   const asked = (answers, more = {}) => ({ code: null, asked: new Map([[1, { type: 'acquire', answers, message: {} }]]), ...more })
   assert.deepEqual(checker.results(person, asked(1), true), [])
   assert.deepEqual(checker.results(person, asked(0), false), [])
   assert.deepEqual(checker.results(person, asked(0, { code: 1006 }), true), [])
   assert.deepEqual(oracles(checker.results(person, asked(0), true)), ['results'])
   assert.deepEqual(oracles(checker.results(person, asked(2), false)), ['results'])
+  const invalid = (valid, outcome) => ({ code: null, asked: new Map([[1, { type: 'acquire', answers: 1, message: {}, valid, outcome }]]) })
+  assert.deepEqual(checker.results(person, invalid(false, 'invalid'), true), [])
+  assert.deepEqual(oracles(checker.results(person, invalid(false, 'queued'), true)), ['invalid'])
+  assert.deepEqual(oracles(checker.results(person, invalid(true, 'invalid'), true)), ['invalid'])
   assert.deepEqual(oracles(checker.results(person, asked(1, { unasked: { nonce: 7 } }), false)), ['results'])
 })
 

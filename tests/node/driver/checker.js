@@ -99,13 +99,16 @@ export function fences (told) {
 /**
  * Operations on one connection.
  *
- * @param {{code: number | null, asked: Map<number, {type: string, answers: number}>, unasked?: object}} connection
+ * @param {{code: number | null, asked: Map<number, {type: string, answers: number, valid: boolean, outcome: string}>, unasked?: object}} connection
  * @param {boolean} settled nothing is under way any more
  */
 export function results (person, connection, settled) {
   const found = []
   if (connection.unasked) found.push(finding('results', `an answer to no question: ${JSON.stringify(connection.unasked)}`, [person]))
-  for (const [nonce, { type, answers, message }] of connection.asked) {
+  for (const [nonce, { type, answers, message, valid = true, outcome }] of connection.asked) {
+    if (answers > 0 && valid === (outcome === 'invalid')) {
+      found.push(finding('invalid', `${JSON.stringify(message).slice(0, 200)} is ${valid ? '' : 'in'}valid; its outcome: ${outcome}`, [person]))
+    }
     if (answers > 1) found.push(finding('results', `${answers} answers to ${type} (nonce ${nonce})`, [person]))
     if (answers === 0 && settled && connection.code === null) {
       found.push(finding('results', `no answer to ${JSON.stringify(message)}`, [person]))

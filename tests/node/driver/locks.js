@@ -5,6 +5,9 @@ import { reaches } from './paths.js'
 /** Longest time that a client takes to answer an offer or a drain, if it does so at all, in milliseconds. */
 const SLOW = 700
 
+/** Operations after which a session may have another ticket, or none. */
+const TICKETS = ['acquire', 'request', 'cancel', 'take-over', 'move-here']
+
 export const key = ({ epoch, position }) => `${epoch}.${position}`
 
 export class Locks {
@@ -33,6 +36,11 @@ export class Locks {
   stops () {
     for (const holding of this.holdings.values()) close(holding)
     this.offers.clear()
+  }
+
+  /** Operations went down with a connection: it does not know if they were done. */
+  unanswered (types) {
+    if (types.some((type) => TICKETS.includes(type))) this.ticket = null
   }
 
   /** A new connection was welcomed: what is its own still is told again. */

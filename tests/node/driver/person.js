@@ -136,6 +136,7 @@ export class Person {
     this.note(`connection ${connection.number} ended: ${connection.code} ${connection.auth}`)
     if (connection.code === 4423) this.copy.diverged = true
     if (connection === this.next) this.next = null
+    this.locks.unanswered([...connection.asked.values()].filter(({ answers }) => answers === 0).map(({ type }) => type))
     if (connection !== this.connection) return
     if (this.next) {
       // The other one has its session, or will have it.

@@ -104,7 +104,10 @@ const OPERATIONS = [
   [3, (person) => ask(person, 'transfer', { fence: fence(person), to: anybody(person) })],
   [1, (person) => person.connection.say({ type: 'claim', fence: fence(person) })],
   [0.5, (person) => person.connection.say({ type: 'drained', fence: fence(person) })],
-  [0.5, (person) => ask(person, 'set-mode', { mode: person.random.weighted([[8, 'exclusive-when-held'], [1, 'open'], [1, 'required'], [0.3, 'nonsense']]) })],
+  [0.5, (person) => {
+    const mode = person.random.weighted([[8, 'exclusive-when-held'], [1, 'open'], [1, 'required'], [0.3, 'nonsense']])
+    person.ask({ type: 'set-mode', mode }, mode !== 'nonsense')
+  }],
   [1, (person) => ask(person, 'show-park', { id: park(person) })],
   [0.7, (person) => ask(person, 'merge-park', { id: park(person) })],
   [0.5, (person) => ask(person, 'discard-park', { id: park(person) })],
