@@ -285,12 +285,13 @@ mod tests {
     use super::*;
 
     fn room() -> Arc<Room> {
-        let mut options = LogOptions::default();
-        options.queue_bytes = 10_000_000;
-        options.max_record_bytes = 5_000_000;
-        options.document_queue_bytes = 5_000_000;
-        options.small_queue_bytes = 1_000_000;
-        Arc::new(Room::new(&options))
+        Arc::new(Room::new(&LogOptions {
+            queue_bytes: 10_000_000,
+            max_record_bytes: 5_000_000,
+            document_queue_bytes: 5_000_000,
+            small_queue_bytes: 1_000_000,
+            ..LogOptions::default()
+        }))
     }
 
     fn part(room: &Arc<Room>) -> Arc<Part> {

@@ -81,19 +81,17 @@ impl Claims {
 }
 
 impl Room {
-    /// A hello came. It waits if another live connection, of another session, has said the same client id.
-    ///
-    /// # Errors
-    /// It need not wait: it comes back, to go on with.
+    /// Keeps a hello waiting if another live connection, of another session, has said the same client id. Returns a
+    /// hello that need not wait, for the caller to go on with.
     pub(crate) fn contest(
         &mut self,
         connection: ConnectionId,
         hello: Hello,
         token: ResumeToken,
         now: Time,
-    ) -> Result<(), (Hello, ResumeToken)> {
+    ) -> Option<(Hello, ResumeToken)> {
         let Some(client) = hello.client_id() else {
-            return Err((hello, token));
+            return Some((hello, token));
         };
         let owner = self.claims.owner(client).filter(|owner| {
             let resumed = self.resumable(hello.resume.as_ref());
@@ -103,7 +101,7 @@ impl Room {
         let Some(owner) = owner else {
             self.claims.owners.insert(client, connection);
             self.claims.said.insert(connection, client);
-            return Err((hello, token));
+            return Some((hello, token));
         };
         if let Some(here) = self.connections.get_mut(&connection) {
             here.stage = Stage::Contesting;
@@ -118,7 +116,7 @@ impl Room {
         };
         self.claims.waiting.insert(connection, waiting);
         self.outputs.push_back(Output::Ping { to: owner });
-        Ok(())
+        None
     }
 
     /// A message of a connection whose hello waits.

@@ -197,9 +197,8 @@ impl Room {
             here.channel = Channel::Opening;
         }
         let user = secret.map(user_key);
-        let (hello, fresh) = match self.contest(connection, hello, fresh, now) {
-            Ok(()) => return,
-            Err(goes_on) => goes_on,
+        let Some((hello, fresh)) = self.contest(connection, hello, fresh, now) else {
+            return;
         };
         let client = hello.client_id();
         let profile = profile(hello.user);

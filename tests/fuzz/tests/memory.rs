@@ -63,7 +63,7 @@ fn ranges(count: usize) -> Vec<u8> {
 
 /// Values in lists in lists, as deep as may be.
 fn values(bytes: usize) -> Vec<u8> {
-    let mut deep = vec![117, 1].repeat(99);
+    let mut deep = [117, 1].repeat(99);
     deep.push(126);
     let count = bytes / deep.len();
     let mut out = Vec::new();

@@ -7,7 +7,7 @@ use baton_sync::channel::{ClientMessage, ErrorCode, Fence};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
-use baton_tests::{Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, millis};
+use baton_tests::{Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer};
 use bytesize::ByteSize;
 
 async fn member(server: &TestServer, name: &str) -> RawClient {

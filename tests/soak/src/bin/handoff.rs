@@ -115,13 +115,13 @@ struct Passed {
     at: Instant,
 }
 
-async fn measure(options: &Options) -> io::Result<()> {
-    let grace = Duration::from_millis(options.grace_ms);
-    let server = ServerProcess::start(&[
+/// Starts a server that takes the whole crowd, and passes a lock on when the grace is over and no later.
+async fn serve(grace_ms: u64) -> ServerProcess {
+    ServerProcess::start(&[
         "--wait-out-lease",
         "off",
         "--grace",
-        &format!("{}ms", options.grace_ms),
+        &format!("{grace_ms}ms"),
         "--max-connections-per-address",
         "20000",
         "--max-connections",
@@ -129,7 +129,12 @@ async fn measure(options: &Options) -> io::Result<()> {
         "--new-connections-burst=1000000",
         "--max-handshakes-per-address=2048",
     ])
-    .await;
+    .await
+}
+
+async fn measure(options: &Options) -> io::Result<()> {
+    let grace = Duration::from_millis(options.grace_ms);
+    let server = serve(options.grace_ms).await;
     let address = server.address();
     println!("server {}", server.pid());
     let began = Instant::now();
