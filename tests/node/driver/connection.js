@@ -17,6 +17,7 @@ export class Connection {
   synced = false
   /** The close code, once it has ended. */
   code = null
+  endedAt = null
   /** Something was done to it that can end it: silence, a cut, no reading. */
   hurt = false
   /** A frame was sent that is no frame. */
@@ -62,6 +63,7 @@ export class Connection {
   #end (code) {
     if (this.code !== null) return
     this.code = code
+    this.endedAt = performance.now()
     this.#listener.ended(this)
   }
 
