@@ -24,6 +24,8 @@ export class Connection {
   offended = false
   /** Another connection has gone on with its session. */
   replaced = false
+  /** Its client had a session, and did not come back with its token. */
+  stranger = false
   /** The reason of a refusal that came before the close. */
   auth = ''
   /** Time of the last message. */

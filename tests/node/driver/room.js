@@ -87,7 +87,7 @@ export class Room {
       this.#ended.add(connection)
       known.ended = connection.endedAt
       this.world.count(`closed ${connection.code}`)
-      const down = Math.abs(known.ended - this.world.downAt) < 10_000
+      const down = this.world.down(known.ended)
       this.world.check(checker.closes([{ person, connection, down }]))
     }
     const { witness } = this
