@@ -105,7 +105,7 @@ test('saved: an edit that is nowhere, another one in its place, one that none ha
 test('both: an edit in the document and in an open park', () => {
   const mark = token(3)
   const blocks = new Map([[mark, { client: 1, clock: 0, end: 1 }]])
-  const park = (more = {}) => [{ id: 1, state: 'open', words: mark, gone: '', ...more }]
+  const park = (more = {}) => [{ id: 1, state: 'open', words: mark, gone: '', whole: true, ...more }]
   const has = { end: () => 1, text: () => mark }
   assert.deepEqual(checker.both(park(), { end: () => 0, text: () => '' }, blocks), [])
   assert.deepEqual(checker.both(park({ state: 'discarded' }), has, blocks), [])
@@ -134,10 +134,10 @@ test('converged: another vector, deletions, content, something pending', () => {
 test('closes: by a store that works, of one who did nothing, without a word', () => {
   const ended = (code, connection = {}, more = {}) => [{ person: { channel: true, ...person }, connection: { number: 1, code, ...connection }, down: false, ...more }]
   for (const good of [ended(1000), ended(1006, { hurt: true }), ended(1006, {}, { down: true }), ended(4503, {}, { down: true }),
-    ended(4409, { replaced: true }), ended(4400, { offended: true }), ended(4423, {}, { person: { channel: false } })]) {
+    ended(4409, { replaced: true }), ended(4411, { stranger: true }), ended(4400, { offended: true }), ended(4423, {}, { person: { channel: false } })]) {
     assert.deepEqual(checker.closes(good), [], JSON.stringify(good))
   }
-  for (const bad of [ended(4500), ended(4507, { hurt: true, offended: true }, { down: true }), ended(4400), ended(1006), ended(4409), ended(4503), ended(4423), ended(1013)]) {
+  for (const bad of [ended(4500), ended(4507, { hurt: true, offended: true }, { down: true }), ended(4400), ended(1006), ended(4409), ended(4411), ended(4503), ended(4423), ended(1013)]) {
     assert.deepEqual(oracles(checker.closes(bad)), ['closes'], JSON.stringify(bad))
   }
 })

@@ -166,8 +166,9 @@ function kept (person, where, text, there, deleted) {
 /** Words that an open park would insert are not in the document already. */
 export function both (parks, newcomer, blocks) {
   const found = []
-  for (const { id, state, words, gone } of parks) {
-    if (state !== 'open') continue
+  for (const { id, state, words, gone, whole } of parks) {
+    // Of a difference that is cut short it is not known what moved.
+    if (state !== 'open' || !whole) continue
     for (const token of words.match(TOKEN) ?? []) {
       const block = blocks.get(token)
       // A difference shows words that moved on both sides.
@@ -223,7 +224,7 @@ function differ (mine, theirs) {
 export function closes (ended) {
   const found = []
   for (const { person, connection, down } of ended) {
-    const { code, hurt, offended, replaced, auth, error } = connection
+    const { code, hurt, offended, replaced, stranger, auth, error } = connection
     const fine = [
       [1000, 1005].includes(code),
       code === 1006 && (hurt || down),
@@ -232,6 +233,8 @@ export function closes (ended) {
       code === 4508,
       code === 1013 && hurt,
       code === 4409 && replaced,
+      // It came as a stranger with a copy of its own, and something of its last connection was still on the way.
+      code === 4411 && stranger,
       code === 4423 && !person.channel,
       code === 4400 && offended
     ].some(Boolean)

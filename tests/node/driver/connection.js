@@ -17,12 +17,15 @@ export class Connection {
   synced = false
   /** The close code, once it has ended. */
   code = null
+  endedAt = null
   /** Something was done to it that can end it: silence, a cut, no reading. */
   hurt = false
   /** A frame was sent that is no frame. */
   offended = false
   /** Another connection has gone on with its session. */
   replaced = false
+  /** Its client had a session, and did not come back with its token. */
+  stranger = false
   /** The reason of a refusal that came before the close. */
   auth = ''
   /** Time of the last message. */
@@ -62,6 +65,7 @@ export class Connection {
   #end (code) {
     if (this.code !== null) return
     this.code = code
+    this.endedAt = performance.now()
     this.#listener.ended(this)
   }
 

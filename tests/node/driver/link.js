@@ -115,9 +115,12 @@ class Way {
 
   /** In order, and late if the line is. */
   #pass (action) {
-    const late = this.late
+    const due = performance.now() + this.late
     this.#last = this.#last
-      .then(() => late > 0 ? new Promise((resolve) => setTimeout(resolve, late)) : undefined)
+      .then(() => {
+        const left = due - performance.now()
+        return left > 0 ? new Promise((resolve) => setTimeout(resolve, left)) : undefined
+      })
       .then(action)
   }
 

@@ -13,7 +13,7 @@ export const key = ({ epoch, position }) => `${epoch}.${position}`
 export class Locks {
   /** By fence: `{fence, paths, state, interval, beat}`; `state` is held, draining or released. */
   holdings = new Map()
-  /** By fence: `{fence, paths}`. */
+  /** By fence: `{fence, paths, claimed}`. */
   offers = new Map()
   /** The ticket in the queue: `{nonce, paths, since}`. */
   ticket = null
@@ -35,6 +35,8 @@ export class Locks {
   /** The connection is gone: it holds nothing that it knows of, until it is told again. */
   stops () {
     for (const holding of this.holdings.values()) close(holding)
+    // It does not know if the lock was granted, and lost again.
+    if ([...this.offers.values()].some(({ claimed }) => claimed)) this.ticket = null
     this.offers.clear()
   }
 
@@ -83,7 +85,8 @@ export class Locks {
 
   #offered ({ fence, paths }) {
     const person = this.#person
-    this.offers.set(key(fence), { fence, paths })
+    const offer = { fence, paths, claimed: false }
+    this.offers.set(key(fence), offer)
     const what = person.polite ? 'claim' : person.random.weighted([[17, 'claim'], [2, 'decline'], [2, 'nothing']])
     if (what === 'nothing') return
     this.#later(0.4, () => {
@@ -91,6 +94,7 @@ export class Locks {
         this.offers.delete(key(fence))
         this.ticket = null
       }
+      offer.claimed = what === 'claim'
       person.connection.say({ type: what, fence })
       person.note(`${what}s ${key(fence)}`)
     })

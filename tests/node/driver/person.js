@@ -126,6 +126,7 @@ export class Person {
         if (fences === 'wrong') hello.fences = [{ epoch: 1, position: 999_999_999 }]
         if (fences === 'some') hello.fences = held.slice(1)
       }
+      connection.stranger = this.session !== null && resume !== 'own'
       connection.back = hello.resume && { session: this.session, resume, gone: this.gone?.at, soon: this.gone?.soon }
       connection.say(hello)
     }
@@ -134,7 +135,7 @@ export class Person {
 
   #ended (connection) {
     this.note(`connection ${connection.number} ended: ${connection.code} ${connection.auth}`)
-    if (connection.code === 4423) this.copy.diverged = true
+    if (connection.code === 4423 || connection.code === 4411) this.copy.diverged = true
     if (connection === this.next) this.next = null
     this.locks.unanswered([...connection.asked.values()].filter(({ answers }) => answers === 0).map(({ type }) => type))
     if (connection !== this.connection) return

@@ -100,7 +100,10 @@ export class Quiet {
     for (const [nonce, { type, answers, message }] of connection.asked) {
       if (answers === 0) open.push(['results', person, `${type} (nonce ${nonce}) has no result: ${JSON.stringify(message)}`])
     }
-    for (const { fence } of person.locks.offers.values()) connection.say({ type: 'claim', fence })
+    for (const offer of person.locks.offers.values()) {
+      if (!offer.claimed) connection.say({ type: 'claim', fence: offer.fence })
+      offer.claimed = true
+    }
     if (person.locks.offers.size > 0) open.push(['waiters', person, 'has an offer'])
     for (const holding of person.locks.holdings.values()) open.push(this.#gives(person, connection, holding))
     const { ticket } = person.locks

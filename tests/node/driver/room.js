@@ -85,9 +85,9 @@ export class Room {
       const { connection, person } = known
       if (connection.code === null || this.#ended.has(connection)) continue
       this.#ended.add(connection)
-      known.ended = performance.now()
+      known.ended = connection.endedAt
       this.world.count(`closed ${connection.code}`)
-      const down = Math.abs(known.ended - this.world.downAt) < 10_000
+      const down = this.world.down(known.ended)
       this.world.check(checker.closes([{ person, connection, down }]))
     }
     const { witness } = this

@@ -19,6 +19,9 @@ export const CLOCKS = [
 /** Resident memory that a server of a few small documents may have, in bytes. */
 const MOST = 1.5 * 2 ** 30
 
+/** Time between the end or start of a server and what comes of it, in milliseconds. */
+const ABOUT = 10_000
+
 /** Documents that are written in at the same time. */
 const ROOMS = 2
 
@@ -37,8 +40,8 @@ export class World {
   rooms = []
   /** Counts the lives of the server. */
   incarnation = 0
-  /** Time of its last end or start. */
-  downAt = -Infinity
+  /** Times at which it was ended or started. */
+  #downs = []
   counts = {}
   #number = 0
   #rooms = 0
@@ -54,6 +57,11 @@ export class World {
 
   now () {
     return performance.now() - this.#began
+  }
+
+  /** Tells if the server was down about then. */
+  down (at) {
+    return this.#downs.some((down) => Math.abs(down - at) < ABOUT)
   }
 
   /** A number for a connection. */
@@ -108,12 +116,12 @@ export class World {
 
   /** The server ends, hard or in order, and comes back. */
   async #down (how) {
-    this.downAt = performance.now()
+    this.#downs.push(performance.now())
     await this.server[how]()
     await pause(this.random.below(300))
     await this.server.start()
     this.incarnation += 1
-    this.downAt = performance.now()
+    this.#downs.push(performance.now())
     this.count(how)
   }
 
