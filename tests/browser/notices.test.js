@@ -125,6 +125,8 @@ for (const [where, size] of Object.entries(SIZES)) {
     await bob.reads('lock-status', 'You are')
     await look('lost', ada)
     await look('theirs, with a long name')
+    // Her page has to have it before it can give it back.
+    await cleo.becomes('lock-button', 'mine')
     await cleo.page.evaluate(() => void window.baton.provider.lock.release())
     await bob.becomes('lock-button', 'mine', 20_000)
     await look('won')
