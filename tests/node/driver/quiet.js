@@ -144,6 +144,8 @@ export class Quiet {
     newcomer.connect('none')
     const found = await this.#until(() => {
       if (!newcomer.connection?.synced || !newcomer.connection.welcome) return [{ oracle: 'life', text: 'gets no first sync', people: [newcomer] }]
+      // Yjs tidies formats when others' edits come, also when a park is merged.
+      for (const person of [...room.people, newcomer]) person.flush()
       return checker.converged(shown(newcomer), alone ? [] : room.people.filter((person) => person.connection).map(shown))
     })
     world.check(found)
