@@ -1,7 +1,8 @@
 //! Two connections whose clients write under one Yjs client id.
 //!
 //! Owns the ids that connections have said in their hellos, and each hello with an id that another live connection has said:
-//! it waits until that connection is heard, or until it was silent for [`ANSWER`]. The same client may come back while
+//! it waits until that connection answers a probe, or until it has not for [`ANSWER`]. Nothing else counts as an answer:
+//! bytes that a dead client sent before may still arrive. The same client may come back while
 //! its old connection is half open, and must not be shut out by it; a second client must not write under the same id.
 //! Messages that such a connection sends meanwhile are kept, in their order. Decides nothing about sessions.
 
@@ -43,6 +44,8 @@ struct Waiting {
     token: ResumeToken,
     /// The connection that has the id.
     owner: ConnectionId,
+    /// The probe that the owner must answer.
+    mark: u64,
     due: Time,
     messages: VecDeque<Kept>,
     bytes: usize,
@@ -55,6 +58,8 @@ pub(crate) struct Claims {
     /// The other way round.
     said: BTreeMap<ConnectionId, u64>,
     waiting: BTreeMap<ConnectionId, Waiting>,
+    /// The mark of the newest probe.
+    probes: u64,
 }
 
 impl Claims {
@@ -70,6 +75,12 @@ impl Claims {
 
     fn owner(&self, client: u64) -> Option<ConnectionId> {
         self.owners.get(&client).copied()
+    }
+
+    /// Returns a mark that no probe has had.
+    fn next_mark(&mut self) -> u64 {
+        self.probes += 1;
+        self.probes
     }
 
     /// Those that wait because of this connection.
@@ -106,16 +117,18 @@ impl Room {
         if let Some(here) = self.connections.get_mut(&connection) {
             here.stage = Stage::Contesting;
         }
+        let mark = self.claims.next_mark();
         let waiting = Waiting {
             hello,
             token,
             owner,
+            mark,
             due: now + ANSWER,
             messages: VecDeque::new(),
             bytes: 0,
         };
         self.claims.waiting.insert(connection, waiting);
-        self.outputs.push_back(Output::Ping { to: owner });
+        self.outputs.push_back(Output::Probe { to: owner, mark });
         None
     }
 
@@ -146,9 +159,14 @@ impl Room {
         }
     }
 
-    /// Something came from a connection: a hello that says its client id as well is another client's.
-    pub(crate) fn uphold_claim(&mut self, owner: ConnectionId, now: Time) {
-        if self.claims.waiting.is_empty() {
+    /// The pong to the probe with this mark came from a connection: a hello that waits for it and says its client id as well
+    /// is another client's. Another mark changes nothing.
+    pub fn probed(&mut self, owner: ConnectionId, mark: u64, now: Time) {
+        let answered = |(_, waiting): &(&ConnectionId, &Waiting)| {
+            waiting.owner == owner && waiting.mark == mark
+        };
+        let waiting = self.claims.waiting.iter().find(answered);
+        if waiting.is_none() {
             return;
         }
         for connection in self.claims.behind(owner) {

@@ -107,6 +107,14 @@ pub enum Output {
         /// To which.
         to: ConnectionId,
     },
+    /// A ping of the transport with a payload, whose pong is reported by [`Room::probed`](crate::Room::probed): only
+    /// that pong proves that the client is still there, because older bytes of it may still arrive.
+    Probe {
+        /// To which.
+        to: ConnectionId,
+        /// The payload, as a number; never used twice in one room.
+        mark: u64,
+    },
     /// Close it, after what was sent before. The room has forgotten the connection already.
     Close {
         /// Which.

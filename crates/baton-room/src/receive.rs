@@ -61,7 +61,6 @@ impl Room {
             return;
         };
         let stage = here.stage;
-        self.uphold_claim(connection, now);
         match stage {
             Stage::In(session) => self.watch.heard(session, now),
             Stage::Greeting => {
@@ -92,7 +91,6 @@ impl Room {
         if let Some(session) = self.session_of(connection) {
             self.watch.heard(session, now);
         }
-        self.uphold_claim(connection, now);
     }
 
     /// A connection sent what nobody can read: it alone is closed.

@@ -29,8 +29,10 @@ use crate::frame::{Frame, write_header};
 use crate::outbox::{Ending, Item, Outbox, Taken};
 
 const CLOSE: u8 = 0x88;
+/// First byte of a ping.
+const PING_HEAD: u8 = 0x89;
 /// A ping without a payload.
-const PING: &[u8] = &[0x89, 0];
+const PING: &[u8] = &[PING_HEAD, 0];
 
 /// Most lines that one task writes to by itself; with more, others would wait for the last.
 const FEW: usize = 32;
@@ -487,6 +489,7 @@ impl UnderWay {
                     add(parts.1.clone());
                 }
                 Item::Ping => add(Bytes::from_static(PING)),
+                Item::Probe(mark) => add(probe(mark)),
                 Item::Replaced | Item::CatchUp => {}
             }
         }
@@ -539,6 +542,14 @@ impl UnderWay {
         self.pieces.clear();
         self.end = End::Broken;
     }
+}
+
+fn probe(mark: u64) -> Bytes {
+    let mark = mark.to_be_bytes();
+    let mut out = Vec::with_capacity(2 + mark.len());
+    write_header(PING_HEAD, mark.len(), &mut out);
+    out.extend_from_slice(&mark);
+    out.into()
 }
 
 fn close(ending: &Ending) -> Bytes {

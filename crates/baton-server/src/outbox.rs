@@ -29,6 +29,8 @@ pub(crate) enum Item {
     Raw(Bytes),
     /// A protocol ping.
     Ping,
+    /// A protocol ping with this number as its payload, in 8 bytes, most significant first.
+    Probe(u64),
     /// Nothing any more: the place of a view that a newer one replaced.
     Replaced,
     /// The place of all that the connection misses.
@@ -172,6 +174,8 @@ struct Queue {
     views: BTreeMap<ViewOf, u64>,
     /// Whether a ping waits. It is written before all else: a peer that is busy reading is alive.
     ping: bool,
+    /// The same with a payload; of several only the newest waits.
+    probe: Option<u64>,
     answer: Answered,
     behind: Option<Box<Behind>>,
     ending: Option<Box<Ending>>,
@@ -208,6 +212,11 @@ impl Outbox {
     /// Queues a protocol ping, if none waits.
     pub(crate) fn ping(&self) -> Waits {
         self.change(|queue| queue.ping = true)
+    }
+
+    /// Queues a protocol ping with a payload. It replaces one that waits.
+    pub(crate) fn probe(&self, mark: u64) -> Waits {
+        self.change(|queue| queue.probe = Some(mark))
     }
 
     /// Queues what is encoded already.
@@ -327,6 +336,9 @@ impl Outbox {
                 Taken::Nothing
             };
         }
+        if let Some(mark) = queue.probe.take() {
+            items.push_back(Item::Probe(mark));
+        }
         if std::mem::take(&mut queue.ping) {
             items.push_back(Item::Ping);
         }
@@ -344,7 +356,11 @@ impl Queue {
     fn can_write(&self) -> bool {
         match &self.ending {
             Some(_) => !self.over,
-            None => self.ping || !(self.items.is_empty() || self.is_at_catch_up()),
+            None => {
+                self.ping
+                    || self.probe.is_some()
+                    || !(self.items.is_empty() || self.is_at_catch_up())
+            }
         }
     }
 
@@ -463,14 +479,17 @@ fn length(item: &Item) -> usize {
     match item {
         Item::Frame(frame, _) => frame.len(),
         Item::Raw(bytes) => bytes.len(),
-        Item::Ping | Item::Replaced | Item::CatchUp => 0,
+        Item::Ping | Item::Probe(_) | Item::Replaced | Item::CatchUp => 0,
     }
 }
 
 /// What counts against the limit; nothing for what does not.
 fn cost(item: &Item) -> Option<usize> {
     match item {
-        Item::Frame(_, Class::Free | Class::Answer) | Item::CatchUp | Item::Ping => None,
+        Item::Frame(_, Class::Free | Class::Answer)
+        | Item::CatchUp
+        | Item::Ping
+        | Item::Probe(_) => None,
         other => Some(PLACE + length(other)),
     }
 }

@@ -201,6 +201,17 @@ impl Session {
         patiently(&mut self.due, self.hosted.heard(self.id)).await;
     }
 
+    /// A pong came. One that answers a probe tells the room so.
+    pub(crate) async fn pong(&mut self, payload: &[u8]) {
+        self.control(payload.len()).await;
+        if let Ok(mark) = payload.try_into() {
+            let (id, mark) = (self.id, u64::from_be_bytes(mark));
+            let probed = move |room: &mut Room, now| room.probed(id, mark, now);
+            // A document that is gone has told this connection so already.
+            let _ended = Box::pin(self.hosted.own_step(Asked::Little, probed)).await;
+        }
+    }
+
     /// The connection gave a sign of life.
     pub(crate) async fn heard(&self) {
         self.hosted.heard(self.id).await;

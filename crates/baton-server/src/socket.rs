@@ -298,8 +298,12 @@ where
                 session.frame(&frame).await?;
                 part.taken();
             }
-            Ok(Message::Ping(payload) | Message::Pong(payload)) => {
+            Ok(Message::Ping(payload)) => {
                 session.control(payload.len()).await;
+                part.taken_of(payload.len() + CONTROL);
+            }
+            Ok(Message::Pong(payload)) => {
+                session.pong(&payload).await;
                 part.taken_of(payload.len() + CONTROL);
             }
             Ok(Message::Close(frame)) => {

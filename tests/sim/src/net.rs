@@ -24,6 +24,10 @@ pub(crate) enum Packet {
     Ping,
     /// Of the transport, answered below the page.
     Pong,
+    /// A ping with a payload.
+    Probe(u64),
+    /// Its pong.
+    Probed(u64),
     /// The end: with a code if it was said in good order.
     Close(Option<u16>),
 }

@@ -135,6 +135,7 @@ impl World {
                 }
                 Output::Show { to, sketch } => self.say(no(to), &sketch.render(), &mut behind),
                 Output::Ping { to } => self.send_down(no(to), Packet::Ping),
+                Output::Probe { to, mark } => self.send_down(no(to), Packet::Probe(mark)),
                 Output::Close { to, why, .. } => {
                     self.send_down(no(to), Packet::Close(Some(code(why))));
                     self.conns[no(to)].server = End::Closed;
@@ -235,8 +236,14 @@ impl World {
                     Err(error) => room.malformed(id(conn), &error.to_string(), now),
                 });
             }
-            Packet::Ping | Packet::Pong => {
+            Packet::Ping | Packet::Pong | Packet::Probe(_) => {
                 self.serve(|room, now| room.heard(id(conn), now));
+            }
+            Packet::Probed(mark) => {
+                self.serve(|room, now| {
+                    room.heard(id(conn), now);
+                    room.probed(id(conn), *mark, now);
+                });
             }
             Packet::Close(code) => {
                 // The closing handshake.

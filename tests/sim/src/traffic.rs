@@ -201,9 +201,10 @@ impl World {
 
     /// The page's loop stands still; the browser does what it can without it.
     fn browser_gets(&mut self, person: usize, packet: Packet) {
-        if packet == Packet::Ping {
-            self.send_up(person, Packet::Pong);
-            return;
+        match packet {
+            Packet::Ping => return self.send_up(person, Packet::Pong),
+            Packet::Probe(mark) => return self.send_up(person, Packet::Probed(mark)),
+            _ => {}
         }
         if self.options.flaw == Flaw::PongsAreAnswers
             && let Packet::Frame(frame) = &packet
@@ -234,7 +235,8 @@ impl World {
                     self.with_tab(person, |machine, now| machine.heard(now));
                 }
             }
-            Packet::Pong => {}
+            Packet::Probe(mark) => self.send_up(person, Packet::Probed(mark)),
+            Packet::Pong | Packet::Probed(_) => {}
             Packet::Close(code) => {
                 if let Some(conn) = self.people[person].conn {
                     self.conns[conn].client = End::Closed;
@@ -262,7 +264,7 @@ impl World {
         let person = self.conns[conn].person as u64;
         match packet {
             Packet::Frame(frame) => self.note_bytes(way, person, conn as u64, frame),
-            Packet::Ping | Packet::Pong => {}
+            Packet::Ping | Packet::Pong | Packet::Probe(_) | Packet::Probed(_) => {}
             Packet::Close(code) => {
                 let what = if way == "up" { "hangs up" } else { "is closed" };
                 let code = code.map_or_else(String::new, |code| code.to_string());

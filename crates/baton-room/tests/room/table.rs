@@ -21,6 +21,7 @@ use bytes::Bytes;
 pub(crate) enum Seen {
     Message(Outgoing),
     Ping,
+    Probe(u64),
     Closed(Ending),
 }
 
@@ -210,6 +211,9 @@ impl Table {
             if seen == Seen::Ping {
                 self.room.heard(id, self.now);
             }
+            if let Seen::Probe(mark) = seen {
+                self.room.probed(id, mark, self.now);
+            }
             if let Seen::Message(Outgoing::Channel(message)) = seen
                 && let ServerMessage::Beat { n, .. } = *message
                 && self.frozen != Some(id)
@@ -227,7 +231,7 @@ impl Table {
             Seen::Message(Outgoing::Channel(message)) => {
                 matches!(**message, ServerMessage::Beat { .. })
             }
-            Seen::Ping => true,
+            Seen::Ping | Seen::Probe(_) => true,
             _ => false,
         };
         if let Some(inbox) = self.seen.get_mut(&id) {
@@ -305,6 +309,7 @@ impl Table {
             }
             Output::Show { to, sketch } => self.put(to, Seen::Message(sketch.render())),
             Output::Ping { to } => self.put(to, Seen::Ping),
+            Output::Probe { to, mark } => self.put(to, Seen::Probe(mark)),
             Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),
         }
     }

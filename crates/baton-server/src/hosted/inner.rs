@@ -135,6 +135,7 @@ impl Inner {
                     }
                 }
                 Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),
+                Output::Probe { to, mark } => self.put(to, due, |line| line.outbox().probe(mark)),
                 Output::Close { to, why, reason } => {
                     if let Some(line) = self.lines.get(&to) {
                         line.outbox().end(close::code(why), reason);

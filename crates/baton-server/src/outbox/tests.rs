@@ -40,6 +40,7 @@ fn payloads(outbox: &Outbox) -> Vec<String> {
         Item::Frame(frame, _) => Some(String::from_utf8_lossy(frame.payload()).into_owned()),
         Item::Raw(_) => Some("raw".to_owned()),
         Item::Ping => Some("ping".to_owned()),
+        Item::Probe(mark) => Some(format!("probe {mark}")),
         Item::Replaced => None,
         Item::CatchUp => Some("catch-up".to_owned()),
     };
@@ -61,9 +62,10 @@ fn frames_leave_in_order_and_together_and_a_ping_first() {
     let outbox = Outbox::new(1000);
     let _ = outbox.send(frame("a"), Weight::Counted);
     let _ = outbox.ping();
+    let _ = outbox.probe(7);
     let _ = outbox.raw(Bytes::from_static(b"pong"));
     let _ = outbox.send(frame("b"), Weight::Counted);
-    assert_eq!(payloads(&outbox), ["ping", "a", "raw", "b"]);
+    assert_eq!(payloads(&outbox), ["probe 7", "ping", "a", "raw", "b"]);
     assert_eq!(all(&outbox).1, Taken::Nothing);
 }
 

@@ -318,7 +318,7 @@ impl Table {
                 to.into_iter().for_each(|to| self.told(to, &message));
             }
             Output::Show { to, sketch } => self.told(to, &sketch.render()),
-            Output::Ping { .. } => {}
+            Output::Ping { .. } | Output::Probe { .. } => {}
             Output::Close { to, reason, .. } => {
                 assert!(!reason.is_empty());
                 for person in &mut self.people {
