@@ -283,11 +283,12 @@ impl Queue {
         let mut state = self.state.lock();
         state.committed = taken.through;
         drop(state);
+        let through = taken.through;
+        // With each record goes its charge, before its durability is told.
+        drop(taken);
         self.moved.notify_all();
         self.progress
-            .send_modify(|progress| progress.committed = taken.through);
-        // With each record goes its charge: those who wait for room go on.
-        drop(taken);
+            .send_modify(|progress| progress.committed = through);
     }
 
     /// What was taken could not be made durable: it is given up together with what waits, which comes back, and nothing is

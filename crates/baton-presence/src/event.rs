@@ -195,12 +195,6 @@ pub enum Event {
     AutoPassSet(AutoPass),
     /// What a lock means for writing, from here on. That its asker may say so the caller has checked.
     ModeSet(Mode),
-    /// The caller's clock: a session that requested something has been gone for so long that its
-    /// requests are void. Its ticket stays. Changes nothing if the session is live again.
-    RequestsVoid {
-        /// Who requested.
-        session: SessionId,
-    },
     /// Turns an offer down.
     Decline {
         /// Who.
@@ -225,6 +219,12 @@ pub enum Event {
         session: SessionId,
         /// The newest offer that it missed.
         fence: Fence,
+    },
+    /// The caller's clock: a session that requested something has been gone for so long that its
+    /// requests are void. Its ticket stays. Changes nothing if the session is live again.
+    RequestsVoid {
+        /// Who requested.
+        session: SessionId,
     },
 }
 

@@ -168,12 +168,12 @@ impl Fold {
     fn note_what_changed(&mut self) {
         for session in self.roster.take_touched() {
             if let Some(wants) = self.roster.get(session).and_then(|peer| peer.wants.clone()) {
-                self.queue.reconsider(&wants);
+                self.reconsider(&wants);
             }
             self.grants.touch_with(session);
         }
         for scope in self.grants.take_touched() {
-            self.queue.reconsider(&scope);
+            self.reconsider(&scope);
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! It changes nothing but hints; what follows is `passing.rs`.
 
+use std::collections::BTreeSet;
+
 use crate::{Fence, Fold, Scope, SessionId, Ticket};
 
 impl Fold {
@@ -59,13 +61,49 @@ impl Fold {
         None
     }
 
-    /// Whether this waiter may be offered what it waits for, as far as the offers that it missed go: it
-    /// missed none, or somebody who came later would be served before it.
+    /// Returns true if a pause does not keep this waiter from an offer: it is in none, or a waiter who
+    /// came later and is in none stands behind it. That may be by way of others in a pause: a waiter
+    /// for `b` stands behind one for the whole document, and so behind one for `a`.
     fn is_awake(&self, ticket: Ticket, session: SessionId, scope: &Scope) -> bool {
-        let later = |(other, waiter, wants): (Ticket, SessionId, &Scope)| {
-            other > ticket && self.can_take(waiter, wants)
-        };
-        self.can_take(session, scope) || self.queue.in_conflict(scope).any(later)
+        if self.can_take(session, scope) {
+            return true;
+        }
+        let mut seen = BTreeSet::new();
+        let mut open = vec![(ticket, scope)];
+        while let Some((ticket, scope)) = open.pop() {
+            let later = |(other, ..): &(Ticket, SessionId, &Scope)| *other > ticket;
+            for (other, waiter, wants) in self.queue.in_conflict(scope).filter(later) {
+                if self.can_take(waiter, wants) {
+                    return true;
+                }
+                if self.waits(waiter, wants) && seen.insert(other) {
+                    open.push((other, wants));
+                }
+            }
+        }
+        false
+    }
+
+    /// Something changed where a waiter wants this scope: the waiters there may be served now, and so
+    /// may those in a pause who stand before them.
+    pub(crate) fn reconsider(&mut self, scope: &Scope) {
+        self.queue.reconsider(scope);
+        let mut seen = BTreeSet::new();
+        let mut open = vec![scope.clone()];
+        while let Some(scope) = open.pop() {
+            let paused: Vec<(Ticket, Scope)> = self
+                .queue
+                .in_conflict(&scope)
+                .filter(|(_, session, _)| self.pauses_since(*session).is_some())
+                .map(|(ticket, _, wants)| (ticket, wants.clone()))
+                .collect();
+            for (ticket, wants) in paused {
+                if seen.insert(ticket) {
+                    self.queue.reconsider(&wants);
+                    open.push(wants);
+                }
+            }
+        }
     }
 
     /// Whether this session waits for this and is live, be it in a pause.

@@ -160,7 +160,13 @@ impl Record {
             _ => 160,
         };
         let mut buffer = Vec::with_capacity(room);
-        buffer.push(FORMAT);
+        buffer.push(match self {
+            Self::Update {
+                placing: Placing::BySession,
+                ..
+            } => BY_SESSION,
+            _ => FORMAT,
+        });
         Ok(postcard::to_extend(self, buffer)?.into())
     }
 

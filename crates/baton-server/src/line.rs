@@ -672,9 +672,11 @@ mod tests {
         writers.join_all().await;
     }
 
-    /// Lets so much wait that the kernel takes no more, and then an edit too many.
+    /// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then an edit too many.
     fn fall_behind(line: &Line) {
-        let _answered = line.outbox().send(frame(1), Weight::Answer);
+        for _ in 0..200 {
+            let _answered = line.outbox().send(frame(100_000), Weight::Answer);
+        }
         line.flush();
         let edit = Edit::new(frame(100_000));
         while !line.outbox().is_behind() {

@@ -3,7 +3,7 @@
 //! Owns what is compared when: at each opening and each snapshot the room that the log makes stands beside the live one.
 
 use baton_presence::Event;
-use baton_room::{Ending, Record, Room};
+use baton_room::{Decision, Ending, Record, Room};
 use bytes::Bytes;
 
 use crate::book::Book;
@@ -128,7 +128,16 @@ impl World {
         // What survived is durable now, though nobody was told.
         self.see_durable(kept);
         for lost in self.undurable.drain(..) {
-            self.edits_lost += u64::from(matches!(lost.record, Record::Update { .. }));
+            // A merge brings a park's edits into the document as an update does.
+            let brought_edits = matches!(
+                lost.record,
+                Record::Update { .. }
+                    | Record::ParkDecided {
+                        decision: Decision::Merge,
+                        ..
+                    }
+            );
+            self.edits_lost += u64::from(brought_edits);
         }
         self.book = Book::read(self.disk.history(), self.now);
         self.go_down();

@@ -203,6 +203,11 @@ impl Attacker {
             self.sends_within(&mut line, &body, 0, within).await?;
             self.sends_within(&mut line, &tail, 1, within).await?;
         }
+        // A client that left at once would take with it what the server has not read.
+        self.sends_within(&mut line, &frames::step1(), 0, POLITE)
+            .await?;
+        line.step2(self.time * AT_MOST).await?;
+        self.seen.answers += 1;
         Ok(())
     }
 
