@@ -256,15 +256,21 @@ fn beside_what_is_free(fold: &FoldSnapshot) -> Vec<(&Peer, Place)> {
     waiters
 }
 
-/// L5: a live waiter beside what lies free is in a pause, at the end of which that is offered, to it or
-/// to somebody before it.
+/// L5: a live waiter beside what lies free is in a pause, at the end of which that is offered to it, or
+/// a waiter before it has its turn. The latter may want another place: one who waits for `b` may keep
+/// one for the whole document from its turn, and so one for `a`.
 pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> bool {
     beside_what_is_free(snapshot)
         .into_iter()
         .all(|(peer, wish)| {
+            let ticket = |session: SessionId| {
+                let mut peers = snapshot.peers.iter();
+                peers.find(|peer| peer.session == session)?.ticket
+            };
+            let before = |party| ticket(party).is_some_and(|one| Some(one) < peer.ticket);
             let taken = |fold: &FoldSnapshot| {
                 let mut grants = fold.grants.iter();
-                grants.any(|grant| Place::of(&grant.scope).conflicts(wish))
+                grants.any(|grant| Place::of(&grant.scope).conflicts(wish) || before(grant.party))
             };
             let Some(mut ahead) = Ahead::of(snapshot) else {
                 return false;

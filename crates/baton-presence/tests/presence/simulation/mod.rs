@@ -263,7 +263,8 @@ fn a_grace_that_ends_before_the_lease_lets_two_clients_edit() {
 
 #[test]
 fn a_waiter_that_is_never_offered_a_free_lock_again_is_seen() {
-    assert_eq!(caught(Flaw::NeverAgain), "L5");
+    // A newcomer that gets the lock meanwhile has overtaken it.
+    assert!(["L5", "S9"].contains(&caught(Flaw::NeverAgain)));
 }
 
 #[test]
