@@ -674,9 +674,7 @@ mod tests {
 
     /// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then an edit too many.
     fn fall_behind(line: &Line) {
-        for _ in 0..200 {
-            let _answered = line.outbox().send(frame(100_000), Weight::Answer);
-        }
+        let _answered = line.outbox().send(frame(15_000_000), Weight::Answer);
         line.flush();
         let edit = Edit::new(frame(100_000));
         while !line.outbox().is_behind() {
