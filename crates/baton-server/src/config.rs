@@ -116,11 +116,11 @@ settings! {
     trusted_proxies: Proxies = Proxies::default();
     /// The header in which those proxies, and nobody else, say for whom they ask
     proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
-    /// Web pages that may use this server beside its own, like https://example.org, null or any; others: HTTP 403
+    /// Web pages that may use this server beside its own, like `https://example.org`, null or any; others: HTTP 403
     allowed_origins: Origins = Origins::default();
     /// Host names answered to beside loopback ones while listening on loopback, or any; others: HTTP 403
     allowed_hosts: Hosts = Hosts::default();
-    /// Pages that may show the demo page in a frame, like self,https://example.org, or none
+    /// Pages that may show the demo page in a frame, like `self,https://example.org`, or none
     frame_ancestors: FrameAncestors = FrameAncestors::default();
     /// Documents in memory; over it: close 1013 until one becomes idle
     max_documents: usize = 100_000;

@@ -3,7 +3,7 @@
 //! Two clients that write under one Yjs client id give the same clocks to different things. By its
 //! clocks the second's edit is known, and it is nowhere. So a block that is known by its clocks is
 //! compared with the stored one, and a different one is a [`Clash`]. Owns the index into the stored
-//! bytes; what is the same is decided in [`side`].
+//! bytes; what is the same is decided in `side`.
 //!
 //! An index has one mark for about a kilobyte of blocks, so that a block is found at the cost of its
 //! own size and a kilobyte. It is made when a known block comes for the first time, which costs as
