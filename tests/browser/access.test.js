@@ -214,7 +214,9 @@ story('what flickers is not spoken, what settles is spoken once', async (stage) 
   await ada.page.keyboard.type('Forty characters, each of which is saved.', { delay: 40 })
   await bob.sees('is saved.')
   await ada.becomes('save-state', 'saved')
-  assert.deepEqual(await spoken(), [])
+  // Nothing of the forty, or where it ended, if that took long enough to settle.
+  const typed = await spoken()
+  assert.ok(typed.length <= 1 && typed.every((words) => words === 'All is saved'), JSON.stringify(typed))
   // The lock goes back and forth faster than words could be.
   for (let turn = 0; turn < 4; turn++) {
     await bob.at('lock-button').click()
