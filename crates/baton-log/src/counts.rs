@@ -37,7 +37,7 @@ pub(crate) struct Counts {
     full: AtomicBool,
 }
 
-/// What the store takes of its disk, against what it may.
+/// Disk space that the store takes, compared with its limit.
 #[derive(Debug, Default)]
 struct Disk {
     /// Net growth of the rows at the time when the store went over its limit. Space that was freed since is used again

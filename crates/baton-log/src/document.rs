@@ -16,7 +16,7 @@ use crate::queue::{Waiting, WaitingSnapshot, Watched};
 use crate::shares::{Part, Reservation};
 use crate::types::{Durability, Loaded, Position, Urgency};
 
-/// Where room for the records of one document is reserved. Clones are the same.
+/// Reserves room in the log's queue for the records of one document. Clones share the same room.
 #[derive(Clone, Debug)]
 pub struct Share {
     log: Arc<Handle>,
@@ -101,7 +101,7 @@ impl DocumentLog {
         }
     }
 
-    /// Where room is reserved for this document's records.
+    /// Returns the handle that reserves room for this document's records.
     #[must_use]
     pub fn share(&self) -> Share {
         Share {

@@ -147,7 +147,7 @@ impl Index {
         self.stored
     }
 
-    /// How many documents are stored and not erased.
+    /// Returns the number of documents that are stored and not erased.
     pub(crate) fn held(&self) -> usize {
         self.stored - self.erased
     }

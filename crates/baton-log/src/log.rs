@@ -242,7 +242,7 @@ impl Log {
         documents.map(|(_, document)| info(document)).collect()
     }
 
-    /// How many documents are stored and not erased.
+    /// Returns the number of documents that are stored and not erased.
     #[must_use]
     pub fn documents_held(&self) -> usize {
         self.handle.shared.known.read().index.held()
@@ -315,7 +315,7 @@ impl Log {
             .is_some_and(|found| !found.is_erased())
     }
 
-    /// Whether the store takes more of its disk than [`LogOptions::store_bytes`](crate::LogOptions::store_bytes), and
+    /// Returns true if the store takes more of its disk than [`LogOptions::store_bytes`](crate::LogOptions::store_bytes), and
     /// nothing was freed since. Looked at after each commit; never asks the disk.
     #[must_use]
     pub fn is_full(&self) -> bool {

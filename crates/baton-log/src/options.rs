@@ -31,7 +31,7 @@ pub struct LogOptions {
     /// Journals smaller than this are left as they are; in a larger one of which over half is no
     /// longer needed, what is still needed is moved together. Default 8 MiB.
     pub relocate_bytes: u64,
-    /// What the store may take of its disk, in bytes, before [`Log::is_full`](crate::Log::is_full) says that it is full.
+    /// Bytes that the store may take of its disk before [`Log::is_full`](crate::Log::is_full) says that it is full.
     /// Nothing is refused for it here. A file that is larger at the start is compacted first. Default: no limit.
     pub store_bytes: u64,
     /// How long after a failure the store is opened again. Default 0.5 s.

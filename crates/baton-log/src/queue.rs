@@ -100,7 +100,7 @@ pub(crate) struct Waiting {
     pub(crate) position: u64,
     pub(crate) bytes: Bytes,
     pub(crate) watched: Arc<Watched>,
-    /// Where its bytes are counted until it is durable.
+    /// Counts its bytes in the queue until it is durable.
     pub(crate) _charge: Reservation,
 }
 

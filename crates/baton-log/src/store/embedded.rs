@@ -323,7 +323,7 @@ impl Store for RedbStore {
         Ok(())
     }
 
-    /// What the system has given to the file: it may have holes, where nothing was written yet.
+    /// Bytes that the system has allocated to the file, which may have holes.
     fn bytes_stored(&self) -> Option<u64> {
         match &self.opener.path {
             Some(path) => Some(path.metadata().ok()?.blocks() * BLOCK),

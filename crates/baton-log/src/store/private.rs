@@ -1,4 +1,4 @@
-//! Who may read a data folder: the user that the process runs as, and nobody else.
+//! Access to a data folder: only the user that the process runs as may read it.
 //!
 //! Owns the modes of what is made in it. Files of Baton's own that are wider, because an earlier program made them, are
 //! tightened. A folder that was there before is its owner's business: it may be shared on purpose, so that is only told.
