@@ -6,6 +6,9 @@ import { stock } from '../node/stock.js'
 import { faults } from './axe.js'
 import { BODY, CHAT, FEED, open } from './pages.js'
 
+/** The page speaks a state after it has stood still for this long, in milliseconds (`SETTLED` in its announcer). */
+const SETTLES = 1200
+
 const none = (found) => assert.equal(found.length, 0, found.join('\n\n'))
 
 story('axe finds nothing in the editor: free, mine, theirs, in line, asked, set aside, offline', async (stage) => {
@@ -218,12 +221,16 @@ story('what flickers is not spoken, what settles is spoken once', async (stage) 
   const typed = await spoken()
   assert.ok(typed.length <= 1 && typed.every((words) => words === 'All is saved'), JSON.stringify(typed))
   // The lock goes back and forth faster than words could be.
+  const began = Date.now()
   for (let turn = 0; turn < 4; turn++) {
     await bob.at('lock-button').click()
     await bob.becomes('lock-button', turn % 2 === 0 ? 'mine' : 'free')
   }
-  // Nothing of that, or where it ended. Then the line is cut.
-  assert.ok((await spoken()).length <= 1)
+  // Nothing of that, or where it ended, or on a slow machine what stood long enough. Then the line is cut.
+  const flickered = await spoken()
+  const settled = 1 + Math.floor((Date.now() - began) / SETTLES)
+  assert.ok(flickered.filter((words) => words === 'All is saved').length <= 1, JSON.stringify(flickered))
+  assert.ok(flickered.filter((words) => words !== 'All is saved').length <= settled, JSON.stringify(flickered))
   await server.kill()
   await waitFor('it is spoken that the page is cut off', async () => {
     const said = await ada.page.evaluate(() => window.spoken)

@@ -26,7 +26,15 @@ async fn is_admitted(server: &TestServer, document: &str, text: &str) {
                 .try_connect(Join::member(document, "Eve"))
                 .await
                 .unwrap();
+            eve.until("the first sync or an end", |known| {
+                (known.synced || known.ended.is_some()).then_some(())
+            })
+            .await;
+            // The Update of the attempt before may have been refused and its Step2, a moment later, stored.
             let open = eve.look(|known| known.ended.is_none());
+            if open && eve.text().contains(text) {
+                return;
+            }
             eve.types(text);
             let saved = async {
                 eve.is_saved().await;
@@ -136,7 +144,12 @@ async fn a_document_over_max_documents_stored_is_not_begun_until_one_is_erased()
 
 #[tokio::test]
 async fn a_store_over_max_store_reads_and_deletes_and_takes_more_when_something_was_erased() {
-    let server = TestServer::with(|settings| settings.max_store = ByteSize::mib(6)).await;
+    let server = TestServer::with(|settings| {
+        settings.max_store = ByteSize::mib(6);
+        // No snapshot in between makes the store smaller again.
+        settings.compact_after = ByteSize::gib(1);
+    })
+    .await;
     let old = server.connect(Join::member("old", "Ada")).await;
     old.types(&"o".repeat(2048 * KIB));
     old.is_saved().await;
