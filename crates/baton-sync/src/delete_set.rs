@@ -43,6 +43,13 @@ impl DeleteSet {
         }
     }
 
+    /// Adds ranges.
+    pub(crate) fn extend(&mut self, ranges: impl IntoIterator<Item = IdRange>) {
+        for IdRange { client, start, end } in ranges {
+            self.insert(client, start, end - start);
+        }
+    }
+
     /// Whether all of the `len` clocks from `clock` on are deleted.
     #[must_use]
     pub fn contains(&self, client: ClientId, clock: Clock, len: Clock) -> bool {

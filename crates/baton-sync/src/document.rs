@@ -27,7 +27,7 @@ use yrs::updates::decoder::Decode;
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
 use crate::originals::Originals;
-use crate::scan::{Scan, ScanError, scan};
+use crate::scan::{IdRange, Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::ClientId;
 
@@ -158,7 +158,10 @@ impl Document {
         self.answers.follow(scan.bytes());
         self.follow_originals(scan);
         self.state.learn(lesson, scan);
-        self.state.learn_deletes(deletes);
+        debug_assert!(
+            self.has_deleted(&deletes),
+            "yrs deletes what the state does not"
+        );
         Ok(Applied::Added)
     }
 
@@ -279,8 +282,18 @@ impl Document {
             (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
         }
         self.follow_originals(&scan);
-        self.state.learn_deletes(deletes);
+        debug_assert!(
+            self.has_deleted(&deletes),
+            "yrs deletes what the state does not"
+        );
         Ok((result, Some(Bytes::from(update))))
+    }
+
+    fn has_deleted(&self, deletes: &[IdRange]) -> bool {
+        let known = self.state.deletes();
+        let is_known =
+            |range: &IdRange| known.contains(range.client, range.start, range.end - range.start);
+        deletes.iter().all(is_known)
     }
 
     /// Reads what was admitted, in as many parts as yrs takes well.

@@ -13,22 +13,28 @@
 //!   blocks can be put in an order in which each comes after what it refers to;
 //! - a parent is a shared type (or is gone), and types nest at most [`TYPE_DEPTH`] deep: yrs and
 //!   Yjs delete a type by recursion;
-//! - origin and right origin are in the same place: Yjs and yrs disagree which one counts.
+//! - origin and right origin are in the same place: Yjs and yrs disagree which one counts;
+//! - a value of a key is one unit (or several that are deleted) and has no right origin: which of
+//!   several counts depends in Yjs on the order of deliveries otherwise.
 
+mod children;
 mod emit;
+mod keys;
 mod outline;
 mod settle;
 mod view;
 
 use std::collections::BTreeSet;
 
-use self::outline::Outline;
+use self::children::{Children, Inserted};
+use self::keys::{Keys, Run, Value};
 pub(crate) use self::outline::Place;
+use self::outline::{Container, Outline};
 use self::settle::Lesson;
 pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
 use self::view::View;
 use crate::delete_set::DeleteSet;
-use crate::scan::{Id, IdRange, Scan};
+use crate::scan::{Block, Id, IdRange, Scan};
 use crate::state_vector::StateVector;
 
 /// How many shared types may be inside one another, the root type not counted.
@@ -40,6 +46,8 @@ pub struct State {
     vector: StateVector,
     deletes: DeleteSet,
     outline: Outline,
+    keys: Keys,
+    children: Children,
 }
 
 /// What an update is to a state.
@@ -92,6 +100,19 @@ pub enum Refusal {
         /// The block.
         at: Id,
     },
+    /// A key gets a block of several units that are not all deleted.
+    #[error("block {}:{} gives a key several values at once", at.client, at.clock)]
+    LongValue {
+        /// The block.
+        at: Id,
+    },
+    /// A value of a key names a right origin: it would stand before another value, and no client
+    /// sends that.
+    #[error("block {}:{} puts the value of a key before another one", at.client, at.clock)]
+    ValueBefore {
+        /// The block.
+        at: Id,
+    },
     /// Shared types nest deeper than [`TYPE_DEPTH`].
     #[error("shared types nest too deep")]
     TooDeep,
@@ -141,17 +162,21 @@ impl State {
     /// Learns what of the update can be applied: all of one that fits, nothing of one that is
     /// known, the closed part of any other.
     ///
-    /// What yrs deletes by itself on applying it (the loser of two values for one key) is not
-    /// in the update and is not learnt here; a [`Document`](crate::document::Document) adds it.
+    /// That includes *implied deletions*, which no update states: all values of a key but the one
+    /// that counts, and everything inside a deleted type, also what is inserted there later.
     pub fn absorb(&mut self, scan: &Scan<'_>) {
         let lesson = self.settle(scan).lesson(self);
         self.learn(lesson, scan);
     }
 
-    /// [`State::absorb`] for a state that is laid over `base`; `base` learns nothing.
+    /// [`State::absorb`] for a state that is laid over `base`; `base` learns nothing. Without
+    /// implied deletions of what the base has.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
         let lesson = base.settle_over(self, scan).lesson(self);
-        self.learn(lesson, scan);
+        self.learn_stated(&lesson);
+        let Lesson { gone, clipped, .. } = lesson;
+        self.deletes.extend(gone);
+        self.deletes.extend(stated(clipped, scan));
     }
 
     /// The largest part of an update that can be applied now, as an update of its own: each
@@ -198,17 +223,92 @@ impl State {
         (scan.runs().len() > CLIENTS_AT_ONCE).then(|| self.settle(scan).parts())
     }
 
-    /// Learns what was studied of this update.
+    /// Learns what was studied of this update, and what follows from it.
     pub(crate) fn learn(&mut self, lesson: Lesson, scan: &Scan<'_>) {
-        for insert in lesson.inserts {
-            let IdRange { client, start, end } = insert.range;
-            self.outline.push(client, start, insert.place);
-            self.vector.raise(client, end);
+        self.learn_stated(&lesson);
+        let mut lost = Vec::new();
+        for (run, index) in &lesson.keyed {
+            let client = scan.runs()[*run as usize].client;
+            lost.extend(self.value_added(&scan.block(client, *index as usize)));
         }
-        self.learn_deletes(lesson.gone);
-        match lesson.clipped {
-            Some(deletes) => self.learn_deletes(deletes),
-            None => self.learn_deletes(scan.deletes().iter().copied()),
+        for range in lost {
+            self.delete(range);
+        }
+        for range in lesson.gone.into_iter().chain(stated(lesson.clipped, scan)) {
+            self.delete(range);
+        }
+    }
+
+    fn learn_stated(&mut self, lesson: &Lesson) {
+        for insert in &lesson.inserts {
+            let IdRange { client, start, end } = insert.range;
+            self.outline.push(client, start, &insert.place);
+            self.vector.raise(client, end);
+            let Some(parent) = insert.place.inside() else {
+                continue;
+            };
+            if !self.deletes.contains(parent.client, parent.clock, 1) {
+                let to = Container::of_unit(self.outline.writer(parent.client), parent.clock);
+                let writer = self.outline.writer(client);
+                self.children.add(to, Inserted { writer, start, end });
+            }
+        }
+    }
+
+    /// A value was given to a key. Returns what is deleted by that.
+    fn value_added(&mut self, block: &Block<'_>) -> Option<IdRange> {
+        let Block { client, clock, .. } = *block;
+        let key = self.outline.chain(client, clock)?;
+        // Inside a deleted type nothing counts.
+        if let Some(parent) = self.outline.place(client, clock)?.inside()
+            && self.deletes.contains(parent.client, parent.clock, 1)
+        {
+            return None;
+        }
+        let units = Run {
+            writer: self.outline.writer(client),
+            start: clock,
+            end: block.end(),
+        };
+        let origin = block.origin.map(|id| {
+            let writer = self.outline.known_writer(id.client);
+            (writer.unwrap_or(u32::MAX), id.clock)
+        });
+        let value = Value { units, origin };
+        let outline = &self.outline;
+        let lost = self
+            .keys
+            .add(key, value, |writer| outline.writer_id(writer))?;
+        Some(IdRange {
+            client: self.outline.writer_id(lost.writer)?,
+            start: lost.start,
+            end: lost.end,
+        })
+    }
+
+    /// Deletes units, and all that is inside the types among them. Every type is looked into once, so
+    /// that all deletions together cost what all insertions did.
+    fn delete(&mut self, range: IdRange) {
+        let mut due = vec![range];
+        while let Some(IdRange { client, start, end }) = due.pop() {
+            self.deletes.insert(client, start, end - start);
+            let Some(writer) = self.outline.known_writer(client) else {
+                continue;
+            };
+            let (keys, outline) = (&mut self.keys, &self.outline);
+            self.children.take(
+                writer,
+                start,
+                end,
+                |container| keys.forget(container),
+                |units| {
+                    due.extend(outline.writer_id(units.writer).map(|client| IdRange {
+                        client,
+                        start: units.start,
+                        end: units.end,
+                    }));
+                },
+            );
         }
     }
 
@@ -216,12 +316,7 @@ impl State {
     pub(crate) fn shrink(&mut self) {
         self.outline.shrink();
         self.deletes.shrink();
-    }
-
-    pub(crate) fn learn_deletes(&mut self, ranges: impl IntoIterator<Item = IdRange>) {
-        for IdRange { client, start, end } in ranges {
-            self.deletes.insert(client, start, end - start);
-        }
+        self.children.shrink();
     }
 
     pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
@@ -247,6 +342,13 @@ impl State {
             scan,
         )
     }
+}
+
+/// The listed deletions that are learnt.
+fn stated(clipped: Option<Vec<IdRange>>, scan: &Scan<'_>) -> impl Iterator<Item = IdRange> {
+    let all = clipped.is_none().then(|| scan.deletes().iter().copied());
+    let all = all.into_iter().flatten();
+    clipped.into_iter().flatten().chain(all)
 }
 
 fn names<'s>(roots: impl Iterator<Item = &'s str>) -> BTreeSet<String> {

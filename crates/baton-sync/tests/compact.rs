@@ -11,7 +11,8 @@ use baton_sync::yrs::{
     self, Doc, OffsetKind, Options, ReadTxn, Transact, updates::decoder::Decode,
 };
 use baton_sync::{
-    ClientId, CompactError, Document, DocumentOptions, Judgement, State, StateVector, compact, scan,
+    ClientId, CompactError, Document, DocumentOptions, Id, Judgement, State, StateVector, compact,
+    scan, state::Refusal,
 };
 use common::{Dice, contents, session};
 use proptest::prelude::*;
@@ -227,19 +228,8 @@ fn of_what_is_in_a_deleted_type_only_the_clocks_remain() {
     let blocks = &[map, key, text, inner];
     let gone = encoded(&[&[1, 1, 1, b't', 1], &[0, 4]], &[(0, 5)]);
     assert_eq!(compact(&encoded(blocks, &[(0, 5)])).unwrap(), gone);
-    // One unit that is not deleted keeps the types that it is in, as whole as they are.
-    let kept = compact(&encoded(blocks, &[(0, 4)])).unwrap();
-    let expected = encoded(
-        &[
-            map,
-            &[0x21, 0, 1, 0, 1, b'k', 1],
-            text,
-            &[1, 0, 1, 2, 1],
-            &[0x84, 1, 3, 1, b'y'],
-        ],
-        &[(0, 4)],
-    );
-    assert_eq!(kept, expected);
+    // Inside a deleted type all is deleted, whether an update says so or not.
+    assert_eq!(compact(&encoded(blocks, &[(0, 1)])).unwrap(), gone);
 }
 
 #[test]
@@ -254,25 +244,21 @@ fn what_is_no_whole_state_is_an_error() {
 }
 
 #[test]
-fn a_forged_neighbour_keeps_the_type_that_it_is_in() {
-    // A kept unit of one text says that a unit of a deleted one was to its right: as GC, that unit
-    // would take it along in Yjs.
+fn a_forged_neighbour_in_another_type_is_no_part_of_a_state() {
+    // A unit of one text says that a unit of another one was to its right.
     let blocks: &[&[u8]] = &[
         &[7, 1, 1, b't', 2],
-        &[7, 1, 1, b'u', 2],
-        &[
-            4, 0, 1, 0, 8, b'd', b'e', b'l', b'e', b't', b'e', b'd', b'.',
-        ],
+        &[0x87, 1, 0, 2],
+        &[4, 0, 1, 0, 1, b'd'],
         &[4, 0, 1, 1, 1, b'k'],
-        &[0xc4, 1, 10, 1, 2, 1, b'l'],
+        &[0xc4, 1, 3, 1, 2, 1, b'l'],
     ];
-    // Both are in types at the same depth of one root for the state.
-    let mut blocks = blocks.to_vec();
-    blocks[1] = &[0x87, 1, 0, 2];
-    let state = encoded(&blocks, &[(0, 1), (2, 8)]);
-    let compacted = compact(&state).unwrap();
-    let scan = scan(&compacted).unwrap();
-    let gone = scan.blocks().any(|block| block.kind == scan::BlockKind::Gc);
-    assert!(!gone);
-    assert!(compacted.len() < state.len());
+    let error = compact(&encoded(blocks, &[(0, 1)])).unwrap_err();
+    let torn = Judgement::Refused(Refusal::Torn {
+        at: Id {
+            client: ClientId::from(1),
+            clock: 4,
+        },
+    });
+    assert_eq!(error, CompactError::NotWhole(torn));
 }

@@ -190,9 +190,15 @@ impl Document {
 
     /// What yrs deleted by itself on loading: nothing, if the encoding was that of a document.
     pub(super) fn learn_deleted(&mut self) {
-        if let Some(live) = self.live.get_mut() {
-            let deleted = std::mem::take(&mut live.deleted);
-            self.state.learn_deletes(deleted);
+        let deleted = self
+            .live
+            .get_mut()
+            .map(|live| std::mem::take(&mut live.deleted));
+        if let Some(deleted) = deleted {
+            debug_assert!(
+                self.has_deleted(&deleted),
+                "yrs deletes what the state does not"
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 //! can be inside.
 //!
 //! Owns the [`Outline`], run-length coded: a text typed by one person is one run however long it
-//! is, a nested type costs a few. It holds no content, no order and no keys.
+//! is, a nested type costs a few. It holds no content and no order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) enum Place<R> {
         depth: u16,
         /// The type that it is in; `None` directly in the root type.
         inside: Option<Id>,
+        /// The key under which a map or an element has it, if it is not in a sequence.
+        key: Option<R>,
         /// What the unit is to others.
         holds: Holds,
     },
@@ -48,18 +50,47 @@ impl<R> Place<R> {
         }
     }
 
-    pub(crate) fn map_root<S>(self, name: impl FnOnce(R) -> S) -> Place<S> {
+    /// Is in the same sequence as another place, or under the same key.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool
+    where
+        R: PartialEq,
+    {
+        let (
+            Self::At {
+                root, inside, key, ..
+            },
+            Self::At {
+                root: other_root,
+                inside: other_inside,
+                key: other_key,
+                ..
+            },
+        ) = (self, other)
+        else {
+            return false;
+        };
+        (root, inside, key) == (other_root, other_inside, other_key)
+    }
+
+    /// Is in no sequence, but under a key.
+    pub(crate) fn is_keyed(&self) -> bool {
+        matches!(self, Self::At { key: Some(_), .. })
+    }
+
+    pub(crate) fn map_names<S>(self, mut name: impl FnMut(R) -> S) -> Place<S> {
         match self {
             Self::Gone => Place::Gone,
             Self::At {
                 root,
                 depth,
                 inside,
+                key,
                 holds,
             } => Place::At {
                 root: name(root),
                 depth,
                 inside,
+                key: key.map(name),
                 holds,
             },
         }
@@ -69,7 +100,8 @@ impl<R> Place<R> {
 /// The places of everything inserted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outline {
-    roots: Vec<Arc<str>>,
+    /// Names of root types, and keys.
+    names: Vec<Arc<str>>,
     indices: BTreeMap<Arc<str>, u32>,
     /// Who inserted types that others are in.
     writers: Vec<ClientId>,
@@ -84,7 +116,7 @@ struct Stretch {
     place: Packed,
 }
 
-/// A [`Place`] in 16 bytes: a document of many small types has millions of them.
+/// A [`Place`] in 20 bytes: a document of many small types has millions of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Packed {
     Gone,
@@ -93,6 +125,8 @@ enum Packed {
         /// Who inserted the type that it is in, by number, or [`IN_ROOT`].
         writer: u32,
         clock: Clock,
+        /// The key, by number, or [`NO_KEY`].
+        key: u32,
         depth: u16,
         holds: Holds,
     },
@@ -100,6 +134,27 @@ enum Packed {
 
 /// In no type but the root.
 const IN_ROOT: u32 = u32::MAX;
+
+/// In a sequence.
+const NO_KEY: u32 = u32::MAX;
+
+/// The type that units are in, by numbers: a root type, or the unit that is the type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Container {
+    /// Who inserted the type, by number, or [`IN_ROOT`].
+    writer: u32,
+    /// The unit's clock, or the number of the root type's name.
+    at: u32,
+}
+
+impl Container {
+    pub(super) const fn of_unit(writer: u32, clock: Clock) -> Self {
+        Self { writer, at: clock }
+    }
+}
+
+/// One of the chains of values that were given to one key of one type.
+pub(super) type ChainKey = (Container, u32);
 
 impl Outline {
     /// The place of a unit; `None` before the first stretch of its client. The caller knows that
@@ -142,7 +197,7 @@ impl Outline {
         &mut self,
         client: ClientId,
         start: Clock,
-        place: Place<Result<u32, Arc<str>>>,
+        place: &Place<Result<u32, Arc<str>>>,
     ) {
         let place = self.pack(place);
         let stretches = self.clients.entry(client).or_default();
@@ -151,29 +206,53 @@ impl Outline {
         }
     }
 
-    fn pack(&mut self, place: Place<Result<u32, Arc<str>>>) -> Packed {
+    fn pack(&mut self, place: &Place<Result<u32, Arc<str>>>) -> Packed {
         let Place::At {
             root,
             depth,
             inside,
+            key,
             holds,
         } = place
         else {
             return Packed::Gone;
         };
-        let root = root.unwrap_or_else(|name| self.intern(name));
+        let (inside, depth, holds) = (*inside, *depth, *holds);
+        let root = self.number(root);
+        let key = key.as_ref().map_or(NO_KEY, |key| self.number(key));
         let writer = inside.map_or(IN_ROOT, |id| self.writer(id.client));
         let clock = inside.map_or(0, |id| id.clock);
         Packed::At {
             root,
             writer,
             clock,
+            key,
             depth,
             holds,
         }
     }
 
-    fn writer(&mut self, client: ClientId) -> u32 {
+    /// The chain that a known unit is in, if it has a key.
+    pub(super) fn chain(&self, client: ClientId, clock: Clock) -> Option<ChainKey> {
+        let stretches = self.clients.get(&client)?;
+        let at = stretches.partition_point(|stretch| stretch.start <= clock);
+        match stretches[at.checked_sub(1)?].place {
+            Packed::At { key: NO_KEY, .. } | Packed::Gone => None,
+            Packed::At {
+                root,
+                writer,
+                key,
+                clock,
+                ..
+            } => {
+                let at = if writer == IN_ROOT { root } else { clock };
+                Some((Container { writer, at }, key))
+            }
+        }
+    }
+
+    /// The number of a client that has inserted a type, or a value under a key.
+    pub(super) fn writer(&mut self, client: ClientId) -> u32 {
         let next = self.writers.len() as u32;
         let index = *self.writer_indices.entry(client).or_insert(next);
         if index == next {
@@ -182,15 +261,32 @@ impl Outline {
         index
     }
 
+    /// The number of a client, if it has one.
+    pub(super) fn known_writer(&self, client: ClientId) -> Option<u32> {
+        self.writer_indices.get(&client).copied()
+    }
+
+    /// The client of this number.
+    pub(super) fn writer_id(&self, writer: u32) -> Option<ClientId> {
+        self.writers.get(writer as usize).copied()
+    }
+
     pub(crate) fn shrink(&mut self) {
         self.clients.values_mut().for_each(Vec::shrink_to_fit);
     }
 
+    fn number(&mut self, name: &Result<u32, Arc<str>>) -> u32 {
+        match name {
+            Ok(number) => *number,
+            Err(name) => self.intern(Arc::clone(name)),
+        }
+    }
+
     fn intern(&mut self, name: Arc<str>) -> u32 {
-        let next = self.roots.len() as u32;
+        let next = self.names.len() as u32;
         let index = *self.indices.entry(Arc::clone(&name)).or_insert(next);
         if index == next {
-            self.roots.push(name);
+            self.names.push(name);
         }
         index
     }
@@ -202,15 +298,17 @@ impl Outline {
                 root,
                 writer,
                 clock,
+                key,
                 depth,
                 holds,
             } => Place::At {
-                root: &*self.roots[root as usize],
+                root: &*self.names[root as usize],
                 depth,
                 inside: self
                     .writers
                     .get(writer as usize)
                     .map(|&client| Id { client, clock }),
+                key: self.names.get(key as usize).map(|name| &**name),
                 holds,
             },
         }

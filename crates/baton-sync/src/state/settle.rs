@@ -2,6 +2,7 @@
 //!
 //! Owns the walk that [`State`] judges by, cuts by and learns from. It changes no state.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use super::outline::{Holds, Place};
 use super::view::View;
 use super::{Gain, Judgement, Refusal, State, TYPE_DEPTH};
+use crate::delete_set::DeleteSet;
 use crate::scan::{Block, BlockKind, Content, Id, IdRange, Parent, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
@@ -36,6 +38,10 @@ pub(crate) struct Settled<'u, 's> {
     pub(super) scan: &'s Scan<'u>,
     pub(super) progress: Vec<Progress>,
     places: Places<'s>,
+    /// The new blocks that have a key, in the order in which they were admitted: run and block.
+    keyed: Vec<(u32, u32)>,
+    /// What the update deletes, once that was asked for.
+    listed: OnceCell<DeleteSet>,
     /// The runs of blocks in the order in which they were admitted: each comes after all that it
     /// refers to. Kept only for an update of many clients.
     pub(super) order: Vec<(ClientId, Range<usize>)>,
@@ -48,6 +54,8 @@ pub(crate) struct Settled<'u, 's> {
 /// What a state learns from an update, without borrowing from either.
 pub(crate) struct Lesson {
     pub(super) inserts: Vec<Insert>,
+    /// The new blocks that have a key, each after its origin: run and block of the update.
+    pub(super) keyed: Vec<(u32, u32)>,
     /// Blocks that are deleted without being listed.
     pub(super) gone: Vec<IdRange>,
     /// The listed deletions, if not all of them are learnt.
@@ -107,6 +115,8 @@ impl<'u, 's> Settled<'u, 's> {
                 of: vec![0; scan.indices()],
                 all: Vec::new(),
             },
+            keyed: Vec::new(),
+            listed: OnceCell::new(),
             order: Vec::new(),
             missing: StateVector::new(),
             refusal: None,
@@ -323,12 +333,13 @@ impl<'u, 's> Settled<'u, 's> {
                     }
                     continue;
                 }
-                let place = place.map_root(|name| state.outline.lookup(name));
+                let place = place.map_names(|name| state.outline.lookup(name));
                 inserts.push(Insert { range, place });
             }
         }
         Lesson {
             inserts,
+            keyed: self.keyed.clone(),
             gone,
             clipped,
         }
@@ -364,7 +375,16 @@ impl<'u, 's> Settled<'u, 's> {
                     return;
                 }
                 match self.place_of(&block) {
-                    Ok(place) => self.places.set(index, place),
+                    Ok(place) => {
+                        if place.is_keyed() {
+                            if let Err(refusal) = self.check_value(&block) {
+                                self.refusal.get_or_insert(refusal);
+                                return;
+                            }
+                            self.keyed.push((run as u32, index as u32));
+                        }
+                        self.places.set(index, place);
+                    }
                     Err(refusal) => {
                         self.refusal.get_or_insert(refusal);
                         return;
@@ -373,6 +393,54 @@ impl<'u, 's> Settled<'u, 's> {
                 self.progress[run].clock = past;
             }
             self.progress[run].next = index + 1;
+        }
+    }
+
+    /// What the update says that it deletes.
+    fn listed(&self) -> &DeleteSet {
+        self.listed.get_or_init(|| {
+            let mut listed = DeleteSet::new();
+            listed.extend(self.scan.deletes().iter().copied());
+            listed
+        })
+    }
+
+    /// Tells whether nothing can be seen of what is in this place, after this update.
+    fn goes(&self, place: Place<&str>) -> bool {
+        if place == Place::Gone || self.is_dead(place) {
+            return true;
+        }
+        let mut inside = place.inside();
+        while let Some(id) = inside {
+            if self.listed().contains(id.client, id.clock, 1) {
+                return true;
+            }
+            inside = self.place(id).inside();
+        }
+        false
+    }
+
+    /// Checks that a block may stand under a key: one unit, or several that are all deleted, which
+    /// Yjs joins.
+    fn check_value(&self, block: &Block<'_>) -> Result<(), Refusal> {
+        let Block { client, clock, .. } = *block;
+        let at = Id { client, clock };
+        if block.right_origin.is_some() {
+            return Err(Refusal::ValueBefore { at });
+        }
+        if block.len == 1 || block.kind == BlockKind::Item(Content::Deleted) {
+            return Ok(());
+        }
+        let range = IdRange {
+            client,
+            start: clock,
+            end: block.end(),
+        };
+        let is_listed = self.listed().contains(client, clock, block.len);
+        if is_listed || self.view.is_deleted(&range) {
+            Ok(())
+        } else {
+            Err(Refusal::LongValue { at })
         }
     }
 
@@ -396,7 +464,7 @@ impl<'u, 's> Settled<'u, 's> {
         complete
     }
 
-    /// Where yrs will put the block: in its parent, or where its origin is, or its right origin.
+    /// The place of a block: in its parent, or where its origin is, or its right origin.
     fn place_of(&self, block: &Block<'u>) -> Result<Place<&'s str>, Refusal>
     where
         'u: 's,
@@ -404,75 +472,77 @@ impl<'u, 's> Settled<'u, 's> {
         let BlockKind::Item(content) = block.kind else {
             return Ok(Place::Gone);
         };
-        let (root, depth, inside) = match block.parent {
-            Parent::Root(name) => (name, 0, None),
-            Parent::Id(parent) => match self.place(parent) {
-                Place::At {
-                    root,
-                    depth,
-                    holds: Holds::Type,
-                    ..
-                } if depth < TYPE_DEPTH => (root, depth + 1, Some(parent)),
-                Place::At {
-                    holds: Holds::Type, ..
-                } => return Err(Refusal::TooDeep),
-                Place::At {
-                    holds: Holds::Value,
-                    ..
-                } => {
-                    return Err(Refusal::ParentIsNoType { parent });
-                }
-                Place::At {
-                    holds: Holds::Deleted,
-                    ..
-                }
-                | Place::Gone => return Ok(Place::Gone),
-            },
-            Parent::Inherited => {
-                let left = block.origin.map_or(Place::Gone, |id| self.place(id));
-                let right = block.right_origin.map_or(Place::Gone, |id| self.place(id));
-                match (left, right) {
-                    (Place::At { root, depth: d, .. }, Place::At { root: r, depth, .. })
-                        if (root, d) != (r, depth) =>
-                    {
-                        let Block { client, clock, .. } = *block;
-                        return Err(Refusal::Torn {
-                            at: Id { client, clock },
-                        });
-                    }
-                    (
-                        Place::At {
-                            root,
-                            depth,
-                            inside,
-                            ..
-                        },
-                        _,
-                    )
-                    | (
-                        Place::Gone,
-                        Place::At {
-                            root,
-                            depth,
-                            inside,
-                            ..
-                        },
-                    ) => (root, depth, inside),
-                    (Place::Gone, Place::Gone) => return Ok(Place::Gone),
-                }
-            }
-        };
-        let holds = match content {
+        let new = match content {
             Content::Type => Holds::Type,
             Content::Deleted => Holds::Deleted,
             _ => Holds::Value,
         };
-        Ok(Place::At {
-            root,
-            depth,
-            inside,
-            holds,
-        })
+        let Block { client, clock, .. } = *block;
+        let at = Id { client, clock };
+        match block.parent {
+            Parent::Root(name) => Ok(Place::At {
+                root: name,
+                depth: 0,
+                inside: None,
+                key: block.key,
+                holds: new,
+            }),
+            Parent::Id(parent) => match self.place(parent) {
+                Place::At {
+                    root, depth, holds, ..
+                } => match holds {
+                    Holds::Type if depth < TYPE_DEPTH => Ok(Place::At {
+                        root,
+                        depth: depth + 1,
+                        inside: Some(parent),
+                        key: block.key,
+                        holds: new,
+                    }),
+                    Holds::Type => Err(Refusal::TooDeep),
+                    Holds::Value => Err(Refusal::ParentIsNoType { parent }),
+                    Holds::Deleted => Ok(Place::Gone),
+                },
+                Place::Gone => Ok(Place::Gone),
+            },
+            Parent::Inherited => {
+                let neighbours = [block.origin, block.right_origin];
+                let [left, right] = neighbours.map(|id| id.map(|id| self.place(id)));
+                let Some(beside) = left.or(right) else {
+                    return Ok(Place::Gone);
+                };
+                // Yjs makes garbage of what stands beside garbage (`Item.getMissing`).
+                if left
+                    .into_iter()
+                    .chain(right)
+                    .any(|place| place == Place::Gone)
+                {
+                    let mut others = left.into_iter().chain(right);
+                    if others.all(|place| self.goes(place)) {
+                        return Ok(Place::Gone);
+                    }
+                    return Err(Refusal::Torn { at });
+                }
+                if right.is_some_and(|right| !beside.is_beside(&right)) {
+                    return Err(Refusal::Torn { at });
+                }
+                Ok(match beside {
+                    Place::At {
+                        root,
+                        depth,
+                        inside,
+                        key,
+                        ..
+                    } => Place::At {
+                        root,
+                        depth,
+                        inside,
+                        key,
+                        holds: new,
+                    },
+                    Place::Gone => Place::Gone,
+                })
+            }
+        }
     }
 
     /// The place of a block of the update that was admitted and was not known.
