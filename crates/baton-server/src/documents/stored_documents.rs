@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use baton_log::{Log, LogError};
 use baton_room::{SnapshotError, last_joined_ms, remnant};
 
-use crate::hosted::NotErased;
-use crate::registry::{OpenError, Registry};
+use crate::documents::open_document::NotErased;
+use crate::documents::registry::{OpenError, Registry};
 
 /// How often a document that leaves memory in the very moment is opened again.
 const TRIES: usize = 8;

@@ -14,13 +14,14 @@ use bytes::Bytes;
 use futures_util::future::poll_immediate;
 
 use crate::config::Settings;
-use crate::hosted::{Hosted, JoinError, Step};
-use crate::line::{Due, Line};
-use crate::rate::Rate;
-use crate::refusals::Refusal;
-use crate::registry::Registry;
-use crate::work_cost::Asked;
-use crate::{close, wire};
+use crate::connection::close_codes;
+use crate::connection::socket_writer::{Due, Line};
+use crate::connection::wire_codec;
+use crate::documents::open_document::{Hosted, JoinError, Step};
+use crate::documents::registry::Registry;
+use crate::documents::work_cost::Asked;
+use crate::limits::message_rate_limit::Rate;
+use crate::ops::rejection_counters::Refusal;
 
 /// How often a document that left memory in the very moment of joining is opened again.
 const JOIN_TRIES: usize = 8;
@@ -73,7 +74,7 @@ impl Session {
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::error!(%error, "the system gives no random numbers");
             line.end(
-                close::UNAVAILABLE,
+                close_codes::UNAVAILABLE,
                 "the server cannot draw a resume token; come again",
             );
             return Err(Over);
@@ -110,13 +111,13 @@ impl Session {
                 Err(full @ JoinError::Full(_)) => {
                     let refusals = registry.refusals();
                     refusals.note(Refusal::ConnectionsOfDocument, &full);
-                    line.end(close::OVERLOADED, full.to_string());
+                    line.end(close_codes::OVERLOADED, full.to_string());
                     return Err(Over);
                 }
             }
         }
         line.end(
-            close::UNAVAILABLE,
+            close_codes::UNAVAILABLE,
             "the document is being closed; come again",
         );
         Err(Over)
@@ -126,7 +127,7 @@ impl Session {
     /// work, which in turn makes its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
-        let asked = match wire::decode(frame) {
+        let asked = match wire_codec::decode(frame) {
             Ok(message) => Asked::of(&message),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
@@ -135,7 +136,7 @@ impl Session {
         let reservation = match patiently(&mut self.due, reserving).await {
             Ok(reservation) => reservation,
             Err(error) => {
-                self.line.end(close::STORE_FAILED, error.to_string());
+                self.line.end(close_codes::STORE_FAILED, error.to_string());
                 return Err(Over);
             }
         };
@@ -146,7 +147,7 @@ impl Session {
             wanted: || !self.line.is_gone(),
             input: move |room: &mut Room, now| {
                 // It could be decoded before.
-                if let Ok(message) = wire::decode(&frame) {
+                if let Ok(message) = wire_codec::decode(&frame) {
                     room.receive(id, message, token, now);
                 }
             },
@@ -238,8 +239,10 @@ impl Session {
     }
 
     fn gone(&self) -> Over {
-        self.line
-            .end(close::UNAVAILABLE, "the document was closed; come again");
+        self.line.end(
+            close_codes::UNAVAILABLE,
+            "the document was closed; come again",
+        );
         Over
     }
 }

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use baton_room::Source;
 
-use crate::address::Address;
+use crate::net::client_addr::Address;
 
 /// The keyed hash of this process; see the module.
 #[derive(Debug, Default)]

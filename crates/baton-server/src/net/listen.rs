@@ -21,12 +21,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use crate::App;
+use crate::Stage;
 use crate::config::Listen;
-use crate::places::Place;
-use crate::plain::{Left, Plain};
-use crate::refusals::Refusal;
-use crate::web_origin::Reach;
-use crate::{App, Stage};
+use crate::limits::pre_upgrade_limit::Place;
+use crate::net::http_stream::{Left, Plain};
+use crate::net::web_origin::Reach;
+use crate::ops::rejection_counters::Refusal;
 
 /// Connections that may wait to be accepted. The system cuts it down to its own limit (`net.core.somaxconn`).
 const BACKLOG: u32 = 16_384;

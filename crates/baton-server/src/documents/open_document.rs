@@ -27,11 +27,11 @@ use self::showing::Showing;
 use self::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::gate::{Gate, Held};
-use crate::line::{Due, Line};
-use crate::quota::Account;
-use crate::work_cost::{Asked, Pace, Work};
-use crate::work_pool::{Turn, WorkPool};
+use crate::connection::socket_writer::{Due, Line};
+use crate::documents::gate::{Gate, Held};
+use crate::documents::work_cost::{Asked, Pace, Work};
+use crate::documents::work_pool::{Turn, WorkPool};
+use crate::limits::storage_quota::Account;
 
 pub(crate) use self::erasure::NotErased;
 pub(crate) use self::inner::Disk;

@@ -13,8 +13,8 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use serde::{Deserialize, Serialize};
 
-use crate::address::{ProxyHeader, Trust};
 use crate::config::Settings;
+use crate::net::client_addr::{ProxyHeader, Trust};
 
 /// Longest part of a refused header that an error repeats, in bytes.
 const REPEATED: usize = 100;

@@ -21,13 +21,17 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
-use crate::address::Address;
+use crate::App;
 use crate::config::Switch;
-use crate::limits::{Permit, Refused};
-use crate::plain::Plain;
-use crate::refusals::Refusal;
-use crate::web_origin::Barred;
-use crate::{App, metrics, page, readiness, socket};
+use crate::connection::socket;
+use crate::limits::connection_limit::{Permit, Refused};
+use crate::net::client_addr::Address;
+use crate::net::demo_page;
+use crate::net::http_stream::Plain;
+use crate::net::web_origin::Barred;
+use crate::ops::metrics;
+use crate::ops::readiness;
+use crate::ops::rejection_counters::Refusal;
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -78,7 +82,7 @@ async fn page(
     headers: HeaderMap,
 ) -> Response {
     let ancestors = &app.registry.settings().frame_ancestors;
-    page::serve(&method, &uri, &headers, ancestors)
+    demo_page::serve(&method, &uri, &headers, ancestors)
 }
 
 /// The process answers.

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::address::Address;
 use crate::config::Settings;
+use crate::net::client_addr::Address;
 
 /// How long a place is certain. A handshake takes one round trip.
 const SETTLED: Duration = Duration::from_secs(1);

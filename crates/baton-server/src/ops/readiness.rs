@@ -9,7 +9,8 @@ use baton_log::{Health, Log};
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::{App, Stage};
+use crate::App;
+use crate::Stage;
 
 /// A commit that takes longer than this is told.
 const SLOW_COMMIT: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Settings;
-use crate::work_cost::Work;
+use crate::documents::work_cost::Work;
 
 /// The turns; see the module.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::frame::Frame;
+use crate::connection::close_codes;
+use crate::connection::ws_frame::Frame;
 
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,7 +242,7 @@ impl Outbox {
                 "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
                 self.limit
             );
-            self.end_with(queue, crate::close::OVERLOADED, reason);
+            self.end_with(queue, close_codes::OVERLOADED, reason);
             return Waits::Newly;
         }
         // The connection's own task looks after one that has fallen behind.

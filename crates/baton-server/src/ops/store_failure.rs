@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use baton_log::{Health, Log};
 use tokio::sync::watch;
 
-use crate::slots::Slots;
+use crate::documents::open_documents::Slots;
 
 /// Starts watching, until the log is gone.
 pub(crate) fn start(log: &Log, slots: &Arc<Slots>) {

@@ -22,13 +22,14 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Settings;
-use crate::line::{Line, News, Patience};
-use crate::outbox::Weight;
-use crate::receiving::{Excess, Part};
-use crate::refusals::Refusal;
-use crate::registry::Registry;
-use crate::session::{Over, Session};
-use crate::{close, wire};
+use crate::connection::close_codes;
+use crate::connection::send_queue::Weight;
+use crate::connection::session::{Over, Session};
+use crate::connection::socket_writer::{Line, News, Patience};
+use crate::connection::wire_codec;
+use crate::documents::registry::Registry;
+use crate::limits::inbound_memory_limit::{Excess, Part};
+use crate::ops::rejection_counters::Refusal;
 
 /// How long the other side has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -152,8 +153,8 @@ impl<R> Reading<R> {
     fn came(&self, bytes: usize) -> io::Result<()> {
         self.part.came(bytes).map_err(|excess| {
             let (refusal, code) = match excess {
-                Excess::All(_) => (Refusal::Receiving, close::OVERLOADED),
-                Excess::Message(_) => (Refusal::Frame, close::TOO_LARGE),
+                Excess::All(_) => (Refusal::Receiving, close_codes::OVERLOADED),
+                Excess::Message(_) => (Refusal::Frame, close_codes::TOO_LARGE),
             };
             self.registry.refusals().note(refusal, excess);
             self.line.end(code, excess.to_string());
@@ -267,9 +268,9 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
     match fault {
         None => Ok(()),
         Some(fault) => {
-            let denied = wire::denied(&fault);
+            let denied = wire_codec::denied(&fault);
             let _seen_to_by_the_ending = line.outbox().send(denied, Weight::Counted);
-            line.end(close::BAD_NAME, fault);
+            line.end(close_codes::BAD_NAME, fault);
             Err(Over)
         }
     }
@@ -289,7 +290,7 @@ where
     let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
         let what = "no message came within the handshake's time (handshake_timeout)";
         registry.refusals().note(Refusal::HandshakeTime, what);
-        line.end(close::SILENT, what);
+        line.end(close_codes::SILENT, what);
         return Err(Over);
     };
     while let Some(message) = next {
@@ -337,12 +338,12 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
     let (refusal, code, what) = match error {
         Error::Capacity(error) => {
             let what = format!("a message is over the limit (max_frame): {error}");
-            (Refusal::Frame, close::TOO_LARGE, what)
+            (Refusal::Frame, close_codes::TOO_LARGE, what)
         }
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
         Error::Protocol(_) | Error::Utf8(_) => {
             let what = format!("this is against RFC 6455: {error}");
-            (Refusal::WebSocket, close::WEBSOCKET, what)
+            (Refusal::WebSocket, close_codes::WEBSOCKET, what)
         }
         error => {
             tracing::debug!(%error, "the connection broke");
@@ -420,7 +421,7 @@ mod tests {
         let mut read = Vec::new();
         let all = tokio::time::timeout(Duration::from_secs(60), near.read_to_end(&mut read));
         all.await.expect("the server ends the connection").unwrap();
-        let silent = close::SILENT.to_be_bytes();
+        let silent = close_codes::SILENT.to_be_bytes();
         assert!(read.windows(2).any(|code| code == silent), "{read:?}");
         server.await.unwrap();
     }

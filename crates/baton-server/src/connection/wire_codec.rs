@@ -5,8 +5,8 @@ use baton_room::{Incoming, Kind, Outgoing, ViewOf};
 use baton_sync::y_websocket::{self, Carries, FrameError, Message};
 use bytes::Bytes;
 
-use crate::frame::Frame;
-use crate::outbox::Weight;
+use crate::connection::send_queue::Weight;
+use crate::connection::ws_frame::Frame;
 
 /// The frame, and how it counts against the queue of the one connection that it goes to.
 pub(crate) fn encode(message: &Outgoing) -> (Frame, Weight) {

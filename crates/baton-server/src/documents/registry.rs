@@ -18,16 +18,18 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Settings, Switch};
-use crate::hosted::Hosted;
-use crate::loads::{Busy, Loading, Loads};
-use crate::quota::{NoNewDocument, Quota};
-use crate::receiving::Receiving;
-use crate::refusals::{Refusal, Refusals};
-use crate::slots::{Slots, SlotsError};
-use crate::sources::Sources;
-use crate::work_cost::{self, Work};
-use crate::work_pool::WorkPool;
-use crate::{close, driver, store_watch};
+use crate::connection::close_codes;
+use crate::documents::document_task;
+use crate::documents::open_document::Hosted;
+use crate::documents::open_documents::{Slots, SlotsError};
+use crate::documents::work_cost::{self, Work};
+use crate::documents::work_pool::WorkPool;
+use crate::limits::inbound_memory_limit::Receiving;
+use crate::limits::load_limit::{Busy, Loading, Loads};
+use crate::limits::storage_quota::{NoNewDocument, Quota};
+use crate::net::source_key::Sources;
+use crate::ops::rejection_counters::{Refusal, Refusals};
+use crate::ops::store_failure;
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +62,11 @@ impl OpenError {
     pub(crate) fn close_code(&self) -> u16 {
         match self {
             Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
-                close::OVERLOADED
+                close_codes::OVERLOADED
             }
-            Self::Full(SlotsError::Closing) => close::GOING_AWAY,
-            Self::Log(LogError::Failed { .. }) => close::STORE_FAILED,
-            Self::Log(_) | Self::Load(_) => close::UNAVAILABLE,
+            Self::Full(SlotsError::Closing) => close_codes::GOING_AWAY,
+            Self::Log(LogError::Failed { .. }) => close_codes::STORE_FAILED,
+            Self::Log(_) | Self::Load(_) => close_codes::UNAVAILABLE,
         }
     }
 }
@@ -217,8 +219,8 @@ impl Registry {
         }
         hosted.store_quarantine().await;
         self.watching_store
-            .call_once(|| store_watch::start(&self.log, &self.slots));
-        tokio::spawn(driver::drive(
+            .call_once(|| store_failure::start(&self.log, &self.slots));
+        tokio::spawn(document_task::drive(
             Arc::clone(&hosted),
             Arc::clone(&self.slots),
             Arc::clone(&self.settings),

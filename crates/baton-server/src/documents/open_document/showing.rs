@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use baton_room::Sketch;
 use tokio::sync::Semaphore;
 
-use crate::line::Line;
-use crate::outbox::Waits;
-use crate::work_pool::WorkPool;
-use crate::{wire, work_cost};
+use crate::connection::send_queue::Waits;
+use crate::connection::socket_writer::Line;
+use crate::connection::wire_codec as wire;
+use crate::documents::work_cost;
+use crate::documents::work_pool::WorkPool;
 
 /// See the module.
 #[derive(Debug)]

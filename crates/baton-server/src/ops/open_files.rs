@@ -5,7 +5,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
-use crate::listen::TURNED_AWAY;
+use crate::net::listen::TURNED_AWAY;
 
 /// What is open beside the connections: the store, the log, the runtime, connections that are being refused.
 const BESIDE: u64 = 512 + TURNED_AWAY as u64;

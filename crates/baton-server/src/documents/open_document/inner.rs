@@ -13,11 +13,12 @@ use super::StepError;
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::line::{Due, Line};
-use crate::outbox::{Edit, Waits};
-use crate::quota::Account;
-use crate::work_cost::{Asked, Pace, Size, Work, work};
-use crate::{close, wire};
+use crate::connection::close_codes as close;
+use crate::connection::send_queue::{Edit, Waits};
+use crate::connection::socket_writer::{Due, Line};
+use crate::connection::wire_codec as wire;
+use crate::documents::work_cost::{Asked, Pace, Size, Work, work};
+use crate::limits::storage_quota::Account;
 
 /// A room of a document with at most so many bytes is dropped by whichever task lets go of it.
 const DROPPED_AT_ONCE: usize = 64 * 1024;

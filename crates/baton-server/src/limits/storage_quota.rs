@@ -11,7 +11,7 @@ use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
 use crate::config::Settings;
-use crate::refusals::{Refusal, Refusals};
+use crate::ops::rejection_counters::{Refusal, Refusals};
 
 /// Least time between two snapshots that are written only because a document has no room left.
 const COMPACT_PAUSE: Duration = Duration::from_secs(5);

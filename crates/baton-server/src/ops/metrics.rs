@@ -7,7 +7,8 @@ use std::fmt::{Display, Write};
 
 use baton_log::{COMMIT_BUCKETS_US, Health, LogStats};
 
-use crate::{App, readiness};
+use crate::App;
+use crate::ops::readiness;
 
 /// The content type of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -12,9 +12,9 @@ use baton_room::Room;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::hosted::{Disk, Gone, Hosted, Next};
-use crate::slots::Slots;
-use crate::work_cost::Asked;
+use crate::documents::open_document::{Disk, Gone, Hosted, Next};
+use crate::documents::open_documents::Slots;
+use crate::documents::work_cost::Asked;
 
 /// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
 const TICK: Duration = Duration::from_millis(10);

@@ -25,8 +25,9 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::frame::{Frame, write_header};
-use crate::outbox::{Ending, Item, Outbox, Taken};
+use crate::connection::close_codes;
+use crate::connection::send_queue::{Ending, Item, Outbox, Taken};
+use crate::connection::ws_frame::{Frame, write_header};
 
 const CLOSE: u8 = 0x88;
 /// First byte of a ping.
@@ -336,7 +337,7 @@ impl Line {
             "this connection has read nothing for {:?} (max_behind), and others went on; come again",
             self.patience
         );
-        self.outbox.cut(crate::close::OVERLOADED, reason);
+        self.outbox.cut(close_codes::OVERLOADED, reason);
         None
     }
 
@@ -575,7 +576,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
-    use crate::outbox::{Edit, Waits, Weight};
+    use crate::connection::send_queue::{Edit, Waits, Weight};
 
     /// A line whose own task runs, and who reads from it.
     async fn pair_with(patience: Patience) -> (Arc<Line>, WebSocketStream<TcpStream>) {
@@ -698,7 +699,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(u16::from(close.code), crate::close::OVERLOADED);
+        assert_eq!(u16::from(close.code), close_codes::OVERLOADED);
         assert!(close.reason.contains("max_behind"), "{}", close.reason);
     }
 

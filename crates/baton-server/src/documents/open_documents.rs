@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::config::Settings;
-use crate::hosted::Hosted;
+use crate::documents::open_document::Hosted;
 
 /// A document's place: empty while it is being loaded.
 pub(crate) type Slot = Arc<OnceCell<Arc<Hosted>>>;
