@@ -1,276 +1,172 @@
-//! What waits to be written to one connection.
+//! The queue of one connection: what waits to be written to its client.
 //!
-//! Owns a queue bounded by bytes, what becomes of it when its reader is too slow, and how the connection is to end. Filled
-//! under the room's lock without ever waiting, emptied by the connection's line, many frames a write.
+//! Owns the queue's limit in bytes, what is dropped when the client reads too slowly, and the ending of
+//! the connection. Plain data without lock, clock or task: the socket writer owns the lock around it.
 //!
-//! On overflow the updates and the awareness that wait are dropped, and the connection is *behind*: what it misses is noted,
-//! and one place in the queue, where the first of them stood, stands for all of it. Nothing behind that place goes out
-//! before it, so nothing that is said of an edit comes before the edit. When all before it is with the kernel, the place
-//! is filled with one difference ([`Outbox::caught_up`]). See ADR 19.
+//! On overflow the waiting updates and awareness are dropped, and the connection is *behind*. The queue
+//! notes what the client misses. One placeholder stands where the first dropped item stood, and nothing
+//! after it is written before it, so no message about an edit overtakes the edit. When everything before
+//! the placeholder is with the kernel, one difference replaces it ([`SendQueue::caught_up`]). See ADR 19.
 //!
-//! Of several views of the same thing only the newest waits, at its own place: it never overtakes what came before it.
+//! Of several views of one subject only the newest waits, at its own place: it never overtakes what was
+//! queued before it.
 
-use std::cell::OnceCell;
+mod item;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use baton_room::{Missed, ViewOf};
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
 
+pub(crate) use self::item::{Edit, FrameClass, Item};
 use crate::connection::close_codes;
 use crate::connection::ws_frame::Frame;
-
-/// One thing to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// A message, and what may become of it while it waits.
-    Frame(Frame, Class),
-    /// Frames that are encoded already: what the reading side answers by itself.
-    Raw(Bytes),
-    /// A protocol ping.
-    Ping,
-    /// A protocol ping with this number as its payload, in 8 bytes, most significant first.
-    Probe(u64),
-    /// Nothing any more: the place of a view that a newer one replaced.
-    Replaced,
-    /// The place of all that the connection misses.
-    CatchUp,
-}
-
-/// What may become of a message while it waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// It stays.
-    Kept,
-    /// A newer view takes its place.
-    View(ViewOf),
-    /// An edit: dropped on overflow.
-    Update,
-    /// Dropped on overflow.
-    Awareness,
-    /// It stays, and does not count.
-    Free,
-    /// The end of an answer that does not count.
-    Answer,
-}
-
-/// What an item costs beyond its bytes: its place in the queue, and the block of memory that its bytes stand in.
-const PLACE: usize = size_of::<Item>() + 40;
 
 /// Most bytes that leave the queue at once. What has left it cannot be dropped any more.
 const TAKEN: usize = 128 * 1024;
 
-/// A queue that was longer than this gives its memory back.
-const PLACES: usize = 64;
+/// An empty queue with room for more items than this gives its memory back.
+const KEPT_CAPACITY: usize = 64;
 
-/// Where a queue begins to count that something may be put before of.
-const FRONT: u64 = 1 << 32;
+/// First sequence number of a rebuilt queue. It leaves room to put items in front.
+const FIRST_SEQUENCE: u64 = 1 << 32;
 
-/// How a connection is to end.
+/// The code and the reason with which a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) code: u16,
     pub(crate) reason: String,
 }
 
-/// How a frame counts against the queue's limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// Counts.
-    Counted,
-    /// Counts, and replaces an older view of the same thing.
-    View(ViewOf),
-    /// Counts, and may be dropped: it is made up for later.
-    Awareness,
-    /// A part of an answer to a Step1, before its end: as [`Weight::Answer`].
-    Piece,
-    /// An answer to a Step1, or its last part, which may be as large as the document: does not count, as long as no other
-    /// one waits.
-    Answer,
-}
-
-/// An edit that goes to many, with what a connection misses that is not sent it.
-#[derive(Debug)]
-pub(crate) struct Edit {
-    pub(crate) frame: Frame,
-    missed: OnceCell<Missed>,
-}
-
-impl Edit {
-    pub(crate) fn new(frame: Frame) -> Self {
-        Self {
-            frame,
-            missed: OnceCell::new(),
-        }
-    }
-
-    fn missed(&self) -> &Missed {
-        self.missed
-            .get_or_init(|| Missed::update(self.frame.payload()))
-    }
-}
-
-/// Whether nothing could be written before something was queued: then the one who did it sees to its being written.
+/// Tells the task that queued something if it has to flush the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Waits {
-    /// It was so, or the connection's own task has to look again.
+    /// Nothing could be written before, or the connection's own task has to look again: flush.
     Newly,
-    /// Somebody else sees to it, or nobody needs to.
+    /// Another task flushes already, or nothing needs to be written.
     Already,
 }
 
-/// What a look at the queue found.
+/// The result of taking items from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing, for the moment or for ever.
+    /// Nothing can be written, for the moment or for ever.
     Nothing,
-    /// The next thing is to catch up.
+    /// The placeholder is next: the connection can catch up.
     Behind,
     /// Items.
     Some,
-    /// The last items, and how the connection ends behind them.
+    /// The last items, and the ending that follows them.
     Last(Ending),
 }
 
-/// What a connection is behind by.
+/// The updates and awareness that a connection was not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Behind {
-    /// Updates that it was not sent.
+    /// Dropped updates.
     pub(crate) missed: Missed,
-    /// Whether it was not sent some awareness.
+    /// True if awareness was dropped.
     pub(crate) awareness: bool,
+}
+
+/// How far the answer to the connection's first Step1 has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Answered {
+    /// No answer was queued yet.
+    #[default]
+    Never,
+    /// An answer was queued, and the end of one that did not count still waits.
+    Waits,
+    /// An answer was queued, and the next one does not count either.
+    Once,
 }
 
 /// The queue of one connection; see the module.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct SendQueue {
+    /// Most bytes that may wait (`max_outbox`); a single item may be longer.
     limit: usize,
-    queue: Mutex<Queue>,
-    ended: Notify,
-}
-
-/// Whether a Step1 was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Answered {
-    /// Never.
-    #[default]
-    Never,
-    /// Yes, and the end of an answer that did not count waits.
-    Waits,
-    /// Yes.
-    Once,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
     items: VecDeque<Item>,
-    /// How many items have left the front.
-    gone: u64,
-    /// What counts: bytes, and how many items.
+    /// Sequence number of the first item.
+    first: u64,
+    /// Bytes that count against the limit.
     bytes: usize,
+    /// Items that count against the limit.
     counted: usize,
-    /// Where the newest view of each thing waits, counted from the first item ever.
+    /// Sequence number of the newest view of each subject.
     views: BTreeMap<ViewOf, u64>,
-    /// Whether a ping waits. It is written before all else: a peer that is busy reading is alive.
+    /// True if a ping waits. It is written before all else: a client that is busy reading is alive.
     ping: bool,
-    /// The same with a payload; of several only the newest waits.
+    /// A ping with a payload; of several only the newest waits.
     probe: Option<u64>,
     answer: Answered,
     behind: Option<Box<Behind>>,
     ending: Option<Box<Ending>>,
-    /// Whether the ending was taken: nothing waits behind it.
+    /// True once the ending was taken: nothing follows it.
     over: bool,
 }
 
-impl Outbox {
+impl SendQueue {
+    /// Returns an empty queue in which `limit` bytes may wait.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            queue: Mutex::default(),
-            ended: Notify::new(),
+            items: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            counted: 0,
+            views: BTreeMap::new(),
+            ping: false,
+            probe: None,
+            answer: Answered::Never,
+            behind: None,
+            ending: None,
+            over: false,
         }
     }
 
-    /// Queues a frame; after an ending has been set, frames are dropped, as nobody will read them.
-    pub(crate) fn send(&self, frame: Frame, weight: Weight) -> Waits {
-        self.change(|queue| queue.send(frame, weight))
+    /// Queues a frame. After an ending was set, frames are dropped: the client would not read them.
+    pub(crate) fn send(&mut self, frame: Frame, class: FrameClass) -> Waits {
+        self.change(|queue| queue.put(frame, class))
     }
 
-    /// Queues an update, unless the answer to the connection's first Step1 is still to come and will hold it, or the
-    /// connection is behind.
-    pub(crate) fn edit(&self, edit: &Edit) -> Waits {
-        self.change(|queue| {
-            if let Some(behind) = &mut queue.behind {
-                behind.missed.add(edit.missed());
-            } else if queue.answer != Answered::Never {
-                queue.push(Item::Frame(edit.frame.clone(), Class::Update));
-            }
-        })
+    /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still to
+    /// come and will contain the update.
+    pub(crate) fn edit(&mut self, edit: &Edit) -> Waits {
+        self.change(|queue| queue.put_update(edit))
     }
 
     /// Queues a protocol ping, if none waits.
-    pub(crate) fn ping(&self) -> Waits {
+    pub(crate) fn ping(&mut self) -> Waits {
         self.change(|queue| queue.ping = true)
     }
 
     /// Queues a protocol ping with a payload. It replaces one that waits.
-    pub(crate) fn probe(&self, mark: u64) -> Waits {
+    pub(crate) fn probe(&mut self, mark: u64) -> Waits {
         self.change(|queue| queue.probe = Some(mark))
     }
 
-    /// Queues what is encoded already.
-    pub(crate) fn raw(&self, bytes: Bytes) -> Waits {
+    /// Queues frames that are encoded already.
+    pub(crate) fn raw(&mut self, bytes: Bytes) -> Waits {
         self.change(|queue| queue.push(Item::Raw(bytes)))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Queue)) -> Waits {
-        let mut queue = self.queue.lock();
-        if queue.ending.is_some() {
-            return Waits::Already;
-        }
-        let (wrote, in_step) = (queue.can_write(), queue.behind.is_none());
-        change(&mut queue);
-        let fits = |queue: &Queue| queue.bytes <= self.limit || queue.counted <= 1;
-        if !fits(&queue) {
-            queue.fall_behind();
-        }
-        if !fits(&queue) {
-            queue.items.clear();
-            let reason = format!(
-                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
-                self.limit
-            );
-            self.end_with(queue, close_codes::OVERLOADED, reason);
-            return Waits::Newly;
-        }
-        // The connection's own task looks after one that has fallen behind.
-        let fell = in_step && queue.behind.is_some();
-        if fell || (!wrote && queue.can_write()) {
-            Waits::Newly
-        } else {
-            Waits::Already
-        }
-    }
-
-    /// What the connection is behind by, if all that goes before that is taken.
+    /// Returns what the connection is behind by, once all items before the placeholder were taken.
     pub(crate) fn behind(&self) -> Option<Behind> {
-        let queue = self.queue.lock();
-        if queue.ending.is_some() || !queue.is_at_catch_up() {
+        if self.ending.is_some() || !self.is_at_catch_up() {
             return None;
         }
-        queue.behind.as_deref().cloned()
+        self.behind.as_deref().cloned()
     }
 
-    /// Whether something was dropped that is not made up for yet.
+    /// Returns true if something was dropped that no difference has replaced yet.
     pub(crate) fn is_behind(&self) -> bool {
-        let queue = self.queue.lock();
-        queue.behind.is_some() && queue.ending.is_none()
+        self.behind.is_some() && self.ending.is_none()
     }
 
-    /// The connection is up to date again with these frames, which take the place of all that was dropped.
-    pub(crate) fn caught_up<F>(&self, frames: F) -> Waits
+    /// Puts these frames in the place of everything that was dropped: the connection is in step again.
+    pub(crate) fn caught_up<F>(&mut self, frames: F) -> Waits
     where
         F: IntoIterator<Item = Frame, IntoIter: DoubleEndedIterator>,
     {
@@ -280,160 +176,182 @@ impl Outbox {
             }
             queue.behind = None;
             queue.items.pop_front();
-            queue.gone += 1;
+            queue.first += 1;
             for frame in frames.into_iter().rev() {
-                queue.items.push_front(Item::Frame(frame, Class::Free));
-                queue.gone -= 1;
+                let item = Item::Frame(frame, FrameClass::AnswerPart);
+                queue.items.push_front(item);
+                queue.first -= 1;
             }
         })
     }
 
     /// Ends the connection after what is queued; the first ending stands.
-    pub(crate) fn end(&self, code: u16, reason: impl Into<String>) {
-        let queue = self.queue.lock();
-        if queue.ending.is_none() {
-            self.end_with(queue, code, reason.into());
+    pub(crate) fn end(&mut self, code: u16, reason: impl Into<String>) {
+        if self.ending.is_none() {
+            let reason = reason.into();
+            self.ending = Some(Box::new(Ending { code, reason }));
         }
     }
 
-    /// Ends the connection at once: what is queued is dropped.
-    pub(crate) fn cut(&self, code: u16, reason: impl Into<String>) {
-        let mut queue = self.queue.lock();
-        if queue.ending.is_none() {
-            queue.items.clear();
-            self.end_with(queue, code, reason.into());
+    /// Ends the connection at once, and drops what is queued; the first ending stands.
+    pub(crate) fn cut(&mut self, code: u16, reason: impl Into<String>) {
+        if self.ending.is_none() {
+            self.items.clear();
+            self.end(code, reason);
         }
     }
 
-    fn end_with(&self, mut queue: MutexGuard<'_, Queue>, code: u16, reason: String) {
-        queue.ending = Some(Box::new(Ending { code, reason }));
-        self.ended.notify_one();
-    }
-
-    /// Waits until an ending is set. For one waiter.
-    pub(crate) async fn ended(&self) {
-        while !self.has_ending() {
-            self.ended.notified().await;
-        }
-    }
-
+    /// Returns true if an ending is set.
     pub(crate) fn has_ending(&self) -> bool {
-        self.queue.lock().ending.is_some()
+        self.ending.is_some()
     }
 
-    /// Whether something can be written.
+    /// Returns true if something can be written.
     pub(crate) fn can_write(&self) -> bool {
-        self.queue.lock().can_write()
+        match &self.ending {
+            Some(_) => !self.over,
+            None => {
+                let waits = !self.items.is_empty() && !self.is_at_catch_up();
+                self.ping || self.probe.is_some() || waits
+            }
+        }
     }
 
-    /// Takes what waits, as much as may leave at once, into an empty queue. After an ending was taken there is nothing more.
-    pub(crate) fn take(&self, items: &mut VecDeque<Item>) -> Taken {
-        let mut queue = self.queue.lock();
-        if !queue.can_write() {
-            let behind = queue.is_at_catch_up() && queue.ending.is_none();
+    /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was taken.
+    pub(crate) fn take(&mut self, into: &mut VecDeque<Item>) -> Taken {
+        if !self.can_write() {
+            let behind = self.is_at_catch_up() && self.ending.is_none();
             return if behind {
                 Taken::Behind
             } else {
                 Taken::Nothing
             };
         }
-        if let Some(mark) = queue.probe.take() {
-            items.push_back(Item::Probe(mark));
+        if let Some(mark) = self.probe.take() {
+            into.push_back(Item::Probe(mark));
         }
-        if std::mem::take(&mut queue.ping) {
-            items.push_back(Item::Ping);
+        if std::mem::take(&mut self.ping) {
+            into.push_back(Item::Ping);
         }
-        if let Some(ending) = queue.ending.clone() {
-            queue.over = true;
-            items.append(&mut queue.items);
-            return Taken::Last(*ending);
+        if let Some(ending) = self.ending.as_deref().cloned() {
+            self.over = true;
+            into.append(&mut self.items);
+            return Taken::Last(ending);
         }
-        queue.take(items);
+        self.take_items(into);
         Taken::Some
     }
-}
 
-impl Queue {
-    fn can_write(&self) -> bool {
-        match &self.ending {
-            Some(_) => !self.over,
-            None => {
-                self.ping
-                    || self.probe.is_some()
-                    || !(self.items.is_empty() || self.is_at_catch_up())
-            }
+    /// Makes a change, and then keeps the limit: drops what can be replaced later, and ends the
+    /// connection if that is not enough.
+    fn change(&mut self, change: impl FnOnce(&mut Self)) -> Waits {
+        if self.ending.is_some() {
+            return Waits::Already;
         }
+        let (wrote, in_step) = (self.can_write(), self.behind.is_none());
+        change(self);
+        if !self.fits() {
+            self.fall_behind();
+        }
+        if !self.fits() {
+            let reason = format!(
+                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
+                self.limit
+            );
+            self.cut(close_codes::OVERLOADED, reason);
+            return Waits::Newly;
+        }
+        // The connection's own task watches the time of one that has fallen behind.
+        let fell = in_step && self.behind.is_some();
+        if fell || (!wrote && self.can_write()) {
+            Waits::Newly
+        } else {
+            Waits::Already
+        }
+    }
+
+    fn fits(&self) -> bool {
+        self.bytes <= self.limit || self.counted <= 1
     }
 
     fn is_at_catch_up(&self) -> bool {
         self.items.front() == Some(&Item::CatchUp)
     }
 
-    fn send(&mut self, frame: Frame, weight: Weight) {
-        let answers = matches!(weight, Weight::Piece | Weight::Answer);
-        if answers && self.answer == Answered::Never {
-            self.answer = Answered::Once;
-        }
-        let class = match weight {
-            Weight::Counted => Class::Kept,
-            Weight::View(of) => {
-                self.replace(of);
-                Class::View(of)
+    fn put(&mut self, frame: Frame, class: FrameClass) {
+        use FrameClass::{Answer, AnswerPart, Awareness, Latest, Required, Update};
+        let class = match class {
+            Required => class,
+            Update => return self.put_update(&Edit::new(frame)),
+            Latest(subject) => {
+                self.replace(subject);
+                class
             }
-            Weight::Awareness => {
+            Awareness => {
                 if let Some(behind) = &mut self.behind {
                     behind.awareness = true;
                     return;
                 }
-                Class::Awareness
+                class
             }
-            // Whoever asks again and again without reading the answers pays for them.
-            _ if self.answer == Answered::Waits => Class::Kept,
-            Weight::Piece => Class::Free,
-            Weight::Answer => {
+            // A client that asks again and again without reading the answers pays for them.
+            AnswerPart | Answer if self.answer == Answered::Waits => Required,
+            AnswerPart => {
+                self.answer = Answered::Once;
+                class
+            }
+            Answer => {
                 self.answer = Answered::Waits;
-                Class::Answer
+                class
             }
         };
         self.push(Item::Frame(frame, class));
     }
 
+    fn put_update(&mut self, edit: &Edit) {
+        if let Some(behind) = &mut self.behind {
+            behind.missed.add(edit.missed());
+        } else if self.answer != Answered::Never {
+            self.push(Item::Frame(edit.frame.clone(), FrameClass::Update));
+        }
+    }
+
     fn push(&mut self, item: Item) {
-        if let Some(cost) = cost(&item) {
+        if let Some(cost) = item.cost() {
             self.bytes += cost;
             self.counted += 1;
         }
         self.items.push_back(item);
     }
 
-    /// A newer view goes to the end of the queue: the older one leaves nothing but its place.
-    fn replace(&mut self, of: ViewOf) {
-        let place = self.gone + self.items.len() as u64;
-        let older = self.views.insert(of, place);
-        let older = older.and_then(|older| older.checked_sub(self.gone));
+    /// Replaces the older view of a subject with a placeholder; the newer one goes to the end.
+    fn replace(&mut self, subject: ViewOf) {
+        let newer = self.first + self.items.len() as u64;
+        let older = self.views.insert(subject, newer);
+        let older = older.and_then(|older| older.checked_sub(self.first));
         let older = older.and_then(|index| usize::try_from(index).ok());
         if let Some(item) = older.and_then(|index| self.items.get_mut(index)) {
             let replaced = std::mem::replace(item, Item::Replaced);
-            let less = cost(&replaced).unwrap_or(PLACE) - PLACE;
-            self.bytes = self.bytes.saturating_sub(less);
+            self.bytes = self.bytes.saturating_sub(replaced.len());
         }
     }
 
-    /// Drops what can be made up for, and leaves one place for it, where the first of it stood.
+    /// Drops what one difference can replace, and leaves a placeholder where the first of it stood.
     fn fall_behind(&mut self) {
-        let mut place = self.behind.is_some();
+        let mut has_place = self.behind.is_some();
         let mut behind = self.behind.take().unwrap_or_default();
         let items = std::mem::take(&mut self.items);
         self.views.clear();
-        (self.gone, self.bytes, self.counted) = (FRONT, 0, 0);
+        (self.first, self.bytes, self.counted) = (FIRST_SEQUENCE, 0, 0);
         for item in items {
             match &item {
-                Item::Frame(frame, Class::Update) => {
+                Item::Frame(frame, FrameClass::Update) => {
                     behind.missed.add(&Missed::update(frame.payload()));
                 }
-                Item::Frame(_, Class::Awareness) => behind.awareness = true,
-                Item::Frame(_, Class::View(of)) => {
-                    self.views.insert(*of, self.gone + self.items.len() as u64);
+                Item::Frame(_, FrameClass::Awareness) => behind.awareness = true,
+                Item::Frame(_, FrameClass::Latest(subject)) => {
+                    let sequence = self.first + self.items.len() as u64;
+                    self.views.insert(*subject, sequence);
                     self.push(item);
                     continue;
                 }
@@ -443,55 +361,36 @@ impl Queue {
                     continue;
                 }
             }
-            if !std::mem::replace(&mut place, true) {
+            if !std::mem::replace(&mut has_place, true) {
                 self.push(Item::CatchUp);
             }
         }
-        self.behind = place.then_some(behind);
+        self.behind = has_place.then_some(behind);
     }
 
-    /// Moves items out, up to the place of what is missing.
-    fn take(&mut self, into: &mut VecDeque<Item>) {
+    /// Moves items out, up to the placeholder of what was dropped.
+    fn take_items(&mut self, into: &mut VecDeque<Item>) {
         let mut bytes = 0;
         while bytes < TAKEN
             && let Some(item) = self.items.pop_front_if(|item| *item != Item::CatchUp)
         {
-            self.gone += 1;
-            if let Some(cost) = cost(&item) {
+            self.first += 1;
+            if let Some(cost) = item.cost() {
                 self.bytes -= cost;
                 self.counted -= 1;
             }
-            bytes += length(&item);
-            if matches!(item, Item::Frame(_, Class::Answer)) {
+            bytes += item.len();
+            if matches!(item, Item::Frame(_, FrameClass::Answer)) {
                 self.answer = Answered::Once;
             }
             into.push_back(item);
         }
         if self.items.is_empty() {
             self.views.clear();
-            if self.items.capacity() > PLACES {
+            if self.items.capacity() > KEPT_CAPACITY {
                 self.items = VecDeque::new();
             }
         }
-    }
-}
-
-fn length(item: &Item) -> usize {
-    match item {
-        Item::Frame(frame, _) => frame.len(),
-        Item::Raw(bytes) => bytes.len(),
-        Item::Ping | Item::Probe(_) | Item::Replaced | Item::CatchUp => 0,
-    }
-}
-
-/// What counts against the limit; nothing for what does not.
-fn cost(item: &Item) -> Option<usize> {
-    match item {
-        Item::Frame(_, Class::Free | Class::Answer)
-        | Item::CatchUp
-        | Item::Ping
-        | Item::Probe(_) => None,
-        other => Some(PLACE + length(other)),
     }
 }
 

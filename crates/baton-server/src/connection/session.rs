@@ -15,7 +15,8 @@ use futures_util::future::poll_immediate;
 
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::socket_writer::{Due, Line};
+use crate::connection::pending_flushes::Due;
+use crate::connection::socket_writer::Line;
 use crate::connection::wire_codec;
 use crate::documents::open_document::{Hosted, JoinError, Step};
 use crate::documents::registry::Registry;

@@ -23,9 +23,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::send_queue::Weight;
+use crate::connection::outbox::News;
+use crate::connection::send_queue::FrameClass;
 use crate::connection::session::{Over, Session};
-use crate::connection::socket_writer::{Line, News, Patience};
+use crate::connection::socket_writer::{Line, Patience};
 use crate::connection::wire_codec;
 use crate::documents::registry::Registry;
 use crate::limits::inbound_memory_limit::{Excess, Part};
@@ -269,7 +270,7 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
         None => Ok(()),
         Some(fault) => {
             let denied = wire_codec::denied(&fault);
-            let _seen_to_by_the_ending = line.outbox().send(denied, Weight::Counted);
+            let _seen_to_by_the_ending = line.outbox().send(denied, FrameClass::Required);
             line.end(close_codes::BAD_NAME, fault);
             Err(Over)
         }
@@ -374,7 +375,7 @@ where
         tokio::select! {
             biased;
             next = stream.next() => return next,
-            news = line.news() => match news {
+            news = line.outbox().news() => match news {
                 News::Alive => session.heard().await,
                 News::Behind => session.catch_up().await,
             },

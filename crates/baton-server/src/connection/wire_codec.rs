@@ -5,24 +5,24 @@ use baton_room::{Incoming, Kind, Outgoing, ViewOf};
 use baton_sync::y_websocket::{self, Carries, FrameError, Message};
 use bytes::Bytes;
 
-use crate::connection::send_queue::Weight;
+use crate::connection::send_queue::FrameClass;
 use crate::connection::ws_frame::Frame;
 
 /// The frame, and how it counts against the queue of the one connection that it goes to.
-pub(crate) fn encode(message: &Outgoing) -> (Frame, Weight) {
+pub(crate) fn encode(message: &Outgoing) -> (Frame, FrameClass) {
     match message {
-        Outgoing::Step1(vector) => (Frame::new(Carries::Step1, vector), Weight::Counted),
-        Outgoing::Step2(update) => (Frame::new(Carries::Step2, update), Weight::Answer),
-        Outgoing::Update(update) => (Frame::new(Carries::Update, update), Weight::Piece),
+        Outgoing::Step1(vector) => (Frame::new(Carries::Step1, vector), FrameClass::Required),
+        Outgoing::Step2(update) => (Frame::new(Carries::Step2, update), FrameClass::Answer),
+        Outgoing::Update(update) => (Frame::new(Carries::Update, update), FrameClass::AnswerPart),
         Outgoing::Awareness(payload) => {
             let frame = Frame::new(Carries::Awareness, payload);
-            (frame, Weight::Awareness)
+            (frame, FrameClass::Awareness)
         }
-        Outgoing::Denied(reason) => (denied(reason), Weight::Counted),
+        Outgoing::Denied(reason) => (denied(reason), FrameClass::Required),
         Outgoing::Channel(message) => {
-            let weight = ViewOf::of(message).map_or(Weight::Counted, Weight::View);
+            let class = ViewOf::of(message).map_or(FrameClass::Required, FrameClass::Latest);
             let frame = Frame::copied(Carries::Baton, message.encode().as_bytes());
-            (frame, weight)
+            (frame, class)
         }
     }
 }

@@ -8,7 +8,17 @@ use std::sync::Arc;
 use baton_sync::y_websocket::{Carries, Head};
 use bytes::Bytes;
 
+/// First byte of a binary message in one frame.
 const BINARY: u8 = 0x82;
+
+/// First byte of a close frame.
+const CLOSE: u8 = 0x88;
+
+/// First byte of a ping.
+const PING: u8 = 0x89;
+
+/// Longest close reason in bytes: a control frame has 125 bytes of payload, two of them the code.
+const MAX_REASON: usize = 123;
 
 /// Longest payload that is copied behind its head; longer ones are shared with whoever has them already. A short one
 /// would keep the whole buffer alive that it was read with.
@@ -73,8 +83,32 @@ fn front(carries: Carries, payload: usize, more: usize) -> Vec<u8> {
     out
 }
 
-/// The header of an unmasked, final frame (RFC 6455, section 5.2).
-pub(crate) fn write_header(kind: u8, length: usize, out: &mut Vec<u8>) {
+/// Returns a ping without a payload.
+pub(crate) const fn ping_frame() -> Bytes {
+    Bytes::from_static(&[PING, 0])
+}
+
+/// Returns a ping with this number as its payload: 8 bytes, most significant first.
+pub(crate) fn probe_frame(mark: u64) -> Bytes {
+    let mark = mark.to_be_bytes();
+    let mut out = Vec::with_capacity(2 + mark.len());
+    write_header(PING, mark.len(), &mut out);
+    out.extend_from_slice(&mark);
+    out.into()
+}
+
+/// Returns a close frame. A reason that is too long for it is cut.
+pub(crate) fn close_frame(code: u16, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let mut out = Vec::new();
+    write_header(CLOSE, 2 + reason.len(), &mut out);
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+    out.into()
+}
+
+/// Writes the header of an unmasked, final frame (RFC 6455, section 5.2).
+fn write_header(kind: u8, length: usize, out: &mut Vec<u8>) {
     out.push(kind);
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < 126 => out.push(short),
