@@ -103,8 +103,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 /// What is counted, for Prometheus.
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     match tokio::task::spawn_blocking(move || metrics::text(&app)).await {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
