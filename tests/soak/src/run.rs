@@ -60,7 +60,7 @@ pub struct Report {
     pub end: Sample,
     /// All samples, in order.
     pub series: Vec<Sample>,
-    /// All arrivals of churn and storms.
+    /// The arrivals of all clients.
     pub arrived: Arrived,
     /// Growth of resident memory from round to round, in MiB a minute; `None` of a short run.
     pub mib_per_minute: Option<f64>,

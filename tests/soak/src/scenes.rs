@@ -95,9 +95,9 @@ impl Scene {
         match self {
             Self::Churn => churn(address, size, arrivals).await,
             Self::Storm => storm(address, size, arrivals).await,
-            Self::Handoffs => handoffs(address, size).await,
-            Self::Stalled => stalled(address, size).await,
-            Self::BlackHoles => black_holes(address).await,
+            Self::Handoffs => handoffs(address, size, arrivals).await,
+            Self::Stalled => stalled(address, size, arrivals).await,
+            Self::BlackHoles => black_holes(address, arrivals).await,
         }
     }
 }
@@ -172,11 +172,12 @@ async fn storm(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Resu
     Ok(())
 }
 
-async fn handoffs(address: SocketAddr, size: Size) -> io::Result<()> {
-    let mut holder = Member::joins(address, "relay").await?;
+async fn handoffs(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
+    let joins = || Member::joins(address, "relay");
+    let mut holder = arrivals.until_served(0, joins).await?;
     let mut fence = holder.takes(Vec::new()).await?;
     for handoff in 0..size.handoffs {
-        let mut next = Member::joins(address, "relay").await?;
+        let mut next = arrivals.until_served(handoff, joins).await?;
         if next.acquires(Vec::new()).await? != Outcome::Queued {
             return Err(io::Error::other("a held lock is not waited for"));
         }
@@ -199,13 +200,14 @@ async fn handoffs(address: SocketAddr, size: Size) -> io::Result<()> {
     Ok(())
 }
 
-async fn stalled(address: SocketAddr, size: Size) -> io::Result<()> {
+async fn stalled(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
     let mut readers = Vec::new();
-    for _ in 0..5 {
-        readers.push(syncs(address, "stalled", &[]).await?);
+    let visit = || syncs(address, "stalled", &[]);
+    for number in 0..5 {
+        readers.push(arrivals.until_served(number, visit).await?);
     }
-    let (mut witness, mut answers) = syncs(address, "stalled", &[]).await?;
-    let (_echo, mut writer) = syncs(address, "stalled", &[]).await?;
+    let (mut witness, mut answers) = arrivals.until_served(5, visit).await?;
+    let (_echo, mut writer) = arrivals.until_served(6, visit).await?;
     let reading = async {
         loop {
             match witness.next().await? {
@@ -242,12 +244,14 @@ fn long_state(clock: u64) -> Vec<u8> {
     payload
 }
 
-async fn black_holes(address: SocketAddr) -> io::Result<()> {
+async fn black_holes(address: SocketAddr, arrivals: &Arrivals) -> io::Result<()> {
     let proxy = Proxy::to(address).await;
     let mut lost = Vec::new();
-    for _ in 0..5 {
-        lost.push(Member::joins(proxy.address(), "holes").await?);
-        lost.push(Member::joins(address, "holes").await?);
+    for number in 0..5 {
+        for way in [proxy.address(), address] {
+            let joins = || Member::joins(way, "holes");
+            lost.push(arrivals.until_served(number, joins).await?);
+        }
     }
     proxy.swallows();
     // Handshakes that never end, and requests that are none.
