@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use self::values::{
     DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
 };
-use crate::address::{Proxies, ProxyHeader};
-use crate::web_origin::{FrameAncestors, Hosts, Origins};
+use crate::net::client_addr::{Proxies, ProxyHeader};
+use crate::net::web_origin::{FrameAncestors, Hosts, Origins};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]

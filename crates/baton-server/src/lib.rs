@@ -20,50 +20,26 @@
 //! ```
 //!
 //! # Map
-//! A staircase, one step a file, no arrow back up: `main` → `http` (routes, upgrade) → `socket` (frames) →
-//! `session` (one connection's seat) → `registry` (from a name to its document) → `driver` (a document's task) →
-//! `slots` (which documents are in memory) → `hosted` (room, log and queues of one document behind one `gate`). Leaves:
-//! `work_pool` (long work) and `work_cost` (which is long), `config`, `web_origin`, `quota`, `address`, `limits`, `places` (of HTTP),
-//! `loads` (whose turn it is), `receiving`, `rate`, `refusals`, `plain`, `open_files`, `line` over `outbox`, `wire`
-//! over `frame`, [`close`], `clock`, `page` over `accept_encoding`.
+//! | folder | what is in it |
+//! | --- | --- |
+//! | `net` | from a TCP connection to a request: accepting, routes, addresses, origins |
+//! | `connection` | one WebSocket: its frames, its session, its send queue and their writer |
+//! | `documents` | from a name to its open document, and the pool for its long work |
+//! | `limits` | limits on connections, on messages, on loading and on storing |
+//! | `ops` | metrics, readiness, the admin socket, rejections, a failed store |
+//!
+//! Calls go down, and none goes back up: `main` → `net::routes` → `connection::socket` →
+//! `connection::session` → `documents::registry` → `documents::document_task` →
+//! `documents::open_documents` → `documents::open_document` (room, log and send queues of one
+//! document, behind a `documents::gate`). `config` and `clock` are leaves.
 
-mod accept_encoding;
-mod address;
-mod admin;
 mod clock;
-pub mod close;
 mod config;
-mod driver;
-mod frame;
-mod gate;
-mod hosted;
-mod http;
+mod connection;
+mod documents;
 mod limits;
-mod line;
-mod listen;
-mod loads;
-mod metrics;
-mod open_files;
-mod outbox;
-mod page;
-mod places;
-mod plain;
-mod quota;
-mod rate;
-mod readiness;
-mod receiving;
-mod refusals;
-mod registry;
-mod session;
-mod slots;
-mod socket;
-mod sources;
-mod store_watch;
-mod stored;
-mod web_origin;
-mod wire;
-mod work_cost;
-mod work_pool;
+mod net;
+mod ops;
 
 use std::sync::Arc;
 
@@ -72,24 +48,32 @@ use baton_log::{Log, LogError, LogOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use address::{NoNetwork, Proxies, ProxyHeader};
-pub use admin::{Answer, Door, Request, SOCKET, ask};
+use crate::documents::registry::Registry;
+use crate::documents::stored_documents;
+use crate::limits::connection_limit::Limits;
+use crate::limits::pre_upgrade_limit::Places;
+use crate::net::client_addr::Trust;
+use crate::net::web_origin::Doorkeeper;
+
 pub use config::{
     ConfigError, DocumentMode, Given, Listen, NoListen, NoRight, Profile, RightsList, Settings,
     Span, Switch,
 };
-pub use listen::bind;
-pub use open_files::raise_open_files;
-pub use stored::{EraseError, StoredDocument};
-pub use web_origin::{FrameAncestors, Hosts, NoWebName, Origins};
+pub use connection::close_codes as close;
+pub use documents::stored_documents::{EraseError, StoredDocument};
+pub use net::client_addr::{NoNetwork, Proxies, ProxyHeader};
+pub use net::listen::bind;
+pub use net::web_origin::{FrameAncestors, Hosts, NoWebName, Origins};
+pub use ops::admin_socket::{Answer, Door, Request, SOCKET, ask};
+pub use ops::open_files::raise_open_files;
 
 /// What every request can reach.
 pub(crate) struct App {
-    pub(crate) registry: Arc<registry::Registry>,
-    pub(crate) limits: Arc<limits::Limits>,
-    pub(crate) places: Arc<places::Places>,
-    pub(crate) trust: address::Trust,
-    pub(crate) doorkeeper: web_origin::Doorkeeper,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) trust: Trust,
+    pub(crate) doorkeeper: Doorkeeper,
     pub(crate) stopping: watch::Sender<Stage>,
 }
 
@@ -116,11 +100,11 @@ impl Server {
         let settings = Arc::new(settings);
         let (stopping, _) = watch::channel(Stage::Serving);
         let app = App {
-            limits: Arc::new(limits::Limits::new(&settings)),
-            places: Arc::new(places::Places::new(&settings)),
-            trust: address::Trust::new(&settings),
-            doorkeeper: web_origin::Doorkeeper::new(&settings),
-            registry: Arc::new(registry::Registry::new(settings, log)),
+            limits: Arc::new(Limits::new(&settings)),
+            places: Arc::new(Places::new(&settings)),
+            trust: Trust::new(&settings),
+            doorkeeper: Doorkeeper::new(&settings),
+            registry: Arc::new(Registry::new(settings, log)),
             stopping,
         };
         Ok(Self { app: Arc::new(app) })
@@ -135,7 +119,7 @@ impl Server {
         options.unawaited_delay = settings.commit_delay.0.saturating_mul(2);
         options.commit_bytes = bytes(settings.commit_bytes);
         options.store_bytes = settings.max_store.as_u64();
-        options.max_record_bytes = session::largest_reservation(settings);
+        options.max_record_bytes = connection::session::largest_reservation(settings);
         // Whatever is waited for must fit once, whatever else the queue is set to.
         options.queue_bytes = bytes(settings.log_queue).max(2 * options.max_record_bytes);
         options.small_queue_bytes = bytes(settings.log_queue_small);
@@ -147,12 +131,12 @@ impl Server {
     ///
     /// To count connections by address, serve it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn router(&self) -> Router {
-        http::router(Arc::clone(&self.app))
+        net::routes::router(Arc::clone(&self.app))
     }
 
     /// Accepts connections until the server is shut down.
     pub async fn listen(&self, listener: tokio::net::TcpListener) {
-        listen::accept(listener, self.router(), &self.app).await;
+        net::listen::accept(listener, self.router(), &self.app).await;
     }
 
     /// What there is to do at the moment: connections, documents, and what waits to become either.
@@ -179,7 +163,7 @@ impl Server {
     /// # Errors
     /// The store cannot be read.
     pub fn list(&self, each: &mut dyn FnMut(StoredDocument)) -> Result<(), LogError> {
-        stored::list(self.app.registry.log(), each)
+        stored_documents::list(self.app.registry.log(), each)
     }
 
     /// Erases a document for good: everybody who is in it is closed with [`close::ERASED`], and of what is stored of it only
@@ -188,7 +172,7 @@ impl Server {
     /// # Errors
     /// See [`EraseError`].
     pub async fn erase(&self, document: &str) -> Result<(), EraseError> {
-        stored::erase(&self.app.registry, document).await
+        stored_documents::erase(&self.app.registry, document).await
     }
 
     /// Writes all that is durable at this moment into `out`. Blocks.

@@ -1,12 +1,19 @@
-//! `fuzz`: libFuzzer with AddressSanitizer over the targets of `tests/fuzz`, one after another, for as long as one likes.
-//! Owns how cargo-fuzz is found, built and called; never judges an input (the targets do), and keeps nothing for good:
-//! what it found lies in `tests/fuzz/fuzz/artifacts`, what is worth keeping is chosen by whoever runs it (README there).
+//! `fuzz`: libFuzzer with AddressSanitizer over the targets of `tests/fuzz`, one after another.
+//!
+//! Owns how cargo-fuzz is found, built and called. Never judges an input: the targets do. The inputs of
+//! findings lie in `tests/fuzz/fuzz/artifacts`; the README there says which to keep for good.
 //!
 //! cargo-fuzz wants a nightly compiler only for `-Z sanitizer`: `RUSTC_BOOTSTRAP` lets the stable one take it.
 
-use std::fs;
-use std::path::PathBuf;
+mod session;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::session::Session;
 use crate::place::{Place, on_path};
 use crate::run;
 use crate::trouble::{Done, Trouble};
@@ -55,7 +62,8 @@ impl Options {
     }
 }
 
-/// Runs every target, or the one named, for its share of the time. Goes on after a finding; ends badly if there was one.
+/// Runs every target, or the one named, for its share of the time. Goes on after a finding; ends badly if
+/// there was one.
 pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
     let folder = place.root().join("tests/fuzz");
     let all = targets(&fs::read_to_string(folder.join("fuzz/Cargo.toml")).unwrap_or_default());
@@ -73,39 +81,53 @@ pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
     let seconds = (options.minutes * 60.0 / chosen.len() as f64)
         .ceil()
         .max(1.0) as u64;
-    let mut found = Vec::new();
+    let kept = place.findings("fuzz");
+    fs::create_dir_all(&kept).map_err(|error| not_written(&kept, &error))?;
+    let mut found = BTreeSet::new();
     for target in chosen {
         println!("== {target}: {seconds} s");
         // What a run adds is kept apart from what the project keeps: the first folder is written to.
         let own = folder.join("fuzz/corpus").join(target);
-        let kept = folder.join("corpus").join(target);
-        fs::create_dir_all(&own)
-            .map_err(|error| Trouble::failed(format!("{}: {error}", own.display())))?;
-        let mut command = place.command(&tool);
-        command
-            .current_dir(&folder)
-            .env("RUSTC_BOOTSTRAP", "1")
-            // A reservation that is too large fails, as it does without the sanitizer, and is measured by the targets.
-            .env("ASAN_OPTIONS", "allocator_may_return_null=1")
-            .args(["fuzz", "run", "-O", "--fuzz-dir", "fuzz", target])
-            .args([own, kept])
-            .arg("--")
-            .arg(format!("-max_total_time={seconds}"))
-            .arg(format!("-timeout={LONGEST_RUN}"))
-            .arg(format!("-rss_limit_mb={MOST_MEMORY}"))
-            .args(["-max_len=4096", "-print_final_stats=1"]);
-        if let Err(trouble) = run::run(&mut command) {
-            println!("-- {target}: {trouble}");
-            found.push(target.as_str());
-        }
+        let seeds = folder.join("corpus").join(target);
+        fs::create_dir_all(&own).map_err(|error| not_written(&own, &error))?;
+        let session = Session {
+            target,
+            lasts: Duration::from_secs(seconds),
+            artifacts: folder.join("fuzz/artifacts").join(target),
+            log: kept.join(format!("{target}.log")),
+        };
+        found.extend(session.run(|seconds| {
+            let mut command = place.command(&tool);
+            command
+                .current_dir(&folder)
+                .env("RUSTC_BOOTSTRAP", "1")
+                // A reservation that is too large fails, as it does without the sanitizer, and is measured by the targets.
+                .env("ASAN_OPTIONS", "allocator_may_return_null=1")
+                .args(["fuzz", "run", "-O", "--fuzz-dir", "fuzz", target])
+                .args([&own, &seeds])
+                .arg("--")
+                .arg(format!("-max_total_time={seconds}"))
+                .arg(format!("-timeout={LONGEST_RUN}"))
+                .arg(format!("-rss_limit_mb={MOST_MEMORY}"))
+                .args(["-max_len=4096", "-print_final_stats=1"]);
+            command
+        })?);
     }
     if found.is_empty() {
         return Ok(());
     }
+    for input in &found {
+        println!("finding: {}", input.display());
+    }
     Err(Trouble::failed(format!(
-        "findings in {}: their inputs are in tests/fuzz/fuzz/artifacts; tests/fuzz/README.md says what to do with them",
-        found.join(", ")
+        "{} findings, listed above; the logs are in {}; tests/fuzz/README.md says what to do with them",
+        found.len(),
+        kept.display()
     )))
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Trouble {
+    Trouble::failed(format!("{}: {error}", path.display()))
 }
 
 /// The names of the binaries in the manifest, in its order.

@@ -68,10 +68,12 @@ The project's own commands:
 
   cargo xtask fuzz [--target NAME] [--minutes N]
       libFuzzer with AddressSanitizer over all targets of tests/fuzz, an hour together, or over
-      the one of that name. Builds cargo-fuzz when it is not there. Its findings are files.
+      the one of that name. Builds cargo-fuzz when it is not there. Prints its progress, and goes
+      on after a finding until its time is over; inputs of findings and logs are files.
 
-  cargo xtask soak [--minutes 10] [--csv FILE]
+  cargo xtask soak [--minutes 10] [--findings FOLDER]
       A long run of churn, storms and failures, after which the server must hold what it held before.
+      Prints its progress, and writes samples and the server's log while it runs.
 ";
 
 fn main() -> ExitCode {

@@ -81,6 +81,11 @@ impl Place {
         self.target.join("tools")
     }
 
+    /// Returns the folder in which a long command leaves what it found.
+    pub(crate) fn findings(&self, command: &str) -> PathBuf {
+        self.target.join(command)
+    }
+
     /// A program built by cargo, `profile` being `debug` or `release`.
     pub(crate) fn built(&self, profile: &str, name: &str) -> PathBuf {
         self.target.join(profile).join(name)

@@ -4,7 +4,8 @@ use crate::place::Place;
 use crate::run;
 use crate::trouble::Done;
 
-/// Builds the server and the run, and runs it with these arguments.
+/// Builds the server and the run, and runs it with these arguments. Its findings are kept in the target
+/// folder, unless the arguments name another one.
 pub(crate) fn soak(place: &Place, arguments: &[String]) -> Done {
     let packages = ["--package", "baton-server", "--package", "baton-soak"];
     run::run(
@@ -13,9 +14,12 @@ pub(crate) fn soak(place: &Place, arguments: &[String]) -> Done {
             .args(packages),
     )?;
     let mut command = place.command(place.built("release", "soak"));
-    run::run(
-        command
-            .args(arguments)
-            .env("BATON_BIN", place.built("release", "baton")),
-    )
+    command.args(arguments);
+    if !arguments
+        .iter()
+        .any(|argument| argument.starts_with("--findings"))
+    {
+        command.arg("--findings").arg(place.findings("soak"));
+    }
+    run::run(command.env("BATON_BIN", place.built("release", "baton")))
 }

@@ -9,13 +9,17 @@
 //! | --- | --- |
 //! | `member` | a client of Baton's channel that costs little: thousands of them fit into one process |
 //! | `layout` | the locks of the handoff's measurement: who holds what, who dies |
+//! | `arrivals` | clients that are told to come again, and come again |
 //! | `scenes` | what a server has to go through |
 //! | `sample` | what it holds at a moment |
 //! | `verdict` | whether that is what it held before |
+//! | `findings` | the files of a run: samples, progress, the server's log |
 //! | `run` | a whole run |
 //!
 //! README.md says what is done, what is sampled, and what it must come back to.
 
+pub mod arrivals;
+pub mod findings;
 pub mod layout;
 pub mod member;
 pub mod run;

@@ -12,6 +12,8 @@ use baton_sync::channel::{ClientMessage, Fence, Outcome, Paths, ServerMessage, U
 use baton_sync::lib0;
 use baton_sync::y_websocket::{self, Message};
 
+use crate::arrivals::Closed;
+
 /// What a member hears that it does not see to by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
@@ -119,9 +121,7 @@ impl Member {
         loop {
             match self.reader.next().await? {
                 Frame::Ping(payload) => self.writer.pong(&payload).await?,
-                Frame::Close(code) => {
-                    return Err(io::Error::other(format!("closed with {code}")));
-                }
+                Frame::Close(code) => return Err(Closed(code).into()),
                 Frame::Other => {}
                 Frame::Binary(frame) => {
                     if let Some(heard) = self.takes_in(&frame).await? {

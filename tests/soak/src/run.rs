@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use baton_tests::ServerProcess;
 use serde::Serialize;
 
-use crate::sample::{COLUMNS, Sample, Watched};
+use crate::arrivals::{Arrivals, Arrived};
+use crate::findings::Findings;
+use crate::sample::{Sample, Watched};
 use crate::scenes::{Scene, Size};
-use crate::verdict::grown;
+use crate::verdict::{grown, growth, too_steep};
 
 /// How the server is set up: short clocks, so that what is to end does so within a round, and snapshots often.
 const SETTINGS: [&str; 10] = [
@@ -47,7 +49,7 @@ pub struct Plan {
     pub every: Duration,
 }
 
-/// What was seen.
+/// The result of a whole run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Rounds after the baseline.
@@ -56,77 +58,163 @@ pub struct Report {
     pub baseline: Sample,
     /// After everything, calm.
     pub end: Sample,
-    /// All, in order.
+    /// All samples, in order.
     pub series: Vec<Sample>,
-    /// What is not as it was.
+    /// The arrivals of all clients.
+    pub arrived: Arrived,
+    /// Growth of resident memory from round to round, in MiB a minute; `None` of a short run.
+    pub mib_per_minute: Option<f64>,
+    /// Everything that is not as it was.
     pub grown: Vec<String>,
 }
 
-/// Runs it.
+/// Plays a whole run against a server of its own. What it sees is kept in `findings` as it goes.
 ///
 /// # Errors
-/// The server did not do what it should.
-pub async fn run(plan: Plan) -> io::Result<Report> {
+/// The server did not do what it should, or the findings cannot be written.
+pub async fn run(plan: Plan, findings: &Arc<Findings>) -> io::Result<Report> {
     let server = ServerProcess::start(&SETTINGS).await;
-    let watched = Watched {
-        pid: server.pid(),
-        address: server.address(),
-        data: server.data().to_owned(),
-        began: Instant::now(),
+    let run = Run {
+        watched: Watched {
+            pid: server.pid(),
+            address: server.address(),
+            data: server.data().to_owned(),
+            began: Instant::now(),
+        },
+        plan,
+        findings: Arc::clone(findings),
+        scene: Arc::default(),
+        arrivals: Arrivals::default(),
     };
-    let scene = Arc::new(AtomicUsize::new(0));
-    let playing = Arc::clone(&scene);
-    let looking = watched.clone();
-    let sampling = async move {
-        let mut series = Vec::new();
-        let mut ticks = tokio::time::interval(plan.every);
-        loop {
-            ticks.tick().await;
-            let name = Scene::ALL.get(playing.load(Ordering::Relaxed));
-            let name = name.map_or("calm".to_owned(), |scene| format!("{scene:?}"));
-            match looking.look(&name) {
-                Ok(sample) => series.push(sample),
-                Err(_gone) => return series,
-            }
-        }
-    };
-    let sampling = tokio::spawn(sampling);
-    let watch = async {
-        for _ in 0..WARM_UP {
-            round(&watched, plan.size, &scene).await?;
-        }
-        let baseline = calm(&watched, None).await?;
-        let until = Instant::now() + plan.lasts;
-        let mut rounds = 0;
-        while rounds == 0 || Instant::now() < until {
-            round(&watched, plan.size, &scene).await?;
-            rounds += 1;
-        }
-        let end = calm(&watched, Some(&baseline)).await?;
-        io::Result::Ok((rounds, baseline, end))
-    };
-    let played = watch.await;
+    let sampling = tokio::spawn(samples(
+        run.watched.clone(),
+        plan.every,
+        Arc::clone(&run.scene),
+        Arc::clone(findings),
+    ));
+    let played = run.plays().await;
+    findings.server_log(&server.said())?;
+    if let Err(error) = &played {
+        let after = clock(run.watched.began.elapsed());
+        findings.progress(&format!("FAILED after {after}: {error}"))?;
+    }
     drop(server);
-    let series = sampling.await.map_err(io::Error::other)?;
-    let (rounds, baseline, end) = played?;
+    let series = sampling.await.map_err(io::Error::other)??;
+    let Played {
+        ends,
+        baseline,
+        end,
+    } = played?;
+    let mib_per_minute = growth(&ends);
+    let mut grown = grown(&baseline, &end);
+    grown.extend(mib_per_minute.and_then(too_steep));
     Ok(Report {
-        rounds,
-        grown: grown(&baseline, &end),
+        rounds: ends.len(),
+        arrived: run.arrivals.counts(),
+        mib_per_minute,
+        grown,
         baseline,
         end,
         series,
     })
 }
 
-async fn round(watched: &Watched, size: Size, scene: &AtomicUsize) -> io::Result<()> {
-    for (number, next) in Scene::ALL.into_iter().enumerate() {
-        scene.store(number, Ordering::Relaxed);
-        next.plays(watched.address, size)
-            .await
-            .map_err(|error| io::Error::other(format!("{next:?}: {error}")))?;
+/// Samples until the server has ended.
+async fn samples(
+    watched: Watched,
+    every: Duration,
+    scene: Arc<AtomicUsize>,
+    findings: Arc<Findings>,
+) -> io::Result<Vec<Sample>> {
+    let mut series = Vec::new();
+    let mut ticks = tokio::time::interval(every);
+    loop {
+        ticks.tick().await;
+        let name = Scene::ALL.get(scene.load(Ordering::Relaxed));
+        let name = name.map_or("calm".to_owned(), |scene| format!("{scene:?}"));
+        match watched.look(&name) {
+            Ok(sample) => {
+                findings.sample(&sample)?;
+                series.push(sample);
+            }
+            Err(_ended) => return Ok(series),
+        }
     }
-    scene.store(Scene::ALL.len(), Ordering::Relaxed);
-    Ok(())
+}
+
+/// A run that is under way.
+struct Run {
+    watched: Watched,
+    plan: Plan,
+    findings: Arc<Findings>,
+    /// Index of the scene that is played; behind the last one while all is calm.
+    scene: Arc<AtomicUsize>,
+    arrivals: Arrivals,
+}
+
+/// A run to its end.
+struct Played {
+    /// A sample at the end of each round after the baseline.
+    ends: Vec<Sample>,
+    baseline: Sample,
+    end: Sample,
+}
+
+impl Run {
+    async fn plays(&self) -> io::Result<Played> {
+        for number in 1..=WARM_UP {
+            self.round(&format!("warm-up {number} of {WARM_UP}"))
+                .await?;
+        }
+        self.findings.progress("waiting for calm: the baseline")?;
+        let baseline = calm(&self.watched, None).await?;
+        self.findings
+            .progress(&format!("baseline: {}", baseline.brief()))?;
+        let began = Instant::now();
+        let mut ends = Vec::new();
+        while ends.is_empty() || began.elapsed() < self.plan.lasts {
+            let (done, all) = (clock(began.elapsed()), clock(self.plan.lasts));
+            let name = format!("round {} ({done} of {all})", ends.len() + 1);
+            ends.push(self.round(&name).await?);
+        }
+        self.findings.progress("waiting for calm: the end")?;
+        let end = calm(&self.watched, Some(&baseline)).await?;
+        self.findings.progress(&format!("end: {}", end.brief()))?;
+        Ok(Played {
+            ends,
+            baseline,
+            end,
+        })
+    }
+
+    async fn round(&self, name: &str) -> io::Result<Sample> {
+        for (number, next) in Scene::ALL.into_iter().enumerate() {
+            self.scene.store(number, Ordering::Relaxed);
+            next.plays(self.watched.address, self.plan.size, &self.arrivals)
+                .await
+                .map_err(|error| io::Error::other(format!("{next:?}: {error}")))?;
+        }
+        self.scene.store(Scene::ALL.len(), Ordering::Relaxed);
+        let sample = self.watched.look("calm")?;
+        let Arrived {
+            served,
+            told_again,
+            longest_ms,
+        } = self.arrivals.counts();
+        self.findings.progress(&format!(
+            "{name}: {}; {served} clients served, {told_again} times told to come again, \
+             longest wait {longest_ms} ms",
+            sample.brief()
+        ))?;
+        Ok(sample)
+    }
+}
+
+/// A time as hours, minutes and seconds.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours}:{minutes:02}:{:02}", seconds % 60)
 }
 
 /// Waits until the server is as it was at the baseline, or, to find one, until it gives nothing more back.
@@ -158,17 +246,6 @@ async fn calm(watched: &Watched, baseline: Option<&Sample>) -> io::Result<Sample
 }
 
 impl Report {
-    /// The series as lines of numbers.
-    #[must_use]
-    pub fn csv(&self) -> String {
-        let mut text = format!("{COLUMNS}\n");
-        for sample in &self.series {
-            text += &sample.row();
-            text.push('\n');
-        }
-        text
-    }
-
     /// For people.
     #[must_use]
     pub fn table(&self) -> String {
@@ -196,6 +273,19 @@ impl Report {
             let was = self.baseline.gauges.iter().find(|(of, _)| of == name);
             let was = was.map_or(f64::NAN, |(_, value)| *value);
             let _infallible = writeln!(text, "| {name} | {was} | | {value} |");
+        }
+        let Arrived {
+            served,
+            told_again,
+            longest_ms,
+        } = self.arrived;
+        let _infallible = writeln!(
+            text,
+            "\n{served} clients were served, {told_again} times one was told to come again; \
+             the longest wait was {longest_ms} ms"
+        );
+        if let Some(growth) = self.mib_per_minute {
+            let _infallible = writeln!(text, "resident memory: {growth:+.2} MiB a minute");
         }
         text
     }

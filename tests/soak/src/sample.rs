@@ -1,6 +1,6 @@
 //! What a server holds at a moment: memory, file descriptors, threads, files on disk, and what it says of itself.
 //!
-//! Owns the reading of `/proc`, of the data folder and of `/metrics` (where there is one), and the table. Judges nothing.
+//! Owns the reading of `/proc`, of the data folder and of `/metrics`, and the row of a table. Judges nothing.
 
 use std::fs;
 use std::io;
@@ -11,8 +11,15 @@ use std::time::Instant;
 use baton_tests::http;
 use serde::Serialize;
 
-/// Gauges of `/metrics` that must come back to where they were, if the server has them.
-const GAUGES: [&str; 3] = ["baton_connections", "baton_documents", "baton_tasks"];
+/// Gauges of `/metrics` that must come back to where they were.
+const GAUGES: [&str; 6] = [
+    "baton_connections",
+    "baton_documents_open",
+    "baton_loads",
+    "baton_receiving_bytes",
+    "baton_awareness_bytes",
+    "baton_queue_bytes",
+];
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,11 +82,7 @@ impl Watched {
     pub async fn ask(&self, scene: &str) -> io::Result<Sample> {
         // Before the descriptors are counted: the question itself costs one.
         let answer = http::get(self.address, "/metrics").await;
-        let gauges = if answer.status == 200 {
-            gauges(&answer.body)
-        } else {
-            Vec::new()
-        };
+        let gauges = gauges(&answer.body)?;
         Ok(Sample {
             gauges,
             ..self.look(scene)?
@@ -87,12 +90,17 @@ impl Watched {
     }
 }
 
-fn gauges(text: &str) -> Vec<(String, f64)> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let read = lines.filter_map(|line| {
-        let (name, value) = line.rsplit_once(' ')?;
-        let wanted = GAUGES.contains(&name);
-        wanted.then(|| Some((name.to_owned(), value.parse().ok()?)))?
+/// Reads the gauges that must come back to where they were.
+fn gauges(text: &str) -> io::Result<Vec<(String, f64)>> {
+    let value_of = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let value =
+            lines.find_map(|(of, value)| (of == name).then(|| value.parse::<f64>().ok()))?;
+        Some((name.to_owned(), value?))
+    };
+    let read = GAUGES.iter().map(|name| {
+        let missing = || io::Error::other(format!("/metrics has no {name}"));
+        value_of(name).ok_or_else(missing)
     });
     read.collect()
 }
@@ -121,6 +129,19 @@ fn stored(folder: &Path) -> io::Result<(u64, u64)> {
 pub const COLUMNS: &str = "seconds,scene,resident,descriptors,threads,files,bytes";
 
 impl Sample {
+    /// The most important numbers, for people.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        format!(
+            "{:.1} MiB resident, {} descriptors, {} threads, {:.1} MiB on disk",
+            mib(self.resident),
+            self.descriptors,
+            self.threads,
+            mib(self.bytes)
+        )
+    }
+
     /// Its numbers, separated by commas.
     #[must_use]
     pub fn row(&self) -> String {
@@ -141,14 +162,16 @@ impl Sample {
 mod tests {
     use super::*;
 
+    /// A gauge that was renamed was once looked for in vain, and nothing said so.
     #[test]
-    fn of_the_metrics_the_known_gauges_are_read() {
-        let text =
-            "# HELP baton_connections x\nbaton_connections 12\nbaton_other 3\nbaton_documents 4\n";
-        let expected = [("baton_connections", 12.0), ("baton_documents", 4.0)];
-        let expected: Vec<_> = expected
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
-        assert_eq!(gauges(text), expected);
+    fn every_known_gauge_is_read_and_a_missing_one_is_an_error() {
+        let lines = GAUGES
+            .iter()
+            .map(|name| format!("# HELP {name} x\n{name} 12\n"));
+        let text: String = lines.collect();
+        let read = gauges(&text).unwrap();
+        assert_eq!(read.len(), GAUGES.len());
+        assert_eq!(read[1], ("baton_documents_open".to_owned(), 12.0));
+        assert!(gauges(&text.replace("documents_open", "documents")).is_err());
     }
 }

@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::arrivals::{Arrivals, Closed};
 use crate::member::Member;
 
 /// How much is done in a round.
@@ -85,13 +86,18 @@ impl Scene {
     ///
     /// # Errors
     /// The server did not do what it should: it is no leak, but an end.
-    pub async fn plays(self, address: SocketAddr, size: Size) -> io::Result<()> {
+    pub async fn plays(
+        self,
+        address: SocketAddr,
+        size: Size,
+        arrivals: &Arrivals,
+    ) -> io::Result<()> {
         match self {
-            Self::Churn => churn(address, size).await,
-            Self::Storm => storm(address, size).await,
-            Self::Handoffs => handoffs(address, size).await,
-            Self::Stalled => stalled(address, size).await,
-            Self::BlackHoles => black_holes(address).await,
+            Self::Churn => churn(address, size, arrivals).await,
+            Self::Storm => storm(address, size, arrivals).await,
+            Self::Handoffs => handoffs(address, size, arrivals).await,
+            Self::Stalled => stalled(address, size, arrivals).await,
+            Self::BlackHoles => black_holes(address, arrivals).await,
         }
     }
 }
@@ -116,13 +122,13 @@ async fn syncs(
                 }
             }
             Frame::Ping(payload) => writer.pong(&payload).await?,
-            Frame::Close(code) => return Err(io::Error::other(format!("closed with {code}"))),
+            Frame::Close(code) => return Err(Closed(code).into()),
             Frame::Other => {}
         }
     }
 }
 
-async fn churn(address: SocketAddr, size: Size) -> io::Result<()> {
+async fn churn(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
     let typed = Typed {
         client: 7,
         length: 10,
@@ -134,7 +140,8 @@ async fn churn(address: SocketAddr, size: Size) -> io::Result<()> {
         let edits = &edits;
         async move {
             let document = format!("churn-{number}");
-            let (_reader, mut writer) = syncs(address, &document, edits).await?;
+            let visit = || syncs(address, &document, edits);
+            let (_reader, mut writer) = arrivals.until_served(number, visit).await?;
             // Every second one says goodbye.
             if number % 2 == 0 {
                 writer.close().await?;
@@ -146,14 +153,16 @@ async fn churn(address: SocketAddr, size: Size) -> io::Result<()> {
     visits.into_iter().collect()
 }
 
-async fn storm(address: SocketAddr, size: Size) -> io::Result<()> {
+async fn storm(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
     for _ in 0..size.waves {
         let coming = (0..size.storm).map(|number| async move {
             if number % 3 == 0 {
-                let member = Member::joins(address, "storm").await?;
+                let visit = || Member::joins(address, "storm");
+                let member = arrivals.until_served(number, visit).await?;
                 return io::Result::Ok((Some(member), None));
             }
-            let stock = syncs(address, "storm", &[]).await?;
+            let visit = || syncs(address, "storm", &[]);
+            let stock = arrivals.until_served(number, visit).await?;
             Ok((None, Some(stock)))
         });
         let here: io::Result<Vec<_>> = join_all(coming).await.into_iter().collect();
@@ -163,11 +172,12 @@ async fn storm(address: SocketAddr, size: Size) -> io::Result<()> {
     Ok(())
 }
 
-async fn handoffs(address: SocketAddr, size: Size) -> io::Result<()> {
-    let mut holder = Member::joins(address, "relay").await?;
+async fn handoffs(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
+    let joins = || Member::joins(address, "relay");
+    let mut holder = arrivals.until_served(0, joins).await?;
     let mut fence = holder.takes(Vec::new()).await?;
     for handoff in 0..size.handoffs {
-        let mut next = Member::joins(address, "relay").await?;
+        let mut next = arrivals.until_served(handoff, joins).await?;
         if next.acquires(Vec::new()).await? != Outcome::Queued {
             return Err(io::Error::other("a held lock is not waited for"));
         }
@@ -190,18 +200,19 @@ async fn handoffs(address: SocketAddr, size: Size) -> io::Result<()> {
     Ok(())
 }
 
-async fn stalled(address: SocketAddr, size: Size) -> io::Result<()> {
+async fn stalled(address: SocketAddr, size: Size, arrivals: &Arrivals) -> io::Result<()> {
     let mut readers = Vec::new();
-    for _ in 0..5 {
-        readers.push(syncs(address, "stalled", &[]).await?);
+    let visit = || syncs(address, "stalled", &[]);
+    for number in 0..5 {
+        readers.push(arrivals.until_served(number, visit).await?);
     }
-    let (mut witness, mut answers) = syncs(address, "stalled", &[]).await?;
-    let (_echo, mut writer) = syncs(address, "stalled", &[]).await?;
+    let (mut witness, mut answers) = arrivals.until_served(5, visit).await?;
+    let (_echo, mut writer) = arrivals.until_served(6, visit).await?;
     let reading = async {
         loop {
             match witness.next().await? {
                 Frame::Ping(payload) => answers.pong(&payload).await?,
-                Frame::Close(code) => return Err(io::Error::other(format!("closed: {code}"))),
+                Frame::Close(code) => return Err(Closed(code).into()),
                 _ => {}
             }
         }
@@ -233,12 +244,14 @@ fn long_state(clock: u64) -> Vec<u8> {
     payload
 }
 
-async fn black_holes(address: SocketAddr) -> io::Result<()> {
+async fn black_holes(address: SocketAddr, arrivals: &Arrivals) -> io::Result<()> {
     let proxy = Proxy::to(address).await;
     let mut lost = Vec::new();
-    for _ in 0..5 {
-        lost.push(Member::joins(proxy.address(), "holes").await?);
-        lost.push(Member::joins(address, "holes").await?);
+    for number in 0..5 {
+        for way in [proxy.address(), address] {
+            let joins = || Member::joins(way, "holes");
+            lost.push(arrivals.until_served(number, joins).await?);
+        }
     }
     proxy.swallows();
     // Handshakes that never end, and requests that are none.

@@ -15,7 +15,45 @@ const MORE_THREADS: u64 = 4;
 /// The store may keep half as much again for reuse, and so many bytes: it gives no pages back, and what was typed stays.
 const MORE_STORED: u64 = 16 << 20;
 
-/// What is not as it was; nothing, if all is.
+/// Most growth of resident memory from round to round, in MiB a minute. An allocator that kept what was
+/// freed rose by three.
+const MOST_GROWTH: f64 = 1.0;
+
+/// A slope is judged from so many rounds on, and over so many seconds: holes in the allocator's pages make
+/// the rounds of a short run unlike.
+const ROUNDS_FOR_GROWTH: usize = 8;
+const SECONDS_FOR_GROWTH: f64 = 240.0;
+
+/// Returns how fast resident memory grew over the ends of rounds, in MiB a minute: the median of the slopes
+/// between any two, which a single odd sample does not move. `None` if there are too few.
+#[must_use]
+pub fn growth(ends: &[Sample]) -> Option<f64> {
+    let (first, last) = (ends.first()?, ends.last()?);
+    if ends.len() < ROUNDS_FOR_GROWTH || last.seconds - first.seconds < SECONDS_FOR_GROWTH {
+        return None;
+    }
+    let mut slopes: Vec<f64> = ends
+        .iter()
+        .enumerate()
+        .flat_map(|(index, one)| ends[index + 1..].iter().map(move |other| slope(one, other)))
+        .collect();
+    slopes.sort_by(f64::total_cmp);
+    slopes.get(slopes.len() / 2).copied()
+}
+
+fn slope(one: &Sample, other: &Sample) -> f64 {
+    let mib = |sample: &Sample| sample.resident as f64 / f64::from(1 << 20);
+    (mib(other) - mib(one)) / (other.seconds - one.seconds) * 60.0
+}
+
+/// Returns a finding if memory grows faster than it may.
+#[must_use]
+pub fn too_steep(growth: f64) -> Option<String> {
+    let text = format!("resident memory grows by {growth:.2} MiB a minute, may be {MOST_GROWTH}");
+    (growth > MOST_GROWTH).then_some(text)
+}
+
+/// Returns everything that is not as it was at the baseline.
 #[must_use]
 pub fn grown(baseline: &Sample, end: &Sample) -> Vec<String> {
     let mut grown = Vec::new();
@@ -73,7 +111,7 @@ mod tests {
             threads: 5,
             files: 2,
             bytes: 1 << 20,
-            gauges: vec![("baton_documents".to_owned(), 0.0)],
+            gauges: vec![("baton_documents_open".to_owned(), 0.0)],
         }
     }
 
@@ -94,5 +132,30 @@ mod tests {
         let seen = grown(&sample(), &end);
         assert_eq!(seen.len(), 3, "{seen:?}");
         assert_eq!(seen[0], "file descriptors: 13, was 12, may be 12");
+    }
+
+    /// Samples twenty seconds apart, each so many bytes larger than the one before.
+    fn ends(rounds: u64, more: u64) -> Vec<Sample> {
+        let end = |round: u64| Sample {
+            seconds: round as f64 * 20.0,
+            resident: (60 << 20) + round * more,
+            ..sample()
+        };
+        (0..rounds).map(end).collect()
+    }
+
+    #[test]
+    fn three_mebibytes_a_minute_are_a_finding_and_noise_is_none() {
+        let rising = growth(&ends(20, 1 << 20)).unwrap();
+        assert!((rising - 3.0).abs() < 0.01, "{rising}");
+        assert!(too_steep(rising).is_some());
+        let mut noisy = ends(20, 0);
+        for (round, end) in noisy.iter_mut().enumerate() {
+            end.resident += (round as u64 * 7 % 5) << 20;
+        }
+        noisy[19].resident += 30 << 20;
+        let flat = growth(&noisy).unwrap();
+        assert_eq!(too_steep(flat), None, "{flat}");
+        assert_eq!(growth(&ends(5, 1 << 20)), None, "too short a run");
     }
 }

@@ -3,14 +3,20 @@
 //!
 //! ```sh
 //! cargo build --release -p baton-server -p baton-soak
-//! target/release/soak --minutes 10 --csv soak.csv
+//! target/release/soak --minutes 10 --findings target/soak
 //! ```
-#![allow(clippy::print_stdout, reason = "the numbers are the program's output")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the numbers and the progress are the program's output"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use baton_soak::findings::Findings;
 use baton_soak::run::{Plan, run};
 use baton_soak::scenes::Size;
 use clap::Parser;
@@ -18,13 +24,13 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(version, about)]
 struct Options {
-    /// How long.
+    /// Minutes from the baseline on.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Where the samples go, as lines of numbers.
-    #[arg(long)]
-    csv: Option<PathBuf>,
-    /// Prints everything as JSON instead of a table.
+    /// Folder for the samples, the progress and the server's log, written while the run goes on.
+    #[arg(long, default_value = "target/soak")]
+    findings: PathBuf,
+    /// Prints the result as JSON instead of a table.
     #[arg(long)]
     json: bool,
     /// Rounds of three seconds instead of twenty.
@@ -44,10 +50,13 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         },
         every: Duration::from_secs(2),
     };
-    let report = run(plan).await?;
-    if let Some(path) = options.csv {
-        std::fs::write(path, report.csv())?;
-    }
+    let findings = Arc::new(Findings::open(&options.findings, |line| {
+        eprintln!("{line}");
+    })?);
+    let place = findings.folder().display().to_string();
+    let report = run(plan, &findings)
+        .await
+        .inspect_err(|_| eprintln!("everything until then is in {place}"))?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -57,8 +66,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     for what in &report.grown {
-        println!("GROWN: {what}");
+        findings.progress(&format!("GROWN: {what}"))?;
     }
-    println!("{}", report.csv());
+    println!("the samples, the progress and the server's log are in {place}");
     Ok(ExitCode::FAILURE)
 }

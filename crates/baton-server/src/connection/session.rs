@@ -1,0 +1,267 @@
+//! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
+//!
+//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All waiting is done here, one
+//! frame after the other, so that it makes this one client wait. Knows no socket: frames come as bytes, what goes out is
+//! queued on its [`Line`].
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken, Room, Sketch};
+use bytes::Bytes;
+use futures_util::future::poll_immediate;
+
+use crate::config::Settings;
+use crate::connection::close_codes;
+use crate::connection::pending_flushes::Due;
+use crate::connection::socket_writer::Line;
+use crate::connection::wire_codec;
+use crate::documents::open_document::{Hosted, JoinError, Step};
+use crate::documents::registry::Registry;
+use crate::documents::work_cost::Asked;
+use crate::limits::message_rate_limit::Rate;
+use crate::ops::rejection_counters::Refusal;
+
+/// How often a document that left memory in the very moment of joining is opened again.
+const JOIN_TRIES: usize = 8;
+
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+/// How many connections' updates, kept aside, a frame may set free at once. With more, the document is opened anew, and
+/// everybody brings what is not in it.
+const ASIDES: usize = 8;
+
+/// How long frames of one connection are taken in before others have their turn.
+const BUSY: Duration = Duration::from_millis(1);
+
+/// How often a connection counts as heard while the server itself does not read from it.
+const HEARD_EVERY: Duration = Duration::from_secs(2);
+
+/// Most that one frame asks of the log's queue, in bytes.
+pub(crate) fn largest_reservation(settings: &Settings) -> usize {
+    let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    OVERHEAD + bytes(settings.max_frame) + ASIDES * bytes(settings.max_aside)
+}
+
+/// A connection in its document; see the module.
+pub(crate) struct Session {
+    pub(crate) id: ConnectionId,
+    registry: Arc<Registry>,
+    hosted: Arc<Hosted>,
+    line: Arc<Line>,
+    token: ResumeToken,
+    departure: Departure,
+    rate: Rate,
+    /// What its frames brought to others and is not sent off yet.
+    due: Due,
+    /// How long its frames took since others had their turn.
+    busy: Duration,
+}
+
+/// The connection is over; its ending is on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Over;
+
+impl Session {
+    /// Opens the document and takes a seat in it. When that fails, the line has the ending.
+    pub(crate) async fn join(
+        registry: Arc<Registry>,
+        document: &str,
+        line: Arc<Line>,
+    ) -> Result<Self, Over> {
+        let mut random = [0; 16];
+        if let Err(error) = getrandom::fill(&mut random) {
+            tracing::error!(%error, "the system gives no random numbers");
+            line.end(
+                close_codes::UNAVAILABLE,
+                "the server cannot draw a resume token; come again",
+            );
+            return Err(Over);
+        }
+        let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+        for _ in 0..JOIN_TRIES {
+            let hosted = match registry.open(document).await {
+                Ok(hosted) => hosted,
+                Err(error) => {
+                    match error.refusal() {
+                        Some(refusal) => registry.refusals().note(refusal, &error),
+                        None => tracing::warn!(document, %error, "a document could not be opened"),
+                    }
+                    line.end(error.close_code(), error.to_string());
+                    return Err(Over);
+                }
+            };
+            match hosted.join(id, &line, registry.settings()).await {
+                Ok(()) => {
+                    let rate = Rate::new(registry.settings());
+                    return Ok(Self {
+                        id,
+                        registry,
+                        hosted,
+                        line,
+                        due: Due::default(),
+                        busy: Duration::ZERO,
+                        token: ResumeToken::new(random),
+                        departure: Departure::Dropped,
+                        rate,
+                    });
+                }
+                Err(JoinError::Gone(_)) => registry.forget(&hosted),
+                Err(full @ JoinError::Full(_)) => {
+                    let refusals = registry.refusals();
+                    refusals.note(Refusal::ConnectionsOfDocument, &full);
+                    line.end(close_codes::OVERLOADED, full.to_string());
+                    return Err(Over);
+                }
+            }
+        }
+        line.end(
+            close_codes::UNAVAILABLE,
+            "the document is being closed; come again",
+        );
+        Err(Over)
+    }
+
+    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate, or the document is at long
+    /// work, which in turn makes its client wait.
+    pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
+        patiently(&mut self.due, self.rate.take(frame.len())).await;
+        let asked = match wire_codec::decode(frame) {
+            Ok(message) => Asked::of(&message),
+            Err(error) => return self.malformed(&error.to_string()).await,
+        };
+        let most = largest_reservation(self.registry.settings());
+        let reserving = self.hosted.reserve(OVERHEAD + frame.len(), most);
+        let reservation = match patiently(&mut self.due, reserving).await {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                self.line.end(close_codes::STORE_FAILED, error.to_string());
+                return Err(Over);
+            }
+        };
+        let (id, token, frame) = (self.id, self.token, frame.clone());
+        let step = Step {
+            reservation,
+            asked,
+            wanted: || !self.line.is_gone(),
+            input: move |room: &mut Room, now| {
+                // It could be decoded before.
+                if let Ok(message) = wire_codec::decode(&frame) {
+                    room.receive(id, message, token, now);
+                }
+            },
+        };
+        let stepped = self.hosted.step(step, &mut self.due).await;
+        let stepped = stepped.map_err(|_| self.gone())?;
+        self.spent(stepped.took).await;
+        for (line, sketch) in stepped.shows {
+            Box::pin(self.show(&line, sketch)).await;
+        }
+        Ok(())
+    }
+
+    /// What came took so long. Others have their turn after a while, also if more of it is here.
+    async fn spent(&mut self, took: Duration) {
+        self.rate.spent(took);
+        self.busy += took;
+        if self.busy > BUSY {
+            self.flush();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Works out what a park would change, and waits for it: a connection has one at a time.
+    async fn show(&mut self, line: &Arc<Line>, sketch: Sketch) {
+        self.flush();
+        let showing = self
+            .hosted
+            .showing
+            .show(line, sketch, || !self.line.is_gone());
+        let mut showing = pin!(showing);
+        let took = loop {
+            tokio::select! {
+                biased;
+                took = &mut showing => break took,
+                // What it says meanwhile is not read, so that its silence is ours.
+                () = tokio::time::sleep(HEARD_EVERY) => self.hosted.heard(self.id).await,
+            }
+        };
+        self.rate.spent(took);
+    }
+
+    /// No more frames are here for the moment: what they brought to others is sent off.
+    pub(crate) fn flush(&mut self) {
+        self.busy = Duration::ZERO;
+        self.due.flush();
+    }
+
+    /// A ping or pong with so many bytes came. Counts for the rate as everything does.
+    pub(crate) async fn control(&mut self, bytes: usize) {
+        patiently(&mut self.due, self.rate.take(bytes)).await;
+        patiently(&mut self.due, self.hosted.heard(self.id)).await;
+    }
+
+    /// A pong came. One that answers a probe tells the room so.
+    pub(crate) async fn pong(&mut self, payload: &[u8]) {
+        self.control(payload.len()).await;
+        if let Ok(mark) = payload.try_into() {
+            let (id, mark) = (self.id, u64::from_be_bytes(mark));
+            let probed = move |room: &mut Room, now| room.probed(id, mark, now);
+            // A document that is gone has told this connection so already.
+            let _ended = Box::pin(self.hosted.own_step(Asked::Little, probed)).await;
+        }
+    }
+
+    /// The connection gave a sign of life.
+    pub(crate) async fn heard(&self) {
+        self.hosted.heard(self.id).await;
+    }
+
+    /// What it was not sent for want of reading is made up for.
+    pub(crate) async fn catch_up(&mut self) {
+        let took = Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
+        self.rate.spent(took);
+        self.due.flush();
+    }
+
+    /// Something came that no client of this wire sends.
+    pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), Over> {
+        let (id, fault) = (self.id, fault.to_owned());
+        let malformed = move |room: &mut Room, now| room.malformed(id, &fault, now);
+        let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
+        Err(Over)
+    }
+
+    /// The client said that it is done.
+    pub(crate) fn done(&mut self) {
+        self.departure = Departure::Done;
+    }
+
+    fn gone(&self) -> Over {
+        self.line.end(
+            close_codes::UNAVAILABLE,
+            "the document was closed; come again",
+        );
+        Over
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hosted.leave(self.id, self.departure);
+    }
+}
+
+/// Awaits something that is mostly there already. If it is not, nobody waits for what is due in the meantime.
+async fn patiently<F: Future>(due: &mut Due, future: F) -> F::Output {
+    let mut future = pin!(future);
+    match poll_immediate(&mut future).await {
+        Some(ready) => ready,
+        None => {
+            due.flush();
+            future.await
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! A WebSocket: frames in to the session, the line out to the wire, liveness of neither.
+//!
+//! Owns the two directions of one connection, in one task, so that reader and writer share one fate. The library reads:
+//! what it answers by itself (a pong, the echo of a close) goes onto the [`Line`] with everything else.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use baton_room::Source;
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::config::Settings;
+use crate::connection::close_codes;
+use crate::connection::outbox::News;
+use crate::connection::send_queue::FrameClass;
+use crate::connection::session::{Over, Session};
+use crate::connection::socket_writer::{Line, Patience};
+use crate::connection::wire_codec;
+use crate::documents::registry::Registry;
+use crate::limits::inbound_memory_limit::{Excess, Part};
+use crate::ops::rejection_counters::Refusal;
+
+/// How long the other side has to take the last frames and to answer a close.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
+/// memory.
+const READ_BUFFER: usize = 2 * 1024;
+
+/// Header and mask of a control frame from a client, in bytes.
+const CONTROL: usize = 6;
+
+/// How the protocol is spoken: limits explicit, none left at the library's default.
+pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
+    let max = usize::try_from(settings.max_frame.as_u64()).unwrap_or(usize::MAX);
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(max))
+        .max_frame_size(Some(max))
+}
+
+/// Serves one connection to one document until it ends. `early` was read behind the handshake.
+pub(crate) async fn serve_tcp(
+    stream: TcpStream,
+    early: Vec<u8>,
+    registry: Arc<Registry>,
+    document: &str,
+    source: Source,
+) {
+    let (from, to) = stream.into_split();
+    let line = Arc::new(Line::direct(patience(&registry), to).comes_from(source));
+    let reading = Reading::new(from, &line, &registry);
+    let writer = line.serve();
+    serve(reading, early, writer, &line, &registry, document).await;
+    line.hang_up();
+}
+
+/// The same over any other stream.
+pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str, source: Source)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (from, mut to) = tokio::io::split(stream);
+    let line = Arc::new(Line::indirect(patience(&registry)).comes_from(source));
+    let reading = Reading::new(from, &line, &registry);
+    let writer = line.serve_alone(&mut to);
+    serve(reading, Vec::new(), writer, &line, &registry, document).await;
+}
+
+fn patience(registry: &Registry) -> Patience {
+    let settings = registry.settings();
+    Patience {
+        most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
+        behind: settings.max_behind.0,
+    }
+}
+
+async fn serve<R>(
+    reading: Reading<R>,
+    early: Vec<u8>,
+    writer: impl Future<Output = ()>,
+    line: &Arc<Line>,
+    registry: &Arc<Registry>,
+    document: &str,
+) where
+    R: AsyncRead + Unpin,
+{
+    let config = Some(config(registry.settings()));
+    let part = Arc::clone(&reading.part);
+    let mut stream =
+        WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
+    tokio::pin!(writer);
+    let ended = {
+        let reader = take_part(&mut stream, registry, document, line, &part);
+        tokio::pin!(reader);
+        tokio::select! {
+            parted = &mut reader => match parted {
+                Ok(Parted::Garbled) => Ended::Garbled,
+                Ok(Parted::Closed) | Err(Over) => Ended::Reading,
+            },
+            () = &mut writer => Ended::Writing,
+            () = stalled(line) => Ended::Stalled,
+        }
+    };
+    // The seat is given back already. What is queued, and the ending if there is one, still goes out.
+    if matches!(ended, Ended::Reading | Ended::Garbled) && line.outbox().has_ending() {
+        let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
+    }
+    match ended {
+        Ended::Stalled => {}
+        Ended::Reading | Ended::Writing => {
+            let _no_answer = tokio::time::timeout(CLOSE_WAIT, linger(&mut stream)).await;
+        }
+        Ended::Garbled => {
+            let from = &mut stream.get_mut().from;
+            let _no_end = tokio::time::timeout(CLOSE_WAIT, discard(from)).await;
+        }
+    }
+}
+
+/// The reading side of a stream, as the library wants it: what it writes goes onto the line.
+struct Reading<R> {
+    from: R,
+    line: Arc<Line>,
+    registry: Arc<Registry>,
+    part: Arc<Part>,
+}
+
+impl<R> Reading<R> {
+    fn new(from: R, line: &Arc<Line>, registry: &Arc<Registry>) -> Self {
+        let max = usize::try_from(registry.settings().max_frame.as_u64()).unwrap_or(usize::MAX);
+        Self {
+            from,
+            line: Arc::clone(line),
+            registry: Arc::clone(registry),
+            part: Arc::new(registry.receiving().part(max)),
+        }
+    }
+
+    fn came(&self, bytes: usize) -> io::Result<()> {
+        self.part.came(bytes).map_err(|excess| {
+            let (refusal, code) = match excess {
+                Excess::All(_) => (Refusal::Receiving, close_codes::OVERLOADED),
+                Excess::Message(_) => (Refusal::Frame, close_codes::TOO_LARGE),
+            };
+            self.registry.refusals().note(refusal, excess);
+            self.line.end(code, excess.to_string());
+            io::Error::other(excess)
+        })
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Reading<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.from).poll_read(context, buffer))?;
+        Poll::Ready(self.came(buffer.filled().len() - before))
+    }
+}
+
+impl<R: Unpin> AsyncWrite for Reading<R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let _seen_to_by_the_flush = self.line.outbox().raw(Bytes::copy_from_slice(bytes));
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.flush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+/// Which part of a connection came to its end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Reading,
+    /// As `Reading`, but what comes can be read no more.
+    Garbled,
+    Writing,
+    Stalled,
+}
+
+/// How reading came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parted {
+    /// The other side closed, or is gone.
+    Closed,
+    /// What comes is no WebSocket any more, or more than may come.
+    Garbled,
+}
+
+/// Takes a seat in the document, and reads until the connection is over.
+async fn take_part<R>(
+    stream: &mut R,
+    registry: &Arc<Registry>,
+    document: &str,
+    line: &Arc<Line>,
+    part: &Part,
+) -> Result<Parted, Over>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    check_name(document, registry, line)?;
+    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(line)).await?;
+    tracing::debug!(connection = session.id.0, "joined");
+    read(stream, &mut session, line, registry, part).await
+}
+
+/// Reads what cannot be understood, so that closing does not reset the connection.
+async fn discard<R: AsyncRead + Unpin>(from: &mut R) {
+    let mut unread = [0; 1024];
+    while let Ok(1..) = from.read(&mut unread).await {}
+}
+
+/// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
+/// other side might never read why it was closed.
+async fn linger<R>(stream: &mut R)
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    while let Some(Ok(_unread)) = stream.next().await {}
+}
+
+/// Waits for an ending that then could not be written in time.
+async fn stalled(line: &Line) {
+    line.outbox().ended().await;
+    tokio::time::sleep(CLOSE_WAIT).await;
+}
+
+fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Over> {
+    let most = registry.settings().max_document_name;
+    let fault = if document.is_empty() {
+        Some("the document name is missing or is not UTF-8: connect to /ws/{document}".to_owned())
+    } else if document.len() > most {
+        Some(format!(
+            "the document name is longer than {most} bytes (max_document_name)"
+        ))
+    } else if document.chars().any(char::is_control) {
+        Some("the document name has control characters".to_owned())
+    } else {
+        None
+    };
+    match fault {
+        None => Ok(()),
+        Some(fault) => {
+            let denied = wire_codec::denied(&fault);
+            let _seen_to_by_the_ending = line.outbox().send(denied, FrameClass::Required);
+            line.end(close_codes::BAD_NAME, fault);
+            Err(Over)
+        }
+    }
+}
+
+async fn read<R>(
+    stream: &mut R,
+    session: &mut Session,
+    line: &Line,
+    registry: &Registry,
+    part: &Part,
+) -> Result<Parted, Over>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    let first = registry.settings().handshake_timeout.0;
+    let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
+        let what = "no message came within the handshake's time (handshake_timeout)";
+        registry.refusals().note(Refusal::HandshakeTime, what);
+        line.end(close_codes::SILENT, what);
+        return Err(Over);
+    };
+    while let Some(message) = next {
+        match message {
+            Ok(Message::Binary(frame)) => {
+                session.frame(&frame).await?;
+                part.taken();
+            }
+            Ok(Message::Ping(payload)) => {
+                session.control(payload.len()).await;
+                part.taken_of(payload.len() + CONTROL);
+            }
+            Ok(Message::Pong(payload)) => {
+                session.pong(&payload).await;
+                part.taken_of(payload.len() + CONTROL);
+            }
+            Ok(Message::Close(frame)) => {
+                let code = frame.map(|frame| frame.code);
+                if code == Some(CloseCode::Normal) {
+                    session.done();
+                }
+                // The echo of it: the library's own would come after the line's task has gone.
+                line.end(code.unwrap_or(CloseCode::Normal).into(), "");
+                return Ok(Parted::Closed);
+            }
+            Ok(Message::Text(_) | Message::Frame(_)) => {
+                let fault = "this wire has binary messages only";
+                session.malformed(fault).await?;
+            }
+            Err(error) => return Ok(broken(&error, line, registry)),
+        }
+        next = match stream.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                session.flush();
+                next_message(stream, session, line).await
+            }
+        };
+    }
+    Ok(Parted::Closed)
+}
+
+/// The WebSocket came to an end that was no close.
+fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
+    let (refusal, code, what) = match error {
+        Error::Capacity(error) => {
+            let what = format!("a message is over the limit (max_frame): {error}");
+            (Refusal::Frame, close_codes::TOO_LARGE, what)
+        }
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
+        Error::Protocol(_) | Error::Utf8(_) => {
+            let what = format!("this is against RFC 6455: {error}");
+            (Refusal::WebSocket, close_codes::WEBSOCKET, what)
+        }
+        error => {
+            tracing::debug!(%error, "the connection broke");
+            // Whoever was told to go for what came is let go in the same way.
+            let told = line.outbox().has_ending();
+            return if told {
+                Parted::Garbled
+            } else {
+                Parted::Closed
+            };
+        }
+    };
+    registry.refusals().note(refusal, &what);
+    line.end(code, what);
+    Parted::Garbled
+}
+
+/// Waits for the next message, and meanwhile tells the room what happens on the line.
+async fn next_message<R>(
+    stream: &mut R,
+    session: &mut Session,
+    line: &Line,
+) -> Option<Result<Message, Error>>
+where
+    R: Stream<Item = Result<Message, Error>> + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            next = stream.next() => return next,
+            news = line.outbox().news() => match news {
+                News::Alive => session.heard().await,
+                News::Behind => session.catch_up().await,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_log::{Log, LogOptions};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SOURCE: Source = Source::new([7; 16]);
+
+    /// A stream that is no TCP is written to by its own task only, and that had gone when the library wanted to answer
+    /// the close: the client took it for a broken connection.
+    #[tokio::test]
+    async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let first = client.next().await.unwrap().unwrap();
+        assert!(first.is_binary(), "the server's Step1");
+        client.close(None).await.unwrap();
+        let answer = client.next().await;
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+        server.await.unwrap();
+    }
+
+    /// A ping that a buffer took was once believed to be a sign of life: a connection that read everything and answered
+    /// nothing was kept for ever.
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_pings_and_answers_none_is_closed() {
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
+        let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
+        near.write_all(&step1).await.unwrap();
+        let mut read = Vec::new();
+        let all = tokio::time::timeout(Duration::from_secs(60), near.read_to_end(&mut read));
+        all.await.expect("the server ends the connection").unwrap();
+        let silent = close_codes::SILENT.to_be_bytes();
+        assert!(read.windows(2).any(|code| code == silent), "{read:?}");
+        server.await.unwrap();
+    }
+}

@@ -1,0 +1,321 @@
+//! Writes the send queue of a connection to its socket.
+//!
+//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also writes it,
+//! as far as the kernel takes it at once: waking the connection's own task for every frame would cost more
+//! than the frame. The connection's own task writes the rest when the kernel is ready ([`Line::serve`]).
+//! One task writes at a time; a task that finds another one writing leaves its items to it.
+//!
+//! A client that takes bytes is alive, however long its answer to a ping waits behind them. A client that
+//! is behind and takes nothing for `max_behind` is told to come again. The reading side learns of both
+//! events ([`Outbox::news`]), because it knows the room.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use baton_room::Source;
+use bytes::{Buf, Bytes};
+use futures_util::FutureExt;
+use futures_util::future::poll_immediate;
+use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::connection::close_codes;
+use crate::connection::outbox::Outbox;
+
+/// Bytes that a connection's own task writes before others have their turn, about. A client that reads as
+/// fast as the task writes would keep a thread for itself otherwise.
+const OWN_TURN: usize = 256 * 1024;
+
+/// Bytes that a task writes for another connection in one turn, about.
+const OTHERS_TURN: usize = 32 * 1024;
+
+/// Shortest time between two signs of life from a client that takes bytes.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// The limits of a client that reads slowly.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Bytes that may wait.
+    pub(crate) most: usize,
+    /// How long a client that is behind may take nothing.
+    pub(crate) behind: Duration,
+}
+
+/// The outbox of one connection and the stream that it is written to.
+#[derive(Debug)]
+pub(crate) struct Line {
+    outbox: Outbox,
+    source: Option<Source>,
+    patience: Duration,
+    /// `None` for a stream that only its own task can write to, as under TLS.
+    stream: Option<OwnedWriteHalf>,
+    /// Wakes the connection's own task.
+    work: Notify,
+}
+
+/// The result of a turn of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Everything is written, or another task is writing it.
+    All,
+    /// The kernel takes nothing more at the moment.
+    Blocked,
+    /// The turn is over, and there may be more.
+    Enough,
+    /// The close frame is out, or the connection is broken: nothing will ever follow.
+    Over,
+}
+
+impl Line {
+    /// Returns the writer of a TCP stream, which any task may write to.
+    pub(crate) fn direct(patience: Patience, stream: OwnedWriteHalf) -> Self {
+        let mut line = Self::indirect(patience);
+        line.stream = Some(stream);
+        line
+    }
+
+    /// Returns the writer of any other stream.
+    pub(crate) fn indirect(patience: Patience) -> Self {
+        Self {
+            outbox: Outbox::new(patience.most),
+            source: None,
+            patience: patience.behind,
+            stream: None,
+            work: Notify::new(),
+        }
+    }
+
+    /// Notes from where the connection comes.
+    #[must_use]
+    pub(crate) fn comes_from(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Returns from where the connection comes, if that is known.
+    pub(crate) const fn source(&self) -> Option<Source> {
+        self.source
+    }
+
+    /// Returns what waits to be written.
+    pub(crate) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Ends the connection after what is queued, and flushes it. The first ending stands.
+    pub(crate) fn end(&self, code: u16, reason: impl Into<String>) {
+        self.outbox.end(code, reason);
+        self.flush();
+    }
+
+    /// Writes what is queued, as far as that is possible at once; never waits.
+    pub(crate) fn flush(&self) {
+        if self.stream.is_none() || self.write_now(OTHERS_TURN) != Written::All {
+            self.work.notify_one();
+        }
+    }
+
+    /// Leaves what is queued to the connection's own task.
+    pub(crate) fn hand_over(&self) {
+        self.work.notify_one();
+    }
+
+    /// Returns true if the client is known to be gone, though what it sent may not be read yet.
+    pub(crate) fn is_gone(&self) -> bool {
+        if self.outbox.has_ending() {
+            return true;
+        }
+        let Some(stream) = &self.stream else {
+            return false;
+        };
+        let ready = stream
+            .ready(Interest::READABLE | Interest::WRITABLE)
+            .now_or_never();
+        match ready {
+            Some(Ok(ready)) => ready.is_read_closed() || ready.is_write_closed(),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Ends the stream, also while a document that is at long work still refers to this connection.
+    pub(crate) fn hang_up(&self) {
+        if let Some(stream) = &self.stream {
+            // A stream that has ended already needs no end.
+            let _gone = rustix::net::shutdown(stream.as_ref(), rustix::net::Shutdown::Both);
+        }
+    }
+
+    /// The connection's own task on a TCP stream: writes what other tasks could not, until the ending is
+    /// out or the connection breaks.
+    pub(crate) async fn serve(&self) {
+        let Some(stream) = &self.stream else { return };
+        let mut progress = Progress::default();
+        loop {
+            match self.write_now(OWN_TURN) {
+                Written::Over => return,
+                Written::Blocked => {
+                    let until = self.check_progress(&mut progress);
+                    tokio::select! {
+                        biased;
+                        broken = stream.writable() => {
+                            if broken.is_err() {
+                                return;
+                            }
+                        }
+                        // What waits may have been dropped, and the connection may be behind now.
+                        () = self.work.notified() => {}
+                        () = reached(until) => {}
+                    }
+                }
+                Written::Enough => tokio::task::yield_now().await,
+                Written::All => self.work.notified().await,
+            }
+        }
+    }
+
+    /// The connection's own task on any other stream, which no other task can write to.
+    pub(crate) async fn serve_alone<W: AsyncWrite + Unpin>(&self, sink: &mut W) {
+        let mut progress = Progress::default();
+        loop {
+            let Some(mut batch) = self.outbox.borrow_batch() else {
+                if sink.flush().await.is_err() {
+                    return;
+                }
+                // A wake-up that comes during the flush is kept by the `Notify`.
+                self.work.notified().await;
+                continue;
+            };
+            while let Some(piece) = batch.next_piece() {
+                if self.write_alone(sink, piece, &mut progress).await.is_err() {
+                    return;
+                }
+            }
+            if batch.is_last() {
+                let _broken = sink.flush().await;
+                return;
+            }
+            self.outbox.give_back(batch, 0);
+        }
+    }
+
+    async fn write_alone<W: AsyncWrite + Unpin>(
+        &self,
+        sink: &mut W,
+        mut piece: Bytes,
+        progress: &mut Progress,
+    ) -> io::Result<()> {
+        while piece.has_remaining() {
+            // A sink that takes bytes at once may be a buffer: that is no sign of life of the client.
+            let at_once = poll_immediate(pin!(sink.write_buf(&mut piece))).await;
+            let written = match at_once {
+                Some(written) => written?,
+                None => {
+                    let until = self.check_progress(progress);
+                    tokio::select! {
+                        biased;
+                        written = sink.write_buf(&mut piece) => written?,
+                        () = self.work.notified() => 0,
+                        () = reached(until) => 0,
+                    }
+                }
+            };
+            self.outbox.note_written(written);
+        }
+        Ok(())
+    }
+
+    /// Writes about `turn` bytes.
+    fn write_now(&self, turn: usize) -> Written {
+        let Some(stream) = &self.stream else {
+            return Written::Blocked;
+        };
+        let Some(mut batch) = self.outbox.borrow_batch() else {
+            return Written::All;
+        };
+        let mut written = 0;
+        let result = loop {
+            if written >= turn && !batch.is_last() {
+                break Written::Enough;
+            }
+            if batch.is_written() {
+                if batch.is_last() {
+                    break Written::Over;
+                }
+                match self.outbox.refill_or_give_back(batch, written) {
+                    Some(refilled) => batch = refilled,
+                    None => return Written::All,
+                }
+            }
+            match batch.write_some(stream) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Written::Blocked,
+                Err(_) => batch.give_up(),
+            }
+        };
+        self.outbox.give_back(batch, written);
+        result
+    }
+
+    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if the
+    /// client is behind and has taken nothing for too long. Returns when to check again.
+    fn check_progress(&self, progress: &mut Progress) -> Option<Instant> {
+        let now = Instant::now();
+        let written = self.outbox.written();
+        if progress.written != written {
+            progress.written = written;
+            progress.since = Some(now);
+            if progress.told.is_none_or(|told| now >= told + ALIVE_EVERY) {
+                progress.told = Some(now);
+                self.outbox.tell_alive();
+            }
+        }
+        if !self.outbox.is_behind() {
+            return None;
+        }
+        let until = *progress.since.get_or_insert(now) + self.patience;
+        if now < until {
+            return Some(until);
+        }
+        let reason = format!(
+            "this connection has read nothing for {:?} (max_behind), and others went on; come again",
+            self.patience
+        );
+        self.outbox.cut(close_codes::OVERLOADED, reason);
+        None
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The reading half closes the socket, in one go.
+        if let Some(stream) = self.stream.take() {
+            stream.forget();
+        }
+    }
+}
+
+/// What the connection's own task remembers of a client that does not take everything at once.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Bytes that the client had taken at the last check.
+    written: u64,
+    /// Time of the last check at which it had taken more.
+    since: Option<Instant>,
+    /// Time at which the reading side was last told that it is alive.
+    told: Option<Instant>,
+}
+
+/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits here.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => Box::pin(sleep_until(moment)).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

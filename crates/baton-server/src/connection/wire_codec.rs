@@ -1,0 +1,46 @@
+//! Between a room's messages and the frames of the y-websocket wire: each is encoded once, however many it goes to,
+//! and an update that comes in shares its frame's bytes.
+
+use baton_room::{Incoming, Kind, Outgoing, ViewOf};
+use baton_sync::y_websocket::{self, Carries, FrameError, Message};
+use bytes::Bytes;
+
+use crate::connection::send_queue::FrameClass;
+use crate::connection::ws_frame::Frame;
+
+/// The frame, and how it counts against the queue of the one connection that it goes to.
+pub(crate) fn encode(message: &Outgoing) -> (Frame, FrameClass) {
+    match message {
+        Outgoing::Step1(vector) => (Frame::new(Carries::Step1, vector), FrameClass::Required),
+        Outgoing::Step2(update) => (Frame::new(Carries::Step2, update), FrameClass::Answer),
+        Outgoing::Update(update) => (Frame::new(Carries::Update, update), FrameClass::AnswerPart),
+        Outgoing::Awareness(payload) => {
+            let frame = Frame::new(Carries::Awareness, payload);
+            (frame, FrameClass::Awareness)
+        }
+        Outgoing::Denied(reason) => (denied(reason), FrameClass::Required),
+        Outgoing::Channel(message) => {
+            let class = ViewOf::of(message).map_or(FrameClass::Required, FrameClass::Latest);
+            let frame = Frame::copied(Carries::Baton, message.encode().as_bytes());
+            (frame, class)
+        }
+    }
+}
+
+/// A denial of access.
+pub(crate) fn denied(reason: &str) -> Frame {
+    Frame::copied(Carries::Denied, reason.as_bytes())
+}
+
+/// What a frame says to a room.
+pub(crate) fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
+    Ok(match y_websocket::decode(frame)? {
+        Message::Step1(vector) => Incoming::Step1(vector),
+        Message::Step2(update) => Incoming::Sync(Kind::Step2, frame.slice_ref(update)),
+        Message::Update(update) => Incoming::Sync(Kind::Update, frame.slice_ref(update)),
+        Message::Awareness(payload) => Incoming::Awareness(payload),
+        Message::QueryAwareness => Incoming::QueryAwareness,
+        Message::Baton(payload) => Incoming::Channel(payload),
+        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
+    })
+}

@@ -1,0 +1,143 @@
+//! A WebSocket message of the server's side, made once, however many it goes to.
+//!
+//! Owns the bytes of a message with everything around its payload: unmasked and in one piece, so that it is the same for
+//! every connection. A long payload is not copied into it: ten thousand joiners share one document.
+
+use std::sync::Arc;
+
+use baton_sync::y_websocket::{Carries, Head};
+use bytes::Bytes;
+
+/// First byte of a binary message in one frame.
+const BINARY: u8 = 0x82;
+
+/// First byte of a close frame.
+const CLOSE: u8 = 0x88;
+
+/// First byte of a ping.
+const PING: u8 = 0x89;
+
+/// Longest close reason in bytes: a control frame has 125 bytes of payload, two of them the code.
+const MAX_REASON: usize = 123;
+
+/// Longest payload that is copied behind its head; longer ones are shared with whoever has them already. A short one
+/// would keep the whole buffer alive that it was read with.
+const COPIED: usize = 4 * 1024;
+
+/// Longest header of a frame (RFC 6455, section 5.2), unmasked.
+const HEADER: usize = 10;
+
+/// A message, ready to be written; see the module. A clone costs no copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// All of it, and where its payload begins.
+    Whole(Bytes, u8),
+    /// What goes before the payload, and the payload.
+    Shared(Arc<(Bytes, Bytes)>),
+}
+
+impl Frame {
+    /// A message with this payload.
+    pub(crate) fn new(carries: Carries, payload: &Bytes) -> Self {
+        if payload.len() > COPIED {
+            let front = front(carries, payload.len(), 0);
+            return Self::Shared(Arc::new((front.into(), payload.clone())));
+        }
+        Self::copied(carries, payload)
+    }
+
+    /// The same for a payload that nobody shares.
+    pub(crate) fn copied(carries: Carries, payload: &[u8]) -> Self {
+        let mut bytes = front(carries, payload.len(), payload.len());
+        let begins = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
+        bytes.extend_from_slice(payload);
+        Self::Whole(bytes.into(), begins)
+    }
+
+    /// What it carries.
+    pub(crate) fn payload(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes, begins) => bytes.get(usize::from(*begins)..).unwrap_or_default(),
+            Self::Shared(parts) => &parts.1,
+        }
+    }
+
+    /// Its length on the wire, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Whole(bytes, _) => bytes.len(),
+            Self::Shared(parts) => parts.0.len() + parts.1.len(),
+        }
+    }
+}
+
+/// The frame's header and the message's head; room for `more` bytes, and for no others.
+fn front(carries: Carries, payload: usize, more: usize) -> Vec<u8> {
+    let head = Head::new(carries, payload);
+    let head = head.as_bytes();
+    let mut header = Vec::with_capacity(HEADER);
+    write_header(BINARY, head.len() + payload, &mut header);
+    let mut out = Vec::with_capacity(header.len() + head.len() + more);
+    out.extend_from_slice(&header);
+    out.extend_from_slice(head);
+    out
+}
+
+/// Returns a ping without a payload.
+pub(crate) const fn ping_frame() -> Bytes {
+    Bytes::from_static(&[PING, 0])
+}
+
+/// Returns a ping with this number as its payload: 8 bytes, most significant first.
+pub(crate) fn probe_frame(mark: u64) -> Bytes {
+    let mark = mark.to_be_bytes();
+    let mut out = Vec::with_capacity(2 + mark.len());
+    write_header(PING, mark.len(), &mut out);
+    out.extend_from_slice(&mark);
+    out.into()
+}
+
+/// Returns a close frame. A reason that is too long for it is cut.
+pub(crate) fn close_frame(code: u16, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let mut out = Vec::new();
+    write_header(CLOSE, 2 + reason.len(), &mut out);
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+    out.into()
+}
+
+/// Writes the header of an unmasked, final frame (RFC 6455, section 5.2).
+fn write_header(kind: u8, length: usize, out: &mut Vec<u8>) {
+    out.push(kind);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < 126 => out.push(short),
+        (_, Ok(long)) => {
+            out.push(126);
+            out.extend_from_slice(&long.to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_payload_is_shared_and_a_short_one_copied() {
+        let long = Bytes::from(vec![7; COPIED + 1]);
+        let Frame::Shared(parts) = Frame::new(Carries::Step2, &long) else {
+            panic!("a long payload is shared");
+        };
+        assert_eq!(parts.1.as_ptr(), long.as_ptr());
+        let short = long.slice(..COPIED);
+        let frame = Frame::new(Carries::Step2, &short);
+        assert!(matches!(frame, Frame::Whole(..)));
+        assert_eq!(frame.payload(), &short[..]);
+        assert_eq!(frame.len(), 4 + 4 + COPIED);
+    }
+}

@@ -1,0 +1,11 @@
+//! Documents in memory and in the store: finding, loading, driving and erasing them, and the pool
+//! for their long work.
+
+pub(crate) mod document_task;
+pub(crate) mod gate;
+pub(crate) mod open_document;
+pub(crate) mod open_documents;
+pub(crate) mod registry;
+pub(crate) mod stored_documents;
+pub(crate) mod work_cost;
+pub(crate) mod work_pool;

@@ -1,0 +1,93 @@
+//! The task of one open document: sleeps until the next deadline, passes on what became durable, and takes the
+//! document out of memory when nobody is in it.
+//!
+//! Owns no state: everything is in [`Hosted`]. One next deadline, one place that acts on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_log::Durability;
+use baton_presence::Time;
+use baton_room::Room;
+use tokio::sync::watch;
+
+use crate::config::Settings;
+use crate::documents::open_document::{Disk, Gone, Hosted, Next};
+use crate::documents::open_documents::Slots;
+use crate::documents::work_cost::Asked;
+
+/// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Drives a document until it is out of memory.
+pub(crate) async fn drive(
+    hosted: Arc<Hosted>,
+    slots: Arc<Slots>,
+    settings: Arc<Settings>,
+    mut durability: watch::Receiver<Durability>,
+) {
+    let mut soonest = Time::ZERO;
+    loop {
+        let (next, disk) = hosted.next(&settings).await;
+        tokio::select! {
+            biased;
+            changed = durability.changed(), if disk == Disk::Awaited => {
+                if changed.is_err() || pass_on(&hosted, &mut durability, &settings).await.is_err() {
+                    break;
+                }
+            }
+            () = sleep(&hosted, next, soonest) => {
+                soonest = hosted.clock.now() + TICK;
+                if hosted.own_step(Asked::Timeout, Room::handle_timeout).await.is_err() {
+                    break;
+                }
+                if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).await.is_err() {
+                    break;
+                }
+                hosted.compact_if_due(&settings).await;
+                hosted.compact_if_idle(&settings).await;
+                if slots.unload_if_idle(&hosted, &settings) {
+                    break;
+                }
+            }
+            () = hosted.wake.notified() => {
+                if hosted.has_departures() && hosted.own_step(Asked::Little, |_, _| ()).await.is_err() {
+                    break;
+                }
+            }
+        }
+        if next == Next::Gone {
+            break;
+        }
+    }
+    slots.forget(&hosted);
+}
+
+/// Tells the document what the disk says.
+async fn pass_on(
+    hosted: &Arc<Hosted>,
+    durability: &mut watch::Receiver<Durability>,
+    settings: &Settings,
+) -> Result<(), Gone> {
+    let durable = durability.borrow_and_update().clone();
+    match durable {
+        Durability::UpTo(position) => {
+            let durable = move |room: &mut Room, now| room.durable(position.get(), now);
+            hosted.own_step(Asked::Little, durable).await?;
+            hosted.compact_if_due(settings).await;
+            Ok(())
+        }
+        Durability::Failed(error) => {
+            hosted.store_failed(&error).await;
+            Err(Gone)
+        }
+    }
+}
+
+async fn sleep(hosted: &Hosted, next: Next, soonest: Time) {
+    match next {
+        Next::At(time) => tokio::time::sleep_until(hosted.clock.at(time.max(soonest))).await,
+        Next::Woken => std::future::pending().await,
+        Next::Gone => {}
+    }
+}

@@ -1,0 +1,211 @@
+//! Snapshots of an open document: when one is due, and writing it while the document goes on.
+//!
+//! Owns that one is written at a time, and that the document stays in memory meanwhile. A snapshot stands for the position
+//! that it was drafted at, however late it comes; until it is stored the log keeps the records that it stands for, so one
+//! that fails, or that the end of the process cuts off, costs nothing but space and the time of the next opening. What takes long
+//! of it is done on the pool.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use baton_log::Position;
+use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
+
+use super::inner::Inner;
+use super::{Gone, Hosted, Seized};
+use crate::config::Settings;
+use crate::connection::pending_flushes::Due;
+use crate::documents::work_cost::{self, Asked};
+
+/// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.
+const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
+
+/// The same, in records.
+const UNLOAD_SNAPSHOT_RECORDS: u64 = 64;
+
+/// A snapshot of a document that has at most this many bytes is written by the document's own task.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
+
+/// What is remembered of a document's snapshots.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    /// One is being written, outside of the document's lock.
+    writing: bool,
+    /// Length of the last one, so that a large document is not written anew for every few edits.
+    last_bytes: u64,
+    /// After a failure: how long the log's tail must be before the next attempt. Neither the commits nor the document's
+    /// leaving may turn into attempt after attempt.
+    again_at: u64,
+}
+
+impl Snapshots {
+    pub(super) const fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    const fn failed(&mut self, tail_bytes: u64) {
+        self.again_at = tail_bytes.saturating_mul(2).saturating_add(1);
+    }
+}
+
+impl Hosted {
+    /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
+    pub(crate) async fn store_quarantine(self: &Arc<Self>) {
+        let held = self.gate.take().await;
+        let count = held.as_ref().map_or(0, |inner| inner.room.quarantined());
+        drop(held);
+        if count > 0 {
+            tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
+            self.snapshot().await;
+        }
+    }
+
+    /// Writes a snapshot when enough has been appended since the last one.
+    pub(crate) async fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
+        let mut held = self.gate.take().await;
+        let Some(inner) = held.as_mut() else {
+            return;
+        };
+        let Snapshots {
+            last_bytes,
+            again_at,
+            ..
+        } = inner.snapshots;
+        let due = settings.compact_after.as_u64();
+        let long = inner.log.tail_bytes() >= due.max(last_bytes).max(again_at);
+        let now = self.clock.now();
+        if !long && !inner.account.wants_snapshot(&inner.log, now) {
+            return;
+        }
+        drop(held);
+        self.snapshot().await;
+    }
+
+    /// Gives an idle document with a long tail a snapshot, so that opening it again stays quick. Not part of the step out
+    /// of memory, which others wait for.
+    pub(crate) async fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
+        let held = self.gate.take().await;
+        let Some(inner) = held.as_ref() else {
+            return;
+        };
+        let bytes = inner.log.tail_bytes();
+        let long =
+            bytes >= UNLOAD_SNAPSHOT_BYTES || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
+        let again = bytes >= inner.snapshots.again_at;
+        if !long || !again || !inner.is_idle(self.clock.now(), settings) {
+            return;
+        }
+        drop(held);
+        self.snapshot().await;
+    }
+
+    /// Drafts a snapshot and writes it: a small one here and now, a large one on the pool.
+    async fn snapshot(self: &Arc<Self>) {
+        let name = Arc::clone(&self.name);
+        let draft = move |held: &mut Option<Box<Inner>>| held.as_mut()?.draft(&name);
+        let drafted = match self.seize(Asked::Draft, &mut Due::default()).await {
+            Ok(Seized::Here(mut held)) => draft(&mut held),
+            Ok(Seized::OnPool(mut held, turn)) => {
+                turn.run(move || draft(&mut held)).await.ok().flatten()
+            }
+            Err(Gone) => None,
+        };
+        let Some(mut draft) = drafted else {
+            return;
+        };
+        if draft.document_bytes() <= WRITTEN_AT_ONCE {
+            let written = write(&mut draft, &self.name);
+            self.store(written).await;
+            return;
+        }
+        let hosted = Arc::clone(self);
+        // Not awaited: the driver has deadlines to keep.
+        tokio::spawn(async move {
+            let name = Arc::clone(&hosted.name);
+            let work = work_cost::snapshot(draft.document_bytes());
+            let turn = hosted.pool.turn(work).await;
+            if let Ok(written) = turn.run(move || write(&mut draft, &name)).await {
+                hosted.store(written).await;
+            }
+        });
+    }
+
+    /// Stores a snapshot that was written while the document went on.
+    async fn store(self: &Arc<Self>, written: Result<Snapshot, SnapshotError>) {
+        let mut held = self.gate.take().await;
+        // Gone meanwhile: the server stops, or the store failed. The log has all the records.
+        let Some(inner) = held.as_mut() else {
+            return;
+        };
+        let former = inner.written(written, &self.name);
+        drop(held);
+        // Takes as long as the document was large.
+        if let Some(former) = former {
+            tokio::task::spawn_blocking(move || drop(former));
+        }
+        // It may leave memory now.
+        self.wake.notify_one();
+    }
+}
+
+/// Writes a snapshot. It never panics, so that the flag which keeps the document in memory is taken back after it.
+fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
+    let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
+    written.unwrap_or_else(|_panic| {
+        tracing::error!(document = %name, "removing what was deleted from a snapshot panicked; it is stored with it");
+        draft.write(Deleted::Stays)
+    })
+}
+
+impl Inner {
+    /// What a snapshot is made from, unless one is being written. What comes of it goes to [`Inner::written`].
+    fn draft(&mut self, name: &str) -> Option<Draft> {
+        if self.snapshots.writing {
+            return None;
+        }
+        match self.room.draft() {
+            Ok(draft) => {
+                self.snapshots.writing = true;
+                Some(draft)
+            }
+            Err(error) => {
+                self.failed(name, &error);
+                None
+            }
+        }
+    }
+
+    /// A snapshot was written, or could not be. Gives back what is to be dropped.
+    fn written(&mut self, written: Result<Snapshot, SnapshotError>, name: &str) -> Option<Former> {
+        self.snapshots.writing = false;
+        match written {
+            Ok(snapshot) => self.store(snapshot, name),
+            Err(error) => {
+                self.failed(name, &error);
+                None
+            }
+        }
+    }
+
+    /// Stores a snapshot, and goes on with the document as it is there if that is worth it. Gives back what is to be dropped.
+    fn store(&mut self, snapshot: Snapshot, name: &str) -> Option<Former> {
+        if let Some(error) = snapshot.trouble {
+            tracing::error!(document = name, %error, "what was deleted could not be removed from the snapshot, which is stored with it");
+        }
+        let bytes = snapshot.bytes.len() as u64;
+        let at = Position::new(snapshot.position);
+        if let Err(error) = self.log.snapshot(at, snapshot.bytes) {
+            self.failed(name, &error);
+            return None;
+        }
+        self.snapshots.last_bytes = bytes;
+        self.snapshots.again_at = 0;
+        let compacted = snapshot.compacted?;
+        self.room.adopt(compacted)
+    }
+
+    fn failed(&mut self, name: &str, error: &dyn std::error::Error) {
+        self.snapshots.failed(self.log.tail_bytes());
+        tracing::warn!(document = name, %error, "no snapshot could be made; the log keeps everything, and it is tried again when it is twice as long");
+    }
+}

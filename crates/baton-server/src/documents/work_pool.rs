@@ -1,0 +1,120 @@
+//! The threads for work that takes longer than a millisecond: off the threads that serve connections.
+//!
+//! Owns whose turn it is. First come is first served; a document has one step here at a time, because it is held by that, and
+//! it is not held by a step that waits for its turn. Heavy work never has all turns, so that lighter work of another document does not wait for it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Settings;
+use crate::documents::work_cost::Work;
+
+/// The turns; see the module.
+#[derive(Debug)]
+pub(crate) struct WorkPool {
+    turns: Arc<Semaphore>,
+    heavy: Arc<Semaphore>,
+}
+
+/// One piece of work may begin. Goes with the work, not with the task that waits for it.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _turn: Option<OwnedSemaphorePermit>,
+    _heavy: Option<OwnedSemaphorePermit>,
+}
+
+/// The runtime is being shut down: the work was not begun, or its end was not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server is going away")]
+pub(crate) struct Stopped;
+
+impl WorkPool {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let threads = match settings.work_threads {
+            0 => std::thread::available_parallelism().map_or(2, |cores| (cores.get() / 2).max(2)),
+            given => given.min(Semaphore::MAX_PERMITS),
+        };
+        Self {
+            turns: Arc::new(Semaphore::new(threads)),
+            heavy: Arc::new(Semaphore::new((threads - 1).max(1))),
+        }
+    }
+
+    /// A turn, if one is free and no other work waits.
+    pub(crate) fn try_turn(&self, work: Work) -> Option<Turn> {
+        let heavy = match work {
+            Work::Heavy => Some(Arc::clone(&self.heavy).try_acquire_owned().ok()?),
+            Work::Short | Work::Long => None,
+        };
+        let turn = Arc::clone(&self.turns).try_acquire_owned().ok()?;
+        Some(Turn {
+            _turn: Some(turn),
+            _heavy: heavy,
+        })
+    }
+
+    /// Waits for a turn. Work that is dropped meanwhile is not begun.
+    pub(crate) async fn turn(&self, work: Work) -> Turn {
+        // Neither is ever closed.
+        let heavy = match work {
+            Work::Heavy => Arc::clone(&self.heavy).acquire_owned().await.ok(),
+            Work::Short | Work::Long => None,
+        };
+        Turn {
+            _turn: Arc::clone(&self.turns).acquire_owned().await.ok(),
+            _heavy: heavy,
+        }
+    }
+}
+
+impl Turn {
+    /// Does the work on a thread of its own. It goes on to its end, also when this is not awaited any more. A panic of it is
+    /// one of who awaits it.
+    pub(crate) async fn run<R: Send + 'static>(
+        self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Stopped> {
+        let working = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(self);
+            result
+        });
+        match working.await {
+            Ok(result) => Ok(result),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Stopped),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn heavy_work_leaves_a_turn_to_lighter_work() {
+        let pool = WorkPool::new(&Settings {
+            work_threads: 2,
+            ..Settings::default()
+        });
+        let (told, tells) = std::sync::mpsc::channel::<()>();
+        let heavy = pool.turn(Work::Heavy).await;
+        let heavy = tokio::spawn(heavy.run(move || tells.recv()));
+        assert!(pool.turn(Work::Heavy).now_or_never().is_none());
+        assert!(pool.try_turn(Work::Heavy).is_none());
+        drop(pool.try_turn(Work::Long).expect("one is free"));
+        let light = pool.turn(Work::Long).await;
+        assert_eq!(light.run(|| 7).await, Ok(7));
+        let both = pool.turn(Work::Long).await;
+        assert!(pool.turn(Work::Long).now_or_never().is_none());
+        assert!(pool.try_turn(Work::Long).is_none());
+        drop((both, told));
+        assert!(heavy.await.unwrap().unwrap().is_err());
+        assert!(pool.turn(Work::Heavy).now_or_never().is_some());
+    }
+}

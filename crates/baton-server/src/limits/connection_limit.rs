@@ -1,0 +1,305 @@
+//! How many WebSockets there may be, in all and from one address, and how fast one address may open new ones.
+//!
+//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an address goes when it has no
+//! connection and its pace is forgotten; how many are remembered for their pace alone is bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::net::client_addr::Address;
+use crate::ops::rejection_counters::Refusal;
+
+/// Most addresses that are remembered for their pace alone. One more is not remembered: its connections count all the same.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// What a client that was refused for a count is to wait: until somebody has left, which nobody knows.
+const COME_AGAIN: Duration = Duration::from_secs(10);
+
+/// Why a connection is refused. Nothing was started for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(
+        "the server has {0} connections, which is all it may (max_connections); come again later\n"
+    )]
+    Server(usize),
+    #[error(
+        "your address has {0} connections, which is all it may (max_connections_per_address); close some first\n"
+    )]
+    Address(usize),
+    #[error(
+        "your address opens more than {per_second} connections a second (new_connections_per_second); come again later\n"
+    )]
+    Pace { per_second: u32, wait: Duration },
+}
+
+impl Refused {
+    pub(crate) fn reason(self) -> Refusal {
+        match self {
+            Self::Server(_) => Refusal::Connections,
+            Self::Address(_) => Refusal::ConnectionsOfAddress,
+            Self::Pace { .. } => Refusal::PaceOfAddress,
+        }
+    }
+
+    /// When to come again.
+    pub(crate) fn wait(self) -> Duration {
+        match self {
+            Self::Server(_) | Self::Address(_) => COME_AGAIN,
+            Self::Pace { wait, .. } => wait,
+        }
+    }
+}
+
+/// The counts; see the module.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    in_all: usize,
+    per_address: usize,
+    pace: Pace,
+    counts: Mutex<Counts>,
+    left: Notify,
+}
+
+/// How fast one address may open connections: the generic cell rate algorithm, which needs one instant for each.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    per_second: u32,
+    interval: Duration,
+    burst: Duration,
+}
+
+#[derive(Debug)]
+struct Counts {
+    open: usize,
+    by_address: HashMap<Address, Known>,
+    sweep_at: Instant,
+}
+
+/// What is known of an address.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    open: usize,
+    /// When it will have earned all that it opened.
+    earned_at: Instant,
+}
+
+/// A connection's place.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limits: Arc<Limits>,
+    address: Address,
+}
+
+impl Permit {
+    /// Whose connection it is for.
+    pub(crate) const fn address(&self) -> Address {
+        self.address
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let per_second = settings.new_connections_per_second.max(1);
+        let interval = Duration::from_secs(1) / per_second;
+        let pace = Pace {
+            per_second,
+            interval,
+            burst: interval.saturating_mul(settings.new_connections_burst.max(1)),
+        };
+        let counts = Counts {
+            open: 0,
+            by_address: HashMap::new(),
+            sweep_at: Instant::now() + pace.burst,
+        };
+        Self {
+            in_all: settings.max_connections,
+            per_address: settings.max_connections_per_address,
+            pace,
+            counts: Mutex::new(counts),
+            left: Notify::new(),
+        }
+    }
+
+    /// Takes a place for a connection from this address.
+    pub(crate) fn admit(self: &Arc<Self>, address: Address) -> Result<Permit, Refused> {
+        let now = Instant::now();
+        let mut counts = self.counts.lock();
+        counts.sweep(now, self.pace);
+        if counts.open >= self.in_all {
+            return Err(Refused::Server(self.in_all));
+        }
+        let known = counts.by_address.get(&address).copied();
+        let known = known.unwrap_or(Known {
+            open: 0,
+            earned_at: now,
+        });
+        if known.open >= self.per_address {
+            return Err(Refused::Address(self.per_address));
+        }
+        let earned_at = known.earned_at.max(now) + self.pace.interval;
+        let over = earned_at
+            .duration_since(now)
+            .saturating_sub(self.pace.burst);
+        if !over.is_zero() {
+            return Err(Refused::Pace {
+                per_second: self.pace.per_second,
+                wait: over,
+            });
+        }
+        let open = known.open + 1;
+        counts.open += 1;
+        counts.by_address.insert(address, Known { open, earned_at });
+        Ok(Permit {
+            limits: Arc::clone(self),
+            address,
+        })
+    }
+
+    /// Waits until no connection is left. For one waiter.
+    pub(crate) async fn none_left(&self) {
+        while self.open() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.counts.lock().open
+    }
+
+    /// How many addresses are known at the moment.
+    pub(crate) fn addresses(&self) -> usize {
+        let mut counts = self.counts.lock();
+        counts.forget(Instant::now());
+        counts.by_address.len()
+    }
+}
+
+impl Counts {
+    /// Forgets now and then who has no connection and a clean record.
+    fn sweep(&mut self, now: Instant, pace: Pace) {
+        if now >= self.sweep_at {
+            self.forget(now);
+            self.sweep_at = now + pace.burst.max(Duration::from_secs(1));
+        }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        self.by_address
+            .retain(|_, known| known.open > 0 || known.earned_at > now);
+        // A table that once was large would be walked at its size for ever.
+        if self.by_address.capacity() > 4 * self.by_address.len() + 1024 {
+            self.by_address.shrink_to_fit();
+        }
+    }
+
+    fn leave(&mut self, address: Address) {
+        self.open -= 1;
+        let crowded = self.by_address.len() > MAX_REMEMBERED;
+        let Some(known) = self.by_address.get_mut(&address) else {
+            return;
+        };
+        known.open -= 1;
+        if known.open == 0 && (crowded || known.earned_at <= Instant::now()) {
+            self.by_address.remove(&address);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.limits.counts.lock();
+        counts.leave(self.address);
+        if counts.open == 0 {
+            self.limits.left.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn limits(change: impl FnOnce(&mut Settings)) -> Arc<Limits> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Arc::new(Limits::new(&settings))
+    }
+
+    fn address(last: u8) -> Address {
+        IpAddr::from([127, 0, 0, last]).into()
+    }
+
+    #[test]
+    fn a_place_is_given_back_when_its_connection_ends() {
+        let limits = limits(|settings| {
+            settings.max_connections = 3;
+            settings.max_connections_per_address = 2;
+        });
+        let first = limits.admit(address(1)).unwrap();
+        let _second = limits.admit(address(1)).unwrap();
+        assert_eq!(limits.admit(address(1)).err(), Some(Refused::Address(2)));
+        let _third = limits.admit(address(2)).unwrap();
+        assert_eq!(limits.admit(address(2)).err(), Some(Refused::Server(3)));
+        drop(first);
+        assert_eq!(limits.open(), 2);
+        assert!(limits.admit(address(1)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_opens_a_burst_and_then_as_many_as_it_earns() {
+        let limits = limits(|settings| {
+            settings.new_connections_per_second = 10;
+            settings.new_connections_burst = 5;
+        });
+        for _ in 0..5 {
+            drop(limits.admit(address(1)).unwrap());
+        }
+        let refused = limits.admit(address(1)).unwrap_err();
+        assert_eq!(refused.reason(), Refusal::PaceOfAddress);
+        assert_eq!(refused.wait(), Duration::from_millis(100));
+        assert!(limits.admit(address(2)).is_ok(), "another is not affected");
+        tokio::time::advance(refused.wait()).await;
+        assert!(limits.admit(address(1)).is_ok());
+        assert!(limits.admit(address(1)).is_err());
+        // Whoever was refused pays nothing for it.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..5 {
+            assert!(limits.admit(address(1)).is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_is_forgotten_when_it_has_left_and_earned_what_it_opened() {
+        let limits = limits(|_| ());
+        let stays = limits.admit(address(1)).unwrap();
+        for last in 2..200 {
+            drop(limits.admit(address(last)).unwrap());
+        }
+        assert_eq!(limits.addresses(), 199);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(limits.addresses(), 1);
+        drop(stays);
+        assert_eq!(limits.addresses(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn not_every_address_of_a_flood_is_remembered() {
+        let limits = limits(|settings| settings.new_connections_per_second = 1);
+        for number in 0..80_000_u32 {
+            drop(limits.admit(IpAddr::from(number.to_be_bytes()).into()));
+        }
+        assert_eq!(limits.addresses(), MAX_REMEMBERED);
+        let one_more = IpAddr::from([192, 0, 2, 1]).into();
+        assert!(limits.admit(one_more).is_ok(), "nobody is shut out by it");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(limits.addresses(), 0);
+    }
+}

@@ -1,0 +1,259 @@
+//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and whose turn it is to go.
+//!
+//! Owns the limit on them, in all and from one address. A connection that says nothing must not shut out those that
+//! would: when the places are taken, whoever has had one for longest makes room, if that was for [`SETTLED`] at least.
+//! Before that the accepting waits, which leaves a crowd that comes at once in the listener's queue.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::net::client_addr::Address;
+
+/// How long a place is certain. A handshake takes one round trip.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// All of one address's places are taken, and none of them for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "your address has {0} handshakes under way, which is all it may (max_handshakes_per_address); come again later\n"
+)]
+pub(crate) struct Crowded(usize);
+
+/// The places; see the module.
+#[derive(Debug)]
+pub(crate) struct Places {
+    most: usize,
+    of_address: usize,
+    inner: Mutex<Inner>,
+    free: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: u64,
+    /// By age: the first is the oldest.
+    taken: BTreeMap<u64, Taken>,
+    by_address: HashMap<Address, usize>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    since: Instant,
+    /// `None` for a proxy, which asks for many.
+    address: Option<Address>,
+    go: Arc<Notify>,
+}
+
+/// A connection's place, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    number: u64,
+    go: Arc<Notify>,
+}
+
+impl Places {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            most: settings.max_handshakes.max(1),
+            of_address: settings.max_handshakes_per_address.max(1),
+            inner: Mutex::default(),
+            free: Notify::new(),
+        }
+    }
+
+    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears of each. For one waiter.
+    pub(crate) async fn vacancy(&self, sent_away: impl Fn()) {
+        loop {
+            let settled = {
+                let mut inner = self.inner.lock();
+                if inner.taken.len() < self.most {
+                    return;
+                }
+                match inner.oldest() {
+                    Some((number, since)) if since.elapsed() >= SETTLED => {
+                        inner.send_away(number);
+                        sent_away();
+                        continue;
+                    }
+                    Some((_, since)) => since + SETTLED,
+                    None => return,
+                }
+            };
+            tokio::select! {
+                () = self.free.notified() => {}
+                () = tokio::time::sleep_until(settled) => {}
+            }
+        }
+    }
+
+    /// Sends the oldest away, if it had its time: the system has no room for one more.
+    pub(crate) fn shed(&self) {
+        let mut inner = self.inner.lock();
+        if let Some((number, since)) = inner.oldest()
+            && since.elapsed() >= SETTLED
+        {
+            inner.send_away(number);
+        }
+    }
+
+    /// Takes a place, which may be one that an older connection of the same address has to give up.
+    pub(crate) fn take(self: &Arc<Self>, address: Option<Address>) -> Result<Place, Crowded> {
+        let mut inner = self.inner.lock();
+        if let Some(address) = address
+            && inner.of(address) >= self.of_address
+        {
+            let oldest = inner.oldest_of(address);
+            match oldest {
+                Some((number, since)) if since.elapsed() >= SETTLED => inner.send_away(number),
+                _ => return Err(Crowded(self.of_address)),
+            }
+        }
+        inner.last += 1;
+        let number = inner.last;
+        let go = Arc::new(Notify::new());
+        let taken = Taken {
+            since: Instant::now(),
+            address,
+            go: Arc::clone(&go),
+        };
+        inner.taken.insert(number, taken);
+        if let Some(address) = address {
+            *inner.by_address.entry(address).or_default() += 1;
+        }
+        Ok(Place {
+            places: Arc::clone(self),
+            number,
+            go,
+        })
+    }
+
+    /// How many are taken.
+    pub(crate) fn under_way(&self) -> usize {
+        self.inner.lock().taken.len()
+    }
+}
+
+impl Inner {
+    fn of(&self, address: Address) -> usize {
+        self.by_address.get(&address).copied().unwrap_or(0)
+    }
+
+    fn oldest(&self) -> Option<(u64, Instant)> {
+        let (number, taken) = self.taken.first_key_value()?;
+        Some((*number, taken.since))
+    }
+
+    fn oldest_of(&self, address: Address) -> Option<(u64, Instant)> {
+        let mut all = self.taken.iter();
+        let (number, taken) = all.find(|(_, taken)| taken.address == Some(address))?;
+        Some((*number, taken.since))
+    }
+
+    fn send_away(&mut self, number: u64) {
+        if let Some(taken) = self.remove(number) {
+            taken.go.notify_one();
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Taken> {
+        let taken = self.taken.remove(&number)?;
+        if let Some(address) = taken.address
+            && let Some(count) = self.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+        Some(taken)
+    }
+}
+
+impl Place {
+    /// Waits until the place has to be given up.
+    pub(crate) async fn lost(&self) {
+        self.go.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inner = self.places.inner.lock();
+        if inner.remove(self.number).is_some() {
+            self.places.free.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn places(most: usize, of_address: usize) -> Arc<Places> {
+        let settings = Settings {
+            max_handshakes: most,
+            max_handshakes_per_address: of_address,
+            ..Settings::default()
+        };
+        Arc::new(Places::new(&settings))
+    }
+
+    fn address(last: u8) -> Option<Address> {
+        Some(IpAddr::from([127, 0, 0, last]).into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_makes_room_but_not_before_it_had_its_time() {
+        let places = places(2, 2);
+        let first = places.take(address(1)).unwrap();
+        let second = places.take(address(2)).unwrap();
+        assert!(places.vacancy(|| ()).now_or_never().is_none());
+        tokio::time::advance(SETTLED).await;
+        places.vacancy(|| ()).await;
+        assert!(first.lost().now_or_never().is_some());
+        assert!(second.lost().now_or_never().is_none());
+        let third = places.take(address(3)).unwrap();
+        assert_eq!(places.under_way(), 2);
+        // Its place was another's already.
+        drop(first);
+        assert_eq!(places.under_way(), 2);
+        drop((second, third));
+        assert_eq!(places.under_way(), 0);
+        assert!(places.inner.lock().by_address.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_has_so_many_and_gives_up_its_own_oldest() {
+        let places = places(10, 2);
+        let other = places.take(address(9)).unwrap();
+        let first = places.take(address(1)).unwrap();
+        let _second = places.take(address(1)).unwrap();
+        assert_eq!(places.take(address(1)).err(), Some(Crowded(2)));
+        let _proxy = [places.take(None), places.take(None), places.take(None)];
+        tokio::time::advance(SETTLED).await;
+        let _third = places.take(address(1)).unwrap();
+        assert!(first.lost().now_or_never().is_some());
+        assert!(other.lost().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_given_back_is_a_vacancy_at_once() {
+        let places = places(1, 1);
+        let only = places.take(address(1)).unwrap();
+        let began = Instant::now();
+        let waiting = places.vacancy(|| panic!("nobody is sent away"));
+        let ((), ()) = tokio::join!(waiting, async { drop(only) });
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,158 @@
+//! What documents may store and keep, each and all together.
+//!
+//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and leaving never ask here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use baton_log::{DocumentLog, Log};
+use baton_presence::Time;
+use baton_room::{Growth, Room, StorageLimit};
+
+use crate::config::Settings;
+use crate::ops::rejection_counters::{Refusal, Refusals};
+
+/// Least time between two snapshots that are written only because a document has no room left.
+const COMPACT_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why no new document can be opened. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoNewDocument {
+    #[error(
+        "the server stores {0} documents, which is all it may (max_documents_stored); those that are there can be opened; ask who runs the server"
+    )]
+    Documents(usize),
+    #[error(
+        "the server stores the {0} bytes that it may (max_store), so that there can be no new document; those that are there can be opened; ask who runs the server"
+    )]
+    Store(u64),
+}
+
+/// The limits, and what is used of them by all documents; see the module.
+pub(crate) struct Quota {
+    document: u64,
+    documents: usize,
+    store: u64,
+    awareness: usize,
+    log: Log,
+    refusals: Arc<Refusals>,
+    awareness_used: AtomicUsize,
+}
+
+impl Quota {
+    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<Refusals>) -> Self {
+        Self {
+            document: settings.max_document.as_u64(),
+            documents: settings.max_documents_stored,
+            store: settings.max_store.as_u64(),
+            awareness: usize::try_from(settings.max_awareness.as_u64()).unwrap_or(usize::MAX),
+            log,
+            refusals,
+            awareness_used: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes of the awareness of all documents.
+    pub(crate) fn awareness_bytes(&self) -> usize {
+        self.awareness_used.load(Ordering::Relaxed)
+    }
+
+    /// Returns an error if there may be no document that is not stored yet. Documents count once they are durable, so that
+    /// as many as are opened within one commit may come in at once.
+    pub(crate) fn admit_new(&self) -> Result<(), NoNewDocument> {
+        if self.log.documents_held() >= self.documents {
+            return Err(NoNewDocument::Documents(self.documents));
+        }
+        if self.log.is_full() {
+            return Err(NoNewDocument::Store(self.store));
+        }
+        Ok(())
+    }
+
+    /// The account of one document in memory.
+    pub(crate) fn account(self: &Arc<Self>) -> Account {
+        Account {
+            quota: Arc::clone(self),
+            awareness: 0,
+            wants_snapshot: false,
+            snapshot_after: Time::ZERO,
+        }
+    }
+}
+
+/// What one document uses. Given back when it is dropped.
+pub(crate) struct Account {
+    quota: Arc<Quota>,
+    awareness: usize,
+    /// An edit was refused for want of room, of which a snapshot without deleted content may make some.
+    wants_snapshot: bool,
+    /// The soonest time of a snapshot for that.
+    snapshot_after: Time,
+}
+
+impl Account {
+    /// Tells a room what it may use in the step that follows.
+    pub(crate) fn open(&self, room: &mut Room, log: &DocumentLog) {
+        let quota = &self.quota;
+        let left = quota.document.saturating_sub(log.stored_bytes());
+        room.allow_growth(if quota.log.is_full() {
+            Growth {
+                left: 0,
+                limit: StorageLimit::Store(quota.store),
+            }
+        } else {
+            Growth {
+                left,
+                limit: StorageLimit::Document(quota.document),
+            }
+        });
+        let others = quota.awareness_bytes().saturating_sub(self.awareness);
+        room.allow_awareness(quota.awareness.saturating_sub(others));
+    }
+
+    /// Counts what a room uses after a step, and what it refused.
+    pub(crate) fn close(&mut self, room: &mut Room) {
+        let awareness = room.awareness_bytes();
+        if awareness != self.awareness {
+            let used = &self.quota.awareness_used;
+            used.fetch_add(awareness, Ordering::Relaxed);
+            used.fetch_sub(self.awareness, Ordering::Relaxed);
+            self.awareness = awareness;
+        }
+        let refused = room.take_refused();
+        let refusals = &self.quota.refusals;
+        if let Some(limit) = refused.edit {
+            let reason = match limit {
+                StorageLimit::Document(_) => Refusal::Document,
+                StorageLimit::Store(_) => Refusal::Store,
+            };
+            refusals.note(reason, limit);
+            self.wants_snapshot |= reason == Refusal::Document;
+        }
+        if let Some(why) = refused.awareness {
+            refusals.note(Refusal::Awareness, why);
+        }
+    }
+
+    /// Returns true if a snapshot is to be written now because the document is near its limit: without what was deleted it
+    /// may have room again.
+    pub(crate) fn wants_snapshot(&mut self, log: &DocumentLog, now: Time) -> bool {
+        let limit = self.quota.document;
+        let near = log.stored_bytes() > limit / 4 * 3 && log.tail_bytes() >= limit / 16;
+        let wanted = near || (self.wants_snapshot && log.tail_records() > 0);
+        if !wanted || now < self.snapshot_after {
+            return false;
+        }
+        self.snapshot_after = now + COMPACT_PAUSE;
+        self.wants_snapshot = false;
+        true
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let used = &self.quota.awareness_used;
+        used.fetch_sub(self.awareness, Ordering::Relaxed);
+    }
+}

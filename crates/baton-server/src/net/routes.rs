@@ -1,0 +1,314 @@
+//! The routes, and the step from HTTP to WebSocket.
+//!
+//! Owns what answers to which path. The upgrade is done by hand, so that the stream and its limits are ours: axum's own
+//! WebSocket has another version of the library inside, with its defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::Instrument;
+
+use crate::App;
+use crate::config::Switch;
+use crate::connection::socket;
+use crate::limits::connection_limit::{Permit, Refused};
+use crate::net::client_addr::Address;
+use crate::net::demo_page;
+use crate::net::http_stream::Plain;
+use crate::net::web_origin::Barred;
+use crate::ops::metrics;
+use crate::ops::readiness;
+use crate::ops::rejection_counters::Refusal;
+
+/// All routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut routes = Router::new();
+    if app.registry.settings().metrics == Switch::On {
+        routes = routes.route("/metrics", get(metrics));
+    }
+    routes
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/ws", get(websocket))
+        .route("/ws/", get(websocket))
+        .route("/ws/{*document}", get(websocket))
+        .fallback(page)
+        .layer(from_fn_with_state(Arc::clone(&app), admit))
+        .with_state(app)
+}
+
+/// Refuses web pages of other origins, and host names that are not this server's, whatever they ask for.
+async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Err(barred) = app.doorkeeper.look(&request) else {
+        return next.run(request).await;
+    };
+    let (refusal, status) = match barred {
+        Barred::Hosts => (Refusal::Request, StatusCode::BAD_REQUEST),
+        Barred::Host(_) => (Refusal::Host, StatusCode::FORBIDDEN),
+        Barred::Origin(_) => (Refusal::Origin, StatusCode::FORBIDDEN),
+    };
+    let client = client(&app, &request);
+    app.registry
+        .refusals()
+        .note(refusal, format_args!("{client}: {barred}"));
+    (status, format!("{barred}\n")).into_response()
+}
+
+/// Who sent a request. Behind `Server::router` in somebody's own axum server the address may not be known; all such share one.
+fn client(app: &App, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    app.trust.client(peer, request.headers())
+}
+
+/// A file of the demo page.
+async fn page(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let ancestors = &app.registry.settings().frame_ancestors;
+    demo_page::serve(&method, &uri, &headers, ancestors)
+}
+
+/// The process answers.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The server can save, and takes connections; or why not.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let looked = tokio::task::spawn_blocking(move || readiness::look(&app)).await;
+    let status = match &looked {
+        Ok(looked) if looked.ready => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(looked.ok())).into_response()
+}
+
+/// What is counted, for Prometheus.
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match tokio::task::spawn_blocking(move || metrics::text(&app)).await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    let client = client(&app, &request);
+    let accept = match accept_key(&request) {
+        Ok(accept) => accept,
+        Err(fault) => {
+            if fault != NoHandshake::Plain {
+                let what = format_args!("{client}: {}", fault.text().trim_end());
+                app.registry.refusals().note(Refusal::Request, what);
+            }
+            return fault.into_response();
+        }
+    };
+    let permit = match app.limits.admit(Address::from(client)) {
+        Ok(permit) => permit,
+        Err(refused) => {
+            let text = refused.to_string();
+            let what = format_args!("{client}: {}", text.trim_end());
+            app.registry.refusals().note(refused.reason(), what);
+            return refuse(refused, text);
+        }
+    };
+    let document = document_name(request.uri().path());
+    let protocol = first_protocol(request.headers());
+    let upgrade = hyper::upgrade::on(&mut request);
+    let span = tracing::info_span!(
+        "connection",
+        address = %client,
+        document = document.as_deref().unwrap_or("?")
+    );
+    let serving = async move {
+        match upgrade.await {
+            Ok(upgraded) => serve(app, upgraded, document.unwrap_or_default(), permit).await,
+            Err(error) => tracing::debug!(%error, "the upgrade failed"),
+        }
+    };
+    tokio::spawn(serving.instrument(span));
+    switching(&accept, protocol)
+}
+
+async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
+    let registry = Arc::clone(&app.registry);
+    drop(app);
+    let source = registry.sources().of(permit.address());
+    // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
+    let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
+        Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
+        Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
+            .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),
+    };
+    match tcp {
+        Ok((stream, read)) => {
+            // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
+            let early = read.to_vec();
+            drop(read);
+            if let Some(stream) = stream {
+                socket::serve_tcp(stream, early, registry, &document, source).await;
+            }
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            socket::serve_any(stream, registry, &document, source).await;
+        }
+    }
+    drop(permit);
+}
+
+/// Why a request to a document's address is no WebSocket handshake. Nothing was started for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoHandshake {
+    /// It does not even ask for one.
+    Plain,
+    /// It asks for another version of the protocol.
+    Version,
+    /// Its key is not 16 bytes in base64.
+    Key,
+    /// It has a body, or is no GET of HTTP/1.1.
+    Request,
+}
+
+impl NoHandshake {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Plain => "This is the address of a WebSocket: connect with a Yjs provider.\n",
+            Self::Version => "This server speaks version 13 of the WebSocket protocol.\n",
+            Self::Key => "Sec-WebSocket-Key must be 16 bytes in base64.\n",
+            Self::Request => {
+                "A WebSocket handshake is a GET of HTTP/1.1 to a host, without a body.\n"
+            }
+        }
+    }
+}
+
+impl IntoResponse for NoHandshake {
+    fn into_response(self) -> Response {
+        let upgrade = [
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+        ];
+        match self {
+            Self::Plain | Self::Version => {
+                (StatusCode::UPGRADE_REQUIRED, upgrade, self.text()).into_response()
+            }
+            Self::Key | Self::Request => (StatusCode::BAD_REQUEST, self.text()).into_response(),
+        }
+    }
+}
+
+/// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section 4.2.1).
+fn accept_key(request: &Request) -> Result<String, NoHandshake> {
+    let headers = request.headers();
+    let has = |name: header::HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(NoHandshake::Plain);
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(NoHandshake::Version);
+    }
+    let empty = |length: &header::HeaderValue| length == "0";
+    let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.get(header::CONTENT_LENGTH).is_none_or(empty);
+    let addressed = headers.contains_key(header::HOST);
+    let get = *request.method() == Method::GET && request.version() == Version::HTTP_11;
+    if !get || !bodiless || !addressed {
+        return Err(NoHandshake::Request);
+    }
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(NoHandshake::Key),
+    }
+}
+
+/// Whether this is 16 bytes in base64.
+fn is_key(text: &[u8]) -> bool {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.strip_suffix(b"==")
+        .is_some_and(|rest| rest.len() == 22 && rest.iter().all(base64))
+}
+
+/// A browser that offers sub-protocols wants one of them back.
+fn first_protocol(headers: &HeaderMap) -> Option<String> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let first = offered.split(',').next()?.trim();
+    (!first.is_empty()).then(|| first.to_owned())
+}
+
+fn switching(accept: &str, protocol: Option<String>) -> Response {
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    response
+        .body(Body::empty())
+        .unwrap_or_else(|_| StatusCode::BAD_REQUEST.into_response())
+}
+
+fn refuse(refused: Refused, text: String) -> Response {
+    let status = match refused {
+        Refused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::Address(_) | Refused::Pace { .. } => StatusCode::TOO_MANY_REQUESTS,
+    };
+    // In whole seconds; a client that comes a moment early would be refused again.
+    let wait = refused.wait().as_secs() + 1;
+    let retry = [(header::RETRY_AFTER, wait.to_string())];
+    (status, retry, text).into_response()
+}
+
+/// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the name is allowed is
+/// decided after the upgrade, where a Yjs provider can see the answer.
+fn document_name(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/ws").unwrap_or(path);
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    let name = percent_decode_str(rest).decode_utf8().ok()?;
+    Some(name.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_name_may_hold_slashes_unicode_and_percent_encoding() {
+        let name = |path| document_name(path);
+        assert_eq!(name("/ws/notes"), Some("notes".to_owned()));
+        assert_eq!(name("/ws/a/b//c"), Some("a/b//c".to_owned()));
+        assert_eq!(name("/ws/caf%C3%A9%2F1%25"), Some("café/1%".to_owned()));
+        assert_eq!(name("/ws/%ff"), None);
+        // What is no escape stands for itself.
+        assert_eq!(name("/ws/50%"), Some("50%".to_owned()));
+        assert_eq!(name("/ws/%zz%4"), Some("%zz%4".to_owned()));
+        assert_eq!(name("/ws"), Some(String::new()));
+    }
+}

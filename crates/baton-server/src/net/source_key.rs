@@ -1,0 +1,43 @@
+//! From where a connection comes, as a key that says nothing else.
+//!
+//! Owns the secret with which addresses are hashed. It lasts as long as the process: what is stored
+//! under such a key leads back to no address, and is compared with nothing that comes after a
+//! restart.
+
+use std::hash::{BuildHasher, RandomState};
+
+use baton_room::Source;
+
+use crate::net::client_addr::Address;
+
+/// The keyed hash of this process; see the module.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    halves: [RandomState; 2],
+}
+
+impl Sources {
+    /// The source of connections from this address (an IPv6 one counts by its network).
+    pub(crate) fn of(&self, address: Address) -> Source {
+        let [low, high] = &self.halves;
+        let low = u128::from(low.hash_one(address));
+        let high = u128::from(high.hash_one(address));
+        Source::new((high << 64 | low).to_le_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn one_address_has_one_source_in_one_process() {
+        let sources = Sources::default();
+        let address = |last| Address::from(IpAddr::from([192, 0, 2, last]));
+        assert_eq!(sources.of(address(1)), sources.of(address(1)));
+        assert_ne!(sources.of(address(1)), sources.of(address(2)));
+        assert_ne!(sources.of(address(1)), Sources::default().of(address(1)));
+    }
+}

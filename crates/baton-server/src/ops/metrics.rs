@@ -1,0 +1,229 @@
+//! The server's metrics in Prometheus' text format.
+//!
+//! Owns their names, types and labels. Nothing is counted here: a scrape reads the counters of their
+//! owners, so that no frame pays for it.
+
+use std::fmt;
+
+use baton_log::{COMMIT_BUCKETS_US, Health, LogStats};
+use prometheus_client::collector::Collector;
+pub(crate) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::App;
+use crate::ops::readiness;
+
+/// Before every name.
+const PREFIX: &str = "baton";
+
+/// Returns all metrics as text. Asks the disk how full it is, so it may block.
+///
+/// # Errors
+/// The text cannot be written, which does not happen on a `String`.
+pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Readings::of(app)));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// The name of a metric without its prefix, its help text, and its value. The name of a counter goes
+/// without `_total`.
+type Reading = (&'static str, &'static str, u64);
+
+/// The values of all metrics at one moment.
+#[derive(Debug)]
+struct Readings {
+    gauges: Vec<Reading>,
+    counters: Vec<Reading>,
+    /// Rejections since the start, by reason.
+    refused: Vec<(&'static str, u64)>,
+    log: LogStats,
+}
+
+impl Readings {
+    fn of(app: &App) -> Self {
+        let log = app.registry.log().stats();
+        Self {
+            gauges: gauges(app, &log),
+            counters: counters(&log),
+            refused: app.registry.refusals().each().collect(),
+            log,
+        }
+    }
+}
+
+fn gauges(app: &App, stats: &LogStats) -> Vec<Reading> {
+    let (registry, log) = (&app.registry, app.registry.log());
+    let loads = registry.loads();
+    let good = matches!(log.health(), Health::Good);
+    let mut gauges = vec![
+        (
+            "connections",
+            "Open WebSocket connections",
+            count(app.limits.open()),
+        ),
+        (
+            "handshakes",
+            "TCP connections that are no WebSocket",
+            count(app.places.under_way()),
+        ),
+        (
+            "addresses",
+            "Client addresses that are known at the moment",
+            count(app.limits.addresses()),
+        ),
+        ("loads", "Documents being loaded", count(loads.under_way())),
+        (
+            "loads_waiting",
+            "Connections that wait for a document to be loaded",
+            count(loads.waiting()),
+        ),
+        (
+            "receiving_bytes",
+            "Bytes of messages that are not taken in yet",
+            count(registry.receiving().bytes()),
+        ),
+        (
+            "awareness_bytes",
+            "Bytes of the awareness states of all documents",
+            count(registry.quota().awareness_bytes()),
+        ),
+        (
+            "documents_open",
+            "Documents in memory",
+            count(registry.documents()),
+        ),
+        (
+            "documents_stored",
+            "Documents in the store",
+            count(log.document_count()),
+        ),
+        (
+            "documents_held",
+            "Documents in the store that were not erased",
+            count(log.documents_held()),
+        ),
+        (
+            "documents_damaged",
+            "Stored documents that were found damaged and do not open",
+            count(log.damaged().len()),
+        ),
+        (
+            "store_good",
+            "1 while edits are stored, 0 after a failed commit",
+            u64::from(good),
+        ),
+        (
+            "store_full",
+            "1 while the store takes more of its disk than max_store, and only deletions are stored",
+            u64::from(log.is_full()),
+        ),
+        (
+            "queue_bytes",
+            "Bytes reserved or accepted, and not yet durable",
+            count(stats.queued_bytes),
+        ),
+    ];
+    if let Some(bytes) = log.bytes_stored() {
+        gauges.push((
+            "store_bytes",
+            "Bytes that the store takes of its disk",
+            bytes,
+        ));
+    }
+    if let Some(free) = readiness::disk_free(log, &registry.settings().data) {
+        let help = "Bytes free on the disk of the data folder";
+        gauges.push(("disk_free_bytes", help, free));
+    }
+    gauges
+}
+
+fn counters(log: &LogStats) -> Vec<Reading> {
+    vec![
+        ("commit_failures", "Commits that failed", log.failures),
+        (
+            "store_recoveries",
+            "How often the store was opened again after a failed commit",
+            log.recoveries,
+        ),
+        ("records", "Records made durable", log.records),
+        ("record_bytes", "Bytes of records made durable", log.bytes),
+    ]
+}
+
+impl Collector for Readings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, value) in &self.gauges {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Gauge)?
+                .encode_gauge(value)?;
+        }
+        for (name, help, value) in &self.counters {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabelSet, _, f64>(value, None)?;
+        }
+        let help = "Rejections, by reason";
+        let mut refused = encoder.encode_descriptor("refused", help, None, MetricType::Counter)?;
+        for (why, count) in &self.refused {
+            refused
+                .encode_family(&[("why", *why)])?
+                .encode_counter::<NoLabelSet, _, f64>(count, None)?;
+        }
+        let help = "Time that a group commit took";
+        let buckets = self.log.commit_buckets;
+        let bounds = COMMIT_BUCKETS_US.iter().map(|bound| *bound as f64 / 1e6);
+        let bounded: Vec<_> = bounds.chain([f64::INFINITY]).zip(buckets).collect();
+        let (seconds, commits) = (self.log.commit_time.as_secs_f64(), buckets.iter().sum());
+        encoder
+            .encode_descriptor("commit_seconds", help, None, MetricType::Histogram)?
+            .encode_histogram::<NoLabelSet>(seconds, commits, &bounded, None)
+    }
+}
+
+fn count(value: usize) -> u64 {
+    value as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use baton_log::{Log, LogOptions};
+
+    use crate::{Server, Settings};
+
+    /// The series of a scrape, as dashboards and alerts know them: the lines that declare the types,
+    /// and each name with its labels.
+    const SERIES: &str = include_str!("metrics/series.txt");
+
+    /// Returns the lines of a scrape without help texts and values.
+    fn series(text: &str) -> BTreeSet<&str> {
+        let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
+        let series = lines.map(|line| match line.strip_prefix("# TYPE") {
+            Some(_) => line,
+            None => line.rsplit_once(' ').expect("a name and a value").0,
+        });
+        series.collect()
+    }
+
+    /// Dashboards and alerts break silently when a series gets another name, type or label.
+    #[tokio::test]
+    async fn every_series_keeps_its_name_its_type_and_its_labels() {
+        let data = tempfile::tempdir().unwrap();
+        let log = Log::open_embedded(data.path(), LogOptions::default()).unwrap();
+        let settings = Settings {
+            data: data.path().to_owned(),
+            ..Settings::default()
+        };
+        let server = Server::new(settings, log).unwrap();
+        let text = super::text(&server.app).unwrap();
+        assert_eq!(series(&text), SERIES.lines().collect());
+        assert!(text.contains("\nbaton_store_good 1\n"), "{text}");
+        server.shutdown().await.unwrap();
+    }
+}
