@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use baton_sync::Applied;
 use baton_sync::Judgement;
 use baton_sync::channel::{
     ClientMessage, Fence, GrantState, LockView, Peer, Resume, ServerMessage,
 };
-use baton_sync::document::{Applied, ApplyError, yrs};
+use baton_sync::document::{ApplyError, yrs};
 use baton_sync::lib0::{DecodeError, Reader, write_var_string, write_var_uint};
 use baton_sync::state_vector::StateVector;
 use baton_sync::y_websocket::{self, Message};

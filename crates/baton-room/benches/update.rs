@@ -68,7 +68,7 @@ impl Table {
         while let Some(proposal) = self.room.next_proposal() {
             self.position += 1;
             black_box(proposal.record.encode().unwrap());
-            self.room.commit(self.position, proposal, NOW).unwrap();
+            self.room.commit(self.position, proposal, NOW);
         }
         while let Some(output) = self.room.next_output() {
             black_box(&output);

@@ -9,7 +9,6 @@ use baton_presence::{Fence, Mode, SessionId, Voice, WriteRight};
 use baton_sync::scan::scan;
 use baton_sync::state::Judgement;
 
-use crate::park::ParkReason;
 use crate::parks::{Author, ParkBasis};
 use crate::record::Placing;
 use crate::state::State;
@@ -167,9 +166,6 @@ impl State {
         let Some(park) = self.parks.get(id) else {
             return "you might not write there when this edit came";
         };
-        if park.reason == ParkReason::Quarantined {
-            return "the document library fails on this edit";
-        }
         if !park.is_open() {
             return "this edit stands in a park that was discarded";
         }

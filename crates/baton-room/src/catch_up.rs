@@ -10,7 +10,6 @@ use baton_sync::scan::scan;
 use baton_sync::{ClientId, Clock};
 use bytes::Bytes;
 
-use crate::output::Ending;
 use crate::room::Room;
 
 /// The updates that a connection was not sent since it last had everything.
@@ -61,9 +60,9 @@ pub struct CatchUp {
 }
 
 impl Room {
-    /// The difference between the document and what somebody has who was sent everything but `missed`. Nothing if the
-    /// document failed: then every connection is being told to come again.
-    pub fn catch_up(&mut self, missed: &Missed) -> Option<CatchUp> {
+    /// The difference between the document and what a client has that was sent everything but `missed`.
+    #[must_use]
+    pub fn catch_up(&self, missed: &Missed) -> CatchUp {
         let mut has = self.state.document.state().vector().clone();
         if missed.anything {
             has = baton_sync::StateVector::new();
@@ -73,15 +72,11 @@ impl Room {
                 has.set(*client, *lowest);
             }
         }
-        let Ok(difference) = self.state.document.diff(&has) else {
-            let reason = "the document could not be encoded and is being rebuilt; come again";
-            self.close_all(Ending::Unavailable, reason, self.now);
-            return None;
-        };
+        let difference = self.state.document.difference(&has);
         let awareness = self.awareness.encode_known();
-        Some(CatchUp {
+        CatchUp {
             difference,
             awareness: (awareness[..] != [0]).then_some(awareness),
-        })
+        }
     }
 }

@@ -10,7 +10,6 @@ use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State as Known};
 
 use crate::connection::Origin;
-use crate::faults::Broken;
 use crate::output::ConnectionId;
 use crate::park::{Park, ParkReason, ParkState};
 use crate::park_limits::ParkFull;
@@ -43,10 +42,6 @@ pub(crate) enum Undecided {
     #[error("it is discarded; nothing changed: recover it first")]
     Discarded,
     #[error(
-        "the document library fails on these edits, so they are kept and can neither be merged nor shown; nothing changed: ask their author to make them again"
-    )]
-    Quarantined,
-    #[error(
         "its edits build on something that the document does not have; nothing changed: a client that has it must bring it first"
     )]
     Incomplete,
@@ -58,7 +53,7 @@ impl Undecided {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Unknown(_) => Outcome::Unknown,
-            Self::NotAllowed(_) | Self::Hidden(_) | Self::Quarantined => Outcome::NotAllowed,
+            Self::NotAllowed(_) | Self::Hidden(_) => Outcome::NotAllowed,
             Self::Observer => Outcome::Forbidden,
             Self::Locked(_) => Outcome::Busy,
             Self::Discarded | Self::Incomplete => Outcome::Stale,
@@ -71,24 +66,23 @@ impl State {
     /// A decision about a park got its position.
     pub(crate) fn decide_park(
         &mut self,
-        position: u64,
         id: u64,
         by: Option<SessionId>,
         decision: Decision,
         at_ms: u64,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Broken> {
+    ) {
         let allowed = match by {
             Some(by) => self.may_decide(id, by, decision),
             None => Ok(()),
         };
         if let Err(denied) = allowed {
             effects.push(Effect::Denied(denied.outcome(), denied.to_string()));
-            return Ok(());
+            return;
         }
         let before = effects.len();
         match (decision, by) {
-            (Decision::Merge, Some(_)) => self.merge_park(position, id, effects)?,
+            (Decision::Merge, Some(_)) => self.merge_park(id, effects),
             (Decision::Discard, Some(by)) => {
                 // Discarded again, it does not begin its 30 days anew.
                 if self.parks.get(id).is_some_and(Park::is_open) {
@@ -113,7 +107,6 @@ impl State {
                 view.by = by.map(|by| by.0);
             }
         }
-        Ok(())
     }
 
     /// Closes the parks whose edits have entered the document, and tells of them.
@@ -146,9 +139,6 @@ impl State {
         if decision != Decision::Merge {
             return Ok(());
         }
-        if park.reason == ParkReason::Quarantined {
-            return Err(Undecided::Quarantined);
-        }
         if !park.is_open() {
             return Err(Undecided::Discarded);
         }
@@ -166,29 +156,19 @@ impl State {
     }
 
     /// Applies all of a park's edits, which fit, as one step.
-    fn merge_park(
-        &mut self,
-        position: u64,
-        id: u64,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Broken> {
-        if self.quarantine.contains(&position) {
-            // The document library failed when this record was applied before, and the room was built again without.
-            if let Some(park) = self.parks.get_mut(id) {
-                park.reason = ParkReason::Quarantined;
-            }
-            self.tell_park(id, effects);
-            let denied = Undecided::Quarantined;
-            effects.push(Effect::Denied(denied.outcome(), denied.to_string()));
-            return Ok(());
-        }
+    fn merge_park(&mut self, id: u64, effects: &mut Vec<Effect>) {
         let park = self.parks.get(id);
         let updates = park.map(|park| park.updates.clone()).unwrap_or_default();
         for update in updates {
             match self.document.apply(&update) {
                 Ok(baton_sync::Applied::Added) => effects.push(Effect::Applied(update)),
                 Ok(baton_sync::Applied::Known) => {}
-                Err(source) => return Err(Broken { position, source }),
+                // They were found to fit together when the merge was allowed.
+                Err(_) => {
+                    let denied = Undecided::Incomplete;
+                    effects.push(Effect::Denied(denied.outcome(), denied.to_string()));
+                    return;
+                }
             }
         }
         self.close_parks(effects);
@@ -196,7 +176,6 @@ impl State {
         if let Some(park) = self.parks.remove(id) {
             effects.push(Effect::Park(Box::new(view(&park, Told::Merged))));
         }
-        Ok(())
     }
 
     fn set_park(&mut self, id: u64, state: ParkState, effects: &mut Vec<Effect>) {
@@ -380,7 +359,7 @@ mod tests {
         };
         let records = [joined(), joined(), Record::Presence(acquire)];
         for (position, record) in (1..).zip(records) {
-            state.apply(position, record, &mut Vec::new()).unwrap();
+            state.apply(position, record, &mut Vec::new());
         }
         let fence = state.fold.grants().next().unwrap().fence;
         let claim = Event::Claim {
@@ -388,7 +367,7 @@ mod tests {
             fence,
         };
         for (position, record) in (4..).zip([Record::Presence(claim), update]) {
-            state.apply(position, record, &mut Vec::new()).unwrap();
+            state.apply(position, record, &mut Vec::new());
         }
         state
     }
@@ -402,18 +381,15 @@ mod tests {
             decision,
             at_ms: 7,
         };
-        state.apply(position, record, &mut effects).unwrap();
+        state.apply(position, record, &mut effects);
         effects
     }
 
     #[test]
     fn a_park_without_a_time_has_the_newest_that_the_log_has_seen() {
-        let state = parked();
+        let mut state = parked();
         assert_eq!(state.parks.get(5).map(|park| park.at_ms), Some(5));
-        let stored = (
-            5,
-            state.draft().unwrap().write(Deleted::Goes).unwrap().bytes,
-        );
+        let stored = (5, state.draft().write(Deleted::Goes).unwrap().bytes);
         let loaded = State::load(Some(&stored), &[]).unwrap();
         assert_eq!(loaded.last_at, 5);
     }
@@ -428,7 +404,7 @@ mod tests {
                 decision: Decision::Purge,
                 at_ms,
             };
-            state.apply(position, record, &mut Vec::new()).unwrap();
+            state.apply(position, record, &mut Vec::new());
             state.parks.iter().count()
         };
         assert_eq!(purge(&mut state, 6, u64::MAX), 1);
@@ -436,28 +412,6 @@ mod tests {
         let until = state.parks.get(5).unwrap().recoverable_until_ms().unwrap();
         assert_eq!(purge(&mut state, 8, until - 1), 1);
         assert_eq!(purge(&mut state, 9, until), 0);
-    }
-
-    #[test]
-    fn a_merge_on_which_the_library_failed_leaves_the_park_and_says_so() {
-        let mut state = parked();
-        state.quarantine.insert(6);
-        let effects = decide(&mut state, 6, Decision::Merge);
-        assert!(matches!(
-            effects[..],
-            [Effect::Park(_), Effect::Denied(Outcome::NotAllowed, _)]
-        ));
-        let park = state.parks.get(5).unwrap();
-        assert_eq!(
-            (park.reason, park.updates.len()),
-            (ParkReason::Quarantined, 1)
-        );
-        // It is not tried again, and can be put away.
-        let effects = decide(&mut state, 7, Decision::Merge);
-        assert!(matches!(effects[..], [Effect::Denied(..)]));
-        decide(&mut state, 8, Decision::Discard);
-        assert!(!state.parks.get(5).unwrap().is_open());
-        assert!(state.document.state().vector().is_empty());
     }
 
     #[test]

@@ -6,9 +6,8 @@
 //! resume tokens, and tells clients of the channel that their copy is of before.
 
 use baton_presence::{AutoPass, Fold, FoldSettings, Mode, Time};
-use baton_sync::ClientId;
-use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::lib0::write_var_uint;
+use baton_sync::{Replica, StateVector};
 use bytes::Bytes;
 
 use crate::draft::{Deleted, Draft};
@@ -44,11 +43,8 @@ impl Room {
     /// # Errors
     /// The document failed; [`remnant`] remains all the same.
     pub fn erased(&self, epoch: u32) -> Result<Bytes, SnapshotError> {
-        let everything = self.state.document.snapshot()?;
-        let options = DocumentOptions {
-            client: ClientId::MAX,
-        };
-        let mut document = Document::load(&everything, &options)?;
+        let everything = self.state.document.difference(&StateVector::new());
+        let mut document = Replica::load(everything)?;
         // Their authors may still have them, and bring them again.
         let parks = self.state.parks.iter();
         let sound = parks.filter(|park| park.reason == ParkReason::Locked);
@@ -57,7 +53,7 @@ impl Room {
             let _not_known = document.apply(update);
         }
         document.apply(&deletion_of_all(&document))?;
-        snapshot(document.snapshot()?, epoch)
+        snapshot(document.everything(), epoch)
     }
 }
 
@@ -66,10 +62,7 @@ impl Room {
 /// # Errors
 /// It could not be encoded: a fault of this crate.
 pub fn remnant(epoch: u32) -> Result<Bytes, SnapshotError> {
-    let options = DocumentOptions {
-        client: ClientId::MAX,
-    };
-    snapshot(Document::new(&options).snapshot()?, epoch)
+    snapshot(Replica::new().everything(), epoch)
 }
 
 fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
@@ -90,7 +83,7 @@ fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
 }
 
 /// An update that deletes everything that a document knows.
-fn deletion_of_all(document: &Document) -> Vec<u8> {
+fn deletion_of_all(document: &Replica) -> Vec<u8> {
     let known: Vec<_> = document.state().vector().iter().collect();
     let mut update = Vec::new();
     write_var_uint(&mut update, 0);

@@ -19,7 +19,7 @@ pub const RECOVERABLE: Duration = Duration::from_hours(30 * 24);
 pub enum ParkReason {
     /// Its author might not write there: somebody else had a lock, or its own was lacking.
     Locked,
-    /// The CRDT library failed on it; the document was rebuilt without it.
+    /// The CRDT library of an earlier version failed on it. It can be merged like any other.
     Quarantined,
 }
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use baton_presence::{SessionId, UserKey};
-use baton_sync::originals::{Contents, Originals};
+use baton_sync::originals::Contents;
 use baton_sync::scan::{Scan, scan};
 use baton_sync::state::{Judgement, State};
+use baton_sync::store::BlockStore;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,7 @@ struct Kept {
     /// What those of its edits say that may come again from the same source under another Yjs client id; hashed.
     forms: BTreeSet<[u8; 32]>,
     /// Their blocks by their clocks, once some came again.
-    originals: OnceLock<Originals>,
+    originals: OnceLock<BlockStore>,
 }
 
 /// Whose an edit is, as far as parks are concerned.
@@ -58,7 +59,7 @@ impl Author {
 /// What an update may build on beside the document.
 pub(crate) struct ParkBasis<'a> {
     pub(crate) known: &'a State,
-    pub(crate) originals: &'a Originals,
+    pub(crate) originals: &'a BlockStore,
     pub(crate) roots: &'a BTreeSet<String>,
 }
 
@@ -372,9 +373,9 @@ impl Kept {
         }
     }
 
-    fn originals(&self) -> &Originals {
+    fn originals(&self) -> &BlockStore {
         self.originals.get_or_init(|| {
-            let mut originals = Originals::default();
+            let mut originals = BlockStore::default();
             for update in &self.park.updates {
                 if let Ok(scanned) = scan(update) {
                     originals.follow(&scanned);

@@ -18,14 +18,14 @@ use baton_presence::{
 use baton_sync::awareness::Awareness;
 use baton_sync::channel::ServerMessage;
 use baton_sync::compact::Compacted;
-use baton_sync::document::Former;
 use baton_sync::handshake::Handshake;
+use baton_sync::replica::{Former, Replica};
 use bytes::Bytes;
 
 use crate::claims::Claims;
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
 use crate::draft::{Deleted, Draft};
-use crate::faults::{Broken, LoadError, SnapshotError};
+use crate::faults::{LoadError, SnapshotError};
 use crate::keepalive::Keepalive;
 use crate::lock_views::LockViews;
 use crate::locks::{millis, wire};
@@ -40,6 +40,15 @@ use crate::state::{Effect, State};
 use crate::token::{Source, TokenHash};
 use crate::views::Views;
 use crate::withheld::{Bringing, Withheld};
+
+/// Tells whether a client waits for a record to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Yes.
+    Yes,
+    /// No: nobody is told when it is.
+    No,
+}
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +252,7 @@ impl Room {
             self.claims.due(),
             self.lock_views.due(),
             self.roster_news.due(),
-            self.rest_due(),
+            self.answers_due(),
             self.requesters_due(),
             self.keepalive_due(),
         ];
@@ -272,7 +281,7 @@ impl Room {
         // All may be durable already.
         self.let_go_durable(now);
         self.keep_alive(now);
-        self.rest(now);
+        self.drop_answers(now);
     }
 
     /// Milliseconds of Unix time at `now`.
@@ -332,6 +341,29 @@ impl Room {
         }
     }
 
+    /// Carries out what was proposed: each record gets its position from `append`, in order, and takes
+    /// effect. To be called after every input; then [`Room::next_output`] until it is empty. `append` is
+    /// told whether a client waits for the record to be durable.
+    ///
+    /// # Errors
+    /// The first error of `append`: the room cannot go on then, and must be opened again from its log.
+    pub fn settle<E>(
+        &mut self,
+        now: Time,
+        mut append: impl FnMut(&Record, Awaited) -> Result<u64, E>,
+    ) -> Result<(), E> {
+        while let Some(proposal) = self.next_proposal() {
+            let awaited = if self.awaits_durability() {
+                Awaited::Yes
+            } else {
+                Awaited::No
+            };
+            let position = append(&proposal.record, awaited)?;
+            self.commit(position, proposal, now);
+        }
+        Ok(())
+    }
+
     /// The next record that wants a position; see the module for the caller's duty.
     pub fn next_proposal(&mut self) -> Option<Proposal> {
         loop {
@@ -359,26 +391,13 @@ impl Room {
     }
 
     /// A proposal got its position: it takes effect.
-    ///
-    /// # Errors
-    /// The document failed on it. Every connection is being told to come again; this room is to be dropped, and opened
-    /// again from its log, where the guilty record is set aside.
-    pub fn commit(&mut self, position: u64, proposal: Proposal, now: Time) -> Result<(), Broken> {
+    pub fn commit(&mut self, position: u64, proposal: Proposal, now: Time) {
         self.now = now;
         let mut effects = std::mem::take(&mut self.effects);
-        let applied = self.state.apply(position, proposal.record, &mut effects);
-        if let Err(broken) = applied {
-            self.close_all(
-                Ending::Unavailable,
-                "the document is being rebuilt; come again",
-                now,
-            );
-            return Err(broken);
-        }
+        self.state.apply(position, proposal.record, &mut effects);
         self.announce(position, &effects, &proposal.origin, now);
         effects.clear();
         self.effects = effects;
-        Ok(())
     }
 
     /// The next thing to do; see the module for the caller's duty.
@@ -410,13 +429,6 @@ impl Room {
         self.state.parks.iter().map(Park::bytes).sum()
     }
 
-    /// Whether [`Room::handle_timeout`] would put the document to rest at `now`, which takes as long as encoding and
-    /// reading all of it.
-    #[must_use]
-    pub fn rests_at(&self, now: Time) -> bool {
-        self.rest_due().is_some_and(|due| due <= now)
-    }
-
     /// The size of the pieces, in bytes, in which a client is sent what it lacks.
     #[must_use]
     pub fn piece_bytes(&self) -> usize {
@@ -439,16 +451,13 @@ impl Room {
     /// [`Room::draft`].
     ///
     /// # Errors
-    /// The document failed; the room must be opened again.
+    /// It could not be encoded: a fault of this crate.
     pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
-        Ok(self.draft()?.write(Deleted::Goes)?.bytes)
+        Ok(self.state.copied_draft().write(Deleted::Goes)?.bytes)
     }
 
     /// What a snapshot is made from, to be written elsewhere while the room goes on.
-    ///
-    /// # Errors
-    /// The document failed; the room must be opened again.
-    pub fn draft(&self) -> Result<Draft, SnapshotError> {
+    pub fn draft(&mut self) -> Draft {
         self.state.draft()
     }
 
@@ -458,15 +467,10 @@ impl Room {
         self.state.document.adopt(compacted).ok()
     }
 
-    /// How many records were set aside when the room was opened; if any, a snapshot should be stored at once.
+    /// The document: its index and its bytes. To read its content, make a
+    /// [`Document`](baton_sync::Document) of [`Replica::difference`] to nothing.
     #[must_use]
-    pub fn quarantined(&self) -> usize {
-        self.state.quarantined()
-    }
-
-    /// Reads the document, for whoever embeds the room.
-    #[must_use]
-    pub fn document(&self) -> &baton_sync::document::Document {
+    pub fn document(&self) -> &Replica {
         &self.state.document
     }
 

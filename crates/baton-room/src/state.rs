@@ -8,24 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_presence::{
     AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId,
 };
-use baton_sync::ClientId;
 use baton_sync::channel::{Outcome, ParkView};
-use baton_sync::document::{Applied, ApplyError, Document, DocumentOptions};
+use baton_sync::{Applied, Replica, StateVector};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Way;
 use crate::draft::Draft;
-use crate::faults::{Broken, LoadError, MOST_QUARANTINED, SnapshotError};
+use crate::faults::LoadError;
 use crate::park::{Park, ParkReason, ParkState};
 use crate::parks::{Author, Parks};
 use crate::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
-
-/// The server's own Yjs client id. It never edits, so the id never shows in an update.
-const OWN: DocumentOptions = DocumentOptions {
-    client: ClientId::MAX,
-};
 
 /// First byte of every snapshot.
 pub(crate) const SNAPSHOT_FORMAT: u8 = 2;
@@ -65,21 +59,6 @@ pub(crate) enum Effect {
     Quiet,
     /// A name or colour.
     Renamed(SessionId),
-}
-
-/// Which record is set aside because the document failed on it, unless the fault is not a record's.
-fn guilty(broken: &Broken, began: u64, quarantined: usize) -> Result<u64, LoadError> {
-    if broken.was_waking() {
-        // The snapshot itself is at fault, and none of the records: they stay where they are.
-        return Err(LoadError::Snapshot {
-            position: began,
-            message: broken.source.to_string(),
-        });
-    }
-    if quarantined >= MOST_QUARANTINED {
-        return Err(LoadError::Broken(broken.position));
-    }
-    Ok(broken.position)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,7 +103,7 @@ pub fn last_joined_ms(snapshot: Option<&[u8]>, tail: &[Bytes]) -> Option<u64> {
 
 pub(crate) struct State {
     pub(crate) position: u64,
-    pub(crate) document: Document,
+    pub(crate) document: Replica,
     pub(crate) fold: Fold,
     pub(crate) people: BTreeMap<SessionId, Box<Person>>,
     pub(crate) parks: Parks,
@@ -132,7 +111,6 @@ pub(crate) struct State {
     pub(crate) last_at: u64,
     /// Who left last, so that the others can be told who that was.
     departed: Option<(SessionId, Box<Person>)>,
-    pub(crate) quarantine: BTreeSet<u64>,
     changes: Vec<Change>,
 }
 
@@ -143,31 +121,21 @@ impl State {
         snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
     ) -> Result<Self, LoadError> {
-        let mut quarantine = BTreeSet::new();
-        loop {
-            let mut state = Self::restore(snapshot)?;
-            state.quarantine.clone_from(&quarantine);
-            match state.replay(tail)? {
-                None => return Ok(state),
-                Some(broken) => {
-                    let began = snapshot.map_or(0, |(position, _)| *position);
-                    quarantine.insert(guilty(&broken, began, quarantine.len())?);
-                }
-            }
-        }
+        let mut state = Self::restore(snapshot)?;
+        state.replay(tail)?;
+        Ok(state)
     }
 
     fn restore(snapshot: Option<&(u64, Bytes)>) -> Result<Self, LoadError> {
         let Some(&(position, ref bytes)) = snapshot else {
             return Ok(Self {
                 position: 0,
-                document: Document::new(&OWN),
+                document: Replica::new(),
                 fold: Fold::new(FRESH),
                 people: BTreeMap::new(),
                 parks: Parks::default(),
                 last_at: 0,
                 departed: None,
-                quarantine: BTreeSet::new(),
                 changes: Vec::new(),
             });
         };
@@ -180,8 +148,7 @@ impl State {
             Some((other, _)) => return Err(wrong(format!("format {other} is not known"))),
             None => return Err(wrong("it is empty".to_owned())),
         };
-        let document = Document::load_shared(stored.document, &OWN)
-            .map_err(|error| wrong(error.to_string()))?;
+        let document = Replica::load(stored.document).map_err(|error| wrong(error.to_string()))?;
         let parks = Parks::restore(stored.parks, document.state());
         Ok(Self {
             position,
@@ -191,24 +158,21 @@ impl State {
             parks,
             last_at: stored.last_at,
             departed: None,
-            quarantine: BTreeSet::new(),
             changes: Vec::new(),
         })
     }
 
-    fn replay(&mut self, tail: &[(u64, Bytes)]) -> Result<Option<Broken>, LoadError> {
+    fn replay(&mut self, tail: &[(u64, Bytes)]) -> Result<(), LoadError> {
         let mut effects = Vec::new();
         for (position, bytes) in tail {
             let record = Record::decode(bytes).map_err(|source| LoadError::Record {
                 position: *position,
                 source,
             })?;
-            if let Err(broken) = self.apply(*position, record, &mut effects) {
-                return Ok(Some(broken));
-            }
+            self.apply(*position, record, &mut effects);
             effects.clear();
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Who a session is, or was if it has just left.
@@ -218,33 +182,33 @@ impl State {
         here.or(departed.map(|(_, person)| person.as_ref()))
     }
 
-    /// How many records were set aside when this was opened, because the document library failed on them.
-    pub(crate) fn quarantined(&self) -> usize {
-        self.quarantine.len()
+    /// What a snapshot is made from, which stands for all records up to [`State::position`].
+    pub(crate) fn draft(&mut self) -> Draft {
+        let document = self.document.everything();
+        self.draft_of(document)
     }
 
-    /// What a snapshot is made from, which stands for all records up to [`State::position`].
-    pub(crate) fn draft(&self) -> Result<Draft, SnapshotError> {
+    /// [`State::draft`] with a copy of the document's bytes.
+    pub(crate) fn copied_draft(&self) -> Draft {
+        self.draft_of(self.document.difference(&StateVector::new()))
+    }
+
+    fn draft_of(&self, document: Bytes) -> Draft {
         let stored = Stored {
-            document: self.document.snapshot()?,
+            document,
             fold: self.fold.snapshot(),
             people: self.people.clone(),
             parks: self.parks.iter().cloned().collect(),
             last_at: self.last_at,
         };
-        Ok(Draft {
+        Draft {
             position: self.position,
             stored,
-        })
+        }
     }
 
-    /// Applies the record at `position`. On [`Broken`] the room must be opened again.
-    pub(crate) fn apply(
-        &mut self,
-        position: u64,
-        record: Record,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Broken> {
+    /// Applies the record at `position`.
+    pub(crate) fn apply(&mut self, position: u64, record: Record, effects: &mut Vec<Effect>) {
         self.position = position;
         match record {
             Record::Joined {
@@ -314,7 +278,7 @@ impl State {
             } => {
                 self.last_at = self.last_at.max(at_ms.unwrap_or(0));
                 let author = self.author(session, placing);
-                return self.update(position, author, update, effects);
+                self.update(position, author, update, effects);
             }
             Record::ParkDecided {
                 id,
@@ -323,10 +287,9 @@ impl State {
                 at_ms,
             } => {
                 self.last_at = self.last_at.max(at_ms);
-                return self.decide_park(position, id, by, decision, at_ms, effects);
+                self.decide_park(id, by, decision, at_ms, effects);
             }
         }
-        Ok(())
     }
 
     /// One that is not larger than the present epoch was overtaken, and changes nothing.
@@ -352,27 +315,9 @@ impl State {
         }
     }
 
-    fn update(
-        &mut self,
-        position: u64,
-        author: Author,
-        update: Bytes,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Broken> {
-        if self.quarantine.contains(&position) {
-            self.park(
-                position,
-                author,
-                update,
-                ParkReason::Quarantined,
-                None,
-                effects,
-            );
-            return Ok(());
-        }
+    fn update(&mut self, position: u64, author: Author, update: Bytes, effects: &mut Vec<Effect>) {
         if let Way::Park { now } = self.way(author, &update) {
-            self.park(position, author, update, ParkReason::Locked, now, effects);
-            return Ok(());
+            return self.park(position, author, update, now, effects);
         }
         match self.document.apply(&update) {
             Ok(Applied::Added) => {
@@ -380,14 +325,8 @@ impl State {
                 self.close_parks(effects);
             }
             // What does not fit here was overtaken by another record.
-            Ok(Applied::Known) | Err(ApplyError::NotAdmitted(_) | ApplyError::Unsound(_)) => {
-                effects.push(Effect::Nothing(update));
-            }
-            Err(source @ (ApplyError::Broken(_) | ApplyError::Undecodable(_))) => {
-                return Err(Broken { position, source });
-            }
+            Ok(Applied::Known) | Err(_) => effects.push(Effect::Nothing(update)),
         }
-        Ok(())
     }
 
     fn park(
@@ -395,7 +334,6 @@ impl State {
         position: u64,
         author: Author,
         update: Bytes,
-        reason: ParkReason,
         fence_now: Option<Fence>,
         effects: &mut Vec<Effect>,
     ) {
@@ -409,7 +347,7 @@ impl State {
                 .map(|person| person.profile.clone())
                 .unwrap_or_default(),
             user: peer.and_then(|peer| peer.user),
-            reason,
+            reason: ParkReason::Locked,
             state: ParkState::Open,
             at_ms: self.last_at,
             fence_seen: peer.and_then(|peer| peer.fence_seen),
@@ -426,34 +364,5 @@ impl State {
             .add(fresh, author, document, update.clone(), is_gone);
         effects.push(Effect::Parked { id, update });
         self.tell_park(id, effects);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use baton_sync::document::Broken as Failed;
-
-    use super::*;
-
-    #[test]
-    fn a_snapshot_that_does_not_wake_up_is_not_laid_to_the_charge_of_the_records_after_it() {
-        let source = ApplyError::Broken(Failed::waking("yrs panicked".to_owned()));
-        let broken = Broken {
-            position: 9,
-            source,
-        };
-        let error = guilty(&broken, 5, 0).unwrap_err();
-        assert!(
-            matches!(error, LoadError::Snapshot { position: 5, .. }),
-            "{error}"
-        );
-        let source = ApplyError::Undecodable("of a record".to_owned());
-        let broken = Broken {
-            position: 9,
-            source,
-        };
-        assert_eq!(guilty(&broken, 5, 0).unwrap(), 9);
-        let error = guilty(&broken, 5, MOST_QUARANTINED).unwrap_err();
-        assert!(matches!(error, LoadError::Broken(9)), "{error}");
     }
 }

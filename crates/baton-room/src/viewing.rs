@@ -114,24 +114,24 @@ impl Room {
         }
     }
 
-    fn sketch(&self, session: SessionId, nonce: u64, id: u64) -> Result<Sketch, (Outcome, String)> {
+    fn sketch(
+        &mut self,
+        session: SessionId,
+        nonce: u64,
+        id: u64,
+    ) -> Result<Sketch, (Outcome, String)> {
         let refused = |why: &Undecided| (why.outcome(), why.to_string());
         let park = self.state.parks.get(id);
         let park = park.ok_or_else(|| refused(&Undecided::Unknown(id)))?;
         if !park.is_open() && !self.sees_discarded(session, park) {
             return Err(refused(&Undecided::Hidden(id)));
         }
-        if park.reason == ParkReason::Quarantined {
-            return Err(refused(&Undecided::Quarantined));
-        }
-        let everything = self.state.document.snapshot();
-        let everything =
-            everything.map_err(|error| (Outcome::Stale, format!("{error}; nothing changed")))?;
+        let updates = park.updates.clone();
         Ok(Sketch {
             nonce,
             id,
-            everything,
-            updates: park.updates.clone(),
+            everything: self.state.document.everything(),
+            updates,
         })
     }
 

@@ -36,6 +36,7 @@ use bytes::Bytes;
 use self::fate::Fates;
 use crate::scan::{ScanError, scan};
 use crate::state::{Judgement, State};
+use crate::store::BlockStore;
 
 /// An encoded state was not compacted. Nothing has changed; it is as good as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,7 @@ pub fn compact(encoded: &[u8]) -> Result<Bytes, CompactError> {
 pub struct Compacted {
     encoding: Bytes,
     state: State,
+    store: BlockStore,
 }
 
 impl Compacted {
@@ -89,8 +91,8 @@ impl Compacted {
         &self.encoding
     }
 
-    pub(crate) fn into_parts(self) -> (Bytes, State) {
-        (self.encoding, self.state)
+    pub(crate) fn into_parts(self) -> (Bytes, State, BlockStore) {
+        (self.encoding, self.state, self.store)
     }
 }
 
@@ -112,14 +114,19 @@ pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
     let compacted = write::write(&before, &fates);
     drop(settled);
     if compacted.len() >= encoded.len() {
+        let encoding = Bytes::copy_from_slice(encoded);
         return Ok(Compacted {
-            encoding: Bytes::copy_from_slice(encoded),
+            store: BlockStore::load(&encoding, &before),
+            encoding,
             state: known,
         });
     }
     let state = check::check(&before, &known, &compacted).map_err(CompactError::Differs)?;
+    let encoding = Bytes::from(compacted);
+    let after = scan(&encoding)?;
     Ok(Compacted {
-        encoding: compacted.into(),
+        store: BlockStore::load(&encoding, &after),
+        encoding,
         state,
     })
 }

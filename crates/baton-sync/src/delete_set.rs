@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::lib0::write_var_uint;
 use crate::scan::IdRange;
 use crate::state_vector::{ClientId, Clock};
 
@@ -87,6 +88,19 @@ impl DeleteSet {
                 end: range.end,
             })
         })
+    }
+
+    /// Writes what an update says of deletions: clients descending, as Yjs does.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        write_var_uint(out, self.clients.len() as u64);
+        for (client, ranges) in self.clients.iter().rev() {
+            write_var_uint(out, client.get());
+            write_var_uint(out, ranges.len() as u64);
+            for range in ranges {
+                write_var_uint(out, u64::from(range.start));
+                write_var_uint(out, u64::from(range.end - range.start));
+            }
+        }
     }
 
     pub(crate) fn shrink(&mut self) {

@@ -5,15 +5,13 @@
 //! edits nothing by itself. If it panics all the same, the panic ends here, and the document
 //! refuses everything from then on: it is to be made again from its log.
 //!
-//! A document *rests* until something must be applied or read: it keeps its encoding and its
-//! [`State`], and answers and judges by these. yrs has it only while it is awake.
+//! What is inserted and deleted, and what is sent to others, a [`Replica`] says, which has the bytes
+//! of all blocks. yrs has the document beside it from the moment at which it is read or edited.
 //!
 //! Never here: who may write, where updates are stored, who is told of them.
 
-mod answers;
 mod live;
 pub(crate) mod render;
-mod rest;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -26,16 +24,13 @@ use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
-use crate::originals::Originals;
+use crate::replica::{Applied, Rejected, Replica};
 use crate::scan::{IdRange, Scan, ScanError, scan};
 use crate::state::{Judgement, State};
-use crate::state_vector::ClientId;
+use crate::state_vector::{ClientId, StateVector};
 
-use self::answers::Answers;
 use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
-
-pub use self::rest::{Former, ReplaceError};
 
 /// What a document is made with.
 #[derive(Clone, Debug)]
@@ -50,22 +45,10 @@ pub struct DocumentOptions {
 /// It does no IO and knows no time; it is `Send`. Applying takes microseconds.
 pub struct Document {
     client: ClientId,
-    state: State,
-    /// Absent while it rests; then the encoding of everything is there.
+    replica: Replica,
+    /// yrs's form of it, once it was read or edited.
     live: OnceLock<Live>,
-    answers: Answers,
-    /// The blocks by their clocks, once some came again.
-    originals: OnceLock<Originals>,
     broken: OnceLock<Broken>,
-}
-
-/// What applying an update changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// Nothing: all of it was known.
-    Known,
-    /// Something was added.
-    Added,
 }
 
 /// An update was not applied. Except for [`ApplyError::Broken`] the document is as before.
@@ -93,26 +76,14 @@ pub enum ApplyError {
 #[error("the document is broken and must be made again: {reason}")]
 pub struct Broken {
     reason: String,
-    waking: bool,
 }
 
-impl Broken {
-    /// As of a document that does not wake up: for the tests of those who keep documents, since no bytes
-    /// are known that the scanner admits and yrs does not.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn waking(reason: String) -> Self {
-        Self {
-            reason,
-            waking: true,
+impl From<Rejected> for ApplyError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Unsound(error) => Self::Unsound(error),
+            Rejected::NotAdmitted(judgement) => Self::NotAdmitted(judgement),
         }
-    }
-
-    /// Whether yrs failed on waking up, so on what the document was before, and not on what was to
-    /// be done then: no single update is to blame.
-    #[must_use]
-    pub const fn was_waking(&self) -> bool {
-        self.waking
     }
 }
 
@@ -132,6 +103,49 @@ pub enum DifferenceError {
 }
 
 impl Document {
+    /// An empty document.
+    #[must_use]
+    pub fn new(options: &DocumentOptions) -> Self {
+        Self::of(Replica::new(), options)
+    }
+
+    /// A document from what [`Document::snapshot`] returned. It is scanned and judged like any
+    /// other update: damaged bytes are an error, never an empty document. Whether yrs takes what the
+    /// scanner admits shows when it is read.
+    ///
+    /// # Errors
+    /// [`ApplyError::Unsound`], [`ApplyError::NotAdmitted`].
+    pub fn load(snapshot: &[u8], options: &DocumentOptions) -> Result<Self, ApplyError> {
+        Self::load_shared(Bytes::copy_from_slice(snapshot), options)
+    }
+
+    /// [`Document::load`] without a copy: the document keeps these bytes.
+    ///
+    /// # Errors
+    /// As [`Document::load`].
+    pub fn load_shared(snapshot: Bytes, options: &DocumentOptions) -> Result<Self, ApplyError> {
+        Ok(Self::of(Replica::load(snapshot)?, options))
+    }
+
+    /// A document that can be read and edited, of one that cannot.
+    #[must_use]
+    pub const fn of(replica: Replica, options: &DocumentOptions) -> Self {
+        Self {
+            client: options.client,
+            replica,
+            live: OnceLock::new(),
+            broken: OnceLock::new(),
+        }
+    }
+
+    /// A copy that is only read. yrs loads it when it is read first.
+    #[must_use]
+    pub fn to_read(replica: &Replica) -> Self {
+        // Only an author needs an id that no other has.
+        let client = ClientId::MAX;
+        Self::of(replica.clone(), &DocumentOptions { client })
+    }
+
     /// Scans, judges and applies an update v1.
     ///
     /// # Errors
@@ -147,31 +161,49 @@ impl Document {
     /// As [`Document::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, ApplyError> {
         self.usable()?;
-        let lesson = match self.state.study(scan) {
-            (Judgement::Known, _) => return Ok(Applied::Known),
-            (Judgement::Fits, lesson) => lesson,
-            (other, _) => return Err(ApplyError::NotAdmitted(other)),
-        };
-        self.awake()?;
-        let updates = self.decode(scan)?;
-        let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
-        self.answers.follow(scan.bytes());
-        self.follow_originals(scan);
-        self.state.learn(lesson, scan);
-        debug_assert!(
-            self.has_deleted(&deletes),
-            "yrs deletes what the state does not"
-        );
-        Ok(Applied::Added)
+        if self.live.get().is_some() && self.state().judge(scan) == Judgement::Fits {
+            let updates = self.decode(scan)?;
+            let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
+            let applied = self.replica.apply_scanned(scan)?;
+            debug_assert!(
+                self.has_deleted(&deletes),
+                "yrs deletes what the index does not"
+            );
+            return Ok(applied);
+        }
+        Ok(self.replica.apply_scanned(scan)?)
     }
 
     /// What the document knows.
     #[must_use]
     pub const fn state(&self) -> &State {
-        &self.state
+        self.replica.state()
     }
 
-    /// Reads from the document, which wakes it. A panic of `read` passes through and harms nothing.
+    /// The index and the bytes.
+    #[must_use]
+    pub const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// Everything that `since` does not have, as an update v1, with all deletions.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn diff(&self, since: &StateVector) -> Result<Bytes, Broken> {
+        self.usable()?;
+        Ok(self.replica.difference(since))
+    }
+
+    /// Everything, to be stored, for [`Document::load`]: the difference to nothing.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn snapshot(&self) -> Result<Bytes, Broken> {
+        self.diff(&StateVector::new())
+    }
+
+    /// Reads from the document, which yrs loads for that. A panic of `read` passes through and harms nothing.
     ///
     /// # Errors
     /// [`Broken`].
@@ -217,8 +249,8 @@ impl Document {
         for update in &updates {
             let scanned = scan(update.as_ref()).map_err(ApplyError::from);
             let scanned = scanned.map_err(DifferenceError::Unfit)?;
-            roots.extend(copy.state.touched_roots_over(&over, &scanned));
-            over.absorb_over(&copy.state, &scanned);
+            roots.extend(copy.state().touched_roots_over(&over, &scanned));
+            over.absorb_over(copy.state(), &scanned);
         }
         let shown: Vec<String> = roots.iter().take(DIFFERENCE_ROOTS).cloned().collect();
         let before = copy.render(&shown)?;
@@ -275,22 +307,18 @@ impl Document {
         let Some(update) = update else {
             return Ok((result, None));
         };
-        self.answers.follow(&update);
-        let scan = scan(&update).map_err(|error| self.break_off(error.to_string()))?;
-        match self.state.study(&scan) {
-            (Judgement::Known | Judgement::Fits, lesson) => self.state.learn(lesson, &scan),
-            (other, _) => return Err(self.break_off(format!("a local edit is {other:?}"))),
+        if let Err(error) = self.replica.apply(&update) {
+            return Err(self.break_off(format!("a local edit is refused: {error}")));
         }
-        self.follow_originals(&scan);
         debug_assert!(
             self.has_deleted(&deletes),
-            "yrs deletes what the state does not"
+            "yrs deletes what the index does not"
         );
         Ok((result, Some(Bytes::from(update))))
     }
 
     fn has_deleted(&self, deletes: &[IdRange]) -> bool {
-        let known = self.state.deletes();
+        let known = self.state().deletes();
         let is_known =
             |range: &IdRange| known.contains(range.client, range.start, range.end - range.start);
         deletes.iter().all(is_known)
@@ -298,7 +326,7 @@ impl Document {
 
     /// Reads what was admitted, in as many parts as yrs takes well.
     fn decode(&self, scan: &Scan<'_>) -> Result<Vec<yrs::Update>, ApplyError> {
-        let parts = self.state.parts(scan);
+        let parts = self.state().parts(scan);
         let decoded = self.guarded(|| match &parts {
             Some(parts) => parts
                 .iter()
@@ -314,7 +342,6 @@ impl Document {
         &mut self,
         step: impl FnOnce(&mut yrs::TransactionMut<'_>) -> Result<R, String>,
     ) -> Result<R, Broken> {
-        self.learn_deleted();
         let live = self.awake()?;
         let outcome = self.guarded(|| live.transact(step))?;
         outcome.map_err(|reason| self.break_off(reason))
@@ -331,10 +358,20 @@ impl Document {
             .map_or(Ok(()), |broken| Err(broken.clone()))
     }
 
+    /// yrs's form of the document, which is loaded when it is needed first.
+    fn awake(&self) -> Result<&Live, Broken> {
+        self.usable()?;
+        if let Some(live) = self.live.get() {
+            return Ok(live);
+        }
+        let everything = self.replica.difference(&StateVector::new());
+        let loaded = self.guarded(|| Live::load(&everything, self.client))?;
+        let live = loaded.map_err(|reason| self.break_off(reason))?;
+        Ok(self.live.get_or_init(|| live))
+    }
+
     fn break_off(&self, reason: String) -> Broken {
-        let waking = false;
-        let broken = || Broken { reason, waking };
-        self.broken.get_or_init(broken).clone()
+        self.broken.get_or_init(|| Broken { reason }).clone()
     }
 }
 
@@ -342,7 +379,7 @@ impl Document {
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Document")
-            .field("vector", self.state.vector())
+            .field("vector", self.state().vector())
             .field("broken", &self.broken.get())
             .finish_non_exhaustive()
     }

@@ -18,33 +18,6 @@ use crate::state_vector::{ClientId, Clock, StateVector};
 /// What stands before a client's blocks in an update, at most.
 const RUN_OVERHEAD: usize = 20;
 
-/// What of the update lies behind `vector`, with all that it deletes.
-pub(crate) fn since(scan: &Scan<'_>, vector: &StateVector) -> Vec<u8> {
-    let mut writer = Writer::default();
-    for (run, (first, cut)) in starts(scan, vector).into_iter().enumerate() {
-        let run = &scan.runs()[run];
-        let blocks = first..run.blocks().end;
-        if blocks.is_empty() {
-            continue;
-        }
-        let mut whole = first;
-        if cut != Cut::START {
-            let block = scan.open(run.client, first);
-            writer.part(run.client, scan.clock(first), &block, (cut, block.end()));
-            whole += 1;
-        }
-        writer.blocks(scan, run.client, whole..blocks.end);
-    }
-    let deletes = scan.deletes().to_vec();
-    writer.finish(&deletes)
-}
-
-/// An update that only deletes.
-pub(crate) fn deletions(ranges: impl IntoIterator<Item = IdRange>) -> Vec<u8> {
-    let ranges: Vec<IdRange> = ranges.into_iter().collect();
-    Writer::default().finish(&ranges)
-}
-
 /// What of the update lies behind `vector`, in pieces of at most about `most` bytes, of which each can be
 /// applied when all before it are. (A single value that is larger makes a larger piece.) `None` if the
 /// update itself cannot be applied as a whole by whoever has what `vector` says.

@@ -45,6 +45,7 @@ use bytes::Bytes;
 
 use crate::StateVector;
 use crate::originals::{Clash, Contents};
+use crate::replica::Replica;
 use crate::scan::{Scan, ScanError, ScanLimits, scan, scan_within};
 use crate::state::{Judgement, Refusal, Settled, State};
 use crate::state_vector::{ClientId, Clock};
@@ -115,6 +116,12 @@ impl<'a> From<&'a State> for Basis<'a> {
 
 impl<'a> From<&'a crate::Document> for Basis<'a> {
     fn from(document: &'a crate::Document) -> Self {
+        document.replica().into()
+    }
+}
+
+impl<'a> From<&'a Replica> for Basis<'a> {
+    fn from(document: &'a Replica) -> Self {
         Self {
             document: document.state(),
             park: None,

@@ -71,18 +71,19 @@ mod excerpt;
 pub mod handshake;
 pub mod lib0;
 pub mod originals;
+pub mod replica;
 pub mod scan;
 pub mod state;
 pub mod state_vector;
+pub mod store;
 pub mod y_websocket;
 
 pub use compact::{CompactError, Compacted, compact};
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
 pub use document::yrs;
-pub use document::{
-    Applied, ApplyError, Broken, DifferenceError, Document, DocumentOptions, ReplaceError,
-};
+pub use document::{ApplyError, Broken, DifferenceError, Document, DocumentOptions};
+pub use replica::{Applied, Outdated, Rejected, Replica};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

@@ -2,36 +2,24 @@
 //!
 //! Two clients that write under one Yjs client id give the same clocks to different things. By its
 //! clocks the second's edit is known, and it is nowhere. So a block that is known by its clocks is
-//! compared with the stored one, and a different one is a [`Clash`]. Owns the index into the stored
-//! bytes; what is the same is decided in `side`.
-//!
-//! An index has one mark for about a kilobyte of blocks, so that a block is found at the cost of its
-//! own size and a kilobyte. It is made when a known block comes for the first time, which costs as
-//! much as encoding the document, and follows the document from then on. See ADR 28.
+//! compared with the stored one, and a different one is a [`Clash`]. Owns the comparison of an update
+//! with what is stored; `side` owns when two units are the same. See ADR 28.
 
 mod side;
 mod values;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bytes::Bytes;
-
-use crate::document::Document;
-use crate::scan::{Id, Scan, scan};
+use crate::replica::Replica;
+use crate::scan::{Id, Scan};
 use crate::state::{Settled, State};
 use crate::state_vector::{ClientId, Clock};
+use crate::store::BlockStore;
 
-use side::Side;
-
-/// Bytes of blocks, or of one block's content, between two marks.
-const MARK_BYTES: usize = 1024;
+pub(crate) use side::Side;
 
 /// Units that are walked over rather than looked up.
 const WALKED: Clock = 1024;
-
-/// Bytes that an index may follow before it is made anew, however small the document is.
-const LEAST_FOLLOWED: usize = 64 * 1024;
 
 /// A block came whose clocks are those of a different one that is stored: two clients write under one
 /// id. The fault is with the client that came second; nothing changed.
@@ -46,173 +34,26 @@ pub struct Clash {
     pub at: Id,
 }
 
-/// A place in the stored blocks of one client.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The unit that is here.
-    clock: Clock,
-    /// The blocks of this client stand one behind the other from here up to this clock.
-    end: Clock,
-    /// Where the block begins that has the unit, in clocks and in bytes.
-    block_clock: Clock,
-    block_at: usize,
-    /// Bytes of the block's content before the unit.
-    byte: usize,
-}
-
-/// The blocks of one client.
-#[derive(Debug, Default)]
-struct Marked {
-    /// Ascending by clock.
-    marks: Vec<Mark>,
-    /// The position behind the last block.
-    past: usize,
-}
-
-/// See the module. Deleted units may be in it as they were, or as deleted.
-#[derive(Debug, Default)]
-pub struct Originals {
-    /// All blocks as of some time.
-    base: Bytes,
-    /// Blocks that came later. Their positions go on behind those of the base.
-    recent: Vec<u8>,
-    clients: BTreeMap<ClientId, Marked>,
-}
-
-impl Originals {
-    /// The blocks of one update, such as all of a document.
-    #[must_use]
-    pub fn of(everything: &Bytes) -> Self {
-        let mut originals = Self {
-            base: everything.clone(),
-            ..Self::default()
-        };
-        if let Ok(scanned) = scan(everything) {
-            for run in scanned.runs() {
-                originals.index(&scanned, run.client, run.blocks(), 0);
-            }
-        }
-        originals
-    }
-
-    /// Adds what an update brings beyond what is here.
-    pub fn follow(&mut self, update: &Scan<'_>) {
-        for run in update.runs() {
-            let marked = self.clients.get(&run.client);
-            let last = marked.and_then(|marked| marked.marks.last());
-            let known = last.map_or(0, |mark| mark.end);
-            let blocks = run.blocks();
-            let first = update.first_past(blocks.clone(), known);
-            if first < blocks.end && update.clock(first) >= known {
-                let blocks = first..blocks.end;
-                let at = self.base.len() + self.recent.len();
-                self.recent
-                    .extend_from_slice(update.block_bytes(blocks.clone()));
-                let moved = at.wrapping_sub(update.offset(first));
-                self.index(update, run.client, blocks, moved);
-            }
-        }
-    }
-
-    /// Tells whether more came than an index of everything costs.
-    pub(crate) fn has_grown(&self) -> bool {
-        self.recent.len() > self.base.len().max(LEAST_FOLLOWED)
-    }
-
-    /// Marks these blocks; `moved` is the way from their place in the update to their position here.
-    fn index(&mut self, scan: &Scan<'_>, client: ClientId, blocks: Range<usize>, moved: usize) {
-        let marked = self.clients.entry(client).or_default();
-        for index in blocks {
-            let block_clock = scan.clock(index);
-            let end = scan.end(index);
-            let block_at = scan.offset(index).wrapping_add(moved);
-            if scan.is_skip(index) {
-                continue;
-            }
-            let near = |mark: &&mut Mark| {
-                mark.end == block_clock && block_at < mark.block_at + mark.byte + MARK_BYTES
-            };
-            let last = marked.marks.last_mut();
-            match last.filter(near).filter(|_| marked.past == block_at) {
-                Some(mark) => mark.end = end,
-                None => marked.marks.push(Mark {
-                    clock: block_clock,
-                    end,
-                    block_clock,
-                    block_at,
-                    byte: 0,
-                }),
-            }
-            marked.past = block_at + scan.size(index);
-            if scan.size(index) > 2 * MARK_BYTES {
-                let bytes = scan.block_bytes(index..index + 1);
-                let inner = Side::read(bytes, client, block_clock, 0);
-                marked.mark_inside(inner, end, block_at);
-            }
-        }
-    }
-
-    /// Finds what is stored from this unit on.
-    fn find(&self, id: Id) -> Option<Side<'_>> {
-        let marks = &self.clients.get(&id.client)?.marks;
-        let at = marks.partition_point(|mark| mark.clock <= id.clock);
-        let mark = marks[at.checked_sub(1)?];
-        if id.clock >= mark.end {
-            return None;
-        }
-        let (bytes, from) = match mark.block_at.checked_sub(self.base.len()) {
-            Some(from) => (&self.recent[..], from),
-            None => (&self.base[..], mark.block_at),
-        };
-        let mut side = Side::read(&bytes[from..], id.client, mark.block_clock, mark.end)?;
-        if mark.byte > 0 {
-            side.skip_to(mark.clock, mark.byte);
-        }
-        side.seek(id.clock).then_some(side)
-    }
-}
-
-impl Marked {
-    /// Marks a large block inside: it begins at this position, and ends at `end`.
-    fn mark_inside(&mut self, block: Option<Side<'_>>, end: Clock, block_at: usize) {
-        let Some(mut side) = block else {
-            return;
-        };
-        let block_clock = side.clock();
-        while let Some((clock, byte)) = side.next_place(MARK_BYTES)
-            && clock < end
-        {
-            self.marks.push(Mark {
-                clock,
-                end,
-                block_clock,
-                block_at,
-                byte,
-            });
-        }
-    }
-}
-
 /// The blocks of a document, with those of a park laid over them.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
-    document: Option<&'a Document>,
-    park: Option<&'a Originals>,
+    document: Option<&'a BlockStore>,
+    park: Option<&'a BlockStore>,
 }
 
 impl<'a> Contents<'a> {
     /// Those of a document alone.
     #[must_use]
-    pub const fn of(document: &'a Document) -> Self {
+    pub const fn of(document: &'a Replica) -> Self {
         Self {
-            document: Some(document),
+            document: Some(document.store()),
             park: None,
         }
     }
 
     /// Those of a park alone: what the document has is not looked at.
     #[must_use]
-    pub const fn of_park(park: &'a Originals) -> Self {
+    pub const fn of_park(park: &'a BlockStore) -> Self {
         Self {
             document: None,
             park: Some(park),
@@ -221,7 +62,7 @@ impl<'a> Contents<'a> {
 
     /// With those of a park, for what the document does not have.
     #[must_use]
-    pub const fn with(self, park: &'a Originals) -> Self {
+    pub const fn with(self, park: &'a BlockStore) -> Self {
         Self {
             park: Some(park),
             ..self
@@ -292,7 +133,7 @@ impl<'a> Contents<'a> {
 
     fn find(&self, settled: &Settled<'_, '_>, id: Id) -> Option<Side<'a>> {
         if id.clock < settled.base_clock(id.client) {
-            self.document?.originals()?.find(id)
+            self.document?.find(id)
         } else {
             self.park?.find(id)
         }

@@ -35,7 +35,7 @@ pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
-pub(crate) use self::content::{CONTENT, kind as content_kind, past_value};
+pub(crate) use self::content::{CONTENT, kind as content_kind, past_value, read as content_len};
 pub(crate) use self::cut::{Cut, Opened};
 
 pub(crate) use self::block::Header;
@@ -48,7 +48,7 @@ pub const ANY_DEPTH: usize = 100;
 pub const JSON_DEPTH: usize = 100;
 
 pub(crate) const GC: u8 = 0;
-const SKIP: u8 = 10;
+pub(crate) const SKIP: u8 = 10;
 
 /// An update whose bytes are sound. It borrows them.
 #[derive(Clone, Debug)]

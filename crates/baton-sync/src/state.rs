@@ -35,7 +35,7 @@ pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Block, Id, IdRange, Scan};
-use crate::state_vector::StateVector;
+use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// How many shared types may be inside one another, the root type not counted.
 pub const TYPE_DEPTH: u16 = 256;
@@ -310,6 +310,11 @@ impl State {
                 },
             );
         }
+    }
+
+    /// Tells whether a known unit is the value of a key.
+    pub(crate) fn is_keyed(&self, client: ClientId, clock: Clock) -> bool {
+        self.outline.chain(client, clock).is_some()
     }
 
     /// Gives back what was reserved for more to come.

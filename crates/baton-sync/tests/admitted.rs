@@ -87,15 +87,6 @@ fn round(seed: u64, tally: &mut Tally) {
         if names_garbage(&document, &update) {
             continue;
         }
-        if std::env::var("DBG").is_ok() {
-            if let Ok(s) = scan(&update) {
-                eprintln!("--");
-                for b in s.blocks() {
-                    eprintln!("{b:?}");
-                }
-                eprintln!("{:?} {:?}", s.deletes(), document.state().judge(&s));
-            }
-        }
         match document.apply(&update) {
             Ok(Applied::Added) => {
                 tally.added += 1;

@@ -100,13 +100,16 @@ fn a_genuine_update_is_never_taken_for_another() {
         for form in &forms {
             taken_again(&document, form, "in another form");
         }
-        document.rest().unwrap();
+        let everything = document.snapshot().unwrap();
+        let own = DocumentOptions {
+            client: ClientId::MAX,
+        };
+        let document = Document::load_shared(everything.clone(), &own).unwrap();
         for form in &forms {
-            taken_again(&document, form, "at rest");
+            taken_again(&document, form, "loaded");
         }
-        let compacted = rewrite(&document.snapshot().unwrap());
-        let compacted = document.adopt(compacted.unwrap());
-        drop(compacted.unwrap());
+        let compacted = rewrite(&everything).unwrap().encoding().clone();
+        let document = Document::load_shared(compacted, &own).unwrap();
         for form in &forms {
             taken_again(&document, form, "compacted");
         }

@@ -207,12 +207,11 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
         .collect();
     let room = Room::open(options, snapshot.as_ref(), &tail, Time::ZERO)
         .map_err(|error| said("what is stored is no room", &error))?;
-    let whole = room
-        .document()
+    let document = Document::to_read(room.document());
+    let whole = document
         .snapshot()
         .map_err(|error| said("the stored document is broken", &error))?;
-    let contents = room
-        .document()
+    let contents = document
         .read(content::read)
         .map_err(|error| said("the stored document is broken", &error))?;
     let here: BTreeSet<_> = contents.elements().map(|(_, id)| id.to_owned()).collect();

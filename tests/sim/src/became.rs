@@ -29,7 +29,7 @@ impl World {
         if locks.is_open() {
             return None;
         }
-        Some(stood.unwrap_or_else(|| Contents::of(room.document())))
+        Some(stood.unwrap_or_else(|| Contents::stored(room.document())))
     }
 
     /// The root types in which the record changed what stands there; of an update that was parked: in which it would.
@@ -53,7 +53,7 @@ impl World {
                 would_touch(room, record)
             }
             Some(UpdateFate::Applied) | None => {
-                let stands = Contents::of(room.document());
+                let stands = Contents::stored(room.document());
                 let touched = stands.differs(&stood);
                 self.contents = Some(stands);
                 touched

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use baton_sync::Replica;
 use baton_sync::document::Document;
 use baton_sync::yrs::{
     Any, Array, GetString, Map, Out, ReadTxn, Text, Transaction, TransactionMut, WriteTxn,
@@ -79,6 +80,11 @@ pub(crate) struct Contents {
 impl Contents {
     pub(crate) fn of(document: &Document) -> Self {
         document.read(read).unwrap_or_default()
+    }
+
+    /// Of what a server has.
+    pub(crate) fn stored(replica: &Replica) -> Self {
+        Self::of(&Document::to_read(replica))
     }
 
     /// The root types in which two documents differ.

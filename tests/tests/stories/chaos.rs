@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use baton_room::Room;
+use baton_sync::Document;
 use baton_sync::channel::{ClientMessage, Fence, LockView, Paths, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn};
 use baton_tests::{Beats, Join, Random, RawClient, TestServer, millis};
@@ -189,7 +190,7 @@ fn in_order(views: &[LockView]) {
 
 /// Each word is in the document or in a park, and not in both.
 fn in_one_place(room: &Room, words: &[String]) -> usize {
-    let text = room.document().read(|txn| {
+    let text = Document::to_read(room.document()).read(|txn| {
         txn.get_text("t")
             .map_or_else(String::new, |text| text.get_string(txn))
     });

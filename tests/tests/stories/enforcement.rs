@@ -17,7 +17,7 @@ async fn member(server: &TestServer, name: &str) -> RawClient {
 /// What is parked, and the text of the document, as they are stored.
 async fn stored(server: TestServer) -> (Vec<Park>, String) {
     let room = server.stop().await.room("notes");
-    let text = room.document().read(|txn| {
+    let text = Document::to_read(room.document()).read(|txn| {
         txn.get_text("t")
             .map_or_else(String::new, |text| text.get_string(txn))
     });
@@ -449,9 +449,8 @@ async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
         .collect();
     drop(writers);
     let room = server.stop().await.room("notes");
-    let text = room
-        .document()
-        .read(|txn| txn.get_text("t").unwrap().get_string(txn));
+    let text =
+        Document::to_read(room.document()).read(|txn| txn.get_text("t").unwrap().get_string(txn));
     let text = text.unwrap();
     let mut parked = 0;
     for edit in &edits {

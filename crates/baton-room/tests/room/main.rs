@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
 mod client_ids;
+mod first_sync;
 mod handoff;
 mod modes;
 mod parks;
@@ -10,7 +11,6 @@ mod questions;
 mod quotas;
 mod regions;
 mod relay;
-mod resting;
 mod small_parks;
 mod table;
 mod withheld;

@@ -674,7 +674,7 @@ fn parks_and_decisions_survive_replays_and_snapshots() {
         assert_eq!(ada.asks(&mut table, &merge(park.id)), Outcome::Done);
     }
     assert_eq!(table.text(), "late!");
-    assert_eq!(text_in(table.room.document(), "u"), "other");
+    assert_eq!(text_in(&table.document(), "u"), "other");
     same(&mut table);
 }
 
@@ -694,8 +694,7 @@ impl Dice {
 /// The text with a park in it, if it could be merged.
 fn with(table: &Table, park: &baton_room::Park) -> String {
     let mut copy: Document = document(99);
-    copy.apply(&table.room.document().snapshot().unwrap())
-        .unwrap();
+    copy.apply(&table.document().snapshot().unwrap()).unwrap();
     for update in &park.updates {
         copy.apply(update).unwrap();
     }

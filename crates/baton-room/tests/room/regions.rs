@@ -9,7 +9,7 @@ use crate::document;
 use crate::table::{Disk, Peer, Table, edit, insert_in, locks, offered, paths, text_in};
 
 fn read(table: &Table, root: &str) -> String {
-    text_in(table.room.document(), root)
+    text_in(&table.document(), root)
 }
 
 fn parked(table: &Table) -> usize {
@@ -145,7 +145,7 @@ fn who_has_something_parked_still_writes_what_does_not_build_on_it() {
     bob.types_in(&mut table, "title", " of his");
     assert_eq!(parked(&table), 1);
     let mut afresh = document(22);
-    let all = table.room.document().diff(&StateVector::new()).unwrap();
+    let all = table.room.document().difference(&StateVector::new());
     afresh.apply(&all).unwrap();
     let edit = insert_in(&mut afresh, "body", " of his");
     table.receive(bob.id, Incoming::Sync(Kind::Update, edit));

@@ -13,7 +13,7 @@ use baton_sync::channel::{
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::{ClientId, StateVector};
+use baton_sync::{ClientId, Replica, StateVector};
 use bytes::Bytes;
 
 /// What a client saw of its connection.
@@ -289,7 +289,7 @@ impl Table {
         while let Some(proposal) = self.room.next_proposal() {
             let position = self.room.position() + 1;
             self.log.push((position, proposal.record.encode().unwrap()));
-            self.room.commit(position, proposal, self.now).unwrap();
+            self.room.commit(position, proposal, self.now);
         }
     }
 
@@ -325,9 +325,14 @@ impl Table {
         }
     }
 
+    /// A copy of the server's document that can be read.
+    pub(crate) fn document(&self) -> Document {
+        readable(self.room.document())
+    }
+
     /// The text of the server's document.
     pub(crate) fn text(&self) -> String {
-        text(self.room.document())
+        text(&self.document())
     }
 }
 
@@ -541,6 +546,11 @@ pub(crate) fn insert_in(document: &mut Document, root: &str, what: &str) -> Byte
 pub(crate) fn edit(document: &mut Document, change: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
     let (_, update) = document.transact(change).unwrap();
     update.unwrap()
+}
+
+/// A copy of a server's document that can be read.
+pub(crate) fn readable(replica: &Replica) -> Document {
+    Document::to_read(replica)
 }
 
 pub(crate) fn text(document: &Document) -> String {

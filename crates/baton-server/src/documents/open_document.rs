@@ -30,7 +30,7 @@ use crate::config::Settings;
 use crate::connection::pending_flushes::Due;
 use crate::connection::socket_writer::Line;
 use crate::documents::gate::{Gate, Held};
-use crate::documents::work_cost::{Asked, Pace, Work};
+use crate::documents::work_cost::{Asked, Work};
 use crate::documents::work_pool::{Turn, WorkPool};
 use crate::limits::storage_quota::Account;
 
@@ -76,8 +76,6 @@ enum StepError {
     Log(#[from] LogError),
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error(transparent)]
-    Broken(#[from] baton_room::Broken),
 }
 
 /// When the driver has to look again.
@@ -138,7 +136,6 @@ impl Hosted {
             driven_until: None,
             disk: Disk::Awaited,
             snapshots: Snapshots::default(),
-            pace: Pace::default(),
             account,
         };
         Self {
@@ -160,7 +157,7 @@ impl Hosted {
         let mut held = self.gate.try_take().ok_or(Gone)?;
         let nothing = self.share.nothing(OVERHEAD);
         let mut due = Due::default();
-        self.step_in(&mut held, nothing, &mut due, Asked::Little, |_, _| ())?;
+        self.step_in(&mut held, nothing, &mut due, |_, _| ())?;
         Ok(())
     }
 
@@ -184,18 +181,12 @@ impl Hosted {
         inner.idle_since = None;
         self.connections.store(inner.lines.len(), Ordering::Relaxed);
         let (rights, source) = (settings.rights.0, line.source());
-        self.step_in(
-            &mut held,
-            reservation,
-            &mut due,
-            Asked::Little,
-            |room, _| {
-                room.connect(connection, rights);
-                if let Some(source) = source {
-                    room.comes_from(connection, source);
-                }
-            },
-        )?;
+        self.step_in(&mut held, reservation, &mut due, |room, _| {
+            room.connect(connection, rights);
+            if let Some(source) = source {
+                room.comes_from(connection, source);
+            }
+        })?;
         Ok(())
     }
 
@@ -239,9 +230,7 @@ impl Hosted {
         F: FnOnce(&mut Room, Time) + Send + 'static,
     {
         match self.seize(step.asked, due).await? {
-            Seized::Here(mut held) => {
-                self.step_in(&mut held, step.reservation, due, step.asked, step.input)
-            }
+            Seized::Here(mut held) => self.step_in(&mut held, step.reservation, due, step.input),
             // Boxed: most connections never ask for long work, and should not keep the memory for it.
             Seized::OnPool(held, turn) => Box::pin(self.step_on_pool(held, turn, step, due)).await,
         }
@@ -263,10 +252,10 @@ impl Hosted {
         }
         due.flush();
         let hosted = Arc::clone(self);
-        let (reservation, asked, input) = (step.reservation, step.asked, step.input);
+        let (reservation, input) = (step.reservation, step.input);
         let working = turn.run(move || {
             let mut due = Due::default();
-            let stepped = hosted.step_in(&mut held, reservation, &mut due, asked, input);
+            let stepped = hosted.step_in(&mut held, reservation, &mut due, input);
             drop(held);
             (stepped, due)
         });
@@ -314,7 +303,7 @@ impl Hosted {
 
     fn work(&self, held: &Option<Box<Inner>>, asked: Asked) -> Result<Work, Gone> {
         let inner = held.as_ref().ok_or(Gone)?;
-        Ok(inner.work(asked, self.has_departures(), self.clock))
+        Ok(inner.work(asked, self.has_departures()))
     }
 
     /// A step of the document's own, which no connection waits for.
@@ -347,7 +336,6 @@ impl Hosted {
         held: &mut Option<Box<Inner>>,
         reservation: Reservation,
         due: &mut Due,
-        asked: Asked,
         input: impl FnOnce(&mut Room, Time),
     ) -> Result<Stepped, Gone> {
         let began = Instant::now();
@@ -375,9 +363,6 @@ impl Hosted {
             self.wake.notify_one();
         }
         let took = began.elapsed();
-        if let Asked::Update(bytes) = asked {
-            inner.pace.learn(bytes, took);
-        }
         Ok(Stepped { took, shows })
     }
 
@@ -436,7 +421,7 @@ impl Hosted {
                 Ending::StoreFailed,
                 "the server cannot save at the moment; what was reported saved is safe; come again later",
             ),
-            StepError::Record(_) | StepError::Broken(_) => (
+            StepError::Record(_) => (
                 Ending::Unavailable,
                 "the document is being rebuilt; come again",
             ),
@@ -458,7 +443,7 @@ impl Hosted {
             let reason = "the server is going away; come again after a random delay of up to 2 s";
             room.close_all(Ending::GoingAway, reason, now);
         };
-        let _gone_already = self.step_in(&mut held, reservation, &mut due, Asked::Little, closing);
+        let _gone_already = self.step_in(&mut held, reservation, &mut due, closing);
         if let Some(inner) = held.take() {
             inner.end();
         }

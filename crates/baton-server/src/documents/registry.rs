@@ -217,7 +217,6 @@ impl Registry {
         if hosted.begin().is_err() {
             return Err(LogError::Closed.into());
         }
-        hosted.store_quarantine().await;
         self.watching_store
             .call_once(|| store_failure::start(&self.log, &self.slots));
         tokio::spawn(document_task::drive(

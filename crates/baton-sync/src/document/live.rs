@@ -11,13 +11,11 @@ use yrs::{OffsetKind, ReadTxn, Transact};
 use crate::lib0::Reader;
 use crate::scan::{IdRange, scan};
 use crate::state::{CLIENTS_AT_ONCE, State};
-use crate::state_vector::{ClientId, StateVector};
+use crate::state_vector::ClientId;
 
 /// See the module.
 pub(super) struct Live {
     pub(super) doc: yrs::Doc,
-    /// What yrs deleted by itself on loading, and nobody has learnt yet.
-    pub(super) deleted: Vec<IdRange>,
 }
 
 impl Live {
@@ -32,25 +30,15 @@ impl Live {
         };
         Self {
             doc: yrs::Doc::with_options(options),
-            deleted: Vec::new(),
         }
     }
 
     /// From everything as one update, which was scanned and judged before.
     pub(super) fn load(everything: &[u8], client: ClientId) -> Result<Self, String> {
-        let mut live = Self::new(client);
+        let live = Self::new(client);
         let updates = decode(everything)?;
-        live.deleted = live.transact(|txn| integrate(txn, updates))?;
+        live.transact(|txn| integrate(txn, updates))?;
         Ok(live)
-    }
-
-    /// Everything that `since` does not have.
-    pub(super) fn encode(&self, since: &StateVector) -> Vec<u8> {
-        let vector: yrs::StateVector = since
-            .iter()
-            .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
-            .collect();
-        self.doc.transact().encode_diff_v1(&vector)
     }
 
     /// Runs one transaction. Unless `step` succeeds, the transaction is leaked, because dropping it

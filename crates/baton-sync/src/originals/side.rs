@@ -16,7 +16,7 @@ const REPLACEMENT: u16 = 0xfffd;
 
 /// A block, and a place in it. What follows it in the bytes may be read as well.
 #[derive(Clone)]
-pub(super) struct Side<'a> {
+pub(crate) struct Side<'a> {
     /// From the block on.
     bytes: &'a [u8],
     client: ClientId,
@@ -52,7 +52,7 @@ enum Body<'a> {
 impl<'a> Side<'a> {
     /// The block at the start of the bytes, at its first unit. `end` is the clock up to which others
     /// of its client follow. `None` for what is no block with clocks.
-    pub(super) fn read(
+    pub(crate) fn read(
         bytes: &'a [u8],
         client: ClientId,
         start: Clock,
@@ -94,23 +94,18 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// The unit at which it is.
-    pub(super) fn clock(&self) -> Clock {
-        self.clock
-    }
-
     /// Tells whether it holds anything: not if it was deleted.
-    pub(super) fn is_content(&self) -> bool {
+    pub(crate) fn is_content(&self) -> bool {
         !matches!(self.body, Body::Units(_))
     }
 
     /// Tells whether the unit is not before this place, and not far behind it.
-    pub(super) fn is_near(&self, clock: Clock, most: Clock) -> bool {
+    pub(crate) fn is_near(&self, clock: Clock, most: Clock) -> bool {
         (self.clock..self.clock.saturating_add(most)).contains(&clock) && clock < self.end
     }
 
     /// Goes on to a unit of this block of which it is known where its content begins.
-    pub(super) fn skip_to(&mut self, clock: Clock, byte: usize) {
+    pub(crate) fn skip_to(&mut self, clock: Clock, byte: usize) {
         match &mut self.body {
             Body::Text(units) => units.at = byte,
             Body::Values { at, .. } => *at = byte,
@@ -121,7 +116,7 @@ impl<'a> Side<'a> {
 
     /// The place in this block behind about so many bytes of content, between two characters or values;
     /// nothing if the content ends before.
-    pub(super) fn next_place(&mut self, bytes: usize) -> Option<(Clock, usize)> {
+    pub(crate) fn next_place(&mut self, bytes: usize) -> Option<(Clock, usize)> {
         let past = self.byte()? + bytes;
         while self.byte()? < past || self.is_torn() {
             self.step()?;
@@ -130,7 +125,7 @@ impl<'a> Side<'a> {
     }
 
     /// Goes on to a unit at or behind this place. Says whether it is there.
-    pub(super) fn seek(&mut self, clock: Clock) -> bool {
+    pub(crate) fn seek(&mut self, clock: Clock) -> bool {
         if clock < self.clock || clock >= self.end {
             return clock == self.clock && clock < self.end;
         }
@@ -166,7 +161,7 @@ impl<'a> Side<'a> {
     ///
     /// # Errors
     /// The first unit that differs.
-    pub(super) fn compare(&mut self, other: &mut Self, to: Clock) -> Result<Clock, Clock> {
+    pub(crate) fn compare(&mut self, other: &mut Self, to: Clock) -> Result<Clock, Clock> {
         let at = self.clock;
         if let (Body::Units(_), _) | (_, Body::Units(_)) = (&self.body, &other.body) {
             // Nothing is left to compare with: past the shorter one.

@@ -31,7 +31,7 @@ pub(crate) const fn kind(info: u8) -> Option<Content> {
 }
 
 /// Reads past the content and returns its length in clocks.
-pub(super) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanError> {
+pub(crate) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanError> {
     match kind {
         Content::Deleted => Ok(reader.var_uint()?),
         Content::Binary => {

@@ -54,6 +54,8 @@ pub(crate) struct Settled<'u, 's> {
 /// What a state learns from an update, without borrowing from either.
 pub(crate) struct Lesson {
     pub(super) inserts: Vec<Insert>,
+    /// The new blocks of each client.
+    pub(crate) blocks: Vec<(ClientId, Range<usize>)>,
     /// The new blocks that have a key, each after its origin: run and block of the update.
     pub(super) keyed: Vec<(u32, u32)>,
     /// Blocks that are deleted without being listed.
@@ -337,8 +339,11 @@ impl<'u, 's> Settled<'u, 's> {
                 inserts.push(Insert { range, place });
             }
         }
+        let runs = self.scan.runs().iter().zip(&self.progress);
+        let blocks = runs.map(|(run, progress)| (run.client, progress.first..progress.next));
         Lesson {
             inserts,
+            blocks: blocks.filter(|(_, blocks)| !blocks.is_empty()).collect(),
             keyed: self.keyed.clone(),
             gone,
             clipped,

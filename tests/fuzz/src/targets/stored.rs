@@ -33,7 +33,6 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
     let Ok(mut room) = Room::open(options, snapshot, tail, now) else {
         return;
     };
-    assert_eq!(room.quarantined(), 0, "yrs failed on an admitted update");
     assert!(room.position() <= last);
     let stored = room.snapshot().unwrap();
     let position = room.position();
@@ -47,7 +46,7 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
         while let Some(proposal) = room.next_proposal() {
             next += 1;
             proposal.record.encode().unwrap();
-            room.commit(next, proposal, now).unwrap();
+            room.commit(next, proposal, now);
         }
         room.durable(next, now);
         while room.next_output().is_some() {}

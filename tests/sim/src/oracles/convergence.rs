@@ -24,7 +24,7 @@ impl Oracle for Convergence {
             return Ok(());
         };
         let document = room.document();
-        let contents = Contents::of(document);
+        let contents = Contents::stored(document);
         let (tokens, torn) = contents.tokens();
         if let Some(torn) = torn.first() {
             return Err(format!("{torn:?} is nobody's"));

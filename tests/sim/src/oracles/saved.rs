@@ -49,7 +49,7 @@ impl Oracle for Saved {
 }
 
 fn kept(room: &Room, world: &World) -> Result<(), String> {
-    let (tokens, _) = Contents::of(room.document()).tokens();
+    let (tokens, _) = Contents::stored(room.document()).tokens();
     let there: BTreeSet<Token> = tokens.into_iter().collect();
     let parked = Ledger::parked(room.parks(), world.ledger.saved());
     for token in world.ledger.saved() {

@@ -46,8 +46,7 @@ impl Hosted {
         epoch: u32,
     ) -> Result<(), NotErased> {
         let mut due = Due::default();
-        let asked = Asked::Little;
-        self.step_in(held, reservation, &mut due, asked, |room, now| {
+        self.step_in(held, reservation, &mut due, |room, now| {
             room.close_erased(now);
         })?;
         due.flush();

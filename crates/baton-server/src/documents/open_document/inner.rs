@@ -5,20 +5,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use baton_log::{DocumentLog, Position, Reservation, Urgency};
+use baton_log::{DocumentLog, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{CatchUp, ConnectionId, Outgoing, Output, Proposal, Room, Sketch};
+use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, Room, Sketch};
 
 use super::StepError;
 use super::snapshots::Snapshots;
-use crate::clock::Clock;
 use crate::config::Settings;
 use crate::connection::close_codes as close;
 use crate::connection::pending_flushes::Due;
 use crate::connection::send_queue::{Edit, Waits};
 use crate::connection::socket_writer::Line;
 use crate::connection::wire_codec as wire;
-use crate::documents::work_cost::{Asked, Pace, Size, Work, work};
+use crate::documents::work_cost::{Asked, Size, Work, work};
 use crate::limits::storage_quota::Account;
 
 /// A room of a document with at most so many bytes is dropped by whichever task lets go of it.
@@ -35,8 +34,6 @@ pub(super) struct Inner {
     /// Whether the driver listens to the disk.
     pub(super) disk: Disk,
     pub(super) snapshots: Snapshots,
-    /// What its edits have cost lately.
-    pub(super) pace: Pace,
     /// What it uses of what all documents may.
     pub(super) account: Account,
 }
@@ -60,7 +57,7 @@ pub(super) struct Brought {
 
 impl Inner {
     /// Where a step is to be done. `leaves` when departures are to be carried out in it as well.
-    pub(super) fn work(&self, asked: Asked, leaves: bool, clock: Clock) -> Work {
+    pub(super) fn work(&self, asked: Asked, leaves: bool) -> Work {
         let aside = self.room.aside_bytes();
         if asked == Asked::Little && (aside == 0 || !leaves) {
             return Work::Short;
@@ -73,16 +70,14 @@ impl Inner {
                 _ => 0,
             },
             aside,
-            awake: document.is_awake(),
             encoded: document.is_encoded(),
             pieces: document.has_pieces(self.room.piece_bytes()),
         };
         let asked = match asked {
-            Asked::Timeout if self.room.rests_at(clock.now()) => Asked::Rest,
             Asked::Little => Asked::Timeout,
             asked => asked,
         };
-        work(asked, &size, self.pace)
+        work(asked, &size)
     }
 
     /// Gives the room's proposals their positions, in order. What the reservation does not cover is overdrawn.
@@ -91,28 +86,17 @@ impl Inner {
         mut reservation: Reservation,
         now: Time,
     ) -> Result<(), StepError> {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.append(&proposal, &mut reservation)?;
-            self.room.commit(position.get(), proposal, now)?;
-        }
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        proposal: &Proposal,
-        reservation: &mut Reservation,
-    ) -> Result<Position, StepError> {
-        let record = proposal.record.encode()?;
-        let urgency = if proposal.record.is_urgent() {
-            Urgency::Now
-        } else if self.room.awaits_durability() {
-            Urgency::Soon
-        } else {
-            Urgency::Unawaited
-        };
-        let paid = reservation.take(record.len());
-        Ok(self.log.append(paid, record, urgency)?)
+        let log = &mut self.log;
+        self.room.settle(now, |record, awaited| {
+            let urgency = match awaited {
+                _ if record.is_urgent() => Urgency::Now,
+                Awaited::Yes => Urgency::Soon,
+                Awaited::No => Urgency::Unawaited,
+            };
+            let encoded = record.encode()?;
+            let paid = reservation.take(encoded.len());
+            Ok(log.append(paid, encoded, urgency)?.get())
+        })
     }
 
     /// Puts the room's outputs into the queues.
@@ -164,14 +148,10 @@ impl Inner {
         let Some(behind) = line.outbox().behind() else {
             return;
         };
-        let Some(CatchUp {
+        let CatchUp {
             difference,
             awareness,
-        }) = self.room.catch_up(&behind.missed)
-        else {
-            self.deliver(due);
-            return;
-        };
+        } = self.room.catch_up(&behind.missed);
         let awareness = awareness.filter(|_| behind.awareness);
         let frames = [
             Some(Outgoing::Update(difference)),

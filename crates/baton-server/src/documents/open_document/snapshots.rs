@@ -49,17 +49,6 @@ impl Snapshots {
 }
 
 impl Hosted {
-    /// After an opening that had to set records aside: a snapshot makes it final, so that it is not found out again.
-    pub(crate) async fn store_quarantine(self: &Arc<Self>) {
-        let held = self.gate.take().await;
-        let count = held.as_ref().map_or(0, |inner| inner.room.quarantined());
-        drop(held);
-        if count > 0 {
-            tracing::error!(document = %self.name, count, "records were set aside, because the document library failed on them; they are kept as parks");
-            self.snapshot().await;
-        }
-    }
-
     /// Writes a snapshot when enough has been appended since the last one.
     pub(crate) async fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
         let mut held = self.gate.take().await;
@@ -101,8 +90,7 @@ impl Hosted {
 
     /// Drafts a snapshot and writes it: a small one here and now, a large one on the pool.
     async fn snapshot(self: &Arc<Self>) {
-        let name = Arc::clone(&self.name);
-        let draft = move |held: &mut Option<Box<Inner>>| held.as_mut()?.draft(&name);
+        let draft = |held: &mut Option<Box<Inner>>| held.as_mut()?.draft();
         let drafted = match self.seize(Asked::Draft, &mut Due::default()).await {
             Ok(Seized::Here(mut held)) => draft(&mut held),
             Ok(Seized::OnPool(mut held, turn)) => {
@@ -159,20 +147,12 @@ fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
 
 impl Inner {
     /// What a snapshot is made from, unless one is being written. What comes of it goes to [`Inner::written`].
-    fn draft(&mut self, name: &str) -> Option<Draft> {
+    fn draft(&mut self) -> Option<Draft> {
         if self.snapshots.writing {
             return None;
         }
-        match self.room.draft() {
-            Ok(draft) => {
-                self.snapshots.writing = true;
-                Some(draft)
-            }
-            Err(error) => {
-                self.failed(name, &error);
-                None
-            }
-        }
+        self.snapshots.writing = true;
+        Some(self.room.draft())
     }
 
     /// A snapshot was written, or could not be. Gives back what is to be dropped.

@@ -1,24 +1,13 @@
-//! A document that nobody types in, and those who come to it all the same.
-
-use std::time::Duration;
+//! The first sync of clients that come to a document, and what is kept for those who come next.
 
 use baton_presence::Time;
 use baton_room::{Incoming, Outgoing, Record, Room, RoomOptions};
 use baton_sync::document::Document;
-use baton_sync::{StateVector, scan};
+use baton_sync::{Replica, StateVector, scan};
 use bytes::Bytes;
 
-use crate::table::{Peer, Seen, Table, insert, text};
+use crate::table::{Peer, Seen, Table, readable, text};
 use crate::{document, seconds};
-
-/// Stays here, does nothing, and is alive.
-fn pass(table: &mut Table, time: Duration, who: &Peer) {
-    table.pass(time, &[who.id]);
-}
-
-fn is_resting(table: &Table) -> bool {
-    table.room.document().is_resting()
-}
 
 /// The updates that a connection was sent since it last looked: those of an answer, in order, and whether a Step2 closes
 /// them.
@@ -35,52 +24,6 @@ fn answer(seen: &[Seen]) -> (Vec<Bytes>, bool) {
         }
     }
     (updates, false)
-}
-
-#[test]
-fn a_document_rests_when_nobody_typed_for_a_minute_and_wakes_with_the_next_edit() {
-    let mut table = Table::new();
-    let mut ada = Peer::join(&mut table, "Ada", 1);
-    assert!(is_resting(&table));
-    ada.types(&mut table, "hello");
-    assert!(!is_resting(&table));
-    pass(&mut table, seconds(50), &ada);
-    ada.types(&mut table, " world");
-    pass(&mut table, seconds(59), &ada);
-    assert!(!is_resting(&table));
-    pass(&mut table, seconds(2), &ada);
-    assert!(is_resting(&table));
-
-    // Who comes and goes does not wake it, nor does who says what is known.
-    let mut bob = Peer::join(&mut table, "Bob", 2);
-    bob.take(&mut table);
-    assert_eq!(text(&bob.document), "hello world");
-    bob.sync(&mut table);
-    bob.sends_all(&mut table);
-    ada.sends_all(&mut table);
-    assert!(!table.room.document().is_awake());
-
-    ada.types(&mut table, "!");
-    assert!(!is_resting(&table));
-    assert_eq!(table.text(), "hello world!");
-}
-
-#[test]
-fn a_document_that_is_opened_rests_unless_something_came_after_its_snapshot() {
-    let mut table = Table::new();
-    let mut ada = Peer::join(&mut table, "Ada", 1);
-    ada.types(&mut table, "stored");
-    table.compact();
-    table.restart();
-    assert!(is_resting(&table));
-    let mut ada = Peer::join(&mut table, "Ada", 2);
-    ada.take(&mut table);
-    ada.types(&mut table, " and more");
-    table.restart();
-    assert!(!is_resting(&table));
-    table.pass(seconds(61), &[]);
-    assert!(is_resting(&table));
-    assert_eq!(table.text(), "stored and more");
 }
 
 #[test]
@@ -111,10 +54,11 @@ fn a_large_document_comes_in_pieces_and_what_is_typed_meanwhile_behind_them() {
     cleo.take(&mut table);
     assert_eq!(text(&cleo.document), format!("{long}the end"));
 
-    // At rest nothing is left but the whole; somebody who lacks a little gets it in one message.
+    // After a minute they are dropped; a client that lacks a little gets it in one message.
     let all = [ada.id, bob.id, cleo.id];
+    assert!(table.room.document().has_answers());
     table.pass(seconds(61), &all);
-    assert!(is_resting(&table));
+    assert!(!table.room.document().has_answers());
     table.look(bob.id);
     bob.sync(&mut table);
     assert_eq!(answer(&table.seen(bob.id)).0.len(), 1);
@@ -122,9 +66,9 @@ fn a_large_document_comes_in_pieces_and_what_is_typed_meanwhile_behind_them() {
     cleo.document = document(3);
     cleo.sync(&mut table);
     assert!(answer(&table.seen(cleo.id)).0.len() > 8);
-    assert!(!is_resting(&table));
+    assert!(table.room.document().has_answers());
     table.pass(seconds(61), &all);
-    assert!(is_resting(&table));
+    assert!(!table.room.document().has_answers());
 }
 
 #[test]
@@ -141,9 +85,9 @@ fn a_small_document_is_one_answer_of_shared_bytes() {
     assert_eq!(first("Bob").as_ptr(), first("Cleo").as_ptr());
 }
 
-/// The same records, with pauses here and none there, make the same document.
+/// The same records make the same document, with answers in between here and none there.
 #[test]
-fn resting_leaves_no_trace_in_what_the_log_makes_true() {
+fn a_replay_makes_the_document_that_was() {
     let mut paused = Table::new();
     let mut ada = Peer::join(&mut paused, "Ada", 1);
     let mut ben = Peer::join(&mut paused, "Ben", 2);
@@ -158,7 +102,7 @@ fn resting_leaves_no_trace_in_what_the_log_makes_true() {
             };
             document.transact(set).unwrap().1.unwrap()
         };
-        // Two values for one key: yrs deletes the loser by itself.
+        // Two values for one key: the loser is deleted without a word.
         for peer in [&mut ada, &mut ben] {
             let update = key(&mut peer.document);
             let kind = baton_room::Kind::Update;
@@ -176,25 +120,11 @@ fn resting_leaves_no_trace_in_what_the_log_makes_true() {
     let (one, other) = (paused.room.document(), replayed.document());
     assert_eq!(one.state().vector(), other.state().vector());
     assert_eq!(one.state().deletes(), other.state().deletes());
-    assert_eq!(text(one), text(other));
-    let said = |document: &Document| {
-        let all = document.diff(&StateVector::new()).unwrap();
+    assert_eq!(text(&readable(one)), text(&readable(other)));
+    let said = |document: &Replica| {
+        let all = document.difference(&StateVector::new());
         let scanned = scan(&all).unwrap();
         scanned.inserts().collect::<Vec<_>>()
     };
     assert_eq!(said(one), said(other));
-}
-
-#[test]
-fn an_edit_that_has_a_gap_does_not_wake_the_document() {
-    let mut table = Table::new();
-    let mut ada = Peer::join(&mut table, "Ada", 1);
-    ada.types(&mut table, "a");
-    pass(&mut table, seconds(61), &ada);
-    let mut far = document(5);
-    insert(&mut far, "never sent");
-    let late = insert(&mut far, "!");
-    table.receive(ada.id, Incoming::Sync(baton_room::Kind::Update, late));
-    assert!(is_resting(&table));
-    assert_eq!(table.text(), "a");
 }

@@ -1,13 +1,12 @@
-//! What an open document costs in memory that nobody types in: prints the encoded size, and what the process has
-//! beside it, awake and at rest. One kind of document for each run, so that nothing of another is reused:
-//! `cargo run --release -p baton-room --example resting -- text|paper|people|many|empty`.
+//! Memory of an open document: prints the encoded size, and what the process has beside it, after the
+//! edits and once its encoding was asked for. One kind of document for each run, so that nothing of
+//! another is reused:
+//! `cargo run --release -p baton-room --example open_documents -- text|paper|people|many|empty`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "it measures, prints, and ends where it fails"
 )]
-
-use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
@@ -32,20 +31,18 @@ fn main() {
     };
     let before = resident();
     let mut open: Vec<Room> = (0..rooms).map(|_| opened(&updates)).collect();
-    let awake = resident() - before;
-    for room in &mut open {
-        rest(room);
-    }
-    let resting = resident() - before;
+    let edited = resident() - before;
     let encoded: usize = open
-        .iter()
-        .map(|room| room.document().snapshot().unwrap().len())
+        .iter_mut()
+        .map(|room| room.draft().document_bytes())
         .sum();
+    let asked = resident() - before;
     let times = |bytes: usize| bytes as f64 / encoded as f64;
     println!(
-        "{kind}: {rooms} document(s), encoded {encoded} bytes; resident awake {awake} ({:.2} x), at rest {resting} ({:.2} x)",
-        times(awake),
-        times(resting)
+        "{kind}: {rooms} document(s), encoded {encoded} bytes; resident after the edits {edited} ({:.2} x), \
+         after a snapshot was drafted {asked} ({:.2} x)",
+        times(edited),
+        times(asked)
     );
 }
 
@@ -66,23 +63,12 @@ fn opened(updates: &[Bytes]) -> Room {
         );
         while let Some(proposal) = room.next_proposal() {
             position += 1;
-            room.commit(position, proposal, Time::ZERO).unwrap();
+            room.commit(position, proposal, Time::ZERO);
         }
         room.durable(position, Time::ZERO);
         while room.next_output().is_some() {}
     }
     room
-}
-
-/// Lets time pass until the document rests.
-fn rest(room: &mut Room) {
-    let mut now = Time::ZERO;
-    while !room.document().is_resting() {
-        now = now + Duration::from_secs(1);
-        room.heard(WRITER, now);
-        room.handle_timeout(now);
-        while room.next_output().is_some() {}
-    }
 }
 
 fn author(client: u64) -> Document {

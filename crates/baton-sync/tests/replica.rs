@@ -1,0 +1,370 @@
+//! A replica says of a document what yrs says that runs it: the same vector, the same deletions, the same
+//! differences. And a document in pieces is the whole, in whatever replica it is put together.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use baton_sync::yrs::updates::decoder::Decode;
+use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
+use baton_sync::{
+    Applied, ClientId, Document, DocumentOptions, IdRange, Judgement, Outdated, Rejected, Replica,
+    StateVector, compact, scan,
+};
+use bytes::Bytes;
+use common::{Dice, contents, session};
+use proptest::prelude::*;
+
+const OWN: DocumentOptions = DocumentOptions {
+    client: ClientId::MAX,
+};
+
+fn heard(log: &[Vec<u8>]) -> Replica {
+    let mut replica = Replica::new();
+    for update in log {
+        replica.apply(update).unwrap();
+    }
+    replica
+}
+
+/// A peer on bare yrs.
+fn bare() -> yrs::Doc {
+    yrs::Doc::with_options(yrs::Options {
+        offset_kind: yrs::OffsetKind::Utf16,
+        skip_gc: true,
+        cleanup_formatting: false,
+        ..yrs::Options::with_guid_and_client_id("bare".into(), yrs::ClientID::new(1))
+    })
+}
+
+fn tell(doc: &yrs::Doc, update: &[u8]) {
+    let update = yrs::Update::decode_v1(update).unwrap();
+    let mut txn = doc.transact_mut();
+    txn.apply_update(update).unwrap();
+    txn.commit();
+    assert!(!txn.has_missing_updates());
+}
+
+fn encoded(doc: &yrs::Doc, since: &StateVector) -> Vec<u8> {
+    let vector: yrs::StateVector = since
+        .iter()
+        .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
+        .collect();
+    doc.transact().encode_diff_v1(&vector)
+}
+
+/// What an update says, however it is written: blocks with their contents' clocks, and what is deleted.
+fn said(update: &[u8]) -> (Vec<IdRange>, Vec<IdRange>) {
+    let scan = scan(update).unwrap();
+    let mut deletes = baton_sync::DeleteSet::new();
+    for range in scan.deletes() {
+        deletes.insert(range.client, range.start, range.end - range.start);
+    }
+    (scan.inserts().collect(), deletes.iter().collect())
+}
+
+/// What bare yrs shows that is told these updates, one after the other, and holds nothing back.
+fn shown<U: AsRef<[u8]>>(updates: impl IntoIterator<Item = U>) -> BTreeMap<String, String> {
+    let doc = bare();
+    for update in updates {
+        tell(&doc, update.as_ref());
+    }
+    contents(&doc)
+}
+
+/// A vector that somebody really has: that of the first updates of a log.
+fn early(dice: &mut Dice, log: &[Vec<u8>]) -> Replica {
+    heard(&log[..dice.below(log.len() as u32 + 1) as usize])
+}
+
+fn anywhere(dice: &mut Dice, document: &Replica) -> StateVector {
+    let clocks = document.state().vector().iter();
+    clocks
+        .map(|(client, clock)| (client, dice.below(clock + 2)))
+        .collect()
+}
+
+fn assert_same(live: &Replica, other: &Replica) {
+    assert_eq!(live.state().vector(), other.state().vector());
+    assert_eq!(live.state().deletes(), other.state().deletes());
+    assert_eq!(live.encoded_vector(), other.encoded_vector());
+}
+
+/// All pieces fit, one after the other, for somebody who has what `has` has.
+fn put_together(mut has: Replica, pieces: &[Bytes]) -> Replica {
+    for piece in pieces {
+        let judgement = has.state().judge(&scan(piece).unwrap());
+        assert!(
+            matches!(judgement, Judgement::Fits | Judgement::Known),
+            "{judgement:?}"
+        );
+        has.apply(piece).unwrap();
+    }
+    has
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_replica_says_what_yrs_says(seed: u64) {
+        let mut dice = Dice::new(seed);
+        dice.through_pairs = dice.one_in(4);
+        let (peers, steps) = (1 + dice.below(5), 5 + dice.below(60));
+        let log = session(&mut dice, peers, steps).log;
+        let (live, mut replica) = (bare(), Replica::new());
+        for _ in 0..log.len() + 10 {
+            // Mostly in order; what was heard already, or comes too early, is judged.
+            let next = log.iter().find(|update| replica.state().judge(&scan(update).unwrap()) != Judgement::Known);
+            let update = match next {
+                Some(next) if !dice.one_in(4) => next,
+                _ => dice.pick(&log),
+            };
+            if replica.apply(update) == Ok(Applied::Added) {
+                tell(&live, update);
+            }
+            match dice.below(8) {
+                0 => drop(replica.everything()),
+                1 => replica = Replica::load(replica.everything()).unwrap(),
+                2 => {
+                    let compacted = compact::rewrite(&replica.everything()).unwrap();
+                    drop(replica.adopt(compacted).unwrap());
+                }
+                3 => {}
+                _ => continue,
+            }
+            let (ours, theirs) = (replica.difference(&StateVector::new()), encoded(&live, &StateVector::new()));
+            prop_assert_eq!(said(&ours), said(&theirs));
+            prop_assert_eq!(said(&ours).1, replica.state().deletes().iter().collect::<Vec<_>>());
+            let vectors = [anywhere(&mut dice, &replica), early(&mut dice, &log).state().vector().clone()];
+            for since in vectors {
+                let (a, b) = (replica.difference(&since), encoded(&live, &since));
+                prop_assert_eq!(said(&a), said(&b), "{:?}", since);
+            }
+        }
+        prop_assert_eq!(shown([replica.everything()]), contents(&live));
+    }
+
+    #[test]
+    fn a_difference_brings_what_is_lacking(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let (peers, steps) = (1 + dice.below(5), 5 + dice.below(60));
+        let log = session(&mut dice, peers, steps).log;
+        let whole = heard(&log);
+        let mut has = early(&mut dice, &log);
+        let difference = whole.difference(has.state().vector());
+        has.apply(&difference).unwrap();
+        assert_same(&whole, &has);
+        prop_assert_eq!(shown([has.everything()]), shown(&log));
+    }
+
+    #[test]
+    fn the_pieces_of_a_document_are_the_document(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let (peers, steps) = (1 + dice.below(5), 5 + dice.below(60));
+        let log = session(&mut dice, peers, steps).log;
+        let mut whole = heard(&log);
+        if dice.one_in(2) {
+            whole = Replica::load(whole.everything()).unwrap();
+        }
+        let most = 1 + dice.below(300) as usize;
+        let pieces = whole.pieces(&StateVector::new(), most);
+        let put = put_together(Replica::new(), &pieces);
+        assert_same(&whole, &put);
+        // Bare yrs, which knows nothing of us, holds nothing back and shows the same.
+        prop_assert_eq!(shown(&pieces), shown(&log));
+
+        let has = early(&mut dice, &log);
+        let rest = whole.pieces(has.state().vector(), most);
+        assert_same(&whole, &put_together(has, &rest));
+        // Also from where nobody is: then only the bytes are sound.
+        for piece in whole.pieces(&anywhere(&mut dice, &whole), most) {
+            scan(&piece).unwrap();
+        }
+    }
+
+    #[test]
+    fn pieces_stay_true_while_people_type(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let log = session(&mut dice, 3, 60).log;
+        let (most, mut typed) = (1 + dice.below(400) as usize, Replica::new());
+        for update in &log {
+            typed.apply(update).unwrap();
+            if dice.one_in(5) {
+                let pieces = typed.pieces(&StateVector::new(), most);
+                assert_same(&typed, &put_together(Replica::new(), &pieces));
+            }
+            if dice.one_in(20) {
+                drop(typed.everything());
+            }
+        }
+    }
+}
+
+/// What one person wrote, and a document that heard it.
+fn written(text: &str) -> (Document, Replica) {
+    let mut author = Document::new(&OWN);
+    let edit = |txn: &mut yrs::TransactionMut<'_>| txn.get_or_insert_text("t").insert(txn, 0, text);
+    let (_, update) = author.transact(edit).unwrap();
+    (author, heard(&[update.unwrap().to_vec()]))
+}
+
+fn typed(author: &mut Document, edit: impl FnOnce(&mut yrs::TransactionMut<'_>)) -> Bytes {
+    author.transact(edit).unwrap().1.unwrap()
+}
+
+#[test]
+fn a_long_text_is_cut_between_characters_into_pieces_of_the_size_that_was_asked_for() {
+    let (_, mut whole) = written(&"a😀ß".repeat(10_000));
+    let pieces = whole.pieces(&StateVector::new(), 1000);
+    let sizes: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+    assert!(sizes.iter().all(|size| *size <= 1100), "{sizes:?}");
+    assert!(sizes.len() < 75, "{sizes:?}");
+    assert!(
+        !pieces
+            .iter()
+            .any(|piece| piece.windows(3).any(|at| at == "\u{fffd}".as_bytes()))
+    );
+    assert_eq!(shown(&pieces), shown([whole.everything()]));
+}
+
+#[test]
+fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
+    let (mut author, mut whole) = written(&"x".repeat(1000));
+    let deletion = typed(&mut author, |txn| {
+        let text = txn.get_or_insert_text("t");
+        text.remove_range(txn, 100, 800);
+    });
+    whole.apply(&deletion).unwrap();
+    let pieces = whole.pieces(&StateVector::new(), 100);
+    assert!(pieces.len() > 5);
+    for until in 1..=pieces.len() {
+        let replica = put_together(Replica::new(), &pieces[..until]);
+        let document = Document::of(replica, &OWN);
+        let text = document.read(|txn| txn.get_text("t").unwrap().get_string(txn));
+        assert!(text.unwrap().len() <= 200);
+    }
+}
+
+#[test]
+fn a_small_document_is_one_shared_piece() {
+    let (_, mut whole) = written("small");
+    let pieces = whole.pieces(&StateVector::new(), 1000);
+    assert_eq!(pieces.len(), 1);
+    assert_eq!(pieces[0].as_ptr(), whole.everything().as_ptr());
+}
+
+#[test]
+fn pieces_are_made_once_for_all_who_join_also_while_somebody_types() {
+    let (mut author, mut whole) = written(&"x".repeat(1000));
+    let nothing = StateVector::new();
+    let before = whole.pieces(&nothing, 100);
+    let update = typed(&mut author, |txn| {
+        txn.get_or_insert_text("t").insert(txn, 0, "more");
+    });
+    whole.apply(&update).unwrap();
+    let after = whole.pieces(&nothing, 100);
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after.last(), Some(&update));
+    assert_eq!(after[0].as_ptr(), before[0].as_ptr());
+    // Another size is another cut.
+    assert!(whole.pieces(&nothing, 500).len() < before.len());
+    assert!(whole.has_pieces(100));
+    whole.drop_answers();
+    assert!(!whole.has_pieces(100));
+}
+
+#[test]
+fn a_client_that_lacks_nothing_is_told_so_from_shared_bytes() {
+    let (mut author, mut whole) = written("some text");
+    let edit = |txn: &mut yrs::TransactionMut<'_>| {
+        let text = txn.get_or_insert_text("t");
+        text.remove_range(txn, 2, 3);
+    };
+    whole.apply(&typed(&mut author, edit)).unwrap();
+    let own = whole.state().vector().clone();
+    let (one, two) = (whole.difference(&own), whole.difference(&own));
+    assert_eq!(one.as_ptr(), two.as_ptr());
+    let (inserts, deletes) = said(&one);
+    assert!(inserts.is_empty());
+    assert_eq!(deletes, whole.state().deletes().iter().collect::<Vec<_>>());
+    // It is the next answer that says what was deleted since.
+    whole.apply(&typed(&mut author, edit)).unwrap();
+    assert_ne!(whole.difference(&own), one);
+}
+
+#[test]
+fn a_document_that_was_loaded_shares_the_bytes_and_takes_damaged_ones_for_an_error() {
+    let stored = written("text").1.everything();
+    let mut loaded = Replica::load(stored.clone()).unwrap();
+    assert_eq!(loaded.everything().as_ptr(), stored.as_ptr());
+    assert_eq!(loaded.apply(&stored), Ok(Applied::Known));
+    let part = b"\x01\x01\x07\x09\x04\x01\x01t\x01x\x00";
+    let gap = |result| matches!(result, Err(Rejected::NotAdmitted(Judgement::Gap { .. })));
+    assert!(gap(loaded.apply(part)));
+    assert!(gap(
+        Replica::load(Bytes::from_static(part)).map(|_| Applied::Added)
+    ));
+    assert!(matches!(
+        Replica::load(stored.slice(..stored.len() - 1)),
+        Err(Rejected::Unsound(_))
+    ));
+}
+
+#[test]
+fn a_compacted_form_is_taken_only_if_it_is_the_same_document() {
+    let (mut author, mut document) = written("a longer text");
+    document
+        .apply(&typed(&mut author, |txn| {
+            txn.get_or_insert_text("t").remove_range(txn, 0, 2);
+        }))
+        .unwrap();
+    let compacted = || compact::rewrite(&document.difference(&StateVector::new())).unwrap();
+    let (one, two) = (compacted(), compacted());
+    let (len, encoding) = (document.everything().len(), one.encoding().clone());
+    drop(document.adopt(one).unwrap());
+    assert_eq!(document.everything().as_ptr(), encoding.as_ptr());
+    assert!(encoding.len() < len);
+    // It goes on from there, and the form of before is none of it any more.
+    document
+        .apply(&typed(&mut author, |txn| {
+            txn.get_or_insert_text("t").push(txn, "!");
+        }))
+        .unwrap();
+    assert_eq!(document.adopt(two).unwrap_err(), Outdated);
+    let read = Document::of(document, &OWN);
+    let text = read.read(|txn| txn.get_text("t").unwrap().get_string(txn));
+    assert_eq!(text.unwrap(), "xt!");
+}
+
+/// Typed letter by letter, a text costs its letters; the letters of another one in between end a
+/// block, and a newcomer in between does not.
+#[test]
+fn what_is_typed_letter_by_letter_is_stored_as_one_block() {
+    let mut author = Document::new(&OWN);
+    let mut replica = Replica::new();
+    for (at, letter) in "a😀 text that is typed letter by letter"
+        .repeat(100)
+        .chars()
+        .enumerate()
+    {
+        let push = |txn: &mut yrs::TransactionMut<'_>| {
+            txn.get_or_insert_text("t")
+                .push(txn, letter.encode_utf8(&mut [0; 4]));
+        };
+        replica.apply(&typed(&mut author, push)).unwrap();
+        if at % 50 == 0 && at < 1000 {
+            drop(replica.everything());
+        }
+    }
+    let everything = replica.everything();
+    let blocks = scan(&everything).unwrap().blocks().count();
+    // A block of more than a kilobyte is not copied to be joined.
+    assert!(blocks < 15, "{blocks}");
+    let text = Document::of(replica, &OWN).read(|txn| txn.get_text("t").unwrap().get_string(txn));
+    assert_eq!(
+        text.unwrap(),
+        "a😀 text that is typed letter by letter".repeat(100)
+    );
+}
