@@ -104,9 +104,14 @@ impl Outbox {
         self.change(|queue| queue.end(code, reason));
     }
 
-    /// Ends the connection at once, and drops what is queued; the first ending stands.
-    pub(crate) fn cut(&self, code: u16, reason: impl Into<String>) {
-        self.change(|queue| queue.cut(code, reason));
+    /// Ends the connection of a client that reads too slowly, and drops what is queued.
+    pub(crate) fn end_slow_reader(&self, reason: String) {
+        self.change(|queue| queue.end_slow_reader(reason));
+    }
+
+    /// Returns the reason if the connection was ended because its client reads too slowly.
+    pub(crate) fn slow_reader(&self) -> Option<String> {
+        self.state.lock().queue.slow_reader().map(str::to_owned)
     }
 
     /// Returns true if an ending is set.

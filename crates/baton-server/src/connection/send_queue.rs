@@ -12,13 +12,15 @@
 //! queued before it.
 
 mod item;
+mod missed;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use baton_room::{Missed, ViewOf};
 use bytes::Bytes;
 
-pub(crate) use self::item::{Edit, FrameClass, Item};
+pub(crate) use self::item::{FrameClass, Item};
+pub(crate) use self::missed::{Behind, Edit};
 use crate::connection::close_codes;
 use crate::connection::ws_frame::Frame;
 
@@ -61,15 +63,6 @@ pub(crate) enum Taken {
     Last(Ending),
 }
 
-/// The updates and awareness that a connection was not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Behind {
-    /// Dropped updates.
-    pub(crate) missed: Missed,
-    /// True if awareness was dropped.
-    pub(crate) awareness: bool,
-}
-
 /// How far the answer to the connection's first Step1 has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Answered {
@@ -103,6 +96,8 @@ pub(crate) struct SendQueue {
     answer: Answered,
     behind: Option<Box<Behind>>,
     ending: Option<Box<Ending>>,
+    /// True if the ending is that of a client that reads too slowly.
+    slow_reader: bool,
     /// True once the ending was taken: nothing follows it.
     over: bool,
 }
@@ -122,6 +117,7 @@ impl SendQueue {
             answer: Answered::Never,
             behind: None,
             ending: None,
+            slow_reader: false,
             over: false,
         }
     }
@@ -193,12 +189,19 @@ impl SendQueue {
         }
     }
 
-    /// Ends the connection at once, and drops what is queued; the first ending stands.
-    pub(crate) fn cut(&mut self, code: u16, reason: impl Into<String>) {
+    /// Ends the connection of a client that reads too slowly, and drops what is queued.
+    pub(crate) fn end_slow_reader(&mut self, reason: String) {
         if self.ending.is_none() {
             self.items.clear();
-            self.end(code, reason);
+            self.slow_reader = true;
+            self.end(close_codes::OVERLOADED, reason);
         }
+    }
+
+    /// Returns the reason if the connection was ended because its client reads too slowly.
+    pub(crate) fn slow_reader(&self) -> Option<&str> {
+        let ending = self.ending.as_ref().filter(|_| self.slow_reader)?;
+        Some(&ending.reason)
     }
 
     /// Returns true if an ending is set.
@@ -258,7 +261,7 @@ impl SendQueue {
                 "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
                 self.limit
             );
-            self.cut(close_codes::OVERLOADED, reason);
+            self.end_slow_reader(reason);
             return Waits::Newly;
         }
         // The connection's own task watches the time of one that has fallen behind.

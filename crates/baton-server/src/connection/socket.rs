@@ -116,6 +116,9 @@ async fn serve<R>(
             () = stalled(line) => Ended::Stalled,
         }
     };
+    if let Some(reason) = line.outbox().slow_reader() {
+        registry.refusals().note(Refusal::SlowReader, reason);
+    }
     // The seat is given back already. What is queued, and the ending if there is one, still goes out.
     if matches!(ended, Ended::Reading | Ended::Garbled) && line.outbox().has_ending() {
         let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;

@@ -22,7 +22,6 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connection::close_codes;
 use crate::connection::outbox::Outbox;
 
 /// Bytes that a connection's own task writes before others have their turn, about. A client that reads as
@@ -284,7 +283,7 @@ impl Line {
             "this connection has read nothing for {:?} (max_behind), and others went on; come again",
             self.patience
         );
-        self.outbox.cut(close_codes::OVERLOADED, reason);
+        self.outbox.end_slow_reader(reason);
         None
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Refusal {
     Frame,
     /// `max_receiving`.
     Receiving,
+    /// `max_outbox` or `max_behind`: the client reads too slowly.
+    SlowReader,
     /// Frames that are against RFC 6455.
     WebSocket,
     /// No more file descriptors, or no more memory for sockets.
@@ -60,7 +62,7 @@ pub(crate) enum Refusal {
 }
 
 /// All reasons, with the word by which metrics and logs call each.
-const REASONS: [(Refusal, &str); 21] = [
+const REASONS: [(Refusal, &str); 22] = [
     (Refusal::Connections, "connections"),
     (Refusal::ConnectionsOfAddress, "connections_of_address"),
     (Refusal::PaceOfAddress, "pace_of_address"),
@@ -74,6 +76,7 @@ const REASONS: [(Refusal, &str); 21] = [
     (Refusal::Loads, "loads"),
     (Refusal::Frame, "frame"),
     (Refusal::Receiving, "receiving"),
+    (Refusal::SlowReader, "slow_reader"),
     (Refusal::WebSocket, "websocket"),
     (Refusal::Accept, "accept"),
     (Refusal::Origin, "origin"),

@@ -2,9 +2,7 @@
 //!
 //! Owns the cost of each item against the queue's limit.
 
-use std::cell::OnceCell;
-
-use baton_room::{Missed, ViewOf};
+use baton_room::ViewOf;
 use bytes::Bytes;
 
 use crate::connection::ws_frame::Frame;
@@ -42,28 +40,6 @@ pub(crate) enum FrameClass {
     /// An answer to a Step1, or its last part, which may be as large as the document. Does not count
     /// unless an earlier answer still waits.
     Answer,
-}
-
-/// An update for many connections, with what a connection misses that is not sent it.
-#[derive(Debug)]
-pub(crate) struct Edit {
-    pub(crate) frame: Frame,
-    missed: OnceCell<Missed>,
-}
-
-impl Edit {
-    pub(crate) fn new(frame: Frame) -> Self {
-        Self {
-            frame,
-            missed: OnceCell::new(),
-        }
-    }
-
-    /// Returns the ranges of the update; computed once for all connections.
-    pub(crate) fn missed(&self) -> &Missed {
-        self.missed
-            .get_or_init(|| Missed::update(self.frame.payload()))
-    }
 }
 
 impl Item {

@@ -140,6 +140,11 @@ fn what_cannot_be_made_up_for_is_dropped_only_with_the_connection() {
     while !queue.has_ending() {
         let _ = queue.send(frame("told"), FrameClass::Required);
     }
+    assert!(
+        queue
+            .slow_reader()
+            .is_some_and(|why| why.contains("max_outbox"))
+    );
     assert_eq!(ending(&mut queue), 1013);
 }
 
@@ -284,7 +289,8 @@ fn the_first_ending_stands_and_who_is_behind_goes_without_the_difference() {
     let _ = queue.send(frame("denied"), FrameClass::Required);
     queue.end(4503, "going away");
     queue.end(4400, "too late");
-    queue.cut(4400, "too late as well");
+    queue.end_slow_reader("too late as well".to_owned());
+    assert_eq!(queue.slow_reader(), None);
     let _ = queue.send(frame("nobody reads this"), FrameClass::Required);
     assert_eq!(queue.behind(), None);
     let (items, taken) = all(&mut queue);

@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
+use crate::connection::close_codes;
 use crate::connection::outbox::News;
 use crate::connection::send_queue::{Edit, FrameClass, Waits};
 use crate::connection::ws_frame::Frame;
