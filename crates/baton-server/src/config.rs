@@ -3,8 +3,10 @@
 //! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`, then default) and
 //! the checks that need more than one setting. Never reads anything later than start-up.
 
+mod proxies;
 mod ranges;
 mod values;
+mod web_names;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,11 @@ use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+pub use self::proxies::{NoNetwork, Proxies, ProxyHeader};
 pub use self::values::{
     DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
 };
-use crate::net::client_addr::{Proxies, ProxyHeader};
-use crate::net::web_origin::{FrameAncestors, Hosts, Origins};
+pub use self::web_names::{FrameAncestors, Hosts, NoWebName, Origins};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]

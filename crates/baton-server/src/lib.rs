@@ -56,14 +56,12 @@ use crate::net::client_addr::Trust;
 use crate::net::web_origin::Doorkeeper;
 
 pub use config::{
-    ConfigError, DocumentMode, Given, Listen, NoListen, NoRight, Profile, RightsList, Settings,
-    Span, Switch,
+    ConfigError, DocumentMode, FrameAncestors, Given, Hosts, Listen, NoListen, NoNetwork, NoRight,
+    NoWebName, Origins, Profile, Proxies, ProxyHeader, RightsList, Settings, Span, Switch,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
-pub use net::client_addr::{NoNetwork, Proxies, ProxyHeader};
 pub use net::listen::bind;
-pub use net::web_origin::{FrameAncestors, Hosts, NoWebName, Origins};
 pub use ops::admin_socket::{Answer, Door, Request, SOCKET, ask};
 pub use ops::open_files::raise_open_files;
 

@@ -150,10 +150,8 @@ impl SendQueue {
 
     /// Returns what the connection is behind by, once all items before the placeholder were taken.
     pub(crate) fn behind(&self) -> Option<Behind> {
-        if self.ending.is_some() || !self.is_at_catch_up() {
-            return None;
-        }
-        self.behind.as_deref().cloned()
+        let reached = self.ending.is_none() && self.is_at_catch_up();
+        self.behind.as_deref().filter(|_| reached).cloned()
     }
 
     /// Returns true if something was dropped that no difference has replaced yet.

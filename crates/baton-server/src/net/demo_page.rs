@@ -11,8 +11,8 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
+use crate::config::FrameAncestors;
 use crate::net::accept_encoding::{Coding, preferred};
-use crate::net::web_origin::FrameAncestors;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "../../web-demo/dist"]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::FrameAncestors;
 
 fn keeper(change: impl FnOnce(&mut Settings)) -> Doorkeeper {
     let mut settings = Settings::default();
