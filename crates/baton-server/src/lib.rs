@@ -50,8 +50,8 @@ use tokio::time::Instant;
 
 use crate::documents::registry::Registry;
 use crate::documents::stored_documents;
-use crate::limits::connection_limit::Limits;
-use crate::limits::pre_upgrade_limit::Places;
+use crate::limits::connection_limit::ConnectionLimit;
+use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
 use crate::net::client_addr::Trust;
 use crate::net::web_origin::Doorkeeper;
 
@@ -68,8 +68,8 @@ pub use ops::open_files::raise_open_files;
 /// What every request can reach.
 pub(crate) struct App {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) places: Arc<Places>,
+    pub(crate) limits: Arc<ConnectionLimit>,
+    pub(crate) places: Arc<PreUpgradeLimit>,
     pub(crate) trust: Trust,
     pub(crate) doorkeeper: Doorkeeper,
     pub(crate) stopping: watch::Sender<Stage>,
@@ -98,8 +98,8 @@ impl Server {
         let settings = Arc::new(settings);
         let (stopping, _) = watch::channel(Stage::Serving);
         let app = App {
-            limits: Arc::new(Limits::new(&settings)),
-            places: Arc::new(Places::new(&settings)),
+            limits: Arc::new(ConnectionLimit::new(&settings)),
+            places: Arc::new(PreUpgradeLimit::new(&settings)),
             trust: Trust::new(&settings),
             doorkeeper: Doorkeeper::new(&settings),
             registry: Arc::new(Registry::new(settings, log)),

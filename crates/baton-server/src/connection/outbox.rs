@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::connection::send_queue::{Behind, Edit, FrameClass, SendQueue, Waits};
+use crate::connection::send_queue::{Behind, BroadcastUpdate, FrameClass, SendQueue, Waits};
 use crate::connection::write_batch::{Refilled, WriteBatch};
 use crate::connection::ws_frame::Frame;
 
@@ -38,7 +38,7 @@ struct State {
 
 /// An event for the reading side; see [`Outbox::news`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum WriterEvent {
     /// The client took bytes.
     Alive,
     /// Everything before the placeholder of what was dropped is with the kernel.
@@ -67,7 +67,7 @@ impl Outbox {
     }
 
     /// Queues an update; see [`SendQueue::edit`].
-    pub(crate) fn edit(&self, edit: &Edit) -> Waits {
+    pub(crate) fn edit(&self, edit: &BroadcastUpdate) -> Waits {
         self.change(|queue| queue.edit(edit))
     }
 
@@ -142,7 +142,7 @@ impl Outbox {
     }
 
     /// Waits for an event that the room has to know. For one waiter.
-    pub(crate) async fn news(&self) -> News {
+    pub(crate) async fn news(&self) -> WriterEvent {
         loop {
             if let Some(news) = self.state.lock().take_news() {
                 return news;
@@ -220,10 +220,10 @@ impl State {
         self.written += written as u64;
     }
 
-    fn take_news(&mut self) -> Option<News> {
+    fn take_news(&mut self) -> Option<WriterEvent> {
         if std::mem::take(&mut self.alive) {
-            return Some(News::Alive);
+            return Some(WriterEvent::Alive);
         }
-        std::mem::take(&mut self.drained).then_some(News::Behind)
+        std::mem::take(&mut self.drained).then_some(WriterEvent::Behind)
     }
 }

@@ -20,7 +20,7 @@ use baton_room::{Missed, ViewOf};
 use bytes::Bytes;
 
 pub(crate) use self::item::{FrameClass, Item};
-pub(crate) use self::missed::{Behind, Edit};
+pub(crate) use self::missed::{Behind, BroadcastUpdate};
 use crate::connection::close_codes;
 use crate::connection::ws_frame::Frame;
 
@@ -129,7 +129,7 @@ impl SendQueue {
 
     /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still to
     /// come and will contain the update.
-    pub(crate) fn edit(&mut self, edit: &Edit) -> Waits {
+    pub(crate) fn edit(&mut self, edit: &BroadcastUpdate) -> Waits {
         self.change(|queue| queue.put_update(edit))
     }
 
@@ -283,7 +283,7 @@ impl SendQueue {
         use FrameClass::{Answer, AnswerPart, Awareness, Latest, Required, Update};
         let class = match class {
             Required => class,
-            Update => return self.put_update(&Edit::new(frame)),
+            Update => return self.put_update(&BroadcastUpdate::new(frame)),
             Latest(subject) => {
                 self.replace(subject);
                 class
@@ -309,7 +309,7 @@ impl SendQueue {
         self.push(Item::Frame(frame, class));
     }
 
-    fn put_update(&mut self, edit: &Edit) {
+    fn put_update(&mut self, edit: &BroadcastUpdate) {
         if let Some(behind) = &mut self.behind {
             behind.missed.add(edit.missed());
         } else if self.answer != Answered::Never {

@@ -1,7 +1,7 @@
 //! A WebSocket: frames in to the session, the line out to the wire, liveness of neither.
 //!
 //! Owns the two directions of one connection, in one task, so that reader and writer share one fate. The library reads:
-//! what it answers by itself (a pong, the echo of a close) goes onto the [`Line`] with everything else.
+//! what it answers by itself (a pong, the echo of a close) goes onto the [`SocketWriter`] with everything else.
 
 use std::io;
 use std::pin::Pin;
@@ -23,14 +23,14 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::outbox::News;
+use crate::connection::outbox::WriterEvent;
 use crate::connection::send_queue::FrameClass;
-use crate::connection::session::{Over, Session};
-use crate::connection::socket_writer::{Line, Patience};
+use crate::connection::session::{ConnectionOver, Session};
+use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
 use crate::connection::wire_codec;
 use crate::documents::registry::Registry;
-use crate::limits::inbound_memory_limit::{Excess, Part};
-use crate::ops::rejection_counters::Refusal;
+use crate::limits::inbound_memory_limit::{Excess, InboundBytes};
+use crate::ops::rejection_counters::Rejection;
 
 /// How long the other side has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -62,11 +62,11 @@ pub(crate) async fn serve_tcp(
     source: Source,
 ) {
     let (from, to) = stream.into_split();
-    let line = Arc::new(Line::direct(patience(&registry), to).comes_from(source));
-    let reading = Reading::new(from, &line, &registry);
-    let writer = line.serve();
-    serve(reading, early, writer, &line, &registry, document).await;
-    line.hang_up();
+    let writer = Arc::new(SocketWriter::direct(patience(&registry), to).comes_from(source));
+    let reading = Reading::new(from, &writer, &registry);
+    let writing = writer.serve();
+    serve(reading, early, writing, &writer, &registry, document).await;
+    writer.hang_up();
 }
 
 /// The same over any other stream.
@@ -75,15 +75,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let line = Arc::new(Line::indirect(patience(&registry)).comes_from(source));
-    let reading = Reading::new(from, &line, &registry);
-    let writer = line.serve_alone(&mut to);
-    serve(reading, Vec::new(), writer, &line, &registry, document).await;
+    let writer = Arc::new(SocketWriter::indirect(patience(&registry)).comes_from(source));
+    let reading = Reading::new(from, &writer, &registry);
+    let writing = writer.serve_alone(&mut to);
+    serve(reading, Vec::new(), writing, &writer, &registry, document).await;
 }
 
-fn patience(registry: &Registry) -> Patience {
+fn patience(registry: &Registry) -> SlowReaderLimits {
     let settings = registry.settings();
-    Patience {
+    SlowReaderLimits {
         most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
         behind: settings.max_behind.0,
     }
@@ -92,8 +92,8 @@ fn patience(registry: &Registry) -> Patience {
 async fn serve<R>(
     reading: Reading<R>,
     early: Vec<u8>,
-    writer: impl Future<Output = ()>,
-    line: &Arc<Line>,
+    writing: impl Future<Output = ()>,
+    writer: &Arc<SocketWriter>,
     registry: &Arc<Registry>,
     document: &str,
 ) where
@@ -103,25 +103,25 @@ async fn serve<R>(
     let part = Arc::clone(&reading.part);
     let mut stream =
         WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
-    tokio::pin!(writer);
+    tokio::pin!(writing);
     let ended = {
-        let reader = take_part(&mut stream, registry, document, line, &part);
+        let reader = take_part(&mut stream, registry, document, writer, &part);
         tokio::pin!(reader);
         tokio::select! {
             parted = &mut reader => match parted {
                 Ok(Parted::Garbled) => Ended::Garbled,
-                Ok(Parted::Closed) | Err(Over) => Ended::Reading,
+                Ok(Parted::Closed) | Err(ConnectionOver) => Ended::Reading,
             },
-            () = &mut writer => Ended::Writing,
-            () = stalled(line) => Ended::Stalled,
+            () = &mut writing => Ended::Writing,
+            () = stalled(writer) => Ended::Stalled,
         }
     };
-    if let Some(reason) = line.outbox().slow_reader() {
-        registry.refusals().note(Refusal::SlowReader, reason);
+    if let Some(reason) = writer.outbox().slow_reader() {
+        registry.refusals().note(Rejection::SlowReader, reason);
     }
     // The seat is given back already. What is queued, and the ending if there is one, still goes out.
-    if matches!(ended, Ended::Reading | Ended::Garbled) && line.outbox().has_ending() {
-        let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
+    if matches!(ended, Ended::Reading | Ended::Garbled) && writer.outbox().has_ending() {
+        let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writing).await;
     }
     match ended {
         Ended::Stalled => {}
@@ -138,17 +138,17 @@ async fn serve<R>(
 /// The reading side of a stream, as the library wants it: what it writes goes onto the line.
 struct Reading<R> {
     from: R,
-    line: Arc<Line>,
+    writer: Arc<SocketWriter>,
     registry: Arc<Registry>,
-    part: Arc<Part>,
+    part: Arc<InboundBytes>,
 }
 
 impl<R> Reading<R> {
-    fn new(from: R, line: &Arc<Line>, registry: &Arc<Registry>) -> Self {
+    fn new(from: R, writer: &Arc<SocketWriter>, registry: &Arc<Registry>) -> Self {
         let max = usize::try_from(registry.settings().max_frame.as_u64()).unwrap_or(usize::MAX);
         Self {
             from,
-            line: Arc::clone(line),
+            writer: Arc::clone(writer),
             registry: Arc::clone(registry),
             part: Arc::new(registry.receiving().part(max)),
         }
@@ -157,11 +157,11 @@ impl<R> Reading<R> {
     fn came(&self, bytes: usize) -> io::Result<()> {
         self.part.came(bytes).map_err(|excess| {
             let (refusal, code) = match excess {
-                Excess::All(_) => (Refusal::Receiving, close_codes::OVERLOADED),
-                Excess::Message(_) => (Refusal::Frame, close_codes::TOO_LARGE),
+                Excess::All(_) => (Rejection::Receiving, close_codes::OVERLOADED),
+                Excess::Message(_) => (Rejection::Frame, close_codes::TOO_LARGE),
             };
             self.registry.refusals().note(refusal, excess);
-            self.line.end(code, excess.to_string());
+            self.writer.end(code, excess.to_string());
             io::Error::other(excess)
         })
     }
@@ -185,12 +185,12 @@ impl<R: Unpin> AsyncWrite for Reading<R> {
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let _seen_to_by_the_flush = self.line.outbox().raw(Bytes::copy_from_slice(bytes));
+        let _seen_to_by_the_flush = self.writer.outbox().raw(Bytes::copy_from_slice(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.flush();
+        self.writer.flush();
         Poll::Ready(Ok(()))
     }
 
@@ -223,16 +223,16 @@ async fn take_part<R>(
     stream: &mut R,
     registry: &Arc<Registry>,
     document: &str,
-    line: &Arc<Line>,
-    part: &Part,
-) -> Result<Parted, Over>
+    writer: &Arc<SocketWriter>,
+    part: &InboundBytes,
+) -> Result<Parted, ConnectionOver>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
-    check_name(document, registry, line)?;
-    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(line)).await?;
+    check_name(document, registry, writer)?;
+    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(writer)).await?;
     tracing::debug!(connection = session.id.0, "joined");
-    read(stream, &mut session, line, registry, part).await
+    read(stream, &mut session, writer, registry, part).await
 }
 
 /// Reads what cannot be understood, so that closing does not reset the connection.
@@ -251,12 +251,16 @@ where
 }
 
 /// Waits for an ending that then could not be written in time.
-async fn stalled(line: &Line) {
-    line.outbox().ended().await;
+async fn stalled(writer: &SocketWriter) {
+    writer.outbox().ended().await;
     tokio::time::sleep(CLOSE_WAIT).await;
 }
 
-fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Over> {
+fn check_name(
+    document: &str,
+    registry: &Registry,
+    writer: &SocketWriter,
+) -> Result<(), ConnectionOver> {
     let most = registry.settings().max_document_name;
     let fault = if document.is_empty() {
         Some("the document name is missing or is not UTF-8: connect to /ws/{document}".to_owned())
@@ -273,9 +277,9 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
         None => Ok(()),
         Some(fault) => {
             let denied = wire_codec::denied(&fault);
-            let _seen_to_by_the_ending = line.outbox().send(denied, FrameClass::Required);
-            line.end(close_codes::BAD_NAME, fault);
-            Err(Over)
+            let _seen_to_by_the_ending = writer.outbox().send(denied, FrameClass::Required);
+            writer.end(close_codes::BAD_NAME, fault);
+            Err(ConnectionOver)
         }
     }
 }
@@ -283,19 +287,19 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
 async fn read<R>(
     stream: &mut R,
     session: &mut Session,
-    line: &Line,
+    writer: &SocketWriter,
     registry: &Registry,
-    part: &Part,
-) -> Result<Parted, Over>
+    part: &InboundBytes,
+) -> Result<Parted, ConnectionOver>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
     let first = registry.settings().handshake_timeout.0;
     let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
         let what = "no message came within the handshake's time (handshake_timeout)";
-        registry.refusals().note(Refusal::HandshakeTime, what);
-        line.end(close_codes::SILENT, what);
-        return Err(Over);
+        registry.refusals().note(Rejection::HandshakeTime, what);
+        writer.end(close_codes::SILENT, what);
+        return Err(ConnectionOver);
     };
     while let Some(message) = next {
         match message {
@@ -317,20 +321,20 @@ where
                     session.done();
                 }
                 // The echo of it: the library's own would come after the line's task has gone.
-                line.end(code.unwrap_or(CloseCode::Normal).into(), "");
+                writer.end(code.unwrap_or(CloseCode::Normal).into(), "");
                 return Ok(Parted::Closed);
             }
             Ok(Message::Text(_) | Message::Frame(_)) => {
                 let fault = "this wire has binary messages only";
                 session.malformed(fault).await?;
             }
-            Err(error) => return Ok(broken(&error, line, registry)),
+            Err(error) => return Ok(broken(&error, writer, registry)),
         }
         next = match stream.next().now_or_never() {
             Some(next) => next,
             None => {
                 session.flush();
-                next_message(stream, session, line).await
+                next_message(stream, session, writer).await
             }
         };
     }
@@ -338,21 +342,21 @@ where
 }
 
 /// The WebSocket came to an end that was no close.
-fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
+fn broken(error: &Error, writer: &SocketWriter, registry: &Registry) -> Parted {
     let (refusal, code, what) = match error {
         Error::Capacity(error) => {
             let what = format!("a message is over the limit (max_frame): {error}");
-            (Refusal::Frame, close_codes::TOO_LARGE, what)
+            (Rejection::Frame, close_codes::TOO_LARGE, what)
         }
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
         Error::Protocol(_) | Error::Utf8(_) => {
             let what = format!("this is against RFC 6455: {error}");
-            (Refusal::WebSocket, close_codes::WEBSOCKET, what)
+            (Rejection::WebSocket, close_codes::WEBSOCKET, what)
         }
         error => {
             tracing::debug!(%error, "the connection broke");
             // Whoever was told to go for what came is let go in the same way.
-            let told = line.outbox().has_ending();
+            let told = writer.outbox().has_ending();
             return if told {
                 Parted::Garbled
             } else {
@@ -361,7 +365,7 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
         }
     };
     registry.refusals().note(refusal, &what);
-    line.end(code, what);
+    writer.end(code, what);
     Parted::Garbled
 }
 
@@ -369,7 +373,7 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
 async fn next_message<R>(
     stream: &mut R,
     session: &mut Session,
-    line: &Line,
+    writer: &SocketWriter,
 ) -> Option<Result<Message, Error>>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
@@ -378,9 +382,9 @@ where
         tokio::select! {
             biased;
             next = stream.next() => return next,
-            news = line.outbox().news() => match news {
-                News::Alive => session.heard().await,
-                News::Behind => session.catch_up().await,
+            news = writer.outbox().news() => match news {
+                WriterEvent::Alive => session.heard().await,
+                WriterEvent::Behind => session.catch_up().await,
             },
         }
     }

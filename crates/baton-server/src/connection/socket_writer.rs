@@ -2,7 +2,7 @@
 //!
 //! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also writes it,
 //! as far as the kernel takes it at once: waking the connection's own task for every frame would cost more
-//! than the frame. The connection's own task writes the rest when the kernel is ready ([`Line::serve`]).
+//! than the frame. The connection's own task writes the rest when the kernel is ready ([`SocketWriter::serve`]).
 //! One task writes at a time; a task that finds another one writing leaves its items to it.
 //!
 //! A client that takes bytes is alive, however long its answer to a ping waits behind them. A client that
@@ -36,7 +36,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The limits of a client that reads slowly.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct SlowReaderLimits {
     /// Bytes that may wait.
     pub(crate) most: usize,
     /// How long a client that is behind may take nothing.
@@ -45,7 +45,7 @@ pub(crate) struct Patience {
 
 /// The outbox of one connection and the stream that it is written to.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct SocketWriter {
     outbox: Outbox,
     source: Option<Source>,
     patience: Duration,
@@ -68,16 +68,16 @@ enum Written {
     Over,
 }
 
-impl Line {
+impl SocketWriter {
     /// Returns the writer of a TCP stream, which any task may write to.
-    pub(crate) fn direct(patience: Patience, stream: OwnedWriteHalf) -> Self {
-        let mut line = Self::indirect(patience);
-        line.stream = Some(stream);
-        line
+    pub(crate) fn direct(patience: SlowReaderLimits, stream: OwnedWriteHalf) -> Self {
+        let mut writer = Self::indirect(patience);
+        writer.stream = Some(stream);
+        writer
     }
 
     /// Returns the writer of any other stream.
-    pub(crate) fn indirect(patience: Patience) -> Self {
+    pub(crate) fn indirect(patience: SlowReaderLimits) -> Self {
         Self {
             outbox: Outbox::new(patience.most),
             source: None,
@@ -288,7 +288,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for SocketWriter {
     fn drop(&mut self) {
         // The reading half closes the socket, in one go.
         if let Some(stream) = self.stream.take() {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::documents::open_document::{Disk, Gone, Hosted, Next};
-use crate::documents::open_documents::Slots;
+use crate::documents::open_documents::OpenDocuments;
 use crate::documents::work_cost::Asked;
 
 /// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
     hosted: Arc<Hosted>,
-    slots: Arc<Slots>,
+    slots: Arc<OpenDocuments>,
     settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
 ) {

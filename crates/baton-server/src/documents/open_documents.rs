@@ -16,7 +16,7 @@ pub(crate) type Slot = Arc<OnceCell<Arc<Hosted>>>;
 
 /// Why no document can be let in. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SlotsError {
+pub(crate) enum NotOpened {
     #[error(
         "the server has {0} documents in memory, which is all it may (max_documents); come again later"
     )]
@@ -26,7 +26,7 @@ pub(crate) enum SlotsError {
 }
 
 /// The documents in memory; see the module.
-pub(crate) struct Slots {
+pub(crate) struct OpenDocuments {
     most: usize,
     inner: Mutex<Inner>,
 }
@@ -37,7 +37,7 @@ struct Inner {
     closing: bool,
 }
 
-impl Slots {
+impl OpenDocuments {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -46,16 +46,16 @@ impl Slots {
     }
 
     /// The slot of this name, which may be empty.
-    pub(crate) fn slot(&self, name: &str) -> Result<Slot, SlotsError> {
+    pub(crate) fn slot(&self, name: &str) -> Result<Slot, NotOpened> {
         let mut inner = self.inner.lock();
         if inner.closing {
-            return Err(SlotsError::Closing);
+            return Err(NotOpened::Closing);
         }
         if let Some(slot) = inner.by_name.get(name) {
             return Ok(Arc::clone(slot));
         }
         if inner.by_name.len() >= self.most {
-            return Err(SlotsError::TooMany(self.most));
+            return Err(NotOpened::TooMany(self.most));
         }
         let slot = Slot::default();
         inner.by_name.insert(Arc::from(name), Arc::clone(&slot));

@@ -21,21 +21,21 @@ use crate::config::{Settings, Switch};
 use crate::connection::close_codes;
 use crate::documents::document_task;
 use crate::documents::open_document::Hosted;
-use crate::documents::open_documents::{Slots, SlotsError};
+use crate::documents::open_documents::{NotOpened, OpenDocuments};
 use crate::documents::work_cost::{self, Work};
 use crate::documents::work_pool::WorkPool;
-use crate::limits::inbound_memory_limit::Receiving;
-use crate::limits::load_limit::{Busy, Loading, Loads};
-use crate::limits::storage_quota::{NoNewDocument, Quota};
-use crate::net::source_key::Sources;
-use crate::ops::rejection_counters::{Refusal, Refusals};
+use crate::limits::inbound_memory_limit::InboundMemoryLimit;
+use crate::limits::load_limit::{Busy, LoadLimit, LoadTurn};
+use crate::limits::storage_quota::{NoNewDocument, StorageQuota};
+use crate::net::source_key::SourceKeys;
+use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 use crate::ops::store_failure;
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error(transparent)]
-    Full(#[from] SlotsError),
+    Full(#[from] NotOpened),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("the document could not be read: {0}; nothing was changed; come again later")]
@@ -48,23 +48,23 @@ pub(crate) enum OpenError {
 
 impl OpenError {
     /// What it counts as, if it is a limit that was met.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Rejection> {
         match self {
-            Self::Full(SlotsError::TooMany(_)) => Some(Refusal::Documents),
-            Self::Busy(_) => Some(Refusal::Loads),
-            Self::Quota(NoNewDocument::Documents(_)) => Some(Refusal::DocumentsStored),
-            Self::Quota(NoNewDocument::Store(_)) => Some(Refusal::Store),
-            Self::Full(SlotsError::Closing) | Self::Log(_) | Self::Load(_) => None,
+            Self::Full(NotOpened::TooMany(_)) => Some(Rejection::Documents),
+            Self::Busy(_) => Some(Rejection::Loads),
+            Self::Quota(NoNewDocument::Documents(_)) => Some(Rejection::DocumentsStored),
+            Self::Quota(NoNewDocument::Store(_)) => Some(Rejection::Store),
+            Self::Full(NotOpened::Closing) | Self::Log(_) | Self::Load(_) => None,
         }
     }
 
     /// How a connection that wanted the document is closed.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
-            Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
+            Self::Full(NotOpened::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
                 close_codes::OVERLOADED
             }
-            Self::Full(SlotsError::Closing) => close_codes::GOING_AWAY,
+            Self::Full(NotOpened::Closing) => close_codes::GOING_AWAY,
             Self::Log(LogError::Failed { .. }) => close_codes::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close_codes::UNAVAILABLE,
         }
@@ -76,29 +76,29 @@ pub(crate) struct Registry {
     settings: Arc<Settings>,
     log: Log,
     clock: Clock,
-    slots: Arc<Slots>,
-    loads: Loads,
+    slots: Arc<OpenDocuments>,
+    loads: LoadLimit,
     pool: Arc<WorkPool>,
-    receiving: Arc<Receiving>,
-    sources: Sources,
-    refusals: Arc<Refusals>,
-    quota: Arc<Quota>,
+    receiving: Arc<InboundMemoryLimit>,
+    sources: SourceKeys,
+    refusals: Arc<RejectionCounters>,
+    quota: Arc<StorageQuota>,
     /// Set by the first document, for all of them.
     watching_store: Once,
 }
 
 impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
-        let refusals = Arc::new(Refusals::default());
-        let quota = Quota::new(&settings, log.clone(), Arc::clone(&refusals));
+        let refusals = Arc::new(RejectionCounters::default());
+        let quota = StorageQuota::new(&settings, log.clone(), Arc::clone(&refusals));
         Self {
-            loads: Loads::new(&settings),
+            loads: LoadLimit::new(&settings),
             pool: Arc::new(WorkPool::new(&settings)),
-            receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
-            sources: Sources::default(),
+            receiving: Arc::new(InboundMemoryLimit::new(bytes(settings.max_receiving))),
+            sources: SourceKeys::default(),
             refusals,
             quota: Arc::new(quota),
-            slots: Arc::new(Slots::new(settings.max_documents)),
+            slots: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
             clock: Clock::start(),
@@ -114,23 +114,23 @@ impl Registry {
         &self.log
     }
 
-    pub(crate) fn loads(&self) -> &Loads {
+    pub(crate) fn loads(&self) -> &LoadLimit {
         &self.loads
     }
 
-    pub(crate) fn sources(&self) -> &Sources {
+    pub(crate) fn sources(&self) -> &SourceKeys {
         &self.sources
     }
 
-    pub(crate) fn receiving(&self) -> &Arc<Receiving> {
+    pub(crate) fn receiving(&self) -> &Arc<InboundMemoryLimit> {
         &self.receiving
     }
 
-    pub(crate) fn refusals(&self) -> &Refusals {
+    pub(crate) fn refusals(&self) -> &RejectionCounters {
         &self.refusals
     }
 
-    pub(crate) fn quota(&self) -> &Quota {
+    pub(crate) fn quota(&self) -> &StorageQuota {
         &self.quota
     }
 
@@ -306,7 +306,7 @@ struct Read {
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
     /// Its turn goes with the work.
-    _turn: Loading,
+    _turn: LoadTurn,
 }
 
 /// How far an opening has come on the thread that reads.
@@ -317,7 +317,7 @@ enum Opening {
 }
 
 impl Read {
-    fn new(log: DocumentLog, loaded: Loaded, turn: Loading) -> Self {
+    fn new(log: DocumentLog, loaded: Loaded, turn: LoadTurn) -> Self {
         let tail = loaded.tail.into_iter();
         Self {
             log,

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::Settings;
-use crate::net::client_addr::Address;
-use crate::ops::rejection_counters::Refusal;
+use crate::net::client_addr::ClientAddr;
+use crate::ops::rejection_counters::Rejection;
 
 /// Most addresses that are remembered for their pace alone. One more is not remembered: its connections count all the same.
 const MAX_REMEMBERED: usize = 65_536;
@@ -39,11 +39,11 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    pub(crate) fn reason(self) -> Refusal {
+    pub(crate) fn reason(self) -> Rejection {
         match self {
-            Self::Server(_) => Refusal::Connections,
-            Self::Address(_) => Refusal::ConnectionsOfAddress,
-            Self::Pace { .. } => Refusal::PaceOfAddress,
+            Self::Server(_) => Rejection::Connections,
+            Self::Address(_) => Rejection::ConnectionsOfAddress,
+            Self::Pace { .. } => Rejection::PaceOfAddress,
         }
     }
 
@@ -58,7 +58,7 @@ impl Refused {
 
 /// The counts; see the module.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub(crate) struct ConnectionLimit {
     in_all: usize,
     per_address: usize,
     pace: Pace,
@@ -77,7 +77,7 @@ struct Pace {
 #[derive(Debug)]
 struct Counts {
     open: usize,
-    by_address: HashMap<Address, Known>,
+    by_address: HashMap<ClientAddr, Known>,
     sweep_at: Instant,
 }
 
@@ -92,18 +92,18 @@ struct Known {
 /// A connection's place.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    limits: Arc<Limits>,
-    address: Address,
+    limits: Arc<ConnectionLimit>,
+    address: ClientAddr,
 }
 
 impl Permit {
     /// Whose connection it is for.
-    pub(crate) const fn address(&self) -> Address {
+    pub(crate) const fn address(&self) -> ClientAddr {
         self.address
     }
 }
 
-impl Limits {
+impl ConnectionLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let per_second = settings.new_connections_per_second.max(1);
         let interval = Duration::from_secs(1) / per_second;
@@ -127,7 +127,7 @@ impl Limits {
     }
 
     /// Takes a place for a connection from this address.
-    pub(crate) fn admit(self: &Arc<Self>, address: Address) -> Result<Permit, Refused> {
+    pub(crate) fn admit(self: &Arc<Self>, address: ClientAddr) -> Result<Permit, Refused> {
         let now = Instant::now();
         let mut counts = self.counts.lock();
         counts.sweep(now, self.pace);
@@ -198,7 +198,7 @@ impl Counts {
         }
     }
 
-    fn leave(&mut self, address: Address) {
+    fn leave(&mut self, address: ClientAddr) {
         self.open -= 1;
         let crowded = self.by_address.len() > MAX_REMEMBERED;
         let Some(known) = self.by_address.get_mut(&address) else {
@@ -227,13 +227,13 @@ mod tests {
 
     use super::*;
 
-    fn limits(change: impl FnOnce(&mut Settings)) -> Arc<Limits> {
+    fn limits(change: impl FnOnce(&mut Settings)) -> Arc<ConnectionLimit> {
         let mut settings = Settings::default();
         change(&mut settings);
-        Arc::new(Limits::new(&settings))
+        Arc::new(ConnectionLimit::new(&settings))
     }
 
-    fn address(last: u8) -> Address {
+    fn address(last: u8) -> ClientAddr {
         IpAddr::from([127, 0, 0, last]).into()
     }
 
@@ -263,7 +263,7 @@ mod tests {
             drop(limits.admit(address(1)).unwrap());
         }
         let refused = limits.admit(address(1)).unwrap_err();
-        assert_eq!(refused.reason(), Refusal::PaceOfAddress);
+        assert_eq!(refused.reason(), Rejection::PaceOfAddress);
         assert_eq!(refused.wait(), Duration::from_millis(100));
         assert!(limits.admit(address(2)).is_ok(), "another is not affected");
         tokio::time::advance(refused.wait()).await;

@@ -1,7 +1,7 @@
 //! Whose turn it is to load a document.
 //!
 //! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in time, not queued for
-//! ever. A [`Loading`] goes with the work itself, not with who asked for it, for work on a thread goes on without them.
+//! ever. A [`LoadTurn`] goes with the work itself, not with who asked for it, for work on a thread goes on without them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ pub(crate) enum Busy {
 
 /// The turns; see the module.
 #[derive(Debug)]
-pub(crate) struct Loads {
+pub(crate) struct LoadLimit {
     most: usize,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -37,11 +37,11 @@ pub(crate) struct Loads {
 
 /// Somebody's turn, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Loading {
+pub(crate) struct LoadTurn {
     _turn: OwnedSemaphorePermit,
 }
 
-impl Loads {
+impl LoadLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let most = settings.max_loads.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -59,14 +59,14 @@ impl Loads {
     }
 
     /// Waits for a turn, until then at most.
-    pub(crate) async fn turn(&self, deadline: Instant) -> Result<Loading, Busy> {
+    pub(crate) async fn turn(&self, deadline: Instant) -> Result<LoadTurn, Busy> {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(Loading { _turn: turn });
+            return Ok(LoadTurn { _turn: turn });
         }
         let _place = self.queue()?;
         let turn = Arc::clone(&self.turns).acquire_owned();
         match tokio::time::timeout_at(deadline, turn).await {
-            Ok(Ok(turn)) => Ok(Loading { _turn: turn }),
+            Ok(Ok(turn)) => Ok(LoadTurn { _turn: turn }),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Busy::Time(self.wait)),
         }
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_storm_waits_in_a_short_queue_for_a_short_time() {
-        let loads = Loads::new(&Settings {
+        let loads = LoadLimit::new(&Settings {
             max_loads: 1,
             max_waiting_loads: 1,
             ..Settings::default()

@@ -17,7 +17,7 @@ const LONGEST_DEBT: Duration = Duration::from_secs(4);
 
 /// A connection's buckets; see the module.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub(crate) struct MessageRateLimit {
     messages: Bucket,
     bytes: Bucket,
     /// In seconds. What is spent is known afterwards only.
@@ -33,7 +33,7 @@ struct Bucket {
     tokens: f64,
 }
 
-impl Rate {
+impl MessageRateLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let burst = settings.rate_burst.0;
         // As a float, as all of this; a rate needs no more than its 52 bits.
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn messages_over_the_rate_wait_once_the_burst_is_used() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_messages_per_second = 10;
             settings.rate_burst = crate::config::Span(Duration::from_secs(2));
         }));
@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_beyond_the_burst_is_paid_for_before_the_next_message() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.cpu_per_connection = crate::config::Span(Duration::from_millis(250));
             settings.cpu_burst = crate::config::Span(Duration::from_secs(1));
         }));
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_larger_than_the_burst_is_taken_and_paid_for() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_bytes_per_second = bytesize::ByteSize::b(1000);
         }));
         let began = Instant::now();

@@ -11,7 +11,7 @@ use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
 use crate::config::Settings;
-use crate::ops::rejection_counters::{Refusal, Refusals};
+use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 
 /// Least time between two snapshots that are written only because a document has no room left.
 const COMPACT_PAUSE: Duration = Duration::from_secs(5);
@@ -30,18 +30,18 @@ pub(crate) enum NoNewDocument {
 }
 
 /// The limits, and what is used of them by all documents; see the module.
-pub(crate) struct Quota {
+pub(crate) struct StorageQuota {
     document: u64,
     documents: usize,
     store: u64,
     awareness: usize,
     log: Log,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionCounters>,
     awareness_used: AtomicUsize,
 }
 
-impl Quota {
-    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<Refusals>) -> Self {
+impl StorageQuota {
+    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<RejectionCounters>) -> Self {
         Self {
             document: settings.max_document.as_u64(),
             documents: settings.max_documents_stored,
@@ -83,7 +83,7 @@ impl Quota {
 
 /// What one document uses. Given back when it is dropped.
 pub(crate) struct Account {
-    quota: Arc<Quota>,
+    quota: Arc<StorageQuota>,
     awareness: usize,
     /// An edit was refused for want of room, of which a snapshot without deleted content may make some.
     wants_snapshot: bool,
@@ -124,14 +124,14 @@ impl Account {
         let refusals = &self.quota.refusals;
         if let Some(limit) = refused.edit {
             let reason = match limit {
-                StorageLimit::Document(_) => Refusal::Document,
-                StorageLimit::Store(_) => Refusal::Store,
+                StorageLimit::Document(_) => Rejection::Document,
+                StorageLimit::Store(_) => Rejection::Store,
             };
             refusals.note(reason, limit);
-            self.wants_snapshot |= reason == Refusal::Document;
+            self.wants_snapshot |= reason == Rejection::Document;
         }
         if let Some(why) = refused.awareness {
-            refusals.note(Refusal::Awareness, why);
+            refusals.note(Rejection::Awareness, why);
         }
     }
 

@@ -16,9 +16,9 @@ const MAX_HOPS: usize = 32;
 
 /// Who counts as one: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a single customer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Address(IpAddr);
+pub(crate) struct ClientAddr(IpAddr);
 
-impl From<IpAddr> for Address {
+impl From<IpAddr> for ClientAddr {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(six) => {
@@ -30,7 +30,7 @@ impl From<IpAddr> for Address {
     }
 }
 
-impl Display for Address {
+impl Display for ClientAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(four) => write!(f, "{four}"),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_network_of_64_bits_counts_as_one_and_a_mapped_address_as_what_it_maps() {
-        let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        let address = |text: &str| ClientAddr::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
         assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));

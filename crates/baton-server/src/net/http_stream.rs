@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Plain {
+pub(crate) struct HttpStream {
     /// There until it is taken out.
     stream: Option<TcpStream>,
     left: Arc<Left>,
@@ -41,7 +41,7 @@ impl Left {
     }
 }
 
-impl Plain {
+impl HttpStream {
     pub(crate) fn new(stream: TcpStream, left: &Arc<Left>) -> Self {
         Self {
             stream: Some(stream),
@@ -65,7 +65,7 @@ impl Plain {
     }
 }
 
-impl Drop for Plain {
+impl Drop for HttpStream {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
             *self.left.stream.lock() = Some(stream);
@@ -73,7 +73,7 @@ impl Drop for Plain {
     }
 }
 
-impl AsyncRead for Plain {
+impl AsyncRead for HttpStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl AsyncRead for Plain {
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for HttpStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -24,10 +24,10 @@ use tower::ServiceExt;
 use crate::App;
 use crate::Stage;
 use crate::config::Listen;
-use crate::limits::pre_upgrade_limit::Place;
-use crate::net::http_stream::{Left, Plain};
+use crate::limits::pre_upgrade_limit::PreUpgradePlace;
+use crate::net::http_stream::{HttpStream, Left};
 use crate::net::web_origin::Reach;
-use crate::ops::rejection_counters::Refusal;
+use crate::ops::rejection_counters::Rejection;
 
 /// Connections that may wait to be accepted. The system cuts it down to its own limit (`net.core.somaxconn`).
 const BACKLOG: u32 = 16_384;
@@ -97,7 +97,7 @@ impl Front {
         let refusals = self.app.registry.refusals();
         let sent_away = || {
             refusals.note(
-                Refusal::Handshakes,
+                Rejection::Handshakes,
                 "all connections for HTTP are taken (max_handshakes): the oldest goes",
             );
         };
@@ -120,7 +120,7 @@ impl Front {
     fn cannot_accept(&self, error: &io::Error) {
         let what = format_args!("no connection can be accepted: {error}");
         let refusals = self.app.registry.refusals();
-        refusals.note(Refusal::Accept, what);
+        refusals.note(Rejection::Accept, what);
         self.app.places.shed();
     }
 
@@ -137,7 +137,7 @@ impl Front {
             }
             Err(crowded) => {
                 let refusals = self.app.registry.refusals();
-                refusals.note(Refusal::HandshakesOfAddress, Named(&crowded, ip));
+                refusals.note(Rejection::HandshakesOfAddress, Named(&crowded, ip));
                 // Never closed.
                 if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
                     let why = Why::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
@@ -161,7 +161,7 @@ async fn serve(
     stream: TcpStream,
     (peer, reach): (SocketAddr, Reach),
     router: Router,
-    place: Place,
+    place: PreUpgradePlace,
     app: Arc<App>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -170,7 +170,7 @@ async fn serve(
     }
     let left = Arc::new(Left::default());
     let ended = {
-        let io = TokioIo::new(Plain::new(stream, &left));
+        let io = TokioIo::new(HttpStream::new(stream, &left));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(reach);
@@ -212,7 +212,7 @@ struct Why {
     status: StatusCode,
     text: String,
     /// What it counts as, if it was not counted before.
-    refusal: Option<Refusal>,
+    refusal: Option<Rejection>,
 }
 
 impl Why {
@@ -232,7 +232,7 @@ impl Why {
     fn too_long() -> Self {
         let text = "this connection took too long (http_timeout)\n";
         Self {
-            refusal: Some(Refusal::HttpTime),
+            refusal: Some(Rejection::HttpTime),
             ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
         }
     }
@@ -242,13 +242,13 @@ impl Why {
         if error.is_timeout() {
             let text = "no request came within the handshake's time (handshake_timeout)\n";
             return Some(Self {
-                refusal: Some(Refusal::HandshakeTime),
+                refusal: Some(Rejection::HandshakeTime),
                 ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
             });
         }
         // The library has answered by itself; this is for the count, and for the answer to be read.
         error.is_parse().then(|| Self {
-            refusal: Some(Refusal::Request),
+            refusal: Some(Rejection::Request),
             ..Self::new(StatusCode::BAD_REQUEST, format!("{error}\n"))
         })
     }

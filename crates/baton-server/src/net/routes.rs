@@ -25,13 +25,13 @@ use crate::App;
 use crate::config::Switch;
 use crate::connection::socket;
 use crate::limits::connection_limit::{Permit, Refused};
-use crate::net::client_addr::Address;
+use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
-use crate::net::http_stream::Plain;
+use crate::net::http_stream::HttpStream;
 use crate::net::web_origin::Barred;
 use crate::ops::metrics;
 use crate::ops::readiness;
-use crate::ops::rejection_counters::Refusal;
+use crate::ops::rejection_counters::Rejection;
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -56,9 +56,9 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         return next.run(request).await;
     };
     let (refusal, status) = match barred {
-        Barred::Hosts => (Refusal::Request, StatusCode::BAD_REQUEST),
-        Barred::Host(_) => (Refusal::Host, StatusCode::FORBIDDEN),
-        Barred::Origin(_) => (Refusal::Origin, StatusCode::FORBIDDEN),
+        Barred::Hosts => (Rejection::Request, StatusCode::BAD_REQUEST),
+        Barred::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
+        Barred::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
     };
     let client = client(&app, &request);
     app.registry
@@ -115,12 +115,12 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
         Err(fault) => {
             if fault != NoHandshake::Plain {
                 let what = format_args!("{client}: {}", fault.text().trim_end());
-                app.registry.refusals().note(Refusal::Request, what);
+                app.registry.refusals().note(Rejection::Request, what);
             }
             return fault.into_response();
         }
     };
-    let permit = match app.limits.admit(Address::from(client)) {
+    let permit = match app.limits.admit(ClientAddr::from(client)) {
         Ok(permit) => permit,
         Err(refused) => {
             let text = refused.to_string();
@@ -152,7 +152,7 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     drop(app);
     let source = registry.sources().of(permit.address());
     // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
-    let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
+    let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
         Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
             .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),

@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Why something was refused. The setting of the same name says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// `max_connections`.
     Connections,
     /// `max_connections_per_address`.
@@ -62,34 +62,34 @@ pub(crate) enum Refusal {
 }
 
 /// All reasons, with the word by which metrics and logs call each.
-const REASONS: [(Refusal, &str); 22] = [
-    (Refusal::Connections, "connections"),
-    (Refusal::ConnectionsOfAddress, "connections_of_address"),
-    (Refusal::PaceOfAddress, "pace_of_address"),
-    (Refusal::Handshakes, "handshakes"),
-    (Refusal::HandshakesOfAddress, "handshakes_of_address"),
-    (Refusal::HandshakeTime, "handshake_time"),
-    (Refusal::HttpTime, "http_time"),
-    (Refusal::Request, "request"),
-    (Refusal::ConnectionsOfDocument, "connections_of_document"),
-    (Refusal::Documents, "documents"),
-    (Refusal::Loads, "loads"),
-    (Refusal::Frame, "frame"),
-    (Refusal::Receiving, "receiving"),
-    (Refusal::SlowReader, "slow_reader"),
-    (Refusal::WebSocket, "websocket"),
-    (Refusal::Accept, "accept"),
-    (Refusal::Origin, "origin"),
-    (Refusal::Host, "host"),
-    (Refusal::Document, "document"),
-    (Refusal::DocumentsStored, "documents_stored"),
-    (Refusal::Store, "store"),
-    (Refusal::Awareness, "awareness"),
+const REASONS: [(Rejection, &str); 22] = [
+    (Rejection::Connections, "connections"),
+    (Rejection::ConnectionsOfAddress, "connections_of_address"),
+    (Rejection::PaceOfAddress, "pace_of_address"),
+    (Rejection::Handshakes, "handshakes"),
+    (Rejection::HandshakesOfAddress, "handshakes_of_address"),
+    (Rejection::HandshakeTime, "handshake_time"),
+    (Rejection::HttpTime, "http_time"),
+    (Rejection::Request, "request"),
+    (Rejection::ConnectionsOfDocument, "connections_of_document"),
+    (Rejection::Documents, "documents"),
+    (Rejection::Loads, "loads"),
+    (Rejection::Frame, "frame"),
+    (Rejection::Receiving, "receiving"),
+    (Rejection::SlowReader, "slow_reader"),
+    (Rejection::WebSocket, "websocket"),
+    (Rejection::Accept, "accept"),
+    (Rejection::Origin, "origin"),
+    (Rejection::Host, "host"),
+    (Rejection::Document, "document"),
+    (Rejection::DocumentsStored, "documents_stored"),
+    (Rejection::Store, "store"),
+    (Rejection::Awareness, "awareness"),
 ];
 
 /// The counts; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals {
+pub(crate) struct RejectionCounters {
     tallies: [Tally; REASONS.len()],
 }
 
@@ -105,9 +105,9 @@ struct Said {
     count: u64,
 }
 
-impl Refusals {
+impl RejectionCounters {
     /// Counts one refusal. `what` is said in the log, if this reason was not said a short time ago.
-    pub(crate) fn note(&self, refusal: Refusal, what: impl Display) {
+    pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
         let tally = &self.tallies[refusal as usize];
         let count = tally.count.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(mut said) = tally.said.try_lock() else {
@@ -150,19 +150,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_counted_and_said_once_in_a_while() {
-        let refusals = Refusals::default();
+        let refusals = RejectionCounters::default();
         for _ in 0..1000 {
-            refusals.note(Refusal::Loads, "too many");
+            refusals.note(Rejection::Loads, "too many");
         }
-        let count = |refusals: &Refusals| refusals.each().find(|(why, _)| *why == "loads");
+        let count = |refusals: &RejectionCounters| refusals.each().find(|(why, _)| *why == "loads");
         assert_eq!(count(&refusals), Some(("loads", 1000)));
-        let said = |refusals: &Refusals| {
-            let said = refusals.tallies[Refusal::Loads as usize].said.lock();
+        let said = |refusals: &RejectionCounters| {
+            let said = refusals.tallies[Rejection::Loads as usize].said.lock();
             said.count
         };
         assert_eq!(said(&refusals), 1);
         tokio::time::advance(QUIET).await;
-        refusals.note(Refusal::Loads, "too many");
+        refusals.note(Rejection::Loads, "too many");
         assert_eq!(said(&refusals), 1001);
     }
 }

@@ -8,14 +8,14 @@ use std::sync::{Arc, Weak};
 use baton_log::{Health, Log};
 use tokio::sync::watch;
 
-use crate::documents::open_documents::Slots;
+use crate::documents::open_documents::OpenDocuments;
 
 /// Starts watching, until the log is gone.
-pub(crate) fn start(log: &Log, slots: &Arc<Slots>) {
+pub(crate) fn start(log: &Log, slots: &Arc<OpenDocuments>) {
     tokio::spawn(watch(log.watch_health(), Arc::downgrade(slots)));
 }
 
-async fn watch(mut health: watch::Receiver<Health>, slots: Weak<Slots>) {
+async fn watch(mut health: watch::Receiver<Health>, slots: Weak<OpenDocuments>) {
     while health.changed().await.is_ok() {
         let Some(slots) = slots.upgrade() else {
             return;

@@ -8,12 +8,12 @@ use crate::connection::ws_frame::Frame;
 
 /// An update for many connections, with what a connection misses that is not sent it.
 #[derive(Debug)]
-pub(crate) struct Edit {
+pub(crate) struct BroadcastUpdate {
     pub(crate) frame: Frame,
     missed: OnceCell<Missed>,
 }
 
-impl Edit {
+impl BroadcastUpdate {
     pub(crate) fn new(frame: Frame) -> Self {
         Self {
             frame,

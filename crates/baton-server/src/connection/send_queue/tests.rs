@@ -11,12 +11,12 @@ fn long(bytes: usize) -> Frame {
 }
 
 /// An edit of this client that inserts `length` units from `clock` on.
-fn edit(client: u8, clock: u8, length: u8) -> Edit {
+fn edit(client: u8, clock: u8, length: u8) -> BroadcastUpdate {
     // One block: a string in the root type "t".
     let mut update = vec![1, 1, client, clock, 4, 1, 1, b't', length];
     update.extend(std::iter::repeat_n(b'x', usize::from(length)));
     update.push(0);
-    Edit::new(Frame::copied(Carries::Update, &update))
+    BroadcastUpdate::new(Frame::copied(Carries::Update, &update))
 }
 
 /// A queue that takes so many edits, and has sent its first answer.
