@@ -1,8 +1,8 @@
-//! The Baton server: collaborative documents over WebSockets, saved before they are called saved, with presence and an
-//! edit lock that passes on.
+//! The Baton server: collaborative documents over WebSockets, saved before they are called saved,
+//! with presence and an edit lock that passes on.
 //!
-//! As a program it is `baton serve`. As a library it listens ([`Server::listen`]) or mounts in an axum server of yours
-//! ([`Server::router`]):
+//! As a program it is `baton serve`. As a library it listens ([`Server::listen`]) or mounts in an
+//! axum server of yours ([`Server::router`]):
 //!
 //! ```
 //! use baton_log::{Log, LogOptions};
@@ -65,7 +65,7 @@ pub use net::listen::bind;
 pub use ops::admin_socket::{Answer, Door, Request, SOCKET, ask};
 pub use ops::open_files::raise_open_files;
 
-/// What every request can reach.
+/// Shared state of all requests.
 pub(crate) struct App {
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: Arc<ConnectionLimit>,
@@ -75,7 +75,7 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Sender<Stage>,
 }
 
-/// Where the server is in its life.
+/// The stage of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Serving,
@@ -127,7 +127,8 @@ impl Server {
 
     /// All routes: the page, `/ws/{document}`, `/healthz` and `/readyz`.
     ///
-    /// To count connections by address, serve it with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
+    /// To count connections by address, serve it with axum's
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn router(&self) -> Router {
         net::routes::router(Arc::clone(&self.app))
     }
@@ -137,7 +138,8 @@ impl Server {
         net::listen::accept(listener, self.router(), &self.app).await;
     }
 
-    /// What there is to do at the moment: connections, documents, and what waits to become either.
+    /// Returns the load of the moment: connections, documents, and requests that wait to become
+    /// either.
     #[must_use]
     pub fn load(&self) -> Load {
         Load {
@@ -151,7 +153,7 @@ impl Server {
         }
     }
 
-    /// What was refused since the start, as a word for the reason and how often.
+    /// Returns the rejections since the start: the word for each reason, and how often.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.app.registry.refusals().each()
     }
@@ -164,8 +166,9 @@ impl Server {
         stored_documents::list(self.app.registry.log(), each)
     }
 
-    /// Erases a document for good: everybody who is in it is closed with [`close::ERASED`], and of what is stored of it only
-    /// that its parts were there and are deleted remains, so that no copy brings them back. It is on the disk on return.
+    /// Erases a document for good: everybody who is in it is closed with [`close::ERASED`], and of
+    /// what is stored of it only that its parts were there and are deleted remains, so that no copy
+    /// brings them back. It is on the disk on return.
     ///
     /// # Errors
     /// See [`EraseError`].
@@ -184,9 +187,10 @@ impl Server {
         self.app.registry.log().backup(out)
     }
 
-    /// Stops in order: no connection is let in any more, all are told to come again, everything is made durable. A document
-    /// that is at long work is waited for, for half of `shutdown_deadline`, and connections that do not go for a quarter
-    /// more; then the log is closed all the same. What was reported saved is stored.
+    /// Stops in order: no connection is let in any more, all are told to come again, everything is
+    /// made durable. A document that is at long work is waited for, for half of
+    /// `shutdown_deadline`, and connections that do not go for a quarter more; then the log is
+    /// closed all the same. What was reported saved is stored.
     ///
     /// # Errors
     /// The log could not make everything durable; what was reported saved is.
@@ -209,7 +213,8 @@ impl Server {
         self.shutdown_at_once().await
     }
 
-    /// Makes everything durable that was accepted, and ends the log: no connection is told, no document waited for.
+    /// Makes everything durable that was accepted, and ends the log: no connection is told, no
+    /// document waited for.
     ///
     /// # Errors
     /// The log could not make everything durable; what was reported saved is.
@@ -218,7 +223,7 @@ impl Server {
     }
 }
 
-/// What a server has to do at the moment.
+/// The load of a server at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
     /// Open WebSocket connections.

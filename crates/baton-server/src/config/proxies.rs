@@ -1,6 +1,7 @@
 //! Settings about the proxies before this server.
 //!
-//! Owns how they are read and written. What their headers are worth is decided in `net::client_addr`.
+//! Owns how they are read and written. What their headers are worth is decided in
+//! `net::client_addr`.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
@@ -66,7 +67,7 @@ impl Proxies {
     }
 }
 
-/// Where a trusted proxy says for whom it asks.
+/// The header in which a trusted proxy names the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {

@@ -13,7 +13,8 @@ use crate::net::host_name::{Authority, WebOrigin};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(List<WebOrigin>);
 
-/// Host names, written like `example.org,intranet:8080`, without a port for all ports; `any` for all.
+/// Host names, written like `example.org,intranet:8080`, without a port for all ports; `any` for
+/// all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts(List<Authority>);
 
@@ -78,7 +79,8 @@ impl Origins {
 }
 
 impl Hosts {
-    /// Returns true if a listed name, or `any`, covers this host. A name without a port covers all ports.
+    /// Returns true if a listed name, or `any`, covers this host. A name without a port covers all
+    /// ports.
     pub(crate) fn cover(&self, host: &Authority) -> bool {
         let listed = |allowed: &Authority| {
             let port = allowed.port.is_none() || allowed.port == host.port;
@@ -118,7 +120,8 @@ impl FromStr for Hosts {
     }
 }
 
-/// Pages in whose frames the demo page may be shown, written like `self,https://example.org`, or `none`.
+/// Pages in whose frames the demo page may be shown, written like `self,https://example.org`, or
+/// `none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameAncestors {
     own: bool,
@@ -180,7 +183,8 @@ impl FrameAncestors {
             return "frame-ancestors *".to_owned();
         }
         let own = self.own.then_some("'self'");
-        // Words that were read as origins hold no space, no comma and no semicolon that would end the directive.
+        // Words that were read as origins hold no space, no comma and no semicolon that would end
+        // the directive.
         let others = self.others.words.split(',');
         let others = others.filter(|_| !self.others.names.is_empty());
         let all: Vec<_> = own.into_iter().chain(others).collect();

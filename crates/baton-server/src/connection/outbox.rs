@@ -1,9 +1,9 @@
 //! A connection's send queue, and the batch of it that is being written, behind one lock.
 //!
-//! Owns the lock, the hand-over between tasks that write, and the events for the reading side. No write
-//! call is made under the lock: the task that writes has the batch meanwhile. It gives the batch back only
-//! under the lock under which it found the queue empty, so a task that finds the batch gone can leave its
-//! items to the task that has it.
+//! Owns the lock, the hand-over between tasks that write, and the events for the reading side. No
+//! write call is made under the lock: the task that writes has the batch meanwhile. It gives the
+//! batch back only under the lock under which it found the queue empty, so a task that finds the
+//! batch gone can leave its items to the task that has it.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -32,7 +32,8 @@ struct State {
     written: u64,
     /// The client took bytes, and the reading side does not know it yet.
     alive: bool,
-    /// The placeholder of what the client missed was reached, and the reading side does not know it yet.
+    /// The placeholder of what the client missed was reached, and the reading side does not know it
+    /// yet.
     drained: bool,
 }
 

@@ -7,8 +7,8 @@ use crate::connection::socket_writer::SocketWriter;
 /// Most connections that one task flushes by itself; with more, others would wait for the last.
 const FEW: usize = 32;
 
-/// Connections for which something was queued. They are flushed when this is dropped: outside of the
-/// document's gate, and once for everything that was queued in the meantime.
+/// Connections for which something was queued. They are flushed when this is dropped: outside of
+/// the document's gate, and once for everything that was queued in the meantime.
 #[derive(Debug, Default)]
 pub(crate) struct PendingFlushes {
     writers: Vec<Arc<SocketWriter>>,

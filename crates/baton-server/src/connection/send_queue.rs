@@ -1,15 +1,17 @@
 //! The queue of one connection: what waits to be written to its client.
 //!
-//! Owns the queue's limit in bytes, what is dropped when the client reads too slowly, and the ending of
-//! the connection. Plain data without lock, clock or task: the socket writer owns the lock around it.
+//! Owns the queue's limit in bytes, what is dropped when the client reads too slowly, and the
+//! ending of the connection. Plain data without lock, clock or task: the socket writer owns the
+//! lock around it.
 //!
-//! On overflow the waiting updates and awareness are dropped, and the connection is *behind*. The queue
-//! notes what the client misses. One placeholder stands where the first dropped item stood, and nothing
-//! after it is written before it, so no message about an edit overtakes the edit. When everything before
-//! the placeholder is with the kernel, one difference replaces it ([`SendQueue::caught_up`]). See ADR 19.
+//! On overflow the waiting updates and awareness are dropped, and the connection is *behind*. The
+//! queue notes what the client misses. One placeholder stands where the first dropped item stood,
+//! and nothing after it is written before it, so no message about an edit overtakes the edit. When
+//! everything before the placeholder is with the kernel, one difference replaces it
+//! ([`SendQueue::caught_up`]). See ADR 19.
 //!
-//! Of several views of one subject only the newest waits, at its own place: it never overtakes what was
-//! queued before it.
+//! Of several views of one subject only the newest waits, at its own place: it never overtakes what
+//! was queued before it.
 
 mod item;
 mod missed;
@@ -63,7 +65,7 @@ pub(crate) enum Taken {
     Last(Ending),
 }
 
-/// How far the answer to the connection's first Step1 has come.
+/// State of the answers to the connection's Step1 messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Answered {
     /// No answer was queued yet.
@@ -127,8 +129,8 @@ impl SendQueue {
         self.change(|queue| queue.put(frame, class))
     }
 
-    /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still to
-    /// come and will contain the update.
+    /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still
+    /// to come and will contain the update.
     pub(crate) fn edit(&mut self, edit: &BroadcastUpdate) -> Waits {
         self.change(|queue| queue.put_update(edit))
     }
@@ -159,7 +161,8 @@ impl SendQueue {
         self.behind.is_some() && self.ending.is_none()
     }
 
-    /// Puts these frames in the place of everything that was dropped: the connection is in step again.
+    /// Puts these frames in the place of everything that was dropped: the connection is in step
+    /// again.
     pub(crate) fn caught_up<F>(&mut self, frames: F) -> Waits
     where
         F: IntoIterator<Item = Frame, IntoIter: DoubleEndedIterator>,
@@ -218,7 +221,8 @@ impl SendQueue {
         }
     }
 
-    /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was taken.
+    /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was
+    /// taken.
     pub(crate) fn take(&mut self, into: &mut VecDeque<Item>) -> Taken {
         if !self.can_write() {
             let behind = self.is_at_catch_up() && self.ending.is_none();

@@ -1,8 +1,8 @@
-//! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
+//! The session of one connection in a document: handles its frames, and leaves by `Drop`.
 //!
-//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All waiting is done here, one
-//! frame after the other, so that it makes this one client wait. Knows no socket: frames come as bytes, what goes out is
-//! queued on its [`SocketWriter`].
+//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All
+//! waiting is done here, one frame after the other, so that it makes this one client wait. Knows no
+//! socket: frames come as bytes, what goes out is queued on its [`SocketWriter`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use crate::documents::work_cost::Asked;
 use crate::limits::message_rate_limit::MessageRateLimit;
 use crate::ops::rejection_counters::Rejection;
 
-/// How often a document that left memory in the very moment of joining is opened again.
+/// Most attempts to open a document that leaves memory in the very moment of joining.
 const JOIN_TRIES: usize = 8;
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
-/// How many connections' updates, kept aside, a frame may set free at once. With more, the document is opened anew, and
-/// everybody brings what is not in it.
+/// Most connections whose updates, kept aside, one frame may set free. With more, the document is
+/// opened anew, and every client sends again what is not in it.
 const ASIDES: usize = 8;
 
-/// How long frames of one connection are taken in before others have their turn.
+/// Time for which frames of one connection are handled before others have their turn.
 const BUSY: Duration = Duration::from_millis(1);
 
-/// How often a connection counts as heard while the server itself does not read from it.
+/// Period in which a connection counts as heard while the server itself does not read from it.
 const HEARD_EVERY: Duration = Duration::from_secs(2);
 
 /// Most that one frame asks of the log's queue, in bytes.
@@ -54,18 +54,18 @@ pub(crate) struct Session {
     token: ResumeToken,
     departure: Departure,
     rate: MessageRateLimit,
-    /// What its frames brought to others and is not sent off yet.
+    /// Connections for which its frames queued something that is not flushed yet.
     due: PendingFlushes,
-    /// How long its frames took since others had their turn.
+    /// Time that its frames took since others had their turn.
     busy: Duration,
 }
 
-/// The connection is over; its ending is on its line.
+/// The connection is over; its writer has the ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionOver;
 
 impl Session {
-    /// Opens the document and takes a seat in it. When that fails, the line has the ending.
+    /// Opens the document and joins it. When that fails, the writer has the ending.
     pub(crate) async fn join(
         registry: Arc<Registry>,
         document: &str,
@@ -124,8 +124,8 @@ impl Session {
         Err(ConnectionOver)
     }
 
-    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate, or the document is at long
-    /// work, which in turn makes its client wait.
+    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate,
+    /// or the document is at long work, which in turn makes its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), ConnectionOver> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
         let asked = match wire_codec::decode(frame) {
@@ -163,7 +163,8 @@ impl Session {
         Ok(())
     }
 
-    /// What came took so long. Others have their turn after a while, also if more of it is here.
+    /// Charges the time that a frame took. Others have their turn after a while, also if more of it
+    /// is here.
     async fn spent(&mut self, took: Duration) {
         self.rate.spent(took);
         self.busy += took;
@@ -185,7 +186,7 @@ impl Session {
             tokio::select! {
                 biased;
                 took = &mut showing => break took,
-                // What it says meanwhile is not read, so that its silence is ours.
+                // Its frames are not read meanwhile: its silence is the server's.
                 () = tokio::time::sleep(HEARD_EVERY) => self.hosted.heard(self.id).await,
             }
         };
@@ -220,7 +221,7 @@ impl Session {
         self.hosted.heard(self.id).await;
     }
 
-    /// What it was not sent for want of reading is made up for.
+    /// Queues the difference for what was dropped while the client read too slowly.
     pub(crate) async fn catch_up(&mut self) {
         let took = Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
         self.rate.spent(took);
@@ -255,7 +256,7 @@ impl Drop for Session {
     }
 }
 
-/// Awaits something that is mostly there already. If it is not, nobody waits for what is due in the meantime.
+/// Awaits `future`; flushes pending connections first if it is not ready at once.
 async fn patiently<F: Future>(due: &mut PendingFlushes, future: F) -> F::Output {
     let mut future = pin!(future);
     match poll_immediate(&mut future).await {

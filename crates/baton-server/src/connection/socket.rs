@@ -1,7 +1,8 @@
-//! A WebSocket: frames in to the session, the line out to the wire, liveness of neither.
+//! Reads frames into the session and runs the writer of one WebSocket. Does not track liveness.
 //!
-//! Owns the two directions of one connection, in one task, so that reader and writer share one fate. The library reads:
-//! what it answers by itself (a pong, the echo of a close) goes onto the [`SocketWriter`] with everything else.
+//! Owns the two directions of one connection, in one task, so that reader and writer share one
+//! fate. The library reads: what it answers by itself (a pong, the echo of a close) goes onto the
+//! [`SocketWriter`] with everything else.
 
 use std::io;
 use std::pin::Pin;
@@ -32,17 +33,17 @@ use crate::documents::registry::Registry;
 use crate::limits::inbound_memory_limit::{Excess, InboundBytes};
 use crate::ops::rejection_counters::Rejection;
 
-/// How long the other side has to take the last frames and to answer a close.
+/// Time that the client has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
-/// memory.
+/// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an
+/// idle connection's memory.
 const READ_BUFFER: usize = 2 * 1024;
 
 /// Header and mask of a control frame from a client, in bytes.
 const CONTROL: usize = 6;
 
-/// How the protocol is spoken: limits explicit, none left at the library's default.
+/// Returns the library's configuration: limits explicit, none left at its default.
 pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
     let max = usize::try_from(settings.max_frame.as_u64()).unwrap_or(usize::MAX);
     WebSocketConfig::default()
@@ -119,7 +120,8 @@ async fn serve<R>(
     if let Some(reason) = writer.outbox().slow_reader() {
         registry.refusals().note(Rejection::SlowReader, reason);
     }
-    // The seat is given back already. What is queued, and the ending if there is one, still goes out.
+    // The seat is given back already. What is queued, and the ending if there is one, still goes
+    // out.
     if matches!(ended, Ended::Reading | Ended::Garbled) && writer.outbox().has_ending() {
         let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writing).await;
     }
@@ -209,12 +211,12 @@ enum Ended {
     Stalled,
 }
 
-/// How reading came to its end.
+/// The way in which reading came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parted {
     /// The other side closed, or is gone.
     Closed,
-    /// What comes is no WebSocket any more, or more than may come.
+    /// The bytes are no WebSocket any more, or more than may come.
     Garbled,
 }
 
@@ -241,8 +243,8 @@ async fn discard<R: AsyncRead + Unpin>(from: &mut R) {
     while let Ok(1..) = from.read(&mut unread).await {}
 }
 
-/// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
-/// other side might never read why it was closed.
+/// Completes the closing handshake: closing a socket that has something unread would reset the
+/// connection, and the other side might never read why it was closed.
 async fn linger<R>(stream: &mut R)
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
@@ -355,7 +357,7 @@ fn broken(error: &Error, writer: &SocketWriter, registry: &Registry) -> Parted {
         }
         error => {
             tracing::debug!(%error, "the connection broke");
-            // Whoever was told to go for what came is let go in the same way.
+            // A client that was closed for what it sent is let go in the same way.
             let told = writer.outbox().has_ending();
             return if told {
                 Parted::Garbled

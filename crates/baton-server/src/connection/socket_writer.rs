@@ -1,13 +1,14 @@
 //! Writes the send queue of a connection to its socket.
 //!
-//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also writes it,
-//! as far as the kernel takes it at once: waking the connection's own task for every frame would cost more
-//! than the frame. The connection's own task writes the rest when the kernel is ready ([`SocketWriter::serve`]).
-//! One task writes at a time; a task that finds another one writing leaves its items to it.
+//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also
+//! writes it, as far as the kernel takes it at once: waking the connection's own task for every
+//! frame would cost more than the frame. The connection's own task writes the rest when the kernel
+//! is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another one
+//! writing leaves its items to it.
 //!
-//! A client that takes bytes is alive, however long its answer to a ping waits behind them. A client that
-//! is behind and takes nothing for `max_behind` is told to come again. The reading side learns of both
-//! events ([`Outbox::news`]), because it knows the room.
+//! A client that takes bytes is alive, however long its answer to a ping waits behind them. A
+//! client that is behind and takes nothing for `max_behind` is told to come again. The reading side
+//! learns of both events ([`Outbox::news`]), because it knows the room.
 
 use std::io;
 use std::pin::pin;
@@ -24,8 +25,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::outbox::Outbox;
 
-/// Bytes that a connection's own task writes before others have their turn, about. A client that reads as
-/// fast as the task writes would keep a thread for itself otherwise.
+/// Bytes that a connection's own task writes before others have their turn, about. A client that
+/// reads as fast as the task writes would keep a thread for itself otherwise.
 const OWN_TURN: usize = 256 * 1024;
 
 /// Bytes that a task writes for another connection in one turn, about.
@@ -39,7 +40,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct SlowReaderLimits {
     /// Bytes that may wait.
     pub(crate) most: usize,
-    /// How long a client that is behind may take nothing.
+    /// Time for which a client that is behind may take nothing.
     pub(crate) behind: Duration,
 }
 
@@ -148,8 +149,8 @@ impl SocketWriter {
         }
     }
 
-    /// The connection's own task on a TCP stream: writes what other tasks could not, until the ending is
-    /// out or the connection breaks.
+    /// The connection's own task on a TCP stream: writes what other tasks could not, until the
+    /// ending is out or the connection breaks.
     pub(crate) async fn serve(&self) {
         let Some(stream) = &self.stream else { return };
         let mut progress = Progress::default();
@@ -165,7 +166,7 @@ impl SocketWriter {
                                 return;
                             }
                         }
-                        // What waits may have been dropped, and the connection may be behind now.
+                        // The queue may have dropped items, and the connection may be behind now.
                         () = self.work.notified() => {}
                         () = reached(until) => {}
                     }
@@ -208,7 +209,8 @@ impl SocketWriter {
         progress: &mut Progress,
     ) -> io::Result<()> {
         while piece.has_remaining() {
-            // A sink that takes bytes at once may be a buffer: that is no sign of life of the client.
+            // A sink that takes bytes at once may be a buffer: that is no sign of life of the
+            // client.
             let at_once = poll_immediate(pin!(sink.write_buf(&mut piece))).await;
             let written = match at_once {
                 Some(written) => written?,
@@ -259,8 +261,8 @@ impl SocketWriter {
         result
     }
 
-    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if the
-    /// client is behind and has taken nothing for too long. Returns when to check again.
+    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if
+    /// the client is behind and has taken nothing for too long. Returns when to check again.
     fn check_progress(&self, progress: &mut Progress) -> Option<Instant> {
         let now = Instant::now();
         let written = self.outbox.written();
@@ -297,7 +299,7 @@ impl Drop for SocketWriter {
     }
 }
 
-/// What the connection's own task remembers of a client that does not take everything at once.
+/// The state of a client that does not take everything at once, for the connection's own task.
 #[derive(Debug, Default)]
 struct Progress {
     /// Bytes that the client had taken at the last check.
@@ -308,7 +310,8 @@ struct Progress {
     told: Option<Instant>,
 }
 
-/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits here.
+/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits
+/// here.
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => Box::pin(sleep_until(moment)).await,

@@ -1,8 +1,9 @@
 //! A value that one task has at a time; the others wait as tasks, so that no thread does.
 //!
-//! Owns whose turn it is. A free value goes to whichever task asks first, because handing it to a task that does not run
-//! yet would leave it idle. A task that has waited for [`PATIENCE`] is handed the value instead, in the order of arrival, so
-//! that no task is passed over for long. A [`Held`] value can be moved to another thread.
+//! Owns whose turn it is. A free value goes to whichever task asks first, because handing it to a
+//! task that does not run yet would leave it idle. A task that has waited for [`PATIENCE`] is
+//! handed the value instead, in the order of arrival, so that no task is passed over for long. A
+//! [`Held`] value can be moved to another thread.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

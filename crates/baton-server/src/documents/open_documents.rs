@@ -1,6 +1,7 @@
 //! Which documents are in memory.
 //!
-//! Owns the map from a name to its slot, and the limit on documents. Its lock is held for moments, never over an await.
+//! Owns the map from a name to its slot, and the limit on documents. Its lock is held for moments,
+//! never over an await.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +63,8 @@ impl OpenDocuments {
         Ok(slot)
     }
 
-    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given back, so that nobody
+    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given
+    /// back, so that no task
     /// opens it a second time before.
     pub(crate) fn unload_if_idle(&self, hosted: &Arc<Hosted>, settings: &Settings) -> bool {
         let mut inner = self.inner.lock();
@@ -81,7 +83,8 @@ impl OpenDocuments {
     /// Forgets a slot whose loading failed.
     pub(crate) fn forget_failed(&self, name: &str, slot: &Slot) {
         let mut inner = self.inner.lock();
-        // Whoever waited for the same load may be trying again with this very slot; then it is theirs.
+        // A task that waited for the same load may be trying again with this very slot; then it is
+        // that task's.
         let alone = Arc::strong_count(slot) <= 2 && !slot.initialized();
         let here = inner.by_name.get(name);
         if alone && here.is_some_and(|here| Arc::ptr_eq(here, slot)) {
@@ -109,7 +112,7 @@ impl OpenDocuments {
         self.inner.lock().by_name.contains_key(name)
     }
 
-    /// How many documents are in memory.
+    /// Returns how many documents are in memory.
     pub(crate) fn len(&self) -> usize {
         self.inner.lock().by_name.len()
     }

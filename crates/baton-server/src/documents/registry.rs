@@ -1,7 +1,7 @@
 //! From a name to its one open document.
 //!
-//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
-//! and can be tried again, never an empty document.
+//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is
+//! an error to who asked and can be tried again, never an empty document.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
@@ -47,7 +47,7 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// What it counts as, if it is a limit that was met.
+    /// Returns the reason that it counts as, if a limit was met.
     pub(crate) fn refusal(&self) -> Option<Rejection> {
         match self {
             Self::Full(NotOpened::TooMany(_)) => Some(Rejection::Documents),
@@ -58,7 +58,7 @@ impl OpenError {
         }
     }
 
-    /// How a connection that wanted the document is closed.
+    /// Returns the code with which a connection that wanted the document is closed.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
             Self::Full(NotOpened::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
@@ -152,7 +152,8 @@ impl Registry {
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
-        // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
+        // Nothing of a new document needs the disk, and no other thread: that would cost more than
+        // all the rest.
         if let Some(log) = self.log.open_new(name)? {
             self.quota.admit_new()?;
             let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
@@ -165,7 +166,7 @@ impl Registry {
         let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
-            // What was erased is there, and to be written in it has to be admitted again.
+            // An erased document is there, and has to be admitted again before an edit.
             if loaded.tail.is_empty() && !stored.holds(&document) {
                 quota.admit_new()?;
             }
@@ -276,8 +277,9 @@ impl Registry {
         self.slots.forget(hosted);
     }
 
-    /// Lets nobody in any more, and tells everybody to come again, spread over `drain_over`. A document that is at long work
-    /// is waited for until the deadline, and keeps no other from being told. Returns how many were not told.
+    /// Admits no client any more, and tells all clients to come again, spread over `drain_over`. A
+    /// document that is at long work is waited for until the deadline, and keeps no other from
+    /// being told. Returns how many were not told.
     pub(crate) async fn drain(&self, deadline: Instant) -> usize {
         let open = self.slots.close();
         let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
@@ -294,13 +296,13 @@ impl Registry {
         retiring.len()
     }
 
-    /// How many documents are in memory.
+    /// Returns how many documents are in memory.
     pub(crate) fn documents(&self) -> usize {
         self.slots.len()
     }
 }
 
-/// What was read of a document, to be made a room of.
+/// The stored parts of a document, to be made a room of.
 struct Read {
     log: DocumentLog,
     snapshot: Option<(u64, Bytes)>,
@@ -309,7 +311,7 @@ struct Read {
     _turn: LoadTurn,
 }
 
-/// How far an opening has come on the thread that reads.
+/// The progress of an opening on the thread that reads.
 enum Opening {
     Done(Box<(DocumentLog, Room)>),
     /// It goes on on the pool.

@@ -1,7 +1,9 @@
-//! How many WebSockets there may be, in all and from one address, and how fast one address may open new ones.
+//! Limits on the number of WebSockets, in all and from one address, and on the rate at which one
+//! address opens them.
 //!
-//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an address goes when it has no
-//! connection and its pace is forgotten; how many are remembered for their pace alone is bounded.
+//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an
+//! address goes when it has no connection and its pace is forgotten; how many are remembered for
+//! their pace alone is bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +17,12 @@ use crate::config::Settings;
 use crate::net::client_addr::ClientAddr;
 use crate::ops::rejection_counters::Rejection;
 
-/// Most addresses that are remembered for their pace alone. One more is not remembered: its connections count all the same.
+/// Most addresses that are remembered for their pace alone. One more is not remembered: its
+/// connections count all the same.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// What a client that was refused for a count is to wait: until somebody has left, which nobody knows.
+/// Retry-After of a refusal because of a count. A guess: the server cannot know when a place is
+/// free.
 const COME_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a connection is refused. Nothing was started for it.
@@ -47,7 +51,7 @@ impl Refused {
         }
     }
 
-    /// When to come again.
+    /// Returns the time after which the client may come again.
     pub(crate) fn wait(self) -> Duration {
         match self {
             Self::Server(_) | Self::Address(_) => COME_AGAIN,
@@ -66,7 +70,8 @@ pub(crate) struct ConnectionLimit {
     left: Notify,
 }
 
-/// How fast one address may open connections: the generic cell rate algorithm, which needs one instant for each.
+/// The rate at which one address may open connections: the generic cell rate algorithm, which needs
+/// one instant for each.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     per_second: u32,
@@ -81,11 +86,11 @@ struct Counts {
     sweep_at: Instant,
 }
 
-/// What is known of an address.
+/// The state of one address.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     open: usize,
-    /// When it will have earned all that it opened.
+    /// The time at which it will have earned all connections that it opened.
     earned_at: Instant,
 }
 
@@ -172,7 +177,7 @@ impl ConnectionLimit {
         self.counts.lock().open
     }
 
-    /// How many addresses are known at the moment.
+    /// Returns how many addresses are known at the moment.
     pub(crate) fn addresses(&self) -> usize {
         let mut counts = self.counts.lock();
         counts.forget(Instant::now());
@@ -269,7 +274,7 @@ mod tests {
         tokio::time::advance(refused.wait()).await;
         assert!(limits.admit(address(1)).is_ok());
         assert!(limits.admit(address(1)).is_err());
-        // Whoever was refused pays nothing for it.
+        // A refused client pays nothing for it.
         tokio::time::advance(Duration::from_secs(1)).await;
         for _ in 0..5 {
             assert!(limits.admit(address(1)).is_ok());

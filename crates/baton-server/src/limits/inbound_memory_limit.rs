@@ -1,7 +1,8 @@
-//! What has been received of messages that are not taken in yet, over all connections.
+//! Bytes received of messages that are not complete or not handled yet, over all connections.
 //!
-//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of them can make the
-//! server keep. Whoever sends small messages is not affected when others have used it up.
+//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of
+//! them can make the server keep. A client that sends small messages is not affected when others
+//! have used it up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! Whose turn it is to load a document.
 //!
-//! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in time, not queued for
-//! ever. A [`LoadTurn`] goes with the work itself, not with who asked for it, for work on a thread goes on without them.
+//! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in
+//! time, not queued for ever. A [`LoadTurn`] goes with the work itself, not with who asked for it,
+//! for work on a thread goes on without them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +36,7 @@ pub(crate) struct LoadLimit {
     wait: Duration,
 }
 
-/// Somebody's turn, until it is dropped.
+/// A turn to load, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct LoadTurn {
     _turn: OwnedSemaphorePermit,
@@ -53,7 +54,7 @@ impl LoadLimit {
         }
     }
 
-    /// When somebody who asks now will have waited for long enough.
+    /// Returns the time until which a request that comes now may wait.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.wait
     }
@@ -80,18 +81,19 @@ impl LoadLimit {
         Ok(place)
     }
 
-    /// How many wait for a turn.
+    /// Returns how many requests wait for a turn.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// How many documents are being loaded.
+    /// Returns how many documents are being loaded.
     pub(crate) fn under_way(&self) -> usize {
         self.most.saturating_sub(self.turns.available_permits())
     }
 }
 
-/// A place among those who wait. Made before it is counted, so that being refused gives it back as well.
+/// A place among those who wait. Made before it is counted, so that being refused gives it back as
+/// well.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -120,7 +122,7 @@ mod tests {
         assert_eq!((loads.waiting(), loads.under_way()), (0, 1));
         let (fourth, ()) = tokio::join!(loads.turn(loads.deadline()), async { drop(first) });
         assert!(fourth.is_ok());
-        // A deadline that is over refuses whoever would have to wait, and nobody else.
+        // A deadline that is over refuses a request that would have to wait, and no other.
         let over = Instant::now();
         assert!(loads.turn(over).await.is_err());
         drop(fourth);

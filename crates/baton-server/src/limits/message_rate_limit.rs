@@ -1,5 +1,5 @@
-//! How fast one connection may send, and how much work it may make: token buckets for its messages, its bytes, and the time
-//! of a processor that they took.
+//! The rates at which one connection may send and may cause work: token buckets for its messages,
+//! its bytes, and the time of a processor that they took.
 //!
 //! Owns the waiting. Nothing is dropped: who is over a rate is not read from, and so waits itself.
 
@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 
-/// What a message costs beside its bytes: header and mask of its frame.
+/// Bytes that a message costs beside its payload: header and mask of its frame.
 const FRAME: usize = 14;
 
-/// Longest wait for work that was done already. A connection must be heard again before it is taken for dead.
+/// Longest wait for work that was done already. A connection must be heard again before it is taken
+/// for dead.
 const LONGEST_DEBT: Duration = Duration::from_secs(4);
 
 /// A connection's buckets; see the module.
@@ -25,7 +26,8 @@ pub(crate) struct MessageRateLimit {
     at: Instant,
 }
 
-/// A token bucket. Its content may be negative: what has come already is taken, and paid for before the next.
+/// A token bucket. Its content may be negative: what has come already is taken, and paid for before
+/// the next.
 #[derive(Debug)]
 struct Bucket {
     per_second: f64,
@@ -68,7 +70,7 @@ impl MessageRateLimit {
         messages.max(bytes).max(work)
     }
 
-    /// What came has taken so much of a processor's time. It is paid for before the next.
+    /// Charges the connection for this much processor time. It is paid for before the next.
     pub(crate) fn spent(&mut self, took: Duration) {
         self.work.tokens -= took.as_secs_f64();
     }
@@ -96,7 +98,7 @@ impl Bucket {
         self.tokens = self.tokens.max(-self.per_second * longest.as_secs_f64());
     }
 
-    /// How long it owes after this was taken.
+    /// Takes tokens. Returns the time until they are earned.
     fn take(&mut self, tokens: f64, since: f64) -> Duration {
         let earned = since * self.per_second;
         self.tokens = (self.tokens + earned).min(self.most) - tokens;

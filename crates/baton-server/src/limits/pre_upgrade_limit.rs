@@ -1,8 +1,10 @@
-//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and whose turn it is to go.
+//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and
+//! whose turn it is to go.
 //!
-//! Owns the limit on them, in all and from one address. A connection that says nothing must not shut out those that
-//! would: when the places are taken, whoever has had one for longest makes room, if that was for [`SETTLED`] at least.
-//! Before that the accepting waits, which leaves a crowd that comes at once in the listener's queue.
+//! Owns the limit on them, in all and from one address. A connection that says nothing must not
+//! shut out those that would: when the places are taken, the connection that has had one for
+//! longest makes room, if it had it for [`SETTLED`] at least. Before that the accepting waits,
+//! which leaves a crowd that comes at once in the listener's queue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use tokio::time::Instant;
 use crate::config::Settings;
 use crate::net::client_addr::ClientAddr;
 
-/// How long a place is certain. A handshake takes one round trip.
+/// Time for which a place is certain. A handshake takes one round trip.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// All of one address's places are taken, and none of them for long.
@@ -68,7 +70,8 @@ impl PreUpgradeLimit {
         }
     }
 
-    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears of each. For one waiter.
+    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears
+    /// of each. For one waiter.
     pub(crate) async fn vacancy(&self, sent_away: impl Fn()) {
         loop {
             let settled = {
@@ -137,7 +140,7 @@ impl PreUpgradeLimit {
         })
     }
 
-    /// How many are taken.
+    /// Returns how many places are taken.
     pub(crate) fn under_way(&self) -> usize {
         self.inner.lock().taken.len()
     }

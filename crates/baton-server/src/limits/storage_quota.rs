@@ -1,6 +1,7 @@
-//! What documents may store and keep, each and all together.
+//! Limits on the storage and the memory of documents, of each and of all together.
 //!
-//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and leaving never ask here.
+//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and
+//! leaving never ask here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,8 +59,8 @@ impl StorageQuota {
         self.awareness_used.load(Ordering::Relaxed)
     }
 
-    /// Returns an error if there may be no document that is not stored yet. Documents count once they are durable, so that
-    /// as many as are opened within one commit may come in at once.
+    /// Returns an error if there may be no document that is not stored yet. Documents count once
+    /// they are durable, so that as many as are opened within one commit may come in at once.
     pub(crate) fn admit_new(&self) -> Result<(), NoNewDocument> {
         if self.log.documents_held() >= self.documents {
             return Err(NoNewDocument::Documents(self.documents));
@@ -81,11 +82,12 @@ impl StorageQuota {
     }
 }
 
-/// What one document uses. Given back when it is dropped.
+/// The share of one document. Given back when it is dropped.
 pub(crate) struct Account {
     quota: Arc<StorageQuota>,
     awareness: usize,
-    /// An edit was refused for want of room, of which a snapshot without deleted content may make some.
+    /// An edit was refused for want of room, of which a snapshot without deleted content may make
+    /// some.
     wants_snapshot: bool,
     /// The soonest time of a snapshot for that.
     snapshot_after: Time,
@@ -135,8 +137,8 @@ impl Account {
         }
     }
 
-    /// Returns true if a snapshot is to be written now because the document is near its limit: without what was deleted it
-    /// may have room again.
+    /// Returns true if a snapshot is to be written now because the document is near its limit:
+    /// without what was deleted it may have room again.
     pub(crate) fn wants_snapshot(&mut self, log: &DocumentLog, now: Time) -> bool {
         let limit = self.quota.document;
         let near = log.stored_bytes() > limit / 4 * 3 && log.tail_bytes() >= limit / 16;

@@ -1,8 +1,9 @@
-//! Whose connection it is: the peer's address, or the one that a trusted proxy names.
+//! The address of a client: the peer's address, or the one that a trusted proxy names.
 //!
-//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of `trusted_proxies`; then the right-most
-//! address in it that is no such proxy, for everything left of that is what a client may have written itself. Only the
-//! one header of `proxy_header` is read: a proxy that sets one of the two passes the other on as it came.
+//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of
+//! `trusted_proxies`; then the right-most address in it that is no such proxy, for everything left
+//! of that is what a client may have written itself. Only the one header of `proxy_header` is read:
+//! a proxy that sets one of the two passes the other on as it came.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,7 +15,8 @@ use crate::config::{Proxies, ProxyHeader, Settings};
 /// Most hops of a header that are looked at, from the right.
 const MAX_HOPS: usize = 32;
 
-/// Who counts as one: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a single customer is given.
+/// A client as limits count it: an IPv4 address, or an IPv6 network of 64 bits, which is the least
+/// that a single customer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientAddr(IpAddr);
 
@@ -39,7 +41,7 @@ impl Display for ClientAddr {
     }
 }
 
-/// Whom to believe.
+/// The proxies whose headers are believed.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
     pub(crate) proxies: Proxies,
@@ -54,12 +56,12 @@ impl Trust {
         }
     }
 
-    /// Whether this peer asks for others.
+    /// Returns true if this peer is a proxy that asks for others.
     pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
         self.proxies.contain(peer.to_canonical())
     }
 
-    /// Who asks, when this peer sends these headers.
+    /// Returns the address that asks, when this peer sends these headers.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut nearest = peer.to_canonical();
         if !self.proxies.contain(nearest) {
@@ -71,7 +73,8 @@ impl Trust {
         };
         let lines: Vec<_> = headers.get_all(name).iter().collect();
         let hops = lines.iter().rev().flat_map(|line| {
-            // A line that is no text has no hop that can be read; nor is anything left of it believed.
+            // A line that is no text has no hop that can be read; nor is anything left of it
+            // believed.
             line.to_str().unwrap_or("?").rsplit(',')
         });
         for hop in hops.take(MAX_HOPS) {
@@ -79,7 +82,7 @@ impl Trust {
                 ProxyHeader::XForwardedFor => hop_address(hop),
                 ProxyHeader::Forwarded => forwarded_for(hop).and_then(hop_address),
             };
-            // Somebody hidden, or nonsense: the proxy that says so is the last one known.
+            // A hidden client, or nonsense: the proxy that says so is the last one known.
             let Some(address) = said else {
                 return nearest;
             };
@@ -104,8 +107,8 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of quotes are not looked
-/// for: no address has them, so such an element is nonsense either way.
+/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of
+/// quotes are not looked for: no address has them, so such an element is nonsense either way.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -144,7 +147,7 @@ mod tests {
         assert_eq!(client("198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
         assert_eq!(client("10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("::ffff:10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
-        // What the client wrote itself stands on the left of what the proxy added.
+        // The client's own words stand on the left of what the proxy added.
         assert_eq!(client("10.1.1.1", &["1.1.1.1, 203.0.113.9"]), "203.0.113.9");
         let lines = ["1.1.1.1", "203.0.113.9, 10.2.2.2", "192.0.2.7"];
         assert_eq!(client("10.1.1.1", &lines), "203.0.113.9");

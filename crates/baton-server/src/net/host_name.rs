@@ -115,11 +115,12 @@ impl Scheme {
     }
 }
 
-/// Where a web page comes from.
+/// The origin of a web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WebOrigin {
     Page(Scheme, Authority),
-    /// `null` (a page in a sandbox, or from a file), or another scheme (an app's, an extension's), in lower case.
+    /// `null` (a page in a sandbox, or from a file), or another scheme (an app's, an extension's),
+    /// in lower case.
     Other(String),
 }
 

@@ -1,8 +1,8 @@
 //! A TCP stream as HTTP uses it, before it becomes a WebSocket or ends.
 //!
-//! Owns the way back: when HTTP lets go of the stream, whoever accepted it gets it again, with the knowledge whether
-//! anything was written to it. Only if nothing was, it may still be told in HTTP why it is closed. Shutting it down is left
-//! to that one: something may have to be read before.
+//! Owns the way back: when HTTP lets go of the stream, its acceptor gets it again, with the
+//! knowledge if anything was written to it. Only if nothing was, it may still be told in HTTP why
+//! it is closed. Shutting it down is left to that one: something may have to be read before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub(crate) struct HttpStream {
     left: Arc<Left>,
 }
 
-/// What HTTP leaves of a connection.
+/// The remains of a connection after HTTP.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     said: AtomicBool,
@@ -30,12 +30,12 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Whether anything was written.
+    /// Returns true if anything was written.
     pub(crate) fn was_said(&self) -> bool {
         self.said.load(Ordering::Relaxed)
     }
 
-    /// The stream, when HTTP has let go of it and nobody else has it.
+    /// Returns the stream, once HTTP has let go of it and no other owner has it.
     pub(crate) fn take(&self) -> Option<TcpStream> {
         self.stream.lock().take()
     }

@@ -1,8 +1,9 @@
 //! Accepting TCP connections and serving HTTP on them, with limits of our own.
 //!
-//! Owns the listener's queue, the accept loop, and the time that a connection has for its request's head and in all.
-//! Whoever is refused here is told so in HTTP, if nothing was said to it before. Nothing that one connection does, or
-//! fails to do, keeps the loop from the next one; nor does a system that has no more file descriptors.
+//! Owns the listener's queue, the accept loop, and the time that a connection has for its request's
+//! head and in all. A client that is refused here is told so in HTTP, if nothing was said to it
+//! before. Nothing that one connection does, or fails to do, keeps the loop from the next one; nor
+//! does a system that has no more file descriptors.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +30,8 @@ use crate::net::http_stream::{HttpStream, Left};
 use crate::net::web_origin::Reach;
 use crate::ops::rejection_counters::Rejection;
 
-/// Connections that may wait to be accepted. The system cuts it down to its own limit (`net.core.somaxconn`).
+/// Connections that may wait to be accepted. The system cuts it down to its own limit
+/// (`net.core.somaxconn`).
 const BACKLOG: u32 = 16_384;
 
 /// Pause after an accept that failed for want of something (file descriptors), so as not to spin.
@@ -38,14 +40,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Connections that are being told at the same time that there is no place for them. More wait to be accepted, for
-/// [`FAREWELL`] at most.
+/// Connections that are being told at the same time that there is no place for them. More wait to
+/// be accepted, for [`FAREWELL`] at most.
 pub(crate) const TURNED_AWAY: usize = 1_024;
 
-/// How long the other side has to read why it is refused.
+/// Time that a client has to read why it is refused.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Listens on the first of these addresses that can be had, with a queue that a storm of connections fits into.
+/// Listens on the first of these addresses that can be had, with a queue that a storm of
+/// connections fits into.
 ///
 /// # Errors
 /// The system's: the address is taken, or is none of this machine's.
@@ -116,7 +119,8 @@ impl Front {
         }
     }
 
-    /// The connection stays in the queue. What keeps it there may be one that has a place and does nothing with it.
+    /// The connection stays in the queue. What keeps it there may be one that has a place and does
+    /// nothing with it.
     fn cannot_accept(&self, error: &io::Error) {
         let what = format_args!("no connection can be accepted: {error}");
         let refusals = self.app.registry.refusals();
@@ -124,8 +128,9 @@ impl Front {
         self.app.places.shed();
     }
 
-    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`] others are being told so:
-    /// a connection that was closed without reading it would be reset, and its client would not learn why.
+    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`]
+    /// others are being told so: a connection that was closed without reading it would be reset,
+    /// and its client would not learn why.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let ip = peer.ip();
         let address = (!self.app.trust.is_proxy(ip)).then(|| ip.into());
@@ -177,7 +182,8 @@ async fn serve(
             router.clone().oneshot(request)
         });
         let settings = app.registry.settings();
-        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no time.
+        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no
+        // time.
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -185,7 +191,7 @@ async fn serve(
             .max_buf_size(MAX_HEAD);
         let serving = builder.serve_connection(io, service).with_upgrades();
         tokio::select! {
-            // What came in time is served, also by a process that was stopped meanwhile.
+            // A request that came in time is served, also by a process that was stopped meanwhile.
             biased;
             served = serving => served.map_err(|error| Why::failed(&error)),
             () = place.lost() => Err(Some(Why::no_place())),
@@ -199,7 +205,8 @@ async fn serve(
         let refusals = app.registry.refusals();
         refusals.note(refusal, Named(&why.text.trim_end(), peer.ip()));
     }
-    // What was said already may be half an answer, or one to a request that this has nothing to do with.
+    // Bytes that were sent already may be half an answer, or one to a request that this has nothing
+    // to do with.
     let why = (!left.was_said()).then_some(why);
     if let Some(stream) = left.take() {
         farewell(stream, why).await;
@@ -211,7 +218,7 @@ async fn serve(
 struct Why {
     status: StatusCode,
     text: String,
-    /// What it counts as, if it was not counted before.
+    /// The reason that it counts as, if it was not counted before.
     refusal: Option<Rejection>,
 }
 
@@ -271,8 +278,8 @@ async fn turn_away(stream: TcpStream, why: Why, _permit: OwnedSemaphorePermit) {
     farewell(stream, Some(why)).await;
 }
 
-/// The last word, and time to read it: closing a connection that has something unread would reset it, and the other side
-/// might never learn why.
+/// The last word, and time to read it: closing a connection that has something unread would reset
+/// it, and the other side might never learn why.
 async fn farewell(mut stream: TcpStream, why: Option<Why>) {
     let leaving = async {
         if let Some(why) = why {

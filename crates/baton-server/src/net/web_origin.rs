@@ -1,9 +1,9 @@
 //! Web pages that may use this server, and the host names that it answers to.
 //!
-//! Owns the reading of `Origin` and `Host`. A browser lets any page open a WebSocket to any server and names the page in
-//! `Origin`; only the server can refuse it. A page can also point a name of its own at a loopback address (DNS rebinding),
-//! and is then of the server's own origin; only the `Host` header shows that. Programs other than browsers send no `Origin`
-//! and are served.
+//! Owns the reading of `Origin` and `Host`. A browser lets any page open a WebSocket to any server
+//! and names the page in `Origin`; only the server can refuse it. A page can also point a name of
+//! its own at a loopback address (DNS rebinding), and is then of the server's own origin; only the
+//! `Host` header shows that. Programs other than browsers send no `Origin` and are served.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,7 +17,8 @@ use crate::net::host_name::{Authority, Scheme, WebOrigin};
 /// Longest part of a refused header that an error repeats, in bytes.
 const REPEATED: usize = 100;
 
-/// Where the listener is that a connection came through. Put into a request's extensions by who accepted the connection.
+/// The reach of the listener that a connection came through. The acceptor puts it into the
+/// request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// A loopback address: browsers on this machine only.
@@ -145,7 +146,8 @@ impl Doorkeeper {
         if reach == Reach::Loopback && page.host.is_loopback() {
             return true;
         }
-        // Without a word of a trusted proxy it is not known whether something before this server speaks TLS.
+        // Without a word of a trusted proxy it is not known whether something before this server
+        // speaks TLS.
         let stated = said.and_then(|said| said.scheme);
         if stated.is_some_and(|stated| stated != *scheme) {
             return false;
@@ -168,7 +170,8 @@ fn own_host(headers: &HeaderMap) -> Result<Option<&str>, Barred> {
     Ok(first.map(|host| host.to_str().unwrap_or("?")))
 }
 
-/// Under which addresses a trusted proxy was asked. Clients can write these headers too; no web page can, for a WebSocket.
+/// Under which addresses a trusted proxy was asked. Clients can write these headers too; no web
+/// page can, for a WebSocket.
 #[derive(Debug, Default)]
 struct Forwarded {
     hosts: Vec<Authority>,

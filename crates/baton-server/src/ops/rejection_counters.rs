@@ -1,6 +1,7 @@
-//! What was refused, by reason: counted for metrics, and said in the log now and then.
+//! Rejections, by reason: counted for metrics, and logged now and then.
 //!
-//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`]; it never fills a disk.
+//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`];
+//! it never fills a disk.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long the log keeps quiet about a reason after it was said.
+/// Time for which a reason is not logged again.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Why something was refused. The setting of the same name says more.
@@ -29,7 +30,7 @@ pub(crate) enum Rejection {
     HandshakeTime,
     /// `http_timeout`.
     HttpTime,
-    /// What is no request that this server answers: a damaged head, a handshake that is none.
+    /// A request that this server does not answer: a damaged head, a handshake that is none.
     Request,
     /// `max_connections_per_document`.
     ConnectionsOfDocument,
@@ -127,7 +128,7 @@ impl RejectionCounters {
         tracing::warn!(why, since, in_all = count, "refused: {what}");
     }
 
-    /// How often each reason refused something, since the start.
+    /// Returns each reason with the number of its rejections since the start.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.tallies.iter();
         let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));

@@ -24,7 +24,8 @@ pub(crate) enum Item {
     CatchUp,
 }
 
-/// The class of a frame: how it counts against the queue's limit, and what the queue may do with it.
+/// The class of a frame: how it counts against the queue's limit, and what the queue may do with
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameClass {
     /// Counts, and is never dropped alone: an overflow of these ends the connection.
@@ -37,8 +38,8 @@ pub(crate) enum FrameClass {
     Awareness,
     /// A part of an answer to a Step1, before its end. Counts as [`FrameClass::Answer`] does.
     AnswerPart,
-    /// An answer to a Step1, or its last part, which may be as large as the document. Does not count
-    /// unless an earlier answer still waits.
+    /// An answer to a Step1, or its last part, which may be as large as the document. Does not
+    /// count unless an earlier answer still waits.
     Answer,
 }
 

@@ -34,7 +34,7 @@ fn all(queue: &mut SendQueue) -> (VecDeque<Item>, Taken) {
     (items, taken)
 }
 
-/// What can be taken now, as text; pings and catching up by name.
+/// Takes what can be written now, as text; pings and catching up by name.
 fn payloads(queue: &mut SendQueue) -> Vec<String> {
     let text = |item: Item| match item {
         Item::Frame(frame, _) => Some(String::from_utf8_lossy(frame.payload()).into_owned()),
@@ -237,12 +237,13 @@ fn of_several_views_of_a_thing_the_newest_goes_out_behind_what_came_before_it() 
     );
     let expected = ["park 1", "lost", "locks 2", "park of another"];
     assert_eq!(payloads(&mut queue), expected);
-    // What was written cannot be replaced any more.
+    // A written view cannot be replaced any more.
     let _ = queue.send(frame("locks 3"), FrameClass::Latest(ViewOf::Locks));
     assert_eq!(payloads(&mut queue), ["locks 3"]);
 }
 
-/// The places of views are counted from the first item ever, and falling behind and catching up shift them.
+/// The places of views are counted from the first item ever, and falling behind and catching up
+/// shift them.
 #[test]
 fn views_are_replaced_also_while_a_connection_is_behind_and_after_it() {
     let mut queue = queue(4);

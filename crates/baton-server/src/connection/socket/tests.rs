@@ -5,8 +5,8 @@ use super::*;
 
 const SOURCE: Source = Source::new([7; 16]);
 
-/// A stream that is no TCP is written to by its own task only, and that had gone when the library wanted to answer
-/// the close: the client took it for a broken connection.
+/// A stream that is no TCP is written to by its own task only, and that had gone when the library
+/// wanted to answer the close: the client took it for a broken connection.
 #[tokio::test]
 async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
     let log = Log::in_memory(LogOptions::default()).unwrap();
@@ -22,8 +22,8 @@ async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
     server.await.unwrap();
 }
 
-/// A ping that a buffer took was once believed to be a sign of life: a connection that read everything and answered
-/// nothing was kept for ever.
+/// A ping that a buffer took was once believed to be a sign of life: a connection that read
+/// everything and answered nothing was kept for ever.
 #[tokio::test(start_paused = true)]
 async fn who_takes_pings_and_answers_none_is_closed() {
     let log = Log::in_memory(LogOptions::default()).unwrap();

@@ -41,7 +41,7 @@ fn frame(length: usize) -> Frame {
     Frame::new(Carries::Update, &Bytes::from(vec![fill; length]))
 }
 
-/// What a client reads of it.
+/// Returns the message that a client reads.
 fn message(frame: &Frame) -> Message {
     let head = Head::new(Carries::Update, frame.payload().len());
     Message::Binary([head.as_bytes(), frame.payload()].concat().into())
@@ -74,8 +74,9 @@ async fn every_length_of_frame_is_read_as_it_was_queued_and_the_ending_comes_las
     assert_eq!(close.reason.as_str(), "é".repeat(61));
 }
 
-/// Frames of several writers at once, each of whom leaves what it queued to whoever is at work: none is lost, none
-/// overtakes an earlier one of the same writer, also while the kernel takes nothing for a time.
+/// Frames of several writers at once, each of which leaves its items to the one that writes: none
+/// is lost, none overtakes an earlier one of the same writer, also while the kernel takes nothing
+/// for a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_many_queue_at_once_comes_whole_and_in_order() {
     const WRITERS: u32 = 8;
@@ -109,7 +110,8 @@ async fn what_many_queue_at_once_comes_whole_and_in_order() {
     writers.join_all().await;
 }
 
-/// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then an edit too many.
+/// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then
+/// an edit too many.
 fn fall_behind(line: &SocketWriter) {
     let _answered = line.outbox().send(frame(15_000_000), FrameClass::Answer);
     line.flush();
