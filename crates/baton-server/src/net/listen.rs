@@ -22,8 +22,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use crate::App;
-use crate::Stage;
+use crate::app::{App, Stage};
 use crate::config::Listen;
 use crate::limits::pre_upgrade_limit::PreUpgradePlace;
 use crate::net::http_stream::{HttpStream, Left};

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
-use crate::App;
+use crate::app::App;
 use crate::config::Switch;
 use crate::connection::socket;
 use crate::limits::connection_limit::{Permit, Refused};

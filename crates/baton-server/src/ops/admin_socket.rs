@@ -24,7 +24,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::Server;
+use crate::server::Server;
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";

@@ -10,8 +10,7 @@ use baton_log::{Health, Log};
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::App;
-use crate::Stage;
+use crate::app::{App, Stage};
 
 /// A commit that takes longer than this is told.
 const SLOW_COMMIT: Duration = Duration::from_secs(1);
