@@ -175,7 +175,8 @@ impl Outbox {
         self.state.lock().give_back(batch, written);
     }
 
-    /// Refills a batch that is written. Gives it back if there is nothing to write.
+    /// Refills a batch that is written. Gives it back if there is nothing to write: then the bytes
+    /// of the whole turn are counted.
     pub(crate) fn refill_or_give_back(
         &self,
         mut batch: WriteBatch,
@@ -228,3 +229,6 @@ impl State {
         std::mem::take(&mut self.drained).then_some(WriterEvent::Behind)
     }
 }
+
+#[cfg(test)]
+mod tests;
