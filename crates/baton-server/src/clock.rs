@@ -31,7 +31,8 @@ impl Clock {
         u64::try_from(at_zero.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The moment to sleep until. Tokio rounds up to the next millisecond, and early calls are harmless anyway.
+    /// The moment to sleep until. Tokio rounds up to the next millisecond, and early calls are
+    /// harmless anyway.
     pub(crate) fn at(self, time: Time) -> Instant {
         self.origin
             .checked_add(time.0)

@@ -1,6 +1,8 @@
-//! `baton backup`, `restore`, `check`, `list` and `erase`: what an operator does with a data folder.
+//! `baton backup`, `restore`, `check`, `list` and `erase`: what an operator does with a data
+//! folder.
 //!
-//! Owns the words that are printed and the file names in between. A backup gets its name when it is whole, and verified.
+//! Owns the words that are printed and the file names in between. A backup gets its name when it is
+//! whole, and verified.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +17,8 @@ use baton_server::{Answer, Request, Server, Settings, ask};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// Takes a backup of a data folder, from its running server or, if there is none, from the folder itself
+/// Takes a backup of a data folder, from its running server or, if there is none, from the folder
+/// itself
 #[derive(clap::Args)]
 pub(crate) struct Backup {
     /// The file to write; must not be there
@@ -25,7 +28,8 @@ pub(crate) struct Backup {
     data: PathBuf,
 }
 
-/// Makes a data folder of a backup, with a new epoch: locks and sessions of before count for nothing
+/// Makes a data folder of a backup, with a new epoch: locks and sessions of before count for
+/// nothing
 #[derive(clap::Args)]
 pub(crate) struct Restore {
     /// The backup
@@ -107,8 +111,8 @@ fn follow(server: UnixStream) -> Outcome {
     Err("the server ended before it had answered; its log may say why".into())
 }
 
-/// Does something with a folder that no server runs on, as a server would. If one runs all the same, the folder is in use,
-/// and the error says so.
+/// Does something with a folder that no server runs on, as a server would. If one runs all the
+/// same, the folder is in use, and the error says so.
 fn stopped(data: &Path, what: impl AsyncFnOnce(&Server) -> Outcome) -> Outcome {
     must_be_there(data)?;
     let settings = Settings {
@@ -197,7 +201,8 @@ impl Backup {
 
 impl Restore {
     pub(crate) fn run(&self) -> Outcome {
-        // Seconds since 1970: a backup that is restored twice gives two epochs, even with the same clock an hour off.
+        // Seconds since 1970: a backup that is restored twice gives two epochs, even with the same
+        // clock an hour off.
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let restored = restore_backup(&self.from, &self.data, u32::try_from(now)?)?;
         say(&format!(
@@ -255,6 +260,6 @@ fn must_be_there(data: &Path) -> Outcome {
 }
 
 fn say(line: &str) {
-    // Nobody reads it any more: what was to be done is done all the same.
+    // The reader of the output is gone; the command is done all the same.
     let _closed = writeln!(io::stdout(), "{line}");
 }

@@ -1,10 +1,13 @@
 //! Every setting by name: its meaning, its default, and the three places it can come from.
 //!
-//! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`, then default) and
-//! the checks that need more than one setting. Never reads anything later than start-up.
+//! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`,
+//! then default) and the checks that need more than one setting. Never reads anything later than
+//! start-up.
 
+mod proxies;
 mod ranges;
 mod values;
+mod web_names;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,11 +17,11 @@ use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+pub use self::proxies::{NoNetwork, Proxies, ProxyHeader};
 pub use self::values::{
     DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
 };
-use crate::net::client_addr::{Proxies, ProxyHeader};
-use crate::net::web_origin::{FrameAncestors, Hosts, Origins};
+pub use self::web_names::{FrameAncestors, Hosts, NoWebName, Origins};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file of `--config` is not as it should be.
@@ -38,7 +41,7 @@ pub enum ConfigError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where, and what.
+        /// The place and the mistake.
         message: String,
     },
     /// A setting has a value with which no server can work.
@@ -104,21 +107,26 @@ settings! {
     max_connections_per_document: usize = 5_000;
     /// Open connections from one address (of IPv6, one /64); over it: refused with HTTP 429
     max_connections_per_address: usize = 10_000;
-    /// New connections from one address in a second, in the long run; over it: refused with HTTP 429
+    /// New connections from one address in a second, in the long run; over it: refused with HTTP
+    /// 429
     new_connections_per_second: u32 = 200;
     /// New connections that one address may open at once, before that rate counts
     new_connections_burst: u32 = 2_000;
-    /// TCP connections on which plain HTTP is spoken, or a handshake is under way; over it: the oldest goes, or new ones wait
+    /// TCP connections on which plain HTTP is spoken, or a handshake is under way; over it: the
+    /// oldest goes, or new ones wait
     max_handshakes: usize = 2_048;
     /// The same from one address; over it: its oldest goes, or refused with HTTP 429
     max_handshakes_per_address: usize = 1_024;
-    /// Proxies in front of this server, like 10.0.0.0/8,::1: whom they name in proxy_header is the client
+    /// Proxies in front of this server, like 10.0.0.0/8,::1: the address that they name in
+    /// proxy_header is the client
     trusted_proxies: Proxies = Proxies::default();
-    /// The header in which those proxies, and nobody else, say for whom they ask
+    /// The header in which those proxies, and no other peer, name the client
     proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
-    /// Web pages that may use this server beside its own, like `https://example.org`, null or any; others: HTTP 403
+    /// Web pages that may use this server beside its own, like `https://example.org`, null or any;
+    /// others: HTTP 403
     allowed_origins: Origins = Origins::default();
-    /// Host names answered to beside loopback ones while listening on loopback, or any; others: HTTP 403
+    /// Host names answered to beside loopback ones while listening on loopback, or any; others:
+    /// HTTP 403
     allowed_hosts: Hosts = Hosts::default();
     /// Pages that may show the demo page in a frame, like `self,https://example.org`, or none
     frame_ancestors: FrameAncestors = FrameAncestors::default();
@@ -132,45 +140,55 @@ settings! {
     load_wait: Span = Span(Duration::from_secs(10));
     /// Longest document name, in bytes; over it: close 4404
     max_document_name: usize = 1024;
-    /// Bytes queued for one connection, beside its first sync; over it: its updates wait in the document, else close 1013
+    /// Bytes queued for one connection, beside its first sync; over it: its updates wait in the
+    /// document, else close 1013
     max_outbox: ByteSize = ByteSize::mib(1);
-    /// How long a connection for which updates wait may read nothing; over it: close 1013
+    /// Time for which a connection for which updates wait may read nothing; over it: close 1013
     max_behind: Span = Span(Duration::from_secs(30));
     /// Messages that one connection may send in a second, in the long run; faster ones wait
     max_messages_per_second: u32 = 2_000;
     /// Bytes that one connection may send in a second, in the long run; faster ones wait
     max_bytes_per_second: ByteSize = ByteSize::mib(32);
-    /// What one connection may send at once, as the time in which its rates would earn it
+    /// Amount that one connection may send at once, as the time in which its rates would earn it
     rate_burst: Span = Span(Duration::from_secs(1));
-    /// Bytes of messages that are not taken in yet, of all connections; over it: close 1013 for those with large ones
+    /// Bytes of messages that are not taken in yet, of all connections; over it: close 1013 for
+    /// those with large ones
     max_receiving: ByteSize = ByteSize::gib(1);
-    /// Bytes stored of one document: its last snapshot and all since; over it: edits that add something are refused
+    /// Bytes stored of one document: its last snapshot and all since; over it: edits that add
+    /// something are refused
     max_document: ByteSize = ByteSize::mib(256);
     /// Documents in the store; over it: close 1013 for who wants a new one
     max_documents_stored: usize = 1_000_000;
-    /// Bytes of the store on its disk; over it: new documents, and edits that add something, are refused
+    /// Bytes of the store on its disk; over it: new documents, and edits that add something, are
+    /// refused
     max_store: ByteSize = ByteSize::gib(64);
-    /// Awareness of all documents together, in bytes; over it: entries that would add to it are refused
+    /// Awareness of all documents together, in bytes; over it: entries that would add to it are
+    /// refused
     max_awareness: ByteSize = ByteSize::mib(256);
     /// Largest awareness entry, in bytes; a larger one is refused, and the last good one stays
     max_awareness_entry: ByteSize = ByteSize::kib(256);
     /// Awareness entries that one connection may own; further ones are refused
     max_awareness_entries: usize = 64;
-    /// Incomplete updates kept aside for one connection; over it: an error, and the update is refused
+    /// Incomplete updates kept aside for one connection; over it: an error, and the update is
+    /// refused
     max_aside: ByteSize = ByteSize::mib(1);
     /// Blocks in one update; over it, its connection is closed
     max_update_blocks: usize = 500_000;
-    /// Clients whose blocks, or whose deletions, are in one update; over it, its connection is closed
+    /// Clients whose blocks, or whose deletions, are in one update; over it, its connection is
+    /// closed
     max_update_clients: usize = 100_000;
     /// Deleted ranges in one update; over it, its connection is closed
     max_update_ranges: usize = 1_000_000;
-    /// Parked edits of one session, or of all sessions of one user; over it: the edit is refused with an error
+    /// Parked edits of one session, or of all sessions of one user; over it: the edit is refused
+    /// with an error
     max_parked_per_session: ByteSize = ByteSize::mib(10);
-    /// People who have open parks in one document; over it: no park is recovered, but edits are kept all the same
+    /// People who have open parks in one document; over it: no park is recovered, but edits are
+    /// kept all the same
     max_parks: usize = 100;
     /// Open parks of one document, each at least 16 KiB; over it: the edit is refused with an error
     max_parked: ByteSize = ByteSize::mib(64);
-    /// Discarded parks of one document, each at least 16 KiB; over it: nothing more can be discarded
+    /// Discarded parks of one document, each at least 16 KiB; over it: nothing more can be
+    /// discarded
     max_discarded_parks: ByteSize = ByteSize::mib(20);
     /// Locks that one session may have at once; over it: refused
     max_locks_per_session: usize = 32;
@@ -180,10 +198,12 @@ settings! {
     max_lock_bytes: ByteSize = ByteSize::kib(256);
     /// From accepting a connection to its first message; over it: closed
     handshake_timeout: Span = Span(Duration::from_secs(10));
-    /// A TCP connection that does not become a WebSocket, from being accepted to its end; over it: closed
+    /// A TCP connection that does not become a WebSocket, from being accepted to its end; over it:
+    /// closed
     http_timeout: Span = Span(Duration::from_secs(60));
 
-    /// Longest wait of an update for company before its commit; twice that where nobody is told that it is saved
+    /// Longest wait of an update for company before its commit; twice that where no client is told
+    /// that it is saved
     commit_delay: Span = Span(Duration::from_millis(25));
     /// Bytes that make a commit at once
     commit_bytes: ByteSize = ByteSize::kib(256);
@@ -191,32 +211,37 @@ settings! {
     log_queue: ByteSize = ByteSize::mib(64);
     /// The same of frames up to 64 KiB, a quarter of it for one document; over it: readers wait
     log_queue_small: ByteSize = ByteSize::mib(16);
-    /// Most of log_queue that one document may hold, at least one largest frame; over it: its readers wait
+    /// Most of log_queue that one document may hold, at least one largest frame; over it: its
+    /// readers wait
     log_queue_per_document: ByteSize = ByteSize::mib(32);
     /// Threads for work that takes over a millisecond; 0 is half the processors, at least 2
     work_threads: usize = 0;
-    /// Time of a processor that one connection may use in a second, in the long run; who used more waits
+    /// Time of a processor that one connection may use in a second, in the long run; who used more
+    /// waits
     cpu_per_connection: Span = Span(Duration::from_millis(250));
     /// Time of a processor that one connection may use at once, before that rate counts
     cpu_burst: Span = Span(Duration::from_secs(1));
-    /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last one
+    /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last
+    /// one
     compact_after: ByteSize = ByteSize::mib(1);
     /// Free space on the disk of the data folder below which /readyz warns
     disk_low: ByteSize = ByteSize::mib(256);
-    /// Whether /metrics is served
+    /// Serve /metrics
     metrics: Switch = Switch::On;
-    /// How long a document without connections stays in memory
+    /// Time for which a document without connections stays in memory
     unload_after: Span = Span(Duration::from_secs(30));
-    /// A document that nobody typed in for that long keeps only its encoded bytes in memory.
+    /// A document without edits for that long keeps only its encoded bytes in memory.
     rest_after: Span = Span(Duration::from_mins(1));
-    /// Time over which an orderly stop spreads the closing of connections, so that clients do not come again all at once
+    /// Time over which an orderly stop spreads the closing of connections, so that clients do not
+    /// come again all at once
     drain_over: Span = Span(Duration::from_secs(1));
     /// Deadline of an orderly stop
     shutdown_deadline: Span = Span(Duration::from_secs(10));
 
-    /// What every connection may do beside editing: take-over, manage, both with a comma between, or none
+    /// Rights of every connection beside editing: take-over, manage, both with a comma between, or
+    /// none
     rights: RightsList = RightsList(Rights::ALL);
-    /// What locks mean in a new document; changed later by whoever may manage it
+    /// Meaning of locks in a new document; changed later by a client that may manage it
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
 
     /// The timings below, unless they are set by themselves
@@ -233,33 +258,34 @@ settings! {
     beat_every_idle: Span = Span(Duration::from_secs(5));
     /// Age of a beat beyond which its answer does not count
     answer_within: Span = Span(Duration::from_secs(5));
-    /// How long an offer of the lock stands
+    /// Time for which an offer of the lock stands
     offer: Span = Span(Duration::from_secs(2));
-    /// How long after a missed offer a waiter is offered the lock again; twice as long each further time
+    /// Time after a missed offer until a waiter is offered the lock again; twice as long each
+    /// further time
     offer_again: Span = Span(Duration::from_secs(2));
-    /// How long such a pause is at most
+    /// Longest such pause
     offer_again_most: Span = Span(Duration::from_secs(30));
-    /// How long a holder's lost connection is waited for (0 to 60 s)
+    /// Time for which a holder's lost connection is waited for (0 to 60 s)
     grace: Span = Span(Duration::from_secs(5));
-    /// How long the ticket and session of a lost connection are kept
+    /// Time for which the ticket and session of a lost connection are kept
     ticket_life: Span = Span(Duration::from_secs(30));
-    /// How long a holder is waited for after the server started again
+    /// Time for which a holder is waited for after the server started again
     recovery: Span = Span(Duration::from_secs(10));
-    /// How long a holder that hands its lock on has to send what it has
+    /// Time that a holder that hands its lock on has to send its edits
     drain: Span = Span(Duration::from_secs(3));
-    /// How long a holder may keep what somebody requests
+    /// Time for which a holder may keep a lock that another client requests
     request: Span = Span(Duration::from_secs(30));
-    /// How long a holder may be without input while somebody waits
+    /// Time for which a holder may be without input while another client waits
     idle_yield: Span = Span(Duration::from_secs(90));
-    /// How long before that it is warned
+    /// Time before that at which it is warned
     idle_warning: Span = Span(Duration::from_secs(15));
-    /// How long after a take-over nobody else takes over
+    /// Time after a take-over in which no other client takes over
     take_over_cooldown: Span = Span(Duration::from_secs(60));
-    /// When a holder must stop editing, counted from its last confirmed answer
+    /// Time after its last confirmed answer at which a holder must stop editing
     client_stop: Span = Span(Duration::from_millis(6_500));
-    /// Whether a lock stays with an unreachable holder until it has certainly stopped editing
+    /// Leave a lock with an unreachable holder until it has certainly stopped editing
     wait_out_lease: Switch = Switch::On;
-    /// Whether the lock of a holder gone offline passes also to somebody who did not queue
+    /// Pass the lock of a holder gone offline also to a client that did not queue
     auto_pass: Switch = Switch::On;
 }
 
@@ -267,14 +293,15 @@ settings! {
 const LARGEST: u64 = 1 << 30;
 
 impl Settings {
-    /// The settings in force, from the command line (with its environment) and the file that it names.
+    /// The settings in force, from the command line (with its environment) and the file that it
+    /// names.
     ///
     /// # Errors
     /// The operator's: says which file, line or settings, and what to do.
     pub fn resolve(command_line: Given, file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
         let file = file.map(read).transpose()?.unwrap_or_default();
-        // What is said of a single timing counts more than a profile, wherever either is said.
+        // A single timing counts more than a profile, wherever either is set.
         if let Some(profile) = command_line.profile.or(file.profile) {
             settings.set_timings(&profile.timings());
         }

@@ -1,8 +1,8 @@
 //! The program's log: what is written of what happens, and where.
 //!
-//! Owns the promise that no level shows what people write, or a secret of theirs: Baton's own code logs ids and names
-//! only, and libraries, some of which write whole frames at their lowest levels, are not heard below `info` whatever
-//! `BATON_LOG` says.
+//! Owns the promise that no level shows what people write, or a secret of theirs: Baton's own code
+//! logs ids and names only, and libraries, some of which write whole frames at their lowest levels,
+//! are not heard below `info` whatever `BATON_LOG` says.
 
 use std::io::IsTerminal;
 

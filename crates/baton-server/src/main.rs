@@ -14,8 +14,9 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Gives memory back that documents and connections needed which are gone; the system's allocator keeps the most it ever
-/// had. How soon, and that a thread of its own sees to it, is set in `.cargo/config.toml`.
+/// Gives memory back that documents and connections needed which are gone; the system's allocator
+/// keeps the most it ever had. How soon, and that a thread of its own sees to it, is set in
+/// `.cargo/config.toml`.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -38,7 +39,8 @@ struct Cli {
 enum Command {
     /// Serves documents, the demo page and health checks
     Serve(Box<Serve>),
-    /// Takes a backup of a data folder, from its running server or, if there is none, from the folder itself
+    /// Takes a backup of a data folder, from its running server or, if there is none, from the
+    /// folder itself
     Backup(commands::Backup),
     /// Makes a data folder of a backup, with a new epoch
     Restore(commands::Restore),
@@ -71,7 +73,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whatever this program makes, its user alone may read: documents, backups, the admin socket from its first moment on.
+/// Whatever this program makes, its user alone may read: documents, backups, the admin socket from
+/// its first moment on.
 fn keep_files_private() {
     let others = Mode::RWXG | Mode::RWXO;
     let before = umask(others);
@@ -112,10 +115,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // The terminal is gone, or whoever runs this as the first process of a container says so. Ignored by that process
-    // unless it is handled.
+    // The terminal is gone, or the runtime of a container, whose first process this is, says so.
+    // Ignored by that process unless it is handled.
     let mut hangup = signal(SignalKind::hangup())?;
-    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the process.
+    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the
+    // process.
     let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     baton_server::raise_open_files(&settings);
@@ -169,7 +173,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     }
 }
 
-/// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is missing.
+/// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is
+/// missing.
 fn admin(data: &std::path::Path, server: &Server) -> Option<tokio::task::JoinHandle<()>> {
     match Door::open(data) {
         Ok(socket) => Some(tokio::spawn(socket.serve(server.clone()))),
@@ -180,8 +185,8 @@ fn admin(data: &std::path::Path, server: &Server) -> Option<tokio::task::JoinHan
     }
 }
 
-/// One line on standard output, for a program that starts the server and waits for it. A closed output is that program's
-/// own choice, and no reason not to serve.
+/// One line on standard output, for a program that starts the server and waits for it. A closed
+/// output is that program's own choice, and no reason not to serve.
 fn announce(address: std::net::SocketAddr) {
     let said = writeln!(std::io::stdout(), "listening on http://{address}");
     if let Err(error) = said {

@@ -4,6 +4,7 @@
 pub(crate) mod accept_encoding;
 pub(crate) mod client_addr;
 pub(crate) mod demo_page;
+pub(crate) mod host_name;
 pub(crate) mod http_stream;
 pub(crate) mod listen;
 pub(crate) mod routes;

@@ -1,9 +1,11 @@
 //! `fuzz`: libFuzzer with AddressSanitizer over the targets of `tests/fuzz`, one after another.
 //!
-//! Owns how cargo-fuzz is found, built and called. Never judges an input: the targets do. The inputs of
-//! findings lie in `tests/fuzz/fuzz/artifacts`; the README there says which to keep for good.
+//! Owns how cargo-fuzz is found, built and called. Never judges an input: the targets do. The
+//! inputs of findings lie in `tests/fuzz/fuzz/artifacts`; the README there says which to keep for
+//! good.
 //!
-//! cargo-fuzz wants a nightly compiler only for `-Z sanitizer`: `RUSTC_BOOTSTRAP` lets the stable one take it.
+//! cargo-fuzz wants a nightly compiler only for `-Z sanitizer`: `RUSTC_BOOTSTRAP` lets the stable
+//! one take it.
 
 mod session;
 
@@ -27,7 +29,7 @@ const LONGEST_RUN: u32 = 10;
 /// More than this in use is a finding, in MB: the targets' own bounds are far below it.
 const MOST_MEMORY: u32 = 2048;
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
     target: Option<String>,
@@ -62,8 +64,8 @@ impl Options {
     }
 }
 
-/// Runs every target, or the one named, for its share of the time. Goes on after a finding; ends badly if
-/// there was one.
+/// Runs every target, or the one named, for its share of the time. Goes on after a finding; ends
+/// badly if there was one.
 pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
     let folder = place.root().join("tests/fuzz");
     let all = targets(&fs::read_to_string(folder.join("fuzz/Cargo.toml")).unwrap_or_default());
@@ -86,7 +88,7 @@ pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
     let mut found = BTreeSet::new();
     for target in chosen {
         println!("== {target}: {seconds} s");
-        // What a run adds is kept apart from what the project keeps: the first folder is written to.
+        // The inputs of a run are kept apart from the project's: the first folder is written to.
         let own = folder.join("fuzz/corpus").join(target);
         let seeds = folder.join("corpus").join(target);
         fs::create_dir_all(&own).map_err(|error| not_written(&own, &error))?;
@@ -101,7 +103,8 @@ pub(crate) fn fuzz(place: &Place, options: &Options) -> Done {
             command
                 .current_dir(&folder)
                 .env("RUSTC_BOOTSTRAP", "1")
-                // A reservation that is too large fails, as it does without the sanitizer, and is measured by the targets.
+                // A reservation that is too large fails, as it does without the sanitizer, and is
+                // measured by the targets.
                 .env("ASAN_OPTIONS", "allocator_may_return_null=1")
                 .args(["fuzz", "run", "-O", "--fuzz-dir", "fuzz", target])
                 .args([&own, &seeds])
@@ -142,7 +145,8 @@ fn targets(manifest: &str) -> Vec<String> {
         .collect()
 }
 
-/// Where cargo-fuzz is. It is built when it is not there, which takes about a minute and lands in the target folder.
+/// Returns the path of cargo-fuzz. It is built when it is not there, which takes about a minute and
+/// lands in the target folder.
 fn cargo_fuzz(place: &Place) -> Result<PathBuf, Trouble> {
     let own = place.tools().join("bin").join("cargo-fuzz");
     if let Some(found) = on_path("cargo-fuzz").or_else(|| own.is_file().then(|| own.clone())) {

@@ -1,5 +1,5 @@
-//! Where things are: the checkout, the folders that cargo builds into, and whether this is CI. Owns how a child
-//! process of the project is set up; never starts one.
+//! The surroundings: the checkout, the folders that cargo builds into, and CI or not. Owns how a
+//! child process of the project is set up; never starts one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,8 +8,9 @@ use std::process::Command;
 
 use crate::trouble::Trouble;
 
-/// What `cargo run` sets for the program it starts, and what a cargo below it must not inherit: a build script that
-/// watches one of them would otherwise run again each time somebody goes through xtask.
+/// Variables that `cargo run` sets for the program it starts, and that a cargo below it must not
+/// inherit: a build script that watches one of them would otherwise run again each time a command
+/// goes through xtask.
 const SET_BY_CARGO_RUN: [&str; 6] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_PATH",
@@ -28,7 +29,7 @@ pub(crate) struct Place {
     mode: Mode,
 }
 
-/// What a missing program means.
+/// The meaning of a missing program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A person's machine: a missing program is a skip that is printed and counted.
@@ -41,7 +42,7 @@ impl Place {
     /// Looks around. The checkout is the one that `cargo xtask` was called in.
     ///
     /// # Errors
-    /// When the program was moved away from where cargo had built it.
+    /// The program was moved away from the folder in which cargo had built it.
     pub(crate) fn find() -> Result<Self, Trouble> {
         let manifest =
             env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -76,7 +77,8 @@ impl Place {
         self.root.join("web-demo")
     }
 
-    /// Where programs go that this one installs for itself; cleaned with everything else by `cargo clean`.
+    /// Returns the folder of programs that this one installs for itself; cleaned with everything
+    /// else by `cargo clean`.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")
     }
@@ -123,7 +125,7 @@ impl Place {
     }
 }
 
-/// Where a program is on the `PATH`, if it is.
+/// Returns the path of a program on the `PATH`.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(program))

@@ -1,11 +1,12 @@
-//! `soak`: a long run against the release build. Owns which programs it needs; what is done and judged is in `tests/soak`.
+//! `soak`: a long run against the release build. Owns which programs it needs; what is done and
+//! judged is in `tests/soak`.
 
 use crate::place::Place;
 use crate::run;
 use crate::trouble::Done;
 
-/// Builds the server and the run, and runs it with these arguments. Its findings are kept in the target
-/// folder, unless the arguments name another one.
+/// Builds the server and the run, and runs it with these arguments. Its findings are kept in the
+/// target folder, unless the arguments name another one.
 pub(crate) fn soak(place: &Place, arguments: &[String]) -> Done {
     let packages = ["--package", "baton-server", "--package", "baton-soak"];
     run::run(

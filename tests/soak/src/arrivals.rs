@@ -1,7 +1,8 @@
 //! Clients that are told to come again, and come again.
 //!
-//! Owns the delays between the attempts of one client, the time within which it must be served, and the
-//! count of all attempts. A server may turn away a client of a crowd; it may not do so for ever.
+//! Owns the delays between the attempts of one client, the time within which it must be served, and
+//! the count of all attempts. A server may turn away a client of a crowd; it may not do so for
+//! ever.
 
 use std::fmt;
 use std::io;
@@ -13,8 +14,8 @@ use tokio::time::{Instant, sleep};
 /// Longest time until a client is served, however often it is told to come again.
 pub const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// First delay of a client that is told to come again. The protocol asks for growing delays, and the
-/// server's `Retry-After` is one second or two.
+/// First delay of a client that is told to come again. The protocol asks for growing delays, and
+/// the server's `Retry-After` is one second or two.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
 
 /// Longest delay between two attempts.
@@ -67,8 +68,8 @@ impl Arrivals {
     /// Repeats `visit` until the server serves it. `number` tells the clients of a crowd apart.
     ///
     /// # Errors
-    /// The visit failed in another way, or was not served within [`SERVED_WITHIN`]; then the text names
-    /// the last answer.
+    /// The visit failed in another way, or was not served within [`SERVED_WITHIN`]; then the text
+    /// names the last answer.
     pub async fn until_served<T, F>(&self, number: usize, visit: impl Fn() -> F) -> io::Result<T>
     where
         F: Future<Output = io::Result<T>>,
@@ -150,7 +151,8 @@ mod tests {
         io::Error::other(format!("the server answered: HTTP/1.1 {status}"))
     }
 
-    /// A run ended after 14 minutes because one client of a storm was told to come again, and did not.
+    /// A run ended after 14 minutes because one client of a storm was told to come again, and did
+    /// not.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_told_to_come_again_does_so_and_is_served() {
         let arrivals = Arrivals::default();

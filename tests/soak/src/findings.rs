@@ -1,7 +1,7 @@
 //! The files of a run: its samples, its progress, and the server's log.
 //!
-//! Owns the folder. Every line is in its file before the run goes on, so that a run that is killed has
-//! left everything that it saw until then.
+//! Owns the folder. Every line is in its file before the run goes on, so that a run that is killed
+//! has left everything that it saw until then.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,7 +20,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Opens the folder, and empties the files of an earlier run. `tell` shows the progress to people.
+    /// Opens the folder, and empties the files of an earlier run. `tell` shows the progress to
+    /// people.
     ///
     /// # Errors
     /// The files cannot be written.

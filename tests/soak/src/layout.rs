@@ -1,6 +1,8 @@
-//! The locks of the handoff's measurement: ten thousand, each held and each waited for, and whose holders die.
+//! The locks of the handoff's measurement: ten thousand, each held and each waited for, and whose
+//! holders die.
 //!
-//! One process may have 20,000 files open on an ordinary machine, so that some holders have two locks. Owns the arithmetic.
+//! One process may have 20,000 files open on an ordinary machine, so that some holders have two
+//! locks. Owns the arithmetic.
 
 use baton_sync::channel::Paths;
 
@@ -9,38 +11,39 @@ use baton_sync::channel::Paths;
 pub struct Part {
     /// First letter of their names.
     pub name: char,
-    /// How many.
+    /// Number of documents.
     pub documents: usize,
-    /// Who holds locks in each.
+    /// Sessions that hold locks in each document.
     pub holders: usize,
-    /// How many each of them holds.
+    /// Locks of each of these sessions.
     pub each: usize,
-    /// How many of the holders of each document die; where there is one, in so many of a hundred documents.
+    /// Holders of each document that die; where there is one holder, the documents of a hundred in
+    /// which it dies.
     pub dying: usize,
 }
 
-/// Whether a holder dies.
+/// The fate of a holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// When the moment has come.
+    /// Its process is killed.
     Dies,
     /// It stays.
     Stays,
 }
 
-/// Somebody who holds locks.
+/// A session that holds locks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Where.
+    /// The name of its document.
     pub document: String,
     /// One list of paths for each lock.
     pub locks: Vec<Paths>,
-    /// What becomes of it.
+    /// Its fate.
     pub fate: Fate,
 }
 
-/// Ten thousand locks: many documents with one for everything, some with forty, a few with three hundred. 8,500 holders, of
-/// whom 5,000 die, and with them 5,700 locks.
+/// Ten thousand locks: many documents with one for everything, some with forty, a few with three
+/// hundred. Of 8,500 holders 5,000 die, and with them 5,700 locks.
 pub const PARTS: [Part; 3] = [
     Part {
         name: 'a',
@@ -99,7 +102,7 @@ impl Part {
         })
     }
 
-    /// Where there is one lock, it is that of everything.
+    /// Returns the paths of a lock. A document's only lock is that of everything.
     fn paths(self, lock: usize) -> Paths {
         if self.holders * self.each == 1 {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! Long runs of a real server: what it holds must be, at the end, what it held at the beginning. And many handoffs at once.
+//! Long runs of a real server: what it holds must be, at the end, what it held at the beginning.
+//! And many handoffs at once.
 //!
 //! ```sh
 //! cargo run --release -p baton-soak -- --minutes 10

@@ -1,8 +1,9 @@
-//! A client of Baton's channel that costs little: it answers beats and pings, claims what it is offered, and tells what of
-//! the rest was waited for.
+//! A client of Baton's channel that costs little: it answers beats and pings, claims what it is
+//! offered, and tells what of the rest was waited for.
 //!
-//! Owns one connection and its reading. Keeps no document, and decodes of what comes only what it needs: a view of all locks
-//! is long, and thousands of these share a machine with the server that is measured.
+//! Owns one connection and its reading. Keeps no document, and decodes of what comes only what it
+//! needs: a view of all locks is long, and thousands of these share a machine with the server that
+//! is measured.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,12 +15,12 @@ use baton_sync::y_websocket::{self, Message};
 
 use crate::arrivals::Closed;
 
-/// What a member hears that it does not see to by itself.
+/// A message that a member does not handle by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// It is in.
     Welcome,
-    /// What became of what it asked for.
+    /// The outcome of its request.
     Result(Outcome),
     /// It holds this.
     Granted(Fence),
@@ -67,7 +68,8 @@ impl Member {
         self.writer.flush().await
     }
 
-    /// Asks for this; returns whether it is to be had at once or waited for. What it is granted meanwhile is not told.
+    /// Asks for this; returns whether it is to be had at once or waited for. What it is granted
+    /// meanwhile is not told.
     ///
     /// # Errors
     /// The connection is gone, or it is refused.
@@ -113,7 +115,8 @@ impl Member {
         }
     }
 
-    /// The next thing that it does not see to by itself. Cancel safe but for an answer that is half sent.
+    /// The next thing that it does not see to by itself. Cancel safe but for an answer that is half
+    /// sent.
     ///
     /// # Errors
     /// The connection is gone.

@@ -17,7 +17,7 @@ use crate::sample::{Sample, Watched};
 use crate::scenes::{Scene, Size};
 use crate::verdict::{grown, growth, too_steep};
 
-/// How the server is set up: short clocks, so that what is to end does so within a round, and snapshots often.
+/// The server's settings: short times, so that everything ends within a round, and snapshots often.
 const SETTINGS: [&str; 10] = [
     "--profile",
     "fast",
@@ -31,14 +31,14 @@ const SETTINGS: [&str; 10] = [
     "2MiB",
 ];
 
-/// Longest wait for a server that nobody uses to have let go of everything: sessions without a connection are kept for 6 s,
-/// threads for blocking work for 10 s.
+/// Longest wait for an unused server to let go of everything: sessions without a connection are
+/// kept for 6 s, threads for blocking work for 10 s.
 const CALM: Duration = Duration::from_secs(40);
 
 /// Rounds before the baseline.
 const WARM_UP: usize = 2;
 
-/// How long, and how much.
+/// The length and the size of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// From the baseline on. The round that is under way is finished.
@@ -163,8 +163,8 @@ struct Played {
 impl Run {
     async fn plays(&self) -> io::Result<Played> {
         for number in 1..=WARM_UP {
-            self.round(&format!("warm-up {number} of {WARM_UP}"))
-                .await?;
+            let sample = self.round().await?;
+            self.report(&format!("warm-up {number} of {WARM_UP}"), &sample)?;
         }
         self.findings.progress("waiting for calm: the baseline")?;
         let baseline = calm(&self.watched, None).await?;
@@ -173,9 +173,11 @@ impl Run {
         let began = Instant::now();
         let mut ends = Vec::new();
         while ends.is_empty() || began.elapsed() < self.plan.lasts {
+            let sample = self.round().await?;
             let (done, all) = (clock(began.elapsed()), clock(self.plan.lasts));
             let name = format!("round {} ({done} of {all})", ends.len() + 1);
-            ends.push(self.round(&name).await?);
+            self.report(&name, &sample)?;
+            ends.push(sample);
         }
         self.findings.progress("waiting for calm: the end")?;
         let end = calm(&self.watched, Some(&baseline)).await?;
@@ -187,7 +189,8 @@ impl Run {
         })
     }
 
-    async fn round(&self, name: &str) -> io::Result<Sample> {
+    /// Plays all scenes once. Returns a sample of the end.
+    async fn round(&self) -> io::Result<Sample> {
         for (number, next) in Scene::ALL.into_iter().enumerate() {
             self.scene.store(number, Ordering::Relaxed);
             next.plays(self.watched.address, self.plan.size, &self.arrivals)
@@ -195,7 +198,11 @@ impl Run {
                 .map_err(|error| io::Error::other(format!("{next:?}: {error}")))?;
         }
         self.scene.store(Scene::ALL.len(), Ordering::Relaxed);
-        let sample = self.watched.look("calm")?;
+        self.watched.look("calm")
+    }
+
+    /// Tells the state after a round.
+    fn report(&self, name: &str, sample: &Sample) -> io::Result<()> {
         let Arrived {
             served,
             told_again,
@@ -205,8 +212,7 @@ impl Run {
             "{name}: {}; {served} clients served, {told_again} times told to come again, \
              longest wait {longest_ms} ms",
             sample.brief()
-        ))?;
-        Ok(sample)
+        ))
     }
 }
 
@@ -217,7 +223,8 @@ fn clock(time: Duration) -> String {
     format!("{hours}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// Waits until the server is as it was at the baseline, or, to find one, until it gives nothing more back.
+/// Waits until the server is as it was at the baseline, or, to find one, until it gives nothing
+/// more back.
 async fn calm(watched: &Watched, baseline: Option<&Sample>) -> io::Result<Sample> {
     let until = Instant::now() + CALM;
     let mut best = watched.ask("calm").await?;

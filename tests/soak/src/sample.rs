@@ -1,6 +1,8 @@
-//! What a server holds at a moment: memory, file descriptors, threads, files on disk, and what it says of itself.
+//! Samples of a server's holdings: memory, file descriptors, threads, files on disk, and gauges of
+//! its own.
 //!
-//! Owns the reading of `/proc`, of the data folder and of `/metrics`, and the row of a table. Judges nothing.
+//! Owns the reading of `/proc`, of the data folder and of `/metrics`, and the row of a table.
+//! Judges nothing.
 
 use std::fs;
 use std::io;
@@ -26,7 +28,7 @@ const GAUGES: [&str; 6] = [
 pub struct Sample {
     /// Seconds since the beginning.
     pub seconds: f64,
-    /// What was going on.
+    /// The scene of the moment.
     pub scene: String,
     /// Resident memory, in bytes.
     pub resident: u64,
@@ -42,16 +44,16 @@ pub struct Sample {
     pub gauges: Vec<(String, f64)>,
 }
 
-/// What is sampled.
+/// The server that is sampled.
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// The server's process.
     pub pid: u32,
-    /// Where it answers.
+    /// Its address.
     pub address: SocketAddr,
     /// Its data folder.
     pub data: PathBuf,
-    /// When it began.
+    /// Time of its start.
     pub began: Instant,
 }
 

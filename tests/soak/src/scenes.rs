@@ -1,7 +1,7 @@
-//! What a server has to go through, again and again.
+//! The scenes of a round: churn, storms, handoffs, stalled readers, black holes.
 //!
-//! Owns the scenes, each of which begins and ends with nobody there. What they write is the same in each round, or little, so
-//! that what is stored does not grow by itself.
+//! Owns the scenes. Each begins and ends without clients. What they write is the same in each
+//! round, or little, so that what is stored does not grow by itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,14 +23,14 @@ use tokio::time::{sleep, timeout};
 use crate::arrivals::{Arrivals, Closed};
 use crate::member::Member;
 
-/// How much is done in a round.
+/// The amount of work in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// Documents that are opened, written into and left.
     pub churn: usize,
-    /// Clients that come at once, and how often.
+    /// Clients that come at once in a storm.
     pub storm: usize,
-    /// How often.
+    /// Waves of a storm.
     pub waves: usize,
     /// Handoffs of one lock.
     pub handoffs: usize,

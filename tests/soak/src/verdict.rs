@@ -1,31 +1,33 @@
-//! Whether a server is back where it began.
+//! The verdict: is the server back where it began?
 //!
-//! Owns the tolerances, and says in words what grew. The baseline is measured after a warm-up: what a first use costs for
-//! ever (buffers, pools, pages of the allocator) is no leak.
+//! Owns the tolerances, and says in words what grew. The baseline is measured after a warm-up: what
+//! a first use costs for ever (buffers, pools, pages of the allocator) is no leak.
 
 use crate::sample::Sample;
 
-/// Memory may be larger by a quarter, and by so many bytes: allocators keep pages, and two equal loads do not leave equal
-/// holes.
+/// Memory may be larger by a quarter, and by so many bytes: allocators keep pages, and two equal
+/// loads do not leave equal holes.
 const MORE_MEMORY: u64 = 24 << 20;
 
 /// Threads that wait for blocking work come and go.
 const MORE_THREADS: u64 = 4;
 
-/// The store may keep half as much again for reuse, and so many bytes: it gives no pages back, and what was typed stays.
+/// The store may keep half as much again for reuse, and so many bytes: it gives no pages back, and
+/// what was typed stays.
 const MORE_STORED: u64 = 16 << 20;
 
-/// Most growth of resident memory from round to round, in MiB a minute. An allocator that kept what was
-/// freed rose by three.
+/// Most growth of resident memory from round to round, in MiB a minute. An allocator that kept what
+/// was freed rose by three.
 const MOST_GROWTH: f64 = 1.0;
 
-/// A slope is judged from so many rounds on, and over so many seconds: holes in the allocator's pages make
-/// the rounds of a short run unlike.
+/// A slope is judged from so many rounds on, and over so many seconds: holes in the allocator's
+/// pages make the rounds of a short run unlike.
 const ROUNDS_FOR_GROWTH: usize = 8;
 const SECONDS_FOR_GROWTH: f64 = 240.0;
 
-/// Returns how fast resident memory grew over the ends of rounds, in MiB a minute: the median of the slopes
-/// between any two, which a single odd sample does not move. `None` if there are too few.
+/// Returns how fast resident memory grew over the ends of rounds, in MiB a minute: the median of
+/// the slopes between any two, which a single odd sample does not move. `None` if there are too
+/// few.
 #[must_use]
 pub fn growth(ends: &[Sample]) -> Option<f64> {
     let (first, last) = (ends.first()?, ends.last()?);

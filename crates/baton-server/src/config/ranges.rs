@@ -1,7 +1,8 @@
-//! The range of each setting: what is outside of it is a mistake, and not a small or a large server.
+//! The range of each setting: what is outside of it is a mistake, and not a small or a large
+//! server.
 //!
-//! Owns the least and the most of every setting that is a number, a size or a time. A least value is what a server can still
-//! work with, a most value what its arithmetic bears or a person means.
+//! Owns the least and the most of every setting that is a number, a size or a time. A least value
+//! is what a server can still work with, a most value what its arithmetic bears or a person means.
 
 use std::time::Duration;
 
@@ -69,11 +70,12 @@ impl Settings {
         all
     }
 
-    /// What connections may do.
+    /// The ranges of settings of connections.
     fn connections(&self) -> Vec<Ranged> {
         let (kib, gib, tib) = (ByteSize::kib, ByteSize::gib, ByteSize::tib);
         vec![
-            // The largest message of the channel must fit, and the log counts what waits in 32 bits.
+            // The largest message of the channel must fit, and the log counts what waits in 32
+            // bits.
             size("max_frame", self.max_frame, kib(64), gib(1)),
             count("max_connections", self.max_connections, 1, MANY),
             count(
@@ -140,7 +142,7 @@ impl Settings {
         ]
     }
 
-    /// What documents may hold.
+    /// The ranges of settings of documents.
     fn documents(&self) -> Vec<Ranged> {
         let (b, kib, mib) = (ByteSize::b, ByteSize::kib, ByteSize::mib);
         let (gib, tib) = (ByteSize::gib, ByteSize::tib);
@@ -195,7 +197,7 @@ impl Settings {
         ]
     }
 
-    /// What the process does by itself.
+    /// The ranges of settings of the process.
     fn process(&self) -> Vec<Ranged> {
         let (b, kib) = (ByteSize::b, ByteSize::kib);
         let (gib, tib) = (ByteSize::gib, ByteSize::tib);

@@ -1,4 +1,4 @@
-//! What a setting's value may be: times, words, lists, and how each is written.
+//! The kinds of values of settings: times, words and lists, and how each is written.
 //!
 //! Owns the reading and writing of single values; knows no setting by name.
 
@@ -36,7 +36,8 @@ impl Serialize for Span {
     }
 }
 
-/// Where to listen, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A name is looked up when it is read.
+/// An address to listen on, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A name is
+/// looked up when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     words: String,
@@ -90,7 +91,8 @@ impl FromStr for Listen {
         if addresses.is_empty() {
             return Err(no("the name has no address".to_owned()));
         }
-        // The system may name IPv6 first where only IPv4 is set up; clients expect IPv4 of a plain name.
+        // The system may name IPv6 first where only IPv4 is set up; clients expect IPv4 of a plain
+        // name.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         Ok(Self {
             words: text.to_owned(),
@@ -135,7 +137,8 @@ pub enum Switch {
 pub enum Profile {
     /// For the open internet
     Default,
-    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4 times as fast as another
+    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4
+    /// times as fast as another
     Strict,
     /// For local networks and tests: about a fifth of the default times
     Fast,
@@ -153,13 +156,13 @@ impl Profile {
     }
 }
 
-/// What locks mean in a new document.
+/// The meaning of locks in a new document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentMode {
     /// Locks are advisory: everybody may write
     Open,
-    /// What nobody holds may be written by all, the rest by its holder only
+    /// Parts without a holder may be written by all, the rest by its holder only
     ExclusiveWhenHeld,
     /// Only a holder may write
     Required,

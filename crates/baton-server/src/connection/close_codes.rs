@@ -1,8 +1,9 @@
-//! Close codes of the WebSocket, as docs/protocol.md gives them: 4400-4499 final, 4500-4599 come again.
+//! Close codes of the WebSocket, as docs/protocol.md gives them: 4400-4499 final, 4500-4599 come
+//! again.
 
 use baton_room::Ending;
 
-/// What came is no WebSocket frame by RFC 6455: fix the client.
+/// The client sent something that is no WebSocket frame by RFC 6455: fix the client.
 pub const WEBSOCKET: u16 = 1002;
 /// Overloaded, or this connection reads too slowly: come again.
 pub const OVERLOADED: u16 = 1013;

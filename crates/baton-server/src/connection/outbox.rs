@@ -1,15 +1,15 @@
 //! A connection's send queue, and the batch of it that is being written, behind one lock.
 //!
-//! Owns the lock, the hand-over between tasks that write, and the events for the reading side. No write
-//! call is made under the lock: the task that writes has the batch meanwhile. It gives the batch back only
-//! under the lock under which it found the queue empty, so a task that finds the batch gone can leave its
-//! items to the task that has it.
+//! Owns the lock, the hand-over between tasks that write, and the events for the reading side. No
+//! write call is made under the lock: the task that writes has the batch meanwhile. It gives the
+//! batch back only under the lock under which it found the queue empty, so a task that finds the
+//! batch gone can leave its items to the task that has it.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::connection::send_queue::{Behind, Edit, FrameClass, SendQueue, Waits};
+use crate::connection::send_queue::{Behind, BroadcastUpdate, FrameClass, SendQueue, Waits};
 use crate::connection::write_batch::{Refilled, WriteBatch};
 use crate::connection::ws_frame::Frame;
 
@@ -32,13 +32,14 @@ struct State {
     written: u64,
     /// The client took bytes, and the reading side does not know it yet.
     alive: bool,
-    /// The placeholder of what the client missed was reached, and the reading side does not know it yet.
+    /// The placeholder of what the client missed was reached, and the reading side does not know it
+    /// yet.
     drained: bool,
 }
 
 /// An event for the reading side; see [`Outbox::news`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum WriterEvent {
     /// The client took bytes.
     Alive,
     /// Everything before the placeholder of what was dropped is with the kernel.
@@ -67,7 +68,7 @@ impl Outbox {
     }
 
     /// Queues an update; see [`SendQueue::edit`].
-    pub(crate) fn edit(&self, edit: &Edit) -> Waits {
+    pub(crate) fn edit(&self, edit: &BroadcastUpdate) -> Waits {
         self.change(|queue| queue.edit(edit))
     }
 
@@ -104,9 +105,14 @@ impl Outbox {
         self.change(|queue| queue.end(code, reason));
     }
 
-    /// Ends the connection at once, and drops what is queued; the first ending stands.
-    pub(crate) fn cut(&self, code: u16, reason: impl Into<String>) {
-        self.change(|queue| queue.cut(code, reason));
+    /// Ends the connection of a client that reads too slowly, and drops what is queued.
+    pub(crate) fn end_slow_reader(&self, reason: String) {
+        self.change(|queue| queue.end_slow_reader(reason));
+    }
+
+    /// Returns the reason if the connection was ended because its client reads too slowly.
+    pub(crate) fn slow_reader(&self) -> Option<String> {
+        self.state.lock().queue.slow_reader().map(str::to_owned)
     }
 
     /// Returns true if an ending is set.
@@ -137,7 +143,7 @@ impl Outbox {
     }
 
     /// Waits for an event that the room has to know. For one waiter.
-    pub(crate) async fn news(&self) -> News {
+    pub(crate) async fn news(&self) -> WriterEvent {
         loop {
             if let Some(news) = self.state.lock().take_news() {
                 return news;
@@ -169,7 +175,8 @@ impl Outbox {
         self.state.lock().give_back(batch, written);
     }
 
-    /// Refills a batch that is written. Gives it back if there is nothing to write.
+    /// Refills a batch that is written. Gives it back if there is nothing to write: then the bytes
+    /// of the whole turn are counted.
     pub(crate) fn refill_or_give_back(
         &self,
         mut batch: WriteBatch,
@@ -215,10 +222,13 @@ impl State {
         self.written += written as u64;
     }
 
-    fn take_news(&mut self) -> Option<News> {
+    fn take_news(&mut self) -> Option<WriterEvent> {
         if std::mem::take(&mut self.alive) {
-            return Some(News::Alive);
+            return Some(WriterEvent::Alive);
         }
-        std::mem::take(&mut self.drained).then_some(News::Behind)
+        std::mem::take(&mut self.drained).then_some(WriterEvent::Behind)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,43 +2,43 @@
 
 use std::sync::Arc;
 
-use crate::connection::socket_writer::Line;
+use crate::connection::socket_writer::SocketWriter;
 
 /// Most connections that one task flushes by itself; with more, others would wait for the last.
 const FEW: usize = 32;
 
-/// Connections for which something was queued. They are flushed when this is dropped: outside of the
-/// document's gate, and once for everything that was queued in the meantime.
+/// Connections for which something was queued. They are flushed when this is dropped: outside of
+/// the document's gate, and once for everything that was queued in the meantime.
 #[derive(Debug, Default)]
-pub(crate) struct Due {
-    lines: Vec<Arc<Line>>,
+pub(crate) struct PendingFlushes {
+    writers: Vec<Arc<SocketWriter>>,
 }
 
-impl Due {
+impl PendingFlushes {
     /// Adds a connection.
-    pub(crate) fn push(&mut self, line: &Arc<Line>) {
-        self.lines.push(Arc::clone(line));
+    pub(crate) fn push(&mut self, writer: &Arc<SocketWriter>) {
+        self.writers.push(Arc::clone(writer));
     }
 
     /// Adds the connections of `others`.
     pub(crate) fn append(&mut self, mut others: Self) {
-        self.lines.append(&mut others.lines);
+        self.writers.append(&mut others.writers);
     }
 
     /// Flushes all of them. A crowd is left to its own tasks, which share the cores.
     pub(crate) fn flush(&mut self) {
-        let crowd = self.lines.len() > FEW;
-        for line in self.lines.drain(..) {
+        let crowd = self.writers.len() > FEW;
+        for writer in self.writers.drain(..) {
             if crowd {
-                line.hand_over();
+                writer.hand_over();
             } else {
-                line.flush();
+                writer.flush();
             }
         }
     }
 }
 
-impl Drop for Due {
+impl Drop for PendingFlushes {
     fn drop(&mut self) {
         self.flush();
     }

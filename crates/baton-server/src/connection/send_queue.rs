@@ -1,24 +1,28 @@
 //! The queue of one connection: what waits to be written to its client.
 //!
-//! Owns the queue's limit in bytes, what is dropped when the client reads too slowly, and the ending of
-//! the connection. Plain data without lock, clock or task: the socket writer owns the lock around it.
+//! Owns the queue's limit in bytes, what is dropped when the client reads too slowly, and the
+//! ending of the connection. Plain data without lock, clock or task: the socket writer owns the
+//! lock around it.
 //!
-//! On overflow the waiting updates and awareness are dropped, and the connection is *behind*. The queue
-//! notes what the client misses. One placeholder stands where the first dropped item stood, and nothing
-//! after it is written before it, so no message about an edit overtakes the edit. When everything before
-//! the placeholder is with the kernel, one difference replaces it ([`SendQueue::caught_up`]). See ADR 19.
+//! On overflow the waiting updates and awareness are dropped, and the connection is *behind*. The
+//! queue notes what the client misses. One placeholder stands where the first dropped item stood,
+//! and nothing after it is written before it, so no message about an edit overtakes the edit. When
+//! everything before the placeholder is with the kernel, one difference replaces it
+//! ([`SendQueue::caught_up`]). See ADR 19.
 //!
-//! Of several views of one subject only the newest waits, at its own place: it never overtakes what was
-//! queued before it.
+//! Of several views of one subject only the newest waits, at its own place: it never overtakes what
+//! was queued before it.
 
 mod item;
+mod missed;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use baton_room::{Missed, ViewOf};
 use bytes::Bytes;
 
-pub(crate) use self::item::{Edit, FrameClass, Item};
+pub(crate) use self::item::{FrameClass, Item};
+pub(crate) use self::missed::{Behind, BroadcastUpdate};
 use crate::connection::close_codes;
 use crate::connection::ws_frame::Frame;
 
@@ -61,16 +65,7 @@ pub(crate) enum Taken {
     Last(Ending),
 }
 
-/// The updates and awareness that a connection was not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Behind {
-    /// Dropped updates.
-    pub(crate) missed: Missed,
-    /// True if awareness was dropped.
-    pub(crate) awareness: bool,
-}
-
-/// How far the answer to the connection's first Step1 has come.
+/// State of the answers to the connection's Step1 messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Answered {
     /// No answer was queued yet.
@@ -103,6 +98,8 @@ pub(crate) struct SendQueue {
     answer: Answered,
     behind: Option<Box<Behind>>,
     ending: Option<Box<Ending>>,
+    /// True if the ending is that of a client that reads too slowly.
+    slow_reader: bool,
     /// True once the ending was taken: nothing follows it.
     over: bool,
 }
@@ -122,6 +119,7 @@ impl SendQueue {
             answer: Answered::Never,
             behind: None,
             ending: None,
+            slow_reader: false,
             over: false,
         }
     }
@@ -131,9 +129,9 @@ impl SendQueue {
         self.change(|queue| queue.put(frame, class))
     }
 
-    /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still to
-    /// come and will contain the update.
-    pub(crate) fn edit(&mut self, edit: &Edit) -> Waits {
+    /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still
+    /// to come and will contain the update.
+    pub(crate) fn edit(&mut self, edit: &BroadcastUpdate) -> Waits {
         self.change(|queue| queue.put_update(edit))
     }
 
@@ -154,10 +152,8 @@ impl SendQueue {
 
     /// Returns what the connection is behind by, once all items before the placeholder were taken.
     pub(crate) fn behind(&self) -> Option<Behind> {
-        if self.ending.is_some() || !self.is_at_catch_up() {
-            return None;
-        }
-        self.behind.as_deref().cloned()
+        let reached = self.ending.is_none() && self.is_at_catch_up();
+        self.behind.as_deref().filter(|_| reached).cloned()
     }
 
     /// Returns true if something was dropped that no difference has replaced yet.
@@ -165,7 +161,8 @@ impl SendQueue {
         self.behind.is_some() && self.ending.is_none()
     }
 
-    /// Puts these frames in the place of everything that was dropped: the connection is in step again.
+    /// Puts these frames in the place of everything that was dropped: the connection is in step
+    /// again.
     pub(crate) fn caught_up<F>(&mut self, frames: F) -> Waits
     where
         F: IntoIterator<Item = Frame, IntoIter: DoubleEndedIterator>,
@@ -193,12 +190,19 @@ impl SendQueue {
         }
     }
 
-    /// Ends the connection at once, and drops what is queued; the first ending stands.
-    pub(crate) fn cut(&mut self, code: u16, reason: impl Into<String>) {
+    /// Ends the connection of a client that reads too slowly, and drops what is queued.
+    pub(crate) fn end_slow_reader(&mut self, reason: String) {
         if self.ending.is_none() {
             self.items.clear();
-            self.end(code, reason);
+            self.slow_reader = true;
+            self.end(close_codes::OVERLOADED, reason);
         }
+    }
+
+    /// Returns the reason if the connection was ended because its client reads too slowly.
+    pub(crate) fn slow_reader(&self) -> Option<&str> {
+        let ending = self.ending.as_ref().filter(|_| self.slow_reader)?;
+        Some(&ending.reason)
     }
 
     /// Returns true if an ending is set.
@@ -217,7 +221,8 @@ impl SendQueue {
         }
     }
 
-    /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was taken.
+    /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was
+    /// taken.
     pub(crate) fn take(&mut self, into: &mut VecDeque<Item>) -> Taken {
         if !self.can_write() {
             let behind = self.is_at_catch_up() && self.ending.is_none();
@@ -258,7 +263,7 @@ impl SendQueue {
                 "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
                 self.limit
             );
-            self.cut(close_codes::OVERLOADED, reason);
+            self.end_slow_reader(reason);
             return Waits::Newly;
         }
         // The connection's own task watches the time of one that has fallen behind.
@@ -282,7 +287,7 @@ impl SendQueue {
         use FrameClass::{Answer, AnswerPart, Awareness, Latest, Required, Update};
         let class = match class {
             Required => class,
-            Update => return self.put_update(&Edit::new(frame)),
+            Update => return self.put_update(&BroadcastUpdate::new(frame)),
             Latest(subject) => {
                 self.replace(subject);
                 class
@@ -308,7 +313,7 @@ impl SendQueue {
         self.push(Item::Frame(frame, class));
     }
 
-    fn put_update(&mut self, edit: &Edit) {
+    fn put_update(&mut self, edit: &BroadcastUpdate) {
         if let Some(behind) = &mut self.behind {
             behind.missed.add(edit.missed());
         } else if self.answer != Answered::Never {

@@ -1,8 +1,8 @@
-//! One connection's seat in a document: what its frames mean, and leaving by `Drop`.
+//! The session of one connection in a document: handles its frames, and leaves by `Drop`.
 //!
-//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All waiting is done here, one
-//! frame after the other, so that it makes this one client wait. Knows no socket: frames come as bytes, what goes out is
-//! queued on its [`Line`].
+//! Owns the order of a frame's way in: rate, decoding, room in the log's queue, then the room. All
+//! waiting is done here, one frame after the other, so that it makes this one client wait. Knows no
+//! socket: frames come as bytes, what goes out is queued on its [`SocketWriter`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use futures_util::future::poll_immediate;
 
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::pending_flushes::Due;
-use crate::connection::socket_writer::Line;
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec;
 use crate::documents::open_document::{Hosted, JoinError, Step};
 use crate::documents::registry::Registry;
 use crate::documents::work_cost::Asked;
-use crate::limits::message_rate_limit::Rate;
-use crate::ops::rejection_counters::Refusal;
+use crate::limits::message_rate_limit::MessageRateLimit;
+use crate::ops::rejection_counters::Rejection;
 
-/// How often a document that left memory in the very moment of joining is opened again.
+/// Most attempts to open a document that leaves memory in the very moment of joining.
 const JOIN_TRIES: usize = 8;
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
-/// How many connections' updates, kept aside, a frame may set free at once. With more, the document is opened anew, and
-/// everybody brings what is not in it.
+/// Most connections whose updates, kept aside, one frame may set free. With more, the document is
+/// opened anew, and every client sends again what is not in it.
 const ASIDES: usize = 8;
 
-/// How long frames of one connection are taken in before others have their turn.
+/// Time for which frames of one connection are handled before others have their turn.
 const BUSY: Duration = Duration::from_millis(1);
 
-/// How often a connection counts as heard while the server itself does not read from it.
+/// Period in which a connection counts as heard while the server itself does not read from it.
 const HEARD_EVERY: Duration = Duration::from_secs(2);
 
 /// Most that one frame asks of the log's queue, in bytes.
@@ -50,35 +50,35 @@ pub(crate) struct Session {
     pub(crate) id: ConnectionId,
     registry: Arc<Registry>,
     hosted: Arc<Hosted>,
-    line: Arc<Line>,
+    writer: Arc<SocketWriter>,
     token: ResumeToken,
     departure: Departure,
-    rate: Rate,
-    /// What its frames brought to others and is not sent off yet.
-    due: Due,
-    /// How long its frames took since others had their turn.
+    rate: MessageRateLimit,
+    /// Connections for which its frames queued something that is not flushed yet.
+    due: PendingFlushes,
+    /// Time that its frames took since others had their turn.
     busy: Duration,
 }
 
-/// The connection is over; its ending is on its line.
+/// The connection is over; its writer has the ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Over;
+pub(crate) struct ConnectionOver;
 
 impl Session {
-    /// Opens the document and takes a seat in it. When that fails, the line has the ending.
+    /// Opens the document and joins it. When that fails, the writer has the ending.
     pub(crate) async fn join(
         registry: Arc<Registry>,
         document: &str,
-        line: Arc<Line>,
-    ) -> Result<Self, Over> {
+        writer: Arc<SocketWriter>,
+    ) -> Result<Self, ConnectionOver> {
         let mut random = [0; 16];
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::error!(%error, "the system gives no random numbers");
-            line.end(
+            writer.end(
                 close_codes::UNAVAILABLE,
                 "the server cannot draw a resume token; come again",
             );
-            return Err(Over);
+            return Err(ConnectionOver);
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
         for _ in 0..JOIN_TRIES {
@@ -89,19 +89,19 @@ impl Session {
                         Some(refusal) => registry.refusals().note(refusal, &error),
                         None => tracing::warn!(document, %error, "a document could not be opened"),
                     }
-                    line.end(error.close_code(), error.to_string());
-                    return Err(Over);
+                    writer.end(error.close_code(), error.to_string());
+                    return Err(ConnectionOver);
                 }
             };
-            match hosted.join(id, &line, registry.settings()).await {
+            match hosted.join(id, &writer, registry.settings()).await {
                 Ok(()) => {
-                    let rate = Rate::new(registry.settings());
+                    let rate = MessageRateLimit::new(registry.settings());
                     return Ok(Self {
                         id,
                         registry,
                         hosted,
-                        line,
-                        due: Due::default(),
+                        writer,
+                        due: PendingFlushes::default(),
                         busy: Duration::ZERO,
                         token: ResumeToken::new(random),
                         departure: Departure::Dropped,
@@ -111,22 +111,22 @@ impl Session {
                 Err(JoinError::Gone(_)) => registry.forget(&hosted),
                 Err(full @ JoinError::Full(_)) => {
                     let refusals = registry.refusals();
-                    refusals.note(Refusal::ConnectionsOfDocument, &full);
-                    line.end(close_codes::OVERLOADED, full.to_string());
-                    return Err(Over);
+                    refusals.note(Rejection::ConnectionsOfDocument, &full);
+                    writer.end(close_codes::OVERLOADED, full.to_string());
+                    return Err(ConnectionOver);
                 }
             }
         }
-        line.end(
+        writer.end(
             close_codes::UNAVAILABLE,
             "the document is being closed; come again",
         );
-        Err(Over)
+        Err(ConnectionOver)
     }
 
-    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate, or the document is at long
-    /// work, which in turn makes its client wait.
-    pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), Over> {
+    /// A binary frame came. Waits while the log's queue is full, the connection is over its rate,
+    /// or the document is at long work, which in turn makes its client wait.
+    pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), ConnectionOver> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
         let asked = match wire_codec::decode(frame) {
             Ok(message) => Asked::of(&message),
@@ -137,15 +137,16 @@ impl Session {
         let reservation = match patiently(&mut self.due, reserving).await {
             Ok(reservation) => reservation,
             Err(error) => {
-                self.line.end(close_codes::STORE_FAILED, error.to_string());
-                return Err(Over);
+                self.writer
+                    .end(close_codes::STORE_FAILED, error.to_string());
+                return Err(ConnectionOver);
             }
         };
         let (id, token, frame) = (self.id, self.token, frame.clone());
         let step = Step {
             reservation,
             asked,
-            wanted: || !self.line.is_gone(),
+            wanted: || !self.writer.is_gone(),
             input: move |room: &mut Room, now| {
                 // It could be decoded before.
                 if let Ok(message) = wire_codec::decode(&frame) {
@@ -156,13 +157,14 @@ impl Session {
         let stepped = self.hosted.step(step, &mut self.due).await;
         let stepped = stepped.map_err(|_| self.gone())?;
         self.spent(stepped.took).await;
-        for (line, sketch) in stepped.shows {
-            Box::pin(self.show(&line, sketch)).await;
+        for (writer, sketch) in stepped.shows {
+            Box::pin(self.show(&writer, sketch)).await;
         }
         Ok(())
     }
 
-    /// What came took so long. Others have their turn after a while, also if more of it is here.
+    /// Charges the time that a frame took. Others have their turn after a while, also if more of it
+    /// is here.
     async fn spent(&mut self, took: Duration) {
         self.rate.spent(took);
         self.busy += took;
@@ -173,18 +175,18 @@ impl Session {
     }
 
     /// Works out what a park would change, and waits for it: a connection has one at a time.
-    async fn show(&mut self, line: &Arc<Line>, sketch: Sketch) {
+    async fn show(&mut self, writer: &Arc<SocketWriter>, sketch: Sketch) {
         self.flush();
         let showing = self
             .hosted
             .showing
-            .show(line, sketch, || !self.line.is_gone());
+            .show(writer, sketch, || !self.writer.is_gone());
         let mut showing = pin!(showing);
         let took = loop {
             tokio::select! {
                 biased;
                 took = &mut showing => break took,
-                // What it says meanwhile is not read, so that its silence is ours.
+                // Its frames are not read meanwhile: its silence is the server's.
                 () = tokio::time::sleep(HEARD_EVERY) => self.hosted.heard(self.id).await,
             }
         };
@@ -219,7 +221,7 @@ impl Session {
         self.hosted.heard(self.id).await;
     }
 
-    /// What it was not sent for want of reading is made up for.
+    /// Queues the difference for what was dropped while the client read too slowly.
     pub(crate) async fn catch_up(&mut self) {
         let took = Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
         self.rate.spent(took);
@@ -227,11 +229,11 @@ impl Session {
     }
 
     /// Something came that no client of this wire sends.
-    pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), Over> {
+    pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), ConnectionOver> {
         let (id, fault) = (self.id, fault.to_owned());
         let malformed = move |room: &mut Room, now| room.malformed(id, &fault, now);
         let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
-        Err(Over)
+        Err(ConnectionOver)
     }
 
     /// The client said that it is done.
@@ -239,12 +241,12 @@ impl Session {
         self.departure = Departure::Done;
     }
 
-    fn gone(&self) -> Over {
-        self.line.end(
+    fn gone(&self) -> ConnectionOver {
+        self.writer.end(
             close_codes::UNAVAILABLE,
             "the document was closed; come again",
         );
-        Over
+        ConnectionOver
     }
 }
 
@@ -254,8 +256,8 @@ impl Drop for Session {
     }
 }
 
-/// Awaits something that is mostly there already. If it is not, nobody waits for what is due in the meantime.
-async fn patiently<F: Future>(due: &mut Due, future: F) -> F::Output {
+/// Awaits `future`; flushes pending connections first if it is not ready at once.
+async fn patiently<F: Future>(due: &mut PendingFlushes, future: F) -> F::Output {
     let mut future = pin!(future);
     match poll_immediate(&mut future).await {
         Some(ready) => ready,

@@ -1,7 +1,8 @@
-//! A WebSocket: frames in to the session, the line out to the wire, liveness of neither.
+//! Reads frames into the session and runs the writer of one WebSocket. Does not track liveness.
 //!
-//! Owns the two directions of one connection, in one task, so that reader and writer share one fate. The library reads:
-//! what it answers by itself (a pong, the echo of a close) goes onto the [`Line`] with everything else.
+//! Owns the two directions of one connection, in one task, so that reader and writer share one
+//! fate. The library reads: what it answers by itself (a pong, the echo of a close) goes onto the
+//! [`SocketWriter`] with everything else.
 
 use std::io;
 use std::pin::Pin;
@@ -23,26 +24,26 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Settings;
 use crate::connection::close_codes;
-use crate::connection::outbox::News;
+use crate::connection::outbox::WriterEvent;
 use crate::connection::send_queue::FrameClass;
-use crate::connection::session::{Over, Session};
-use crate::connection::socket_writer::{Line, Patience};
+use crate::connection::session::{ConnectionOver, Session};
+use crate::connection::socket_writer::{SlowReaderLimits, SocketWriter};
 use crate::connection::wire_codec;
 use crate::documents::registry::Registry;
-use crate::limits::inbound_memory_limit::{Excess, Part};
-use crate::ops::rejection_counters::Refusal;
+use crate::limits::inbound_memory_limit::{Excess, InboundBytes};
+use crate::ops::rejection_counters::Rejection;
 
-/// How long the other side has to take the last frames and to answer a close.
+/// Time that the client has to take the last frames and to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an idle connection's
-/// memory.
+/// Buffer for reading, in bytes: the library's default of 128 KiB a connection would be most of an
+/// idle connection's memory.
 const READ_BUFFER: usize = 2 * 1024;
 
 /// Header and mask of a control frame from a client, in bytes.
 const CONTROL: usize = 6;
 
-/// How the protocol is spoken: limits explicit, none left at the library's default.
+/// Returns the library's configuration: limits explicit, none left at its default.
 pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
     let max = usize::try_from(settings.max_frame.as_u64()).unwrap_or(usize::MAX);
     WebSocketConfig::default()
@@ -62,11 +63,11 @@ pub(crate) async fn serve_tcp(
     source: Source,
 ) {
     let (from, to) = stream.into_split();
-    let line = Arc::new(Line::direct(patience(&registry), to).comes_from(source));
-    let reading = Reading::new(from, &line, &registry);
-    let writer = line.serve();
-    serve(reading, early, writer, &line, &registry, document).await;
-    line.hang_up();
+    let writer = Arc::new(SocketWriter::direct(patience(&registry), to).comes_from(source));
+    let reading = Reading::new(from, &writer, &registry);
+    let writing = writer.serve();
+    serve(reading, early, writing, &writer, &registry, document).await;
+    writer.hang_up();
 }
 
 /// The same over any other stream.
@@ -75,15 +76,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let line = Arc::new(Line::indirect(patience(&registry)).comes_from(source));
-    let reading = Reading::new(from, &line, &registry);
-    let writer = line.serve_alone(&mut to);
-    serve(reading, Vec::new(), writer, &line, &registry, document).await;
+    let writer = Arc::new(SocketWriter::indirect(patience(&registry)).comes_from(source));
+    let reading = Reading::new(from, &writer, &registry);
+    let writing = writer.serve_alone(&mut to);
+    serve(reading, Vec::new(), writing, &writer, &registry, document).await;
 }
 
-fn patience(registry: &Registry) -> Patience {
+fn patience(registry: &Registry) -> SlowReaderLimits {
     let settings = registry.settings();
-    Patience {
+    SlowReaderLimits {
         most: usize::try_from(settings.max_outbox.as_u64()).unwrap_or(usize::MAX),
         behind: settings.max_behind.0,
     }
@@ -92,8 +93,8 @@ fn patience(registry: &Registry) -> Patience {
 async fn serve<R>(
     reading: Reading<R>,
     early: Vec<u8>,
-    writer: impl Future<Output = ()>,
-    line: &Arc<Line>,
+    writing: impl Future<Output = ()>,
+    writer: &Arc<SocketWriter>,
     registry: &Arc<Registry>,
     document: &str,
 ) where
@@ -103,22 +104,26 @@ async fn serve<R>(
     let part = Arc::clone(&reading.part);
     let mut stream =
         WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
-    tokio::pin!(writer);
+    tokio::pin!(writing);
     let ended = {
-        let reader = take_part(&mut stream, registry, document, line, &part);
+        let reader = take_part(&mut stream, registry, document, writer, &part);
         tokio::pin!(reader);
         tokio::select! {
             parted = &mut reader => match parted {
                 Ok(Parted::Garbled) => Ended::Garbled,
-                Ok(Parted::Closed) | Err(Over) => Ended::Reading,
+                Ok(Parted::Closed) | Err(ConnectionOver) => Ended::Reading,
             },
-            () = &mut writer => Ended::Writing,
-            () = stalled(line) => Ended::Stalled,
+            () = &mut writing => Ended::Writing,
+            () = stalled(writer) => Ended::Stalled,
         }
     };
-    // The seat is given back already. What is queued, and the ending if there is one, still goes out.
-    if matches!(ended, Ended::Reading | Ended::Garbled) && line.outbox().has_ending() {
-        let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writer).await;
+    if let Some(reason) = writer.outbox().slow_reader() {
+        registry.refusals().note(Rejection::SlowReader, reason);
+    }
+    // The seat is given back already. What is queued, and the ending if there is one, still goes
+    // out.
+    if matches!(ended, Ended::Reading | Ended::Garbled) && writer.outbox().has_ending() {
+        let _too_slow = tokio::time::timeout(CLOSE_WAIT, &mut writing).await;
     }
     match ended {
         Ended::Stalled => {}
@@ -135,17 +140,17 @@ async fn serve<R>(
 /// The reading side of a stream, as the library wants it: what it writes goes onto the line.
 struct Reading<R> {
     from: R,
-    line: Arc<Line>,
+    writer: Arc<SocketWriter>,
     registry: Arc<Registry>,
-    part: Arc<Part>,
+    part: Arc<InboundBytes>,
 }
 
 impl<R> Reading<R> {
-    fn new(from: R, line: &Arc<Line>, registry: &Arc<Registry>) -> Self {
+    fn new(from: R, writer: &Arc<SocketWriter>, registry: &Arc<Registry>) -> Self {
         let max = usize::try_from(registry.settings().max_frame.as_u64()).unwrap_or(usize::MAX);
         Self {
             from,
-            line: Arc::clone(line),
+            writer: Arc::clone(writer),
             registry: Arc::clone(registry),
             part: Arc::new(registry.receiving().part(max)),
         }
@@ -154,11 +159,11 @@ impl<R> Reading<R> {
     fn came(&self, bytes: usize) -> io::Result<()> {
         self.part.came(bytes).map_err(|excess| {
             let (refusal, code) = match excess {
-                Excess::All(_) => (Refusal::Receiving, close_codes::OVERLOADED),
-                Excess::Message(_) => (Refusal::Frame, close_codes::TOO_LARGE),
+                Excess::All(_) => (Rejection::Receiving, close_codes::OVERLOADED),
+                Excess::Message(_) => (Rejection::Frame, close_codes::TOO_LARGE),
             };
             self.registry.refusals().note(refusal, excess);
-            self.line.end(code, excess.to_string());
+            self.writer.end(code, excess.to_string());
             io::Error::other(excess)
         })
     }
@@ -182,12 +187,12 @@ impl<R: Unpin> AsyncWrite for Reading<R> {
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let _seen_to_by_the_flush = self.line.outbox().raw(Bytes::copy_from_slice(bytes));
+        let _seen_to_by_the_flush = self.writer.outbox().raw(Bytes::copy_from_slice(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.flush();
+        self.writer.flush();
         Poll::Ready(Ok(()))
     }
 
@@ -206,12 +211,12 @@ enum Ended {
     Stalled,
 }
 
-/// How reading came to its end.
+/// The way in which reading came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parted {
     /// The other side closed, or is gone.
     Closed,
-    /// What comes is no WebSocket any more, or more than may come.
+    /// The bytes are no WebSocket any more, or more than may come.
     Garbled,
 }
 
@@ -220,16 +225,16 @@ async fn take_part<R>(
     stream: &mut R,
     registry: &Arc<Registry>,
     document: &str,
-    line: &Arc<Line>,
-    part: &Part,
-) -> Result<Parted, Over>
+    writer: &Arc<SocketWriter>,
+    part: &InboundBytes,
+) -> Result<Parted, ConnectionOver>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
-    check_name(document, registry, line)?;
-    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(line)).await?;
+    check_name(document, registry, writer)?;
+    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(writer)).await?;
     tracing::debug!(connection = session.id.0, "joined");
-    read(stream, &mut session, line, registry, part).await
+    read(stream, &mut session, writer, registry, part).await
 }
 
 /// Reads what cannot be understood, so that closing does not reset the connection.
@@ -238,8 +243,8 @@ async fn discard<R: AsyncRead + Unpin>(from: &mut R) {
     while let Ok(1..) = from.read(&mut unread).await {}
 }
 
-/// Completes the closing handshake: closing a socket that has something unread would reset the connection, and the
-/// other side might never read why it was closed.
+/// Completes the closing handshake: closing a socket that has something unread would reset the
+/// connection, and the other side might never read why it was closed.
 async fn linger<R>(stream: &mut R)
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
@@ -248,12 +253,16 @@ where
 }
 
 /// Waits for an ending that then could not be written in time.
-async fn stalled(line: &Line) {
-    line.outbox().ended().await;
+async fn stalled(writer: &SocketWriter) {
+    writer.outbox().ended().await;
     tokio::time::sleep(CLOSE_WAIT).await;
 }
 
-fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Over> {
+fn check_name(
+    document: &str,
+    registry: &Registry,
+    writer: &SocketWriter,
+) -> Result<(), ConnectionOver> {
     let most = registry.settings().max_document_name;
     let fault = if document.is_empty() {
         Some("the document name is missing or is not UTF-8: connect to /ws/{document}".to_owned())
@@ -270,9 +279,9 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
         None => Ok(()),
         Some(fault) => {
             let denied = wire_codec::denied(&fault);
-            let _seen_to_by_the_ending = line.outbox().send(denied, FrameClass::Required);
-            line.end(close_codes::BAD_NAME, fault);
-            Err(Over)
+            let _seen_to_by_the_ending = writer.outbox().send(denied, FrameClass::Required);
+            writer.end(close_codes::BAD_NAME, fault);
+            Err(ConnectionOver)
         }
     }
 }
@@ -280,19 +289,19 @@ fn check_name(document: &str, registry: &Registry, line: &Line) -> Result<(), Ov
 async fn read<R>(
     stream: &mut R,
     session: &mut Session,
-    line: &Line,
+    writer: &SocketWriter,
     registry: &Registry,
-    part: &Part,
-) -> Result<Parted, Over>
+    part: &InboundBytes,
+) -> Result<Parted, ConnectionOver>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
     let first = registry.settings().handshake_timeout.0;
     let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
         let what = "no message came within the handshake's time (handshake_timeout)";
-        registry.refusals().note(Refusal::HandshakeTime, what);
-        line.end(close_codes::SILENT, what);
-        return Err(Over);
+        registry.refusals().note(Rejection::HandshakeTime, what);
+        writer.end(close_codes::SILENT, what);
+        return Err(ConnectionOver);
     };
     while let Some(message) = next {
         match message {
@@ -314,20 +323,20 @@ where
                     session.done();
                 }
                 // The echo of it: the library's own would come after the line's task has gone.
-                line.end(code.unwrap_or(CloseCode::Normal).into(), "");
+                writer.end(code.unwrap_or(CloseCode::Normal).into(), "");
                 return Ok(Parted::Closed);
             }
             Ok(Message::Text(_) | Message::Frame(_)) => {
                 let fault = "this wire has binary messages only";
                 session.malformed(fault).await?;
             }
-            Err(error) => return Ok(broken(&error, line, registry)),
+            Err(error) => return Ok(broken(&error, writer, registry)),
         }
         next = match stream.next().now_or_never() {
             Some(next) => next,
             None => {
                 session.flush();
-                next_message(stream, session, line).await
+                next_message(stream, session, writer).await
             }
         };
     }
@@ -335,21 +344,21 @@ where
 }
 
 /// The WebSocket came to an end that was no close.
-fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
+fn broken(error: &Error, writer: &SocketWriter, registry: &Registry) -> Parted {
     let (refusal, code, what) = match error {
         Error::Capacity(error) => {
             let what = format!("a message is over the limit (max_frame): {error}");
-            (Refusal::Frame, close_codes::TOO_LARGE, what)
+            (Rejection::Frame, close_codes::TOO_LARGE, what)
         }
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Parted::Closed,
         Error::Protocol(_) | Error::Utf8(_) => {
             let what = format!("this is against RFC 6455: {error}");
-            (Refusal::WebSocket, close_codes::WEBSOCKET, what)
+            (Rejection::WebSocket, close_codes::WEBSOCKET, what)
         }
         error => {
             tracing::debug!(%error, "the connection broke");
-            // Whoever was told to go for what came is let go in the same way.
-            let told = line.outbox().has_ending();
+            // A client that was closed for what it sent is let go in the same way.
+            let told = writer.outbox().has_ending();
             return if told {
                 Parted::Garbled
             } else {
@@ -358,7 +367,7 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
         }
     };
     registry.refusals().note(refusal, &what);
-    line.end(code, what);
+    writer.end(code, what);
     Parted::Garbled
 }
 
@@ -366,7 +375,7 @@ fn broken(error: &Error, line: &Line, registry: &Registry) -> Parted {
 async fn next_message<R>(
     stream: &mut R,
     session: &mut Session,
-    line: &Line,
+    writer: &SocketWriter,
 ) -> Option<Result<Message, Error>>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
@@ -375,55 +384,13 @@ where
         tokio::select! {
             biased;
             next = stream.next() => return next,
-            news = line.outbox().news() => match news {
-                News::Alive => session.heard().await,
-                News::Behind => session.catch_up().await,
+            news = writer.outbox().news() => match news {
+                WriterEvent::Alive => session.heard().await,
+                WriterEvent::Behind => session.catch_up().await,
             },
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use baton_log::{Log, LogOptions};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    const SOURCE: Source = Source::new([7; 16]);
-
-    /// A stream that is no TCP is written to by its own task only, and that had gone when the library wanted to answer
-    /// the close: the client took it for a broken connection.
-    #[tokio::test]
-    async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
-        let log = Log::in_memory(LogOptions::default()).unwrap();
-        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
-        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-        let first = client.next().await.unwrap().unwrap();
-        assert!(first.is_binary(), "the server's Step1");
-        client.close(None).await.unwrap();
-        let answer = client.next().await;
-        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
-        server.await.unwrap();
-    }
-
-    /// A ping that a buffer took was once believed to be a sign of life: a connection that read everything and answered
-    /// nothing was kept for ever.
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_pings_and_answers_none_is_closed() {
-        let log = Log::in_memory(LogOptions::default()).unwrap();
-        let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
-        let (mut near, far) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
-        let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
-        near.write_all(&step1).await.unwrap();
-        let mut read = Vec::new();
-        let all = tokio::time::timeout(Duration::from_secs(60), near.read_to_end(&mut read));
-        all.await.expect("the server ends the connection").unwrap();
-        let silent = close_codes::SILENT.to_be_bytes();
-        assert!(read.windows(2).any(|code| code == silent), "{read:?}");
-        server.await.unwrap();
-    }
-}
+mod tests;

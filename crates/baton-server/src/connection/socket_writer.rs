@@ -1,13 +1,14 @@
 //! Writes the send queue of a connection to its socket.
 //!
-//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also writes it,
-//! as far as the kernel takes it at once: waking the connection's own task for every frame would cost more
-//! than the frame. The connection's own task writes the rest when the kernel is ready ([`Line::serve`]).
-//! One task writes at a time; a task that finds another one writing leaves its items to it.
+//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also
+//! writes it, as far as the kernel takes it at once: waking the connection's own task for every
+//! frame would cost more than the frame. The connection's own task writes the rest when the kernel
+//! is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another one
+//! writing leaves its items to it.
 //!
-//! A client that takes bytes is alive, however long its answer to a ping waits behind them. A client that
-//! is behind and takes nothing for `max_behind` is told to come again. The reading side learns of both
-//! events ([`Outbox::news`]), because it knows the room.
+//! A client that takes bytes is alive, however long its answer to a ping waits behind them. A
+//! client that is behind and takes nothing for `max_behind` is told to come again. The reading side
+//! learns of both events ([`Outbox::news`]), because it knows the room.
 
 use std::io;
 use std::pin::pin;
@@ -22,11 +23,10 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connection::close_codes;
 use crate::connection::outbox::Outbox;
 
-/// Bytes that a connection's own task writes before others have their turn, about. A client that reads as
-/// fast as the task writes would keep a thread for itself otherwise.
+/// Bytes that a connection's own task writes before others have their turn, about. A client that
+/// reads as fast as the task writes would keep a thread for itself otherwise.
 const OWN_TURN: usize = 256 * 1024;
 
 /// Bytes that a task writes for another connection in one turn, about.
@@ -37,16 +37,16 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The limits of a client that reads slowly.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct SlowReaderLimits {
     /// Bytes that may wait.
     pub(crate) most: usize,
-    /// How long a client that is behind may take nothing.
+    /// Time for which a client that is behind may take nothing.
     pub(crate) behind: Duration,
 }
 
 /// The outbox of one connection and the stream that it is written to.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct SocketWriter {
     outbox: Outbox,
     source: Option<Source>,
     patience: Duration,
@@ -69,16 +69,16 @@ enum Written {
     Over,
 }
 
-impl Line {
+impl SocketWriter {
     /// Returns the writer of a TCP stream, which any task may write to.
-    pub(crate) fn direct(patience: Patience, stream: OwnedWriteHalf) -> Self {
-        let mut line = Self::indirect(patience);
-        line.stream = Some(stream);
-        line
+    pub(crate) fn direct(patience: SlowReaderLimits, stream: OwnedWriteHalf) -> Self {
+        let mut writer = Self::indirect(patience);
+        writer.stream = Some(stream);
+        writer
     }
 
     /// Returns the writer of any other stream.
-    pub(crate) fn indirect(patience: Patience) -> Self {
+    pub(crate) fn indirect(patience: SlowReaderLimits) -> Self {
         Self {
             outbox: Outbox::new(patience.most),
             source: None,
@@ -149,8 +149,8 @@ impl Line {
         }
     }
 
-    /// The connection's own task on a TCP stream: writes what other tasks could not, until the ending is
-    /// out or the connection breaks.
+    /// The connection's own task on a TCP stream: writes what other tasks could not, until the
+    /// ending is out or the connection breaks.
     pub(crate) async fn serve(&self) {
         let Some(stream) = &self.stream else { return };
         let mut progress = Progress::default();
@@ -166,7 +166,7 @@ impl Line {
                                 return;
                             }
                         }
-                        // What waits may have been dropped, and the connection may be behind now.
+                        // The queue may have dropped items, and the connection may be behind now.
                         () = self.work.notified() => {}
                         () = reached(until) => {}
                     }
@@ -209,7 +209,8 @@ impl Line {
         progress: &mut Progress,
     ) -> io::Result<()> {
         while piece.has_remaining() {
-            // A sink that takes bytes at once may be a buffer: that is no sign of life of the client.
+            // A sink that takes bytes at once may be a buffer: that is no sign of life of the
+            // client.
             let at_once = poll_immediate(pin!(sink.write_buf(&mut piece))).await;
             let written = match at_once {
                 Some(written) => written?,
@@ -260,8 +261,8 @@ impl Line {
         result
     }
 
-    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if the
-    /// client is behind and has taken nothing for too long. Returns when to check again.
+    /// Tells the reading side that the client is alive, if it took bytes. Ends the connection if
+    /// the client is behind and has taken nothing for too long. Returns when to check again.
     fn check_progress(&self, progress: &mut Progress) -> Option<Instant> {
         let now = Instant::now();
         let written = self.outbox.written();
@@ -284,12 +285,12 @@ impl Line {
             "this connection has read nothing for {:?} (max_behind), and others went on; come again",
             self.patience
         );
-        self.outbox.cut(close_codes::OVERLOADED, reason);
+        self.outbox.end_slow_reader(reason);
         None
     }
 }
 
-impl Drop for Line {
+impl Drop for SocketWriter {
     fn drop(&mut self) {
         // The reading half closes the socket, in one go.
         if let Some(stream) = self.stream.take() {
@@ -298,7 +299,7 @@ impl Drop for Line {
     }
 }
 
-/// What the connection's own task remembers of a client that does not take everything at once.
+/// The state of a client that does not take everything at once, for the connection's own task.
 #[derive(Debug, Default)]
 struct Progress {
     /// Bytes that the client had taken at the last check.
@@ -309,7 +310,8 @@ struct Progress {
     told: Option<Instant>,
 }
 
-/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits here.
+/// Waits for this moment, or for ever without one. Boxed, because hardly any connection ever waits
+/// here.
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => Box::pin(sleep_until(moment)).await,

@@ -1,5 +1,6 @@
-//! Between a room's messages and the frames of the y-websocket wire: each is encoded once, however many it goes to,
-//! and an update that comes in shares its frame's bytes.
+//! Encodes a room's messages as frames of the y-websocket wire, and decodes what comes in. A
+//! message is encoded once for all its receivers, and an update that comes in shares its frame's
+//! bytes.
 
 use baton_room::{Incoming, Kind, Outgoing, ViewOf};
 use baton_sync::y_websocket::{self, Carries, FrameError, Message};
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use crate::connection::send_queue::FrameClass;
 use crate::connection::ws_frame::Frame;
 
-/// The frame, and how it counts against the queue of the one connection that it goes to.
+/// Returns the frame of a message, and its class in the send queue of its receiver.
 pub(crate) fn encode(message: &Outgoing) -> (Frame, FrameClass) {
     match message {
         Outgoing::Step1(vector) => (Frame::new(Carries::Step1, vector), FrameClass::Required),
@@ -27,12 +28,12 @@ pub(crate) fn encode(message: &Outgoing) -> (Frame, FrameClass) {
     }
 }
 
-/// A denial of access.
+/// Returns the frame of a denial of access.
 pub(crate) fn denied(reason: &str) -> Frame {
     Frame::copied(Carries::Denied, reason.as_bytes())
 }
 
-/// What a frame says to a room.
+/// Decodes a frame into a message for the room.
 pub(crate) fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
     Ok(match y_websocket::decode(frame)? {
         Message::Step1(vector) => Incoming::Step1(vector),

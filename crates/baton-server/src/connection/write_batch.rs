@@ -1,4 +1,5 @@
-//! The bytes that a task is writing to one socket: out of the send queue, and not with the kernel yet.
+//! The bytes that a task is writing to one socket: out of the send queue, and not with the kernel
+//! yet.
 //!
 //! Owns how items become pieces of bytes, and how many pieces one write call takes.
 
@@ -47,7 +48,8 @@ pub(crate) enum Refilled {
 }
 
 impl WriteBatch {
-    /// Takes what waits in the queue. Copies nothing, because the caller holds the lock of the queue.
+    /// Takes what waits in the queue. Copies nothing, because the caller holds the lock of the
+    /// queue.
     pub(crate) fn refill(&mut self, queue: &mut SendQueue) -> Refilled {
         match queue.take(&mut self.items) {
             Taken::Nothing => return Refilled::Nothing,
@@ -66,7 +68,8 @@ impl WriteBatch {
         self.items.is_empty() && self.pieces.is_empty() && self.ending.is_none()
     }
 
-    /// Returns true if nothing may follow: the ending is among its bytes, or the connection is broken.
+    /// Returns true if nothing may follow: the ending is among its bytes, or the connection is
+    /// broken.
     pub(crate) const fn is_last(&self) -> bool {
         self.last
     }
@@ -127,8 +130,8 @@ impl WriteBatch {
         }
     }
 
-    /// Turns the items into pieces. A few pieces are written from where they are; of many, the short ones
-    /// are copied together, so that they leave in one write call.
+    /// Turns the items into pieces. A few pieces are written from where they are; of many, the
+    /// short ones are copied together, so that they leave in one write call.
     fn encode(&mut self) {
         let few = self.items.len() <= PIECES;
         let mut gathered = Vec::new();

@@ -1,7 +1,8 @@
 //! A WebSocket message of the server's side, made once, however many it goes to.
 //!
-//! Owns the bytes of a message with everything around its payload: unmasked and in one piece, so that it is the same for
-//! every connection. A long payload is not copied into it: ten thousand joiners share one document.
+//! Owns the bytes of a message with everything around its payload: unmasked and in one piece, so
+//! that it is the same for every connection. A long payload is not copied into it: ten thousand
+//! joiners share one document.
 
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ const PING: u8 = 0x89;
 /// Longest close reason in bytes: a control frame has 125 bytes of payload, two of them the code.
 const MAX_REASON: usize = 123;
 
-/// Longest payload that is copied behind its head; longer ones are shared with whoever has them already. A short one
-/// would keep the whole buffer alive that it was read with.
+/// Longest payload that is copied behind its head; longer ones are shared with their other owners.
+/// A short one would keep the whole buffer alive that it was read with.
 const COPIED: usize = 4 * 1024;
 
 /// Longest header of a frame (RFC 6455, section 5.2), unmasked.
@@ -32,7 +33,7 @@ const HEADER: usize = 10;
 pub(crate) enum Frame {
     /// All of it, and where its payload begins.
     Whole(Bytes, u8),
-    /// What goes before the payload, and the payload.
+    /// The bytes before the payload, and the payload.
     Shared(Arc<(Bytes, Bytes)>),
 }
 
@@ -46,7 +47,7 @@ impl Frame {
         Self::copied(carries, payload)
     }
 
-    /// The same for a payload that nobody shares.
+    /// Returns a message with a payload that no other owner shares.
     pub(crate) fn copied(carries: Carries, payload: &[u8]) -> Self {
         let mut bytes = front(carries, payload.len(), payload.len());
         let begins = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
@@ -54,7 +55,7 @@ impl Frame {
         Self::Whole(bytes.into(), begins)
     }
 
-    /// What it carries.
+    /// Returns its payload.
     pub(crate) fn payload(&self) -> &[u8] {
         match self {
             Self::Whole(bytes, begins) => bytes.get(usize::from(*begins)..).unwrap_or_default(),

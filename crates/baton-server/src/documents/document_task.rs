@@ -1,5 +1,5 @@
-//! The task of one open document: sleeps until the next deadline, passes on what became durable, and takes the
-//! document out of memory when nobody is in it.
+//! The task of one open document: sleeps until the next deadline, passes on what became durable,
+//! and takes the document out of memory when it has no connection.
 //!
 //! Owns no state: everything is in [`Hosted`]. One next deadline, one place that acts on it.
 
@@ -13,16 +13,17 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::documents::open_document::{Disk, Gone, Hosted, Next};
-use crate::documents::open_documents::Slots;
+use crate::documents::open_documents::OpenDocuments;
 use crate::documents::work_cost::Asked;
 
-/// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost one look.
+/// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost
+/// one look.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
     hosted: Arc<Hosted>,
-    slots: Arc<Slots>,
+    slots: Arc<OpenDocuments>,
     settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
 ) {
@@ -41,7 +42,9 @@ pub(crate) async fn drive(
                 if hosted.own_step(Asked::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
-                if disk == Disk::Ignored && pass_on(&hosted, &mut durability, &settings).await.is_err() {
+                if disk == Disk::Ignored
+                    && pass_on(&hosted, &mut durability, &settings).await.is_err()
+                {
                     break;
                 }
                 hosted.compact_if_due(&settings).await;
@@ -51,7 +54,9 @@ pub(crate) async fn drive(
                 }
             }
             () = hosted.wake.notified() => {
-                if hosted.has_departures() && hosted.own_step(Asked::Little, |_, _| ()).await.is_err() {
+                if hosted.has_departures()
+                    && hosted.own_step(Asked::Little, |_, _| ()).await.is_err()
+                {
                     break;
                 }
             }

@@ -1,8 +1,9 @@
 //! A value that one task has at a time; the others wait as tasks, so that no thread does.
 //!
-//! Owns whose turn it is. A free value goes to whichever task asks first, because handing it to a task that does not run
-//! yet would leave it idle. A task that has waited for [`PATIENCE`] is handed the value instead, in the order of arrival, so
-//! that no task is passed over for long. A [`Held`] value can be moved to another thread.
+//! Owns whose turn it is. A free value goes to whichever task asks first, because handing it to a
+//! task that does not run yet would leave it idle. A task that has waited for [`PATIENCE`] is
+//! handed the value instead, in the order of arrival, so that no task is passed over for long. A
+//! [`Held`] value can be moved to another thread.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -49,7 +50,7 @@ pub(crate) struct Held<T: Default, G: Deref<Target = Gate<T>>> {
 }
 
 /// A place in the queue, given up when this is dropped.
-struct Place<'a, T> {
+struct QueuePlace<'a, T> {
     gate: &'a Gate<T>,
     ticket: Option<u64>,
 }
@@ -78,7 +79,7 @@ impl<T: Default> Gate<T> {
         if let Some(held) = self.try_take() {
             return held;
         }
-        let mut place = Place {
+        let mut place = QueuePlace {
             gate: self,
             ticket: None,
         };
@@ -106,7 +107,7 @@ impl<T: Default> Gate<T> {
     }
 }
 
-impl<'a, T: Default> Place<'a, T> {
+impl<'a, T: Default> QueuePlace<'a, T> {
     fn poll(&mut self, context: &Context<'_>) -> Poll<Held<T, &'a Gate<T>>> {
         let mut state = self.gate.state.lock();
         if let Some((ticket, value)) = state.handed.take() {
@@ -144,7 +145,7 @@ impl<'a, T: Default> Place<'a, T> {
     }
 }
 
-impl<T> Drop for Place<'_, T> {
+impl<T> Drop for QueuePlace<'_, T> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else {
             return;

@@ -1,6 +1,7 @@
 //! Which documents are in memory.
 //!
-//! Owns the map from a name to its slot, and the limit on documents. Its lock is held for moments, never over an await.
+//! Owns the map from a name to its slot, and the limit on documents. Its lock is held for moments,
+//! never over an await.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub(crate) type Slot = Arc<OnceCell<Arc<Hosted>>>;
 
 /// Why no document can be let in. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SlotsError {
+pub(crate) enum NotOpened {
     #[error(
         "the server has {0} documents in memory, which is all it may (max_documents); come again later"
     )]
@@ -26,7 +27,7 @@ pub(crate) enum SlotsError {
 }
 
 /// The documents in memory; see the module.
-pub(crate) struct Slots {
+pub(crate) struct OpenDocuments {
     most: usize,
     inner: Mutex<Inner>,
 }
@@ -37,7 +38,7 @@ struct Inner {
     closing: bool,
 }
 
-impl Slots {
+impl OpenDocuments {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -46,23 +47,24 @@ impl Slots {
     }
 
     /// The slot of this name, which may be empty.
-    pub(crate) fn slot(&self, name: &str) -> Result<Slot, SlotsError> {
+    pub(crate) fn slot(&self, name: &str) -> Result<Slot, NotOpened> {
         let mut inner = self.inner.lock();
         if inner.closing {
-            return Err(SlotsError::Closing);
+            return Err(NotOpened::Closing);
         }
         if let Some(slot) = inner.by_name.get(name) {
             return Ok(Arc::clone(slot));
         }
         if inner.by_name.len() >= self.most {
-            return Err(SlotsError::TooMany(self.most));
+            return Err(NotOpened::TooMany(self.most));
         }
         let slot = Slot::default();
         inner.by_name.insert(Arc::from(name), Arc::clone(&slot));
         Ok(slot)
     }
 
-    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given back, so that nobody
+    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given
+    /// back, so that no task
     /// opens it a second time before.
     pub(crate) fn unload_if_idle(&self, hosted: &Arc<Hosted>, settings: &Settings) -> bool {
         let mut inner = self.inner.lock();
@@ -81,7 +83,8 @@ impl Slots {
     /// Forgets a slot whose loading failed.
     pub(crate) fn forget_failed(&self, name: &str, slot: &Slot) {
         let mut inner = self.inner.lock();
-        // Whoever waited for the same load may be trying again with this very slot; then it is theirs.
+        // A task that waited for the same load may be trying again with this very slot; then it is
+        // that task's.
         let alone = Arc::strong_count(slot) <= 2 && !slot.initialized();
         let here = inner.by_name.get(name);
         if alone && here.is_some_and(|here| Arc::ptr_eq(here, slot)) {
@@ -109,7 +112,7 @@ impl Slots {
         self.inner.lock().by_name.contains_key(name)
     }
 
-    /// How many documents are in memory.
+    /// Returns how many documents are in memory.
     pub(crate) fn len(&self) -> usize {
         self.inner.lock().by_name.len()
     }

@@ -1,7 +1,7 @@
 //! From a name to its one open document.
 //!
-//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is an error to who asked
-//! and can be tried again, never an empty document.
+//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is
+//! an error to who asked and can be tried again, never an empty document.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
@@ -21,21 +21,21 @@ use crate::config::{Settings, Switch};
 use crate::connection::close_codes;
 use crate::documents::document_task;
 use crate::documents::open_document::Hosted;
-use crate::documents::open_documents::{Slots, SlotsError};
+use crate::documents::open_documents::{NotOpened, OpenDocuments};
 use crate::documents::work_cost::{self, Work};
 use crate::documents::work_pool::WorkPool;
-use crate::limits::inbound_memory_limit::Receiving;
-use crate::limits::load_limit::{Busy, Loading, Loads};
-use crate::limits::storage_quota::{NoNewDocument, Quota};
-use crate::net::source_key::Sources;
-use crate::ops::rejection_counters::{Refusal, Refusals};
+use crate::limits::inbound_memory_limit::InboundMemoryLimit;
+use crate::limits::load_limit::{Busy, LoadLimit, LoadTurn};
+use crate::limits::storage_quota::{NoNewDocument, StorageQuota};
+use crate::net::source_key::SourceKeys;
+use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 use crate::ops::store_failure;
 
 /// Why a document cannot be served. It stays stored as it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error(transparent)]
-    Full(#[from] SlotsError),
+    Full(#[from] NotOpened),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("the document could not be read: {0}; nothing was changed; come again later")]
@@ -47,24 +47,24 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// What it counts as, if it is a limit that was met.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    /// Returns the reason that it counts as, if a limit was met.
+    pub(crate) fn refusal(&self) -> Option<Rejection> {
         match self {
-            Self::Full(SlotsError::TooMany(_)) => Some(Refusal::Documents),
-            Self::Busy(_) => Some(Refusal::Loads),
-            Self::Quota(NoNewDocument::Documents(_)) => Some(Refusal::DocumentsStored),
-            Self::Quota(NoNewDocument::Store(_)) => Some(Refusal::Store),
-            Self::Full(SlotsError::Closing) | Self::Log(_) | Self::Load(_) => None,
+            Self::Full(NotOpened::TooMany(_)) => Some(Rejection::Documents),
+            Self::Busy(_) => Some(Rejection::Loads),
+            Self::Quota(NoNewDocument::Documents(_)) => Some(Rejection::DocumentsStored),
+            Self::Quota(NoNewDocument::Store(_)) => Some(Rejection::Store),
+            Self::Full(NotOpened::Closing) | Self::Log(_) | Self::Load(_) => None,
         }
     }
 
-    /// How a connection that wanted the document is closed.
+    /// Returns the code with which a connection that wanted the document is closed.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
-            Self::Full(SlotsError::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
+            Self::Full(NotOpened::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
                 close_codes::OVERLOADED
             }
-            Self::Full(SlotsError::Closing) => close_codes::GOING_AWAY,
+            Self::Full(NotOpened::Closing) => close_codes::GOING_AWAY,
             Self::Log(LogError::Failed { .. }) => close_codes::STORE_FAILED,
             Self::Log(_) | Self::Load(_) => close_codes::UNAVAILABLE,
         }
@@ -76,29 +76,29 @@ pub(crate) struct Registry {
     settings: Arc<Settings>,
     log: Log,
     clock: Clock,
-    slots: Arc<Slots>,
-    loads: Loads,
+    slots: Arc<OpenDocuments>,
+    loads: LoadLimit,
     pool: Arc<WorkPool>,
-    receiving: Arc<Receiving>,
-    sources: Sources,
-    refusals: Arc<Refusals>,
-    quota: Arc<Quota>,
+    receiving: Arc<InboundMemoryLimit>,
+    sources: SourceKeys,
+    refusals: Arc<RejectionCounters>,
+    quota: Arc<StorageQuota>,
     /// Set by the first document, for all of them.
     watching_store: Once,
 }
 
 impl Registry {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
-        let refusals = Arc::new(Refusals::default());
-        let quota = Quota::new(&settings, log.clone(), Arc::clone(&refusals));
+        let refusals = Arc::new(RejectionCounters::default());
+        let quota = StorageQuota::new(&settings, log.clone(), Arc::clone(&refusals));
         Self {
-            loads: Loads::new(&settings),
+            loads: LoadLimit::new(&settings),
             pool: Arc::new(WorkPool::new(&settings)),
-            receiving: Arc::new(Receiving::new(bytes(settings.max_receiving))),
-            sources: Sources::default(),
+            receiving: Arc::new(InboundMemoryLimit::new(bytes(settings.max_receiving))),
+            sources: SourceKeys::default(),
             refusals,
             quota: Arc::new(quota),
-            slots: Arc::new(Slots::new(settings.max_documents)),
+            slots: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
             clock: Clock::start(),
@@ -114,23 +114,23 @@ impl Registry {
         &self.log
     }
 
-    pub(crate) fn loads(&self) -> &Loads {
+    pub(crate) fn loads(&self) -> &LoadLimit {
         &self.loads
     }
 
-    pub(crate) fn sources(&self) -> &Sources {
+    pub(crate) fn sources(&self) -> &SourceKeys {
         &self.sources
     }
 
-    pub(crate) fn receiving(&self) -> &Arc<Receiving> {
+    pub(crate) fn receiving(&self) -> &Arc<InboundMemoryLimit> {
         &self.receiving
     }
 
-    pub(crate) fn refusals(&self) -> &Refusals {
+    pub(crate) fn refusals(&self) -> &RejectionCounters {
         &self.refusals
     }
 
-    pub(crate) fn quota(&self) -> &Quota {
+    pub(crate) fn quota(&self) -> &StorageQuota {
         &self.quota
     }
 
@@ -152,7 +152,8 @@ impl Registry {
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
-        // Nothing of a new document needs the disk, and no other thread: that would cost more than all the rest.
+        // Nothing of a new document needs the disk, and no other thread: that would cost more than
+        // all the rest.
         if let Some(log) = self.log.open_new(name)? {
             self.quota.admit_new()?;
             let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
@@ -165,7 +166,7 @@ impl Registry {
         let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
-            // What was erased is there, and to be written in it has to be admitted again.
+            // An erased document is there, and has to be admitted again before an edit.
             if loaded.tail.is_empty() && !stored.holds(&document) {
                 quota.admit_new()?;
             }
@@ -275,8 +276,9 @@ impl Registry {
         self.slots.forget(hosted);
     }
 
-    /// Lets nobody in any more, and tells everybody to come again, spread over `drain_over`. A document that is at long work
-    /// is waited for until the deadline, and keeps no other from being told. Returns how many were not told.
+    /// Admits no client any more, and tells all clients to come again, spread over `drain_over`. A
+    /// document that is at long work is waited for until the deadline, and keeps no other from
+    /// being told. Returns how many were not told.
     pub(crate) async fn drain(&self, deadline: Instant) -> usize {
         let open = self.slots.close();
         let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
@@ -293,22 +295,22 @@ impl Registry {
         retiring.len()
     }
 
-    /// How many documents are in memory.
+    /// Returns how many documents are in memory.
     pub(crate) fn documents(&self) -> usize {
         self.slots.len()
     }
 }
 
-/// What was read of a document, to be made a room of.
+/// The stored parts of a document, to be made a room of.
 struct Read {
     log: DocumentLog,
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
     /// Its turn goes with the work.
-    _turn: Loading,
+    _turn: LoadTurn,
 }
 
-/// How far an opening has come on the thread that reads.
+/// The progress of an opening on the thread that reads.
 enum Opening {
     Done(Box<(DocumentLog, Room)>),
     /// It goes on on the pool.
@@ -316,7 +318,7 @@ enum Opening {
 }
 
 impl Read {
-    fn new(log: DocumentLog, loaded: Loaded, turn: Loading) -> Self {
+    fn new(log: DocumentLog, loaded: Loaded, turn: LoadTurn) -> Self {
         let tail = loaded.tail.into_iter();
         Self {
             log,

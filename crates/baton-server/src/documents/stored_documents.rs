@@ -1,4 +1,4 @@
-//! What an operator sees of the stored documents, and erasing one.
+//! The stored documents as an operator lists them, and erasing one.
 //!
 //! Owns the list, and that a document which cannot be read any more can be erased all the same.
 
@@ -10,7 +10,7 @@ use baton_room::{SnapshotError, last_joined_ms, remnant};
 use crate::documents::open_document::NotErased;
 use crate::documents::registry::{OpenError, Registry};
 
-/// How often a document that leaves memory in the very moment is opened again.
+/// Most attempts to open a document that leaves memory in the very moment.
 const TRIES: usize = 8;
 
 /// A stored document, as the list has it.
@@ -20,7 +20,7 @@ pub struct StoredDocument {
     pub name: String,
     /// Bytes of its last snapshot and of the records since; `None` of one that is damaged.
     pub bytes: Option<u64>,
-    /// When somebody last came in; `None` if that is not known.
+    /// Time of the last join; `None` if it is not known.
     pub last_joined: Option<SystemTime>,
     /// Erased, and not written in since.
     pub erased: bool,
@@ -42,7 +42,8 @@ impl std::fmt::Display for StoredDocument {
     }
 }
 
-/// Why a document was not erased. Its connections may have been closed; what is stored of it is as it was.
+/// Why a document was not erased. Its connections may have been closed; what is stored of it is as
+/// it was.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// Nothing is stored under that name.
@@ -53,7 +54,7 @@ pub enum EraseError {
     /// The store.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// What is to remain of it could not be made.
+    /// The remains that are stored in its place could not be made.
     #[error("what is to remain of the document could not be made: {0}; nothing was erased")]
     Remains(#[from] SnapshotError),
     /// It could not be opened.
@@ -87,12 +88,13 @@ pub(crate) fn list(log: &Log, each: &mut dyn FnMut(StoredDocument)) -> Result<()
     })
 }
 
-/// Erases a document for good; whoever is in it is told so.
+/// Erases a document for good; its clients are told so.
 pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseError> {
     if !registry.holds(name) {
         return Err(EraseError::Unknown(name.to_owned()));
     }
-    // Seconds since 1970, as a restore takes them: later than whatever a backup of before will be restored with.
+    // Seconds since 1970, as a restore takes them: later than whatever a backup of before will be
+    // restored with.
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let epoch = since.map_or(0, |since| {
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)

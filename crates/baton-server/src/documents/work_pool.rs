@@ -1,7 +1,9 @@
-//! The threads for work that takes longer than a millisecond: off the threads that serve connections.
+//! The threads for work that takes longer than a millisecond: off the threads that serve
+//! connections.
 //!
-//! Owns whose turn it is. First come is first served; a document has one step here at a time, because it is held by that, and
-//! it is not held by a step that waits for its turn. Heavy work never has all turns, so that lighter work of another document does not wait for it.
+//! Owns whose turn it is. First come is first served; a document has one step here at a time,
+//! because it is held by that, and it is not held by a step that waits for its turn. Heavy work
+//! never has all turns, so that lighter work of another document does not wait for it.
 
 use std::sync::Arc;
 
@@ -69,8 +71,8 @@ impl WorkPool {
 }
 
 impl Turn {
-    /// Does the work on a thread of its own. It goes on to its end, also when this is not awaited any more. A panic of it is
-    /// one of who awaits it.
+    /// Does the work on a thread of its own. It goes on to its end, also when this is not awaited
+    /// any more. A panic of it is one of who awaits it.
     pub(crate) async fn run<R: Send + 'static>(
         self,
         work: impl FnOnce() -> R + Send + 'static,

@@ -1,7 +1,9 @@
-//! How many WebSockets there may be, in all and from one address, and how fast one address may open new ones.
+//! Limits on the number of WebSockets, in all and from one address, and on the rate at which one
+//! address opens them.
 //!
-//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an address goes when it has no
-//! connection and its pace is forgotten; how many are remembered for their pace alone is bounded.
+//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an
+//! address goes when it has no connection and its pace is forgotten; how many are remembered for
+//! their pace alone is bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +14,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::Settings;
-use crate::net::client_addr::Address;
-use crate::ops::rejection_counters::Refusal;
+use crate::net::client_addr::ClientAddr;
+use crate::ops::rejection_counters::Rejection;
 
-/// Most addresses that are remembered for their pace alone. One more is not remembered: its connections count all the same.
+/// Most addresses that are remembered for their pace alone. One more is not remembered: its
+/// connections count all the same.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// What a client that was refused for a count is to wait: until somebody has left, which nobody knows.
+/// Retry-After of a refusal because of a count. A guess: the server cannot know when a place is
+/// free.
 const COME_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a connection is refused. Nothing was started for it.
@@ -39,15 +43,15 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    pub(crate) fn reason(self) -> Refusal {
+    pub(crate) fn reason(self) -> Rejection {
         match self {
-            Self::Server(_) => Refusal::Connections,
-            Self::Address(_) => Refusal::ConnectionsOfAddress,
-            Self::Pace { .. } => Refusal::PaceOfAddress,
+            Self::Server(_) => Rejection::Connections,
+            Self::Address(_) => Rejection::ConnectionsOfAddress,
+            Self::Pace { .. } => Rejection::PaceOfAddress,
         }
     }
 
-    /// When to come again.
+    /// Returns the time after which the client may come again.
     pub(crate) fn wait(self) -> Duration {
         match self {
             Self::Server(_) | Self::Address(_) => COME_AGAIN,
@@ -58,7 +62,7 @@ impl Refused {
 
 /// The counts; see the module.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub(crate) struct ConnectionLimit {
     in_all: usize,
     per_address: usize,
     pace: Pace,
@@ -66,7 +70,8 @@ pub(crate) struct Limits {
     left: Notify,
 }
 
-/// How fast one address may open connections: the generic cell rate algorithm, which needs one instant for each.
+/// The rate at which one address may open connections: the generic cell rate algorithm, which needs
+/// one instant for each.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     per_second: u32,
@@ -77,33 +82,33 @@ struct Pace {
 #[derive(Debug)]
 struct Counts {
     open: usize,
-    by_address: HashMap<Address, Known>,
+    by_address: HashMap<ClientAddr, Known>,
     sweep_at: Instant,
 }
 
-/// What is known of an address.
+/// The state of one address.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     open: usize,
-    /// When it will have earned all that it opened.
+    /// The time at which it will have earned all connections that it opened.
     earned_at: Instant,
 }
 
 /// A connection's place.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    limits: Arc<Limits>,
-    address: Address,
+    limits: Arc<ConnectionLimit>,
+    address: ClientAddr,
 }
 
 impl Permit {
     /// Whose connection it is for.
-    pub(crate) const fn address(&self) -> Address {
+    pub(crate) const fn address(&self) -> ClientAddr {
         self.address
     }
 }
 
-impl Limits {
+impl ConnectionLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let per_second = settings.new_connections_per_second.max(1);
         let interval = Duration::from_secs(1) / per_second;
@@ -127,7 +132,7 @@ impl Limits {
     }
 
     /// Takes a place for a connection from this address.
-    pub(crate) fn admit(self: &Arc<Self>, address: Address) -> Result<Permit, Refused> {
+    pub(crate) fn admit(self: &Arc<Self>, address: ClientAddr) -> Result<Permit, Refused> {
         let now = Instant::now();
         let mut counts = self.counts.lock();
         counts.sweep(now, self.pace);
@@ -172,7 +177,7 @@ impl Limits {
         self.counts.lock().open
     }
 
-    /// How many addresses are known at the moment.
+    /// Returns how many addresses are known at the moment.
     pub(crate) fn addresses(&self) -> usize {
         let mut counts = self.counts.lock();
         counts.forget(Instant::now());
@@ -198,7 +203,7 @@ impl Counts {
         }
     }
 
-    fn leave(&mut self, address: Address) {
+    fn leave(&mut self, address: ClientAddr) {
         self.open -= 1;
         let crowded = self.by_address.len() > MAX_REMEMBERED;
         let Some(known) = self.by_address.get_mut(&address) else {
@@ -227,13 +232,13 @@ mod tests {
 
     use super::*;
 
-    fn limits(change: impl FnOnce(&mut Settings)) -> Arc<Limits> {
+    fn limits(change: impl FnOnce(&mut Settings)) -> Arc<ConnectionLimit> {
         let mut settings = Settings::default();
         change(&mut settings);
-        Arc::new(Limits::new(&settings))
+        Arc::new(ConnectionLimit::new(&settings))
     }
 
-    fn address(last: u8) -> Address {
+    fn address(last: u8) -> ClientAddr {
         IpAddr::from([127, 0, 0, last]).into()
     }
 
@@ -263,13 +268,13 @@ mod tests {
             drop(limits.admit(address(1)).unwrap());
         }
         let refused = limits.admit(address(1)).unwrap_err();
-        assert_eq!(refused.reason(), Refusal::PaceOfAddress);
+        assert_eq!(refused.reason(), Rejection::PaceOfAddress);
         assert_eq!(refused.wait(), Duration::from_millis(100));
         assert!(limits.admit(address(2)).is_ok(), "another is not affected");
         tokio::time::advance(refused.wait()).await;
         assert!(limits.admit(address(1)).is_ok());
         assert!(limits.admit(address(1)).is_err());
-        // Whoever was refused pays nothing for it.
+        // A refused client pays nothing for it.
         tokio::time::advance(Duration::from_secs(1)).await;
         for _ in 0..5 {
             assert!(limits.admit(address(1)).is_ok());

@@ -1,7 +1,8 @@
-//! What has been received of messages that are not taken in yet, over all connections.
+//! Bytes received of messages that are not complete or not handled yet, over all connections.
 //!
-//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of them can make the
-//! server keep. Whoever sends small messages is not affected when others have used it up.
+//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of
+//! them can make the server keep. A client that sends small messages is not affected when others
+//! have used it up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,15 +12,15 @@ const SMALL: usize = 64 * 1024;
 
 /// The count; see the module.
 #[derive(Debug)]
-pub(crate) struct Receiving {
+pub(crate) struct InboundMemoryLimit {
     most: usize,
     bytes: AtomicUsize,
 }
 
 /// One connection's part of it.
 #[derive(Debug)]
-pub(crate) struct Part {
-    all: Arc<Receiving>,
+pub(crate) struct InboundBytes {
+    all: Arc<InboundMemoryLimit>,
     most: usize,
     bytes: AtomicUsize,
 }
@@ -35,7 +36,7 @@ pub(crate) enum Excess {
     Message(usize),
 }
 
-impl Receiving {
+impl InboundMemoryLimit {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -49,8 +50,8 @@ impl Receiving {
     }
 
     /// A connection whose messages have so many bytes at most.
-    pub(crate) fn part(self: &Arc<Self>, max_message: usize) -> Part {
-        Part {
+    pub(crate) fn part(self: &Arc<Self>, max_message: usize) -> InboundBytes {
+        InboundBytes {
             all: Arc::clone(self),
             // Headers of fragments, and what is read ahead; not a header for each byte.
             most: max_message
@@ -61,7 +62,7 @@ impl Receiving {
     }
 }
 
-impl Part {
+impl InboundBytes {
     /// So many bytes came.
     pub(crate) fn came(&self, bytes: usize) -> Result<(), Excess> {
         let here = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -88,7 +89,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for InboundBytes {
     fn drop(&mut self) {
         self.taken();
     }
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_crowd_of_large_messages_is_bounded_and_small_ones_go_on() {
-        let all = Arc::new(Receiving::new(1 << 20));
+        let all = Arc::new(InboundMemoryLimit::new(1 << 20));
         let large = all.part(1 << 20);
         let larger = all.part(1 << 20);
         let small = all.part(1 << 20);
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn bytes_that_make_no_message_are_bounded() {
-        let all = Arc::new(Receiving::new(usize::MAX));
+        let all = Arc::new(InboundMemoryLimit::new(usize::MAX));
         let part = all.part(1000);
         let mut came = 0;
         while part.came(7).is_ok() {

@@ -1,7 +1,8 @@
 //! Whose turn it is to load a document.
 //!
-//! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in time, not queued for
-//! ever. A [`Loading`] goes with the work itself, not with who asked for it, for work on a thread goes on without them.
+//! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in
+//! time, not queued for ever. A [`LoadTurn`] goes with the work itself, not with who asked for it,
+//! for work on a thread goes on without them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +28,7 @@ pub(crate) enum Busy {
 
 /// The turns; see the module.
 #[derive(Debug)]
-pub(crate) struct Loads {
+pub(crate) struct LoadLimit {
     most: usize,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -35,13 +36,13 @@ pub(crate) struct Loads {
     wait: Duration,
 }
 
-/// Somebody's turn, until it is dropped.
+/// A turn to load, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Loading {
+pub(crate) struct LoadTurn {
     _turn: OwnedSemaphorePermit,
 }
 
-impl Loads {
+impl LoadLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let most = settings.max_loads.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -53,20 +54,20 @@ impl Loads {
         }
     }
 
-    /// When somebody who asks now will have waited for long enough.
+    /// Returns the time until which a request that comes now may wait.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.wait
     }
 
     /// Waits for a turn, until then at most.
-    pub(crate) async fn turn(&self, deadline: Instant) -> Result<Loading, Busy> {
+    pub(crate) async fn turn(&self, deadline: Instant) -> Result<LoadTurn, Busy> {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(Loading { _turn: turn });
+            return Ok(LoadTurn { _turn: turn });
         }
         let _place = self.queue()?;
         let turn = Arc::clone(&self.turns).acquire_owned();
         match tokio::time::timeout_at(deadline, turn).await {
-            Ok(Ok(turn)) => Ok(Loading { _turn: turn }),
+            Ok(Ok(turn)) => Ok(LoadTurn { _turn: turn }),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Busy::Time(self.wait)),
         }
@@ -80,18 +81,19 @@ impl Loads {
         Ok(place)
     }
 
-    /// How many wait for a turn.
+    /// Returns how many requests wait for a turn.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// How many documents are being loaded.
+    /// Returns how many documents are being loaded.
     pub(crate) fn under_way(&self) -> usize {
         self.most.saturating_sub(self.turns.available_permits())
     }
 }
 
-/// A place among those who wait. Made before it is counted, so that being refused gives it back as well.
+/// A place among those who wait. Made before it is counted, so that being refused gives it back as
+/// well.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -106,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_storm_waits_in_a_short_queue_for_a_short_time() {
-        let loads = Loads::new(&Settings {
+        let loads = LoadLimit::new(&Settings {
             max_loads: 1,
             max_waiting_loads: 1,
             ..Settings::default()
@@ -120,7 +122,7 @@ mod tests {
         assert_eq!((loads.waiting(), loads.under_way()), (0, 1));
         let (fourth, ()) = tokio::join!(loads.turn(loads.deadline()), async { drop(first) });
         assert!(fourth.is_ok());
-        // A deadline that is over refuses whoever would have to wait, and nobody else.
+        // A deadline that is over refuses a request that would have to wait, and no other.
         let over = Instant::now();
         assert!(loads.turn(over).await.is_err());
         drop(fourth);

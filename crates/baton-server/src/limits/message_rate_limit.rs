@@ -1,5 +1,5 @@
-//! How fast one connection may send, and how much work it may make: token buckets for its messages, its bytes, and the time
-//! of a processor that they took.
+//! The rates at which one connection may send and may cause work: token buckets for its messages,
+//! its bytes, and the time of a processor that they took.
 //!
 //! Owns the waiting. Nothing is dropped: who is over a rate is not read from, and so waits itself.
 
@@ -9,15 +9,16 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 
-/// What a message costs beside its bytes: header and mask of its frame.
+/// Bytes that a message costs beside its payload: header and mask of its frame.
 const FRAME: usize = 14;
 
-/// Longest wait for work that was done already. A connection must be heard again before it is taken for dead.
+/// Longest wait for work that was done already. A connection must be heard again before it is taken
+/// for dead.
 const LONGEST_DEBT: Duration = Duration::from_secs(4);
 
 /// A connection's buckets; see the module.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub(crate) struct MessageRateLimit {
     messages: Bucket,
     bytes: Bucket,
     /// In seconds. What is spent is known afterwards only.
@@ -25,7 +26,8 @@ pub(crate) struct Rate {
     at: Instant,
 }
 
-/// A token bucket. Its content may be negative: what has come already is taken, and paid for before the next.
+/// A token bucket. Its content may be negative: what has come already is taken, and paid for before
+/// the next.
 #[derive(Debug)]
 struct Bucket {
     per_second: f64,
@@ -33,7 +35,7 @@ struct Bucket {
     tokens: f64,
 }
 
-impl Rate {
+impl MessageRateLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let burst = settings.rate_burst.0;
         // As a float, as all of this; a rate needs no more than its 52 bits.
@@ -68,7 +70,7 @@ impl Rate {
         messages.max(bytes).max(work)
     }
 
-    /// What came has taken so much of a processor's time. It is paid for before the next.
+    /// Charges the connection for this much processor time. It is paid for before the next.
     pub(crate) fn spent(&mut self, took: Duration) {
         self.work.tokens -= took.as_secs_f64();
     }
@@ -96,7 +98,7 @@ impl Bucket {
         self.tokens = self.tokens.max(-self.per_second * longest.as_secs_f64());
     }
 
-    /// How long it owes after this was taken.
+    /// Takes tokens. Returns the time until they are earned.
     fn take(&mut self, tokens: f64, since: f64) -> Duration {
         let earned = since * self.per_second;
         self.tokens = (self.tokens + earned).min(self.most) - tokens;
@@ -116,7 +118,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn messages_over_the_rate_wait_once_the_burst_is_used() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_messages_per_second = 10;
             settings.rate_burst = crate::config::Span(Duration::from_secs(2));
         }));
@@ -134,7 +136,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_beyond_the_burst_is_paid_for_before_the_next_message() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.cpu_per_connection = crate::config::Span(Duration::from_millis(250));
             settings.cpu_burst = crate::config::Span(Duration::from_secs(1));
         }));
@@ -155,7 +157,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_larger_than_the_burst_is_taken_and_paid_for() {
-        let mut rate = Rate::new(&settings(|settings| {
+        let mut rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_bytes_per_second = bytesize::ByteSize::b(1000);
         }));
         let began = Instant::now();

@@ -1,8 +1,10 @@
-//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and whose turn it is to go.
+//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and
+//! whose turn it is to go.
 //!
-//! Owns the limit on them, in all and from one address. A connection that says nothing must not shut out those that
-//! would: when the places are taken, whoever has had one for longest makes room, if that was for [`SETTLED`] at least.
-//! Before that the accepting waits, which leaves a crowd that comes at once in the listener's queue.
+//! Owns the limit on them, in all and from one address. A connection that says nothing must not
+//! shut out those that would: when the places are taken, the connection that has had one for
+//! longest makes room, if it had it for [`SETTLED`] at least. Before that the accepting waits,
+//! which leaves a crowd that comes at once in the listener's queue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,9 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::Settings;
-use crate::net::client_addr::Address;
+use crate::net::client_addr::ClientAddr;
 
-/// How long a place is certain. A handshake takes one round trip.
+/// Time for which a place is certain. A handshake takes one round trip.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// All of one address's places are taken, and none of them for long.
@@ -27,7 +29,7 @@ pub(crate) struct Crowded(usize);
 
 /// The places; see the module.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct PreUpgradeLimit {
     most: usize,
     of_address: usize,
     inner: Mutex<Inner>,
@@ -39,26 +41,26 @@ struct Inner {
     last: u64,
     /// By age: the first is the oldest.
     taken: BTreeMap<u64, Taken>,
-    by_address: HashMap<Address, usize>,
+    by_address: HashMap<ClientAddr, usize>,
 }
 
 #[derive(Debug)]
 struct Taken {
     since: Instant,
     /// `None` for a proxy, which asks for many.
-    address: Option<Address>,
+    address: Option<ClientAddr>,
     go: Arc<Notify>,
 }
 
 /// A connection's place, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Arc<Places>,
+pub(crate) struct PreUpgradePlace {
+    places: Arc<PreUpgradeLimit>,
     number: u64,
     go: Arc<Notify>,
 }
 
-impl Places {
+impl PreUpgradeLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             most: settings.max_handshakes.max(1),
@@ -68,7 +70,8 @@ impl Places {
         }
     }
 
-    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears of each. For one waiter.
+    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears
+    /// of each. For one waiter.
     pub(crate) async fn vacancy(&self, sent_away: impl Fn()) {
         loop {
             let settled = {
@@ -104,7 +107,10 @@ impl Places {
     }
 
     /// Takes a place, which may be one that an older connection of the same address has to give up.
-    pub(crate) fn take(self: &Arc<Self>, address: Option<Address>) -> Result<Place, Crowded> {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        address: Option<ClientAddr>,
+    ) -> Result<PreUpgradePlace, Crowded> {
         let mut inner = self.inner.lock();
         if let Some(address) = address
             && inner.of(address) >= self.of_address
@@ -127,21 +133,21 @@ impl Places {
         if let Some(address) = address {
             *inner.by_address.entry(address).or_default() += 1;
         }
-        Ok(Place {
+        Ok(PreUpgradePlace {
             places: Arc::clone(self),
             number,
             go,
         })
     }
 
-    /// How many are taken.
+    /// Returns how many places are taken.
     pub(crate) fn under_way(&self) -> usize {
         self.inner.lock().taken.len()
     }
 }
 
 impl Inner {
-    fn of(&self, address: Address) -> usize {
+    fn of(&self, address: ClientAddr) -> usize {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
@@ -150,7 +156,7 @@ impl Inner {
         Some((*number, taken.since))
     }
 
-    fn oldest_of(&self, address: Address) -> Option<(u64, Instant)> {
+    fn oldest_of(&self, address: ClientAddr) -> Option<(u64, Instant)> {
         let mut all = self.taken.iter();
         let (number, taken) = all.find(|(_, taken)| taken.address == Some(address))?;
         Some((*number, taken.since))
@@ -176,14 +182,14 @@ impl Inner {
     }
 }
 
-impl Place {
+impl PreUpgradePlace {
     /// Waits until the place has to be given up.
     pub(crate) async fn lost(&self) {
         self.go.notified().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for PreUpgradePlace {
     fn drop(&mut self) {
         let mut inner = self.places.inner.lock();
         if inner.remove(self.number).is_some() {
@@ -200,16 +206,16 @@ mod tests {
 
     use super::*;
 
-    fn places(most: usize, of_address: usize) -> Arc<Places> {
+    fn places(most: usize, of_address: usize) -> Arc<PreUpgradeLimit> {
         let settings = Settings {
             max_handshakes: most,
             max_handshakes_per_address: of_address,
             ..Settings::default()
         };
-        Arc::new(Places::new(&settings))
+        Arc::new(PreUpgradeLimit::new(&settings))
     }
 
-    fn address(last: u8) -> Option<Address> {
+    fn address(last: u8) -> Option<ClientAddr> {
         Some(IpAddr::from([127, 0, 0, last]).into())
     }
 

@@ -1,6 +1,7 @@
-//! What documents may store and keep, each and all together.
+//! Limits on the storage and the memory of documents, of each and of all together.
 //!
-//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and leaving never ask here.
+//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and
+//! leaving never ask here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
 use crate::config::Settings;
-use crate::ops::rejection_counters::{Refusal, Refusals};
+use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 
 /// Least time between two snapshots that are written only because a document has no room left.
 const COMPACT_PAUSE: Duration = Duration::from_secs(5);
@@ -30,18 +31,18 @@ pub(crate) enum NoNewDocument {
 }
 
 /// The limits, and what is used of them by all documents; see the module.
-pub(crate) struct Quota {
+pub(crate) struct StorageQuota {
     document: u64,
     documents: usize,
     store: u64,
     awareness: usize,
     log: Log,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionCounters>,
     awareness_used: AtomicUsize,
 }
 
-impl Quota {
-    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<Refusals>) -> Self {
+impl StorageQuota {
+    pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<RejectionCounters>) -> Self {
         Self {
             document: settings.max_document.as_u64(),
             documents: settings.max_documents_stored,
@@ -58,8 +59,8 @@ impl Quota {
         self.awareness_used.load(Ordering::Relaxed)
     }
 
-    /// Returns an error if there may be no document that is not stored yet. Documents count once they are durable, so that
-    /// as many as are opened within one commit may come in at once.
+    /// Returns an error if there may be no document that is not stored yet. Documents count once
+    /// they are durable, so that as many as are opened within one commit may come in at once.
     pub(crate) fn admit_new(&self) -> Result<(), NoNewDocument> {
         if self.log.documents_held() >= self.documents {
             return Err(NoNewDocument::Documents(self.documents));
@@ -81,11 +82,12 @@ impl Quota {
     }
 }
 
-/// What one document uses. Given back when it is dropped.
+/// The share of one document. Given back when it is dropped.
 pub(crate) struct Account {
-    quota: Arc<Quota>,
+    quota: Arc<StorageQuota>,
     awareness: usize,
-    /// An edit was refused for want of room, of which a snapshot without deleted content may make some.
+    /// An edit was refused for want of room, of which a snapshot without deleted content may make
+    /// some.
     wants_snapshot: bool,
     /// The soonest time of a snapshot for that.
     snapshot_after: Time,
@@ -124,19 +126,19 @@ impl Account {
         let refusals = &self.quota.refusals;
         if let Some(limit) = refused.edit {
             let reason = match limit {
-                StorageLimit::Document(_) => Refusal::Document,
-                StorageLimit::Store(_) => Refusal::Store,
+                StorageLimit::Document(_) => Rejection::Document,
+                StorageLimit::Store(_) => Rejection::Store,
             };
             refusals.note(reason, limit);
-            self.wants_snapshot |= reason == Refusal::Document;
+            self.wants_snapshot |= reason == Rejection::Document;
         }
         if let Some(why) = refused.awareness {
-            refusals.note(Refusal::Awareness, why);
+            refusals.note(Rejection::Awareness, why);
         }
     }
 
-    /// Returns true if a snapshot is to be written now because the document is near its limit: without what was deleted it
-    /// may have room again.
+    /// Returns true if a snapshot is to be written now because the document is near its limit:
+    /// without what was deleted it may have room again.
     pub(crate) fn wants_snapshot(&mut self, log: &DocumentLog, now: Time) -> bool {
         let limit = self.quota.document;
         let near = log.stored_bytes() > limit / 4 * 3 && log.tail_bytes() >= limit / 16;

@@ -1,4 +1,5 @@
-//! The content coding that a request prefers, by RFC 9110 section 12.5.3. Pure: header values in, a coding out.
+//! The content coding that a request prefers, by RFC 9110 section 12.5.3. Pure: header values in, a
+//! coding out.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_ENCODING;
@@ -36,8 +37,8 @@ impl Coding {
 
 /// Returns the codings that the client accepts, the preferred one first.
 ///
-/// The bytes as they are come last unless the client ranks them: they are sent even to a client that
-/// forbids them, because a page is of more use to it than an error.
+/// The bytes as they are come last unless the client ranks them: they are sent even to a client
+/// that forbids them, because a page is of more use to it than an error.
 pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
     let asked = Asked::read(headers);
     let ranked = |coding, token| asked.quality(token).map(|quality| (coding, quality));

@@ -1,93 +1,26 @@
-//! Whose connection it is: the peer's address, or the one that a trusted proxy names.
+//! The address of a client: the peer's address, or the one that a trusted proxy names.
 //!
-//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of `trusted_proxies`; then the right-most
-//! address in it that is no such proxy, for everything left of that is what a client may have written itself. Only the
-//! one header of `proxy_header` is read: a proxy that sets one of the two passes the other on as it came.
+//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of
+//! `trusted_proxies`; then the right-most address in it that is no such proxy, for everything left
+//! of that is what a client may have written itself. Only the one header of `proxy_header` is read:
+//! a proxy that sets one of the two passes the other on as it came.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 
 use axum::http::HeaderMap;
-use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 
-use crate::config::Settings;
+use crate::config::{Proxies, ProxyHeader, Settings};
 
 /// Most hops of a header that are looked at, from the right.
 const MAX_HOPS: usize = 32;
 
-/// Networks of proxies, written like `10.0.0.0/8,::1`; empty when there are none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies(pub Vec<IpNet>);
-
-/// A word that is neither an address nor a network. Nothing was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address and no network; write them like 10.0.0.0/8,192.168.1.7,fd00::/8")]
-pub struct NoNetwork(String);
-
-impl FromStr for Proxies {
-    type Err = NoNetwork;
-
-    fn from_str(text: &str) -> Result<Self, NoNetwork> {
-        let words = text.split(',').map(str::trim);
-        let words = words.filter(|word| !word.is_empty() && *word != "none");
-        let network = |word: &str| {
-            let alone = || word.parse::<IpAddr>().ok().map(IpNet::from);
-            let network = word.parse::<IpNet>().ok().or_else(alone);
-            network.ok_or_else(|| NoNetwork(word.to_owned()))
-        };
-        words.map(network).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Display for Proxies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (at, network) in self.0.iter().enumerate() {
-            write!(f, "{}{network}", if at == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Proxies {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Proxies {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl Proxies {
-    fn contain(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
-    }
-}
-
-/// Where a trusted proxy says for whom it asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProxyHeader {
-    /// `X-Forwarded-For: client, proxy`
-    XForwardedFor,
-    /// `Forwarded: for=client, for=proxy` (RFC 7239)
-    Forwarded,
-}
-
-/// Who counts as one: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a single customer is given.
+/// A client as limits count it: an IPv4 address, or an IPv6 network of 64 bits, which is the least
+/// that a single customer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Address(IpAddr);
+pub(crate) struct ClientAddr(IpAddr);
 
-impl From<IpAddr> for Address {
+impl From<IpAddr> for ClientAddr {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(six) => {
@@ -99,7 +32,7 @@ impl From<IpAddr> for Address {
     }
 }
 
-impl Display for Address {
+impl Display for ClientAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(four) => write!(f, "{four}"),
@@ -108,7 +41,7 @@ impl Display for Address {
     }
 }
 
-/// Whom to believe.
+/// The proxies whose headers are believed.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
     pub(crate) proxies: Proxies,
@@ -123,12 +56,12 @@ impl Trust {
         }
     }
 
-    /// Whether this peer asks for others.
+    /// Returns true if this peer is a proxy that asks for others.
     pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
         self.proxies.contain(peer.to_canonical())
     }
 
-    /// Who asks, when this peer sends these headers.
+    /// Returns the address that asks, when this peer sends these headers.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut nearest = peer.to_canonical();
         if !self.proxies.contain(nearest) {
@@ -140,7 +73,8 @@ impl Trust {
         };
         let lines: Vec<_> = headers.get_all(name).iter().collect();
         let hops = lines.iter().rev().flat_map(|line| {
-            // A line that is no text has no hop that can be read; nor is anything left of it believed.
+            // A line that is no text has no hop that can be read; nor is anything left of it
+            // believed.
             line.to_str().unwrap_or("?").rsplit(',')
         });
         for hop in hops.take(MAX_HOPS) {
@@ -148,7 +82,7 @@ impl Trust {
                 ProxyHeader::XForwardedFor => hop_address(hop),
                 ProxyHeader::Forwarded => forwarded_for(hop).and_then(hop_address),
             };
-            // Somebody hidden, or nonsense: the proxy that says so is the last one known.
+            // A hidden client, or nonsense: the proxy that says so is the last one known.
             let Some(address) = said else {
                 return nearest;
             };
@@ -173,8 +107,8 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of quotes are not looked
-/// for: no address has them, so such an element is nonsense either way.
+/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of
+/// quotes are not looked for: no address has them, so such an element is nonsense either way.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -213,7 +147,7 @@ mod tests {
         assert_eq!(client("198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
         assert_eq!(client("10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("::ffff:10.1.1.1", &["203.0.113.9"]), "203.0.113.9");
-        // What the client wrote itself stands on the left of what the proxy added.
+        // The client's own words stand on the left of what the proxy added.
         assert_eq!(client("10.1.1.1", &["1.1.1.1, 203.0.113.9"]), "203.0.113.9");
         let lines = ["1.1.1.1", "203.0.113.9, 10.2.2.2", "192.0.2.7"];
         assert_eq!(client("10.1.1.1", &lines), "203.0.113.9");
@@ -265,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_network_of_64_bits_counts_as_one_and_a_mapped_address_as_what_it_maps() {
-        let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        let address = |text: &str| ClientAddr::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
         assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));

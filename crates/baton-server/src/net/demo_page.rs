@@ -1,8 +1,8 @@
 //! The demo page, embedded from `web-demo/dist` at build time.
 //!
-//! Owns the mapping from a path to a file with its type, its coding and its caching; knows nothing of documents. The
-//! page's build puts a brotli and a gzip copy beside each file that gets smaller; they are sent, never named. A binary
-//! built without the page answers `/` with how to get it.
+//! Owns the mapping from a path to a file with its type, its coding and its caching; knows nothing
+//! of documents. The page's build puts a brotli and a gzip copy beside each file that gets smaller;
+//! they are sent, never named. A binary built without the page answers `/` with how to get it.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
+use crate::config::FrameAncestors;
 use crate::net::accept_encoding::{Coding, preferred};
-use crate::net::web_origin::FrameAncestors;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "../../web-demo/dist"]
@@ -39,8 +39,9 @@ pub(crate) fn serve(
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The Content-Security-Policy as a header: what a `meta` element cannot say. Where scripts, styles and connections may
-/// come from, each page says in its own `meta` element; a browser keeps to both.
+/// The Content-Security-Policy as a header: what a `meta` element cannot say. Where scripts, styles
+/// and connections may come from, each page says in its own `meta` element; a browser keeps to
+/// both.
 fn policy(ancestors: &FrameAncestors) -> HeaderValue {
     let strictest = HeaderValue::from_static("frame-ancestors 'none'");
     HeaderValue::try_from(ancestors.directive()).unwrap_or(strictest)

@@ -1,8 +1,8 @@
 //! A TCP stream as HTTP uses it, before it becomes a WebSocket or ends.
 //!
-//! Owns the way back: when HTTP lets go of the stream, whoever accepted it gets it again, with the knowledge whether
-//! anything was written to it. Only if nothing was, it may still be told in HTTP why it is closed. Shutting it down is left
-//! to that one: something may have to be read before.
+//! Owns the way back: when HTTP lets go of the stream, its acceptor gets it again, with the
+//! knowledge if anything was written to it. Only if nothing was, it may still be told in HTTP why
+//! it is closed. Shutting it down is left to that one: something may have to be read before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use tokio::net::TcpStream;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Plain {
+pub(crate) struct HttpStream {
     /// There until it is taken out.
     stream: Option<TcpStream>,
     left: Arc<Left>,
 }
 
-/// What HTTP leaves of a connection.
+/// The remains of a connection after HTTP.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     said: AtomicBool,
@@ -30,18 +30,18 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Whether anything was written.
+    /// Returns true if anything was written.
     pub(crate) fn was_said(&self) -> bool {
         self.said.load(Ordering::Relaxed)
     }
 
-    /// The stream, when HTTP has let go of it and nobody else has it.
+    /// Returns the stream, once HTTP has let go of it and no other owner has it.
     pub(crate) fn take(&self) -> Option<TcpStream> {
         self.stream.lock().take()
     }
 }
 
-impl Plain {
+impl HttpStream {
     pub(crate) fn new(stream: TcpStream, left: &Arc<Left>) -> Self {
         Self {
             stream: Some(stream),
@@ -65,7 +65,7 @@ impl Plain {
     }
 }
 
-impl Drop for Plain {
+impl Drop for HttpStream {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
             *self.left.stream.lock() = Some(stream);
@@ -73,7 +73,7 @@ impl Drop for Plain {
     }
 }
 
-impl AsyncRead for Plain {
+impl AsyncRead for HttpStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl AsyncRead for Plain {
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for HttpStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,8 +1,9 @@
 //! Accepting TCP connections and serving HTTP on them, with limits of our own.
 //!
-//! Owns the listener's queue, the accept loop, and the time that a connection has for its request's head and in all.
-//! Whoever is refused here is told so in HTTP, if nothing was said to it before. Nothing that one connection does, or
-//! fails to do, keeps the loop from the next one; nor does a system that has no more file descriptors.
+//! Owns the listener's queue, the accept loop, and the time that a connection has for its request's
+//! head and in all. A client that is refused here is told so in HTTP, if nothing was said to it
+//! before. Nothing that one connection does, or fails to do, keeps the loop from the next one; nor
+//! does a system that has no more file descriptors.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,15 +22,15 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use crate::App;
-use crate::Stage;
+use crate::app::{App, Stage};
 use crate::config::Listen;
-use crate::limits::pre_upgrade_limit::Place;
-use crate::net::http_stream::{Left, Plain};
+use crate::limits::pre_upgrade_limit::PreUpgradePlace;
+use crate::net::http_stream::{HttpStream, Left};
 use crate::net::web_origin::Reach;
-use crate::ops::rejection_counters::Refusal;
+use crate::ops::rejection_counters::Rejection;
 
-/// Connections that may wait to be accepted. The system cuts it down to its own limit (`net.core.somaxconn`).
+/// Connections that may wait to be accepted. The system cuts it down to its own limit
+/// (`net.core.somaxconn`).
 const BACKLOG: u32 = 16_384;
 
 /// Pause after an accept that failed for want of something (file descriptors), so as not to spin.
@@ -38,14 +39,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Connections that are being told at the same time that there is no place for them. More wait to be accepted, for
-/// [`FAREWELL`] at most.
+/// Connections that are being told at the same time that there is no place for them. More wait to
+/// be accepted, for [`FAREWELL`] at most.
 pub(crate) const TURNED_AWAY: usize = 1_024;
 
-/// How long the other side has to read why it is refused.
+/// Time that a client has to read why it is refused.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Listens on the first of these addresses that can be had, with a queue that a storm of connections fits into.
+/// Listens on the first of these addresses that can be had, with a queue that a storm of
+/// connections fits into.
 ///
 /// # Errors
 /// The system's: the address is taken, or is none of this machine's.
@@ -97,7 +99,7 @@ impl Front {
         let refusals = self.app.registry.refusals();
         let sent_away = || {
             refusals.note(
-                Refusal::Handshakes,
+                Rejection::Handshakes,
                 "all connections for HTTP are taken (max_handshakes): the oldest goes",
             );
         };
@@ -116,16 +118,18 @@ impl Front {
         }
     }
 
-    /// The connection stays in the queue. What keeps it there may be one that has a place and does nothing with it.
+    /// The connection stays in the queue. What keeps it there may be one that has a place and does
+    /// nothing with it.
     fn cannot_accept(&self, error: &io::Error) {
         let what = format_args!("no connection can be accepted: {error}");
         let refusals = self.app.registry.refusals();
-        refusals.note(Refusal::Accept, what);
+        refusals.note(Rejection::Accept, what);
         self.app.places.shed();
     }
 
-    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`] others are being told so:
-    /// a connection that was closed without reading it would be reset, and its client would not learn why.
+    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`]
+    /// others are being told so: a connection that was closed without reading it would be reset,
+    /// and its client would not learn why.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let ip = peer.ip();
         let address = (!self.app.trust.is_proxy(ip)).then(|| ip.into());
@@ -137,7 +141,7 @@ impl Front {
             }
             Err(crowded) => {
                 let refusals = self.app.registry.refusals();
-                refusals.note(Refusal::HandshakesOfAddress, Named(&crowded, ip));
+                refusals.note(Rejection::HandshakesOfAddress, Named(&crowded, ip));
                 // Never closed.
                 if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
                     let why = Why::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
@@ -161,7 +165,7 @@ async fn serve(
     stream: TcpStream,
     (peer, reach): (SocketAddr, Reach),
     router: Router,
-    place: Place,
+    place: PreUpgradePlace,
     app: Arc<App>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -170,14 +174,15 @@ async fn serve(
     }
     let left = Arc::new(Left::default());
     let ended = {
-        let io = TokioIo::new(Plain::new(stream, &left));
+        let io = TokioIo::new(HttpStream::new(stream, &left));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(reach);
             router.clone().oneshot(request)
         });
         let settings = app.registry.settings();
-        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no time.
+        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no
+        // time.
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -185,7 +190,7 @@ async fn serve(
             .max_buf_size(MAX_HEAD);
         let serving = builder.serve_connection(io, service).with_upgrades();
         tokio::select! {
-            // What came in time is served, also by a process that was stopped meanwhile.
+            // A request that came in time is served, also by a process that was stopped meanwhile.
             biased;
             served = serving => served.map_err(|error| Why::failed(&error)),
             () = place.lost() => Err(Some(Why::no_place())),
@@ -199,7 +204,8 @@ async fn serve(
         let refusals = app.registry.refusals();
         refusals.note(refusal, Named(&why.text.trim_end(), peer.ip()));
     }
-    // What was said already may be half an answer, or one to a request that this has nothing to do with.
+    // Bytes that were sent already may be half an answer, or one to a request that this has nothing
+    // to do with.
     let why = (!left.was_said()).then_some(why);
     if let Some(stream) = left.take() {
         farewell(stream, why).await;
@@ -211,8 +217,8 @@ async fn serve(
 struct Why {
     status: StatusCode,
     text: String,
-    /// What it counts as, if it was not counted before.
-    refusal: Option<Refusal>,
+    /// The reason that it counts as, if it was not counted before.
+    refusal: Option<Rejection>,
 }
 
 impl Why {
@@ -232,7 +238,7 @@ impl Why {
     fn too_long() -> Self {
         let text = "this connection took too long (http_timeout)\n";
         Self {
-            refusal: Some(Refusal::HttpTime),
+            refusal: Some(Rejection::HttpTime),
             ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
         }
     }
@@ -242,13 +248,13 @@ impl Why {
         if error.is_timeout() {
             let text = "no request came within the handshake's time (handshake_timeout)\n";
             return Some(Self {
-                refusal: Some(Refusal::HandshakeTime),
+                refusal: Some(Rejection::HandshakeTime),
                 ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
             });
         }
         // The library has answered by itself; this is for the count, and for the answer to be read.
         error.is_parse().then(|| Self {
-            refusal: Some(Refusal::Request),
+            refusal: Some(Rejection::Request),
             ..Self::new(StatusCode::BAD_REQUEST, format!("{error}\n"))
         })
     }
@@ -271,8 +277,8 @@ async fn turn_away(stream: TcpStream, why: Why, _permit: OwnedSemaphorePermit) {
     farewell(stream, Some(why)).await;
 }
 
-/// The last word, and time to read it: closing a connection that has something unread would reset it, and the other side
-/// might never learn why.
+/// The last word, and time to read it: closing a connection that has something unread would reset
+/// it, and the other side might never learn why.
 async fn farewell(mut stream: TcpStream, why: Option<Why>) {
     let leaving = async {
         if let Some(why) = why {

@@ -1,7 +1,7 @@
 //! The routes, and the step from HTTP to WebSocket.
 //!
-//! Owns what answers to which path. The upgrade is done by hand, so that the stream and its limits are ours: axum's own
-//! WebSocket has another version of the library inside, with its defaults.
+//! Owns what answers to which path. The upgrade is done by hand, so that the stream and its limits
+//! are ours: axum's own WebSocket has another version of the library inside, with its defaults.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
-use crate::App;
+use crate::app::App;
 use crate::config::Switch;
 use crate::connection::socket;
 use crate::limits::connection_limit::{Permit, Refused};
-use crate::net::client_addr::Address;
+use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
-use crate::net::http_stream::Plain;
+use crate::net::http_stream::HttpStream;
 use crate::net::web_origin::Barred;
 use crate::ops::metrics;
 use crate::ops::readiness;
-use crate::ops::rejection_counters::Refusal;
+use crate::ops::rejection_counters::Rejection;
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -50,15 +50,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Refuses web pages of other origins, and host names that are not this server's, whatever they ask for.
+/// Refuses web pages of other origins, and host names that are not this server's, whatever they ask
+/// for.
 async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Err(barred) = app.doorkeeper.look(&request) else {
         return next.run(request).await;
     };
     let (refusal, status) = match barred {
-        Barred::Hosts => (Refusal::Request, StatusCode::BAD_REQUEST),
-        Barred::Host(_) => (Refusal::Host, StatusCode::FORBIDDEN),
-        Barred::Origin(_) => (Refusal::Origin, StatusCode::FORBIDDEN),
+        Barred::Hosts => (Rejection::Request, StatusCode::BAD_REQUEST),
+        Barred::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
+        Barred::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
     };
     let client = client(&app, &request);
     app.registry
@@ -67,7 +68,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     (status, format!("{barred}\n")).into_response()
 }
 
-/// Who sent a request. Behind `Server::router` in somebody's own axum server the address may not be known; all such share one.
+/// Returns the address of a request's sender. Behind `Server::router` in an embedder's own axum
+/// server it may not be known; all such requests share one.
 fn client(app: &App, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
@@ -100,7 +102,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     (status, Json(looked.ok())).into_response()
 }
 
-/// What is counted, for Prometheus.
+/// Serves the metrics for Prometheus.
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     match tokio::task::spawn_blocking(move || metrics::text(&app)).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
@@ -115,12 +117,12 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
         Err(fault) => {
             if fault != NoHandshake::Plain {
                 let what = format_args!("{client}: {}", fault.text().trim_end());
-                app.registry.refusals().note(Refusal::Request, what);
+                app.registry.refusals().note(Rejection::Request, what);
             }
             return fault.into_response();
         }
     };
-    let permit = match app.limits.admit(Address::from(client)) {
+    let permit = match app.limits.admit(ClientAddr::from(client)) {
         Ok(permit) => permit,
         Err(refused) => {
             let text = refused.to_string();
@@ -151,15 +153,16 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
     let registry = Arc::clone(&app.registry);
     drop(app);
     let source = registry.sources().of(permit.address());
-    // A stream that somebody else accepted is plain TCP, or something that only hyper knows.
-    let tcp = match upgraded.downcast::<TokioIo<Plain>>() {
+    // A stream that an embedder accepted is plain TCP, or something that only hyper knows.
+    let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
         Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
             .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),
     };
     match tcp {
         Ok((stream, read)) => {
-            // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection ends.
+            // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection
+            // ends.
             let early = read.to_vec();
             drop(read);
             if let Some(stream) = stream {
@@ -215,7 +218,8 @@ impl IntoResponse for NoHandshake {
     }
 }
 
-/// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section 4.2.1).
+/// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section
+/// 4.2.1).
 fn accept_key(request: &Request) -> Result<String, NoHandshake> {
     let headers = request.headers();
     let has = |name: header::HeaderName, token: &str| {
@@ -247,7 +251,7 @@ fn accept_key(request: &Request) -> Result<String, NoHandshake> {
     }
 }
 
-/// Whether this is 16 bytes in base64.
+/// Returns true if this is 16 bytes in base64.
 fn is_key(text: &[u8]) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     text.strip_suffix(b"==")
@@ -286,8 +290,8 @@ fn refuse(refused: Refused, text: String) -> Response {
     (status, retry, text).into_response()
 }
 
-/// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the name is allowed is
-/// decided after the upgrade, where a Yjs provider can see the answer.
+/// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the
+/// name is allowed is decided after the upgrade, where a Yjs provider can see the answer.
 fn document_name(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/ws").unwrap_or(path);
     let rest = rest.strip_prefix('/').unwrap_or(rest);
@@ -306,7 +310,7 @@ mod tests {
         assert_eq!(name("/ws/a/b//c"), Some("a/b//c".to_owned()));
         assert_eq!(name("/ws/caf%C3%A9%2F1%25"), Some("café/1%".to_owned()));
         assert_eq!(name("/ws/%ff"), None);
-        // What is no escape stands for itself.
+        // A percent sign without an escape stands for itself.
         assert_eq!(name("/ws/50%"), Some("50%".to_owned()));
         assert_eq!(name("/ws/%zz%4"), Some("%zz%4".to_owned()));
         assert_eq!(name("/ws"), Some(String::new()));

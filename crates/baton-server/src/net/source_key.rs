@@ -8,17 +8,17 @@ use std::hash::{BuildHasher, RandomState};
 
 use baton_room::Source;
 
-use crate::net::client_addr::Address;
+use crate::net::client_addr::ClientAddr;
 
 /// The keyed hash of this process; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Sources {
+pub(crate) struct SourceKeys {
     halves: [RandomState; 2],
 }
 
-impl Sources {
+impl SourceKeys {
     /// The source of connections from this address (an IPv6 one counts by its network).
-    pub(crate) fn of(&self, address: Address) -> Source {
+    pub(crate) fn of(&self, address: ClientAddr) -> Source {
         let [low, high] = &self.halves;
         let low = u128::from(low.hash_one(address));
         let high = u128::from(high.hash_one(address));
@@ -34,10 +34,10 @@ mod tests {
 
     #[test]
     fn one_address_has_one_source_in_one_process() {
-        let sources = Sources::default();
-        let address = |last| Address::from(IpAddr::from([192, 0, 2, last]));
+        let sources = SourceKeys::default();
+        let address = |last| ClientAddr::from(IpAddr::from([192, 0, 2, last]));
         assert_eq!(sources.of(address(1)), sources.of(address(1)));
         assert_ne!(sources.of(address(1)), sources.of(address(2)));
-        assert_ne!(sources.of(address(1)), Sources::default().of(address(1)));
+        assert_ne!(sources.of(address(1)), SourceKeys::default().of(address(1)));
     }
 }

@@ -1,8 +1,9 @@
-//! The operator's door to a running server: a socket in the data folder, through which a backup is taken, documents are
-//! listed, and one is erased.
+//! The operator's door to a running server: a socket in the data folder, through which a backup is
+//! taken, documents are listed, and one is erased.
 //!
-//! Owns the socket file and what is said over it. Only the user that the server runs as can open it, who may read the data
-//! folder anyway; no proxy and no browser can reach it. A request is one line:
+//! Owns the socket file and what is said over it. Only the user that the server runs as can open
+//! it, who may read the data folder anyway; no proxy and no browser can reach it. A request is one
+//! line:
 //!
 //! | line | answer |
 //! | --- | --- |
@@ -23,7 +24,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::Server;
+use crate::server::Server;
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";
@@ -41,10 +42,10 @@ const REQUEST: u64 = 2_048;
 /// The last line of an answer, when all went well.
 const DONE: &str = "done";
 
-/// What begins the last line of an answer, when it did not.
+/// Beginning of the last line of an answer after a failure.
 const ERROR: &str = "error: ";
 
-/// What an operator asks of a running server.
+/// A request of an operator to a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A backup.
@@ -74,7 +75,8 @@ impl Request {
     }
 }
 
-/// Sends a request to the server that runs on a data folder. The answer is what comes until the end.
+/// Sends a request to the server that runs on a data folder. The answer is what comes until the
+/// end.
 ///
 /// # Errors
 /// No server runs on it, or this user may not ask it.

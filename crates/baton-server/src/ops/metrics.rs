@@ -1,7 +1,7 @@
 //! The server's metrics in Prometheus' text format.
 //!
-//! Owns their names, types and labels. Nothing is counted here: a scrape reads the counters of their
-//! owners, so that no frame pays for it.
+//! Owns their names, types and labels. Nothing is counted here: a scrape reads the counters of
+//! their owners, so that no frame pays for it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::App;
+use crate::app::App;
 use crate::ops::readiness;
 
 /// Before every name.
@@ -30,8 +30,8 @@ pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// The name of a metric without its prefix, its help text, and its value. The name of a counter goes
-/// without `_total`.
+/// The name of a metric without its prefix, its help text, and its value. The name of a counter
+/// goes without `_total`.
 type Reading = (&'static str, &'static str, u64);
 
 /// The values of all metrics at one moment.
@@ -197,8 +197,8 @@ mod tests {
 
     use crate::{Server, Settings};
 
-    /// The series of a scrape, as dashboards and alerts know them: the lines that declare the types,
-    /// and each name with its labels.
+    /// The series of a scrape, as dashboards and alerts know them: the lines that declare the
+    /// types, and each name with its labels.
     const SERIES: &str = include_str!("metrics/series.txt");
 
     /// Returns the lines of a scrape without help texts and values.

@@ -1,4 +1,4 @@
-//! How many files this process may have open: each connection is one.
+//! The limit on open files of this process: each connection is one.
 //!
 //! Owns the one change that the program makes to its own limits, at its start.
 
@@ -7,11 +7,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::Settings;
 use crate::net::listen::TURNED_AWAY;
 
-/// What is open beside the connections: the store, the log, the runtime, connections that are being refused.
+/// Files that are open beside the connections: the store, the log, the runtime, connections that
+/// are being refused.
 const BESIDE: u64 = 512 + TURNED_AWAY as u64;
 
-/// Raises the limit on open files to the highest that this process may have, and warns if the connections that the
-/// settings allow do not fit into that. Once, at the start of a program; other limits are not touched.
+/// Raises the limit on open files to the highest that this process may have, and warns if the
+/// connections that the settings allow do not fit into that. Once, at the start of a program; other
+/// limits are not touched.
 pub fn raise_open_files(settings: &Settings) {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,6 +1,7 @@
-//! Whether the server can do its work, what is wrong if not, and what will be soon.
+//! Readiness: the reasons why the server cannot do its work, and warnings of what may become one.
 //!
-//! Owns the reasons and their names. Never waits for the store: a disk that hangs must not keep anybody from hearing so.
+//! Owns the reasons and their names. Never waits for the store: a disk that hangs must not keep
+//! anybody from hearing so.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,19 +10,18 @@ use baton_log::{Health, Log};
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::App;
-use crate::Stage;
+use crate::app::{App, Stage};
 
 /// A commit that takes longer than this is told.
 const SLOW_COMMIT: Duration = Duration::from_secs(1);
 
-/// What `/readyz` answers.
+/// The answer of `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
     pub(crate) ready: bool,
     /// Why it is not ready.
     reasons: Vec<Reason>,
-    /// What does not keep it from working yet.
+    /// Reasons that do not keep it from working yet.
     warnings: Vec<Reason>,
 }
 

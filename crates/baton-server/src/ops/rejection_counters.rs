@@ -1,6 +1,7 @@
-//! What was refused, by reason: counted for metrics, and said in the log now and then.
+//! Rejections, by reason: counted for metrics, and logged now and then.
 //!
-//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`]; it never fills a disk.
+//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`];
+//! it never fills a disk.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +10,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long the log keeps quiet about a reason after it was said.
+/// Time for which a reason is not logged again.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Why something was refused. The setting of the same name says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// `max_connections`.
     Connections,
     /// `max_connections_per_address`.
@@ -29,7 +30,7 @@ pub(crate) enum Refusal {
     HandshakeTime,
     /// `http_timeout`.
     HttpTime,
-    /// What is no request that this server answers: a damaged head, a handshake that is none.
+    /// A request that this server does not answer: a damaged head, a handshake that is none.
     Request,
     /// `max_connections_per_document`.
     ConnectionsOfDocument,
@@ -41,6 +42,8 @@ pub(crate) enum Refusal {
     Frame,
     /// `max_receiving`.
     Receiving,
+    /// `max_outbox` or `max_behind`: the client reads too slowly.
+    SlowReader,
     /// Frames that are against RFC 6455.
     WebSocket,
     /// No more file descriptors, or no more memory for sockets.
@@ -60,33 +63,34 @@ pub(crate) enum Refusal {
 }
 
 /// All reasons, with the word by which metrics and logs call each.
-const REASONS: [(Refusal, &str); 21] = [
-    (Refusal::Connections, "connections"),
-    (Refusal::ConnectionsOfAddress, "connections_of_address"),
-    (Refusal::PaceOfAddress, "pace_of_address"),
-    (Refusal::Handshakes, "handshakes"),
-    (Refusal::HandshakesOfAddress, "handshakes_of_address"),
-    (Refusal::HandshakeTime, "handshake_time"),
-    (Refusal::HttpTime, "http_time"),
-    (Refusal::Request, "request"),
-    (Refusal::ConnectionsOfDocument, "connections_of_document"),
-    (Refusal::Documents, "documents"),
-    (Refusal::Loads, "loads"),
-    (Refusal::Frame, "frame"),
-    (Refusal::Receiving, "receiving"),
-    (Refusal::WebSocket, "websocket"),
-    (Refusal::Accept, "accept"),
-    (Refusal::Origin, "origin"),
-    (Refusal::Host, "host"),
-    (Refusal::Document, "document"),
-    (Refusal::DocumentsStored, "documents_stored"),
-    (Refusal::Store, "store"),
-    (Refusal::Awareness, "awareness"),
+const REASONS: [(Rejection, &str); 22] = [
+    (Rejection::Connections, "connections"),
+    (Rejection::ConnectionsOfAddress, "connections_of_address"),
+    (Rejection::PaceOfAddress, "pace_of_address"),
+    (Rejection::Handshakes, "handshakes"),
+    (Rejection::HandshakesOfAddress, "handshakes_of_address"),
+    (Rejection::HandshakeTime, "handshake_time"),
+    (Rejection::HttpTime, "http_time"),
+    (Rejection::Request, "request"),
+    (Rejection::ConnectionsOfDocument, "connections_of_document"),
+    (Rejection::Documents, "documents"),
+    (Rejection::Loads, "loads"),
+    (Rejection::Frame, "frame"),
+    (Rejection::Receiving, "receiving"),
+    (Rejection::SlowReader, "slow_reader"),
+    (Rejection::WebSocket, "websocket"),
+    (Rejection::Accept, "accept"),
+    (Rejection::Origin, "origin"),
+    (Rejection::Host, "host"),
+    (Rejection::Document, "document"),
+    (Rejection::DocumentsStored, "documents_stored"),
+    (Rejection::Store, "store"),
+    (Rejection::Awareness, "awareness"),
 ];
 
 /// The counts; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals {
+pub(crate) struct RejectionCounters {
     tallies: [Tally; REASONS.len()],
 }
 
@@ -102,9 +106,9 @@ struct Said {
     count: u64,
 }
 
-impl Refusals {
+impl RejectionCounters {
     /// Counts one refusal. `what` is said in the log, if this reason was not said a short time ago.
-    pub(crate) fn note(&self, refusal: Refusal, what: impl Display) {
+    pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
         let tally = &self.tallies[refusal as usize];
         let count = tally.count.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(mut said) = tally.said.try_lock() else {
@@ -124,7 +128,7 @@ impl Refusals {
         tracing::warn!(why, since, in_all = count, "refused: {what}");
     }
 
-    /// How often each reason refused something, since the start.
+    /// Returns each reason with the number of its rejections since the start.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.tallies.iter();
         let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));
@@ -147,19 +151,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_counted_and_said_once_in_a_while() {
-        let refusals = Refusals::default();
+        let refusals = RejectionCounters::default();
         for _ in 0..1000 {
-            refusals.note(Refusal::Loads, "too many");
+            refusals.note(Rejection::Loads, "too many");
         }
-        let count = |refusals: &Refusals| refusals.each().find(|(why, _)| *why == "loads");
+        let count = |refusals: &RejectionCounters| refusals.each().find(|(why, _)| *why == "loads");
         assert_eq!(count(&refusals), Some(("loads", 1000)));
-        let said = |refusals: &Refusals| {
-            let said = refusals.tallies[Refusal::Loads as usize].said.lock();
+        let said = |refusals: &RejectionCounters| {
+            let said = refusals.tallies[Rejection::Loads as usize].said.lock();
             said.count
         };
         assert_eq!(said(&refusals), 1);
         tokio::time::advance(QUIET).await;
-        refusals.note(Refusal::Loads, "too many");
+        refusals.note(Rejection::Loads, "too many");
         assert_eq!(said(&refusals), 1001);
     }
 }

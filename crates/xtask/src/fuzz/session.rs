@@ -1,7 +1,8 @@
 //! The time of one fuzz target: runs of libFuzzer, one after another, until the time is over.
 //!
-//! Owns the progress that is printed, the log of everything that libFuzzer says, and the list of findings.
-//! libFuzzer ends at a finding; the next run goes on from the same corpus. Never judges an input.
+//! Owns the progress that is printed, the log of everything that libFuzzer says, and the list of
+//! findings. libFuzzer ends at a finding; the next run goes on from the same corpus. Never judges
+//! an input.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,10 +22,12 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(20);
 /// Time between two looks at the child.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// A target with so many findings is left: a fault that every input meets would fill the disk with inputs.
+/// A target with so many findings is left: a fault that every input meets would fill the disk with
+/// inputs.
 const MOST_FINDINGS: usize = 20;
 
-/// First letters of the files that libFuzzer writes for a finding. A `slow-unit-` is none: the run goes on.
+/// First letters of the files that libFuzzer writes for a finding. A `slow-unit-` is none: the run
+/// goes on.
 const FINDINGS: [&str; 4] = ["crash-", "leak-", "oom-", "timeout-"];
 
 /// One target and the folders of its session.
@@ -42,11 +45,12 @@ pub(crate) struct Session<'a> {
 /// The last words of a run that is under way.
 #[derive(Debug, Default)]
 struct Said {
-    /// The last line of libFuzzer's own progress. `None` before its first: the target is still built.
+    /// The last line of libFuzzer's own progress. `None` before its first: the target is still
+    /// built.
     status: Option<String>,
-    /// When the first came.
+    /// Time of the first such line.
     began: Option<Instant>,
-    /// What a sanitizer or a panic said last.
+    /// The last summary of a sanitizer, or message of a panic.
     summary: Option<String>,
 }
 
@@ -85,7 +89,8 @@ impl Session<'_> {
             let known = new.is_empty();
             found.extend(new);
             if !status.success() && known {
-                // The same input again, or no libFuzzer at all, as when the target does not compile.
+                // The same input again, or no libFuzzer at all, as when the target does not
+                // compile.
                 if found.is_empty() {
                     return Err(Trouble::failed(format!(
                         "{} ended with {status} and left no input; see {}",
@@ -155,7 +160,7 @@ impl Session<'_> {
 
 /// Adds everything to the log, and keeps the last words.
 fn listen(from: impl io::BufRead, log: &mut File, said: &Mutex<Said>) {
-    // What is no UTF-8 is a printed input. The end of the stream is the end of the run.
+    // Bytes that are no UTF-8 are a printed input. The end of the stream is the end of the run.
     for line in from.split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         // Of a disk that is full the final status tells.
@@ -171,7 +176,8 @@ fn listen(from: impl io::BufRead, log: &mut File, said: &Mutex<Said>) {
     }
 }
 
-/// Returns a line of libFuzzer's progress, such as `#2048 pulse cov: 31 ft: 64 ... exec/s: 682 rss: 45Mb`.
+/// Returns a line of libFuzzer's progress, such as `#2048 pulse cov: 31 ft: 64 ... exec/s: 682 rss:
+/// 45Mb`.
 fn status(line: &str) -> Option<&str> {
     let line = line.trim();
     let number = line.strip_prefix('#')?.split_whitespace().next()?;

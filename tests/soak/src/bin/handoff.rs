@@ -1,15 +1,15 @@
-//! Ten thousand locks are held and ten thousand clients wait for them; five thousand holders die in one moment. How long
-//! after the bound (the grace) has every lock been passed on?
+//! Ten thousand locks are held and ten thousand clients wait for them; five thousand holders die in
+//! one moment. How long after the bound (the grace) has every lock been passed on?
 //!
 //! ```sh
 //! cargo build --release -p baton-server -p baton-soak
 //! target/release/handoff [--grace-ms 5000] [--divide 1]
 //! ```
 //!
-//! The holders who die are in a process of their own, which is killed (SIGKILL); a lock's time runs from before the kill to
-//! the moment at which its waiter reads `granted` from its socket. What is counted is what it took over the grace. `layout` says
-//! who holds what. `--divide 10` makes
-//! all of it ten times smaller.
+//! The holders who die are in a process of their own, which is killed (SIGKILL); a lock's time runs
+//! from before the kill to the moment at which its waiter reads `granted` from its socket. What is
+//! counted is what it took over the grace. `layout` says who holds what. `--divide 10` makes all of
+//! it ten times smaller.
 #![allow(clippy::print_stdout, reason = "the numbers are the program's output")]
 
 use std::io;
@@ -30,10 +30,10 @@ use tokio::sync::mpsc;
 /// Connections that are opened at the same time.
 const OPENING: usize = 64;
 
-/// How long everything is left alone before the blow.
+/// Time for which everything is left alone before the blow.
 const CALM: Duration = Duration::from_secs(3);
 
-/// How long after the bound the last one is waited for.
+/// Time after the bound for which the last one is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
@@ -115,7 +115,8 @@ struct Passed {
     at: Instant,
 }
 
-/// Starts a server that takes the whole crowd, and passes a lock on when the grace is over and no later.
+/// Starts a server that takes the whole crowd, and passes a lock on when the grace is over and no
+/// later.
 async fn serve(grace_ms: u64) -> ServerProcess {
     ServerProcess::start(&[
         "--wait-out-lease",

@@ -1,5 +1,5 @@
-//! Puts a server through rounds of churn, storms, handoffs, stalled readers and black holes, and exits with 1 if it does not
-//! come back to what it held before.
+//! Puts a server through rounds of churn, storms, handoffs, stalled readers and black holes, and
+//! exits with 1 if it does not come back to what it held before.
 //!
 //! ```sh
 //! cargo build --release -p baton-server -p baton-soak

@@ -2,9 +2,7 @@
 //!
 //! Owns the cost of each item against the queue's limit.
 
-use std::cell::OnceCell;
-
-use baton_room::{Missed, ViewOf};
+use baton_room::ViewOf;
 use bytes::Bytes;
 
 use crate::connection::ws_frame::Frame;
@@ -26,7 +24,8 @@ pub(crate) enum Item {
     CatchUp,
 }
 
-/// The class of a frame: how it counts against the queue's limit, and what the queue may do with it.
+/// The class of a frame: how it counts against the queue's limit, and what the queue may do with
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameClass {
     /// Counts, and is never dropped alone: an overflow of these ends the connection.
@@ -39,31 +38,9 @@ pub(crate) enum FrameClass {
     Awareness,
     /// A part of an answer to a Step1, before its end. Counts as [`FrameClass::Answer`] does.
     AnswerPart,
-    /// An answer to a Step1, or its last part, which may be as large as the document. Does not count
-    /// unless an earlier answer still waits.
+    /// An answer to a Step1, or its last part, which may be as large as the document. Does not
+    /// count unless an earlier answer still waits.
     Answer,
-}
-
-/// An update for many connections, with what a connection misses that is not sent it.
-#[derive(Debug)]
-pub(crate) struct Edit {
-    pub(crate) frame: Frame,
-    missed: OnceCell<Missed>,
-}
-
-impl Edit {
-    pub(crate) fn new(frame: Frame) -> Self {
-        Self {
-            frame,
-            missed: OnceCell::new(),
-        }
-    }
-
-    /// Returns the ranges of the update; computed once for all connections.
-    pub(crate) fn missed(&self) -> &Missed {
-        self.missed
-            .get_or_init(|| Missed::update(self.frame.payload()))
-    }
 }
 
 impl Item {

@@ -11,12 +11,12 @@ fn long(bytes: usize) -> Frame {
 }
 
 /// An edit of this client that inserts `length` units from `clock` on.
-fn edit(client: u8, clock: u8, length: u8) -> Edit {
+fn edit(client: u8, clock: u8, length: u8) -> BroadcastUpdate {
     // One block: a string in the root type "t".
     let mut update = vec![1, 1, client, clock, 4, 1, 1, b't', length];
     update.extend(std::iter::repeat_n(b'x', usize::from(length)));
     update.push(0);
-    Edit::new(Frame::copied(Carries::Update, &update))
+    BroadcastUpdate::new(Frame::copied(Carries::Update, &update))
 }
 
 /// A queue that takes so many edits, and has sent its first answer.
@@ -34,7 +34,7 @@ fn all(queue: &mut SendQueue) -> (VecDeque<Item>, Taken) {
     (items, taken)
 }
 
-/// What can be taken now, as text; pings and catching up by name.
+/// Takes what can be written now, as text; pings and catching up by name.
 fn payloads(queue: &mut SendQueue) -> Vec<String> {
     let text = |item: Item| match item {
         Item::Frame(frame, _) => Some(String::from_utf8_lossy(frame.payload()).into_owned()),
@@ -140,6 +140,11 @@ fn what_cannot_be_made_up_for_is_dropped_only_with_the_connection() {
     while !queue.has_ending() {
         let _ = queue.send(frame("told"), FrameClass::Required);
     }
+    assert!(
+        queue
+            .slow_reader()
+            .is_some_and(|why| why.contains("max_outbox"))
+    );
     assert_eq!(ending(&mut queue), 1013);
 }
 
@@ -232,12 +237,13 @@ fn of_several_views_of_a_thing_the_newest_goes_out_behind_what_came_before_it() 
     );
     let expected = ["park 1", "lost", "locks 2", "park of another"];
     assert_eq!(payloads(&mut queue), expected);
-    // What was written cannot be replaced any more.
+    // A written view cannot be replaced any more.
     let _ = queue.send(frame("locks 3"), FrameClass::Latest(ViewOf::Locks));
     assert_eq!(payloads(&mut queue), ["locks 3"]);
 }
 
-/// The places of views are counted from the first item ever, and falling behind and catching up shift them.
+/// The places of views are counted from the first item ever, and falling behind and catching up
+/// shift them.
 #[test]
 fn views_are_replaced_also_while_a_connection_is_behind_and_after_it() {
     let mut queue = queue(4);
@@ -284,7 +290,8 @@ fn the_first_ending_stands_and_who_is_behind_goes_without_the_difference() {
     let _ = queue.send(frame("denied"), FrameClass::Required);
     queue.end(4503, "going away");
     queue.end(4400, "too late");
-    queue.cut(4400, "too late as well");
+    queue.end_slow_reader("too late as well".to_owned());
+    assert_eq!(queue.slow_reader(), None);
     let _ = queue.send(frame("nobody reads this"), FrameClass::Required);
     assert_eq!(queue.behind(), None);
     let (items, taken) = all(&mut queue);

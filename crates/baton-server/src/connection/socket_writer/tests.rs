@@ -9,17 +9,18 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::connection::outbox::News;
-use crate::connection::send_queue::{Edit, FrameClass, Waits};
+use crate::connection::close_codes;
+use crate::connection::outbox::WriterEvent;
+use crate::connection::send_queue::{BroadcastUpdate, FrameClass, Waits};
 use crate::connection::ws_frame::Frame;
 
 /// A line whose own task runs, and who reads from it.
-async fn pair_with(patience: Patience) -> (Arc<Line>, WebSocketStream<TcpStream>) {
+async fn pair_with(patience: SlowReaderLimits) -> (Arc<SocketWriter>, WebSocketStream<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let reader = TcpStream::connect(listener.local_addr().unwrap());
     let (reader, accepted) = tokio::join!(reader, listener.accept());
     let (from, to) = accepted.unwrap().0.into_split();
-    let line = Arc::new(Line::direct(patience, to));
+    let line = Arc::new(SocketWriter::direct(patience, to));
     let own = Arc::clone(&line);
     tokio::spawn(async move {
         own.serve().await;
@@ -29,9 +30,9 @@ async fn pair_with(patience: Patience) -> (Arc<Line>, WebSocketStream<TcpStream>
     (line, reader)
 }
 
-async fn pair() -> (Arc<Line>, WebSocketStream<TcpStream>) {
+async fn pair() -> (Arc<SocketWriter>, WebSocketStream<TcpStream>) {
     let (most, behind) = (usize::MAX, Duration::from_secs(60));
-    pair_with(Patience { most, behind }).await
+    pair_with(SlowReaderLimits { most, behind }).await
 }
 
 /// A message that carries so many bytes.
@@ -40,7 +41,7 @@ fn frame(length: usize) -> Frame {
     Frame::new(Carries::Update, &Bytes::from(vec![fill; length]))
 }
 
-/// What a client reads of it.
+/// Returns the message that a client reads.
 fn message(frame: &Frame) -> Message {
     let head = Head::new(Carries::Update, frame.payload().len());
     Message::Binary([head.as_bytes(), frame.payload()].concat().into())
@@ -73,8 +74,9 @@ async fn every_length_of_frame_is_read_as_it_was_queued_and_the_ending_comes_las
     assert_eq!(close.reason.as_str(), "é".repeat(61));
 }
 
-/// Frames of several writers at once, each of whom leaves what it queued to whoever is at work: none is lost, none
-/// overtakes an earlier one of the same writer, also while the kernel takes nothing for a time.
+/// Frames of several writers at once, each of which leaves its items to the one that writes: none
+/// is lost, none overtakes an earlier one of the same writer, also while the kernel takes nothing
+/// for a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_many_queue_at_once_comes_whole_and_in_order() {
     const WRITERS: u32 = 8;
@@ -108,11 +110,12 @@ async fn what_many_queue_at_once_comes_whole_and_in_order() {
     writers.join_all().await;
 }
 
-/// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then an edit too many.
-fn fall_behind(line: &Line) {
+/// Lets so much wait that the kernel takes no more, however far it stretches its buffers, and then
+/// an edit too many.
+fn fall_behind(line: &SocketWriter) {
     let _answered = line.outbox().send(frame(15_000_000), FrameClass::Answer);
     line.flush();
-    let edit = Edit::new(frame(100_000));
+    let edit = BroadcastUpdate::new(frame(100_000));
     while !line.outbox().is_behind() {
         if line.outbox().edit(&edit) == Waits::Newly {
             line.flush();
@@ -123,7 +126,7 @@ fn fall_behind(line: &Line) {
 #[tokio::test]
 async fn who_is_behind_and_takes_nothing_is_told_to_come_again() {
     let (most, behind) = (300_000, Duration::from_millis(50));
-    let (line, mut reader) = pair_with(Patience { most, behind }).await;
+    let (line, mut reader) = pair_with(SlowReaderLimits { most, behind }).await;
     fall_behind(&line);
     let ended = tokio::time::timeout(Duration::from_secs(20), line.outbox().ended());
     ended.await.expect("its time is over");
@@ -141,9 +144,9 @@ async fn who_is_behind_and_takes_nothing_is_told_to_come_again() {
 #[tokio::test]
 async fn who_takes_all_that_went_before_is_caught_up_and_was_alive_meanwhile() {
     let (most, behind) = (300_000, Duration::from_secs(60));
-    let (line, mut reader) = pair_with(Patience { most, behind }).await;
+    let (line, mut reader) = pair_with(SlowReaderLimits { most, behind }).await;
     fall_behind(&line);
-    assert_eq!(line.outbox().news().await, News::Alive);
+    assert_eq!(line.outbox().news().await, WriterEvent::Alive);
     let reading = tokio::spawn(async move {
         let mut read = 0;
         while next(&mut reader).await != message(&frame(7)) {
@@ -151,7 +154,7 @@ async fn who_takes_all_that_went_before_is_caught_up_and_was_alive_meanwhile() {
         }
         read
     });
-    while line.outbox().news().await != News::Behind {}
+    while line.outbox().news().await != WriterEvent::Behind {}
     assert_eq!(line.outbox().caught_up([frame(7)]), Waits::Newly);
     line.flush();
     assert!(reading.await.unwrap() > 0);
@@ -202,7 +205,7 @@ async fn whoever_writes_stops_after_a_turn_and_goes_on_in_order() {
     let (reader, accepted) = tokio::join!(reader, listener.accept());
     let (_from, to) = accepted.unwrap().0.into_split();
     let (most, behind) = (usize::MAX, Duration::from_secs(60));
-    let line = Line::direct(Patience { most, behind }, to);
+    let line = SocketWriter::direct(SlowReaderLimits { most, behind }, to);
     to_be_writable(&line).await;
     let lengths: Vec<usize> = (5000..5040).collect();
     for length in &lengths {
@@ -220,14 +223,14 @@ async fn whoever_writes_stops_after_a_turn_and_goes_on_in_order() {
     }
 }
 
-async fn to_be_writable(line: &Line) {
+async fn to_be_writable(line: &SocketWriter) {
     line.stream.as_ref().unwrap().writable().await.unwrap();
 }
 
 const FRAMES: usize = 400;
 
 /// Lets more wait than the kernel takes, within the limit.
-fn let_much_wait(line: &Line) {
+fn let_much_wait(line: &SocketWriter) {
     for _ in 0..FRAMES {
         if line.outbox().send(frame(100_000), FrameClass::Required) == Waits::Newly {
             line.flush();

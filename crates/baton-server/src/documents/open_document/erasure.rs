@@ -10,7 +10,7 @@ use baton_room::{OVERHEAD, SnapshotError, remnant};
 
 use super::inner::Inner;
 use super::{Gone, Hosted, Seized};
-use crate::connection::pending_flushes::Due;
+use crate::connection::pending_flushes::PendingFlushes as Due;
 use crate::documents::work_cost::Asked;
 
 /// Why a document was not erased. It is as it was, but for its connections, which come again.

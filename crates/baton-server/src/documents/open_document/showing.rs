@@ -9,7 +9,7 @@ use baton_room::Sketch;
 use tokio::sync::Semaphore;
 
 use crate::connection::send_queue::Waits;
-use crate::connection::socket_writer::Line;
+use crate::connection::socket_writer::SocketWriter as Line;
 use crate::connection::wire_codec as wire;
 use crate::documents::work_cost;
 use crate::documents::work_pool::WorkPool;

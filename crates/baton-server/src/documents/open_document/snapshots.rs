@@ -14,7 +14,7 @@ use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
 use super::inner::Inner;
 use super::{Gone, Hosted, Seized};
 use crate::config::Settings;
-use crate::connection::pending_flushes::Due;
+use crate::connection::pending_flushes::PendingFlushes as Due;
 use crate::documents::work_cost::{self, Asked};
 
 /// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.

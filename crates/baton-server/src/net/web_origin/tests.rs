@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::FrameAncestors;
 
 fn keeper(change: impl FnOnce(&mut Settings)) -> Doorkeeper {
     let mut settings = Settings::default();
@@ -186,7 +187,8 @@ fn a_trusted_proxy_says_under_which_address_it_was_asked() {
         ("origin", "https://example.org:8443"),
     ];
     assert!(ok(&standard, &forwarded));
-    // A browser on this machine is no proxy, and the name that it was asked for still counts on loopback.
+    // A browser on this machine is no proxy, and the name that it was asked for still counts on
+    // loopback.
     let rebound = [
         ("host", "evil.example"),
         ("x-forwarded-host", "localhost"),
