@@ -1,114 +1,50 @@
-//! The client as a machine without IO: frames and moments go in, frames, events and answers come out.
+//! The client's core: frames and moments go in; frames, events and answers come out.
 //!
-//! Owns the document, what is known of session, roster, locks and parks, and everything that is decided; the parts are
-//! in [`link`] (when there is a connection), [`receive`] (what the server's frames do), [`locking`] (offers, drains,
-//! leases), [`requests`] (the operations asked for) and [`parting`] (parks, drafts and the fresh copy). Never reads a
-//! clock, never waits, never touches a socket: a shell does (`task`), or a test on virtual time.
+//! Offers the steps that a program and a shell can take. The state is in `state`, whose parts each
+//! own theirs; `lifecycle` has the steps of a connection, and `receive` handles the server's frames.
+//! Reads no clock, waits for nothing and opens no socket: a shell does (`socket_task`), or a test.
 
-mod link;
-mod locking;
-mod parting;
+pub(crate) mod connection;
+mod lifecycle;
+mod local_copy;
+mod lock_messages;
+pub(crate) mod operation;
+pub(crate) mod outputs;
+mod parked_edits;
+mod pending_requests;
+mod permission_events;
 mod receive;
-mod requests;
+mod session_info;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, ParkView, Peer, Resume, Right, TimingsMs, User, VERSION,
-};
-use baton_sync::{ApplyError, Broken, ClientId, Document, DocumentOptions, y_websocket, yrs};
-use bytes::Bytes;
+use baton_sync::channel::{ClientMessage, Fence, ParkView, Peer, Right, TimingsMs, User};
+use baton_sync::{ApplyError, ClientId, Document, yrs};
 
-use crate::backoff::Dice;
+use crate::ack_tracker::AckTracker;
 use crate::draft::Draft;
-use crate::error::{EditError, Ended};
-use crate::events::{EditRight, Event, Visibility};
-use crate::locks::Locks;
-use crate::options::{ClientOptions, Role, Ticket, UserKey};
-use crate::saves::Saves;
+use crate::dual_clock::Moment;
+use crate::error::{EditError, Ended, Unanswered};
+use crate::events::{EditRight, Requested, Visibility};
+use crate::lock_tracker::LockTracker;
+use crate::options::{ClientOptions, Ticket};
 use crate::scope::Scope;
-use crate::time::Moment;
 
-pub(crate) use link::Phase;
-pub(crate) use requests::{Answer, Asked};
-pub use requests::{Content, Decision, Operation, Reply};
+use connection::Phase;
+use operation::{Asked, Guard, Operation};
+use outputs::{Outgoing, Turn};
+use state::CoreState;
 
-/// What is to be written to the socket, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outgoing {
-    /// A binary message.
-    Frame(Bytes),
-    /// A close frame with this code; nothing comes after it.
-    Close(u16),
-}
-
-/// What has come out since the last time.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    pub(crate) events: Vec<Event>,
-    pub(crate) answers: Vec<(u64, Answer)>,
-}
-
-/// Whether an edit asks the lock first, and which.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Guard {
-    Lock(Scope),
-    Nothing,
-}
-
-/// What the copy is to the document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bond {
-    /// A part of it, but for what was edited last.
-    Sound,
-    /// Opened afresh, and not in step yet: nobody has seen yet what is in it.
-    Fresh,
-    /// It has edits that were parked, and is never sent again.
-    Diverged,
-}
-
-pub(crate) struct Core {
-    options: ClientOptions,
-    client: ClientId,
-    document: Document,
-    locks: Locks,
-    saves: Saves,
-    roster: BTreeMap<u64, Peer>,
-    parks: BTreeMap<u64, ParkView>,
-    drafts: Vec<Draft>,
-    rights: Vec<Right>,
-    ticket: Option<Ticket>,
-    epoch: Option<u32>,
-    timings: Option<TimingsMs>,
-    bond: Bond,
-    /// Copies that were set aside before this one.
-    copies: u64,
-    ended: Option<Ended>,
-
-    /// What was asked and is not answered yet, in its words.
-    requests: BTreeMap<u64, ClientMessage>,
-    nonce: u64,
-    dice: Dice,
-    last_input: Moment,
-    visibility: Visibility,
-    /// As last told: on the whole document, and where a part is or was held.
-    right: EditRight,
-    rights_there: BTreeMap<Fence, (Scope, EditRight)>,
-
-    link: link::Link,
-    outbox: VecDeque<Outgoing>,
-    outbox_bytes: usize,
-    /// The outbox was full: this copy's own edits from this clock on are sent as one when it is empty.
-    behind: Option<u32>,
-    /// An update did not fit, and the server's Step2 is awaited once more.
-    asking: bool,
-    turn: Turn,
-}
+/// One session in one document, without input and output.
+pub(crate) struct Core(CoreState);
 
 impl Core {
-    /// A client that is not connected and wants no connection yet.
+    /// Creates a client that is not connected and wants no connection yet. `client` is the Yjs
+    /// client id of its copy; `seed` is for its random numbers.
     ///
     /// # Errors
     /// The copy in the options is damaged.
@@ -118,50 +54,12 @@ impl Core {
         seed: u64,
         now: Moment,
     ) -> Result<Self, ApplyError> {
-        let of = DocumentOptions { client };
-        let mut saves = Saves::default();
-        let document = if options.copy.is_empty() {
-            Document::new(&of)
-        } else {
-            // What the copy holds beyond the server's document is as good as edited just now.
-            saves.edited(0);
-            Document::load(&options.copy, &of)?
-        };
-        Ok(Self {
-            link: link::Link::new(options.silent_after, now),
-            ticket: options.resume.clone(),
-            epoch: options.epoch,
-            options,
-            client,
-            document,
-            locks: Locks::default(),
-            saves,
-            roster: BTreeMap::new(),
-            parks: BTreeMap::new(),
-            drafts: Vec::new(),
-            rights: Vec::new(),
-            timings: None,
-            bond: Bond::Sound,
-            copies: 0,
-            ended: None,
-            requests: BTreeMap::new(),
-            // Larger than any nonce of a process that had this session before.
-            nonce: u64::try_from(now.wall.as_micros()).unwrap_or_default(),
-            dice: Dice::new(seed),
-            last_input: now,
-            visibility: Visibility::default(),
-            right: EditRight::Connecting,
-            rights_there: BTreeMap::new(),
-            outbox: VecDeque::new(),
-            outbox_bytes: 0,
-            behind: None,
-            asking: false,
-            turn: Turn::default(),
-        })
+        Ok(Self(CoreState::new(options, client, seed, now)?))
     }
 
-    // ---- what a program asks for ----
+    // ---- steps of the program ----
 
+    /// Makes an edit and sends it, now or with the next connection.
     pub(crate) fn edit<R>(
         &mut self,
         now: Moment,
@@ -174,220 +72,213 @@ impl Core {
                 return Err(EditError::NotNow(right));
             }
         }
-        let from = self.document.state().vector().get(self.client);
-        let (result, update) = self
-            .document
-            .transact(edit)
-            .inspect_err(|broken| self.broke(broken))?;
+        let result = self.0.copy.edit(edit, &mut self.0.out);
+        let result = result.inspect_err(|broken| lifecycle::end_broken(&mut self.0, broken))?;
         self.touched(now);
-        if let Some(update) = update {
-            self.saves
-                .edited(self.document.state().vector().get(self.client));
-            self.carry(from, &update);
-        }
         Ok(result)
     }
 
-    /// Sends an edit that begins at this clock of ours, unless the next Step2 or catching up brings it.
-    fn carry(&mut self, from: u32, update: &[u8]) {
-        if !self.link.is_asked() || self.bond == Bond::Diverged || self.behind.is_some() {
-            return;
+    /// Asks for an operation, whose answer comes in a later [`Turn`] unless it is known at once.
+    pub(crate) fn request(&mut self, operation: Operation) -> Asked {
+        let core = &mut self.0;
+        if core.ended.is_some() {
+            return Asked::Known(Err(Unanswered::Closed));
         }
-        if self.outbox_bytes + update.len() > self.options.max_queued {
-            self.behind = Some(from);
-            return;
+        let welcomed = core.connection.is_welcomed();
+        let (nonce, message) = match core.pending.prepare(operation, &core.locks, welcomed) {
+            Ok(prepared) => prepared,
+            Err(answer) => return Asked::Known(answer),
+        };
+        pending_requests::apply_intent(nonce, &message, &mut core.locks);
+        if matches!(message, ClientMessage::Release { .. }) {
+            // The edits come before the release, also those that did not fit into the queue.
+            lifecycle::send_unsent(core);
         }
-        self.send(y_websocket::update(update));
-        self.saves.sent_all();
+        if welcomed {
+            core.out.say(&message);
+        }
+        core.pending.insert(nonce, message);
+        Asked::Nonce(nonce)
     }
 
-    /// Sends what did not fit into the outbox. The server has all the rest, for it came from there.
-    fn catch_up(&mut self) {
-        let Some(from) = self.behind.take() else {
-            return;
-        };
-        let mut since = self.document.state().vector().clone();
-        since.set(self.client, from);
-        match self.document.diff(&since) {
-            Ok(update) => {
-                self.send(y_websocket::update(&update));
-                self.saves.sent_all();
-            }
-            Err(broken) => self.broke(&broken),
-        }
+    /// Claims an offer, unless it is over.
+    pub(crate) fn claim(&mut self, now: Moment, fence: Fence) {
+        lock_messages::claim(&mut self.0.locks, &mut self.0.out, now, fence);
+    }
+
+    /// Declines an offer, unless it is over. With `later`, this session goes on waiting.
+    pub(crate) fn decline(&mut self, fence: Fence, later: bool) {
+        lock_messages::decline(&mut self.0.locks, &mut self.0.out, fence, later);
     }
 
     pub(crate) fn set_user(&mut self, user: User) {
-        self.options.user = user;
-        if self.link.is_welcomed() {
-            let user = self.options.user.clone();
-            self.say(&ClientMessage::Profile { user });
+        self.0.options.user = user.clone();
+        if self.0.connection.is_welcomed() {
+            self.0.out.say(&ClientMessage::Profile { user });
         }
     }
 
-    /// Somebody is at work here, also where nothing was edited.
+    /// Notes input of a person, also where nothing was edited.
     pub(crate) const fn touched(&mut self, now: Moment) {
-        self.last_input = now;
+        self.0.last_input = now;
     }
 
     pub(crate) const fn set_visibility(&mut self, visibility: Visibility) {
-        self.visibility = visibility;
+        self.0.visibility = visibility;
     }
 
-    // ---- what a program wants to know ----
-
-    pub(crate) const fn document(&self) -> &Document {
-        &self.document
+    pub(crate) fn drop_draft(&mut self, client: ClientId) {
+        self.0.parked.drop_draft(client);
     }
 
-    pub(crate) const fn client(&self) -> ClientId {
-        self.client
+    // ---- steps of the connection ----
+
+    /// Connects, unless there is a connection or an attempt at one.
+    pub(crate) fn connect(&mut self, now: Moment) {
+        lifecycle::connect(&mut self.0, now);
     }
 
-    pub(crate) const fn locks(&self) -> &Locks {
-        &self.locks
+    /// Leaves, and may return: the server keeps the session, and for the grace time its locks.
+    pub(crate) fn disconnect(&mut self, now: Moment) {
+        lifecycle::disconnect(&mut self.0, now);
     }
 
-    /// Whether this client may edit there now, and why.
-    pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
-        let right = self.locks.right(scope, now);
-        if self.bond == Bond::Fresh && right != EditRight::Closed {
-            return EditRight::Connecting;
-        }
-        right
+    /// Leaves for good: the locks pass on at once.
+    pub(crate) fn close(&mut self, now: Moment) {
+        lifecycle::close(&mut self.0, now);
     }
 
-    /// Copies that were set aside before this one.
-    pub(crate) const fn copies(&self) -> u64 {
-        self.copies
+    /// Notes that the socket of this attempt is open.
+    pub(crate) fn opened(&mut self, now: Moment) {
+        lifecycle::opened(&mut self.0, now);
     }
 
-    pub(crate) const fn saves(&self) -> &Saves {
-        &self.saves
+    /// Handles a binary message of the server.
+    pub(crate) fn frame(&mut self, now: Moment, frame: &[u8]) {
+        receive::frame(&mut self.0, now, frame);
     }
 
-    pub(crate) const fn roster(&self) -> &BTreeMap<u64, Peer> {
-        &self.roster
+    /// Notes that something came from the server, whatever it is.
+    pub(crate) const fn heard(&mut self, now: Moment) {
+        self.0.connection.heard(now);
     }
 
-    pub(crate) fn rights(&self) -> &[Right] {
-        &self.rights
+    /// Notes that the connection, or the attempt at one, is over.
+    pub(crate) fn lost(&mut self, now: Moment, code: Option<u16>, reason: String) {
+        lifecycle::lost(&mut self.0, now, code, reason);
     }
 
-    pub(crate) const fn epoch(&self) -> Option<u32> {
-        self.epoch
+    /// Returns the time from now until [`Core::timeout`] is due, or `None` if only a frame or the
+    /// program can change anything.
+    pub(crate) fn next_timeout(&self, now: Moment) -> Option<Duration> {
+        let connection = self.0.connection.next_deadline(now);
+        let lease = self.0.locks.next_expiry(now);
+        [connection, lease].into_iter().flatten().min()
     }
 
-    pub(crate) const fn timings(&self) -> Option<TimingsMs> {
-        self.timings
+    /// Acts on a deadline that has passed. The end of a lease shows in the next [`Core::turn`].
+    pub(crate) fn timeout(&mut self, now: Moment) {
+        lifecycle::timeout(&mut self.0, now);
     }
 
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
-        let mut ticket = self.ticket.clone()?;
-        if self.locks.session().is_some() {
-            ticket.fences = self.locks.grants().keys().copied().collect();
-        }
-        Some(ticket)
-    }
+    // ---- outputs ----
 
-    /// Why nothing more will come, once that is so.
-    pub(crate) fn ended(&self) -> Option<Ended> {
-        let diverged = (self.bond == Bond::Diverged).then_some(Ended::Diverged);
-        self.ended.clone().or(diverged)
-    }
-
-    // ---- what goes out ----
-
-    /// What has come out since the last time, and first of all whether the right to edit changed.
+    /// Takes the events and answers since the last time.
     pub(crate) fn turn(&mut self, now: Moment) -> Turn {
-        let right = self.right(&Scope::whole(), now);
-        if right != self.right {
-            self.right = right;
-            self.tell(Event::MayEdit(right));
-        }
-        self.tell_rights_there(now);
-        std::mem::take(&mut self.turn)
+        self.0.report_permissions(now);
+        self.0.out.take_turn()
     }
 
-    /// Takes what is to be written now, of about so many bytes.
+    /// Takes frames to write now, of about so many bytes.
     pub(crate) fn outgoing(&mut self, most: usize) -> Vec<Outgoing> {
-        if self.outbox.is_empty() {
-            self.catch_up();
+        if !self.0.out.has_frames() {
+            lifecycle::send_unsent(&mut self.0);
         }
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while bytes < most
-            && let Some(next) = self.outbox.pop_front()
-        {
-            bytes += cost(&next);
-            taken.push(next);
-        }
-        self.outbox_bytes -= bytes;
-        taken
+        self.0.out.take_frames(most)
     }
 
     pub(crate) fn has_outgoing(&self) -> bool {
-        !self.outbox.is_empty() || self.behind.is_some()
+        self.0.out.has_frames() || self.0.copy.has_unsent()
     }
 
-    fn send(&mut self, frame: Bytes) {
-        self.push(Outgoing::Frame(frame));
+    // ---- facts ----
+
+    pub(crate) const fn phase(&self) -> Phase {
+        self.0.connection.phase()
     }
 
-    fn push(&mut self, outgoing: Outgoing) {
-        if matches!(self.link.phase(), Phase::Open | Phase::Retiring) {
-            self.outbox_bytes += cost(&outgoing);
-            self.outbox.push_back(outgoing);
-        }
+    /// Returns the number of attempts so far. A socket of an earlier attempt is of no more use.
+    pub(crate) const fn attempt(&self) -> u64 {
+        self.0.connection.attempt()
     }
 
-    fn say(&mut self, message: &ClientMessage) {
-        self.send(y_websocket::baton(&message.encode()));
+    /// Returns true if the copy is in step with the server and the locks are known.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.0.copy.is_synced() && self.0.connection.is_welcomed()
     }
 
-    fn tell(&mut self, event: Event) {
-        self.turn.events.push(event);
+    /// Returns the reason why nothing more will come, once that is so.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.0.ended()
     }
 
-    fn complain(&mut self, code: ErrorCode, message: String) {
-        let retry = true;
-        self.tell(Event::Error {
-            code,
-            message,
-            retry,
-        });
+    /// Returns the permission to edit the scope at this moment.
+    pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
+        self.0.right(scope, now)
     }
 
-    fn hello(&self) -> ClientMessage {
-        let ticket = self.ticket();
-        ClientMessage::Hello {
-            version: VERSION,
-            fences: ticket
-                .as_ref()
-                .map(|ticket| ticket.fences.clone())
-                .unwrap_or_default(),
-            locks: self.locks.view().map(|view| view.version),
-            resume: ticket.map(|ticket| Resume {
-                session: ticket.session,
-                token: ticket.token,
-            }),
-            epoch: self.epoch,
-            user: self.options.user.clone(),
-            user_key: self.options.user_key.as_ref().map(UserKey::secret),
-            client: Some(self.client.get()),
-            observer: self.options.role == Role::Observer,
-        }
+    pub(crate) const fn document(&self) -> &Document {
+        self.0.copy.document()
     }
 
-    /// yrs failed in this document: it can neither be read nor written any more.
-    fn broke(&mut self, broken: &Broken) {
-        self.finish(None, broken.to_string());
+    /// Returns the Yjs client id of the copy.
+    pub(crate) const fn client(&self) -> ClientId {
+        self.0.copy.client()
     }
-}
 
-fn cost(outgoing: &Outgoing) -> usize {
-    match outgoing {
-        Outgoing::Frame(frame) => frame.len(),
-        Outgoing::Close(_) => 0,
+    pub(crate) const fn acks(&self) -> &AckTracker {
+        self.0.copy.acks()
+    }
+
+    /// Returns the number of copies that were set aside before this one.
+    pub(crate) const fn copies_set_aside(&self) -> u64 {
+        self.0.copy.predecessors()
+    }
+
+    pub(crate) const fn locks(&self) -> &LockTracker {
+        &self.0.locks
+    }
+
+    /// Returns the request for this grant that another session made, if there is one.
+    pub(crate) fn request_for(&self, fence: Fence, now: Moment) -> Option<Requested> {
+        lock_messages::request_for(&self.0.locks, fence, now)
+    }
+
+    pub(crate) const fn parks(&self) -> &BTreeMap<u64, ParkView> {
+        self.0.parked.parks()
+    }
+
+    pub(crate) fn drafts(&self) -> &[Draft] {
+        self.0.parked.drafts()
+    }
+
+    pub(crate) const fn roster(&self) -> &BTreeMap<u64, Peer> {
+        self.0.session.roster()
+    }
+
+    pub(crate) fn rights(&self) -> &[Right] {
+        self.0.session.rights()
+    }
+
+    pub(crate) const fn epoch(&self) -> Option<u32> {
+        self.0.session.epoch()
+    }
+
+    pub(crate) const fn timings(&self) -> Option<TimingsMs> {
+        self.0.session.timings()
+    }
+
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.0.ticket()
     }
 }

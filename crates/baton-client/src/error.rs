@@ -1,24 +1,25 @@
-//! What can go wrong, and for whom. Owns the types only.
+//! The errors of this crate. Owns the types only.
 
-use baton_sync::Broken;
 use baton_sync::channel::Outcome;
+use baton_sync::{ApplyError, Broken};
 
 use crate::events::EditRight;
 
-/// No client was started, for want of an address. The caller's fault.
+/// The address of a document cannot be used. The caller's fault; nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// The address does not begin with `ws://`. TLS is left to a proxy.
+    /// The address does not begin with `ws://`. A proxy does TLS.
     #[error(
-        "the address {0:?} does not begin with ws://; for TLS, connect through a proxy that speaks it"
+        "the address {0:?} does not begin with ws://; \
+         for TLS, connect through a proxy that speaks it"
     )]
     Scheme(String),
-    /// The address is none.
-    #[error("the address {url:?} cannot be used: {reason}")]
+    /// The address cannot be parsed.
+    #[error("the address {url:?} cannot be used: {reason}; correct it")]
     Malformed {
         /// The address as given.
         url: String,
-        /// What is wrong with it.
+        /// The part that is wrong.
         reason: String,
     },
     /// The document name is empty, longer than 1024 bytes, or has control characters.
@@ -26,33 +27,49 @@ pub enum AddressError {
     Document(String),
 }
 
-/// An edit was not made. The document is as before, except when it broke.
+/// A client could not be started. The caller's fault; nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The address or the document name is wrong.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The copy in the options is damaged, or is not a copy of a document.
+    #[error("the copy of the document cannot be used: {0}; connect without it")]
+    Copy(#[from] ApplyError),
+}
+
+/// An edit was not made. The document is unchanged, except if it broke.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// It would be parked, or never sent. Wait until [`Client::may_edit`](crate::Client::may_edit) says yes.
-    #[error("this client may not edit now: {0:?}")]
+    /// The edit would be parked, or never sent. Wait until
+    /// [`Client::may_edit`](crate::Client::may_edit) returns true.
+    #[error("this client may not edit now: {0:?}; nothing changed; acquire the lock first")]
     NotNow(EditRight),
-    /// The document cannot be used any more: open it with another client.
+    /// The document can no longer be used: open it with another client.
     #[error(transparent)]
     Broken(#[from] Broken),
 }
 
-/// What was waited for cannot come any more.
+/// The client can no longer do what the caller waited for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// The client was closed, or turned away for good with this code.
-    #[error("the client is closed ({}): {reason}", code.map_or_else(|| "without a code".to_owned(), |code| code.to_string()))]
+    /// The client was closed, or the server turned it away for good with this code.
+    #[error(
+        "the client is closed ({}): {reason}",
+        code.map_or_else(|| "without a code".to_owned(), |code| code.to_string())
+    )]
     Closed {
         /// The close code, if there was one.
         code: Option<u16>,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// An edit of this copy was parked, and nothing more of it is sent. Under
-    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has gone on with a fresh copy, and what was waited
-    /// for belongs to the one before.
+    /// An edit of this copy was parked, and nothing more of the copy is sent. Under
+    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has continued with a fresh copy,
+    /// but the caller waited for the one before.
     #[error(
-        "an edit was parked under somebody else's lock, and nothing more of that copy is sent; go on with a fresh one"
+        "an edit was parked because another session held the lock, \
+         and nothing more of that copy is sent; continue with a fresh one"
     )]
     Diverged,
 }
@@ -60,25 +77,26 @@ pub enum Ended {
 /// An operation has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// There is no connection, or it ended before the result came; what the server did is not known.
-    #[error("the connection ended before the server answered")]
+    /// There is no connection, or it ended before the result came. It is not known if the server
+    /// carried the operation out.
+    #[error("the connection ended before the server answered; ask again")]
     Disconnected,
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
-    /// So many operations wait for a connection, or for their answers, that this one was not taken up: the program asks
-    /// for more than it waits for.
-    #[error("too many operations wait for their answers; this one was not asked for")]
+    /// Too many operations (1024) wait for their answers. The operation was not sent; the program
+    /// asks for more than it waits for.
+    #[error("too many operations wait for their answers; this one was not sent; await some first")]
     TooMany,
 }
 
 /// A park was not shown. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotShown {
-    /// The server's answer: there is no such park, or it is not for this session to see.
+    /// The server refused: there is no such park, or this session may not see it.
     #[error("the server does not show the park: {0:?}")]
     Refused(Outcome),
-    /// There was none.
+    /// The server did not answer.
     #[error(transparent)]
     Unanswered(#[from] Unanswered),
 }

@@ -1,4 +1,4 @@
-//! What a client tells, and the words for where it stands. Owns the types only.
+//! The events that a client reports, and the states in them. Owns the types only.
 
 use std::time::Duration;
 
@@ -7,62 +7,63 @@ use baton_sync::channel::{DrainReason, ErrorCode, Fence, LockView, Mode, Outcome
 use crate::draft::Draft;
 use crate::scope::Scope;
 
-/// Whether there is a connection.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// An attempt is under way.
     Connecting,
-    /// The WebSocket is open; nothing is in step yet.
+    /// The WebSocket is open; the copy is not in step yet.
     Connected,
-    /// There is none: it was lost, given up, or not wanted.
+    /// There is no connection: it was lost, given up, or not wanted.
     Disconnected,
 }
 
-/// Whether this client comes again by itself.
+/// The next attempt after a connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comeback {
-    /// After this delay.
+    /// The client reconnects by itself after this delay.
     After(Duration),
-    /// Only when it is told to ([`Client::reconnect`](crate::Client::reconnect)).
+    /// The client reconnects when the program calls
+    /// [`Client::reconnect`](crate::Client::reconnect).
     WhenAsked,
-    /// Never: the server turned it away for good, or it was closed.
+    /// The client never reconnects: the server turned it away for good, or it was closed.
     Never,
 }
 
-/// Whether this client may edit now, and why.
+/// The permission to edit at a moment, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditRight {
-    /// No: the server has not said yet how the lock is, or what is in a document that was opened afresh.
+    /// No: the locks are not known yet, or a fresh copy is not in step yet.
     Connecting,
-    /// Yes: nobody has the lock.
+    /// Yes: the lock is free.
     Free,
-    /// Yes: nobody had the lock when the connection was lost. What is edited may meet somebody's lock, and be
-    /// parked.
+    /// Yes: the lock was free when the connection was lost. By the time the edits are sent, another
+    /// session may hold it; then they are parked.
     FreeOffline,
     /// Yes: this session holds the lock, and the server has confirmed it recently enough.
     Holder,
     /// No: this session may hold the lock, but the server has not confirmed it for too long.
     Unconfirmed,
-    /// No: this session is being offered the lock and has not been granted it yet.
+    /// No: this session is offered the lock and has not been granted it yet.
     Offered,
     /// No: this session is giving the lock back.
     Releasing,
     /// No: the lock is about to pass on from this session.
     Draining,
-    /// No: somebody else holds the lock, or is offered it.
+    /// No: another session holds the lock, or is offered it.
     Theirs,
-    /// No: nobody has the lock, but this document is written by holders only ([`Mode::Required`]).
+    /// No: the lock is free, but only holders may edit this document ([`Mode::Required`]).
     Required,
-    /// Yes: whoever has the lock, it binds nobody in this document ([`Mode::Open`]).
+    /// Yes: locks bind no session in this document ([`Mode::Open`]).
     Advisory,
-    /// No: an edit of this copy was parked, so nothing of it is sent any more.
+    /// No: an edit of this copy was parked, and nothing more of it is sent.
     Diverged,
     /// No: the client is closed.
     Closed,
 }
 
 impl EditRight {
-    /// Whether this is a yes.
+    /// Returns true if editing is permitted.
     #[must_use]
     pub const fn may_edit(self) -> bool {
         matches!(
@@ -72,53 +73,54 @@ impl EditRight {
     }
 }
 
-/// What a lock is to this session.
+/// The relation of this session to a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing is known yet.
+    /// The locks are not known yet.
     Unknown,
-    /// Nobody has it.
+    /// The lock is free.
     Free,
-    /// Somebody else has it, or is offered it.
+    /// Another session has the lock, or is offered it.
     Theirs,
-    /// This session wants it, and waits.
+    /// This session waits for the lock.
     Waiting,
-    /// This session is being offered it.
+    /// This session is offered the lock.
     Offered,
-    /// This session holds it.
+    /// This session holds the lock.
     Mine,
-    /// This session still has it, and it is about to pass on: what was edited is being sent.
+    /// This session still has the lock, which is about to pass on: its edits are being sent.
     Draining,
-    /// This session is giving it back.
+    /// This session is giving the lock back.
     Releasing,
 }
 
-/// Whether the person at this client can see the document; for a program, whether it works on it.
+/// Visibility of the document to the person at this client. A program without a person sets it
+/// by its own work on the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
-    /// In front of somebody.
+    /// The document is in the foreground.
     #[default]
     Visible,
-    /// In the background.
+    /// The document is in the background.
     Hidden,
 }
 
-/// Somebody asks for a lock that this session holds. Giving it up is polite; when the time is over it drains.
+/// Another session asks for a lock that this session holds. After the time that is left it drains.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Requested {
-    /// The grant that is wanted.
+    /// The grant that is asked for.
     pub fence: Fence,
-    /// What that grant covers.
+    /// The scope of that grant.
     pub scope: Scope,
-    /// Who wants it.
+    /// The session that asks.
     pub by: u64,
-    /// What they say; may be empty.
+    /// Its note, which may be empty.
     pub note: String,
-    /// How long it may be kept.
+    /// The time for which the lock may still be kept.
     pub left: Duration,
 }
 
-/// Without the note, which is for its reader: this may be logged.
+/// Leaves out the note, so that the output may be logged.
 impl std::fmt::Debug for Requested {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Requested")
@@ -130,147 +132,147 @@ impl std::fmt::Debug for Requested {
     }
 }
 
-/// Something that happened. Events come in order; a receiver that reads too slowly misses the oldest.
+/// An event. Events come in order; a receiver that reads too slowly misses the oldest.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The connection changed.
+    /// The state of the connection changed.
     Status(Status),
-    /// The server knows this session; `resumed` when it is the one from before.
+    /// The server welcomed this session.
     Welcome {
-        /// The session.
+        /// The number of the session.
         session: u64,
-        /// Whether it went on.
+        /// True if it is the session from before the connection was lost.
         resumed: bool,
     },
-    /// The copy has all that the server had when it was asked; from now on it stays in step.
+    /// The copy has all that the server had when it was asked, and stays in step from now on.
     Synced,
-    /// Others changed the document.
+    /// Other sessions changed the document.
     Changed,
-    /// A peer came, changed, or went.
+    /// A peer came, changed, or left.
     Peer(Peer),
-    /// The locks, or the queue, changed.
+    /// The locks or the queue changed.
     Lock(LockView),
-    /// What locks mean in this document changed.
+    /// The meaning of locks in this document changed.
     Mode(Mode),
-    /// Whether this client may edit the whole document changed.
+    /// The permission to edit the whole document changed.
     MayEdit(EditRight),
-    /// Whether this client may edit where it holds, or held, a lock of a part changed.
+    /// The permission to edit a part changed, where this session holds or held a lock.
     MayEditThere {
         /// The part.
         scope: Scope,
-        /// The right.
+        /// The permission.
         right: EditRight,
     },
-    /// A lock can be had. Under [`Claim::Auto`](crate::Claim::Auto) it is being claimed already.
+    /// A lock is offered. Under [`Claim::Auto`](crate::Claim::Auto) the client claims it by itself.
     Offer {
-        /// To claim with.
+        /// The fence to claim it with.
         fence: Fence,
-        /// What it covers.
+        /// The scope that it covers.
         scope: Scope,
-        /// How long it stands, from its sending.
+        /// The time for which the offer stands, from its sending.
         expires: Duration,
     },
     /// An offer ended before it became a grant.
     OfferEnded {
         /// The offer.
         fence: Fence,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// A lock is this session's.
+    /// This session holds a lock.
     Granted {
         /// The grant.
         fence: Fence,
-        /// What it covers.
+        /// The scope that it covers.
         scope: Scope,
-        /// Whether it is a grant from before a lost connection, which goes on.
+        /// True if this session had the grant before the connection was lost.
         kept: bool,
     },
-    /// A lock passes on from this session: there are no more edits, and what was edited is being sent.
+    /// A lock is about to pass on from this session: no more edits, and those made are being sent.
     /// [`Event::Lost`] is its end.
     Draining {
         /// The grant.
         fence: Fence,
-        /// What it covers.
+        /// The scope that it covers.
         scope: Scope,
-        /// Why.
+        /// The reason.
         reason: DrainReason,
-        /// To whom, if that is settled.
+        /// The next holder, if that is decided.
         to: Option<u64>,
-        /// How long the server waits, from its sending.
+        /// The time for which the server waits, from its sending.
         expires: Duration,
     },
-    /// Somebody asks for a lock that this session holds.
+    /// Another session asks for a lock that this session holds.
     Requested(Requested),
-    /// Nobody asks for it any more.
+    /// The request for a lock of this session was withdrawn.
     RequestOver {
         /// The grant.
         fence: Fence,
     },
-    /// There was no input for long, and somebody waits: the lock passes on unless there is one
-    /// ([`Client::touched`](crate::Client::touched)).
+    /// There was no input for a long time, and other sessions wait: the lock passes on unless there
+    /// is input ([`Client::touched`](crate::Client::touched)).
     IdleWarning {
         /// The grant.
         fence: Fence,
-        /// How long an input can still keep it, from the warning's sending.
+        /// The time in which an input still keeps the lock, from the warning's sending.
         left: Duration,
     },
-    /// A lock is this session's no more, without its having given it back.
+    /// This session lost a lock that it was not giving back.
     Lost {
         /// The grant that ended.
         fence: Fence,
-        /// What it covered.
+        /// The scope that it covered.
         scope: Scope,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
     /// All edits of this copy are durable.
     Saved,
-    /// An edit came under somebody else's lock and was set aside, durably. What follows is
-    /// [`ClientOptions::divergence`](crate::ClientOptions::divergence)'s to say.
+    /// An edit came while another session held the lock, and the server parked it, durably.
+    /// [`ClientOptions::divergence`](crate::ClientOptions::divergence) decides about this copy.
     Parked {
-        /// Names the park in this document.
+        /// The number of the park in this document.
         id: u64,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// The copy could not be brought together with the document: it is kept as a draft, and from now on the client has
-    /// a fresh copy, under another [`Client::client_id`](crate::Client::client_id). Nothing may be edited until that
-    /// one is [`Event::Synced`].
+    /// The copy's edits cannot reach the document. The copy is kept as a draft, and the client has a
+    /// fresh one under another [`Client::client_id`](crate::Client::client_id). Nothing may be edited
+    /// until the fresh copy is [`Event::Synced`].
     Diverged {
-        /// Where the edits are on the server; `None` when it took none of them.
+        /// The park that has the edits; `None` if the server took none of them.
         park: Option<u64>,
         /// The copy as it was.
         draft: Draft,
     },
-    /// A draft was dropped: its park was merged, or discarded.
+    /// A draft was dropped: its park was merged or discarded.
     DraftDropped(Draft),
     /// A park is new, grew, or was decided.
     Park(ParkView),
-    /// The server had more to say about what became of an operation.
+    /// The server explains the outcome of an operation.
     Explained {
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
-        /// For people.
+        /// The explanation, for people.
         message: String,
     },
-    /// The server complains, or is not understood.
+    /// The server reports a fault, or cannot be understood.
     Error {
-        /// What.
+        /// The kind of fault.
         code: ErrorCode,
-        /// For people: whose fault, what changed, what to do.
+        /// For people: whose fault it is, what changed, what to do.
         message: String,
-        /// Whether the same may work later.
+        /// True if the same may work later.
         retry: bool,
     },
     /// The connection, or an attempt at one, ended.
     Closed {
-        /// The close code; `None` when there was no close frame.
+        /// The close code; `None` if there was no close frame.
         code: Option<u16>,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
-        /// Whether the client comes again.
+        /// The next attempt.
         comeback: Comeback,
     },
 }

@@ -1,24 +1,25 @@
-//! How long a holder may go on editing without news: `client_stop` after it *sent* the last thing that the server
-//! has confirmed.
+//! The lease of a holder: it may edit for `client_stop` after it *sent* the last message that the
+//! server has confirmed.
 //!
-//! Counting from the sending, not from the arrival of the confirmation, is what makes a client stop before the server
-//! passes the lock on, however long the way took. Each grant has a lease of its own: a claim or a resume that proves
-//! this session alive for one says nothing of another. Owns the answers under way; never reads a clock or sets a timer.
+//! Counting from the sending, not from the arrival of the confirmation, makes a client stop before
+//! the server passes the lock on, however long the messages took. Each grant has its own lease: a
+//! claim or a resume that proves the session alive for one grant says nothing of another. Owns the
+//! answers under way; reads no clock and sets no timer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::time::Moment;
+use crate::dual_clock::Moment;
 
-/// Answers that are remembered until they are confirmed; older ones would be past their time anyway.
+/// Most answers remembered until they are confirmed. Older ones could extend no lease any more.
 const MAX_ANSWERS: usize = 64;
 
-/// The answers to beats that were sent and are not confirmed yet.
+/// Answers to beats that were sent and are not confirmed yet, by the number of the beat.
 #[derive(Debug, Default)]
 pub(crate) struct Answers(BTreeMap<u64, Moment>);
 
 impl Answers {
-    /// The answer to beat `n` was sent.
+    /// Notes that the answer to beat `n` was sent.
     pub(crate) fn sent(&mut self, n: u64, at: Moment) {
         self.0.insert(n, at);
         while self.0.len() > MAX_ANSWERS {
@@ -26,8 +27,8 @@ impl Answers {
         }
     }
 
-    /// The server says that the answer to beat `n` came in time, and with it all that it needs to know of older ones.
-    /// Returns when it was sent.
+    /// Notes that the server received the answer to beat `n` in time, and forgets the older ones.
+    /// Returns the moment at which that answer was sent.
     pub(crate) fn confirmed(&mut self, n: u64) -> Option<Moment> {
         let later = self.0.split_off(&(n.saturating_add(1)));
         let sent = self.0.get(&n).copied();
@@ -43,8 +44,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// What was sent then proves the holder alive: an answer, confirmed; a hello, by its welcome; a claim, by its
-    /// grant.
+    /// Extends the lease: a message sent at this moment proves the holder alive. That is a confirmed
+    /// answer, a hello that was welcomed, or a claim that was granted.
     pub(crate) fn renew(&mut self, sent: Moment) {
         if self
             .since
@@ -54,7 +55,7 @@ impl Lease {
         }
     }
 
-    /// What is left of `stop`; zero when it has run out or never began.
+    /// Returns the rest of a lease of length `stop`; zero if it has run out or never began.
     pub(crate) fn left(&self, now: Moment, stop: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| {
             stop.saturating_sub(now.since(&since))

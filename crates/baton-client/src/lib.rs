@@ -1,8 +1,9 @@
-//! A client of the Baton server for Rust programs: a document that is edited together with others, who else is here,
-//! and the edit lock, over a connection that comes back by itself.
+//! A client of the Baton server for Rust programs: a document that is edited together with others,
+//! the people in it, and the edit lock, over a connection that reconnects by itself.
 //!
-//! A [`Client`] is one *session* in one document. It holds a copy of the document, which can be read at any time and
-//! edited whenever the lock allows it, with or without a connection: what was edited is sent with the next one.
+//! A [`Client`] is one *session* in one document. It holds a copy of the document, which can be read
+//! at any time and edited when the lock allows it, with or without a connection. Edits made offline
+//! are sent with the next connection.
 //!
 //! ```
 //! use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -32,7 +33,7 @@
 //! ben.granted().await?;
 //! assert!(ben.may_edit());
 //!
-//! // She asks for it, and he hands it over. What he edited before is there.
+//! // She asks for it, and he hands it over. His edits from before are there.
 //! ann.lock().request("may I?").await?;
 //! ben.edit(|txn| txn.get_or_insert_text("body").push(txn, ", yours"))?;
 //! ben.lock().transfer(ann.session().unwrap_or_default()).await?;
@@ -41,7 +42,7 @@
 //! assert_eq!(body.as_deref(), Some("Dear Ben, yours"));
 //! ann.release().await?;
 //!
-//! // Each may have a part for itself.
+//! // Each may lock a part.
 //! let (head, foot) = (Scope::root("head")?, Scope::root("foot")?);
 //! ann.lock_for(&head).acquire().await?;
 //! ben.lock_for(&foot).acquire().await?;
@@ -56,96 +57,114 @@
 //! # }
 //! ```
 //!
-//! # Who may edit
-//! While nobody has a lock, everybody may. [`Client::edit`] refuses when somebody else has one of anything in the
-//! document, when an offer has not become a grant yet, and when a holder has been without news of the server for so long
-//! that the lock may have passed on: that is [`Client::right`], which changes with time alone, too. [`Lock::edit`] asks
-//! for a part only. A document may have another [`Mode`]: there, locks bind nobody, or only holders write.
+//! # Permission to edit
+//! While the lock is free, every session may edit. [`Client::edit`] refuses while another session has
+//! a lock of anything in the document, while an offer has not become a grant, and while a holder has
+//! heard nothing from the server for so long that its lock may have passed on. [`Client::right`] says
+//! which, and changes with time alone, too. [`Lock::edit`] asks for a part only. A document may have
+//! another [`Mode`]: there, locks bind no session, or only holders may edit.
 //!
 //! # Locks
-//! A [`Lock`] is had for the whole document ([`Client::lock`]) or for a [`Scope`] of it ([`Client::lock_for`]). A session
-//! may hold several, each with a fence and a lease of its own: a holder stops editing [`TimingsMs::client_stop`] after
-//! it *sent* the last thing that the server confirmed, which is before the server passes the lock on.
+//! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`Scope`] of it
+//! ([`Client::lock_for`]). A session may hold several, each with its own fence and lease. A holder
+//! stops editing [`TimingsMs::client_stop`] after it *sent* the last message that the server has
+//! confirmed, which is before the server passes the lock on.
 //!
-//! A lock that is offered is claimed at once, unless [`ClientOptions::claim`] says to ask. It comes by waiting for it
-//! ([`Lock::acquire`]), by a request that the holder cannot put off for ever ([`Lock::request`]), by taking it over, or
-//! by moving it from another client of the same user. Who has to give it up is told [`Event::Draining`]: this client
-//! stops editing there, sends what was edited, and says that it is done, so that nothing comes too late.
-//! [`Event::Requested`] and [`Event::IdleWarning`] are for the program to show; edits count as input, and
-//! [`Client::touched`] tells of other input.
+//! The client claims an offered lock at once, unless [`ClientOptions::claim`] says to ask. A session
+//! gets a lock by waiting for it ([`Lock::acquire`]), by a request that the holder cannot put off for
+//! ever ([`Lock::request`]), by taking it over, or by moving it from another client of the same user.
+//! A holder that has to give its lock up gets [`Event::Draining`]: this client stops editing there,
+//! sends its edits, and reports that it is done, so that none comes too late. The program shows
+//! [`Event::Requested`] and [`Event::IdleWarning`] to people. Edits count as input;
+//! [`Client::touched`] reports other input.
 //!
-//! # When an edit comes too late
-//! An edit that reaches the server under somebody else's lock all the same (made offline, for instance) is not dropped:
-//! the server sets it aside in a *park* and says so ([`Event::Parked`]). What is edited on top of it cannot be taken
-//! either, so the client keeps this copy as a [`Draft`] and goes on in the same session with a fresh one
-//! ([`Event::Diverged`]; or it stops, see [`Divergence`]). Parks are seen by all ([`Client::parks`]); who holds what they
-//! touch, or may manage the document, merges or discards them, and their author's come in by themselves when the author
-//! holds the lock next. The draft is dropped with its park's decision.
+//! # Divergence
+//! An edit may still reach the server while another session holds the lock, for instance if it was
+//! made offline. The server does not drop it: it sets the edit aside in a *park* and reports that
+//! ([`Event::Parked`]). It cannot take later edits of the same copy either, because they build on the
+//! parked one. So the client keeps this copy as a [`Draft`] and continues with a fresh one in the same
+//! session ([`Event::Diverged`]), or stops; see [`Divergence`].
+//!
+//! All sessions see parks ([`Client::parks`]). A session that holds what they touch, or that may
+//! manage the document, merges or discards them. The parks of an author are merged by the server once
+//! the author holds the lock next. The draft is dropped with the decision about its park.
 //!
 //! # Connections
-//! A lost connection, or ten seconds of silence, starts another attempt after a delay that grows and is drawn at
-//! random. The session goes on, and within the server's grace time so do the locks it holds, under the same fences.
-//! Some close codes are final (4400 to 4499): the client is then at its end, and whatever waits for it returns
-//! [`Ended`]. [`Client::close`] leaves for good and passes the locks on at once; dropping a client is a lost
-//! connection.
+//! A lost connection, or ten seconds of silence, starts another attempt after a random delay that
+//! grows with each failure. The session continues, and within the server's grace time so do its
+//! locks, under the same fences. Some close codes are final (4400 to 4499): the client has then ended,
+//! and every method that waits returns [`Ended`]. [`Client::close`] leaves for good and passes the
+//! locks on at once; to drop a client is to lose its connection.
 //!
-//! Beats are answered from the client's own task. A program that edits in another task and may hang there should close
-//! its client, for the server cannot see that.
+//! The client's own task answers the server's beats. A program that edits in another task should
+//! close its client if that task hangs, for the server cannot see that.
 //!
 //! # Events
-//! [`Client::events`] is a bounded broadcast: whoever reads too slowly misses the oldest, is told so, and asks the
-//! client for the present state. What has to be waited for has a method that waits: [`Client::synced`],
-//! [`Client::saved`], [`Client::granted`], and the lock operations, which return what became of them.
+//! [`Client::events`] is a bounded broadcast: a receiver that reads too slowly misses the oldest
+//! events, is told so, and asks the client for the present state. A method waits for what a program
+//! has to wait for: [`Client::synced`], [`Client::saved`], [`Client::granted`], and the lock
+//! operations, which return their outcomes.
 //!
-//! The example `feed` writes a live feed into a document and survives what can be survived.
+//! The example `feed` writes a live feed into a document and survives lost connections and restarts.
 //!
 //! # Map
 //! | module | owns |
 //! | --- | --- |
-//! | `client`, `handle`, `parks` | the handles, of a session, of a lock, of its parks: each call is a step of the core, or waits for one |
-//! | `shared` | the lock around the core, and who wakes whom |
-//! | `task` | the shell: a socket, two clocks, a timer |
-//! | `core` | the client as a machine without IO, with `core/link` (when there is a connection), `core/receive` (what the server's frames do), `core/locking` (offers, drains, beats), `core/requests` (operations asked for) and `core/parting` (parks, drafts, the fresh copy) |
-//! | `locks`, `lease` | the locks as this session sees them; how long a holder may go on without news |
-//! | `scope` | what a lock covers |
-//! | `draft` | a copy that was set aside |
-//! | `saves` | what is durable, by counting |
-//! | `backoff`, `time`, `address` | delays; two clocks side by side; percent-encoding |
-//! | [`machine`] | the core under public names, for a transport and clocks of one's own |
-//! | `options`, `events`, `error` | the types that go in and out |
+//! | `client`, `lock_handle`, `client_parks` | the public operations of a session, a lock, the parks |
+//! | `client_state` | the lock around the core, and the wake-ups |
+//! | `socket_task` | the WebSocket and the timer |
+//! | `core` | the client without IO: `core/state` holds the parts |
+//! | `core/lifecycle`, `core/receive` | the steps of a connection; the server's frames |
+//! | `core/local_copy`, `ack_tracker` | the copy and its sync handshake; its durable edits |
+//! | `core/connection`, `backoff` | phases and deadlines; delays between attempts |
+//! | `core/pending_requests`, `core/operation` | operations without an answer; their types |
+//! | `core/parked_edits`, `draft` | parks and drafts |
+//! | `core/outputs`, `core/permission_events` | frames, events and answers on their way out |
+//! | `core/session_info` | ticket, rights, roster, timings |
+//! | `core/lock_messages` | messages about locks |
+//! | `lock_tracker`, `lease` | the locks as this session sees them; the time limit of a holder |
+//! | `scope` | the scope of a lock |
+//! | `dual_clock`, `system_clock` | moments on two clocks; reading the clocks |
+//! | [`sans_io`] | the core under public names, for a transport and clocks of your own |
+//! | `options`, `events`, `error`, `document_url` | the types of the public interface |
 //!
-//! `core` and all below it read no clock and wait for nothing: their tests run whole stories on virtual time.
+//! `core` and the modules that it uses read no clock and wait for nothing: their tests run whole
+//! stories on virtual time.
 
-mod address;
+mod ack_tracker;
 mod backoff;
 mod client;
+mod client_parks;
+mod client_state;
 mod core;
+mod document_url;
 mod draft;
+mod dual_clock;
 mod error;
 mod events;
-mod handle;
 mod lease;
-mod locks;
-pub mod machine;
+mod lock_handle;
+mod lock_tracker;
 mod options;
-mod parks;
-mod saves;
+pub mod sans_io;
 mod scope;
-mod shared;
-mod task;
-mod time;
+mod socket_task;
+mod system_clock;
 
+// The module's name before the renaming; removed with the public renames.
+pub use sans_io as machine;
+
+pub use crate::core::operation::ParkContent;
 pub use backoff::Backoff;
 pub use baton_sync::channel::{
     DrainReason, ErrorCode, Fence, GrantState, GrantView, LockView, Mode, Outcome, ParkPart,
     ParkReason, ParkState, ParkView, PartKind, Peer, PeerState, Right, TimingsMs, User, Waiter,
 };
 pub use baton_sync::{self, yrs};
-pub use client::{Client, ConnectError};
+pub use client::Client;
 pub use draft::{Draft, Kept};
-pub use error::{AddressError, EditError, Ended, NotShown, Unanswered};
+pub use error::{AddressError, ConnectError, EditError, Ended, NotShown, Unanswered};
 pub use events::{Comeback, EditRight, Event, Requested, Standing, Status, Visibility};
-pub use handle::Lock;
+pub use lock_handle::Lock;
 pub use options::{Claim, ClientOptions, Divergence, Role, Ticket, UserKey, UserKeyError};
-pub use parks::ParkContent;
 pub use scope::{Scope, ScopeError};

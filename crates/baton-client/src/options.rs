@@ -1,4 +1,4 @@
-//! What a client is started with. Owns the settings and their defaults; decides nothing.
+//! The options of a client. Owns the settings and their defaults; decides nothing.
 
 use std::time::Duration;
 
@@ -6,53 +6,57 @@ use baton_sync::channel::{Fence, User};
 
 use crate::backoff::Backoff;
 
-/// What to do with an offer of the lock.
+/// The reaction to an offer of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Claim {
-    /// Take it at once.
+    /// The client claims it at once.
     #[default]
     Auto,
-    /// Leave it to whoever reads [`Event::Offer`](crate::Event::Offer):
-    /// [`Client::claim`](crate::Client::claim) or [`Client::decline`](crate::Client::decline), in time.
+    /// The program decides on [`Event::Offer`](crate::Event::Offer): it calls
+    /// [`Client::claim`](crate::Client::claim) or [`Client::decline`](crate::Client::decline) before
+    /// the offer expires.
     Ask,
 }
 
-/// Part in the passing on of the lock.
+/// The part that a session has when locks pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// May hold the lock, and may be offered it when a holder goes offline, without having asked.
+    /// The session may hold locks. It may be offered the lock of a holder that goes offline, without
+    /// having asked.
     #[default]
     Editor,
-    /// Only watches: never offered the lock.
+    /// The session only reads: it is never offered a lock.
     Observer,
 }
 
-/// What to do when an edit of this copy was parked, so that its later ones cannot be taken either.
+/// The reaction to a parked edit. Later edits of the same copy build on it, so the server cannot take
+/// them either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Divergence {
-    /// Keep the copy as a [`Draft`](crate::Draft), and go on with a fresh one in the same session
-    /// ([`Event::Diverged`](crate::Event::Diverged)).
+    /// The client keeps the copy as a [`Draft`](crate::Draft), and continues with a fresh one in the
+    /// same session ([`Event::Diverged`](crate::Event::Diverged)).
     #[default]
     Afresh,
-    /// Keep the copy, and send nothing of it any more ([`EditRight::Diverged`](crate::EditRight::Diverged)).
+    /// The client keeps the copy, and sends nothing more of it
+    /// ([`EditRight::Diverged`](crate::EditRight::Diverged)).
     Stop,
 }
 
-/// The secret that all clients of one user have in common, so that a lock can be moved from one to another
+/// A secret that all clients of one user share. With it a lock can be moved from one to another
 /// ([`Lock::move_here`](crate::Lock::move_here)), and parks find their author again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserKey(String);
 
-/// Not a key: a secret has 16 to 256 bytes. The caller's fault; nothing happened.
+/// A secret of the wrong length: 16 to 256 bytes are allowed. The caller's fault; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a user key has 16 to 256 bytes, and this one has {0}")]
+#[error("a user key has 16 to 256 bytes, but this one has {0}; choose another secret")]
 pub struct UserKeyError(usize);
 
 impl UserKey {
-    /// A key from a secret that nobody else can guess.
+    /// Makes a key of a secret, which others must not be able to guess.
     ///
     /// # Errors
-    /// It is too short, or too long.
+    /// [`UserKeyError`]: the secret is too short or too long.
     pub fn new(secret: impl Into<String>) -> Result<Self, UserKeyError> {
         let secret = secret.into();
         match secret.len() {
@@ -66,27 +70,27 @@ impl UserKey {
     }
 }
 
-/// Without the secret: this may be logged.
+/// Leaves out the secret, so that the output may be logged.
 impl std::fmt::Debug for UserKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UserKey(..)")
     }
 }
 
-/// What goes on with a session that a client had before ([`Client::ticket`](crate::Client::ticket)).
+/// Resumes a session that another client had before ([`Client::ticket`](crate::Client::ticket)).
 ///
-/// It holds a secret that works once: whoever shows it first has the session.
+/// It holds a secret that works once: the first client that shows it has the session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// The session.
     pub session: u64,
-    /// The secret of its last welcome.
+    /// The secret of the last welcome.
     pub token: String,
-    /// The grants that it held.
+    /// The grants that the session held.
     pub fences: Vec<Fence>,
 }
 
-/// Without the secret: this may be logged.
+/// Leaves out the secret, so that the output may be logged.
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ticket")
@@ -96,46 +100,47 @@ impl std::fmt::Debug for Ticket {
     }
 }
 
-/// What a client is started with; see [`ClientOptions::new`] for the defaults.
+/// The options of a client; see [`ClientOptions::new`] for the defaults.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Where documents are served: `ws://host:port/ws`.
+    /// The base URL of the documents: `ws://host:port/ws`.
     pub url: String,
-    /// The document: 1 to 1024 bytes, no control characters; may have slashes.
+    /// The name of the document: 1 to 1024 bytes, no control characters; slashes are allowed.
     pub document: String,
-    /// Who is editing.
+    /// The name and colour that others see.
     pub user: User,
-    /// What makes this client one of the same user as others; `None`: a user of its own.
+    /// The secret shared by the clients of one user. `None`: this client is a user of its own.
     pub user_key: Option<UserKey>,
-    /// Part in the passing on of the lock.
+    /// The part that this session has when locks pass on.
     pub role: Role,
-    /// What to do with an offer of the lock.
+    /// The reaction to an offer of a lock.
     pub claim: Claim,
-    /// What to do when an edit was parked.
+    /// The reaction to a parked edit.
     pub divergence: Divergence,
-    /// Goes on with an earlier session instead of starting one.
+    /// Resumes an earlier session instead of starting one.
     pub resume: Option<Ticket>,
-    /// A copy of the document from earlier ([`Client::snapshot`](crate::Client::snapshot)); empty for none.
+    /// An earlier copy of the document ([`Client::snapshot`](crate::Client::snapshot)); empty for none.
     pub copy: Vec<u8>,
-    /// The epoch that `copy` belongs to ([`Client::epoch`](crate::Client::epoch)). A copy from before the document was
-    /// restored from a backup is turned away (close code 4410) rather than merged.
+    /// The epoch that `copy` belongs to ([`Client::epoch`](crate::Client::epoch)). The server turns
+    /// away a copy from before it was restored from a backup (close code 4410).
     pub epoch: Option<u32>,
     /// Delays between attempts.
     pub backoff: Backoff,
-    /// Silence after which an attempt, or a connection that was not welcomed yet, is given up. From the welcome on the
-    /// server's own `server_silent_after` counts.
+    /// Longest silence of the server in an attempt, or on a connection that was not welcomed yet.
+    /// From the welcome on, the server's own `server_silent_after` counts.
     pub silent_after: Duration,
-    /// Largest message taken, in bytes.
+    /// Largest message that is received, in bytes.
     pub max_message: usize,
-    /// Bytes that may wait to be sent; edits beyond it are sent later as one.
+    /// Most bytes that wait to be sent. Further edits are sent later, as one update.
     pub max_queued: usize,
-    /// Events kept for a receiver that has not read them yet; a slower one misses the oldest.
+    /// Most events kept for a receiver that has not read them; a slower one misses the oldest.
     pub event_capacity: usize,
 }
 
 impl ClientOptions {
-    /// A nameless editor who claims what is offered and goes on afresh after a park; 200 ms to 2.5 s between attempts, 10 s of silence, messages of up
-    /// to 64 MiB, 8 MiB to be sent, 1024 events.
+    /// Returns the options of a nameless editor that claims offers and continues with a fresh copy
+    /// after a park. Defaults: 200 ms to 2.5 s between attempts, 10 s of silence, messages of up to
+    /// 64 MiB, 8 MiB to be sent, 1024 events.
     #[must_use]
     pub fn new(url: impl Into<String>, document: impl Into<String>) -> Self {
         Self {

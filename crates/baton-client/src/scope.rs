@@ -1,14 +1,14 @@
-//! What a lock covers: the whole document, or some paths of it.
+//! The scope of a lock: the whole document, or some paths in it.
 //!
-//! Owns the one form in which scopes are compared, and their limits. Knows no grants.
+//! Owns the canonical form in which scopes are compared, and their limits. Knows no grants.
 
 use baton_sync::channel::Paths;
 
-/// What one lock covers: the whole document, or one or more paths.
+/// The scope of one lock: the whole document, or one or more paths.
 ///
-/// A path is a list of names; the first is the name of a root type of the document, the others are for the
-/// application to give a meaning. Who holds a path is the only one to write in its root type, beside holders of other
-/// paths of the same root: among these the lock is a courtesy.
+/// A path is a list of names. The first is the name of a root type of the document; the application
+/// gives the others a meaning. Only holders of paths in a root type may write there. Among holders
+/// of different paths of one root type, the lock is a convention that the server cannot check.
 ///
 /// ```
 /// use baton_client::Scope;
@@ -22,14 +22,14 @@ use baton_sync::channel::Paths;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
-    /// Sorted, none under another. Empty: the whole document.
+    /// Sorted, none below another. Empty for the whole document.
     paths: Paths,
 }
 
-/// A scope that no server would take. The caller's fault; nothing happened.
+/// A scope that every server would refuse. The caller's fault; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
-    /// There is no path in it, or a path has no segment. The whole document is [`Scope::whole`].
+    /// The scope has no path, or a path has no segment. The whole document is [`Scope::whole`].
     #[error("a scope needs a path, and a path a name; the whole document is Scope::whole()")]
     Empty,
     /// More than [`Scope::MAX_PATHS`] paths.
@@ -44,22 +44,22 @@ pub enum ScopeError {
 }
 
 impl Scope {
-    /// Most paths in one scope.
+    /// Largest number of paths in one scope.
     pub const MAX_PATHS: usize = 16;
 
-    /// Most segments of one path.
+    /// Largest number of segments in one path.
     pub const MAX_SEGMENTS: usize = 8;
 
     /// Longest segment, in bytes.
     pub const MAX_SEGMENT: usize = 256;
 
-    /// The whole document.
+    /// Returns the scope of the whole document.
     #[must_use]
     pub const fn whole() -> Self {
         Self { paths: Vec::new() }
     }
 
-    /// One root type.
+    /// Returns the scope of one root type.
     ///
     /// # Errors
     /// [`ScopeError`].
@@ -67,7 +67,7 @@ impl Scope {
         Self::of([[name.into()]])
     }
 
-    /// Several paths at once: they are had all together or not at all.
+    /// Returns the scope of several paths, which are locked all together or not at all.
     ///
     /// # Errors
     /// [`ScopeError`].
@@ -104,10 +104,10 @@ impl Scope {
         }
     }
 
-    /// What the server said, whose limits may be others.
+    /// Returns the scope that the server named. Its limits may be others than those of this crate.
     pub(crate) fn told(mut paths: Paths) -> Self {
         paths.sort_unstable();
-        // A path sorts directly behind those that it is under.
+        // A path sorts right after the paths above it.
         paths.dedup_by(|path, before| path.starts_with(before));
         if paths.first().is_some_and(Vec::is_empty) {
             paths.clear();
@@ -115,45 +115,46 @@ impl Scope {
         Self { paths }
     }
 
-    /// The paths, sorted; none for the whole document.
+    /// Returns the paths, sorted; none for the whole document.
     #[must_use]
     pub fn paths(&self) -> &[Vec<String>] {
         &self.paths
     }
 
-    /// Whether this is the whole document.
+    /// Returns true if this is the whole document.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.paths.is_empty()
     }
 
-    /// Whether whoever has this has all of `other`, too.
+    /// Returns true if a holder of this scope holds all of `other`, too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let has = |path: &Vec<String>| self.paths.iter().any(|own| path.starts_with(own));
         self.is_whole() || (!other.is_whole() && other.paths.iter().all(has))
     }
 
-    /// Whether the two cannot be held by different sessions.
+    /// Returns true if two sessions cannot hold the two scopes at the same time.
     #[must_use]
     pub fn conflicts(&self, other: &Self) -> bool {
         let meets = |path: &Vec<String>| other.meets(path);
         self.is_whole() || other.is_whole() || self.paths.iter().any(meets)
     }
 
-    /// Whether this has something of the path, which may be empty for the whole document.
+    /// Returns true if this scope has a part in common with the path. An empty path stands for the
+    /// whole document.
     pub(crate) fn meets(&self, path: &[String]) -> bool {
         let meets = |own: &Vec<String>| path.starts_with(own) || own.starts_with(path);
         self.is_whole() || self.paths.iter().any(meets)
     }
 
-    /// As it travels.
+    /// Returns the paths as they are sent to the server.
     pub(crate) fn to_wire(&self) -> Paths {
         self.paths.clone()
     }
 }
 
-/// `title, rows/7`, or `the whole document`.
+/// Formats the scope as `title, rows/7`, or as `the whole document`.
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_whole() {
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_takes_is_refused_with_the_reason() {
+    fn an_invalid_scope_is_refused_with_the_reason() {
         let none: [[&str; 0]; 0] = [];
         assert_eq!(Scope::of(none), Err(ScopeError::Empty));
         assert_eq!(Scope::of([Vec::<&str>::new()]), Err(ScopeError::Empty));

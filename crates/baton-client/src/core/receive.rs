@@ -1,28 +1,29 @@
-//! What the server's frames do.
+//! Handles the server's frames: the sync handshake and Baton's channel.
 //!
-//! Owns the client's half of the sync handshake and of Baton's channel. A frame that is not understood ends the
-//! connection: it may have been an edit, and only a new one brings the copy in step again.
+//! Functions over the core's state. A frame that cannot be read ends the connection: it may have
+//! been an edit, and only a new handshake brings the copy in step again.
 
 use std::time::Duration;
 
 use baton_sync::channel::{
-    ErrorCode, LockView, ParkView, Peer, PeerState, Right, ServerMessage, TimingsMs,
+    ClientMessage, ErrorCode, LockView, ParkView, Peer, Right, ServerMessage, TimingsMs,
 };
 use baton_sync::y_websocket::{self, Message};
-use baton_sync::{Applied, ApplyError, Judgement, StateVector, scan};
+use baton_sync::{ApplyError, ClientId, StateVector};
+use rand::RngExt;
 
-use super::locking::Drain;
-use super::{Bond, Content, Core, Phase};
-use crate::events::Event;
-use crate::locks::Welcomed;
-use crate::locks::grant::Heard;
-use crate::options::Ticket;
-use crate::time::Moment;
+use super::connection::Phase;
+use super::lifecycle::{end_broken, lost, renew, send_unsent};
+use super::lock_messages;
+use super::operation::ParkContent;
+use super::state::CoreState;
+use crate::dual_clock::Moment;
+use crate::events::{Event, Visibility};
+use crate::lock_tracker::{EditBlock, Welcomed};
+use crate::options::{Divergence, Ticket};
 
-/// An update that says nothing, for a Step1 that must not be answered with what this copy has.
-const NOTHING: &[u8] = &[0, 0];
-
-/// The types that a server of this version sends. Another one is a newer server's, and is ignored.
+/// The message types that a server of this version sends. Another type is a newer server's, and is
+/// ignored.
 const TYPES: &[&str] = &[
     "welcome",
     "beat",
@@ -43,7 +44,7 @@ const TYPES: &[&str] = &[
     "error",
 ];
 
-/// Everything of a welcome that is kept.
+/// The parts of a welcome that are kept.
 struct Welcome {
     ticket: Ticket,
     resumed: bool,
@@ -55,263 +56,88 @@ struct Welcome {
     parks: Vec<ParkView>,
 }
 
-impl Core {
-    /// A binary message came.
-    pub(crate) fn frame(&mut self, now: Moment, frame: &[u8]) {
-        self.heard(now);
-        if !matches!(self.phase(), Phase::Open | Phase::Retiring | Phase::Leaving) {
-            return;
-        }
-        match y_websocket::decode(frame) {
-            // It is about a copy that was set aside.
-            Ok(Message::Step1(_) | Message::Step2(_) | Message::Update(_))
-                if self.link.is_retiring() => {}
-            Ok(Message::Step1(vector)) => match StateVector::decode(vector) {
-                Ok(vector) => self.asked_for(&vector),
-                Err(error) => self.give_up(now, &format!("its Step1 cannot be read: {error}")),
-            },
-            Ok(Message::Step2(update)) => self.step2(now, update),
-            Ok(Message::Update(update)) if !self.is_synced() || self.asking => {
-                self.piece(now, update);
-            }
-            Ok(Message::Update(update)) => self.update(now, update),
-            Ok(Message::Baton(payload)) => self.channel(now, payload),
-            Ok(Message::AuthDenied(reason)) => self.tell(Event::Error {
-                code: ErrorCode::Protocol,
-                message: format!("the server denies access: {reason}"),
-                retry: false,
-            }),
-            Ok(Message::Awareness(_) | Message::QueryAwareness | Message::Unknown(_)) => {}
-            Err(error) => self.give_up(now, &error.to_string()),
-        }
+/// Handles a binary message.
+pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
+    core.connection.heard(now);
+    let phase = core.connection.phase();
+    if !matches!(phase, Phase::Open | Phase::Retiring | Phase::Leaving) {
+        return;
     }
-
-    /// The present connection is of no more use.
-    fn give_up(&mut self, now: Moment, reason: &str) {
-        self.complain(
-            ErrorCode::Protocol,
-            format!("the server is at fault, and the connection starts again: {reason}"),
-        );
-        self.lost(now, None, reason.to_owned());
-    }
-
-    // ---- the document ----
-
-    fn asked_for(&mut self, vector: &StateVector) {
-        self.link.asked();
-        if self.bond == Bond::Diverged {
-            self.send(y_websocket::step2(NOTHING));
-            self.saves.sent_nothing();
-            self.say_drained();
-            return;
+    match y_websocket::decode(frame) {
+        // These concern the copy that was set aside.
+        Ok(Message::Step1(_) | Message::Step2(_) | Message::Update(_))
+            if core.connection.is_retiring() => {}
+        Ok(Message::Step1(vector)) => match StateVector::decode(vector) {
+            Ok(vector) => step1(core, &vector),
+            Err(error) => give_up(core, now, &format!("its Step1 cannot be read: {error}")),
+        },
+        Ok(Message::Step2(update)) => {
+            let received = core.copy.receive_step2(update, &mut core.out);
+            applied(core, now, received);
+            note_health(core);
         }
-        match self.document.diff(vector) {
-            Ok(update) => {
-                self.send(y_websocket::step2(&update));
-                self.saves.sent_all();
-                self.behind = None;
-                self.say_drained();
-            }
-            Err(broken) => self.broke(&broken),
+        Ok(Message::Update(update)) => {
+            let received = core.copy.receive_update(update, &mut core.out);
+            applied(core, now, received);
         }
+        Ok(Message::Baton(payload)) => channel(core, now, payload),
+        Ok(Message::AuthDenied(reason)) => core.out.event(Event::Error {
+            code: ErrorCode::Protocol,
+            message: format!("the server denies access: {reason}"),
+            retry: false,
+        }),
+        Ok(Message::Awareness(_) | Message::QueryAwareness | Message::Unknown(_)) => {}
+        Err(error) => give_up(core, now, &error.to_string()),
     }
+}
 
-    fn step2(&mut self, now: Moment, update: &[u8]) {
-        let scan = match scan(update) {
-            Ok(scan) => scan,
-            Err(error) => return self.give_up(now, &error.to_string()),
-        };
-        let applied = match self.document.apply_scanned(&scan) {
-            Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) => {
-                let message =
-                    "the server's own copy lacks something; what is complete of it is used";
-                self.complain(ErrorCode::Incomplete, message.to_owned());
-                match self.document.state().closed_part(&scan) {
-                    Some(part) => self.document.apply(&part),
-                    None => Ok(Applied::Known),
-                }
-            }
-            other => other,
-        };
-        match applied {
-            Ok(applied) => {
-                self.changed(applied);
-                self.asking = false;
-                if !self.is_synced() {
-                    self.link.synced();
-                    if self.bond == Bond::Fresh {
-                        self.bond = Bond::Sound;
-                    }
-                    self.tell(Event::Synced);
-                }
-            }
-            Err(ApplyError::Broken(broken)) => self.broke(&broken),
-            Err(error) => self.give_up(now, &error.to_string()),
-        }
+/// Ends the connection, which is of no more use.
+fn give_up(core: &mut CoreState, now: Moment, reason: &str) {
+    core.out.fault(
+        ErrorCode::Protocol,
+        format!("the server is at fault ({reason}); nothing was lost; this client reconnects"),
+    );
+    lost(core, now, None, reason.to_owned());
+}
+
+fn step1(core: &mut CoreState, vector: &StateVector) {
+    match core.copy.answer_step1(vector, &mut core.out) {
+        Ok(()) => report_drained(core),
+        Err(broken) => end_broken(core, &broken),
     }
+}
 
-    /// An update while an answer is on its way: a piece of it, if it is large; the Step2 closes it. Other updates
-    /// may build on what only the answer brings, and it brings them as well.
-    fn piece(&mut self, now: Moment, update: &[u8]) {
-        match self.document.apply(update) {
-            Ok(applied) => self.changed(applied),
-            Err(ApplyError::NotAdmitted(Judgement::Gap { .. } | Judgement::Astride { .. })) => {}
-            Err(ApplyError::Broken(broken)) => self.broke(&broken),
-            Err(error) => self.give_up(now, &error.to_string()),
-        }
+/// Acts on the failure of an update, if it failed.
+fn applied(core: &mut CoreState, now: Moment, received: Result<(), ApplyError>) {
+    match received {
+        Ok(()) => {}
+        Err(ApplyError::Broken(broken)) => end_broken(core, &broken),
+        Err(error) => give_up(core, now, &error.to_string()),
     }
+}
 
-    fn update(&mut self, now: Moment, update: &[u8]) {
-        match self.document.apply(update) {
-            Ok(applied) => self.changed(applied),
-            Err(ApplyError::NotAdmitted(Judgement::Gap { .. } | Judgement::Astride { .. })) => {
-                self.asking = true;
-                let step1 = y_websocket::step1(self.document.state().vector());
-                self.send(step1);
-            }
-            Err(ApplyError::Broken(broken)) => self.broke(&broken),
-            Err(error) => self.give_up(now, &error.to_string()),
-        }
+/// Resets the delays between attempts once the server has both welcomed this client and sent its
+/// document. A server that welcomes and then sends rubbish is otherwise tried again at once for ever.
+fn note_health(core: &mut CoreState) {
+    if core.copy.is_synced() && core.connection.is_welcomed() {
+        core.connection.reset_failures();
     }
+}
 
-    fn changed(&mut self, applied: Applied) {
-        if applied == Applied::Added {
-            self.tell(Event::Changed);
-        }
+fn channel(core: &mut CoreState, now: Moment, payload: &str) {
+    match ServerMessage::decode(payload) {
+        Ok(message) => server_message(core, now, message),
+        Err(_) if is_newer(payload) => {}
+        Err(error) => give_up(core, now, &error.to_string()),
     }
+}
 
-    // ---- Baton's channel ----
-
-    fn channel(&mut self, now: Moment, payload: &str) {
-        match ServerMessage::decode(payload) {
-            Ok(message) => self.told(now, message),
-            Err(_) if is_newer(payload) => {}
-            Err(error) => self.give_up(now, &error.to_string()),
-        }
-    }
-
-    fn told(&mut self, now: Moment, message: ServerMessage) {
-        match message {
-            ServerMessage::Welcome {
-                version: _,
-                session,
-                token,
-                resumed,
-                epoch,
-                timings,
-                rights,
-                roster,
-                lock,
-                parks,
-            } => self.welcome(Welcome {
-                ticket: Ticket {
-                    session,
-                    token,
-                    fences: Vec::new(),
-                },
-                resumed,
-                epoch,
-                timings,
-                rights,
-                roster,
-                lock,
-                parks,
-            }),
-            ServerMessage::Beat { n, confirmed } => self.beat(now, n, confirmed),
-            ServerMessage::Peer { peer } => self.peer(peer),
-            ServerMessage::Result {
-                nonce,
-                outcome,
-                message,
-            } => self.result(nonce, outcome, message),
-            ServerMessage::Saved { updates } => self.saved(now, updates),
-            ServerMessage::Parked { id, reason } => self.parked(now, id, reason),
-            ServerMessage::Park { park } => self.park(park),
-            ServerMessage::ParkContent {
-                nonce,
-                id: _,
-                parts,
-                truncated,
-            } => self.shown(nonce, Content { parts, truncated }),
-            ServerMessage::Error {
-                code,
-                message,
-                retry,
-            } => {
-                self.tell(Event::Error {
-                    code,
-                    message,
-                    retry,
-                });
-                // Under an id that is another's nothing more is taken: a fresh copy has a new one.
-                if matches!(code, ErrorCode::ParkFull | ErrorCode::ClientId) {
-                    self.not_even_parked(now);
-                }
-            }
-            of_locks => self.told_of_locks(now, of_locks),
-        }
-    }
-
-    fn told_of_locks(&mut self, now: Moment, message: ServerMessage) {
-        match message {
-            ServerMessage::Lock { lock } => self.view(lock),
-            ServerMessage::Offer {
-                fence,
-                paths,
-                expires_ms,
-            } => self.offer(now, fence, paths, Duration::from_millis(expires_ms)),
-            ServerMessage::Granted { fence, paths } => self.granted(fence, paths),
-            ServerMessage::Lost { fence, reason } => {
-                let effect = self.locks.lost(fence, reason);
-                self.follow(effect);
-            }
-            ServerMessage::Drain {
-                fence,
-                reason,
-                to,
-                expires_ms,
-            } => self.drain(&Drain {
-                fence,
-                reason,
-                to,
-                expires: Duration::from_millis(expires_ms),
-            }),
-            ServerMessage::Requested {
-                fence,
-                by,
-                note,
-                expires_ms,
-            } => {
-                let expires = Duration::from_millis(expires_ms);
-                let heard = Heard {
-                    by,
-                    note,
-                    at: now,
-                    expires,
-                };
-                self.requested(now, fence, heard);
-            }
-            ServerMessage::RequestOver { fence } => self.request_over(fence),
-            ServerMessage::IdleWarning { fence, left_ms } => {
-                self.idle_warning(fence, Duration::from_millis(left_ms));
-            }
-            // All others are told elsewhere.
-            _ => {}
-        }
-    }
-
-    fn saved(&mut self, now: Moment, updates: u64) {
-        if self.link.is_retiring() {
-            self.set_aside_durable(now, updates);
-        } else if self.bond != Bond::Diverged && self.saves.acknowledged(updates) {
-            // (Of a copy that has diverged, what is durable is a park, not the document.)
-            self.tell(Event::Saved);
-        }
-    }
-
-    fn welcome(&mut self, welcome: Welcome) {
-        let Welcome {
-            ticket,
+fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
+    match message {
+        ServerMessage::Welcome {
+            version: _,
+            session,
+            token,
             resumed,
             epoch,
             timings,
@@ -319,43 +145,184 @@ impl Core {
             roster,
             lock,
             parks,
-        } = welcome;
-        let session = ticket.session;
-        self.ticket = Some(ticket);
-        self.epoch = Some(epoch);
-        self.timings = Some(timings);
-        self.rights = rights;
-        self.roster = roster
-            .into_iter()
-            .map(|peer| (peer.session, peer))
-            .collect();
-        self.link
-            .welcomed(Duration::from_millis(timings.server_silent_after));
-        let effects = self.locks.welcomed(&Welcomed {
-            session,
-            resumed,
-            view: &lock,
-            client_stop: Duration::from_millis(timings.client_stop),
-        });
-        self.tell(Event::Welcome { session, resumed });
-        self.tell(Event::Lock(lock));
-        self.parks_told(parks);
-        self.ask_again();
-        self.follow(effects);
-        self.say_drained();
-    }
-
-    fn peer(&mut self, peer: Peer) {
-        if peer.state == PeerState::Gone {
-            self.roster.remove(&peer.session);
-        } else {
-            self.roster.insert(peer.session, peer.clone());
+        } => {
+            let ticket = Ticket {
+                session,
+                token,
+                fences: Vec::new(),
+            };
+            let welcome = Welcome {
+                ticket,
+                resumed,
+                epoch,
+                timings,
+                rights,
+                roster,
+                lock,
+                parks,
+            };
+            welcomed(core, welcome);
         }
-        self.tell(Event::Peer(peer));
+        ServerMessage::Beat { n, confirmed } => beat(core, now, n, confirmed),
+        ServerMessage::Peer { peer } => {
+            core.session.peer_changed(&peer);
+            core.out.event(Event::Peer(peer));
+        }
+        ServerMessage::Result {
+            nonce,
+            outcome,
+            message,
+        } => {
+            let (locks, out) = (&mut core.locks, &mut core.out);
+            core.pending.result(nonce, outcome, message, locks, out);
+        }
+        ServerMessage::Saved { updates } => saved(core, now, updates),
+        ServerMessage::Parked { id, reason } => {
+            // Other notices concern later edits of a copy that was set aside already.
+            if core.copy.is_step1_answered() {
+                core.out.event(Event::Parked { id, reason });
+                diverge(core, now, Some(id));
+            }
+        }
+        ServerMessage::Park { park } => core.parked.park_changed(park, &mut core.out),
+        ServerMessage::ParkContent {
+            nonce,
+            id: _,
+            parts,
+            truncated,
+        } => {
+            let content = ParkContent { parts, truncated };
+            core.pending.park_content(nonce, content, &mut core.out);
+        }
+        ServerMessage::Error {
+            code,
+            message,
+            retry,
+        } => {
+            core.out.event(Event::Error {
+                code,
+                message,
+                retry,
+            });
+            let refused = matches!(code, ErrorCode::ParkFull | ErrorCode::ClientId);
+            // The server takes nothing more of this copy: its parks are full, or its client id is
+            // another client's. A fresh copy has a new id.
+            if refused
+                && core.copy.is_step1_answered()
+                && core.options.divergence == Divergence::Afresh
+            {
+                diverge(core, now, None);
+            }
+        }
+        of_locks => {
+            let claim = core.options.claim;
+            lock_messages::receive(&mut core.locks, &mut core.out, claim, now, of_locks);
+            report_drained(core);
+        }
     }
 }
 
-/// Whether this is a sound message of a type that is newer than this crate.
+fn welcomed(core: &mut CoreState, welcome: Welcome) {
+    let Welcome {
+        ticket,
+        resumed,
+        epoch,
+        timings,
+        rights,
+        roster,
+        lock,
+        parks,
+    } = welcome;
+    let session = ticket.session;
+    let silent_after = Duration::from_millis(timings.server_silent_after);
+    core.connection.welcomed(silent_after);
+    note_health(core);
+    core.session
+        .welcomed(ticket, epoch, timings, rights, roster);
+    let locks = core.locks.welcomed(&Welcomed {
+        session,
+        resumed,
+        view: &lock,
+        client_stop: Duration::from_millis(timings.client_stop),
+    });
+    core.out.event(Event::Welcome { session, resumed });
+    core.out.event(Event::Lock(lock));
+    core.parked.replace_parks(parks, &mut core.out);
+    core.pending.send_again(&mut core.locks, &mut core.out);
+    lock_messages::report(&mut core.out, locks.effects);
+    if let Some(scope) = locks.ask_again {
+        let (locks, out) = (&mut core.locks, &mut core.out);
+        core.pending.acquire_again(scope, locks, out);
+    }
+    report_drained(core);
+}
+
+/// Answers a beat, and renews the leases by the answers that it confirms.
+fn beat(core: &mut CoreState, now: Moment, n: u64, confirmed: u64) {
+    let idle = now.since(&core.last_input);
+    core.out.say(&ClientMessage::Answer {
+        n,
+        visible: core.visibility == Visibility::Visible,
+        idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
+    });
+    core.locks.answered(n, now);
+    core.locks.confirmed(confirmed);
+}
+
+/// Notes that the first `updates` sync messages of this connection are durable.
+fn saved(core: &mut CoreState, now: Moment, updates: u64) {
+    if !core.connection.is_retiring() {
+        core.copy.acknowledged(updates, &mut core.out);
+    } else if core.connection.carried_all_of_retired(updates) {
+        core.parked.newest_draft_is_in_park(&mut core.out);
+        renew(core, now);
+    }
+}
+
+/// Tells the server of each grant that drains, once all edits made under it are on their way.
+fn report_drained(core: &mut CoreState) {
+    // Before the server's Step1, edits made offline are not on their way. A copy that was set aside
+    // has sent all it had.
+    let all_sent = core.copy.is_step1_answered() || core.connection.is_retiring();
+    if !all_sent || !core.connection.is_welcomed() {
+        return;
+    }
+    let undrained = core.locks.undrained();
+    if !undrained.is_empty() {
+        send_unsent(core);
+    }
+    for fence in undrained {
+        core.out.say(&ClientMessage::Drained { fence });
+        core.locks.drained(fence);
+    }
+}
+
+/// Acts on edits of this copy that can never reach the document: sets the copy aside, or stops.
+/// `park` has the edits; `None` if the server took none of them.
+fn diverge(core: &mut CoreState, now: Moment, park: Option<u64>) {
+    let afresh = core.options.divergence == Divergence::Afresh;
+    if !afresh || !core.parked.has_room_for_draft() {
+        core.copy.stop();
+        core.locks.block_edits(EditBlock::Diverged);
+        return;
+    }
+    let client = ClientId::from(core.rng.random::<u32>());
+    let (draft, sent) = match core.copy.set_aside(park, client, &mut core.out) {
+        Ok(set_aside) => set_aside,
+        Err(broken) => return end_broken(core, &broken),
+    };
+    core.parked.add_draft(draft.clone());
+    core.out.event(Event::Diverged { park, draft });
+    // The server takes what comes on this connection for more of the old copy: the fresh copy is
+    // filled over another one.
+    core.connection.retire(now, sent);
+    if park.is_none() {
+        // The server will acknowledge nothing of the old copy, so there is nothing to wait for.
+        renew(core, now);
+    }
+}
+
+/// Returns true if this is a sound message of a type that is newer than this crate.
 fn is_newer(payload: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(payload)
         .ok()

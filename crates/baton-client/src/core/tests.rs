@@ -1,9 +1,9 @@
 //! Stories of one client against a scripted server, on virtual time.
 
+mod divergence;
 mod document;
 mod handover;
 mod lock;
-mod parting;
 mod regions;
 mod script;
 
@@ -13,7 +13,8 @@ use baton_sync::channel::{ClientMessage, Fence, Resume};
 
 use script::{SECOND, Script, Sent, fence, free, view};
 
-use super::{Asked, Operation, Phase};
+use super::connection::Phase;
+use super::operation::{Asked, Operation};
 use crate::error::{Ended, Unanswered};
 use crate::events::{Comeback, EditRight, Event, Status};
 use crate::options::{Role, Ticket};

@@ -4,7 +4,7 @@ use baton_sync::channel::{ErrorCode, GrantState, ServerMessage};
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};
-use crate::core::{Guard, Operation};
+use crate::core::operation::{Guard, Operation};
 use crate::error::{EditError, Ended};
 use crate::events::{EditRight, Event};
 use crate::options::Divergence;
@@ -37,7 +37,7 @@ fn updates_before_the_step2_are_left_to_it() {
     let all = script.document.snapshot().unwrap();
     script.frame(&y_websocket::step2(&all));
     assert_eq!(text(script.core.document()), "twoone");
-    assert!(script.core.is_synced());
+    assert!(script.events.contains(&Event::Synced));
     assert!(
         script
             .takes_events()
@@ -102,21 +102,21 @@ fn an_edit_is_saved_when_its_message_is_also_over_a_lost_connection() {
     let opening = script.joins(false, free(1));
     assert_eq!(script.applies(&opening), 1);
     script.writes("a");
-    let first = script.core.saves().edits();
+    let first = script.core.acks().edits();
     script.writes("b");
-    let both = script.core.saves().edits();
+    let both = script.core.acks().edits();
     script.says(&ServerMessage::Saved { updates: 2 });
-    assert!(script.core.saves().is_durable(first));
-    assert!(!script.core.saves().is_durable(both));
+    assert!(script.core.acks().is_durable(first));
+    assert!(!script.core.acks().is_durable(both));
     script.loses_connection(None);
     script.takes_events();
     let again = script.joins(true, free(1));
     // The answer to the server's question brings what may have been lost.
     assert_eq!(script.applies(&again), 1);
     assert_eq!(text(&script.document), "ab");
-    assert!(!script.core.saves().is_durable(both));
+    assert!(!script.core.acks().is_durable(both));
     script.says(&ServerMessage::Saved { updates: 1 });
-    assert!(script.core.saves().all_durable());
+    assert!(script.core.acks().all_durable());
     assert!(script.takes_events().ends_with(&[Event::Saved]));
 }
 
@@ -141,9 +141,9 @@ fn edits_that_do_not_fit_the_outbox_go_as_one_and_are_saved_with_it() {
     script.says(&ServerMessage::Saved {
         updates: messages - 1,
     });
-    assert!(!script.core.saves().all_durable());
+    assert!(!script.core.acks().all_durable());
     script.says(&ServerMessage::Saved { updates: messages });
-    assert!(script.core.saves().all_durable());
+    assert!(script.core.acks().all_durable());
     // Then each goes by itself again.
     script.writes("alone");
     assert!(matches!(script.sent()[..], [Sent::Update(_)]));
@@ -191,7 +191,7 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
     assert_eq!(script.core.ended(), Some(Ended::Diverged));
     // It is durable as a park, which is not what `saved` is asked for.
     script.says(&ServerMessage::Saved { updates: 2 });
-    assert!(!script.core.saves().all_durable());
+    assert!(!script.core.acks().all_durable());
     let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditRight::Diverged)));
     script.writes("draft");
@@ -204,7 +204,7 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
     script.other_writes("others go on; ");
     assert_eq!(script.joins(true, free(1)), [nothing]);
     assert!(text(script.core.document()).contains("others go on; "));
-    assert!(!script.core.saves().all_durable());
+    assert!(!script.core.acks().all_durable());
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_copy_from_earlier_is_brought_along() {
     before.writes("kept");
     let copy = before.core.document().snapshot().unwrap();
     let mut script = Script::with(|options| options.copy = copy.to_vec());
-    assert!(!script.core.saves().all_durable());
+    assert!(!script.core.acks().all_durable());
     let opening = script.joins(false, free(1));
     script.applies(&opening);
     assert_eq!(text(&script.document), "kept");

@@ -8,7 +8,7 @@ use baton_sync::channel::{
 
 use super::lock::{grants, nonce};
 use super::script::{SECOND, Script, Sent, fence, free, shows, text, view};
-use crate::core::{Asked, Operation, Reply};
+use crate::core::operation::{Asked, Operation, Reply};
 use crate::error::Unanswered;
 use crate::events::{EditRight, Event, Requested, Standing, Visibility};
 use crate::scope::Scope;
@@ -210,7 +210,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
         [Event::Requested(requested(30 * SECOND))]
     );
     script.pass(4 * SECOND);
-    let known = script.core.request_of(fence(7), script.now);
+    let known = script.core.request_for(fence(7), script.now);
     assert_eq!(known, Some(requested(26 * SECOND)));
     for _ in 0..2 {
         script.says(&ServerMessage::RequestOver { fence: fence(7) });
@@ -219,7 +219,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
         script.takes_events(),
         [Event::RequestOver { fence: fence(7) }]
     );
-    assert_eq!(script.core.request_of(fence(7), script.now), None);
+    assert_eq!(script.core.request_for(fence(7), script.now), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use baton_sync::channel::{ClientMessage, GrantState, Outcome, ServerMessage};
 
 use super::script::{SECOND, Script, Sent, fence, free, view};
-use crate::core::{Asked, Operation, Reply};
+use crate::core::operation::{Asked, Operation, Reply};
 use crate::error::Unanswered;
 use crate::events::{EditRight, Event, Standing};
 use crate::options::Claim;

@@ -4,7 +4,7 @@ use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, Se
 
 use super::lock::nonce;
 use super::script::{SECOND, Script, Sent, fence, free, scope, shows, waits};
-use crate::core::{Asked, Operation, Reply};
+use crate::core::operation::{Asked, Operation, Reply};
 use crate::events::{EditRight, Event, Standing};
 use crate::scope::Scope;
 

@@ -9,11 +9,14 @@ use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
 use bytes::Bytes;
 
-use crate::core::{Answer, Asked, Core, Guard, Operation, Outgoing, Phase};
+use crate::core::Core;
+use crate::core::connection::Phase;
+use crate::core::operation::{Answer, Asked, Guard, Operation};
+use crate::core::outputs::Outgoing;
+use crate::dual_clock::Moment;
 use crate::events::Event;
 use crate::options::ClientOptions;
 use crate::scope::Scope;
-use crate::time::Moment;
 
 /// What the client sent.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,21 +1,22 @@
-//! Time as a lease needs it: the monotonic and the wall clock side by side.
+//! Time as a lease needs it: the monotonic clock and the wall clock side by side.
 //!
-//! The monotonic clock stops while some machines sleep, and the wall clock may be set back; of the two advances the
-//! larger one is the safe one to believe. Owns the arithmetic only: never reads a clock.
+//! The monotonic clock stops while some machines sleep, and the wall clock may be set back. The
+//! larger of the two advances is the safe one to believe. Owns the arithmetic; reads no clock.
 
 use std::time::Duration;
 
-/// One moment on both clocks.
+/// One moment on both clocks. The monotonic clock may stand still during sleep; the wall clock
+/// may jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Moment {
-    /// Since some fixed moment of this process.
-    pub(crate) monotonic: Duration,
-    /// Since the Unix epoch.
-    pub(crate) wall: Duration,
+pub struct Moment {
+    /// Time since some fixed moment of this process.
+    pub monotonic: Duration,
+    /// Time since the Unix epoch.
+    pub wall: Duration,
 }
 
 impl Moment {
-    /// How long ago `earlier` was, by the clock that advanced more.
+    /// Returns the time since `earlier`, by the clock that advanced more.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let monotonic = self.monotonic.saturating_sub(earlier.monotonic);
         monotonic.max(self.wall.saturating_sub(earlier.wall))

@@ -1,38 +1,39 @@
-//! The shell around the core: one task with a socket, two clocks and a timer.
+//! The task of one client: a socket and a timer around the core.
 //!
-//! Owns the socket, and for a moment the one before it. Decides nothing: it carries frames and moments to the core and
-//! writes what the core gives out.
+//! Owns the socket, and for a moment the one before it. Decides nothing: it passes frames and
+//! moments to the core, and writes the frames that the core gives out.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::core::{Core, Outgoing, Phase};
-use crate::shared::Shared;
-use crate::time::Moment;
+use crate::client_state::ClientState;
+use crate::core::Core;
+use crate::core::connection::Phase;
+use crate::core::outputs::Outgoing;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A connection whose place another one takes. It is held open until the server knows the new one: to drop it earlier
-/// would be a lost connection, and where there is no grace time a lost lock.
+/// A connection that a new one replaces. It stays open until the server has welcomed the new one:
+/// dropped earlier it would count as lost, and without a grace time its locks would pass on.
 type Predecessor = Option<(SplitSink<Socket, Message>, SplitStream<Socket>)>;
 
-/// What is written between two flushes, in bytes.
+/// Most bytes written between two flushes.
 const BATCH: usize = 256 * 1024;
 
-/// The read buffer of the socket: the library's own would cost 128 KiB a connection.
+/// Bytes of the socket's read buffer. The library's default is 128 KiB for each connection.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// How a connection ended.
+/// The end of a connection.
 struct End {
     code: Option<u16>,
     reason: String,
@@ -47,71 +48,53 @@ impl End {
     }
 }
 
-/// Reads both clocks.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        Moment {
-            monotonic: self.start.elapsed(),
-            wall: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        }
-    }
-}
-
-/// Runs until the client is over.
-pub(crate) async fn run(shared: Arc<Shared>, address: Uri) {
+/// Runs the client until it has ended. `max_message` bounds a message, in bytes.
+pub(crate) async fn run(state: Arc<ClientState>, address: Uri, max_message: usize) {
     let mut before = None;
     loop {
-        match shared.peek(|core| core.phase()) {
+        match state.peek(|core| core.phase()) {
             Phase::Over => return,
-            Phase::Connecting => before = attempt(&shared, &address, before).await,
+            Phase::Connecting => before = attempt(&state, &address, max_message, before).await,
             Phase::Idle | Phase::Waiting | Phase::Open | Phase::Retiring | Phase::Leaving => {
                 before = None;
-                pause(&shared).await;
+                pause(&state).await;
             }
         }
     }
 }
 
-/// Waits until time or a wish may have changed something.
-async fn pause(shared: &Shared) {
-    let due = shared.until_timeout();
+/// Waits until a deadline, or until the program has changed something.
+async fn pause(state: &ClientState) {
+    let due = state.until_timeout();
     tokio::select! {
-        () = shared.kick.notified() => {}
+        () = state.task_woken() => {}
         () = sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
-            shared.act(|core, now| core.timeout(now));
+            state.act(|core, now| core.timeout(now));
         }
     }
 }
 
-/// One attempt, and the connection that comes of it. Returns that one if another is to take its place.
-async fn attempt(shared: &Shared, address: &Uri, before: Predecessor) -> Predecessor {
-    let attempt = shared.peek(|core| core.attempt());
+/// Makes one attempt and serves the connection until its end. Returns the connection if a new one
+/// is to replace it.
+async fn attempt(
+    state: &ClientState,
+    address: &Uri,
+    max_message: usize,
+    before: Predecessor,
+) -> Predecessor {
+    let attempt = state.peek(|core| core.attempt());
     let given_up = async {
-        while shared.peek(|core| core.phase() == Phase::Connecting && core.attempt() == attempt) {
-            pause(shared).await;
+        while state.peek(|core| core.phase() == Phase::Connecting && core.attempt() == attempt) {
+            pause(state).await;
         }
     };
-    let max = shared.max_message;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(max))
-        .max_frame_size(Some(max));
-    // Small writes go out at once.
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message));
+    // Small writes leave at once.
     let no_delay = true;
-    // On the heap: the handshake's state is large, and gone soon.
+    // On the heap, because the handshake's state is large and short-lived.
     let connecting = Box::pin(connect_async_with_config(address, Some(config), no_delay));
     let connected = tokio::select! {
         connected = connecting => connected,
@@ -119,27 +102,27 @@ async fn attempt(shared: &Shared, address: &Uri, before: Predecessor) -> Predece
     };
     match connected {
         Ok((socket, _)) => {
-            shared.act(|core, now| core.opened(now));
+            state.act(|core, now| core.opened(now));
             let mut halves = socket.split();
-            let end = converse(shared, &mut halves, before, attempt).await;
-            shared.act(|core, now| {
+            let end = serve(state, &mut halves, before, attempt).await;
+            state.act(|core, now| {
                 if core.attempt() == attempt {
                     core.lost(now, end.code, end.reason);
                 }
             });
-            let renewed = shared.peek(|core| core.phase() == Phase::Connecting);
+            let renewed = state.peek(|core| core.phase() == Phase::Connecting);
             renewed.then_some(halves)
         }
         Err(error) => {
-            shared.act(|core, now| core.lost(now, None, error.to_string()));
+            state.act(|core, now| core.lost(now, None, error.to_string()));
             None
         }
     }
 }
 
-/// Reads, writes and watches, until one of the three ends.
-async fn converse(
-    shared: &Shared,
+/// Reads and writes until one of the two ends, or the core gives the connection up.
+async fn serve(
+    state: &ClientState,
     (sink, stream): &mut (SplitSink<Socket, Message>, SplitStream<Socket>),
     before: Predecessor,
     attempt: u64,
@@ -147,36 +130,40 @@ async fn converse(
     let stale = async {
         let open = [Phase::Open, Phase::Retiring, Phase::Leaving];
         let current =
-            || shared.peek(|core| core.attempt() == attempt && open.contains(&core.phase()));
+            || state.peek(|core| core.attempt() == attempt && open.contains(&core.phase()));
         while current() {
-            pause(shared).await;
+            pause(state).await;
         }
     };
     let writing = async {
-        match write(shared, sink).await {
+        match write(state, sink).await {
             Ok(()) => std::future::pending().await,
             Err(error) => End::of(&error),
         }
     };
     tokio::select! {
-        end = read(shared, stream, before) => end,
+        end = read(state, stream, before) => end,
         end = writing => end,
-        () = stale => End { code: None, reason: "given up".to_owned() },
+        () = stale => End { code: None, reason: "given up by this client".to_owned() },
     }
 }
 
-async fn read(shared: &Shared, stream: &mut SplitStream<Socket>, mut before: Predecessor) -> End {
+async fn read(
+    state: &ClientState,
+    stream: &mut SplitStream<Socket>,
+    mut before: Predecessor,
+) -> End {
     let mut closed = None;
     loop {
         match stream.next().await {
             Some(Ok(Message::Binary(frame))) => {
-                shared.act(|core, now| core.frame(now, &frame));
-                if before.is_some() && shared.peek(Core::is_ready) {
+                state.act(|core, now| core.frame(now, &frame));
+                if before.is_some() && state.peek(Core::is_ready) {
                     before = None;
                 }
             }
             Some(Ok(Message::Close(frame))) => {
-                // Reading on sends our answer to it, and then the stream ends.
+                // Reading further sends the answer to the close frame; then the stream ends.
                 closed = Some(frame.map_or_else(
                     || End {
                         code: None,
@@ -188,7 +175,7 @@ async fn read(shared: &Shared, stream: &mut SplitStream<Socket>, mut before: Pre
                     },
                 ));
             }
-            Some(Ok(_)) => shared.act(|core, now| core.heard(now)),
+            Some(Ok(_)) => state.act(|core, now| core.heard(now)),
             Some(Err(error)) => return closed.unwrap_or_else(|| End::of(&error)),
             None => {
                 return closed.unwrap_or_else(|| End {
@@ -200,12 +187,12 @@ async fn read(shared: &Shared, stream: &mut SplitStream<Socket>, mut before: Pre
     }
 }
 
-/// Writes what the core gives out, many frames to a flush. Returns after a close frame.
-async fn write(shared: &Shared, sink: &mut SplitSink<Socket, Message>) -> Result<(), Error> {
+/// Writes the core's frames, many to a flush. Returns after a close frame.
+async fn write(state: &ClientState, sink: &mut SplitSink<Socket, Message>) -> Result<(), Error> {
     loop {
-        let batch = shared.outgoing(BATCH);
+        let batch = state.outgoing(BATCH);
         if batch.is_empty() {
-            shared.to_write.notified().await;
+            state.writer_woken().await;
             continue;
         }
         for outgoing in batch {

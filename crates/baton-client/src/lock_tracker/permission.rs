@@ -1,35 +1,62 @@
-//! The answers to "what is this lock to us?" and "may this client edit there now?". Changes nothing.
+//! Answers questions about the locks: their status for this session, and the permission to edit.
+//!
+//! Reads the tracker's state and changes nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, GrantState, GrantView, Mode};
+use baton_sync::channel::{Fence, GrantState, GrantView, LockView, Mode, Waiter};
 
-use super::{Bar, Grant, Locks, Stage};
+use super::grant::{Grant, GrantStage};
+use super::{EditBlock, LockTracker};
+use crate::dual_clock::Moment;
 use crate::events::{EditRight, Standing};
 use crate::scope::Scope;
-use crate::time::Moment;
 
-impl Locks {
-    /// The own grant that answers for this scope: the one of just this scope, or one that covers it.
+impl LockTracker {
+    pub(crate) const fn session(&self) -> Option<u64> {
+        self.session
+    }
+
+    /// Returns the locks and the queue as the server last showed them.
+    pub(crate) const fn view(&self) -> Option<&LockView> {
+        self.view.as_ref()
+    }
+
+    pub(crate) const fn grants(&self) -> &BTreeMap<Fence, Grant> {
+        &self.grants
+    }
+
+    pub(crate) fn offers(&self) -> impl Iterator<Item = Fence> + '_ {
+        self.offers.keys().copied()
+    }
+
+    /// Returns the scope of this session's ticket in the queue.
+    pub(crate) const fn wanted(&self) -> Option<&Scope> {
+        self.wanted.ticket()
+    }
+
+    /// Returns this session's grant of just this scope, or else one that covers it.
     pub(crate) fn grant(&self, scope: &Scope) -> Option<(Fence, &Grant)> {
         let find = |fits: &dyn Fn(&Grant) -> bool| {
             let mut grants = self.grants.iter();
             grants.find(|(_, grant)| fits(grant))
         };
-        find(&|grant| grant.scope == *scope)
-            .or_else(|| find(&|grant| grant.scope.covers(scope)))
+        find(&|grant| *grant.scope() == *scope)
+            .or_else(|| find(&|grant| grant.scope().covers(scope)))
             .map(|(fence, grant)| (*fence, grant))
     }
 
+    /// Returns the relation of this session to the lock of the scope.
     pub(crate) fn standing(&self, scope: &Scope) -> Standing {
         let Some(view) = &self.view else {
             return Standing::Unknown;
         };
         if let Some((_, grant)) = self.grant(scope) {
-            return match grant.stage {
-                Stage::Held => Standing::Mine,
-                Stage::Draining | Stage::Drained => Standing::Draining,
-                Stage::Releasing => Standing::Releasing,
+            return match grant.stage() {
+                GrantStage::Held => Standing::Mine,
+                GrantStage::Draining | GrantStage::Drained => Standing::Draining,
+                GrantStage::Releasing => Standing::Releasing,
             };
         }
         let mut others = view
@@ -38,7 +65,7 @@ impl Locks {
             .filter(|grant| Scope::told(grant.paths.clone()).conflicts(scope));
         if self.is_offered(scope) {
             Standing::Offered
-        } else if self.wanted.as_ref().is_some_and(|want| want.covers(scope)) {
+        } else if self.wanted().is_some_and(|wanted| wanted.covers(scope)) {
             Standing::Waiting
         } else if others.any(|grant| !self.grants.contains_key(&grant.fence)) {
             Standing::Theirs
@@ -56,16 +83,16 @@ impl Locks {
             })
     }
 
-    /// All that the last view shows, with its scopes.
+    /// Returns the grants of the last view with their scopes.
     fn shown(&self) -> impl Iterator<Item = (&GrantView, Scope)> {
         let grants = self.view.iter().flat_map(|view| &view.grants);
         grants.map(|grant| (grant, Scope::told(grant.paths.clone())))
     }
 
-    /// The place in the queue, from 1, of the ticket that waits for this scope.
+    /// Returns the place in the queue, from 1, of this session's ticket for the scope.
     pub(crate) fn place(&self, scope: &Scope) -> Option<usize> {
         let queue = &self.view.as_ref()?.queue;
-        let ours = |(_, waiter): &(usize, &baton_sync::channel::Waiter)| {
+        let ours = |(_, waiter): &(usize, &Waiter)| {
             Some(waiter.session) == self.session && Scope::told(waiter.paths.clone()).covers(scope)
         };
         queue.iter().enumerate().find(ours).map(|(n, _)| n + 1)
@@ -75,10 +102,11 @@ impl Locks {
         self.view.as_ref().map(|view| view.mode)
     }
 
+    /// Returns the permission to edit the scope at this moment.
     pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
-        match self.bar {
-            Some(Bar::Diverged) => return EditRight::Diverged,
-            Some(Bar::Closed) => return EditRight::Closed,
+        match self.block {
+            Some(EditBlock::Diverged) => return EditRight::Diverged,
+            Some(EditBlock::Closed) => return EditRight::Closed,
             None => {}
         }
         if self.view.is_none() {
@@ -88,7 +116,7 @@ impl Locks {
             self.right_of(&[], now)
         } else {
             let rights = scope.paths().iter().map(|path| self.right_of(path, now));
-            // The first that forbids decides; the holder's right is one of all paths.
+            // The first path that forbids decides. `Holder` stands only if it holds for all paths.
             rights
                 .reduce(|all, of| match (all.may_edit(), of.may_edit()) {
                     (true, false) => of,
@@ -104,23 +132,23 @@ impl Locks {
         }
     }
 
-    /// The right on one path, or on the whole document when it is empty. Who may write is decided by root types, for
-    /// that is what the server can tell of an update.
+    /// Returns the permission to edit one path, or the whole document if the path is empty. Root
+    /// types decide about it, because the server can tell only those of an update.
     fn right_of(&self, path: &[String], now: Moment) -> EditRight {
         let root = path.get(..1).unwrap_or_default();
         let (mut live, mut dead) = (false, false);
         for grant in self.grants.values() {
-            if grant.scope.meets(path) {
-                match grant.stage {
-                    Stage::Held => {}
-                    Stage::Draining | Stage::Drained => return EditRight::Draining,
-                    Stage::Releasing => return EditRight::Releasing,
+            if grant.scope().meets(path) {
+                match grant.stage() {
+                    GrantStage::Held => {}
+                    GrantStage::Draining | GrantStage::Drained => return EditRight::Draining,
+                    GrantStage::Releasing => return EditRight::Releasing,
                 }
             }
-            if grant.scope.meets(root) {
-                let confirmed = !grant.lease.left(now, self.stop).is_zero();
-                // The whole document needs a grant of all of it; part of it makes no holder of the rest.
-                live |= confirmed && (grant.scope.is_whole() || !root.is_empty());
+            if grant.scope().meets(root) {
+                let confirmed = !grant.lease_left(now, self.client_stop).is_zero();
+                // The holder of a part does not hold the whole document.
+                live |= confirmed && (grant.scope().is_whole() || !root.is_empty());
                 dead |= !confirmed;
             }
         }
@@ -149,18 +177,19 @@ impl Locks {
         }
     }
 
-    /// How long the holder of this scope may go on without news; zero for anybody else.
+    /// Returns the time for which the holder of the scope may go on editing without news from the
+    /// server; zero for all others.
     pub(crate) fn lease_left(&self, scope: &Scope, now: Moment) -> Duration {
         self.grant(scope).map_or(Duration::ZERO, |(_, grant)| {
-            grant.lease.left(now, self.stop)
+            grant.lease_left(now, self.client_stop)
         })
     }
 
-    /// When the next lease runs out.
+    /// Returns the time until the next lease runs out.
     pub(crate) fn next_expiry(&self, now: Moment) -> Option<Duration> {
         self.grants
             .values()
-            .map(|grant| grant.lease.left(now, self.stop))
+            .map(|grant| grant.lease_left(now, self.client_stop))
             .filter(|left| !left.is_zero())
             .min()
     }

@@ -8,7 +8,8 @@ use baton_sync::y_websocket;
 
 use super::lock::{grants, nonce};
 use super::script::{SECOND, Script, Sent, fence, free, text, view};
-use crate::core::{Asked, Content, Decision, Guard, Operation, Phase, Reply};
+use crate::core::connection::Phase;
+use crate::core::operation::{Asked, Decision, Guard, Operation, ParkContent, Reply};
 use crate::draft::{Draft, Kept};
 use crate::error::{EditError, Unanswered};
 use crate::events::{EditRight, Event, Status};
@@ -428,7 +429,7 @@ fn parks_are_decided_and_shown_by_their_number() {
         message: None,
     });
     let truncated = true;
-    let content = Reply::Content(Content { parts, truncated });
+    let content = Reply::Content(ParkContent { parts, truncated });
     let done = Reply::Outcome(Outcome::Done);
     assert_eq!(script.answers, [(shown, Ok(content)), (merged, Ok(done))]);
     // A decision is about this moment.

@@ -1,0 +1,107 @@
+//! The public operations on parks, drafts and the document's mode.
+//!
+//! Each is one step of the core, or waits for one. The server decides which sessions may do what.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use baton_sync::ClientId;
+use baton_sync::channel::{Mode, Outcome, ParkView};
+
+use crate::client::Client;
+use crate::core::operation::{Decision, Operation, ParkContent, Reply};
+use crate::draft::Draft;
+use crate::error::{NotShown, Unanswered};
+
+/// Parks: edits that the server set aside because their author might not write there at the time.
+impl Client {
+    /// Returns the parks of this document by number, as the server last showed them: the open and
+    /// the merged ones, and with [`Right::Manage`](crate::Right) the discarded ones.
+    #[must_use]
+    pub fn parks(&self) -> BTreeMap<u64, ParkView> {
+        self.state().peek(|core| core.parks().clone())
+    }
+
+    /// Returns the copies of this client that were set aside, oldest first.
+    #[must_use]
+    pub fn drafts(&self) -> Vec<Draft> {
+        self.state().peek(|core| core.drafts().to_vec())
+    }
+
+    /// Forgets the draft that was edited under this Yjs client id. The park on the server stays.
+    pub fn drop_draft(&self, client: ClientId) {
+        self.state().act(|core, _| core.drop_draft(client));
+    }
+
+    /// Asks for the changes that a park would make.
+    ///
+    /// # Errors
+    /// [`NotShown`].
+    pub fn show_park(
+        &self,
+        id: u64,
+    ) -> impl Future<Output = Result<ParkContent, NotShown>> + Send + use<> {
+        let answer = self.state().ask(Operation::Show(id));
+        async move {
+            match answer.await? {
+                Reply::Content(content) => Ok(content),
+                Reply::Outcome(outcome) => Err(NotShown::Refused(outcome)),
+            }
+        }
+    }
+
+    /// Applies a park's edits to the document, as an edit of this session. The outcome is `Done`;
+    /// `Busy` while another session holds a lock of what they touch; `NotAllowed`; `Unknown`; or
+    /// `Stale` if the park was discarded (recover it first).
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn merge_park(
+        &self,
+        id: u64,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.decide(id, Decision::Merge)
+    }
+
+    /// Discards a park; it can be recovered until [`ParkView::until_ms`].
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn discard_park(
+        &self,
+        id: u64,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.decide(id, Decision::Discard)
+    }
+
+    /// Recovers a discarded park: it is open again.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn recover_park(
+        &self,
+        id: u64,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.decide(id, Decision::Recover)
+    }
+
+    fn decide(
+        &self,
+        id: u64,
+        decision: Decision,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.state().operate(Operation::Decide(id, decision))
+    }
+
+    /// Changes the meaning of locks in this document, for all sessions: `Done`, or `NotAllowed`
+    /// without [`Right::Manage`](crate::Right).
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn set_mode(
+        &self,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        self.state().operate(Operation::SetMode(mode))
+    }
+}

@@ -1,0 +1,277 @@
+//! The connection's phases: attempts, delays, silence of the server, and the ways to leave.
+//!
+//! Owns the phase and its deadlines. Reads no frames, and sends none: the core acts on the answers.
+
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+
+use crate::backoff::Backoff;
+use crate::dual_clock::Moment;
+
+/// Longest wait for the last frames to leave and for the server's answer to a close frame.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Longest wait for a copy that was set aside to become durable in its park.
+const RETIREMENT: Duration = Duration::from_secs(2);
+
+/// The state of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The program wants no connection.
+    Idle,
+    /// The next attempt waits for its delay.
+    Waiting,
+    /// A connection attempt is under way.
+    Connecting,
+    /// The socket is open.
+    Open,
+    /// The socket is open, and serves only a copy that was set aside: until all of that copy is
+    /// durable in its park, or for two seconds.
+    Retiring,
+    /// The last frames and the close frame are being sent.
+    Leaving,
+    /// The client has ended for good.
+    Over,
+}
+
+/// The next step after [`Phase::Leaving`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterLeaving {
+    /// Stay disconnected until the program asks.
+    StayIdle,
+    /// Connect again at once.
+    Reconnect,
+    /// End the client.
+    End,
+}
+
+/// The next step of a client that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaveStep {
+    /// A close frame is to be sent, and its answer waited for.
+    SendClose,
+    /// There is no open socket: the connection is gone at once.
+    AlreadyGone,
+    /// The client is leaving already, or has ended.
+    Nothing,
+}
+
+/// A deadline of the connection that has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PassedDeadline {
+    /// The delay before the next attempt is over.
+    Retry,
+    /// The copy that was set aside had its time to become durable.
+    Retirement,
+    /// The server sent nothing for too long.
+    Silence,
+    /// The server did not answer the close frame.
+    Farewell,
+}
+
+/// The connection, or the attempt at one, and what it is for.
+#[derive(Debug)]
+pub(super) struct Connection {
+    phase: Phase,
+    /// Counts the attempts, so that a socket of an earlier one is recognised as stale.
+    attempt: u64,
+    /// Failed attempts since the last healthy connection.
+    failures: u32,
+    backoff: Backoff,
+    retry_at: Duration,
+    leave_by: Duration,
+    after_leaving: AfterLeaving,
+    last_heard: Moment,
+    /// Longest silence of the server before it welcomes this client.
+    silent_before_welcome: Duration,
+    silent_after: Duration,
+    welcomed: bool,
+    /// Sync messages that the copy of this connection had sent when it was set aside.
+    retired_after: Option<u64>,
+}
+
+impl Connection {
+    pub(super) const fn new(backoff: Backoff, silent_after: Duration, now: Moment) -> Self {
+        Self {
+            phase: Phase::Idle,
+            attempt: 0,
+            failures: 0,
+            backoff,
+            retry_at: Duration::ZERO,
+            leave_by: Duration::ZERO,
+            after_leaving: AfterLeaving::StayIdle,
+            last_heard: now,
+            silent_before_welcome: silent_after,
+            silent_after,
+            welcomed: false,
+            retired_after: None,
+        }
+    }
+
+    pub(super) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) const fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
+    pub(super) const fn after_leaving(&self) -> AfterLeaving {
+        self.after_leaving
+    }
+
+    pub(super) const fn is_welcomed(&self) -> bool {
+        self.welcomed
+    }
+
+    /// Returns true if the socket is open and this client is not leaving.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Retiring)
+    }
+
+    /// Returns true if this connection serves a copy that was set aside.
+    pub(super) const fn is_retiring(&self) -> bool {
+        self.retired_after.is_some()
+    }
+
+    /// Returns true if this connection serves a copy that was set aside, and its first `messages`
+    /// sync messages include all of that copy's.
+    pub(super) fn carried_all_of_retired(&self, messages: u64) -> bool {
+        self.retired_after.is_some_and(|sent| messages >= sent)
+    }
+
+    /// Starts an attempt if the program wants a connection and there is none. Returns true if an
+    /// attempt was started.
+    pub(super) fn connect(&mut self, now: Moment) -> bool {
+        match self.phase {
+            Phase::Idle => {
+                self.failures = 0;
+                self.dial(now);
+                true
+            }
+            Phase::Leaving if self.after_leaving == AfterLeaving::StayIdle => {
+                self.after_leaving = AfterLeaving::Reconnect;
+                false
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) const fn dial(&mut self, now: Moment) {
+        self.phase = Phase::Connecting;
+        self.attempt += 1;
+        self.last_heard = now;
+        self.silent_after = self.silent_before_welcome;
+    }
+
+    /// Notes that the socket of this attempt is open. Returns false if no attempt was under way.
+    pub(super) fn opened(&mut self, now: Moment) -> bool {
+        let expected = self.phase == Phase::Connecting;
+        if expected {
+            self.phase = Phase::Open;
+            self.last_heard = now;
+        }
+        expected
+    }
+
+    pub(super) const fn heard(&mut self, now: Moment) {
+        self.last_heard = now;
+    }
+
+    pub(super) const fn welcomed(&mut self, silent_after: Duration) {
+        self.welcomed = true;
+        self.silent_after = silent_after;
+    }
+
+    /// Forgets the failed attempts: the next attempt follows after the shortest delays.
+    pub(super) const fn reset_failures(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Begins to leave.
+    pub(super) fn leave(&mut self, now: Moment, after: AfterLeaving) -> LeaveStep {
+        match self.phase {
+            Phase::Open | Phase::Retiring => {
+                self.phase = Phase::Leaving;
+                self.leave_by = now.monotonic + FAREWELL;
+                self.after_leaving = after;
+                LeaveStep::SendClose
+            }
+            Phase::Leaving => {
+                if after == AfterLeaving::End {
+                    self.after_leaving = after;
+                }
+                LeaveStep::Nothing
+            }
+            Phase::Over => LeaveStep::Nothing,
+            Phase::Idle | Phase::Waiting | Phase::Connecting => {
+                self.after_leaving = after;
+                LeaveStep::AlreadyGone
+            }
+        }
+    }
+
+    /// Notes that the copy of this connection was set aside after it had sent so many messages.
+    pub(super) fn retire(&mut self, now: Moment, sent: u64) {
+        self.retired_after = Some(sent);
+        if self.phase == Phase::Open {
+            self.phase = Phase::Retiring;
+            self.leave_by = now.monotonic + RETIREMENT;
+        }
+    }
+
+    /// Draws the delay before the next attempt, after one that failed or a connection that ended
+    /// with this close code.
+    pub(super) fn schedule_retry(
+        &mut self,
+        now: Moment,
+        code: Option<u16>,
+        rng: &mut SmallRng,
+    ) -> Duration {
+        let delay = self.backoff.delay(self.failures, code, rng);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now.monotonic + delay;
+        delay
+    }
+
+    /// Forgets the connection and goes to the `next` phase. Returns true if there was a connection
+    /// or an attempt at one.
+    pub(super) fn drop_to(&mut self, next: Phase) -> bool {
+        let before = self.phase;
+        self.phase = next;
+        self.welcomed = false;
+        self.retired_after = None;
+        !matches!(before, Phase::Idle | Phase::Waiting | Phase::Over)
+    }
+
+    /// Returns the time from now until the next deadline, or `None` if there is none.
+    pub(super) fn next_deadline(&self, now: Moment) -> Option<Duration> {
+        let leave = self.leave_by.saturating_sub(now.monotonic);
+        let silent = self
+            .silent_after
+            .saturating_sub(now.since(&self.last_heard));
+        match self.phase {
+            Phase::Waiting => Some(self.retry_at.saturating_sub(now.monotonic)),
+            Phase::Connecting | Phase::Open => Some(silent),
+            Phase::Retiring => Some(leave.min(silent)),
+            Phase::Leaving => Some(leave),
+            Phase::Idle | Phase::Over => None,
+        }
+    }
+
+    /// Returns the deadline that has passed, if one has.
+    pub(super) fn passed_deadline(&self, now: Moment) -> Option<PassedDeadline> {
+        match self.phase {
+            Phase::Waiting if now.monotonic >= self.retry_at => Some(PassedDeadline::Retry),
+            Phase::Retiring if now.monotonic >= self.leave_by => Some(PassedDeadline::Retirement),
+            Phase::Connecting | Phase::Open | Phase::Retiring
+                if now.since(&self.last_heard) >= self.silent_after =>
+            {
+                Some(PassedDeadline::Silence)
+            }
+            Phase::Leaving if now.monotonic >= self.leave_by => Some(PassedDeadline::Farewell),
+            _ => None,
+        }
+    }
+}

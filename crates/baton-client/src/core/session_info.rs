@@ -1,0 +1,83 @@
+//! Facts about this session that the server told: its ticket, its rights, the roster, the timings.
+//!
+//! Owns these facts as they were last told; derives nothing from them.
+
+use std::collections::BTreeMap;
+
+use baton_sync::channel::{Peer, PeerState, Right, TimingsMs};
+
+use crate::options::Ticket;
+
+/// The session, as the server last described it.
+#[derive(Debug)]
+pub(super) struct SessionInfo {
+    ticket: Option<Ticket>,
+    epoch: Option<u32>,
+    timings: Option<TimingsMs>,
+    rights: Vec<Right>,
+    roster: BTreeMap<u64, Peer>,
+}
+
+impl SessionInfo {
+    /// Creates the facts of a client that is not connected yet. `ticket` resumes an earlier
+    /// session; `epoch` is the one that the client's copy belongs to.
+    pub(super) const fn new(ticket: Option<Ticket>, epoch: Option<u32>) -> Self {
+        Self {
+            ticket,
+            epoch,
+            timings: None,
+            rights: Vec::new(),
+            roster: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn welcomed(
+        &mut self,
+        ticket: Ticket,
+        epoch: u32,
+        timings: TimingsMs,
+        rights: Vec<Right>,
+        roster: Vec<Peer>,
+    ) {
+        let by_session = |peer: Peer| (peer.session, peer);
+        self.ticket = Some(ticket);
+        self.epoch = Some(epoch);
+        self.timings = Some(timings);
+        self.rights = rights;
+        self.roster = roster.into_iter().map(by_session).collect();
+    }
+
+    pub(super) fn peer_changed(&mut self, peer: &Peer) {
+        if peer.state == PeerState::Gone {
+            self.roster.remove(&peer.session);
+        } else {
+            self.roster.insert(peer.session, peer.clone());
+        }
+    }
+
+    /// Forgets the ticket of a session that has ended.
+    pub(super) fn ended(&mut self) {
+        self.ticket = None;
+    }
+
+    /// Returns the ticket of the last welcome, or the one from the options.
+    pub(super) const fn ticket(&self) -> Option<&Ticket> {
+        self.ticket.as_ref()
+    }
+
+    pub(super) const fn epoch(&self) -> Option<u32> {
+        self.epoch
+    }
+
+    pub(super) const fn timings(&self) -> Option<TimingsMs> {
+        self.timings
+    }
+
+    pub(super) fn rights(&self) -> &[Right] {
+        &self.rights
+    }
+
+    pub(super) const fn roster(&self) -> &BTreeMap<u64, Peer> {
+        &self.roster
+    }
+}
