@@ -1,11 +1,12 @@
-//! A live feed into a document: once a second a tick `{n, at, value}` at the end of the array `ticks`, which keeps the
-//! newest 120.
+//! A live feed into a document: once a second, a tick `{n, at, value}` at the end of the array
+//! `ticks`, which keeps the newest 120.
 //!
 //! `cargo run -p baton-client --example feed -- ws://127.0.0.1:8080/ws feed`
 //!
-//! It may start before the server, goes on from the last tick after a restart of either, and loses none while it runs:
-//! what is counted without a connection is sent with the next one, and what is counted under somebody else's lock is
-//! written when the lock is free. Ctrl-C leaves for good.
+//! It may start before the server, and continues from the last tick after a restart of either. It
+//! loses no tick while it runs: ticks made offline are sent with the next connection, and ticks
+//! made while another session holds the lock are written when the lock is free. Ctrl-C leaves for
+//! good.
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
@@ -16,10 +17,10 @@ use baton_client::yrs::{Any, Array, Out, ReadTxn, TransactionMut, WriteTxn};
 use baton_client::{Client, ClientOptions, EditError, EditRight, Ended, Event, Role, User};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// How many ticks the document keeps.
+/// Number of ticks that the document keeps.
 const KEPT: usize = 120;
 
-/// Where the value starts, and is drawn back to.
+/// The first value, to which later ones are drawn back.
 const HOME: f64 = 100.0;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,23 +64,21 @@ impl Tick {
     }
 }
 
-/// Counts, and walks.
+/// A random walk that numbers its steps.
 struct Walk {
     last: Option<Tick>,
     speed: f64,
-    dice: u64,
 }
 
 impl Walk {
-    fn new(seed: u64) -> Self {
+    const fn new() -> Self {
         Self {
             last: None,
             speed: 0.0,
-            dice: seed | 1,
         }
     }
 
-    /// Goes on after this tick, if it is further than where we are.
+    /// Continues after this tick, unless the walk is beyond it.
     fn resume(&mut self, from: Option<Tick>) {
         let n = |tick: Option<Tick>| tick.map(|tick| tick.n);
         if n(from) > n(self.last) {
@@ -89,25 +88,18 @@ impl Walk {
 
     fn step(&mut self, at: u64) -> Tick {
         let (n, value) = self.last.map_or((0, HOME), |last| (last.n, last.value));
-        // Momentum makes it smooth, a weak spring keeps it in sight.
-        self.speed = 0.85 * self.speed + 0.9 * self.roll() - 0.004 * (value - HOME);
+        // Momentum makes the walk smooth, a weak spring keeps it near the first value.
+        self.speed =
+            0.85 * self.speed + 0.9 * rand::random_range(-1.0..1.0) - 0.004 * (value - HOME);
         let value = ((value + self.speed) * 100.0).round() / 100.0;
         let n = n + 1;
         *self.last.insert(Tick { n, at, value })
     }
-
-    /// Between -1 and 1 (xorshift).
-    fn roll(&mut self) -> f64 {
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        (self.dice >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-    }
 }
 
-/// How one client of the feed ended.
+/// The end of one client of the feed.
 enum Turn {
-    /// This copy cannot go on; a fresh one can.
+    /// This copy can no longer be edited; the feed continues with a fresh one.
     Afresh,
     Stop,
 }
@@ -123,9 +115,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name: "Feed".to_owned(),
         color: "#2f9e44".to_owned(),
     };
-    // It writes only where nobody has the lock, and never wants it.
+    // The feed edits only while the lock is free, and never asks for it.
     options.role = Role::Observer;
-    let mut walk = Walk::new(now());
+    let mut walk = Walk::new();
     let mut backlog = VecDeque::new();
     loop {
         let client = Client::connect(options.clone())?;
@@ -133,12 +125,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             turn = run(&client, &mut walk, &mut backlog) => turn?,
             () = told_to_stop() => Turn::Stop,
         };
-        // What was written last is worth a moment, a server that is away is not worth more.
+        // The last edits are worth a short wait, but not a long one if the server is away.
         let _ = timeout(Duration::from_secs(1), client.saved()).await;
         client.close().await;
         match turn {
             Turn::Stop => return Ok(()),
-            Turn::Afresh => eprintln!("this copy cannot go on; opening the document afresh"),
+            Turn::Afresh => eprintln!("this copy can no longer be edited; opening a fresh one"),
         }
     }
 }
@@ -158,15 +150,15 @@ async fn run(
         }
     }
     walk.resume(last(client)?);
-    eprintln!("going on after {:?}", walk.last);
+    eprintln!("continuing after {:?}", walk.last);
     let mut seconds = interval(Duration::from_secs(1));
-    // After a pause of the whole machine, one tick and no burst.
+    // One tick, and no burst, after a pause of the whole machine.
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             _ = seconds.tick() => {
                 backlog.push_back(walk.step(now()));
-                // More than the document keeps is not worth keeping here.
+                // The document would not keep more than that.
                 while backlog.len() > KEPT {
                     backlog.pop_front();
                 }
@@ -175,7 +167,7 @@ async fn run(
                     Err(EditError::NotNow(EditRight::Diverged | EditRight::Closed)) => {
                         return Ok(Turn::Afresh);
                     }
-                    // Somebody has the lock: later.
+                    // Another session has the lock: the ticks wait.
                     Err(EditError::NotNow(_)) => {}
                     Err(broken) => return Err(broken),
                 }
@@ -203,7 +195,7 @@ fn append(txn: &mut TransactionMut<'_>, ticks: &VecDeque<Tick>) {
     }
 }
 
-/// The newest tick in the document, whoever wrote it.
+/// Returns the newest tick in the document.
 fn last(client: &Client) -> Result<Option<Tick>, EditError> {
     let newest = client.read(|txn| {
         let array = txn.get_array("ticks")?;
@@ -220,7 +212,7 @@ fn now() -> u64 {
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or_default()
 }
 
-/// Ctrl-C, or the polite signal of a service manager.
+/// Waits for Ctrl-C, or for the terminate signal of a service manager.
 async fn told_to_stop() {
     #[cfg(unix)]
     {

@@ -59,8 +59,8 @@ impl AckTracker {
         self.sent += 1;
     }
 
-    /// Notes that the first `messages` sync messages of this connection are durable. Returns true if
-    /// all edits are durable now and were not before.
+    /// Notes that the first `messages` sync messages of this connection are durable. Returns true
+    /// if all edits are durable now and were not before.
     pub(crate) fn acknowledged(&mut self, messages: u64) -> bool {
         let before = self.all_durable();
         while let Some(of) = self.under_way.pop_front_if(|of| of.number <= messages) {
@@ -82,7 +82,8 @@ impl AckTracker {
         self.sent
     }
 
-    /// Returns the number of edits that are not known to be durable, and the clock where they begin.
+    /// Returns the number of edits that are not known to be durable, and the clock where they
+    /// begin.
     pub(crate) const fn pending(&self) -> (u64, u32) {
         (self.edits - self.durable, self.durable_clock)
     }

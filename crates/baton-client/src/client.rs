@@ -348,8 +348,8 @@ impl Client {
 
     // ---- coming and going ----
 
-    /// Disconnects until [`Client::reconnect`]: the server keeps the session, and for the grace time
-    /// its locks.
+    /// Disconnects until [`Client::reconnect`]: the server keeps the session, and for the grace
+    /// time its locks.
     pub fn disconnect(&self) {
         self.state.act(|core, now| core.disconnect(now));
     }

@@ -1,8 +1,9 @@
 //! The client's core: frames and moments go in; frames, events and answers come out.
 //!
 //! Offers the steps that a program and a shell can take. The state is in `state`, whose parts each
-//! own theirs; `lifecycle` has the steps of a connection, and `receive` handles the server's frames.
-//! Reads no clock, waits for nothing and opens no socket: a shell does (`socket_task`), or a test.
+//! own theirs; `lifecycle` has the steps of a connection, and `receive` handles the server's
+//! frames. Reads no clock, waits for nothing and opens no socket: a shell does (`socket_task`), or
+//! a test.
 
 pub(crate) mod connection;
 mod lifecycle;

@@ -65,8 +65,8 @@ pub enum Ended {
         reason: String,
     },
     /// An edit of this copy was parked, and nothing more of the copy is sent. Under
-    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has continued with a fresh copy,
-    /// but the caller waited for the one before.
+    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has continued with a fresh
+    /// copy, but the caller waited for the one before.
     #[error(
         "an edit was parked because another session held the lock, \
          and nothing more of that copy is sent; continue with a fresh one"

@@ -237,9 +237,9 @@ pub enum Event {
         /// The reason, for people.
         reason: String,
     },
-    /// The copy's edits cannot reach the document. The copy is kept as a draft, and the client has a
-    /// fresh one under another [`Client::client_id`](crate::Client::client_id). Nothing may be edited
-    /// until the fresh copy is [`Event::Synced`].
+    /// The copy's edits cannot reach the document. The copy is kept as a draft, and the client has
+    /// a fresh one under another [`Client::client_id`](crate::Client::client_id). Nothing may be
+    /// edited until the fresh copy is [`Event::Synced`].
     Diverged {
         /// The park that has the edits; `None` if the server took none of them.
         park: Option<u64>,

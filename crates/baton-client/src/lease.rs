@@ -44,8 +44,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Extends the lease: a message sent at this moment proves the holder alive. That is a confirmed
-    /// answer, a hello that was welcomed, or a claim that was granted.
+    /// Extends the lease: a message sent at this moment proves the holder alive. That is a
+    /// confirmed answer, a hello that was welcomed, or a claim that was granted.
     pub(crate) fn renew(&mut self, sent: Moment) {
         if self
             .since

@@ -1,9 +1,9 @@
 //! A client of the Baton server for Rust programs: a document that is edited together with others,
 //! the people in it, and the edit lock, over a connection that reconnects by itself.
 //!
-//! A [`Client`] is one *session* in one document. It holds a copy of the document, which can be read
-//! at any time and edited when the lock allows it, with or without a connection. Edits made offline
-//! are sent with the next connection.
+//! A [`Client`] is one *session* in one document. It holds a copy of the document, which can be
+//! read at any time and edited when the lock allows it, with or without a connection. Edits made
+//! offline are sent with the next connection.
 //!
 //! ```
 //! use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -58,11 +58,12 @@
 //! ```
 //!
 //! # Permission to edit
-//! While the lock is free, every session may edit. [`Client::edit`] refuses while another session has
-//! a lock of anything in the document, while an offer has not become a grant, and while a holder has
-//! heard nothing from the server for so long that its lock may have passed on. [`Client::right`] says
-//! which, and changes with time alone, too. [`Lock::edit`] asks for a part only. A document may have
-//! another [`Mode`]: there, locks bind no session, or only holders may edit.
+//! While the lock is free, every session may edit. [`Client::edit`] refuses while another session
+//! has a lock of anything in the document, while an offer has not become a grant, and while a
+//! holder has heard nothing from the server for so long that its lock may have passed on.
+//! [`Client::right`] says which, and changes with time alone, too. [`Lock::edit`] asks for a part
+//! only. A document may have another [`Mode`]: there, locks bind no session, or only holders may
+//! edit.
 //!
 //! # Locks
 //! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`Scope`] of it
@@ -70,31 +71,31 @@
 //! stops editing [`TimingsMs::client_stop`] after it *sent* the last message that the server has
 //! confirmed, which is before the server passes the lock on.
 //!
-//! The client claims an offered lock at once, unless [`ClientOptions::claim`] says to ask. A session
-//! gets a lock by waiting for it ([`Lock::acquire`]), by a request that the holder cannot put off for
-//! ever ([`Lock::request`]), by taking it over, or by moving it from another client of the same user.
-//! A holder that has to give its lock up gets [`Event::Draining`]: this client stops editing there,
-//! sends its edits, and reports that it is done, so that none comes too late. The program shows
-//! [`Event::Requested`] and [`Event::IdleWarning`] to people. Edits count as input;
+//! The client claims an offered lock at once, unless [`ClientOptions::claim`] says to ask. A
+//! session gets a lock by waiting for it ([`Lock::acquire`]), by a request that the holder cannot
+//! put off for ever ([`Lock::request`]), by taking it over, or by moving it from another client of
+//! the same user. A holder that has to give its lock up gets [`Event::Draining`]: this client stops
+//! editing there, sends its edits, and reports that it is done, so that none comes too late. The
+//! program shows [`Event::Requested`] and [`Event::IdleWarning`] to people. Edits count as input;
 //! [`Client::touched`] reports other input.
 //!
 //! # Divergence
 //! An edit may still reach the server while another session holds the lock, for instance if it was
 //! made offline. The server does not drop it: it sets the edit aside in a *park* and reports that
-//! ([`Event::Parked`]). It cannot take later edits of the same copy either, because they build on the
-//! parked one. So the client keeps this copy as a [`Draft`] and continues with a fresh one in the same
-//! session ([`Event::Diverged`]), or stops; see [`Divergence`].
+//! ([`Event::Parked`]). It cannot take later edits of the same copy either, because they build on
+//! the parked one. So the client keeps this copy as a [`Draft`] and continues with a fresh one in
+//! the same session ([`Event::Diverged`]), or stops; see [`Divergence`].
 //!
 //! All sessions see parks ([`Client::parks`]). A session that holds what they touch, or that may
-//! manage the document, merges or discards them. The parks of an author are merged by the server once
-//! the author holds the lock next. The draft is dropped with the decision about its park.
+//! manage the document, merges or discards them. The parks of an author are merged by the server
+//! once the author holds the lock next. The draft is dropped with the decision about its park.
 //!
 //! # Connections
 //! A lost connection, or ten seconds of silence, starts another attempt after a random delay that
 //! grows with each failure. The session continues, and within the server's grace time so do its
-//! locks, under the same fences. Some close codes are final (4400 to 4499): the client has then ended,
-//! and every method that waits returns [`Ended`]. [`Client::close`] leaves for good and passes the
-//! locks on at once; to drop a client is to lose its connection.
+//! locks, under the same fences. Some close codes are final (4400 to 4499): the client has then
+//! ended, and every method that waits returns [`Ended`]. [`Client::close`] leaves for good and
+//! passes the locks on at once; to drop a client is to lose its connection.
 //!
 //! The client's own task answers the server's beats. A program that edits in another task should
 //! close its client if that task hangs, for the server cannot see that.
@@ -105,12 +106,13 @@
 //! has to wait for: [`Client::synced`], [`Client::saved`], [`Client::granted`], and the lock
 //! operations, which return their outcomes.
 //!
-//! The example `feed` writes a live feed into a document and survives lost connections and restarts.
+//! The example `feed` writes a live feed into a document and survives lost connections and
+//! restarts.
 //!
 //! # Map
 //! | module | owns |
 //! | --- | --- |
-//! | `client`, `lock_handle`, `client_parks` | the public operations of a session, a lock, the parks |
+//! | `client`, `lock_handle`, `client_parks` | operations on a session, a lock, the parks |
 //! | `client_state` | the lock around the core, and the wake-ups |
 //! | `socket_task` | the WebSocket and the timer |
 //! | `core` | the client without IO: `core/state` holds the parts |

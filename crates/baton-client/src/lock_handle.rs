@@ -16,7 +16,8 @@ use crate::events::{EditRight, Requested, Standing};
 use crate::lock_tracker::grant::GrantStage;
 use crate::scope::Scope;
 
-/// The lock of a scope, as this session sees it and asks for it. To have a `Lock` is not to hold it.
+/// The lock of a scope, as this session sees it and asks for it. To have a `Lock` is not to hold
+/// it.
 ///
 /// This session holds the lock if it has a grant of just this scope, or of one that covers it. A
 /// session has one place in the queue: asking for another scope gives that place up. A session that
@@ -113,8 +114,8 @@ impl<'a> Lock<'a> {
     /// Edits this copy and sends the edit, at once or with the next connection. Edit only what this
     /// lock covers: an edit that touches more may be parked as a whole.
     ///
-    /// `edit` must keep nothing of the transaction, and must not call the client, whose lock is held
-    /// while it runs.
+    /// `edit` must keep nothing of the transaction, and must not call the client, whose lock is
+    /// held while it runs.
     ///
     /// # Errors
     /// [`EditError::NotNow`] unless [`Lock::may_edit`]; nothing changed. [`EditError::Broken`] if
@@ -167,8 +168,8 @@ impl<'a> Lock<'a> {
     }
 
     /// Hands the lock to another session, which need not have asked: the lock drains
-    /// ([`Event::Draining`](crate::Event::Draining)) and is offered there. `Unknown` if that session
-    /// is not here or cannot hold a lock, `Stale` if this session does not hold it.
+    /// ([`Event::Draining`](crate::Event::Draining)) and is offered there. `Unknown` if that
+    /// session is not here or cannot hold a lock, `Stale` if this session does not hold it.
     ///
     /// # Errors
     /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
@@ -206,8 +207,8 @@ impl<'a> Lock<'a> {
     }
 
     /// Takes the lock from another session of the same user
-    /// ([`ClientOptions::user_key`](crate::ClientOptions::user_key)), once that session has drained;
-    /// `NotAllowed` if the holder is another user.
+    /// ([`ClientOptions::user_key`](crate::ClientOptions::user_key)), once that session has
+    /// drained; `NotAllowed` if the holder is another user.
     ///
     /// # Errors
     /// [`Unanswered`].

@@ -13,28 +13,28 @@ pub enum Claim {
     #[default]
     Auto,
     /// The program decides on [`Event::Offer`](crate::Event::Offer): it calls
-    /// [`Client::claim`](crate::Client::claim) or [`Client::decline`](crate::Client::decline) before
-    /// the offer expires.
+    /// [`Client::claim`](crate::Client::claim) or [`Client::decline`](crate::Client::decline)
+    /// before the offer expires.
     Ask,
 }
 
 /// The part that a session has when locks pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// The session may hold locks. It may be offered the lock of a holder that goes offline, without
-    /// having asked.
+    /// The session may hold locks. It may be offered the lock of a holder that goes offline,
+    /// without having asked.
     #[default]
     Editor,
     /// The session only reads: it is never offered a lock.
     Observer,
 }
 
-/// The reaction to a parked edit. Later edits of the same copy build on it, so the server cannot take
-/// them either.
+/// The reaction to a parked edit. Later edits of the same copy build on it, so the server cannot
+/// take them either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Divergence {
-    /// The client keeps the copy as a [`Draft`](crate::Draft), and continues with a fresh one in the
-    /// same session ([`Event::Diverged`](crate::Event::Diverged)).
+    /// The client keeps the copy as a [`Draft`](crate::Draft), and continues with a fresh one in
+    /// the same session ([`Event::Diverged`](crate::Event::Diverged)).
     #[default]
     Afresh,
     /// The client keeps the copy, and sends nothing more of it
@@ -119,7 +119,8 @@ pub struct ClientOptions {
     pub divergence: Divergence,
     /// Resumes an earlier session instead of starting one.
     pub resume: Option<Ticket>,
-    /// An earlier copy of the document ([`Client::snapshot`](crate::Client::snapshot)); empty for none.
+    /// An earlier copy of the document ([`Client::snapshot`](crate::Client::snapshot)); empty for
+    /// none.
     pub copy: Vec<u8>,
     /// The epoch that `copy` belongs to ([`Client::epoch`](crate::Client::epoch)). The server turns
     /// away a copy from before it was restored from a backup (close code 4410).

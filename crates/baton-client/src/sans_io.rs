@@ -91,7 +91,8 @@ impl Machine {
         self.0.heard(now);
     }
 
-    /// Notes that the connection, or the attempt at one, is over; `code` if there was a close frame.
+    /// Notes that the connection, or the attempt at one, is over; `code` if there was a close
+    /// frame.
     pub fn lost(&mut self, now: Moment, code: Option<u16>, reason: String) {
         self.0.lost(now, code, reason);
     }

@@ -1,150 +1,22 @@
 //! Clients over real sockets, against the real server in this process.
 //!
-//! Waits end by themselves when what is waited for comes; the deadline only turns a hang into a failure.
+//! Each wait ends with the event it waits for; the deadline only turns a hang into a failure.
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::future::Future;
+mod harness;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
+use baton_client::yrs::{Text, WriteTxn};
 use baton_client::{
-    Client, ClientOptions, Comeback, Divergence, Draft, EditRight, Ended, Event, Kept, Outcome,
-    PeerState, Standing, User,
+    Client, Comeback, Divergence, EditRight, Ended, Event, Kept, Outcome, PeerState, Standing,
 };
 use baton_log::{Log, LogOptions};
-use baton_server::{Server, Settings, Span};
+use baton_server::Settings;
+use harness::{Running, agree, agree_that, append, hears, text, text_of, within};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
-
-const DEADLINE: Duration = Duration::from_secs(30);
-
-struct Running {
-    server: Server,
-    address: SocketAddr,
-    listening: JoinHandle<()>,
-}
-
-impl Running {
-    async fn in_memory() -> Self {
-        let log = Log::in_memory(LogOptions::default()).unwrap();
-        Self::start(
-            Settings::default(),
-            log,
-            SocketAddr::from(([127, 0, 0, 1], 0)),
-        )
-        .await
-    }
-
-    async fn stored(data: &Path, address: SocketAddr) -> Self {
-        let settings = Settings {
-            drain_over: Span(Duration::from_millis(10)),
-            ..Settings::default()
-        };
-        let log = Log::open_embedded(data, Server::log_options(&settings)).unwrap();
-        Self::start(settings, log, address).await
-    }
-
-    async fn start(settings: Settings, log: Log, address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Server::new(settings, log).unwrap();
-        let accepting = server.clone();
-        let listening = tokio::spawn(async move { accepting.listen(listener).await });
-        Self {
-            server,
-            address,
-            listening,
-        }
-    }
-
-    async fn stop(self) {
-        within("the server to stop", self.server.shutdown())
-            .await
-            .unwrap();
-        within("the port to be free", self.listening).await.unwrap();
-    }
-
-    fn options(&self, name: &str) -> ClientOptions {
-        let mut options = ClientOptions::new(format!("ws://{}/ws", self.address), "a/b c");
-        options.user = User {
-            name: name.to_owned(),
-            color: String::new(),
-        };
-        options
-    }
-
-    async fn join(&self, name: &str) -> Client {
-        let client = Client::connect(self.options(name)).unwrap();
-        within("the first sync", client.synced()).await.unwrap();
-        client
-    }
-}
-
-async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, wait).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
-}
-
-/// Waits for an event.
-async fn hears<T>(
-    what: &str,
-    events: &mut Receiver<Event>,
-    mut look: impl FnMut(Event) -> Option<T>,
-) -> T {
-    let wait = async {
-        loop {
-            match events.recv().await {
-                Ok(event) => {
-                    if let Some(found) = look(event) {
-                        return found;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => panic!("no more events before {what}"),
-            }
-        }
-    };
-    within(what, wait).await
-}
-
-fn text(client: &Client) -> String {
-    client
-        .read(|txn| txn.get_text("t").map(|text| text.get_string(txn)))
-        .unwrap()
-        .unwrap_or_default()
-}
-
-fn append(client: &Client, words: &str) {
-    client
-        .edit(|txn| txn.get_or_insert_text("t").push(txn, words))
-        .unwrap();
-}
-
-/// Waits until both have the same text, of this length.
-async fn agree(one: &Client, two: &Client, length: usize) {
-    let mut events = (one.events(), two.events());
-    let same = async {
-        loop {
-            let (a, b) = (text(one), text(two));
-            if a == b && a.len() == length {
-                return;
-            }
-            tokio::select! {
-                event = events.0.recv() => drop(event),
-                event = events.1.recv() => drop(event),
-            }
-        }
-    };
-    within("the same text", same).await;
-}
 
 #[tokio::test]
 async fn two_clients_converge() {
@@ -189,14 +61,14 @@ async fn the_lock_passes_from_hand_to_hand() {
     let second = within("ben's grant", ben.granted()).await.unwrap();
     assert!(second > first);
     assert_eq!(ben.right(), EditRight::Holder);
-    // The handover comes after the last edit of who had it before.
+    // The handover comes after the last edit of the former holder.
     assert_eq!(text(&ben), "mine");
     hears("the grant", &mut of_ben, |event| match event {
         Event::Granted { fence, kept, .. } => (fence == second && !kept).then_some(()),
         _ => None,
     })
     .await;
-    // Who leaves for good passes it on at once, also to somebody who did not ask again.
+    // A client that leaves for good passes the lock on at once.
     assert_eq!(ann.acquire().await, Ok(Outcome::Queued));
     ben.close().await;
     let third = within("ann's second grant", ann.granted()).await.unwrap();
@@ -228,7 +100,7 @@ async fn a_holder_survives_a_restart_of_the_server_and_so_do_its_edits() {
     assert_eq!(code, Some(4503));
     assert!(matches!(comeback, Comeback::After(delay) if delay < Duration::from_secs(2)));
     hears("the end of ben's connection", &mut of_ben, going).await;
-    // The lease goes on for a while, and what is written in it counts.
+    // The lease lasts for a while, and edits made meanwhile count.
     append(&ann, "meanwhile ");
     let running = Running::stored(data.path(), address).await;
     let resumed = hears("the welcome", &mut events, |event| match event {
@@ -286,14 +158,14 @@ async fn an_edit_under_anothers_lock_is_parked_and_a_copy_that_stops_goes_silent
     within("the grant", ann.granted()).await.unwrap();
     ben.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "too late"))
         .unwrap();
-    // Saved would be wrong: until the park is told, the edit is under way.
+    // `Saved` would be wrong: until the park is reported, the edit is under way.
     let saved = within("the verdict", ben.saved()).await;
     assert_eq!(saved, Err(Ended::Diverged));
     assert_eq!(ben.right(), EditRight::Diverged);
     append(&ann, "held");
     agree_that(&ben, "held").await;
     assert_eq!(text(&ann), "held");
-    // Afresh, as another client.
+    // The fresh copy has another client id.
     let again = running.join("Ben").await;
     agree(&ann, &again, "held".len()).await;
     running.stop().await;
@@ -324,7 +196,7 @@ async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
     assert_eq!(text_of(&draft), "before too late");
     let kept: Vec<_> = ben.drafts().iter().map(|draft| draft.kept).collect();
     assert_eq!(kept, [Kept::InPark]);
-    // It goes on: what Ann writes comes, and when she is done Ben writes, too.
+    // Editing continues: Ann's edits arrive, and after her Ben edits, too.
     append(&ann, "held ");
     agree(&ann, &ben, "before held ".len()).await;
     ann.release().await.unwrap();
@@ -334,23 +206,6 @@ async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
     within("the edit to be saved", ben.saved()).await.unwrap();
     agree_that(&ann, "after").await;
     running.stop().await;
-}
-
-fn text_of(draft: &Draft) -> String {
-    let document = draft.document().unwrap();
-    let text = document.read(|txn| txn.get_text("t").map(|text| text.get_string(txn)));
-    text.unwrap().unwrap_or_default()
-}
-
-/// Waits until this copy has these words.
-async fn agree_that(client: &Client, words: &str) {
-    let mut events = client.events();
-    let wait = async {
-        while !text(client).contains(words) {
-            let _ = events.recv().await;
-        }
-    };
-    within(words, wait).await;
 }
 
 #[tokio::test]
@@ -395,7 +250,7 @@ async fn who_disconnects_keeps_the_session_and_comes_back_to_it() {
     ann.reconnect();
     within("the edit to be saved", ann.saved()).await.unwrap();
     assert_eq!(ann.session(), session);
-    // Another process goes on with the same session.
+    // Another process resumes the same session.
     let mut options = running.options("Ann");
     options.resume = ann.ticket();
     drop(ann);

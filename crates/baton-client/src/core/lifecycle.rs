@@ -1,7 +1,7 @@
 //! Steps in the life of a connection: connect, open, lose, leave, end.
 //!
-//! Functions over the core's state. They keep the parts in step: the frames, the copy, the locks and
-//! the requests of one connection end together.
+//! Functions over the core's state. They keep the parts in step: the frames, the copy, the locks
+//! and the requests of one connection end together.
 
 use baton_sync::Broken;
 use baton_sync::channel::{ClientMessage, Resume, VERSION};

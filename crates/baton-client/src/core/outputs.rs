@@ -1,4 +1,5 @@
-//! Everything that comes out of the core: frames for the socket, events and answers for the program.
+//! Everything that comes out of the core: frames for the socket, events and answers for the
+//! program.
 //!
 //! Owns the order of the outputs and the count of the bytes that wait to be sent.
 

@@ -2,7 +2,9 @@
 
 mod divergence;
 mod document;
+mod drafts;
 mod handover;
+mod lease;
 mod lock;
 mod regions;
 mod script;
@@ -124,7 +126,7 @@ fn delays_grow_until_all_is_well_again() {
     let mut delays = Vec::new();
     for _ in 0..12 {
         script.opens();
-        // Welcomed, but never synced: that is not well.
+        // Welcomed, but never in step: the delays must go on growing.
         script.welcomes(5, false, free(1));
         script.loses_connection(None);
         delays.extend(closes(&script.takes_events()));
@@ -193,7 +195,7 @@ fn who_disconnects_may_come_back_and_who_closes_may_not() {
     script.act(|core, now| core.close(now));
     assert_eq!(script.sent(), [Sent::Close(1000)]);
     assert_eq!(script.core.phase(), Phase::Leaving);
-    // A server that does not answer is waited for only so long.
+    // The client waits only a limited time for a server that does not answer.
     script.pass(2 * SECOND);
     assert_eq!(script.core.phase(), Phase::Over);
     script.act(|core, now| core.connect(now));

@@ -1,22 +1,20 @@
 //! Stories of parks, drafts and the fresh copy.
 
 use baton_sync::channel::{
-    ClientMessage, ErrorCode, GrantState, Outcome, ParkPart, ParkReason, ParkState, ParkView,
-    PartKind, ServerMessage, User,
+    ClientMessage, GrantState, ParkReason, ParkState, ParkView, ServerMessage, User,
 };
 use baton_sync::y_websocket;
 
-use super::lock::{grants, nonce};
-use super::script::{SECOND, Script, Sent, fence, free, text, view};
+use super::script::{SECOND, Script, Sent, fence, free, grants, text, view};
 use crate::core::connection::Phase;
-use crate::core::operation::{Asked, Decision, Guard, Operation, ParkContent, Reply};
+use crate::core::operation::Guard;
 use crate::draft::{Draft, Kept};
-use crate::error::{EditError, Unanswered};
+use crate::error::EditError;
 use crate::events::{EditRight, Event, Status};
 use crate::options::Divergence;
 use crate::scope::Scope;
 
-fn park(id: u64, state: ParkState) -> ParkView {
+pub(super) fn park(id: u64, state: ParkState) -> ParkView {
     ParkView {
         id,
         session: 5,
@@ -33,15 +31,16 @@ fn park(id: u64, state: ParkState) -> ParkView {
     }
 }
 
-fn parks(script: &mut Script, id: u64) {
+pub(super) fn parks(script: &mut Script, id: u64) {
     script.says(&ServerMessage::Parked {
         id,
-        reason: "somebody has the lock".to_owned(),
+        reason: "another session has the lock".to_owned(),
     });
 }
 
-/// A client whose edit "too late" met somebody's lock: three messages, of which the first two are durable.
-fn diverging() -> Script {
+/// A client whose edit "too late" came while another session held the lock: three messages, of
+/// which the first two are durable.
+pub(super) fn diverging() -> Script {
     let mut script = Script::new();
     script.other_writes("before ");
     let opening = script.joins(false, view(2, GrantState::Held, 8));
@@ -56,7 +55,7 @@ fn diverging() -> Script {
     script
 }
 
-fn text_of(draft: &Draft) -> String {
+pub(super) fn text_of(draft: &Draft) -> String {
     text(&draft.document().unwrap())
 }
 
@@ -82,7 +81,7 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
         (old, 1, Kept::Here)
     );
     assert_eq!(text_of(draft), "before in time too late");
-    // The difference is what the document lacks, and nothing that it has.
+    // The difference has only the edits that the document lacks.
     let mut theirs = baton_sync::Document::load(
         &script.document.snapshot().unwrap(),
         &baton_sync::DocumentOptions { client: old },
@@ -109,7 +108,7 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     assert_eq!(*client, Some(fresh.get()));
     script.welcomes(5, true, free(9));
     script.asks();
-    // Nothing may be edited before it is known what is there.
+    // Nothing may be edited before the content is known.
     let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditRight::Connecting)));
     let all = script.document.snapshot().unwrap();
@@ -135,7 +134,7 @@ fn what_was_edited_and_not_sent_goes_to_the_same_park() {
     }
     parks(&mut script, 4);
     let sent = script.sent();
-    // The server would put them into the park; here they show that nothing is missing.
+    // A real server parks these edits; this one applies them, to show that none is missing.
     script.applies(&sent);
     assert_eq!(text(&script.document), "late ".repeat(20));
     assert_eq!(text_of(&script.core.drafts()[0]), "late ".repeat(20));
@@ -148,7 +147,7 @@ fn nothing_that_comes_for_the_old_copy_counts_for_the_fresh_one() {
     parks(&mut script, 4);
     script.sent();
     script.takes_events();
-    // Told again for each edit that was under way.
+    // The notice is repeated for each edit that was under way.
     parks(&mut script, 4);
     let update = script.other_writes("others ");
     script.frame(&y_websocket::update(&update));
@@ -157,7 +156,7 @@ fn nothing_that_comes_for_the_old_copy_counts_for_the_fresh_one() {
     assert_eq!(text(script.core.document()), "");
     assert_eq!(script.core.drafts().len(), 1);
     assert_eq!(script.takes_events(), []);
-    // What is edited regardless meanwhile waits for the new connection.
+    // Edits made meanwhile without the lock wait for the new connection.
     script.writes("early");
     assert_eq!(script.sent(), []);
     script.says(&ServerMessage::Saved { updates: 3 });
@@ -193,98 +192,10 @@ fn beats_and_locks_go_on_while_the_old_connection_retires() {
     script.says(&drain);
     let drained = ClientMessage::Drained { fence: fence(7) };
     let sent = script.sent();
-    assert!(
-        matches!(&sent[..], [Sent::Says(ClientMessage::Answer { .. }), Sent::Says(said)] if *said == drained)
-    );
-}
-
-#[test]
-fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
-    for lost in [false, true] {
-        let mut script = diverging();
-        parks(&mut script, 4);
-        if lost {
-            script.loses_connection(None);
-            assert_eq!(script.core.phase(), Phase::Waiting);
-        } else {
-            // The server never says that it is durable.
-            script.pass(2 * SECOND);
-            assert_eq!(script.core.phase(), Phase::Connecting);
-        }
-        script.joins(true, free(9));
-        script.takes_events();
-        script.says(&ServerMessage::Park {
-            park: park(4, ParkState::Merged),
-        });
-        assert_eq!(
-            script.takes_events(),
-            [Event::Park(park(4, ParkState::Merged))]
-        );
-        let draft = script.core.drafts()[0].clone();
-        assert_eq!(draft.kept, Kept::Here);
-        script.act(|core, _| core.drop_draft(draft.client));
-        assert_eq!(script.core.drafts(), []);
-    }
-}
-
-#[test]
-fn a_draft_is_dropped_when_its_park_is_merged_or_discarded() {
-    for state in [ParkState::Merged, ParkState::Discarded] {
-        let mut script = diverging();
-        parks(&mut script, 4);
-        script.says(&ServerMessage::Saved { updates: 3 });
-        script.joins(true, free(9));
-        for id in [3, 4] {
-            script.says(&ServerMessage::Park {
-                park: park(id, ParkState::Open),
-            });
-        }
-        script.says(&ServerMessage::Park {
-            park: park(3, state),
-        });
-        assert_eq!(script.core.drafts().len(), 1);
-        script.takes_events();
-        script.says(&ServerMessage::Park {
-            park: park(4, state),
-        });
-        let events = script.takes_events();
-        assert!(
-            matches!(&events[..], [Event::Park(_), Event::DraftDropped(draft)] if draft.park == Some(4)),
-            "{events:?}"
-        );
-        assert_eq!(script.core.drafts(), []);
-        assert_eq!(script.core.parks()[&4].state, state);
-    }
-}
-
-#[test]
-fn a_decision_before_the_last_word_of_durability_counts_too() {
-    let mut script = diverging();
-    parks(&mut script, 4);
-    script.says(&ServerMessage::Park {
-        park: park(4, ParkState::Merged),
-    });
-    assert_eq!(script.core.drafts().len(), 1);
-    script.says(&ServerMessage::Saved { updates: 3 });
-    assert_eq!(script.core.drafts(), []);
-}
-
-#[test]
-fn an_edit_that_not_even_a_park_takes_is_kept_here() {
-    let mut script = diverging();
-    script.says(&ServerMessage::Error {
-        code: ErrorCode::ParkFull,
-        message: "100 parks".to_owned(),
-        retry: false,
-    });
-    assert_eq!(script.core.phase(), Phase::Connecting);
-    script.joins(true, free(9));
-    let [draft] = script.core.drafts() else {
-        panic!("{:?}", script.core.drafts());
-    };
-    assert_eq!((draft.park, draft.kept), (None, Kept::Here));
-    assert_eq!(text_of(draft), "before in time too late");
-    assert_eq!(text(script.core.document()), "before in time ");
+    assert!(matches!(
+        &sent[..],
+        [Sent::Says(ClientMessage::Answer { .. }), Sent::Says(said)] if *said == drained
+    ));
 }
 
 #[test]
@@ -299,7 +210,7 @@ fn who_leaves_while_a_copy_is_set_aside_still_leaves() {
     let opening = script.joins(true, free(9));
     script.applies(&opening);
     assert_eq!(text(script.core.document()), "before in time ");
-    // And while it retires.
+    // The same while it retires.
     let mut script = diverging();
     parks(&mut script, 4);
     script.sent();
@@ -310,43 +221,6 @@ fn who_leaves_while_a_copy_is_set_aside_still_leaves() {
     script.pass(2 * SECOND);
     assert_eq!(script.core.phase(), Phase::Over);
     assert_eq!(script.core.drafts()[0].kept, Kept::InPark);
-}
-
-#[test]
-fn a_copy_that_came_along_is_a_draft_as_a_whole() {
-    let mut before = Script::new();
-    before.writes("from yesterday");
-    let copy = before.core.document().snapshot().unwrap();
-    let mut script = Script::with(|options| options.copy = copy.to_vec());
-    script.joins(false, view(2, GrantState::Held, 8));
-    parks(&mut script, 4);
-    let draft = &script.core.drafts()[0];
-    assert_eq!(draft.difference, draft.copy);
-    assert_eq!(text_of(draft), "from yesterday");
-    assert_eq!(text(script.core.document()), "");
-}
-
-#[test]
-fn more_drafts_than_can_be_kept_are_not_made() {
-    let mut script = Script::new();
-    for round in 0..100 {
-        script.joins(round > 0, view(2, GrantState::Held, 8));
-        script.writes("late");
-        script.sent();
-        parks(&mut script, round);
-        script.says(&ServerMessage::Saved { updates: 2 });
-    }
-    assert_eq!(script.core.drafts().len(), 100);
-    script.joins(true, view(2, GrantState::Held, 8));
-    script.writes("too late");
-    script.sent();
-    parks(&mut script, 100);
-    assert_eq!(
-        script.core.right(&Scope::whole(), script.now),
-        EditRight::Diverged
-    );
-    assert_eq!(script.core.drafts().len(), 100);
-    assert_eq!(text(script.core.document()), "too late");
 }
 
 #[test]
@@ -379,65 +253,4 @@ fn a_renewed_connection_is_no_failure() {
         Event::Status(Status::Disconnected),
         Event::Status(Status::Connecting),
     ]));
-}
-
-#[test]
-fn parks_are_decided_and_shown_by_their_number() {
-    let mut script = Script::new();
-    assert_eq!(
-        script.asks_for(Operation::Show(4)),
-        Asked::Known(Err(Unanswered::Disconnected))
-    );
-    script.joins(false, free(1));
-    let merged = nonce(script.asks_for(Operation::Decide(4, Decision::Merge)));
-    let discarded = nonce(script.asks_for(Operation::Decide(5, Decision::Discard)));
-    let recovered = nonce(script.asks_for(Operation::Decide(6, Decision::Recover)));
-    let shown = nonce(script.asks_for(Operation::Show(7)));
-    let said = [
-        ClientMessage::MergePark {
-            nonce: merged,
-            id: 4,
-        },
-        ClientMessage::DiscardPark {
-            nonce: discarded,
-            id: 5,
-        },
-        ClientMessage::RecoverPark {
-            nonce: recovered,
-            id: 6,
-        },
-        ClientMessage::ShowPark {
-            nonce: shown,
-            id: 7,
-        },
-    ];
-    assert_eq!(script.sent(), said.map(Sent::Says));
-    let parts = vec![ParkPart {
-        root: "t".to_owned(),
-        kind: PartKind::Insert,
-        text: "too late".to_owned(),
-    }];
-    script.says(&ServerMessage::ParkContent {
-        nonce: shown,
-        id: 7,
-        parts: parts.clone(),
-        truncated: true,
-    });
-    script.says(&ServerMessage::Result {
-        nonce: merged,
-        outcome: Outcome::Done,
-        message: None,
-    });
-    let truncated = true;
-    let content = Reply::Content(ParkContent { parts, truncated });
-    let done = Reply::Outcome(Outcome::Done);
-    assert_eq!(script.answers, [(shown, Ok(content)), (merged, Ok(done))]);
-    // A decision is about this moment.
-    script.answers.clear();
-    script.loses_connection(None);
-    let ends = Err(Unanswered::Disconnected);
-    assert_eq!(
-        script.answers,
-        [(discarded, ends.clone()), (recovered, ends)]
-    );
 }

@@ -1,4 +1,4 @@
-//! Stories of the document: what travels, what is waited for, what is saved.
+//! Stories of the document: updates, the sync handshake, durable edits.
 
 use baton_sync::channel::{ErrorCode, GrantState, ServerMessage};
 use baton_sync::y_websocket;
@@ -43,7 +43,7 @@ fn updates_before_the_step2_are_left_to_it() {
             .takes_events()
             .ends_with(&[Event::Changed, Event::Synced])
     );
-    // From now on updates come by themselves.
+    // From now on updates are applied at once.
     let third = script.other_writes("three");
     script.frame(&y_websocket::update(&third));
     assert_eq!(text(script.core.document()), "threetwoone");
@@ -111,7 +111,7 @@ fn an_edit_is_saved_when_its_message_is_also_over_a_lost_connection() {
     script.loses_connection(None);
     script.takes_events();
     let again = script.joins(true, free(1));
-    // The answer to the server's question brings what may have been lost.
+    // The answer to the server's Step1 carries the edits that may have been lost.
     assert_eq!(script.applies(&again), 1);
     assert_eq!(text(&script.document), "ab");
     assert!(!script.core.acks().is_durable(both));
@@ -144,7 +144,7 @@ fn edits_that_do_not_fit_the_outbox_go_as_one_and_are_saved_with_it() {
     assert!(!script.core.acks().all_durable());
     script.says(&ServerMessage::Saved { updates: messages });
     assert!(script.core.acks().all_durable());
-    // Then each goes by itself again.
+    // Then each edit is sent by itself again.
     script.writes("alone");
     assert!(matches!(script.sent()[..], [Sent::Update(_)]));
 }
@@ -178,7 +178,7 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
     script.takes_events();
     script.says(&ServerMessage::Parked {
         id: 4,
-        reason: "somebody has the lock".to_owned(),
+        reason: "another session has the lock".to_owned(),
     });
     let events = script.takes_events();
     assert!(matches!(
@@ -189,14 +189,14 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
         ]
     ));
     assert_eq!(script.core.ended(), Some(Ended::Diverged));
-    // It is durable as a park, which is not what `saved` is asked for.
+    // The edit is durable in a park, not in the document: `saved` must not report it.
     script.says(&ServerMessage::Saved { updates: 2 });
     assert!(!script.core.acks().all_durable());
     let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditRight::Diverged)));
     script.writes("draft");
     assert_eq!(script.sent(), []);
-    // Asked again, here and on the next connection, it answers with nothing; and it goes on receiving.
+    // It answers every further Step1 with nothing, and still receives updates.
     script.asks();
     let nothing = Sent::Step2(bytes::Bytes::from_static(&[0, 0]));
     assert_eq!(script.sent(), std::slice::from_ref(&nothing));

@@ -1,4 +1,4 @@
-//! Stories of handing over: drains, requests, take-overs, warnings, and what a beat says of the person.
+//! Stories of handing over: drains, requests, take-overs, idle warnings, and answers to beats.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use baton_sync::channel::{
     ClientMessage, DrainReason, GrantState, LockView, Mode, Outcome, ServerMessage,
 };
 
-use super::lock::{grants, nonce};
-use super::script::{SECOND, Script, Sent, fence, free, shows, text, view};
+use super::script::{SECOND, Script, Sent, fence, free, grants, nonce, shows, text, view};
 use crate::core::operation::{Asked, Operation, Reply};
 use crate::error::Unanswered;
 use crate::events::{EditRight, Event, Requested, Standing, Visibility};
@@ -49,7 +48,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
         script.writes("word ");
     }
     drains(&mut script, 7, DrainReason::TakenOver);
-    // At once no more edits, before anything is sent.
+    // Editing stops at once, before anything is sent.
     assert_eq!(right(&script), EditRight::Draining);
     let standing = script.core.locks().standing(&Scope::whole());
     assert_eq!(standing, Standing::Draining);
@@ -93,7 +92,7 @@ fn who_drains_while_it_comes_back_says_so_after_what_it_edited_offline() {
     script.welcomes(5, true, view(7, GrantState::Draining, 5));
     assert_eq!(right(&script), EditRight::Draining);
     drains(&mut script, 7, DrainReason::Requested);
-    // The server has not asked for the document yet, and so has not got the edit.
+    // The server has not sent its Step1 yet, so it does not have the edit.
     assert_eq!(script.sent(), []);
     script.asks();
     let sent = script.sent();
@@ -120,7 +119,7 @@ fn a_drain_that_a_start_of_the_server_forgot_is_over() {
     drains(&mut script, 7, DrainReason::Requested);
     assert_eq!(script.sent(), [drained(7)]);
     script.loses_connection(None);
-    // The server is another, which knows who holds the lock and not that it was to pass on.
+    // The server has restarted: it knows the holder, but not that the lock was to pass on.
     let said = script.joins(true, view(7, GrantState::Held, 5));
     assert!(!said.contains(&drained(7)));
     assert_eq!(right(&script), EditRight::Holder);
@@ -152,7 +151,7 @@ fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
         to: 8,
     };
     assert_eq!(script.sent(), [Sent::Says(said.clone())]);
-    // Until it drains it may be edited.
+    // Editing is permitted until the drain.
     assert_eq!(right(&script), EditRight::Holder);
     script.loses_connection(None);
     let again = script.joins(true, view(7, GrantState::Suspect, 5));
@@ -178,7 +177,7 @@ fn a_request_waits_in_the_queue_and_its_note_is_cut() {
         script.core.locks().standing(&Scope::whole()),
         Standing::Waiting
     );
-    // It is a wish like another: a lost connection does not end it.
+    // Like other requests, it survives a lost connection.
     script.loses_connection(None);
     let said = script.joins(true, view(2, GrantState::Held, 8));
     let requests = said.iter().filter(
@@ -239,7 +238,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
         );
         let said = script.joins(true, view(2, GrantState::Held, 8));
         assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
-        // While it waits for a part, the whole that it takes over comes as wanted.
+        // The session waits for a part, and still wants the whole document that it takes over.
         let asked = nonce(script.asks_for(operation));
         script.asks_for(Operation::Acquire(super::script::scope("title")));
         script.says(&ServerMessage::Result {

@@ -1,9 +1,8 @@
-//! Stories of locks of parts: several grants, one ticket, who may edit where.
+//! Stories of locks of parts: several grants, one ticket, the permission to edit each part.
 
 use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, ServerMessage};
 
-use super::lock::nonce;
-use super::script::{SECOND, Script, Sent, fence, free, scope, shows, waits};
+use super::script::{SECOND, Script, Sent, fence, free, nonce, scope, shows, waits};
 use crate::core::operation::{Asked, Operation, Reply};
 use crate::events::{EditRight, Event, Standing};
 use crate::scope::Scope;
@@ -64,7 +63,7 @@ fn the_lease_of_one_grant_does_not_keep_another_alive() {
         [Event::MayEdit(EditRight::Unconfirmed), told],
         "at the very moment"
     );
-    // The answer to a beat proves the session alive, and so both.
+    // A confirmed answer proves the session alive, and so renews both leases.
     script.beat(1, 0);
     script.beat(2, 1);
     assert_eq!(right(&script, "title,body"), EditRight::Holder);
@@ -81,7 +80,7 @@ fn the_root_type_decides_who_may_write() {
         shows(3, &[(2, "rows/7", HELD, 8), (3, "notes", HELD, 8)]),
     );
     grants(&mut script, 7, "rows/8");
-    // A holder of a part of the root writes in it; deeper it is a courtesy.
+    // The holder of a path may edit its root type; deeper paths are a convention.
     assert_eq!(right(&script, "rows/8"), EditRight::Holder);
     assert_eq!(right(&script, "rows"), EditRight::Holder);
     assert_eq!(right(&script, "notes"), EditRight::Theirs);
@@ -100,7 +99,7 @@ fn the_root_type_decides_who_may_write() {
     script.says(&ServerMessage::Lock {
         lock: shows(9, &[(7, "rows/8", HELD, 5)]),
     });
-    // Nobody else has anything: all of it may be edited, as long as the part is confirmed.
+    // No other session has a lock: everything may be edited while the own lease lasts.
     assert_eq!(right(&script, ""), EditRight::Free);
 }
 
@@ -137,7 +136,7 @@ fn a_late_offer_for_a_wish_that_was_replaced_is_declined() {
     script.takes_events();
     assert_eq!(offers(&mut script, 7, "title"), declines(7));
     assert_eq!(script.takes_events(), []);
-    // What came too late is not granted by a claim of the program's, either.
+    // The program cannot claim an offer that came too late, either.
     script.act(|core, now| core.claim(now, fence(7)));
     assert_eq!(script.sent(), []);
     grants(&mut script, 9, "notes");
@@ -157,7 +156,8 @@ fn a_late_offer_for_a_wish_that_was_withdrawn_is_declined() {
         outcome: Outcome::Done,
         message: None,
     });
-    // From then on the server knows: an offer is one because somebody went offline.
+    // From then on the server knows of the cancel: a further offer comes from a holder that went
+    // offline.
     grants(&mut script, 9, "title");
 }
 

@@ -1,4 +1,5 @@
-//! The scripted server: what a test says in the server's place, and what the client said to it, on virtual time.
+//! The scripted server: a test speaks in the server's place, and reads the client's messages, on
+//! virtual time.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::events::Event;
 use crate::options::ClientOptions;
 use crate::scope::Scope;
 
-/// What the client sent.
+/// A message that the client sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Sent {
     Step1(StateVector),
@@ -79,7 +80,7 @@ pub(super) fn waits(session: u64, of: &str) -> Waiter {
     }
 }
 
-/// The scope that is written like this: `title,rows/7`; nothing for the whole document.
+/// Parses a scope like `title,rows/7`; an empty string is the whole document.
 pub(super) fn scope(written: &str) -> Scope {
     if written.is_empty() {
         return Scope::whole();
@@ -111,7 +112,7 @@ impl Script {
         }
     }
 
-    /// Takes a step, and keeps what it brings.
+    /// Takes a step, and keeps its events and answers.
     pub(super) fn act<R>(&mut self, step: impl FnOnce(&mut Core, Moment) -> R) -> R {
         let result = step(&mut self.core, self.now);
         let turn = self.core.turn(self.now);
@@ -120,7 +121,7 @@ impl Script {
         result
     }
 
-    /// Lets time pass, with every timeout at its time.
+    /// Lets time pass, and calls each timeout when it is due.
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now.monotonic + span;
         loop {
@@ -129,7 +130,7 @@ impl Script {
             self.now.monotonic += step;
             self.now.wall += step;
             self.act(|core, now| core.timeout(now));
-            // As the real shell, which stops to connect.
+            // As the real task does, which stops here to connect.
             if self.now.monotonic == end {
                 return;
             }
@@ -141,7 +142,7 @@ impl Script {
         }
     }
 
-    /// What the client has sent since the last time.
+    /// Returns the messages that the client has sent since the last time.
     pub(super) fn sent(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         loop {
@@ -153,7 +154,7 @@ impl Script {
         }
     }
 
-    /// Connects; returns what the client opens with.
+    /// Connects; returns the first messages of the client.
     pub(super) fn opens(&mut self) -> Vec<Sent> {
         if self.core.phase() == Phase::Idle {
             self.act(|core, now| core.connect(now));
@@ -167,8 +168,8 @@ impl Script {
         self.sent()
     }
 
-    /// Connects, welcomes and syncs as session 5, with the lock like this. Returns what the client said after its
-    /// opening.
+    /// Connects, welcomes and syncs as session 5, with these locks. Returns the messages of the
+    /// client after its first ones.
     pub(super) fn joins(&mut self, resumed: bool, lock: LockView) -> Vec<Sent> {
         let opening = self.opens();
         let vector = opening.iter().find_map(|sent| match sent {
@@ -208,7 +209,7 @@ impl Script {
         });
     }
 
-    /// The server's Step1.
+    /// Sends the server's Step1.
     pub(super) fn asks(&mut self) {
         let step1 = y_websocket::step1(self.document.state().vector());
         self.frame(&step1);
@@ -230,7 +231,7 @@ impl Script {
         self.act(|core, now| core.lost(now, code, "gone".to_owned()));
     }
 
-    /// The client writes.
+    /// Edits the client's copy.
     pub(super) fn writes(&mut self, text: &str) {
         self.act(|core, now| {
             core.edit(now, &Guard::Nothing, |txn| {
@@ -240,7 +241,7 @@ impl Script {
         .unwrap();
     }
 
-    /// Somebody else writes at the server. Returns the update.
+    /// Makes an edit of another client at the server. Returns the update.
     pub(super) fn other_writes(&mut self, text: &str) -> Bytes {
         let (_, update) = self
             .document
@@ -249,7 +250,7 @@ impl Script {
         update.unwrap()
     }
 
-    /// The server applies what came. Returns how many sync messages there were.
+    /// Applies the client's messages at the server. Returns the number of sync messages.
     pub(super) fn applies(&mut self, sent: &[Sent]) -> u64 {
         let mut count = 0;
         for sent in sent {
@@ -267,6 +268,33 @@ impl Script {
 
     pub(super) fn takes_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+}
+
+/// Offers and grants the lock under this fence.
+pub(super) fn grants(script: &mut Script, position: u64) {
+    script.says(&ServerMessage::Offer {
+        fence: fence(position),
+        paths: Vec::new(),
+        expires_ms: 2000,
+    });
+    let claim = ClientMessage::Claim {
+        fence: fence(position),
+    };
+    assert_eq!(script.sent(), [Sent::Says(claim)]);
+    script.says(&ServerMessage::Granted {
+        fence: fence(position),
+        paths: Vec::new(),
+    });
+    script.says(&ServerMessage::Lock {
+        lock: view(position, GrantState::Held, 5),
+    });
+}
+
+pub(super) fn nonce(asked: Asked) -> u64 {
+    match asked {
+        Asked::Nonce(nonce) => nonce,
+        Asked::Known(answer) => panic!("answered at once: {answer:?}"),
     }
 }
 
