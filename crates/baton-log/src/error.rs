@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::store::StoreError;
-use crate::types::Position;
+use crate::position::Position;
+use crate::store::traits::StoreError;
 
 /// Why the log refused. Cheap to clone, so that one failure can be told to every watcher.
 #[derive(Clone, Debug, thiserror::Error)]

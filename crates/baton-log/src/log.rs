@@ -1,48 +1,41 @@
-//! The handle of a whole log: start, open a document, reserve, flush, shut down.
-//!
-//! Owns the commit thread: it ends when the log is shut down or the last handle goes.
+//! The handle of a whole log: start it, open documents, reserve, flush, shut down.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::committer;
-use crate::document::DocumentLog;
-use crate::engine::{Known, Shared};
+use crate::backup::archive::{self, BackupSummary};
+use crate::commit_queue::CommitProgress;
+use crate::document_log::DocumentLog;
 use crate::error::{BackupError, LogError};
-use crate::index::Document;
-use crate::load::load;
-use crate::names::Claimed;
+use crate::log_state::LogState;
+use crate::metrics::LogStats;
+use crate::open_document;
 use crate::options::LogOptions;
-use crate::queue::Progress;
+use crate::position::Position;
+use crate::queue_room::Reservation;
+use crate::read_document::read_document;
 use crate::recovery::recover;
-use crate::shares::Reservation;
-use crate::store::{MemoryStore, RedbStore, Store, StoreError};
-use crate::types::{DocumentInfo, Health, Loaded, Position};
-use crate::{BackupSummary, LogStats, View, backup};
+use crate::running_log::RunningLog;
+use crate::store::memory_store::MemoryStore;
+use crate::store::redb_store::RedbStore;
+use crate::store::traits::{Store, StoreError};
+use crate::store_index::IndexedDocument;
+use crate::types::{DocumentInfo, Health, Loaded};
 
 /// The log of all documents of one store. Clones are handles of the same log.
 ///
 /// The log ends by [`shutdown`](Log::shutdown), or when the last handle and the last
-/// [`DocumentLog`] are dropped; that drop then blocks until all that was appended is durable.
+/// [`DocumentLog`] are dropped. That drop blocks until everything that was appended is durable.
 #[derive(Clone, Debug)]
 pub struct Log {
-    handle: Arc<Handle>,
-}
-
-/// Ends the thread when the last owner goes.
-#[derive(Debug)]
-pub(crate) struct Handle {
-    pub(crate) shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    running: Arc<RunningLog>,
 }
 
 impl Log {
-    /// Starts a log on a store: scans its journal and starts the group-commit thread. Blocks.
+    /// Starts a log on a store: scans its journal and starts the commit thread. Blocks.
     ///
     /// # Errors
     /// [`LogError::InvalidOptions`], [`LogError::Start`], [`LogError::NewerFormat`],
@@ -50,27 +43,16 @@ impl Log {
     pub fn start(store: impl Store, options: LogOptions) -> Result<Log, LogError> {
         options.check()?;
         let found = recover(&store)?;
-        let shared = Arc::new(Shared::new(options, Box::new(store), found));
-        let theirs = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name("group commit".to_owned())
-            .spawn(move || committer::run(&theirs))
-            .map_err(|error| LogError::Start {
-                source: Arc::new(StoreError::failed("starting the commit thread", error)),
-            })?;
-        let handle = Handle {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        };
+        let state = LogState::new(options, Box::new(store), found);
         Ok(Log {
-            handle: Arc::new(handle),
+            running: RunningLog::start(state)?,
         })
     }
 
-    /// Opens the embedded store in a folder, making both if they are missing. Blocks.
+    /// Opens the embedded store in a folder, and creates both if they are missing. Blocks.
     ///
     /// # Errors
-    /// As [`start`](Self::start), and [`LogError::InUse`] when another process has the folder.
+    /// Those of [`start`](Self::start), and [`LogError::InUse`] if another process has the folder.
     pub fn open_embedded(path: &Path, options: LogOptions) -> Result<Log, LogError> {
         options.check()?;
         let failed = |source| match source {
@@ -89,305 +71,175 @@ impl Log {
         Log::start(store, options)
     }
 
-    /// A log in memory, gone with the process.
+    /// Starts a log in memory, which is gone with the process.
     ///
     /// # Errors
-    /// [`LogError::InvalidOptions`]; [`LogError::Start`] when no thread can be started.
+    /// [`LogError::InvalidOptions`]; [`LogError::Start`] if no thread can be started.
     pub fn in_memory(options: LogOptions) -> Result<Log, LogError> {
         Log::start(MemoryStore::new(), options)
     }
 
-    /// The epoch of the store: 1 for a new one; a restore from a backup raises it.
-    #[must_use]
-    pub fn epoch(&self) -> u32 {
-        self.handle.shared.epoch
+    fn state(&self) -> &LogState {
+        self.running.state()
     }
 
-    /// Opens a document, which need not exist yet, and reads all that is stored of it. Blocks: call
-    /// it where blocking is allowed (`spawn_blocking`). What an earlier handle of the document left
-    /// in the queue is waited for, so that nothing appended is missed.
+    // ---- documents ----
+
+    /// Opens a document, which need not exist yet, and reads all that is stored of it. Waits for
+    /// the records that an earlier handle of the document left in the queue. Blocks: call it where
+    /// blocking is allowed (`spawn_blocking`).
     ///
     /// A name under which nothing is ever appended leaves no trace.
     ///
     /// # Errors
-    /// [`LogError::AlreadyOpen`] while another [`DocumentLog`] of it lives or is being loaded,
+    /// [`LogError::AlreadyOpen`] while another [`DocumentLog`] of it lives or is being opened,
     /// [`LogError::Load`] (try again), [`LogError::Damaged`], [`LogError::InvalidName`],
     /// [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
     pub fn open(&self, document: &str) -> Result<(DocumentLog, Loaded), LogError> {
-        let shared = &self.handle.shared;
-        let claimed = shared.names.claim(document)?;
-        let opened = self.read(&claimed);
-        if opened.is_err() {
-            shared
-                .names
-                .release(&claimed.watched, claimed.id, claimed.left);
-        }
-        opened
+        open_document::open(&self.running, document)
     }
 
-    /// Opens a document of which nothing is stored, at once: without the store, and without waiting for a commit that is
-    /// under way. `None` if something may be stored, or if it is open; then [`Log::open`] says more.
+    /// Opens a document of which nothing is stored, without reading the store or waiting for a
+    /// commit. Returns `None` if something may be stored, or if the document is open: call
+    /// [`Log::open`] then.
     ///
     /// # Errors
-    /// [`LogError::InvalidName`], [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
+    /// [`LogError::InvalidName`], [`LogError::Failed`], [`LogError::Closed`]. The document then
+    /// stays closed.
     pub fn open_new(&self, document: &str) -> Result<Option<DocumentLog>, LogError> {
-        let shared = &self.handle.shared;
-        let all_named = |known: &Known| known.unnamed.is_none();
-        if !shared
-            .known
-            .try_read()
-            .is_some_and(|known| all_named(&known))
-        {
-            return Ok(None);
-        }
-        let Some(claimed) = shared.names.claim_new(document)? else {
-            return Ok(None);
-        };
-        // After the claim: a log that fails from here on tells it.
-        if let Err(error) = shared.queue.check_life(claimed.watched.life) {
-            shared
-                .names
-                .release(&claimed.watched, claimed.id, claimed.left);
-            return Err(error);
-        }
-        let (handle, loaded) = (self.handle.clone(), Loaded::default());
-        let log = DocumentLog::new(handle, claimed.watched, claimed.id, 0, &loaded);
-        Ok(Some(log))
+        open_document::open_new(&self.running, document)
     }
 
-    fn read(&self, claimed: &Claimed) -> Result<(DocumentLog, Loaded), LogError> {
-        let (shared, watched) = (&self.handle.shared, &claimed.watched);
-        shared.queue.check()?;
-        shared.queue.wait_for(claimed.left);
-        let (base, loaded) = match self.find(claimed)? {
-            None => (0, Loaded::default()),
-            Some(found) => match self.load(claimed.id, &found) {
-                // A commit that was under way may have moved what the index still showed elsewhere.
-                Err(LogError::Damaged { .. }) if found.damage.is_none() => {
-                    let no_commit = shared.engine.lock();
-                    let found = self.find(claimed)?.unwrap_or(found);
-                    let view = self.view(&found);
-                    drop(no_commit);
-                    (found.base, load(&*view?, claimed.id, &found)?)
-                }
-                loaded => (found.base, loaded?),
-            },
-        };
-        if let Some((at, bytes)) = &loaded.snapshot {
-            let mut known = shared.known.write();
-            let len = bytes.len() as u64;
-            known.index.note_snapshot(claimed.id, at.get(), len);
-        }
-        let (handle, watched) = (self.handle.clone(), watched.clone());
-        watched.advance(base + loaded.tail.len() as u64);
-        let opened = DocumentLog::new(handle, watched.clone(), claimed.id, base, &loaded);
-        // The store may have failed after the first check; whatever was read then is of an earlier life.
-        match shared.queue.check_life(watched.life) {
-            Ok(()) => Ok((opened, loaded)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What the index knows of a document; `None` if nothing is stored under its name.
-    fn find(&self, claimed: &Claimed) -> Result<Option<Document>, LogError> {
-        let known = self.handle.shared.known.read();
-        match (known.index.document(claimed.id), &known.unnamed) {
-            (Some(found), _) => Ok(Some(found.clone())),
-            (None, None) => Ok(None),
-            (None, Some(what)) => Err(LogError::Damaged {
-                document: claimed.watched.name.clone(),
-                what: what.clone(),
-            }),
-        }
-    }
-
-    fn view(&self, found: &Document) -> Result<Box<dyn View>, LogError> {
-        let view = self.handle.shared.view();
-        view.map_err(|source| LogError::Load {
-            document: found.name.clone(),
-            source: Arc::new(source),
-        })
-    }
-
-    fn load(&self, id: u64, found: &Document) -> Result<Loaded, LogError> {
-        load(&*self.view(found)?, id, found)
-    }
-
-    /// Waits until the queue has room for a record of this many bytes, of any document. Never await it under a lock.
-    /// First come is first served. It counts against no document's part; [`DocumentLog::share`] gives room that does.
+    /// Opens a stored document without reading it, to erase it. A damaged document can be opened in
+    /// no other way. Blocks as [`open`](Self::open) does.
     ///
     /// # Errors
-    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
-    /// reserved.
-    pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
-        let shared = &self.handle.shared;
-        let limit = shared.options.max_record_bytes;
-        if bytes > limit {
-            return Err(LogError::RecordTooLarge { len: bytes, limit });
-        }
-        loop {
-            match shared.room().reserve(bytes).await {
-                Ok(reservation) => return Ok(reservation),
-                // The log has failed, or was closed; or it has come back in the meantime, with new room.
-                Err(_) => shared.queue.check()?,
-            }
-        }
+    /// Those of [`open`](Self::open) except damage of this document. The document then stays
+    /// closed.
+    pub fn open_unread(&self, document: &str) -> Result<DocumentLog, LogError> {
+        open_document::open_unread(&self.running, document)
     }
 
-    /// Every stored document with its durable position, in no particular order.
+    /// Returns every stored document with its durable position, in no particular order.
     #[must_use]
     pub fn documents(&self) -> Vec<DocumentInfo> {
-        let known = self.handle.shared.known.read();
-        let documents = known.index.documents();
+        let content = self.state().content.read();
+        let documents = content.index.documents();
         documents.map(|(_, document)| info(document)).collect()
     }
 
     /// Returns the number of documents that are stored and not erased.
     #[must_use]
     pub fn documents_held(&self) -> usize {
-        self.handle.shared.known.read().index.held()
+        self.state().content.read().index.held()
     }
 
-    /// Reads every stored document, one after the other, as they all were at one moment. Blocks; reads the whole store.
-    ///
-    /// # Errors
-    /// [`LogError::Start`] when the store cannot be read. What cannot be read of one document is told to `each`.
-    pub fn read_all(
-        &self,
-        each: &mut dyn FnMut(DocumentInfo, Result<Loaded, LogError>),
-    ) -> Result<(), LogError> {
-        let shared = &self.handle.shared;
-        let (documents, view) = {
-            // The index and the view are of the same moment.
-            let _no_commit = shared.engine.lock();
-            let known = shared.known.read();
-            let documents = known.index.documents();
-            let documents: Vec<_> = documents.map(|(id, found)| (id, found.clone())).collect();
-            (documents, shared.view())
-        };
-        let view = view.map_err(|source| LogError::Start {
-            source: Arc::new(source),
-        })?;
-        for (id, document) in documents {
-            each(info(&document), load(&*view, id, &document));
-        }
-        Ok(())
-    }
-
-    /// Opens a stored document without reading it, to erase it: one that is damaged can be opened in no other way. Blocks
-    /// as [`open`](Self::open) does.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), but for the damage of this document. The document then stays closed.
-    pub fn open_unread(&self, document: &str) -> Result<DocumentLog, LogError> {
-        let shared = &self.handle.shared;
-        let claimed = shared.names.claim(document)?;
-        let opened = shared
-            .queue
-            .check_life(claimed.watched.life)
-            .and_then(|()| {
-                shared.queue.wait_for(claimed.left);
-                self.find(&claimed)
-            });
-        match opened {
-            Ok(found) => {
-                let last = found.map_or(0, |found| found.last);
-                claimed.watched.advance(last);
-                let (handle, loaded) = (self.handle.clone(), Loaded::default());
-                let (watched, id) = (claimed.watched, claimed.id);
-                Ok(DocumentLog::new(handle, watched, id, last, &loaded))
-            }
-            Err(error) => {
-                let left = claimed.left;
-                shared.names.release(&claimed.watched, claimed.id, left);
-                Err(error)
-            }
-        }
+    /// Returns the number of stored documents, erased ones included.
+    #[must_use]
+    pub fn document_count(&self) -> usize {
+        self.state().content.read().index.stored()
     }
 
     /// Returns true if something is stored under this name that was not erased.
     #[must_use]
     pub fn holds(&self, document: &str) -> bool {
-        let shared = &self.handle.shared;
-        let id = shared.names.id(document);
-        let known = shared.known.read();
-        id.and_then(|id| known.index.document(id))
+        let state = self.state();
+        let id = state.documents.id(document);
+        let content = state.content.read();
+        id.and_then(|id| content.index.document(id))
             .is_some_and(|found| !found.is_erased())
     }
 
-    /// Returns true if the store takes more of its disk than [`LogOptions::store_bytes`](crate::LogOptions::store_bytes), and
-    /// nothing was freed since. Looked at after each commit; never asks the disk.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.handle.shared.counts.is_full()
+    /// Reads every stored document, one after the other, as they all were at one moment. Reads the
+    /// whole store, and blocks.
+    ///
+    /// # Errors
+    /// [`LogError::Start`] if the store cannot be read. An error of one document goes to `each`.
+    pub fn read_all(
+        &self,
+        each: &mut dyn FnMut(DocumentInfo, Result<Loaded, LogError>),
+    ) -> Result<(), LogError> {
+        let state = self.state();
+        let (documents, view) = {
+            // Without a commit in between, the index and the view are of the same moment.
+            let _no_commit = state.commit.lock();
+            let content = state.content.read();
+            let documents = content.index.documents();
+            let documents: Vec<_> = documents.map(|(id, found)| (id, found.clone())).collect();
+            (documents, state.view())
+        };
+        let view = view.map_err(|source| LogError::Start {
+            source: Arc::new(source),
+        })?;
+        for (id, document) in documents {
+            each(info(&document), read_document(&*view, id, &document));
+        }
+        Ok(())
     }
 
-    /// How many documents are stored.
-    #[must_use]
-    pub fn document_count(&self) -> usize {
-        self.handle.shared.known.read().index.stored()
-    }
-
-    /// The [`LogError::Damaged`] of every document that was found damaged at the start. Damage inside
-    /// a record or a snapshot is found when the document is opened.
+    /// Returns the [`LogError::Damaged`] of every document that was found damaged at the start.
+    /// Damage inside a record or a snapshot is found when its document is opened.
     #[must_use]
     pub fn damaged(&self) -> Vec<LogError> {
-        let known = self.handle.shared.known.read();
-        let damage = |(_, document): (u64, &Document)| {
+        let content = self.state().content.read();
+        let damage = |(_, document): (u64, &IndexedDocument)| {
             let what = document.damage.clone()?;
             Some(LogError::Damaged {
                 document: document.name.clone(),
                 what,
             })
         };
-        known.index.documents().filter_map(damage).collect()
+        content.index.documents().filter_map(damage).collect()
     }
 
-    /// Writes all that is durable at this moment into `out`, in a format of its own ([`verify_backup`](crate::verify_backup),
-    /// [`restore_backup`](crate::restore_backup)). Whatever is appended meanwhile is not in it, and does not wait for it. Blocks.
+    /// Writes everything that is durable at this moment into `out`, in the format that
+    /// [`verify_backup`](crate::verify_backup) and [`restore_backup`](crate::restore_backup) read.
+    /// Records appended meanwhile are not in it, and do not wait for it. Blocks.
     ///
     /// # Errors
-    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. What was written is no whole backup.
+    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. The bytes written so
+    /// far are not a whole backup.
     pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
-        backup::write(&*self.handle.shared.view()?, out)
+        archive::write(&*self.state().view()?, out)
     }
 
-    /// Whether things are stored at the moment.
+    // ---- the log as a whole ----
+
+    /// Returns the epoch of the store: 1 for a new one; a restore from a backup raises it.
     #[must_use]
-    pub fn health(&self) -> Health {
-        self.handle
-            .shared
-            .queue
-            .failed()
-            .map_or(Health::Good, Health::Failed)
+    pub fn epoch(&self) -> u32 {
+        self.state().epoch
     }
 
-    /// Tells each change of [`health`](Self::health). Whoever is slow may see only the newest.
-    #[must_use]
-    pub fn watch_health(&self) -> watch::Receiver<Health> {
-        self.handle.shared.queue.health()
+    /// Waits until the queue has room for a record of this many bytes, in the order of the calls.
+    /// The room counts for no document; [`DocumentLog::share`] reserves room that does. Never await
+    /// this while holding a lock.
+    ///
+    /// # Errors
+    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
+    /// reserved.
+    pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
+        let state = self.state();
+        let limit = state.options.max_record_bytes;
+        if bytes > limit {
+            return Err(LogError::RecordTooLarge { len: bytes, limit });
+        }
+        loop {
+            match state.room().reserve(bytes).await {
+                Ok(reservation) => return Ok(reservation),
+                // The log failed or was closed. If it has recovered meanwhile, there is new room.
+                Err(_) => state.queue.check()?,
+            }
+        }
     }
 
-    /// What the log has done so far. Never blocks.
-    #[must_use]
-    pub fn stats(&self) -> LogStats {
-        let shared = &self.handle.shared;
-        shared.counts.read(shared.room().used())
-    }
-
-    /// Bytes that the store takes on its disk, if it knows. Asks the disk.
-    #[must_use]
-    pub fn bytes_stored(&self) -> Option<u64> {
-        self.handle.shared.store.read().as_ref()?.bytes_stored()
-    }
-
-    /// Returns when everything that was appended or snapshotted before the call is durable. Does not
-    /// wait for the delay.
+    /// Returns when everything that was appended or snapshotted before the call is durable, without
+    /// waiting for the commit delay.
     ///
     /// # Errors
     /// [`LogError::Failed`].
     pub async fn flush(&self) -> Result<(), LogError> {
-        let queue = &self.handle.shared.queue;
+        let queue = &self.state().queue;
         let mut progress = queue.progress();
         let failures = progress.borrow().failures;
         if let Some(error) = queue.failed() {
@@ -396,10 +248,10 @@ impl Log {
         let Some(through) = queue.hurry() else {
             return Ok(());
         };
-        let over = |progress: &Progress| {
+        let over = |progress: &CommitProgress| {
             progress.committed >= through || progress.failures > failures || progress.ended
         };
-        // The sender lives in `shared`.
+        // The sender lives as long as the state.
         let reached = progress.wait_for(over).await.map(|progress| *progress);
         match reached {
             Ok(now) if now.failures > failures => match queue.last_failure() {
@@ -411,57 +263,66 @@ impl Log {
         }
     }
 
-    /// Makes everything durable, ends the thread and closes the store. Other handles, and documents
-    /// that are still open, get [`LogError::Closed`] from then on.
+    /// Makes everything durable, ends the commit thread and closes the store. Other handles, and
+    /// documents that are still open, get [`LogError::Closed`] from then on.
     ///
     /// # Errors
-    /// [`LogError::Failed`], when something appended could not be made durable.
+    /// [`LogError::Failed`] if something appended could not be made durable.
     pub async fn shutdown(self) -> Result<(), LogError> {
-        let shared = &self.handle.shared;
-        self.handle.close();
-        // The sender lives in `shared`, so that the wait ends by the thread's last word only.
-        let _ = shared
-            .queue
-            .progress()
-            .wait_for(|progress| progress.ended)
-            .await;
-        self.handle.join();
-        match shared.queue.failed() {
+        let queue = &self.state().queue;
+        self.running.close();
+        // The sender lives as long as the state, so the wait ends with the thread.
+        let ended = |progress: &CommitProgress| progress.ended;
+        let _ = queue.progress().wait_for(ended).await;
+        self.running.join();
+        match queue.failed() {
             Some(error) => Err((*error).clone()),
             None => Ok(()),
         }
     }
+
+    /// Returns the health of the log: [`Health::Good`] while commits succeed.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let failure = self.state().queue.failed();
+        failure.map_or(Health::Good, Health::Failed)
+    }
+
+    /// Reports each change of [`health`](Self::health). A slow receiver may see only the newest.
+    #[must_use]
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.state().queue.health()
+    }
+
+    /// Returns true if the store takes more of its disk than
+    /// [`LogOptions::store_bytes`](crate::LogOptions::store_bytes), and nothing was freed since.
+    /// Updated after each commit; never asks the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.state().metrics.is_full()
+    }
+
+    /// Returns what the log has done so far. Never blocks.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        let state = self.state();
+        state.metrics.read(state.room().used())
+    }
+
+    /// Returns the bytes that the store takes of its disk, if it knows. Asks the disk.
+    #[must_use]
+    pub fn bytes_stored(&self) -> Option<u64> {
+        self.state().store.read().as_ref()?.bytes_stored()
+    }
 }
 
-fn info(document: &Document) -> DocumentInfo {
-    let has_snapshot = document.standing.has_snapshot();
+fn info(document: &IndexedDocument) -> DocumentInfo {
+    let has_snapshot = document.base_kind.has_snapshot();
     DocumentInfo {
         name: document.name.clone(),
         last: Position::new(document.last),
         snapshot: has_snapshot.then_some(Position::new(document.base)),
         tail_bytes: document.tail_bytes(),
         erased: document.is_erased(),
-    }
-}
-
-impl Handle {
-    fn close(&self) {
-        self.shared.queue.close();
-        self.shared.room().close();
-    }
-
-    fn join(&self) {
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            // The thread catches its own panics.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.close();
-        self.join();
     }
 }

@@ -9,27 +9,21 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use crate::engine::{Engine, Known};
+use crate::document_table::DocumentTable;
 use crate::error::LogError;
-use crate::format::journal::{Kind, Row, roll};
-use crate::format::{DocumentRow, Meta, NUMBERS_END, Standing, VERSION, Wrong};
-use crate::index::{Document, Index, Run};
-use crate::names::Names;
-use crate::store::{Batch, Store, StoreError, Table, View};
+use crate::format::codec::{BadRow, NUMBERS_END};
+use crate::format::journal::{JournalRow, RowKind, roll};
+use crate::format::rows::{BaseKind, DocumentRow, Meta, VERSION};
+use crate::log_state::{CommitState, RecoveredStore, StoreContent};
+use crate::store::traits::{Batch, Store, StoreError, Table, View};
+use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
 /// Document ids are dense, but for rows that were lost. One that leaves more out than this is not ours, and what is kept by
 /// id must not be reserved for it.
 const LARGEST_HOLE: u64 = 1 << 16;
 
-/// What a store holds.
-pub(crate) struct Found {
-    pub(crate) engine: Engine,
-    pub(crate) known: Known,
-    pub(crate) names: Names,
-}
-
 /// Reads a store, writing its first row if it is new.
-pub(crate) fn recover(store: &dyn Store) -> Result<Found, LogError> {
+pub(crate) fn recover(store: &dyn Store) -> Result<RecoveredStore, LogError> {
     let view = store.view().map_err(failed)?;
     let meta = match view.get(Table::Meta, Meta::KEY).map_err(failed)? {
         Some(row) => read_meta(&row)?,
@@ -45,12 +39,12 @@ pub(crate) fn recover(store: &dyn Store) -> Result<Found, LogError> {
             meta
         }
     };
-    let mut scan = Scan {
+    let mut scan = StoreScan {
         next_commit: meta.next_commit,
-        ..Scan::default()
+        ..StoreScan::default()
     };
-    scan.documents(&*view).map_err(failed)?;
-    scan.journal(&*view).map_err(failed)?;
+    scan.read_documents(&*view).map_err(failed)?;
+    scan.read_journal(&*view).map_err(failed)?;
     if let Some(commit) = scan.impossible {
         return Err(LogError::DamagedStore {
             what: format!("a journal row has the number {commit}, which no commit gets"),
@@ -61,49 +55,47 @@ pub(crate) fn recover(store: &dyn Store) -> Result<Found, LogError> {
     }
     drop(view);
     scan.check();
-    Ok(Found {
-        engine: Engine {
+    Ok(RecoveredStore {
+        commit: CommitState {
             next_commit: scan.next_commit,
             epoch: meta.epoch,
         },
-        known: Known {
+        content: StoreContent {
             index: scan.index,
             unnamed: scan.unnamed,
         },
-        names: scan.names,
+        documents: scan.documents,
     })
 }
 
-impl Found {
-    /// Compares with what was durable before the store was opened again: a document of which less is there is damaged. Gives
-    /// the number of those.
-    pub(crate) fn must_hold(&mut self, before: &Index) -> usize {
-        let mut lost = 0;
-        for (id, document) in before.documents() {
-            let there = self.known.index.document(id);
-            let at = there.map_or(0, |there| there.last);
-            let whole = there.is_some_and(|there| {
-                *there.name == *document.name
-                    && there.last >= document.last
-                    && there.base >= document.base
-            });
-            if whole {
-                continue;
-            }
-            lost += 1;
-            let what = format!(
-                "it was durable up to position {}, and after a failure of the disk the store holds it up to {at}",
-                document.last
-            );
-            error!(document = &*document.name, what, "a document is damaged");
-            let mut damaged = Document::new(document.name.clone(), 0, Standing::Nothing);
-            damaged.last = document.last;
-            damaged.damage(what);
-            self.known.index.insert_document(id, damaged);
-            self.names.insert(document.name.clone(), id);
+/// Compares with what was durable before the store was opened again: a document of which less is there is damaged. Gives
+/// the number of those.
+pub(crate) fn check_against(found: &mut RecoveredStore, before: &StoreIndex) -> usize {
+    let mut lost = 0;
+    for (id, document) in before.documents() {
+        let there = found.content.index.document(id);
+        let at = there.map_or(0, |there| there.last);
+        let whole = there.is_some_and(|there| {
+            *there.name == *document.name
+                && there.last >= document.last
+                && there.base >= document.base
+        });
+        if whole {
+            continue;
         }
-        lost
+        lost += 1;
+        let what = format!(
+            "it was durable up to position {}, and after a failure of the disk the store holds it up to {at}",
+            document.last
+        );
+        error!(document = &*document.name, what, "a document is damaged");
+        let mut damaged = IndexedDocument::new(document.name.clone(), 0, BaseKind::Nothing);
+        damaged.last = document.last;
+        damaged.damage(what);
+        found.content.index.insert_document(id, damaged);
+        found.documents.insert(document.name.clone(), id);
     }
+    lost
 }
 
 fn failed(source: StoreError) -> LogError {
@@ -116,7 +108,7 @@ fn failed(source: StoreError) -> LogError {
 }
 
 fn read_meta(row: &[u8]) -> Result<Meta, LogError> {
-    let meta = Meta::decode(row).map_err(|Wrong(what)| LogError::DamagedStore {
+    let meta = Meta::decode(row).map_err(|BadRow(what)| LogError::DamagedStore {
         what: what.to_owned(),
     })?;
     if meta.version > VERSION {
@@ -148,9 +140,9 @@ fn new_meta(view: &dyn View) -> Result<Meta, LogError> {
 }
 
 #[derive(Default)]
-struct Scan {
-    index: Index,
-    names: Names,
+struct StoreScan {
+    index: StoreIndex,
+    documents: DocumentTable,
     next_commit: u64,
     unnamed: Option<Arc<str>>,
     /// Rows of which not even the roll can be read.
@@ -160,22 +152,22 @@ struct Scan {
     impossible: Option<u64>,
 }
 
-impl Scan {
-    fn documents(&mut self, view: &dyn View) -> Result<(), StoreError> {
+impl StoreScan {
+    fn read_documents(&mut self, view: &dyn View) -> Result<(), StoreError> {
         view.scan(
             Table::Documents,
             &mut |id, row| match DocumentRow::decode(id, row) {
                 Ok(found) if self.is_possible(id) => {
                     let name: Arc<str> = found.name.into();
-                    let before = self.names.insert(name.clone(), id);
-                    let mut document = Document::new(name, found.base, found.standing);
+                    let before = self.documents.insert(name.clone(), id);
+                    let mut document = IndexedDocument::new(name, found.base, found.base_kind);
                     if let Some(before) = before {
                         document.damage(format!("document #{before} has the same name"));
                     }
                     self.index.insert_document(id, document);
                 }
                 Ok(_) => self.unname(id, "its id is out of range"),
-                Err(Wrong(what)) => self.unname(id, what),
+                Err(BadRow(what)) => self.unname(id, what),
             },
         )
     }
@@ -192,35 +184,37 @@ impl Scan {
                 .into();
         if self.is_possible(id) {
             let mut document =
-                Document::new(format!("document #{id}").into(), 0, Standing::Nothing);
+                IndexedDocument::new(format!("document #{id}").into(), 0, BaseKind::Nothing);
             document.damage = Some(what.clone());
             self.index.insert_document(id, document);
         }
         self.unnamed = Some(what);
     }
 
-    fn journal(&mut self, view: &dyn View) -> Result<(), StoreError> {
+    fn read_journal(&mut self, view: &dyn View) -> Result<(), StoreError> {
         view.scan(Table::Journal, &mut |commit, row| {
             if commit >= NUMBERS_END {
                 self.impossible = Some(commit);
                 return;
             }
             self.next_commit = self.next_commit.max(commit + 1);
-            if let Err(Wrong(what)) = self.row(commit, row) {
+            if let Err(BadRow(what)) = self.row(commit, row) {
                 self.damaged_row(commit, row, what);
             }
         })
     }
 
-    fn row(&mut self, commit: u64, row: &[u8]) -> Result<(), Wrong> {
+    fn row(&mut self, commit: u64, row: &[u8]) -> Result<(), BadRow> {
         let mut empty = true;
-        for run in Row::parse(commit, row)?.runs() {
+        for run in JournalRow::parse(commit, row)?.runs() {
             let run = run?;
             if self.index.document(run.id).is_none() {
                 self.unname(run.id, "the row is missing");
             }
-            self.index
-                .add_run(run.id, Run::new(run.first, run.count, run.bytes, commit));
+            self.index.add_run(
+                run.id,
+                IndexedRun::new(run.first, run.count, run.bytes, commit),
+            );
             empty = false;
         }
         if empty {
@@ -265,10 +259,10 @@ impl Scan {
         let newest_unaccounted = self.unaccounted.iter().copied().max().unwrap_or(0);
         let mut shown: HashMap<u64, u64> = HashMap::new();
         view.scan(Table::Journal, &mut |commit, row| {
-            let Ok(row) = Row::parse(commit, row) else {
+            let Ok(row) = JournalRow::parse(commit, row) else {
                 return;
             };
-            if row.kind == Kind::Appended && commit > newest_unaccounted {
+            if row.kind == RowKind::Appended && commit > newest_unaccounted {
                 for run in row.runs().flatten() {
                     shown.insert(run.id, run.end() - 1);
                 }
@@ -317,7 +311,7 @@ impl Scan {
                     "journal commit {commit}: position {found} follows where {expected} should"
                 ));
             }
-            if next == 1 && document.standing == Standing::Nothing {
+            if next == 1 && document.base_kind == BaseKind::Nothing {
                 document.damage("no record of it is left".to_owned());
             }
             if let Some(what) = &document.damage {

@@ -8,14 +8,15 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::BackupSummary;
+use crate::backup::archive::{self, BackupSummary};
 use crate::error::{BackupError, LogError};
-use crate::format::Meta;
+use crate::format::rows::Meta;
 use crate::log::Log;
 use crate::options::LogOptions;
-use crate::store::{
-    Batch, FILE, LOCK_FILE, RESTORING, RedbStore, Store, Table, lock, private, sync_folders,
-};
+use crate::store::data_folder::{FILE, LOCK_FILE, RESTORING, lock, sync_folders};
+use crate::store::file_permissions;
+use crate::store::redb_store::RedbStore;
+use crate::store::traits::{Batch, Store, Table};
 
 /// Bytes of rows that are committed together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -38,7 +39,7 @@ pub struct Restored {
 /// [`BackupError::Read`], [`BackupError::NotABackup`], [`BackupError::NewerBackup`],
 /// [`BackupError::DamagedBackup`].
 pub fn verify_backup(file: &Path) -> Result<BackupSummary, BackupError> {
-    super::read(&mut open(file)?, &mut |_, _, _| Ok(()))
+    archive::read(&mut open(file)?, &mut |_, _, _| Ok(()))
 }
 
 fn open(file: &Path) -> Result<impl Read, BackupError> {
@@ -63,7 +64,7 @@ pub fn restore_backup(
     if there_before {
         must_be_empty(folder)?;
     }
-    private::make_folder(folder).map_err(BackupError::write)?;
+    file_permissions::make_folder(folder).map_err(BackupError::write)?;
     let made = lock(folder)
         .map_err(BackupError::from)
         .and_then(|_lock| make(from, folder, &backup, least_epoch));
@@ -118,7 +119,7 @@ fn make(
 fn fill(from: &Path, folder: &Path, epoch: u32) -> Result<(), BackupError> {
     let store = RedbStore::open(folder, LogOptions::default().cache_bytes)?;
     let (mut batch, mut bytes) = (Batch::default(), 0);
-    super::read(&mut open(from)?, &mut |table, key, mut value| {
+    archive::read(&mut open(from)?, &mut |table, key, mut value| {
         if table == Table::Meta {
             let meta =
                 Meta::decode(&value).map_err(|wrong| BackupError::Source { what: wrong.0 })?;

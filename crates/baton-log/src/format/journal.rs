@@ -14,14 +14,14 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{NUMBERS_END, Reader, Wrong, checksum, put_varint};
+use super::codec::{BadRow, NUMBERS_END, RowReader, checksum, put_varint};
 
 const HEAD: usize = 9;
 const FOOT: usize = 8;
 
 /// How the records of a row came there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RowKind {
     /// Appended in this commit: every position of a document in an earlier commit is lower.
     Appended = 0,
     /// Copied from earlier rows, whose positions may be lower than those of rows in between.
@@ -29,16 +29,16 @@ pub(crate) enum Kind {
 }
 
 /// Builds a row, run by run.
-pub(crate) struct RowBuilder {
-    kind: Kind,
+pub(crate) struct JournalRowBuilder {
+    kind: RowKind,
     directory: Vec<u8>,
     body: Vec<u8>,
     roll: Vec<u8>,
 }
 
-impl RowBuilder {
-    pub(crate) fn new(kind: Kind) -> RowBuilder {
-        RowBuilder {
+impl JournalRowBuilder {
+    pub(crate) fn new(kind: RowKind) -> JournalRowBuilder {
+        JournalRowBuilder {
             kind,
             directory: Vec::new(),
             body: Vec::new(),
@@ -93,16 +93,16 @@ impl RowBuilder {
 }
 
 /// A row whose directory has been verified.
-pub(crate) struct Row<'a> {
-    pub(crate) kind: Kind,
+pub(crate) struct JournalRow<'a> {
+    pub(crate) kind: RowKind,
     directory: &'a [u8],
     rest: &'a [u8],
 }
 
 /// One document's consecutive records in a row. The bytes are not verified before
-/// [`records`](Run::records).
+/// [`records`](StoredRun::records).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'a> {
+pub(crate) struct StoredRun<'a> {
     pub(crate) id: u64,
     pub(crate) first: u64,
     pub(crate) count: u64,
@@ -113,23 +113,23 @@ pub(crate) struct Run<'a> {
     body: Option<&'a [u8]>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> JournalRow<'a> {
     /// Verifies the head; the body is verified run by run, when it is read.
-    pub(crate) fn parse(commit: u64, row: &'a [u8]) -> Result<Row<'a>, Wrong> {
-        let mut reader = Reader(row);
+    pub(crate) fn parse(commit: u64, row: &'a [u8]) -> Result<JournalRow<'a>, BadRow> {
+        let mut reader = RowReader(row);
         let crc = reader.u32()?;
         let kind = reader.u8()?;
         let len = reader.u32()? as usize;
         let directory = reader.take(len)?;
         if crc != checksum(commit, &[&row[4..HEAD + len]]) {
-            return Err(Wrong("its directory's checksum is wrong"));
+            return Err(BadRow("its directory's checksum is wrong"));
         }
         let kind = match kind {
-            0 => Kind::Appended,
-            1 => Kind::Relocated,
-            _ => return Err(Wrong("its kind is unknown")),
+            0 => RowKind::Appended,
+            1 => RowKind::Relocated,
+            _ => return Err(BadRow("its kind is unknown")),
         };
-        Ok(Row {
+        Ok(JournalRow {
             kind,
             directory,
             rest: reader.0,
@@ -138,8 +138,8 @@ impl<'a> Row<'a> {
 
     /// The runs in the order of the row. Ends with an error if the directory makes no sense, which a
     /// verified one never does.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = Result<Run<'a>, Wrong>> + use<'a> {
-        let (mut reader, rest) = (Reader(self.directory), self.rest);
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Result<StoredRun<'a>, BadRow>> + use<'a> {
+        let (mut reader, rest) = (RowReader(self.directory), self.rest);
         let (mut offset, mut failed) = (0u64, false);
         std::iter::from_fn(move || {
             if reader.0.is_empty() || failed {
@@ -153,11 +153,11 @@ impl<'a> Row<'a> {
 }
 
 fn next_run<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut RowReader<'a>,
     rest: &'a [u8],
     offset: &mut u64,
-) -> Result<Run<'a>, Wrong> {
-    const NONSENSE: Wrong = Wrong("its directory makes no sense");
+) -> Result<StoredRun<'a>, BadRow> {
+    const NONSENSE: BadRow = BadRow("its directory makes no sense");
     let (id, first, count) = (reader.varint()?, reader.varint()?, reader.varint()?);
     let start = reader.0;
     let mut bytes = 0u64;
@@ -173,7 +173,7 @@ fn next_run<'a>(
     }
     let body = rest.get(*offset as usize..end as usize);
     *offset = end;
-    Ok(Run {
+    Ok(StoredRun {
         id,
         first,
         count,
@@ -184,19 +184,19 @@ fn next_run<'a>(
     })
 }
 
-impl<'a> Run<'a> {
+impl<'a> StoredRun<'a> {
     /// The position after the last record.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.count
     }
 
     /// The records in order, verified.
-    pub(crate) fn records(&self) -> Result<Vec<&'a [u8]>, Wrong> {
-        let body = self.body.ok_or(Wrong("it is too short"))?;
+    pub(crate) fn records(&self) -> Result<Vec<&'a [u8]>, BadRow> {
+        let body = self.body.ok_or(BadRow("it is too short"))?;
         if crc32fast::hash(body) != self.crc {
-            return Err(Wrong("the checksum of its records is wrong"));
+            return Err(BadRow("the checksum of its records is wrong"));
         }
-        let (mut lengths, mut body) = (Reader(self.lengths), Reader(body));
+        let (mut lengths, mut body) = (RowReader(self.lengths), RowReader(body));
         (0..self.count)
             .map(|_| body.take(lengths.varint()? as usize))
             .collect()
@@ -204,8 +204,8 @@ impl<'a> Run<'a> {
 }
 
 /// The documents of a row with their last positions, from its foot alone.
-pub(crate) fn roll(commit: u64, row: &[u8]) -> Result<Vec<(u64, u64)>, Wrong> {
-    const WRONG: Wrong = Wrong("its roll's checksum is wrong");
+pub(crate) fn roll(commit: u64, row: &[u8]) -> Result<Vec<(u64, u64)>, BadRow> {
+    const WRONG: BadRow = BadRow("its roll's checksum is wrong");
     let (front, crc) = row.split_last_chunk::<4>().ok_or(WRONG)?;
     let (front, len) = front.split_last_chunk::<4>().ok_or(WRONG)?;
     let start = front
@@ -215,7 +215,7 @@ pub(crate) fn roll(commit: u64, row: &[u8]) -> Result<Vec<(u64, u64)>, Wrong> {
     if u32::from_le_bytes(*crc) != checksum(commit, &[&front[start..], len]) {
         return Err(WRONG);
     }
-    let mut reader = Reader(&front[start..]);
+    let mut reader = RowReader(&front[start..]);
     let mut documents = Vec::new();
     while !reader.0.is_empty() {
         documents.push((reader.varint()?, reader.varint()?));
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Bytes {
-        let mut row = RowBuilder::new(Kind::Appended);
+        let mut row = JournalRowBuilder::new(RowKind::Appended);
         row.run(1, 10, &[b"a".as_slice(), b"", b"ccc"]);
         row.run(700, 1, &[[7u8; 300]]);
         row.finish(42)
@@ -237,9 +237,9 @@ mod tests {
     #[test]
     fn a_row_gives_back_its_runs() {
         let bytes = sample();
-        let row = Row::parse(42, &bytes).unwrap();
+        let row = JournalRow::parse(42, &bytes).unwrap();
         let runs: Vec<_> = row.runs().map(Result::unwrap).collect();
-        assert_eq!(row.kind, Kind::Appended);
+        assert_eq!(row.kind, RowKind::Appended);
         assert_eq!(
             (runs[0].id, runs[0].first, runs[0].end(), runs[0].bytes),
             (1, 10, 13, 4)
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(runs[0].records().unwrap(), [b"a".as_slice(), b"", b"ccc"]);
         assert_eq!(runs[1].records().unwrap(), [[7u8; 300].as_slice()]);
         assert_eq!(roll(42, &bytes).unwrap(), [(1, 12), (700, 1)]);
-        assert!(Row::parse(43, &bytes).is_err() && roll(43, &bytes).is_err());
+        assert!(JournalRow::parse(43, &bytes).is_err() && roll(43, &bytes).is_err());
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut bad = bytes.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
-            let head = Row::parse(42, &bad);
+            let head = JournalRow::parse(42, &bad);
             let roll = roll(42, &bad);
             assert!(head.is_ok() || roll.is_ok(), "bit {bit}");
             let whole = head.is_ok_and(|row| row.runs().all(|run| run.unwrap().records().is_ok()));
@@ -269,7 +269,7 @@ mod tests {
         let bytes = sample();
         let foot = 5 + FOOT;
         for len in 0..bytes.len() {
-            if let Ok(row) = Row::parse(42, &bytes[..len]) {
+            if let Ok(row) = JournalRow::parse(42, &bytes[..len]) {
                 let whole = row.runs().all(|run| run.unwrap().records().is_ok());
                 assert_eq!(whole, len >= bytes.len() - foot, "cut to {len}");
             }

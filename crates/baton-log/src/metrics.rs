@@ -13,33 +13,33 @@ pub const COMMIT_BUCKETS_US: [u64; 11] = [
 ];
 
 /// A commit that is under way.
-pub(crate) struct Committing<'a> {
-    counts: &'a Counts,
+pub(crate) struct CommitTimer<'a> {
+    counts: &'a LogMetrics,
     pub(crate) began: Instant,
 }
 
-impl Drop for Committing<'_> {
+impl Drop for CommitTimer<'_> {
     fn drop(&mut self) {
         *self.counts.committing.lock() = None;
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) commits: Time,
+pub(crate) struct LogMetrics {
+    pub(crate) commits: TimeHistogram,
     /// When the commit began that is under way.
     committing: Mutex<Option<Instant>>,
     pub(crate) failures: AtomicU64,
     pub(crate) recoveries: AtomicU64,
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    disk: Mutex<Disk>,
+    disk: Mutex<DiskUsage>,
     full: AtomicBool,
 }
 
 /// Disk space that the store takes, compared with its limit.
 #[derive(Debug, Default)]
-struct Disk {
+struct DiskUsage {
     /// Net growth of the rows at the time when the store went over its limit. Space that was freed since is used again
     /// before the file grows.
     went_over_at: Option<i64>,
@@ -47,12 +47,12 @@ struct Disk {
 
 /// A histogram of times.
 #[derive(Debug, Default)]
-pub(crate) struct Time {
+pub(crate) struct TimeHistogram {
     buckets: [AtomicU64; COMMIT_BUCKETS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
-impl Time {
+impl TimeHistogram {
     pub(crate) fn add(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = COMMIT_BUCKETS_US.partition_point(|bound| *bound < took);
@@ -61,12 +61,12 @@ impl Time {
     }
 }
 
-impl Counts {
+impl LogMetrics {
     /// Counts the time until the value that this gives is dropped as a commit that is under way.
-    pub(crate) fn commits(&self) -> Committing<'_> {
+    pub(crate) fn commits(&self) -> CommitTimer<'_> {
         let began = Instant::now();
         *self.committing.lock() = Some(began);
-        Committing {
+        CommitTimer {
             counts: self,
             began,
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_store_over_its_limit_is_full_until_something_was_freed_and_not_used_again() {
-        let counts = Counts::default();
+        let counts = LogMetrics::default();
         let full = |on_disk, grown| {
             counts.stored(on_disk, grown, 100);
             counts.is_full()

@@ -8,8 +8,8 @@
 //! damaged one. So a new file is made under another name and renamed when it is whole; the lock file
 //! keeps a second process from doing the same meanwhile.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -20,17 +20,10 @@ use redb::{
     RepairSession, StorageBackend, TableDefinition,
 };
 
-use super::disk::{DiskFile, Unsynced, Watchful, reading};
-use super::{Batch, Store, StoreError, Table, View, private};
-
-/// The database's name in the data folder, its name while it is being made, and the name of the
-/// file whose lock stands for the folder.
-pub(crate) const FILE: &str = "log.redb";
-const NEW_FILE: &str = "log.redb.new";
-pub(crate) const LOCK_FILE: &str = "log.lock";
-
-/// Where a restore makes the new database. A data folder with that in it is half of one.
-pub(crate) const RESTORING: &str = "restoring";
+use super::data_folder::{FILE, NEW_FILE, RESTORING, lock, sync_folders};
+use super::disk_file::{DiskFile, TrackingBackend, UnsyncedWrites, reading};
+use super::file_permissions;
+use super::traits::{Batch, Store, StoreError, Table, View};
 
 const DOING: &str = "opening the database file";
 const DOING_AGAIN: &str = "opening the database file again";
@@ -53,18 +46,18 @@ const fn rows(table: Table) -> Rows {
 pub struct RedbStore {
     /// `None` from a failed reopening until one that succeeds.
     database: RwLock<Option<Database>>,
-    opener: Opener,
+    opener: DatabaseOpener,
     /// Dropped after the database.
     _lock: Option<File>,
 }
 
 /// Opens the database, again and again if need be.
-struct Opener {
+struct DatabaseOpener {
     backend: Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>,
     /// The file, if it is one.
     path: Option<PathBuf>,
     cache_bytes: usize,
-    unsynced: Unsynced,
+    unsynced: UnsyncedWrites,
 }
 
 /// Whether a file that was not closed in order is repaired.
@@ -87,7 +80,7 @@ impl RedbStore {
             let folder = folder.display();
             StoreError::failed("opening the data folder", format!("{folder}: {error}"))
         };
-        private::make_folder(folder).map_err(failed)?;
+        file_permissions::make_folder(folder).map_err(failed)?;
         let lock = lock(folder)?;
         if folder.join(RESTORING).try_exists().map_err(failed)? {
             return Err(StoreError::failed(
@@ -98,17 +91,17 @@ impl RedbStore {
         let path = folder.join(FILE);
         if !path.try_exists().map_err(failed)? {
             let new = folder.join(NEW_FILE);
-            private::make_file(&new).map_err(failed)?;
-            drop(Opener::of_file(new.clone(), cache_bytes).repaired()?);
+            file_permissions::make_file(&new).map_err(failed)?;
+            drop(DatabaseOpener::of_file(new.clone(), cache_bytes).repaired()?);
             std::fs::rename(&new, &path).map_err(failed)?;
             sync_folders(folder).map_err(failed)?;
         }
-        private::tighten(&path);
+        file_permissions::tighten(&path);
         // Never creates: a file that vanished since, or is empty, is an error.
         if std::fs::metadata(&path).map_err(failed)?.len() == 0 {
             return Err(StoreError::failed(DOING, "the file is empty"));
         }
-        let opener = Opener::of_file(path.clone(), cache_bytes);
+        let opener = DatabaseOpener::of_file(path.clone(), cache_bytes);
         let database = match opener.open(Repair::Later)? {
             Some(database) => database,
             None => {
@@ -134,11 +127,11 @@ impl RedbStore {
         backend: impl StorageBackend + Clone,
         cache_bytes: usize,
     ) -> Result<RedbStore, StoreError> {
-        let opener = Opener {
+        let opener = DatabaseOpener {
             backend: Box::new(move || Ok(Box::new(backend.clone()))),
             path: None,
             cache_bytes,
-            unsynced: Unsynced::default(),
+            unsynced: UnsyncedWrites::default(),
         };
         Ok(RedbStore {
             database: RwLock::new(Some(opener.repaired()?)),
@@ -186,14 +179,14 @@ impl std::fmt::Debug for RedbStore {
     }
 }
 
-impl Opener {
-    fn of_file(path: PathBuf, cache_bytes: usize) -> Opener {
+impl DatabaseOpener {
+    fn of_file(path: PathBuf, cache_bytes: usize) -> DatabaseOpener {
         let opened = path.clone();
-        Opener {
+        DatabaseOpener {
             backend: Box::new(move || Ok(Box::new(DiskFile::open(&opened)?))),
             path: Some(path),
             cache_bytes,
-            unsynced: Unsynced::default(),
+            unsynced: UnsyncedWrites::default(),
         }
     }
 
@@ -207,7 +200,7 @@ impl Opener {
             builder.set_repair_callback(RepairSession::abort);
         }
         guarded(DOING, || {
-            let backend = Watchful::new(backend, self.unsynced.clone());
+            let backend = TrackingBackend::new(backend, self.unsynced.clone());
             let database = match builder.create_with_backend(backend) {
                 Err(DatabaseError::RepairAborted) => return Ok(None),
                 opened => opened.map_err(|error| StoreError::failed(DOING, error))?,
@@ -235,29 +228,6 @@ impl Opener {
     }
 }
 
-/// Takes the folder for this process, as long as the file lives.
-pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
-    const DOING: &str = "locking the data folder";
-    let path = folder.join(LOCK_FILE);
-    let failed =
-        |error: std::io::Error| StoreError::failed(DOING, format!("{}: {error}", path.display()));
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(private::FILE)
-        .open(&path);
-    let file = file.map_err(failed)?;
-    private::tighten(&path);
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            path: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
 /// Makes the tables of a new file, all in one transaction, so that a view finds either none or all.
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     if database.begin_read()?.list_tables()?.next().is_some() {
@@ -268,18 +238,6 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
         write.open_table(rows(table))?;
     }
     write.commit()?;
-    Ok(())
-}
-
-/// A file is durable under its name only when the folder's entry is, and so for a new folder.
-pub(crate) fn sync_folders(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) {
-        let absolute = folder.canonicalize()?;
-        File::open(&absolute)?.sync_all()?;
-        if let Some(parent) = absolute.parent() {
-            File::open(parent)?.sync_all()?;
-        }
-    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Batch, Store, StoreError, Table, View};
+use super::traits::{Batch, Store, StoreError, Table, View};
 
 type Tables = BTreeMap<(u8, u64), Bytes>;
 

@@ -6,25 +6,25 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::format::Standing;
+use crate::format::rows::BaseKind;
 
 /// Counted for a record beside its bytes, so that rows of tiny records have a weight as well.
 const RECORD_WEIGHT: u64 = 16;
 
 /// Consecutive records of one document in one journal row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct IndexedRun {
     pub(crate) first: u64,
     pub(crate) commit: u64,
     pub(crate) count: u32,
     pub(crate) weight: u32,
 }
 
-impl Run {
-    pub(crate) fn new(first: u64, count: u64, bytes: u64, commit: u64) -> Run {
+impl IndexedRun {
+    pub(crate) fn new(first: u64, count: u64, bytes: u64, commit: u64) -> IndexedRun {
         let weight = u32::try_from(bytes + count * RECORD_WEIGHT).unwrap_or(u32::MAX);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        Run {
+        IndexedRun {
             first,
             commit,
             count,
@@ -57,36 +57,36 @@ impl Run {
 
 /// What is stored of one document.
 #[derive(Clone, Debug)]
-pub(crate) struct Document {
+pub(crate) struct IndexedDocument {
     pub(crate) name: Arc<str>,
     pub(crate) base: u64,
-    pub(crate) standing: Standing,
+    pub(crate) base_kind: BaseKind,
     /// The last durable position.
     pub(crate) last: u64,
     /// In the order of positions, all after the base.
-    pub(crate) runs: VecDeque<Run>,
+    pub(crate) runs: VecDeque<IndexedRun>,
     /// Why the document cannot be opened.
     pub(crate) damage: Option<Arc<str>>,
     /// Length of its snapshot, once it was read or written: until then only the store knows.
     snapshot_bytes: Option<u64>,
 }
 
-impl Document {
-    pub(crate) fn new(name: Arc<str>, base: u64, standing: Standing) -> Document {
-        Document {
+impl IndexedDocument {
+    pub(crate) fn new(name: Arc<str>, base: u64, base_kind: BaseKind) -> IndexedDocument {
+        IndexedDocument {
             name,
             base,
-            standing,
+            base_kind,
             last: base,
             runs: VecDeque::new(),
             damage: None,
-            snapshot_bytes: (!standing.has_snapshot()).then_some(0),
+            snapshot_bytes: (!base_kind.has_snapshot()).then_some(0),
         }
     }
 
     /// Returns true if nothing is stored of it but what an erasure left.
     pub(crate) fn is_erased(&self) -> bool {
-        self.standing.is_erased() && self.runs.is_empty()
+        self.base_kind.is_erased() && self.runs.is_empty()
     }
 
     /// Bytes of its records behind the base.
@@ -106,7 +106,7 @@ impl Document {
 
 /// How much of a journal row is needed, in weights.
 #[derive(Clone, Copy, Debug, Default)]
-struct Usage {
+struct RowUsage {
     total: u64,
     live: u64,
     live_runs: u32,
@@ -114,31 +114,31 @@ struct Usage {
 
 /// The index of a whole store.
 #[derive(Debug, Default)]
-pub(crate) struct Index {
+pub(crate) struct StoreIndex {
     /// By document id; ids are dense and start at 1.
-    documents: Vec<Option<Document>>,
+    documents: Vec<Option<IndexedDocument>>,
     stored: usize,
     /// Those of which nothing is stored but what an erasure left.
     erased: usize,
     /// Bytes that rows were given since the start, less those that were freed.
     grown: i64,
-    rows: BTreeMap<u64, Usage>,
+    rows: BTreeMap<u64, RowUsage>,
     dead: BTreeSet<u64>,
     sparse: BTreeSet<u64>,
     total: u64,
     live: u64,
 }
 
-impl Index {
-    pub(crate) fn document(&self, id: u64) -> Option<&Document> {
+impl StoreIndex {
+    pub(crate) fn document(&self, id: u64) -> Option<&IndexedDocument> {
         self.documents.get(id as usize)?.as_ref()
     }
 
-    pub(crate) fn document_mut(&mut self, id: u64) -> Option<&mut Document> {
+    pub(crate) fn document_mut(&mut self, id: u64) -> Option<&mut IndexedDocument> {
         self.documents.get_mut(id as usize)?.as_mut()
     }
 
-    pub(crate) fn documents(&self) -> impl Iterator<Item = (u64, &Document)> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (u64, &IndexedDocument)> {
         let numbered = self.documents.iter().enumerate();
         numbered.filter_map(|(id, document)| Some((id as u64, document.as_ref()?)))
     }
@@ -168,7 +168,7 @@ impl Index {
 
     /// Counts a document that may have become erased, or may be no longer.
     fn recount(&mut self, id: u64, before: bool) {
-        let now = self.document(id).is_some_and(Document::is_erased);
+        let now = self.document(id).is_some_and(IndexedDocument::is_erased);
         self.erased += usize::from(now);
         self.erased -= usize::from(before);
     }
@@ -178,18 +178,18 @@ impl Index {
         (self.documents.len() as u64).max(1)
     }
 
-    pub(crate) fn insert_document(&mut self, id: u64, document: Document) {
+    pub(crate) fn insert_document(&mut self, id: u64, document: IndexedDocument) {
         let slot = id as usize;
         if self.documents.len() <= slot {
             self.documents.resize_with(slot + 1, || None);
         }
         self.stored += usize::from(self.documents[slot].is_none());
         let before = self.documents[slot].replace(document);
-        self.recount(id, before.as_ref().is_some_and(Document::is_erased));
+        self.recount(id, before.as_ref().is_some_and(IndexedDocument::is_erased));
     }
 
     /// Adds a run that a row holds. `live` is what is left of it behind the document's base.
-    pub(crate) fn add_run(&mut self, id: u64, mut run: Run) {
+    pub(crate) fn add_run(&mut self, id: u64, mut run: IndexedRun) {
         let Some(document) = self.document_mut(id) else {
             return;
         };
@@ -244,17 +244,17 @@ impl Index {
     }
 
     /// The records up to and including `base` are no longer needed; `bytes` is the length of the snapshot there.
-    pub(crate) fn set_base(&mut self, id: u64, base: u64, standing: Standing, bytes: u64) {
+    pub(crate) fn set_base(&mut self, id: u64, base: u64, base_kind: BaseKind, bytes: u64) {
         let Some(document) = self.document_mut(id) else {
             return;
         };
         let erased = document.is_erased();
         let before = document.snapshot_bytes.replace(bytes).unwrap_or(bytes);
-        if standing.is_erased() && base >= document.last {
+        if base_kind.is_erased() && base >= document.last {
             document.damage = None;
         }
         document.base = base;
-        document.standing = standing;
+        document.base_kind = base_kind;
         document.last = document.last.max(base);
         let mut gone = Vec::new();
         while let Some(run) = document.runs.front_mut() {
@@ -325,7 +325,7 @@ impl Index {
     }
 
     /// Changes the usage of a row, unless the row is pinned.
-    fn change(&mut self, commit: u64, change: impl FnOnce(&mut Usage)) {
+    fn change(&mut self, commit: u64, change: impl FnOnce(&mut RowUsage)) {
         let Some(usage) = self.rows.get_mut(&commit) else {
             return;
         };

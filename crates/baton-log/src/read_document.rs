@@ -8,14 +8,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::LogError;
-use crate::format::journal::{Row, Run as StoredRun};
-use crate::format::{Wrong, decode_snapshot};
-use crate::index::{Document, Run};
-use crate::store::{Table, View};
-use crate::types::{Loaded, Position};
+use crate::format::codec::BadRow;
+use crate::format::journal::{JournalRow, StoredRun};
+use crate::format::rows::decode_snapshot;
+use crate::position::Position;
+use crate::store::traits::{Table, View};
+use crate::store_index::{IndexedDocument, IndexedRun};
+use crate::types::Loaded;
 
 /// Reads a document as the index describes it. The view must be of the same moment.
-pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Loaded, LogError> {
+pub(crate) fn read_document(
+    view: &dyn View,
+    id: u64,
+    document: &IndexedDocument,
+) -> Result<Loaded, LogError> {
     let damaged = |what: String| LogError::Damaged {
         document: document.name.clone(),
         what: what.into(),
@@ -33,11 +39,11 @@ pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Load
         })
     };
     let mut snapshot = None;
-    if document.standing.has_snapshot() {
+    if document.base_kind.has_snapshot() {
         let row = get(Table::Snapshots, id)?
             .ok_or_else(|| damaged("its snapshot is missing".to_owned()))?;
         let (at, bytes) = decode_snapshot(id, &row)
-            .map_err(|Wrong(what)| damaged(format!("snapshot of document #{id}: {what}")))?;
+            .map_err(|BadRow(what)| damaged(format!("snapshot of document #{id}: {what}")))?;
         if at != document.base {
             return Err(damaged(format!(
                 "its snapshot is at {at}, not at {}",
@@ -53,7 +59,7 @@ pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Load
             row = get(Table::Journal, run.commit)?.unwrap_or_default();
             commit = Some(run.commit);
         }
-        read_run(&row, id, run, &mut tail).map_err(|Wrong(what)| {
+        read_run(&row, id, run, &mut tail).map_err(|BadRow(what)| {
             damaged(format!(
                 "journal commit {} of document #{id}: {what}",
                 run.commit
@@ -66,9 +72,9 @@ pub(crate) fn load(view: &dyn View, id: u64, document: &Document) -> Result<Load
 fn read_run(
     row: &[u8],
     id: u64,
-    run: &Run,
+    run: &IndexedRun,
     tail: &mut Vec<(Position, Bytes)>,
-) -> Result<(), Wrong> {
+) -> Result<(), BadRow> {
     let stored = find(row, id, run)?;
     let records = stored.records()?;
     let wanted = &records[(run.first - stored.first) as usize..];
@@ -81,12 +87,12 @@ fn read_run(
 }
 
 /// The stored run that ends where the run of the index does; its front may no longer be needed.
-fn find<'a>(row: &'a [u8], id: u64, run: &Run) -> Result<StoredRun<'a>, Wrong> {
-    for stored in Row::parse(run.commit, row)?.runs() {
+fn find<'a>(row: &'a [u8], id: u64, run: &IndexedRun) -> Result<StoredRun<'a>, BadRow> {
+    for stored in JournalRow::parse(run.commit, row)?.runs() {
         let stored = stored?;
         if stored.id == id && stored.end() == run.end() && stored.first <= run.first {
             return Ok(stored);
         }
     }
-    Err(Wrong("the records are not in it"))
+    Err(BadRow("the records are not in it"))
 }

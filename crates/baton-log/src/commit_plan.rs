@@ -8,12 +8,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::engine::Engine;
-use crate::format::journal::{Kind, Row, RowBuilder};
-use crate::format::{DocumentRow, Meta, Standing, VERSION, Wrong, encode_snapshot};
-use crate::index::{Document, Index, Run};
-use crate::queue::{Taken, Waiting};
-use crate::store::{Batch, Store, Table, View};
+use crate::commit_queue::{PendingCommit, QueuedRecord};
+use crate::format::codec::BadRow;
+use crate::format::journal::{JournalRow, JournalRowBuilder, RowKind};
+use crate::format::rows::{BaseKind, DocumentRow, Meta, VERSION, encode_snapshot};
+use crate::log_state::CommitState;
+use crate::store::traits::{Batch, Store, Table, View};
+use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
 /// A row is closed when it has this many bytes, so that reading one document's record never means
 /// reading much more than that (a larger record has a row of its own).
@@ -25,28 +26,28 @@ const MOVED_ROWS: usize = 64;
 const MOVED_BYTES: u64 = 4 << 20;
 
 /// One commit.
-pub(crate) struct Plan {
+pub(crate) struct CommitPlan {
     pub(crate) batch: Batch,
     next_commit: u64,
     born: Vec<(u64, Arc<str>)>,
-    runs: Vec<(u64, Run)>,
+    runs: Vec<(u64, IndexedRun)>,
     moved: Vec<(u64, u64, u64)>,
     /// Id, base, and the length of the snapshot there.
-    bases: Vec<(u64, u64, Standing, u64)>,
+    bases: Vec<(u64, u64, BaseKind, u64)>,
     deleted: Vec<u64>,
     pinned: Vec<u64>,
 }
 
-impl Plan {
+impl CommitPlan {
     /// Plans the commit of what was taken, together with some tidying. Sorts the records by document.
     pub(crate) fn new(
-        engine: &Engine,
-        index: &Index,
+        engine: &CommitState,
+        index: &StoreIndex,
         store: &dyn Store,
-        taken: &mut Taken,
+        taken: &mut PendingCommit,
         relocate_bytes: u64,
-    ) -> Plan {
-        let mut plan = Plan {
+    ) -> CommitPlan {
+        let mut plan = CommitPlan {
             batch: Batch::default(),
             next_commit: engine.next_commit,
             born: Vec::new(),
@@ -62,19 +63,20 @@ impl Plan {
         plan
     }
 
-    fn records(&mut self, index: &Index, records: &mut [Waiting]) {
+    fn records(&mut self, index: &StoreIndex, records: &mut [QueuedRecord]) {
         // Stable: the records of one document stay in the order of their positions.
         records.sort_by_key(|record| record.id);
-        let mut row = RowBuilder::new(Kind::Appended);
+        let mut row = JournalRowBuilder::new(RowKind::Appended);
         for run in records.chunk_by(|one, next| one.id == next.id) {
             if index.document(run[0].id).is_none() {
-                self.born.push((run[0].id, run[0].watched.name.clone()));
+                self.born.push((run[0].id, run[0].watch.name().clone()));
             }
             let mut rest = run;
             while !rest.is_empty() {
                 let fitting = fitting(rest, ROW_BYTES.saturating_sub(row.bytes()));
                 if fitting == 0 && !row.is_empty() {
-                    let full = std::mem::replace(&mut row, RowBuilder::new(Kind::Appended));
+                    let full =
+                        std::mem::replace(&mut row, JournalRowBuilder::new(RowKind::Appended));
                     self.put_row(full);
                     continue;
                 }
@@ -84,7 +86,7 @@ impl Plan {
                 row.run(id, first, now);
                 self.runs.push((
                     id,
-                    Run::new(first, now.len() as u64, bytes, self.next_commit),
+                    IndexedRun::new(first, now.len() as u64, bytes, self.next_commit),
                 ));
                 rest = later;
             }
@@ -92,7 +94,7 @@ impl Plan {
         self.put_row(row);
     }
 
-    fn put_row(&mut self, row: RowBuilder) {
+    fn put_row(&mut self, row: JournalRowBuilder) {
         if !row.is_empty() {
             let commit = self.next_commit;
             self.batch
@@ -103,12 +105,12 @@ impl Plan {
     }
 
     /// Writes snapshots, and a row for each document that is new or has a new base.
-    fn documents(&mut self, index: &Index, taken: &Taken) {
+    fn documents(&mut self, index: &StoreIndex, taken: &PendingCommit) {
         // In the order of ids, because the records were sorted by them.
         let with_records = self.born.len();
         for (&id, snapshot) in &taken.snapshots {
-            let name = &snapshot.watched.name;
-            let standing = snapshot.standing;
+            let name = snapshot.watch.name();
+            let base_kind = snapshot.base_kind;
             match &snapshot.bytes {
                 Some(bytes) => {
                     let row = encode_snapshot(id, snapshot.at, bytes);
@@ -119,7 +121,7 @@ impl Plan {
             let bytes = snapshot.bytes.as_ref().map_or(0, Bytes::len);
             let row = DocumentRow {
                 base: snapshot.at,
-                standing,
+                base_kind,
                 name,
             }
             .encode(id);
@@ -131,13 +133,13 @@ impl Plan {
             if !known {
                 self.born.push((id, name.clone()));
             }
-            self.bases.push((id, snapshot.at, standing, bytes as u64));
+            self.bases.push((id, snapshot.at, base_kind, bytes as u64));
         }
         for (id, name) in &self.born[..with_records] {
             if !taken.snapshots.contains_key(id) {
                 let row = DocumentRow {
                     base: 0,
-                    standing: Standing::Nothing,
+                    base_kind: BaseKind::Nothing,
                     name,
                 }
                 .encode(*id);
@@ -147,7 +149,13 @@ impl Plan {
     }
 
     /// Deletes some rows that nobody needs, and moves together what is needed of some others.
-    fn chores(&mut self, engine: &Engine, index: &Index, store: &dyn Store, relocate_bytes: u64) {
+    fn chores(
+        &mut self,
+        engine: &CommitState,
+        index: &StoreIndex,
+        store: &dyn Store,
+        relocate_bytes: u64,
+    ) {
         self.deleted.extend(index.dead().take(DELETED_ROWS));
         let mut worth = index
             .worth_moving(relocate_bytes)
@@ -182,8 +190,13 @@ impl Plan {
         }
     }
 
-    fn relocate(&mut self, index: &Index, view: &dyn View, rows: impl Iterator<Item = (u64, u64)>) {
-        let mut target = RowBuilder::new(Kind::Relocated);
+    fn relocate(
+        &mut self,
+        index: &StoreIndex,
+        view: &dyn View,
+        rows: impl Iterator<Item = (u64, u64)>,
+    ) {
+        let mut target = JournalRowBuilder::new(RowKind::Relocated);
         let mut budget = MOVED_BYTES;
         for (commit, weight) in rows {
             let row = match view.get(Table::Journal, commit) {
@@ -202,13 +215,14 @@ impl Plan {
                     }
                     self.deleted.push(commit);
                 }
-                Err(Wrong(what)) => {
+                Err(BadRow(what)) => {
                     warn!(commit, what, "a damaged journal row stays where it is");
                     self.pinned.push(commit);
                 }
             }
             if target.bytes() >= ROW_BYTES {
-                let full = std::mem::replace(&mut target, RowBuilder::new(Kind::Relocated));
+                let full =
+                    std::mem::replace(&mut target, JournalRowBuilder::new(RowKind::Relocated));
                 self.put_row(full);
             }
             budget = budget.saturating_sub(weight);
@@ -220,9 +234,9 @@ impl Plan {
     }
 
     /// Brings the index to what the store now holds, and tells every document how far it is durable.
-    pub(crate) fn apply(self, engine: &mut Engine, index: &mut Index) {
+    pub(crate) fn apply(self, engine: &mut CommitState, index: &mut StoreIndex) {
         for (id, name) in self.born {
-            let document = Document::new(name, 0, Standing::Nothing);
+            let document = IndexedDocument::new(name, 0, BaseKind::Nothing);
             index.insert_document(id, document);
         }
         for (id, run) in self.runs {
@@ -237,8 +251,8 @@ impl Plan {
         for commit in self.pinned {
             index.pin_row(commit);
         }
-        for (id, base, standing, bytes) in self.bases {
-            index.set_base(id, base, standing, bytes);
+        for (id, base, base_kind, bytes) in self.bases {
+            index.set_base(id, base, base_kind, bytes);
         }
         engine.next_commit = self.next_commit;
     }
@@ -250,7 +264,7 @@ impl Plan {
 }
 
 /// How many of the records fit into so many bytes.
-fn fitting(records: &[Waiting], room: usize) -> usize {
+fn fitting(records: &[QueuedRecord], room: usize) -> usize {
     let mut bytes = 0;
     let over = records.iter().position(|record| {
         // The length in the directory takes a few bytes as well.
@@ -263,9 +277,13 @@ fn fitting(records: &[Waiting], room: usize) -> usize {
 type LiveRun<'a> = (u64, u64, Vec<&'a [u8]>);
 
 /// The records of a row that are still needed, verified.
-fn live_runs<'a>(index: &Index, commit: u64, row: &'a Bytes) -> Result<Vec<LiveRun<'a>>, Wrong> {
+fn live_runs<'a>(
+    index: &StoreIndex,
+    commit: u64,
+    row: &'a Bytes,
+) -> Result<Vec<LiveRun<'a>>, BadRow> {
     let mut found = Vec::new();
-    for run in Row::parse(commit, row)?.runs() {
+    for run in JournalRow::parse(commit, row)?.runs() {
         let run = run?;
         let Some(document) = index.document(run.id) else {
             continue;
@@ -283,7 +301,7 @@ fn live_runs<'a>(index: &Index, commit: u64, row: &'a Bytes) -> Result<Vec<LiveR
     Ok(found)
 }
 
-impl AsRef<[u8]> for Waiting {
+impl AsRef<[u8]> for QueuedRecord {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

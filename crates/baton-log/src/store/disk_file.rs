@@ -3,7 +3,7 @@
 //!
 //! Owns the list of what was written since the last sync that succeeded. After a sync that failed the system may hold pages
 //! in memory that are not on the disk and that no later sync writes ("fsyncgate"): a reader sees them, and
-//! after a power cut they are gone. [`Unsynced::settle`] writes all of them once more, as they are seen now, and syncs; only then what
+//! after a power cut they are gone. [`UnsyncedWrites::settle`] writes all of them once more, as they are seen now, and syncs; only then what
 //! is read is what is there, and redb's own checksums can tell a whole commit from a part of one.
 //!
 //! Knows nothing of pages, tables or rows.
@@ -94,11 +94,11 @@ impl StorageBackend for DiskFile {
 
 /// What was written and is not known to be on the disk. Outlives the database that wrote it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Unsynced {
+pub(crate) struct UnsyncedWrites {
     ranges: Arc<Mutex<Vec<(u64, usize)>>>,
 }
 
-impl Unsynced {
+impl UnsyncedWrites {
     /// Writes again whatever is uncertain, and syncs it. What is on the disk afterwards is what a reader sees.
     pub(crate) fn settle(&self, backend: &dyn StorageBackend) -> Result<()> {
         let ranges = self.ranges.lock().clone();
@@ -123,18 +123,18 @@ impl Unsynced {
 
 /// A backend that notes what is not synced, and is lenient with whoever only reads.
 #[derive(Debug)]
-pub(crate) struct Watchful {
+pub(crate) struct TrackingBackend {
     inner: Box<dyn StorageBackend>,
-    unsynced: Unsynced,
+    unsynced: UnsyncedWrites,
 }
 
-impl Watchful {
-    pub(crate) fn new(inner: Box<dyn StorageBackend>, unsynced: Unsynced) -> Watchful {
-        Watchful { inner, unsynced }
+impl TrackingBackend {
+    pub(crate) fn new(inner: Box<dyn StorageBackend>, unsynced: UnsyncedWrites) -> TrackingBackend {
+        TrackingBackend { inner, unsynced }
     }
 }
 
-impl StorageBackend for Watchful {
+impl StorageBackend for TrackingBackend {
     fn len(&self) -> Result<u64> {
         self.inner.len()
     }

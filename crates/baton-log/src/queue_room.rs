@@ -26,7 +26,7 @@ const LEAST_CHARGE: usize = 64;
 
 /// A count of bytes, which may be overdrawn.
 #[derive(Debug)]
-struct Count {
+struct ByteBudget {
     free: Semaphore,
     /// Bytes that were overdrawn and are not paid back.
     debt: AtomicUsize,
@@ -35,9 +35,9 @@ struct Count {
 
 /// The room of the whole queue, for one life of the log.
 #[derive(Debug)]
-pub(crate) struct Room {
-    small: Count,
-    large: Count,
+pub(crate) struct QueueRoom {
+    small: ByteBudget,
+    large: ByteBudget,
     /// Most that one document may hold of each lane.
     small_part: usize,
     large_part: usize,
@@ -47,10 +47,10 @@ pub(crate) struct Room {
 
 /// One document's part of the room.
 #[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) room: Arc<Room>,
-    small: Count,
-    large: Count,
+pub(crate) struct DocumentShare {
+    pub(crate) room: Arc<QueueRoom>,
+    small: ByteBudget,
+    large: ByteBudget,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,19 +64,19 @@ enum Lane {
 /// back when the record is durable.
 #[derive(Debug)]
 pub struct Reservation {
-    room: Arc<Room>,
+    room: Arc<QueueRoom>,
     /// Nothing for a reservation that counts against no document.
-    part: Option<Arc<Part>>,
+    part: Option<Arc<DocumentShare>>,
     lane: Lane,
     bytes: usize,
     /// Bytes taken from the lane, and from the document's part of it.
     charge: usize,
 }
 
-impl Count {
-    fn new(size: usize) -> Count {
+impl ByteBudget {
+    fn new(size: usize) -> ByteBudget {
         let size = size.clamp(1, Semaphore::MAX_PERMITS);
-        Count {
+        ByteBudget {
             free: Semaphore::new(size),
             debt: AtomicUsize::new(0),
             size,
@@ -108,12 +108,12 @@ impl Count {
     }
 }
 
-impl Room {
-    pub(crate) fn new(options: &LogOptions) -> Room {
+impl QueueRoom {
+    pub(crate) fn new(options: &LogOptions) -> QueueRoom {
         let large_part = options.document_queue_bytes.max(options.max_record_bytes);
-        Room {
-            small: Count::new(options.small_queue_bytes),
-            large: Count::new(options.queue_bytes),
+        QueueRoom {
+            small: ByteBudget::new(options.small_queue_bytes),
+            large: ByteBudget::new(options.queue_bytes),
             small_part: options.small_queue_bytes / SMALL_PARTS,
             large_part: large_part.min(options.queue_bytes),
             limit: options.max_record_bytes,
@@ -147,7 +147,7 @@ impl Room {
         (lane, u32::try_from(charge.min(size)).unwrap_or(u32::MAX))
     }
 
-    fn count(&self, lane: Lane) -> &Count {
+    fn count(&self, lane: Lane) -> &ByteBudget {
         match lane {
             Lane::Small => &self.small,
             Lane::Large => &self.large,
@@ -171,16 +171,16 @@ impl Room {
     }
 }
 
-impl Part {
-    pub(crate) fn new(room: Arc<Room>) -> Part {
-        Part {
-            small: Count::new(room.small_part),
-            large: Count::new(room.large_part),
+impl DocumentShare {
+    pub(crate) fn new(room: Arc<QueueRoom>) -> DocumentShare {
+        DocumentShare {
+            small: ByteBudget::new(room.small_part),
+            large: ByteBudget::new(room.large_part),
             room,
         }
     }
 
-    fn count(&self, lane: Lane) -> &Count {
+    fn count(&self, lane: Lane) -> &ByteBudget {
         match lane {
             Lane::Small => &self.small,
             Lane::Large => &self.large,
@@ -242,7 +242,7 @@ impl Reservation {
         }
     }
 
-    pub(crate) fn is_of(&self, room: &Arc<Room>) -> bool {
+    pub(crate) fn is_of(&self, room: &Arc<QueueRoom>) -> bool {
         Arc::ptr_eq(&self.room, room)
     }
 
@@ -284,8 +284,8 @@ mod tests {
 
     use super::*;
 
-    fn room() -> Arc<Room> {
-        Arc::new(Room::new(&LogOptions {
+    fn room() -> Arc<QueueRoom> {
+        Arc::new(QueueRoom::new(&LogOptions {
             queue_bytes: 10_000_000,
             max_record_bytes: 5_000_000,
             document_queue_bytes: 5_000_000,
@@ -294,12 +294,12 @@ mod tests {
         }))
     }
 
-    fn part(room: &Arc<Room>) -> Arc<Part> {
-        Arc::new(Part::new(Arc::clone(room)))
+    fn part(room: &Arc<QueueRoom>) -> Arc<DocumentShare> {
+        Arc::new(DocumentShare::new(Arc::clone(room)))
     }
 
     /// One that need not wait.
-    fn now(part: &Arc<Part>, bytes: usize) -> Option<Reservation> {
+    fn now(part: &Arc<DocumentShare>, bytes: usize) -> Option<Reservation> {
         at_once(pin!(part.reserve(bytes))).map(|reserved| reserved.expect("the room is open"))
     }
 

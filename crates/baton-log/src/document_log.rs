@@ -9,19 +9,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::commit_queue::{QueuedRecord, QueuedSnapshot};
+use crate::document_watch::DocumentWatch;
 use crate::error::LogError;
-use crate::format::Standing;
-use crate::log::Handle;
-use crate::queue::{Waiting, WaitingSnapshot, Watched};
-use crate::shares::{Part, Reservation};
-use crate::types::{Durability, Loaded, Position, Urgency};
+use crate::format::rows::BaseKind;
+use crate::position::Position;
+use crate::queue_room::{DocumentShare, Reservation};
+use crate::running_log::RunningLog;
+use crate::types::{Durability, Loaded, Urgency};
 
 /// Reserves room in the log's queue for the records of one document. Clones share the same room.
 #[derive(Clone, Debug)]
 pub struct Share {
-    log: Arc<Handle>,
-    part: Arc<Part>,
-    life: u64,
+    log: Arc<RunningLog>,
+    part: Arc<DocumentShare>,
+    generation: u64,
 }
 
 impl Share {
@@ -41,7 +43,7 @@ impl Share {
         match self.part.reserve(bytes).await {
             Ok(reservation) => Ok(reservation),
             Err(_) => {
-                self.log.shared.queue.check_life(self.life)?;
+                self.log.state().queue.check_generation(self.generation)?;
                 Err(LogError::Closed)
             }
         }
@@ -58,10 +60,10 @@ impl Share {
 /// becomes durable all the same.
 #[derive(Debug)]
 pub struct DocumentLog {
-    log: Arc<Handle>,
-    watched: Arc<Watched>,
+    log: Arc<RunningLog>,
+    watch: Arc<DocumentWatch>,
     /// Where reservations for this document come from.
-    part: Arc<Part>,
+    part: Arc<DocumentShare>,
     /// 0 until something is appended, so that a name that was only looked at leaves no trace.
     id: u64,
     base: u64,
@@ -74,8 +76,8 @@ pub struct DocumentLog {
 
 impl DocumentLog {
     pub(crate) fn new(
-        log: Arc<Handle>,
-        watched: Arc<Watched>,
+        log: Arc<RunningLog>,
+        watch: Arc<DocumentWatch>,
         id: u64,
         base: u64,
         loaded: &Loaded,
@@ -86,9 +88,9 @@ impl DocumentLog {
             .map(|(_, record)| length(record))
             .collect();
         DocumentLog {
-            part: Arc::new(Part::new(log.shared.room())),
+            part: Arc::new(DocumentShare::new(log.state().room())),
             log,
-            watched,
+            watch,
             id,
             base,
             last: base + lengths.len() as u64,
@@ -107,7 +109,7 @@ impl DocumentLog {
         Share {
             log: Arc::clone(&self.log),
             part: Arc::clone(&self.part),
-            life: self.watched.life,
+            generation: self.watch.generation(),
         }
     }
 
@@ -127,7 +129,10 @@ impl DocumentLog {
         urgency: Urgency,
     ) -> Result<Position, LogError> {
         if !reservation.is_of(&self.part.room) {
-            self.log.shared.queue.check_life(self.watched.life)?;
+            self.log
+                .state()
+                .queue
+                .check_generation(self.watch.generation())?;
             return Err(LogError::ForeignReservation);
         }
         let charge = reservation.spend(record.len());
@@ -155,15 +160,15 @@ impl DocumentLog {
     ) -> Result<Position, LogError> {
         let len = length(&record);
         let (id, position) = (self.known_id(), self.last + 1);
-        let watched = self.watched.clone();
-        let waiting = Waiting {
+        let watch = self.watch.clone();
+        let waiting = QueuedRecord {
             id,
             position,
             bytes: record,
-            watched,
+            watch,
             _charge: charge,
         };
-        self.log.shared.queue.push(waiting, urgency)?;
+        self.log.state().queue.push(waiting, urgency)?;
         (self.id, self.last) = (id, position);
         self.lengths.push_back(len);
         self.tail_bytes += u64::from(len);
@@ -187,7 +192,7 @@ impl DocumentLog {
         if at < from || at > to {
             return Err(LogError::SnapshotOutOfRange { at, from, to });
         }
-        self.push_snapshot(at, Some(bytes), Standing::Snapshot)
+        self.push_snapshot(at, Some(bytes), BaseKind::Snapshot)
     }
 
     /// Drops everything stored up to [`last`](Self::last) but for a snapshot of what remains, in one step. The document
@@ -197,9 +202,13 @@ impl DocumentLog {
     /// As [`erase`](Self::erase).
     pub fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
         if self.id == 0 {
-            return self.log.shared.queue.check_life(self.watched.life);
+            return self
+                .log
+                .state()
+                .queue
+                .check_generation(self.watch.generation());
         }
-        self.push_snapshot(self.last(), Some(remains), Standing::Remnant)
+        self.push_snapshot(self.last(), Some(remains), BaseKind::Remnant)
     }
 
     /// Drops everything stored up to [`last`](Self::last). The name and the position stay, so that
@@ -209,26 +218,30 @@ impl DocumentLog {
     /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was dropped.
     pub fn erase(&mut self) -> Result<(), LogError> {
         if self.id == 0 {
-            return self.log.shared.queue.check_life(self.watched.life);
+            return self
+                .log
+                .state()
+                .queue
+                .check_generation(self.watch.generation());
         }
-        self.push_snapshot(self.last(), None, Standing::Erased)
+        self.push_snapshot(self.last(), None, BaseKind::Erased)
     }
 
     fn push_snapshot(
         &mut self,
         at: Position,
         bytes: Option<Bytes>,
-        standing: Standing,
+        base_kind: BaseKind,
     ) -> Result<(), LogError> {
-        let (id, watched) = (self.known_id(), self.watched.clone());
+        let (id, watch) = (self.known_id(), self.watch.clone());
         let (at, len) = (at.get(), bytes.as_ref().map_or(0, Bytes::len));
-        let snapshot = WaitingSnapshot {
+        let snapshot = QueuedSnapshot {
             at,
             bytes,
-            standing,
-            watched,
+            base_kind,
+            watch,
         };
-        self.log.shared.queue.push_snapshot(id, snapshot)?;
+        self.log.state().queue.push_snapshot(id, snapshot)?;
         self.snapshot_bytes = len as u64;
         let gone = self.lengths.drain(..(at - self.base) as usize);
         self.tail_bytes -= gone.map(u64::from).sum::<u64>();
@@ -241,7 +254,7 @@ impl DocumentLog {
 
     fn known_id(&self) -> u64 {
         if self.id == 0 {
-            self.log.shared.new_id()
+            self.log.state().new_id()
         } else {
             self.id
         }
@@ -250,7 +263,7 @@ impl DocumentLog {
     /// The document's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.watched.name
+        self.watch.name()
     }
 
     /// The position of the last appended record, durable or not.
@@ -263,20 +276,20 @@ impl DocumentLog {
     /// when the log is [`Health::Good`](crate::Health::Good).
     #[must_use]
     pub fn failure(&self) -> Option<Arc<LogError>> {
-        self.watched.failure()
+        self.watch.failure()
     }
 
     /// The position up to which everything is durable. Stays where it was once the store has failed.
     #[must_use]
     pub fn durable(&self) -> Position {
-        self.watched.durable()
+        self.watch.durable()
     }
 
     /// Tells each advance of [`durable`](Self::durable), and the failure of the store. A receiver
     /// that is slow misses steps in between, never the latest.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Durability> {
-        self.watched.subscribe()
+        self.watch.subscribe()
     }
 
     /// Bytes of the records since the last snapshot, whether or not that is durable yet.
@@ -300,10 +313,10 @@ impl DocumentLog {
 
 impl Drop for DocumentLog {
     fn drop(&mut self) {
-        let shared = &self.log.shared;
-        shared
-            .names
-            .release(&self.watched, self.id, shared.queue.pushed());
+        let state = self.log.state();
+        state
+            .documents
+            .release(&self.watch, self.id, state.queue.pushed());
     }
 }
 

@@ -10,76 +10,87 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::counts::Counts;
-use crate::index::Index;
-use crate::names::Names;
+use crate::commit_queue::CommitQueue;
+use crate::document_table::DocumentTable;
+use crate::metrics::LogMetrics;
 use crate::options::LogOptions;
-use crate::queue::Queue;
-use crate::recovery::Found;
-use crate::shares::Room;
-use crate::store::{Store, StoreError, View};
+use crate::queue_room::QueueRoom;
+use crate::store::traits::{Store, StoreError, View};
+use crate::store_index::StoreIndex;
 
 /// What only commits look at.
-pub(crate) struct Engine {
+pub(crate) struct CommitState {
     pub(crate) next_commit: u64,
     pub(crate) epoch: u32,
 }
 
 /// What is known of the store's content.
-pub(crate) struct Known {
-    pub(crate) index: Index,
+pub(crate) struct StoreContent {
+    pub(crate) index: StoreIndex,
     /// Why a name that is not known cannot be taken for new, if it cannot.
     pub(crate) unnamed: Option<Arc<str>>,
 }
 
+/// What a store holds.
+pub(crate) struct RecoveredStore {
+    pub(crate) commit: CommitState,
+    pub(crate) content: StoreContent,
+    pub(crate) documents: DocumentTable,
+}
+
 /// What the handles, the documents and the commit thread share.
-pub(crate) struct Shared {
+pub(crate) struct LogState {
     pub(crate) options: LogOptions,
     pub(crate) epoch: u32,
-    pub(crate) queue: Queue,
+    pub(crate) queue: CommitQueue,
     /// Another one after each failure, since those who wait for room are to be told.
-    room: Mutex<Arc<Room>>,
-    pub(crate) names: Names,
-    pub(crate) engine: Mutex<Engine>,
+    room: Mutex<Arc<QueueRoom>>,
+    pub(crate) documents: DocumentTable,
+    pub(crate) commit: Mutex<CommitState>,
     /// `None` once the log has ended and the store is closed.
     pub(crate) store: RwLock<Option<Box<dyn Store>>>,
-    pub(crate) known: RwLock<Known>,
-    pub(crate) counts: Counts,
+    pub(crate) content: RwLock<StoreContent>,
+    pub(crate) metrics: LogMetrics,
     next_id: AtomicU64,
 }
 
-impl Shared {
-    pub(crate) fn new(options: LogOptions, store: Box<dyn Store>, found: Found) -> Shared {
-        let (on_disk, grown) = (store.bytes_stored(), found.known.index.grown());
-        let shared = Shared {
-            epoch: found.engine.epoch,
-            queue: Queue::new(&options),
-            room: Mutex::new(Arc::new(Room::new(&options))),
-            names: found.names,
-            next_id: AtomicU64::new(found.known.index.next_id()),
-            engine: Mutex::new(found.engine),
+impl LogState {
+    pub(crate) fn new(
+        options: LogOptions,
+        store: Box<dyn Store>,
+        found: RecoveredStore,
+    ) -> LogState {
+        let (on_disk, grown) = (store.bytes_stored(), found.content.index.grown());
+        let state = LogState {
+            epoch: found.commit.epoch,
+            queue: CommitQueue::new(&options),
+            room: Mutex::new(Arc::new(QueueRoom::new(&options))),
+            documents: found.documents,
+            next_id: AtomicU64::new(found.content.index.next_id()),
+            commit: Mutex::new(found.commit),
             store: RwLock::new(Some(store)),
-            known: RwLock::new(found.known),
-            counts: Counts::default(),
+            content: RwLock::new(found.content),
+            metrics: LogMetrics::default(),
             options,
         };
-        shared.look_at_disk(on_disk, grown);
-        shared
+        state.look_at_disk(on_disk, grown);
+        state
     }
 
     /// Compares what the store takes of its disk with what it may.
     pub(crate) fn look_at_disk(&self, on_disk: Option<u64>, grown: i64) {
-        self.counts.stored(on_disk, grown, self.options.store_bytes);
+        self.metrics
+            .stored(on_disk, grown, self.options.store_bytes);
     }
 
     /// The room of the queue, in this life of the log.
-    pub(crate) fn room(&self) -> Arc<Room> {
+    pub(crate) fn room(&self) -> Arc<QueueRoom> {
         self.room.lock().clone()
     }
 
     /// Room for a new life.
     pub(crate) fn renew_room(&self) {
-        *self.room.lock() = Arc::new(Room::new(&self.options));
+        *self.room.lock() = Arc::new(QueueRoom::new(&self.options));
     }
 
     /// A view of the store.
@@ -99,7 +110,7 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for LogState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Log")
             .field("epoch", &self.epoch)

@@ -12,133 +12,59 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
+use crate::document_watch::DocumentWatch;
 use crate::error::LogError;
-use crate::format::Standing;
+use crate::format::rows::BaseKind;
 use crate::options::LogOptions;
-use crate::shares::Reservation;
-use crate::types::{Durability, Health, Position, Urgency};
-
-/// What the commit thread tells about one open document. Lives as long as its handle or as long as
-/// something of it waits.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) name: Arc<str>,
-    /// How often the log had come back from a failure when the document was opened.
-    pub(crate) life: u64,
-    told: Mutex<Told>,
-}
-
-#[derive(Debug)]
-struct Told {
-    durable: u64,
-    failed: Option<Arc<LogError>>,
-    /// Made by the first that watches: it is most of what an open document costs.
-    sender: Option<watch::Sender<Durability>>,
-}
-
-impl Watched {
-    pub(crate) fn new(name: Arc<str>, life: u64) -> Watched {
-        Watched {
-            name,
-            life,
-            told: Mutex::new(Told {
-                durable: 0,
-                failed: None,
-                sender: None,
-            }),
-        }
-    }
-
-    pub(crate) fn durable(&self) -> Position {
-        Position::new(self.told.lock().durable)
-    }
-
-    pub(crate) fn failure(&self) -> Option<Arc<LogError>> {
-        self.told.lock().failed.clone()
-    }
-
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Durability> {
-        let mut told = self.told.lock();
-        let now = told.now();
-        told.sender
-            .get_or_insert_with(|| watch::Sender::new(now))
-            .subscribe()
-    }
-
-    pub(crate) fn advance(&self, position: u64) {
-        let mut told = self.told.lock();
-        told.durable = position;
-        told.tell();
-    }
-
-    pub(crate) fn fail(&self, error: &Arc<LogError>) {
-        let mut told = self.told.lock();
-        told.failed.get_or_insert_with(|| error.clone());
-        told.tell();
-    }
-}
-
-impl Told {
-    fn now(&self) -> Durability {
-        match &self.failed {
-            Some(error) => Durability::Failed(error.clone()),
-            None => Durability::UpTo(Position::new(self.durable)),
-        }
-    }
-
-    fn tell(&self) {
-        if let Some(sender) = &self.sender {
-            sender.send_replace(self.now());
-        }
-    }
-}
+use crate::queue_room::Reservation;
+use crate::types::{Health, Urgency};
 
 /// A record that waits.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct QueuedRecord {
     pub(crate) id: u64,
     pub(crate) position: u64,
     pub(crate) bytes: Bytes,
-    pub(crate) watched: Arc<Watched>,
+    pub(crate) watch: Arc<DocumentWatch>,
     /// Counts its bytes in the queue until it is durable.
     pub(crate) _charge: Reservation,
 }
 
 /// A snapshot that waits; without bytes, the document is to be erased whole.
 #[derive(Debug)]
-pub(crate) struct WaitingSnapshot {
+pub(crate) struct QueuedSnapshot {
     pub(crate) at: u64,
     pub(crate) bytes: Option<Bytes>,
-    pub(crate) standing: Standing,
-    pub(crate) watched: Arc<Watched>,
+    pub(crate) base_kind: BaseKind,
+    pub(crate) watch: Arc<DocumentWatch>,
 }
 
 /// Everything that leaves with one commit.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
-    pub(crate) records: Vec<Waiting>,
-    pub(crate) snapshots: BTreeMap<u64, WaitingSnapshot>,
+pub(crate) struct PendingCommit {
+    pub(crate) records: Vec<QueuedRecord>,
+    pub(crate) snapshots: BTreeMap<u64, QueuedSnapshot>,
     through: u64,
 }
 
 /// Whether the log is being shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum QueuePhase {
     Open,
     /// No more pushes; the thread commits what waits and ends.
     Closing,
 }
 
 #[derive(Debug)]
-struct State {
-    phase: Phase,
+struct QueueState {
+    phase: QueuePhase,
     /// Why nothing is accepted at the moment.
     failed: Option<Arc<LogError>>,
     /// The newest failure, also after the log has come back from it.
     last_failure: Option<Arc<LogError>>,
     /// How often the log has come back. What belongs to an earlier life is refused.
-    life: u64,
-    waiting: Taken,
+    generation: u64,
+    waiting: PendingCommit,
     bytes: usize,
     due: Option<Instant>,
     /// The shortest delay of what waits.
@@ -151,7 +77,7 @@ struct State {
 
 /// Told to whoever waits in an async function.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct CommitProgress {
     pub(crate) committed: u64,
     /// How often a commit has failed; what was pushed before is either durable or lost.
     pub(crate) failures: u64,
@@ -161,26 +87,26 @@ pub(crate) struct Progress {
 
 /// The queue of one log.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub(crate) struct CommitQueue {
     delay: Duration,
     /// For what nobody is told about; never shorter than `delay`.
     unawaited_delay: Duration,
     enough: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     wake: Condvar,
     moved: Condvar,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<CommitProgress>,
     health: watch::Sender<Health>,
 }
 
-impl Queue {
-    pub(crate) fn new(options: &LogOptions) -> Queue {
-        let state = State {
-            phase: Phase::Open,
+impl CommitQueue {
+    pub(crate) fn new(options: &LogOptions) -> CommitQueue {
+        let state = QueueState {
+            phase: QueuePhase::Open,
             failed: None,
             last_failure: None,
-            life: 0,
-            waiting: Taken::default(),
+            generation: 0,
+            waiting: PendingCommit::default(),
             bytes: 0,
             due: None,
             due_after: Duration::MAX,
@@ -188,22 +114,22 @@ impl Queue {
             pushed: 0,
             committed: 0,
         };
-        Queue {
+        CommitQueue {
             delay: options.commit_delay,
             unawaited_delay: options.unawaited_delay.max(options.commit_delay),
             enough: options.commit_bytes,
             state: Mutex::new(state),
             wake: Condvar::new(),
             moved: Condvar::new(),
-            progress: watch::Sender::new(Progress::default()),
+            progress: watch::Sender::new(CommitProgress::default()),
             health: watch::Sender::new(Health::Good),
         }
     }
 
     /// Adds a record, unless the log has ended.
-    pub(crate) fn push(&self, record: Waiting, urgency: Urgency) -> Result<(), LogError> {
+    pub(crate) fn push(&self, record: QueuedRecord, urgency: Urgency) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        state.check(record.watched.life)?;
+        state.check(record.watch.generation())?;
         let before = state.bytes;
         state.bytes += record.bytes.len();
         state.waiting.records.push(record);
@@ -220,9 +146,9 @@ impl Queue {
     }
 
     /// Adds a snapshot, in the place of one of the same document that still waits.
-    pub(crate) fn push_snapshot(&self, id: u64, snapshot: WaitingSnapshot) -> Result<(), LogError> {
+    pub(crate) fn push_snapshot(&self, id: u64, snapshot: QueuedSnapshot) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        state.check(snapshot.watched.life)?;
+        state.check(snapshot.watch.generation())?;
         state.waiting.snapshots.insert(id, snapshot);
         state.pushed += 1;
         self.schedule(&mut state, self.unawaited_delay, false);
@@ -230,7 +156,7 @@ impl Queue {
     }
 
     /// Sets the time of the next commit and wakes the thread if that is earlier than it knows.
-    fn schedule(&self, state: &mut State, delay: Duration, wake: bool) {
+    fn schedule(&self, state: &mut QueueState, delay: Duration, wake: bool) {
         // Only those with the longest delay can be followed by one that is due earlier.
         let sooner = delay < state.due_after;
         if state.due.is_none() || sooner {
@@ -245,10 +171,10 @@ impl Queue {
 
     /// Sleeps until a commit is due and takes what waits; `None` when the log was closed and nothing
     /// waits. With `chores` there is something to tidy, which is due after the delay like a record.
-    pub(crate) fn take(&self, chores: bool) -> Option<Taken> {
+    pub(crate) fn take(&self, chores: bool) -> Option<PendingCommit> {
         let mut state = self.state.lock();
         loop {
-            if state.phase == Phase::Closing {
+            if state.phase == QueuePhase::Closing {
                 if state.waiting.is_empty() {
                     return None;
                 }
@@ -279,7 +205,7 @@ impl Queue {
     }
 
     /// What was taken is durable: gives its room back and tells whoever waits.
-    pub(crate) fn done(&self, taken: Taken) {
+    pub(crate) fn done(&self, taken: PendingCommit) {
         let mut state = self.state.lock();
         state.committed = taken.through;
         drop(state);
@@ -293,7 +219,7 @@ impl Queue {
 
     /// What was taken could not be made durable: it is given up together with what waits, which comes back, and nothing is
     /// accepted.
-    pub(crate) fn fail(&self, error: &Arc<LogError>) -> Taken {
+    pub(crate) fn fail(&self, error: &Arc<LogError>) -> PendingCommit {
         let mut state = self.state.lock();
         state.refuse(error);
         let dropped = std::mem::take(&mut state.waiting);
@@ -323,26 +249,28 @@ impl Queue {
     }
 
     /// Things are accepted again, from documents that were opened in this life.
-    pub(crate) fn recovered(&self, life: u64) {
+    pub(crate) fn recovered(&self, generation: u64) {
         let mut state = self.state.lock();
         state.failed = None;
-        state.life = life;
+        state.generation = generation;
         drop(state);
         self.health.send_replace(Health::Good);
     }
 
     /// Sleeps for so long, or until the log is closed.
-    pub(crate) fn pause(&self, pause: Duration) -> Phase {
+    pub(crate) fn pause(&self, pause: Duration) -> QueuePhase {
         let until = Instant::now() + pause;
         let mut state = self.state.lock();
-        while state.phase == Phase::Open && !self.wake.wait_until(&mut state, until).timed_out() {}
+        while state.phase == QueuePhase::Open
+            && !self.wake.wait_until(&mut state, until).timed_out()
+        {}
         state.phase
     }
 
     /// No more pushes; the thread is to commit what waits and to end.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
-        state.phase = Phase::Closing;
+        state.phase = QueuePhase::Closing;
         drop(state);
         self.wake.notify_one();
         self.moved.notify_all();
@@ -356,12 +284,12 @@ impl Queue {
     /// An error if the log is closed, or has failed.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         let state = self.state.lock();
-        state.check(state.life)
+        state.check(state.generation)
     }
 
     /// An error if nothing is accepted from a document that was opened in this life.
-    pub(crate) fn check_life(&self, life: u64) -> Result<(), LogError> {
-        self.state.lock().check(life)
+    pub(crate) fn check_generation(&self, generation: u64) -> Result<(), LogError> {
+        self.state.lock().check(generation)
     }
 
     /// Why nothing is accepted, unless that is because the log was closed.
@@ -408,28 +336,28 @@ impl Queue {
     }
 
     /// Tells how far commits have come.
-    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+    pub(crate) fn progress(&self) -> watch::Receiver<CommitProgress> {
         self.progress.subscribe()
     }
 }
 
-impl Taken {
+impl PendingCommit {
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.snapshots.is_empty()
     }
 }
 
-impl State {
+impl QueueState {
     fn refuse(&mut self, error: &Arc<LogError>) {
         self.failed = Some(error.clone());
         self.last_failure = Some(error.clone());
     }
 
-    fn check(&self, life: u64) -> Result<(), LogError> {
-        let late = (life != self.life).then_some(&self.last_failure);
+    fn check(&self, generation: u64) -> Result<(), LogError> {
+        let late = (generation != self.generation).then_some(&self.last_failure);
         match self.failed.as_ref().or(late.and_then(Option::as_ref)) {
             Some(error) => Err((**error).clone()),
-            None if self.phase == Phase::Closing => Err(LogError::Closed),
+            None if self.phase == QueuePhase::Closing => Err(LogError::Closed),
             None => Ok(()),
         }
     }
