@@ -1,4 +1,4 @@
-//! What the log costs on this machine's disk: `cargo bench -p baton-log`.
+//! Measures the log on this machine's disk: `cargo bench -p baton-log`.
 //!
 //! A plain program that prints numbers, because most of what it measures happens once (a start, a
 //! repair) or is a distribution. Files are made in a temporary folder; set `TMPDIR` to choose the
@@ -21,7 +21,7 @@ fn main() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        // First, while the process is small: memory that was freed would hide what it takes.
+        // Measured first, while the process is small: memory that was freed would hide the growth.
         open_documents();
         throughput().await;
         latency().await;
@@ -53,7 +53,7 @@ fn file_size(folder: &Path) -> u64 {
     std::fs::metadata(folder.join("log.redb")).unwrap().len()
 }
 
-/// A folder as a power failure or a kill would leave it: copied while the log is open.
+/// Copies a folder while the log is open, as a power failure or a kill would leave it.
 fn killed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(folder.join("log.redb"), copy.path().join("log.redb")).unwrap();
@@ -113,7 +113,7 @@ async fn throughput() {
     compaction(log, folder.path()).await;
 }
 
-/// Snapshots over all but every hundredth document, until the journal has been tidied.
+/// Snapshots all but every hundredth document, until the journal has been tidied.
 async fn compaction(log: Log, folder: &Path) {
     let before = Instant::now();
     for number in (0..DOCUMENTS).filter(|number| number % 100 != 0) {
@@ -125,7 +125,7 @@ async fn compaction(log: Log, folder: &Path) {
     }
     log.flush().await.unwrap();
     eprintln!("snapshots of 4 kB over 990 of them: {:?}", before.elapsed());
-    // Whatever is appended now takes tidying along; with nobody writing it goes on by itself.
+    // Each append takes tidying along; without appends it goes on by itself.
     tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(3)))
         .await
         .unwrap();
@@ -170,7 +170,7 @@ async fn stored_documents() {
     let before = memory();
     let began = Instant::now();
     for number in 0..STORED {
-        // A name that nobody knows yet, as a crowd of newcomers brings them.
+        // Unknown names, as a crowd of newcomers brings them.
         let (mut document, _) = log.open(&format!("folder/document {number}")).unwrap();
         document
             .append_overdrawn(Bytes::from_static(RECORD), Urgency::Soon)
@@ -205,7 +205,7 @@ async fn stored_documents() {
     eprintln!("  after a kill: {took:?}");
 }
 
-/// Every fiftieth of them, each for the first time.
+/// Opens every fiftieth document, each for the first time.
 fn open_some(log: &Log, stored: usize) {
     let mut took = Vec::new();
     for number in (0..stored).step_by(50) {
@@ -246,7 +246,7 @@ fn open_documents() {
             each(before, opened)
         );
         eprintln!(
-            "  its watch, once somebody watches: {} bytes",
+            "  its watch, once subscribed: {} bytes",
             each(opened, watched)
         );
     }

@@ -1,7 +1,7 @@
-//! What one commit changes: rows for the store, and the same change for the index.
+//! The plan of one commit: its rows for the store, and the same change for the index.
 //!
-//! A plan is made from the index as it is, and applied to the index only after the store has
-//! committed it. It reads rows that are to be moved and writes nothing itself.
+//! A plan is made from the index, and applied to it only after the store has committed it. It reads
+//! rows that are to be moved, and writes nothing itself.
 
 use std::sync::Arc;
 
@@ -16,32 +16,37 @@ use crate::log_state::CommitState;
 use crate::store::traits::{Batch, Store, Table, View};
 use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
-/// A row is closed when it has this many bytes, so that reading one document's record never means
-/// reading much more than that (a larger record has a row of its own).
+/// Size at which a row is closed, in bytes. So reading one document's record never means reading
+/// much more than that; a larger record has a row of its own.
 const ROW_BYTES: usize = 256 << 10;
 
-/// Bounds on the tidying that one commit does.
+/// Most rows that one commit deletes.
 const DELETED_ROWS: usize = 256;
+
+/// Most rows that one commit moves.
 const MOVED_ROWS: usize = 64;
+
+/// Most bytes that one commit moves.
 const MOVED_BYTES: u64 = 4 << 20;
 
-/// One commit.
+/// The changes of one commit.
 pub(crate) struct CommitPlan {
     pub(crate) batch: Batch,
     next_commit: u64,
-    born: Vec<(u64, Arc<str>)>,
+    created: Vec<(u64, Arc<str>)>,
     runs: Vec<(u64, IndexedRun)>,
     moved: Vec<(u64, u64, u64)>,
-    /// Id, base, and the length of the snapshot there.
+    /// Document id, base, kind of base, and length of the snapshot there.
     bases: Vec<(u64, u64, BaseKind, u64)>,
     deleted: Vec<u64>,
     pinned: Vec<u64>,
 }
 
 impl CommitPlan {
-    /// Plans the commit of what was taken, together with some tidying. Sorts the records by document.
+    /// Plans the commit of what was taken, together with some tidying. Sorts the records by
+    /// document.
     pub(crate) fn new(
-        engine: &CommitState,
+        commit_state: &CommitState,
         index: &StoreIndex,
         store: &dyn Store,
         taken: &mut PendingCommit,
@@ -49,27 +54,27 @@ impl CommitPlan {
     ) -> CommitPlan {
         let mut plan = CommitPlan {
             batch: Batch::default(),
-            next_commit: engine.next_commit,
-            born: Vec::new(),
+            next_commit: commit_state.next_commit,
+            created: Vec::new(),
             runs: Vec::new(),
             moved: Vec::new(),
             bases: Vec::new(),
             deleted: Vec::new(),
             pinned: Vec::new(),
         };
-        plan.records(index, &mut taken.records);
-        plan.documents(index, taken);
-        plan.chores(engine, index, store, relocate_bytes);
+        plan.add_records(index, &mut taken.records);
+        plan.add_documents(index, taken);
+        plan.add_chores(commit_state, index, store, relocate_bytes);
         plan
     }
 
-    fn records(&mut self, index: &StoreIndex, records: &mut [QueuedRecord]) {
-        // Stable: the records of one document stay in the order of their positions.
+    fn add_records(&mut self, index: &StoreIndex, records: &mut [QueuedRecord]) {
+        // A stable sort keeps the records of one document in the order of their positions.
         records.sort_by_key(|record| record.id);
         let mut row = JournalRowBuilder::new(RowKind::Appended);
         for run in records.chunk_by(|one, next| one.id == next.id) {
             if index.document(run[0].id).is_none() {
-                self.born.push((run[0].id, run[0].watch.name().clone()));
+                self.created.push((run[0].id, run[0].watch.name().clone()));
             }
             let mut rest = run;
             while !rest.is_empty() {
@@ -104,10 +109,10 @@ impl CommitPlan {
         }
     }
 
-    /// Writes snapshots, and a row for each document that is new or has a new base.
-    fn documents(&mut self, index: &StoreIndex, taken: &PendingCommit) {
-        // In the order of ids, because the records were sorted by them.
-        let with_records = self.born.len();
+    /// Adds snapshots, and a row for each document that is new or has a new base.
+    fn add_documents(&mut self, index: &StoreIndex, taken: &PendingCommit) {
+        // Sorted by id, because the records were.
+        let with_records = self.created.len();
         for (&id, snapshot) in &taken.snapshots {
             let name = snapshot.watch.name();
             let base_kind = snapshot.base_kind;
@@ -127,15 +132,15 @@ impl CommitPlan {
             .encode(id);
             self.batch.puts.push((Table::Documents, id, row));
             let known = index.document(id).is_some()
-                || self.born[..with_records]
-                    .binary_search_by_key(&id, |born| born.0)
+                || self.created[..with_records]
+                    .binary_search_by_key(&id, |created| created.0)
                     .is_ok();
             if !known {
-                self.born.push((id, name.clone()));
+                self.created.push((id, name.clone()));
             }
             self.bases.push((id, snapshot.at, base_kind, bytes as u64));
         }
-        for (id, name) in &self.born[..with_records] {
+        for (id, name) in &self.created[..with_records] {
             if !taken.snapshots.contains_key(id) {
                 let row = DocumentRow {
                     base: 0,
@@ -148,10 +153,10 @@ impl CommitPlan {
         }
     }
 
-    /// Deletes some rows that nobody needs, and moves together what is needed of some others.
-    fn chores(
+    /// Deletes some rows that are no longer needed, and moves together the rest of some others.
+    fn add_chores(
         &mut self,
-        engine: &CommitState,
+        commit_state: &CommitState,
         index: &StoreIndex,
         store: &dyn Store,
         relocate_bytes: u64,
@@ -165,15 +170,15 @@ impl CommitPlan {
             match store.view() {
                 Ok(view) => self.relocate(index, &*view, worth),
                 Err(error) => {
-                    warn!(%error, "some journal rows could not be read and stay where they are");
+                    warn!(%error, "some journal rows could not be read; they are not moved");
                     self.pinned.extend(worth.map(|row| row.0));
                 }
             }
         }
         let delete = |commit: &u64| (Table::Journal, *commit);
         self.batch.deletes.extend(self.deleted.iter().map(delete));
-        // Commit numbers are not used twice, even if the journal is left empty.
-        if self.next_commit == engine.next_commit
+        // Commit numbers are never used again, even if the journal is left empty.
+        if self.next_commit == commit_state.next_commit
             && self
                 .deleted
                 .iter()
@@ -181,7 +186,7 @@ impl CommitPlan {
         {
             let meta = Meta {
                 version: VERSION,
-                epoch: engine.epoch,
+                epoch: commit_state.epoch,
                 next_commit: self.next_commit,
             };
             self.batch
@@ -202,7 +207,7 @@ impl CommitPlan {
             let row = match view.get(Table::Journal, commit) {
                 Ok(row) => row.unwrap_or_default(),
                 Err(error) => {
-                    warn!(commit, %error, "a journal row could not be read and stays where it is");
+                    warn!(commit, %error, "a journal row could not be read; it is not moved");
                     self.pinned.push(commit);
                     continue;
                 }
@@ -216,7 +221,7 @@ impl CommitPlan {
                     self.deleted.push(commit);
                 }
                 Err(BadRow(what)) => {
-                    warn!(commit, what, "a damaged journal row stays where it is");
+                    warn!(commit, what, "a journal row is damaged; it is not moved");
                     self.pinned.push(commit);
                 }
             }
@@ -233,9 +238,9 @@ impl CommitPlan {
         self.put_row(target);
     }
 
-    /// Brings the index to what the store now holds, and tells every document how far it is durable.
-    pub(crate) fn apply(self, engine: &mut CommitState, index: &mut StoreIndex) {
-        for (id, name) in self.born {
+    /// Applies the changes to the index, after the store has committed them.
+    pub(crate) fn apply(self, commit_state: &mut CommitState, index: &mut StoreIndex) {
+        for (id, name) in self.created {
             let document = IndexedDocument::new(name, 0, BaseKind::Nothing);
             index.insert_document(id, document);
         }
@@ -254,20 +259,20 @@ impl CommitPlan {
         for (id, base, base_kind, bytes) in self.bases {
             index.set_base(id, base, base_kind, bytes);
         }
-        engine.next_commit = self.next_commit;
+        commit_state.next_commit = self.next_commit;
     }
 
-    /// Whether there is nothing to commit.
+    /// Returns true if there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.puts.is_empty() && self.batch.deletes.is_empty()
     }
 }
 
-/// How many of the records fit into so many bytes.
+/// Returns how many of the records fit into so many bytes.
 fn fitting(records: &[QueuedRecord], room: usize) -> usize {
     let mut bytes = 0;
     let over = records.iter().position(|record| {
-        // The length in the directory takes a few bytes as well.
+        // The length in the directory takes a few bytes, too.
         bytes += record.bytes.len() + 4;
         bytes > room
     });
@@ -276,7 +281,7 @@ fn fitting(records: &[QueuedRecord], room: usize) -> usize {
 
 type LiveRun<'a> = (u64, u64, Vec<&'a [u8]>);
 
-/// The records of a row that are still needed, verified.
+/// Returns the verified records of a row that are still needed.
 fn live_runs<'a>(
     index: &StoreIndex,
     commit: u64,

@@ -1,8 +1,7 @@
-//! What was appended and waits for the disk, and when the next commit is due.
+//! The queue of records that wait for the disk, and the time of the next commit.
 //!
 //! One mutex over plain data, held for a push or a take and never while a store works. Owns the
-//! order of the log: records leave in the order in which they were pushed. It knows nothing of rows
-//! or stores.
+//! order of the log: records leave in the order of the pushes. Knows nothing of rows or stores.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,18 +18,18 @@ use crate::options::LogOptions;
 use crate::queue_room::Reservation;
 use crate::types::{Health, Urgency};
 
-/// A record that waits.
+/// A record that is not durable yet.
 #[derive(Debug)]
 pub(crate) struct QueuedRecord {
     pub(crate) id: u64,
     pub(crate) position: u64,
     pub(crate) bytes: Bytes,
     pub(crate) watch: Arc<DocumentWatch>,
-    /// Counts its bytes in the queue until it is durable.
+    /// Counts the record's bytes in the queue until it is durable.
     pub(crate) _charge: Reservation,
 }
 
-/// A snapshot that waits; without bytes, the document is to be erased whole.
+/// A snapshot that is not durable yet. Without bytes, the document is to be erased.
 #[derive(Debug)]
 pub(crate) struct QueuedSnapshot {
     pub(crate) at: u64,
@@ -39,7 +38,7 @@ pub(crate) struct QueuedSnapshot {
     pub(crate) watch: Arc<DocumentWatch>,
 }
 
-/// Everything that leaves with one commit.
+/// Everything that one commit takes from the queue.
 #[derive(Debug, Default)]
 pub(crate) struct PendingCommit {
     pub(crate) records: Vec<QueuedRecord>,
@@ -47,41 +46,42 @@ pub(crate) struct PendingCommit {
     through: u64,
 }
 
-/// Whether the log is being shut down.
+/// The phase of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueuePhase {
     Open,
-    /// No more pushes; the thread commits what waits and ends.
+    /// Nothing more is accepted; the thread commits the rest and ends.
     Closing,
 }
 
 #[derive(Debug)]
 struct QueueState {
     phase: QueuePhase,
-    /// Why nothing is accepted at the moment.
+    /// The failure because of which nothing is accepted now.
     failed: Option<Arc<LogError>>,
-    /// The newest failure, also after the log has come back from it.
+    /// The newest failure, also after the log has recovered from it.
     last_failure: Option<Arc<LogError>>,
-    /// How often the log has come back. What belongs to an earlier life is refused.
+    /// Number of recoveries from a failure. Records of an earlier generation are refused.
     generation: u64,
     waiting: PendingCommit,
     bytes: usize,
     due: Option<Instant>,
-    /// The shortest delay of what waits.
+    /// The shortest delay of the waiting records.
     due_after: Duration,
     at_once: bool,
-    /// Pushes so far, and how many of them are durable.
+    /// Number of pushes so far.
     pushed: u64,
+    /// Number of those that are durable, or lost in a failure.
     committed: u64,
 }
 
-/// Told to whoever waits in an async function.
+/// The progress of commits, for async callers that wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CommitProgress {
     pub(crate) committed: u64,
-    /// How often a commit has failed; what was pushed before is either durable or lost.
+    /// Number of failed commits. Records pushed before one are either durable or lost.
     pub(crate) failures: u64,
-    /// The thread has ended; nothing more will be committed.
+    /// True once the thread has ended: nothing more will be committed.
     pub(crate) ended: bool,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct CommitProgress {
 #[derive(Debug)]
 pub(crate) struct CommitQueue {
     delay: Duration,
-    /// For what nobody is told about; never shorter than `delay`.
+    /// Delay of records that no caller waits for; never shorter than `delay`.
     unawaited_delay: Duration,
     enough: usize,
     state: Mutex<QueueState>,
@@ -126,7 +126,7 @@ impl CommitQueue {
         }
     }
 
-    /// Adds a record, unless the log has ended.
+    /// Adds a record.
     pub(crate) fn push(&self, record: QueuedRecord, urgency: Urgency) -> Result<(), LogError> {
         let mut state = self.state.lock();
         state.check(record.watch.generation())?;
@@ -145,7 +145,7 @@ impl CommitQueue {
         Ok(())
     }
 
-    /// Adds a snapshot, in the place of one of the same document that still waits.
+    /// Adds a snapshot, replacing one of the same document that still waits.
     pub(crate) fn push_snapshot(&self, id: u64, snapshot: QueuedSnapshot) -> Result<(), LogError> {
         let mut state = self.state.lock();
         state.check(snapshot.watch.generation())?;
@@ -155,9 +155,9 @@ impl CommitQueue {
         Ok(())
     }
 
-    /// Sets the time of the next commit and wakes the thread if that is earlier than it knows.
+    /// Sets the time of the next commit, and wakes the thread if that is earlier than it knows.
     fn schedule(&self, state: &mut QueueState, delay: Duration, wake: bool) {
-        // Only those with the longest delay can be followed by one that is due earlier.
+        // A later push can be due earlier only if it has a shorter delay.
         let sooner = delay < state.due_after;
         if state.due.is_none() || sooner {
             let due = Instant::now() + delay;
@@ -169,8 +169,9 @@ impl CommitQueue {
         }
     }
 
-    /// Sleeps until a commit is due and takes what waits; `None` when the log was closed and nothing
-    /// waits. With `chores` there is something to tidy, which is due after the delay like a record.
+    /// Sleeps until a commit is due and takes what waits. Returns `None` if the log was closed and
+    /// nothing waits. With `chores` there is something to tidy, which is due after the delay like a
+    /// record.
     pub(crate) fn take(&self, chores: bool) -> Option<PendingCommit> {
         let mut state = self.state.lock();
         loop {
@@ -204,21 +205,21 @@ impl CommitQueue {
         Some(taken)
     }
 
-    /// What was taken is durable: gives its room back and tells whoever waits.
+    /// Reports what was taken as durable, and gives its room back.
     pub(crate) fn done(&self, taken: PendingCommit) {
         let mut state = self.state.lock();
         state.committed = taken.through;
         drop(state);
         let through = taken.through;
-        // With each record goes its charge, before its durability is told.
+        // Dropping a record gives its room back, before its durability is reported.
         drop(taken);
         self.moved.notify_all();
         self.progress
             .send_modify(|progress| progress.committed = through);
     }
 
-    /// What was taken could not be made durable: it is given up together with what waits, which comes back, and nothing is
-    /// accepted.
+    /// Gives up what was taken and what waits, after a failed commit, and refuses everything from
+    /// now on. Returns what waited.
     pub(crate) fn fail(&self, error: &Arc<LogError>) -> PendingCommit {
         let mut state = self.state.lock();
         state.refuse(error);
@@ -231,7 +232,7 @@ impl CommitQueue {
         dropped
     }
 
-    /// Tells whoever waits that what was pushed is lost, once every document knows.
+    /// Reports that everything pushed so far is lost, after every document was told.
     pub(crate) fn tell_failure(&self, error: &Arc<LogError>) {
         let committed = self.state.lock().committed;
         self.moved.notify_all();
@@ -242,13 +243,13 @@ impl CommitQueue {
         self.health.send_replace(Health::Failed(error.clone()));
     }
 
-    /// The store could not be opened again either.
+    /// Notes that the store could not be opened again either.
     pub(crate) fn fail_again(&self, error: &Arc<LogError>) {
         self.state.lock().refuse(error);
         self.health.send_replace(Health::Failed(error.clone()));
     }
 
-    /// Things are accepted again, from documents that were opened in this life.
+    /// Accepts pushes again, from documents opened in this generation.
     pub(crate) fn recovered(&self, generation: u64) {
         let mut state = self.state.lock();
         state.failed = None;
@@ -257,7 +258,7 @@ impl CommitQueue {
         self.health.send_replace(Health::Good);
     }
 
-    /// Sleeps for so long, or until the log is closed.
+    /// Sleeps for this long, or until the log is closed.
     pub(crate) fn pause(&self, pause: Duration) -> QueuePhase {
         let until = Instant::now() + pause;
         let mut state = self.state.lock();
@@ -267,7 +268,7 @@ impl CommitQueue {
         state.phase
     }
 
-    /// No more pushes; the thread is to commit what waits and to end.
+    /// Accepts nothing more; the thread commits the rest and ends.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.phase = QueuePhase::Closing;
@@ -276,43 +277,44 @@ impl CommitQueue {
         self.moved.notify_all();
     }
 
-    /// The thread's last word.
+    /// Reports that the thread has ended.
     pub(crate) fn ended(&self) {
         self.progress.send_modify(|progress| progress.ended = true);
     }
 
-    /// An error if the log is closed, or has failed.
+    /// Returns an error if the log is closed, or has failed.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         let state = self.state.lock();
         state.check(state.generation)
     }
 
-    /// An error if nothing is accepted from a document that was opened in this life.
+    /// Returns an error if documents opened in this generation may push nothing.
     pub(crate) fn check_generation(&self, generation: u64) -> Result<(), LogError> {
         self.state.lock().check(generation)
     }
 
-    /// Why nothing is accepted, unless that is because the log was closed.
+    /// Returns the failure because of which nothing is accepted now.
     pub(crate) fn failed(&self) -> Option<Arc<LogError>> {
         self.state.lock().failed.clone()
     }
 
-    /// The newest failure, also after the log has come back from it.
+    /// Returns the newest failure, also after the log has recovered from it.
     pub(crate) fn last_failure(&self) -> Option<Arc<LogError>> {
         self.state.lock().last_failure.clone()
     }
 
-    /// Whether things are accepted, and each change of that.
+    /// Subscribes to the health of the log.
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }
 
-    /// Pushes so far.
+    /// Returns the number of pushes so far.
     pub(crate) fn pushed(&self) -> u64 {
         self.state.lock().pushed
     }
 
-    /// Makes the commit of everything pushed so far due at once; `None` if none of it waits.
+    /// Makes a commit of everything pushed so far due at once. Returns the number of pushes, or
+    /// `None` if all are durable.
     pub(crate) fn hurry(&self) -> Option<u64> {
         let mut state = self.state.lock();
         if state.committed >= state.pushed {
@@ -325,7 +327,7 @@ impl CommitQueue {
         Some(state.pushed)
     }
 
-    /// Blocks until the first `through` pushes are durable, or lost with a failure.
+    /// Blocks until the first `through` pushes are durable, or lost in a failure.
     pub(crate) fn wait_for(&self, through: u64) {
         let mut state = self.state.lock();
         while state.committed < through {
@@ -335,7 +337,7 @@ impl CommitQueue {
         }
     }
 
-    /// Tells how far commits have come.
+    /// Subscribes to the progress of commits.
     pub(crate) fn progress(&self) -> watch::Receiver<CommitProgress> {
         self.progress.subscribe()
     }

@@ -1,8 +1,8 @@
-//! The group-commit thread: takes what waits, commits it, and only then says that it is durable.
+//! The commit thread: takes what waits, commits it, and then reports it as durable.
 //!
-//! The only code that writes to the store. After any failure, a panic of the store included, nobody can know what the disk
-//! holds: everything that is not durable is given up, and nothing is acknowledged before the store was opened again and
-//! holds all that ever was.
+//! The only code that writes to the store. After a failure, including a panic of the store, it is
+//! not known what the disk holds. Everything that is not durable is given up, and nothing is
+//! accepted until the store was opened again and holds everything that was reported durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::metrics::LogMetrics;
 use crate::recovery::{check_against, recover};
 use crate::store::traits::StoreError;
 
-/// Runs until the log is closed and all is committed, or until it is closed after a commit has failed.
+/// Runs until the log is closed and everything is committed, or until it is closed after a failure.
 pub(crate) fn run(state: &LogState) {
     let threshold = state.options.relocate_bytes;
     let mut chores = state.content.read().index.has_chores(threshold);
@@ -25,7 +25,7 @@ pub(crate) fn run(state: &LogState) {
         let outcome = catch_unwind(AssertUnwindSafe(|| commit(state, &mut taken)));
         let reason = match outcome {
             Ok(Ok(more)) => {
-                announce(&taken);
+                report_durable(&taken);
                 state.queue.done(taken);
                 chores = more;
                 continue;
@@ -34,12 +34,13 @@ pub(crate) fn run(state: &LogState) {
             Err(_) => "the commit thread panicked".to_owned(),
         };
         fail(state, taken, reason);
-        if come_back(state) == QueuePhase::Closing {
+        if recover_store(state) == QueuePhase::Closing {
             break;
         }
         chores = state.content.read().index.has_chores(threshold);
     }
-    // Closing the file may write too; it must not take the last word with it.
+    // Closing the file may write, too; a panic there must not keep the thread from reporting its
+    // end.
     let store = state.store.write().take();
     if catch_unwind(AssertUnwindSafe(move || drop(store))).is_err() {
         error!("the store panicked while it was closed; it is repaired at the next start");
@@ -48,7 +49,7 @@ pub(crate) fn run(state: &LogState) {
     state.queue.ended();
 }
 
-/// Commits what was taken and some tidying. Says whether there is more to tidy.
+/// Commits what was taken and some tidying. Returns true if there is more to tidy.
 fn commit(state: &LogState, taken: &mut PendingCommit) -> Result<bool, StoreError> {
     let threshold = state.options.relocate_bytes;
     let mut commit_state = state.commit.lock();
@@ -79,8 +80,8 @@ fn commit(state: &LogState, taken: &mut PendingCommit) -> Result<bool, StoreErro
     Ok(index.has_chores(threshold))
 }
 
-/// Tells each document how far it is durable. The records are sorted by document.
-fn announce(taken: &PendingCommit) {
+/// Reports to each document how far it is durable. The records are sorted by document.
+fn report_durable(taken: &PendingCommit) {
     for run in taken.records.chunk_by(|one, next| one.id == next.id) {
         if let Some(last) = run.last() {
             last.watch.advance(last.position);
@@ -91,17 +92,18 @@ fn announce(taken: &PendingCommit) {
 fn fail(state: &LogState, taken: PendingCommit, reason: String) {
     error!(
         reason,
-        "a commit failed; nothing is stored until the store could be opened again"
+        "a commit failed; nothing is stored until the store has been opened again"
     );
     LogMetrics::count(&state.metrics.failures);
     let error = Arc::new(LogError::Failed {
         reason: reason.into(),
     });
-    let waited = state.queue.fail(&error);
+    let waiting = state.queue.fail(&error);
     state.room().close();
-    // After the room is closed: those who wait for it must not be given what is lost.
-    drop((taken, waited));
-    // After the queue refuses: a document opened from now on finds that out by itself.
+    // Dropped after the room is closed: callers that wait for room must not get that of lost
+    // records.
+    drop((taken, waiting));
+    // Told after the queue refuses: a document opened from now on notices by itself.
     for watch in state.documents.open() {
         watch.fail(&error);
     }
@@ -109,7 +111,7 @@ fn fail(state: &LogState, taken: PendingCommit, reason: String) {
 }
 
 /// Tries to open the store again until that succeeds, or until the log is closed.
-fn come_back(state: &LogState) -> QueuePhase {
+fn recover_store(state: &LogState) -> QueuePhase {
     let mut pause = state.options.reopen_after;
     loop {
         if state.queue.pause(pause) == QueuePhase::Closing {
@@ -130,7 +132,7 @@ fn come_back(state: &LogState) -> QueuePhase {
     }
 }
 
-/// Opens the store again, and begins a new life on what it holds.
+/// Opens the store again, and begins a new generation with what it holds.
 fn reopen(state: &LogState) -> Result<(), Box<dyn std::error::Error>> {
     let mut commit_state = state.commit.lock();
     let store = state.store.read();
@@ -139,7 +141,7 @@ fn reopen(state: &LogState) -> Result<(), Box<dyn std::error::Error>> {
     let mut found = recover(&**store)?;
     if found.commit.epoch != commit_state.epoch {
         return Err(format!(
-            "the store has epoch {} and had {} before: it is another one",
+            "the store has epoch {} and had {} before: it is another store",
             found.commit.epoch, commit_state.epoch
         )
         .into());
@@ -158,7 +160,7 @@ fn reopen(state: &LogState) -> Result<(), Box<dyn std::error::Error>> {
     }
     state.renew_room();
     LogMetrics::count(&state.metrics.recoveries);
-    info!(lost, "the store was opened again and holds what it must");
+    info!(lost, "the store was opened again");
     state.queue.recovered(generation);
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! One document's end of the log: appending, snapshots, and watching what is durable.
+//! The log of one document: appending records, snapshots, and their durability.
 //!
-//! Owns the document's last position, which no one else assigns. Never blocks and never touches the
-//! store: it only pushes to the queue.
+//! Owns the document's last position, which no other code assigns. Never blocks and never touches
+//! the store: it only pushes to the queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,14 +27,16 @@ pub struct Share {
 }
 
 impl Share {
-    /// Waits until the queue has room for a record of this many bytes of this document. Never await it under a lock.
-    /// First come is first served, among those who ask for this document.
+    /// Waits until the queue has room for a record of this many bytes of this document. Callers for
+    /// one document are served in the order of their calls. Never await this while holding a lock.
     ///
-    /// A document holds at most [`LogOptions::document_queue_bytes`](crate::LogOptions::document_queue_bytes) of the
-    /// queue, and a quarter of what is kept for small records.
+    /// A document holds at most
+    /// [`LogOptions::document_queue_bytes`](crate::LogOptions::document_queue_bytes) of the queue,
+    /// and a quarter of the room for small records.
     ///
     /// # Errors
-    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was reserved.
+    /// [`LogError::RecordTooLarge`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
+    /// reserved.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
         let limit = self.part.room.limit();
         if bytes > limit {
@@ -49,26 +51,27 @@ impl Share {
         }
     }
 
-    /// A reservation of nothing. What is appended with it is overdrawn, in the lane of a record of `about` bytes.
+    /// Returns an empty reservation. A record appended with it is overdrawn, in the lane of a
+    /// record of `about` bytes.
     #[must_use]
     pub fn nothing(&self, about: usize) -> Reservation {
         self.part.nothing(about)
     }
 }
 
-/// The only writer of one document's log. Dropping it gives the document back; what it appended
-/// becomes durable all the same.
+/// The only writer of one document's log. Dropping it closes the document; the records that it
+/// appended still become durable.
 #[derive(Debug)]
 pub struct DocumentLog {
     log: Arc<RunningLog>,
     watch: Arc<DocumentWatch>,
-    /// Where reservations for this document come from.
+    /// This document's share of the room in the queue.
     part: Arc<DocumentShare>,
-    /// 0 until something is appended, so that a name that was only looked at leaves no trace.
+    /// 0 until something is appended, so that a name that was only looked up leaves no trace.
     id: u64,
     base: u64,
     last: u64,
-    /// Of the records after `base`.
+    /// Lengths of the records after `base`.
     lengths: VecDeque<u32>,
     tail_bytes: u64,
     snapshot_bytes: u64,
@@ -113,15 +116,16 @@ impl DocumentLog {
         }
     }
 
-    /// Appends a record and gives its position. Never blocks; log order is call order. The record is
-    /// durable when [`durable`](Self::durable) has reached the position, and not before.
+    /// Appends a record and returns its position. Never blocks; the order of the log is the order
+    /// of the calls. The record is durable once [`durable`](Self::durable) has reached the
+    /// position.
     ///
-    /// It is never refused for its size. What the reservation does not cover is overdrawn: later
-    /// reservations wait until it is paid back.
+    /// A record is never refused for its size. Bytes that the reservation does not cover are
+    /// overdrawn: later reservations wait until they are paid back.
     ///
     /// # Errors
-    /// [`LogError::ForeignReservation`], [`LogError::Failed`], [`LogError::Closed`]. In every case
-    /// nothing was appended and the reservation is given back.
+    /// [`LogError::ForeignReservation`], [`LogError::Failed`], [`LogError::Closed`]. Nothing was
+    /// appended, and the reservation is given back.
     pub fn append(
         &mut self,
         reservation: Reservation,
@@ -139,7 +143,8 @@ impl DocumentLog {
         self.push(record, charge, urgency)
     }
 
-    /// Appends a record without a reservation: all of it is overdrawn. For callers that cannot wait.
+    /// Appends a record without a reservation, for callers that cannot wait: all of it is
+    /// overdrawn.
     ///
     /// # Errors
     /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was appended.
@@ -175,18 +180,17 @@ impl DocumentLog {
         Ok(Position::new(position))
     }
 
-    /// Stores a snapshot that stands for every record up to and including `at`, which are then no
-    /// longer needed. Never blocks. It is written when `at` is durable, together with that fact:
-    /// after a crash there is either this snapshot or all that it stands for.
+    /// Stores a snapshot that replaces every record up to and including `at`. Never blocks. It is
+    /// written once `at` is durable: after a crash there is either this snapshot or the records
+    /// that it replaces.
     ///
     /// The bytes wait in memory outside the queue's bound, at most one snapshot for each document:
-    /// a newer one takes the place of one that still waits. [`Log::flush`](crate::Log::flush) tells
-    /// when it is durable. A snapshot at the position of the last one replaces that.
+    /// a newer one replaces one that still waits. After [`Log::flush`](crate::Log::flush) it is
+    /// durable. A snapshot at the position of the last one replaces that one.
     ///
     /// # Errors
     /// [`LogError::SnapshotOutOfRange`] unless `at` is between the last snapshot and
-    /// [`last`](Self::last); [`LogError::Failed`], [`LogError::Closed`]. In every case nothing was
-    /// stored.
+    /// [`last`](Self::last); [`LogError::Failed`], [`LogError::Closed`]. Nothing was stored.
     pub fn snapshot(&mut self, at: Position, bytes: Bytes) -> Result<(), LogError> {
         let (from, to) = (Position::new(self.base), self.last());
         if at < from || at > to {
@@ -195,11 +199,12 @@ impl DocumentLog {
         self.push_snapshot(at, Some(bytes), BaseKind::Snapshot)
     }
 
-    /// Drops everything stored up to [`last`](Self::last) but for a snapshot of what remains, in one step. The document
-    /// counts as erased ([`DocumentInfo::erased`](crate::DocumentInfo::erased)) until something is appended.
+    /// Drops everything stored up to [`last`](Self::last) and stores a snapshot of what must
+    /// remain, in one step. The document counts as erased
+    /// ([`DocumentInfo::erased`](crate::DocumentInfo::erased)) until something is appended.
     ///
     /// # Errors
-    /// As [`erase`](Self::erase).
+    /// Those of [`erase`](Self::erase).
     pub fn erase_leaving(&mut self, remains: Bytes) -> Result<(), LogError> {
         if self.id == 0 {
             return self
@@ -212,7 +217,7 @@ impl DocumentLog {
     }
 
     /// Drops everything stored up to [`last`](Self::last). The name and the position stay, so that
-    /// the next record still comes after all that ever was.
+    /// the next record comes after all that ever were.
     ///
     /// # Errors
     /// [`LogError::Failed`], [`LogError::Closed`]. Nothing was dropped.
@@ -260,51 +265,52 @@ impl DocumentLog {
         }
     }
 
-    /// The document's name.
+    /// Returns the document's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.watch.name()
     }
 
-    /// The position of the last appended record, durable or not.
+    /// Returns the position of the last appended record, durable or not.
     #[must_use]
     pub fn last(&self) -> Position {
         Position::new(self.last)
     }
 
-    /// Why nothing more is accepted through this handle, once the store has failed: drop it, and open the document again
-    /// when the log is [`Health::Good`](crate::Health::Good).
+    /// Returns the failure because of which this handle accepts nothing more. Drop the handle, and
+    /// open the document again once the log is [`Health::Good`](crate::Health::Good).
     #[must_use]
     pub fn failure(&self) -> Option<Arc<LogError>> {
         self.watch.failure()
     }
 
-    /// The position up to which everything is durable. Stays where it was once the store has failed.
+    /// Returns the position up to which everything is durable. It no longer moves once the store
+    /// has failed.
     #[must_use]
     pub fn durable(&self) -> Position {
         self.watch.durable()
     }
 
-    /// Tells each advance of [`durable`](Self::durable), and the failure of the store. A receiver
-    /// that is slow misses steps in between, never the latest.
+    /// Reports each advance of [`durable`](Self::durable), and the failure of the store. A slow
+    /// receiver misses steps in between, never the latest.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Durability> {
         self.watch.subscribe()
     }
 
-    /// Bytes of the records since the last snapshot, whether or not that is durable yet.
+    /// Returns the bytes of the records since the last snapshot, durable or not.
     #[must_use]
     pub fn tail_bytes(&self) -> u64 {
         self.tail_bytes
     }
 
-    /// Bytes of the last snapshot and of the records since, whether or not that is durable yet.
+    /// Returns the bytes of the last snapshot and of the records since, durable or not.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
         self.snapshot_bytes + self.tail_bytes
     }
 
-    /// Number of the records since the last snapshot, whether or not that is durable yet.
+    /// Returns the number of the records since the last snapshot, durable or not.
     #[must_use]
     pub fn tail_records(&self) -> u64 {
         self.last - self.base
@@ -320,7 +326,8 @@ impl Drop for DocumentLog {
     }
 }
 
-/// No record reaches 4 GiB: what is overdrawn came over a connection, in pieces of at most `max_record_bytes`.
+/// No record reaches 4 GiB: one that is overdrawn came over a connection, whose messages are
+/// smaller.
 fn length(record: &Bytes) -> u32 {
     u32::try_from(record.len()).unwrap_or(u32::MAX)
 }

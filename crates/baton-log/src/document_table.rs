@@ -1,7 +1,8 @@
-//! Which document names are known and which of them are open, one writer for each.
+//! The table of document names: the id of each, and the handle of each open document.
 //!
-//! Short critical sections only; never held while a store works. Knows in which *life* of the log a document was opened:
-//! after a failure the handles of before are still there, and must not be mistaken for new ones.
+//! Held for short steps only, never while a store works. Knows in which *generation* of the log a
+//! document was opened: after a failure, handles of the generation before still live, and must not
+//! be mistaken for new ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,28 +12,28 @@ use parking_lot::Mutex;
 use crate::document_watch::DocumentWatch;
 use crate::error::LogError;
 
-/// The longest document name, in bytes.
+/// Longest document name, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 1024;
 
-/// A name that has been opened, or is stored.
+/// A name that is open or stored.
 #[derive(Debug)]
 struct DocumentEntry {
-    /// 0 as long as nothing was appended.
+    /// 0 until something was appended.
     id: u64,
-    /// How many pushes the log had seen when the last handle was dropped: what it left in the queue
-    /// is durable when so many are.
+    /// Number of pushes that the log had seen when the last handle was dropped. The records that
+    /// the handle left in the queue are durable once so many pushes are.
     queued_through: u64,
     open: Option<Arc<DocumentWatch>>,
 }
 
-/// The slots, and how often the log has come back from a failure.
+/// The names, and the generation of the log.
 #[derive(Debug, Default)]
 struct Entries {
     entries: HashMap<Arc<str>, DocumentEntry>,
     generation: u64,
 }
 
-/// A document that has just been marked as open.
+/// A document that was just marked as open.
 pub(crate) struct ClaimedDocument {
     pub(crate) id: u64,
     pub(crate) queued_through: u64,
@@ -46,7 +47,8 @@ pub(crate) struct DocumentTable {
 }
 
 impl DocumentTable {
-    /// A stored document, found at the start. Gives the id that had this name before, if one did.
+    /// Adds a stored document that was found at the start. Returns the id that had this name
+    /// before, if one did.
     pub(crate) fn insert(&mut self, name: Arc<str>, id: u64) -> Option<u64> {
         let entry = DocumentEntry {
             id,
@@ -60,7 +62,7 @@ impl DocumentTable {
             .map(|before| before.id)
     }
 
-    /// The id of a document that was stored when its last handle was dropped, or is open.
+    /// Returns the id of a document that is open, or was stored when its last handle was dropped.
     pub(crate) fn id(&self, name: &str) -> Option<u64> {
         let inner = self.inner.lock();
         inner.entries.get(name).map(|entry| entry.id)
@@ -95,13 +97,13 @@ impl DocumentTable {
         })
     }
 
-    /// The same for a name under which nothing was ever appended, and nothing else.
+    /// Marks a document as open if nothing was ever appended under its name.
     pub(crate) fn claim_new(&self, name: &str) -> Result<Option<ClaimedDocument>, LogError> {
         if self.inner.lock().entries.contains_key(name) {
             return Ok(None);
         }
         match self.claim(name) {
-            // Somebody else was quicker.
+            // Another caller was faster.
             Err(LogError::AlreadyOpen { .. }) => Ok(None),
             Ok(claimed) if claimed.id != 0 => {
                 self.release(&claimed.watch, claimed.id, claimed.queued_through);
@@ -111,7 +113,7 @@ impl DocumentTable {
         }
     }
 
-    /// Gives a document back. A name under which nothing was ever appended is forgotten.
+    /// Marks a document as closed. A name under which nothing was ever appended is forgotten.
     pub(crate) fn release(&self, watch: &DocumentWatch, id: u64, queued_through: u64) {
         let mut inner = self.inner.lock();
         let late = watch.generation() != inner.generation;
@@ -119,7 +121,7 @@ impl DocumentTable {
             return;
         };
         entry.open = None;
-        // What a handle of an earlier life appended was lost, or was found again with the store.
+        // Records of an earlier generation were lost, or were found again with the store.
         if !late {
             (entry.id, entry.queued_through) = (id, queued_through);
         }
@@ -128,8 +130,9 @@ impl DocumentTable {
         }
     }
 
-    /// The store was opened again and holds these names: a new life begins. Handles that are still there keep their
-    /// documents to themselves until they are dropped. Gives the new life, and those handles.
+    /// Begins a new generation with the names that the reopened store holds. Handles that still
+    /// live keep their documents closed to others until they are dropped. Returns the new
+    /// generation, and those handles.
     pub(crate) fn renew(&self, found: DocumentTable) -> (u64, Vec<Arc<DocumentWatch>>) {
         let mut found = found.inner.into_inner().entries;
         let mut inner = self.inner.lock();
@@ -152,7 +155,7 @@ impl DocumentTable {
         (inner.generation, open)
     }
 
-    /// Every open document.
+    /// Returns the handles of all open documents.
     pub(crate) fn open(&self) -> Vec<Arc<DocumentWatch>> {
         self.inner
             .lock()

@@ -1,4 +1,4 @@
-//! Every way in which the log refuses, each saying whose fault it is, what changed, what to do.
+//! The errors of a log. Each says whose fault it is, what changed, and what to do.
 //!
 //! Errors carry names, ids and numbers, never the content of a record.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::position::Position;
 use crate::store::traits::StoreError;
 
-/// Why the log refused. Cheap to clone, so that one failure can be told to every watcher.
+/// The reason why the log refused. Cheap to clone, so that each watcher gets the same failure.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
@@ -20,7 +20,8 @@ pub enum LogError {
     },
     /// Another process, or another log in this one, has the folder open.
     #[error(
-        "the data folder {} is in use by another process; nothing was changed; stop that process or choose another folder",
+        "the data folder {} is in use by another process; nothing was changed; stop that process \
+         or choose another folder",
         path.display()
     )]
     InUse {
@@ -29,15 +30,17 @@ pub enum LogError {
     },
     /// The store could not be opened or scanned.
     #[error(
-        "the store could not be opened ({source}); nothing was changed; check the disk and the folder's permissions, then start again"
+        "the store could not be opened ({source}); nothing was changed; check the disk and the \
+         folder's permissions, then start again"
     )]
     Start {
-        /// What the store said.
+        /// The error of the store.
         source: Arc<StoreError>,
     },
     /// The store was written by a newer program.
     #[error(
-        "the store has format {found}, this program knows up to {known}; nothing was changed; use the newer program"
+        "the store has format {found}, this program knows up to {known}; nothing was changed; use \
+         the newer program"
     )]
     NewerFormat {
         /// The format version found.
@@ -45,37 +48,41 @@ pub enum LogError {
         /// The newest version known here.
         known: u32,
     },
-    /// What the whole store rests on does not verify.
+    /// A row that all others depend on does not verify.
     #[error(
-        "the store is damaged: {what}; nothing was changed; check the disk and restore the folder from a backup"
+        "the store is damaged: {what}; nothing was changed; check the disk and restore the folder \
+         from a backup"
     )]
     DamagedStore {
-        /// What does not verify.
+        /// The part that does not verify.
         what: String,
     },
-    /// Something stored of this document does not verify. Other documents are not affected.
+    /// A stored row of this document does not verify. Other documents are not affected.
     #[error(
-        "document {document:?} is damaged on the disk: {what}; nothing was changed and other documents are not affected; check the disk and restore the document from a backup"
+        "document {document:?} is damaged on the disk: {what}; nothing was changed and other \
+         documents are not affected; check the disk and restore the document from a backup"
     )]
     Damaged {
         /// The document.
         document: Arc<str>,
-        /// Which row does not verify, and how.
+        /// The row that does not verify, and its fault.
         what: Arc<str>,
     },
-    /// The document could not be read just now.
+    /// The document could not be read at the moment.
     #[error(
-        "document {document:?} could not be read ({source}); nothing was changed; try again, and check the disk if it stays"
+        "document {document:?} could not be read ({source}); nothing was changed; try again, and \
+         check the disk if it stays"
     )]
     Load {
         /// The document.
         document: Arc<str>,
-        /// What the store said.
+        /// The error of the store.
         source: Arc<StoreError>,
     },
     /// A [`DocumentLog`](crate::DocumentLog) of this document is alive.
     #[error(
-        "document {document:?} is already open in this process; nothing was changed; drop the other handle first"
+        "document {document:?} is already open in this process; nothing was changed; drop the \
+         other handle first"
     )]
     AlreadyOpen {
         /// The document.
@@ -89,9 +96,10 @@ pub enum LogError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// A reservation is asked for that no record may need.
+    /// The record is larger than any may be.
     #[error(
-        "a record of {len} bytes is over the limit of {limit}; nothing was appended; split it or raise the limit"
+        "a record of {len} bytes is over the limit of {limit}; nothing was appended; split it or \
+         raise the limit"
     )]
     RecordTooLarge {
         /// Bytes given.
@@ -101,12 +109,15 @@ pub enum LogError {
     },
     /// The reservation was made at another log.
     #[error(
-        "the reservation belongs to another log; nothing was appended; this is the caller's mistake"
+        "the reservation belongs to another log; nothing was appended; this is the caller's \
+         mistake"
     )]
     ForeignReservation,
-    /// A snapshot stands for a position that the log has not reached, or has gone behind.
+    /// The snapshot is for a position that the log has not reached, or that an earlier snapshot
+    /// covers.
     #[error(
-        "a snapshot at {at} is outside {from}..={to}; nothing was stored; this is the caller's mistake"
+        "a snapshot at {at} is outside {from}..={to}; nothing was stored; this is the caller's \
+         mistake"
     )]
     SnapshotOutOfRange {
         /// The position given.
@@ -116,12 +127,14 @@ pub enum LogError {
         /// The last position.
         to: Position,
     },
-    /// A write failed. What had been reported durable is safe, nothing later is certain.
+    /// A write failed. Records reported durable are safe; later ones are uncertain.
     #[error(
-        "nothing can be stored since a commit failed ({reason}); what was reported durable is safe, what was appended later is uncertain, and nothing is accepted until the log has opened its store again, which it tries by itself; check the disk, then open the document again"
+        "nothing can be stored since a commit failed ({reason}); records reported durable are \
+         safe, later ones are uncertain, and nothing is accepted until the log has opened its \
+         store again, which it tries by itself; check the disk, then open the document again"
     )]
     Failed {
-        /// What failed, and what failed when the store was to be opened again.
+        /// The failure, and the last error in opening the store again.
         reason: Arc<str>,
     },
     /// The log was shut down.
@@ -129,36 +142,38 @@ pub enum LogError {
     Closed,
 }
 
-/// Why a backup could not be taken, or not be restored.
+/// The reason why a backup could not be taken or restored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
     /// The store could not be read.
     #[error(
-        "the store could not be used ({0}); the backup is not finished; check the disk and try again"
+        "the store could not be used ({0}); the backup is not finished; check the disk and try \
+         again"
     )]
     Store(#[from] StoreError),
-    /// The log that was made of it does not start.
-    #[error("the restored store does not open ({0}); nothing was changed")]
+    /// The restored store does not start.
+    #[error("the restored store does not open ({0}); nothing was changed; take another backup")]
     Log(#[from] Arc<LogError>),
-    /// The store is not one that can be backed up.
+    /// The store cannot be backed up.
     #[error("{what}; nothing was changed; check the disk")]
     Source {
-        /// What is wrong.
+        /// The fault.
         what: &'static str,
     },
-    /// Something could not be written.
-    #[error("writing failed ({0}); nothing is left of it; check the disk and try again")]
+    /// A file could not be written.
+    #[error("writing failed ({0}); the partial result was removed; check the disk and try again")]
     Write(#[source] std::io::Error),
     /// The backup could not be read.
     #[error("the backup could not be read ({0}); nothing was changed")]
     Read(#[source] std::io::Error),
-    /// It is some other file.
+    /// The file is not a backup.
     #[error("this is no backup of Baton; nothing was changed")]
     NotABackup,
-    /// It was made by a newer program.
+    /// The backup was made by a newer program.
     #[error(
-        "the backup has format {found}, this program knows up to {known}; nothing was changed; use the newer program"
+        "the backup has format {found}, this program knows up to {known}; nothing was changed; \
+         use the newer program"
     )]
     NewerBackup {
         /// The format version found.
@@ -166,17 +181,18 @@ pub enum BackupError {
         /// The newest version known here.
         known: u32,
     },
-    /// It is not whole.
+    /// The backup is damaged or cut short.
     #[error("the backup is damaged at byte {at}: {what}; nothing was changed; take another one")]
     DamagedBackup {
-        /// How far it made sense.
+        /// Number of bytes read so far.
         at: u64,
-        /// What does not verify.
+        /// The part that does not verify.
         what: &'static str,
     },
-    /// There is something in the folder already.
+    /// The folder is not empty.
     #[error(
-        "the folder {} is not empty; nothing was changed; choose another one, or empty it", path.display()
+        "the folder {} is not empty; nothing was changed; choose another one, or empty it",
+        path.display()
     )]
     NotEmpty {
         /// The folder.

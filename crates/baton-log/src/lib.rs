@@ -1,11 +1,11 @@
-//! The ordered, durable log of each document, with snapshots: bytes in, positions out, and the word
-//! "durable" said only when it is true.
+//! The ordered, durable log of each document, with snapshots: appends bytes, returns positions, and
+//! reports a position as durable only when it is.
 //!
-//! Everything that must be agreed on about a document is a *record* at a [`Position`] of its log. This
-//! crate keeps the records of all documents of a server in one store, commits those of many
-//! documents together (*group commit*: one fsync for whatever has come in during some
-//! milliseconds), tells each document how far it is durable, and gives everything back when the document
-//! is opened again. It does not know what a record or a snapshot means.
+//! Everything that must be agreed on about a document is a *record* at a [`Position`] of its log.
+//! This crate keeps the records of all documents of a server in one store. It commits the records
+//! of many documents together (*group commit*: one fsync for a few milliseconds of records),
+//! reports to each document how far it is durable, and returns everything when the document is
+//! opened again. It does not know the meaning of a record or a snapshot.
 //!
 //! ```
 //! use baton_log::{Durability, Log, LogOptions, Urgency};
@@ -20,15 +20,15 @@
 //! let room = notes.share().reserve(5).await?;
 //! let position = notes.append(room, "hello".into(), Urgency::Soon)?;
 //!
-//! // Only now may anybody be told that it is saved.
-//! let saved = |told: &Durability| matches!(told, Durability::UpTo(at) if *at >= position);
+//! // Only now may the record be reported as saved.
+//! let saved = |durable: &Durability| matches!(durable, Durability::UpTo(at) if *at >= position);
 //! notes.watch().wait_for(saved).await?;
 //!
-//! // A snapshot stands for all records up to its position.
+//! // A snapshot replaces all records up to its position.
 //! notes.append_overdrawn(" world".into(), Urgency::Now)?;
 //! notes.snapshot(position, "a summary of hello".into())?;
 //!
-//! // Dropping the handle gives the document back; opening it gives all that was appended.
+//! // Dropping the handle closes the document; opening it again returns all that was appended.
 //! drop(notes);
 //! let (notes, loaded) = log.open("notes")?;
 //! assert_eq!(loaded.snapshot, Some((position, "a summary of hello".into())));
@@ -39,50 +39,60 @@
 //! # }
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //! - **Order.** The positions of a document are 1, 2, 3, ... in the order of the calls to
-//!   [`DocumentLog::append`]. There is one [`DocumentLog`] for a document at a time.
-//! - **Durable means durable.** A position is reported ([`DocumentLog::durable`],
-//!   [`DocumentLog::watch`], [`Log::flush`]) only after the commit that holds its record, and every record of
-//!   the document before it, has been synced. From then on every later load has the record, or a snapshot
-//!   that stands for it. What was appended and not reported may or may not survive a crash, but
-//!   always as a beginning: never a later record without an earlier one.
-//! - **Positions never go back.** What has been reported durable keeps its position for ever, and the next
-//!   record comes after it: after restarts, after compaction, after
-//!   [`erase`](DocumentLog::erase). A position that was assigned and *never* reported may, if a crash
-//!   lost its record, be assigned again. So a position may be shown to others, as the fencing token of a
-//!   lock for instance, only once it is durable.
-//! - **A snapshot replaces its records in one step.** After a crash there is the old state or the new one.
-//! - **A failed load is an error, and so is damage.** What is stored carries checksums; a document that
+//!   [`DocumentLog::append`]. A document has one [`DocumentLog`] at a time.
+//! - **Durability.** A position is reported ([`DocumentLog::durable`], [`DocumentLog::watch`],
+//!   [`Log::flush`]) only after a sync of the commit that holds its record and all records before
+//!   it. From then on every load returns the record, or a snapshot that replaces it. Records that
+//!   were appended and not reported may or may not survive a crash, but never a later one without
+//!   an earlier one.
+//! - **Positions never go back.** A position that was reported as durable is never used again: not
+//!   after a restart, not after compaction, not after an [`erase`](DocumentLog::erase). A position
+//!   that was assigned and *never* reported may be assigned again if a crash lost its record. So
+//!   show a position to others, for instance as the fencing token of a lock, only once it is
+//!   durable.
+//! - **A snapshot replaces its records in one step.** After a crash there is the old state or the
+//!   new one.
+//! - **A failed load is an error, and so is damage.** Stored rows carry checksums. A document that
 //!   cannot be read whole is a [`LogError`] that names it and the row, never an empty or a shorter
-//!   document. Other documents are not affected, as far as it can be known what the damaged place held.
-//! - **A failure is not the end.** After a failed write or sync nobody can know what the disk holds. Every
-//!   watch becomes [`Durability::Failed`], everything that is not durable is given up, and everything is refused
-//!   until the log has opened the store again, which it tries by itself ([`Log::health`] tells). Then what was reported
-//!   durable is there, or its document is damaged; handles of before stay refused, so drop them and open again.
-//! - **Bounded and shared.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
-//!   [`Share::reserve`] waits for room before anything is locked or applied. Large records leave the room of small ones
-//!   alone, and one document holds a part only. An append is never refused for its size: what was not reserved is
-//!   overdrawn, and later reservations wait for it.
+//!   document. Other documents are not affected, as far as it is known what the damaged row held.
+//! - **The log recovers from failures.** After a failed write or sync it is not known what the disk
+//!   holds. Every watch becomes [`Durability::Failed`], and everything that is not durable is given
+//!   up. The log refuses everything until it has opened the store again, which it tries by itself
+//!   ([`Log::health`]). Then everything that was reported as durable is there, or its document is
+//!   damaged. Handles from before stay refused: drop them and open the documents again.
+//! - **Bounds.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
+//!   [`Share::reserve`] waits for room before the caller locks or applies anything. Large records
+//!   do not take the room of small ones, and one document holds a part only. An append is never
+//!   refused for its size: bytes that were not reserved are overdrawn, and later reservations wait
+//!   for them.
 //! - **One process.** A folder that is open cannot be opened again.
 //!
-//! # The map
-//! ```text
-//! log        Log: start, open, reserve, flush, shutdown            load       reading one document
-//! document   DocumentLog: append, snapshot, watch                  recovery   reading a store at the start
-//! queue      what waits for the disk, and when it is due           names      who has which document open
-//! committer  the thread: take, commit, announce, come back         engine     store + index, shared state
-//! plan       what one commit changes, tidying included             index      what the store holds, in memory
-//! format     every row, byte by byte                               store      four tables: memory, redb over disk
-//! shares     room in the queue, by size and by document
-//! counts     what was done, for metrics                            backup     all rows in a file, and back
-//! ```
-//! A record goes `document -> queue -> committer -> plan -> store`, and the news of it comes back by the
-//! watch. Locks, each over plain data: the queue's (microseconds, never while a store works), the
-//! names' (the same), the engine's (a whole commit; appending never takes it).
+//! # Map
+//! | module | owns |
+//! | --- | --- |
+//! | `log`, `open_document` | the handle of a log; opening a document |
+//! | `document_log` | the handle of a document: append, snapshot, erase |
+//! | `document_table`, `document_watch` | names and open handles; the durability of a document |
+//! | `commit_queue`, `queue_room` | records that wait for the disk; their bounds |
+//! | `running_log`, `commit_thread` | the thread; take, commit, report, recover |
+//! | `commit_plan`, `store_index` | the changes of one commit; the stored content, in memory |
+//! | `read_document`, `recovery` | reading one document; reading a store at the start |
+//! | `log_state` | the state that these share, and the order of its locks |
+//! | `format` | every row, byte by byte |
+//! | `store` | four tables of rows: in memory, or in redb on a disk |
+//! | `backup` | all rows in a file, and a data folder made of one |
+//! | `metrics` | counters |
+//! | `position`, `types`, `options`, `error` | the types of the public interface |
 //!
-//! The layout on the disk is in `docs/storage-format.md`. Another store, or one that fails on purpose, is
-//! an implementation of [`Store`] and [`View`].
+//! A record goes `document_log -> commit_queue -> commit_thread -> commit_plan -> store`, and its
+//! durability is reported through `document_watch`. The locks guard plain data: those of the queue
+//! and the document table for microseconds and never while a store works, that of commits for a
+//! whole commit. Appending never takes the latter.
+//!
+//! `docs/storage-format.md` describes the layout on the disk. Another store, or one that fails on
+//! purpose, implements [`Store`] and [`View`].
 
 mod backup;
 mod commit_plan;

@@ -197,8 +197,8 @@ impl Log {
     /// Records appended meanwhile are not in it, and do not wait for it. Blocks.
     ///
     /// # Errors
-    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. The bytes written so
-    /// far are not a whole backup.
+    /// [`BackupError::Store`], [`BackupError::Write`], [`BackupError::Source`]. The bytes written
+    /// so far are not a whole backup.
     pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
         archive::write(&*self.state().view()?, out)
     }

@@ -1,9 +1,10 @@
-//! The store, the index of what it holds, and everything that the handles share.
+//! State shared by the handles, the documents and the commit thread.
 //!
-//! Three locks, always taken in this order: the engine's, for a whole commit or a whole recovery; the store's, shared by all
-//! who use it, exclusive only to close it; the index's, for moments. Appending takes none of them, and opening
-//! a document not the engine's, unless what it read makes no sense: a commit that was under way may have moved rows between the
-//! look at the index and the view, and with the engine's lock the two agree.
+//! Three locks, always taken in this order: `commit`, for a whole commit or recovery; `store`,
+//! shared by all users and exclusive only to close it; `content`, for moments. Appending takes none
+//! of them. Opening a document takes `commit` only if what it read makes no sense: a commit under
+//! way may have moved rows between reading the index and the view, and with that lock the two
+//! agree.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,32 +19,32 @@ use crate::queue_room::QueueRoom;
 use crate::store::traits::{Store, StoreError, View};
 use crate::store_index::StoreIndex;
 
-/// What only commits look at.
+/// State that only commits use.
 pub(crate) struct CommitState {
     pub(crate) next_commit: u64,
     pub(crate) epoch: u32,
 }
 
-/// What is known of the store's content.
+/// The content of the store, as far as it is held in memory.
 pub(crate) struct StoreContent {
     pub(crate) index: StoreIndex,
-    /// Why a name that is not known cannot be taken for new, if it cannot.
+    /// The reason, if there is one, why an unknown name cannot be taken for a new one.
     pub(crate) unnamed: Option<Arc<str>>,
 }
 
-/// What a store holds.
+/// The content of a store that was just opened.
 pub(crate) struct RecoveredStore {
     pub(crate) commit: CommitState,
     pub(crate) content: StoreContent,
     pub(crate) documents: DocumentTable,
 }
 
-/// What the handles, the documents and the commit thread share.
+/// State shared by the handles, the documents and the commit thread.
 pub(crate) struct LogState {
     pub(crate) options: LogOptions,
     pub(crate) epoch: u32,
     pub(crate) queue: CommitQueue,
-    /// Another one after each failure, since those who wait for room are to be told.
+    /// Replaced after each failure, because callers that wait for room must be told.
     room: Mutex<Arc<QueueRoom>>,
     pub(crate) documents: DocumentTable,
     pub(crate) commit: Mutex<CommitState>,
@@ -77,23 +78,24 @@ impl LogState {
         state
     }
 
-    /// Compares what the store takes of its disk with what it may.
+    /// Compares the disk space of the store with its limit. `grown` is the net growth of its rows
+    /// since the start, in bytes.
     pub(crate) fn look_at_disk(&self, on_disk: Option<u64>, grown: i64) {
         self.metrics
             .stored(on_disk, grown, self.options.store_bytes);
     }
 
-    /// The room of the queue, in this life of the log.
+    /// Returns the room of the queue, in this generation of the log.
     pub(crate) fn room(&self) -> Arc<QueueRoom> {
         self.room.lock().clone()
     }
 
-    /// Room for a new life.
+    /// Replaces the room, for a new generation.
     pub(crate) fn renew_room(&self) {
         *self.room.lock() = Arc::new(QueueRoom::new(&self.options));
     }
 
-    /// A view of the store.
+    /// Opens a view of the store.
     pub(crate) fn view(&self) -> Result<Box<dyn View>, StoreError> {
         match &*self.store.read() {
             Some(store) => store.view(),
@@ -104,7 +106,7 @@ impl LogState {
         }
     }
 
-    /// An id that no document has or had.
+    /// Returns an id that no document has or had.
     pub(crate) fn new_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }

@@ -1,18 +1,19 @@
-//! Counters of what the log has done, for whoever watches a server.
+//! Counters of the work of a log, for monitoring.
 //!
-//! Owns numbers only, written by the commit thread and read by anybody; nobody waits for the store.
+//! Owns numbers only. The commit thread writes them, and reading them never waits for the store.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Upper bounds of the buckets in which the times of commits are counted, in microseconds. The last bucket has none.
+/// Upper bounds of the buckets of the commit time histogram, in microseconds. One more bucket has
+/// no bound.
 pub const COMMIT_BUCKETS_US: [u64; 11] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_000_000, 10_000_000,
 ];
 
-/// A commit that is under way.
+/// Measures a commit until it is dropped.
 pub(crate) struct CommitTimer<'a> {
     counts: &'a LogMetrics,
     pub(crate) began: Instant,
@@ -27,7 +28,7 @@ impl Drop for CommitTimer<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct LogMetrics {
     pub(crate) commits: TimeHistogram,
-    /// When the commit began that is under way.
+    /// Start of the commit that is under way.
     committing: Mutex<Option<Instant>>,
     pub(crate) failures: AtomicU64,
     pub(crate) recoveries: AtomicU64,
@@ -37,11 +38,11 @@ pub(crate) struct LogMetrics {
     full: AtomicBool,
 }
 
-/// Disk space that the store takes, compared with its limit.
+/// Disk space of the store, compared with its limit.
 #[derive(Debug, Default)]
 struct DiskUsage {
-    /// Net growth of the rows at the time when the store went over its limit. Space that was freed since is used again
-    /// before the file grows.
+    /// Net growth of the rows when the store went over its limit, in bytes. Space that was freed
+    /// since is used again before the file grows.
     went_over_at: Option<i64>,
 }
 
@@ -62,7 +63,7 @@ impl TimeHistogram {
 }
 
 impl LogMetrics {
-    /// Counts the time until the value that this gives is dropped as a commit that is under way.
+    /// Starts to measure a commit.
     pub(crate) fn commits(&self) -> CommitTimer<'_> {
         let began = Instant::now();
         *self.committing.lock() = Some(began);
@@ -78,7 +79,8 @@ impl LogMetrics {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The store takes so many bytes of its disk, and its rows have grown by so many since the start.
+    /// Updates the disk space of the store, and the net growth of its rows since the start, in
+    /// bytes.
     pub(crate) fn stored(&self, on_disk: Option<u64>, grown: i64, limit: u64) {
         let mut disk = self.disk.lock();
         let over = on_disk.is_some_and(|bytes| bytes > limit);
@@ -112,24 +114,24 @@ impl LogMetrics {
     }
 }
 
-/// What a log has done since it was started.
+/// Counters of a log since it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogStats {
-    /// How many commits took at most as long as each of [`COMMIT_BUCKETS_US`] and longer than the one before; last, those
-    /// that took longer than all of them.
+    /// Number of commits by their time: at most each of [`COMMIT_BUCKETS_US`] and more than the one
+    /// before; last, commits that took longer than all of them.
     pub commit_buckets: [u64; COMMIT_BUCKETS_US.len() + 1],
     /// Time spent in all commits together.
     pub commit_time: Duration,
-    /// How long the commit has been running that is under way.
+    /// Time since the start of the commit that is under way.
     pub committing: Option<Duration>,
-    /// Commits that failed.
+    /// Number of failed commits.
     pub failures: u64,
-    /// How often the store was opened again after one.
+    /// Number of times that the store was opened again after a failure.
     pub recoveries: u64,
-    /// Records made durable.
+    /// Number of records made durable.
     pub records: u64,
-    /// Their bytes.
+    /// Bytes of those records.
     pub bytes: u64,
     /// Bytes reserved or appended, and not yet durable.
     pub queued_bytes: usize,
@@ -149,7 +151,7 @@ mod tests {
         assert!(!full(Some(100), 50));
         assert!(full(Some(101), 60));
         assert!(full(Some(101), 61));
-        // The file keeps its size; what is inside of it is free.
+        // The file keeps its size; space inside it is free.
         assert!(!full(Some(101), 20));
         assert!(!full(Some(101), 59));
         assert!(full(Some(101), 60));

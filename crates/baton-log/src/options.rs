@@ -10,35 +10,40 @@ use crate::error::LogError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogOptions {
-    /// How long an [`Urgency::Soon`](crate::Urgency::Soon) record may wait for company, at most an
-    /// hour. Default 25 ms: a commit costs as much as some forty deliveries, and a person cannot tell.
+    /// Longest wait of an [`Urgency::Soon`](crate::Urgency::Soon) record for others, at most an
+    /// hour. Default 25 ms: a commit costs as much as some forty deliveries, and a person does not
+    /// notice.
     pub commit_delay: Duration,
-    /// The same for an [`Urgency::Unawaited`](crate::Urgency::Unawaited) record. Default 50 ms: what a crash takes is
-    /// what its author still has and brings again.
+    /// The same for an [`Urgency::Unawaited`](crate::Urgency::Unawaited) record. Default 50 ms: its
+    /// author still has an edit that a crash takes, and sends it again.
     pub unawaited_delay: Duration,
     /// Waiting bytes that start a commit before the delay is over. Default 256 KiB.
     pub commit_bytes: usize,
-    /// Bound on the bytes that are reserved or appended and not yet durable, but for small ones. Default 64 MiB.
+    /// Most bytes that are reserved or appended and not yet durable, not counting the small lane.
+    /// Default 64 MiB.
     pub queue_bytes: usize,
-    /// The same for reservations of at most 64 KiB, beyond `queue_bytes`: large records do not delay small ones. One
-    /// document may hold a quarter of it. Default 16 MiB. When a quarter is less than a reservation, that counts in
-    /// `queue_bytes`.
+    /// The same for reservations of at most 64 KiB, beside `queue_bytes`, so that large records do
+    /// not delay small ones. One document may hold a quarter of it; a reservation above that
+    /// quarter counts in `queue_bytes`. Default 16 MiB.
     pub small_queue_bytes: usize,
-    /// Most of `queue_bytes` that one document may hold; at least `max_record_bytes` counts. Default 32 MiB.
+    /// Most of `queue_bytes` that one document may hold, in bytes; at least `max_record_bytes`
+    /// counts. Default 32 MiB.
     pub document_queue_bytes: usize,
-    /// The largest record. At most `queue_bytes`. Default 64 MiB.
+    /// Largest record, in bytes; at most `queue_bytes`. Default 64 MiB.
     pub max_record_bytes: usize,
-    /// Journals smaller than this are left as they are; in a larger one of which over half is no
-    /// longer needed, what is still needed is moved together. Default 8 MiB.
+    /// Size from which the journal is tidied, in bytes. If over half of a larger journal is no
+    /// longer needed, the rest is moved together. Default 8 MiB.
     pub relocate_bytes: u64,
-    /// Bytes that the store may take of its disk before [`Log::is_full`](crate::Log::is_full) says that it is full.
-    /// Nothing is refused for it here. A file that is larger at the start is compacted first. Default: no limit.
+    /// Bytes of disk above which [`Log::is_full`](crate::Log::is_full) returns true. The log itself
+    /// refuses nothing then. A file that is larger at the start is compacted first. Default: no
+    /// limit.
     pub store_bytes: u64,
-    /// How long after a failure the store is opened again. Default 0.5 s.
+    /// Delay before the store is opened again after a failure. Default 0.5 s.
     pub reopen_after: Duration,
-    /// Each attempt in vain doubles that, up to this. Default 10 s.
+    /// Longest such delay; each failed attempt doubles it. Default 10 s.
     pub reopen_at_most: Duration,
-    /// The embedded store's page cache. Default 16 MiB: documents are read once, when they are opened, and what is written is not read again.
+    /// Bytes of the embedded store's page cache. Default 16 MiB: documents are read once, when they
+    /// are opened, and written rows are not read again.
     pub cache_bytes: usize,
 }
 

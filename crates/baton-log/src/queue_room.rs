@@ -1,12 +1,13 @@
-//! Room in the queue: how many bytes may wait for the disk, and how they are shared out.
+//! Room in the queue: the bytes that may wait for the disk, and their division among documents.
 //!
-//! Owns the counts. There are two lanes, so that a record of 30 MiB delays no keystroke: one is kept for small
-//! reservations. In each lane a document may hold a part only, so that one document delays no other. In
-//! a lane, and among the reservations of one document, first come is first served.
+//! Owns the counts. There are two lanes, so that a record of 30 MiB does not delay a keystroke: one
+//! lane is for small reservations only. In each lane a document may hold a part, so that one
+//! document does not delay others. Reservations of one lane, and of one document, are served in
+//! order.
 //!
-//! An owner may append more than it reserved. What is appended is in memory already, so a refusal would
-//! save nothing and lose an edit. The excess is an *overdraft*: the lane's count goes below zero, and later
-//! reservations wait until it is paid back.
+//! The owner of a reservation may append more than it reserved. The record is in memory already, so
+//! a refusal would save nothing and lose an edit. The excess is an *overdraft*: the lane's count
+//! goes below zero, and later reservations wait until it is paid back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,37 +16,37 @@ use tokio::sync::{AcquireError, Semaphore};
 
 use crate::options::LogOptions;
 
-/// The largest reservation of the small lane, in bytes.
+/// Largest reservation of the small lane, in bytes.
 pub(crate) const SMALL_BYTES: usize = 64 << 10;
 
-/// A document may hold one part in so many of the small lane.
+/// A document may hold one part in this many of the small lane.
 const SMALL_PARTS: usize = 4;
 
-/// Counted for any record, in bytes, so that a flood of empty ones is bounded as well.
+/// Least bytes counted for a record, so that a flood of empty records is bounded, too.
 const LEAST_CHARGE: usize = 64;
 
-/// A count of bytes, which may be overdrawn.
+/// A budget of bytes that can be overdrawn.
 #[derive(Debug)]
 struct ByteBudget {
     free: Semaphore,
-    /// Bytes that were overdrawn and are not paid back.
+    /// Overdrawn bytes that are not paid back.
     debt: AtomicUsize,
     size: usize,
 }
 
-/// The room of the whole queue, for one life of the log.
+/// The room of the whole queue, for one generation of the log.
 #[derive(Debug)]
 pub(crate) struct QueueRoom {
     small: ByteBudget,
     large: ByteBudget,
-    /// Most that one document may hold of each lane.
+    /// Most bytes of each lane that one document may hold.
     small_part: usize,
     large_part: usize,
     /// Bytes of the largest reservation.
     limit: usize,
 }
 
-/// One document's part of the room.
+/// The part of the room that one document may hold.
 #[derive(Debug)]
 pub(crate) struct DocumentShare {
     pub(crate) room: Arc<QueueRoom>,
@@ -59,13 +60,13 @@ enum Lane {
     Large,
 }
 
-/// Room in the log's queue, got from [`Share::reserve`](crate::Share::reserve) or
-/// [`Log::reserve`](crate::Log::reserve). Dropped unused, it goes back at once; spent on a record, it goes
-/// back when the record is durable.
+/// Room in the log's queue, from [`Share::reserve`](crate::Share::reserve) or
+/// [`Log::reserve`](crate::Log::reserve). Dropped unused, it returns at once; spent on a record, it
+/// returns once the record is durable.
 #[derive(Debug)]
 pub struct Reservation {
     room: Arc<QueueRoom>,
-    /// Nothing for a reservation that counts against no document.
+    /// `None` for a reservation that counts for no document.
     part: Option<Arc<DocumentShare>>,
     lane: Lane,
     bytes: usize,
@@ -83,13 +84,13 @@ impl ByteBudget {
         }
     }
 
-    /// Takes so many bytes at once, whether or not they are there.
+    /// Takes so many bytes, also if they are not free.
     fn overdraw(&self, bytes: usize) {
         let there = self.free.forget_permits(bytes);
         self.debt.fetch_add(bytes - there, Ordering::Relaxed);
     }
 
-    /// Gives bytes back. A debt is paid first.
+    /// Returns bytes to the budget. A debt is paid first.
     fn give_back(&self, bytes: usize) {
         let paid = |debt: usize| Some(debt.saturating_sub(bytes));
         let debt = self
@@ -120,23 +121,24 @@ impl QueueRoom {
         }
     }
 
-    /// Bytes of the largest reservation.
+    /// Returns the bytes of the largest reservation.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Bytes that are reserved or wait for the disk.
+    /// Returns the bytes that are reserved or wait for the disk.
     pub(crate) fn used(&self) -> usize {
         self.small.used() + self.large.used()
     }
 
-    /// Ends all waiting: the log has failed, or was closed.
+    /// Fails all waiting reservations: the log has failed, or was closed.
     pub(crate) fn close(&self) {
         self.small.free.close();
         self.large.free.close();
     }
 
-    /// Which lane, and how much of it. A small lane that is smaller than what is asked for does not count.
+    /// Returns the lane of a reservation, and its charge there. The small lane is not used for a
+    /// reservation that its part cannot hold.
     fn charge(&self, bytes: usize) -> (Lane, u32) {
         let charge = bytes.max(LEAST_CHARGE);
         let (lane, size) = if charge <= SMALL_BYTES && charge <= self.small_part {
@@ -154,7 +156,7 @@ impl QueueRoom {
         }
     }
 
-    /// Waits for room that counts against no document.
+    /// Waits for room that counts for no document.
     pub(crate) async fn reserve(
         self: &Arc<Self>,
         bytes: usize,
@@ -206,7 +208,7 @@ impl DocumentShare {
         })
     }
 
-    /// Room for nothing: all that is appended with it is overdrawn.
+    /// Returns an empty reservation: all that is appended with it is overdrawn.
     pub(crate) fn nothing(self: &Arc<Self>, lane_of: usize) -> Reservation {
         let (lane, _) = self.room.charge(lane_of);
         Reservation {
@@ -220,13 +222,13 @@ impl DocumentShare {
 }
 
 impl Reservation {
-    /// The bytes that this still covers.
+    /// Returns the bytes that this reservation still covers.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes `bytes` off into a reservation of their own, or all there is if that is less.
+    /// Splits `bytes` off into a reservation of their own, or all there are if that is less.
     #[must_use]
     pub fn take(&mut self, bytes: usize) -> Reservation {
         let bytes = bytes.min(self.bytes);
@@ -246,8 +248,8 @@ impl Reservation {
         Arc::ptr_eq(&self.room, room)
     }
 
-    /// Holds from now on exactly what a record of so many bytes is counted as. A surplus goes back, what is missing is
-    /// overdrawn.
+    /// Changes the reservation to the charge of a record of this length. A surplus is returned, a
+    /// shortage overdrawn.
     pub(crate) fn spend(mut self, len: usize) -> Reservation {
         let needed = len.max(LEAST_CHARGE);
         let lane = self.room.count(self.lane);
@@ -298,7 +300,7 @@ mod tests {
         Arc::new(DocumentShare::new(Arc::clone(room)))
     }
 
-    /// One that need not wait.
+    /// Reserves without waiting, if that is possible.
     fn now(part: &Arc<DocumentShare>, bytes: usize) -> Option<Reservation> {
         at_once(pin!(part.reserve(bytes))).map(|reserved| reserved.expect("the room is open"))
     }
@@ -364,7 +366,7 @@ mod tests {
         let (one, other) = (part(&room), part(&room));
         let held = now(&other, 5_000_000).unwrap();
         let over = one.nothing(1_000_000).spend(9_000_000);
-        // Of ten millions fourteen are used.
+        // 14 MB of 10 MB are used.
         drop(held);
         assert_eq!(room.used(), 9_000_000);
         assert!(now(&other, 2_000_000).is_none());

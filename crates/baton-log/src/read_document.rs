@@ -1,7 +1,6 @@
-//! Reading what is stored of one document, verified and complete, or an error.
+//! Reads all that is stored of one document, verified and complete.
 //!
-//! Reads from a view and decides nothing; a part that is missing or wrong is an error of that
-//! document, never a shorter answer.
+//! A part that is missing or damaged is an error of that document, never a shorter result.
 
 use std::sync::Arc;
 
@@ -78,7 +77,7 @@ fn read_run(
     let stored = find(row, id, run)?;
     let records = stored.records()?;
     let wanted = &records[(run.first - stored.first) as usize..];
-    // Copied together, so that a record that is kept does not keep a row of other documents.
+    // Copied, so that a record that is kept in memory does not keep a row of other documents.
     let mut rest = Bytes::from(wanted.concat());
     for (position, record) in (run.first..).zip(wanted) {
         tail.push((Position::new(position), rest.split_to(record.len())));
@@ -86,7 +85,8 @@ fn read_run(
     Ok(())
 }
 
-/// The stored run that ends where the run of the index does; its front may no longer be needed.
+/// Finds the stored run that ends with the run of the index. Records at its front may no longer be
+/// needed.
 fn find<'a>(row: &'a [u8], id: u64, run: &IndexedRun) -> Result<StoredRun<'a>, BadRow> {
     for stored in JournalRow::parse(run.commit, row)?.runs() {
         let stored = stored?;

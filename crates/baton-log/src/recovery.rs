@@ -1,7 +1,7 @@
-//! The start: reads a store's meta, documents and journal into an index, and finds what is damaged.
+//! Opens a store: reads its meta row, documents and journal into an index, and finds damage.
 //!
-//! Damage is pinned on the documents that it can concern, and on no others. A row that cannot be
-//! believed at all concerns every document that cannot be shown to be whole without it. Nothing is
+//! Damage is attributed to the documents that it can concern, and to no others. A row that cannot
+//! be read at all concerns every document that cannot be shown to be whole without it. Nothing is
 //! repaired or deleted here.
 
 use std::collections::HashMap;
@@ -18,11 +18,11 @@ use crate::log_state::{CommitState, RecoveredStore, StoreContent};
 use crate::store::traits::{Batch, Store, StoreError, Table, View};
 use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
-/// Document ids are dense, but for rows that were lost. One that leaves more out than this is not ours, and what is kept by
-/// id must not be reserved for it.
+/// Largest gap between document ids. Ids are dense except for rows that were lost; a larger gap is
+/// damage, and the index must not reserve memory for it.
 const LARGEST_HOLE: u64 = 1 << 16;
 
-/// Reads a store, writing its first row if it is new.
+/// Reads a store. Writes the meta row of a new one.
 pub(crate) fn recover(store: &dyn Store) -> Result<RecoveredStore, LogError> {
     let view = store.view().map_err(failed)?;
     let meta = match view.get(Table::Meta, Meta::KEY).map_err(failed)? {
@@ -68,8 +68,8 @@ pub(crate) fn recover(store: &dyn Store) -> Result<RecoveredStore, LogError> {
     })
 }
 
-/// Compares with what was durable before the store was opened again: a document of which less is there is damaged. Gives
-/// the number of those.
+/// Compares a reopened store with the index before. A document of which less is stored than was
+/// durable is marked as damaged. Returns the number of such documents.
 pub(crate) fn check_against(found: &mut RecoveredStore, before: &StoreIndex) -> usize {
     let mut lost = 0;
     for (id, document) in before.documents() {
@@ -85,7 +85,8 @@ pub(crate) fn check_against(found: &mut RecoveredStore, before: &StoreIndex) -> 
         }
         lost += 1;
         let what = format!(
-            "it was durable up to position {}, and after a failure of the disk the store holds it up to {at}",
+            "it was durable up to position {}, and after a failure of the disk \
+             the store holds it up to {at}",
             document.last
         );
         error!(document = &*document.name, what, "a document is damaged");
@@ -120,7 +121,7 @@ fn read_meta(row: &[u8]) -> Result<Meta, LogError> {
     Ok(meta)
 }
 
-/// Only a store without any row is new; one that lost its meta row is damaged.
+/// A store is new only if it has no row at all; one that lost its meta row is damaged.
 fn new_meta(view: &dyn View) -> Result<Meta, LogError> {
     let mut empty = true;
     for table in Table::ALL {
@@ -147,8 +148,8 @@ struct StoreScan {
     unnamed: Option<Arc<str>>,
     /// Rows of which not even the roll can be read.
     unaccounted: Vec<u64>,
-    /// A row under a number that no commit gets. It may hold records of any document, and would be newer than all that
-    /// is ever appended.
+    /// A row under a number that no commit gets. It may hold records of any document, and would be
+    /// newer than all that is ever appended.
     impossible: Option<u64>,
 }
 
@@ -176,7 +177,7 @@ impl StoreScan {
         (1..self.index.next_id() + LARGEST_HOLE).contains(&id)
     }
 
-    /// A document whose name is lost could be any that is not known.
+    /// Notes a document whose name is lost: any unknown name could be its name.
     fn unname(&mut self, id: u64, what: &str) {
         error!(id, what, "a stored document has lost its name");
         let what: Arc<str> =
@@ -223,7 +224,7 @@ impl StoreScan {
         Ok(())
     }
 
-    /// Pins a row's damage on the documents that its roll names and that still need it.
+    /// Attributes a row's damage to the documents that its roll names and that still need it.
     fn damaged_row(&mut self, commit: u64, row: &[u8], what: &str) {
         let Ok(roll) = roll(commit, row) else {
             error!(
@@ -235,7 +236,7 @@ impl StoreScan {
         };
         let mut needed = false;
         for (id, last) in roll {
-            // Its number must not be given to another document, which would then have this damage.
+            // Its id must not be given to another document, which would then have this damage.
             if self.index.document(id).is_none() {
                 self.unname(id, "the row is missing");
             }
@@ -243,7 +244,8 @@ impl StoreScan {
                 && document.base < last
             {
                 document.damage(format!("journal commit {commit}: {what}"));
-                // It was durable up to there, which an erasure of it must stand behind.
+                // The document was durable up to there: an erasure of it must stand at or after
+                // that.
                 document.last = document.last.max(last);
                 needed = true;
             }
@@ -253,8 +255,9 @@ impl StoreScan {
         }
     }
 
-    /// With rows of which nothing is known, a document is whole only if the journal shows it: its
-    /// last record was *appended* after them, so that a missing one would leave a gap before it.
+    /// Marks documents that may have records in rows of which nothing is known. A document is whole
+    /// only if its last record was *appended* after those rows, for then a missing record would
+    /// leave a gap before it.
     fn suspect(&mut self, view: &dyn View) -> Result<(), StoreError> {
         let newest_unaccounted = self.unaccounted.iter().copied().max().unwrap_or(0);
         let mut shown: HashMap<u64, u64> = HashMap::new();
@@ -281,14 +284,15 @@ impl StoreScan {
         for id in suspects {
             if let Some(document) = self.index.document_mut(id) {
                 document.damage(format!(
-                    "journal commit {newest_unaccounted} cannot be read at all and may hold records of it"
+                    "journal commit {newest_unaccounted} cannot be read at all \
+                     and may hold records of it"
                 ));
             }
         }
         Ok(())
     }
 
-    /// Orders the runs of each document and looks for records that are missing or there twice.
+    /// Sorts the runs of each document, and finds records that are missing or stored twice.
     fn check(&mut self) {
         let ids: Vec<u64> = self.index.documents().map(|(id, _)| id).collect();
         for id in ids {

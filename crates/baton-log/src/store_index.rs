@@ -1,14 +1,14 @@
-//! What the store holds, in memory: each document's runs of records and each journal row's use.
+//! The index of a store: the runs of records of each document, and the use of each journal row.
 //!
-//! Plain data, changed only after the commit that made the change durable. Decides which rows are no
-//! longer needed and which are worth moving; reads and writes nothing itself.
+//! Plain data, changed only after the commit that made the change durable. Decides which rows are
+//! no longer needed and which are worth moving; reads and writes nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::format::rows::BaseKind;
 
-/// Counted for a record beside its bytes, so that rows of tiny records have a weight as well.
+/// Weight of a record beside its bytes, so that rows of tiny records have a weight, too.
 const RECORD_WEIGHT: u64 = 16;
 
 /// Consecutive records of one document in one journal row.
@@ -32,13 +32,13 @@ impl IndexedRun {
         }
     }
 
-    /// The position after the last record.
+    /// Returns the position after the last record.
     pub(crate) fn end(&self) -> u64 {
         self.first + u64::from(self.count)
     }
 
-    /// Cuts off the records up to and including `base`; gives the weight that went. The weight of a
-    /// part is an estimate, that of the whole is exact, and the parts add up to it.
+    /// Cuts off the records up to and including `base`. Returns the weight that was removed: an
+    /// estimate for a part, exact for the whole, and the parts add up to the whole.
     fn trim(&mut self, base: u64) -> u32 {
         let gone = (base + 1)
             .saturating_sub(self.first)
@@ -55,7 +55,7 @@ impl IndexedRun {
     }
 }
 
-/// What is stored of one document.
+/// The stored content of one document.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexedDocument {
     pub(crate) name: Arc<str>,
@@ -63,11 +63,12 @@ pub(crate) struct IndexedDocument {
     pub(crate) base_kind: BaseKind,
     /// The last durable position.
     pub(crate) last: u64,
-    /// In the order of positions, all after the base.
+    /// Sorted by position, all after the base.
     pub(crate) runs: VecDeque<IndexedRun>,
-    /// Why the document cannot be opened.
+    /// The reason why the document cannot be opened, if it is damaged.
     pub(crate) damage: Option<Arc<str>>,
-    /// Length of its snapshot, once it was read or written: until then only the store knows.
+    /// Length of the snapshot in bytes, once it was read or written: until then only the store
+    /// knows.
     snapshot_bytes: Option<u64>,
 }
 
@@ -84,12 +85,12 @@ impl IndexedDocument {
         }
     }
 
-    /// Returns true if nothing is stored of it but what an erasure left.
+    /// Returns true if nothing is stored except the remains of an erasure.
     pub(crate) fn is_erased(&self) -> bool {
         self.base_kind.is_erased() && self.runs.is_empty()
     }
 
-    /// Bytes of its records behind the base.
+    /// Returns the bytes of the records after the base.
     pub(crate) fn tail_bytes(&self) -> u64 {
         let weights = self
             .runs
@@ -98,13 +99,13 @@ impl IndexedDocument {
         weights.sum()
     }
 
-    /// The document cannot be opened. The first reason stays.
+    /// Marks the document as damaged. The first reason stays.
     pub(crate) fn damage(&mut self, what: String) {
         self.damage.get_or_insert_with(|| what.into());
     }
 }
 
-/// How much of a journal row is needed, in weights.
+/// The use of a journal row, in weights.
 #[derive(Clone, Copy, Debug, Default)]
 struct RowUsage {
     total: u64,
@@ -115,12 +116,12 @@ struct RowUsage {
 /// The index of a whole store.
 #[derive(Debug, Default)]
 pub(crate) struct StoreIndex {
-    /// By document id; ids are dense and start at 1.
+    /// Indexed by document id; ids are dense and start at 1.
     documents: Vec<Option<IndexedDocument>>,
     stored: usize,
-    /// Those of which nothing is stored but what an erasure left.
+    /// Number of documents that are erased.
     erased: usize,
-    /// Bytes that rows were given since the start, less those that were freed.
+    /// Bytes written into rows since the start, less the bytes that were freed.
     grown: i64,
     rows: BTreeMap<u64, RowUsage>,
     dead: BTreeSet<u64>,
@@ -152,12 +153,12 @@ impl StoreIndex {
         self.stored - self.erased
     }
 
-    /// By how many bytes the rows have grown since the start. Below zero when more was freed.
+    /// Returns the growth of the rows since the start, in bytes. It is negative if more was freed.
     pub(crate) fn grown(&self) -> i64 {
         self.grown
     }
 
-    /// The length of a document's snapshot was seen when it was read.
+    /// Notes the length of a snapshot that was just read.
     pub(crate) fn note_snapshot(&mut self, id: u64, base: u64, bytes: u64) {
         if let Some(document) = self.document_mut(id)
             && document.base == base
@@ -166,14 +167,14 @@ impl StoreIndex {
         }
     }
 
-    /// Counts a document that may have become erased, or may be no longer.
+    /// Updates the number of erased documents after a change of this one.
     fn recount(&mut self, id: u64, before: bool) {
         let now = self.document(id).is_some_and(IndexedDocument::is_erased);
         self.erased += usize::from(now);
         self.erased -= usize::from(before);
     }
 
-    /// The id after the highest.
+    /// Returns the id after the highest.
     pub(crate) fn next_id(&self) -> u64 {
         (self.documents.len() as u64).max(1)
     }
@@ -188,7 +189,7 @@ impl StoreIndex {
         self.recount(id, before.as_ref().is_some_and(IndexedDocument::is_erased));
     }
 
-    /// Adds a run that a row holds. `live` is what is left of it behind the document's base.
+    /// Adds a run of a row. Only the part after the base of its document counts as live.
     pub(crate) fn add_run(&mut self, id: u64, mut run: IndexedRun) {
         let Some(document) = self.document_mut(id) else {
             return;
@@ -211,13 +212,13 @@ impl StoreIndex {
         self.recount(id, before);
     }
 
-    /// A row none of whose records is needed.
+    /// Adds a row without any record that is needed.
     pub(crate) fn add_dead_row(&mut self, commit: u64) {
         self.rows.entry(commit).or_default();
         self.change(commit, |_| ());
     }
 
-    /// A row was written that holds these runs, moved from elsewhere.
+    /// Notes that a run was moved to another row.
     pub(crate) fn move_run(&mut self, id: u64, first: u64, to: u64) {
         let Some(document) = self.document_mut(id) else {
             return;
@@ -243,7 +244,8 @@ impl StoreIndex {
         self.grown += i64::try_from(weight).unwrap_or(i64::MAX);
     }
 
-    /// The records up to and including `base` are no longer needed; `bytes` is the length of the snapshot there.
+    /// Moves the base of a document: the records up to it are no longer needed. `bytes` is the
+    /// length of the snapshot there.
     pub(crate) fn set_base(&mut self, id: u64, base: u64, base_kind: BaseKind, bytes: u64) {
         let Some(document) = self.document_mut(id) else {
             return;
@@ -283,7 +285,7 @@ impl StoreIndex {
         self.recount(id, erased);
     }
 
-    /// The row is no longer in the store.
+    /// Removes a row that is no longer in the store.
     pub(crate) fn remove_row(&mut self, commit: u64) {
         if let Some(usage) = self.rows.remove(&commit) {
             self.grown -= i64::try_from(usage.total).unwrap_or(i64::MAX);
@@ -294,20 +296,21 @@ impl StoreIndex {
         self.sparse.remove(&commit);
     }
 
-    /// The row is to stay where it is until the next start, because it cannot be read.
+    /// Keeps a row that cannot be read where it is, until the next start.
     pub(crate) fn pin_row(&mut self, commit: u64) {
         let grown = self.grown;
         self.remove_row(commit);
-        // It takes the space that it took.
+        // The row still takes its space.
         self.grown = grown;
     }
 
-    /// Rows that can be deleted.
+    /// Returns the rows that can be deleted.
     pub(crate) fn dead(&self) -> impl Iterator<Item = u64> {
         self.dead.iter().copied()
     }
 
-    /// Rows to move, oldest first, if the journal is larger than `threshold` and mostly dead.
+    /// Returns the rows that are worth moving, oldest first, with their weights: none unless the
+    /// journal is larger than `threshold` bytes and mostly dead.
     pub(crate) fn worth_moving(&self, threshold: u64) -> impl Iterator<Item = (u64, u64)> {
         let worth = self.total > threshold && self.live * 2 < self.total;
         let rows = self.sparse.iter().filter(move |_| worth);
@@ -319,12 +322,12 @@ impl StoreIndex {
         })
     }
 
-    /// Whether there is anything to delete or to move.
+    /// Returns true if there are rows to delete or to move.
     pub(crate) fn has_chores(&self, threshold: u64) -> bool {
         !self.dead.is_empty() || self.worth_moving(threshold).next().is_some()
     }
 
-    /// Changes the usage of a row, unless the row is pinned.
+    /// Changes the use of a row, unless the row is pinned.
     fn change(&mut self, commit: u64, change: impl FnOnce(&mut RowUsage)) {
         let Some(usage) = self.rows.get_mut(&commit) else {
             return;

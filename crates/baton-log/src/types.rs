@@ -1,6 +1,6 @@
-//! The words of the log: positions, urgency, what a load gives, how durability is told.
+//! Values of the public interface: urgency, loaded documents, durability, health.
 //!
-//! Plain values only; nothing here locks, waits or touches a store.
+//! Plain values; nothing here locks, waits or touches a store.
 
 use std::sync::Arc;
 
@@ -9,50 +9,51 @@ use bytes::Bytes;
 use crate::error::LogError;
 use crate::position::Position;
 
-/// How long a record may wait for company before it is committed.
+/// The time that a record may wait for others before it is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
     /// Within [`LogOptions::commit_delay`](crate::LogOptions::commit_delay), or as soon as
     /// [`LogOptions::commit_bytes`](crate::LogOptions::commit_bytes) wait, or together with the
     /// next [`Urgency::Now`], whichever is first.
     Soon,
-    /// At once, with all that waits. For records that somebody must be told about only when they
-    /// are durable, such as the grant of a lock.
+    /// At once, with all that waits. For records that are announced only when they are durable,
+    /// such as the grant of a lock.
     Now,
-    /// Within [`LogOptions::unawaited_delay`](crate::LogOptions::unawaited_delay), or with the next record
-    /// that is in more of a hurry. For records that nobody is told about when they are durable.
+    /// Within [`LogOptions::unawaited_delay`](crate::LogOptions::unawaited_delay), or with the next
+    /// record that is more urgent. For records whose durability is not announced.
     Unawaited,
 }
 
-/// What is stored of a document when it is opened.
+/// The stored content of a document when it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// The newest snapshot and the position that it stands for, if there is one.
+    /// The newest snapshot and the position up to which it replaces the records, if there is one.
     pub snapshot: Option<(Position, Bytes)>,
     /// Every record after the snapshot, in order and without a gap.
     pub tail: Vec<(Position, Bytes)>,
 }
 
-/// How far a document's log is durable, as told by [`DocumentLog::watch`](crate::DocumentLog::watch).
+/// The durability of a document, as [`DocumentLog::watch`](crate::DocumentLog::watch) reports it.
 #[derive(Clone, Debug)]
 pub enum Durability {
     /// Every record up to and including this position is on stable storage.
     UpTo(Position),
-    /// The store failed: nothing more of what was appended through this handle will become durable. Drop it, and open
-    /// the document again when the log is [`Health::Good`].
+    /// The store failed: of the records appended through this handle, no more will become durable.
+    /// Drop it, and open the document again once the log is [`Health::Good`].
     Failed(Arc<LogError>),
 }
 
-/// Whether the log as a whole can go on.
+/// The health of the log as a whole.
 #[derive(Clone, Debug)]
 pub enum Health {
     /// Commits succeed.
     Good,
-    /// A commit failed. Nothing is accepted until the store could be opened again, which the log tries by itself.
+    /// A commit failed. Nothing is accepted until the log has opened its store again, which it
+    /// tries by itself.
     Failed(Arc<LogError>),
 }
 
-/// One stored document, as listed by [`Log::documents`](crate::Log::documents).
+/// A stored document, as [`Log::documents`](crate::Log::documents) lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentInfo {
     /// The document's name.
@@ -63,6 +64,6 @@ pub struct DocumentInfo {
     pub snapshot: Option<Position>,
     /// Bytes of the records since that snapshot.
     pub tail_bytes: u64,
-    /// Nothing is stored of it but what an erasure left.
+    /// True if nothing is stored except the remains of an erasure.
     pub erased: bool,
 }

@@ -1,7 +1,7 @@
-//! A backup: all rows of a store at one moment in one file, which can be checked without a store.
+//! The backup file: all rows of a store at one moment, which can be checked without a store.
 //!
-//! Owns the file's format. Rows are copied as they are, with their own checksums, so that a backup is as whole as its store: a
-//! row that was damaged there is damaged in the backup, and counted. Knows no file and no folder; [`restore`] does.
+//! Owns the file's format. Rows are copied with their own checksums, so a row that was damaged in
+//! the store is damaged in the backup, and counted. Knows no file and no folder; `restore` does.
 //!
 //! ```text
 //! head  "BatonBak" | version u32 | epoch u32 | crc u32 over all before
@@ -24,23 +24,23 @@ const MAGIC: &[u8; 8] = b"BatonBak";
 const VERSION: u32 = 1;
 const END: u8 = 0;
 
-/// What a backup holds.
+/// The content of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupSummary {
-    /// The epoch of the store that it was made of.
+    /// The epoch of the store that was backed up.
     pub epoch: u32,
-    /// Documents in it.
+    /// Number of documents.
     pub documents: u64,
-    /// Rows of all tables.
+    /// Number of rows of all tables.
     pub rows: u64,
     /// Length of the file, in bytes.
     pub bytes: u64,
-    /// Rows that were damaged in the store already. Their documents will not open.
+    /// Number of rows that were damaged in the store already. Their documents will not open.
     pub damaged: u64,
 }
 
-/// Writes all that a view shows.
+/// Writes all rows of a view.
 pub(crate) fn write(view: &dyn View, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
     let meta = view
         .get(Table::Meta, Meta::KEY)?
@@ -119,7 +119,7 @@ impl BackupSummary {
     }
 }
 
-/// Checks all that the store's own checksums cover.
+/// Checks everything that the store's own checksums cover.
 fn verify(table: Table, key: u64, value: &[u8]) -> Result<(), BadRow> {
     match table {
         Table::Meta => Meta::decode(value).map(drop),
@@ -153,10 +153,10 @@ fn number(table: Table) -> u8 {
     table as u8 + 1
 }
 
-/// Reads a backup to its end, checking everything, and gives each row.
+/// Reads a backup to its end, checks everything, and passes each row to `each`.
 ///
 /// # Errors
-/// What `each` says, and [`BackupError::NotABackup`], [`BackupError::NewerBackup`],
+/// Those of `each`, and [`BackupError::NotABackup`], [`BackupError::NewerBackup`],
 /// [`BackupError::DamagedBackup`], [`BackupError::Read`].
 pub(crate) fn read(
     input: &mut dyn Read,
@@ -244,7 +244,7 @@ impl BackupReader<'_> {
         let key = u64::from_le_bytes(self.array()?);
         let len = u32::from_le_bytes(self.array()?);
         let crc = u32::from_le_bytes(self.array()?);
-        // Not reserved beforehand: a damaged length may be anything.
+        // Not allocated beforehand, because a damaged length may be anything.
         let mut value = Vec::new();
         let read = (&mut self.input)
             .take(u64::from(len))

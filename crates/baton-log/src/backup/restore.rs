@@ -1,7 +1,8 @@
-//! Backups in files and folders: checking one, and making a data folder of one.
+//! Checks a backup file, and makes a data folder of one.
 //!
-//! Owns what is on the disk at each moment: a folder is either as it was, or has the whole store under its name. What is being made
-//! stands in a folder of its own until then, and a data folder with that in it does not open.
+//! Owns the state of the disk at each moment: a folder is either as it was, or has the whole store
+//! under its name. Until then the new store is in a folder of its own, and a data folder that
+//! contains it does not open.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -21,15 +22,15 @@ use crate::store::traits::{Batch, Store, Table};
 /// Bytes of rows that are committed together.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// What a restore did.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Restored {
-    /// What the backup held.
+    /// The content of the backup.
     pub backup: BackupSummary,
     /// The epoch of the new store.
     pub epoch: u32,
-    /// Documents that were damaged in the backed-up store already, each with what is wrong.
+    /// The damage of each document that was damaged in the backed-up store already.
     pub damaged: Vec<String>,
 }
 
@@ -46,14 +47,14 @@ fn open(file: &Path) -> Result<impl Read, BackupError> {
     Ok(BufReader::new(File::open(file).map_err(BackupError::read)?))
 }
 
-/// Makes a data folder of a backup. The folder must not be there, or be empty. The new store has an epoch above the
-/// backup's, at least `least_epoch`, so that what was granted before counts for nothing. Blocks.
+/// Makes a data folder of a backup. The folder must be missing or empty. The new store has an epoch
+/// above the backup's, and at least `least_epoch`, so that locks granted before are void. Blocks.
 ///
 /// The whole backup is checked before anything is written.
 ///
 /// # Errors
-/// As [`verify_backup`], and [`BackupError::NotEmpty`], [`BackupError::Write`], [`BackupError::Store`],
-/// [`BackupError::Log`]. The folder is as it was.
+/// Those of [`verify_backup`], and [`BackupError::NotEmpty`], [`BackupError::Write`],
+/// [`BackupError::Store`], [`BackupError::Log`]. The folder is as it was.
 pub fn restore_backup(
     from: &Path,
     folder: &Path,
@@ -69,7 +70,7 @@ pub fn restore_backup(
         .map_err(BackupError::from)
         .and_then(|_lock| make(from, folder, &backup, least_epoch));
     if made.is_err() {
-        // Whatever cannot be removed is told by the error that brought us here.
+        // The first error is returned; a file that cannot be removed adds nothing to it.
         let _ = std::fs::remove_dir_all(folder.join(RESTORING));
         let _ = std::fs::remove_file(folder.join(LOCK_FILE));
         if !there_before {
@@ -79,7 +80,7 @@ pub fn restore_backup(
     made
 }
 
-/// The lock and the remains of a restore that was cut off are nothing that could be lost.
+/// Ignores the lock file and the remains of an interrupted restore: they hold no data.
 fn must_be_empty(folder: &Path) -> Result<(), BackupError> {
     for entry in std::fs::read_dir(folder).map_err(BackupError::read)? {
         let name = entry.map_err(BackupError::read)?.file_name();
@@ -137,7 +138,7 @@ fn fill(from: &Path, folder: &Path, epoch: u32) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Starts a log on what was made, as a server will.
+/// Starts a log on the new store, as a server will, and returns the damage that it finds.
 fn look(folder: &Path, backup: &BackupSummary, epoch: u32) -> Result<Vec<String>, BackupError> {
     let log = Log::open_embedded(folder, LogOptions::default()).map_err(Arc::new)?;
     if log.epoch() != epoch || log.document_count() as u64 != backup.documents {
@@ -151,14 +152,15 @@ fn look(folder: &Path, backup: &BackupSummary, epoch: u32) -> Result<Vec<String>
     Ok(check(&log).iter().map(LogError::to_string).collect())
 }
 
-/// Reads every document of a log, and gives the error of each that does not open. Blocks; for a store that nobody uses.
+/// Reads every document of a log, and returns the error of each that does not open. Blocks; for a
+/// store that is not in use.
 #[must_use]
 pub fn check(log: &Log) -> Vec<LogError> {
     let names = log.documents().into_iter().map(|document| document.name);
     let mut wrong: Vec<LogError> = names
         .filter_map(|name| log.open(&name).map(drop).err())
         .collect();
-    // Those that have lost their names are opened by none.
+    // A document that has lost its name cannot be opened by name.
     for lost in log.damaged() {
         let told = wrong
             .iter()

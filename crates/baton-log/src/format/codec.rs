@@ -1,14 +1,14 @@
 //! Numbers and checksums, as they are written in rows.
 
-/// No position and no commit number reaches this: counting on from one that is below it never overflows. A larger one is
-/// damage, even under a right checksum.
+/// Bound of positions and commit numbers: counting on from a smaller one never overflows. A larger
+/// one is damage, even under a correct checksum.
 pub(crate) const NUMBERS_END: u64 = 1 << 62;
 
-/// Why a row is not believed.
+/// The reason why a row is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadRow(pub(crate) &'static str);
 
-/// CRC-32 over a row's key and the parts of its value.
+/// Returns the CRC-32 over a row's key and the parts of its value.
 pub(crate) fn checksum(key: u64, parts: &[&[u8]]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&key.to_be_bytes());
@@ -18,7 +18,7 @@ pub(crate) fn checksum(key: u64, parts: &[&[u8]]) -> u32 {
     crc.finalize()
 }
 
-/// Reads numbers off the front of a slice.
+/// Reads numbers from the front of a slice.
 pub(crate) struct RowReader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> RowReader<'a> {

@@ -5,12 +5,12 @@
 //! body  the records' bytes, run after run
 //! foot  roll | roll length u32 | crc u32 over the rest of the foot
 //! ```
-//! The directory is a list of *runs*, each the consecutive records of one document: `document id varint,
-//! first position varint, number of records varint, length of each varint, crc u32 over the run's
-//! bytes in the body`. The roll names each run once more: `document id varint, last position
-//! varint`. It stands at the other end of the row so that one damaged place cannot hide whose records
-//! were lost: with the head damaged the roll still says which documents are affected, and with a body
-//! damaged only the run concerned fails.
+//! The directory is a list of *runs*, each the consecutive records of one document: `document id
+//! varint, first position varint, number of records varint, length of each varint, crc u32 over the
+//! run's bytes in the body`. The roll names each run once more: `document id varint, last position
+//! varint`. It is at the other end of the row, so that one damaged place cannot hide which records
+//! are lost. If the head is damaged, the roll still names the affected documents; if the body is
+//! damaged, only the run concerned fails.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -19,7 +19,7 @@ use super::codec::{BadRow, NUMBERS_END, RowReader, checksum, put_varint};
 const HEAD: usize = 9;
 const FOOT: usize = 8;
 
-/// How the records of a row came there.
+/// The origin of the records of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowKind {
     /// Appended in this commit: every position of a document in an earlier commit is lower.
@@ -63,7 +63,7 @@ impl JournalRowBuilder {
         put_varint(&mut self.roll, first + records.len() as u64 - 1);
     }
 
-    /// Bytes so far.
+    /// Returns the bytes so far.
     pub(crate) fn bytes(&self) -> usize {
         self.directory.len() + self.body.len()
     }
@@ -72,7 +72,7 @@ impl JournalRowBuilder {
         self.directory.is_empty()
     }
 
-    /// The finished row, which verifies under this commit number only.
+    /// Returns the finished row, which verifies under this commit number only.
     pub(crate) fn finish(self, commit: u64) -> Bytes {
         let len = HEAD + self.directory.len() + self.body.len() + self.roll.len() + FOOT;
         let mut row = BytesMut::with_capacity(len);
@@ -114,7 +114,7 @@ pub(crate) struct StoredRun<'a> {
 }
 
 impl<'a> JournalRow<'a> {
-    /// Verifies the head; the body is verified run by run, when it is read.
+    /// Verifies the head. The body is verified run by run, when it is read.
     pub(crate) fn parse(commit: u64, row: &'a [u8]) -> Result<JournalRow<'a>, BadRow> {
         let mut reader = RowReader(row);
         let crc = reader.u32()?;
@@ -136,8 +136,8 @@ impl<'a> JournalRow<'a> {
         })
     }
 
-    /// The runs in the order of the row. Ends with an error if the directory makes no sense, which a
-    /// verified one never does.
+    /// Returns the runs in the order of the row. Ends with an error if the directory is nonsense,
+    /// which a verified one never is.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Result<StoredRun<'a>, BadRow>> + use<'a> {
         let (mut reader, rest) = (RowReader(self.directory), self.rest);
         let (mut offset, mut failed) = (0u64, false);
@@ -185,12 +185,12 @@ fn next_run<'a>(
 }
 
 impl<'a> StoredRun<'a> {
-    /// The position after the last record.
+    /// Returns the position after the last record.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.count
     }
 
-    /// The records in order, verified.
+    /// Returns the verified records in order.
     pub(crate) fn records(&self) -> Result<Vec<&'a [u8]>, BadRow> {
         let body = self.body.ok_or(BadRow("it is too short"))?;
         if crc32fast::hash(body) != self.crc {
@@ -203,7 +203,7 @@ impl<'a> StoredRun<'a> {
     }
 }
 
-/// The documents of a row with their last positions, from its foot alone.
+/// Returns the documents of a row with their last positions, from its foot alone.
 pub(crate) fn roll(commit: u64, row: &[u8]) -> Result<Vec<(u64, u64)>, BadRow> {
     const WRONG: BadRow = BadRow("its roll's checksum is wrong");
     let (front, crc) = row.split_last_chunk::<4>().ok_or(WRONG)?;

@@ -1,4 +1,4 @@
-//! The rows of meta, documents and snapshots.
+//! The rows of the tables meta, documents and snapshots.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -9,7 +9,7 @@ pub(crate) const VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"BatonLog";
 
-/// What is known about the store as a whole.
+/// Facts about the store as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) version: u32,
@@ -17,22 +17,22 @@ pub(crate) struct Meta {
     pub(crate) next_commit: u64,
 }
 
-/// What stands for the records up to a document's base.
+/// The kind of a document's base: the content that replaces the records up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum BaseKind {
-    /// There are none: the base is 0.
+    /// There are no such records: the base is 0.
     #[default]
     Nothing = 0,
-    /// A snapshot.
+    /// A snapshot replaces them.
     Snapshot = 1,
     /// They were erased.
     Erased = 2,
-    /// They were erased but for a snapshot of what remains.
+    /// They were erased, and a snapshot has what must remain.
     Remnant = 3,
 }
 
 impl BaseKind {
-    /// Returns true if a snapshot row stands for the records.
+    /// Returns true if a snapshot row replaces the records.
     pub(crate) const fn has_snapshot(self) -> bool {
         matches!(self, BaseKind::Snapshot | BaseKind::Remnant)
     }
@@ -43,7 +43,7 @@ impl BaseKind {
     }
 }
 
-/// What is known about one document apart from its records.
+/// Facts about one document, apart from its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DocumentRow<'a> {
     pub(crate) base: u64,
@@ -65,7 +65,7 @@ impl Meta {
         row.freeze()
     }
 
-    /// Gives the version even of a row whose rest belongs to a later format.
+    /// Decodes a row. Of a later format, only the version is decoded.
     pub(crate) fn decode(row: &[u8]) -> Result<Meta, BadRow> {
         let rest = row
             .strip_prefix(MAGIC)
@@ -127,7 +127,7 @@ impl<'a> DocumentRow<'a> {
     }
 }
 
-/// A snapshot row.
+/// Encodes a snapshot row.
 pub(crate) fn encode_snapshot(id: u64, at: u64, bytes: &[u8]) -> Bytes {
     let mut row = BytesMut::with_capacity(12 + bytes.len());
     row.put_u32_le(0);
@@ -136,14 +136,14 @@ pub(crate) fn encode_snapshot(id: u64, at: u64, bytes: &[u8]) -> Bytes {
     seal(id, row)
 }
 
-/// The position and the content of a snapshot row, which shares the row's memory.
+/// Decodes the position and the content of a snapshot row. The content shares the row's memory.
 pub(crate) fn decode_snapshot(id: u64, row: &Bytes) -> Result<(u64, Bytes), BadRow> {
     let mut reader = RowReader(unseal(id, row, "the snapshot's checksum is wrong")?);
     let at = reader.u64()?;
     Ok((at, row.slice(12..)))
 }
 
-/// Fills in the checksum that stands in a row's first four bytes.
+/// Fills in the checksum in a row's first four bytes.
 fn seal(key: u64, mut row: BytesMut) -> Bytes {
     let crc = checksum(key, &[&row[4..]]);
     row[..4].copy_from_slice(&crc.to_le_bytes());

@@ -56,8 +56,8 @@ fn rows_verify_only_under_their_own_key_and_with_every_bit_as_written() {
     }
 }
 
-/// Found by fuzzing: counting on from a position or a commit near 2^64 went over the end, and numbers would have been used
-/// again. Such a row has a right checksum only if somebody wrote it so.
+/// Found by fuzzing: counting on from a position or a commit number near 2^64 overflowed, and
+/// numbers would have been used again. Such a row has a correct checksum only if it was forged.
 #[test]
 fn numbers_that_nothing_can_be_counted_on_from_are_damage() {
     for (number, sound) in [

@@ -1,4 +1,4 @@
-//! The data folder of a store: its files, its lock, and making changes of it durable.
+//! The data folder of a store: its files, its lock, and durable changes of its entries.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,16 +7,20 @@ use std::path::Path;
 use super::file_permissions;
 use super::traits::StoreError;
 
-/// The database's name in the data folder, its name while it is being made, and the name of the
-/// file whose lock stands for the folder.
+/// Name of the database file.
 pub(crate) const FILE: &str = "log.redb";
+
+/// Name of the database file while it is being created.
 pub(super) const NEW_FILE: &str = "log.redb.new";
+
+/// Name of the file whose lock stands for the folder.
 pub(crate) const LOCK_FILE: &str = "log.lock";
 
-/// Where a restore makes the new database. A data folder with that in it is half of one.
+/// Name of the folder in which a restore creates the new database. A data folder that contains it
+/// is incomplete.
 pub(crate) const RESTORING: &str = "restoring";
 
-/// Takes the folder for this process, as long as the file lives.
+/// Locks the folder for this process, as long as the returned file lives.
 pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     const DOING: &str = "locking the data folder";
     let path = folder.join(LOCK_FILE);
@@ -39,7 +43,8 @@ pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// A file is durable under its name only when the folder's entry is, and so for a new folder.
+/// Syncs a folder and its parent: a file is durable under its name only when the entry of its
+/// folder is, and so is a new folder.
 pub(crate) fn sync_folders(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         let absolute = folder.canonicalize()?;

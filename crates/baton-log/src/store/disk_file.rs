@@ -1,10 +1,11 @@
-//! What stands between redb and the bytes of its file: nothing that a failed sync has left uncertain is ever
-//! believed, and one sector that cannot be read does not take the whole file with it.
+//! The file under redb. Bytes that a failed sync has left uncertain are never trusted, and one
+//! sector that cannot be read does not make the whole file unusable.
 //!
-//! Owns the list of what was written since the last sync that succeeded. After a sync that failed the system may hold pages
-//! in memory that are not on the disk and that no later sync writes ("fsyncgate"): a reader sees them, and
-//! after a power cut they are gone. [`UnsyncedWrites::settle`] writes all of them once more, as they are seen now, and syncs; only then what
-//! is read is what is there, and redb's own checksums can tell a whole commit from a part of one.
+//! Owns the list of writes since the last successful sync. After a failed sync the system may cache
+//! pages that are not on the disk and that no later sync writes ("fsyncgate"): a reader sees them,
+//! and after a power cut they are gone. [`UnsyncedWrites::rewrite`] writes all of them again, as a
+//! reader sees them now, and syncs. Only then a read shows what is on the disk, and redb's own
+//! checksums can tell a whole commit from a part of one.
 //!
 //! Knows nothing of pages, tables or rows.
 
@@ -18,19 +19,19 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use redb::StorageBackend;
 
-/// How often a read that fails is tried.
+/// Number of attempts to read a sector.
 const READ_TRIES: usize = 3;
 
-/// Most that is written again at a time, in bytes.
+/// Most bytes rewritten at a time.
 const REWRITE_BYTES: usize = 1 << 20;
 
 thread_local! {
-    /// Whether this thread only reads, and the first error that it met.
+    /// `Some` while this thread only reads, with the first error that it met.
     static READING: RefCell<Option<Option<Error>>> = const { RefCell::new(None) };
 }
 
-/// Runs something that only reads. A sector that cannot be read gives an error here, and is none to redb, which would
-/// refuse every later call, commits included, because of it.
+/// Runs a function that only reads. A sector that cannot be read is an error here, but not to redb,
+/// which would refuse every later call because of it, commits included.
 pub(crate) fn reading<T>(read: impl FnOnce() -> T) -> (T, Option<Error>) {
     READING.set(Some(None));
     let value = read();
@@ -53,15 +54,15 @@ fn excuse(error: Error) -> Result<()> {
 pub(crate) struct DiskFile(File);
 
 impl DiskFile {
-    /// Opens a file that is there.
+    /// Opens an existing file.
     pub(crate) fn open(path: &Path) -> Result<DiskFile> {
         let file = File::options().read(true).write(true).open(path)?;
         Ok(DiskFile(file))
     }
 
-    /// Makes sure that what is read from now on comes from the disk: what an earlier process wrote is synced, and what the
-    /// system holds of it in memory is dropped. After a sync that had failed in that process, only the disk knows what
-    /// is there.
+    /// Makes sure that reads from now on come from the disk: syncs the writes of an earlier
+    /// process, and drops what the system caches of the file. If a sync had failed in that process,
+    /// only the disk has the truth.
     pub(crate) fn forget_cached(&self) -> Result<()> {
         self.0.sync_data()?;
         #[cfg(target_os = "linux")]
@@ -92,21 +93,22 @@ impl StorageBackend for DiskFile {
     }
 }
 
-/// What was written and is not known to be on the disk. Outlives the database that wrote it.
+/// Writes that are not known to be on the disk. Outlives the database that wrote them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnsyncedWrites {
     ranges: Arc<Mutex<Vec<(u64, usize)>>>,
 }
 
 impl UnsyncedWrites {
-    /// Writes again whatever is uncertain, and syncs it. What is on the disk afterwards is what a reader sees.
-    pub(crate) fn settle(&self, backend: &dyn StorageBackend) -> Result<()> {
+    /// Writes the uncertain bytes again, and syncs them. Afterwards the disk has what a reader
+    /// sees.
+    pub(crate) fn rewrite(&self, backend: &dyn StorageBackend) -> Result<()> {
         let ranges = self.ranges.lock().clone();
         let end = backend.len()?;
         let mut page = Vec::new();
         for (offset, len) in ranges {
             let mut at = offset;
-            // What lies behind the end was cut off, or never came to be.
+            // Bytes beyond the end were cut off, or never written.
             let until = (offset + len as u64).min(end);
             while at < until {
                 page.resize(REWRITE_BYTES.min((until - at) as usize), 0);
@@ -121,7 +123,8 @@ impl UnsyncedWrites {
     }
 }
 
-/// A backend that notes what is not synced, and is lenient with whoever only reads.
+/// A backend that records unsynced writes, and hides read errors from redb on threads that only
+/// read.
 #[derive(Debug)]
 pub(crate) struct TrackingBackend {
     inner: Box<dyn StorageBackend>,
@@ -147,7 +150,8 @@ impl StorageBackend for TrackingBackend {
             }
             outcome = self.inner.read(offset, out);
         }
-        // An error would make redb refuse everything from now on. No page begins with a zero.
+        // An error would make redb refuse everything from now on. Zeros are safe: no page begins
+        // with a zero.
         outcome.or_else(|error| {
             out.fill(0);
             excuse(error)
@@ -161,7 +165,7 @@ impl StorageBackend for TrackingBackend {
     fn sync_data(&self) -> Result<()> {
         let before = self.unsynced.ranges.lock().len();
         self.inner.sync_data()?;
-        // What was written while it ran may have missed it.
+        // Writes made during the sync may have missed it.
         self.unsynced.ranges.lock().drain(..before);
         Ok(())
     }

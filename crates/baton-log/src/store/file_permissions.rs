@@ -1,23 +1,24 @@
-//! Access to a data folder: only the user that the process runs as may read it.
+//! Permissions of a data folder: only the user of this process may read it.
 //!
-//! Owns the modes of what is made in it. Files of Baton's own that are wider, because an earlier program made them, are
-//! tightened. A folder that was there before is its owner's business: it may be shared on purpose, so that is only told.
+//! Owns the modes of new files. Existing files of Baton with wider modes, from an earlier program,
+//! are tightened. An existing folder keeps its mode, for it may be shared on purpose; a warning
+//! says so.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// The mode of a file.
+/// The mode of a new file.
 pub(crate) const FILE: u32 = 0o600;
 
-/// The mode of a folder.
+/// The mode of a new folder.
 const FOLDER: u32 = 0o700;
 
-/// The bits of a mode that let others in: the group, and everybody else.
+/// The mode bits of the group and of all other users.
 const OTHERS: u32 = 0o077;
 
-/// Makes a folder, and those that it is to stand in, unless it is there.
+/// Creates a folder and its parents, unless it exists.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let there = folder.is_dir();
     DirBuilder::new()
@@ -30,14 +31,15 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
             tracing::warn!(
                 folder = %folder.display(),
                 mode = format!("{:o}", mode & 0o777),
-                "other users of this machine may look into the data folder, though not read its files: chmod 700 it if they should not"
+                "other users of this machine may list the data folder, but not read its files; \
+                 chmod 700 it if they should not"
             );
         }
     }
     Ok(())
 }
 
-/// Makes an empty file, or empties one that is there.
+/// Creates an empty file, or empties an existing one.
 pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     File::options()
         .write(true)
@@ -49,7 +51,7 @@ pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes a file of our own away from others.
+/// Removes the permissions of other users from a file of Baton.
 pub(crate) fn tighten(path: &Path) {
     let tightened = path.metadata().and_then(|found| {
         let mode = found.permissions().mode();
@@ -59,7 +61,11 @@ pub(crate) fn tighten(path: &Path) {
         std::fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))
     });
     if let Err(error) = tightened {
-        tracing::warn!(file = %path.display(), %error, "other users of this machine may read this file, and it could not be kept from them");
+        tracing::warn!(
+            file = %path.display(),
+            %error,
+            "other users of this machine may read this file; its mode could not be changed"
+        );
     }
 }
 
@@ -84,9 +90,10 @@ mod tests {
         entries.map(entry).collect()
     }
 
-    /// The folder was made with the mode that the system gives by itself (0755), and so was every file in it (0644).
+    /// The folder was made with the default mode of the system (0755), and so was every file
+    /// (0644).
     #[test]
-    fn nobody_else_may_read_what_is_made_and_what_was_wider_is_tightened() {
+    fn new_files_are_private_and_wider_ones_are_tightened() {
         let place = tempfile::TempDir::new().unwrap();
         let folder = place.path().join("deep/data");
         drop(Log::open_embedded(&folder, LogOptions::default()).unwrap());

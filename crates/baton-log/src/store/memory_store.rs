@@ -17,7 +17,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Makes an empty store.
     #[must_use]
     pub fn new() -> MemoryStore {
         MemoryStore::default()
@@ -31,7 +31,7 @@ impl Store for MemoryStore {
         }))
     }
 
-    /// While a view lives, the map (not the rows) is copied once.
+    /// Copies the map (not the rows) once while a view lives.
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut tables = self.tables.lock();
         let tables = Arc::make_mut(&mut tables);
@@ -44,7 +44,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    /// Memory has no page that a failed write could have left uncertain.
+    /// Succeeds always: memory has no page that a failed write left uncertain.
     fn reopen(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The embedded store: one redb file in a folder, held by one process at a time.
 //!
-//! Keys are eight big-endian bytes, values are bytes, so nothing of the layout rests on redb's own
+//! Keys are eight big-endian bytes and values are bytes, so the layout does not depend on redb's
 //! types. Every commit returns after redb's fsync. redb may panic on a file that was damaged while
-//! it was closed; such a panic is turned into an error here, so that no caller has to expect one.
+//! it was closed; such a panic becomes an error here.
 //!
-//! A crash while redb makes a new file leaves one that redb refuses, and that cannot be told from a
-//! damaged one. So a new file is made under another name and renamed when it is whole; the lock file
+//! A crash while redb creates a file leaves one that redb refuses, and that looks like a damaged
+//! one. So a new file is created under another name, and renamed when it is whole. The lock file
 //! keeps a second process from doing the same meanwhile.
 
 use std::fs::File;
@@ -28,7 +28,7 @@ use super::traits::{Batch, Store, StoreError, Table, View};
 const DOING: &str = "opening the database file";
 const DOING_AGAIN: &str = "opening the database file again";
 
-/// The unit in which the system counts what it has given to a file, in bytes.
+/// Bytes of a block, the unit in which the system counts the space of a file.
 const BLOCK: u64 = 512;
 
 type Rows = TableDefinition<'static, [u8; 8], &'static [u8]>;
@@ -47,34 +47,35 @@ pub struct RedbStore {
     /// `None` from a failed reopening until one that succeeds.
     database: RwLock<Option<Database>>,
     opener: DatabaseOpener,
-    /// Dropped after the database.
+    /// Declared last, so that it is dropped after the database.
     _lock: Option<File>,
 }
 
-/// Opens the database, again and again if need be.
+/// Opens the database, also again after a failure.
 struct DatabaseOpener {
     backend: Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>,
-    /// The file, if it is one.
+    /// The file, if the backend is one.
     path: Option<PathBuf>,
     cache_bytes: usize,
     unsynced: UnsyncedWrites,
 }
 
-/// Whether a file that was not closed in order is repaired.
+/// The treatment of a file that was not closed properly.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repair {
-    /// Not before what the system holds of it in memory was dropped.
-    Later,
+    /// Refuse it: first the system must drop what it caches of the file.
+    Refuse,
+    /// Verify and repair it.
     Now,
 }
 
 impl RedbStore {
-    /// Opens the store in a folder, making both if they are missing, and keeps everybody else out
-    /// until it is dropped. `cache_bytes` bounds the pages held in memory.
+    /// Opens the store in a folder, and creates both if they are missing. Other processes cannot
+    /// open it until it is dropped. `cache_bytes` bounds the pages held in memory.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process holds the folder; [`StoreError::Failed`] when the
-    /// folder or the file cannot be made, opened or repaired.
+    /// [`StoreError::InUse`] if another process holds the folder; [`StoreError::Failed`] if the
+    /// folder or the file cannot be created, opened or repaired.
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
         let failed = |error: std::io::Error| {
             let folder = folder.display();
@@ -85,7 +86,7 @@ impl RedbStore {
         if folder.join(RESTORING).try_exists().map_err(failed)? {
             return Err(StoreError::failed(
                 DOING,
-                "a restore into this folder was cut off; restore again",
+                "a restore into this folder was interrupted; restore again",
             ));
         }
         let path = folder.join(FILE);
@@ -97,15 +98,18 @@ impl RedbStore {
             sync_folders(folder).map_err(failed)?;
         }
         file_permissions::tighten(&path);
-        // Never creates: a file that vanished since, or is empty, is an error.
+        // Not created here: a file that has vanished, or is empty, is an error.
         if std::fs::metadata(&path).map_err(failed)?.len() == 0 {
             return Err(StoreError::failed(DOING, "the file is empty"));
         }
         let opener = DatabaseOpener::of_file(path.clone(), cache_bytes);
-        let database = match opener.open(Repair::Later)? {
+        let database = match opener.open(Repair::Refuse)? {
             Some(database) => database,
             None => {
-                tracing::info!(file = %path.display(), "the database was not closed in order; it is verified and repaired");
+                tracing::info!(
+                    file = %path.display(),
+                    "the database was not closed properly; it is verified and repaired"
+                );
                 let file = DiskFile::open(&path).map_err(failed)?;
                 file.forget_cached().map_err(failed)?;
                 opener.repaired()?
@@ -118,11 +122,11 @@ impl RedbStore {
         })
     }
 
-    /// Opens the store on a backend other than a file, for instance one that fails on purpose. Clones of the
-    /// backend are the same storage.
+    /// Opens the store on a backend other than a file, for instance one that fails on purpose.
+    /// Clones of the backend must share the same storage.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] when redb cannot open or repair what the backend holds.
+    /// [`StoreError::Failed`] if redb cannot open or repair the storage.
     pub fn with_backend(
         backend: impl StorageBackend + Clone,
         cache_bytes: usize,
@@ -140,8 +144,8 @@ impl RedbStore {
         })
     }
 
-    /// Gives back to the disk what the file does not need any more. Takes as long as copying the file does; nothing else may
-    /// use the store meanwhile.
+    /// Returns unused space of the file to the disk. Takes as long as copying the file; nothing
+    /// else may use the store meanwhile.
     pub(crate) fn compact(&self) -> Result<(), StoreError> {
         const DOING: &str = "compacting the database file";
         let mut database = self.database.write();
@@ -149,7 +153,7 @@ impl RedbStore {
             let Some(database) = database.as_mut() else {
                 return Ok(());
             };
-            tracing::info!("the store takes more of its disk than it may; its file is compacted");
+            tracing::info!("the store is over its limit of disk space; its file is compacted");
             while database
                 .compact()
                 .map_err(|error| StoreError::failed(DOING, error))?
@@ -190,13 +194,13 @@ impl DatabaseOpener {
         }
     }
 
-    /// `None` when the file would have to be repaired, and that is for later.
+    /// Returns `None` if the file must be repaired, and `repair` refuses that.
     fn open(&self, repair: Repair) -> Result<Option<Database>, StoreError> {
         let failed = |error: std::io::Error| StoreError::failed(DOING, error);
         let backend = (self.backend)().map_err(failed)?;
         let mut builder = Builder::new();
         builder.set_cache_size(self.cache_bytes);
-        if repair == Repair::Later {
+        if repair == Repair::Refuse {
             builder.set_repair_callback(RepairSession::abort);
         }
         guarded(DOING, || {
@@ -215,20 +219,20 @@ impl DatabaseOpener {
             .ok_or_else(|| StoreError::failed(DOING, "it was not repaired"))
     }
 
-    /// Makes what is on the storage the same as what a reader sees, and opens that.
+    /// Makes the storage the same as what a reader sees, and opens it.
     fn reopen(&self) -> Result<Database, StoreError> {
         let failed = |error: std::io::Error| StoreError::failed(DOING_AGAIN, error);
         let backend = (self.backend)().map_err(failed)?;
         if backend.len().map_err(failed)? == 0 {
             return Err(StoreError::failed(DOING_AGAIN, "the file is empty"));
         }
-        self.unsynced.settle(&*backend).map_err(failed)?;
+        self.unsynced.rewrite(&*backend).map_err(failed)?;
         drop(backend);
         self.repaired()
     }
 }
 
-/// Makes the tables of a new file, all in one transaction, so that a view finds either none or all.
+/// Creates the tables of a new file in one transaction, so that a view finds either none or all.
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     if database.begin_read()?.list_tables()?.next().is_some() {
         return Ok(());
@@ -268,7 +272,8 @@ impl Store for RedbStore {
         self.with("committing", |database| apply(database, &batch))
     }
 
-    /// Closes the database first, which leaves the file marked as not closed in order: redb then verifies every page.
+    /// Closes the database first, which leaves the file marked as not closed properly: redb then
+    /// verifies every page.
     fn reopen(&self) -> Result<(), StoreError> {
         let mut database = self.database.write();
         let closing = database.take();
@@ -276,12 +281,12 @@ impl Store for RedbStore {
             drop(closing);
             Ok(())
         })
-        .unwrap_or_else(|error| tracing::warn!(%error, "the database did not close in order"));
+        .unwrap_or_else(|error| tracing::warn!(%error, "the database did not close properly"));
         *database = Some(self.opener.reopen()?);
         Ok(())
     }
 
-    /// Bytes that the system has allocated to the file, which may have holes.
+    /// Returns the bytes that the system has allocated to the file, which may have holes.
     fn bytes_stored(&self) -> Option<u64> {
         match &self.opener.path {
             Some(path) => Some(path.metadata().ok()?.blocks() * BLOCK),
@@ -315,7 +320,7 @@ struct RedbView {
 }
 
 impl RedbView {
-    /// Reads, and tells redb nothing of sectors that cannot be read.
+    /// Reads from a table, and hides unreadable sectors from redb.
     fn table<T>(
         &self,
         doing: &'static str,

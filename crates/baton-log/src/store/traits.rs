@@ -1,8 +1,8 @@
-//! What the log asks of a store: four ordered tables of bytes, an unmoving view and an atomic, durable
+//! The interface of a store: four ordered tables of bytes, a stable view, and an atomic, durable
 //! commit.
 //!
-//! A store knows keys and values and nothing of what they mean: layout and checksums are the log's, and
-//! are the same on every store.
+//! A store knows keys and values, not their meaning. The log owns the layout and the checksums,
+//! which are the same on every store.
 
 use std::path::PathBuf;
 
@@ -31,38 +31,38 @@ impl Table {
     ];
 }
 
-/// What one commit changes: all of it, or nothing.
+/// The changes of one commit: all are made, or none.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Rows to write, replacing what is there.
     pub puts: Vec<(Table, u64, Bytes)>,
-    /// Rows to remove; removing what is not there is no error. Never a row of `puts`.
+    /// Rows to remove, none of them in `puts`. It is no error if a row does not exist.
     pub deletes: Vec<(Table, u64)>,
 }
 
-/// A place that keeps the log's rows. The log is the only user of it: one thread commits, several read.
+/// A place that keeps the rows of a log, its only user: one thread commits, several read.
 pub trait Store: Send + Sync + 'static {
-    /// A view of what is committed now, unmoved by later commits. Kept only as long as one document
-    /// is being read, or one backup written. Does not wait for a commit that is under way.
+    /// Opens a view of what is committed now, which later commits do not change. It is kept only
+    /// while one document is read, or one backup written. Does not wait for a commit.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// [`StoreError`] if the store cannot be read.
     fn view(&self) -> Result<Box<dyn View>, StoreError>;
 
     /// Applies the batch in one step and returns when it is on stable storage.
     ///
     /// # Errors
-    /// When it is not certain that the batch is durable. The log then commits nothing more before
-    /// [`reopen`](Self::reopen) has succeeded.
+    /// [`StoreError`] if it is not certain that the batch is durable. The log then commits nothing
+    /// more before [`reopen`](Self::reopen) has succeeded.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 
-    /// After a failed commit: forgets all that it believes about the storage, and opens again what is
-    /// on it. Until this returns `Ok`, the store is closed. Afterwards a view gives what surely survives a
-    /// crash: all that was committed before, and of the failed batch all or nothing.
+    /// Discards all that is cached of the storage after a failed commit, and opens it again. Until
+    /// this returns `Ok`, the store is closed. Afterwards a view shows what certainly survives a
+    /// crash: all earlier commits, and all or nothing of the failed batch.
     ///
     /// # Errors
-    /// When it cannot be opened (yet); the log tries again later. A store that is never opened again need
-    /// not implement this.
+    /// [`StoreError`] if it cannot be opened yet; the log tries again later. A store that can never
+    /// be opened again need not implement this.
     fn reopen(&self) -> Result<(), StoreError> {
         Err(StoreError::failed(
             "opening the store again",
@@ -70,32 +70,32 @@ pub trait Store: Send + Sync + 'static {
         ))
     }
 
-    /// Bytes that the store takes on its disk, if it knows.
+    /// Returns the bytes that the store takes of its disk, if it knows.
     fn bytes_stored(&self) -> Option<u64> {
         None
     }
 }
 
-/// An unmoving view of a [`Store`].
+/// A view of a [`Store`] that later commits do not change.
 pub trait View {
-    /// The row with this key, if there is one.
+    /// Returns the row with this key, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read. A row that cannot be read is never `None`.
+    /// [`StoreError`] if it cannot be read. A row that cannot be read is never `None`.
     fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError>;
 
-    /// Every row of a table, in the order of the keys.
+    /// Passes every row of a table to `each`, in the order of the keys.
     ///
     /// # Errors
-    /// When some row cannot be read.
+    /// [`StoreError`] if a row cannot be read.
     fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError>;
 }
 
-/// Why a store failed.
+/// The failure of a store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Somebody else has the store open.
+    /// Another process has the store open.
     #[error("{} is in use by another process", path.display())]
     InUse {
         /// The folder.
@@ -104,15 +104,15 @@ pub enum StoreError {
     /// The store could not do its work.
     #[error("{doing}: {reason}")]
     Failed {
-        /// What it was about.
+        /// The work that failed.
         doing: &'static str,
-        /// What went wrong, in the words of the store or the system.
+        /// The fault, as the store or the system describes it.
         reason: String,
     },
 }
 
 impl StoreError {
-    /// An error from what was being done and what went wrong.
+    /// Makes an error of the work that failed and the fault.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "errors are handed over, not lent"

@@ -1,5 +1,5 @@
-//! Backups: what was durable when one was taken is in it, whatever goes on meanwhile; what is not whole is refused, and
-//! nothing is changed by it.
+//! Backups: everything durable at the time of a backup is in it, also while the log goes on. A file
+//! that is damaged or cut short is refused, and nothing is changed.
 
 use std::io::Write;
 use std::path::Path;
@@ -82,7 +82,7 @@ fn a_restored_store_has_everything_and_a_new_epoch() {
         assert_eq!(again.epoch(), expected);
         assert_eq!(content(&again), content(&log));
         assert!(check(&again).is_empty());
-        // It goes on where it was.
+        // The log continues after its last position.
         let (mut document, _) = again.open("document 1").unwrap();
         let position = document
             .append_overdrawn(record("four"), Urgency::Now)
@@ -168,7 +168,7 @@ fn a_folder_with_anything_in_it_is_left_alone() {
     let refused = restore_backup(&file, &folder, 0);
     assert!(refused.unwrap_err().to_string().contains("not empty"));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
-    // What a restore that was cut off has left is no document, and no obstacle to the next.
+    // The remains of an interrupted restore are not a store, and do not stop the next restore.
     std::fs::remove_file(folder.join("letter")).unwrap();
     std::fs::create_dir(folder.join("restoring")).unwrap();
     let half = Log::open_embedded(&folder, LogOptions::default()).map(drop);
@@ -178,7 +178,7 @@ fn a_folder_with_anything_in_it_is_left_alone() {
     assert_eq!(log.document_count(), 20);
 }
 
-/// A damaged document is no reason to have no backup of the others.
+/// A damaged document does not prevent a backup of the others.
 #[test]
 fn what_is_damaged_in_the_store_is_damaged_in_the_backup_and_told() {
     let store = MemoryStore::new();

@@ -1,5 +1,5 @@
-//! The embedded store on a disk that crashes: at every write, resize and sync, with everything that
-//! was not synced kept, lost, or kept and lost and torn by chance.
+//! The embedded store on a disk that crashes at each write, resize and sync. The writes that were
+//! not synced are kept, lost, or kept, lost and torn at random.
 //!
 //! `BATON_LOG_SEED` repeats a run; a failing one prints its seed.
 
@@ -18,8 +18,8 @@ fn seed() -> u64 {
     seed.unwrap_or_else(rand::random)
 }
 
-/// Starts a log on the disk and drives it until the disk crashes or the steps are over. Without a
-/// store at the end the crash came while the file was being made: it never got its name.
+/// Starts a log on the disk and drives it until the disk crashes or the steps are over. Returns no
+/// store if the crash came while the file was being created: it never got its name.
 fn drive(disk: &Disk, model: &mut Model, seed: u64) -> Option<()> {
     let store = RedbStore::with_backend(disk.clone(), options().cache_bytes).ok()?;
     if let Ok(log) = Log::start(store, options()) {
@@ -29,7 +29,7 @@ fn drive(disk: &Disk, model: &mut Model, seed: u64) -> Option<()> {
     Some(())
 }
 
-/// Opens what the crash has left, judges it, and gives the disk for going on.
+/// Opens the store after the crash, checks it, and returns the disk to continue with.
 fn recover(image: Vec<u8>, model: &mut Model) -> Disk {
     let disk = Disk::with(image);
     let store = RedbStore::with_backend(disk.clone(), options().cache_bytes).unwrap();

@@ -1,9 +1,9 @@
-//! A disk in memory for redb, with the system's page cache before it: it stops at a chosen call and then keeps, loses or
-//! tears whatever had not been synced; its syncs fail while the process lives on, are held up, it is full, or has sectors that
-//! cannot be read.
+//! A disk in memory for redb, with the system's page cache before it. It stops at a chosen call and
+//! then keeps, loses or tears the writes that were not synced. Its syncs can fail while the process
+//! lives on, or be held up; it can be full, or have sectors that cannot be read.
 //!
-//! A sync that fails does here what it does on Linux: the pages count as clean afterwards. They are seen by whoever reads,
-//! no later sync writes them, and when the cache drops them they are gone.
+//! A sync that fails does what it does on Linux: the pages count as clean afterwards. A reader sees
+//! them, no later sync writes them, and when the cache drops them they are gone.
 
 use std::io::{Error, ErrorKind, Result};
 use std::ops::Range;
@@ -14,14 +14,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use redb::StorageBackend;
 
-/// What becomes of the writes that were not synced.
+/// The fate of the writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// As after `kill -9`: the system still has them all.
+    /// All are kept, as after `kill -9`.
     Kept,
-    /// As after a power failure of a disk that wrote nothing behind our back.
+    /// All are lost, as after a power failure.
     Lost,
-    /// Each one kept, lost or torn by chance.
+    /// Each one is kept, lost or torn at random.
     Mixed(u64),
 }
 
@@ -33,15 +33,15 @@ enum Change {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What a reader sees now.
+    /// The bytes that a reader sees now.
     current: Vec<u8>,
-    /// What surely survives.
+    /// The bytes that certainly survive.
     synced: Vec<u8>,
     unsynced: Vec<Change>,
     calls: u64,
     crash_at: Option<u64>,
     fail_syncs: Range<u64>,
-    /// Which of the writes before a failed sync reach the disk all the same.
+    /// Chooses the writes before a failed sync that reach the disk all the same.
     failing: Option<StdRng>,
     syncs: u64,
     /// Bytes that can still be written.
@@ -51,7 +51,7 @@ struct State {
     waiting: u64,
 }
 
-/// Clones share the disk.
+/// The disk. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     state: Arc<Mutex<State>>,
@@ -59,7 +59,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// A disk that holds these bytes.
+    /// Makes a disk that holds these bytes.
     pub(crate) fn with(image: Vec<u8>) -> Disk {
         let state = State {
             current: image.clone(),
@@ -72,36 +72,37 @@ impl Disk {
         }
     }
 
-    /// Everything stops at the write, resize or sync with this number, the next one being 1.
+    /// Stops everything at the write, resize or sync with this number; the next one is 1.
     pub(crate) fn crash_at(&self, call: u64) {
         let mut state = self.state.lock();
         state.crash_at = Some(state.calls + call);
     }
 
-    /// Every sync fails from the one with this number on, the next one being 1.
+    /// Makes every sync fail from the one with this number on; the next one is 1.
     pub(crate) fn fail_syncs_from(&self, sync: u64) {
         let mut state = self.state.lock();
         state.fail_syncs = state.syncs + sync..u64::MAX;
     }
 
-    /// So many syncs fail from the one with this number on. What was written before reaches the disk by chance.
+    /// Makes this many syncs fail from the one with this number on. Earlier writes reach the disk
+    /// at random.
     pub(crate) fn fail_syncs(&self, sync: u64, count: u64, seed: u64) {
         let mut state = self.state.lock();
         state.fail_syncs = state.syncs + sync..state.syncs + sync + count;
         state.failing = Some(StdRng::seed_from_u64(seed));
     }
 
-    /// After so many bytes nothing more can be written.
+    /// Allows this many more bytes to be written.
     pub(crate) fn full_after(&self, bytes: u64) {
         self.state.lock().room = Some(bytes);
     }
 
-    /// Reading any of these bytes fails.
+    /// Makes reads of any of these bytes fail.
     pub(crate) fn unreadable(&self, bytes: Vec<Range<u64>>) {
         self.state.lock().unreadable = bytes;
     }
 
-    /// All is well again. What the system had in memory and not on the disk is as it was.
+    /// Ends all faults. Writes that the system had only cached stay as they are.
     pub(crate) fn heals(&self) {
         let mut state = self.state.lock();
         state.fail_syncs = 0..0;
@@ -109,7 +110,7 @@ impl Disk {
         state.unreadable = Vec::new();
     }
 
-    /// The system drops from memory what it takes for written.
+    /// Drops cached pages that the system takes for written.
     pub(crate) fn evicts(&self) {
         let mut state = self.state.lock();
         let mut image = state.synced.clone();
@@ -119,7 +120,7 @@ impl Disk {
         state.current = image;
     }
 
-    /// Syncs do not return before they are let go.
+    /// Holds up syncs until they are released.
     pub(crate) fn holds_syncs(&self) {
         self.state.lock().held = true;
     }
@@ -137,17 +138,17 @@ impl Disk {
         self.moved.notify_all();
     }
 
-    /// Writes, resizes and syncs so far.
+    /// Returns the number of writes, resizes and syncs so far.
     pub(crate) fn calls(&self) -> u64 {
         self.state.lock().calls
     }
 
-    /// What a reader sees now.
+    /// Returns the bytes that a reader sees now.
     pub(crate) fn image(&self) -> Vec<u8> {
         self.state.lock().current.clone()
     }
 
-    /// What is left after the crash.
+    /// Returns the disk after the crash.
     pub(crate) fn survivor(&self, fate: Fate) -> Vec<u8> {
         let state = self.state.lock();
         let mut image = state.synced.clone();
@@ -211,7 +212,7 @@ fn tear(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
 }
 
 impl State {
-    /// What the system has, and the write during which everything stopped.
+    /// The cached bytes, and the write during which everything stopped.
     fn image(&self) -> Vec<u8> {
         let mut image = self.current.clone();
         for change in &self.unsynced {
@@ -220,7 +221,7 @@ impl State {
         image
     }
 
-    /// The pages count as clean, and are on the disk only by chance. A new length is not lost.
+    /// Counts the pages as clean; they reach the disk only at random. A new length is not lost.
     fn sync_fails(&mut self) {
         for change in std::mem::take(&mut self.unsynced) {
             match (&change, &mut self.failing) {

@@ -1,5 +1,5 @@
-//! A real process on a real file, killed twenty times at any moment: whatever it had printed as
-//! durable is there.
+//! A real process on a real file, killed twenty times at random moments: everything that it had
+//! printed as durable is there.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +16,8 @@ use crate::model::block_on;
 const FOLDER: &str = "BATON_LOG_KILL_FOLDER";
 const DOCUMENTS: usize = 5;
 
-/// The content of a record, or of the snapshot at its position, follows from where it is, so that
-/// a position which was assigned twice is told the same twice.
+/// The content of a record, or of the snapshot at its position, follows from the position. So a
+/// position that was assigned twice has the same content twice.
 fn content(name: &str, position: Position, what: &str) -> Bytes {
     let text = format!("{what} {position} of {name} ");
     text.repeat(1 + position.get() as usize % 7).into()
@@ -27,8 +27,8 @@ fn name(number: usize) -> String {
     format!("document {number}")
 }
 
-/// Appends as fast as it can, and prints what is durable. Ends only by being killed, or after a
-/// minute, should nobody do so.
+/// Appends as fast as it can, and prints what is durable. Ends only when it is killed, or after a
+/// minute.
 fn append_until_killed(folder: &Path) {
     let log = Log::open_embedded(folder, LogOptions::default()).unwrap();
     let mut documents: Vec<_> = (0..DOCUMENTS)
@@ -73,8 +73,8 @@ fn the_process_that_is_killed() {
     }
 }
 
-/// Starts the process, kills it some time after its first word, and gives the last positions that
-/// it had printed.
+/// Starts the process, kills it some time after its first output, and returns the last positions
+/// that it had printed.
 fn start_and_kill(folder: &Path) -> BTreeMap<usize, Position> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([

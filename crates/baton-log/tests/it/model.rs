@@ -1,8 +1,8 @@
-//! What a log must hold, kept beside a log that is driven by chance.
+//! A model of a log, beside a log that is driven at random.
 //!
-//! The driver decides when a commit happens (it asks for it), so that a run is the same for the
-//! same seed. The model knows all that was appended and what of it was *reported* durable, and
-//! judges what a log holds after it was opened again.
+//! The driver asks for each commit, so that a run is the same for the same seed. The model knows
+//! all records that were appended and those that were *reported* durable, and checks the content of
+//! a log that was opened again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// Commits happen when they are asked for; rows are relocated early.
+/// Options under which commits happen only on request, and rows are moved early.
 pub(crate) fn options() -> LogOptions {
     let mut options = LogOptions::default();
     options.commit_delay = Duration::from_secs(3600);
@@ -30,22 +30,22 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// One document as it must be.
+/// The required content of one document.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    /// Every record that was given a position.
+    /// Every record that has a position.
     records: BTreeMap<u64, Bytes>,
     last: u64,
-    /// Reported durable.
+    /// The position reported as durable.
     durable: u64,
-    /// Bases asked for, in order, with their snapshot (none: erased), from the one that is surely
-    /// durable on.
+    /// Requested bases in order, each with its snapshot (none: erased), from the one that is
+    /// certainly durable on.
     bases: Vec<(u64, Option<Bytes>)>,
-    /// None of them is surely durable.
+    /// True if none of them is certainly durable.
     fresh: bool,
 }
 
-/// All documents as they must be.
+/// The required content of all documents.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) documents: BTreeMap<String, Document>,
@@ -71,7 +71,7 @@ impl Document {
         self.bases.drain(..self.bases.len().saturating_sub(1));
     }
 
-    /// Compares what was loaded, and takes it for the truth from now on.
+    /// Checks a loaded document, and takes it for the required content from now on.
     fn judge(&mut self, name: &str, loaded: &Loaded, last: u64) {
         let base = loaded.snapshot.as_ref().map_or_else(
             || {
@@ -113,14 +113,14 @@ impl Document {
         }
         self.records.split_off(&(last + 1));
         (self.last, self.durable) = (last, last);
-        // Whatever is there now was durable, or nothing was.
+        // If anything is there now, it was durable.
         self.fresh &= stored == (0, None);
         self.bases = if self.fresh { Vec::new() } else { vec![stored] };
     }
 }
 
 impl Model {
-    /// Opens every document of a log that was opened again, and judges it.
+    /// Opens every document of a reopened log, and checks it.
     pub(crate) fn judge(&mut self, log: &Log) {
         for (name, document) in &mut self.documents {
             let (opened, loaded) = log.open(name).unwrap();
@@ -131,7 +131,8 @@ impl Model {
             let document = &self.documents[&*info.name];
             assert_eq!(info.last.get(), document.last, "{} in the list", info.name);
         }
-        // A document that was erased before it had a record is stored or not, and looks the same.
+        // A document that was erased before it had a record may be stored or not; both look the
+        // same.
         for (name, document) in &self.documents {
             let found = listed.iter().any(|info| *info.name == **name);
             assert!(found || document.last == 0, "{name} is not in the list");
@@ -139,7 +140,7 @@ impl Model {
     }
 }
 
-/// Drives a log by chance, with its documents open.
+/// Drives a log at random, with its documents open.
 pub(crate) struct Driver<'a> {
     pub(crate) log: &'a Log,
     pub(crate) model: &'a mut Model,
@@ -155,7 +156,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// So many steps by chance, or the error at which the log ended.
+    /// Takes this many random steps; returns the error at which the log ended, if it did.
     pub(crate) fn run(&mut self, chance: &mut StdRng, steps: usize) -> Result<(), LogError> {
         for _ in 0..steps {
             let outcome = self.step(chance);
@@ -166,7 +167,7 @@ impl<'a> Driver<'a> {
     }
 
     fn step(&mut self, chance: &mut StdRng) -> Result<(), LogError> {
-        // Unevenly, so that some documents are quiet and pin old rows.
+        // Chosen unevenly, so that some documents are quiet and keep old rows alive.
         let number = (chance.random_range(0.0..1.0f64).powi(3) * 8.0) as usize;
         let name = format!("document {number}");
         match chance.random_range(0..100) {
@@ -238,7 +239,7 @@ impl<'a> Driver<'a> {
 
     fn erase(&mut self, name: &str) -> Result<(), LogError> {
         let (document, model) = self.opened(name)?;
-        // There is nothing to erase of a document that never had anything, and no trace of it.
+        // A document that never had a record has nothing to erase, and leaves no trace.
         if model.last > 0 || !model.bases.is_empty() {
             model.bases.push((model.last, None));
         }
@@ -254,7 +255,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Whatever a document reports as durable must be there for ever.
+    /// Notes the position that a document reports as durable, which must be there for ever.
     fn note_durable(&mut self) {
         for (name, document) in &self.open {
             let model = self.model.documents.get_mut(name).unwrap();

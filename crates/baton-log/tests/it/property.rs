@@ -1,5 +1,5 @@
-//! A model beside the log under any sequence of calls, on both stores, with the clock running: rows
-//! are tidied up whenever the commit thread gets to it.
+//! A model beside the log under any sequence of calls, on both stores, with the clock running. Rows
+//! are tidied up when the commit thread gets to it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec(call, 1..80)
 }
 
-/// What one document must hold.
+/// The required content of one document.
 #[derive(Clone, Debug, Default)]
 struct Expected {
     base: u64,

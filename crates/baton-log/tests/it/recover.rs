@@ -1,7 +1,8 @@
-//! A log whose disk fails under it and comes back: what was reported durable is there, nothing else is believed, and it goes
-//! on by itself.
+//! A log whose disk fails and recovers: everything that was reported durable is there, nothing else
+//! is trusted, and the log goes on by itself.
 //!
-//! `BATON_LOG_SEED` repeats a run, `BATON_LOG_SEEDS` says how many of them; a failing one prints its seed.
+//! `BATON_LOG_SEED` repeats a run, `BATON_LOG_SEEDS` says how many of them; a failing one prints
+//! its seed.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use crate::disk::{Disk, Fate};
 use crate::model::{Driver, Model, block_on, options};
 
-/// Far beyond what a recovery takes here.
+/// A time far longer than a recovery takes here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn quick() -> LogOptions {
@@ -30,7 +31,7 @@ fn start(disk: &Disk, options: LogOptions) -> Log {
 
 fn is_good_again(log: &Log) {
     let mut health = log.watch_health();
-    // The news of a failure comes a moment after the first refusal.
+    // The failure is reported a moment after the first refusal.
     while matches!(log.health(), Health::Failed(_)) {
         let good = health.wait_for(|health| matches!(health, Health::Good));
         let waited = block_on(async { tokio::time::timeout(PATIENCE, good).await.map(drop) });
@@ -92,7 +93,7 @@ fn a_log_whose_disk_comes_back_goes_on_by_itself_with_all_that_was_durable() {
 
     disk.heals();
     is_good_again(&log);
-    // The old handle knows nothing of what the store holds now.
+    // The old handle does not know the present content of the store.
     assert!(document.failure().is_some());
     let late = document.append(early, record("x"), Urgency::Soon);
     assert!(matches!(late, Err(LogError::Failed { .. })), "{late:?}");
@@ -120,8 +121,9 @@ fn a_log_whose_disk_comes_back_goes_on_by_itself_with_all_that_was_durable() {
     block_on(log.shutdown()).unwrap();
 }
 
-/// The system takes pages whose sync failed for written: whoever reads sees them, and later they are gone. A store that is
-/// opened again on what it reads, and not on what is there, calls durable what rests on them.
+/// The system takes pages whose sync failed for written: a reader sees them, and later they are
+/// gone. A store that is opened again on what it reads, and not on what is on the disk, reports as
+/// durable what rests on them.
 #[test]
 fn what_a_failed_sync_left_in_memory_is_never_built_upon() {
     let disk = Disk::default();
@@ -145,7 +147,7 @@ fn what_a_failed_sync_left_in_memory_is_never_built_upon() {
         .unwrap();
     block_on(log.flush()).unwrap();
     drop(document);
-    // The memory is needed for something else, and then the power goes.
+    // The cache drops the pages, and then the power fails.
     disk.evicts();
     for image in [disk.survivor(Fate::Lost), disk.image()] {
         let log = start(&Disk::with(image), quick());
@@ -193,7 +195,7 @@ fn tail_of(log: &Log, document: baton_log::DocumentLog) -> Vec<usize> {
     loaded.tail.iter().map(|(_, bytes)| bytes.len()).collect()
 }
 
-/// Nobody but the one who waits for `saved` is held up by a slow disk.
+/// Only a caller that waits for durability is held up by a slow disk.
 #[test]
 fn while_a_sync_takes_long_records_are_taken_and_documents_opened() {
     let disk = Disk::default();
@@ -223,7 +225,7 @@ fn while_a_sync_takes_long_records_are_taken_and_documents_opened() {
     assert_eq!(busy.durable(), busy.last());
 }
 
-/// One bad sector took the whole file with it, since redb refuses everything after any error.
+/// One bad sector made the whole file unusable, since redb refuses everything after any error.
 #[test]
 fn a_sector_that_cannot_be_read_costs_its_document_and_no_other() {
     let disk = Disk::default();
@@ -243,7 +245,7 @@ fn a_sector_that_cannot_be_read_costs_its_document_and_no_other() {
     let bad = |sector: &std::ops::Range<u64>| {
         image[sector.start as usize..sector.end as usize] == [b'b'; 512]
     };
-    // Nothing is kept in memory, where redb's own checks would have put it.
+    // Nothing is cached, where redb's own checks would have put it.
     let store = RedbStore::with_backend(disk.clone(), 0).unwrap();
     let log = Log::start(store, quick()).unwrap();
     disk.unreadable(sectors.filter(bad).collect());
@@ -270,7 +272,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// One life of a disk that fails, comes back, fails again, and loses its power in the end.
+/// One run of a disk that fails, recovers, fails again, and loses its power in the end.
 fn live(seed: u64) -> u64 {
     let mut chance = StdRng::seed_from_u64(seed);
     let (disk, mut model) = (Disk::default(), Model::default());
@@ -285,7 +287,7 @@ fn live(seed: u64) -> u64 {
             ),
         }
         let _ = Driver::new(&log, &mut model).run(&mut chance, 40);
-        // A failure may not have come, or come only now.
+        // The failure may not have come, or may come only now.
         let _ = block_on(log.flush());
         if chance.random_bool(0.3) {
             disk.evicts();

@@ -56,7 +56,7 @@ async fn only_a_document_of_which_nothing_is_stored_is_opened_as_a_new_one() {
     let mut document = log.open_new("a").unwrap().unwrap();
     let first = append(&log, &mut document, "one", Urgency::Now).await;
     drop(document);
-    // Not even while it is on its way to the disk.
+    // Not even during the commit.
     assert!(log.open_new("a").unwrap().is_none());
     let (document, loaded) = log.open("a").unwrap();
     assert_eq!(tail(&loaded), [(1, "one".into())]);
@@ -152,17 +152,17 @@ async fn soon_waits_for_company_and_now_takes_it_along() {
     durable(&one, at(1)).await;
 }
 
-/// What nobody waits for waits longest, and leaves with the first that somebody waits for.
+/// Records that no caller waits for wait longest, and leave with the first that is awaited.
 #[tokio::test]
-async fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+async fn unawaited_records_leave_with_the_first_that_is_awaited() {
     let mut options = patient();
     options.commit_delay = Duration::from_millis(1);
     options.unawaited_delay = Duration::from_secs(3600);
     let log = Log::in_memory(options).unwrap();
     let (mut one, _) = log.open("one").unwrap();
     let (mut two, _) = log.open("two").unwrap();
-    append(&log, &mut one, "nobody", Urgency::Unawaited).await;
-    append(&log, &mut two, "somebody", Urgency::Soon).await;
+    append(&log, &mut one, "unawaited", Urgency::Unawaited).await;
+    append(&log, &mut two, "awaited", Urgency::Soon).await;
     durable(&two, at(1)).await;
     durable(&one, at(1)).await;
 }
@@ -206,7 +206,7 @@ async fn a_full_queue_makes_reserve_wait_until_something_is_durable() {
         log.flush().await.unwrap();
         assert_eq!(full.await.unwrap().bytes(), 600);
     }
-    // Unused, or more than the record needed: it is given back at once.
+    // A surplus, or an unused reservation, is returned at once.
     let whole = log.reserve(1000).await.unwrap();
     document
         .append(whole, bytes("little"), Urgency::Soon)
@@ -218,7 +218,7 @@ async fn a_full_queue_makes_reserve_wait_until_something_is_durable() {
     assert_eq!(parts.take(601).bytes(), 600);
 }
 
-/// A step that was not prepared for what it appends must not fail for that, of whatever size it is.
+/// An append without a reservation never fails for its size.
 #[tokio::test]
 async fn what_was_not_reserved_is_appended_all_the_same_and_later_reservations_wait() {
     let mut options = patient();
