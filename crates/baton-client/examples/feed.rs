@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_client::yrs::{Any, Array, Out, ReadTxn, TransactionMut, WriteTxn};
-use baton_client::{Client, ClientOptions, EditError, EditRight, Ended, Event, Role, User};
+use baton_client::{
+    Client, ClientEnded, ClientEvent, ClientOptions, EditError, EditPermission, SessionRole, User,
+};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Number of ticks that the document keeps.
@@ -98,7 +100,7 @@ impl Walk {
 }
 
 /// The end of one client of the feed.
-enum Turn {
+enum StepOutput {
     /// This copy can no longer be edited; the feed continues with a fresh one.
     Afresh,
     Stop,
@@ -116,21 +118,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         color: "#2f9e44".to_owned(),
     };
     // The feed edits only while the lock is free, and never asks for it.
-    options.role = Role::Observer;
+    options.role = SessionRole::Observer;
     let mut walk = Walk::new();
     let mut backlog = VecDeque::new();
     loop {
         let client = Client::connect(options.clone())?;
-        let turn = tokio::select! {
-            turn = run(&client, &mut walk, &mut backlog) => turn?,
-            () = told_to_stop() => Turn::Stop,
+        let output = tokio::select! {
+            output = run(&client, &mut walk, &mut backlog) => output?,
+            () = told_to_stop() => StepOutput::Stop,
         };
         // The last edits are worth a short wait, but not a long one if the server is away.
         let _ = timeout(Duration::from_secs(1), client.saved()).await;
         client.close().await;
-        match turn {
-            Turn::Stop => return Ok(()),
-            Turn::Afresh => eprintln!("this copy can no longer be edited; opening a fresh one"),
+        match output {
+            StepOutput::Stop => return Ok(()),
+            StepOutput::Afresh => {
+                eprintln!("this copy can no longer be edited; opening a fresh one");
+            }
         }
     }
 }
@@ -139,14 +143,14 @@ async fn run(
     client: &Client,
     walk: &mut Walk,
     backlog: &mut VecDeque<Tick>,
-) -> Result<Turn, EditError> {
+) -> Result<StepOutput, EditError> {
     let mut events = client.events();
     match client.synced().await {
         Ok(()) => {}
-        Err(Ended::Diverged) => return Ok(Turn::Afresh),
+        Err(ClientEnded::Diverged) => return Ok(StepOutput::Afresh),
         Err(ended) => {
             eprintln!("{ended}");
-            return Ok(Turn::Stop);
+            return Ok(StepOutput::Stop);
         }
     }
     walk.resume(last(client)?);
@@ -164,8 +168,8 @@ async fn run(
                 }
                 match client.edit(|txn| append(txn, backlog)) {
                     Ok(()) => backlog.clear(),
-                    Err(EditError::NotNow(EditRight::Diverged | EditRight::Closed)) => {
-                        return Ok(Turn::Afresh);
+                    Err(EditError::NotNow(EditPermission::Diverged | EditPermission::Closed)) => {
+                        return Ok(StepOutput::Afresh);
                     }
                     // Another session has the lock: the ticks wait.
                     Err(EditError::NotNow(_)) => {}
@@ -173,11 +177,11 @@ async fn run(
                 }
             }
             event = events.recv() => match event {
-                Ok(Event::Closed { code, reason, comeback }) => {
-                    eprintln!("the connection ended ({code:?}, {reason}); {comeback:?}");
+                Ok(ClientEvent::Closed { code, reason, reconnect }) => {
+                    eprintln!("the connection ended ({code:?}, {reason}); {reconnect:?}");
                 }
-                Ok(Event::Synced) => eprintln!("in step"),
-                Ok(Event::Error { message, .. }) => eprintln!("{message}"),
+                Ok(ClientEvent::Synced) => eprintln!("in step"),
+                Ok(ClientEvent::Error { message, .. }) => eprintln!("{message}"),
                 _ => {}
             }
         }

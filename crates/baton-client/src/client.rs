@@ -16,14 +16,14 @@ use tokio::sync::broadcast;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::client_state::ClientState;
-use crate::core::Core;
-use crate::core::connection::Phase;
+use crate::core::ClientCore;
+use crate::core::connection::ConnectionPhase;
 use crate::core::operation::Guard;
 use crate::document_url::document_url;
-use crate::error::{ConnectError, EditError, Ended, Unanswered};
-use crate::events::{EditRight, Event, Standing, Visibility};
+use crate::error::{ClientEnded, ConnectError, EditError, OperationError};
+use crate::events::{ClientEvent, EditPermission, LockStatus, Visibility};
 use crate::lock_handle::Lock;
-use crate::options::{ClientOptions, Ticket};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::Scope;
 use crate::socket_task;
 use crate::system_clock::SystemClock;
@@ -54,7 +54,7 @@ impl Client {
         let (capacity, max_message) = (options.event_capacity, options.max_message);
         // Yjs draws its client ids from 32 bits, too.
         let client = ClientId::from(rand::random::<u32>());
-        let core = Core::new(options, client, rand::random(), clock.now())?;
+        let core = ClientCore::new(options, client, rand::random(), clock.now())?;
         let state = Arc::new(ClientState::new(core, clock, capacity));
         state.act(|core, now| core.connect(now));
         let task = tokio::spawn(socket_task::run(Arc::clone(&state), address, max_message));
@@ -73,7 +73,7 @@ impl Client {
     /// ([`ClientOptions::event_capacity`]): a receiver that lags is told how many events it missed,
     /// and asks the client for the present state.
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<ClientEvent> {
         self.state.subscribe()
     }
 
@@ -97,7 +97,7 @@ impl Client {
     }
 
     /// Edits as [`Client::edit`] does, without asking the lock. If another session holds it, the
-    /// server parks the edit and this copy diverges ([`Event::Parked`]).
+    /// server parks the edit and this copy diverges ([`ClientEvent::Parked`]).
     ///
     /// # Errors
     /// [`EditError::Broken`], as there.
@@ -129,36 +129,36 @@ impl Client {
     /// Returns the Yjs client id under which this copy is edited.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
-        self.state.peek(Core::client)
+        self.state.peek(ClientCore::client)
     }
 
     /// Returns the epoch of the document that this copy belongs to, once the server has told it.
     #[must_use]
     pub fn epoch(&self) -> Option<u32> {
-        self.state.peek(Core::epoch)
+        self.state.peek(ClientCore::epoch)
     }
 
     /// Waits until this copy is in step with the server, and the session and the locks are known.
     ///
     /// # Errors
-    /// [`Ended`]: that can never be.
-    pub async fn synced(&self) -> Result<(), Ended> {
-        let ready = |core: &Core| core.is_ready().then_some(());
+    /// [`ClientEnded`]: that can never be.
+    pub async fn synced(&self) -> Result<(), ClientEnded> {
+        let ready = |core: &ClientCore| core.is_ready().then_some(());
         self.state.until(ready).await
     }
 
     /// Waits until all edits made so far are durable, over as many connections as it takes.
     ///
     /// # Errors
-    /// [`Ended::Diverged`]: an edit was parked, or refused. [`Ended::Closed`]: this client can no
-    /// longer find out.
-    pub async fn saved(&self) -> Result<(), Ended> {
+    /// [`ClientEnded::Diverged`]: an edit was parked, or refused. [`ClientEnded::Closed`]: this
+    /// client can no longer find out.
+    pub async fn saved(&self) -> Result<(), ClientEnded> {
         let (copy, edits) = self
             .state
             .peek(|core| (core.copies_set_aside(), core.acks().edits()));
-        let known = |core: &Core| {
+        let known = |core: &ClientCore| {
             if core.copies_set_aside() != copy {
-                return Some(Err(Ended::Diverged));
+                return Some(Err(ClientEnded::Diverged));
             }
             core.acks().is_durable(edits).then_some(Ok(()))
         };
@@ -206,7 +206,7 @@ impl Client {
     /// Returns the server's timings, once it has told them.
     #[must_use]
     pub fn timings(&self) -> Option<TimingsMs> {
-        self.state.peek(Core::timings)
+        self.state.peek(ClientCore::timings)
     }
 
     /// Changes the display name or colour of this session.
@@ -218,8 +218,8 @@ impl Client {
     /// client is about to end without [`Client::close`]: its token works once, and changes with
     /// each connection.
     #[must_use]
-    pub fn ticket(&self) -> Option<Ticket> {
-        self.state.peek(Core::ticket)
+    pub fn ticket(&self) -> Option<ResumeTicket> {
+        self.state.peek(ClientCore::ticket)
     }
 
     // ---- the locks ----
@@ -260,10 +260,10 @@ impl Client {
         Lock::new(&self.state, scope.clone())
     }
 
-    /// [`Lock::standing`] of the whole document.
+    /// [`Lock::status`] of the whole document.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.lock().standing()
+    pub fn lock_status(&self) -> LockStatus {
+        self.lock().status()
     }
 
     /// [`Lock::fence`] of the whole document.
@@ -272,10 +272,10 @@ impl Client {
         self.lock().fence()
     }
 
-    /// [`Lock::right`] for the whole document.
+    /// [`Lock::permission`] for the whole document.
     #[must_use]
-    pub fn right(&self) -> EditRight {
-        self.lock().right()
+    pub fn permission(&self) -> EditPermission {
+        self.lock().permission()
     }
 
     /// [`Lock::may_edit`] for the whole document.
@@ -293,44 +293,45 @@ impl Client {
     /// [`Lock::acquire`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn acquire(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.lock().acquire()
     }
 
     /// [`Lock::try_acquire`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered`].
-    pub fn try_lock(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError`].
+    pub fn try_lock(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.lock().try_acquire()
     }
 
     /// [`Lock::cancel`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn cancel(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.lock().cancel()
     }
 
     /// [`Lock::release`] for the whole document.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn release(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.lock().release()
     }
 
     /// [`Lock::granted`] for the whole document.
     ///
     /// # Errors
-    /// [`Ended`]: this client can never hold it.
-    pub async fn granted(&self) -> Result<Fence, Ended> {
+    /// [`ClientEnded`]: this client can never hold it.
+    pub async fn granted(&self) -> Result<Fence, ClientEnded> {
         self.lock().granted().await
     }
 
-    /// Claims an offer, under [`Claim::Ask`](crate::Claim::Ask). Nothing happens if it is over.
+    /// Claims an offer, under [`ClaimPolicy::Ask`](crate::ClaimPolicy::Ask). Nothing happens if it
+    /// is over.
     pub fn claim(&self, fence: Fence) {
         self.state.act(|core, now| core.claim(now, fence));
     }
@@ -365,7 +366,7 @@ impl Client {
     pub async fn close(&self) {
         self.state.act(|core, now| core.close(now));
         // A second caller waits for the end, too.
-        let over = |core: &Core| (core.phase() == Phase::Over).then_some(());
+        let over = |core: &ClientCore| (core.phase() == ConnectionPhase::Over).then_some(());
         let mut steps = self.state.steps();
         while self.state.peek(over).is_none() {
             let _ = steps.changed().await;

@@ -9,9 +9,9 @@ use baton_sync::ClientId;
 use baton_sync::channel::{Mode, Outcome, ParkView};
 
 use crate::client::Client;
-use crate::core::operation::{Decision, Operation, ParkContent, Reply};
+use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
 use crate::draft::Draft;
-use crate::error::{NotShown, Unanswered};
+use crate::error::{OperationError, ShowParkError};
 
 /// Parks: edits that the server set aside because their author might not write there at the time.
 impl Client {
@@ -36,16 +36,16 @@ impl Client {
     /// Asks for the changes that a park would make.
     ///
     /// # Errors
-    /// [`NotShown`].
+    /// [`ShowParkError`].
     pub fn show_park(
         &self,
         id: u64,
-    ) -> impl Future<Output = Result<ParkContent, NotShown>> + Send + use<> {
+    ) -> impl Future<Output = Result<ParkContent, ShowParkError>> + Send + use<> {
         let answer = self.state().ask(Operation::Show(id));
         async move {
             match answer.await? {
                 Reply::Content(content) => Ok(content),
-                Reply::Outcome(outcome) => Err(NotShown::Refused(outcome)),
+                Reply::Outcome(outcome) => Err(ShowParkError::Refused(outcome)),
             }
         }
     }
@@ -55,41 +55,41 @@ impl Client {
     /// `Stale` if the park was discarded (recover it first).
     ///
     /// # Errors
-    /// [`Unanswered`].
+    /// [`OperationError`].
     pub fn merge_park(
         &self,
         id: u64,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.decide(id, Decision::Merge)
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
+        self.decide(id, ParkDecision::Merge)
     }
 
     /// Discards a park; it can be recovered until [`ParkView::until_ms`].
     ///
     /// # Errors
-    /// [`Unanswered`].
+    /// [`OperationError`].
     pub fn discard_park(
         &self,
         id: u64,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.decide(id, Decision::Discard)
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
+        self.decide(id, ParkDecision::Discard)
     }
 
     /// Recovers a discarded park: it is open again.
     ///
     /// # Errors
-    /// [`Unanswered`].
+    /// [`OperationError`].
     pub fn recover_park(
         &self,
         id: u64,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
-        self.decide(id, Decision::Recover)
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
+        self.decide(id, ParkDecision::Recover)
     }
 
     fn decide(
         &self,
         id: u64,
-        decision: Decision,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+        decision: ParkDecision,
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state().operate(Operation::Decide(id, decision))
     }
 
@@ -97,11 +97,11 @@ impl Client {
     /// without [`Right::Manage`](crate::Right).
     ///
     /// # Errors
-    /// [`Unanswered`].
+    /// [`OperationError`].
     pub fn set_mode(
         &self,
         mode: Mode,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state().operate(Operation::SetMode(mode))
     }
 }

@@ -11,17 +11,17 @@ use baton_sync::channel::Outcome;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
-use crate::core::Core;
+use crate::core::ClientCore;
 use crate::core::operation::{Answer, Asked, Operation, Reply};
-use crate::core::outputs::Outgoing;
+use crate::core::outputs::SocketWrite;
 use crate::dual_clock::Moment;
-use crate::error::{Ended, Unanswered};
-use crate::events::Event;
+use crate::error::{ClientEnded, OperationError};
+use crate::events::ClientEvent;
 use crate::scope::Scope;
 use crate::system_clock::SystemClock;
 
 struct Locked {
-    core: Core,
+    core: ClientCore,
     /// Callers that wait for the answer to an operation, by nonce.
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
 }
@@ -30,7 +30,7 @@ struct Locked {
 pub(crate) struct ClientState {
     locked: Mutex<Locked>,
     clock: SystemClock,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<ClientEvent>,
     /// Counts the steps of the core, so that a caller can wait for the next one.
     steps: watch::Sender<u64>,
     task_wake: Notify,
@@ -38,7 +38,7 @@ pub(crate) struct ClientState {
 }
 
 impl ClientState {
-    pub(crate) fn new(core: Core, clock: SystemClock, event_capacity: usize) -> Self {
+    pub(crate) fn new(core: ClientCore, clock: SystemClock, event_capacity: usize) -> Self {
         let (events, _) = broadcast::channel(event_capacity.max(1));
         let (steps, _) = watch::channel(0);
         let waiting = HashMap::new();
@@ -53,34 +53,34 @@ impl ClientState {
     }
 
     /// Reads the core.
-    pub(crate) fn peek<R>(&self, look: impl FnOnce(&Core) -> R) -> R {
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&ClientCore) -> R) -> R {
         look(&self.locked.lock().core)
     }
 
     /// Reads the core at this moment.
-    pub(crate) fn peek_now<R>(&self, look: impl FnOnce(&Core, Moment) -> R) -> R {
+    pub(crate) fn peek_now<R>(&self, look: impl FnOnce(&ClientCore, Moment) -> R) -> R {
         let locked = self.locked.lock();
         look(&locked.core, self.clock.now())
     }
 
     /// Takes a step of the core, then sends its events and answers.
-    pub(crate) fn act<R>(&self, step: impl FnOnce(&mut Core, Moment) -> R) -> R {
+    pub(crate) fn act<R>(&self, step: impl FnOnce(&mut ClientCore, Moment) -> R) -> R {
         let mut locked = self.locked.lock();
         self.step(&mut locked, step)
     }
 
-    fn step<R>(&self, locked: &mut Locked, step: impl FnOnce(&mut Core, Moment) -> R) -> R {
+    fn step<R>(&self, locked: &mut Locked, step: impl FnOnce(&mut ClientCore, Moment) -> R) -> R {
         let now = self.clock.now();
         let before = (locked.core.phase(), locked.core.next_timeout(now));
         let result = step(&mut locked.core, now);
-        let turn = locked.core.turn(now);
-        for (nonce, answer) in turn.answers {
+        let output = locked.core.take_output(now);
+        for (nonce, answer) in output.answers {
             if let Some(waiting) = locked.waiting.remove(&nonce) {
                 // The caller may have dropped its future.
                 let _ = waiting.send(answer);
             }
         }
-        for event in turn.events {
+        for event in output.events {
             tracing::trace!(?event, "baton client");
             // There may be no receiver.
             let _ = self.events.send(event);
@@ -101,7 +101,7 @@ impl ClientState {
     pub(crate) fn ask(
         &self,
         operation: Operation,
-    ) -> impl Future<Output = Result<Reply, Unanswered>> + Send + use<> {
+    ) -> impl Future<Output = Result<Reply, OperationError>> + Send + use<> {
         let mut locked = self.locked.lock();
         let asked = match self.step(&mut locked, |core, _| core.request(operation)) {
             Asked::Known(answer) => Err(answer),
@@ -113,7 +113,7 @@ impl ClientState {
         };
         async move {
             match asked {
-                Ok(answer) => answer.await.unwrap_or(Err(Unanswered::Closed)),
+                Ok(answer) => answer.await.unwrap_or(Err(OperationError::Closed)),
                 Err(answer) => answer,
             }
         }
@@ -123,7 +123,7 @@ impl ClientState {
     pub(crate) fn operate(
         &self,
         operation: Operation,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         let answer = self.ask(operation);
         async move {
             Ok(match answer.await? {
@@ -134,7 +134,7 @@ impl ClientState {
     }
 
     /// Takes frames to write, of about so many bytes.
-    pub(crate) fn outgoing(&self, most: usize) -> Vec<Outgoing> {
+    pub(crate) fn outgoing(&self, most: usize) -> Vec<SocketWrite> {
         self.locked.lock().core.outgoing(most)
     }
 
@@ -152,7 +152,7 @@ impl ClientState {
         self.peek_now(|core, now| core.next_timeout(now))
     }
 
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<ClientEvent> {
         self.events.subscribe()
     }
 
@@ -164,8 +164,8 @@ impl ClientState {
     /// diverged.
     pub(crate) async fn until<T>(
         &self,
-        mut look: impl FnMut(&Core) -> Option<T>,
-    ) -> Result<T, Ended> {
+        mut look: impl FnMut(&ClientCore) -> Option<T>,
+    ) -> Result<T, ClientEnded> {
         let mut steps = self.steps();
         loop {
             let found = self.peek(|core| match look(core) {
@@ -188,7 +188,7 @@ impl std::fmt::Debug for ClientState {
             f.debug_struct("Client")
                 .field("session", &core.locks().session())
                 .field("phase", &core.phase())
-                .field("standing", &core.locks().standing(&Scope::whole()))
+                .field("lock", &core.locks().lock_status(&Scope::whole()))
                 .field("document", core.document())
                 .finish_non_exhaustive()
         })

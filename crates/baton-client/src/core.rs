@@ -29,21 +29,21 @@ use baton_sync::{ApplyError, ClientId, Document, yrs};
 use crate::ack_tracker::AckTracker;
 use crate::draft::Draft;
 use crate::dual_clock::Moment;
-use crate::error::{EditError, Ended, Unanswered};
-use crate::events::{EditRight, Requested, Visibility};
+use crate::error::{ClientEnded, EditError, OperationError};
+use crate::events::{EditPermission, LockRequest, Visibility};
 use crate::lock_tracker::LockTracker;
-use crate::options::{ClientOptions, Ticket};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::Scope;
 
-use connection::Phase;
+use connection::ConnectionPhase;
 use operation::{Asked, Guard, Operation};
-use outputs::{Outgoing, Turn};
+use outputs::{SocketWrite, StepOutput};
 use state::CoreState;
 
 /// One session in one document, without input and output.
-pub(crate) struct Core(CoreState);
+pub(crate) struct ClientCore(CoreState);
 
-impl Core {
+impl ClientCore {
     /// Creates a client that is not connected and wants no connection yet. `client` is the Yjs
     /// client id of its copy; `seed` is for its random numbers.
     ///
@@ -68,9 +68,9 @@ impl Core {
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<R, EditError> {
         if let Guard::Lock(scope) = guard {
-            let right = self.right(scope, now);
-            if !right.may_edit() {
-                return Err(EditError::NotNow(right));
+            let permission = self.permission(scope, now);
+            if !permission.may_edit() {
+                return Err(EditError::NotNow(permission));
             }
         }
         let result = self.0.copy.edit(edit, &mut self.0.out);
@@ -79,11 +79,12 @@ impl Core {
         Ok(result)
     }
 
-    /// Asks for an operation, whose answer comes in a later [`Turn`] unless it is known at once.
+    /// Asks for an operation, whose answer comes in a later [`StepOutput`] unless it is known at
+    /// once.
     pub(crate) fn request(&mut self, operation: Operation) -> Asked {
         let core = &mut self.0;
         if core.ended.is_some() {
-            return Asked::Known(Err(Unanswered::Closed));
+            return Asked::Known(Err(OperationError::Closed));
         }
         let welcomed = core.connection.is_welcomed();
         let (nonce, message) = match core.pending.prepare(operation, &core.locks, welcomed) {
@@ -169,15 +170,16 @@ impl Core {
         lifecycle::lost(&mut self.0, now, code, reason);
     }
 
-    /// Returns the time from now until [`Core::timeout`] is due, or `None` if only a frame or the
-    /// program can change anything.
+    /// Returns the time from now until [`ClientCore::timeout`] is due, or `None` if only a frame or
+    /// the program can change anything.
     pub(crate) fn next_timeout(&self, now: Moment) -> Option<Duration> {
         let connection = self.0.connection.next_deadline(now);
         let lease = self.0.locks.next_expiry(now);
         [connection, lease].into_iter().flatten().min()
     }
 
-    /// Acts on a deadline that has passed. The end of a lease shows in the next [`Core::turn`].
+    /// Acts on a deadline that has passed. The end of a lease shows in the next
+    /// [`ClientCore::take_output`].
     pub(crate) fn timeout(&mut self, now: Moment) {
         lifecycle::timeout(&mut self.0, now);
     }
@@ -185,13 +187,13 @@ impl Core {
     // ---- outputs ----
 
     /// Takes the events and answers since the last time.
-    pub(crate) fn turn(&mut self, now: Moment) -> Turn {
+    pub(crate) fn take_output(&mut self, now: Moment) -> StepOutput {
         self.0.report_permissions(now);
-        self.0.out.take_turn()
+        self.0.out.take_output()
     }
 
     /// Takes frames to write now, of about so many bytes.
-    pub(crate) fn outgoing(&mut self, most: usize) -> Vec<Outgoing> {
+    pub(crate) fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
         if !self.0.out.has_frames() {
             lifecycle::send_unsent(&mut self.0);
         }
@@ -204,7 +206,7 @@ impl Core {
 
     // ---- facts ----
 
-    pub(crate) const fn phase(&self) -> Phase {
+    pub(crate) const fn phase(&self) -> ConnectionPhase {
         self.0.connection.phase()
     }
 
@@ -219,13 +221,13 @@ impl Core {
     }
 
     /// Returns the reason why nothing more will come, once that is so.
-    pub(crate) fn ended(&self) -> Option<Ended> {
+    pub(crate) fn ended(&self) -> Option<ClientEnded> {
         self.0.ended()
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
-        self.0.right(scope, now)
+    pub(crate) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+        self.0.permission(scope, now)
     }
 
     pub(crate) const fn document(&self) -> &Document {
@@ -251,7 +253,7 @@ impl Core {
     }
 
     /// Returns the request for this grant that another session made, if there is one.
-    pub(crate) fn request_for(&self, fence: Fence, now: Moment) -> Option<Requested> {
+    pub(crate) fn request_for(&self, fence: Fence, now: Moment) -> Option<LockRequest> {
         lock_messages::request_for(&self.0.locks, fence, now)
     }
 
@@ -279,7 +281,7 @@ impl Core {
         self.0.session.timings()
     }
 
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
+    pub(crate) fn ticket(&self) -> Option<ResumeTicket> {
         self.0.ticket()
     }
 }

@@ -22,14 +22,14 @@ pub struct Draft {
     /// The copy's content that was not known to be in the document, as an update in format v1.
     pub difference: Bytes,
     /// The place of its edits. Until they are all in the park, this draft is the only copy of some.
-    pub kept: Kept,
+    pub location: DraftLocation,
 }
 
 /// The place where the edits of a draft are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum DraftLocation {
     /// In the draft, and as far as is known nowhere else. Some may be in the park.
-    Here,
+    InDraft,
     /// All in the park, durably.
     InPark,
 }
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Draft {
             .field("park", &self.park)
             .field("client", &self.client)
             .field("edits", &self.edits)
-            .field("kept", &self.kept)
+            .field("location", &self.location)
             .finish_non_exhaustive()
     }
 }

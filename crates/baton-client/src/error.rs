@@ -3,7 +3,7 @@
 use baton_sync::channel::Outcome;
 use baton_sync::{ApplyError, Broken};
 
-use crate::events::EditRight;
+use crate::events::EditPermission;
 
 /// The address of a document cannot be used. The caller's fault; nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum EditError {
     /// The edit would be parked, or never sent. Wait until
     /// [`Client::may_edit`](crate::Client::may_edit) returns true.
     #[error("this client may not edit now: {0:?}; nothing changed; acquire the lock first")]
-    NotNow(EditRight),
+    NotNow(EditPermission),
     /// The document can no longer be used: open it with another client.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -52,7 +52,7 @@ pub enum EditError {
 
 /// The client can no longer do what the caller waited for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ended {
+pub enum ClientEnded {
     /// The client was closed, or the server turned it away for good with this code.
     #[error(
         "the client is closed ({}): {reason}",
@@ -65,8 +65,8 @@ pub enum Ended {
         reason: String,
     },
     /// An edit of this copy was parked, and nothing more of the copy is sent. Under
-    /// [`Divergence::Afresh`](crate::Divergence::Afresh) the client has continued with a fresh
-    /// copy, but the caller waited for the one before.
+    /// [`DivergencePolicy::Afresh`](crate::DivergencePolicy::Afresh) the client has continued with
+    /// a fresh copy, but the caller waited for the one before.
     #[error(
         "an edit was parked because another session held the lock, \
          and nothing more of that copy is sent; continue with a fresh one"
@@ -76,7 +76,7 @@ pub enum Ended {
 
 /// An operation has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswered {
+pub enum OperationError {
     /// There is no connection, or it ended before the result came. It is not known if the server
     /// carried the operation out.
     #[error("the connection ended before the server answered; ask again")]
@@ -92,11 +92,11 @@ pub enum Unanswered {
 
 /// A park was not shown. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotShown {
+pub enum ShowParkError {
     /// The server refused: there is no such park, or this session may not see it.
     #[error("the server does not show the park: {0:?}")]
     Refused(Outcome),
     /// The server did not answer.
     #[error(transparent)]
-    Unanswered(#[from] Unanswered),
+    NoAnswer(#[from] OperationError),
 }

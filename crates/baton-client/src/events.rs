@@ -9,7 +9,7 @@ use crate::scope::Scope;
 
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum ConnectionStatus {
     /// An attempt is under way.
     Connecting,
     /// The WebSocket is open; the copy is not in step yet.
@@ -20,7 +20,7 @@ pub enum Status {
 
 /// The next attempt after a connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comeback {
+pub enum ReconnectPolicy {
     /// The client reconnects by itself after this delay.
     After(Duration),
     /// The client reconnects when the program calls
@@ -32,7 +32,7 @@ pub enum Comeback {
 
 /// The permission to edit at a moment, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EditRight {
+pub enum EditPermission {
     /// No: the locks are not known yet, or a fresh copy is not in step yet.
     Connecting,
     /// Yes: the lock is free.
@@ -62,7 +62,7 @@ pub enum EditRight {
     Closed,
 }
 
-impl EditRight {
+impl EditPermission {
     /// Returns true if editing is permitted.
     #[must_use]
     pub const fn may_edit(self) -> bool {
@@ -75,7 +75,7 @@ impl EditRight {
 
 /// The relation of this session to a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum LockStatus {
     /// The locks are not known yet.
     Unknown,
     /// The lock is free.
@@ -107,7 +107,7 @@ pub enum Visibility {
 
 /// Another session asks for a lock that this session holds. After the time that is left it drains.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Requested {
+pub struct LockRequest {
     /// The grant that is asked for.
     pub fence: Fence,
     /// The scope of that grant.
@@ -121,9 +121,9 @@ pub struct Requested {
 }
 
 /// Leaves out the note, so that the output may be logged.
-impl std::fmt::Debug for Requested {
+impl std::fmt::Debug for LockRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Requested")
+        f.debug_struct("LockRequest")
             .field("fence", &self.fence)
             .field("scope", &self.scope)
             .field("by", &self.by)
@@ -135,9 +135,9 @@ impl std::fmt::Debug for Requested {
 /// An event. Events come in order; a receiver that reads too slowly misses the oldest.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum ClientEvent {
     /// The state of the connection changed.
-    Status(Status),
+    Status(ConnectionStatus),
     /// The server welcomed this session.
     Welcome {
         /// The number of the session.
@@ -156,15 +156,16 @@ pub enum Event {
     /// The meaning of locks in this document changed.
     Mode(Mode),
     /// The permission to edit the whole document changed.
-    MayEdit(EditRight),
+    MayEdit(EditPermission),
     /// The permission to edit a part changed, where this session holds or held a lock.
     MayEditThere {
         /// The part.
         scope: Scope,
         /// The permission.
-        right: EditRight,
+        permission: EditPermission,
     },
-    /// A lock is offered. Under [`Claim::Auto`](crate::Claim::Auto) the client claims it by itself.
+    /// A lock is offered. Under [`ClaimPolicy::Auto`](crate::ClaimPolicy::Auto) the client claims
+    /// it by itself.
     Offer {
         /// The fence to claim it with.
         fence: Fence,
@@ -190,7 +191,7 @@ pub enum Event {
         kept: bool,
     },
     /// A lock is about to pass on from this session: no more edits, and those made are being sent.
-    /// [`Event::Lost`] is its end.
+    /// [`ClientEvent::Lost`] is its end.
     Draining {
         /// The grant.
         fence: Fence,
@@ -204,7 +205,7 @@ pub enum Event {
         expires: Duration,
     },
     /// Another session asks for a lock that this session holds.
-    Requested(Requested),
+    Requested(LockRequest),
     /// The request for a lock of this session was withdrawn.
     RequestOver {
         /// The grant.
@@ -239,7 +240,7 @@ pub enum Event {
     },
     /// The copy's edits cannot reach the document. The copy is kept as a draft, and the client has
     /// a fresh one under another [`Client::client_id`](crate::Client::client_id). Nothing may be
-    /// edited until the fresh copy is [`Event::Synced`].
+    /// edited until the fresh copy is [`ClientEvent::Synced`].
     Diverged {
         /// The park that has the edits; `None` if the server took none of them.
         park: Option<u64>,
@@ -273,6 +274,6 @@ pub enum Event {
         /// The reason, for people.
         reason: String,
         /// The next attempt.
-        comeback: Comeback,
+        reconnect: ReconnectPolicy,
     },
 }

@@ -61,9 +61,9 @@
 //! While the lock is free, every session may edit. [`Client::edit`] refuses while another session
 //! has a lock of anything in the document, while an offer has not become a grant, and while a
 //! holder has heard nothing from the server for so long that its lock may have passed on.
-//! [`Client::right`] says which, and changes with time alone, too. [`Lock::edit`] asks for a part
-//! only. A document may have another [`Mode`]: there, locks bind no session, or only holders may
-//! edit.
+//! [`Client::permission`] says which, and changes with time alone, too. [`Lock::edit`] asks for a
+//! part only. A document may have another [`Mode`]: there, locks bind no session, or only holders
+//! may edit.
 //!
 //! # Locks
 //! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`Scope`] of it
@@ -74,17 +74,17 @@
 //! The client claims an offered lock at once, unless [`ClientOptions::claim`] says to ask. A
 //! session gets a lock by waiting for it ([`Lock::acquire`]), by a request that the holder cannot
 //! put off for ever ([`Lock::request`]), by taking it over, or by moving it from another client of
-//! the same user. A holder that has to give its lock up gets [`Event::Draining`]: this client stops
-//! editing there, sends its edits, and reports that it is done, so that none comes too late. The
-//! program shows [`Event::Requested`] and [`Event::IdleWarning`] to people. Edits count as input;
-//! [`Client::touched`] reports other input.
+//! the same user. A holder that has to give its lock up gets [`ClientEvent::Draining`]: this client
+//! stops editing there, sends its edits, and reports that it is done, so that none comes too late.
+//! The program shows [`ClientEvent::Requested`] and [`ClientEvent::IdleWarning`] to people. Edits
+//! count as input; [`Client::touched`] reports other input.
 //!
 //! # Divergence
 //! An edit may still reach the server while another session holds the lock, for instance if it was
 //! made offline. The server does not drop it: it sets the edit aside in a *park* and reports that
-//! ([`Event::Parked`]). It cannot take later edits of the same copy either, because they build on
-//! the parked one. So the client keeps this copy as a [`Draft`] and continues with a fresh one in
-//! the same session ([`Event::Diverged`]), or stops; see [`Divergence`].
+//! ([`ClientEvent::Parked`]). It cannot take later edits of the same copy either, because they
+//! build on the parked one. So the client keeps this copy as a [`Draft`] and continues with a fresh
+//! one in the same session ([`ClientEvent::Diverged`]), or stops; see [`DivergencePolicy`].
 //!
 //! All sessions see parks ([`Client::parks`]). A session that holds what they touch, or that may
 //! manage the document, merges or discards them. The parks of an author are merged by the server
@@ -94,8 +94,8 @@
 //! A lost connection, or ten seconds of silence, starts another attempt after a random delay that
 //! grows with each failure. The session continues, and within the server's grace time so do its
 //! locks, under the same fences. Some close codes are final (4400 to 4499): the client has then
-//! ended, and every method that waits returns [`Ended`]. [`Client::close`] leaves for good and
-//! passes the locks on at once; to drop a client is to lose its connection.
+//! ended, and every method that waits returns [`ClientEnded`]. [`Client::close`] leaves for good
+//! and passes the locks on at once; to drop a client is to lose its connection.
 //!
 //! The client's own task answers the server's beats. A program that edits in another task should
 //! close its client if that task hangs, for the server cannot see that.
@@ -153,9 +153,6 @@ mod scope;
 mod socket_task;
 mod system_clock;
 
-// The module's name before the renaming; removed with the public renames.
-pub use sans_io as machine;
-
 pub use crate::core::operation::ParkContent;
 pub use backoff::Backoff;
 pub use baton_sync::channel::{
@@ -164,9 +161,16 @@ pub use baton_sync::channel::{
 };
 pub use baton_sync::{self, yrs};
 pub use client::Client;
-pub use draft::{Draft, Kept};
-pub use error::{AddressError, ConnectError, EditError, Ended, NotShown, Unanswered};
-pub use events::{Comeback, EditRight, Event, Requested, Standing, Status, Visibility};
+pub use draft::{Draft, DraftLocation};
+pub use error::{
+    AddressError, ClientEnded, ConnectError, EditError, OperationError, ShowParkError,
+};
+pub use events::{
+    ClientEvent, ConnectionStatus, EditPermission, LockRequest, LockStatus, ReconnectPolicy,
+    Visibility,
+};
 pub use lock_handle::Lock;
-pub use options::{Claim, ClientOptions, Divergence, Role, Ticket, UserKey, UserKeyError};
+pub use options::{
+    ClaimPolicy, ClientOptions, DivergencePolicy, ResumeTicket, SessionRole, UserKey, UserKeyError,
+};
 pub use scope::{Scope, ScopeError};

@@ -9,10 +9,10 @@ use baton_sync::channel::{Fence, GrantView, Outcome};
 use baton_sync::yrs;
 
 use crate::client_state::ClientState;
-use crate::core::Core;
+use crate::core::ClientCore;
 use crate::core::operation::{Guard, Operation};
-use crate::error::{EditError, Ended, Unanswered};
-use crate::events::{EditRight, Requested, Standing};
+use crate::error::{ClientEnded, EditError, OperationError};
+use crate::events::{EditPermission, LockRequest, LockStatus};
 use crate::lock_tracker::grant::GrantStage;
 use crate::scope::Scope;
 
@@ -47,8 +47,9 @@ impl<'a> Lock<'a> {
 
     /// Returns the relation of this session to the lock.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.state.peek(|core| core.locks().standing(&self.scope))
+    pub fn status(&self) -> LockStatus {
+        self.state
+            .peek(|core| core.locks().lock_status(&self.scope))
     }
 
     /// Returns the place of this session in the queue for the lock, from 1. `None` if it does not
@@ -81,7 +82,7 @@ impl<'a> Lock<'a> {
 
     /// Returns the request that another session made for this lock, if there is one.
     #[must_use]
-    pub fn requested(&self) -> Option<Requested> {
+    pub fn requested(&self) -> Option<LockRequest> {
         self.state.peek_now(|core, now| {
             let (fence, _) = core.locks().grant(&self.scope)?;
             core.request_for(fence, now)
@@ -90,22 +91,22 @@ impl<'a> Lock<'a> {
 
     /// Returns the permission to edit there at this moment, with the reason.
     #[must_use]
-    pub fn right(&self) -> EditRight {
-        let right = |core: &Core, now| core.right(&self.scope, now);
-        self.state.peek_now(right)
+    pub fn permission(&self) -> EditPermission {
+        let permission = |core: &ClientCore, now| core.permission(&self.scope, now);
+        self.state.peek_now(permission)
     }
 
     /// Returns true if this client may edit there at this moment.
     #[must_use]
     pub fn may_edit(&self) -> bool {
-        self.right().may_edit()
+        self.permission().may_edit()
     }
 
     /// Returns the time for which the holder may go on editing without news from the server; zero
     /// for other sessions.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
-        let left = |core: &Core, now| core.locks().lease_left(&self.scope, now);
+        let left = |core: &ClientCore, now| core.locks().lease_left(&self.scope, now);
         self.state.peek_now(left)
     }
 
@@ -135,16 +136,18 @@ impl<'a> Lock<'a> {
     /// `Queued`, `WouldWait`, `Full` or `Forbidden`. [`Lock::granted`] waits for the lock itself.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn acquire(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::Acquire(self.scope.clone()))
     }
 
     /// Acquires the lock if it is free now; `Busy` if not.
     ///
     /// # Errors
-    /// [`Unanswered`].
-    pub fn try_acquire(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError`].
+    pub fn try_acquire(
+        &self,
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::Try(self.scope.clone()))
     }
 
@@ -152,8 +155,8 @@ impl<'a> Lock<'a> {
     /// scope.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn cancel(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn cancel(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::Cancel(self.scope.clone()))
     }
 
@@ -162,21 +165,21 @@ impl<'a> Lock<'a> {
     /// released as a whole.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
-    pub fn release(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
+    pub fn release(&self) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::Release(self.scope.clone()))
     }
 
     /// Hands the lock to another session, which need not have asked: the lock drains
-    /// ([`Event::Draining`](crate::Event::Draining)) and is offered there. `Unknown` if that
-    /// session is not here or cannot hold a lock, `Stale` if this session does not hold it.
+    /// ([`ClientEvent::Draining`](crate::ClientEvent::Draining)) and is offered there. `Unknown` if
+    /// that session is not here or cannot hold a lock, `Stale` if this session does not hold it.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
     pub fn transfer(
         &self,
         to: u64,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         let scope = self.scope.clone();
         self.state.operate(Operation::Transfer(scope, to))
     }
@@ -186,11 +189,11 @@ impl<'a> Lock<'a> {
     /// [`TimingsMs::request`](crate::TimingsMs::request) the lock drains all the same.
     ///
     /// # Errors
-    /// [`Unanswered::Closed`], [`Unanswered::TooMany`].
+    /// [`OperationError::Closed`], [`OperationError::TooMany`].
     pub fn request(
         &self,
         note: &str,
-    ) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         let scope = self.scope.clone();
         self.state
             .operate(Operation::Request(scope, note.to_owned()))
@@ -201,8 +204,10 @@ impl<'a> Lock<'a> {
     /// (`Cooldown`).
     ///
     /// # Errors
-    /// [`Unanswered`].
-    pub fn take_over(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError`].
+    pub fn take_over(
+        &self,
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::TakeOver(self.scope.clone()))
     }
 
@@ -211,17 +216,19 @@ impl<'a> Lock<'a> {
     /// drained; `NotAllowed` if the holder is another user.
     ///
     /// # Errors
-    /// [`Unanswered`].
-    pub fn move_here(&self) -> impl Future<Output = Result<Outcome, Unanswered>> + Send + use<> {
+    /// [`OperationError`].
+    pub fn move_here(
+        &self,
+    ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state.operate(Operation::MoveHere(self.scope.clone()))
     }
 
     /// Waits until this session holds the lock.
     ///
     /// # Errors
-    /// [`Ended`]: this client can never hold it.
-    pub async fn granted(&self) -> Result<Fence, Ended> {
-        let held = |core: &Core| {
+    /// [`ClientEnded`]: this client can never hold it.
+    pub async fn granted(&self) -> Result<Fence, ClientEnded> {
+        let held = |core: &ClientCore| {
             let (fence, grant) = core.locks().grant(&self.scope)?;
             (grant.stage() == GrantStage::Held).then_some(fence)
         };

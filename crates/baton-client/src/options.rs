@@ -8,11 +8,11 @@ use crate::backoff::Backoff;
 
 /// The reaction to an offer of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Claim {
+pub enum ClaimPolicy {
     /// The client claims it at once.
     #[default]
     Auto,
-    /// The program decides on [`Event::Offer`](crate::Event::Offer): it calls
+    /// The program decides on [`ClientEvent::Offer`](crate::ClientEvent::Offer): it calls
     /// [`Client::claim`](crate::Client::claim) or [`Client::decline`](crate::Client::decline)
     /// before the offer expires.
     Ask,
@@ -20,7 +20,7 @@ pub enum Claim {
 
 /// The part that a session has when locks pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Role {
+pub enum SessionRole {
     /// The session may hold locks. It may be offered the lock of a holder that goes offline,
     /// without having asked.
     #[default]
@@ -32,13 +32,13 @@ pub enum Role {
 /// The reaction to a parked edit. Later edits of the same copy build on it, so the server cannot
 /// take them either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Divergence {
+pub enum DivergencePolicy {
     /// The client keeps the copy as a [`Draft`](crate::Draft), and continues with a fresh one in
-    /// the same session ([`Event::Diverged`](crate::Event::Diverged)).
+    /// the same session ([`ClientEvent::Diverged`](crate::ClientEvent::Diverged)).
     #[default]
     Afresh,
     /// The client keeps the copy, and sends nothing more of it
-    /// ([`EditRight::Diverged`](crate::EditRight::Diverged)).
+    /// ([`EditPermission::Diverged`](crate::EditPermission::Diverged)).
     Stop,
 }
 
@@ -81,7 +81,7 @@ impl std::fmt::Debug for UserKey {
 ///
 /// It holds a secret that works once: the first client that shows it has the session.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Ticket {
+pub struct ResumeTicket {
     /// The session.
     pub session: u64,
     /// The secret of the last welcome.
@@ -91,7 +91,7 @@ pub struct Ticket {
 }
 
 /// Leaves out the secret, so that the output may be logged.
-impl std::fmt::Debug for Ticket {
+impl std::fmt::Debug for ResumeTicket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ticket")
             .field("session", &self.session)
@@ -112,13 +112,13 @@ pub struct ClientOptions {
     /// The secret shared by the clients of one user. `None`: this client is a user of its own.
     pub user_key: Option<UserKey>,
     /// The part that this session has when locks pass on.
-    pub role: Role,
+    pub role: SessionRole,
     /// The reaction to an offer of a lock.
-    pub claim: Claim,
+    pub claim: ClaimPolicy,
     /// The reaction to a parked edit.
-    pub divergence: Divergence,
+    pub divergence: DivergencePolicy,
     /// Resumes an earlier session instead of starting one.
-    pub resume: Option<Ticket>,
+    pub resume: Option<ResumeTicket>,
     /// An earlier copy of the document ([`Client::snapshot`](crate::Client::snapshot)); empty for
     /// none.
     pub copy: Vec<u8>,
@@ -149,9 +149,9 @@ impl ClientOptions {
             document: document.into(),
             user: User::default(),
             user_key: None,
-            role: Role::default(),
-            claim: Claim::default(),
-            divergence: Divergence::default(),
+            role: SessionRole::default(),
+            claim: ClaimPolicy::default(),
+            divergence: DivergencePolicy::default(),
             resume: None,
             copy: Vec::new(),
             epoch: None,

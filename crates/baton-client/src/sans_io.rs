@@ -2,27 +2,28 @@
 //! simulation.
 //!
 //! Each method is one step of the core. After every call that takes a moment, the caller
-//! 1. sends the frames of [`Machine::outgoing`], in that order,
-//! 2. takes the events and answers of [`Machine::turn`],
-//! 3. connects, if [`Machine::phase`] is [`Phase::Connecting`] under a new [`Machine::attempt`],
-//! 4. calls [`Machine::timeout`] once [`Machine::next_timeout`] has passed.
+//! 1. sends the frames of [`SansIoClient::outgoing`], in that order,
+//! 2. takes the events and answers of [`SansIoClient::take_output`],
+//! 3. connects, if [`SansIoClient::phase`] is [`ConnectionPhase::Connecting`] under a new
+//!    [`SansIoClient::attempt`],
+//! 4. calls [`SansIoClient::timeout`] once [`SansIoClient::next_timeout`] has passed.
 //!
 //! [`Client`](crate::Client) does the same over a WebSocket.
 //!
 //! ```
 //! use baton_client::ClientOptions;
 //! use baton_client::baton_sync::ClientId;
-//! use baton_client::machine::{Machine, Moment, Phase};
+//! use baton_client::sans_io::{ConnectionPhase, Moment, SansIoClient};
 //!
 //! let now = Moment::default();
 //! let options = ClientOptions::new("ws://nowhere/ws", "letter");
-//! let mut machine = Machine::new(options, ClientId::from(1_u32), 7, now)?;
-//! machine.connect(now);
-//! assert_eq!(machine.phase(), Phase::Connecting);
+//! let mut client = SansIoClient::new(options, ClientId::from(1_u32), 7, now)?;
+//! client.connect(now);
+//! assert_eq!(client.phase(), ConnectionPhase::Connecting);
 //!
 //! // Your transport has connected: the client says hello and asks for the document.
-//! machine.opened(now);
-//! assert_eq!(machine.outgoing(usize::MAX).len(), 2);
+//! client.opened(now);
+//! assert_eq!(client.outgoing(usize::MAX).len(), 2);
 //! # Ok::<(), baton_client::baton_sync::ApplyError>(())
 //! ```
 
@@ -31,22 +32,22 @@ use std::time::Duration;
 use baton_sync::channel::{Fence, LockView, ParkView};
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
-use crate::core::Core;
+use crate::core::ClientCore;
 use crate::core::operation::{Asked, Guard};
-use crate::error::{EditError, Ended, Unanswered};
-use crate::events::{EditRight, Standing};
-use crate::options::{ClientOptions, Ticket};
+use crate::error::{ClientEnded, EditError, OperationError};
+use crate::events::{EditPermission, LockStatus};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::Scope;
 
-pub use crate::core::connection::Phase;
-pub use crate::core::operation::{Decision, Operation, ParkContent, Reply};
-pub use crate::core::outputs::{Outgoing, Turn};
+pub use crate::core::connection::ConnectionPhase;
+pub use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
+pub use crate::core::outputs::{SocketWrite, StepOutput};
 pub use crate::dual_clock::Moment;
 
 /// One session in one document, without IO; see the module.
-pub struct Machine(Core);
+pub struct SansIoClient(ClientCore);
 
-impl Machine {
+impl SansIoClient {
     /// Creates a client that is not connected and wants no connection yet. `client` is the Yjs
     /// client id of its copy, which no other live copy may have; `seed` is for its random delays.
     ///
@@ -58,7 +59,7 @@ impl Machine {
         seed: u64,
         now: Moment,
     ) -> Result<Self, ApplyError> {
-        Ok(Self(Core::new(options, client, seed, now)?))
+        Ok(Self(ClientCore::new(options, client, seed, now)?))
     }
 
     /// Asks for a connection.
@@ -102,20 +103,20 @@ impl Machine {
         self.0.timeout(now);
     }
 
-    /// Returns the time from now until [`Machine::timeout`] is due, if it ever is.
+    /// Returns the time from now until [`SansIoClient::timeout`] is due, if it ever is.
     #[must_use]
     pub fn next_timeout(&self, now: Moment) -> Option<Duration> {
         self.0.next_timeout(now)
     }
 
     /// Takes frames to send now, of about so many bytes.
-    pub fn outgoing(&mut self, most: usize) -> Vec<Outgoing> {
+    pub fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
         self.0.outgoing(most)
     }
 
     /// Takes the events and answers since the last time.
-    pub fn turn(&mut self, now: Moment) -> Turn {
-        self.0.turn(now)
+    pub fn take_output(&mut self, now: Moment) -> StepOutput {
+        self.0.take_output(now)
     }
 
     /// Edits this copy if the lock of the scope allows it. The edit must keep to the scope.
@@ -143,12 +144,12 @@ impl Machine {
         self.0.edit(now, &Guard::Nothing, edit)
     }
 
-    /// Asks for an operation. The answer comes in a [`Turn`] under the nonce that this returns;
-    /// `None` if the operation is done already.
+    /// Asks for an operation. The answer comes in a [`StepOutput`] under the nonce that this
+    /// returns; `None` if the operation is done already.
     ///
     /// # Errors
-    /// [`Unanswered`]: it cannot be asked now.
-    pub fn ask(&mut self, operation: Operation) -> Result<Option<u64>, Unanswered> {
+    /// [`OperationError`]: it cannot be asked now.
+    pub fn ask(&mut self, operation: Operation) -> Result<Option<u64>, OperationError> {
         match self.0.request(operation) {
             Asked::Nonce(nonce) => Ok(Some(nonce)),
             Asked::Known(answer) => answer.map(|_| None),
@@ -173,7 +174,7 @@ impl Machine {
 
     /// Returns the phase of the connection.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ConnectionPhase {
         self.0.phase()
     }
 
@@ -191,20 +192,20 @@ impl Machine {
 
     /// Returns the reason why nothing more will come, once that is so.
     #[must_use]
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn ended(&self) -> Option<ClientEnded> {
         self.0.ended()
     }
 
     /// Returns the permission to edit the scope at this moment, with the reason.
     #[must_use]
-    pub fn right(&self, scope: &Scope, now: Moment) -> EditRight {
-        self.0.right(scope, now)
+    pub fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+        self.0.permission(scope, now)
     }
 
     /// Returns the relation of this session to the lock of the scope.
     #[must_use]
-    pub fn standing(&self, scope: &Scope) -> Standing {
-        self.0.locks().standing(scope)
+    pub fn lock_status(&self, scope: &Scope) -> LockStatus {
+        self.0.locks().lock_status(scope)
     }
 
     /// Returns the grant under which this session holds the scope.
@@ -243,7 +244,7 @@ impl Machine {
 
     /// Returns the ticket with which another client can resume this session.
     #[must_use]
-    pub fn ticket(&self) -> Option<Ticket> {
+    pub fn ticket(&self) -> Option<ResumeTicket> {
         self.0.ticket()
     }
 
@@ -254,7 +255,7 @@ impl Machine {
     }
 
     /// Returns the Yjs client id of this copy, which changes with
-    /// [`Event::Diverged`](crate::Event::Diverged).
+    /// [`ClientEvent::Diverged`](crate::ClientEvent::Diverged).
     #[must_use]
     pub const fn client(&self) -> ClientId {
         self.0.client()
@@ -280,12 +281,12 @@ impl Machine {
 }
 
 /// Leaves out the content, so that the output may be logged.
-impl std::fmt::Debug for Machine {
+impl std::fmt::Debug for SansIoClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Machine")
             .field("session", &self.session())
             .field("phase", &self.phase())
-            .field("standing", &self.standing(&Scope::whole()))
+            .field("lock", &self.lock_status(&Scope::whole()))
             .finish_non_exhaustive()
     }
 }

@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::client_state::ClientState;
-use crate::core::Core;
-use crate::core::connection::Phase;
-use crate::core::outputs::Outgoing;
+use crate::core::ClientCore;
+use crate::core::connection::ConnectionPhase;
+use crate::core::outputs::SocketWrite;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -53,9 +53,15 @@ pub(crate) async fn run(state: Arc<ClientState>, address: Uri, max_message: usiz
     let mut before = None;
     loop {
         match state.peek(|core| core.phase()) {
-            Phase::Over => return,
-            Phase::Connecting => before = attempt(&state, &address, max_message, before).await,
-            Phase::Idle | Phase::Waiting | Phase::Open | Phase::Retiring | Phase::Leaving => {
+            ConnectionPhase::Over => return,
+            ConnectionPhase::Connecting => {
+                before = attempt(&state, &address, max_message, before).await;
+            }
+            ConnectionPhase::Idle
+            | ConnectionPhase::Waiting
+            | ConnectionPhase::Open
+            | ConnectionPhase::Retiring
+            | ConnectionPhase::Leaving => {
                 before = None;
                 pause(&state).await;
             }
@@ -84,7 +90,9 @@ async fn attempt(
 ) -> Predecessor {
     let attempt = state.peek(|core| core.attempt());
     let given_up = async {
-        while state.peek(|core| core.phase() == Phase::Connecting && core.attempt() == attempt) {
+        while state
+            .peek(|core| core.phase() == ConnectionPhase::Connecting && core.attempt() == attempt)
+        {
             pause(state).await;
         }
     };
@@ -110,7 +118,7 @@ async fn attempt(
                     core.lost(now, end.code, end.reason);
                 }
             });
-            let renewed = state.peek(|core| core.phase() == Phase::Connecting);
+            let renewed = state.peek(|core| core.phase() == ConnectionPhase::Connecting);
             renewed.then_some(halves)
         }
         Err(error) => {
@@ -128,7 +136,11 @@ async fn serve(
     attempt: u64,
 ) -> End {
     let stale = async {
-        let open = [Phase::Open, Phase::Retiring, Phase::Leaving];
+        let open = [
+            ConnectionPhase::Open,
+            ConnectionPhase::Retiring,
+            ConnectionPhase::Leaving,
+        ];
         let current =
             || state.peek(|core| core.attempt() == attempt && open.contains(&core.phase()));
         while current() {
@@ -158,7 +170,7 @@ async fn read(
         match stream.next().await {
             Some(Ok(Message::Binary(frame))) => {
                 state.act(|core, now| core.frame(now, &frame));
-                if before.is_some() && state.peek(Core::is_ready) {
+                if before.is_some() && state.peek(ClientCore::is_ready) {
                     before = None;
                 }
             }
@@ -197,8 +209,8 @@ async fn write(state: &ClientState, sink: &mut SplitSink<Socket, Message>) -> Re
         }
         for outgoing in batch {
             match outgoing {
-                Outgoing::Frame(frame) => sink.feed(Message::Binary(frame)).await?,
-                Outgoing::Close(code) => {
+                SocketWrite::Frame(frame) => sink.feed(Message::Binary(frame)).await?,
+                SocketWrite::Close(code) => {
                     let frame = CloseFrame {
                         code: CloseCode::from(code),
                         reason: "".into(),

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use baton_client::yrs::{Text, WriteTxn};
 use baton_client::{
-    Client, Comeback, Divergence, EditRight, Ended, Event, Kept, Outcome, PeerState, Standing,
+    Client, ClientEnded, ClientEvent, DivergencePolicy, DraftLocation, EditPermission, LockStatus,
+    Outcome, PeerState, ReconnectPolicy,
 };
 use baton_log::{Log, LogOptions};
 use baton_server::Settings;
@@ -54,17 +55,17 @@ async fn the_lock_passes_from_hand_to_hand() {
     let mut of_ben = ben.events();
     assert_eq!(ben.try_lock().await, Ok(Outcome::Busy));
     assert_eq!(ben.acquire().await, Ok(Outcome::Queued));
-    assert_eq!(ben.right(), EditRight::Theirs);
-    assert_eq!(ben.standing(), Standing::Waiting);
+    assert_eq!(ben.permission(), EditPermission::Theirs);
+    assert_eq!(ben.lock_status(), LockStatus::Waiting);
     append(&ann, "mine");
     assert_eq!(ann.release().await, Ok(Outcome::Done));
     let second = within("ben's grant", ben.granted()).await.unwrap();
     assert!(second > first);
-    assert_eq!(ben.right(), EditRight::Holder);
+    assert_eq!(ben.permission(), EditPermission::Holder);
     // The handover comes after the last edit of the former holder.
     assert_eq!(text(&ben), "mine");
     hears("the grant", &mut of_ben, |event| match event {
-        Event::Granted { fence, kept, .. } => (fence == second && !kept).then_some(()),
+        ClientEvent::Granted { fence, kept, .. } => (fence == second && !kept).then_some(()),
         _ => None,
     })
     .await;
@@ -93,24 +94,26 @@ async fn a_holder_survives_a_restart_of_the_server_and_so_do_its_edits() {
     let (session, mut events, mut of_ben) = (ann.session(), ann.events(), ben.events());
     running.stop().await;
     let going = |event| match event {
-        Event::Closed { code, comeback, .. } => Some((code, comeback)),
+        ClientEvent::Closed {
+            code, reconnect, ..
+        } => Some((code, reconnect)),
         _ => None,
     };
-    let (code, comeback) = hears("the end of the connection", &mut events, going).await;
+    let (code, reconnect) = hears("the end of the connection", &mut events, going).await;
     assert_eq!(code, Some(4503));
-    assert!(matches!(comeback, Comeback::After(delay) if delay < Duration::from_secs(2)));
+    assert!(matches!(reconnect, ReconnectPolicy::After(delay) if delay < Duration::from_secs(2)));
     hears("the end of ben's connection", &mut of_ben, going).await;
     // The lease lasts for a while, and edits made meanwhile count.
     append(&ann, "meanwhile ");
     let running = Running::stored(data.path(), address).await;
     let resumed = hears("the welcome", &mut events, |event| match event {
-        Event::Welcome { session, resumed } => Some((Some(session), resumed)),
+        ClientEvent::Welcome { session, resumed } => Some((Some(session), resumed)),
         _ => None,
     })
     .await;
     assert_eq!(resumed, (session, true));
     hears("the lock, kept", &mut events, |event| match event {
-        Event::Granted { fence, kept, .. } => Some((fence, kept)),
+        ClientEvent::Granted { fence, kept, .. } => Some((fence, kept)),
         _ => None,
     })
     .await;
@@ -133,7 +136,7 @@ async fn it_is_patient_until_the_server_is_there() {
     let ann = Client::connect(options).unwrap();
     let mut events = ann.events();
     hears("a failed attempt", &mut events, |event| match event {
-        Event::Closed { code: None, .. } => Some(()),
+        ClientEvent::Closed { code: None, .. } => Some(()),
         _ => None,
     })
     .await;
@@ -151,7 +154,7 @@ async fn an_edit_under_anothers_lock_is_parked_and_a_copy_that_stops_goes_silent
     let running = Running::in_memory().await;
     let ann = running.join("Ann").await;
     let mut options = running.options("Ben");
-    options.divergence = Divergence::Stop;
+    options.divergence = DivergencePolicy::Stop;
     let ben = Client::connect(options).unwrap();
     within("the first sync", ben.synced()).await.unwrap();
     ann.acquire().await.unwrap();
@@ -160,8 +163,8 @@ async fn an_edit_under_anothers_lock_is_parked_and_a_copy_that_stops_goes_silent
         .unwrap();
     // `Saved` would be wrong: until the park is reported, the edit is under way.
     let saved = within("the verdict", ben.saved()).await;
-    assert_eq!(saved, Err(Ended::Diverged));
-    assert_eq!(ben.right(), EditRight::Diverged);
+    assert_eq!(saved, Err(ClientEnded::Diverged));
+    assert_eq!(ben.permission(), EditPermission::Diverged);
     append(&ann, "held");
     agree_that(&ben, "held").await;
     assert_eq!(text(&ann), "held");
@@ -183,9 +186,9 @@ async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
     ben.edit_regardless(|txn| txn.get_or_insert_text("t").push(txn, "too late"))
         .unwrap();
     let saved = within("the verdict", ben.saved()).await;
-    assert_eq!(saved, Err(Ended::Diverged));
+    assert_eq!(saved, Err(ClientEnded::Diverged));
     let (park, draft) = hears("the divergence", &mut events, |event| match event {
-        Event::Diverged { park, draft } => Some((park, draft)),
+        ClientEvent::Diverged { park, draft } => Some((park, draft)),
         _ => None,
     })
     .await;
@@ -194,8 +197,8 @@ async fn a_client_whose_edit_was_parked_goes_on_afresh_in_the_same_session() {
     assert_ne!(ben.client_id(), id);
     assert_eq!((draft.park, draft.client, draft.edits), (park, id, 1));
     assert_eq!(text_of(&draft), "before too late");
-    let kept: Vec<_> = ben.drafts().iter().map(|draft| draft.kept).collect();
-    assert_eq!(kept, [Kept::InPark]);
+    let kept: Vec<_> = ben.drafts().iter().map(|draft| draft.location).collect();
+    assert_eq!(kept, [DraftLocation::InPark]);
     // Editing continues: Ann's edits arrive, and after her Ben edits, too.
     append(&ann, "held ");
     agree(&ann, &ben, "before held ".len()).await;
@@ -224,7 +227,7 @@ async fn a_name_that_is_none_is_refused_for_good() {
     assert!(
         matches!(
             ended,
-            Err(Ended::Closed {
+            Err(ClientEnded::Closed {
                 code: Some(4404),
                 ..
             })
@@ -242,7 +245,9 @@ async fn who_disconnects_keeps_the_session_and_comes_back_to_it() {
     let mut events = ann.events();
     ann.disconnect();
     hears("the end", &mut events, |event| match event {
-        Event::Closed { comeback, .. } => (comeback == Comeback::WhenAsked).then_some(()),
+        ClientEvent::Closed { reconnect, .. } => {
+            (reconnect == ReconnectPolicy::WhenAsked).then_some(())
+        }
         _ => None,
     })
     .await;
@@ -258,7 +263,7 @@ async fn who_disconnects_keeps_the_session_and_comes_back_to_it() {
     within("the sync", next.synced()).await.unwrap();
     assert_eq!(next.session(), session);
     assert_eq!(text(&next), "offline");
-    assert_eq!(next.standing(), Standing::Free);
+    assert_eq!(next.lock_status(), LockStatus::Free);
     next.close().await;
     running.stop().await;
 }

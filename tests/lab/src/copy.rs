@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use baton_client::yrs::TransactionMut;
 use baton_client::{
-    Client, ClientOptions, Comeback, Divergence, EditRight, ErrorCode, Event, Fence, LockView,
-    Outcome, ParkState, PeerState, Scope, Status, Unanswered, User, UserKey,
+    Client, ClientEvent, ClientOptions, ConnectionStatus, DivergencePolicy, EditPermission,
+    ErrorCode, Fence, LockView, OperationError, Outcome, ParkState, PeerState, ReconnectPolicy,
+    Scope, User, UserKey,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -79,7 +80,10 @@ impl Window {
         Sight {
             contents: client.read(content::read).ok(),
             unsaved: wire == Wire::Baton && client.has_unsaved(),
-            over: matches!(client.right(), EditRight::Diverged | EditRight::Closed),
+            over: matches!(
+                client.permission(),
+                EditPermission::Diverged | EditPermission::Closed
+            ),
         }
     }
 }
@@ -102,7 +106,7 @@ pub(crate) struct Copy {
     pub(crate) number: u32,
     setup: Setup,
     client: Arc<Client>,
-    events: broadcast::Receiver<Event>,
+    events: broadcast::Receiver<ClientEvent>,
     pending: Arc<Mutex<Vec<u64>>>,
     edited: Arc<Notify>,
     /// What it asked for last.
@@ -120,7 +124,7 @@ impl Copy {
         };
         options.event_capacity = EVENTS;
         // A copy that diverged is given up with its session, so that one that goes on never brings anything of it back.
-        options.divergence = Divergence::Stop;
+        options.divergence = DivergencePolicy::Stop;
         options.user_key = Some(key(setup)?);
         if setup.wire == Wire::Plain {
             // Such a server never welcomes, and may be silent for long.
@@ -171,7 +175,7 @@ impl Copy {
         // seem to be from after a grant that it was made before.
         let began = self.setup.recorder.millis();
         let regardless = manners == Manners::Stubborn || self.setup.wire == Wire::Plain;
-        let made = if regardless && !matches!(self.client.right(), EditRight::Diverged) {
+        let made = if regardless && !matches!(self.client.permission(), EditPermission::Diverged) {
             self.client.edit_regardless(edit)
         } else {
             let part = Part::of(&[place.root()]).scope();
@@ -187,9 +191,9 @@ impl Copy {
     /// The grants under which it may edit as the holder at this moment.
     pub(crate) fn holds(&self) -> Vec<Fence> {
         let grants = self.client.grants();
-        let held = grants
-            .iter()
-            .filter(|(_, scope)| self.client.lock_for(scope).right() == EditRight::Holder);
+        let held = grants.iter().filter(|(_, scope)| {
+            self.client.lock_for(scope).permission() == EditPermission::Holder
+        });
         held.map(|(fence, _)| *fence).collect()
     }
 
@@ -313,7 +317,7 @@ impl Copy {
 
     fn notes_if_done(
         &mut self,
-        answer: impl Future<Output = Result<Outcome, Unanswered>> + Send + 'static,
+        answer: impl Future<Output = Result<Outcome, OperationError>> + Send + 'static,
         what: What,
     ) {
         let (who, number) = (Some(self.setup.who), self.number);
@@ -393,43 +397,45 @@ async fn watch_saves(
     }
 }
 
-fn seen(event: Event) -> Seen {
+fn seen(event: ClientEvent) -> Seen {
     Seen::This(match event {
-        Event::Welcome { session, resumed } => What::Welcome { session, resumed },
-        Event::Closed {
+        ClientEvent::Welcome { session, resumed } => What::Welcome { session, resumed },
+        ClientEvent::Closed {
             code,
             reason,
-            comeback,
+            reconnect,
         } => {
             let closed = What::Closed { code, reason };
-            if comeback == Comeback::Never {
+            if reconnect == ReconnectPolicy::Never {
                 let reason = "the server turned this copy away for good".to_owned();
                 return Seen::TheEnd(vec![closed, What::Refused { reason }]);
             }
             closed
         }
-        Event::Offer { fence, scope, .. } => What::Offered {
+        ClientEvent::Offer { fence, scope, .. } => What::Offered {
             fence,
             part: Part::from(&scope),
         },
-        Event::OfferEnded { fence, .. } => What::OfferEnded { fence },
-        Event::Granted { fence, scope, kept } => What::Granted {
+        ClientEvent::OfferEnded { fence, .. } => What::OfferEnded { fence },
+        ClientEvent::Granted { fence, scope, kept } => What::Granted {
             fence,
             part: Part::from(&scope),
             kept,
         },
-        Event::Requested(asked) => What::Requested {
+        ClientEvent::Requested(asked) => What::Requested {
             fence: asked.fence,
             by: asked.by,
         },
-        Event::Draining {
+        ClientEvent::Draining {
             fence, reason, to, ..
         } => What::Draining { fence, reason, to },
-        Event::Lost { fence, reason, .. } => What::Lost { fence, reason },
-        Event::MayEdit(_) | Event::MayEditThere { .. } => return Seen::Rights,
-        Event::Lock(view) => shown(view),
-        Event::Parked { id, reason } => return Seen::TheEnd(vec![What::Parked { id, reason }]),
-        Event::Error {
+        ClientEvent::Lost { fence, reason, .. } => What::Lost { fence, reason },
+        ClientEvent::MayEdit(_) | ClientEvent::MayEditThere { .. } => return Seen::Rights,
+        ClientEvent::Lock(view) => shown(view),
+        ClientEvent::Parked { id, reason } => {
+            return Seen::TheEnd(vec![What::Parked { id, reason }]);
+        }
+        ClientEvent::Error {
             code: ErrorCode::ParkFull,
             message: reason,
             ..
@@ -482,11 +488,11 @@ pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration),
                 Wire::Plain
             },
             event = events.recv() => match event {
-                Ok(Event::Status(Status::Connected)) => {
+                Ok(ClientEvent::Status(ConnectionStatus::Connected)) => {
                     open = true;
                     until = Instant::now() + PROBE;
                 }
-                Ok(Event::Closed { reason, .. }) => last = reason,
+                Ok(ClientEvent::Closed { reason, .. }) => last = reason,
                 _ => {}
             },
             // It may have opened before anybody listened for that: on a busy machine once in a while.

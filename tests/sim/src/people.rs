@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use baton_client::UserKey;
-use baton_client::machine::Moment;
+use baton_client::sans_io::Moment;
 use baton_presence::{Rights, Time};
 
 use crate::dice::Dice;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_client::Event;
+use baton_client::ClientEvent;
 use baton_presence::Change;
 use baton_room::{Park, Record, Room};
 use baton_sync::channel::{ClientMessage, ServerMessage};
@@ -42,7 +42,10 @@ pub(crate) enum Seen<'a> {
         message: &'a ClientMessage,
     },
     /// A client's program is told something.
-    Told { person: usize, event: &'a Event },
+    Told {
+        person: usize,
+        event: &'a ClientEvent,
+    },
     /// The document was opened from what is stored. `lived` is how it was when it stopped in good order.
     Opened {
         room: &'a Room,

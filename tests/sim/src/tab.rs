@@ -4,8 +4,11 @@
 
 use std::collections::VecDeque;
 
-use baton_client::machine::{Machine, Moment, Outgoing, Phase};
-use baton_client::{Backoff, Claim, ClientOptions, Divergence, Ended, Event, Fence, Role, Ticket};
+use baton_client::sans_io::{ConnectionPhase, Moment, SansIoClient, SocketWrite};
+use baton_client::{
+    Backoff, ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, DivergencePolicy, Fence,
+    ResumeTicket, SessionRole,
+};
 use baton_sync::ClientId;
 
 use crate::content::Token;
@@ -18,11 +21,11 @@ use crate::world::{Action, World};
 
 /// See the module.
 pub(crate) struct Tab {
-    pub(crate) machine: Machine,
+    pub(crate) machine: SansIoClient,
     /// Yjs client id of its copy.
     pub(crate) author: u64,
-    pub(crate) role: Role,
-    pub(crate) claim: Claim,
+    pub(crate) role: SessionRole,
+    pub(crate) claim: ClaimPolicy,
     /// Edits not known to be saved: the core's count, and what was typed.
     pub(crate) unsaved: VecDeque<(u64, Token)>,
     pub(crate) numbers: u64,
@@ -30,7 +33,7 @@ pub(crate) struct Tab {
     attempted: u64,
     /// The edits that are not known to be saved.
     pub(crate) under: Vec<Under>,
-    pub(crate) divergence: Divergence,
+    pub(crate) divergence: DivergencePolicy,
 }
 
 /// An edit, and under what it was made.
@@ -47,12 +50,12 @@ pub(crate) struct Under {
 /// What a tab starts with.
 #[derive(Debug, Default)]
 pub(crate) struct Luggage {
-    pub(crate) ticket: Option<Ticket>,
+    pub(crate) ticket: Option<ResumeTicket>,
     pub(crate) copy: Vec<u8>,
     pub(crate) epoch: Option<u32>,
-    pub(crate) role: Role,
-    pub(crate) claim: Claim,
-    pub(crate) divergence: Divergence,
+    pub(crate) role: SessionRole,
+    pub(crate) claim: ClaimPolicy,
+    pub(crate) divergence: DivergencePolicy,
 }
 
 impl World {
@@ -83,7 +86,7 @@ impl World {
             }]
         };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
-        let machine = Machine::new(options, client, self.dice.next(), now);
+        let machine = SansIoClient::new(options, client, self.dice.next(), now);
         let Ok(mut machine) = machine else {
             self.violate("copies load", format!("person {person}: a copy is damaged"));
             return;
@@ -108,7 +111,7 @@ impl World {
     pub(crate) fn with_tab<R>(
         &mut self,
         person: usize,
-        step: impl FnOnce(&mut Machine, Moment) -> R,
+        step: impl FnOnce(&mut SansIoClient, Moment) -> R,
     ) -> Option<R> {
         let moment = self.people[person].moment(self.now);
         let result = step(&mut self.people[person].tab_mut()?.machine, moment);
@@ -121,8 +124,8 @@ impl World {
         let Some(tab) = self.people[person].tab_mut() else {
             return;
         };
-        let turn = tab.machine.turn(moment);
-        let diverged = |event: &Event| matches!(event, Event::Diverged { .. });
+        let turn = tab.machine.take_output(moment);
+        let diverged = |event: &ClientEvent| matches!(event, ClientEvent::Diverged { .. });
         if !turn.events.iter().any(diverged) {
             self.tab_saved(person);
         }
@@ -137,17 +140,19 @@ impl World {
         self.tab_phase(person);
     }
 
-    fn tab_told(&mut self, person: usize, event: &Event) {
+    fn tab_told(&mut self, person: usize, event: &ClientEvent) {
         match event {
-            Event::Granted { fence, .. } => self.note("granted", person as u64, fence.position),
-            Event::Lost { fence, .. } => self.note("lost", person as u64, fence.position),
+            ClientEvent::Granted { fence, .. } => {
+                self.note("granted", person as u64, fence.position)
+            }
+            ClientEvent::Lost { fence, .. } => self.note("lost", person as u64, fence.position),
             // A new session holds nothing, whatever the one before it held: another tab may have it.
-            Event::Welcome { resumed: false, .. } => {
+            ClientEvent::Welcome { resumed: false, .. } => {
                 if let Some(tab) = self.people[person].tab_mut() {
                     tab.under.iter_mut().for_each(|under| under.grants.clear());
                 }
             }
-            Event::Parked { id, .. } => {
+            ClientEvent::Parked { id, .. } => {
                 self.note("parked", person as u64, *id);
                 let lost = self.edits_lost > 0;
                 let tab = self.people[person].tab();
@@ -156,21 +161,23 @@ impl World {
                 }
                 if self.people[person]
                     .tab()
-                    .is_some_and(|tab| tab.divergence == Divergence::Stop)
+                    .is_some_and(|tab| tab.divergence == DivergencePolicy::Stop)
                 {
                     // The copy stays with its owner, and the document is opened afresh.
                     self.with_tab(person, |machine, now| machine.close(now));
                 }
             }
-            Event::Diverged { .. } => self.tab_diverged(person),
-            Event::DraftDropped(draft) => {
+            ClientEvent::Diverged { .. } => self.tab_diverged(person),
+            ClientEvent::DraftDropped(draft) => {
                 // All of it is elsewhere, then.
                 let author = draft.client.get();
                 self.ledger.fate(author, Fate::Alive);
                 self.note("draft dropped", person as u64, author);
             }
-            Event::Draining { fence, .. } => self.note("drains", person as u64, fence.position),
-            Event::Requested(requested) => {
+            ClientEvent::Draining { fence, .. } => {
+                self.note("drains", person as u64, fence.position)
+            }
+            ClientEvent::Requested(requested) => {
                 self.note("requested", person as u64, requested.fence.position);
             }
             _ => {}
@@ -220,8 +227,8 @@ impl World {
         let outgoing = tab.machine.outgoing(usize::MAX);
         for out in outgoing {
             match out {
-                Outgoing::Frame(frame) => self.send_up(person, Packet::Frame(frame)),
-                Outgoing::Close(code) => self.send_up(person, Packet::Close(Some(code))),
+                SocketWrite::Frame(frame) => self.send_up(person, Packet::Frame(frame)),
+                SocketWrite::Close(code) => self.send_up(person, Packet::Close(Some(code))),
             }
         }
     }
@@ -235,17 +242,17 @@ impl World {
         let fresh = std::mem::replace(&mut tab.attempted, attempt) != attempt;
         let timeout = tab.machine.next_timeout(moment);
         let ready = tab.machine.is_ready();
-        let diverged = matches!(tab.machine.ended(), Some(Ended::Diverged));
+        let diverged = matches!(tab.machine.ended(), Some(ClientEnded::Diverged));
         match phase {
-            Phase::Open | Phase::Retiring | Phase::Leaving => {}
-            Phase::Connecting => {
+            ConnectionPhase::Open | ConnectionPhase::Retiring | ConnectionPhase::Leaving => {}
+            ConnectionPhase::Connecting => {
                 if fresh {
                     self.replace(person);
                     self.after(2, 80, Action::Attempt(person, attempt));
                 }
             }
-            Phase::Idle | Phase::Waiting => self.hang_up(person),
-            Phase::Over => {
+            ConnectionPhase::Idle | ConnectionPhase::Waiting => self.hang_up(person),
+            ConnectionPhase::Over => {
                 self.hang_up(person);
                 self.put_away(person, if diverged { Fate::Draft } else { Fate::Alive });
                 return;

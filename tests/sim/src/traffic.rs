@@ -22,7 +22,7 @@ impl World {
         let wanted = match &one.app {
             App::Tab(tab) => {
                 tab.machine.attempt() == attempt
-                    && tab.machine.phase() == baton_client::machine::Phase::Connecting
+                    && tab.machine.phase() == baton_client::sans_io::ConnectionPhase::Connecting
             }
             App::Page(_) => self.page_wants(person, attempt),
             App::Away => false,

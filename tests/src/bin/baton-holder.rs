@@ -20,7 +20,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use baton_client::yrs::{Text, WriteTxn};
-use baton_client::{Client, ClientOptions, Divergence, Event};
+use baton_client::{Client, ClientEvent, ClientOptions, DivergencePolicy};
 use rustix::process::{Signal, getpid, kill_process, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::broadcast::error::RecvError;
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut options = ClientOptions::new(url, document);
     options.user.name.clone_from(&name);
     // It only ever shows what became of this one copy.
-    options.divergence = Divergence::Stop;
+    options.divergence = DivergencePolicy::Stop;
     let client = Client::connect(options)?;
     let mut events = client.events();
     client.synced().await?;
@@ -105,14 +105,14 @@ impl Writer {
     }
 }
 
-fn tell(event: &Event) {
+fn tell(event: &ClientEvent) {
     match event {
-        Event::Granted { fence, kept, .. } => {
+        ClientEvent::Granted { fence, kept, .. } => {
             let how = if *kept { "kept" } else { "new" };
             println!("granted {}:{} {how}", fence.epoch, fence.position);
         }
-        Event::Lost { .. } => println!("lost"),
-        Event::Parked { id, .. } => println!("parked {id}"),
+        ClientEvent::Lost { .. } => println!("lost"),
+        ClientEvent::Parked { id, .. } => println!("parked {id}"),
         _ => {}
     }
 }

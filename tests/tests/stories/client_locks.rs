@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use baton_client::{
-    Client, ClientOptions, DrainReason, EditError, EditRight, Event, Outcome, Scope, Standing,
-    UserKey,
+    Client, ClientEvent, ClientOptions, DrainReason, EditError, EditPermission, LockStatus,
+    Outcome, Scope, UserKey,
 };
 use baton_server::Settings;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -80,8 +80,8 @@ pub(crate) async fn sees(client: &Client, name: &str, part: &str) {
 /// Waits for an event.
 pub(crate) async fn hears<T>(
     what: &str,
-    events: &mut Receiver<Event>,
-    mut look: impl FnMut(Event) -> Option<T>,
+    events: &mut Receiver<ClientEvent>,
+    mut look: impl FnMut(ClientEvent) -> Option<T>,
 ) -> T {
     let hearing = async {
         loop {
@@ -138,9 +138,9 @@ async fn types_until_it_may_not(client: &Client, name: &str) -> usize {
     unreachable!()
 }
 
-fn drains(event: &Event) -> Option<(DrainReason, Option<u64>)> {
+fn drains(event: &ClientEvent) -> Option<(DrainReason, Option<u64>)> {
     match event {
-        Event::Draining { reason, to, .. } => Some((*reason, *to)),
+        ClientEvent::Draining { reason, to, .. } => Some((*reason, *to)),
         _ => None,
     }
 }
@@ -177,7 +177,7 @@ async fn a_lock_is_handed_to_somebody_named_past_the_queue() {
     assert_eq!(nobody, Ok(Outcome::Unknown));
     let stale = within("a result", ada.lock().transfer(to)).await;
     assert_eq!(stale, Ok(Outcome::Stale));
-    assert_eq!(bob.standing(), Standing::Mine);
+    assert_eq!(bob.lock_status(), LockStatus::Mine);
 }
 
 fn server_drain() -> Duration {
@@ -198,7 +198,7 @@ async fn a_request_is_told_with_its_note_and_runs_out_in_the_waiters_favour() {
         "{asked:?}"
     );
     let request = hears("the request", &mut of_ada, |event| match event {
-        Event::Requested(request) => Some(request),
+        ClientEvent::Requested(request) => Some(request),
         _ => None,
     })
     .await;
@@ -224,11 +224,11 @@ async fn a_request_that_is_withdrawn_is_void_and_one_that_is_heard_is_quick() {
     let bob = comes(&server, "Bob").await;
     takes(&ada, &Scope::whole()).await;
     let mut of_ada = ada.events();
-    let requested = |event| matches!(event, Event::Requested(_)).then_some(());
+    let requested = |event| matches!(event, ClientEvent::Requested(_)).then_some(());
     within("a result", bob.lock().request("")).await.unwrap();
     hears("the request", &mut of_ada, requested).await;
     within("a result", bob.cancel()).await.unwrap();
-    let over = |event| matches!(event, Event::RequestOver { .. }).then_some(());
+    let over = |event| matches!(event, ClientEvent::RequestOver { .. }).then_some(());
     hears("its end", &mut of_ada, over).await;
     assert_eq!(ada.lock().requested(), None);
     within("a result", bob.lock().request("now")).await.unwrap();
@@ -258,7 +258,7 @@ async fn who_may_takes_a_lock_over_but_not_twice_in_a_row() {
     let cold = within("a result", carol.lock().take_over()).await;
     assert_eq!(cold, Ok(Outcome::Cooldown));
     let message = hears("how long", &mut of_carol, |event| match event {
-        Event::Explained { message, .. } => Some(message),
+        ClientEvent::Explained { message, .. } => Some(message),
         _ => None,
     })
     .await;
@@ -271,7 +271,7 @@ async fn who_may_takes_a_lock_over_but_not_twice_in_a_row() {
         carol.granted().await
     };
     within("Carol's grant", again).await.unwrap();
-    assert_eq!(bob.right(), EditRight::Theirs);
+    assert_eq!(bob.permission(), EditPermission::Theirs);
     nothing_is_parked(&[&ada, &bob, &carol]).await;
 }
 
@@ -286,7 +286,7 @@ async fn without_the_right_nobody_takes_over_or_changes_the_mode() {
     assert_eq!(taken, Ok(Outcome::NotAllowed));
     let mode = within("a result", bob.set_mode(baton_client::Mode::Open)).await;
     assert_eq!(mode, Ok(Outcome::NotAllowed));
-    assert_eq!(ada.right(), EditRight::Holder);
+    assert_eq!(ada.permission(), EditPermission::Holder);
 }
 
 #[tokio::test]
@@ -326,12 +326,16 @@ async fn two_write_in_two_parts_at_once() {
         types(&bob, "body", "b").unwrap();
     }
     until("the other's lock", &ada, |ada| {
-        ada.lock_for(&root("body")).right() == EditRight::Theirs
+        ada.lock_for(&root("body")).permission() == EditPermission::Theirs
     })
     .await;
-    let theirs = Err(EditError::NotNow(EditRight::Theirs));
+    let theirs = Err(EditError::NotNow(EditPermission::Theirs));
     assert_eq!(types(&ada, "body", "x"), theirs);
-    assert_eq!(ada.right(), EditRight::Theirs, "the whole is not hers");
+    assert_eq!(
+        ada.permission(),
+        EditPermission::Theirs,
+        "the whole is not hers"
+    );
     // What nobody has is free, and the whole is not to be had.
     types(&ada, "notes", "free").unwrap();
     let carol = comes(&server, "Carol").await;
@@ -340,7 +344,7 @@ async fn two_write_in_two_parts_at_once() {
         Ok(Outcome::Busy)
     );
     let nobodys = carol.lock_for(&root("notes"));
-    assert_eq!(nobodys.standing(), Standing::Free);
+    assert_eq!(nobodys.status(), LockStatus::Free);
     assert_eq!(carol.lock_for(&root("title")).holders().len(), 1);
     sees(&carol, "title", &"a".repeat(50)).await;
     sees(&carol, "body", &"b".repeat(50)).await;
@@ -400,7 +404,7 @@ async fn who_does_nothing_yields_to_who_waits_unless_it_stirs() {
     let bob = comes(&server, "Bob").await;
     takes(&ada, &Scope::whole()).await;
     let mut of_ada = ada.events();
-    let warned = |event| matches!(event, Event::IdleWarning { .. }).then(Instant::now);
+    let warned = |event| matches!(event, ClientEvent::IdleWarning { .. }).then(Instant::now);
     within("a place", bob.acquire()).await.unwrap();
     let first = hears("a warning", &mut of_ada, warned).await;
     ada.touched();

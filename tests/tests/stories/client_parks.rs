@@ -2,8 +2,8 @@
 //! or goes as people decide.
 
 use baton_client::{
-    Client, ClientOptions, Draft, EditRight, Ended, Event, Kept, Outcome, ParkState, PartKind,
-    Scope, Standing, UserKey,
+    Client, ClientEnded, ClientEvent, ClientOptions, Draft, DraftLocation, EditPermission,
+    LockStatus, Outcome, ParkState, PartKind, Scope, UserKey,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{TestServer, millis, within};
@@ -22,9 +22,9 @@ async fn diverges(client: &Client, name: &str, words: &str) -> (u64, Draft) {
     let mut events = client.events();
     insists(client, name, words);
     let saved = within("the verdict", client.saved()).await;
-    assert_eq!(saved, Err(Ended::Diverged));
+    assert_eq!(saved, Err(ClientEnded::Diverged));
     let diverged = hears("the divergence", &mut events, |event| match event {
-        Event::Diverged { park, draft } => Some((park, draft)),
+        ClientEvent::Diverged { park, draft } => Some((park, draft)),
         _ => None,
     })
     .await;
@@ -42,9 +42,9 @@ async fn park_is(client: &Client, id: u64, state: ParkState) {
     within(&format!("park {id} to be {state:?}"), told).await;
 }
 
-async fn draft_is_dropped(events: &mut Receiver<Event>, park: u64) {
+async fn draft_is_dropped(events: &mut Receiver<ClientEvent>, park: u64) {
     let dropped = |event| match event {
-        Event::DraftDropped(draft) => (draft.park == Some(park)).then_some(()),
+        ClientEvent::DraftDropped(draft) => (draft.park == Some(park)).then_some(()),
         _ => None,
     };
     hears("the end of the draft", events, dropped).await;
@@ -71,10 +71,10 @@ async fn a_copy_that_diverged_is_a_draft_and_the_session_goes_on_afresh() {
     assert_eq!(bob.session(), session);
     assert_ne!(bob.client_id(), id);
     assert_eq!(text(&bob, "t"), "both ");
-    assert_eq!(bob.right(), EditRight::Theirs);
+    assert_eq!(bob.permission(), EditPermission::Theirs);
     let drafts = bob.drafts();
     assert_eq!(drafts.len(), 1);
-    assert_eq!(drafts[0].kept, Kept::InPark);
+    assert_eq!(drafts[0].location, DraftLocation::InPark);
     // Everybody sees that there is something, and what.
     park_is(&ada, park, ParkState::Open).await;
     let view = ada.parks()[&park].clone();
@@ -212,16 +212,16 @@ async fn a_lock_of_another_part_is_kept_while_the_copy_is_changed() {
     let mut of_bob = bob.events();
     diverges(&bob, "body", "bob's").await;
     let kept = hears("the grant, kept", &mut of_bob, |event| match event {
-        Event::Lost { reason, .. } => panic!("lost: {reason}"),
-        Event::Granted { fence, kept, .. } => Some((fence, kept)),
+        ClientEvent::Lost { reason, .. } => panic!("lost: {reason}"),
+        ClientEvent::Granted { fence, kept, .. } => Some((fence, kept)),
         _ => None,
     })
     .await;
     assert_eq!(kept, (fence, true));
     let title = bob.lock_for(&root("title"));
     assert_eq!(
-        (title.standing(), title.right()),
-        (Standing::Mine, EditRight::Holder)
+        (title.status(), title.permission()),
+        (LockStatus::Mine, EditPermission::Holder)
     );
     types(&bob, "title", "still his").unwrap();
     sees(&ada, "title", "still his").await;
@@ -237,7 +237,7 @@ async fn who_comes_back_with_edits_under_anothers_lock_loses_none_of_them() {
     let mut of_bob = bob.events();
     bob.disconnect();
     hears("the end", &mut of_bob, |event| {
-        matches!(event, Event::Closed { .. }).then_some(())
+        matches!(event, ClientEvent::Closed { .. }).then_some(())
     })
     .await;
     for word in 0..20 {
@@ -246,7 +246,7 @@ async fn who_comes_back_with_edits_under_anothers_lock_loses_none_of_them() {
     takes(&ada, &Scope::whole()).await;
     bob.reconnect();
     let (park, draft) = hears("the divergence", &mut of_bob, |event| match event {
-        Event::Diverged { park, draft } => Some((park.unwrap(), draft)),
+        ClientEvent::Diverged { park, draft } => Some((park.unwrap(), draft)),
         _ => None,
     })
     .await;

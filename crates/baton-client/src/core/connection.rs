@@ -17,7 +17,7 @@ const RETIREMENT: Duration = Duration::from_secs(2);
 
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum ConnectionPhase {
     /// The program wants no connection.
     Idle,
     /// The next attempt waits for its delay.
@@ -35,7 +35,7 @@ pub enum Phase {
     Over,
 }
 
-/// The next step after [`Phase::Leaving`].
+/// The next step after [`ConnectionPhase::Leaving`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterLeaving {
     /// Stay disconnected until the program asks.
@@ -73,7 +73,7 @@ pub(super) enum PassedDeadline {
 /// The connection, or the attempt at one, and what it is for.
 #[derive(Debug)]
 pub(super) struct Connection {
-    phase: Phase,
+    phase: ConnectionPhase,
     /// Counts the attempts, so that a socket of an earlier one is recognised as stale.
     attempt: u64,
     /// Failed attempts since the last healthy connection.
@@ -94,7 +94,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) const fn new(backoff: Backoff, silent_after: Duration, now: Moment) -> Self {
         Self {
-            phase: Phase::Idle,
+            phase: ConnectionPhase::Idle,
             attempt: 0,
             failures: 0,
             backoff,
@@ -109,7 +109,7 @@ impl Connection {
         }
     }
 
-    pub(super) const fn phase(&self) -> Phase {
+    pub(super) const fn phase(&self) -> ConnectionPhase {
         self.phase
     }
 
@@ -127,7 +127,10 @@ impl Connection {
 
     /// Returns true if the socket is open and this client is not leaving.
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Retiring)
+        matches!(
+            self.phase,
+            ConnectionPhase::Open | ConnectionPhase::Retiring
+        )
     }
 
     /// Returns true if this connection serves a copy that was set aside.
@@ -145,12 +148,12 @@ impl Connection {
     /// attempt was started.
     pub(super) fn connect(&mut self, now: Moment) -> bool {
         match self.phase {
-            Phase::Idle => {
+            ConnectionPhase::Idle => {
                 self.failures = 0;
                 self.dial(now);
                 true
             }
-            Phase::Leaving if self.after_leaving == AfterLeaving::StayIdle => {
+            ConnectionPhase::Leaving if self.after_leaving == AfterLeaving::StayIdle => {
                 self.after_leaving = AfterLeaving::Reconnect;
                 false
             }
@@ -159,7 +162,7 @@ impl Connection {
     }
 
     pub(super) const fn dial(&mut self, now: Moment) {
-        self.phase = Phase::Connecting;
+        self.phase = ConnectionPhase::Connecting;
         self.attempt += 1;
         self.last_heard = now;
         self.silent_after = self.silent_before_welcome;
@@ -167,9 +170,9 @@ impl Connection {
 
     /// Notes that the socket of this attempt is open. Returns false if no attempt was under way.
     pub(super) fn opened(&mut self, now: Moment) -> bool {
-        let expected = self.phase == Phase::Connecting;
+        let expected = self.phase == ConnectionPhase::Connecting;
         if expected {
-            self.phase = Phase::Open;
+            self.phase = ConnectionPhase::Open;
             self.last_heard = now;
         }
         expected
@@ -192,20 +195,20 @@ impl Connection {
     /// Begins to leave.
     pub(super) fn leave(&mut self, now: Moment, after: AfterLeaving) -> LeaveStep {
         match self.phase {
-            Phase::Open | Phase::Retiring => {
-                self.phase = Phase::Leaving;
+            ConnectionPhase::Open | ConnectionPhase::Retiring => {
+                self.phase = ConnectionPhase::Leaving;
                 self.leave_by = now.monotonic + FAREWELL;
                 self.after_leaving = after;
                 LeaveStep::SendClose
             }
-            Phase::Leaving => {
+            ConnectionPhase::Leaving => {
                 if after == AfterLeaving::End {
                     self.after_leaving = after;
                 }
                 LeaveStep::Nothing
             }
-            Phase::Over => LeaveStep::Nothing,
-            Phase::Idle | Phase::Waiting | Phase::Connecting => {
+            ConnectionPhase::Over => LeaveStep::Nothing,
+            ConnectionPhase::Idle | ConnectionPhase::Waiting | ConnectionPhase::Connecting => {
                 self.after_leaving = after;
                 LeaveStep::AlreadyGone
             }
@@ -215,8 +218,8 @@ impl Connection {
     /// Notes that the copy of this connection was set aside after it had sent so many messages.
     pub(super) fn retire(&mut self, now: Moment, sent: u64) {
         self.retired_after = Some(sent);
-        if self.phase == Phase::Open {
-            self.phase = Phase::Retiring;
+        if self.phase == ConnectionPhase::Open {
+            self.phase = ConnectionPhase::Retiring;
             self.leave_by = now.monotonic + RETIREMENT;
         }
     }
@@ -237,12 +240,15 @@ impl Connection {
 
     /// Forgets the connection and goes to the `next` phase. Returns true if there was a connection
     /// or an attempt at one.
-    pub(super) fn drop_to(&mut self, next: Phase) -> bool {
+    pub(super) fn drop_to(&mut self, next: ConnectionPhase) -> bool {
         let before = self.phase;
         self.phase = next;
         self.welcomed = false;
         self.retired_after = None;
-        !matches!(before, Phase::Idle | Phase::Waiting | Phase::Over)
+        !matches!(
+            before,
+            ConnectionPhase::Idle | ConnectionPhase::Waiting | ConnectionPhase::Over
+        )
     }
 
     /// Returns the time from now until the next deadline, or `None` if there is none.
@@ -252,25 +258,31 @@ impl Connection {
             .silent_after
             .saturating_sub(now.since(&self.last_heard));
         match self.phase {
-            Phase::Waiting => Some(self.retry_at.saturating_sub(now.monotonic)),
-            Phase::Connecting | Phase::Open => Some(silent),
-            Phase::Retiring => Some(leave.min(silent)),
-            Phase::Leaving => Some(leave),
-            Phase::Idle | Phase::Over => None,
+            ConnectionPhase::Waiting => Some(self.retry_at.saturating_sub(now.monotonic)),
+            ConnectionPhase::Connecting | ConnectionPhase::Open => Some(silent),
+            ConnectionPhase::Retiring => Some(leave.min(silent)),
+            ConnectionPhase::Leaving => Some(leave),
+            ConnectionPhase::Idle | ConnectionPhase::Over => None,
         }
     }
 
     /// Returns the deadline that has passed, if one has.
     pub(super) fn passed_deadline(&self, now: Moment) -> Option<PassedDeadline> {
         match self.phase {
-            Phase::Waiting if now.monotonic >= self.retry_at => Some(PassedDeadline::Retry),
-            Phase::Retiring if now.monotonic >= self.leave_by => Some(PassedDeadline::Retirement),
-            Phase::Connecting | Phase::Open | Phase::Retiring
+            ConnectionPhase::Waiting if now.monotonic >= self.retry_at => {
+                Some(PassedDeadline::Retry)
+            }
+            ConnectionPhase::Retiring if now.monotonic >= self.leave_by => {
+                Some(PassedDeadline::Retirement)
+            }
+            ConnectionPhase::Connecting | ConnectionPhase::Open | ConnectionPhase::Retiring
                 if now.since(&self.last_heard) >= self.silent_after =>
             {
                 Some(PassedDeadline::Silence)
             }
-            Phase::Leaving if now.monotonic >= self.leave_by => Some(PassedDeadline::Farewell),
+            ConnectionPhase::Leaving if now.monotonic >= self.leave_by => {
+                Some(PassedDeadline::Farewell)
+            }
             _ => None,
         }
     }

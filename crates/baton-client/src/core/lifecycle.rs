@@ -6,13 +6,13 @@
 use baton_sync::Broken;
 use baton_sync::channel::{ClientMessage, Resume, VERSION};
 
-use super::connection::{AfterLeaving, LeaveStep, PassedDeadline, Phase};
+use super::connection::{AfterLeaving, ConnectionPhase, LeaveStep, PassedDeadline};
 use super::state::CoreState;
 use crate::dual_clock::Moment;
-use crate::error::Ended;
-use crate::events::{Comeback, Event, Status};
+use crate::error::ClientEnded;
+use crate::events::{ClientEvent, ConnectionStatus, ReconnectPolicy};
 use crate::lock_tracker::EditBlock;
-use crate::options::{Role, UserKey};
+use crate::options::{SessionRole, UserKey};
 
 /// The close code of a client that leaves for good: its locks pass on at once.
 const DONE: u16 = 1000;
@@ -24,7 +24,8 @@ const BACK_SOON: u16 = 3000;
 /// Connects, unless there is a connection or an attempt at one.
 pub(super) fn connect(core: &mut CoreState, now: Moment) {
     if core.connection.connect(now) {
-        core.out.event(Event::Status(Status::Connecting));
+        core.out
+            .event(ClientEvent::Status(ConnectionStatus::Connecting));
     }
 }
 
@@ -43,7 +44,8 @@ pub(super) fn close(core: &mut CoreState, now: Moment) {
 pub(super) fn opened(core: &mut CoreState, now: Moment) {
     if core.connection.opened(now) {
         core.out.open();
-        core.out.event(Event::Status(Status::Connected));
+        core.out
+            .event(ClientEvent::Status(ConnectionStatus::Connected));
         let hello = hello(core);
         core.out.say(&hello);
         core.locks.hello_sent(now);
@@ -68,23 +70,23 @@ fn hello(core: &CoreState) -> ClientMessage {
         user: core.options.user.clone(),
         user_key: core.options.user_key.as_ref().map(UserKey::secret),
         client: Some(core.copy.client().get()),
-        observer: core.options.role == Role::Observer,
+        observer: core.options.role == SessionRole::Observer,
     }
 }
 
 /// Acts on the end of the connection, or of the attempt at one.
 pub(super) fn lost(core: &mut CoreState, now: Moment, code: Option<u16>, reason: String) {
     match core.connection.phase() {
-        Phase::Connecting | Phase::Open | Phase::Retiring => {}
-        Phase::Leaving => return left(core, now, code),
-        Phase::Idle | Phase::Waiting | Phase::Over => return,
+        ConnectionPhase::Connecting | ConnectionPhase::Open | ConnectionPhase::Retiring => {}
+        ConnectionPhase::Leaving => return left(core, now, code),
+        ConnectionPhase::Idle | ConnectionPhase::Waiting | ConnectionPhase::Over => return,
     }
     if code.is_some_and(|code| (4400..4500).contains(&code)) {
         return finish(core, code, reason);
     }
     let delay = core.connection.schedule_retry(now, code, &mut core.rng);
-    drop_connection(core, Phase::Waiting);
-    report_closed(core, code, reason, Comeback::After(delay));
+    drop_connection(core, ConnectionPhase::Waiting);
+    report_closed(core, code, reason, ReconnectPolicy::After(delay));
 }
 
 /// Acts on a deadline that has passed, if one has.
@@ -103,7 +105,8 @@ pub(super) fn timeout(core: &mut CoreState, now: Moment) {
 
 fn dial(core: &mut CoreState, now: Moment) {
     core.connection.dial(now);
-    core.out.event(Event::Status(Status::Connecting));
+    core.out
+        .event(ClientEvent::Status(ConnectionStatus::Connecting));
 }
 
 fn leave(core: &mut CoreState, now: Moment, code: u16, after: AfterLeaving) {
@@ -124,8 +127,8 @@ fn left(core: &mut CoreState, now: Moment, code: Option<u16>) {
     if after == AfterLeaving::End {
         return finish(core, code, reason);
     }
-    drop_connection(core, Phase::Idle);
-    report_closed(core, code, reason, Comeback::WhenAsked);
+    drop_connection(core, ConnectionPhase::Idle);
+    report_closed(core, code, reason, ReconnectPolicy::WhenAsked);
     if after == AfterLeaving::Reconnect {
         connect(core, now);
     }
@@ -134,37 +137,38 @@ fn left(core: &mut CoreState, now: Moment, code: Option<u16>) {
 /// Replaces a retiring connection by a new one. The server recognises the session by its hello and
 /// drops the old connection then, so that no lock is lost in between.
 pub(super) fn renew(core: &mut CoreState, now: Moment) {
-    if core.connection.phase() == Phase::Retiring {
-        drop_connection(core, Phase::Connecting);
+    if core.connection.phase() == ConnectionPhase::Retiring {
+        drop_connection(core, ConnectionPhase::Connecting);
         dial(core, now);
     }
 }
 
-fn drop_connection(core: &mut CoreState, next: Phase) {
+fn drop_connection(core: &mut CoreState, next: ConnectionPhase) {
     let was_up = core.connection.drop_to(next);
     core.out.connection_over();
     core.copy.connection_over();
     core.locks.disconnected();
     core.pending.connection_over(&mut core.out);
     if was_up {
-        core.out.event(Event::Status(Status::Disconnected));
+        core.out
+            .event(ClientEvent::Status(ConnectionStatus::Disconnected));
     }
 }
 
 /// Ends the client for good, with an answer to everything that waits.
 fn finish(core: &mut CoreState, code: Option<u16>, reason: String) {
-    if core.connection.phase() == Phase::Over {
+    if core.connection.phase() == ConnectionPhase::Over {
         return;
     }
-    drop_connection(core, Phase::Over);
+    drop_connection(core, ConnectionPhase::Over);
     core.locks.block_edits(EditBlock::Closed);
     core.session.ended();
     core.pending.close(&mut core.out);
-    core.ended = Some(Ended::Closed {
+    core.ended = Some(ClientEnded::Closed {
         code,
         reason: reason.clone(),
     });
-    report_closed(core, code, reason, Comeback::Never);
+    report_closed(core, code, reason, ReconnectPolicy::Never);
 }
 
 /// Ends the client because yrs failed in its document, which can no longer be used.
@@ -172,11 +176,16 @@ pub(super) fn end_broken(core: &mut CoreState, broken: &Broken) {
     finish(core, None, broken.to_string());
 }
 
-fn report_closed(core: &mut CoreState, code: Option<u16>, reason: String, comeback: Comeback) {
-    core.out.event(Event::Closed {
+fn report_closed(
+    core: &mut CoreState,
+    code: Option<u16>,
+    reason: String,
+    reconnect: ReconnectPolicy,
+) {
+    core.out.event(ClientEvent::Closed {
         code,
         reason,
-        comeback,
+        reconnect,
     });
 }
 

@@ -10,8 +10,8 @@ use baton_sync::{
 
 use super::outputs::Outputs;
 use crate::ack_tracker::AckTracker;
-use crate::draft::{Draft, Kept};
-use crate::events::Event;
+use crate::draft::{Draft, DraftLocation};
+use crate::events::ClientEvent;
 
 /// An update without content, for a Step1 that must not be answered with this copy's edits.
 const EMPTY_UPDATE: &[u8] = &[0, 0];
@@ -214,7 +214,7 @@ impl LocalCopy {
             if self.state == CopyState::Fresh {
                 self.state = CopyState::Current;
             }
-            out.event(Event::Synced);
+            out.event(ClientEvent::Synced);
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl LocalCopy {
     pub(super) fn acknowledged(&mut self, messages: u64, out: &mut Outputs) {
         // The durable edits of a diverged copy are in a park, not in the document.
         if self.state != CopyState::Diverged && self.acks.acknowledged(messages) {
-            out.event(Event::Saved);
+            out.event(ClientEvent::Saved);
         }
     }
 
@@ -303,13 +303,13 @@ impl LocalCopy {
             edits,
             copy: self.document.snapshot()?,
             difference: self.document.diff(&since)?,
-            kept: Kept::Here,
+            location: DraftLocation::InDraft,
         })
     }
 }
 
 fn report(applied: Applied, out: &mut Outputs) {
     if applied == Applied::Added {
-        out.event(Event::Changed);
+        out.event(ClientEvent::Changed);
     }
 }

@@ -9,17 +9,17 @@ use baton_sync::channel::{ClientMessage, Fence, LockView, Paths, ServerMessage};
 
 use super::outputs::Outputs;
 use crate::dual_clock::Moment;
-use crate::events::{Event, Requested};
+use crate::events::{ClientEvent, LockRequest};
 use crate::lock_tracker::grant::HeardRequest;
 use crate::lock_tracker::{LockEffect, LockTracker};
-use crate::options::Claim;
+use crate::options::ClaimPolicy;
 use crate::scope::Scope;
 
 /// Handles a message about locks; ignores all others.
 pub(super) fn receive(
     locks: &mut LockTracker,
     out: &mut Outputs,
-    claim_mode: Claim,
+    claim_mode: ClaimPolicy,
     now: Moment,
     message: ServerMessage,
 ) {
@@ -31,7 +31,7 @@ pub(super) fn receive(
             expires_ms,
         } => {
             let expires = Duration::from_millis(expires_ms);
-            if offer(locks, out, fence, paths, expires) && claim_mode == Claim::Auto {
+            if offer(locks, out, fence, paths, expires) && claim_mode == ClaimPolicy::Auto {
                 claim(locks, out, now, fence);
             }
         }
@@ -50,7 +50,7 @@ pub(super) fn receive(
             expires_ms,
         } => {
             if let Some(scope) = locks.drain(fence) {
-                out.event(Event::Draining {
+                out.event(ClientEvent::Draining {
                     fence,
                     scope,
                     reason,
@@ -74,13 +74,13 @@ pub(super) fn receive(
             if locks.requested(fence, heard)
                 && let Some(requested) = request_for(locks, fence, now)
             {
-                out.event(Event::Requested(requested));
+                out.event(ClientEvent::Requested(requested));
             }
         }
         ServerMessage::RequestOver { fence } => request_over(locks, out, fence),
         ServerMessage::IdleWarning { fence, left_ms } if locks.grants().contains_key(&fence) => {
             let left = Duration::from_millis(left_ms);
-            out.event(Event::IdleWarning { fence, left });
+            out.event(ClientEvent::IdleWarning { fence, left });
         }
         // The core handles the other messages itself; a warning about a lost grant is late.
         _ => {}
@@ -91,25 +91,27 @@ pub(super) fn receive(
 pub(super) fn report(out: &mut Outputs, effects: impl IntoIterator<Item = LockEffect>) {
     for effect in effects {
         out.event(match effect {
-            LockEffect::Granted { fence, scope, kept } => Event::Granted { fence, scope, kept },
+            LockEffect::Granted { fence, scope, kept } => {
+                ClientEvent::Granted { fence, scope, kept }
+            }
             LockEffect::Lost {
                 fence,
                 scope,
                 reason,
-            } => Event::Lost {
+            } => ClientEvent::Lost {
                 fence,
                 scope,
                 reason,
             },
-            LockEffect::OfferEnded { fence, reason } => Event::OfferEnded { fence, reason },
-            LockEffect::Mode(mode) => Event::Mode(mode),
+            LockEffect::OfferEnded { fence, reason } => ClientEvent::OfferEnded { fence, reason },
+            LockEffect::Mode(mode) => ClientEvent::Mode(mode),
         });
     }
 }
 
 fn view(locks: &mut LockTracker, out: &mut Outputs, view: LockView) {
     if let Some(effects) = locks.viewed(&view) {
-        out.event(Event::Lock(view));
+        out.event(ClientEvent::Lock(view));
         report(out, effects);
     }
 }
@@ -125,7 +127,7 @@ fn offer(
     let scope = Scope::told(paths);
     let wanted = locks.offered(fence, scope.clone());
     if wanted {
-        out.event(Event::Offer {
+        out.event(ClientEvent::Offer {
             fence,
             scope,
             expires,
@@ -139,7 +141,7 @@ fn offer(
 
 fn request_over(locks: &mut LockTracker, out: &mut Outputs, fence: Fence) {
     if locks.request_over(fence) {
-        out.event(Event::RequestOver { fence });
+        out.event(ClientEvent::RequestOver { fence });
     }
 }
 
@@ -160,10 +162,10 @@ pub(super) fn decline(locks: &mut LockTracker, out: &mut Outputs, fence: Fence, 
 }
 
 /// Returns the request for this grant that another session made, if there is one.
-pub(super) fn request_for(locks: &LockTracker, fence: Fence, now: Moment) -> Option<Requested> {
+pub(super) fn request_for(locks: &LockTracker, fence: Fence, now: Moment) -> Option<LockRequest> {
     let grant = locks.grants().get(&fence)?;
     let heard = grant.request()?;
-    Some(Requested {
+    Some(LockRequest {
         fence,
         scope: grant.scope().clone(),
         by: heard.by,

@@ -2,7 +2,7 @@
 
 use baton_sync::channel::{Mode, Outcome, ParkPart};
 
-use crate::error::Unanswered;
+use crate::error::OperationError;
 use crate::scope::Scope;
 
 /// The server's answer to an operation.
@@ -24,7 +24,7 @@ pub struct ParkContent {
 }
 
 /// The result of an operation: the server's reply, or the reason why there will be none.
-pub(crate) type Answer = Result<Reply, Unanswered>;
+pub(crate) type Answer = Result<Reply, OperationError>;
 
 /// An operation as it was taken up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) enum Asked {
 
 /// A decision about a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub enum ParkDecision {
     /// Apply the park's edits to the document.
     Merge,
     /// Remove the park from the list; it can be recovered for a time.
@@ -68,7 +68,7 @@ pub enum Operation {
     /// Changes the document's mode.
     SetMode(Mode),
     /// Decides about the park of that number.
-    Decide(u64, Decision),
+    Decide(u64, ParkDecision),
     /// Asks for the changes that the park of that number would make.
     Show(u64),
 }

@@ -10,18 +10,18 @@ use baton_sync::y_websocket;
 use bytes::Bytes;
 
 use super::operation::Answer;
-use crate::events::Event;
+use crate::events::ClientEvent;
 
 /// One item to write to the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing {
+pub enum SocketWrite {
     /// A binary message.
     Frame(Bytes),
     /// A close frame with this code; nothing comes after it.
     Close(u16),
 }
 
-impl Outgoing {
+impl SocketWrite {
     fn bytes(&self) -> usize {
         match self {
             Self::Frame(frame) => frame.len(),
@@ -32,9 +32,9 @@ impl Outgoing {
 
 /// Events and answers since the last time they were taken.
 #[derive(Debug, Default)]
-pub struct Turn {
+pub struct StepOutput {
     /// Events, in order.
-    pub events: Vec<Event>,
+    pub events: Vec<ClientEvent>,
     /// Answers to operations, by the nonce that `ask` returned.
     pub answers: Vec<(u64, Answer)>,
 }
@@ -42,13 +42,13 @@ pub struct Turn {
 /// The outputs that have not been taken yet.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    frames: VecDeque<Outgoing>,
+    frames: VecDeque<SocketWrite>,
     frame_bytes: usize,
     max_bytes: usize,
     /// True while a socket is open and no close frame was queued. Other frames are dropped: the
     /// next connection's handshake makes up for them.
     open: bool,
-    turn: Turn,
+    output: StepOutput,
 }
 
 impl Outputs {
@@ -59,7 +59,7 @@ impl Outputs {
             frame_bytes: 0,
             max_bytes,
             open: false,
-            turn: Turn::default(),
+            output: StepOutput::default(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Outputs {
 
     /// Queues a close frame, after which nothing more is sent on this connection.
     pub(super) fn close(&mut self, code: u16) {
-        self.push(Outgoing::Close(code));
+        self.push(SocketWrite::Close(code));
         self.open = false;
     }
 
@@ -90,7 +90,7 @@ impl Outputs {
     }
 
     /// Takes frames to write, until they have about so many bytes.
-    pub(super) fn take_frames(&mut self, most: usize) -> Vec<Outgoing> {
+    pub(super) fn take_frames(&mut self, most: usize) -> Vec<SocketWrite> {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while bytes < most
@@ -103,13 +103,13 @@ impl Outputs {
         taken
     }
 
-    pub(super) fn take_turn(&mut self) -> Turn {
-        std::mem::take(&mut self.turn)
+    pub(super) fn take_output(&mut self) -> StepOutput {
+        std::mem::take(&mut self.output)
     }
 
     /// Queues a sync message.
     pub(super) fn send(&mut self, frame: Bytes) {
-        self.push(Outgoing::Frame(frame));
+        self.push(SocketWrite::Frame(frame));
     }
 
     /// Queues a message of Baton's channel.
@@ -117,20 +117,20 @@ impl Outputs {
         self.send(y_websocket::baton(&message.encode()));
     }
 
-    fn push(&mut self, outgoing: Outgoing) {
+    fn push(&mut self, outgoing: SocketWrite) {
         if self.open {
             self.frame_bytes += outgoing.bytes();
             self.frames.push_back(outgoing);
         }
     }
 
-    pub(super) fn event(&mut self, event: Event) {
-        self.turn.events.push(event);
+    pub(super) fn event(&mut self, event: ClientEvent) {
+        self.output.events.push(event);
     }
 
     /// Reports a fault after which the same may work again.
     pub(super) fn fault(&mut self, code: ErrorCode, message: String) {
-        self.event(Event::Error {
+        self.event(ClientEvent::Error {
             code,
             message,
             retry: true,
@@ -138,6 +138,6 @@ impl Outputs {
     }
 
     pub(super) fn answer(&mut self, nonce: u64, answer: Answer) {
-        self.turn.answers.push((nonce, answer));
+        self.output.answers.push((nonce, answer));
     }
 }

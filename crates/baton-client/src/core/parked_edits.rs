@@ -8,8 +8,8 @@ use baton_sync::ClientId;
 use baton_sync::channel::{ParkState, ParkView};
 
 use super::outputs::Outputs;
-use crate::draft::{Draft, Kept};
-use crate::events::Event;
+use crate::draft::{Draft, DraftLocation};
+use crate::events::ClientEvent;
 
 /// Most drafts kept at a time: as many as a document may have parks. A copy that diverges beyond
 /// that stops.
@@ -56,7 +56,7 @@ impl ParkedEdits {
     }
 
     pub(super) fn park_changed(&mut self, park: ParkView, out: &mut Outputs) {
-        out.event(Event::Park(park.clone()));
+        out.event(ClientEvent::Park(park.clone()));
         self.drop_decided_drafts(&park, out);
         self.parks.insert(park.id, park);
         let decided = |(_, park): &(&u64, &ParkView)| park.state != ParkState::Open;
@@ -72,7 +72,7 @@ impl ParkedEdits {
         let Some(draft) = self.drafts.last_mut() else {
             return;
         };
-        draft.kept = Kept::InPark;
+        draft.location = DraftLocation::InPark;
         // The park may have been decided before its last edits were durable.
         if let Some(park) = draft.park.and_then(|park| self.parks.get(&park)).cloned() {
             self.drop_decided_drafts(&park, out);
@@ -84,9 +84,11 @@ impl ParkedEdits {
         if park.state == ParkState::Open {
             return;
         }
-        let decided = |draft: &mut Draft| draft.park == Some(park.id) && draft.kept == Kept::InPark;
+        let decided = |draft: &mut Draft| {
+            draft.park == Some(park.id) && draft.location == DraftLocation::InPark
+        };
         for draft in self.drafts.extract_if(.., decided) {
-            out.event(Event::DraftDropped(draft));
+            out.event(ClientEvent::DraftDropped(draft));
         }
     }
 }

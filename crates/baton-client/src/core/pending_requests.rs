@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use baton_sync::channel::{ClientMessage, Fence, MAX_NOTE, Outcome};
 
-use super::operation::{Answer, Decision, Operation, ParkContent, Reply};
+use super::operation::{Answer, Operation, ParkContent, ParkDecision, Reply};
 use super::outputs::Outputs;
-use crate::error::Unanswered;
-use crate::events::Event;
+use crate::error::OperationError;
+use crate::events::ClientEvent;
 use crate::lock_tracker::LockTracker;
 use crate::scope::Scope;
 
@@ -45,14 +45,14 @@ impl PendingRequests {
         welcomed: bool,
     ) -> Result<(u64, ClientMessage), Answer> {
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Err(Unanswered::TooMany));
+            return Err(Err(OperationError::TooMany));
         }
         self.last_nonce += 1;
         let nonce = self.last_nonce;
         let message =
             to_message(nonce, operation, locks).map_err(|outcome| Ok(Reply::Outcome(outcome)))?;
         if !outlives_connection(&message) && !welcomed {
-            return Err(Err(Unanswered::Disconnected));
+            return Err(Err(OperationError::Disconnected));
         }
         Ok((nonce, message))
     }
@@ -113,14 +113,14 @@ impl PendingRequests {
     pub(super) fn connection_over(&mut self, out: &mut Outputs) {
         let over = |_: &u64, message: &mut ClientMessage| !outlives_connection(message);
         for (nonce, _) in self.waiting.extract_if(.., over) {
-            out.answer(nonce, Err(Unanswered::Disconnected));
+            out.answer(nonce, Err(OperationError::Disconnected));
         }
     }
 
     /// Answers all operations, for the client has ended.
     pub(super) fn close(&mut self, out: &mut Outputs) {
         for nonce in std::mem::take(&mut self.waiting).into_keys() {
-            out.answer(nonce, Err(Unanswered::Closed));
+            out.answer(nonce, Err(OperationError::Closed));
         }
     }
 
@@ -153,7 +153,7 @@ impl PendingRequests {
         }
         locks.request_answered(nonce);
         if let Some(message) = message {
-            out.event(Event::Explained { outcome, message });
+            out.event(ClientEvent::Explained { outcome, message });
         }
         out.answer(nonce, Ok(Reply::Outcome(outcome)));
     }
@@ -234,9 +234,9 @@ fn to_message(
             paths: scope.to_wire(),
         },
         Operation::SetMode(mode) => ClientMessage::SetMode { nonce, mode },
-        Operation::Decide(id, Decision::Merge) => ClientMessage::MergePark { nonce, id },
-        Operation::Decide(id, Decision::Discard) => ClientMessage::DiscardPark { nonce, id },
-        Operation::Decide(id, Decision::Recover) => ClientMessage::RecoverPark { nonce, id },
+        Operation::Decide(id, ParkDecision::Merge) => ClientMessage::MergePark { nonce, id },
+        Operation::Decide(id, ParkDecision::Discard) => ClientMessage::DiscardPark { nonce, id },
+        Operation::Decide(id, ParkDecision::Recover) => ClientMessage::RecoverPark { nonce, id },
         Operation::Show(id) => ClientMessage::ShowPark { nonce, id },
     })
 }

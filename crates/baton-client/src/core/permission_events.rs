@@ -8,36 +8,36 @@ use std::collections::BTreeMap;
 use baton_sync::channel::Fence;
 
 use super::outputs::Outputs;
-use crate::events::{EditRight, Event};
+use crate::events::{ClientEvent, EditPermission};
 use crate::lock_tracker::LockTracker;
 use crate::scope::Scope;
 
 /// The permissions that the program knows of.
 #[derive(Debug)]
 pub(super) struct PermissionEvents {
-    whole: EditRight,
-    parts: BTreeMap<Fence, (Scope, EditRight)>,
+    whole: EditPermission,
+    parts: BTreeMap<Fence, (Scope, EditPermission)>,
 }
 
 impl PermissionEvents {
     pub(super) const fn new() -> Self {
         Self {
-            whole: EditRight::Connecting,
+            whole: EditPermission::Connecting,
             parts: BTreeMap::new(),
         }
     }
 
-    /// Reports each permission that has changed, as `permission` computes it now.
+    /// Reports each permission that has changed, as `permission_of` computes it now.
     pub(super) fn report(
         &mut self,
         locks: &LockTracker,
-        permission: &dyn Fn(&Scope) -> EditRight,
+        permission_of: &dyn Fn(&Scope) -> EditPermission,
         out: &mut Outputs,
     ) {
-        let whole = permission(&Scope::whole());
+        let whole = permission_of(&Scope::whole());
         if whole != self.whole {
             self.whole = whole;
-            out.event(Event::MayEdit(whole));
+            out.event(ClientEvent::MayEdit(whole));
         }
         let mut before = std::mem::take(&mut self.parts);
         for (fence, grant) in locks.grants() {
@@ -45,18 +45,18 @@ impl PermissionEvents {
             if scope.is_whole() {
                 continue;
             }
-            let right = permission(scope);
-            let reported = before.remove(fence).map(|(_, right)| right);
-            if reported != Some(right) {
+            let permission = permission_of(scope);
+            let reported = before.remove(fence).map(|(_, permission)| permission);
+            if reported != Some(permission) {
                 let scope = scope.clone();
-                out.event(Event::MayEditThere { scope, right });
+                out.event(ClientEvent::MayEditThere { scope, permission });
             }
-            self.parts.insert(*fence, (scope.clone(), right));
+            self.parts.insert(*fence, (scope.clone(), permission));
         }
         for (scope, reported) in before.into_values() {
-            let right = permission(&scope);
-            if reported != right {
-                out.event(Event::MayEditThere { scope, right });
+            let permission = permission_of(&scope);
+            if reported != permission {
+                out.event(ClientEvent::MayEditThere { scope, permission });
             }
         }
     }

@@ -12,15 +12,15 @@ use baton_sync::y_websocket::{self, Message};
 use baton_sync::{ApplyError, ClientId, StateVector};
 use rand::RngExt;
 
-use super::connection::Phase;
+use super::connection::ConnectionPhase;
 use super::lifecycle::{end_broken, lost, renew, send_unsent};
 use super::lock_messages;
 use super::operation::ParkContent;
 use super::state::CoreState;
 use crate::dual_clock::Moment;
-use crate::events::{Event, Visibility};
+use crate::events::{ClientEvent, Visibility};
 use crate::lock_tracker::{EditBlock, Welcomed};
-use crate::options::{Divergence, Ticket};
+use crate::options::{DivergencePolicy, ResumeTicket};
 
 /// The message types that a server of this version sends. Another type is a newer server's, and is
 /// ignored.
@@ -46,7 +46,7 @@ const TYPES: &[&str] = &[
 
 /// The parts of a welcome that are kept.
 struct Welcome {
-    ticket: Ticket,
+    ticket: ResumeTicket,
     resumed: bool,
     epoch: u32,
     timings: TimingsMs,
@@ -60,7 +60,10 @@ struct Welcome {
 pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
     core.connection.heard(now);
     let phase = core.connection.phase();
-    if !matches!(phase, Phase::Open | Phase::Retiring | Phase::Leaving) {
+    if !matches!(
+        phase,
+        ConnectionPhase::Open | ConnectionPhase::Retiring | ConnectionPhase::Leaving
+    ) {
         return;
     }
     match y_websocket::decode(frame) {
@@ -81,7 +84,7 @@ pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
             applied(core, now, received);
         }
         Ok(Message::Baton(payload)) => channel(core, now, payload),
-        Ok(Message::AuthDenied(reason)) => core.out.event(Event::Error {
+        Ok(Message::AuthDenied(reason)) => core.out.event(ClientEvent::Error {
             code: ErrorCode::Protocol,
             message: format!("the server denies access: {reason}"),
             retry: false,
@@ -147,7 +150,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             lock,
             parks,
         } => {
-            let ticket = Ticket {
+            let ticket = ResumeTicket {
                 session,
                 token,
                 fences: Vec::new(),
@@ -167,7 +170,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
         ServerMessage::Beat { n, confirmed } => beat(core, now, n, confirmed),
         ServerMessage::Peer { peer } => {
             core.session.peer_changed(&peer);
-            core.out.event(Event::Peer(peer));
+            core.out.event(ClientEvent::Peer(peer));
         }
         ServerMessage::Result {
             nonce,
@@ -181,7 +184,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
         ServerMessage::Parked { id, reason } => {
             // Other notices concern later edits of a copy that was set aside already.
             if core.copy.is_step1_answered() {
-                core.out.event(Event::Parked { id, reason });
+                core.out.event(ClientEvent::Parked { id, reason });
                 diverge(core, now, Some(id));
             }
         }
@@ -200,7 +203,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             message,
             retry,
         } => {
-            core.out.event(Event::Error {
+            core.out.event(ClientEvent::Error {
                 code,
                 message,
                 retry,
@@ -210,7 +213,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             // another client's. A fresh copy has a new id.
             if refused
                 && core.copy.is_step1_answered()
-                && core.options.divergence == Divergence::Afresh
+                && core.options.divergence == DivergencePolicy::Afresh
             {
                 diverge(core, now, None);
             }
@@ -246,8 +249,8 @@ fn welcomed(core: &mut CoreState, welcome: Welcome) {
         view: &lock,
         client_stop: Duration::from_millis(timings.client_stop),
     });
-    core.out.event(Event::Welcome { session, resumed });
-    core.out.event(Event::Lock(lock));
+    core.out.event(ClientEvent::Welcome { session, resumed });
+    core.out.event(ClientEvent::Lock(lock));
     core.parked.replace_parks(parks, &mut core.out);
     core.pending.send_again(&mut core.locks, &mut core.out);
     lock_messages::report(&mut core.out, locks.effects);
@@ -301,7 +304,7 @@ fn report_drained(core: &mut CoreState) {
 /// Acts on edits of this copy that can never reach the document: sets the copy aside, or stops.
 /// `park` has the edits; `None` if the server took none of them.
 fn diverge(core: &mut CoreState, now: Moment, park: Option<u64>) {
-    let afresh = core.options.divergence == Divergence::Afresh;
+    let afresh = core.options.divergence == DivergencePolicy::Afresh;
     if !afresh || !core.parked.has_room_for_draft() {
         core.copy.stop();
         core.locks.block_edits(EditBlock::Diverged);
@@ -313,7 +316,7 @@ fn diverge(core: &mut CoreState, now: Moment, park: Option<u64>) {
         Err(broken) => return end_broken(core, &broken),
     };
     core.parked.add_draft(draft.clone());
-    core.out.event(Event::Diverged { park, draft });
+    core.out.event(ClientEvent::Diverged { park, draft });
     // The server takes what comes on this connection for more of the old copy: the fresh copy is
     // filled over another one.
     core.connection.retire(now, sent);

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use baton_sync::channel::{Peer, PeerState, Right, TimingsMs};
 
-use crate::options::Ticket;
+use crate::options::ResumeTicket;
 
 /// The session, as the server last described it.
 #[derive(Debug)]
 pub(super) struct SessionInfo {
-    ticket: Option<Ticket>,
+    ticket: Option<ResumeTicket>,
     epoch: Option<u32>,
     timings: Option<TimingsMs>,
     rights: Vec<Right>,
@@ -21,7 +21,7 @@ pub(super) struct SessionInfo {
 impl SessionInfo {
     /// Creates the facts of a client that is not connected yet. `ticket` resumes an earlier
     /// session; `epoch` is the one that the client's copy belongs to.
-    pub(super) const fn new(ticket: Option<Ticket>, epoch: Option<u32>) -> Self {
+    pub(super) const fn new(ticket: Option<ResumeTicket>, epoch: Option<u32>) -> Self {
         Self {
             ticket,
             epoch,
@@ -33,7 +33,7 @@ impl SessionInfo {
 
     pub(super) fn welcomed(
         &mut self,
-        ticket: Ticket,
+        ticket: ResumeTicket,
         epoch: u32,
         timings: TimingsMs,
         rights: Vec<Right>,
@@ -61,7 +61,7 @@ impl SessionInfo {
     }
 
     /// Returns the ticket of the last welcome, or the one from the options.
-    pub(super) const fn ticket(&self) -> Option<&Ticket> {
+    pub(super) const fn ticket(&self) -> Option<&ResumeTicket> {
         self.ticket.as_ref()
     }
 

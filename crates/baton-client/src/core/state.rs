@@ -14,10 +14,10 @@ use super::pending_requests::PendingRequests;
 use super::permission_events::PermissionEvents;
 use super::session_info::SessionInfo;
 use crate::dual_clock::Moment;
-use crate::error::Ended;
-use crate::events::{EditRight, Visibility};
+use crate::error::ClientEnded;
+use crate::events::{EditPermission, Visibility};
 use crate::lock_tracker::LockTracker;
-use crate::options::{ClientOptions, Ticket};
+use crate::options::{ClientOptions, ResumeTicket};
 use crate::scope::Scope;
 
 /// One session in one document, without input and output.
@@ -34,7 +34,7 @@ pub(super) struct CoreState {
     pub(super) rng: SmallRng,
     pub(super) last_input: Moment,
     pub(super) visibility: Visibility,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<ClientEnded>,
 }
 
 impl CoreState {
@@ -69,19 +69,20 @@ impl CoreState {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(super) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
+    pub(super) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
         permission(&self.locks, self.copy.state(), scope, now)
     }
 
     /// Reports each permission that has changed since the last time.
     pub(super) fn report_permissions(&mut self, now: Moment) {
         let (locks, state) = (&self.locks, self.copy.state());
-        let right = |scope: &Scope| permission(locks, state, scope, now);
-        self.permission_events.report(locks, &right, &mut self.out);
+        let permission_of = |scope: &Scope| permission(locks, state, scope, now);
+        self.permission_events
+            .report(locks, &permission_of, &mut self.out);
     }
 
     /// Returns the ticket with which another connection can resume this session.
-    pub(super) fn ticket(&self) -> Option<Ticket> {
+    pub(super) fn ticket(&self) -> Option<ResumeTicket> {
         let mut ticket = self.session.ticket()?.clone();
         if self.locks.session().is_some() {
             ticket.fences = self.locks.grants().keys().copied().collect();
@@ -90,18 +91,18 @@ impl CoreState {
     }
 
     /// Returns the reason why nothing more will come, once that is so.
-    pub(super) fn ended(&self) -> Option<Ended> {
+    pub(super) fn ended(&self) -> Option<ClientEnded> {
         let diverged = self.copy.state() == CopyState::Diverged;
-        let diverged = diverged.then_some(Ended::Diverged);
+        let diverged = diverged.then_some(ClientEnded::Diverged);
         self.ended.clone().or(diverged)
     }
 }
 
 /// Returns the permission to edit, which a fresh copy withholds: its content is not known yet.
-fn permission(locks: &LockTracker, copy: CopyState, scope: &Scope, now: Moment) -> EditRight {
-    let right = locks.right(scope, now);
-    if copy == CopyState::Fresh && right != EditRight::Closed {
-        return EditRight::Connecting;
+fn permission(locks: &LockTracker, copy: CopyState, scope: &Scope, now: Moment) -> EditPermission {
+    let permission = locks.permission(scope, now);
+    if copy == CopyState::Fresh && permission != EditPermission::Closed {
+        return EditPermission::Connecting;
     }
-    right
+    permission
 }

@@ -15,17 +15,19 @@ use baton_sync::channel::{ClientMessage, Fence, Resume};
 
 use script::{SECOND, Script, Sent, fence, free, view};
 
-use super::connection::Phase;
+use super::connection::ConnectionPhase;
 use super::operation::{Asked, Operation};
-use crate::error::{Ended, Unanswered};
-use crate::events::{Comeback, EditRight, Event, Status};
-use crate::options::{Role, Ticket};
+use crate::error::{ClientEnded, OperationError};
+use crate::events::{ClientEvent, ConnectionStatus, EditPermission, ReconnectPolicy};
+use crate::options::{ResumeTicket, SessionRole};
 use crate::scope::Scope;
 use baton_sync::channel::{GrantState, ServerMessage};
 
-fn closes(events: &[Event]) -> Vec<(Option<u16>, Comeback)> {
-    let of = |event: &Event| match event {
-        Event::Closed { code, comeback, .. } => Some((*code, *comeback)),
+fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
+    let of = |event: &ClientEvent| match event {
+        ClientEvent::Closed {
+            code, reconnect, ..
+        } => Some((*code, *reconnect)),
         _ => None,
     };
     events.iter().filter_map(of).collect()
@@ -41,7 +43,7 @@ fn hello(opening: &[Sent]) -> (Option<Resume>, Vec<Fence>) {
 #[test]
 fn hello_comes_first_and_then_the_question_for_the_document() {
     let mut script = Script::with(|options| {
-        options.role = Role::Observer;
+        options.role = SessionRole::Observer;
         options.epoch = Some(3);
         options.user.name = "Ann".to_owned();
     });
@@ -69,7 +71,7 @@ fn hello_comes_first_and_then_the_question_for_the_document() {
 #[test]
 fn a_session_goes_on_with_a_token_that_changes_each_time() {
     let mut script = Script::with(|options| {
-        options.resume = Some(Ticket {
+        options.resume = Some(ResumeTicket {
             session: 5,
             token: "from before".to_owned(),
             fences: vec![fence(4)],
@@ -95,19 +97,22 @@ fn a_silent_server_is_given_up_and_come_back_to() {
     script.pass(9 * SECOND);
     script.act(|core, now| core.heard(now));
     script.pass(9 * SECOND);
-    assert_eq!(script.core.phase(), Phase::Open);
+    assert_eq!(script.core.phase(), ConnectionPhase::Open);
     let attempt = script.core.attempt();
     script.pass(SECOND);
-    assert_eq!(script.core.phase(), Phase::Waiting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Waiting);
     let closed = closes(&script.takes_events());
-    let [(None, Comeback::After(delay))] = closed[..] else {
+    let [(None, ReconnectPolicy::After(delay))] = closed[..] else {
         panic!("closed with {closed:?}");
     };
     assert!((Duration::from_millis(200)..=Duration::from_millis(400)).contains(&delay));
     script.pass(delay);
-    assert_eq!(script.core.phase(), Phase::Connecting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Connecting);
     assert_eq!(script.core.attempt(), attempt + 1);
-    assert_eq!(script.takes_events(), [Event::Status(Status::Connecting)]);
+    assert_eq!(
+        script.takes_events(),
+        [ClientEvent::Status(ConnectionStatus::Connecting)]
+    );
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn a_sleep_that_the_monotonic_clock_missed_counts_as_silence() {
     script.now.wall += 60 * SECOND;
     assert_eq!(script.core.next_timeout(script.now), Some(Duration::ZERO));
     script.act(|core, now| core.timeout(now));
-    assert_eq!(script.core.phase(), Phase::Waiting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Waiting);
 }
 
 #[test]
@@ -131,8 +136,8 @@ fn delays_grow_until_all_is_well_again() {
         script.loses_connection(None);
         delays.extend(closes(&script.takes_events()));
     }
-    let of = |comeback: &(Option<u16>, Comeback)| match comeback.1 {
-        Comeback::After(delay) => delay,
+    let of = |reconnect: &(Option<u16>, ReconnectPolicy)| match reconnect.1 {
+        ReconnectPolicy::After(delay) => delay,
         other => panic!("{other:?}"),
     };
     assert!(of(&delays[0]) <= Duration::from_millis(400));
@@ -153,28 +158,29 @@ fn final_codes_end_the_client_and_everything_that_waits() {
             panic!("known already");
         };
         script.loses_connection(Some(code));
-        assert_eq!(script.core.phase(), Phase::Over);
-        assert_eq!(script.answers, [(nonce, Err(Unanswered::Closed))]);
+        assert_eq!(script.core.phase(), ConnectionPhase::Over);
+        assert_eq!(script.answers, [(nonce, Err(OperationError::Closed))]);
         assert_eq!(
             closes(&script.takes_events()),
-            [(Some(code), Comeback::Never)]
+            [(Some(code), ReconnectPolicy::Never)]
         );
         assert_eq!(
-            script.core.right(&Scope::whole(), script.now),
-            EditRight::Closed
+            script.core.permission(&Scope::whole(), script.now),
+            EditPermission::Closed
         );
-        assert!(
-            matches!(script.core.ended(), Some(Ended::Closed { code: Some(of), .. }) if of == code)
-        );
+        assert!(matches!(
+            script.core.ended(),
+            Some(ClientEnded::Closed { code: Some(of), .. }) if of == code
+        ));
         assert_eq!(script.core.next_timeout(script.now), None);
         let late = script.asks_for(Operation::Acquire(Scope::whole()));
-        assert_eq!(late, Asked::Known(Err(Unanswered::Closed)));
+        assert_eq!(late, Asked::Known(Err(OperationError::Closed)));
     }
     for code in [1000, 1013, 4500, 4503, 4507, 4508] {
         let mut script = Script::new();
         script.joins(false, free(1));
         script.loses_connection(Some(code));
-        assert_eq!(script.core.phase(), Phase::Waiting, "{code}");
+        assert_eq!(script.core.phase(), ConnectionPhase::Waiting, "{code}");
     }
 }
 
@@ -187,19 +193,19 @@ fn who_disconnects_may_come_back_and_who_closes_may_not() {
     let sent = script.sent();
     assert!(matches!(sent[..], [Sent::Update(_), Sent::Close(3000)]));
     script.loses_connection(Some(3000));
-    assert_eq!(script.core.phase(), Phase::Idle);
+    assert_eq!(script.core.phase(), ConnectionPhase::Idle);
     script.pass(60 * SECOND);
-    assert_eq!(script.core.phase(), Phase::Idle);
+    assert_eq!(script.core.phase(), ConnectionPhase::Idle);
 
     script.joins(true, free(1));
     script.act(|core, now| core.close(now));
     assert_eq!(script.sent(), [Sent::Close(1000)]);
-    assert_eq!(script.core.phase(), Phase::Leaving);
+    assert_eq!(script.core.phase(), ConnectionPhase::Leaving);
     // The client waits only a limited time for a server that does not answer.
     script.pass(2 * SECOND);
-    assert_eq!(script.core.phase(), Phase::Over);
+    assert_eq!(script.core.phase(), ConnectionPhase::Over);
     script.act(|core, now| core.connect(now));
-    assert_eq!(script.core.phase(), Phase::Over);
+    assert_eq!(script.core.phase(), ConnectionPhase::Over);
 }
 
 #[test]
@@ -209,7 +215,7 @@ fn a_wish_to_come_back_while_leaving_is_kept() {
     script.act(|core, now| core.disconnect(now));
     script.act(|core, now| core.connect(now));
     script.loses_connection(Some(3000));
-    assert_eq!(script.core.phase(), Phase::Connecting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Connecting);
 }
 
 #[test]
@@ -220,12 +226,12 @@ fn what_is_no_message_starts_the_connection_again_and_what_is_newer_is_ignored()
         r#"{"type":"weather","sunny":true}"#,
     ));
     script.frame(&[77, 1, 2, 3]);
-    assert_eq!(script.core.phase(), Phase::Open);
+    assert_eq!(script.core.phase(), ConnectionPhase::Open);
     for rubbish in [&[0, 0, 9][..], &[0, 2, 2, 255, 255], &[98, 2, b'{', b'{']] {
         script.takes_events();
         script.frame(rubbish);
-        assert_eq!(script.core.phase(), Phase::Waiting, "{rubbish:?}");
-        let complained = |event: &Event| matches!(event, Event::Error { .. });
+        assert_eq!(script.core.phase(), ConnectionPhase::Waiting, "{rubbish:?}");
+        let complained = |event: &ClientEvent| matches!(event, ClientEvent::Error { .. });
         assert!(script.takes_events().iter().any(complained));
         script.joins(true, free(1));
     }
@@ -278,5 +284,5 @@ fn what_waits_for_an_answer_is_bounded() {
         assert!(matches!(asked, Asked::Nonce(_)));
     }
     let one_more = script.asks_for(Operation::Acquire(Scope::whole()));
-    assert_eq!(one_more, Asked::Known(Err(Unanswered::TooMany)));
+    assert_eq!(one_more, Asked::Known(Err(OperationError::TooMany)));
 }

@@ -10,7 +10,7 @@ use baton_sync::channel::{Fence, GrantState, GrantView, LockView, Mode, Waiter};
 use super::grant::{Grant, GrantStage};
 use super::{EditBlock, LockTracker};
 use crate::dual_clock::Moment;
-use crate::events::{EditRight, Standing};
+use crate::events::{EditPermission, LockStatus};
 use crate::scope::Scope;
 
 impl LockTracker {
@@ -48,15 +48,15 @@ impl LockTracker {
     }
 
     /// Returns the relation of this session to the lock of the scope.
-    pub(crate) fn standing(&self, scope: &Scope) -> Standing {
+    pub(crate) fn lock_status(&self, scope: &Scope) -> LockStatus {
         let Some(view) = &self.view else {
-            return Standing::Unknown;
+            return LockStatus::Unknown;
         };
         if let Some((_, grant)) = self.grant(scope) {
             return match grant.stage() {
-                GrantStage::Held => Standing::Mine,
-                GrantStage::Draining | GrantStage::Drained => Standing::Draining,
-                GrantStage::Releasing => Standing::Releasing,
+                GrantStage::Held => LockStatus::Mine,
+                GrantStage::Draining | GrantStage::Drained => LockStatus::Draining,
+                GrantStage::Releasing => LockStatus::Releasing,
             };
         }
         let mut others = view
@@ -64,13 +64,13 @@ impl LockTracker {
             .iter()
             .filter(|grant| Scope::told(grant.paths.clone()).conflicts(scope));
         if self.is_offered(scope) {
-            Standing::Offered
+            LockStatus::Offered
         } else if self.wanted().is_some_and(|wanted| wanted.covers(scope)) {
-            Standing::Waiting
+            LockStatus::Waiting
         } else if others.any(|grant| !self.grants.contains_key(&grant.fence)) {
-            Standing::Theirs
+            LockStatus::Theirs
         } else {
-            Standing::Free
+            LockStatus::Free
         }
     }
 
@@ -103,46 +103,49 @@ impl LockTracker {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(crate) fn right(&self, scope: &Scope, now: Moment) -> EditRight {
+    pub(crate) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
         match self.block {
-            Some(EditBlock::Diverged) => return EditRight::Diverged,
-            Some(EditBlock::Closed) => return EditRight::Closed,
+            Some(EditBlock::Diverged) => return EditPermission::Diverged,
+            Some(EditBlock::Closed) => return EditPermission::Closed,
             None => {}
         }
         if self.view.is_none() {
-            return EditRight::Connecting;
+            return EditPermission::Connecting;
         }
-        let right = if scope.is_whole() {
-            self.right_of(&[], now)
+        let permission = if scope.is_whole() {
+            self.permission_for_path(&[], now)
         } else {
-            let rights = scope.paths().iter().map(|path| self.right_of(path, now));
+            let rights = scope
+                .paths()
+                .iter()
+                .map(|path| self.permission_for_path(path, now));
             // The first path that forbids decides. `Holder` stands only if it holds for all paths.
             rights
                 .reduce(|all, of| match (all.may_edit(), of.may_edit()) {
                     (true, false) => of,
-                    (true, true) if all == EditRight::Holder => of,
+                    (true, true) if all == EditPermission::Holder => of,
                     _ => all,
                 })
-                .unwrap_or(EditRight::Connecting)
+                .unwrap_or(EditPermission::Connecting)
         };
-        if self.mode() == Some(Mode::Open) && !right.may_edit() {
-            EditRight::Advisory
+        if self.mode() == Some(Mode::Open) && !permission.may_edit() {
+            EditPermission::Advisory
         } else {
-            right
+            permission
         }
     }
 
     /// Returns the permission to edit one path, or the whole document if the path is empty. Root
     /// types decide about it, because the server can tell only those of an update.
-    fn right_of(&self, path: &[String], now: Moment) -> EditRight {
+    fn permission_for_path(&self, path: &[String], now: Moment) -> EditPermission {
         let root = path.get(..1).unwrap_or_default();
         let (mut live, mut dead) = (false, false);
         for grant in self.grants.values() {
             if grant.scope().meets(path) {
                 match grant.stage() {
                     GrantStage::Held => {}
-                    GrantStage::Draining | GrantStage::Drained => return EditRight::Draining,
-                    GrantStage::Releasing => return EditRight::Releasing,
+                    GrantStage::Draining | GrantStage::Drained => return EditPermission::Draining,
+                    GrantStage::Releasing => return EditPermission::Releasing,
                 }
             }
             if grant.scope().meets(root) {
@@ -153,27 +156,27 @@ impl LockTracker {
             }
         }
         if live {
-            return EditRight::Holder;
+            return EditPermission::Holder;
         }
         if dead {
-            return EditRight::Unconfirmed;
+            return EditPermission::Unconfirmed;
         }
         if self.offers.values().any(|offer| offer.scope.meets(root)) {
-            return EditRight::Offered;
+            return EditPermission::Offered;
         }
         let mut theirs = false;
         for (grant, _) in self.shown().filter(|(_, scope)| scope.meets(root)) {
             let ours = Some(grant.session) == self.session;
             if ours && grant.state == GrantState::Offered {
-                return EditRight::Offered;
+                return EditPermission::Offered;
             }
             theirs |= !self.grants.contains_key(&grant.fence);
         }
         match self.mode() {
-            _ if theirs => EditRight::Theirs,
-            Some(Mode::Required) => EditRight::Required,
-            _ if self.connected => EditRight::Free,
-            _ => EditRight::FreeOffline,
+            _ if theirs => EditPermission::Theirs,
+            Some(Mode::Required) => EditPermission::Required,
+            _ if self.connected => EditPermission::Free,
+            _ => EditPermission::FreeOffline,
         }
     }
 

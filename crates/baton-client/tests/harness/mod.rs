@@ -1,7 +1,7 @@
 //! A server in this process, and waits for its clients.
 
 use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
-use baton_client::{Client, ClientOptions, Draft, Event, User};
+use baton_client::{Client, ClientEvent, ClientOptions, Draft, User};
 use baton_log::{Log, LogOptions};
 use baton_server::{Server, Settings, Span};
 use std::future::Future;
@@ -87,8 +87,8 @@ pub(super) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
 /// Waits for an event.
 pub(super) async fn hears<T>(
     what: &str,
-    events: &mut Receiver<Event>,
-    mut look: impl FnMut(Event) -> Option<T>,
+    events: &mut Receiver<ClientEvent>,
+    mut look: impl FnMut(ClientEvent) -> Option<T>,
 ) -> T {
     let wait = async {
         loop {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use baton_client::machine::{Decision, Machine, Moment, Operation, Outgoing, Phase};
-use baton_client::{Claim, ClientOptions, Divergence, Scope};
+use baton_client::sans_io::{
+    ConnectionPhase, Moment, Operation, ParkDecision, SansIoClient, SocketWrite,
+};
+use baton_client::{ClaimPolicy, ClientOptions, DivergencePolicy, Scope};
 use baton_sync::channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{Text, WriteTxn};
@@ -22,12 +24,12 @@ pub(crate) fn client(input: &[u8]) {
     let mut options = ClientOptions::new("ws://server/ws", "d");
     options.max_queued = 512;
     if drawn & 1 == 1 {
-        options.claim = Claim::Ask;
+        options.claim = ClaimPolicy::Ask;
     }
     if drawn & 2 == 2 {
-        options.divergence = Divergence::Stop;
+        options.divergence = DivergencePolicy::Stop;
     }
-    let mut machine = Machine::new(options, ClientId::from(1), u64::from(drawn), now).unwrap();
+    let mut machine = SansIoClient::new(options, ClientId::from(1), u64::from(drawn), now).unwrap();
     machine.connect(now);
     machine.opened(now);
     drain(&mut machine, now);
@@ -41,7 +43,7 @@ pub(crate) fn client(input: &[u8]) {
             machine.timeout(now);
         }
         drain(&mut machine, now);
-        if machine.phase() == Phase::Connecting {
+        if machine.phase() == ConnectionPhase::Connecting {
             machine.opened(now);
             drain(&mut machine, now);
         }
@@ -50,7 +52,7 @@ pub(crate) fn client(input: &[u8]) {
     drain(&mut machine, now);
 }
 
-fn take(machine: &mut Machine, now: Moment, step: u8, body: &[u8]) {
+fn take(machine: &mut SansIoClient, now: Moment, step: u8, body: &[u8]) {
     let text = || String::from_utf8_lossy(body);
     let scope = match step / 16 % 3 {
         0 => Scope::whole(),
@@ -83,8 +85,8 @@ fn take(machine: &mut Machine, now: Moment, step: u8, body: &[u8]) {
                 8 => Operation::Request(scope, text().into_owned()),
                 9 => Operation::TakeOver(scope),
                 10 => Operation::MoveHere(scope),
-                11 | 12 => Operation::Decide(number, Decision::Merge),
-                13 => Operation::Decide(number, Decision::Discard),
+                11 | 12 => Operation::Decide(number, ParkDecision::Merge),
+                13 => Operation::Decide(number, ParkDecision::Discard),
                 _ => Operation::Show(number),
             };
             let _ = machine.ask(operation);
@@ -108,11 +110,11 @@ fn take(machine: &mut Machine, now: Moment, step: u8, body: &[u8]) {
 }
 
 /// What it wants sent is read as a server would.
-fn drain(machine: &mut Machine, now: Moment) {
+fn drain(machine: &mut SansIoClient, now: Moment) {
     for out in machine.outgoing(usize::MAX) {
         let frame = match out {
-            Outgoing::Frame(frame) => frame,
-            Outgoing::Close(code) => {
+            SocketWrite::Frame(frame) => frame,
+            SocketWrite::Close(code) => {
                 assert!(code == 1000 || (3000..5000).contains(&code), "{code}");
                 continue;
             }
@@ -125,7 +127,7 @@ fn drain(machine: &mut Machine, now: Moment) {
             other => panic!("a client never sends {other:?}"),
         }
     }
-    machine.turn(now);
+    machine.take_output(now);
     let _ = machine.next_timeout(now);
     same_as_yrs(machine.document());
     machine.document().snapshot().unwrap();

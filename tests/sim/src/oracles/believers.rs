@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::{EditRight, Fence, Scope};
+use baton_client::{EditPermission, Fence, Scope};
 use baton_presence::{Change, Loss};
 
 use super::Oracle;
@@ -58,7 +58,7 @@ impl Believers {
             let moment = person.moment(world.now);
             for (fence, scope) in tab.machine.grants() {
                 let back = self.given_back.get(&fence.position);
-                if tab.machine.right(scope, moment) != EditRight::Holder
+                if tab.machine.permission(scope, moment) != EditPermission::Holder
                     || back.is_some_and(|by| *by != number)
                     || self.taken.contains(&fence.position)
                     || went_on_elsewhere(world, tab.machine.session(), number)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_client::EditRight;
+use baton_client::EditPermission;
 use baton_presence::GrantState;
 
 use super::{Oracle, SLACK, Since};
@@ -65,7 +65,7 @@ fn is_idle(world: &World, number: usize) -> bool {
                 && Some(grant.party.0) == session
                 && grant.state == GrantState::Held
         };
-        tab.machine.right(scope, moment) == EditRight::Unconfirmed
+        tab.machine.permission(scope, moment) == EditPermission::Unconfirmed
             && world.book.fold.grants().any(held)
     })
 }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::{Event, Fence};
+use baton_client::{ClientEvent, Fence};
 use baton_presence::{Change, Loss, Time};
 
 use super::Oracle;
@@ -42,7 +42,7 @@ impl Oracle for Orderly {
             }
             Seen::Told {
                 person,
-                event: Event::Parked { id, .. },
+                event: ClientEvent::Parked { id, .. },
             } => {
                 let Some(tab) = world.people[*person].tab() else {
                     return Ok(());

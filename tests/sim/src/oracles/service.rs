@@ -126,7 +126,7 @@ fn waits_well(world: &World, person: &Person) -> Option<SessionId> {
         .is_some_and(|conn| world.conns[conn].works(world.now));
     let peer = world.book.fold.peer(session)?;
     let well = person.body == Body::Well
-        && tab.claim == baton_client::Claim::Auto
+        && tab.claim == baton_client::ClaimPolicy::Auto
         && works
         && world.now >= person.cut.0.max(person.cut.1)
         && peer.presence == Presence::Live

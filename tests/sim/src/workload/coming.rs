@@ -29,9 +29,9 @@ impl Wish for Rest {
 
     fn go(&self, world: &mut World, person: usize) {
         let rests = |world: &World| {
-            world.people[person]
-                .tab()
-                .is_some_and(|tab| tab.machine.phase() == baton_client::machine::Phase::Idle)
+            world.people[person].tab().is_some_and(|tab| {
+                tab.machine.phase() == baton_client::sans_io::ConnectionPhase::Idle
+            })
         };
         if rests(world) {
             world.with_tab(person, |machine, now| machine.connect(now));

@@ -170,10 +170,10 @@ impl World {
         let grants = tab.machine.grants();
         let there = grants.filter(|(_, held)| region::reaches(held, root));
         let there: Vec<_> = there.map(|(fence, _)| fence).collect();
-        let right = tab.machine.right(&scope, moment);
+        let right = tab.machine.permission(&scope, moment);
         let done = match guard {
             Guard::Lock => tab.machine.edit(moment, &scope, edit),
-            Guard::Nothing if right == baton_client::EditRight::Diverged => return false,
+            Guard::Nothing if right == baton_client::EditPermission::Diverged => return false,
             Guard::Nothing => tab.machine.edit_regardless(moment, edit),
         };
         if done.is_err() {
@@ -183,7 +183,7 @@ impl World {
         if matches!(change, Change::In(..)) {
             tab.unsaved.push_back((edits, token));
         }
-        let held = right == baton_client::EditRight::Holder;
+        let held = right == baton_client::EditPermission::Holder;
         tab.under.push(Under {
             edits,
             grants: if held { there } else { Vec::new() },

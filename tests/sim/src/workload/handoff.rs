@@ -1,6 +1,6 @@
 //! Passing locks on: handing one to somebody, asking for one, taking one, moving one to the same user's other tab.
 
-use baton_client::machine::Operation;
+use baton_client::sans_io::Operation;
 use baton_client::{Fence, Scope};
 
 use super::Wish;

@@ -1,6 +1,6 @@
 //! Asking for locks, waiting for them, giving them back, and answering an offer that is not claimed by itself.
 
-use baton_client::machine::Operation;
+use baton_client::sans_io::Operation;
 
 use super::Wish;
 use crate::region::Region;

@@ -11,8 +11,8 @@ mod lock;
 mod modes;
 mod parks;
 
-use baton_client::machine::Operation;
-use baton_client::{Fence, GrantState, GrantView, Scope, Standing};
+use baton_client::sans_io::Operation;
+use baton_client::{Fence, GrantState, GrantView, LockStatus, Scope};
 
 use crate::people::{App, Body, Kind};
 use crate::region::{self, Region};
@@ -102,7 +102,7 @@ impl World {
         let tab = self.people[person].tab()?;
         let grants = tab.machine.grants();
         let mut held: Vec<_> = grants
-            .filter(|(_, scope)| tab.machine.standing(scope) == Standing::Mine)
+            .filter(|(_, scope)| tab.machine.lock_status(scope) == LockStatus::Mine)
             .map(|(fence, scope)| (fence, scope.clone()))
             .collect();
         if held.is_empty() {
@@ -117,8 +117,8 @@ impl World {
             return;
         };
         let wants = |scope: &Scope| {
-            let standing = tab.machine.standing(scope);
-            matches!(standing, Standing::Waiting | Standing::Offered)
+            let standing = tab.machine.lock_status(scope);
+            matches!(standing, LockStatus::Waiting | LockStatus::Offered)
         };
         let wanted: Vec<Scope> = Region::ALL
             .into_iter()
@@ -151,19 +151,19 @@ impl World {
     }
 
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
-        use baton_client::{Claim, Divergence, Role};
+        use baton_client::{ClaimPolicy, DivergencePolicy, SessionRole};
         Luggage {
             role: match self.dice.below(12) {
-                0 => Role::Observer,
-                _ => Role::Editor,
+                0 => SessionRole::Observer,
+                _ => SessionRole::Editor,
             },
             claim: match self.dice.below(5) {
-                0 => Claim::Ask,
-                _ => Claim::Auto,
+                0 => ClaimPolicy::Ask,
+                _ => ClaimPolicy::Auto,
             },
             divergence: match self.dice.below(6) {
-                0 => Divergence::Stop,
-                _ => Divergence::Afresh,
+                0 => DivergencePolicy::Stop,
+                _ => DivergencePolicy::Afresh,
             },
             ..Luggage::default()
         }

@@ -1,7 +1,7 @@
 //! Changing what locks mean, while everybody works.
 
 use baton_client::Mode;
-use baton_client::machine::Operation;
+use baton_client::sans_io::Operation;
 
 use super::Wish;
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! Deciding about what was set aside.
 
 use baton_client::ParkState;
-use baton_client::machine::{Decision, Operation};
+use baton_client::sans_io::{Operation, ParkDecision};
 
 use super::Wish;
 use crate::world::World;
@@ -30,10 +30,10 @@ impl Wish for Decide {
         let (id, state) = parks[world.dice.index(parks.len())];
         let (what, operation) = match (world.dice.below(10), state) {
             (0, _) => ("shows a park", Operation::Show(id)),
-            (1..4, ParkState::Open) => ("discards", Operation::Decide(id, Decision::Discard)),
-            (4.., ParkState::Open) => ("merges", Operation::Decide(id, Decision::Merge)),
-            (1..8, _) => ("recovers", Operation::Decide(id, Decision::Recover)),
-            (_, _) => ("merges", Operation::Decide(id, Decision::Merge)),
+            (1..4, ParkState::Open) => ("discards", Operation::Decide(id, ParkDecision::Discard)),
+            (4.., ParkState::Open) => ("merges", Operation::Decide(id, ParkDecision::Merge)),
+            (1..8, _) => ("recovers", Operation::Decide(id, ParkDecision::Recover)),
+            (_, _) => ("merges", Operation::Decide(id, ParkDecision::Merge)),
         };
         world.ask(person, what, operation);
     }

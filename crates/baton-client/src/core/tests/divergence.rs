@@ -6,12 +6,12 @@ use baton_sync::channel::{
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, fence, free, grants, text, view};
-use crate::core::connection::Phase;
+use crate::core::connection::ConnectionPhase;
 use crate::core::operation::Guard;
-use crate::draft::{Draft, Kept};
+use crate::draft::{Draft, DraftLocation};
 use crate::error::EditError;
-use crate::events::{EditRight, Event, Status};
-use crate::options::Divergence;
+use crate::events::{ClientEvent, ConnectionStatus, EditPermission};
+use crate::options::DivergencePolicy;
 use crate::scope::Scope;
 
 pub(super) fn park(id: u64, state: ParkState) -> ParkView {
@@ -66,19 +66,19 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     parks(&mut script, 4);
     let events = script.takes_events();
     let [
-        Event::Parked { id: 4, .. },
-        Event::Diverged {
+        ClientEvent::Parked { id: 4, .. },
+        ClientEvent::Diverged {
             park: Some(4),
             draft,
         },
-        Event::MayEdit(EditRight::Connecting),
+        ClientEvent::MayEdit(EditPermission::Connecting),
     ] = &events[..]
     else {
         panic!("told {events:?}");
     };
     assert_eq!(
-        (draft.client, draft.edits, draft.kept),
-        (old, 1, Kept::Here)
+        (draft.client, draft.edits, draft.location),
+        (old, 1, DraftLocation::InDraft)
     );
     assert_eq!(text_of(draft), "before in time too late");
     // The difference has only the edits that the document lacks.
@@ -94,11 +94,11 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     assert_eq!(text(script.core.document()), "");
     // The old connection stays until the park has everything.
     script.says(&ServerMessage::Saved { updates: 2 });
-    assert_eq!(script.core.phase(), Phase::Retiring);
+    assert_eq!(script.core.phase(), ConnectionPhase::Retiring);
     script.says(&ServerMessage::Saved { updates: 3 });
-    assert_eq!(script.core.phase(), Phase::Connecting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Connecting);
     assert_eq!(script.core.attempt(), attempt + 1);
-    assert_eq!(script.core.drafts()[0].kept, Kept::InPark);
+    assert_eq!(script.core.drafts()[0].location, DraftLocation::InPark);
     let fresh = script.core.client();
     let opening = script.opens();
     let Sent::Says(ClientMessage::Hello { resume, client, .. }) = &opening[0] else {
@@ -110,13 +110,13 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     script.asks();
     // Nothing may be edited before the content is known.
     let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
-    assert_eq!(edit, Err(EditError::NotNow(EditRight::Connecting)));
+    assert_eq!(edit, Err(EditError::NotNow(EditPermission::Connecting)));
     let all = script.document.snapshot().unwrap();
     script.frame(&y_websocket::step2(&all));
     assert_eq!(text(script.core.document()), "before in time ");
     assert_eq!(
-        script.core.right(&Scope::whole(), script.now),
-        EditRight::Free
+        script.core.permission(&Scope::whole(), script.now),
+        EditPermission::Free
     );
     script.writes("again");
     let sent = script.sent();
@@ -203,10 +203,10 @@ fn who_leaves_while_a_copy_is_set_aside_still_leaves() {
     let mut script = diverging();
     script.act(|core, now| core.disconnect(now));
     parks(&mut script, 4);
-    assert_eq!(script.core.phase(), Phase::Leaving);
+    assert_eq!(script.core.phase(), ConnectionPhase::Leaving);
     assert_eq!(script.core.drafts().len(), 1);
     script.loses_connection(Some(3000));
-    assert_eq!(script.core.phase(), Phase::Idle);
+    assert_eq!(script.core.phase(), ConnectionPhase::Idle);
     let opening = script.joins(true, free(9));
     script.applies(&opening);
     assert_eq!(text(script.core.document()), "before in time ");
@@ -217,15 +217,15 @@ fn who_leaves_while_a_copy_is_set_aside_still_leaves() {
     script.act(|core, now| core.close(now));
     assert_eq!(script.sent(), [Sent::Close(1000)]);
     script.says(&ServerMessage::Saved { updates: 3 });
-    assert_eq!(script.core.phase(), Phase::Leaving);
+    assert_eq!(script.core.phase(), ConnectionPhase::Leaving);
     script.pass(2 * SECOND);
-    assert_eq!(script.core.phase(), Phase::Over);
-    assert_eq!(script.core.drafts()[0].kept, Kept::InPark);
+    assert_eq!(script.core.phase(), ConnectionPhase::Over);
+    assert_eq!(script.core.drafts()[0].location, DraftLocation::InPark);
 }
 
 #[test]
 fn a_copy_that_stops_makes_no_draft_and_still_drains() {
-    let mut script = Script::with(|options| options.divergence = Divergence::Stop);
+    let mut script = Script::with(|options| options.divergence = DivergencePolicy::Stop);
     script.joins(false, free(1));
     grants(&mut script, 7);
     parks(&mut script, 4);
@@ -246,11 +246,11 @@ fn a_renewed_connection_is_no_failure() {
     let mut script = diverging();
     parks(&mut script, 4);
     script.says(&ServerMessage::Saved { updates: 3 });
-    let closed = |event: &Event| matches!(event, Event::Closed { .. });
+    let closed = |event: &ClientEvent| matches!(event, ClientEvent::Closed { .. });
     let events = script.takes_events();
     assert!(!events.iter().any(closed));
     assert!(events.ends_with(&[
-        Event::Status(Status::Disconnected),
-        Event::Status(Status::Connecting),
+        ClientEvent::Status(ConnectionStatus::Disconnected),
+        ClientEvent::Status(ConnectionStatus::Connecting),
     ]));
 }

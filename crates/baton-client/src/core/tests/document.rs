@@ -5,9 +5,9 @@ use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};
 use crate::core::operation::{Guard, Operation};
-use crate::error::{EditError, Ended};
-use crate::events::{EditRight, Event};
-use crate::options::Divergence;
+use crate::error::{ClientEnded, EditError};
+use crate::events::{ClientEvent, EditPermission};
+use crate::options::DivergencePolicy;
 use crate::scope::Scope;
 
 #[test]
@@ -37,11 +37,11 @@ fn updates_before_the_step2_are_left_to_it() {
     let all = script.document.snapshot().unwrap();
     script.frame(&y_websocket::step2(&all));
     assert_eq!(text(script.core.document()), "twoone");
-    assert!(script.events.contains(&Event::Synced));
+    assert!(script.events.contains(&ClientEvent::Synced));
     assert!(
         script
             .takes_events()
-            .ends_with(&[Event::Changed, Event::Synced])
+            .ends_with(&[ClientEvent::Changed, ClientEvent::Synced])
     );
     // From now on updates are applied at once.
     let third = script.other_writes("three");
@@ -85,7 +85,7 @@ fn an_answer_that_lacks_something_is_used_as_far_as_it_goes() {
     let complained = script.takes_events().into_iter().any(|event| {
         matches!(
             event,
-            Event::Error {
+            ClientEvent::Error {
                 code: ErrorCode::Incomplete,
                 ..
             }
@@ -117,7 +117,7 @@ fn an_edit_is_saved_when_its_message_is_also_over_a_lost_connection() {
     assert!(!script.core.acks().is_durable(both));
     script.says(&ServerMessage::Saved { updates: 1 });
     assert!(script.core.acks().all_durable());
-    assert!(script.takes_events().ends_with(&[Event::Saved]));
+    assert!(script.takes_events().ends_with(&[ClientEvent::Saved]));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn all_edits_are_sent_before_the_lock_is_given_back() {
 
 #[test]
 fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
-    let mut script = Script::with(|options| options.divergence = Divergence::Stop);
+    let mut script = Script::with(|options| options.divergence = DivergencePolicy::Stop);
     let opening = script.joins(false, free(1));
     script.applies(&opening);
     script.writes("too late");
@@ -184,16 +184,16 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
     assert!(matches!(
         events[..],
         [
-            Event::Parked { id: 4, .. },
-            Event::MayEdit(EditRight::Diverged)
+            ClientEvent::Parked { id: 4, .. },
+            ClientEvent::MayEdit(EditPermission::Diverged)
         ]
     ));
-    assert_eq!(script.core.ended(), Some(Ended::Diverged));
+    assert_eq!(script.core.ended(), Some(ClientEnded::Diverged));
     // The edit is durable in a park, not in the document: `saved` must not report it.
     script.says(&ServerMessage::Saved { updates: 2 });
     assert!(!script.core.acks().all_durable());
     let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
-    assert_eq!(edit, Err(EditError::NotNow(EditRight::Diverged)));
+    assert_eq!(edit, Err(EditError::NotNow(EditPermission::Diverged)));
     script.writes("draft");
     assert_eq!(script.sent(), []);
     // It answers every further Step1 with nothing, and still receives updates.
@@ -218,18 +218,18 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
             })
         })
     };
-    let not_now = |right| Err(EditError::NotNow(right));
-    assert_eq!(edit(&mut script), not_now(EditRight::Connecting));
+    let not_now = |permission| Err(EditError::NotNow(permission));
+    assert_eq!(edit(&mut script), not_now(EditPermission::Connecting));
     script.joins(false, view(2, GrantState::Held, 8));
-    assert_eq!(edit(&mut script), not_now(EditRight::Theirs));
+    assert_eq!(edit(&mut script), not_now(EditPermission::Theirs));
     assert_eq!(text(script.core.document()), "");
     script.says(&ServerMessage::Lock { lock: free(3) });
     assert_eq!(edit(&mut script), Ok(()));
     script.loses_connection(None);
     script.pass(SECOND / 10);
     assert_eq!(
-        script.core.right(&Scope::whole(), script.now),
-        EditRight::FreeOffline
+        script.core.permission(&Scope::whole(), script.now),
+        EditPermission::FreeOffline
     );
     assert_eq!(edit(&mut script), Ok(()));
     assert_eq!(text(script.core.document()), "xx");
@@ -244,7 +244,7 @@ fn a_panic_in_an_edit_ends_this_client_and_nobody_else() {
     assert!(matches!(edit, Err::<(), _>(EditError::Broken(_))));
     assert!(matches!(
         script.core.ended(),
-        Some(Ended::Closed { code: None, .. })
+        Some(ClientEnded::Closed { code: None, .. })
     ));
 }
 

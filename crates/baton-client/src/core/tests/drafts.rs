@@ -6,11 +6,11 @@ use baton_sync::channel::{
 };
 
 use super::script::{SECOND, Script, Sent, free, nonce, text, view};
-use crate::core::connection::Phase;
-use crate::core::operation::{Asked, Decision, Operation, ParkContent, Reply};
-use crate::draft::Kept;
-use crate::error::Unanswered;
-use crate::events::{EditRight, Event};
+use crate::core::connection::ConnectionPhase;
+use crate::core::operation::{Asked, Operation, ParkContent, ParkDecision, Reply};
+use crate::draft::DraftLocation;
+use crate::error::OperationError;
+use crate::events::{ClientEvent, EditPermission};
 use crate::scope::Scope;
 
 #[test]
@@ -20,11 +20,11 @@ fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
         parks(&mut script, 4);
         if lost {
             script.loses_connection(None);
-            assert_eq!(script.core.phase(), Phase::Waiting);
+            assert_eq!(script.core.phase(), ConnectionPhase::Waiting);
         } else {
             // The server never reports it as durable.
             script.pass(2 * SECOND);
-            assert_eq!(script.core.phase(), Phase::Connecting);
+            assert_eq!(script.core.phase(), ConnectionPhase::Connecting);
         }
         script.joins(true, free(9));
         script.takes_events();
@@ -33,10 +33,10 @@ fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
         });
         assert_eq!(
             script.takes_events(),
-            [Event::Park(park(4, ParkState::Merged))]
+            [ClientEvent::Park(park(4, ParkState::Merged))]
         );
         let draft = script.core.drafts()[0].clone();
-        assert_eq!(draft.kept, Kept::Here);
+        assert_eq!(draft.location, DraftLocation::InDraft);
         script.act(|core, _| core.drop_draft(draft.client));
         assert_eq!(script.core.drafts(), []);
     }
@@ -66,7 +66,7 @@ fn a_draft_is_dropped_when_its_park_is_merged_or_discarded() {
         assert!(
             matches!(
                 &events[..],
-                [Event::Park(_), Event::DraftDropped(draft)] if draft.park == Some(4)
+                [ClientEvent::Park(_), ClientEvent::DraftDropped(draft)] if draft.park == Some(4)
             ),
             "{events:?}"
         );
@@ -95,12 +95,12 @@ fn an_edit_that_not_even_a_park_takes_is_kept_here() {
         message: "100 parks".to_owned(),
         retry: false,
     });
-    assert_eq!(script.core.phase(), Phase::Connecting);
+    assert_eq!(script.core.phase(), ConnectionPhase::Connecting);
     script.joins(true, free(9));
     let [draft] = script.core.drafts() else {
         panic!("{:?}", script.core.drafts());
     };
-    assert_eq!((draft.park, draft.kept), (None, Kept::Here));
+    assert_eq!((draft.park, draft.location), (None, DraftLocation::InDraft));
     assert_eq!(text_of(draft), "before in time too late");
     assert_eq!(text(script.core.document()), "before in time ");
 }
@@ -135,8 +135,8 @@ fn more_drafts_than_can_be_kept_are_not_made() {
     script.sent();
     parks(&mut script, 100);
     assert_eq!(
-        script.core.right(&Scope::whole(), script.now),
-        EditRight::Diverged
+        script.core.permission(&Scope::whole(), script.now),
+        EditPermission::Diverged
     );
     assert_eq!(script.core.drafts().len(), 100);
     assert_eq!(text(script.core.document()), "too late");
@@ -147,12 +147,12 @@ fn parks_are_decided_and_shown_by_their_number() {
     let mut script = Script::new();
     assert_eq!(
         script.asks_for(Operation::Show(4)),
-        Asked::Known(Err(Unanswered::Disconnected))
+        Asked::Known(Err(OperationError::Disconnected))
     );
     script.joins(false, free(1));
-    let merged = nonce(script.asks_for(Operation::Decide(4, Decision::Merge)));
-    let discarded = nonce(script.asks_for(Operation::Decide(5, Decision::Discard)));
-    let recovered = nonce(script.asks_for(Operation::Decide(6, Decision::Recover)));
+    let merged = nonce(script.asks_for(Operation::Decide(4, ParkDecision::Merge)));
+    let discarded = nonce(script.asks_for(Operation::Decide(5, ParkDecision::Discard)));
+    let recovered = nonce(script.asks_for(Operation::Decide(6, ParkDecision::Recover)));
     let shown = nonce(script.asks_for(Operation::Show(7)));
     let said = [
         ClientMessage::MergePark {
@@ -196,7 +196,7 @@ fn parks_are_decided_and_shown_by_their_number() {
     // A decision concerns the moment, so it is not repeated later.
     script.answers.clear();
     script.loses_connection(None);
-    let ends = Err(Unanswered::Disconnected);
+    let ends = Err(OperationError::Disconnected);
     assert_eq!(
         script.answers,
         [(discarded, ends.clone()), (recovered, ends)]

@@ -8,8 +8,8 @@ use baton_sync::channel::{
 
 use super::script::{SECOND, Script, Sent, fence, free, grants, nonce, shows, text, view};
 use crate::core::operation::{Asked, Operation, Reply};
-use crate::error::Unanswered;
-use crate::events::{EditRight, Event, Requested, Standing, Visibility};
+use crate::error::OperationError;
+use crate::events::{ClientEvent, EditPermission, LockRequest, LockStatus, Visibility};
 use crate::scope::Scope;
 
 fn drains(script: &mut Script, position: u64, reason: DrainReason) {
@@ -27,8 +27,8 @@ fn drained(position: u64) -> Sent {
     })
 }
 
-fn right(script: &Script) -> EditRight {
-    script.core.right(&Scope::whole(), script.now)
+fn permission(script: &Script) -> EditPermission {
+    script.core.permission(&Scope::whole(), script.now)
 }
 
 /// A holder under fence 7.
@@ -49,15 +49,15 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     }
     drains(&mut script, 7, DrainReason::TakenOver);
     // Editing stops at once, before anything is sent.
-    assert_eq!(right(&script), EditRight::Draining);
-    let standing = script.core.locks().standing(&Scope::whole());
-    assert_eq!(standing, Standing::Draining);
+    assert_eq!(permission(&script), EditPermission::Draining);
+    let status = script.core.locks().lock_status(&Scope::whole());
+    assert_eq!(status, LockStatus::Draining);
     let sent = script.sent();
     let said = sent.iter().position(|sent| *sent == drained(7));
     assert_eq!(said, Some(sent.len() - 1), "{sent:?}");
     script.applies(&sent);
     assert_eq!(text(&script.document), text(script.core.document()));
-    let draining = Event::Draining {
+    let draining = ClientEvent::Draining {
         fence: fence(7),
         scope: Scope::whole(),
         reason: DrainReason::TakenOver,
@@ -66,7 +66,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     };
     assert_eq!(
         script.takes_events(),
-        [draining, Event::MayEdit(EditRight::Draining)]
+        [draining, ClientEvent::MayEdit(EditPermission::Draining)]
     );
     script.says(&ServerMessage::Lost {
         fence: fence(7),
@@ -75,11 +75,11 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     script.says(&ServerMessage::Lock {
         lock: view(9, GrantState::Offered, 8),
     });
-    assert_eq!(right(&script), EditRight::Theirs);
+    assert_eq!(permission(&script), EditPermission::Theirs);
     let losses = script.takes_events();
     let losses = losses
         .iter()
-        .filter(|event| matches!(event, Event::Lost { .. }));
+        .filter(|event| matches!(event, ClientEvent::Lost { .. }));
     assert_eq!(losses.count(), 1);
 }
 
@@ -90,7 +90,7 @@ fn who_drains_while_it_comes_back_says_so_after_what_it_edited_offline() {
     script.writes("in the dark");
     script.opens();
     script.welcomes(5, true, view(7, GrantState::Draining, 5));
-    assert_eq!(right(&script), EditRight::Draining);
+    assert_eq!(permission(&script), EditPermission::Draining);
     drains(&mut script, 7, DrainReason::Requested);
     // The server has not sent its Step1 yet, so it does not have the edit.
     assert_eq!(script.sent(), []);
@@ -122,9 +122,9 @@ fn a_drain_that_a_start_of_the_server_forgot_is_over() {
     // The server has restarted: it knows the holder, but not that the lock was to pass on.
     let said = script.joins(true, view(7, GrantState::Held, 5));
     assert!(!said.contains(&drained(7)));
-    assert_eq!(right(&script), EditRight::Holder);
-    let standing = script.core.locks().standing(&Scope::whole());
-    assert_eq!(standing, Standing::Mine);
+    assert_eq!(permission(&script), EditPermission::Holder);
+    let status = script.core.locks().lock_status(&Scope::whole());
+    assert_eq!(status, LockStatus::Mine);
     nonce(script.asks_for(Operation::Release(Scope::whole())));
 }
 
@@ -133,7 +133,7 @@ fn a_drain_of_what_is_not_ours_is_not_answered() {
     let mut script = holder(|_| ());
     drains(&mut script, 6, DrainReason::Idle);
     assert_eq!(script.sent(), []);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
     };
     assert_eq!(script.sent(), [Sent::Says(said.clone())]);
     // Editing is permitted until the drain.
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     script.loses_connection(None);
     let again = script.joins(true, view(7, GrantState::Suspect, 5));
     assert!(again.contains(&Sent::Says(said)));
@@ -174,8 +174,8 @@ fn a_request_waits_in_the_queue_and_its_note_is_cut() {
     };
     assert_eq!(note.len(), 512);
     assert_eq!(
-        script.core.locks().standing(&Scope::whole()),
-        Standing::Waiting
+        script.core.locks().lock_status(&Scope::whole()),
+        LockStatus::Waiting
     );
     // Like other requests, it survives a lost connection.
     script.loses_connection(None);
@@ -197,7 +197,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
         note: "lunch?".to_owned(),
         expires_ms: 30_000,
     });
-    let requested = |left| Requested {
+    let requested = |left| LockRequest {
         fence: fence(7),
         scope: Scope::whole(),
         by: 8,
@@ -206,7 +206,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
     };
     assert_eq!(
         script.takes_events(),
-        [Event::Requested(requested(30 * SECOND))]
+        [ClientEvent::Requested(requested(30 * SECOND))]
     );
     script.pass(4 * SECOND);
     let known = script.core.request_for(fence(7), script.now);
@@ -216,7 +216,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
     }
     assert_eq!(
         script.takes_events(),
-        [Event::RequestOver { fence: fence(7) }]
+        [ClientEvent::RequestOver { fence: fence(7) }]
     );
     assert_eq!(script.core.request_for(fence(7), script.now), None);
 }
@@ -231,10 +231,10 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
         script.joins(false, view(2, GrantState::Held, 8));
         let asked = nonce(script.asks_for(operation.clone()));
         script.loses_connection(None);
-        assert_eq!(script.answers, [(asked, Err(Unanswered::Disconnected))]);
+        assert_eq!(script.answers, [(asked, Err(OperationError::Disconnected))]);
         assert_eq!(
             script.asks_for(operation.clone()),
-            Asked::Known(Err(Unanswered::Disconnected))
+            Asked::Known(Err(OperationError::Disconnected))
         );
         let said = script.joins(true, view(2, GrantState::Held, 8));
         assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
@@ -248,7 +248,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
         });
         script.sent();
         grants(&mut script, 7);
-        assert_eq!(right(&script), EditRight::Holder);
+        assert_eq!(permission(&script), EditPermission::Holder);
     }
 }
 
@@ -265,7 +265,7 @@ fn what_the_server_explains_is_told_with_the_outcome() {
     });
     let cooldown = Ok(Reply::Outcome(Outcome::Cooldown));
     assert_eq!(script.answers, [(asked, cooldown)]);
-    let explained = Event::Explained {
+    let explained = ClientEvent::Explained {
         outcome: Outcome::Cooldown,
         message: "again in 12 s".to_owned(),
     };
@@ -282,7 +282,7 @@ fn a_warning_is_for_a_holder_and_any_input_counts() {
             left_ms: 15_000,
         });
     }
-    let warning = Event::IdleWarning {
+    let warning = ClientEvent::IdleWarning {
         fence: fence(7),
         left: 15 * SECOND,
     };
@@ -314,23 +314,23 @@ fn the_mode_says_what_a_lock_means() {
     };
     let mut script = Script::new();
     script.joins(false, view(2, GrantState::Held, 8));
-    assert_eq!(right(&script), EditRight::Theirs);
+    assert_eq!(permission(&script), EditPermission::Theirs);
     script.takes_events();
     script.says(&ServerMessage::Lock {
         lock: in_mode(3, Mode::Open, true),
     });
-    assert_eq!(right(&script), EditRight::Advisory);
+    assert_eq!(permission(&script), EditPermission::Advisory);
     let events = script.takes_events();
-    assert!(events.contains(&Event::Mode(Mode::Open)));
-    assert!(events.contains(&Event::MayEdit(EditRight::Advisory)));
+    assert!(events.contains(&ClientEvent::Mode(Mode::Open)));
+    assert!(events.contains(&ClientEvent::MayEdit(EditPermission::Advisory)));
     script.says(&ServerMessage::Lock {
         lock: in_mode(4, Mode::Required, false),
     });
-    assert_eq!(right(&script), EditRight::Required);
+    assert_eq!(permission(&script), EditPermission::Required);
     script.says(&ServerMessage::Lock {
         lock: in_mode(5, Mode::ExclusiveWhenHeld, false),
     });
-    assert_eq!(right(&script), EditRight::Free);
+    assert_eq!(permission(&script), EditPermission::Free);
     let asked = nonce(script.asks_for(Operation::SetMode(Mode::Open)));
     let said = ClientMessage::SetMode {
         nonce: asked,

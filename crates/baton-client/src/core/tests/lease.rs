@@ -3,11 +3,11 @@
 use baton_sync::channel::{GrantState, ServerMessage};
 
 use super::script::{SECOND, Script, fence, free, grants, view};
-use crate::events::{EditRight, Event};
+use crate::events::{ClientEvent, EditPermission};
 use crate::scope::Scope;
 
-fn right(script: &Script) -> EditRight {
-    script.core.right(&Scope::whole(), script.now)
+fn permission(script: &Script) -> EditPermission {
+    script.core.permission(&Scope::whole(), script.now)
 }
 
 #[test]
@@ -20,18 +20,18 @@ fn a_holder_without_news_stops_seven_seconds_after_it_sent_what_was_confirmed() 
     script.pass(2 * SECOND);
     script.beat(2, 1); // confirms answer 1, which was sent two seconds ago
     script.pass(5 * SECOND - SECOND / 1000);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     script.takes_events();
     script.pass(SECOND / 1000);
-    assert_eq!(right(&script), EditRight::Unconfirmed);
+    assert_eq!(permission(&script), EditPermission::Unconfirmed);
     assert_eq!(
         script.takes_events(),
-        [Event::MayEdit(EditRight::Unconfirmed)]
+        [ClientEvent::MayEdit(EditPermission::Unconfirmed)]
     );
     // A new confirmation renews the lease.
     script.beat(3, 2);
     script.beat(4, 3);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_sleep_that_the_monotonic_clock_missed_ends_the_lease() {
     script.joins(false, free(1));
     grants(&mut script, 7);
     script.now.wall += 7 * SECOND;
-    assert_eq!(right(&script), EditRight::Unconfirmed);
+    assert_eq!(permission(&script), EditPermission::Unconfirmed);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_grant_counts_from_the_first_claim_of_an_offer_that_is_told_twice() {
         fence: fence(7),
         paths: Vec::new(),
     });
-    assert_eq!(right(&script), EditRight::Unconfirmed);
+    assert_eq!(permission(&script), EditPermission::Unconfirmed);
 }
 
 #[test]
@@ -89,19 +89,19 @@ fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
     script.joins(false, free(1));
     grants(&mut script, 7);
     script.loses_connection(None);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     script.pass(6 * SECOND);
     script.act(|core, now| core.opened(now));
     script.pass(SECOND);
-    assert_eq!(right(&script), EditRight::Unconfirmed);
+    assert_eq!(permission(&script), EditPermission::Unconfirmed);
     script.takes_events();
     script.welcomes(5, true, view(7, GrantState::Held, 5));
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     assert_eq!(
         script.core.locks().lease_left(&Scope::whole(), script.now),
         6 * SECOND
     );
-    let kept = Event::Granted {
+    let kept = ClientEvent::Granted {
         fence: fence(7),
         scope: Scope::whole(),
         kept: true,
@@ -122,7 +122,7 @@ fn nothing_that_an_earlier_session_sent_counts_for_a_new_one() {
         paths: Vec::new(),
     });
     script.beat(2, 1);
-    assert_eq!(right(&script), EditRight::Unconfirmed);
+    assert_eq!(permission(&script), EditPermission::Unconfirmed);
     script.beat(3, 2);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
 }

@@ -4,13 +4,13 @@ use baton_sync::channel::{ClientMessage, GrantState, Outcome, ServerMessage};
 
 use super::script::{Script, Sent, fence, free, grants, nonce, view};
 use crate::core::operation::{Asked, Operation, Reply};
-use crate::error::Unanswered;
-use crate::events::{EditRight, Event, Standing};
-use crate::options::Claim;
+use crate::error::OperationError;
+use crate::events::{ClientEvent, EditPermission, LockStatus};
+use crate::options::ClaimPolicy;
 use crate::scope::Scope;
 
-fn right(script: &Script) -> EditRight {
-    script.core.right(&Scope::whole(), script.now)
+fn permission(script: &Script) -> EditPermission {
+    script.core.permission(&Scope::whole(), script.now)
 }
 
 #[test]
@@ -26,8 +26,8 @@ fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
         })]
     );
     assert_eq!(
-        script.core.locks().standing(&Scope::whole()),
-        Standing::Waiting
+        script.core.locks().lock_status(&Scope::whole()),
+        LockStatus::Waiting
     );
     script.says(&ServerMessage::Result {
         nonce: asked,
@@ -36,8 +36,8 @@ fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
     });
     assert_eq!(script.answers, [(asked, Ok(Reply::Outcome(Outcome::Done)))]);
     grants(&mut script, 7);
-    assert_eq!(right(&script), EditRight::Holder);
-    let granted = Event::Granted {
+    assert_eq!(permission(&script), EditPermission::Holder);
+    let granted = ClientEvent::Granted {
         fence: fence(7),
         scope: Scope::whole(),
         kept: false,
@@ -59,9 +59,11 @@ fn who_comes_back_as_another_session_or_too_late_holds_nothing() {
         script.takes_events();
         script.joins(resumed, lock);
         assert_eq!(script.core.ticket().unwrap().fences, []);
-        assert!(!right(&script).may_edit());
-        let lost =
-            |event: &Event| matches!(event, Event::Lost { fence: of, .. } if *of == fence(7));
+        assert!(!permission(&script).may_edit());
+        let lost = |event: &ClientEvent| match event {
+            ClientEvent::Lost { fence: of, .. } => *of == fence(7),
+            _ => false,
+        };
         assert!(script.takes_events().iter().any(lost));
         // Late news of the old grant do not restore it.
         script.says(&ServerMessage::Granted {
@@ -88,12 +90,12 @@ fn a_loss_is_reported_once_by_the_first_news_of_it() {
         script.takes_events();
         for message in order {
             script.says(message);
-            assert!(!right(&script).may_edit());
+            assert!(!permission(&script).may_edit());
         }
         let losses = script.takes_events();
         let losses = losses
             .iter()
-            .filter(|event| matches!(event, Event::Lost { .. }));
+            .filter(|event| matches!(event, ClientEvent::Lost { .. }));
         assert_eq!(losses.count(), 1);
     }
 }
@@ -105,7 +107,7 @@ fn an_older_view_changes_nothing() {
     grants(&mut script, 7);
     script.takes_events();
     script.says(&ServerMessage::Lock { lock: free(6) });
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     assert_eq!(script.takes_events(), []);
 }
 
@@ -116,10 +118,10 @@ fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
     let tried = nonce(script.asks_for(Operation::Try(Scope::whole())));
     let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
     script.loses_connection(None);
-    assert_eq!(script.answers, [(tried, Err(Unanswered::Disconnected))]);
+    assert_eq!(script.answers, [(tried, Err(OperationError::Disconnected))]);
     assert_eq!(
         script.asks_for(Operation::Try(Scope::whole())),
-        Asked::Known(Err(Unanswered::Disconnected))
+        Asked::Known(Err(OperationError::Disconnected))
     );
     let said = script.joins(true, view(2, GrantState::Held, 8));
     let again = Sent::Says(ClientMessage::Acquire {
@@ -174,7 +176,7 @@ fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
 #[test]
 fn a_wish_that_was_declined_is_asked_for_again_only_if_it_was_declined_for_now() {
     for later in [false, true] {
-        let mut script = Script::with(|options| options.claim = Claim::Ask);
+        let mut script = Script::with(|options| options.claim = ClaimPolicy::Ask);
         script.joins(false, free(1));
         let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
         script.says(&ServerMessage::Offer {
@@ -201,7 +203,7 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
     script.joins(false, free(1));
     grants(&mut script, 7);
     let released = nonce(script.asks_for(Operation::Release(Scope::whole())));
-    assert_eq!(right(&script), EditRight::Releasing);
+    assert_eq!(permission(&script), EditPermission::Releasing);
     script.loses_connection(None);
     let said = script.joins(true, view(7, GrantState::Suspect, 5));
     let release = Sent::Says(ClientMessage::Release {
@@ -209,7 +211,7 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
         fence: fence(7),
     });
     assert!(said.contains(&release));
-    assert_eq!(right(&script), EditRight::Releasing);
+    assert_eq!(permission(&script), EditPermission::Releasing);
     script.takes_events();
     script.says(&ServerMessage::Result {
         nonce: released,
@@ -221,8 +223,8 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
         script.answers,
         [(released, Ok(Reply::Outcome(Outcome::Done)))]
     );
-    assert_eq!(right(&script), EditRight::Free);
-    let lost = |event: &Event| matches!(event, Event::Lost { .. });
+    assert_eq!(permission(&script), EditPermission::Free);
+    let lost = |event: &ClientEvent| matches!(event, ClientEvent::Lost { .. });
     assert!(!script.takes_events().iter().any(lost));
 }
 
@@ -242,7 +244,7 @@ fn a_release_whose_grant_has_passed_on_is_stale() {
 
 #[test]
 fn a_program_can_claim_or_decline_offers_itself() {
-    let mut script = Script::with(|options| options.claim = Claim::Ask);
+    let mut script = Script::with(|options| options.claim = ClaimPolicy::Ask);
     script.joins(false, free(1));
     let offer = |position| ServerMessage::Offer {
         fence: fence(position),
@@ -251,7 +253,7 @@ fn a_program_can_claim_or_decline_offers_itself() {
     };
     script.says(&offer(7));
     assert_eq!(script.sent(), []);
-    assert_eq!(right(&script), EditRight::Offered);
+    assert_eq!(permission(&script), EditPermission::Offered);
     script.act(|core, _| core.decline(fence(7), true));
     let (later, declined) = (true, fence(7));
     let declined = ClientMessage::Decline {
@@ -269,7 +271,7 @@ fn a_program_can_claim_or_decline_offers_itself() {
     assert_eq!(script.sent(), []);
     assert!(matches!(
         script.takes_events().last(),
-        Some(Event::MayEdit(EditRight::Free))
+        Some(ClientEvent::MayEdit(EditPermission::Free))
     ));
     script.says(&offer(9));
     script.act(|core, now| core.claim(now, fence(9)));
@@ -294,7 +296,7 @@ fn a_view_from_before_the_grant_does_not_take_it_away() {
         lock: view(5, GrantState::Offered, 8),
     });
     assert_eq!(script.core.ticket().unwrap().fences, [fence(7)]);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
 }
 
 /// The server passes the lock on as soon as it reads the close frame. Its answer took up to two
@@ -307,7 +309,7 @@ fn a_client_that_closes_stops_editing_at_once() {
     script.asks_for(Operation::Acquire(Scope::whole()));
     script.sent();
     grants(&mut script, 7);
-    assert_eq!(right(&script), EditRight::Holder);
+    assert_eq!(permission(&script), EditPermission::Holder);
     script.act(|core, now| core.close(now));
-    assert_eq!(right(&script), EditRight::Closed);
+    assert_eq!(permission(&script), EditPermission::Closed);
 }

@@ -4,7 +4,7 @@ use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, Se
 
 use super::script::{SECOND, Script, Sent, fence, free, nonce, scope, shows, waits};
 use crate::core::operation::{Asked, Operation, Reply};
-use crate::events::{EditRight, Event, Standing};
+use crate::events::{ClientEvent, EditPermission, LockStatus};
 use crate::scope::Scope;
 
 fn offers(script: &mut Script, position: u64, of: &str) -> Vec<Sent> {
@@ -35,8 +35,8 @@ fn declines(position: u64) -> Vec<Sent> {
     })]
 }
 
-fn right(script: &Script, of: &str) -> EditRight {
-    script.core.right(&scope(of), script.now)
+fn permission(script: &Script, of: &str) -> EditPermission {
+    script.core.permission(&scope(of), script.now)
 }
 
 const HELD: GrantState = GrantState::Held;
@@ -50,26 +50,29 @@ fn the_lease_of_one_grant_does_not_keep_another_alive() {
     grants(&mut script, 9, "body");
     script.takes_events();
     script.pass(2 * SECOND);
-    assert_eq!(right(&script, "title"), EditRight::Unconfirmed);
-    assert_eq!(right(&script, "body"), EditRight::Holder);
-    assert_eq!(right(&script, "title,body"), EditRight::Unconfirmed);
-    let told = Event::MayEditThere {
+    assert_eq!(permission(&script, "title"), EditPermission::Unconfirmed);
+    assert_eq!(permission(&script, "body"), EditPermission::Holder);
+    assert_eq!(
+        permission(&script, "title,body"),
+        EditPermission::Unconfirmed
+    );
+    let told = ClientEvent::MayEditThere {
         scope: scope("title"),
-        right: EditRight::Unconfirmed,
+        permission: EditPermission::Unconfirmed,
     };
     let events = script.takes_events();
     assert_eq!(
         events,
-        [Event::MayEdit(EditRight::Unconfirmed), told],
+        [ClientEvent::MayEdit(EditPermission::Unconfirmed), told],
         "at the very moment"
     );
     // A confirmed answer proves the session alive, and so renews both leases.
     script.beat(1, 0);
     script.beat(2, 1);
-    assert_eq!(right(&script, "title,body"), EditRight::Holder);
+    assert_eq!(permission(&script, "title,body"), EditPermission::Holder);
     script.pass(7 * SECOND);
-    assert_eq!(right(&script, "title"), EditRight::Unconfirmed);
-    assert_eq!(right(&script, "body"), EditRight::Unconfirmed);
+    assert_eq!(permission(&script, "title"), EditPermission::Unconfirmed);
+    assert_eq!(permission(&script, "body"), EditPermission::Unconfirmed);
 }
 
 #[test]
@@ -81,26 +84,26 @@ fn the_root_type_decides_who_may_write() {
     );
     grants(&mut script, 7, "rows/8");
     // The holder of a path may edit its root type; deeper paths are a convention.
-    assert_eq!(right(&script, "rows/8"), EditRight::Holder);
-    assert_eq!(right(&script, "rows"), EditRight::Holder);
-    assert_eq!(right(&script, "notes"), EditRight::Theirs);
-    assert_eq!(right(&script, "title"), EditRight::Free);
-    assert_eq!(right(&script, "rows/8,title"), EditRight::Free);
-    assert_eq!(right(&script, "title,notes"), EditRight::Theirs);
-    assert_eq!(right(&script, ""), EditRight::Theirs);
+    assert_eq!(permission(&script, "rows/8"), EditPermission::Holder);
+    assert_eq!(permission(&script, "rows"), EditPermission::Holder);
+    assert_eq!(permission(&script, "notes"), EditPermission::Theirs);
+    assert_eq!(permission(&script, "title"), EditPermission::Free);
+    assert_eq!(permission(&script, "rows/8,title"), EditPermission::Free);
+    assert_eq!(permission(&script, "title,notes"), EditPermission::Theirs);
+    assert_eq!(permission(&script, ""), EditPermission::Theirs);
     script.says(&ServerMessage::Lock {
         lock: LockView {
             mode: Mode::Required,
             ..shows(8, &[(7, "rows/8", HELD, 5)])
         },
     });
-    assert_eq!(right(&script, "rows/8"), EditRight::Holder);
-    assert_eq!(right(&script, "title"), EditRight::Required);
+    assert_eq!(permission(&script, "rows/8"), EditPermission::Holder);
+    assert_eq!(permission(&script, "title"), EditPermission::Required);
     script.says(&ServerMessage::Lock {
         lock: shows(9, &[(7, "rows/8", HELD, 5)]),
     });
     // No other session has a lock: everything may be edited while the own lease lasts.
-    assert_eq!(right(&script, ""), EditRight::Free);
+    assert_eq!(permission(&script, ""), EditPermission::Free);
 }
 
 #[test]
@@ -111,12 +114,12 @@ fn each_lock_has_its_own_standing_and_place() {
     lock.waiting = 2;
     script.joins(true, lock);
     let locks = script.core.locks();
-    let standing = |of| locks.standing(&scope(of));
-    assert_eq!(standing("title"), Standing::Mine);
-    assert_eq!(standing("title/first"), Standing::Mine);
-    assert_eq!(standing("notes"), Standing::Waiting);
-    assert_eq!(standing("rows"), Standing::Free);
-    assert_eq!(standing(""), Standing::Theirs);
+    let lock_status = |of| locks.lock_status(&scope(of));
+    assert_eq!(lock_status("title"), LockStatus::Mine);
+    assert_eq!(lock_status("title/first"), LockStatus::Mine);
+    assert_eq!(lock_status("notes"), LockStatus::Waiting);
+    assert_eq!(lock_status("rows"), LockStatus::Free);
+    assert_eq!(lock_status(""), LockStatus::Theirs);
     assert_eq!(locks.place(&scope("notes")), Some(2));
     assert_eq!(locks.place(&scope("rows")), None);
 }
@@ -140,7 +143,7 @@ fn a_late_offer_for_a_wish_that_was_replaced_is_declined() {
     script.act(|core, now| core.claim(now, fence(7)));
     assert_eq!(script.sent(), []);
     grants(&mut script, 9, "notes");
-    assert_eq!(right(&script, "notes"), EditRight::Holder);
+    assert_eq!(permission(&script, "notes"), EditPermission::Holder);
 }
 
 #[test]
@@ -181,8 +184,8 @@ fn a_grant_ends_all_waiting() {
     script.asks_for(Operation::TakeOver(scope("notes")));
     script.sent();
     grants(&mut script, 7, "notes");
-    let standing = script.core.locks().standing(&scope("title"));
-    assert_eq!(standing, Standing::Theirs);
+    let status = script.core.locks().lock_status(&scope("title"));
+    assert_eq!(status, LockStatus::Theirs);
     script.loses_connection(None);
     let said = script.joins(
         true,
@@ -200,8 +203,8 @@ fn another_scopes_ticket_is_not_cancelled() {
     let cancelled = script.asks_for(Operation::Cancel(scope("notes")));
     let done = Ok(Reply::Outcome(Outcome::Done));
     assert_eq!(cancelled, Asked::Known(done));
-    let standing = script.core.locks().standing(&scope("title"));
-    assert_eq!(standing, Standing::Waiting);
+    let status = script.core.locks().lock_status(&scope("title"));
+    assert_eq!(status, LockStatus::Waiting);
 }
 
 #[test]
@@ -219,8 +222,8 @@ fn a_refused_replacement_leaves_the_ticket_from_before() {
     });
     script.sent();
     let locks = script.core.locks();
-    assert_eq!(locks.standing(&scope("title")), Standing::Waiting);
-    assert_eq!(locks.standing(&scope("notes")), Standing::Theirs);
+    assert_eq!(locks.lock_status(&scope("title")), LockStatus::Waiting);
+    assert_eq!(locks.lock_status(&scope("notes")), LockStatus::Theirs);
     grants(&mut script, 7, "title");
 }
 
@@ -241,7 +244,7 @@ fn who_would_have_to_wait_while_it_holds_wants_nothing_more() {
         shows(8, &[(3, "notes", HELD, 8), (7, "title", HELD, 5)]),
     );
     assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
-    assert_eq!(right(&script, "title"), EditRight::Holder);
+    assert_eq!(permission(&script, "title"), EditPermission::Holder);
 }
 
 #[test]
@@ -264,16 +267,19 @@ fn each_grant_is_kept_or_lost_for_itself() {
         shows(12, &[(7, "title", HELD, 5), (12, "notes", HELD, 8)]),
     );
     let events = script.takes_events();
-    let kept = Event::Granted {
+    let kept = ClientEvent::Granted {
         fence: fence(7),
         scope: scope("title"),
         kept: true,
     };
     assert!(events.contains(&kept));
-    let lost = |event: &Event| matches!(event, Event::Lost { fence: of, .. } if *of == fence(9));
+    let lost = |event: &ClientEvent| match event {
+        ClientEvent::Lost { fence: of, .. } => *of == fence(9),
+        _ => false,
+    };
     assert_eq!(events.iter().filter(|event| lost(event)).count(), 1);
-    assert_eq!(right(&script, "title"), EditRight::Holder);
-    assert_eq!(right(&script, "notes"), EditRight::Theirs);
+    assert_eq!(permission(&script, "title"), EditPermission::Holder);
+    assert_eq!(permission(&script, "notes"), EditPermission::Theirs);
 }
 
 #[test]
@@ -289,14 +295,14 @@ fn a_release_gives_back_its_own_part_only() {
         fence: fence(9),
     };
     assert_eq!(script.sent(), [Sent::Says(said)]);
-    assert_eq!(right(&script, "notes"), EditRight::Releasing);
-    assert_eq!(right(&script, "title"), EditRight::Holder);
+    assert_eq!(permission(&script, "notes"), EditPermission::Releasing);
+    assert_eq!(permission(&script, "title"), EditPermission::Holder);
     script.says(&ServerMessage::Result {
         nonce: released,
         outcome: Outcome::Done,
         message: None,
     });
-    assert_eq!(right(&script, "notes"), EditRight::Free);
+    assert_eq!(permission(&script, "notes"), EditPermission::Free);
     let whole = script.asks_for(Operation::Release(Scope::whole()));
     let stale = Ok(Reply::Outcome(Outcome::Stale));
     assert_eq!(whole, Asked::Known(stale), "there is no grant of the whole");
@@ -304,12 +310,20 @@ fn a_release_gives_back_its_own_part_only() {
         .takes_events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::MayEditThere { scope, right } => Some((scope.to_string(), right)),
+            ClientEvent::MayEditThere { scope, permission } => {
+                Some((scope.to_string(), permission))
+            }
             _ => None,
         })
         .collect();
-    let notes = |right| ("notes".to_owned(), right);
-    assert_eq!(told, [notes(EditRight::Releasing), notes(EditRight::Free)]);
+    let notes = |permission| ("notes".to_owned(), permission);
+    assert_eq!(
+        told,
+        [
+            notes(EditPermission::Releasing),
+            notes(EditPermission::Free)
+        ]
+    );
 }
 
 #[test]

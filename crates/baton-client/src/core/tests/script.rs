@@ -10,12 +10,12 @@ use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
 use bytes::Bytes;
 
-use crate::core::Core;
-use crate::core::connection::Phase;
+use crate::core::ClientCore;
+use crate::core::connection::ConnectionPhase;
 use crate::core::operation::{Answer, Asked, Guard, Operation};
-use crate::core::outputs::Outgoing;
+use crate::core::outputs::SocketWrite;
 use crate::dual_clock::Moment;
-use crate::events::Event;
+use crate::events::ClientEvent;
 use crate::options::ClientOptions;
 use crate::scope::Scope;
 
@@ -30,11 +30,11 @@ pub(super) enum Sent {
 }
 
 pub(super) struct Script {
-    pub(super) core: Core,
+    pub(super) core: ClientCore,
     pub(super) now: Moment,
     /// The server's copy of the document.
     pub(super) document: Document,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<ClientEvent>,
     pub(super) answers: Vec<(u64, Answer)>,
 }
 
@@ -104,7 +104,7 @@ impl Script {
             client: ClientId::from(9),
         };
         Self {
-            core: Core::new(options, ClientId::from(1), 42, now).unwrap(),
+            core: ClientCore::new(options, ClientId::from(1), 42, now).unwrap(),
             now,
             document: Document::new(&of),
             events: Vec::new(),
@@ -113,11 +113,11 @@ impl Script {
     }
 
     /// Takes a step, and keeps its events and answers.
-    pub(super) fn act<R>(&mut self, step: impl FnOnce(&mut Core, Moment) -> R) -> R {
+    pub(super) fn act<R>(&mut self, step: impl FnOnce(&mut ClientCore, Moment) -> R) -> R {
         let result = step(&mut self.core, self.now);
-        let turn = self.core.turn(self.now);
-        self.events.extend(turn.events);
-        self.answers.extend(turn.answers);
+        let output = self.core.take_output(self.now);
+        self.events.extend(output.events);
+        self.answers.extend(output.answers);
         result
     }
 
@@ -156,14 +156,14 @@ impl Script {
 
     /// Connects; returns the first messages of the client.
     pub(super) fn opens(&mut self) -> Vec<Sent> {
-        if self.core.phase() == Phase::Idle {
+        if self.core.phase() == ConnectionPhase::Idle {
             self.act(|core, now| core.connect(now));
         }
-        while self.core.phase() == Phase::Waiting {
+        while self.core.phase() == ConnectionPhase::Waiting {
             let due = self.core.next_timeout(self.now).unwrap();
             self.pass(due);
         }
-        assert_eq!(self.core.phase(), Phase::Connecting);
+        assert_eq!(self.core.phase(), ConnectionPhase::Connecting);
         self.act(|core, now| core.opened(now));
         self.sent()
     }
@@ -266,7 +266,7 @@ impl Script {
         self.act(|core, _| core.request(operation))
     }
 
-    pub(super) fn takes_events(&mut self) -> Vec<Event> {
+    pub(super) fn takes_events(&mut self) -> Vec<ClientEvent> {
         std::mem::take(&mut self.events)
     }
 }
@@ -306,11 +306,11 @@ pub(super) fn text(document: &Document) -> String {
         .unwrap_or_default()
 }
 
-fn read(outgoing: Outgoing) -> Sent {
+fn read(outgoing: SocketWrite) -> Sent {
     use y_websocket::Message;
     let frame = match outgoing {
-        Outgoing::Close(code) => return Sent::Close(code),
-        Outgoing::Frame(frame) => frame,
+        SocketWrite::Close(code) => return Sent::Close(code),
+        SocketWrite::Frame(frame) => frame,
     };
     match y_websocket::decode(&frame).unwrap() {
         Message::Step1(vector) => Sent::Step1(StateVector::decode(vector).unwrap()),
