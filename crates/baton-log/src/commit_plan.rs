@@ -13,7 +13,7 @@ use crate::format::codec::BadRow;
 use crate::format::journal::{JournalRow, JournalRowBuilder, RowKind};
 use crate::format::rows::{BaseKind, DocumentRow, Meta, VERSION, encode_snapshot};
 use crate::log_state::CommitState;
-use crate::store::traits::{Batch, Store, Table, View};
+use crate::store::traits::{Batch, Store, StoreTable, StoreView};
 use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
 /// Size at which a row is closed, in bytes. So reading one document's record never means reading
@@ -104,7 +104,7 @@ impl CommitPlan {
             let commit = self.next_commit;
             self.batch
                 .puts
-                .push((Table::Journal, commit, row.finish(commit)));
+                .push((StoreTable::Journal, commit, row.finish(commit)));
             self.next_commit += 1;
         }
     }
@@ -119,9 +119,9 @@ impl CommitPlan {
             match &snapshot.bytes {
                 Some(bytes) => {
                     let row = encode_snapshot(id, snapshot.at, bytes);
-                    self.batch.puts.push((Table::Snapshots, id, row));
+                    self.batch.puts.push((StoreTable::Snapshots, id, row));
                 }
-                None => self.batch.deletes.push((Table::Snapshots, id)),
+                None => self.batch.deletes.push((StoreTable::Snapshots, id)),
             }
             let bytes = snapshot.bytes.as_ref().map_or(0, Bytes::len);
             let row = DocumentRow {
@@ -130,7 +130,7 @@ impl CommitPlan {
                 name,
             }
             .encode(id);
-            self.batch.puts.push((Table::Documents, id, row));
+            self.batch.puts.push((StoreTable::Documents, id, row));
             let known = index.document(id).is_some()
                 || self.created[..with_records]
                     .binary_search_by_key(&id, |created| created.0)
@@ -148,7 +148,7 @@ impl CommitPlan {
                     name,
                 }
                 .encode(*id);
-                self.batch.puts.push((Table::Documents, *id, row));
+                self.batch.puts.push((StoreTable::Documents, *id, row));
             }
         }
     }
@@ -175,7 +175,7 @@ impl CommitPlan {
                 }
             }
         }
-        let delete = |commit: &u64| (Table::Journal, *commit);
+        let delete = |commit: &u64| (StoreTable::Journal, *commit);
         self.batch.deletes.extend(self.deleted.iter().map(delete));
         // Commit numbers are never used again, even if the journal is left empty.
         if self.next_commit == commit_state.next_commit
@@ -191,20 +191,20 @@ impl CommitPlan {
             };
             self.batch
                 .puts
-                .push((Table::Meta, Meta::KEY, meta.encode()));
+                .push((StoreTable::Meta, Meta::KEY, meta.encode()));
         }
     }
 
     fn relocate(
         &mut self,
         index: &StoreIndex,
-        view: &dyn View,
+        view: &dyn StoreView,
         rows: impl Iterator<Item = (u64, u64)>,
     ) {
         let mut target = JournalRowBuilder::new(RowKind::Relocated);
         let mut budget = MOVED_BYTES;
         for (commit, weight) in rows {
-            let row = match view.get(Table::Journal, commit) {
+            let row = match view.get(StoreTable::Journal, commit) {
                 Ok(row) => row.unwrap_or_default(),
                 Err(error) => {
                     warn!(commit, %error, "a journal row could not be read; it is not moved");

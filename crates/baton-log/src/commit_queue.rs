@@ -16,7 +16,7 @@ use crate::error::LogError;
 use crate::format::rows::BaseKind;
 use crate::options::LogOptions;
 use crate::queue_room::Reservation;
-use crate::types::{Health, Urgency};
+use crate::types::{LogHealth, Urgency};
 
 /// A record that is not durable yet.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub(crate) struct CommitQueue {
     wake: Condvar,
     moved: Condvar,
     progress: watch::Sender<CommitProgress>,
-    health: watch::Sender<Health>,
+    health: watch::Sender<LogHealth>,
 }
 
 impl CommitQueue {
@@ -122,7 +122,7 @@ impl CommitQueue {
             wake: Condvar::new(),
             moved: Condvar::new(),
             progress: watch::Sender::new(CommitProgress::default()),
-            health: watch::Sender::new(Health::Good),
+            health: watch::Sender::new(LogHealth::Good),
         }
     }
 
@@ -240,13 +240,13 @@ impl CommitQueue {
             progress.committed = committed;
             progress.failures += 1;
         });
-        self.health.send_replace(Health::Failed(error.clone()));
+        self.health.send_replace(LogHealth::Failed(error.clone()));
     }
 
     /// Notes that the store could not be opened again either.
     pub(crate) fn fail_again(&self, error: &Arc<LogError>) {
         self.state.lock().refuse(error);
-        self.health.send_replace(Health::Failed(error.clone()));
+        self.health.send_replace(LogHealth::Failed(error.clone()));
     }
 
     /// Accepts pushes again, from documents opened in this generation.
@@ -255,7 +255,7 @@ impl CommitQueue {
         state.failed = None;
         state.generation = generation;
         drop(state);
-        self.health.send_replace(Health::Good);
+        self.health.send_replace(LogHealth::Good);
     }
 
     /// Sleeps for this long, or until the log is closed.
@@ -304,7 +304,7 @@ impl CommitQueue {
     }
 
     /// Subscribes to the health of the log.
-    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+    pub(crate) fn health(&self) -> watch::Receiver<LogHealth> {
         self.health.subscribe()
     }
 

@@ -16,17 +16,17 @@ use crate::format::rows::BaseKind;
 use crate::position::Position;
 use crate::queue_room::{DocumentShare, Reservation};
 use crate::running_log::RunningLog;
-use crate::types::{Durability, Loaded, Urgency};
+use crate::types::{Durability, LoadedDocument, Urgency};
 
 /// Reserves room in the log's queue for the records of one document. Clones share the same room.
 #[derive(Clone, Debug)]
-pub struct Share {
+pub struct QueueShare {
     log: Arc<RunningLog>,
     part: Arc<DocumentShare>,
     generation: u64,
 }
 
-impl Share {
+impl QueueShare {
     /// Waits until the queue has room for a record of this many bytes of this document. Callers for
     /// one document are served in the order of their calls. Never await this while holding a lock.
     ///
@@ -83,7 +83,7 @@ impl DocumentLog {
         watch: Arc<DocumentWatch>,
         id: u64,
         base: u64,
-        loaded: &Loaded,
+        loaded: &LoadedDocument,
     ) -> DocumentLog {
         let lengths: VecDeque<u32> = loaded
             .tail
@@ -108,8 +108,8 @@ impl DocumentLog {
 
     /// Returns the handle that reserves room for this document's records.
     #[must_use]
-    pub fn share(&self) -> Share {
-        Share {
+    pub fn share(&self) -> QueueShare {
+        QueueShare {
             log: Arc::clone(&self.log),
             part: Arc::clone(&self.part),
             generation: self.watch.generation(),
@@ -278,7 +278,7 @@ impl DocumentLog {
     }
 
     /// Returns the failure because of which this handle accepts nothing more. Drop the handle, and
-    /// open the document again once the log is [`Health::Good`](crate::Health::Good).
+    /// open the document again once the log is [`LogHealth::Good`](crate::LogHealth::Good).
     #[must_use]
     pub fn failure(&self) -> Option<Arc<LogError>> {
         self.watch.failure()

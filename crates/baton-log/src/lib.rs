@@ -63,10 +63,10 @@
 //!   ([`Log::health`]). Then everything that was reported as durable is there, or its document is
 //!   damaged. Handles from before stay refused: drop them and open the documents again.
 //! - **Bounds.** Everything that waits for the disk is counted ([`LogOptions::queue_bytes`]);
-//!   [`Share::reserve`] waits for room before the caller locks or applies anything. Large records
-//!   do not take the room of small ones, and one document holds a part only. An append is never
-//!   refused for its size: bytes that were not reserved are overdrawn, and later reservations wait
-//!   for them.
+//!   [`QueueShare::reserve`] waits for room before the caller locks or applies anything. Large
+//!   records do not take the room of small ones, and one document holds a part only. An append is
+//!   never refused for its size: bytes that were not reserved are overdrawn, and later reservations
+//!   wait for them.
 //! - **One process.** A folder that is open cannot be opened again.
 //!
 //! # Map
@@ -92,7 +92,7 @@
 //! whole commit. Appending never takes the latter.
 //!
 //! `docs/storage-format.md` describes the layout on the disk. Another store, or one that fails on
-//! purpose, implements [`Store`] and [`View`].
+//! purpose, implements [`Store`] and [`StoreView`].
 
 mod backup;
 mod commit_plan;
@@ -118,8 +118,8 @@ mod store_index;
 mod types;
 
 pub use backup::archive::BackupSummary;
-pub use backup::restore::{Restored, check, restore_backup, verify_backup};
-pub use document_log::{DocumentLog, Share};
+pub use backup::restore::{RestoreSummary, check, restore_backup, verify_backup};
+pub use document_log::{DocumentLog, QueueShare};
 pub use error::{BackupError, LogError};
 pub use log::Log;
 pub use metrics::{COMMIT_BUCKETS_US, LogStats};
@@ -128,5 +128,5 @@ pub use position::Position;
 pub use queue_room::Reservation;
 pub use store::memory_store::MemoryStore;
 pub use store::redb_store::RedbStore;
-pub use store::traits::{Batch, Store, StoreError, Table, View};
-pub use types::{DocumentInfo, Durability, Health, Loaded, Urgency};
+pub use store::traits::{Batch, Store, StoreError, StoreTable, StoreView};
+pub use types::{DocumentInfo, Durability, LoadedDocument, LogHealth, Urgency};

@@ -23,7 +23,7 @@ use crate::store::memory_store::MemoryStore;
 use crate::store::redb_store::RedbStore;
 use crate::store::traits::{Store, StoreError};
 use crate::store_index::IndexedDocument;
-use crate::types::{DocumentInfo, Health, Loaded};
+use crate::types::{DocumentInfo, LoadedDocument, LogHealth};
 
 /// The log of all documents of one store. Clones are handles of the same log.
 ///
@@ -95,7 +95,7 @@ impl Log {
     /// [`LogError::AlreadyOpen`] while another [`DocumentLog`] of it lives or is being opened,
     /// [`LogError::Load`] (try again), [`LogError::Damaged`], [`LogError::InvalidName`],
     /// [`LogError::Failed`], [`LogError::Closed`]. The document then stays closed.
-    pub fn open(&self, document: &str) -> Result<(DocumentLog, Loaded), LogError> {
+    pub fn open(&self, document: &str) -> Result<(DocumentLog, LoadedDocument), LogError> {
         open_document::open(&self.running, document)
     }
 
@@ -157,7 +157,7 @@ impl Log {
     /// [`LogError::Start`] if the store cannot be read. An error of one document goes to `each`.
     pub fn read_all(
         &self,
-        each: &mut dyn FnMut(DocumentInfo, Result<Loaded, LogError>),
+        each: &mut dyn FnMut(DocumentInfo, Result<LoadedDocument, LogError>),
     ) -> Result<(), LogError> {
         let state = self.state();
         let (documents, view) = {
@@ -281,16 +281,16 @@ impl Log {
         }
     }
 
-    /// Returns the health of the log: [`Health::Good`] while commits succeed.
+    /// Returns the health of the log: [`LogHealth::Good`] while commits succeed.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> LogHealth {
         let failure = self.state().queue.failed();
-        failure.map_or(Health::Good, Health::Failed)
+        failure.map_or(LogHealth::Good, LogHealth::Failed)
     }
 
     /// Reports each change of [`health`](Self::health). A slow receiver may see only the newest.
     #[must_use]
-    pub fn watch_health(&self) -> watch::Receiver<Health> {
+    pub fn watch_health(&self) -> watch::Receiver<LogHealth> {
         self.state().queue.health()
     }
 

@@ -16,7 +16,7 @@ use crate::document_table::DocumentTable;
 use crate::metrics::LogMetrics;
 use crate::options::LogOptions;
 use crate::queue_room::QueueRoom;
-use crate::store::traits::{Store, StoreError, View};
+use crate::store::traits::{Store, StoreError, StoreView};
 use crate::store_index::StoreIndex;
 
 /// State that only commits use.
@@ -96,7 +96,7 @@ impl LogState {
     }
 
     /// Opens a view of the store.
-    pub(crate) fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    pub(crate) fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         match &*self.store.read() {
             Some(store) => store.view(),
             None => Err(StoreError::failed(

@@ -10,15 +10,15 @@ use crate::error::LogError;
 use crate::log_state::{LogState, StoreContent};
 use crate::read_document::read_document;
 use crate::running_log::RunningLog;
-use crate::store::traits::View;
+use crate::store::traits::StoreView;
 use crate::store_index::IndexedDocument;
-use crate::types::Loaded;
+use crate::types::LoadedDocument;
 
 /// Opens a document and reads all that is stored of it; see [`Log::open`](crate::Log::open).
 pub(crate) fn open(
     running: &Arc<RunningLog>,
     document: &str,
-) -> Result<(DocumentLog, Loaded), LogError> {
+) -> Result<(DocumentLog, LoadedDocument), LogError> {
     let state = running.state();
     let claimed = state.documents.claim(document)?;
     let opened = read(running, &claimed);
@@ -47,7 +47,7 @@ pub(crate) fn open_new(
         give_back(state, &claimed);
         return Err(error);
     }
-    let (running, loaded) = (running.clone(), Loaded::default());
+    let (running, loaded) = (running.clone(), LoadedDocument::default());
     let log = DocumentLog::new(running, claimed.watch, claimed.id, 0, &loaded);
     Ok(Some(log))
 }
@@ -68,7 +68,7 @@ pub(crate) fn open_unread(
         Ok(found) => {
             let last = found.map_or(0, |found| found.last);
             claimed.watch.advance(last);
-            let (running, loaded) = (running.clone(), Loaded::default());
+            let (running, loaded) = (running.clone(), LoadedDocument::default());
             let (watch, id) = (claimed.watch, claimed.id);
             Ok(DocumentLog::new(running, watch, id, last, &loaded))
         }
@@ -88,12 +88,12 @@ fn give_back(state: &LogState, claimed: &ClaimedDocument) {
 fn read(
     running: &Arc<RunningLog>,
     claimed: &ClaimedDocument,
-) -> Result<(DocumentLog, Loaded), LogError> {
+) -> Result<(DocumentLog, LoadedDocument), LogError> {
     let (state, watch) = (running.state(), &claimed.watch);
     state.queue.check()?;
     state.queue.wait_for(claimed.queued_through);
     let (base, loaded) = match find(state, claimed)? {
-        None => (0, Loaded::default()),
+        None => (0, LoadedDocument::default()),
         Some(found) => match read_document(&*view(state, &found)?, claimed.id, &found) {
             // A commit under way may have moved rows that the index still showed elsewhere.
             Err(LogError::Damaged { .. }) if found.damage.is_none() => {
@@ -131,7 +131,7 @@ fn find(state: &LogState, claimed: &ClaimedDocument) -> Result<Option<IndexedDoc
     }
 }
 
-fn view(state: &LogState, found: &IndexedDocument) -> Result<Box<dyn View>, LogError> {
+fn view(state: &LogState, found: &IndexedDocument) -> Result<Box<dyn StoreView>, LogError> {
     state.view().map_err(|source| LogError::Load {
         document: found.name.clone(),
         source: Arc::new(source),

@@ -60,7 +60,7 @@ enum Lane {
     Large,
 }
 
-/// Room in the log's queue, from [`Share::reserve`](crate::Share::reserve) or
+/// Room in the log's queue, from [`QueueShare::reserve`](crate::QueueShare::reserve) or
 /// [`Log::reserve`](crate::Log::reserve). Dropped unused, it returns at once; spent on a record, it
 /// returns once the record is durable.
 #[derive(Debug)]

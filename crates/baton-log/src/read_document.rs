@@ -11,16 +11,16 @@ use crate::format::codec::BadRow;
 use crate::format::journal::{JournalRow, StoredRun};
 use crate::format::rows::decode_snapshot;
 use crate::position::Position;
-use crate::store::traits::{Table, View};
+use crate::store::traits::{StoreTable, StoreView};
 use crate::store_index::{IndexedDocument, IndexedRun};
-use crate::types::Loaded;
+use crate::types::LoadedDocument;
 
 /// Reads a document as the index describes it. The view must be of the same moment.
 pub(crate) fn read_document(
-    view: &dyn View,
+    view: &dyn StoreView,
     id: u64,
     document: &IndexedDocument,
-) -> Result<Loaded, LogError> {
+) -> Result<LoadedDocument, LogError> {
     let damaged = |what: String| LogError::Damaged {
         document: document.name.clone(),
         what: what.into(),
@@ -39,7 +39,7 @@ pub(crate) fn read_document(
     };
     let mut snapshot = None;
     if document.base_kind.has_snapshot() {
-        let row = get(Table::Snapshots, id)?
+        let row = get(StoreTable::Snapshots, id)?
             .ok_or_else(|| damaged("its snapshot is missing".to_owned()))?;
         let (at, bytes) = decode_snapshot(id, &row)
             .map_err(|BadRow(what)| damaged(format!("snapshot of document #{id}: {what}")))?;
@@ -55,7 +55,7 @@ pub(crate) fn read_document(
     let (mut row, mut commit) = (Bytes::new(), None);
     for run in &document.runs {
         if commit != Some(run.commit) {
-            row = get(Table::Journal, run.commit)?.unwrap_or_default();
+            row = get(StoreTable::Journal, run.commit)?.unwrap_or_default();
             commit = Some(run.commit);
         }
         read_run(&row, id, run, &mut tail).map_err(|BadRow(what)| {
@@ -65,7 +65,7 @@ pub(crate) fn read_document(
             ))
         })?;
     }
-    Ok(Loaded { snapshot, tail })
+    Ok(LoadedDocument { snapshot, tail })
 }
 
 fn read_run(

@@ -15,7 +15,7 @@ use crate::format::codec::{BadRow, NUMBERS_END};
 use crate::format::journal::{JournalRow, RowKind, roll};
 use crate::format::rows::{BaseKind, DocumentRow, Meta, VERSION};
 use crate::log_state::{CommitState, RecoveredStore, StoreContent};
-use crate::store::traits::{Batch, Store, StoreError, Table, View};
+use crate::store::traits::{Batch, Store, StoreError, StoreTable, StoreView};
 use crate::store_index::{IndexedDocument, IndexedRun, StoreIndex};
 
 /// Largest gap between document ids. Ids are dense except for rows that were lost; a larger gap is
@@ -25,11 +25,11 @@ const LARGEST_HOLE: u64 = 1 << 16;
 /// Reads a store. Writes the meta row of a new one.
 pub(crate) fn recover(store: &dyn Store) -> Result<RecoveredStore, LogError> {
     let view = store.view().map_err(failed)?;
-    let meta = match view.get(Table::Meta, Meta::KEY).map_err(failed)? {
+    let meta = match view.get(StoreTable::Meta, Meta::KEY).map_err(failed)? {
         Some(row) => read_meta(&row)?,
         None => {
             let meta = new_meta(&*view)?;
-            let puts = vec![(Table::Meta, Meta::KEY, meta.encode())];
+            let puts = vec![(StoreTable::Meta, Meta::KEY, meta.encode())];
             store
                 .commit(Batch {
                     puts,
@@ -122,9 +122,9 @@ fn read_meta(row: &[u8]) -> Result<Meta, LogError> {
 }
 
 /// A store is new only if it has no row at all; one that lost its meta row is damaged.
-fn new_meta(view: &dyn View) -> Result<Meta, LogError> {
+fn new_meta(view: &dyn StoreView) -> Result<Meta, LogError> {
     let mut empty = true;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         view.scan(table, &mut |_, _| empty = false)
             .map_err(failed)?;
     }
@@ -154,9 +154,9 @@ struct StoreScan {
 }
 
 impl StoreScan {
-    fn read_documents(&mut self, view: &dyn View) -> Result<(), StoreError> {
+    fn read_documents(&mut self, view: &dyn StoreView) -> Result<(), StoreError> {
         view.scan(
-            Table::Documents,
+            StoreTable::Documents,
             &mut |id, row| match DocumentRow::decode(id, row) {
                 Ok(found) if self.is_possible(id) => {
                     let name: Arc<str> = found.name.into();
@@ -192,8 +192,8 @@ impl StoreScan {
         self.unnamed = Some(what);
     }
 
-    fn read_journal(&mut self, view: &dyn View) -> Result<(), StoreError> {
-        view.scan(Table::Journal, &mut |commit, row| {
+    fn read_journal(&mut self, view: &dyn StoreView) -> Result<(), StoreError> {
+        view.scan(StoreTable::Journal, &mut |commit, row| {
             if commit >= NUMBERS_END {
                 self.impossible = Some(commit);
                 return;
@@ -258,10 +258,10 @@ impl StoreScan {
     /// Marks documents that may have records in rows of which nothing is known. A document is whole
     /// only if its last record was *appended* after those rows, for then a missing record would
     /// leave a gap before it.
-    fn suspect(&mut self, view: &dyn View) -> Result<(), StoreError> {
+    fn suspect(&mut self, view: &dyn StoreView) -> Result<(), StoreError> {
         let newest_unaccounted = self.unaccounted.iter().copied().max().unwrap_or(0);
         let mut shown: HashMap<u64, u64> = HashMap::new();
-        view.scan(Table::Journal, &mut |commit, row| {
+        view.scan(StoreTable::Journal, &mut |commit, row| {
             let Ok(row) = JournalRow::parse(commit, row) else {
                 return;
             };

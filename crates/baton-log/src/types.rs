@@ -26,7 +26,7 @@ pub enum Urgency {
 
 /// The stored content of a document when it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadedDocument {
     /// The newest snapshot and the position up to which it replaces the records, if there is one.
     pub snapshot: Option<(Position, Bytes)>,
     /// Every record after the snapshot, in order and without a gap.
@@ -39,13 +39,13 @@ pub enum Durability {
     /// Every record up to and including this position is on stable storage.
     UpTo(Position),
     /// The store failed: of the records appended through this handle, no more will become durable.
-    /// Drop it, and open the document again once the log is [`Health::Good`].
+    /// Drop it, and open the document again once the log is [`LogHealth::Good`].
     Failed(Arc<LogError>),
 }
 
 /// The health of the log as a whole.
 #[derive(Clone, Debug)]
-pub enum Health {
+pub enum LogHealth {
     /// Commits succeed.
     Good,
     /// A commit failed. Nothing is accepted until the log has opened its store again, which it

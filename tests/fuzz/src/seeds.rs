@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use baton_log::{Log, LogOptions, MemoryStore, Position, Store, Table, Urgency};
+use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgency};
 use baton_presence::{Rights, Time};
 use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
 use baton_sync::channel::{ClientMessage, User};
@@ -302,7 +302,7 @@ fn logs(seeds: &mut Vec<Seed>) {
     drop(log);
     let view = store.view().unwrap();
     let mut script = Vec::new();
-    for (index, table) in Table::ALL.into_iter().enumerate() {
+    for (index, table) in StoreTable::ALL.into_iter().enumerate() {
         let number = index as u8;
         view.scan(table, &mut |key, row| {
             let row = [&[key as u8][..], row].concat();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use baton_log::{Batch, RedbStore, Store, StoreError, Table, View};
+use baton_log::{Batch, RedbStore, Store, StoreError, StoreTable, StoreView};
 use bytes::Bytes;
 
 /// A store that is always one commit ahead of its disk.
@@ -30,7 +30,7 @@ impl Forgetful {
 }
 
 impl Store for Forgetful {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         Ok(Box::new(Ahead {
             disk: self.disk.view()?,
             newest: self.newest().clone(),
@@ -44,12 +44,12 @@ impl Store for Forgetful {
 }
 
 struct Ahead {
-    disk: Box<dyn View>,
+    disk: Box<dyn StoreView>,
     newest: Batch,
 }
 
-impl View for Ahead {
-    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+impl StoreView for Ahead {
+    fn get(&self, table: StoreTable, key: u64) -> Result<Option<Bytes>, StoreError> {
         let mut puts = self.newest.puts.iter();
         if let Some((_, _, row)) = puts.find(|(of, at, _)| (*of, *at) == (table, key)) {
             return Ok(Some(row.clone()));
@@ -60,7 +60,7 @@ impl View for Ahead {
         self.disk.get(table, key)
     }
 
-    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+    fn scan(&self, table: StoreTable, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
         let mut rows = BTreeMap::new();
         self.disk.scan(table, &mut |key, row| {
             rows.insert(key, Bytes::copy_from_slice(row));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use baton_log::{Batch, MemoryStore, Store, StoreError, View};
+use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
 use baton_tests::{Join, RawClient, ServerProcess, TestServer, http, within};
 
@@ -24,7 +24,7 @@ impl Breaking {
 }
 
 impl Store for Breaking {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         self.inner.view()
     }
 

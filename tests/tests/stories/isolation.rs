@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton_log::{Batch, MemoryStore, Store, StoreError, View};
+use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
 use baton_sync::channel::{ClientMessage, ServerMessage};
 use baton_sync::document::yrs::{self, ReadTxn, Text, Transact, WriteTxn};
@@ -251,7 +251,7 @@ impl Gated {
 }
 
 impl Store for Gated {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         self.store.view()
     }
 

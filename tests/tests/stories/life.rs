@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use baton_log::{Batch, MemoryStore, Store, StoreError, View};
+use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
 use baton_tests::{Join, ServerProcess, TestServer, millis};
 
@@ -173,7 +173,7 @@ struct Unreadable {
 }
 
 impl Store for Unreadable {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError::failed("reading", "the story hid the disk"));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton_log::{Batch, MemoryStore, Store, StoreError, View};
+use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::{ProxyHeader, close};
 use baton_tests::{Join, RawClient, ServerProcess, TestServer, WildSocket, frame, millis};
 use bytesize::ByteSize;
@@ -260,7 +260,7 @@ impl Gate {
 }
 
 impl Store for Gated {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         self.gate.pass();
         self.store.view()
     }

@@ -18,7 +18,7 @@ use crate::error::BackupError;
 use crate::format::codec::BadRow;
 use crate::format::journal::JournalRow;
 use crate::format::rows::{DocumentRow, Meta, decode_snapshot};
-use crate::store::traits::{Table, View};
+use crate::store::traits::{StoreTable, StoreView};
 
 const MAGIC: &[u8; 8] = b"BatonBak";
 const VERSION: u32 = 1;
@@ -41,9 +41,12 @@ pub struct BackupSummary {
 }
 
 /// Writes all rows of a view.
-pub(crate) fn write(view: &dyn View, out: &mut dyn Write) -> Result<BackupSummary, BackupError> {
+pub(crate) fn write(
+    view: &dyn StoreView,
+    out: &mut dyn Write,
+) -> Result<BackupSummary, BackupError> {
     let meta = view
-        .get(Table::Meta, Meta::KEY)?
+        .get(StoreTable::Meta, Meta::KEY)?
         .ok_or(BackupError::Source {
             what: "the meta row is missing",
         })?;
@@ -59,7 +62,7 @@ pub(crate) fn write(view: &dyn View, out: &mut dyn Write) -> Result<BackupSummar
         },
     };
     writer.head(epoch)?;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let mut outcome = Ok(());
         view.scan(table, &mut |key, value| {
             if outcome.is_ok() {
@@ -88,7 +91,7 @@ impl BackupWriter<'_> {
         self.put(&head(VERSION, epoch))
     }
 
-    fn row(&mut self, table: Table, key: u64, value: &[u8]) -> Result<(), BackupError> {
+    fn row(&mut self, table: StoreTable, key: u64, value: &[u8]) -> Result<(), BackupError> {
         let number = number(table);
         self.summary.count(table, key, value);
         let len = u32::try_from(value.len()).map_err(|_| BackupError::Source {
@@ -112,20 +115,20 @@ impl BackupWriter<'_> {
 }
 
 impl BackupSummary {
-    fn count(&mut self, table: Table, key: u64, value: &[u8]) {
+    fn count(&mut self, table: StoreTable, key: u64, value: &[u8]) {
         self.rows += 1;
-        self.documents += u64::from(table == Table::Documents);
+        self.documents += u64::from(table == StoreTable::Documents);
         self.damaged += u64::from(verify(table, key, value).is_err());
     }
 }
 
 /// Checks everything that the store's own checksums cover.
-fn verify(table: Table, key: u64, value: &[u8]) -> Result<(), BadRow> {
+fn verify(table: StoreTable, key: u64, value: &[u8]) -> Result<(), BadRow> {
     match table {
-        Table::Meta => Meta::decode(value).map(drop),
-        Table::Documents => DocumentRow::decode(key, value).map(drop),
-        Table::Snapshots => decode_snapshot(key, &Bytes::copy_from_slice(value)).map(drop),
-        Table::Journal => JournalRow::parse(key, value)?
+        StoreTable::Meta => Meta::decode(value).map(drop),
+        StoreTable::Documents => DocumentRow::decode(key, value).map(drop),
+        StoreTable::Snapshots => decode_snapshot(key, &Bytes::copy_from_slice(value)).map(drop),
+        StoreTable::Journal => JournalRow::parse(key, value)?
             .runs()
             .try_for_each(|run| run?.records().map(drop)),
     }
@@ -149,7 +152,7 @@ fn row_crc(table: u8, key: u64, value: &[u8]) -> u32 {
     crc.finalize()
 }
 
-fn number(table: Table) -> u8 {
+fn number(table: StoreTable) -> u8 {
     table as u8 + 1
 }
 
@@ -160,7 +163,7 @@ fn number(table: Table) -> u8 {
 /// [`BackupError::DamagedBackup`], [`BackupError::Read`].
 pub(crate) fn read(
     input: &mut dyn Read,
-    each: &mut dyn FnMut(Table, u64, Bytes) -> Result<(), BackupError>,
+    each: &mut dyn FnMut(StoreTable, u64, Bytes) -> Result<(), BackupError>,
 ) -> Result<BackupSummary, BackupError> {
     let mut reader = BackupReader {
         input,
@@ -176,7 +179,9 @@ pub(crate) fn read(
         if table == END {
             break;
         }
-        let known = Table::ALL.into_iter().find(|known| number(*known) == table);
+        let known = StoreTable::ALL
+            .into_iter()
+            .find(|known| number(*known) == table);
         let table = known.ok_or_else(|| reader.damaged("an unknown table"))?;
         let (key, value) = reader.row(table)?;
         summary.count(table, key, &value);
@@ -240,7 +245,7 @@ impl BackupReader<'_> {
         Ok(epoch)
     }
 
-    fn row(&mut self, table: Table) -> Result<(u64, Bytes), BackupError> {
+    fn row(&mut self, table: StoreTable) -> Result<(u64, Bytes), BackupError> {
         let key = u64::from_le_bytes(self.array()?);
         let len = u32::from_le_bytes(self.array()?);
         let crc = u32::from_le_bytes(self.array()?);

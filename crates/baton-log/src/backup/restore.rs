@@ -17,7 +17,7 @@ use crate::options::LogOptions;
 use crate::store::data_folder::{FILE, LOCK_FILE, RESTORING, lock, sync_folders};
 use crate::store::file_permissions;
 use crate::store::redb_store::RedbStore;
-use crate::store::traits::{Batch, Store, Table};
+use crate::store::traits::{Batch, Store, StoreTable};
 
 /// Bytes of rows that are committed together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Restored {
+pub struct RestoreSummary {
     /// The content of the backup.
     pub backup: BackupSummary,
     /// The epoch of the new store.
@@ -59,7 +59,7 @@ pub fn restore_backup(
     from: &Path,
     folder: &Path,
     least_epoch: u32,
-) -> Result<Restored, BackupError> {
+) -> Result<RestoreSummary, BackupError> {
     let backup = verify_backup(from)?;
     let there_before = folder.try_exists().map_err(BackupError::write)?;
     if there_before {
@@ -98,7 +98,7 @@ fn make(
     folder: &Path,
     backup: &BackupSummary,
     least_epoch: u32,
-) -> Result<Restored, BackupError> {
+) -> Result<RestoreSummary, BackupError> {
     let making = folder.join(RESTORING);
     if making.try_exists().map_err(BackupError::write)? {
         std::fs::remove_dir_all(&making).map_err(BackupError::write)?;
@@ -110,7 +110,7 @@ fn make(
     std::fs::rename(made, place).map_err(BackupError::write)?;
     std::fs::remove_dir_all(&making).map_err(BackupError::write)?;
     sync_folders(folder).map_err(BackupError::write)?;
-    Ok(Restored {
+    Ok(RestoreSummary {
         backup: backup.clone(),
         epoch,
         damaged,
@@ -121,7 +121,7 @@ fn fill(from: &Path, folder: &Path, epoch: u32) -> Result<(), BackupError> {
     let store = RedbStore::open(folder, LogOptions::default().cache_bytes)?;
     let (mut batch, mut bytes) = (Batch::default(), 0);
     archive::read(&mut open(from)?, &mut |table, key, mut value| {
-        if table == Table::Meta {
+        if table == StoreTable::Meta {
             let meta =
                 Meta::decode(&value).map_err(|wrong| BackupError::Source { what: wrong.0 })?;
             value = Meta { epoch, ..meta }.encode();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::traits::{Batch, Store, StoreError, Table, View};
+use super::traits::{Batch, Store, StoreError, StoreTable, StoreView};
 
 type Tables = BTreeMap<(u8, u64), Bytes>;
 
@@ -25,7 +25,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         Ok(Box::new(MemoryView {
             tables: self.tables.lock().clone(),
         }))
@@ -54,12 +54,12 @@ struct MemoryView {
     tables: Arc<Tables>,
 }
 
-impl View for MemoryView {
-    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+impl StoreView for MemoryView {
+    fn get(&self, table: StoreTable, key: u64) -> Result<Option<Bytes>, StoreError> {
         Ok(self.tables.get(&(table as u8, key)).cloned())
     }
 
-    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+    fn scan(&self, table: StoreTable, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
         for ((_, key), value) in self
             .tables
             .range((table as u8, 0)..=(table as u8, u64::MAX))

@@ -23,7 +23,7 @@ use redb::{
 use super::data_folder::{FILE, NEW_FILE, RESTORING, lock, sync_folders};
 use super::disk_file::{DiskFile, TrackingBackend, UnsyncedWrites, reading};
 use super::file_permissions;
-use super::traits::{Batch, Store, StoreError, Table, View};
+use super::traits::{Batch, Store, StoreError, StoreTable, StoreView};
 
 const DOING: &str = "opening the database file";
 const DOING_AGAIN: &str = "opening the database file again";
@@ -33,12 +33,12 @@ const BLOCK: u64 = 512;
 
 type Rows = TableDefinition<'static, [u8; 8], &'static [u8]>;
 
-const fn rows(table: Table) -> Rows {
+const fn rows(table: StoreTable) -> Rows {
     TableDefinition::new(match table {
-        Table::Meta => "meta",
-        Table::Documents => "documents",
-        Table::Journal => "journal",
-        Table::Snapshots => "snapshots",
+        StoreTable::Meta => "meta",
+        StoreTable::Documents => "documents",
+        StoreTable::Journal => "journal",
+        StoreTable::Snapshots => "snapshots",
     })
 }
 
@@ -238,7 +238,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
         return Ok(());
     }
     let write = database.begin_write()?;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         write.open_table(rows(table))?;
     }
     write.commit()?;
@@ -263,7 +263,7 @@ fn guarded<T>(
 }
 
 impl Store for RedbStore {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         let read = self.with("beginning to read", |database| Ok(database.begin_read()?))?;
         Ok(Box::new(RedbView { read }))
     }
@@ -297,7 +297,7 @@ impl Store for RedbStore {
 
 fn apply(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let puts = batch.puts.iter().filter(|put| put.0 == table);
         let deletes = batch.deletes.iter().filter(|delete| delete.0 == table);
         if puts.clone().next().is_none() && deletes.clone().next().is_none() {
@@ -324,7 +324,7 @@ impl RedbView {
     fn table<T>(
         &self,
         doing: &'static str,
-        table: Table,
+        table: StoreTable,
         read: impl FnOnce(redb::ReadOnlyTable<[u8; 8], &'static [u8]>) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
         let (found, unread) = reading(|| {
@@ -342,15 +342,15 @@ impl RedbView {
     }
 }
 
-impl View for RedbView {
-    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+impl StoreView for RedbView {
+    fn get(&self, table: StoreTable, key: u64) -> Result<Option<Bytes>, StoreError> {
         self.table("reading a row", table, |open| {
             let row = open.get(key.to_be_bytes())?;
             Ok(row.map(|row| Bytes::copy_from_slice(row.value())))
         })
     }
 
-    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+    fn scan(&self, table: StoreTable, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
         self.table("scanning a table", table, |open| {
             for row in open.iter()? {
                 let (key, value) = row?;

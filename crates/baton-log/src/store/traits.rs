@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 /// The four tables of a store. Each maps a 64-bit number to bytes, in the order of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Table {
+pub enum StoreTable {
     /// One row about the store itself.
     Meta,
     /// One row for each document.
@@ -21,13 +21,13 @@ pub enum Table {
     Snapshots,
 }
 
-impl Table {
+impl StoreTable {
     /// Every table.
-    pub const ALL: [Table; 4] = [
-        Table::Meta,
-        Table::Documents,
-        Table::Journal,
-        Table::Snapshots,
+    pub const ALL: [StoreTable; 4] = [
+        StoreTable::Meta,
+        StoreTable::Documents,
+        StoreTable::Journal,
+        StoreTable::Snapshots,
     ];
 }
 
@@ -35,9 +35,9 @@ impl Table {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Rows to write, replacing what is there.
-    pub puts: Vec<(Table, u64, Bytes)>,
+    pub puts: Vec<(StoreTable, u64, Bytes)>,
     /// Rows to remove, none of them in `puts`. It is no error if a row does not exist.
-    pub deletes: Vec<(Table, u64)>,
+    pub deletes: Vec<(StoreTable, u64)>,
 }
 
 /// A place that keeps the rows of a log, its only user: one thread commits, several read.
@@ -47,7 +47,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    fn view(&self) -> Result<Box<dyn View>, StoreError>;
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError>;
 
     /// Applies the batch in one step and returns when it is on stable storage.
     ///
@@ -77,18 +77,18 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// A view of a [`Store`] that later commits do not change.
-pub trait View {
+pub trait StoreView {
     /// Returns the row with this key, if there is one.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read. A row that cannot be read is never `None`.
-    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError>;
+    fn get(&self, table: StoreTable, key: u64) -> Result<Option<Bytes>, StoreError>;
 
     /// Passes every row of a table to `each`, in the order of the keys.
     ///
     /// # Errors
     /// [`StoreError`] if a row cannot be read.
-    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError>;
+    fn scan(&self, table: StoreTable, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError>;
 }
 
 /// The failure of a store.

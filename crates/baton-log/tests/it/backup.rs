@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use baton_log::{
-    Batch, Log, LogError, LogOptions, MemoryStore, Store, Table, Urgency, check, restore_backup,
-    verify_backup,
+    Batch, Log, LogError, LogOptions, MemoryStore, Store, StoreTable, Urgency, check,
+    restore_backup, verify_backup,
 };
 use bytes::Bytes;
 
@@ -47,7 +47,7 @@ fn written(folder: &Path, bytes: &[u8]) -> std::path::PathBuf {
     path
 }
 
-fn content(log: &Log) -> Vec<(String, baton_log::Loaded)> {
+fn content(log: &Log) -> Vec<(String, baton_log::LoadedDocument)> {
     let mut names: Vec<_> = log
         .documents()
         .iter()
@@ -186,12 +186,12 @@ fn what_is_damaged_in_the_store_is_damaged_in_the_backup_and_told() {
     let mut row = store
         .view()
         .unwrap()
-        .get(Table::Snapshots, 1)
+        .get(StoreTable::Snapshots, 1)
         .unwrap()
         .unwrap()
         .to_vec();
     *row.last_mut().unwrap() ^= 1;
-    let puts = vec![(Table::Snapshots, 1, Bytes::from(row))];
+    let puts = vec![(StoreTable::Snapshots, 1, Bytes::from(row))];
     let deletes = Vec::new();
     store.commit(Batch { puts, deletes }).unwrap();
     let log = Log::start(store, LogOptions::default()).unwrap();

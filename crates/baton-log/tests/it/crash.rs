@@ -5,7 +5,7 @@
 
 use crate::disk::{Disk, Fate};
 use crate::model::{Driver, Model, options};
-use baton_log::{Log, RedbStore, Store, Table};
+use baton_log::{Log, RedbStore, Store, StoreTable};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -43,7 +43,7 @@ fn relocated_rows(disk: &Disk) -> usize {
     let store = RedbStore::with_backend(Disk::with(disk.image()), 1 << 20).unwrap();
     let mut relocated = 0;
     let view = store.view().unwrap();
-    view.scan(Table::Journal, &mut |_, row| {
+    view.scan(StoreTable::Journal, &mut |_, row| {
         relocated += usize::from(row[4] == 1);
     })
     .unwrap();

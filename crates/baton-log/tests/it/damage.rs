@@ -3,7 +3,7 @@
 use crate::disk::Disk;
 use crate::model::{block_on, options};
 use baton_log::{
-    Batch, Log, LogError, LogOptions, MemoryStore, Position, RedbStore, Store, Table, Urgency,
+    Batch, Log, LogError, LogOptions, MemoryStore, Position, RedbStore, Store, StoreTable, Urgency,
 };
 use bytes::Bytes;
 
@@ -40,7 +40,7 @@ fn three_documents() -> MemoryStore {
     store
 }
 
-fn rows(store: &MemoryStore, table: Table) -> Vec<(u64, Vec<u8>)> {
+fn rows(store: &MemoryStore, table: StoreTable) -> Vec<(u64, Vec<u8>)> {
     let mut rows = Vec::new();
     store
         .view()
@@ -51,10 +51,10 @@ fn rows(store: &MemoryStore, table: Table) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// Copies the store, with one row replaced.
-fn with_row(store: &MemoryStore, table: Table, key: u64, row: Vec<u8>) -> MemoryStore {
+fn with_row(store: &MemoryStore, table: StoreTable, key: u64, row: Vec<u8>) -> MemoryStore {
     let copy = MemoryStore::new();
     let mut batch = Batch::default();
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let kept = rows(store, table).into_iter();
         batch
             .puts
@@ -98,7 +98,7 @@ fn opening(store: MemoryStore) -> ([Result<(), String>; 3], Log) {
 fn any_wrong_bit_in_a_journal_row_is_an_error_of_the_documents_in_it_and_of_no_other() {
     let store = three_documents();
     assert_eq!(opening(store.clone()).0, [Ok(()), Ok(()), Ok(())]);
-    for (commit, row) in rows(&store, Table::Journal) {
+    for (commit, row) in rows(&store, StoreTable::Journal) {
         let holds = |text: &str| {
             row.windows(text.len())
                 .any(|bytes| bytes == text.as_bytes())
@@ -107,7 +107,7 @@ fn any_wrong_bit_in_a_journal_row_is_an_error_of_the_documents_in_it_and_of_no_o
         for bit in 0..row.len() * 8 {
             let mut bad = row.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            let (outcome, _) = opening(with_row(&store, Table::Journal, commit, bad));
+            let (outcome, _) = opening(with_row(&store, StoreTable::Journal, commit, bad));
             for (outcome, own) in outcome.iter().zip(["both", "first", "compacted one"]) {
                 if let Err(what) = outcome {
                     assert!(holds(own), "{own} has nothing in commit {commit}");
@@ -124,8 +124,13 @@ fn any_wrong_bit_in_a_journal_row_is_an_error_of_the_documents_in_it_and_of_no_o
 #[test]
 fn a_journal_row_that_is_gone_altogether_is_an_error_of_all_that_cannot_do_without() {
     let store = three_documents();
-    let (commit, row) = rows(&store, Table::Journal)[0].clone();
-    let (outcome, log) = opening(with_row(&store, Table::Journal, commit, vec![0; row.len()]));
+    let (commit, row) = rows(&store, StoreTable::Journal)[0].clone();
+    let (outcome, log) = opening(with_row(
+        &store,
+        StoreTable::Journal,
+        commit,
+        vec![0; row.len()],
+    ));
     assert!(outcome[0].is_err() && outcome[1].is_err());
     // Nothing shows that this document had no later record in that row.
     assert!(
@@ -135,8 +140,8 @@ fn a_journal_row_that_is_gone_altogether_is_an_error_of_all_that_cannot_do_witho
     );
     assert_eq!(log.damaged().len(), 3);
     // With the last row damaged, only documents with later records are whole, and there is none.
-    let (commit, _) = *rows(&store, Table::Journal).last().unwrap();
-    let (outcome, _) = opening(with_row(&store, Table::Journal, commit, Vec::new()));
+    let (commit, _) = *rows(&store, StoreTable::Journal).last().unwrap();
+    let (outcome, _) = opening(with_row(&store, StoreTable::Journal, commit, Vec::new()));
     assert!(outcome.iter().all(Result::is_err));
 }
 
@@ -157,10 +162,10 @@ fn a_damaged_row_is_never_tidied_away() {
     }
     drop(busy);
     block_on(log.shutdown()).unwrap();
-    let (damaged, mut row) = rows(&store, Table::Journal)[4].clone();
+    let (damaged, mut row) = rows(&store, StoreTable::Journal)[4].clone();
     let at_fault = row.windows(5).position(|bytes| bytes == b"quiet").unwrap();
     row[at_fault] = b'Q';
-    let store = with_row(&store, Table::Journal, damaged, row.clone());
+    let store = with_row(&store, StoreTable::Journal, damaged, row.clone());
 
     let log = Log::start(store.clone(), options()).unwrap();
     let (mut busy, _) = log.open("busy").unwrap();
@@ -170,7 +175,7 @@ fn a_damaged_row_is_never_tidied_away() {
         busy.snapshot(busy.last(), record("S")).unwrap();
         block_on(log.flush()).unwrap();
     }
-    let left = rows(&store, Table::Journal);
+    let left = rows(&store, StoreTable::Journal);
     assert!(
         left.len() < 10,
         "{} rows are left: nothing was tidied",
@@ -197,11 +202,11 @@ fn a_damaged_row_is_never_tidied_away() {
 #[test]
 fn any_wrong_bit_in_a_snapshot_is_an_error_of_that_document_alone() {
     let store = three_documents();
-    let (id, row) = rows(&store, Table::Snapshots)[0].clone();
+    let (id, row) = rows(&store, StoreTable::Snapshots)[0].clone();
     for bit in 0..row.len() * 8 {
         let mut bad = row.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        let (outcome, _) = opening(with_row(&store, Table::Snapshots, id, bad));
+        let (outcome, _) = opening(with_row(&store, StoreTable::Snapshots, id, bad));
         assert_eq!((&outcome[0], &outcome[1]), (&Ok(()), &Ok(())));
         assert!(
             outcome[2]
@@ -215,11 +220,11 @@ fn any_wrong_bit_in_a_snapshot_is_an_error_of_that_document_alone() {
 #[test]
 fn with_a_name_lost_no_unknown_name_is_taken_for_new() {
     let store = three_documents();
-    for (id, row) in rows(&store, Table::Documents) {
+    for (id, row) in rows(&store, StoreTable::Documents) {
         for byte in 0..row.len() {
             let mut bad = row.clone();
             bad[byte] ^= 0x10;
-            let (outcome, log) = opening(with_row(&store, Table::Documents, id, bad));
+            let (outcome, log) = opening(with_row(&store, StoreTable::Documents, id, bad));
             for (number, outcome) in (1..).zip(outcome) {
                 assert_eq!(outcome.is_err(), number == id);
             }
@@ -233,23 +238,23 @@ fn with_a_name_lost_no_unknown_name_is_taken_for_new() {
 #[test]
 fn a_store_that_is_not_ours_is_refused_and_left_as_it_is() {
     let store = three_documents();
-    let (_, meta) = rows(&store, Table::Meta)[0].clone();
+    let (_, meta) = rows(&store, StoreTable::Meta)[0].clone();
     for byte in 0..meta.len() {
         let mut bad = meta.clone();
         bad[byte] ^= 1;
-        let bad = with_row(&store, Table::Meta, 0, bad);
-        let before = rows(&bad, Table::Meta);
+        let bad = with_row(&store, StoreTable::Meta, 0, bad);
+        let before = rows(&bad, StoreTable::Meta);
         let refused = Log::start(bad.clone(), options()).map(drop);
         assert!(matches!(
             refused,
             Err(LogError::DamagedStore { .. } | LogError::NewerFormat { known: 1, .. })
         ));
-        assert_eq!(rows(&bad, Table::Meta), before);
+        assert_eq!(rows(&bad, StoreTable::Meta), before);
     }
-    let gone = with_row(&store, Table::Meta, 0, Vec::new());
+    let gone = with_row(&store, StoreTable::Meta, 0, Vec::new());
     gone.commit(Batch {
         puts: Vec::new(),
-        deletes: vec![(Table::Meta, 0)],
+        deletes: vec![(StoreTable::Meta, 0)],
     })
     .unwrap();
     let refused = Log::start(gone, options()).map(drop);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::disk::{Disk, Fate};
 use crate::model::{block_on, options};
 use baton_log::{
-    Batch, Durability, Health, Log, LogError, MemoryStore, Position, RedbStore, Store, StoreError,
-    Table, Urgency, View,
+    Batch, Durability, Log, LogError, LogHealth, MemoryStore, Position, RedbStore, Store,
+    StoreError, StoreTable, StoreView, Urgency,
 };
 use bytes::Bytes;
 
@@ -72,7 +72,7 @@ fn after_a_failed_sync_nothing_more_is_ever_called_durable() {
     refused(block_on(log.reserve(1)).map(drop));
     refused(log.open("another").map(drop));
     refused(block_on(log.flush()));
-    assert!(matches!(log.health(), Health::Failed(_)));
+    assert!(matches!(log.health(), LogHealth::Failed(_)));
     assert_eq!(document.last(), at(2), "refused records take no position");
     drop(document);
     refused(log.open("d").map(drop));
@@ -121,7 +121,7 @@ const NO_VIEW: u8 = 1;
 const NO_READ: u8 = 2;
 const PANIC: u8 = 3;
 
-struct FaultyView(Box<dyn View>, Arc<AtomicU8>);
+struct FaultyView(Box<dyn StoreView>, Arc<AtomicU8>);
 
 impl FaultyStore {
     fn feel(&self, mood: u8) {
@@ -130,7 +130,7 @@ impl FaultyStore {
 }
 
 impl Store for FaultyStore {
-    fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    fn view(&self) -> Result<Box<dyn StoreView>, StoreError> {
         if self.mood.load(Ordering::SeqCst) == NO_VIEW {
             return Err(StoreError::failed("beginning to read", "no mood"));
         }
@@ -146,15 +146,15 @@ impl Store for FaultyStore {
     }
 }
 
-impl View for FaultyView {
-    fn get(&self, table: Table, key: u64) -> Result<Option<Bytes>, StoreError> {
+impl StoreView for FaultyView {
+    fn get(&self, table: StoreTable, key: u64) -> Result<Option<Bytes>, StoreError> {
         if self.1.load(Ordering::SeqCst) == NO_READ {
             return Err(StoreError::failed("reading a row", "no mood"));
         }
         self.0.get(table, key)
     }
 
-    fn scan(&self, table: Table, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
+    fn scan(&self, table: StoreTable, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), StoreError> {
         self.0.scan(table, each)
     }
 }
@@ -175,7 +175,7 @@ fn a_load_that_fails_is_an_error_and_can_be_tried_again() {
         store.feel(mood);
         let failed = log.open("d").map(drop);
         assert!(matches!(failed, Err(LogError::Load { .. })), "{failed:?}");
-        assert!(matches!(log.health(), Health::Good));
+        assert!(matches!(log.health(), LogHealth::Good));
         store.feel(GOOD);
         let (document, loaded) = log.open("d").unwrap();
         assert_eq!(loaded.tail, [(at(1), record("kept"))]);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_log::{DocumentLog, Loaded, Log, LogError, LogOptions, Position, Urgency};
+use baton_log::{DocumentLog, LoadedDocument, Log, LogError, LogOptions, Position, Urgency};
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -72,7 +72,7 @@ impl Document {
     }
 
     /// Checks a loaded document, and takes it for the required content from now on.
-    fn judge(&mut self, name: &str, loaded: &Loaded, last: u64) {
+    fn judge(&mut self, name: &str, loaded: &LoadedDocument, last: u64) {
         let base = loaded.snapshot.as_ref().map_or_else(
             || {
                 loaded

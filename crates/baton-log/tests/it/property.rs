@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_log::{DocumentLog, Loaded, Log, LogOptions, MemoryStore, Position, RedbStore, Urgency};
+use baton_log::{
+    DocumentLog, LoadedDocument, Log, LogOptions, MemoryStore, Position, RedbStore, Urgency,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -79,12 +81,12 @@ impl Expected {
         self.tail = self.tail.split_off(&Position::new(base + 1));
     }
 
-    fn loaded(&self) -> Loaded {
+    fn loaded(&self) -> LoadedDocument {
         let tail = self
             .tail
             .iter()
             .map(|(position, record)| (*position, record.clone()));
-        Loaded {
+        LoadedDocument {
             snapshot: self.snapshot.clone(),
             tail: tail.collect(),
         }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use baton_log::{Durability, Health, Log, LogError, LogOptions, Position, RedbStore, Urgency};
+use baton_log::{Durability, Log, LogError, LogHealth, LogOptions, Position, RedbStore, Urgency};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -32,8 +32,8 @@ fn start(disk: &Disk, options: LogOptions) -> Log {
 fn is_good_again(log: &Log) {
     let mut health = log.watch_health();
     // The failure is reported a moment after the first refusal.
-    while matches!(log.health(), Health::Failed(_)) {
-        let good = health.wait_for(|health| matches!(health, Health::Good));
+    while matches!(log.health(), LogHealth::Failed(_)) {
+        let good = health.wait_for(|health| matches!(health, LogHealth::Good));
         let waited = block_on(async { tokio::time::timeout(PATIENCE, good).await.map(drop) });
         assert!(waited.is_ok(), "it does not come back: {:?}", log.health());
     }
@@ -41,10 +41,10 @@ fn is_good_again(log: &Log) {
 
 fn has_failed(log: &Log) -> String {
     let mut health = log.watch_health();
-    let failed = block_on(health.wait_for(|health| matches!(health, Health::Failed(_))));
+    let failed = block_on(health.wait_for(|health| matches!(health, LogHealth::Failed(_))));
     match &*failed.unwrap() {
-        Health::Failed(error) => error.to_string(),
-        Health::Good => unreachable!(),
+        LogHealth::Failed(error) => error.to_string(),
+        LogHealth::Good => unreachable!(),
     }
 }
 
@@ -218,7 +218,7 @@ fn while_a_sync_takes_long_records_are_taken_and_documents_opened() {
     let (new, loaded) = log.open("new").unwrap();
     assert!(loaded.tail.is_empty());
     assert_eq!(log.document_count(), 2);
-    assert!(matches!(log.health(), Health::Good));
+    assert!(matches!(log.health(), LogHealth::Good));
     drop(new);
     disk.lets_syncs_go();
     block_on(log.flush()).unwrap();
@@ -264,7 +264,7 @@ fn a_sector_that_cannot_be_read_costs_its_document_and_no_other() {
             .append_overdrawn(record("fine"), Urgency::Now)
             .unwrap();
         block_on(log.flush()).unwrap();
-        assert!(matches!(log.health(), Health::Good));
+        assert!(matches!(log.health(), LogHealth::Good));
     }
 }
 

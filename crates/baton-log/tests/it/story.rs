@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use baton_log::{
-    DocumentLog, Durability, Health, Loaded, Log, LogError, LogOptions, MemoryStore, Position,
-    Urgency,
+    DocumentLog, Durability, LoadedDocument, Log, LogError, LogHealth, LogOptions, MemoryStore,
+    Position, Urgency,
 };
 use bytes::Bytes;
 
@@ -28,7 +28,7 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-fn tail(loaded: &Loaded) -> Vec<(u64, String)> {
+fn tail(loaded: &LoadedDocument) -> Vec<(u64, String)> {
     let text = |record: &Bytes| String::from_utf8(record.to_vec()).unwrap();
     loaded
         .tail
@@ -85,7 +85,7 @@ async fn what_was_durable_is_there_after_a_restart_on_either_store() {
     for embedded in [false, true] {
         let log = start(embedded);
         let (mut document, loaded) = log.open("a/ä b").unwrap();
-        assert_eq!(loaded, Loaded::default());
+        assert_eq!(loaded, LoadedDocument::default());
         assert_eq!(
             append(&log, &mut document, "one", Urgency::Soon).await,
             at(1)
@@ -124,7 +124,7 @@ async fn what_was_durable_is_there_after_a_restart_on_either_store() {
 
         let log = start(embedded);
         let (mut document, loaded) = log.open("a/ä b").unwrap();
-        assert_eq!(loaded, Loaded::default());
+        assert_eq!(loaded, LoadedDocument::default());
         assert_eq!(
             document.last(),
             at(3),
@@ -361,7 +361,7 @@ async fn after_a_shutdown_everything_is_refused_and_nothing_is_lost() {
     assert!(matches!(document.erase(), Err(LogError::Closed)));
     assert!(matches!(log.reserve(1).await, Err(LogError::Closed)));
     assert!(matches!(log.open("e"), Err(LogError::Closed)));
-    assert!(matches!(log.health(), Health::Good));
+    assert!(matches!(log.health(), LogHealth::Good));
     log.flush().await.unwrap();
     let again = Log::start(memory, options()).unwrap();
     assert_eq!(tail(&again.open("d").unwrap().1), [(1, "kept".into())]);

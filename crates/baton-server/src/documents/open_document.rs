@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_log::{DocumentLog, LogError, Reservation, Share};
+use baton_log::{DocumentLog, LogError, QueueShare, Reservation};
 use baton_presence::Time;
 use baton_room::{ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
 use tokio::sync::Notify;
@@ -56,7 +56,7 @@ pub(crate) struct Hosted {
     /// Tells the driver that something may be due earlier than it thinks.
     pub(crate) wake: Notify,
     /// Where room in the log's queue is reserved for this document.
-    share: Share,
+    share: QueueShare,
     pool: Arc<WorkPool>,
     /// What a step may have to append beside its own input; see [`Room::aside_bytes`].
     aside: AtomicUsize,

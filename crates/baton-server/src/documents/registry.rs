@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use baton_log::{DocumentLog, Loaded, Log, LogError};
+use baton_log::{DocumentLog, LoadedDocument, Log, LogError};
 use baton_presence::{AutoPass, FoldSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::ScanLimits;
@@ -318,7 +318,7 @@ enum Opening {
 }
 
 impl Read {
-    fn new(log: DocumentLog, loaded: Loaded, turn: LoadTurn) -> Self {
+    fn new(log: DocumentLog, loaded: LoadedDocument, turn: LoadTurn) -> Self {
         let tail = loaded.tail.into_iter();
         Self {
             log,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use baton_log::{COMMIT_BUCKETS_US, Health, LogStats};
+use baton_log::{COMMIT_BUCKETS_US, LogHealth, LogStats};
 use prometheus_client::collector::Collector;
 pub(crate) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
@@ -59,7 +59,7 @@ impl Readings {
 fn gauges(app: &App, stats: &LogStats) -> Vec<Reading> {
     let (registry, log) = (&app.registry, app.registry.log());
     let loads = registry.loads();
-    let good = matches!(log.health(), Health::Good);
+    let good = matches!(log.health(), LogHealth::Good);
     let mut gauges = vec![
         (
             "connections",

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_log::{Health, Log};
+use baton_log::{Log, LogHealth};
 use bytesize::ByteSize;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub(crate) fn look(app: &App) -> Readiness {
         });
     }
     let log = app.registry.log();
-    if let Health::Failed(why) = log.health() {
+    if let LogHealth::Failed(why) = log.health() {
         reasons.push(Reason {
             code: "store-failed",
             what: why.to_string(),

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Weak};
 
-use baton_log::{Health, Log};
+use baton_log::{Log, LogHealth};
 use tokio::sync::watch;
 
 use crate::documents::open_documents::OpenDocuments;
@@ -15,7 +15,7 @@ pub(crate) fn start(log: &Log, slots: &Arc<OpenDocuments>) {
     tokio::spawn(watch(log.watch_health(), Arc::downgrade(slots)));
 }
 
-async fn watch(mut health: watch::Receiver<Health>, slots: Weak<OpenDocuments>) {
+async fn watch(mut health: watch::Receiver<LogHealth>, slots: Weak<OpenDocuments>) {
     while health.changed().await.is_ok() {
         let Some(slots) = slots.upgrade() else {
             return;

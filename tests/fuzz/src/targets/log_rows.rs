@@ -6,8 +6,8 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use baton_log::{
-    Batch, Durability, Health, Loaded, Log, LogError, LogOptions, MemoryStore, Store, Table,
-    Urgency,
+    Batch, Durability, LoadedDocument, Log, LogError, LogHealth, LogOptions, MemoryStore, Store,
+    StoreTable, Urgency,
 };
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ pub(crate) fn log_rows(input: &[u8]) {
     let store = MemoryStore::new();
     let mut batch = Batch::default();
     for (step, body) in Script::new(input).take(32) {
-        let table = Table::ALL[usize::from(step) % 4];
+        let table = StoreTable::ALL[usize::from(step) % 4];
         let Some((&key, body)) = body.split_first() else {
             continue;
         };
@@ -35,7 +35,7 @@ pub(crate) fn log_rows(input: &[u8]) {
         let row = match step / 4 % 4 {
             0 => body.to_vec(),
             1 => sealed(table, key, body),
-            _ if table == Table::Journal => {
+            _ if table == StoreTable::Journal => {
                 lying(key, &mut Unstructured::new(body)).unwrap_or_default()
             }
             2 => sealed(table, key, body),
@@ -80,7 +80,7 @@ fn options() -> LogOptions {
 }
 
 /// Opens every document that the log names.
-fn look(log: &Log) -> Vec<(String, Option<Loaded>)> {
+fn look(log: &Log) -> Vec<(String, Option<LoadedDocument>)> {
     let mut found = Vec::new();
     for info in log.documents() {
         let loaded = match log.open(&info.name) {
@@ -143,7 +143,11 @@ fn append(log: &Log) -> (Option<Bytes>, Option<String>) {
             .await;
         told.map(|told| matches!(*told, Durability::UpTo(_)))
     });
-    assert!(matches!(log.health(), Health::Good), "{:?}", log.health());
+    assert!(
+        matches!(log.health(), LogHealth::Good),
+        "{:?}",
+        log.health()
+    );
     assert!(told.unwrap());
     (Some(record), erased)
 }
@@ -156,15 +160,17 @@ fn checksum(key: u64, parts: &[&[u8]]) -> [u8; 4] {
 }
 
 /// The bytes with the checksum that belongs to them.
-fn sealed(table: Table, key: u64, body: &[u8]) -> Vec<u8> {
+fn sealed(table: StoreTable, key: u64, body: &[u8]) -> Vec<u8> {
     match table {
-        Table::Meta => {
+        StoreTable::Meta => {
             let row = [b"BatonLog", body].concat();
             let crc = checksum(key, &[&row]);
             [&row[..], &crc].concat()
         }
-        Table::Documents | Table::Snapshots => [&checksum(key, &[body])[..], body].concat(),
-        Table::Journal => {
+        StoreTable::Documents | StoreTable::Snapshots => {
+            [&checksum(key, &[body])[..], body].concat()
+        }
+        StoreTable::Journal => {
             let directory = [&[0][..], &(body.len() as u32).to_le_bytes(), body].concat();
             let roll = [body, &(body.len() as u32).to_le_bytes()].concat();
             let (head, foot) = (checksum(key, &[&directory]), checksum(key, &[&roll]));
@@ -174,20 +180,22 @@ fn sealed(table: Table, key: u64, body: &[u8]) -> Vec<u8> {
 }
 
 /// A row whose numbers are small, so that rows fit one another more often.
-fn reasonable(table: Table, key: u64, body: &[u8]) -> Vec<u8> {
+fn reasonable(table: StoreTable, key: u64, body: &[u8]) -> Vec<u8> {
     let number = |at: usize| u64::from(body.get(at).copied().unwrap_or(0));
     let rest = body.get(2..).unwrap_or(&[]);
     let body = match table {
-        Table::Meta => {
+        StoreTable::Meta => {
             let next = number(1).to_le_bytes();
             [&1_u32.to_le_bytes()[..], &1_u32.to_le_bytes(), &next].concat()
         }
-        Table::Documents => {
+        StoreTable::Documents => {
             let state = (number(0) % 3) as u8;
             let base = if state == 0 { 0 } else { number(1) };
             [&[state][..], &base.to_le_bytes(), rest].concat()
         }
-        Table::Snapshots | Table::Journal => [&number(1).to_le_bytes()[..], rest].concat(),
+        StoreTable::Snapshots | StoreTable::Journal => {
+            [&number(1).to_le_bytes()[..], rest].concat()
+        }
     };
     sealed(table, key, &body)
 }
