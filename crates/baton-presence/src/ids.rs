@@ -7,8 +7,8 @@ use std::fmt;
 /// One tab or process that edits a document; it survives its sockets.
 ///
 /// The caller chooses the number and never reuses it. In Baton it is the log position of the
-/// session's `Joined` record, so that a **smaller id has been in the document longer**: when the lock
-/// passes on by itself, the smallest eligible id gets it.
+/// session's `Joined` record, so that a **smaller id has been in the document longer**: when the
+/// lock passes on by itself, the smallest eligible id gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionId(pub u64);
@@ -122,8 +122,8 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Voice {
-    /// An unmodified Yjs client: it cannot claim, so it is never offered a lock; it answers no beats,
-    /// so it is judged by its connection alone.
+    /// An unmodified Yjs client: it cannot claim, so it is never offered a lock; it answers no
+    /// beats, so it is judged by its connection alone.
     Stock,
     /// A client that speaks the lock protocol and answers beats from its editor.
     Lock,

@@ -1,7 +1,7 @@
 //! Owns what a lock covers: paths into the document, sets of them, and when two of them conflict.
 //!
-//! A scope is canonical by construction, so equal ones compare equal. It never looks into a document;
-//! whether a path leads anywhere is nobody's business here.
+//! A scope is canonical by construction, so equal ones compare equal. It never looks into a
+//! document; whether a path leads anywhere is nobody's business here.
 
 use std::borrow::Borrow;
 use std::error::Error;
@@ -19,8 +19,8 @@ pub const MAX_SEGMENT_BYTES: usize = 256;
 
 /// A place in the document and everything below it. The first segment is the name of a root type.
 ///
-/// Has 1 to [`MAX_SEGMENTS`] segments of 1 to [`MAX_SEGMENT_BYTES`] bytes. (The empty path, which is the
-/// whole document, is [`Scope::WHOLE`].)
+/// Has 1 to [`MAX_SEGMENTS`] segments of 1 to [`MAX_SEGMENT_BYTES`] bytes. (The empty path, which
+/// is the whole document, is [`Scope::WHOLE`].)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -103,8 +103,8 @@ impl From<Path> for Vec<String> {
 
 /// What one lock covers, or one ticket asks for: the whole document, or some places in it.
 ///
-/// Canonical: sorted, none twice, none below another. Two scopes **conflict** if a path of one covers
-/// a path of the other. Cheap to clone; [`Scope::WHOLE`] owns nothing.
+/// Canonical: sorted, none twice, none below another. Two scopes **conflict** if a path of one
+/// covers a path of the other. Cheap to clone; [`Scope::WHOLE`] owns nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -123,8 +123,8 @@ impl Scope {
     /// The scope of these paths, each given by its segments.
     ///
     /// # Errors
-    /// No path at all or a path of no segment (so that no mistake means the whole document), more than
-    /// [`MAX_PATHS`], or a path that cannot be one. The asker is at fault.
+    /// No path at all or a path of no segment (so that no mistake means the whole document), more
+    /// than [`MAX_PATHS`], or a path that cannot be one. The asker is at fault.
     pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, ScopeError>
     where
         P: IntoIterator<Item = S>,

@@ -34,7 +34,8 @@ impl FoldSnapshot {
     /// An epoch that is not larger than the snapshot's is an error of the caller.
     ///
     /// # Errors
-    /// [`SnapshotError::EpochNotLarger`]; nothing was changed, the caller should choose a larger one.
+    /// [`SnapshotError::EpochNotLarger`]; nothing was changed, the caller should choose a larger
+    /// one.
     pub fn into_epoch(self, epoch: u32) -> Result<Self, SnapshotError> {
         if epoch <= self.epoch {
             return Err(SnapshotError::EpochNotLarger {

@@ -1,0 +1,256 @@
+//! The watched sessions together with the one heap of deadlines.
+//!
+//! Every change that can make a session's next check earlier arms its deadline here.
+
+use std::time::Duration;
+
+use super::deadlines::{DeadlineKey, Deadlines};
+use super::editor_liveness::Cadence;
+use super::health::{Answer, Health};
+use super::session_liveness::SessionLiveness;
+use super::session_table::SessionTable;
+use crate::{Change, Fence, SessionId, Time, Timings, Voice};
+
+/// Size of a failure detector; for gauges, and for the proof that a heartbeat allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLoad {
+    /// Watched sessions, with or without a connection.
+    pub sessions: usize,
+    /// Sessions that fit without an allocation.
+    pub session_capacity: usize,
+    /// Deadlines in the heap, stale ones included.
+    pub deadlines: usize,
+    /// Deadlines that fit without an allocation.
+    pub deadline_capacity: usize,
+}
+
+/// Sessions, and the deadlines of sessions, locks and beats.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchedSessions {
+    table: SessionTable,
+    deadlines: Deadlines,
+}
+
+impl WatchedSessions {
+    pub(crate) fn new() -> Self {
+        let mut deadlines = Deadlines::default();
+        deadlines.make_room(DeadlineKey::Locks);
+        deadlines.make_room(DeadlineKey::Beats);
+        Self {
+            table: SessionTable::default(),
+            deadlines,
+        }
+    }
+
+    pub(crate) const fn table(&self) -> &SessionTable {
+        &self.table
+    }
+
+    pub(crate) fn get(&self, session: SessionId) -> Option<&SessionLiveness> {
+        self.table.get(session)
+    }
+
+    fn update<R>(
+        &mut self,
+        session: SessionId,
+        change: impl FnOnce(&mut SessionLiveness) -> R,
+    ) -> Option<R> {
+        self.table.update(self.table.slot(session)?, change)
+    }
+
+    /// Changes the session in this slot of the table.
+    pub(crate) fn update_slot<R>(
+        &mut self,
+        slot: u32,
+        change: impl FnOnce(&mut SessionLiveness) -> R,
+    ) -> Option<R> {
+        self.table.update(slot, change)
+    }
+
+    fn slot_or_insert(&mut self, session: SessionId, now: Time) -> u32 {
+        let slot = self.table.slot_or_insert(session, now);
+        self.deadlines.make_room(DeadlineKey::Session(slot));
+        slot
+    }
+
+    /// Begins a connection of the session.
+    pub(crate) fn attach(
+        &mut self,
+        session: SessionId,
+        voice: Voice,
+        cadence: Cadence,
+        now: Time,
+        timings: &Timings,
+    ) {
+        let slot = self.slot_or_insert(session, now);
+        let look = self.table.update(slot, |liveness| {
+            liveness.attach(voice, cadence, now, timings);
+            liveness.next_look(now, timings)
+        });
+        self.arm_slot(slot, look);
+    }
+
+    /// Ends the session's connection, if it has one, and begins its ticket's remaining life.
+    pub(crate) fn set_away(&mut self, session: SessionId, now: Time, timings: &Timings) {
+        let slot = self.slot_or_insert(session, now);
+        self.table.update(slot, |liveness| liveness.detach(now));
+        self.arm_slot(slot, Some(now + timings.ticket_life));
+    }
+
+    pub(crate) fn remove(&mut self, session: SessionId) {
+        if let Some(slot) = self.table.remove(session) {
+            self.deadlines.disarm(DeadlineKey::Session(slot));
+        }
+    }
+
+    /// Counts anything received from a connected session.
+    pub(crate) fn heard(&mut self, session: SessionId, now: Time, timings: &Timings) {
+        let Some(slot) = self.table.slot(session) else {
+            return;
+        };
+        let recovered = self.table.update(slot, |liveness| {
+            if !liveness.is_connected() {
+                return false;
+            }
+            liveness.heard(now);
+            recovers(liveness, now, timings)
+        });
+        self.arm_slot(slot, recovered.unwrap_or_default().then_some(now));
+    }
+
+    /// Counts an answer of a connected session's editor to a beat.
+    pub(crate) fn answered(
+        &mut self,
+        session: SessionId,
+        beat: u64,
+        idle: Duration,
+        now: Time,
+        timings: &Timings,
+    ) -> Answer {
+        let Some(slot) = self.table.slot(session) else {
+            return Answer::Stale;
+        };
+        let answered = self.table.update(slot, |liveness| {
+            if !liveness.is_connected() {
+                return (Answer::Stale, false);
+            }
+            let answer = liveness.answered(beat, idle, now, timings);
+            (answer, recovers(liveness, now, timings))
+        });
+        let (answer, recovered) = answered.unwrap_or((Answer::Stale, false));
+        self.arm_slot(slot, recovered.then_some(now));
+        answer
+    }
+
+    /// Takes one fence at which the session's client has stopped, as its answers show.
+    pub(crate) fn take_stopped(&mut self, session: SessionId) -> Option<Fence> {
+        self.update(session, SessionLiveness::take_stopped)?
+    }
+
+    /// Notes a lock that was granted to the session; `claimed` if it just claimed an open offer.
+    pub(crate) fn granted(&mut self, session: SessionId, claimed: bool, now: Time) {
+        self.update(session, |liveness| {
+            liveness.granted();
+            if claimed {
+                liveness.claimed(now);
+            }
+        });
+    }
+
+    /// Counts a missed offer. Returns the number that the session missed in a row.
+    pub(crate) fn missed_offer(&mut self, session: SessionId) -> u32 {
+        let missed = self.update(session, SessionLiveness::missed_offer);
+        missed.unwrap_or(1)
+    }
+
+    /// Notes the notices that a change of the record at `position` sends to the session.
+    pub(crate) fn note(&mut self, session: SessionId, change: &Change, position: u64) {
+        self.update(session, |liveness| liveness.note(change, position));
+    }
+
+    /// Shows a connected session as offline, because the lock state calls it lost. A session that
+    /// is heard here is checked at once, and proposed as back.
+    pub(crate) fn show_lost(&mut self, session: SessionId, now: Time) {
+        let Some(slot) = self.table.slot(session) else {
+            return;
+        };
+        let shown = self.table.update(slot, |liveness| {
+            let connected = liveness.is_connected();
+            if connected {
+                liveness.show(Health::Offline);
+            }
+            connected
+        });
+        self.arm_slot(slot, shown.unwrap_or_default().then_some(now));
+    }
+
+    /// Sets the frequency of the beats to a connected session.
+    pub(crate) fn set_cadence(
+        &mut self,
+        session: SessionId,
+        cadence: Cadence,
+        now: Time,
+        timings: &Timings,
+    ) {
+        let Some(slot) = self.table.slot(session) else {
+            return;
+        };
+        let look = self.table.update(slot, |liveness| {
+            liveness.is_connected().then(|| {
+                liveness.set_cadence(cadence, now, timings);
+                liveness.next_look(now, timings)
+            })
+        });
+        self.arm_slot(slot, look.flatten());
+    }
+
+    /// Shortens all present silences by a stall of the server.
+    pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
+        for liveness in self.table.iter_mut() {
+            liveness.forgive(late, now);
+        }
+    }
+
+    pub(crate) fn arm(&mut self, key: DeadlineKey, at: Time) {
+        self.deadlines.arm(key, at);
+    }
+
+    fn arm_slot(&mut self, slot: u32, at: Option<Time>) {
+        if let Some(at) = at {
+            self.deadlines.arm(DeadlineKey::Session(slot), at);
+        }
+    }
+
+    pub(crate) fn disarm(&mut self, key: DeadlineKey) {
+        self.deadlines.disarm(key);
+    }
+
+    /// Takes the next key whose deadline has come.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<DeadlineKey> {
+        self.deadlines.pop_due(now)
+    }
+
+    /// Returns the next deadline; it may be earlier than needed.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// Returns the next deadline exactly.
+    pub(crate) fn next_live_deadline(&mut self) -> Option<Time> {
+        self.deadlines.next_live()
+    }
+
+    pub(crate) fn load(&self) -> WatchLoad {
+        WatchLoad {
+            sessions: self.table.len(),
+            session_capacity: self.table.capacity(),
+            deadlines: self.deadlines.len(),
+            deadline_capacity: self.deadlines.capacity(),
+        }
+    }
+}
+
+/// Returns true if the session is shown as shaky or offline, and is not any more.
+fn recovers(liveness: &SessionLiveness, now: Time, timings: &Timings) -> bool {
+    liveness.shown() != Health::Online && liveness.shown() != liveness.judge(now, timings)
+}
