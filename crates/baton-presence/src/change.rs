@@ -2,279 +2,288 @@
 
 use crate::{AutoPass, DrainReason, Fence, Mode, Scope, SessionId};
 
-/// What followed from a record, in order. The caller turns it into messages.
+/// One consequence of a record, in order. The caller turns it into messages.
 ///
-/// Nothing of it may be announced before the record is durable.
+/// No change may be announced before its record is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
-    /// Into the roster, with a connection.
+    /// The session joined the roster, with a connection.
     Joined {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Out of the roster, with its ticket.
+    /// The session left the roster, with its ticket.
     Gone {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Shown offline; its connection may still be there.
+    /// The session is shown offline. It may still have a connection.
     Lost {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Shown online again.
+    /// The session is shown online again.
     Back {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Has a connection again, or a newer one.
+    /// The session has a connection again, or a newer one.
     Attached {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Has no connection any more.
+    /// The session has no connection any more.
     Detached {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Waits in the queue (told again when it already did). Its place: [`crate::Fold::place`].
+    /// The session waits in the queue. Repeated if it waited before. Its place is
+    /// [`Fold::place`](crate::Fold::place).
     Queued {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// Waits no longer, because it cancelled (told again when it already did not).
+    /// The session waits no longer, because it cancelled. Repeated if it did not wait before.
     Dequeued {
-        /// Who.
+        /// The session.
         session: SessionId,
     },
-    /// A lock is offered, and waits for the claim. Told again, with the same fence, when the one
-    /// offered asks or comes with a new connection.
+    /// A lock is offered to the session, and waits for its claim.
+    ///
+    /// Repeated with the same fence if the session asks again, or has a new connection.
     Offered {
-        /// To whom.
+        /// The session that is offered the lock.
         to: SessionId,
-        /// The fence of the grant to be; larger than any before.
+        /// Fence of the offer; larger than any before.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// An offer came to nothing.
+    /// An offer ended without a claim.
     OfferEnded {
-        /// To whom it was made.
+        /// The session that was offered the lock.
         to: SessionId,
-        /// Its fence.
+        /// Fence of the offer.
         fence: Fence,
-        /// What it covered.
+        /// Scope of the lock.
         scope: Scope,
-        /// Why.
+        /// Reason of the end.
         why: OfferEnd,
     },
-    /// Holds a lock (told again when it asks again).
+    /// The session holds a lock. Repeated if it asks again.
     Granted {
-        /// Who.
+        /// The holder.
         to: SessionId,
-        /// Its fence, the offer's.
+        /// Fence of the lock, the same as in the offer.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// The holder is here again (from a silence, a lost connection, a server's start) and holds the
-    /// lock as before.
+    /// The holder is back from a silence, a lost connection or a server's start, and holds the lock
+    /// as before.
     Resumed {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence, as it was.
+        /// Fence of the lock, unchanged.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// The holder's connection is gone; its grace runs.
+    /// The holder's connection is gone, and its grace begins.
     Suspected {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence.
+        /// Fence of the lock.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// The server started again; the holder's time to resume runs.
+    /// The server started again, and the holder's time to resume begins.
     Recovering {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence.
+        /// Fence of the lock.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// The holder is to stop editing, send what it has, and say `Drained`. Told again when it comes
-    /// with a new connection, or asks, or the lock is to go to somebody else than before.
+    /// The holder has to stop editing, send its last edits, and say `Drained`.
+    ///
+    /// Repeated if the holder asks or has a new connection, or if the lock gets another successor.
     Draining {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence.
+        /// Fence of the lock.
         fence: Fence,
-        /// What it covers.
+        /// Scope of the lock.
         scope: Scope,
-        /// Who gets it; nobody in particular: by ticket.
+        /// The session that gets the lock next; `None` means the next waiter by ticket.
         to: Option<SessionId>,
-        /// Why.
+        /// Reason of the handoff.
         why: DrainReason,
     },
-    /// Somebody asks the holder to give the lock back; the clock of the request runs.
+    /// A waiter requests the lock from its holder, whose time to answer begins.
     Requested {
         /// The holder.
         by: SessionId,
-        /// Its fence.
+        /// Fence of the lock.
         fence: Fence,
-        /// Who asks.
+        /// The requesting waiter.
         from: SessionId,
     },
-    /// Who asked for it does not want it any longer; the clock of the request has stopped.
+    /// The request for this lock is void, and the holder's time to answer no longer runs.
     RequestVoid {
         /// The holder.
         by: SessionId,
-        /// Its fence.
+        /// Fence of the lock.
         fence: Fence,
     },
-    /// The right to take over was used. What it means for those who had it follows.
+    /// A session used its right to take over. The consequences for the holders follow.
     TakenOver {
-        /// By whom.
+        /// The session that takes over.
         by: SessionId,
-        /// What it wants.
+        /// Scope that it takes.
         scope: Scope,
     },
     /// The holder gave the lock back, or has drained.
     Released {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence, over now.
+        /// Fence of the lock, which is over now.
         fence: Fence,
-        /// What it covered.
+        /// Scope of the lock.
         scope: Scope,
     },
-    /// The holder lost the lock against its will; tell it if it can be reached.
+    /// The holder lost the lock against its will. The caller tells it if it can be reached.
     LockLost {
-        /// Who.
+        /// The holder.
         by: SessionId,
-        /// Its fence, over now.
+        /// Fence of the lock, which is over now.
         fence: Fence,
-        /// What it covered.
+        /// Scope of the lock.
         scope: Scope,
-        /// Why.
+        /// Reason of the loss.
         why: Loss,
     },
-    /// The grant of this fence is over, and this record offered nothing in its place to anybody.
+    /// The grant of this fence is over, and this record offered its scope to no session.
     Freed {
-        /// The fence that is over.
+        /// Fence that is over.
         fence: Fence,
     },
-    /// More could be offered than the one offer that a record can make: the caller says
-    /// [`Event::Settle`] at once. (Any other record does as well, so nothing is lost in a crash.)
+    /// More offers could be made than the one of this record. The caller appends
+    /// [`Event::Settle`](crate::Event::Settle) at once. Any other record would do, so a crash loses
+    /// nothing.
     Unsettled,
-    /// The asker's wish was not granted, and changed nothing but what the doc of the reason says.
+    /// An operation was refused. It changed nothing but what its reason says.
     Refused {
-        /// The asker.
+        /// The asking session.
         session: SessionId,
-        /// Why.
+        /// Reason of the refusal.
         why: Refusal,
     },
-    /// Whether locks pass on by themselves, from here on.
+    /// Auto-pass from now on.
     AutoPass(AutoPass),
-    /// What a lock means for writing, from here on.
+    /// Meaning of a lock for writing from now on.
     Mode(Mode),
-    /// The server started again; everybody needs a new connection.
+    /// The server started again; every session needs a new connection.
     Restarted,
-    /// The record was ignored whole: its position is not above that of the record before. The
-    /// caller's mistake, or a record that a snapshot already contains.
+    /// The record was ignored: its position is not above that of the record before.
+    ///
+    /// The caller made a mistake, or a snapshot contains the record already.
     OutOfOrder {
-        /// The record's position.
+        /// Position of the record.
         position: u64,
-        /// The position of the last record that was applied.
+        /// Position of the last record that was applied.
         last: u64,
     },
 }
 
-/// Why an offer came to nothing.
+/// Reason why an offer ended without a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum OfferEnd {
-    /// Not claimed in time. A ticket stays, behind those who wait now.
+    /// The session did not claim it in time. A ticket stays, behind the present waiters.
     Expired,
-    /// Turned down. The ticket is gone, unless the one offered said that it wants it later.
+    /// The session declined it. Its ticket is gone, unless it declined with `later`.
     Declined,
-    /// The one offered cancelled; its ticket is gone.
+    /// The session cancelled; its ticket is gone.
     Cancelled,
-    /// The one offered fell silent, lost its connection or left.
+    /// The session fell silent, lost its connection or left.
     Unreachable,
-    /// Somebody with the right to it, or the same user elsewhere, took what was offered. Its ticket
-    /// stays.
+    /// A session with the right to take over, or another one of the same user, took the scope. A
+    /// ticket stays.
     TakenOver,
 }
 
-/// Why a holder lost the lock.
+/// Reason why a holder lost its lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Loss {
-    /// It was silent for the offline time, and somebody could take the lock.
+    /// The holder was silent for the offline time, and another session could take the lock.
     Silent,
-    /// It had no connection for its grace, and somebody could take the lock.
+    /// The holder had no connection for its grace, and another session could take the lock.
     GraceOver,
-    /// It did not resume in time after a server's start, and somebody could take the lock.
+    /// The holder did not resume in time after a server's start, and another session could take the
+    /// lock.
     RecoveryOver,
-    /// It resumed with another fence than the current one, so it does not know what it holds.
+    /// The holder resumed with another fence than the current one, so it does not know its locks.
     OtherFence,
-    /// It was asked to drain, and did not say in time that it is done.
+    /// The holder was told to drain, and did not finish in time.
     DrainOver,
-    /// Somebody took it over, or the same user moved it, while it could not be reached.
+    /// Another session took the lock over, or the same user moved it, while the holder could not be
+    /// reached.
     TakenOver,
 }
 
-/// Why a wish was not granted.
+/// Reason why an operation was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Refusal {
-    /// No such session here: it never joined, or was forgotten. Join anew.
+    /// The session never joined, or was forgotten. The client has to join anew.
     UnknownSession,
-    /// The session has joined already; it can only resume. The caller's mistake.
+    /// The session has joined already and can only resume. The caller is at fault.
     AlreadyJoined,
-    /// The session has no connection (resume first), or was declared lost and has not answered
-    /// since.
+    /// The session has no connection and has to resume first, or it was declared lost and has not
+    /// answered since.
     NotLive,
-    /// A stock client cannot claim an offer, so it cannot ask for the lock.
+    /// A stock client cannot claim an offer, so it cannot ask for a lock.
     CannotClaim,
     /// An observer never holds a lock.
     Observer,
-    /// Somebody else has it, is being offered it, or waits for it with the better right.
+    /// Another session holds the lock, is offered it, or waits for it with the better claim.
     Busy {
-        /// Who.
+        /// The session in the way.
         by: SessionId,
     },
-    /// It holds something already, and what it wants cannot be had now: nobody waits while holding.
-    /// Release it first, or acquire all at once.
+    /// The session holds another lock, and the scope is not free now. A holder never waits: it has
+    /// to release its lock first, or acquire all scopes at once.
     WouldWait {
-        /// Who is in the way (perhaps itself).
+        /// The session in the way; it may be the asking session itself.
         by: SessionId,
     },
-    /// It has not the right to take over.
+    /// The session has no right to take over.
     NotAllowed,
-    /// It would move a lock here, and has not said whose session it is: it has no other sessions.
+    /// The session asks to move a lock here, but named no user, so it has no other sessions.
     NoUser,
-    /// What it would move here is another user's, or that of a session that has not said whose it
-    /// is.
+    /// The lock to move here belongs to another user's session, or to one that named no user.
     OtherUser {
-        /// The session that has it.
+        /// The party of the lock.
         by: SessionId,
     },
-    /// Nobody to transfer to: not here, cannot hold a lock, waits for something else, or is itself.
+    /// The receiver of a transfer is not present, cannot hold a lock, waits for another scope, or
+    /// is the holder itself.
     NoSuchTarget,
-    /// Nothing is locked there; acquire it.
+    /// There is no lock to take in the scope; the session can acquire it.
     NothingToTake,
-    /// The fence named is not one that this session may act on. A claim that came too late for its
-    /// own offer counts as a sign of life all the same: the session is no longer passed over.
+    /// The session may not act on the fence that it named.
+    ///
+    /// A late claim of the session's own offer still counts as a sign of life: the missed offer is
+    /// forgiven.
     StaleFence {
         /// The fence that was named.
         named: Fence,
-        /// The newest fence of the document; `None` when nothing was ever offered.
+        /// The newest fence of the document; `None` if no lock was ever offered.
         now: Option<Fence>,
     },
 }

@@ -3,7 +3,7 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment: the time since an origin that the caller chose, on a clock that never goes back.
+/// A moment: the time since an origin of the caller's choice, on a clock that never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(pub Duration);
@@ -12,19 +12,19 @@ impl Time {
     /// The origin.
     pub const ZERO: Self = Self(Duration::ZERO);
 
-    /// So many milliseconds after the origin.
+    /// Returns the moment this many milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
 
-    /// The time from `earlier` to here; zero when `earlier` is later.
+    /// Returns the time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Microseconds after the origin; what a beat is numbered with.
+    /// Returns the microseconds after the origin, which number the beats.
     pub(crate) fn micros(self) -> u64 {
         u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
     }

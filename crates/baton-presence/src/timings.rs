@@ -4,57 +4,55 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// Every time limit of presence. `Default` gives the design's values.
+/// Every time limit of presence. `Default` gives the values named here.
 ///
-/// They only work together; [`Timings::validate`] checks that, and [`crate::Watch::new`] asks for
-/// it.
+/// The limits depend on each other. [`Timings::validate`] checks that, and
+/// [`Watch::new`](crate::Watch::new) refuses values that do not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timings {
-    /// Each connection is pinged this often. 5 s.
+    /// Interval of the pings to each connection. 5 s.
     pub ping_every: Duration,
-    /// Shown shaky after this much silence. 6 s.
+    /// Silence after which a session is shown as shaky. 6 s.
     pub shaky_after: Duration,
-    /// Lost after this much silence, of the connection or of the editor. 10 s.
+    /// Silence of the connection or of the editor after which a session is lost. 10 s.
     pub offline_after: Duration,
-    /// Beats to the holder, to the one offered, and to the next in line. 2 s.
+    /// Interval of the beats to holders, receivers of offers, and the next in line. 2 s.
     pub beat_every: Duration,
-    /// Beats to all other sessions that speak the lock protocol. 5 s.
+    /// Interval of the beats to all other sessions with the lock protocol. 5 s.
     pub beat_every_idle: Duration,
-    /// An answer counts only for a beat that was sent at most this long ago. 5 s.
+    /// Age of a beat up to which its answer counts. 5 s.
     pub answer_within: Duration,
-    /// An offer waits this long for its claim. 2 s.
+    /// Time that an offer waits for its claim. 2 s.
     pub offer: Duration,
-    /// A live waiter that missed an offer is offered the lock again after this long, when all
-    /// others had their turn; each further time after twice as long. 2 s.
+    /// Pause of a live waiter that missed an offer, once all others had their turn. It doubles with
+    /// each further miss. 2 s.
     pub offer_again: Duration,
-    /// But after this long at most: so long stand a free lock and a live waiter beside each other.
-    /// 30 s.
+    /// Longest pause: no live waiter stands beside a free lock for longer. 30 s.
     pub offer_again_most: Duration,
-    /// A holder whose connection is gone keeps the lock this long while others wait. 5 s; 0 to 60
-    /// s.
+    /// Time that a holder without a connection keeps its lock while others wait. 5 s; 0 to 60 s.
     pub grace: Duration,
-    /// A session without a connection is forgotten, with its ticket, after this long. 30 s.
+    /// Time without a connection after which a session is forgotten, with its ticket. 30 s.
     pub ticket_life: Duration,
-    /// After a server's start, the holder of before has this long to resume. 10 s.
+    /// Time that a holder has to resume after a server's start. 10 s.
     pub recovery: Duration,
-    /// A holder that was told to stop has this long to send what it has. 3 s.
+    /// Time that a holder has to send its last edits after it was told to stop. 3 s.
     pub drain: Duration,
-    /// A holder that was asked for its lock has this long before it must give it. 30 s.
+    /// Time after which a holder has to give a requested lock up. 30 s.
     pub request: Duration,
-    /// A holder without input for this long gives its lock to those who wait. 90 s.
+    /// Time without input after which a holder gives its lock to a waiter. 90 s.
     pub idle_yield: Duration,
-    /// It is warned this long before. 15 s.
+    /// Time before the idle yield at which the holder is warned. 15 s.
     pub idle_warning: Duration,
-    /// After a take-over, nobody else takes anything over in the same document for this long. 60 s;
+    /// Time after a take-over in which no other session may take over a lock of the document. 60 s;
     /// may be 0.
     pub take_over_cooldown: Duration,
-    /// Told to clients: stop editing this long, on your own clock, after you sent the last answer
-    /// that the server confirmed. 6.5 s.
+    /// Time, on the client's clock, between sending the last answer that the server confirmed and
+    /// the client's stop of editing. Clients are told. 6.5 s.
     pub client_stop: Duration,
-    /// Whether a lock stays with a holder that may still believe in it ([`Timings::lease`]),
-    /// however short the grace and the drain are. Off, what such a holder goes on typing is parked.
-    /// On.
+    /// If true, a lock stays with its holder until its [lease](Timings::lease) is over, however
+    /// short grace and drain are. If false, the edits that the holder makes until then are parked.
+    /// True.
     pub wait_out_lease: bool,
 }
 
@@ -84,28 +82,31 @@ impl Default for Timings {
     }
 }
 
-/// How much faster the server's clock may run than a client's, as a fraction: a client's clock runs
-/// at two thirds of the server's speed at the slowest (invariant S5).
+/// Largest ratio of the server's clock rate to a client's: a client's clock runs at two thirds of
+/// the server's speed at the slowest (invariant S5).
 const CLOCK_RATIO: (u32, u32) = (3, 2);
 
-/// The longest grace that may be configured.
+/// Longest grace that may be configured.
 const MAX_GRACE: Duration = Duration::from_secs(60);
 
 impl Timings {
-    /// How long after the server received what prolonged its lease last (an answer that was
-    /// confirmed since, a claim, a hello) a holder's client may go on editing, by the server's
-    /// clock: `client_stop` on the slowest clock that we allow for. 9.75 s.
+    /// Returns the time, by the server's clock, for which a holder's client may go on editing:
+    /// `client_stop` on the slowest allowed clock. 9.75 s with the defaults.
+    ///
+    /// It counts from the receipt of the message that last prolonged the lease: an answer that was
+    /// confirmed since, a claim, or a hello.
     #[must_use]
     pub fn lease(&self) -> Duration {
         let (fast, slow) = CLOCK_RATIO;
         self.client_stop.saturating_mul(fast) / slow
     }
 
-    /// The defaults with a grace and a drain as long as the offline time: a holder that lost its
-    /// connection has all of that to come back, a draining one to send what it has. No profile but
-    /// [`Timings::fast`] offers a lock to anybody before its holder's client has stopped editing
-    /// (S5). (Somebody who *takes over* from a holder whose connection is gone does not wait for
-    /// that, in any profile.)
+    /// Returns the defaults with grace and drain as long as the offline time. A holder that lost
+    /// its connection has that long to return, a draining one to send its last edits.
+    ///
+    /// In every profile but [`Timings::fast`] a lock is offered only after its holder's client has
+    /// stopped editing (S5). The exception in all profiles is a *take-over* from a holder without a
+    /// connection.
     #[must_use]
     pub fn strict() -> Self {
         let timings = Self::default();
@@ -116,8 +117,8 @@ impl Timings {
         }
     }
 
-    /// About a fifth of the defaults, without a grace, and without waiting for the end of a lost
-    /// holder's lease: for a local network, where messages take milliseconds, and for tests.
+    /// Returns about a fifth of the defaults, with no grace, and no waiting for a lost holder's
+    /// lease. For a local network, where messages take milliseconds, and for tests.
     #[must_use]
     pub const fn fast() -> Self {
         Self {
@@ -146,7 +147,7 @@ impl Timings {
     /// Checks that the values fit each other.
     ///
     /// # Errors
-    /// Names the two values that conflict, and what to do. The configuration is at fault.
+    /// The two values that conflict, and the remedy. The configuration is at fault.
     pub fn validate(&self) -> Result<(), TimingsError> {
         let zero = Duration::ZERO;
         for (name, value) in [
@@ -169,14 +170,15 @@ impl Timings {
         self.validate_lease()
     }
 
-    /// Nobody may be called idle whose input was not heard of, and a warning must be one.
+    /// Checks the limits of handoffs: a holder is asked for its input before it is called idle, and
+    /// warned in time.
     fn validate_handoff(&self) -> Result<(), TimingsError> {
         less(
             "beat_every",
             self.beat_every,
             "idle_warning",
             self.idle_warning,
-            "leave who is warned the time to show that it is there",
+            "leave a warned holder the time to show input",
         )?;
         less(
             "idle_warning",
@@ -190,18 +192,18 @@ impl Timings {
             self.offer_again,
             "offer_again_most",
             self.offer_again_most,
-            "the pause only grows",
+            "the longest pause must not be shorter than the first",
         )?;
         at_most(
             "drain",
             self.drain,
             "request",
             self.request,
-            "a request is not over before its drain could be",
+            "give a request at least the time of its drain",
         )
     }
 
-    /// Nobody may be called silent who was not asked in time.
+    /// Checks the limits of silences: a session is asked in time before it is called silent.
     fn validate_silence(&self) -> Result<(), TimingsError> {
         let shaky = self.shaky_after;
         let help = "ask more often, or wait longer";
@@ -218,14 +220,14 @@ impl Timings {
             self.beat_every,
             "beat_every_idle",
             self.beat_every_idle,
-            "holders are asked at least as often as the others",
+            "beat holders at least as often as the others",
         )?;
         less(
             "shaky_after",
             shaky,
             "offline_after",
             self.offline_after,
-            "a peer is shaky before it is offline",
+            "show a peer as shaky before it is offline",
         )?;
         at_most(
             "beat_every_idle + answer_within",
@@ -236,10 +238,11 @@ impl Timings {
         )
     }
 
-    /// The client stops before the server passes on, on the slowest clock that we allow for.
+    /// Checks that a client on the slowest allowed clock stops before the server passes its lock
+    /// on.
     fn validate_lease(&self) -> Result<(), TimingsError> {
         let stop = self.lease();
-        let help = "let the client stop earlier, or the server pass on later";
+        let help = "let the client stop earlier, or the server pass the lock on later";
         less(
             "client_stop x 1.5",
             stop,
@@ -267,7 +270,7 @@ impl Timings {
             self.grace,
             "ticket_life",
             self.ticket_life,
-            "a holder in its grace must still be able to resume",
+            "let a holder resume during its whole grace",
         )
     }
 }
@@ -312,18 +315,18 @@ fn conflict(
     })
 }
 
-/// Two time limits that do not fit each other. The configuration is at fault; nothing was started.
+/// Two time limits that do not fit each other. The configuration is at fault; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimingsError {
-    /// The value that is too large.
+    /// Name of the value that is too large.
     pub one: &'static str,
-    /// What it is.
+    /// The value that is too large.
     pub one_is: Duration,
-    /// The value that it must stay below (or not exceed).
+    /// Name of the value that it must stay below, or must not exceed.
     pub other: &'static str,
-    /// What that is.
+    /// The value that it must stay below, or must not exceed.
     pub other_is: Duration,
-    /// What to do.
+    /// Remedy.
     pub help: &'static str,
 }
 
