@@ -68,7 +68,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Makes `key` usable; nothing else allocates.
+    /// Makes `key`, and all keys with a smaller number, usable; nothing else allocates.
     pub(crate) fn make_room(&mut self, key: DeadlineKey) {
         let keys = key.number() as usize + 1;
         if self.armed.len() < keys {

@@ -34,7 +34,7 @@ pub(crate) struct WatchedSessions {
 impl WatchedSessions {
     pub(crate) fn new() -> Self {
         let mut deadlines = Deadlines::default();
-        deadlines.make_room(DeadlineKey::Locks);
+        // Makes room for all keys up to this one, the locks' among them.
         deadlines.make_room(DeadlineKey::Beats);
         Self {
             table: SessionTable::default(),
