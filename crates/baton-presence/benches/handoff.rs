@@ -1,10 +1,10 @@
-//! What it costs that many locks of one document pass on at once: 500 locks, each held and each waited for, half of their
-//! holders gone at the same moment.
+//! Cost of many locks of one document that pass on at once: 500 locks, each held and each waited
+//! for, and half of the holders gone at the same moment.
 //!
 //! `cargo bench -p baton-presence --bench handoff`
 //!
-//! Measured is everything from the end of their grace to the last claim, in the fold alone, and with the watch that follows
-//! each record as a room's does.
+//! Measures from the end of their grace to the last claim: the lock state alone, and with a failure
+//! detector that follows each record as in a room.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use baton_presence::{
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-/// As many as one document may have, unless it is told otherwise.
+/// Default limit of locks in one document.
 const LOCKS: u64 = 500;
 
-/// Some milliseconds after the waiters came.
+/// A moment some milliseconds after the waiters came.
 const LATER: Time = Time::from_millis(500);
 
-/// How often the watch is looked at in the meantime.
+/// Interval at which the failure detector is called in between.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Whether a watch follows.
+/// Tells if a failure detector follows the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Following {
     Nobody,
@@ -103,13 +103,13 @@ impl Scene {
         }
     }
 
-    /// Every second holder is gone.
+    /// Lets every second holder lose its connection.
     fn half_of_them_die(&mut self) {
         for session in (0..LOCKS).step_by(2).map(SessionId) {
             self.watch.detached(session, LATER);
             self.record(&Event::Disconnected { session }, LATER);
         }
-        // Looked at often enough not to be called late.
+        // Called often enough not to look like a stall.
         let mut now = LATER;
         while now + STEP < LATER + Timings::default().grace {
             now = now + STEP;
@@ -121,7 +121,7 @@ impl Scene {
         }
     }
 
-    /// Their time is over.
+    /// Ends the grace of the lost holders.
     fn they_are_replaced(&mut self) {
         let over = LATER + Timings::default().grace;
         let mut due = Vec::new();

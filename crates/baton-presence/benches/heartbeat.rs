@@ -1,10 +1,10 @@
-//! What a heartbeat costs when a million peers, or a thousand, are watched at once: hearing somebody, an accepted
-//! answer, and the timeouts with everything that they send.
+//! Cost of a heartbeat with a million or a thousand watched sessions: a received frame, an accepted
+//! answer, and the timeouts with all that they send.
 //!
 //! `cargo bench -p baton-presence`
 //!
-//! After each measurement the capacities of the watch must be what they were before it: nothing that
-//! could allocate did.
+//! After each measurement the capacities of the failure detector must be unchanged: nothing
+//! allocated.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use baton_presence::{
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// A crowd, and a document as large as they come: there the table and the heap fit the caches.
+/// A crowd, and the largest usual document, whose table and heap fit the caches.
 const CROWDS: [u64; 2] = [1_000_000, 1_000];
 
-/// How often the driver of the bench looks at the clock.
+/// Interval at which the bench calls the failure detector.
 const STEP: Duration = Duration::from_millis(10);
 
 struct Crowd {
@@ -25,13 +25,14 @@ struct Crowd {
     fold: Fold,
     now: Time,
     out: Vec<Proposal>,
-    /// Any permutation does; neighbours should not be neighbours in memory.
+    /// Any permutation will do, as long as successive sessions are not neighbours in memory.
     next: u64,
     peers: u64,
 }
 
 impl Crowd {
-    /// Half of them speak the lock protocol. Runs until every deadline has come up.
+    /// Creates sessions, half of them with the lock protocol, and runs until every deadline came up
+    /// once.
     fn new(peers: u64) -> Self {
         let mut crowd = Self {
             watch: Watch::new(Timings::default()).expect("the defaults fit"),
@@ -60,7 +61,7 @@ impl Crowd {
         SessionId(self.next)
     }
 
-    /// One look at the clock: pings are answered, beats too. Returns how many heartbeats that were.
+    /// Calls the failure detector once, and answers its pings and beats. Returns their number.
     fn step(&mut self) -> u64 {
         self.now = self.now + STEP;
         self.out.clear();
@@ -112,7 +113,7 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
         });
     });
 
-    // A ping or a beat due, sent and answered: deadline up, look, next deadline armed, answer taken.
+    // A due ping or beat, sent and answered: deadline, check, next deadline, answer.
     group.bench_function("heartbeat, there and back", |bencher| {
         bencher.iter_custom(|wanted| {
             let (mut done, mut took) = (0, Duration::ZERO);
@@ -121,7 +122,7 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
                 done += crowd.step();
                 took += start.elapsed();
             }
-            // More may have been done than was wanted; what is reported is the cost of `wanted`.
+            // The loop may do more than `wanted`; the cost of `wanted` is reported.
             took.mul_f64(wanted as f64 / done as f64)
         });
     });

@@ -1,4 +1,4 @@
-//! A handoff without a server: three people, one lock, and time that passes as fast as we like.
+//! A handoff without a server: three users, one lock, and virtual time.
 //!
 //! `cargo run -p baton-presence --example handoff`
 
@@ -17,13 +17,13 @@ const ANNA: SessionId = SessionId(1);
 const BEN: SessionId = SessionId(2);
 const CARL: SessionId = SessionId(3);
 
-/// What comes from somebody.
+/// Behaviour of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
     Well,
     /// The browser answers pings; the page answers no beats and claims no offers.
     Frozen,
-    /// Nothing comes any more, and no connection was closed.
+    /// The client sends nothing any more, and its connection was not closed.
     Unplugged,
 }
 
@@ -60,7 +60,7 @@ impl Story {
         });
     }
 
-    /// Applies a record and tells what followed. Whoever is well claims what it is offered.
+    /// Applies a record and prints its changes. Healthy clients claim what they are offered.
     #[expect(clippy::needless_pass_by_value, reason = "it reads better without")]
     fn record(&mut self, event: Event) {
         let mut changes = Vec::new();

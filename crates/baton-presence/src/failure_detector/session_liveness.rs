@@ -261,7 +261,7 @@ mod tests {
     /// The trap of a change of cadence: an idle session was asked seldom, so its last answer is old
     /// when it becomes the holder. It must get its time to answer a beat that was really sent.
     #[test]
-    fn nobody_is_judged_by_a_beat_that_was_not_sent() {
+    fn a_session_is_not_judged_by_a_beat_that_was_not_sent() {
         let timings = Timings::default();
         let mut liveness = attached(Cadence::Frequent, &timings);
         let asked = 9_500;

@@ -1,5 +1,5 @@
-//! Several locks at once, and the ways in which one goes from hand to hand on purpose: as the fold
-//! decides them, without time.
+//! Several locks at once, and all ways to hand one over on purpose, as the lock state decides them.
+//! Nothing here knows time.
 
 use baton_presence::{
     AutoPass, Change, DrainReason, Event, Fence, Fold, GrantState, Loss, MAX_PATHS, Mode, OfferEnd,
@@ -53,7 +53,7 @@ fn drained(log: &mut Log, session: SessionId, fence: Fence) -> Vec<Change> {
     log.say(Event::Drained { session, fence })
 }
 
-/// Sessions with the right to take over, each somebody else.
+/// Creates sessions with the right to take over, each of another user.
 fn with_rights(sessions: &[SessionId]) -> Log {
     let mut log = Log::new(AutoPass::On);
     for (user, session) in sessions.iter().enumerate() {
@@ -66,7 +66,7 @@ fn with_rights(sessions: &[SessionId]) -> Log {
 // Scopes
 
 #[test]
-fn a_scope_is_canonical_and_says_what_it_cannot_be() {
+fn a_scope_is_canonical_and_refuses_invalid_paths() {
     assert_eq!(paths(&["b", "a/x", "a", "a/y", "b"]), paths(&["a", "b"]));
     assert_eq!(Scope::of([vec![], vec!["a"]]), Err(ScopeError::NoPath));
     assert_eq!(Scope::of::<[&str; 1], _>([]), Err(ScopeError::NoPath));
@@ -91,7 +91,7 @@ fn scopes_conflict_when_one_lies_in_the_other() {
     assert!(conflicts(&path("a"), &path("a/x")));
     assert!(conflicts(&paths(&["a/x", "b"]), &paths(&["b/y", "c"])));
     assert!(!conflicts(&path("a/x"), &path("a/y")));
-    // Segments, not letters.
+    // Paths compare by segments, not by letters.
     assert!(!conflicts(&path("a"), &path("ab")));
     assert!(paths(&["a", "b"]).covers(&paths(&["a/x", "b"])));
     assert!(!paths(&["a", "b"]).covers(&Scope::WHOLE));
@@ -106,7 +106,7 @@ fn locks_that_do_not_conflict_are_held_at_once() {
     assert!(one < two);
     assert_eq!(log.fold.grants().count(), 2);
     let may = |session, roots: &[&'static str]| log.fold.may_write(session, roots.iter().copied());
-    // Both hold something in root a: there it is a matter between the two of them.
+    // Both hold a path in root a: among them the locks are advisory there.
     assert_eq!(may(A, &["a"]), WriteRight::Holder(one));
     assert_eq!(may(B, &["a"]), WriteRight::Holder(two));
     let now = Some(two);
@@ -142,7 +142,7 @@ fn several_paths_are_had_all_or_nothing() {
     let both = paths(&["a", "b"]);
     let queued = vec![Change::Queued { session: B }];
     assert_eq!(log.say(acquire_of(B, &both)), queued);
-    // B waits and is live, so nobody who came later gets what it needs.
+    // B waits and is live, so no later waiter gets the scope that it needs.
     assert_eq!(
         log.say(acquire_of(C, &path("b"))),
         vec![Change::Queued { session: C }]
@@ -161,7 +161,7 @@ fn several_paths_are_had_all_or_nothing() {
 }
 
 #[test]
-fn who_waits_and_is_not_live_holds_nobody_up() {
+fn a_waiter_that_is_not_live_holds_no_other_up() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
     log.hold_of(A, &path("a"));
     log.say(acquire_of(B, &paths(&["a", "b"])));
@@ -199,14 +199,14 @@ fn one_record_makes_one_offer_and_says_that_there_is_more() {
     let changes = log.say(Event::Settle);
     assert_eq!(offers(&changes), [(C, path("c"))]);
     assert_eq!(changes.last(), Some(&Change::Unsettled));
-    // Any record does.
+    // Any record makes the next offer.
     let changes = log.say(Event::Back { session: B });
     assert_eq!(offers(&changes), [(D, path("d"))]);
     assert!(!changes.contains(&Change::Unsettled));
     assert_eq!(log.say(Event::Settle), vec![]);
 }
 
-// Nobody waits while holding
+// A holder never waits
 
 #[test]
 fn a_holder_gets_more_at_once_or_not_at_all() {
@@ -219,10 +219,10 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
     assert_eq!(log.say(acquire_of(A, &path("c"))), refused(A, why));
     assert_eq!(log.say(request(A, &path("c"))), refused(A, why));
     assert_eq!(log.fold.waiting(), 0);
-    // More of the same is in its own way.
+    // Its own lock is in the way of a larger scope.
     let why = Refusal::WouldWait { by: A };
     assert_eq!(log.say(acquire(A)), refused(A, why));
-    // What it has already it is told.
+    // For a scope that it holds, the grant is repeated.
     let (to, fence, scope) = (A, a, path("a"));
     assert_eq!(
         log.say(acquire_of(A, &path("a/x"))),
@@ -231,7 +231,7 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
 }
 
 #[test]
-fn auto_pass_skips_who_waits_for_something_else() {
+fn auto_pass_skips_a_session_that_waits_for_something_else() {
     let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
     log.hold_of(D, &path("d"));
     log.hold_of(C, &path("c"));
@@ -263,7 +263,7 @@ fn a_missed_offer_of_one_place_does_not_count_for_another() {
     let fence = log.fence();
     let changes = log.say(Event::OfferExpired { session: B, fence });
     assert_eq!(offers(&changes), [(C, path("b/x"))]);
-    // A grant elsewhere is no new round for b; one in conflict is.
+    // A grant in another scope begins no new round for b; one in conflict does.
     let b = log.fence();
     log.hold_of(A, &path("a"));
     log.claim_of(C, b);
@@ -293,10 +293,10 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
         why,
     };
     assert_eq!(changes, vec![draining.clone()]);
-    // It sends what it has; nobody else writes.
+    // It sends its last edits; no other session may write.
     assert_eq!(log.may_write(A), WriteRight::Holder(fence));
     assert!(matches!(log.may_write(B), WriteRight::Refused { .. }));
-    // A reload changes nothing but that it is told again.
+    // A reload only repeats the notice.
     log.say(Event::Disconnected { session: A });
     assert_eq!(drains(&log, fence), Some((to, why)));
     assert!(log.say(resumed(A, &[fence])).contains(&draining));
@@ -306,7 +306,7 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
 }
 
 #[test]
-fn a_transfer_to_nobody_who_could_take_it_is_refused() {
+fn a_transfer_to_a_session_that_cannot_take_it_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
     log.say(joined_as(D, Voice::Stock, Standing::Writer));
     log.hold_of(C, &path("c"));
@@ -335,7 +335,7 @@ fn a_transfer_to_nobody_who_could_take_it_is_refused() {
 }
 
 #[test]
-fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
+fn a_lock_transferred_to_a_session_that_is_gone_goes_by_ticket_or_is_free() {
     for waits in [true, false] {
         let mut log = Log::with(AutoPass::On, &[A, B, C]);
         let fence = log.hold(A);
@@ -366,7 +366,7 @@ fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
 }
 
 #[test]
-fn a_restart_forgets_to_whom_it_was_to_go() {
+fn a_restart_forgets_the_named_successor() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     let (session, to) = (A, B);
@@ -391,7 +391,7 @@ fn a_request_asks_every_holder_in_its_way_and_runs_out_in_the_askers_favour() {
         changes,
         vec![Change::Queued { session: C }, asked(A, a), asked(B, b)]
     );
-    // Once more changes nothing.
+    // A repetition changes nothing.
     assert_eq!(
         log.say(request(C, &both)),
         vec![Change::Queued { session: C }]
@@ -426,7 +426,7 @@ fn a_request_is_void_when_the_asker_wants_nothing_any_more() {
 }
 
 #[test]
-fn nobody_drains_for_nobody() {
+fn no_lock_drains_without_a_waiter() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     assert_eq!(log.say(Event::IdleYield { session: A, fence }), vec![]);
@@ -448,7 +448,7 @@ fn taking_over_needs_the_right() {
     let refusal = refused(B, Refusal::NotAllowed);
     assert_eq!(log.say(take_over(B, &Scope::WHOLE)), refusal);
     assert!(matches!(log.state(), LockState::Held { by: A, .. }));
-    // Rights are those of the newest connection.
+    // The rights of the newest connection count.
     let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
     log.say(Event::Resumed {
         session,
@@ -480,7 +480,7 @@ fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
     let changes = drained(&mut log, A, a);
     assert_eq!(offers(&changes), []);
     assert_eq!(changes.last(), Some(&Change::Freed { fence: a }));
-    // Somebody else with the right has to wait.
+    // Another session with the right has to wait.
     let busy = refused(D, Refusal::Busy { by: C });
     assert_eq!(log.say(take_over(D, &path("b"))), busy);
     let changes = log.say(Event::DrainOver {
@@ -491,7 +491,7 @@ fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
 }
 
 #[test]
-fn who_cannot_be_reached_is_not_waited_for() {
+fn a_holder_that_cannot_be_reached_is_not_waited_for() {
     for gone in [Event::Disconnected { session: A }, Event::Restarted] {
         let mut log = with_rights(&[A, B]);
         log.say(Event::AutoPassSet(AutoPass::Off));
@@ -550,7 +550,7 @@ fn a_taker_that_changes_its_mind_or_is_gone_leaves_it_to_the_queue() {
 // Move here
 
 #[test]
-fn the_same_user_moves_its_lock_and_nobody_else_does() {
+fn only_the_same_user_moves_its_lock() {
     let mut log = Log::new(AutoPass::On);
     log.say(joined_with(A, Rights::NONE, 7));
     log.say(joined_with(B, Rights::NONE, 7));
@@ -564,7 +564,7 @@ fn the_same_user_moves_its_lock_and_nobody_else_does() {
     log.say(move_here(B, &path("a")));
     assert_eq!(drains(&log, fence), Some((Some(B), DrainReason::Moved)));
     assert_eq!(offers(&drained(&mut log, A, fence)), [(B, path("a"))]);
-    // Nobody is the user of two who did not say who they are.
+    // Two sessions that named no user do not have the same user.
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     let refusal = refused(B, Refusal::NoUser);
@@ -574,7 +574,7 @@ fn the_same_user_moves_its_lock_and_nobody_else_does() {
 // S11 and its exception
 
 #[test]
-fn a_lost_holder_gives_way_to_stock_writers_when_nobody_else_could_take_it() {
+fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() {
     let stock = |standing| joined_as(B, Voice::Stock, standing);
     for (mode, auto_pass, event, gives_way) in [
         (
@@ -606,7 +606,7 @@ fn a_lost_holder_gives_way_to_stock_writers_when_nobody_else_could_take_it() {
         let lost = changes.iter().any(|c| matches!(c, Change::LockLost { .. }));
         assert_eq!(lost, gives_way, "{mode:?} {auto_pass:?}");
         assert_eq!(changes.contains(&Change::Freed { fence }), gives_way);
-        // Somebody who can take it is preferred.
+        // A session that can take the lock is preferred.
         let mut log = Log::with(auto_pass, &[A, C]);
         log.hold(A);
         log.say(stock(Standing::Writer));
@@ -643,7 +643,7 @@ fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
 // Resume
 
 #[test]
-fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
+fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let one = log.hold_of(A, &path("a"));
     let two = log.hold_of(A, &path("b"));
@@ -676,7 +676,7 @@ fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
         scope
     }));
     assert_eq!(log.fold.holds(A).count(), 1);
-    // Naming nothing goes on with all.
+    // A resume that names no fence keeps all locks.
     let third = log.hold_of(B, &path("c"));
     log.say(Event::Disconnected { session: B });
     log.say(resumed(B, &[]));

@@ -1,5 +1,5 @@
-//! The harness of the stories: a log in memory for the fold, and a room in virtual time for both
-//! halves. No test here knows a clock.
+//! Harness of the stories: a log in memory for the lock state, and a room in virtual time for both
+//! halves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) ->
     }
 }
 
-/// With rights, and as somebody.
+/// Creates the record of a session that joins with rights and a user.
 pub(crate) fn joined_with(session: SessionId, rights: Rights, user: u8) -> Event {
     Event::Joined {
         session,
@@ -57,17 +57,17 @@ pub(crate) fn try_now(session: SessionId) -> Event {
     Event::Try { session, scope }
 }
 
-/// The scope of one path, written with slashes.
+/// Returns the scope of one path, written with slashes.
 pub(crate) fn path(path: &str) -> Scope {
     Scope::of([path.split('/')]).expect("a path")
 }
 
-/// The scope of several.
+/// Returns the scope of several paths.
 pub(crate) fn paths(paths: &[&str]) -> Scope {
     Scope::of(paths.iter().map(|path| path.split('/'))).expect("some paths")
 }
 
-/// Where the one lock is, for the many stories that have only one.
+/// State of the newest lock, for the many stories that have only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockState {
     Free,
@@ -78,7 +78,7 @@ pub(crate) enum LockState {
     Draining { by: SessionId, fence: Fence },
 }
 
-/// Where the newest lock is.
+/// Returns the state of the newest lock.
 pub(crate) fn state_of(fold: &Fold) -> LockState {
     let Some(grant) = fold.grants().next_back() else {
         return LockState::Free;
@@ -93,7 +93,7 @@ pub(crate) fn state_of(fold: &Fold) -> LockState {
     }
 }
 
-/// A fold with a log that gives positions, far enough apart to be told from session ids.
+/// A lock state with a log of positions, which are large enough to differ from session ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     pub(crate) fold: Fold,
@@ -112,7 +112,7 @@ impl Log {
         }
     }
 
-    /// With sessions that have joined in this order.
+    /// Creates it with sessions that joined in this order.
     pub(crate) fn with(auto_pass: AutoPass, sessions: &[SessionId]) -> Self {
         let mut log = Self::new(auto_pass);
         for session in sessions {
@@ -133,12 +133,12 @@ impl Log {
         state_of(&self.fold)
     }
 
-    /// Whether it may write in some root.
+    /// Returns true if the session may write in an unlocked root.
     pub(crate) fn may_write(&self, session: SessionId) -> WriteRight {
         self.fold.may_write(session, ["text"])
     }
 
-    /// The fence of an offer made by the last record.
+    /// Returns the fence of an offer that the last record made.
     pub(crate) fn here(&self) -> Fence {
         Fence {
             epoch: 1,
@@ -167,7 +167,7 @@ impl Log {
         fence
     }
 
-    /// Makes `session` the holder of something that is free.
+    /// Makes `session` the holder of a free scope.
     pub(crate) fn hold_of(&mut self, session: SessionId, scope: &Scope) -> Fence {
         let scope = scope.clone();
         self.say(Event::Acquire { session, scope });
@@ -181,35 +181,35 @@ impl Log {
     }
 }
 
-/// What a session in the room does by itself.
+/// Behaviour of a session in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// Answers pings and beats, and claims offers.
     Well,
     /// Answers pings; its page is frozen.
     Frozen,
-    /// Nothing comes from it.
+    /// Sends nothing.
     Dead,
 }
 
-/// Both halves, with sessions that answer at once.
+/// Failure detector and lock state, with sessions that answer at once.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) log: Log,
     pub(crate) watch: Watch,
     pub(crate) now: Time,
     pub(crate) manners: BTreeMap<SessionId, Manner>,
-    /// When the users of some did something last; the others do something all the time.
+    /// Last input of some users; all others act all the time.
     pub(crate) inputs: BTreeMap<SessionId, Time>,
-    /// Whether offers are claimed by those who are well.
+    /// True if healthy sessions claim their offers.
     pub(crate) claims: bool,
-    /// Whether those who are told to drain say that they have.
+    /// True if draining holders say that they have drained.
     pub(crate) drains: bool,
-    /// Whether what follows from a record is durable, and told, at once.
+    /// True if records are durable, and their notices sent, at once.
     pub(crate) tells: bool,
-    /// The position up to which everything is told.
+    /// Position up to which the notices of all records are sent.
     told: u64,
-    /// Everything that happened, with its time.
+    /// All changes with their times.
     pub(crate) changes: Vec<(Time, Change)>,
     pub(crate) proposals: Vec<(Time, Proposal)>,
 }
@@ -249,7 +249,7 @@ impl Room {
         self.record(Event::Disconnected { session });
     }
 
-    /// Appends and applies a record, and lets the sessions answer what follows.
+    /// Appends and applies a record, and lets the sessions react to its changes.
     pub(crate) fn record(&mut self, event: Event) -> Vec<Change> {
         let changes = self.log.say(event);
         self.watch.follow(&self.log.fold, &changes, self.now);
@@ -272,7 +272,7 @@ impl Room {
         changes
     }
 
-    /// The answer that the last beat to this session has confirmed, if it did.
+    /// Returns the answer that the last beat to this session confirmed, if it did.
     pub(crate) fn confirmed(&self, session: SessionId) -> Option<u64> {
         let beats = self.proposals.iter().rev();
         let mut confirmed = beats.filter_map(|(_, proposal)| match *proposal {
@@ -290,7 +290,7 @@ impl Room {
         self.manners.get(&session) == Some(&Manner::Well)
     }
 
-    /// Carries out what the watch proposes at this moment.
+    /// Carries out the present proposals of the failure detector.
     pub(crate) fn handle_timeout(&mut self) -> Vec<Proposal> {
         let mut out = Vec::new();
         if self.tells {
@@ -323,7 +323,7 @@ impl Room {
         out
     }
 
-    /// Lets time pass, acting on every deadline when it comes.
+    /// Lets time pass, and handles every deadline when it comes.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
@@ -333,7 +333,7 @@ impl Room {
         self.now = until;
     }
 
-    /// When this change happened first at or after `since`.
+    /// Returns the time of the first such change at or after `since`.
     pub(crate) fn first(&self, since: Time, wanted: impl Fn(&Change) -> bool) -> Option<Duration> {
         self.changes
             .iter()
@@ -357,7 +357,7 @@ impl Room {
     }
 }
 
-/// A small generator of numbers (splitmix64), so that a schedule is its seed.
+/// A small random number generator (splitmix64): a seed fixes the whole schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -370,7 +370,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn below(&mut self, sides: u64) -> u64 {
         self.roll() % sides.max(1)
     }

@@ -1,5 +1,5 @@
-//! The proof of baton-presence: stories for every row of the table of states and for the heartbeats,
-//! a reference lock beside the machine, and a simulation that is also broken on purpose.
+//! Tests of baton-presence: stories for every row of the table of states and for the heartbeats, a
+//! reference implementation beside the real one, and a simulation that is also broken on purpose.
 
 mod handoffs;
 mod harness;

@@ -1,5 +1,5 @@
-//! A second lock, of the whole document, written as naively as the table reads, beside the machine: under random records
-//! both must be in the same state after each. Its lists are walked from the start every time.
+//! A second implementation of the lock, of the whole document only, as naive as the table reads.
+//! Under random records both must be in the same state after each.
 
 use baton_presence::{
     AutoPass, Change, Due, Event, Fence, Fold, FoldSettings, Mode, Presence, SessionId, Standing,
@@ -21,11 +21,11 @@ struct Someone {
 struct Reference {
     here: u64,
     auto_pass: bool,
-    /// In the order of their coming.
+    /// In the order in which they joined.
     people: Vec<Someone>,
     state: LockState,
     overdue: bool,
-    /// Whether the open offer goes back to a holder that went offline.
+    /// True if the open offer began with a holder that went offline.
     offline: bool,
     last_grant: Option<Fence>,
 }
@@ -35,7 +35,7 @@ impl Reference {
         self.people.iter_mut().find(|one| one.id == id)
     }
 
-    /// The holder or the one offered.
+    /// The holder, or the session that is offered the lock.
     fn party(&self) -> Option<(SessionId, Fence)> {
         match self.state {
             LockState::Free => None,
@@ -55,7 +55,7 @@ impl Reference {
     fn offer_to_next(&mut self, offline: bool, asker: Option<SessionId>) {
         let last = self.last_grant;
         let missed = |one: &Someone| one.missed.filter(|m| last.is_none_or(|g| *m > g));
-        // In its pause it still waits; where it was passed over by an older server it does not.
+        // A session in its pause still waits; one that an older server passed over does not.
         let pauses = |one: &Someone| {
             let since = missed(one).map(|missed| missed.position);
             since.is_some_and(|since| one.ticket.is_some_and(|ticket| ticket > since))
@@ -69,7 +69,7 @@ impl Reference {
             .collect();
         waiting.sort_unstable_by_key(|one| one.ticket);
         let oldest_ticket = waiting.first().copied().filter(|first| {
-            // One in its pause is woken by those behind it.
+            // A waiter in its pause is woken by those behind it.
             able(first) || waiting.iter().any(able)
         });
         let nobody_waits = waiting.iter().all(|one| Some(one.id) == asker);
@@ -86,7 +86,7 @@ impl Reference {
         self.offline = offline;
     }
 
-    /// Offers a lock that is free, or overdue, if anybody can take it.
+    /// Offers a lock that is free or overdue, if a session can take it.
     fn settle(&mut self, asker: Option<SessionId>) {
         let silent = match self.state {
             LockState::Held { by, .. } => self
@@ -292,7 +292,7 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
     let session = SessionId(dice.below(6) + 1);
     let grant = fold.grants().next();
     let party = grant.map(|grant| (grant.party, grant.fence));
-    // Mostly records that mean something now, sometimes ones that have been overtaken.
+    // Most records fit the present state; some are overtaken.
     let (session, fence) = match party {
         Some((who, fence)) if dice.chance(50) => (who, fence),
         Some((_, fence)) if dice.chance(50) => (session, fence),
@@ -358,7 +358,7 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
     }
 }
 
-/// What a reader of the changes alone would believe.
+/// The state that a reader of the changes alone would believe in.
 fn believe(state: LockState, change: &Change) -> LockState {
     match *change {
         Change::Offered { to, fence, .. } => LockState::Offered { to, fence },
@@ -377,7 +377,7 @@ fn run(seed: u64) {
     let mut fold = Fold::new(FoldSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
-        // Where a lost holder gives way to no stock writer.
+        // In this mode a lost holder does not give way to a stock writer.
         mode: Mode::Required,
     });
     let mut reference = Reference {

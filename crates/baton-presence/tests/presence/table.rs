@@ -1,4 +1,4 @@
-//! Every row of the table of states, as the fold decides it: no time in here.
+//! Every row of the table of states, as the lock state decides it. Nothing here knows time.
 
 use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
@@ -34,7 +34,7 @@ fn expire(log: &mut Log, session: SessionId) -> Vec<Change> {
 // Free
 
 #[test]
-fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
+fn a_free_lock_is_offered_to_the_first_session_that_asks_under_a_new_fence() {
     let mut log = Log::with(AutoPass::On, &[A]);
     assert_eq!(log.may_write(A), WriteRight::Free);
     let changes = log.acquire(A);
@@ -125,12 +125,12 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
         ]
     );
     assert!(log.here() > offer);
-    // It waits on, behind who waited with it.
+    // It goes on waiting, behind the other waiters.
     assert_eq!((log.fold.place(C), log.fold.place(B)), (Some(0), Some(1)));
 }
 
 #[test]
-fn an_offer_that_nobody_else_can_take_leaves_the_lock_free() {
+fn an_offer_that_no_other_session_can_take_leaves_the_lock_free() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     let changes = expire(&mut log, A);
@@ -173,14 +173,14 @@ fn decline(session: SessionId, fence: Fence, later: bool) -> Event {
     }
 }
 
-/// The pause after the newest offer is over.
+/// Ends the pause after the newest offer.
 fn pause_over(log: &mut Log, session: SessionId) -> Vec<Change> {
     let fence = log.fold.last_fence().expect("something was offered");
     log.say(Event::PauseOver { session, fence })
 }
 
 #[test]
-fn who_declines_leaves_the_queue() {
+fn a_waiter_that_declines_leaves_the_queue() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     log.acquire(B);
@@ -198,7 +198,7 @@ fn who_declines_leaves_the_queue() {
 }
 
 #[test]
-fn who_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
+fn a_waiter_that_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     log.acquire(B);
@@ -206,13 +206,13 @@ fn who_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
     assert_eq!(offered_to(&log.say(decline(A, fence, true))), Some(B));
     assert_eq!((log.fold.place(B), log.fold.place(A)), (Some(0), Some(1)));
     let fence = log.fence();
-    // No ping-pong without a pause: both have had their offer.
+    // Both had their offer; without a pause the lock would alternate between them.
     assert!(ends_free(&log.say(decline(B, fence, true))));
     assert_eq!(offered_to(&pause_over(&mut log, B)), Some(A), "longer here");
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
 }
 
-/// L5.
+/// L5: a free lock with a live waiter is offered again and again.
 #[test]
 fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
@@ -222,7 +222,7 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
         assert!(ends_free(&expire(&mut log, B)));
         assert_eq!(log.fold.place(B), Some(0));
         assert_eq!(offered_to(&pause_over(&mut log, B)), Some(B));
-        // Said once more, it is overtaken.
+        // The repeated record is overtaken.
         let (session, fence) = (B, missed);
         assert_eq!(log.say(Event::PauseOver { session, fence }), vec![]);
     }
@@ -230,25 +230,25 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
 }
 
 #[test]
-fn nobody_who_comes_later_is_served_before_a_waiter_in_its_pause() {
+fn no_later_waiter_is_served_before_one_in_its_pause() {
     let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
     log.acquire(A);
     log.acquire(B);
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
     assert!(ends_free(&expire(&mut log, B)));
-    // It takes nothing before those who wait, nor is it offered anything.
+    // A session that comes later does not overtake the waiters, and is offered nothing.
     let changes = log.say(try_now(D));
     let why = Refusal::Busy { by: A };
     assert_eq!(changes, vec![Change::Refused { session: D, why }]);
     assert_eq!(log.state(), LockState::Free);
-    // Whoever comes wakes those before it, each once.
+    // A new waiter wakes those before it, each once.
     assert_eq!(offered_to(&log.acquire(C)), Some(A));
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
     assert_eq!(offered_to(&expire(&mut log, B)), Some(C));
     log.claim(C);
 }
 
-/// Nor is somebody who never asked made its holder.
+/// A session that never asked does not become the holder either.
 #[test]
 fn a_lost_holders_lock_waits_for_a_waiter_in_its_pause() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
@@ -259,9 +259,9 @@ fn a_lost_holders_lock_waits_for_a_waiter_in_its_pause() {
     assert_eq!(offered_to(&pause_over(&mut log, C)), Some(C));
 }
 
-/// Of two who never asked, each is offered a lost holder's lock once.
+/// Two sessions that never asked are each offered a lost holder's lock once.
 #[test]
-fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
+fn a_session_that_never_asked_and_missed_an_offer_is_not_offered_it_again() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
     log.hold(A);
     assert_eq!(offered_to(&log.say(Event::Lost { session: A })), Some(B));
@@ -279,7 +279,7 @@ fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
     assert_eq!(offered_to(&log.acquire(D)), Some(D));
 }
 
-/// What an older server wrote must lead where it led: the newcomer had the lock.
+/// Records of an older server must lead to the same state as then: the newcomer had the lock.
 #[test]
 fn records_from_before_the_pauses_mean_what_they_meant() {
     for old_decline in [true, false] {
@@ -298,7 +298,7 @@ fn records_from_before_the_pauses_mean_what_they_meant() {
 }
 
 #[test]
-fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
+fn a_skipped_session_is_offered_a_free_lock_again_when_it_acts() {
     let acts = [
         vec![acquire(A)],
         vec![try_now(A)],
@@ -319,8 +319,8 @@ fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
     }
 }
 
-/// A page that was busy for three seconds claims too late. It would wait for ever with the oldest
-/// ticket of a free lock if its claim did not count as a sign of life.
+/// A page that was busy for three seconds claims too late. If the claim did not count as a sign of
+/// life, the page would wait for ever with the oldest ticket of a free lock.
 #[test]
 fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
     let mut log = Log::with(AutoPass::On, &[A]);
@@ -348,16 +348,16 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
             }
         ]
     );
-    // The same claim once more proves nothing new.
+    // A repeated claim proves nothing new.
     log.say(Event::OfferExpired { session: A, fence });
     log.say(claim);
     assert_eq!(log.state(), LockState::Free);
 }
 
-/// B missed one offer and then waited, alive, through a whole grant. Without forgiveness the dead
-/// holder would stay although B waits.
+/// B missed one offer, and then waited alive through a whole grant. If the missed offer still
+/// counted, the dead holder would stay although B waits.
 #[test]
-fn a_missed_offer_is_forgiven_once_somebody_else_was_granted_the_lock() {
+fn a_missed_offer_is_forgiven_once_another_session_was_granted_the_lock() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(B);
     log.acquire(A);
@@ -405,7 +405,7 @@ fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
     assert_eq!(log.fold.place(A), None);
 }
 
-/// Auto-pass offered it, it cancelled, and auto-pass must not offer it at once again.
+/// Auto-pass offered the lock and the session cancelled; auto-pass must not offer it again at once.
 #[test]
 fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
@@ -418,7 +418,7 @@ fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
 // Held
 
 #[test]
-fn a_silent_holder_is_replaced_when_somebody_waits() {
+fn a_silent_holder_is_replaced_when_a_session_waits() {
     let mut log = Log::with(AutoPass::Off, &[A, B]);
     let fence = log.hold(A);
     log.acquire(B);
@@ -444,7 +444,7 @@ fn a_silent_holder_is_replaced_when_somebody_waits() {
 }
 
 #[test]
-fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_at_once() {
+fn a_silent_holder_keeps_the_lock_until_a_session_can_take_it_and_then_loses_it_at_once() {
     let takes: [(AutoPass, Event); 4] = [
         (AutoPass::On, joined(C)),
         (AutoPass::Off, acquire(B)),
@@ -520,7 +520,7 @@ fn a_release_passes_by_ticket_only() {
     assert_eq!(offered_to(&changes), Some(C));
 }
 
-/// The offer after a release reached somebody who does not take it: nobody else is made holder.
+/// The session that is offered the lock after a release does not take it: no other becomes holder.
 #[test]
 fn an_offer_after_a_release_that_is_not_taken_does_not_become_an_auto_pass() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
@@ -569,13 +569,13 @@ fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
     log.acquire(C);
     let changes = log.say(Event::Lost { session: D });
     assert_eq!(offered_to(&changes), Some(C));
-    // C declines; nobody else queued, so the peer that has been here longest is next.
+    // C declines and no other session waits, so the peer that joined first is next.
     let fence = log.fence();
     assert_eq!(offered_to(&log.say(decline(C, fence, false))), Some(A));
 }
 
 #[test]
-fn auto_pass_skips_those_who_cannot_hold_or_are_not_live() {
+fn auto_pass_skips_sessions_that_cannot_hold_or_are_not_live() {
     let mut log = Log::new(AutoPass::On);
     log.say(joined_as(A, Voice::Stock, Standing::Writer));
     log.say(joined_as(B, Voice::Lock, Standing::Observer));
@@ -604,7 +604,7 @@ fn without_auto_pass_only_a_ticket_counts() {
 // Suspect
 
 #[test]
-fn a_closed_connection_starts_the_grace_even_if_somebody_waits() {
+fn a_closed_connection_starts_the_grace_even_if_a_session_waits() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     log.acquire(B);
@@ -669,7 +669,7 @@ fn a_grace_that_is_over_passes_the_lock_on() {
 }
 
 #[test]
-fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
+fn a_grace_that_is_over_waits_for_the_first_session_that_can_take_the_lock() {
     let mut log = Log::with(AutoPass::On, &[A]);
     let fence = log.hold(A);
     away(&mut log, A);
@@ -678,7 +678,7 @@ fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
         log.fold.grant(fence).map(|grant| grant.due),
         Some(Due::Overdue)
     );
-    // Before that, the holder itself may still come back.
+    // Until then the holder itself may return.
     let resumed = resumed(A, &[fence]);
     let mut other = log.clone();
     other.say(resumed.clone());
@@ -692,7 +692,7 @@ fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
     assert!(changes.contains(&Change::Refused { session: A, why }));
 }
 
-/// It was silent for ten seconds already; the grace after that would only add to the bound.
+/// The holder was silent for ten seconds already; a further grace would only add to the bound.
 #[test]
 fn a_silent_holder_whose_connection_then_closes_gets_no_further_grace() {
     let mut log = Log::with(AutoPass::On, &[A]);
@@ -792,7 +792,7 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
 }
 
 #[test]
-fn a_recovery_that_is_over_passes_on_or_waits_for_somebody() {
+fn a_recovery_that_is_over_passes_the_lock_on_or_waits() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     log.say(Event::Restarted);
@@ -879,7 +879,7 @@ fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
     log.hold(A);
     log.acquire(B);
     let forget = |session| Event::Forgotten { session };
-    // It has a connection again: the proposal was overtaken.
+    // The session has a connection again, which overtook the proposal.
     assert_eq!(log.say(forget(B)), vec![]);
     away(&mut log, B);
     assert_eq!(log.say(forget(B)), vec![Change::Gone { session: B }]);
@@ -889,7 +889,7 @@ fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
     assert!(log.fold.peer(A).is_some());
 }
 
-// What was overtaken
+// Overtaken records
 
 #[test]
 fn stale_fences_and_overtaken_proposals_change_nothing() {
@@ -926,7 +926,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
             "{ask:?}"
         );
     }
-    // Somebody else's fence is as stale as an old one.
+    // Another session's fence is as stale as an old one.
     let theft = Event::Release { session: B, fence };
     let why = stale(fence);
     assert_eq!(log.say(theft), vec![Change::Refused { session: B, why }]);

@@ -1,4 +1,4 @@
-//! Heartbeats in virtual time: who is shaky, who is silent, and what the lock does then.
+//! Heartbeats in virtual time: shaky and silent sessions, and the effect on their locks.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn room() -> Room {
     Room::new(Timings::default(), AutoPass::On)
 }
 
-/// A room in which `A` holds the lock and everybody has been well for a while.
+/// Returns a room in which `A` holds the lock and all sessions have answered for a while.
 fn room_with_holder(others: &[SessionId]) -> Room {
     let mut room = room();
     room.join(A, Voice::Lock);
@@ -43,7 +43,7 @@ fn lost(session: SessionId) -> impl Fn(&Change) -> bool {
 }
 
 #[test]
-fn nobody_who_answers_is_ever_called_silent() {
+fn a_session_that_answers_is_never_called_silent() {
     let mut room = room();
     for id in 1..=50 {
         let voice = if id % 2 == 0 {
@@ -209,7 +209,7 @@ fn the_holder_and_the_next_in_line_are_beaten_often_and_the_rest_seldom() {
 }
 
 #[test]
-fn who_becomes_holder_is_beaten_at_once() {
+fn a_session_that_becomes_holder_is_beaten_at_once() {
     let mut room = room();
     room.join(A, Voice::Lock);
     room.join(B, Voice::Lock);
@@ -283,7 +283,7 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
     assert_eq!(next_beat(&mut watch, &fold), Some(0));
 }
 
-/// What the next beat confirms.
+/// Returns the answer that the next beat confirms.
 fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
     let mut out = Vec::new();
     while out.is_empty() {
@@ -297,10 +297,10 @@ fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
     }
 }
 
-/// Found by the simulation: the word of the loss waits for its record to be durable, and a
-/// confirmation that overtakes it lets the loser go on while the next one begins.
+/// Found by the simulation: the notice of a loss waits until its record is durable. A confirmation
+/// that overtakes it would let the old holder edit on while the next one begins.
 #[test]
-fn answers_are_not_confirmed_to_one_who_has_not_heard_of_its_loss() {
+fn answers_are_not_confirmed_before_the_notice_of_a_loss_is_sent() {
     let mut room = room_with_holder(&[B]);
     let lost = room.log.fence();
     room.tells = false;
@@ -312,17 +312,17 @@ fn answers_are_not_confirmed_to_one_who_has_not_heard_of_its_loss() {
     room.pass(secs(20));
     assert_eq!(room.watch.health(A, room.now), Health::Online);
     assert_eq!(room.confirmed(A), before);
-    // Nor on a new connection, while the client still believes in the old fence.
+    // A new connection changes nothing while the client still believes in the old fence.
     room.resume(A, &[lost]);
     room.pass(secs(20));
     assert_eq!(room.confirmed(A), None);
-    // It has heard: what it answered in the meantime may be said.
+    // The notice is sent, so the answers given in the meantime are confirmed.
     room.tells = true;
     room.pass(secs(6));
     assert!(room.confirmed(A) > before);
 }
 
-/// The everyday case: whoever had the lock before, its answers count for the grant that it has now.
+/// The everyday case: a session that held the lock before answers for the grant that it holds now.
 #[test]
 fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
     let mut room = room_with_holder(&[B]);
@@ -344,9 +344,9 @@ fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
     }
 }
 
-/// With one lease for all that a session holds, the loss of one lock must not be the end of another.
+/// A session has one lease for all its locks; the loss of one lock must not end another.
 #[test]
-fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
+fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     let mut room = room();
     for session in [A, B] {
         room.join(session, Voice::Lock);
@@ -371,8 +371,8 @@ fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
     assert!(room.log.fold.holds(A).any(|grant| grant.fence == mine[1]));
 }
 
-/// Offered the lock after nine seconds of silence, it claims: the claim came from its page, so it
-/// has ten seconds from there, and the client may count its own stop from the claim.
+/// A session claims an offer after nine seconds of silence. The claim comes from its page, so its
+/// ten seconds, and the client's own stop, count from the claim.
 #[test]
 fn a_claim_is_as_good_as_an_answer() {
     let mut room = room_with_holder(&[B, C]);
@@ -390,7 +390,7 @@ fn a_claim_is_as_good_as_an_answer() {
     assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
 }
 
-/// A has held the lock for `held`, and its connection is gone: when does B have it?
+/// Lets A hold the lock for `held` and lose its connection. Returns the time until B has the lock.
 fn passes_after(timings: Timings, held: Duration) -> Duration {
     let mut room = Room::new(timings, AutoPass::On);
     room.join(A, Voice::Lock);
@@ -415,8 +415,8 @@ fn a_closed_connection_costs_the_lock_after_the_grace() {
     }
 }
 
-/// S5 with a short grace: who does not notice that its connection is lost may go on for
-/// `client_stop` after the last answer that was confirmed, on a clock at two thirds of the speed.
+/// S5 with a short grace: a client that does not notice its lost connection may edit on for
+/// `client_stop` after the last confirmed answer, on a clock at two thirds of the speed.
 #[test]
 fn a_closed_connection_costs_the_lock_not_before_its_holder_has_stopped() {
     let lease = Timings::default().lease();
@@ -452,15 +452,15 @@ fn a_reload_within_the_grace_keeps_the_lock() {
     assert_eq!(room.state(), before);
 }
 
-/// The grace of a holder that flaps begins anew with each lost connection, although the state of the
-/// lock looks the same each time.
+/// The grace of a holder that flaps begins anew with each lost connection, although the state of
+/// the lock looks the same each time.
 #[test]
 fn a_second_lost_connection_has_a_grace_of_its_own() {
     let mut room = room_with_holder(&[B]);
     let fence = room.log.fence();
     room.disconnect(A);
     room.pass(secs(4));
-    // Both records before the watch is asked to follow.
+    // Both records are applied before the failure detector follows.
     let mut changes = room.log.say(resumed(A, &[fence]));
     changes.extend(room.log.say(Event::Disconnected { session: A }));
     room.watch.follow(&room.log.fold, &changes, room.now);
@@ -552,7 +552,7 @@ fn a_holder_is_not_forgotten_before_it_has_lost_the_lock() {
     );
 }
 
-/// Sessions that were without a connection already when the snapshot was made must be forgotten, too.
+/// Sessions that had no connection when the snapshot was made must be forgotten, too.
 #[test]
 fn a_restart_starts_the_ticket_life_of_everybody() {
     let mut room = room_with_holder(&[B]);
@@ -589,7 +589,7 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
         }
     }
     assert_eq!(pauses[..6], [2, 4, 8, 16, 30, 30], "{pauses:?}");
-    // Whoever is granted it begins anew.
+    // A granted lock resets the pauses.
     room.claims = true;
     room.pass(secs(33));
     let fence = room.log.fence();
@@ -601,7 +601,8 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
     assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
 }
 
-/// The pause of the first ends while the second is offered the lock: the third has its turn first.
+/// The first waiter's pause ends while the second is offered the lock: the third has its turn
+/// first.
 #[test]
 fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
     let mut room = room();
@@ -651,7 +652,7 @@ fn a_proposal_that_got_lost_is_made_again() {
 fn a_peer_that_was_called_lost_by_mistake_is_called_back() {
     let mut room = room_with_holder(&[B]);
     let since = room.now;
-    // Overtaken on its way by a sign of life.
+    // A sign of life overtook the proposal.
     room.record(Event::Lost { session: B });
     room.pass(secs(1));
     let back = room.first(since, |c| *c == Change::Back { session: B });
@@ -677,7 +678,7 @@ fn early_calls_are_harmless() {
 
 /// The server's loop stood still for a minute; the heartbeats of that minute lie in its sockets.
 #[test]
-fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
+fn a_stalled_server_evicts_no_session_before_it_has_listened() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     let since = room.now;
@@ -705,7 +706,7 @@ fn a_server_that_slept_gives_an_open_offer_its_time() {
     assert_eq!(room.state(), LockState::Free);
 }
 
-/// Sleeping does not make the dead alive: what was silence before it still counts.
+/// A stall does not revive dead sessions: the silence before it still counts.
 #[test]
 fn a_server_that_slept_still_finds_the_dead() {
     let mut room = room_with_holder(&[B]);
@@ -719,25 +720,27 @@ fn a_server_that_slept_still_finds_the_dead() {
     assert!(taken <= secs(6), "{taken:?}");
 }
 
-/// Silent for nine seconds when the server fell asleep, its answer in the socket: it is read before anybody is judged.
+/// A session was silent for nine seconds when the server stalled, and its answer lies in the
+/// socket. The answer is read before any session is judged.
 #[test]
-fn a_server_that_slept_judges_nobody_before_it_has_read_its_sockets() {
+fn a_stalled_server_judges_no_session_before_it_has_read_its_sockets() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     room.manners.insert(A, Manner::Dead);
     room.pass(millis(9_900));
     let since = room.now;
     room.now = room.now + secs(20);
-    // It answers what it is asked now, but that is read after the first look at the clock.
+    // It answers the present beat, but the server reads that only after its first look at the
+    // clock.
     room.manners.insert(A, Manner::Well);
     room.handle_timeout();
     room.pass(secs(20));
     assert_eq!(room.first(since, lost(A)), None);
 }
 
-/// The first thing after the sleep is not the timer but a record: it is noticed then.
+/// A record comes first after the stall, before the timer, and already notices the stall.
 #[test]
-fn a_sleep_is_noticed_by_whatever_comes_first() {
+fn a_stall_is_noticed_by_the_first_call_after_it() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     let since = room.now;
@@ -749,8 +752,8 @@ fn a_sleep_is_noticed_by_whatever_comes_first() {
     assert_eq!(anybody, None);
 }
 
-/// Awake for a tenth of a second between sleeps of two seconds, the server hears nothing of a dead holder, and does not wait
-/// for it for ever.
+/// The server runs for a tenth of a second between stalls of two seconds. It hears nothing of a
+/// dead holder, and does not wait for it for ever.
 #[test]
 fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     let mut room = room_with_holder(&[B]);
@@ -760,7 +763,7 @@ fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     for _ in 0..20 {
         room.now = room.now + secs(2);
         room.handle_timeout();
-        // Who is well is heard of in between.
+        // Healthy sessions are heard in between.
         room.pass(millis(100));
     }
     let found = room.first(since, lost(A));
@@ -768,9 +771,10 @@ fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     assert_eq!(room.first(since, lost(B)), None);
 }
 
-/// Without a grace, too: its client gave up a server that said nothing, and is about to come back.
+/// The client gave up a silent server and is about to return, so it is waited for without a grace,
+/// too.
 #[test]
-fn who_gave_up_a_sleeping_server_is_waited_for_without_a_grace_too() {
+fn a_client_that_gave_up_a_stalled_server_is_waited_for_without_a_grace_too() {
     let timings = Timings {
         grace: Duration::ZERO,
         ..Timings::default()
@@ -801,7 +805,7 @@ fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
     assert_eq!(room.watch.poll_timeout(), next);
 }
 
-/// Asking and cancelling in turns moves the beats of two sessions forward again and again.
+/// Alternating acquire and cancel moves the beats of two sessions forward again and again.
 #[test]
 fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
     let mut room = room_with_holder(&[B, C]);
@@ -818,7 +822,7 @@ fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
+fn timings_that_do_not_fit_name_the_two_limits_and_the_remedy() {
     assert_eq!(Timings::default().validate(), Ok(()));
     assert_eq!(Timings::strict().validate(), Ok(()));
     assert_eq!(Timings::fast().validate(), Ok(()));
@@ -952,7 +956,7 @@ fn a_holder_that_does_not_say_that_it_is_done_has_three_seconds() {
     }
 }
 
-/// Nothing shows that it has read the word; whoever has is given three seconds, as above.
+/// Nothing shows that the holder has read the notice; one that has gets three seconds, as above.
 #[test]
 fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
     for (wait_out_lease, bounds) in [
@@ -1003,7 +1007,7 @@ fn a_request_that_is_void_never_runs_out() {
     room.record(Event::Cancel { session });
     room.pass(secs(60));
     assert!(matches!(room.state(), LockState::Held { by: A, .. }));
-    // A new one has its whole time.
+    // A new request has its whole time.
     let since = room.now;
     let scope = Scope::WHOLE;
     room.record(Event::Request { session, scope });
@@ -1012,7 +1016,7 @@ fn a_request_that_is_void_never_runs_out() {
 }
 
 #[test]
-fn an_idle_holder_is_warned_and_yields_to_who_waits_but_to_nobody_else() {
+fn an_idle_holder_is_warned_and_yields_to_a_waiter_only() {
     let mut room = room_with_holder(&[B]);
     room.inputs.insert(A, room.now);
     let since = room.now;
@@ -1028,7 +1032,7 @@ fn an_idle_holder_is_warned_and_yields_to_who_waits_but_to_nobody_else() {
     room.inputs.insert(A, room.now);
     room.pass(secs(600));
     assert!(matches!(room.state(), LockState::Held { by: A, .. }));
-    // Now somebody waits, and the holder is warned before it yields all the same.
+    // Now a session waits, and the holder is still warned before it yields.
     let since = room.now;
     room.record(acquire(B));
     room.pass(secs(60));
@@ -1059,7 +1063,7 @@ fn a_holder_that_was_warned_and_does_something_stays() {
 }
 
 #[test]
-fn after_a_take_over_others_have_to_wait_and_who_took_over_has_not() {
+fn after_a_take_over_only_the_other_sessions_have_to_wait() {
     let mut room = room();
     for session in [A, B, C] {
         room.manners.insert(session, Manner::Well);
@@ -1078,9 +1082,9 @@ fn after_a_take_over_others_have_to_wait_and_who_took_over_has_not() {
     assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
 }
 
-/// One late beat of a fifth of the people is the server's network, not theirs.
+/// One late beat of a fifth of the sessions points to the server's network, not to theirs.
 #[test]
-fn where_many_fall_silent_at_once_nobody_is_given_up_for_thrice_the_time() {
+fn when_many_fall_silent_at_once_none_is_given_up_for_three_times_as_long() {
     let lost_after = |silent: u64| {
         let mut room = room();
         for id in 1..=10 {
