@@ -33,8 +33,8 @@ enum Following {
 
 #[derive(Clone)]
 struct Scene {
-    fold: Fold,
-    watch: Watch,
+    lock_state: Fold,
+    detector: Watch,
     following: Following,
     position: u64,
     changes: Vec<Change>,
@@ -46,8 +46,8 @@ impl Scene {
     /// Session n holds lock n; session `LOCKS` + n waits for it.
     fn new(following: Following) -> Self {
         let mut scene = Self {
-            fold: Fold::new(FoldSettings::default()),
-            watch: Watch::new(Timings::default()).expect("the defaults fit"),
+            lock_state: Fold::new(FoldSettings::default()),
+            detector: Watch::new(Timings::default()).expect("the defaults fit"),
             following,
             position: 0,
             changes: Vec::new(),
@@ -56,7 +56,7 @@ impl Scene {
         };
         for id in 0..2 * LOCKS {
             let session = SessionId(id);
-            scene.watch.attached(session, Voice::Lock, Time::ZERO);
+            scene.detector.attached(session, Voice::Lock, Time::ZERO);
             let joined = Event::Joined {
                 session,
                 voice: Voice::Lock,
@@ -73,8 +73,8 @@ impl Scene {
             scene.record(&Event::Acquire { session, scope }, Time::ZERO);
             scene.claim(Time::ZERO);
         }
-        assert_eq!(scene.fold.locks() as u64, LOCKS);
-        assert_eq!(scene.fold.waiting() as u64, LOCKS);
+        assert_eq!(scene.lock_state.locks() as u64, LOCKS);
+        assert_eq!(scene.lock_state.waiting() as u64, LOCKS);
         scene.claimed = 0;
         scene
     }
@@ -82,9 +82,10 @@ impl Scene {
     fn record(&mut self, event: &Event, now: Time) {
         self.position += 1;
         self.changes.clear();
-        self.fold.apply(self.position, event, &mut self.changes);
+        self.lock_state
+            .apply(self.position, event, &mut self.changes);
         if self.following == Following::Watch {
-            self.watch.follow(&self.fold, &self.changes, now);
+            self.detector.follow(&self.lock_state, &self.changes, now);
         }
         for change in &self.changes {
             if let Change::Offered { to, fence, .. } = *change {
@@ -106,7 +107,7 @@ impl Scene {
     /// Lets every second holder lose its connection.
     fn half_of_them_die(&mut self) {
         for session in (0..LOCKS).step_by(2).map(SessionId) {
-            self.watch.detached(session, LATER);
+            self.detector.detached(session, LATER);
             self.record(&Event::Disconnected { session }, LATER);
         }
         // Called often enough not to look like a stall.
@@ -114,8 +115,8 @@ impl Scene {
         while now + STEP < LATER + Timings::default().grace {
             now = now + STEP;
             let mut due = Vec::new();
-            self.watch
-                .handle_timeout(now, &self.fold, u64::MAX, &mut due);
+            self.detector
+                .handle_timeout(now, &self.lock_state, u64::MAX, &mut due);
             let records = |due: &Proposal| matches!(due, Proposal::Record(_));
             assert!(!due.iter().any(records), "nothing is over yet");
         }
@@ -126,11 +127,11 @@ impl Scene {
         let over = LATER + Timings::default().grace;
         let mut due = Vec::new();
         if self.following == Following::Watch {
-            self.watch
-                .handle_timeout(over, &self.fold, u64::MAX, &mut due);
+            self.detector
+                .handle_timeout(over, &self.lock_state, u64::MAX, &mut due);
         } else {
             let gone = |grant: &&Grant| grant.state == GrantState::Suspect;
-            let gone = self.fold.grants().filter(gone);
+            let gone = self.lock_state.grants().filter(gone);
             due.extend(gone.map(|grant| {
                 let (session, fence) = (grant.party, grant.fence);
                 Proposal::Record(Event::GraceOver { session, fence })
@@ -151,8 +152,11 @@ fn handoffs(criterion: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(LOCKS / 2));
     for (name, following) in [
-        ("half pass on, fold", Following::Nobody),
-        ("half pass on, fold and watch", Following::Watch),
+        ("half pass on, lock state", Following::Nobody),
+        (
+            "half pass on, lock state and failure detector",
+            Following::Watch,
+        ),
     ] {
         let mut scene = Scene::new(following);
         scene.half_of_them_die();

@@ -21,8 +21,8 @@ const CROWDS: [u64; 2] = [1_000_000, 1_000];
 const STEP: Duration = Duration::from_millis(10);
 
 struct Crowd {
-    watch: Watch,
-    fold: Fold,
+    detector: Watch,
+    lock_state: Fold,
     now: Time,
     out: Vec<Proposal>,
     /// Any permutation will do, as long as successive sessions are not neighbours in memory.
@@ -35,8 +35,8 @@ impl Crowd {
     /// once.
     fn new(peers: u64) -> Self {
         let mut crowd = Self {
-            watch: Watch::new(Timings::default()).expect("the defaults fit"),
-            fold: Fold::new(FoldSettings::default()),
+            detector: Watch::new(Timings::default()).expect("the defaults fit"),
+            lock_state: Fold::new(FoldSettings::default()),
             now: Time::ZERO,
             out: Vec::with_capacity(200_000),
             next: 0,
@@ -48,7 +48,7 @@ impl Crowd {
             } else {
                 Voice::Stock
             };
-            crowd.watch.attached(SessionId(id), voice, crowd.now);
+            crowd.detector.attached(SessionId(id), voice, crowd.now);
         }
         for _ in 0..2_000 {
             crowd.step();
@@ -65,13 +65,13 @@ impl Crowd {
     fn step(&mut self) -> u64 {
         self.now = self.now + STEP;
         self.out.clear();
-        self.watch
-            .handle_timeout(self.now, &self.fold, u64::MAX, &mut self.out);
+        self.detector
+            .handle_timeout(self.now, &self.lock_state, u64::MAX, &mut self.out);
         for proposal in &self.out {
             match *proposal {
-                Proposal::Ping { session } => self.watch.heard(session, self.now),
+                Proposal::Ping { session } => self.detector.heard(session, self.now),
                 Proposal::Beat { session, n, .. } => {
-                    black_box(self.watch.answered(session, n, Duration::ZERO, self.now));
+                    black_box(self.detector.answered(session, n, Duration::ZERO, self.now));
                 }
                 ref other => unreachable!("all are well: {other:?}"),
             }
@@ -80,7 +80,7 @@ impl Crowd {
     }
 
     fn capacities(&self) -> (usize, usize) {
-        let load: WatchLoad = self.watch.load();
+        let load: WatchLoad = self.detector.load();
         assert!(load.deadlines <= load.deadline_capacity);
         (load.session_capacity, load.deadline_capacity)
     }
@@ -102,14 +102,18 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
     group.bench_function("heard", |bencher| {
         bencher.iter(|| {
             let session = crowd.someone();
-            crowd.watch.heard(black_box(session), crowd.now);
+            crowd.detector.heard(black_box(session), crowd.now);
         });
     });
 
     group.bench_function("answered, refused as stale", |bencher| {
         bencher.iter(|| {
             let session = crowd.someone();
-            black_box(crowd.watch.answered(session, 1, Duration::ZERO, crowd.now))
+            black_box(
+                crowd
+                    .detector
+                    .answered(session, 1, Duration::ZERO, crowd.now),
+            )
         });
     });
 
@@ -128,7 +132,7 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
     });
     group.finish();
     assert_eq!(crowd.capacities(), before, "a heartbeat must not allocate");
-    let load = crowd.watch.load();
+    let load = crowd.detector.load();
     eprintln!("after the measurements: {load:?}");
 }
 

@@ -167,10 +167,10 @@ impl Watch {
     ///
     /// Must be called after every record, with the changes of that record. After a replay call it
     /// with the changes of [`Event::Restarted`](crate::Event::Restarted), or call [`Watch::adopt`].
-    pub fn follow(&mut self, fold: &Fold, changes: &[Change], now: Time) {
+    pub fn follow(&mut self, lock_state: &Fold, changes: &[Change], now: Time) {
         self.notice_stall(now);
         for change in changes {
-            self.note(change, fold);
+            self.note(change, lock_state);
             match *change {
                 Change::Gone { session } => self.removed(session),
                 Change::Detached { session } if self.sessions.get(session).is_none() => {
@@ -185,7 +185,9 @@ impl Watch {
                     self.lock_timers.restart_request(fence);
                 }
                 Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
-                Change::OfferEnded { to, fence, .. } => self.begin_pause(to, fence, fold, now),
+                Change::OfferEnded { to, fence, .. } => {
+                    self.begin_pause(to, fence, lock_state, now);
+                }
                 Change::Granted { to, fence, .. } => {
                     // Only the claim of an open offer shows that the page lives now. The lock state
                     // also repeats a grant to a session that asks again.
@@ -193,13 +195,13 @@ impl Watch {
                     self.sessions.granted(to, claimed, now);
                 }
                 Change::Draining { fence, .. } => self.lock_timers.asked_to_stop(fence),
-                Change::Restarted => self.adopt(fold, now),
+                Change::Restarted => self.adopt(lock_state, now),
                 _ => {}
             }
         }
-        self.time_locks(fold, now);
-        if fold.locks() <= FEW_LOCKS {
-            self.choose_beats(fold, now);
+        self.time_locks(lock_state, now);
+        if lock_state.locks() <= FEW_LOCKS {
+            self.choose_beats(lock_state, now);
         } else {
             let at = (self.frequent_beats.computed() + BEATS_DELAY).max(now);
             self.sessions.arm(DeadlineKey::Beats, at);
@@ -207,21 +209,21 @@ impl Watch {
     }
 
     /// Takes up a lock state that this detector has not followed: from a snapshot, after a replay.
-    pub fn adopt(&mut self, fold: &Fold, now: Time) {
-        for peer in fold.peers() {
+    pub fn adopt(&mut self, lock_state: &Fold, now: Time) {
+        for peer in lock_state.peers() {
             if peer.presence == Presence::Away && self.sessions.get(peer.session).is_none() {
                 self.sessions.set_away(peer.session, now, &self.timings);
             }
         }
         self.lock_timers = LockTimers::default();
         self.offer_pauses = OfferPauses::default();
-        for peer in fold.peers() {
+        for peer in lock_state.peers() {
             if let Some(fence) = peer.pauses_since() {
-                self.begin_pause(peer.session, fence, fold, now);
+                self.begin_pause(peer.session, fence, lock_state, now);
             }
         }
-        self.time_locks(fold, now);
-        self.choose_beats(fold, now);
+        self.time_locks(lock_state, now);
+        self.choose_beats(lock_state, now);
     }
 
     /// Returns the time at which [`Watch::handle_timeout`] wants to be called next.
@@ -258,21 +260,27 @@ impl Watch {
     /// extended by the delay and half a second more before any session is judged: at most to its
     /// full length, and at most three times. A stalled server must not evict healthy clients. The
     /// first call after the stall notices it, this one or that for a record.
-    pub fn handle_timeout(&mut self, now: Time, fold: &Fold, told: u64, out: &mut Vec<Proposal>) {
+    pub fn handle_timeout(
+        &mut self,
+        now: Time,
+        lock_state: &Fold,
+        told: u64,
+        out: &mut Vec<Proposal>,
+    ) {
         self.notice_stall(now);
         while let Some(key) = self.sessions.pop_due(now) {
             match key {
-                DeadlineKey::Locks => self.check_locks(fold, now, out),
+                DeadlineKey::Locks => self.check_locks(lock_state, now, out),
                 DeadlineKey::Beats => {
-                    self.choose_beats(fold, now);
-                    self.arm_locks(fold, now);
+                    self.choose_beats(lock_state, now);
+                    self.arm_locks(lock_state, now);
                 }
                 DeadlineKey::Session(slot) => {
                     let timings = &self.timings;
                     let check = Check {
                         now,
                         timings,
-                        fold,
+                        lock_state,
                         told,
                     };
                     check_session(&mut self.sessions, slot, &check, out);
@@ -281,20 +289,20 @@ impl Watch {
         }
     }
 
-    fn check_locks(&mut self, fold: &Fold, now: Time, out: &mut Vec<Proposal>) {
+    fn check_locks(&mut self, lock_state: &Fold, now: Time, out: &mut Vec<Proposal>) {
         // A caller that does not follow every record must not make this deadline come up for ever.
         let timings = self.present_timings(now);
         let sessions = self.sessions.table();
-        self.lock_timers.follow(fold, sessions, &timings, now);
+        self.lock_timers.follow(lock_state, sessions, &timings, now);
         self.lock_timers
-            .check(now, fold, sessions, &self.timings, out);
-        self.offer_pauses.check(now, fold, out);
-        self.arm_locks(fold, now);
+            .check(now, lock_state, sessions, &self.timings, out);
+        self.offer_pauses.check(now, lock_state, out);
+        self.arm_locks(lock_state, now);
     }
 
     /// Begins a pause if the session of a failed offer is live and goes on waiting.
-    fn begin_pause(&mut self, session: SessionId, fence: Fence, fold: &Fold, now: Time) {
-        if fold.pauses_since(session) == Some(fence) {
+    fn begin_pause(&mut self, session: SessionId, fence: Fence, lock_state: &Fold, now: Time) {
+        if lock_state.pauses_since(session) == Some(fence) {
             let missed = self.sessions.missed_offer(session);
             self.offer_pauses
                 .begin(session, fence, missed, now, &self.timings);
@@ -302,7 +310,7 @@ impl Watch {
     }
 
     /// Notes the notice that a change of the last record sends to its session.
-    fn note(&mut self, change: &Change, fold: &Fold) {
+    fn note(&mut self, change: &Change, lock_state: &Fold) {
         let (Change::LockLost { by: of, .. }
         | Change::Draining { by: of, .. }
         | Change::Resumed { by: of, .. }
@@ -311,24 +319,24 @@ impl Watch {
         else {
             return;
         };
-        let position = fold.position().unwrap_or_default();
+        let position = lock_state.position().unwrap_or_default();
         self.sessions.note(of, change, position);
     }
 
     /// Sets the timers of the locks by the present lock state.
-    fn time_locks(&mut self, fold: &Fold, now: Time) {
+    fn time_locks(&mut self, lock_state: &Fold, now: Time) {
         let timings = self.present_timings(now);
         self.lock_timers
-            .follow(fold, self.sessions.table(), &timings, now);
-        self.offer_pauses.follow(fold);
-        self.arm_locks(fold, now);
+            .follow(lock_state, self.sessions.table(), &timings, now);
+        self.offer_pauses.follow(lock_state);
+        self.arm_locks(lock_state, now);
     }
 
-    fn arm_locks(&mut self, fold: &Fold, now: Time) {
+    fn arm_locks(&mut self, lock_state: &Fold, now: Time) {
         let timers = self
             .lock_timers
-            .next(fold, self.sessions.table(), &self.timings);
-        let next = [timers, self.offer_pauses.next(fold)];
+            .next(lock_state, self.sessions.table(), &self.timings);
+        let next = [timers, self.offer_pauses.next(lock_state)];
         match next.into_iter().flatten().min() {
             Some(at) => self.sessions.arm(DeadlineKey::Locks, at.max(now)),
             None => self.sessions.disarm(DeadlineKey::Locks),
@@ -336,9 +344,9 @@ impl Watch {
     }
 
     /// Chooses the sessions with frequent beats by the present lock state.
-    fn choose_beats(&mut self, fold: &Fold, now: Time) {
+    fn choose_beats(&mut self, lock_state: &Fold, now: Time) {
         self.sessions.disarm(DeadlineKey::Beats);
-        for (session, cadence) in self.frequent_beats.compute(fold, now) {
+        for (session, cadence) in self.frequent_beats.compute(lock_state, now) {
             self.sessions
                 .set_cadence(session, cadence, now, &self.timings);
         }

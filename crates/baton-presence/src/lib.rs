@@ -29,19 +29,19 @@
 //! use baton_presence::*;
 //!
 //! let (anna, ben) = (SessionId(1), SessionId(2));
-//! let mut fold = Fold::new(FoldSettings::default());
-//! let mut watch = Watch::new(Timings::default())?;
+//! let mut lock_state = Fold::new(FoldSettings::default());
+//! let mut detector = Watch::new(Timings::default())?;
 //! let mut position = 0;
 //! let mut now = Time::ZERO;
 //!
 //! // Applies one record. Sessions claim what they are offered, and stop when they are told to.
-//! let mut record = |fold: &mut Fold, watch: &mut Watch, now, event| {
+//! let mut record = |lock_state: &mut Fold, detector: &mut Watch, now, event| {
 //!     let mut events = vec![event];
 //!     while let Some(event) = events.pop() {
 //!         let mut changes = Vec::new();
 //!         position += 1;
-//!         fold.apply(position, &event, &mut changes);
-//!         watch.follow(fold, &changes, now);
+//!         lock_state.apply(position, &event, &mut changes);
+//!         detector.follow(lock_state, &changes, now);
 //!         for change in changes {
 //!             match change {
 //!                 Change::Offered { to: session, fence, .. } => {
@@ -60,41 +60,41 @@
 //! for session in [anna, ben] {
 //!     let (voice, standing) = (Voice::Lock, Standing::Writer);
 //!     let (rights, user) = (Rights::NONE, None);
-//!     watch.attached(session, voice, now);
+//!     detector.attached(session, voice, now);
 //!     let joined = Event::Joined { session, voice, standing, rights, user };
-//!     record(&mut fold, &mut watch, now, joined);
+//!     record(&mut lock_state, &mut detector, now, joined);
 //! }
 //! let scope = Scope::of([["text", "introduction"]])?;
-//! record(&mut fold, &mut watch, now, Event::Acquire { session: anna, scope });
-//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert_eq!(fold.may_write(ben, ["drawing"]), WriteRight::Free);
+//! record(&mut lock_state, &mut detector, now, Event::Acquire { session: anna, scope });
+//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert_eq!(lock_state.may_write(ben, ["drawing"]), WriteRight::Free);
 //!
-//! let fence = fold.holds(anna).next().expect("Anna's lock").fence;
-//! record(&mut fold, &mut watch, now, Event::Transfer { session: anna, fence, to: ben });
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Holder(_)));
+//! let fence = lock_state.holds(anna).next().expect("Anna's lock").fence;
+//! record(&mut lock_state, &mut detector, now, Event::Transfer { session: anna, fence, to: ben });
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Holder(_)));
 //!
 //! // Ben's tab freezes: its pongs go on, but its page answers no beat. Anna's page answers.
 //! while now < Time::from_millis(10_100) {
-//!     now = watch.poll_timeout().expect("a watch with sessions has a deadline");
+//!     now = detector.poll_timeout().expect("a detector with sessions has a deadline");
 //!     let mut proposals = Vec::new();
 //!     // No disk to wait for: all notices of the applied records are sent.
-//!     let told = fold.position().unwrap_or_default();
-//!     watch.handle_timeout(now, &fold, told, &mut proposals);
+//!     let told = lock_state.position().unwrap_or_default();
+//!     detector.handle_timeout(now, &lock_state, told, &mut proposals);
 //!     for proposal in proposals {
 //!         match proposal {
-//!             Proposal::Record(event) => record(&mut fold, &mut watch, now, event),
-//!             Proposal::Ping { session } => watch.heard(session, now),
+//!             Proposal::Record(event) => record(&mut lock_state, &mut detector, now, event),
+//!             Proposal::Ping { session } => detector.heard(session, now),
 //!             Proposal::Beat { session, n, .. } if session == anna => {
-//!                 watch.answered(session, n, Duration::ZERO, now);
+//!                 detector.answered(session, n, Duration::ZERO, now);
 //!             }
 //!             _ => {}
 //!         }
 //!     }
 //! }
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert_eq!(watch.health(ben, now), Health::Offline);
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert_eq!(detector.health(ben, now), Health::Offline);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -111,7 +111,7 @@
 //!   The position given to [`Watch::handle_timeout`] keeps them from confirming too much.
 //! - Check a write with [`Fold::may_write`] in the same step in which it is applied and logged.
 //! - After a start: [`Fold::restore`], replay, apply [`Event::Restarted`], follow it with a new
-//!   watch.
+//!   failure detector.
 //!
 //! # Duties of a client
 //!

@@ -26,11 +26,11 @@ impl FrequentBeats {
     }
 
     /// Computes the sessions anew. Returns those whose cadence changes, the idle ones first.
-    pub(crate) fn compute(&mut self, fold: &Fold, now: Time) -> Vec<(SessionId, Cadence)> {
+    pub(crate) fn compute(&mut self, lock_state: &Fold, now: Time) -> Vec<(SessionId, Cadence)> {
         self.computed = now;
-        let mut sessions: Vec<_> = fold
+        let mut sessions: Vec<_> = lock_state
             .grants()
-            .flat_map(|grant| [Some(grant.party), fold.next_in_line(grant.fence)])
+            .flat_map(|grant| [Some(grant.party), lock_state.next_in_line(grant.fence)])
             .flatten()
             .collect();
         sessions.sort_unstable();

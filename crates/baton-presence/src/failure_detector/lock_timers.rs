@@ -141,14 +141,14 @@ impl LockTimers {
     /// Starts timers for what is new in the lock state, and drops those of ended locks.
     pub(crate) fn follow(
         &mut self,
-        fold: &Fold,
+        lock_state: &Fold,
         sessions: &SessionTable,
         timings: &Timings,
         now: Time,
     ) {
         let before = std::mem::take(&mut self.timers);
         let mut before = before.into_iter().peekable();
-        for grant in fold.grants() {
+        for grant in lock_state.grants() {
             while before.next_if(|old| old.fence < grant.fence).is_some() {}
             let old = before.next_if(|old| old.fence == grant.fence);
             self.timers
@@ -164,7 +164,7 @@ impl LockTimers {
     /// Returns the next time at which a proposal is due.
     pub(crate) fn next(
         &self,
-        fold: &Fold,
+        lock_state: &Fold,
         sessions: &SessionTable,
         timings: &Timings,
     ) -> Option<Time> {
@@ -177,7 +177,7 @@ impl LockTimers {
             let earlier = timer.waiters_turn(sessions, timings);
             let earlier = earlier.filter(|at| next.is_none_or(|next| *at < next));
             // The costly question comes last: few of hundreds of holders are next.
-            if earlier.is_some() && fold.is_waited_for(timer.fence) {
+            if earlier.is_some() && lock_state.is_waited_for(timer.fence) {
                 next = earlier;
             }
         }
@@ -188,13 +188,13 @@ impl LockTimers {
     pub(crate) fn check(
         &mut self,
         now: Time,
-        fold: &Fold,
+        lock_state: &Fold,
         sessions: &SessionTable,
         timings: &Timings,
         out: &mut Vec<Proposal>,
     ) {
         for timer in &mut self.timers {
-            let Some(grant) = fold.grant(timer.fence) else {
+            let Some(grant) = lock_state.grant(timer.fence) else {
                 continue;
             };
             if state_of(grant) != timer.state {
@@ -204,7 +204,7 @@ impl LockTimers {
             let turn = timer.waiters_turn(sessions, timings);
             if timer.state == TimedState::Held
                 && turn.is_some_and(|turn| turn <= now)
-                && fold.is_waited_for(timer.fence)
+                && lock_state.is_waited_for(timer.fence)
             {
                 timer.end_request(now, out);
                 let holder = sessions.get(timer.party);

@@ -51,22 +51,22 @@ impl OfferPauses {
     }
 
     /// Drops the pauses that the lock state has ended.
-    pub(crate) fn follow(&mut self, fold: &Fold) {
-        let goes_on = |pause: &Pause| fold.pauses_since(pause.session) == Some(pause.fence);
+    pub(crate) fn follow(&mut self, lock_state: &Fold) {
+        let goes_on = |pause: &Pause| lock_state.pauses_since(pause.session) == Some(pause.fence);
         self.pauses.retain(goes_on);
     }
 
     /// Returns the end of the next pause, among the waiters with nothing in their way.
-    pub(crate) fn next(&self, fold: &Fold) -> Option<Time> {
-        let free = |pause: &&Pause| fold.others_had_their_turn(pause.session);
+    pub(crate) fn next(&self, lock_state: &Fold) -> Option<Time> {
+        let free = |pause: &&Pause| lock_state.others_had_their_turn(pause.session);
         let free = self.pauses.iter().filter(free);
         free.map(|pause| pause.until).min()
     }
 
     /// Proposes the end of the pauses that are over.
-    pub(crate) fn check(&mut self, now: Time, fold: &Fold, out: &mut Vec<Proposal>) {
+    pub(crate) fn check(&mut self, now: Time, lock_state: &Fold, out: &mut Vec<Proposal>) {
         for pause in &mut self.pauses {
-            if pause.until > now || !fold.others_had_their_turn(pause.session) {
+            if pause.until > now || !lock_state.others_had_their_turn(pause.session) {
                 continue;
             }
             let (session, fence) = (pause.session, pause.fence);

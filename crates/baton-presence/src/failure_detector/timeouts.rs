@@ -24,7 +24,7 @@ const SILENT_SHARE: usize = 5;
 pub(crate) struct Check<'a> {
     pub(crate) now: Time,
     pub(crate) timings: &'a Timings,
-    pub(crate) fold: &'a Fold,
+    pub(crate) lock_state: &'a Fold,
     /// Position up to which the notices of all records are sent.
     pub(crate) told: u64,
 }
@@ -72,7 +72,7 @@ fn check_away(
     out: &mut Vec<Proposal>,
 ) -> Option<Time> {
     // A session that is present has its connection on another node, which watches it.
-    let away = check.fold.peer(session)?.presence == Presence::Away;
+    let away = check.lock_state.peer(session)?.presence == Presence::Away;
     if !away {
         return None;
     }
@@ -80,7 +80,11 @@ fn check_away(
     if check.now < over {
         return Some(over);
     }
-    if check.fold.grants().any(|grant| grant.party == session) {
+    if check
+        .lock_state
+        .grants()
+        .any(|grant| grant.party == session)
+    {
         return Some(check.now + check.timings.ticket_life);
     }
     out.push(Proposal::Record(Event::Forgotten { session }));
@@ -111,7 +115,7 @@ fn judge(
 ) {
     let health = liveness.judge_in_crowd(many_are_silent, check.now, check.timings);
     if health == Health::Offline || liveness.shown() != health {
-        show(liveness, health, check.fold, out);
+        show(liveness, health, check.lock_state, out);
     }
     if liveness.take_dead(check.now, check.timings) {
         let session = liveness.session();
@@ -120,9 +124,14 @@ fn judge(
 }
 
 /// Proposes the difference between the session's health and what the others were told.
-fn show(liveness: &mut SessionLiveness, health: Health, fold: &Fold, out: &mut Vec<Proposal>) {
+fn show(
+    liveness: &mut SessionLiveness,
+    health: Health,
+    lock_state: &Fold,
+    out: &mut Vec<Proposal>,
+) {
     let session = liveness.session();
-    let presence = fold.peer(session).map(|peer| peer.presence);
+    let presence = lock_state.peer(session).map(|peer| peer.presence);
     match (health, presence) {
         (Health::Offline, Some(Presence::Live)) => {
             out.push(Proposal::Record(Event::Lost { session }));

@@ -43,7 +43,7 @@ fn refused(session: SessionId, why: Refusal) -> Vec<Change> {
 }
 
 fn drains(log: &Log, fence: Fence) -> Option<(Option<SessionId>, DrainReason)> {
-    match log.fold.grant(fence)?.state {
+    match log.lock_state.grant(fence)?.state {
         GrantState::Draining { to, why } => Some((to, why)),
         _ => None,
     }
@@ -104,8 +104,9 @@ fn locks_that_do_not_conflict_are_held_at_once() {
     let one = log.hold_of(A, &path("a/x"));
     let two = log.hold_of(B, &path("a/y"));
     assert!(one < two);
-    assert_eq!(log.fold.grants().count(), 2);
-    let may = |session, roots: &[&'static str]| log.fold.may_write(session, roots.iter().copied());
+    assert_eq!(log.lock_state.grants().count(), 2);
+    let may =
+        |session, roots: &[&'static str]| log.lock_state.may_write(session, roots.iter().copied());
     // Both hold a path in root a: among them the locks are advisory there.
     assert_eq!(may(A, &["a"]), WriteRight::Holder(one));
     assert_eq!(may(B, &["a"]), WriteRight::Holder(two));
@@ -121,7 +122,7 @@ fn locks_that_do_not_conflict_are_held_at_once() {
 fn modes_say_what_a_lock_means() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold_of(A, &path("a"));
-    let may = |log: &Log, session, root| log.fold.may_write(session, [root]);
+    let may = |log: &Log, session, root| log.lock_state.may_write(session, [root]);
     log.say(Event::ModeSet(Mode::Open));
     assert_eq!(may(&log, B, "a"), WriteRight::Free);
     assert_eq!(may(&log, A, "a"), WriteRight::Holder(fence));
@@ -131,7 +132,7 @@ fn modes_say_what_a_lock_means() {
     let none = WriteRight::Refused { fence_now: None };
     assert_eq!(may(&log, B, "b"), none);
     assert_eq!(may(&log, A, "b"), none);
-    let restored = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    let restored = Fold::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     assert_eq!(restored.mode(), Mode::Required);
 }
 
@@ -168,7 +169,7 @@ fn a_waiter_that_is_not_live_holds_no_other_up() {
     log.say(acquire_of(C, &path("b")));
     let changes = log.say(Event::Lost { session: B });
     assert_eq!(offers(&changes), [(C, path("b"))]);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.place(B), Some(0));
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn another_scope_replaces_the_ticket_at_the_back() {
     log.say(acquire_of(C, &path("b")));
     log.say(acquire_of(B, &path("c")));
     let queue: Vec<_> = log
-        .fold
+        .lock_state
         .queue()
         .map(|(who, what)| (who, what.clone()))
         .collect();
@@ -213,12 +214,12 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let a = log.hold_of(A, &path("a"));
     log.hold_of(A, &path("b"));
-    assert_eq!(log.fold.holds(A).count(), 2);
+    assert_eq!(log.lock_state.holds(A).count(), 2);
     log.hold_of(B, &path("c"));
     let why = Refusal::WouldWait { by: B };
     assert_eq!(log.say(acquire_of(A, &path("c"))), refused(A, why));
     assert_eq!(log.say(request(A, &path("c"))), refused(A, why));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
     // Its own lock is in the way of a larger scope.
     let why = Refusal::WouldWait { by: A };
     assert_eq!(log.say(acquire(A)), refused(A, why));
@@ -247,11 +248,11 @@ fn trying_something_else_gives_up_the_ticket_when_it_is_had() {
     log.say(acquire_of(B, &path("a")));
     let (session, scope) = (B, path("b"));
     log.say(Event::Try { session, scope });
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.place(B), Some(0));
     let fence = log.fence();
     let changes = log.say(Event::Claim { session, fence });
     assert!(changes.contains(&Change::Dequeued { session: B }));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
 }
 
 #[test]
@@ -531,7 +532,7 @@ fn an_open_offer_can_be_taken_over() {
     };
     assert!(changes.iter().any(taken));
     assert_eq!(offers(&changes), [(B, path("a"))]);
-    assert_eq!(log.fold.place(A), Some(0));
+    assert_eq!(log.lock_state.place(A), Some(0));
 }
 
 #[test]
@@ -625,7 +626,7 @@ fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
     log.hold_of(B, &path("b"));
     log.say(acquire_of(D, &paths(&["a", "b"])));
     log.say(Event::Lost { session: A });
-    assert_eq!(log.fold.grants().count(), 2);
+    assert_eq!(log.lock_state.grants().count(), 2);
     let changes = log.say(Event::Lost { session: B });
     assert_eq!(offers(&changes), [(D, paths(&["a", "b"]))]);
     let lost = |c: &&Change| {
@@ -675,10 +676,10 @@ fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
         fence: two,
         scope
     }));
-    assert_eq!(log.fold.holds(A).count(), 1);
+    assert_eq!(log.lock_state.holds(A).count(), 1);
     // A resume that names no fence keeps all locks.
     let third = log.hold_of(B, &path("c"));
     log.say(Event::Disconnected { session: B });
     log.say(resumed(B, &[]));
-    assert!(log.fold.holds(B).any(|grant| grant.fence == third));
+    assert!(log.lock_state.holds(B).any(|grant| grant.fence == third));
 }

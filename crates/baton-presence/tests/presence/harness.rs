@@ -79,8 +79,8 @@ pub(crate) enum LockState {
 }
 
 /// Returns the state of the newest lock.
-pub(crate) fn state_of(fold: &Fold) -> LockState {
-    let Some(grant) = fold.grants().next_back() else {
+pub(crate) fn state_of(lock_state: &Fold) -> LockState {
+    let Some(grant) = lock_state.grants().next_back() else {
         return LockState::Free;
     };
     let (by, fence) = (grant.party, grant.fence);
@@ -96,14 +96,14 @@ pub(crate) fn state_of(fold: &Fold) -> LockState {
 /// A lock state with a log of positions, which are large enough to differ from session ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    pub(crate) fold: Fold,
+    pub(crate) lock_state: Fold,
     pub(crate) position: u64,
 }
 
 impl Log {
     pub(crate) fn new(auto_pass: AutoPass) -> Self {
         Self {
-            fold: Fold::new(FoldSettings {
+            lock_state: Fold::new(FoldSettings {
                 epoch: 1,
                 auto_pass,
                 mode: Mode::default(),
@@ -125,17 +125,17 @@ impl Log {
     pub(crate) fn say(&mut self, event: Event) -> Vec<Change> {
         let mut changes = Vec::new();
         self.position += 10;
-        self.fold.apply(self.position, &event, &mut changes);
+        self.lock_state.apply(self.position, &event, &mut changes);
         changes
     }
 
     pub(crate) fn state(&self) -> LockState {
-        state_of(&self.fold)
+        state_of(&self.lock_state)
     }
 
     /// Returns true if the session may write in an unlocked root.
     pub(crate) fn may_write(&self, session: SessionId) -> WriteRight {
-        self.fold.may_write(session, ["text"])
+        self.lock_state.may_write(session, ["text"])
     }
 
     /// Returns the fence of an offer that the last record made.
@@ -147,7 +147,7 @@ impl Log {
     }
 
     pub(crate) fn fence(&self) -> Fence {
-        let newest = self.fold.grants().next_back();
+        let newest = self.lock_state.grants().next_back();
         newest.expect("something is locked").fence
     }
 
@@ -196,7 +196,7 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) log: Log,
-    pub(crate) watch: Watch,
+    pub(crate) detector: Watch,
     pub(crate) now: Time,
     pub(crate) manners: BTreeMap<SessionId, Manner>,
     /// Last input of some users; all others act all the time.
@@ -218,7 +218,7 @@ impl Room {
     pub(crate) fn new(timings: Timings, auto_pass: AutoPass) -> Self {
         Self {
             log: Log::new(auto_pass),
-            watch: Watch::new(timings).expect("the timings fit"),
+            detector: Watch::new(timings).expect("the timings fit"),
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
             inputs: BTreeMap::new(),
@@ -233,26 +233,27 @@ impl Room {
 
     pub(crate) fn join(&mut self, session: SessionId, voice: Voice) {
         self.manners.insert(session, Manner::Well);
-        self.watch.attached(session, voice, self.now);
+        self.detector.attached(session, voice, self.now);
         self.record(joined_as(session, voice, Standing::Writer));
     }
 
     pub(crate) fn resume(&mut self, session: SessionId, fences: &[Fence]) {
         self.manners.insert(session, Manner::Well);
-        self.watch.attached(session, Voice::Lock, self.now);
+        self.detector.attached(session, Voice::Lock, self.now);
         self.record(resumed(session, fences));
     }
 
     pub(crate) fn disconnect(&mut self, session: SessionId) {
         self.manners.insert(session, Manner::Dead);
-        self.watch.detached(session, self.now);
+        self.detector.detached(session, self.now);
         self.record(Event::Disconnected { session });
     }
 
     /// Appends and applies a record, and lets the sessions react to its changes.
     pub(crate) fn record(&mut self, event: Event) -> Vec<Change> {
         let changes = self.log.say(event);
-        self.watch.follow(&self.log.fold, &changes, self.now);
+        self.detector
+            .follow(&self.log.lock_state, &changes, self.now);
         self.changes
             .extend(changes.iter().map(|change| (self.now, change.clone())));
         for change in &changes {
@@ -296,8 +297,8 @@ impl Room {
         if self.tells {
             self.told = self.log.position;
         }
-        self.watch
-            .handle_timeout(self.now, &self.log.fold, self.told, &mut out);
+        self.detector
+            .handle_timeout(self.now, &self.log.lock_state, self.told, &mut out);
         for proposal in &out {
             self.proposals.push((self.now, proposal.clone()));
             match *proposal {
@@ -306,14 +307,14 @@ impl Room {
                 }
                 Proposal::Ping { session } => {
                     if self.manners.get(&session) != Some(&Manner::Dead) {
-                        self.watch.heard(session, self.now);
+                        self.detector.heard(session, self.now);
                     }
                 }
                 Proposal::Beat { session, n, .. } => {
                     if self.manners.get(&session) == Some(&Manner::Well) {
                         let input = self.inputs.get(&session).copied().unwrap_or(self.now);
                         let idle = self.now.since(input);
-                        self.watch.answered(session, n, idle, self.now);
+                        self.detector.answered(session, n, idle, self.now);
                     }
                 }
                 Proposal::Dead { session } => self.disconnect(session),
@@ -326,7 +327,7 @@ impl Room {
     /// Lets time pass, and handles every deadline when it comes.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
+        while let Some(next) = self.detector.poll_timeout().filter(|next| *next <= until) {
             self.now = self.now.max(next);
             self.handle_timeout();
         }

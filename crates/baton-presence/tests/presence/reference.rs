@@ -288,9 +288,9 @@ impl Reference {
     }
 }
 
-fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
+fn some_event(dice: &mut Dice, lock_state: &Fold, fences: &[Fence]) -> Event {
     let session = SessionId(dice.below(6) + 1);
-    let grant = fold.grants().next();
+    let grant = lock_state.grants().next();
     let party = grant.map(|grant| (grant.party, grant.fence));
     // Most records fit the present state; some are overtaken.
     let (session, fence) = match party {
@@ -342,7 +342,7 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
         22 if dice.chance(50) => Event::OldDecline { session, fence },
         22 => Event::OldOfferExpired { session, fence },
         23 | 24 => {
-            let missed = fold.peers().flat_map(|peer| {
+            let missed = lock_state.peers().flat_map(|peer| {
                 let missed = peer.passed_over.iter();
                 missed.map(|missed| (peer.session, missed.fence))
             });
@@ -374,7 +374,7 @@ fn believe(state: LockState, change: &Change) -> LockState {
 
 fn run(seed: u64) {
     let mut dice = Dice(seed);
-    let mut fold = Fold::new(FoldSettings {
+    let mut lock_state = Fold::new(FoldSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
         // In this mode a lost holder does not give way to a stock writer.
@@ -395,17 +395,17 @@ fn run(seed: u64) {
     let mut changes = Vec::new();
     for step in 0..300 {
         position += 1 + dice.below(3);
-        let event = some_event(&mut dice, &fold, &fences);
+        let event = some_event(&mut dice, &lock_state, &fences);
         changes.clear();
-        fold.apply(position, &event, &mut changes);
+        lock_state.apply(position, &event, &mut changes);
         reference.apply(position, &event);
         let at = format!("seed {seed}, step {step}: {event:?} gave {changes:?}");
-        assert_eq!(state_of(&fold), reference.state, "{at}");
-        let held = matches!(state_of(&fold), LockState::Held { .. });
-        let overdue = fold.grants().any(|grant| grant.due == Due::Overdue);
+        assert_eq!(state_of(&lock_state), reference.state, "{at}");
+        let held = matches!(state_of(&lock_state), LockState::Held { .. });
+        let overdue = lock_state.grants().any(|grant| grant.due == Due::Overdue);
         assert_eq!(overdue, reference.overdue && !held, "{at}");
         believed = changes.iter().fold(believed, believe);
-        assert_eq!(believed, state_of(&fold), "told otherwise: {at}");
+        assert_eq!(believed, state_of(&lock_state), "told otherwise: {at}");
         let mut queue: Vec<_> = reference
             .people
             .iter()
@@ -413,12 +413,13 @@ fn run(seed: u64) {
             .collect();
         queue.sort_unstable();
         assert!(
-            fold.queue()
+            lock_state
+                .queue()
                 .map(|(id, _)| id)
                 .eq(queue.iter().map(|(_, id)| *id)),
             "{at}"
         );
-        let roster = fold.peers().map(|peer| (peer.session, peer.presence));
+        let roster = lock_state.peers().map(|peer| (peer.session, peer.presence));
         let people = reference.people.iter().map(|one| (one.id, one.presence));
         assert!(roster.eq(people), "{at}");
         for change in &changes {
@@ -427,10 +428,10 @@ fn run(seed: u64) {
                 fences.push(*fence);
             }
         }
-        let restored = Fold::restore(&fold.snapshot());
-        assert_eq!(restored.as_ref(), Ok(&fold), "{at}");
+        let restored = Fold::restore(&lock_state.snapshot());
+        assert_eq!(restored.as_ref(), Ok(&lock_state), "{at}");
         if dice.chance(10) {
-            fold = restored.expect("just compared");
+            lock_state = restored.expect("just compared");
         }
     }
 }

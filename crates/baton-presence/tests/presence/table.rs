@@ -88,13 +88,16 @@ fn a_claim_with_the_offers_fence_makes_the_holder_and_uses_the_ticket_up() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     assert_eq!(log.state(), LockState::Held { by: A, fence });
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.lock_state.place(A), None);
     assert_eq!(log.may_write(A), WriteRight::Holder(fence));
     let refused = WriteRight::Refused {
         fence_now: Some(fence),
     };
     assert_eq!(log.may_write(B), refused);
-    assert_eq!(log.fold.peer(A).and_then(|a| a.fence_seen), Some(fence));
+    assert_eq!(
+        log.lock_state.peer(A).and_then(|a| a.fence_seen),
+        Some(fence)
+    );
 }
 
 #[test]
@@ -126,7 +129,10 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
     );
     assert!(log.here() > offer);
     // It goes on waiting, behind the other waiters.
-    assert_eq!((log.fold.place(C), log.fold.place(B)), (Some(0), Some(1)));
+    assert_eq!(
+        (log.lock_state.place(C), log.lock_state.place(B)),
+        (Some(0), Some(1))
+    );
 }
 
 #[test]
@@ -136,7 +142,7 @@ fn an_offer_that_no_other_session_can_take_leaves_the_lock_free() {
     let changes = expire(&mut log, A);
     assert!(ends_free(&changes));
     assert_eq!(log.state(), LockState::Free);
-    assert_eq!(log.fold.place(A), Some(0));
+    assert_eq!(log.lock_state.place(A), Some(0));
 }
 
 #[test]
@@ -175,7 +181,7 @@ fn decline(session: SessionId, fence: Fence, later: bool) -> Event {
 
 /// Ends the pause after the newest offer.
 fn pause_over(log: &mut Log, session: SessionId) -> Vec<Change> {
-    let fence = log.fold.last_fence().expect("something was offered");
+    let fence = log.lock_state.last_fence().expect("something was offered");
     log.say(Event::PauseOver { session, fence })
 }
 
@@ -188,10 +194,10 @@ fn a_waiter_that_declines_leaves_the_queue() {
     let changes = log.say(decline(A, fence, false));
     assert_eq!(offered_to(&changes), Some(B));
     assert!(changes.contains(&Change::Dequeued { session: A }));
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.lock_state.place(A), None);
     let fence = log.fence();
     assert!(ends_free(&log.say(decline(B, fence, false))));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
     assert_eq!(pause_over(&mut log, B), vec![]);
     log.say(joined(C));
     assert_eq!(log.state(), LockState::Free);
@@ -204,7 +210,10 @@ fn a_waiter_that_declines_for_now_waits_behind_the_others_and_is_offered_it_agai
     log.acquire(B);
     let fence = log.fence();
     assert_eq!(offered_to(&log.say(decline(A, fence, true))), Some(B));
-    assert_eq!((log.fold.place(B), log.fold.place(A)), (Some(0), Some(1)));
+    assert_eq!(
+        (log.lock_state.place(B), log.lock_state.place(A)),
+        (Some(0), Some(1))
+    );
     let fence = log.fence();
     // Both had their offer; without a pause the lock would alternate between them.
     assert!(ends_free(&log.say(decline(B, fence, true))));
@@ -220,7 +229,7 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
     for _ in 0..5 {
         let missed = log.fence();
         assert!(ends_free(&expire(&mut log, B)));
-        assert_eq!(log.fold.place(B), Some(0));
+        assert_eq!(log.lock_state.place(B), Some(0));
         assert_eq!(offered_to(&pause_over(&mut log, B)), Some(B));
         // The repeated record is overtaken.
         let (session, fence) = (B, missed);
@@ -270,7 +279,7 @@ fn a_session_that_never_asked_and_missed_an_offer_is_not_offered_it_again() {
     assert!(ends_free(&log.say(decline(C, fence, true))));
     for session in [B, C] {
         assert!(
-            log.fold
+            log.lock_state
                 .peer(session)
                 .is_some_and(|peer| peer.ticket.is_none())
         );
@@ -293,7 +302,7 @@ fn records_from_before_the_pauses_mean_what_they_meant() {
         })));
         assert_eq!(offered_to(&log.acquire(B)), Some(B));
         log.claim(B);
-        assert_eq!(log.fold.place(A), Some(0));
+        assert_eq!(log.lock_state.place(A), Some(0));
     }
 }
 
@@ -387,11 +396,11 @@ fn asking_during_an_offer_that_came_by_itself_takes_a_ticket() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     log.say(Event::Lost { session: A });
-    assert_eq!(log.fold.place(B), None);
+    assert_eq!(log.lock_state.place(B), None);
     log.acquire(B);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.place(B), Some(0));
     expire(&mut log, B);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.place(B), Some(0));
 }
 
 #[test]
@@ -402,7 +411,7 @@ fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
     let changes = log.say(Event::Cancel { session: A });
     assert_eq!(changes.first(), Some(&Change::Dequeued { session: A }));
     assert_eq!(offered_to(&changes), Some(B));
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.lock_state.place(A), None);
 }
 
 /// Auto-pass offered the lock and the session cancelled; auto-pass must not offer it again at once.
@@ -544,7 +553,7 @@ fn a_holder_that_is_done_releases_and_leaves() {
         scope: Scope::WHOLE
     }));
     assert_eq!(offered_to(&changes), Some(B));
-    assert!(log.fold.peer(A).is_none());
+    assert!(log.lock_state.peer(A).is_none());
 }
 
 #[test]
@@ -559,7 +568,7 @@ fn a_holder_that_asks_again_is_told_again() {
     assert_eq!(log.acquire(A), told);
     assert_eq!(log.say(try_now(A)), told);
     assert_eq!(log.say(Event::Claim { session: A, fence }), told);
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
 }
 
 #[test]
@@ -675,7 +684,7 @@ fn a_grace_that_is_over_waits_for_the_first_session_that_can_take_the_lock() {
     away(&mut log, A);
     assert_eq!(grace_over(&mut log, A), vec![]);
     assert_eq!(
-        log.fold.grant(fence).map(|grant| grant.due),
+        log.lock_state.grant(fence).map(|grant| grant.due),
         Some(Due::Overdue)
     );
     // Until then the holder itself may return.
@@ -687,7 +696,7 @@ fn a_grace_that_is_over_waits_for_the_first_session_that_can_take_the_lock() {
     let changes = log.say(resumed);
     let why = Refusal::StaleFence {
         named: fence,
-        now: log.fold.last_fence(),
+        now: log.lock_state.last_fence(),
     };
     assert!(changes.contains(&Change::Refused { session: A, why }));
 }
@@ -737,7 +746,7 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
     log.claim(B);
     away(&mut log, A);
     let changes = log.say(resumed(A, &[fence]));
-    let now = log.fold.last_fence();
+    let now = log.lock_state.last_fence();
     let why = Refusal::StaleFence { named: fence, now };
     assert_eq!(
         changes,
@@ -746,7 +755,10 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
             Change::Refused { session: A, why }
         ]
     );
-    assert_eq!(log.fold.peer(A).map(|a| a.presence), Some(Presence::Live));
+    assert_eq!(
+        log.lock_state.peer(A).map(|a| a.presence),
+        Some(Presence::Live)
+    );
 }
 
 #[test]
@@ -784,10 +796,14 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
             fence_now: Some(fence),
         };
         assert_eq!(log.may_write(B), refused);
-        assert!(log.fold.peers().all(|peer| peer.presence == Presence::Away));
+        assert!(
+            log.lock_state
+                .peers()
+                .all(|peer| peer.presence == Presence::Away)
+        );
         log.say(resumed(A, &[fence]));
         assert_eq!(log.state(), LockState::Held { by: A, fence });
-        assert_eq!(log.fold.place(A), None);
+        assert_eq!(log.lock_state.place(A), None);
     }
 }
 
@@ -832,16 +848,19 @@ fn waiters_are_served_in_ticket_order_and_the_dead_are_skipped_not_dropped() {
     }
     assert_eq!(log.acquire(B), vec![Change::Queued { session: B }]);
     assert_eq!(
-        log.fold.queue().map(|(who, _)| who).collect::<Vec<_>>(),
+        log.lock_state
+            .queue()
+            .map(|(who, _)| who)
+            .collect::<Vec<_>>(),
         [D, B, C]
     );
-    assert_eq!(log.fold.place(C), Some(2));
+    assert_eq!(log.lock_state.place(C), Some(2));
     log.say(Event::Disconnected { session: D });
     let changes = log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&changes), Some(B));
     let fence = log.claim(B);
     log.say(resumed(D, &[]));
-    assert_eq!(log.fold.place(D), Some(0));
+    assert_eq!(log.lock_state.place(D), Some(0));
     let changes = log.say(Event::Release { session: B, fence });
     assert_eq!(offered_to(&changes), Some(D));
 }
@@ -869,7 +888,7 @@ fn try_never_queues() {
     );
     log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&log.say(try_now(B))), Some(B));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
     assert!(ends_free(&expire(&mut log, B)));
 }
 
@@ -883,10 +902,10 @@ fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
     assert_eq!(log.say(forget(B)), vec![]);
     away(&mut log, B);
     assert_eq!(log.say(forget(B)), vec![Change::Gone { session: B }]);
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiting(), 0);
     away(&mut log, A);
     assert_eq!(log.say(forget(A)), vec![]);
-    assert!(log.fold.peer(A).is_some());
+    assert!(log.lock_state.peer(A).is_some());
 }
 
 // Overtaken records
@@ -905,7 +924,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
         named,
         now: Some(fence),
     };
-    let before = log.fold.snapshot();
+    let before = log.lock_state.snapshot();
     let asks = [
         Event::Release {
             session: A,
@@ -941,7 +960,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     for proposal in overtaken {
         assert_eq!(log.say(proposal.clone()), vec![], "{proposal:?}");
     }
-    let after = log.fold.snapshot();
+    let after = log.lock_state.snapshot();
     let position = before.position;
     assert_eq!(FoldSnapshot { position, ..after }, before);
 }
@@ -950,16 +969,16 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
 fn a_record_that_a_snapshot_contains_is_not_applied_again() {
     let mut log = Log::with(AutoPass::On, &[A]);
     log.acquire(A);
-    let mut fold = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    let mut lock_state = Fold::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     let mut changes = Vec::new();
     let last = log.position;
     let done = Event::Done { session: A };
     for position in [last, last - 1] {
         changes.clear();
-        fold.apply(position, &done, &mut changes);
+        lock_state.apply(position, &done, &mut changes);
         assert_eq!(changes, vec![Change::OutOfOrder { position, last }]);
     }
-    assert_eq!(fold, log.fold);
+    assert_eq!(lock_state, log.lock_state);
 }
 
 #[test]
@@ -979,7 +998,7 @@ fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     log.acquire(B);
-    let good = log.fold.snapshot();
+    let good = log.lock_state.snapshot();
     assert!(Fold::restore(&good).is_ok());
 
     let mut bad = good.clone();
@@ -1033,12 +1052,12 @@ fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
 fn a_new_epoch_forgets_the_sessions_and_has_larger_fences() {
     let mut log = Log::with(AutoPass::On, &[A]);
     let old = log.hold(A);
-    let snapshot = log.fold.snapshot();
+    let snapshot = log.lock_state.snapshot();
     assert!(snapshot.clone().into_epoch(1).is_err());
     let next = snapshot.into_epoch(2).expect("a larger epoch");
-    log.fold = Fold::restore(&next).expect("a good snapshot");
+    log.lock_state = Fold::restore(&next).expect("a good snapshot");
     log.position = 0;
-    assert!(log.fold.is_empty());
+    assert!(log.lock_state.is_empty());
     log.say(joined(B));
     log.acquire(B);
     assert!(log.fence() > old);

@@ -70,7 +70,7 @@ fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
     room.join(A, Voice::Stock);
     room.pass(secs(30));
     room.manners.insert(A, Manner::Dead);
-    room.watch.heard(A, room.now);
+    room.detector.heard(A, room.now);
     let since = room.now;
     room.pass(secs(20));
     let health = Health::Shaky;
@@ -79,7 +79,7 @@ fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
     assert_eq!(room.first(since, lost(A)), Some(secs(10)));
     let dead = |p: &Proposal| *p == Proposal::Dead { session: A };
     assert_eq!(room.proposed(since, dead), Some(secs(10)));
-    assert_eq!(room.watch.health(A, room.now), Health::Offline);
+    assert_eq!(room.detector.health(A, room.now), Health::Offline);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
     room.join(A, Voice::Stock);
     room.manners.insert(A, Manner::Dead);
     room.pass(secs(7));
-    assert_eq!(room.watch.health(A, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(A, room.now), Health::Shaky);
     let since = room.now;
-    room.watch.heard(A, room.now);
+    room.detector.heard(A, room.now);
     room.pass(millis(1));
     let health = Health::Online;
     let steady = |p: &Proposal| *p == Proposal::Health { session: A, health };
@@ -182,11 +182,11 @@ fn a_stock_session_is_judged_by_its_connection_alone() {
     room.join(A, Voice::Stock);
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(120));
-    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), Health::Online);
     let beaten = |p: &Proposal| matches!(p, Proposal::Beat { .. });
     assert_eq!(room.proposed(Time::ZERO, beaten), None);
     assert_eq!(
-        room.watch.answered(A, 1, Duration::ZERO, room.now),
+        room.detector.answered(A, 1, Duration::ZERO, room.now),
         Answer::Stale
     );
 }
@@ -230,65 +230,65 @@ fn a_session_that_becomes_holder_is_beaten_at_once() {
 
 #[test]
 fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
-    let fold = room().log.fold;
-    let mut watch = Watch::new(Timings::default()).expect("the timings fit");
+    let lock_state = room().log.lock_state;
+    let mut detector = Watch::new(Timings::default()).expect("the timings fit");
     let mut now = Time::from_millis(1_000);
-    watch.attached(A, Voice::Lock, now);
+    detector.attached(A, Voice::Lock, now);
     let mut beats = Vec::new();
     while beats.len() < 3 {
-        now = watch.poll_timeout().expect("a deadline");
+        now = detector.poll_timeout().expect("a deadline");
         let mut out = Vec::new();
-        watch.handle_timeout(now, &fold, 0, &mut out);
+        detector.handle_timeout(now, &lock_state, 0, &mut out);
         beats.extend(out.iter().filter_map(|p| match p {
             Proposal::Beat { n, .. } => Some(*n),
             _ => None,
         }));
-        watch.heard(A, now);
+        detector.heard(A, now);
     }
     assert!(beats.is_sorted());
     let newest = beats[2];
     assert_eq!(
-        watch.answered(A, newest + 1, Duration::ZERO, now),
+        detector.answered(A, newest + 1, Duration::ZERO, now),
         Answer::Stale,
         "a guess"
     );
     let late = now + millis(5_001);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, late),
+        detector.answered(A, newest, Duration::ZERO, late),
         Answer::Stale,
         "too late"
     );
     let in_time = now + millis(5_000);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
+        detector.answered(A, newest, Duration::ZERO, in_time),
         Answer::Counts
     );
-    assert_eq!(next_beat(&mut watch, &fold), Some(newest));
+    assert_eq!(next_beat(&mut detector, &lock_state), Some(newest));
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
+        detector.answered(A, newest, Duration::ZERO, in_time),
         Answer::Stale,
         "twice"
     );
     assert_eq!(
-        watch.answered(A, beats[1], Duration::ZERO, in_time),
+        detector.answered(A, beats[1], Duration::ZERO, in_time),
         Answer::Stale,
         "older"
     );
-    watch.attached(A, Voice::Lock, in_time);
+    detector.attached(A, Voice::Lock, in_time);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
+        detector.answered(A, newest, Duration::ZERO, in_time),
         Answer::Stale,
         "old link"
     );
-    assert_eq!(next_beat(&mut watch, &fold), Some(0));
+    assert_eq!(next_beat(&mut detector, &lock_state), Some(0));
 }
 
 /// Returns the answer that the next beat confirms.
-fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
+fn next_beat(detector: &mut Watch, lock_state: &Fold) -> Option<u64> {
     let mut out = Vec::new();
     while out.is_empty() {
-        let now = watch.poll_timeout()?;
-        watch.handle_timeout(now, fold, 0, &mut out);
+        let now = detector.poll_timeout()?;
+        detector.handle_timeout(now, lock_state, 0, &mut out);
         out.retain(|proposal| matches!(proposal, Proposal::Beat { .. }));
     }
     match out[..] {
@@ -310,7 +310,7 @@ fn answers_are_not_confirmed_before_the_notice_of_a_loss_is_sent() {
     let before = room.confirmed(A);
     room.manners.insert(A, Manner::Well);
     room.pass(secs(20));
-    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), Health::Online);
     assert_eq!(room.confirmed(A), before);
     // A new connection changes nothing while the client still believes in the old fence.
     room.resume(A, &[lost]);
@@ -354,7 +354,12 @@ fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     for scope in [path("a"), path("b")] {
         room.record(Event::Acquire { session: A, scope });
     }
-    let mine: Vec<_> = room.log.fold.holds(A).map(|grant| grant.fence).collect();
+    let mine: Vec<_> = room
+        .log
+        .lock_state
+        .holds(A)
+        .map(|grant| grant.fence)
+        .collect();
     room.pass(secs(10));
     room.tells = false;
     room.drains = false;
@@ -363,12 +368,22 @@ fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     room.record(Event::Transfer { session, fence, to });
     let before = room.confirmed(A);
     room.pass(secs(10));
-    assert!(room.log.fold.holds(B).any(|grant| grant.scope == path("a")));
+    assert!(
+        room.log
+            .lock_state
+            .holds(B)
+            .any(|grant| grant.scope == path("a"))
+    );
     assert_eq!(room.confirmed(A), before);
     room.tells = true;
     room.pass(secs(3));
     assert!(room.confirmed(A) > before);
-    assert!(room.log.fold.holds(A).any(|grant| grant.fence == mine[1]));
+    assert!(
+        room.log
+            .lock_state
+            .holds(A)
+            .any(|grant| grant.fence == mine[1])
+    );
 }
 
 /// A session claims an offer after nine seconds of silence. The claim comes from its page, so its
@@ -379,12 +394,12 @@ fn a_claim_is_as_good_as_an_answer() {
     room.record(acquire(B));
     room.manners.insert(B, Manner::Frozen);
     room.pass(secs(9));
-    assert_eq!(room.watch.health(B, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(B, room.now), Health::Shaky);
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
     let fence = room.log.fence();
     room.record(Event::Claim { session: B, fence });
-    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), Health::Online);
     let since = room.now;
     room.pass(secs(30));
     assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
@@ -463,7 +478,8 @@ fn a_second_lost_connection_has_a_grace_of_its_own() {
     // Both records are applied before the failure detector follows.
     let mut changes = room.log.say(resumed(A, &[fence]));
     changes.extend(room.log.say(Event::Disconnected { session: A }));
-    room.watch.follow(&room.log.fold, &changes, room.now);
+    room.detector
+        .follow(&room.log.lock_state, &changes, room.now);
     room.changes.clear();
     let since = room.now;
     room.pass(secs(20));
@@ -503,9 +519,9 @@ fn after_a_restart_the_holder_has_ten_seconds() {
     for resumes in [true, false] {
         let mut room = room_with_holder(&[B]);
         let fence = room.log.fence();
-        let snapshot = room.log.fold.snapshot();
-        room.log.fold = Fold::restore(&snapshot).expect("a good snapshot");
-        room.watch = Watch::new(Timings::default()).expect("the timings fit");
+        let snapshot = room.log.lock_state.snapshot();
+        room.log.lock_state = Fold::restore(&snapshot).expect("a good snapshot");
+        room.detector = Watch::new(Timings::default()).expect("the timings fit");
         let since = room.now;
         room.manners.clear();
         room.record(Event::Restarted);
@@ -533,7 +549,7 @@ fn a_session_without_a_connection_is_forgotten_after_its_tickets_life() {
     room.pass(secs(40));
     let gone = room.first(since, |c| *c == Change::Gone { session: B });
     assert_eq!(gone, Some(secs(30)));
-    assert_eq!(room.watch.load().sessions, 1);
+    assert_eq!(room.detector.load().sessions, 1);
 }
 
 #[test]
@@ -558,7 +574,7 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
     let mut room = room_with_holder(&[B]);
     room.disconnect(B);
     room.pass(secs(1));
-    room.watch = Watch::new(Timings::default()).expect("the timings fit");
+    room.detector = Watch::new(Timings::default()).expect("the timings fit");
     let since = room.now;
     room.record(Event::Restarted);
     room.pass(secs(40));
@@ -633,13 +649,13 @@ fn a_proposal_that_got_lost_is_made_again() {
     let mut lost = 0;
     let mut out = Vec::new();
     let until = room.now + secs(30);
-    while let Some(next) = room.watch.poll_timeout().filter(|next| *next <= until) {
+    while let Some(next) = room.detector.poll_timeout().filter(|next| *next <= until) {
         room.now = next;
-        room.watch.heard(A, next);
-        room.watch.heard(B, next);
+        room.detector.heard(A, next);
+        room.detector.heard(B, next);
         out.clear();
-        room.watch
-            .handle_timeout(room.now, &room.log.fold, u64::MAX, &mut out);
+        room.detector
+            .handle_timeout(room.now, &room.log.lock_state, u64::MAX, &mut out);
         lost += out
             .iter()
             .filter(|p| **p == Proposal::Record(Event::Lost { session: A }))
@@ -746,7 +762,7 @@ fn a_stall_is_noticed_by_the_first_call_after_it() {
     let since = room.now;
     room.now = room.now + secs(20);
     room.disconnect(A);
-    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), Health::Online);
     room.handle_timeout();
     let anybody = room.first(since, |c| matches!(c, Change::Lost { .. }));
     assert_eq!(anybody, None);
@@ -796,13 +812,13 @@ fn a_client_that_gave_up_a_stalled_server_is_waited_for_without_a_grace_too() {
 #[test]
 fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
     let mut room = room_with_holder(&[B, C]);
-    let (load, next) = (room.watch.load(), room.watch.poll_timeout());
+    let (load, next) = (room.detector.load(), room.detector.poll_timeout());
     for _ in 0..100_000 {
-        room.watch.heard(A, room.now);
-        room.watch.heard(B, room.now);
+        room.detector.heard(A, room.now);
+        room.detector.heard(B, room.now);
     }
-    assert_eq!(room.watch.load(), load);
-    assert_eq!(room.watch.poll_timeout(), next);
+    assert_eq!(room.detector.load(), load);
+    assert_eq!(room.detector.poll_timeout(), next);
 }
 
 /// Alternating acquire and cancel moves the beats of two sessions forward again and again.
@@ -816,7 +832,7 @@ fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
         room.changes.clear();
         room.proposals.clear();
     }
-    let load = room.watch.load();
+    let load = room.detector.load();
     assert!(load.deadlines < 100, "{load:?}");
 }
 
@@ -977,7 +993,7 @@ fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
         let (session, to) = (A, B);
         let since = room.now;
         room.record(Event::Transfer { session, fence, to });
-        assert_eq!(room.watch.state_left(fence, room.now), Some(secs(3)));
+        assert_eq!(room.detector.state_left(fence, room.now), Some(secs(3)));
         room.pass(secs(10));
         let took = room.first(since, granted(B)).expect("B has it");
         assert!(bounds.contains(&took), "{took:?}");
@@ -992,7 +1008,7 @@ fn a_request_is_over_after_thirty_seconds_and_its_clock_can_be_read() {
     let (session, scope) = (B, Scope::WHOLE);
     room.record(Event::Request { session, scope });
     room.pass(secs(10));
-    assert_eq!(room.watch.request_left(fence, room.now), Some(secs(20)));
+    assert_eq!(room.detector.request_left(fence, room.now), Some(secs(20)));
     room.pass(secs(50));
     assert_eq!(room.first(since, draining(A)), Some(secs(30)));
     assert_eq!(room.first(since, granted(B)), Some(secs(30)));
@@ -1067,19 +1083,19 @@ fn after_a_take_over_only_the_other_sessions_have_to_wait() {
     let mut room = room();
     for session in [A, B, C] {
         room.manners.insert(session, Manner::Well);
-        room.watch.attached(session, Voice::Lock, room.now);
+        room.detector.attached(session, Voice::Lock, room.now);
         room.record(joined_with(session, Rights::ALL, 1));
     }
     room.record(acquire(A));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Ok(()));
     let (session, scope) = (B, Scope::WHOLE);
     room.record(Event::TakeOver { session, scope });
     assert!(matches!(room.state(), LockState::Held { by: B, .. }));
     room.pass(secs(20));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Err(secs(40)));
-    assert_eq!(room.watch.take_over_ready(B, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Err(secs(40)));
+    assert_eq!(room.detector.take_over_ready(B, room.now), Ok(()));
     room.pass(secs(40));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Ok(()));
 }
 
 /// One late beat of a fifth of the sessions points to the server's network, not to theirs.
@@ -1093,7 +1109,7 @@ fn when_many_fall_silent_at_once_none_is_given_up_for_three_times_as_long() {
         room.pass(secs(60));
         for id in 1..=silent {
             room.manners.insert(SessionId(id), Manner::Dead);
-            room.watch.heard(SessionId(id), room.now);
+            room.detector.heard(SessionId(id), room.now);
         }
         let since = room.now;
         room.pass(secs(60));
