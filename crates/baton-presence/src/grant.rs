@@ -128,7 +128,7 @@ impl Grant {
     }
 
     /// Returns the session that gets the lock once it has drained, and the scope it wants.
-    pub(crate) fn heir(&self) -> Option<(SessionId, &Scope)> {
+    pub(crate) fn successor(&self) -> Option<(SessionId, &Scope)> {
         match self.state {
             GrantState::Draining { to: Some(to), .. } => {
                 Some((to, self.heir_wants.as_ref().unwrap_or(&self.scope)))

@@ -27,7 +27,7 @@ impl GrantTable {
         self.touch(&grant);
         self.by_scope.insert(&grant.scope, grant.fence);
         self.by_party.insert((grant.party, grant.fence));
-        if grant.heir().is_some() {
+        if grant.successor().is_some() {
             self.promised.insert(grant.fence);
         }
         self.by_fence.insert(grant.fence, grant);
@@ -46,7 +46,7 @@ impl GrantTable {
     fn touch(&mut self, grant: &Grant) {
         self.touched.push(grant.scope.clone());
         self.touched
-            .extend(grant.heir().map(|(_, wants)| wants.clone()));
+            .extend(grant.successor().map(|(_, wants)| wants.clone()));
         self.maybe_overdue.insert(grant.fence);
     }
 
@@ -64,7 +64,7 @@ impl GrantTable {
         self.touch(&grant);
         let result = change(&mut grant);
         self.touch(&grant);
-        if grant.heir().is_some() {
+        if grant.successor().is_some() {
             self.promised.insert(fence);
         } else {
             self.promised.remove(&fence);

@@ -37,8 +37,8 @@ pub(crate) fn transfer(
             .peer(to)
             .is_some_and(|peer| peer.can_hold() && peer.wants.as_ref().is_none_or(waits_for_it));
     if fits {
-        let heir = Some((to, grant.scope.clone()));
-        drain(state, fence, heir, DrainReason::Transfer, step);
+        let successor = Some((to, grant.scope.clone()));
+        drain(state, fence, successor, DrainReason::Transfer, step);
     } else {
         step.refuse(session, Refusal::NoSuchTarget);
     }
@@ -103,13 +103,13 @@ fn may_take(state: &mut State, session: SessionId, scope: &Scope, step: &mut Ste
         Refusal::NothingToTake
     } else if there.clone().any(|grant| grant.party == session) {
         Refusal::WouldWait { by: session }
-    } else if let Some((heir, _)) = there
+    } else if let Some((successor, _)) = there
         .find(taken)
-        .and_then(Grant::heir)
-        .filter(|(heir, _)| *heir != session)
+        .and_then(Grant::successor)
+        .filter(|(successor, _)| *successor != session)
     {
         // Another session took it already, and waits for it to drain.
-        Refusal::Busy { by: heir }
+        Refusal::Busy { by: successor }
     } else {
         return true;
     };
@@ -153,7 +153,7 @@ fn take(
         }
     }
     if !drains {
-        step.name_heir(session, scope.clone());
+        step.name_successor(session, scope.clone());
     }
 }
 
@@ -161,11 +161,11 @@ fn take(
 pub(crate) fn drain(
     state: &mut State,
     fence: Fence,
-    heir: Option<(SessionId, Scope)>,
+    successor: Option<(SessionId, Scope)>,
     why: DrainReason,
     step: &mut Step<'_>,
 ) {
-    let (to, wants) = heir.unzip();
+    let (to, wants) = successor.unzip();
     let draining = GrantState::Draining { to, why };
     let before = state.grants().get(fence);
     if before.is_some_and(|grant| grant.state != draining || grant.heir_wants != wants) {
@@ -200,8 +200,12 @@ fn is_draining(state: &State, session: SessionId, fence: Fence) -> bool {
 
 /// Removes this session as a named successor. The locks that drain for it drain on, for the
 /// waiters.
-pub(crate) fn forget_heir(state: &mut State, session: SessionId, step: &mut Step<'_>) {
-    let its = |grant: &&Grant| grant.heir().is_some_and(|(heir, _)| heir == session);
+pub(crate) fn forget_successor(state: &mut State, session: SessionId, step: &mut Step<'_>) {
+    let its = |grant: &&Grant| {
+        grant
+            .successor()
+            .is_some_and(|(successor, _)| successor == session)
+    };
     let promised = state.grants().promised().filter(its);
     let fences: Vec<_> = promised.map(|grant| grant.fence).collect();
     for fence in fences {

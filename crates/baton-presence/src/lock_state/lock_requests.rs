@@ -4,7 +4,7 @@
 //! Each is idempotent: a repeated request is answered again, and changes state once.
 
 use super::answers::{admit, refuse_fence, repeat, repeat_covering};
-use super::handoff::forget_heir;
+use super::handoff::forget_successor;
 use super::state::State;
 use super::step::Step;
 use super::succession::{end_offer, give_back, hold, offer_in_place_of_overdue, serve_waiters};
@@ -92,7 +92,7 @@ pub(crate) fn cancel(state: &mut State, session: SessionId, step: &mut Step<'_>)
             end_offer(state, fence, OfferEnd::Cancelled, step);
         }
     }
-    forget_heir(state, session, step);
+    forget_successor(state, session, step);
 }
 
 /// Applies [`Event::Release`](crate::Event::Release).

@@ -3,7 +3,7 @@
 //! The records say that a silence or a grace was too long; nothing here measures time.
 
 use super::answers::{refuse_fence, repeat};
-use super::handoff::forget_heir;
+use super::handoff::forget_successor;
 use super::state::State;
 use super::step::Step;
 use super::succession::{end_offer, give_back, hold, lose};
@@ -58,7 +58,7 @@ pub(crate) fn resumed(
             let scope = state.grants().get(fence).map(|grant| grant.scope.clone());
             lose(state, fence, Loss::OtherFence, step);
             if let Some(scope) = scope {
-                step.orphan(scope);
+                step.abandon(scope);
             }
         }
     }
@@ -186,7 +186,7 @@ pub(crate) fn forgotten(state: &mut State, session: SessionId, step: &mut Step<'
 /// Removes a session from queue, successions and roster. Returns false if it was not in the roster.
 fn remove(state: &mut State, session: SessionId, step: &mut Step<'_>) -> bool {
     tickets::give_up(state, session, step);
-    forget_heir(state, session, step);
+    forget_successor(state, session, step);
     state.remove_peer(session).is_some()
 }
 

@@ -13,9 +13,9 @@ pub(crate) struct Step<'a> {
     /// The grants that the record ended.
     ended: Vec<(Fence, Scope)>,
     /// Scopes whose holder went offline: live writers without a ticket may be offered them too.
-    orphans: Vec<Scope>,
+    abandoned: Vec<Scope>,
     /// Named successors, with the scopes that they are offered once nothing is in the way.
-    heirs: Vec<(SessionId, Scope)>,
+    successors: Vec<(SessionId, Scope)>,
 }
 
 impl<'a> Step<'a> {
@@ -24,8 +24,8 @@ impl<'a> Step<'a> {
             changes,
             offered: None,
             ended: Vec::new(),
-            orphans: Vec::new(),
-            heirs: Vec::new(),
+            abandoned: Vec::new(),
+            successors: Vec::new(),
         }
     }
 
@@ -38,21 +38,21 @@ impl<'a> Step<'a> {
     }
 
     /// Names a successor for `scope`.
-    pub(crate) fn name_heir(&mut self, session: SessionId, scope: Scope) {
-        self.heirs.push((session, scope));
+    pub(crate) fn name_successor(&mut self, session: SessionId, scope: Scope) {
+        self.successors.push((session, scope));
     }
 
-    pub(crate) fn take_heirs(&mut self) -> Vec<(SessionId, Scope)> {
-        std::mem::take(&mut self.heirs)
+    pub(crate) fn take_successors(&mut self) -> Vec<(SessionId, Scope)> {
+        std::mem::take(&mut self.successors)
     }
 
     /// Notes that the holder of `scope` went offline.
-    pub(crate) fn orphan(&mut self, scope: Scope) {
-        self.orphans.push(scope);
+    pub(crate) fn abandon(&mut self, scope: Scope) {
+        self.abandoned.push(scope);
     }
 
-    pub(crate) fn orphans(&self) -> &[Scope] {
-        &self.orphans
+    pub(crate) fn abandoned(&self) -> &[Scope] {
+        &self.abandoned
     }
 
     pub(crate) fn ended(&mut self, fence: Fence, scope: Scope) {

@@ -25,10 +25,10 @@ enum Consequence {
 /// Offers the lock to named successors, then to peers in place of offline holders, then to waiters;
 /// one offer in all.
 pub(crate) fn settle(state: &mut State, step: &mut Step<'_>) -> Settled {
-    for (session, scope) in step.take_heirs() {
-        offer_to_heir(state, session, scope, step);
+    for (session, scope) in step.take_successors() {
+        offer_to_successor(state, session, scope, step);
     }
-    for scope in step.orphans().to_vec() {
+    for scope in step.abandoned().to_vec() {
         if !step.has_offered()
             && !is_wanted(state, &scope, None)
             && is_free(state, &scope, None)
@@ -54,7 +54,7 @@ pub(crate) fn serve_waiters(state: &mut State, step: &mut Step<'_>) -> Settled {
 
 /// Offers a named successor its scope, if it can hold it now and nothing else is in its way.
 /// Otherwise the name is forgotten, and the queue decides.
-fn offer_to_heir(state: &mut State, session: SessionId, scope: Scope, step: &mut Step<'_>) {
+fn offer_to_successor(state: &mut State, session: SessionId, scope: Scope, step: &mut Step<'_>) {
     let able = state
         .peer(session)
         .is_some_and(|peer| peer.presence == Presence::Live && peer.can_hold());
@@ -135,8 +135,8 @@ fn oldest_of(state: &State, free: &[SessionId], scope: &Scope) -> Option<Session
 /// offline now.
 pub(crate) fn next_in_line(state: &State, fence: Fence) -> Option<SessionId> {
     let grant = state.grants().get(fence)?;
-    if let Some((heir, _)) = grant.heir() {
-        return Some(heir);
+    if let Some((successor, _)) = grant.successor() {
+        return Some(successor);
     }
     let party = Some(grant.party);
     turns::waiter(state, &grant.scope, party).or_else(|| oldest_peer(state, &grant.scope, party))
@@ -167,8 +167,8 @@ pub(crate) fn offer_in_place_of_overdue(
 
 fn offer(state: &mut State, to: SessionId, scope: Scope, passing: Passing, step: &mut Step<'_>) {
     // A lock whose holder went offline passes as such from offer to offer.
-    let mut orphans = step.orphans().iter();
-    let passing = if orphans.any(|orphan| orphan.conflicts(&scope)) {
+    let mut abandoned = step.abandoned().iter();
+    let passing = if abandoned.any(|abandoned| abandoned.conflicts(&scope)) {
         Passing::Offline
     } else {
         passing
@@ -203,8 +203,8 @@ pub(crate) fn give_back(state: &mut State, fence: Fence, step: &mut Step<'_>) {
 fn end(state: &mut State, fence: Fence, step: &mut Step<'_>) -> Option<Grant> {
     let grant = state.remove_grant(fence)?;
     step.ended(fence, grant.scope.clone());
-    if let Some((heir, wants)) = grant.heir() {
-        step.name_heir(heir, wants.clone());
+    if let Some((successor, wants)) = grant.successor() {
+        step.name_successor(successor, wants.clone());
     }
     Some(grant)
 }
@@ -223,7 +223,7 @@ pub(crate) fn end_offer(state: &mut State, fence: Fence, why: OfferEnd, step: &m
         state.pass_over(to, Missed { fence, scope });
     }
     if grant.passing == Passing::Offline && why != OfferEnd::TakenOver {
-        step.orphan(scope.clone());
+        step.abandon(scope.clone());
     }
     step.report(Change::OfferEnded {
         to,

@@ -195,12 +195,12 @@ pub(crate) fn in_the_way(
         .find(|grant| overdue(state, grant).is_none())
         .map(|grant| (grant.fence, grant.party));
     let promised = state.grants().promised().find_map(|grant| {
-        let (heir, wants) = grant.heir()?;
-        (Some(heir) != asker && wants.conflicts(scope)).then_some((grant.fence, heir))
+        let (successor, wants) = grant.successor()?;
+        (Some(successor) != asker && wants.conflicts(scope)).then_some((grant.fence, successor))
     });
     match (held, promised) {
         (Some((fence, party)), Some((older, _))) if fence <= older => Some(party),
-        (_, Some((_, heir))) => Some(heir),
+        (_, Some((_, successor))) => Some(successor),
         (held, None) => held.map(|(_, party)| party),
     }
 }
