@@ -50,12 +50,10 @@ impl WatchedSessions {
         self.table.get(session)
     }
 
-    fn update<R>(
-        &mut self,
-        session: SessionId,
-        change: impl FnOnce(&mut SessionLiveness) -> R,
-    ) -> Option<R> {
-        self.table.update(self.table.slot(session)?, change)
+    /// Returns the session for a change as in [`SessionTable::at_mut`].
+    fn get_mut(&mut self, session: SessionId) -> Option<&mut SessionLiveness> {
+        let slot = self.table.slot(session)?;
+        self.table.at_mut(slot)
     }
 
     /// Changes the session in this slot of the table.
@@ -108,14 +106,14 @@ impl WatchedSessions {
         let Some(slot) = self.table.slot(session) else {
             return;
         };
-        let recovered = self.table.update(slot, |liveness| {
-            if !liveness.is_connected() {
-                return false;
-            }
+        if let Some(liveness) = self.table.at_mut(slot)
+            && liveness.is_connected()
+        {
             liveness.heard(now);
-            recovers(liveness, now, timings)
-        });
-        self.arm_slot(slot, recovered.unwrap_or_default().then_some(now));
+            if recovers(liveness, now, timings) {
+                self.deadlines.arm(DeadlineKey::Session(slot), now);
+            }
+        }
     }
 
     /// Counts an answer of a connected session's editor to a beat.
@@ -130,42 +128,43 @@ impl WatchedSessions {
         let Some(slot) = self.table.slot(session) else {
             return Answer::Stale;
         };
-        let answered = self.table.update(slot, |liveness| {
-            if !liveness.is_connected() {
-                return (Answer::Stale, false);
-            }
-            let answer = liveness.answered(beat, idle, now, timings);
-            (answer, recovers(liveness, now, timings))
-        });
-        let (answer, recovered) = answered.unwrap_or((Answer::Stale, false));
-        self.arm_slot(slot, recovered.then_some(now));
+        let liveness = self.table.at_mut(slot);
+        let Some(liveness) = liveness.filter(|liveness| liveness.is_connected()) else {
+            return Answer::Stale;
+        };
+        let answer = liveness.answered(beat, idle, now, timings);
+        if recovers(liveness, now, timings) {
+            self.deadlines.arm(DeadlineKey::Session(slot), now);
+        }
         answer
     }
 
     /// Takes one fence at which the session's client has stopped, as its answers show.
     pub(crate) fn take_stopped(&mut self, session: SessionId) -> Option<Fence> {
-        self.update(session, SessionLiveness::take_stopped)?
+        self.get_mut(session)?.take_stopped()
     }
 
     /// Notes a lock that was granted to the session; `claimed` if it just claimed an open offer.
     pub(crate) fn granted(&mut self, session: SessionId, claimed: bool, now: Time) {
-        self.update(session, |liveness| {
+        if let Some(liveness) = self.get_mut(session) {
             liveness.granted();
             if claimed {
                 liveness.claimed(now);
             }
-        });
+        }
     }
 
     /// Counts a missed offer. Returns the number that the session missed in a row.
     pub(crate) fn missed_offer(&mut self, session: SessionId) -> u32 {
-        let missed = self.update(session, SessionLiveness::missed_offer);
-        missed.unwrap_or(1)
+        self.get_mut(session)
+            .map_or(1, SessionLiveness::missed_offer)
     }
 
     /// Notes the notices that a change of the record at `position` sends to the session.
     pub(crate) fn note(&mut self, session: SessionId, change: &Change, position: u64) {
-        self.update(session, |liveness| liveness.note(change, position));
+        if let Some(liveness) = self.get_mut(session) {
+            liveness.note(change, position);
+        }
     }
 
     /// Shows a connected session as offline, because the lock state calls it lost. A session that
@@ -195,13 +194,13 @@ impl WatchedSessions {
         let Some(slot) = self.table.slot(session) else {
             return;
         };
-        let look = self.table.update(slot, |liveness| {
-            liveness.is_connected().then(|| {
-                liveness.set_cadence(cadence, now, timings);
-                liveness.next_look(now, timings)
-            })
-        });
-        self.arm_slot(slot, look.flatten());
+        if let Some(liveness) = self.table.at_mut(slot)
+            && liveness.is_connected()
+        {
+            liveness.set_cadence(cadence, now, timings);
+            let look = liveness.next_look(now, timings);
+            self.deadlines.arm(DeadlineKey::Session(slot), look);
+        }
     }
 
     /// Shortens all present silences by a stall of the server.
