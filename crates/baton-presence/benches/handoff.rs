@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use baton_presence::{
-    Change, Event, Fence, Fold, FoldSettings, Grant, GrantState, Proposal, Rights, Scope,
-    SessionId, Standing, Time, Timings, Voice, Watch,
+    Change, ClientKind, Event, FailureDetector, Fence, Grant, GrantState, LockSettings, LockState,
+    Proposal, Rights, Scope, SessionId, SessionRole, Time, Timings,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -27,14 +27,14 @@ const STEP: Duration = Duration::from_millis(500);
 /// Tells if a failure detector follows the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Following {
-    Nobody,
-    Watch,
+    Alone,
+    Detector,
 }
 
 #[derive(Clone)]
 struct Scene {
-    lock_state: Fold,
-    detector: Watch,
+    lock_state: LockState,
+    detector: FailureDetector,
     following: Following,
     position: u64,
     changes: Vec<Change>,
@@ -46,8 +46,8 @@ impl Scene {
     /// Session n holds lock n; session `LOCKS` + n waits for it.
     fn new(following: Following) -> Self {
         let mut scene = Self {
-            lock_state: Fold::new(FoldSettings::default()),
-            detector: Watch::new(Timings::default()).expect("the defaults fit"),
+            lock_state: LockState::new(LockSettings::default()),
+            detector: FailureDetector::new(Timings::default()).expect("the defaults fit"),
             following,
             position: 0,
             changes: Vec::new(),
@@ -56,11 +56,13 @@ impl Scene {
         };
         for id in 0..2 * LOCKS {
             let session = SessionId(id);
-            scene.detector.attached(session, Voice::Lock, Time::ZERO);
+            scene
+                .detector
+                .attached(session, ClientKind::LockAware, Time::ZERO);
             let joined = Event::Joined {
                 session,
-                voice: Voice::Lock,
-                standing: Standing::Writer,
+                client_kind: ClientKind::LockAware,
+                role: SessionRole::Writer,
                 rights: Rights::NONE,
                 user: None,
             };
@@ -73,8 +75,8 @@ impl Scene {
             scene.record(&Event::Acquire { session, scope }, Time::ZERO);
             scene.claim(Time::ZERO);
         }
-        assert_eq!(scene.lock_state.locks() as u64, LOCKS);
-        assert_eq!(scene.lock_state.waiting() as u64, LOCKS);
+        assert_eq!(scene.lock_state.lock_count() as u64, LOCKS);
+        assert_eq!(scene.lock_state.waiter_count() as u64, LOCKS);
         scene.claimed = 0;
         scene
     }
@@ -84,7 +86,7 @@ impl Scene {
         self.changes.clear();
         self.lock_state
             .apply(self.position, event, &mut self.changes);
-        if self.following == Following::Watch {
+        if self.following == Following::Detector {
             self.detector.follow(&self.lock_state, &self.changes, now);
         }
         for change in &self.changes {
@@ -126,7 +128,7 @@ impl Scene {
     fn they_are_replaced(&mut self) {
         let over = LATER + Timings::default().grace;
         let mut due = Vec::new();
-        if self.following == Following::Watch {
+        if self.following == Following::Detector {
             self.detector
                 .handle_timeout(over, &self.lock_state, u64::MAX, &mut due);
         } else {
@@ -152,10 +154,10 @@ fn handoffs(criterion: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(LOCKS / 2));
     for (name, following) in [
-        ("half pass on, lock state", Following::Nobody),
+        ("half pass on, lock state", Following::Alone),
         (
             "half pass on, lock state and failure detector",
-            Following::Watch,
+            Following::Detector,
         ),
     ] {
         let mut scene = Scene::new(following);

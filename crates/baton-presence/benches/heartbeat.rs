@@ -10,7 +10,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use baton_presence::{
-    Fold, FoldSettings, Proposal, SessionId, Time, Timings, Voice, Watch, WatchLoad,
+    ClientKind, DetectorLoad, FailureDetector, LockSettings, LockState, Proposal, SessionId, Time,
+    Timings,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -21,8 +22,8 @@ const CROWDS: [u64; 2] = [1_000_000, 1_000];
 const STEP: Duration = Duration::from_millis(10);
 
 struct Crowd {
-    detector: Watch,
-    lock_state: Fold,
+    detector: FailureDetector,
+    lock_state: LockState,
     now: Time,
     out: Vec<Proposal>,
     /// Any permutation will do, as long as successive sessions are not neighbours in memory.
@@ -35,20 +36,22 @@ impl Crowd {
     /// once.
     fn new(peers: u64) -> Self {
         let mut crowd = Self {
-            detector: Watch::new(Timings::default()).expect("the defaults fit"),
-            lock_state: Fold::new(FoldSettings::default()),
+            detector: FailureDetector::new(Timings::default()).expect("the defaults fit"),
+            lock_state: LockState::new(LockSettings::default()),
             now: Time::ZERO,
             out: Vec::with_capacity(200_000),
             next: 0,
             peers,
         };
         for id in 0..peers {
-            let voice = if id % 2 == 0 {
-                Voice::Lock
+            let client_kind = if id % 2 == 0 {
+                ClientKind::LockAware
             } else {
-                Voice::Stock
+                ClientKind::Stock
             };
-            crowd.detector.attached(SessionId(id), voice, crowd.now);
+            crowd
+                .detector
+                .attached(SessionId(id), client_kind, crowd.now);
         }
         for _ in 0..2_000 {
             crowd.step();
@@ -80,7 +83,7 @@ impl Crowd {
     }
 
     fn capacities(&self) -> (usize, usize) {
-        let load: WatchLoad = self.detector.load();
+        let load: DetectorLoad = self.detector.load();
         assert!(load.deadlines <= load.deadline_capacity);
         (load.session_capacity, load.deadline_capacity)
     }

@@ -9,8 +9,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use baton_presence::{
-    Change, Event, Fold, FoldSettings, Health, Proposal, Rights, Scope, SessionId, Standing, Time,
-    Timings, Voice, Watch,
+    Change, ClientKind, Event, FailureDetector, LockSettings, LockState, Proposal, Rights, Scope,
+    SessionHealth, SessionId, SessionRole, Time, Timings,
 };
 
 const ANNA: SessionId = SessionId(1);
@@ -28,8 +28,8 @@ enum Body {
 }
 
 struct Story {
-    lock_state: Fold,
-    detector: Watch,
+    lock_state: LockState,
+    detector: FailureDetector,
     position: u64,
     now: Time,
     bodies: BTreeMap<SessionId, Body>,
@@ -48,13 +48,13 @@ impl Story {
     }
 
     fn join(&mut self, session: SessionId) {
-        let (voice, standing) = (Voice::Lock, Standing::Writer);
+        let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
         self.bodies.insert(session, Body::Well);
-        self.detector.attached(session, voice, self.now);
+        self.detector.attached(session, client_kind, self.now);
         self.record(Event::Joined {
             session,
-            voice,
-            standing,
+            client_kind,
+            role,
             rights: Rights::NONE,
             user: None,
         });
@@ -113,7 +113,7 @@ impl Story {
                 }
             }
             Proposal::Health { session, health } => {
-                let looks = if health == Health::Shaky {
+                let looks = if health == SessionHealth::Shaky {
                     "shaky"
                 } else {
                     "steady"
@@ -167,8 +167,8 @@ fn tell(change: &Change) -> String {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut story = Story {
-        lock_state: Fold::new(FoldSettings::default()),
-        detector: Watch::new(Timings::default())?,
+        lock_state: LockState::new(LockSettings::default()),
+        detector: FailureDetector::new(Timings::default())?,
         position: 0,
         now: Time::ZERO,
         bodies: BTreeMap::new(),

@@ -39,7 +39,7 @@ pub enum Change {
         session: SessionId,
     },
     /// The session waits in the queue. Repeated if it waited before. Its place is
-    /// [`Fold::place`](crate::Fold::place).
+    /// [`LockState::place`](crate::LockState::place).
     Queued {
         /// The session.
         session: SessionId,
@@ -164,7 +164,7 @@ pub enum Change {
         /// Scope of the lock.
         scope: Scope,
         /// Reason of the loss.
-        why: Loss,
+        why: LossReason,
     },
     /// The grant of this fence is over, and this record offered its scope to no session.
     Freed {
@@ -180,7 +180,7 @@ pub enum Change {
         /// The asking session.
         session: SessionId,
         /// Reason of the refusal.
-        why: Refusal,
+        why: LockRefusal,
     },
     /// Auto-pass from now on.
     AutoPass(AutoPass),
@@ -219,7 +219,7 @@ pub enum OfferEnd {
 /// Reason why a holder lost its lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Loss {
+pub enum LossReason {
     /// The holder was silent for the offline time, and another session could take the lock.
     Silent,
     /// The holder had no connection for its grace, and another session could take the lock.
@@ -239,7 +239,7 @@ pub enum Loss {
 /// Reason why an operation was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Refusal {
+pub enum LockRefusal {
     /// The session never joined, or was forgotten. The client has to join anew.
     UnknownSession,
     /// The session has joined already and can only resume. The caller is at fault.

@@ -1,6 +1,6 @@
 //! Events: the content of the records that the lock state applies.
 
-use crate::{AutoPass, Fence, Mode, Rights, Scope, SessionId, Standing, UserKey, Voice};
+use crate::{AutoPass, ClientKind, Fence, Mode, Rights, Scope, SessionId, SessionRole, UserKey};
 
 /// Content of one record of the log about presence or a lock.
 ///
@@ -16,9 +16,9 @@ pub enum Event {
         /// The new session; its id must not be in use.
         session: SessionId,
         /// Capabilities of its client.
-        voice: Voice,
+        client_kind: ClientKind,
         /// Role that the session joins with.
-        standing: Standing,
+        role: SessionRole,
         /// Rights beyond editing, until a `Resumed` changes them.
         rights: Rights,
         /// The user that the session belongs to, if the client named one.

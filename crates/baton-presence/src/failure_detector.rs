@@ -1,8 +1,9 @@
 //! The timed half of presence: heartbeats and time in, proposals out.
 //!
-//! [`Watch`] looks only at the connections of this server and decides nothing. Its proposals become
-//! records, and the lock state ignores an overtaken one. It has **one next deadline**
-//! ([`Watch::poll_timeout`]); heartbeats in between only move times and wake no task.
+//! [`FailureDetector`] looks only at the connections of this server and decides nothing. Its
+//! proposals become records, and the lock state ignores an overtaken one. It has **one next
+//! deadline** ([`FailureDetector::poll_timeout`]); heartbeats in between only move times and wake
+//! no task.
 //!
 //! Proposals follow from the difference between what the detector sees and what the lock state
 //! says, not from the moment of a change. A proposal that is lost on its way is made again.
@@ -26,17 +27,19 @@ use std::time::Duration;
 
 use deadlines::DeadlineKey;
 use frequent_beats::FrequentBeats;
-pub use health::{Answer, Health};
+pub use health::{BeatVerdict, SessionHealth};
 use lock_timers::LockTimers;
 use offer_pauses::OfferPauses;
 pub use proposal::Proposal;
 use server_stall::ServerStall;
-pub use stop_notices::Words;
+pub use stop_notices::StopNotices;
 use timeouts::{Check, check_session};
-pub use watched_sessions::WatchLoad;
+pub use watched_sessions::DetectorLoad;
 use watched_sessions::WatchedSessions;
 
-use crate::{Change, Fence, Fold, Presence, SessionId, Time, Timings, TimingsError, Voice};
+use crate::{
+    Change, ClientKind, Fence, LockState, Presence, SessionId, Time, Timings, TimingsError,
+};
 
 /// With more locks than this the sessions with frequent beats are not computed with every record.
 /// When hundreds of locks pass on at once that would be most of the work.
@@ -47,7 +50,7 @@ const BEATS_DELAY: Duration = Duration::from_millis(50);
 
 /// Detects silent sessions, and the end of each lock's time limits.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct FailureDetector {
     timings: Timings,
     sessions: WatchedSessions,
     lock_timers: LockTimers,
@@ -58,7 +61,7 @@ pub struct Watch {
     taken_over: Option<(SessionId, Time)>,
 }
 
-impl Watch {
+impl FailureDetector {
     /// Creates a failure detector that watches no session yet.
     ///
     /// # Errors
@@ -84,11 +87,11 @@ impl Watch {
 
     /// Notes that the session has a connection to this server: its first, or one instead of
     /// another.
-    pub fn attached(&mut self, session: SessionId, voice: Voice, now: Time) {
+    pub fn attached(&mut self, session: SessionId, client_kind: ClientKind, now: Time) {
         self.notice_stall(now);
         let cadence = self.frequent_beats.cadence(session);
         self.sessions
-            .attach(session, voice, cadence, now, &self.timings);
+            .attach(session, client_kind, cadence, now, &self.timings);
     }
 
     /// Notes that the session's connection is gone. The remaining life of its ticket begins.
@@ -113,8 +116,14 @@ impl Watch {
     /// Notes that the session's editor answered the beat of this number. Counts as heard, too.
     ///
     /// `idle` is the time for which the user had done nothing then. Takes constant time and no
-    /// allocation, as [`Watch::heard`].
-    pub fn answered(&mut self, session: SessionId, beat: u64, idle: Duration, now: Time) -> Answer {
+    /// allocation, as [`FailureDetector::heard`].
+    pub fn answered(
+        &mut self,
+        session: SessionId,
+        beat: u64,
+        idle: Duration,
+        now: Time,
+    ) -> BeatVerdict {
         let answer = self
             .sessions
             .answered(session, beat, idle, now, &self.timings);
@@ -155,10 +164,10 @@ impl Watch {
 
     /// Returns the session's health at `now`; offline if it has no connection to this server.
     #[must_use]
-    pub fn health(&self, session: SessionId, now: Time) -> Health {
+    pub fn health(&self, session: SessionId, now: Time) -> SessionHealth {
         self.sessions
             .get(session)
-            .map_or(Health::Offline, |liveness| {
+            .map_or(SessionHealth::Offline, |liveness| {
                 liveness.judge(now, &self.timings)
             })
     }
@@ -166,8 +175,9 @@ impl Watch {
     /// Sets timers and beats by what the lock state has decided.
     ///
     /// Must be called after every record, with the changes of that record. After a replay call it
-    /// with the changes of [`Event::Restarted`](crate::Event::Restarted), or call [`Watch::adopt`].
-    pub fn follow(&mut self, lock_state: &Fold, changes: &[Change], now: Time) {
+    /// with the changes of [`Event::Restarted`](crate::Event::Restarted), or call
+    /// [`FailureDetector::adopt`].
+    pub fn follow(&mut self, lock_state: &LockState, changes: &[Change], now: Time) {
         self.notice_stall(now);
         for change in changes {
             self.note(change, lock_state);
@@ -200,7 +210,7 @@ impl Watch {
             }
         }
         self.time_locks(lock_state, now);
-        if lock_state.locks() <= FEW_LOCKS {
+        if lock_state.lock_count() <= FEW_LOCKS {
             self.choose_beats(lock_state, now);
         } else {
             let at = (self.frequent_beats.computed() + BEATS_DELAY).max(now);
@@ -209,7 +219,7 @@ impl Watch {
     }
 
     /// Takes up a lock state that this detector has not followed: from a snapshot, after a replay.
-    pub fn adopt(&mut self, lock_state: &Fold, now: Time) {
+    pub fn adopt(&mut self, lock_state: &LockState, now: Time) {
         for peer in lock_state.peers() {
             if peer.presence == Presence::Away && self.sessions.get(peer.session).is_none() {
                 self.sessions.set_away(peer.session, now, &self.timings);
@@ -226,7 +236,7 @@ impl Watch {
         self.choose_beats(lock_state, now);
     }
 
-    /// Returns the time at which [`Watch::handle_timeout`] wants to be called next.
+    /// Returns the time at which [`FailureDetector::handle_timeout`] wants to be called next.
     ///
     /// It may be earlier than needed, and any other call may make it earlier.
     #[must_use]
@@ -237,21 +247,21 @@ impl Watch {
     /// Returns the time until which the server reads what came while it was stalled. It lies in the
     /// past if the server did not stall.
     #[must_use]
-    pub fn listens_until(&self) -> Time {
+    pub fn reads_backlog_until(&self) -> Time {
         self.stall.reads_backlog_until()
     }
 
     /// Returns the number of sessions and deadlines, and the room for more.
     #[must_use]
-    pub fn load(&self) -> WatchLoad {
+    pub fn load(&self) -> DetectorLoad {
         self.sessions.load()
     }
 
     /// Appends the proposals that are due at `now` to `out`. An early call proposes nothing.
     ///
     /// `told` is the position up to which the notices of all records are sent, before whatever this
-    /// call proposes. Without a log that is [`Fold::position`]; with one, the durable position,
-    /// once the caller has sent what waited for it. Beats confirm answers by it
+    /// call proposes. Without a log that is [`LockState::position`]; with one, the durable
+    /// position, once the caller has sent what waited for it. Beats confirm answers by it
     /// ([`Proposal::Beat`]): too large a value lets two clients edit at once, too small a value
     /// leaves a holder unconfirmed.
     ///
@@ -263,7 +273,7 @@ impl Watch {
     pub fn handle_timeout(
         &mut self,
         now: Time,
-        lock_state: &Fold,
+        lock_state: &LockState,
         told: u64,
         out: &mut Vec<Proposal>,
     ) {
@@ -289,7 +299,7 @@ impl Watch {
         }
     }
 
-    fn check_locks(&mut self, lock_state: &Fold, now: Time, out: &mut Vec<Proposal>) {
+    fn check_locks(&mut self, lock_state: &LockState, now: Time, out: &mut Vec<Proposal>) {
         // A caller that does not follow every record must not make this deadline come up for ever.
         let timings = self.present_timings(now);
         let sessions = self.sessions.table();
@@ -301,7 +311,7 @@ impl Watch {
     }
 
     /// Begins a pause if the session of a failed offer is live and goes on waiting.
-    fn begin_pause(&mut self, session: SessionId, fence: Fence, lock_state: &Fold, now: Time) {
+    fn begin_pause(&mut self, session: SessionId, fence: Fence, lock_state: &LockState, now: Time) {
         if lock_state.pauses_since(session) == Some(fence) {
             let missed = self.sessions.missed_offer(session);
             self.offer_pauses
@@ -310,7 +320,7 @@ impl Watch {
     }
 
     /// Notes the notice that a change of the last record sends to its session.
-    fn note(&mut self, change: &Change, lock_state: &Fold) {
+    fn note(&mut self, change: &Change, lock_state: &LockState) {
         let (Change::LockLost { by: of, .. }
         | Change::Draining { by: of, .. }
         | Change::Resumed { by: of, .. }
@@ -324,7 +334,7 @@ impl Watch {
     }
 
     /// Sets the timers of the locks by the present lock state.
-    fn time_locks(&mut self, lock_state: &Fold, now: Time) {
+    fn time_locks(&mut self, lock_state: &LockState, now: Time) {
         let timings = self.present_timings(now);
         self.lock_timers
             .follow(lock_state, self.sessions.table(), &timings, now);
@@ -332,7 +342,7 @@ impl Watch {
         self.arm_locks(lock_state, now);
     }
 
-    fn arm_locks(&mut self, lock_state: &Fold, now: Time) {
+    fn arm_locks(&mut self, lock_state: &LockState, now: Time) {
         let timers = self
             .lock_timers
             .next(lock_state, self.sessions.table(), &self.timings);
@@ -344,7 +354,7 @@ impl Watch {
     }
 
     /// Chooses the sessions with frequent beats by the present lock state.
-    fn choose_beats(&mut self, lock_state: &Fold, now: Time) {
+    fn choose_beats(&mut self, lock_state: &LockState, now: Time) {
         self.sessions.disarm(DeadlineKey::Beats);
         for (session, cadence) in self.frequent_beats.compute(lock_state, now) {
             self.sessions

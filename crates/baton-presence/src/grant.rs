@@ -42,7 +42,7 @@ pub enum DrainReason {
 /// Tells if a holder may be replaced as soon as another session can take the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Due {
+pub enum Lateness {
     /// The holder is within its time.
     #[default]
     InTime,
@@ -53,13 +53,13 @@ pub enum Due {
 /// Event that set a lock in motion, which decides who may be offered it next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Passing {
+pub enum SuccessionKind {
     /// The lock was free or given back: only sessions with a ticket are offered it.
     #[default]
     ByTicket,
     /// The holder went offline: with auto-pass on, a live writer without a ticket is offered it
     /// too.
-    Offline,
+    HolderOffline,
 }
 
 /// Permission of one session to change some root types of the document now.
@@ -92,14 +92,14 @@ pub struct Grant {
     pub state: GrantState,
     /// Tells if a `Suspect` or `Recovering` lock is out of time. `InTime` in every other state: the
     /// silence of a `Held` lock's party is in its peer's presence.
-    pub due: Due,
+    pub lateness: Lateness,
     /// Sessions that may be offered the lock if the open offer fails.
-    pub passing: Passing,
+    pub succession: SuccessionKind,
     /// The waiter that requested the lock from its holder, as long as it waits.
     pub requested_by: Option<SessionId>,
     /// The scope that the session named in `Draining` wants. It is offered once nothing is in its
     /// way.
-    pub heir_wants: Option<Scope>,
+    pub successor_wants: Option<Scope>,
 }
 
 impl Grant {
@@ -123,15 +123,15 @@ impl Grant {
     /// Enters `state`, with a new time limit and no named successor.
     pub(crate) fn enter(&mut self, state: GrantState) {
         self.state = state;
-        self.due = Due::InTime;
-        self.heir_wants = None;
+        self.lateness = Lateness::InTime;
+        self.successor_wants = None;
     }
 
     /// Returns the session that gets the lock once it has drained, and the scope it wants.
     pub(crate) fn successor(&self) -> Option<(SessionId, &Scope)> {
         match self.state {
             GrantState::Draining { to: Some(to), .. } => {
-                Some((to, self.heir_wants.as_ref().unwrap_or(&self.scope)))
+                Some((to, self.successor_wants.as_ref().unwrap_or(&self.scope)))
             }
             _ => None,
         }

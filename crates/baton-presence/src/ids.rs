@@ -81,7 +81,7 @@ impl Rights {
 
     /// Returns the union of both sets.
     #[must_use]
-    pub const fn and(self, more: Self) -> Self {
+    pub const fn union(self, more: Self) -> Self {
         Self(self.0 | more.0)
     }
 
@@ -121,18 +121,18 @@ pub enum Mode {
 /// Capabilities of a session's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Voice {
+pub enum ClientKind {
     /// An unmodified Yjs client. It cannot claim, so it is never offered a lock. It answers no
     /// beats, so its connection alone is judged.
     Stock,
     /// A client with the lock protocol, which answers beats from its editor.
-    Lock,
+    LockAware,
 }
 
 /// Role of a session in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Standing {
+pub enum SessionRole {
     /// The session may hold a lock.
     Writer,
     /// The session is in the roster, and never holds a lock.

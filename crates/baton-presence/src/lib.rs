@@ -8,16 +8,16 @@
 //! Detecting a silent client needs a clock. The holder of a lock must be the same on every replay
 //! of a log, which has none. So there are two halves, and a record connects them:
 //!
-//! - the **failure detector** ([`Watch`]) is told what is received, and when. It has one next
-//!   deadline ([`Watch::poll_timeout`]), and at [`Watch::handle_timeout`] it *proposes*: ping this
-//!   session, beat that one, declare this one lost, end that offer;
-//! - the **lock state** ([`Fold`]) is told records at growing positions, and *decides*: which
+//! - the **failure detector** ([`FailureDetector`]) is told what is received, and when. It has one
+//!   next deadline ([`FailureDetector::poll_timeout`]), and at [`FailureDetector::handle_timeout`]
+//!   it *proposes*: ping this session, beat that one, declare this one lost, end that offer;
+//! - the **lock state** ([`LockState`]) is told records at growing positions, and *decides*: which
 //!   sessions are present, which wait, and which hold a lock under which fence. It knows no time,
 //!   and ignores proposals that were overtaken.
 //!
 //! The caller connects them. It appends a proposal to its log, applies it, tells the failure
-//! detector the changes ([`Watch::follow`]), and announces the changes once the record is durable.
-//! With no log and one process, as below, that is a loop of ten lines.
+//! detector the changes ([`FailureDetector::follow`]), and announces the changes once the record is
+//! durable. With no log and one process, as below, that is a loop of ten lines.
 //!
 //! # Example
 //!
@@ -29,13 +29,13 @@
 //! use baton_presence::*;
 //!
 //! let (anna, ben) = (SessionId(1), SessionId(2));
-//! let mut lock_state = Fold::new(FoldSettings::default());
-//! let mut detector = Watch::new(Timings::default())?;
+//! let mut lock_state = LockState::new(LockSettings::default());
+//! let mut detector = FailureDetector::new(Timings::default())?;
 //! let mut position = 0;
 //! let mut now = Time::ZERO;
 //!
 //! // Applies one record. Sessions claim what they are offered, and stop when they are told to.
-//! let mut record = |lock_state: &mut Fold, detector: &mut Watch, now, event| {
+//! let mut record = |lock_state: &mut LockState, detector: &mut FailureDetector, now, event| {
 //!     let mut events = vec![event];
 //!     while let Some(event) = events.pop() {
 //!         let mut changes = Vec::new();
@@ -58,10 +58,10 @@
 //! };
 //!
 //! for session in [anna, ben] {
-//!     let (voice, standing) = (Voice::Lock, Standing::Writer);
+//!     let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
 //!     let (rights, user) = (Rights::NONE, None);
-//!     detector.attached(session, voice, now);
-//!     let joined = Event::Joined { session, voice, standing, rights, user };
+//!     detector.attached(session, client_kind, now);
+//!     let joined = Event::Joined { session, client_kind, role, rights, user };
 //!     record(&mut lock_state, &mut detector, now, joined);
 //! }
 //! let scope = Scope::of([["text", "introduction"]])?;
@@ -94,7 +94,7 @@
 //! }
 //! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
 //! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert_eq!(detector.health(ben, now), Health::Offline);
+//! assert_eq!(detector.health(ben, now), SessionHealth::Offline);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -104,14 +104,15 @@
 //!
 //! - Give each session an id that is never used again, and give records growing positions. A later
 //!   id joined later; without waiters the lock passes to the smallest.
-//! - Call [`Watch::follow`] after each record, with the changes of that record.
+//! - Call [`FailureDetector::follow`] after each record, with the changes of that record.
 //! - Append [`Event::Settle`] after a record with [`Change::Unsettled`]: one record makes one
 //!   offer.
 //! - Announce no change before its record is durable. Beats are the exception and go out at once.
-//!   The position given to [`Watch::handle_timeout`] keeps them from confirming too much.
-//! - Check a write with [`Fold::may_write`] in the same step in which it is applied and logged.
-//! - After a start: [`Fold::restore`], replay, apply [`Event::Restarted`], follow it with a new
-//!   failure detector.
+//!   The position given to [`FailureDetector::handle_timeout`] keeps them from confirming too much.
+//! - Check a write with [`LockState::may_write`] in the same step in which it is applied and
+//!   logged.
+//! - After a start: [`LockState::restore`], replay, apply [`Event::Restarted`], follow it with a
+//!   new failure detector.
 //!
 //! # Duties of a client
 //!
@@ -172,14 +173,16 @@ mod snapshot;
 mod time;
 mod timings;
 
-pub use change::{Change, Loss, OfferEnd, Refusal};
+pub use change::{Change, LockRefusal, LossReason, OfferEnd};
 pub use event::Event;
-pub use failure_detector::{Answer, Health, Proposal, Watch, WatchLoad, Words};
-pub use grant::{DrainReason, Due, Grant, GrantState, Passing, WriteRight};
-pub use ids::{AutoPass, Fence, Mode, Rights, SessionId, Standing, Ticket, UserKey, Voice};
-pub use lock_state::{Fold, FoldSettings};
-pub use peer::{Missed, Peer, Presence};
+pub use failure_detector::{
+    BeatVerdict, DetectorLoad, FailureDetector, Proposal, SessionHealth, StopNotices,
+};
+pub use grant::{DrainReason, Grant, GrantState, Lateness, SuccessionKind, WriteRight};
+pub use ids::{AutoPass, ClientKind, Fence, Mode, Rights, SessionId, SessionRole, Ticket, UserKey};
+pub use lock_state::{LockSettings, LockState};
+pub use peer::{MissedOffer, Peer, Presence};
 pub use scope::{MAX_PATHS, MAX_SEGMENT_BYTES, MAX_SEGMENTS, Path, Scope, ScopeError};
-pub use snapshot::{FoldSnapshot, SnapshotError};
+pub use snapshot::{LockSnapshot, LockSnapshotError};
 pub use time::Time;
 pub use timings::{Timings, TimingsError};

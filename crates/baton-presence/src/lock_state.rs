@@ -1,7 +1,7 @@
 //! The deterministic half of presence: records in, state and changes out.
 //!
-//! [`Fold`] knows no time: silence and lateness arrive as records. The same records give the same
-//! state and the same changes on every replay, so it looks at nothing else.
+//! [`LockState`] knows no time: silence and lateness arrive as records. The same records give the
+//! same state and the same changes on every replay, so it looks at nothing else.
 //!
 //! The rules are functions over one private [`State`]: `membership`, `lock_requests`,
 //! `handover_requests` and `handoff` apply events; `succession` passes locks on; `turns` finds the
@@ -25,25 +25,25 @@ mod turns;
 mod waiters;
 
 use dispatch::dispatch;
-pub use state::FoldSettings;
+pub use state::LockSettings;
 use state::State;
 use step::Step;
 
 use crate::{
-    AutoPass, Change, Event, Fence, FoldSnapshot, Grant, Mode, Peer, Scope, SessionId,
-    SnapshotError, WriteRight,
+    AutoPass, Change, Event, Fence, Grant, LockSnapshot, LockSnapshotError, Mode, Peer, Scope,
+    SessionId, WriteRight,
 };
 
 /// Roster, queue and locks of one document, as the records so far made them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fold {
+pub struct LockState {
     state: State,
 }
 
-impl Fold {
+impl LockState {
     /// Creates the state of an empty document.
     #[must_use]
-    pub fn new(settings: FoldSettings) -> Self {
+    pub fn new(settings: LockSettings) -> Self {
         Self {
             state: State::new(settings),
         }
@@ -53,7 +53,7 @@ impl Fold {
     ///
     /// # Errors
     /// The parts of the snapshot contradict each other: it was damaged, or made by hand.
-    pub fn restore(snapshot: &FoldSnapshot) -> Result<Self, SnapshotError> {
+    pub fn restore(snapshot: &LockSnapshot) -> Result<Self, LockSnapshotError> {
         snapshot.check()?;
         Ok(Self {
             state: State::restore(snapshot),
@@ -62,7 +62,7 @@ impl Fold {
 
     /// Returns the whole state as plain data.
     #[must_use]
-    pub fn snapshot(&self) -> FoldSnapshot {
+    pub fn snapshot(&self) -> LockSnapshot {
         self.state.snapshot()
     }
 
@@ -88,9 +88,9 @@ impl Fold {
         self.state.grants().iter()
     }
 
-    /// Returns the number of [`Fold::grants`].
+    /// Returns the number of [`LockState::grants`].
     #[must_use]
-    pub fn locks(&self) -> usize {
+    pub fn lock_count(&self) -> usize {
         self.state.grants().len()
     }
 
@@ -101,7 +101,7 @@ impl Fold {
     }
 
     /// Iterates over the locks that this session holds and may write under now.
-    pub fn holds(&self, session: SessionId) -> impl Iterator<Item = &Grant> + '_ {
+    pub fn held_by(&self, session: SessionId) -> impl Iterator<Item = &Grant> + '_ {
         let grants = self.state.grants().with(session);
         grants.filter(|grant| grant.may_write())
     }
@@ -123,14 +123,14 @@ impl Fold {
 
     /// Iterates over the waiters and their scopes in the order of their tickets. A waiter that is
     /// being offered the lock is still among them.
-    pub fn queue(&self) -> impl DoubleEndedIterator<Item = (SessionId, &Scope)> + '_ {
+    pub fn waiters(&self) -> impl DoubleEndedIterator<Item = (SessionId, &Scope)> + '_ {
         self.state.waiters().iter()
     }
 
     /// Returns the number of waiters before this session, whatever they wait for; `None` if the
     /// session does not wait.
     #[must_use]
-    pub fn place(&self, session: SessionId) -> Option<usize> {
+    pub fn queue_position(&self, session: SessionId) -> Option<usize> {
         let ticket = self.peer(session)?.ticket?;
         Some(self.state.waiters().ahead_of(ticket))
     }
@@ -190,7 +190,7 @@ impl Fold {
 
     /// Returns the number of waiters.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub fn waiter_count(&self) -> usize {
         self.state.waiters().len()
     }
 

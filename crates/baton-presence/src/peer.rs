@@ -1,7 +1,7 @@
 //! One session of the roster as plain data, and the conditions under which it may be offered a
 //! lock.
 
-use crate::{Fence, Rights, Scope, SessionId, Standing, Ticket, UserKey, Voice};
+use crate::{ClientKind, Fence, Rights, Scope, SessionId, SessionRole, Ticket, UserKey};
 
 /// Reachability of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +18,7 @@ pub enum Presence {
 /// An offer that its session declined or did not claim in time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Missed {
+pub struct MissedOffer {
     /// The fence of the offer.
     pub fence: Fence,
     /// The scope that was offered.
@@ -36,9 +36,9 @@ pub struct Peer {
     /// Id of the session.
     pub session: SessionId,
     /// Capabilities of its client.
-    pub voice: Voice,
+    pub client_kind: ClientKind,
     /// Role that the session joined with.
-    pub standing: Standing,
+    pub role: SessionRole,
     /// Rights beyond editing.
     pub rights: Rights,
     /// The user that the session belongs to, if the client named one.
@@ -53,7 +53,7 @@ pub struct Peer {
     /// The offers that the session missed and that still count against it. It is offered nothing in
     /// conflict with them until it acts, its pause is over, or a conflicting lock is granted. A
     /// waiter is also offered the lock before a waiter that came later.
-    pub passed_over: Vec<Missed>,
+    pub missed_offers: Vec<MissedOffer>,
     /// The newest fence granted to the session: its edits were made under this one.
     pub fence_seen: Option<Fence>,
 }
@@ -62,7 +62,7 @@ impl Peer {
     /// Returns true if a lock can be offered to such a session at all.
     #[must_use]
     pub fn can_hold(&self) -> bool {
-        self.voice == Voice::Lock && self.standing == Standing::Writer
+        self.client_kind == ClientKind::LockAware && self.role == SessionRole::Writer
     }
 
     /// Returns true if a lock of this scope may be offered to the session now.
@@ -79,8 +79,8 @@ impl Peer {
             && self.wants.as_ref().is_none_or(|wants| scope.covers(wants))
     }
 
-    fn missed<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Missed> + 'a {
-        let missed = self.passed_over.iter();
+    fn missed<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a MissedOffer> + 'a {
+        let missed = self.missed_offers.iter();
         missed.filter(|missed| missed.scope.conflicts(scope))
     }
 
@@ -96,13 +96,13 @@ impl Peer {
     }
 
     /// Remembers a missed offer, within [`MAX_MISSED_OFFERS`].
-    pub(crate) fn miss(&mut self, missed: Missed) {
-        if self.passed_over.len() == MAX_MISSED_OFFERS {
-            self.passed_over.clear();
+    pub(crate) fn miss(&mut self, missed: MissedOffer) {
+        if self.missed_offers.len() == MAX_MISSED_OFFERS {
+            self.missed_offers.clear();
             let scope = Scope::WHOLE;
-            self.passed_over.push(Missed { scope, ..missed });
+            self.missed_offers.push(MissedOffer { scope, ..missed });
         } else {
-            self.passed_over.push(missed);
+            self.missed_offers.push(missed);
         }
     }
 }

@@ -5,12 +5,12 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{AutoPass, Due, Fence, Grant, GrantState, Mode, Peer, Presence, SessionId};
+use crate::{AutoPass, Fence, Grant, GrantState, Lateness, Mode, Peer, Presence, SessionId};
 
-/// Whole state of a [`Fold`](crate::Fold).
+/// Whole state of a [`LockState`](crate::LockState).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct FoldSnapshot {
+pub struct LockSnapshot {
     /// Epoch of the document.
     pub epoch: u32,
     /// Auto-pass setting.
@@ -27,18 +27,18 @@ pub struct FoldSnapshot {
     pub last_fence: Option<Fence>,
 }
 
-impl FoldSnapshot {
+impl LockSnapshot {
     /// Returns the snapshot of this document restored from a backup, in a new epoch.
     ///
     /// No session of the old epoch may resume, and every new fence is larger than the old ones.
     /// Positions start again.
     ///
     /// # Errors
-    /// [`SnapshotError::EpochNotLarger`]: the caller has to choose a larger epoch. Nothing was
+    /// [`LockSnapshotError::EpochNotLarger`]: the caller has to choose a larger epoch. Nothing was
     /// changed.
-    pub fn into_epoch(self, epoch: u32) -> Result<Self, SnapshotError> {
+    pub fn into_epoch(self, epoch: u32) -> Result<Self, LockSnapshotError> {
         if epoch <= self.epoch {
-            return Err(SnapshotError::EpochNotLarger {
+            return Err(LockSnapshotError::EpochNotLarger {
                 snapshot: self.epoch,
                 wanted: epoch,
             });
@@ -53,51 +53,51 @@ impl FoldSnapshot {
     }
 
     /// Checks that the parts agree with each other.
-    pub(crate) fn check(&self) -> Result<(), SnapshotError> {
+    pub(crate) fn check(&self) -> Result<(), LockSnapshotError> {
         if !self
             .peers
             .is_sorted_by(|one, next| one.session < next.session)
         {
-            return Err(SnapshotError::PeersOutOfOrder);
+            return Err(LockSnapshotError::PeersOutOfOrder);
         }
         let mut tickets: Vec<_> = self.peers.iter().filter_map(|peer| peer.ticket).collect();
         tickets.sort_unstable();
         if let Some(pair) = tickets.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SnapshotError::TicketTwice(pair[0].0));
+            return Err(LockSnapshotError::TicketTwice(pair[0].0));
         }
         let half = |peer: &&Peer| peer.ticket.is_some() != peer.wants.is_some();
         if let Some(peer) = self.peers.iter().find(half) {
-            return Err(SnapshotError::TicketForNothing(peer.session));
+            return Err(LockSnapshotError::TicketForNothing(peer.session));
         }
         if !self.grants.is_sorted_by(|one, next| one.fence < next.fence) {
-            return Err(SnapshotError::GrantsOutOfOrder);
+            return Err(LockSnapshotError::GrantsOutOfOrder);
         }
         for (index, grant) in self.grants.iter().enumerate() {
             self.check_grant(grant)?;
             let older = &self.grants[..index];
             if let Some(other) = older.iter().find(|one| one.scope.conflicts(&grant.scope)) {
-                return Err(SnapshotError::GrantsConflict(other.fence, grant.fence));
+                return Err(LockSnapshotError::GrantsConflict(other.fence, grant.fence));
             }
         }
         Ok(())
     }
 
-    fn check_grant(&self, grant: &Grant) -> Result<(), SnapshotError> {
+    fn check_grant(&self, grant: &Grant) -> Result<(), LockSnapshotError> {
         let party = grant.party;
         let waits_for_it = matches!(grant.state, GrantState::Suspect | GrantState::Recovering);
-        if grant.due == Due::Overdue && !waits_for_it {
-            return Err(SnapshotError::NothingOverdue);
+        if grant.lateness == Lateness::Overdue && !waits_for_it {
+            return Err(LockSnapshotError::NothingOverdue);
         }
         let away = match self.peers.iter().find(|peer| peer.session == party) {
             Some(peer) if peer.can_hold() => peer.presence == Presence::Away,
-            _ => return Err(SnapshotError::HolderUnknown(party)),
+            _ => return Err(LockSnapshotError::HolderUnknown(party)),
         };
         let draining = matches!(grant.state, GrantState::Draining { .. });
         if away != waits_for_it && !draining {
-            return Err(SnapshotError::HolderElsewhere(party));
+            return Err(LockSnapshotError::HolderElsewhere(party));
         }
         if self.last_fence.is_none_or(|last| last < grant.fence) {
-            return Err(SnapshotError::FenceTooNew(grant.fence));
+            return Err(LockSnapshotError::FenceTooNew(grant.fence));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl FoldSnapshot {
 /// Contradiction in a snapshot: the data was damaged, or made by hand. Nothing was changed; the
 /// document should be rebuilt from an older snapshot and its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotError {
+pub enum LockSnapshotError {
     /// The peers are not strictly ascending by session.
     PeersOutOfOrder,
     /// The grants are not strictly ascending by fence.
@@ -134,7 +134,7 @@ pub enum SnapshotError {
     },
 }
 
-impl fmt::Display for SnapshotError {
+impl fmt::Display for LockSnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeersOutOfOrder => write!(f, "snapshot: the peers are not in ascending order"),
@@ -178,4 +178,4 @@ impl fmt::Display for SnapshotError {
     }
 }
 
-impl Error for SnapshotError {}
+impl Error for LockSnapshotError {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Every time limit of presence. `Default` gives the values named here.
 ///
 /// The limits depend on each other. [`Timings::validate`] checks that, and
-/// [`Watch::new`](crate::Watch::new) refuses values that do not fit.
+/// [`FailureDetector::new`](crate::FailureDetector::new) refuses values that do not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timings {

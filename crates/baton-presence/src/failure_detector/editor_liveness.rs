@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::health::{Answer, SilenceLimits};
+use super::health::{BeatVerdict, SilenceLimits};
 use super::server_stall::{MAX_FORGIVEN_STALLS, forgive};
-use super::stop_notices::Words;
-use crate::{Change, Fence, SessionId, Time, Timings, Voice};
+use super::stop_notices::StopNotices;
+use crate::{Change, ClientKind, Fence, SessionId, Time, Timings};
 
 /// Frequency of the beats to one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Cadence {
 /// Beats and answers of one session, and the lease that follows from them.
 #[derive(Debug, Clone)]
 pub(crate) struct EditorLiveness {
-    voice: Voice,
+    client_kind: ClientKind,
     cadence: Cadence,
     next_beat: Time,
     last_beat: Option<Time>,
@@ -36,7 +36,7 @@ pub(crate) struct EditorLiveness {
     /// Newest answer that a beat has confirmed to the client.
     confirmed: u64,
     /// Notices that hold confirmations back until they are sent.
-    stop_notices: Words,
+    stop_notices: StopNotices,
     /// Receipt of the newest answer that counted.
     counted_at: Time,
     /// Receipt of the message that prolonged the client's lease last: see [`Timings::lease`].
@@ -48,7 +48,7 @@ pub(crate) struct EditorLiveness {
 impl EditorLiveness {
     pub(crate) fn away(now: Time) -> Self {
         Self {
-            voice: Voice::Stock,
+            client_kind: ClientKind::Stock,
             cadence: Cadence::Idle,
             next_beat: now,
             last_beat: None,
@@ -58,7 +58,7 @@ impl EditorLiveness {
             newest_answer: 0,
             floor: 0,
             confirmed: 0,
-            stop_notices: Words::default(),
+            stop_notices: StopNotices::default(),
             counted_at: now,
             leased: now,
             forgiven: 0,
@@ -69,12 +69,12 @@ impl EditorLiveness {
     /// cadence.
     pub(crate) fn attach(
         &mut self,
-        voice: Voice,
+        client_kind: ClientKind,
         cadence: Cadence,
         now: Time,
         first_idle_beat: Time,
     ) {
-        self.voice = voice;
+        self.client_kind = client_kind;
         self.cadence = cadence;
         self.last_answer = now;
         self.last_beat = None;
@@ -94,16 +94,16 @@ impl EditorLiveness {
     }
 
     /// Judges an answer to a beat, and counts it.
-    pub(crate) fn answered(&mut self, beat: u64, now: Time, timings: &Timings) -> Answer {
+    pub(crate) fn answered(&mut self, beat: u64, now: Time, timings: &Timings) -> BeatVerdict {
         let age = now.micros().saturating_sub(beat);
         let in_time = u128::from(age) <= timings.answer_within.as_micros();
         if beat <= self.newest_answer || beat > self.newest_beat || !in_time {
-            return Answer::Stale;
+            return BeatVerdict::Stale;
         }
         self.newest_answer = beat;
         self.counted_at = now;
         self.spoke(now);
-        Answer::Counts
+        BeatVerdict::Counts
     }
 
     /// Counts a message that the page sends only while it lives: an answer, a claim.
@@ -166,7 +166,7 @@ impl EditorLiveness {
 
     /// Returns the time of the next beat; `None` for a stock client, which answers none.
     pub(crate) fn next_beat(&self) -> Option<Time> {
-        (self.voice == Voice::Lock).then_some(self.next_beat)
+        (self.client_kind == ClientKind::LockAware).then_some(self.next_beat)
     }
 
     const fn period(&self, timings: &Timings) -> Duration {
@@ -194,7 +194,7 @@ impl EditorLiveness {
     /// However old the last answer is, the first unanswered beat gets its time to be answered. With
     /// beats sent in time that changes nothing: `beat_every_idle + answer_within <= offline_after`.
     pub(crate) fn limits(&self, timings: &Timings, patience: Duration) -> Option<SilenceLimits> {
-        if self.voice == Voice::Stock {
+        if self.client_kind == ClientKind::Stock {
             return None;
         }
         let asked = self.unanswered_since?;

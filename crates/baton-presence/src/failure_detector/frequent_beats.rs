@@ -1,7 +1,7 @@
 //! The sessions that are beaten often: the parties of the locks, and the next in line for each.
 
 use super::editor_liveness::Cadence;
-use crate::{Fold, SessionId, Time};
+use crate::{LockState, SessionId, Time};
 
 /// Sessions with frequent beats, as last computed.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,11 @@ impl FrequentBeats {
     }
 
     /// Computes the sessions anew. Returns those whose cadence changes, the idle ones first.
-    pub(crate) fn compute(&mut self, lock_state: &Fold, now: Time) -> Vec<(SessionId, Cadence)> {
+    pub(crate) fn compute(
+        &mut self,
+        lock_state: &LockState,
+        now: Time,
+    ) -> Vec<(SessionId, Cadence)> {
         self.computed = now;
         let mut sessions: Vec<_> = lock_state
             .grants()

@@ -5,7 +5,7 @@ use crate::Time;
 /// Health of a session as seen from this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Health {
+pub enum SessionHealth {
     /// The session answers.
     Online,
     /// The session missed a heartbeat, and is not given up yet.
@@ -16,7 +16,7 @@ pub enum Health {
 
 /// Verdict about an answer to a beat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum BeatVerdict {
     /// The answer shows that the editor lives. The next beat tells the client.
     Counts,
     /// The answer came too late, for a beat of another connection, or a second time. It only shows
@@ -32,13 +32,13 @@ pub(crate) struct SilenceLimits {
 }
 
 impl SilenceLimits {
-    pub(crate) fn judge(self, now: Time) -> Health {
+    pub(crate) fn judge(self, now: Time) -> SessionHealth {
         if self.offline <= now {
-            Health::Offline
+            SessionHealth::Offline
         } else if self.shaky <= now {
-            Health::Shaky
+            SessionHealth::Shaky
         } else {
-            Health::Online
+            SessionHealth::Online
         }
     }
 

@@ -9,7 +9,7 @@ use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
 use super::server_stall::MAX_FORGIVEN_STALLS;
 use super::session_liveness::SessionLiveness;
 use super::session_table::SessionTable;
-use crate::{Due, Event, Fence, Fold, Grant, GrantState, SessionId, Time, Timings};
+use crate::{Event, Fence, Grant, GrantState, Lateness, LockState, SessionId, Time, Timings};
 
 /// State of a lock as far as it concerns its timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl LockTimers {
     /// Starts timers for what is new in the lock state, and drops those of ended locks.
     pub(crate) fn follow(
         &mut self,
-        lock_state: &Fold,
+        lock_state: &LockState,
         sessions: &SessionTable,
         timings: &Timings,
         now: Time,
@@ -164,7 +164,7 @@ impl LockTimers {
     /// Returns the next time at which a proposal is due.
     pub(crate) fn next(
         &self,
-        lock_state: &Fold,
+        lock_state: &LockState,
         sessions: &SessionTable,
         timings: &Timings,
     ) -> Option<Time> {
@@ -188,7 +188,7 @@ impl LockTimers {
     pub(crate) fn check(
         &mut self,
         now: Time,
-        lock_state: &Fold,
+        lock_state: &LockState,
         sessions: &SessionTable,
         timings: &Timings,
         out: &mut Vec<Proposal>,
@@ -327,7 +327,7 @@ fn state_of(grant: &Grant) -> TimedState {
         GrantState::Offered => TimedState::Offered,
         GrantState::Held => TimedState::Held,
         GrantState::Draining { .. } => TimedState::Draining,
-        _ if grant.due == Due::Overdue => TimedState::Untimed,
+        _ if grant.lateness == Lateness::Overdue => TimedState::Untimed,
         GrantState::Suspect => TimedState::Suspect,
         GrantState::Recovering => TimedState::Recovering,
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
-use crate::{Event, Fence, Fold, SessionId, Time, Timings};
+use crate::{Event, Fence, LockState, SessionId, Time, Timings};
 
 /// Pause of one waiter.
 #[derive(Debug, Clone, Copy)]
@@ -51,20 +51,20 @@ impl OfferPauses {
     }
 
     /// Drops the pauses that the lock state has ended.
-    pub(crate) fn follow(&mut self, lock_state: &Fold) {
+    pub(crate) fn follow(&mut self, lock_state: &LockState) {
         let goes_on = |pause: &Pause| lock_state.pauses_since(pause.session) == Some(pause.fence);
         self.pauses.retain(goes_on);
     }
 
     /// Returns the end of the next pause, among the waiters with nothing in their way.
-    pub(crate) fn next(&self, lock_state: &Fold) -> Option<Time> {
+    pub(crate) fn next(&self, lock_state: &LockState) -> Option<Time> {
         let free = |pause: &&Pause| lock_state.others_had_their_turn(pause.session);
         let free = self.pauses.iter().filter(free);
         free.map(|pause| pause.until).min()
     }
 
     /// Proposes the end of the pauses that are over.
-    pub(crate) fn check(&mut self, now: Time, lock_state: &Fold, out: &mut Vec<Proposal>) {
+    pub(crate) fn check(&mut self, now: Time, lock_state: &LockState, out: &mut Vec<Proposal>) {
         for pause in &mut self.pauses {
             if pause.until > now || !lock_state.others_had_their_turn(pause.session) {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::health::Health;
+use super::health::SessionHealth;
 use crate::{Event, Fence, SessionId};
 
 /// A proposal that the lock state has not followed is made again after this long.
@@ -31,11 +31,11 @@ pub enum Proposal {
         ///
         /// The number stands still from the record by which this session loses a lock, has its
         /// fence refused or is told to drain, until the notice of that record is sent (see
-        /// [`Watch::handle_timeout`]). A confirmation that overtook the notice would let the old
-        /// holder edit on while the next one begins.
+        /// [`FailureDetector::handle_timeout`]). A confirmation that overtook the notice would let
+        /// the old holder edit on while the next one begins.
         ///
         /// [`Timings::client_stop`]: crate::Timings::client_stop
-        /// [`Watch::handle_timeout`]: crate::Watch::handle_timeout
+        /// [`FailureDetector::handle_timeout`]: crate::FailureDetector::handle_timeout
         confirmed: u64,
     },
     /// Show the session as shaky, or as steady again. (Offline and back are records.)
@@ -43,7 +43,7 @@ pub enum Proposal {
         /// The session to show.
         session: SessionId,
         /// `Online` or `Shaky`.
-        health: Health,
+        health: SessionHealth,
     },
     /// Warn the holder that it will have to give this lock up unless its user acts.
     IdleWarning {
@@ -55,9 +55,10 @@ pub enum Proposal {
         left: Duration,
     },
     /// Close the session's connection, from which nothing at all came for the offline time. Then
-    /// report [`Watch::detached`] and [`Event::Disconnected`]. Proposed once a connection.
+    /// report [`FailureDetector::detached`] and [`Event::Disconnected`]. Proposed once a
+    /// connection.
     ///
-    /// [`Watch::detached`]: crate::Watch::detached
+    /// [`FailureDetector::detached`]: crate::FailureDetector::detached
     Dead {
         /// The session whose connection is dead.
         session: SessionId,

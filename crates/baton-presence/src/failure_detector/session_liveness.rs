@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::connection_liveness::{ConnectionLiveness, Link};
 use super::editor_liveness::{Cadence, EditorLiveness};
-use super::health::{Answer, Health};
+use super::health::{BeatVerdict, SessionHealth};
 use super::server_stall::forgive;
-use crate::{Change, Fence, SessionId, Time, Timings, Voice};
+use crate::{Change, ClientKind, Fence, SessionId, Time, Timings};
 
 /// The most that [`Timings::offline_after`] is lengthened by, in multiples: to three times in all.
 const MAX_STRETCHED: u32 = 2;
@@ -20,7 +20,7 @@ pub(crate) struct SessionLiveness {
     connection: ConnectionLiveness,
     editor: EditorLiveness,
     /// Health that was last shown to others, or that a new connection begins with.
-    shown: Health,
+    shown: SessionHealth,
     /// Last action of the user, as far as the answers tell.
     last_input: Time,
     /// Offers missed since the session was last granted a lock, or connected.
@@ -36,7 +36,7 @@ impl SessionLiveness {
             session,
             connection: ConnectionLiveness::away(now),
             editor: EditorLiveness::away(now),
-            shown: Health::Offline,
+            shown: SessionHealth::Offline,
             last_input: now,
             missed_offers: 0,
             stretched: 0,
@@ -44,15 +44,21 @@ impl SessionLiveness {
     }
 
     /// Begins a new connection, with all silences counted from now.
-    pub(crate) fn attach(&mut self, voice: Voice, cadence: Cadence, now: Time, timings: &Timings) {
-        self.shown = Health::Online;
+    pub(crate) fn attach(
+        &mut self,
+        client_kind: ClientKind,
+        cadence: Cadence,
+        now: Time,
+        timings: &Timings,
+    ) {
+        self.shown = SessionHealth::Online;
         self.last_input = now;
         self.missed_offers = 0;
         self.stretched = 0;
         let first_ping = now + self.spread(timings.ping_every);
         self.connection = ConnectionLiveness::connected(now, first_ping);
         let first_beat = now + self.spread(timings.beat_every_idle);
-        self.editor.attach(voice, cadence, now, first_beat);
+        self.editor.attach(client_kind, cadence, now, first_beat);
     }
 
     /// Returns a part of `period` that differs from session to session, so that a thousand sessions
@@ -67,7 +73,7 @@ impl SessionLiveness {
     /// Ends the connection.
     pub(crate) fn detach(&mut self, now: Time) {
         self.connection.detach(now);
-        self.shown = Health::Offline;
+        self.shown = SessionHealth::Offline;
     }
 
     pub(crate) const fn session(&self) -> SessionId {
@@ -89,14 +95,14 @@ impl SessionLiveness {
     /// Returns true if the session is shown as silent but not given up. If many are, the server is
     /// more likely at fault than they are.
     pub(crate) fn is_shaky(&self) -> bool {
-        self.is_connected() && self.shown == Health::Shaky
+        self.is_connected() && self.shown == SessionHealth::Shaky
     }
 
-    pub(crate) const fn shown(&self) -> Health {
+    pub(crate) const fn shown(&self) -> SessionHealth {
         self.shown
     }
 
-    pub(crate) fn show(&mut self, health: Health) {
+    pub(crate) fn show(&mut self, health: SessionHealth) {
         self.shown = health;
     }
 
@@ -120,10 +126,10 @@ impl SessionLiveness {
         idle: Duration,
         now: Time,
         timings: &Timings,
-    ) -> Answer {
+    ) -> BeatVerdict {
         self.heard(now);
         let answer = self.editor.answered(beat, now, timings);
-        if answer == Answer::Counts {
+        if answer == BeatVerdict::Counts {
             self.last_input = self.last_input.max(Time(now.0.saturating_sub(idle)));
         }
         answer
@@ -191,9 +197,9 @@ impl SessionLiveness {
     }
 
     /// Judges the session by its silences at `now`.
-    pub(crate) fn judge(&self, now: Time, timings: &Timings) -> Health {
+    pub(crate) fn judge(&self, now: Time, timings: &Timings) -> SessionHealth {
         if !self.is_connected() {
-            return Health::Offline;
+            return SessionHealth::Offline;
         }
         let patience = self.patience(timings);
         let connection = self.connection.limits(timings, patience).judge(now);
@@ -209,17 +215,17 @@ impl SessionLiveness {
         many_are_silent: bool,
         now: Time,
         timings: &Timings,
-    ) -> Health {
+    ) -> SessionHealth {
         let mut health = self.judge(now, timings);
-        while health == Health::Offline
-            && self.shown == Health::Shaky
+        while health == SessionHealth::Offline
+            && self.shown == SessionHealth::Shaky
             && many_are_silent
             && self.stretched < MAX_STRETCHED
         {
             self.stretched += 1;
             health = self.judge(now, timings);
         }
-        if health == Health::Online {
+        if health == SessionHealth::Online {
             self.stretched = 0;
         }
         health
@@ -254,7 +260,7 @@ mod tests {
 
     fn attached(cadence: Cadence, timings: &Timings) -> SessionLiveness {
         let mut liveness = SessionLiveness::away(SessionId(7), at(0));
-        liveness.attach(Voice::Lock, cadence, at(0), timings);
+        liveness.attach(ClientKind::LockAware, cadence, at(0), timings);
         liveness
     }
 
@@ -266,11 +272,17 @@ mod tests {
         let mut liveness = attached(Cadence::Frequent, &timings);
         let asked = 9_500;
         liveness.heard(at(asked));
-        assert_eq!(liveness.judge(at(asked), &timings), Health::Online);
+        assert_eq!(liveness.judge(at(asked), &timings), SessionHealth::Online);
         assert!(liveness.take_beat(at(asked), &timings, 0).is_some());
         liveness.heard(at(asked + 4_999));
-        assert_ne!(liveness.judge(at(asked + 4_999), &timings), Health::Offline);
-        assert_eq!(liveness.judge(at(asked + 5_000), &timings), Health::Offline);
+        assert_ne!(
+            liveness.judge(at(asked + 4_999), &timings),
+            SessionHealth::Offline
+        );
+        assert_eq!(
+            liveness.judge(at(asked + 5_000), &timings),
+            SessionHealth::Offline
+        );
     }
 
     #[test]
@@ -282,16 +294,16 @@ mod tests {
             .expect("a beat is due");
         assert_eq!(
             liveness.answered(first, Duration::ZERO, at(100), &timings),
-            Answer::Counts
+            BeatVerdict::Counts
         );
         for beat in 1..6 {
             assert!(liveness.take_beat(at(beat * 2_000), &timings, 0).is_some());
             liveness.heard(at(beat * 2_000));
         }
-        assert_eq!(liveness.judge(at(6_099), &timings), Health::Online);
-        assert_eq!(liveness.judge(at(6_100), &timings), Health::Shaky);
-        assert_eq!(liveness.judge(at(10_099), &timings), Health::Shaky);
-        assert_eq!(liveness.judge(at(10_100), &timings), Health::Offline);
+        assert_eq!(liveness.judge(at(6_099), &timings), SessionHealth::Online);
+        assert_eq!(liveness.judge(at(6_100), &timings), SessionHealth::Shaky);
+        assert_eq!(liveness.judge(at(10_099), &timings), SessionHealth::Shaky);
+        assert_eq!(liveness.judge(at(10_100), &timings), SessionHealth::Offline);
     }
 
     #[test]
@@ -323,7 +335,7 @@ mod tests {
         let timings = Timings::default();
         let mut liveness = attached(Cadence::Frequent, &timings);
         let first = liveness.take_beat(at(0), &timings, 0);
-        liveness.attach(Voice::Lock, Cadence::Frequent, at(0), &timings);
+        liveness.attach(ClientKind::LockAware, Cadence::Frequent, at(0), &timings);
         assert!(liveness.take_beat(at(0), &timings, 0) > first);
     }
 }

@@ -3,7 +3,7 @@
 //! They decide when the session's answers may be confirmed, and when its answers show that its
 //! client has stopped editing. Nothing here knows time or connections; beats are numbers.
 
-use crate::{Change, Fence, Refusal, SessionId};
+use crate::{Change, Fence, LockRefusal, SessionId};
 
 /// Notice that a session lost this fence, or has to give it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,14 +20,14 @@ struct StopNotice {
 ///
 /// Each confirmation prolongs the client's belief in every lock that it thinks it has. So none is
 /// given from the record that takes a lock from the session until the notice of it is sent.
-/// [`crate::Watch`] keeps these notices itself; a model that has its own failure detector uses them
-/// directly.
+/// [`crate::FailureDetector`] keeps these notices itself; a model that has its own failure detector
+/// uses them directly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Words {
+pub struct StopNotices {
     notices: Vec<StopNotice>,
 }
 
-impl Words {
+impl StopNotices {
     /// Notes the notices that a change of the record at `position` sends to this session.
     pub fn follow(&mut self, session: SessionId, change: &Change, position: u64) {
         match *change {
@@ -38,7 +38,7 @@ impl Words {
             }
             Change::Refused {
                 session: of,
-                why: Refusal::StaleFence { named, .. },
+                why: LockRefusal::StaleFence { named, .. },
             } if of == session => self.lost(named, position),
             Change::Granted { to: by, fence, .. } | Change::Resumed { by, fence, .. }
                 if by == session =>

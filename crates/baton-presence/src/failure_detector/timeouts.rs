@@ -4,12 +4,12 @@
 //! the difference, and arms the next check.
 
 use super::deadlines::DeadlineKey;
-use super::health::Health;
+use super::health::SessionHealth;
 use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
 use super::session_liveness::SessionLiveness;
 use super::session_table::SessionTable;
 use super::watched_sessions::WatchedSessions;
-use crate::{Event, Fold, Presence, SessionId, Time, Timings};
+use crate::{Event, LockState, Presence, SessionId, Time, Timings};
 
 /// With fewer connections than this the number of silent sessions proves nothing about the server.
 const MIN_CROWD: usize = 5;
@@ -24,7 +24,7 @@ const SILENT_SHARE: usize = 5;
 pub(crate) struct Check<'a> {
     pub(crate) now: Time,
     pub(crate) timings: &'a Timings,
-    pub(crate) lock_state: &'a Fold,
+    pub(crate) lock_state: &'a LockState,
     /// Position up to which the notices of all records are sent.
     pub(crate) told: u64,
 }
@@ -114,7 +114,7 @@ fn judge(
     out: &mut Vec<Proposal>,
 ) {
     let health = liveness.judge_in_crowd(many_are_silent, check.now, check.timings);
-    if health == Health::Offline || liveness.shown() != health {
+    if health == SessionHealth::Offline || liveness.shown() != health {
         show(liveness, health, check.lock_state, out);
     }
     if liveness.take_dead(check.now, check.timings) {
@@ -126,24 +126,24 @@ fn judge(
 /// Proposes the difference between the session's health and what the others were told.
 fn show(
     liveness: &mut SessionLiveness,
-    health: Health,
-    lock_state: &Fold,
+    health: SessionHealth,
+    lock_state: &LockState,
     out: &mut Vec<Proposal>,
 ) {
     let session = liveness.session();
     let presence = lock_state.peer(session).map(|peer| peer.presence);
     match (health, presence) {
-        (Health::Offline, Some(Presence::Live)) => {
+        (SessionHealth::Offline, Some(Presence::Live)) => {
             out.push(Proposal::Record(Event::Lost { session }));
         }
-        (Health::Online | Health::Shaky, Some(Presence::Silent)) => {
+        (SessionHealth::Online | SessionHealth::Shaky, Some(Presence::Silent)) => {
             // Shown as offline until the lock state has followed.
             out.push(Proposal::Record(Event::Back { session }));
             return;
         }
         _ => {}
     }
-    if health != liveness.shown() && health.max(liveness.shown()) == Health::Shaky {
+    if health != liveness.shown() && health.max(liveness.shown()) == SessionHealth::Shaky {
         out.push(Proposal::Health { session, health });
     }
     liveness.show(health);

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::deadlines::{DeadlineKey, Deadlines};
 use super::editor_liveness::Cadence;
-use super::health::{Answer, Health};
+use super::health::{BeatVerdict, SessionHealth};
 use super::session_liveness::SessionLiveness;
 use super::session_table::SessionTable;
-use crate::{Change, Fence, SessionId, Time, Timings, Voice};
+use crate::{Change, ClientKind, Fence, SessionId, Time, Timings};
 
 /// Size of a failure detector; for gauges, and for the proof that a heartbeat allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchLoad {
+pub struct DetectorLoad {
     /// Watched sessions, with or without a connection.
     pub sessions: usize,
     /// Sessions that fit without an allocation.
@@ -75,14 +75,14 @@ impl WatchedSessions {
     pub(crate) fn attach(
         &mut self,
         session: SessionId,
-        voice: Voice,
+        client_kind: ClientKind,
         cadence: Cadence,
         now: Time,
         timings: &Timings,
     ) {
         let slot = self.slot_or_insert(session, now);
         let look = self.table.update(slot, |liveness| {
-            liveness.attach(voice, cadence, now, timings);
+            liveness.attach(client_kind, cadence, now, timings);
             liveness.next_look(now, timings)
         });
         self.arm_slot(slot, look);
@@ -124,13 +124,13 @@ impl WatchedSessions {
         idle: Duration,
         now: Time,
         timings: &Timings,
-    ) -> Answer {
+    ) -> BeatVerdict {
         let Some(slot) = self.table.slot(session) else {
-            return Answer::Stale;
+            return BeatVerdict::Stale;
         };
         let liveness = self.table.at_mut(slot);
         let Some(liveness) = liveness.filter(|liveness| liveness.is_connected()) else {
-            return Answer::Stale;
+            return BeatVerdict::Stale;
         };
         let answer = liveness.answered(beat, idle, now, timings);
         if recovers(liveness, now, timings) {
@@ -176,7 +176,7 @@ impl WatchedSessions {
         let shown = self.table.update(slot, |liveness| {
             let connected = liveness.is_connected();
             if connected {
-                liveness.show(Health::Offline);
+                liveness.show(SessionHealth::Offline);
             }
             connected
         });
@@ -239,8 +239,8 @@ impl WatchedSessions {
         self.deadlines.next_live()
     }
 
-    pub(crate) fn load(&self) -> WatchLoad {
-        WatchLoad {
+    pub(crate) fn load(&self) -> DetectorLoad {
+        DetectorLoad {
             sessions: self.table.len(),
             session_capacity: self.table.capacity(),
             deadlines: self.deadlines.len(),
@@ -251,5 +251,5 @@ impl WatchedSessions {
 
 /// Returns true if the session is shown as shaky or offline, and is not any more.
 fn recovers(liveness: &SessionLiveness, now: Time, timings: &Timings) -> bool {
-    liveness.shown() != Health::Online && liveness.shown() != liveness.judge(now, timings)
+    liveness.shown() != SessionHealth::Online && liveness.shown() != liveness.judge(now, timings)
 }

@@ -2,17 +2,19 @@
 
 use super::state::State;
 use super::step::Step;
-use crate::{Change, Fence, GrantState, Presence, Refusal, Scope, SessionId, Standing, Voice};
+use crate::{
+    Change, ClientKind, Fence, GrantState, LockRefusal, Presence, Scope, SessionId, SessionRole,
+};
 
 /// Returns true if the session may ask for a lock at all, and refuses it otherwise.
 ///
 /// A session that asks has acted: its missed offers are forgiven.
 pub(crate) fn admit(state: &mut State, session: SessionId, step: &mut Step<'_>) -> bool {
     let why = match state.peer(session) {
-        None => Refusal::UnknownSession,
-        Some(peer) if peer.voice == Voice::Stock => Refusal::CannotClaim,
-        Some(peer) if peer.standing == Standing::Observer => Refusal::Observer,
-        Some(peer) if peer.presence == Presence::Away => Refusal::NotLive,
+        None => LockRefusal::UnknownSession,
+        Some(peer) if peer.client_kind == ClientKind::Stock => LockRefusal::CannotClaim,
+        Some(peer) if peer.role == SessionRole::Observer => LockRefusal::Observer,
+        Some(peer) if peer.presence == Presence::Away => LockRefusal::NotLive,
         Some(_) => {
             state.acted(session);
             return true;
@@ -72,9 +74,9 @@ pub(crate) fn repeat(state: &State, fence: Fence, step: &mut Step<'_>) {
 pub(crate) fn refuse_fence(state: &State, session: SessionId, named: Fence, step: &mut Step<'_>) {
     let why = if state.peer(session).is_some() {
         let now = state.last_fence();
-        Refusal::StaleFence { named, now }
+        LockRefusal::StaleFence { named, now }
     } else {
-        Refusal::UnknownSession
+        LockRefusal::UnknownSession
     };
     step.refuse(session, why);
 }

@@ -19,21 +19,21 @@ pub(crate) fn dispatch(state: &mut State, event: &Event, step: &mut Step<'_>) {
     match *event {
         Event::Joined {
             session,
-            voice,
-            standing,
+            client_kind,
+            role,
             rights,
             user,
         } => {
             let peer = Peer {
                 session,
-                voice,
-                standing,
+                client_kind,
+                role,
                 rights,
                 user,
                 presence: Presence::Live,
                 ticket: None,
                 wants: None,
-                passed_over: Vec::new(),
+                missed_offers: Vec::new(),
                 fence_seen: None,
             };
             joined(state, peer, step);

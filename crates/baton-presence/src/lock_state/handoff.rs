@@ -9,8 +9,8 @@ use super::step::Step;
 use super::succession::{end_offer, give_back, lose};
 use super::tickets;
 use crate::{
-    Change, DrainReason, Fence, Grant, GrantState, Loss, OfferEnd, Refusal, Rights, Scope,
-    SessionId,
+    Change, DrainReason, Fence, Grant, GrantState, LockRefusal, LossReason, OfferEnd, Rights,
+    Scope, SessionId,
 };
 
 /// Applies [`Event::Transfer`](crate::Event::Transfer).
@@ -40,7 +40,7 @@ pub(crate) fn transfer(
         let successor = Some((to, grant.scope.clone()));
         drain(state, fence, successor, DrainReason::Transfer, step);
     } else {
-        step.refuse(session, Refusal::NoSuchTarget);
+        step.refuse(session, LockRefusal::NoSuchTarget);
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn take_over(state: &mut State, session: SessionId, scope: &Scope, st
     }
     let rights = state.peer(session).map(|peer| peer.rights);
     if !rights.is_some_and(|rights| rights.contains(Rights::TAKE_OVER)) {
-        step.refuse(session, Refusal::NotAllowed);
+        step.refuse(session, LockRefusal::NotAllowed);
         return;
     }
     step.report(Change::TakenOver {
@@ -70,10 +70,10 @@ pub(crate) fn move_here(state: &mut State, session: SessionId, scope: &Scope, st
     let mine = user(session);
     let others = |grant: &&Grant| user(grant.party) != mine;
     let why = if mine.is_none() {
-        Some(Refusal::NoUser)
+        Some(LockRefusal::NoUser)
     } else {
         let other = state.grants().in_conflict(scope).find(others);
-        other.map(|grant| Refusal::OtherUser { by: grant.party })
+        other.map(|grant| LockRefusal::OtherUser { by: grant.party })
     };
     if let Some(why) = why {
         step.refuse(session, why);
@@ -98,18 +98,18 @@ fn may_take(state: &mut State, session: SessionId, scope: &Scope, step: &mut Ste
     };
     let mut there = state.grants().in_conflict(scope);
     let why = if !state.is_live(session) {
-        Refusal::NotLive
+        LockRefusal::NotLive
     } else if there.clone().next().is_none() {
-        Refusal::NothingToTake
+        LockRefusal::NothingToTake
     } else if there.clone().any(|grant| grant.party == session) {
-        Refusal::WouldWait { by: session }
+        LockRefusal::WouldWait { by: session }
     } else if let Some((successor, _)) = there
         .find(taken)
         .and_then(Grant::successor)
         .filter(|(successor, _)| *successor != session)
     {
         // Another session took it already, and waits for it to drain.
-        Refusal::Busy { by: successor }
+        LockRefusal::Busy { by: successor }
     } else {
         return true;
     };
@@ -148,7 +148,7 @@ fn take(
                 drains = true;
             }
             GrantState::Held | GrantState::Suspect | GrantState::Recovering => {
-                lose(state, fence, Loss::TakenOver, step);
+                lose(state, fence, LossReason::TakenOver, step);
             }
         }
     }
@@ -168,10 +168,10 @@ pub(crate) fn drain(
     let (to, wants) = successor.unzip();
     let draining = GrantState::Draining { to, why };
     let before = state.grants().get(fence);
-    if before.is_some_and(|grant| grant.state != draining || grant.heir_wants != wants) {
+    if before.is_some_and(|grant| grant.state != draining || grant.successor_wants != wants) {
         state.change_grant(fence, |grant| {
             grant.enter(draining);
-            grant.heir_wants = wants;
+            grant.successor_wants = wants;
         });
         repeat(state, fence, step);
     }
@@ -189,7 +189,7 @@ pub(crate) fn drained(state: &mut State, session: SessionId, fence: Fence, step:
 /// Applies [`Event::DrainOver`](crate::Event::DrainOver).
 pub(crate) fn drain_over(state: &mut State, session: SessionId, fence: Fence, step: &mut Step<'_>) {
     if is_draining(state, session, fence) {
-        lose(state, fence, Loss::DrainOver, step);
+        lose(state, fence, LossReason::DrainOver, step);
     }
 }
 
@@ -213,7 +213,7 @@ pub(crate) fn forget_successor(state: &mut State, session: SessionId, step: &mut
             if let GrantState::Draining { to, .. } = &mut grant.state {
                 *to = None;
             }
-            grant.heir_wants = None;
+            grant.successor_wants = None;
         });
         repeat(state, fence, step);
     }

@@ -9,7 +9,7 @@ use super::state::State;
 use super::step::Step;
 use super::succession::{end_offer, give_back, hold, offer_in_place_of_overdue, serve_waiters};
 use super::{tickets, turns};
-use crate::{Change, Fence, Grant, GrantState, OfferEnd, Refusal, Scope, SessionId};
+use crate::{Change, Fence, Grant, GrantState, LockRefusal, OfferEnd, Scope, SessionId};
 
 /// Applies [`Event::Acquire`](crate::Event::Acquire).
 pub(crate) fn acquire(state: &mut State, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
@@ -33,7 +33,9 @@ pub(crate) fn wait_for(state: &mut State, session: SessionId, scope: &Scope, ste
         return;
     }
     if own > 0 {
-        offer_now_or_refuse(state, session, scope, step, |by| Refusal::WouldWait { by });
+        offer_now_or_refuse(state, session, scope, step, |by| LockRefusal::WouldWait {
+            by,
+        });
         return;
     }
     tickets::take(state, session, scope, step);
@@ -51,7 +53,7 @@ pub(crate) fn try_now(state: &mut State, session: SessionId, scope: &Scope, step
     // Admission forgave missed offers, so the session may be the next by ticket: the better claim.
     serve_waiters(state, step);
     if state.covering(session, scope).is_none() {
-        offer_now_or_refuse(state, session, scope, step, |by| Refusal::Busy { by });
+        offer_now_or_refuse(state, session, scope, step, |by| LockRefusal::Busy { by });
     }
 }
 
@@ -61,7 +63,7 @@ fn offer_now_or_refuse(
     session: SessionId,
     scope: &Scope,
     step: &mut Step<'_>,
-    refusal: impl Fn(SessionId) -> Refusal,
+    refusal: impl Fn(SessionId) -> LockRefusal,
 ) {
     let mut own = state.grants().with(session);
     let in_the_way = own
@@ -73,7 +75,7 @@ fn offer_now_or_refuse(
     if let Some(by) = in_the_way {
         step.refuse(session, refusal(by));
     } else if !state.is_live(session) || step.has_offered() {
-        step.refuse(session, Refusal::NotLive);
+        step.refuse(session, LockRefusal::NotLive);
     } else {
         offer_in_place_of_overdue(state, session, scope.clone(), step);
     }
@@ -82,7 +84,7 @@ fn offer_now_or_refuse(
 /// Applies [`Event::Cancel`](crate::Event::Cancel).
 pub(crate) fn cancel(state: &mut State, session: SessionId, step: &mut Step<'_>) {
     if state.peer(session).is_none() {
-        step.refuse(session, Refusal::UnknownSession);
+        step.refuse(session, LockRefusal::UnknownSession);
         return;
     }
     tickets::give_up(state, session, step);

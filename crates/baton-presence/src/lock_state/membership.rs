@@ -9,15 +9,15 @@ use super::step::Step;
 use super::succession::{end_offer, give_back, hold, lose};
 use super::tickets;
 use crate::{
-    Change, Due, Fence, Grant, GrantState, Loss, OfferEnd, Peer, Presence, Refusal, Rights,
-    SessionId,
+    Change, Fence, Grant, GrantState, Lateness, LockRefusal, LossReason, OfferEnd, Peer, Presence,
+    Rights, SessionId,
 };
 
 /// Adds a new peer to the roster.
 pub(crate) fn joined(state: &mut State, peer: Peer, step: &mut Step<'_>) {
     let session = peer.session;
     if state.peer(session).is_some() {
-        step.refuse(session, Refusal::AlreadyJoined);
+        step.refuse(session, LockRefusal::AlreadyJoined);
         return;
     }
     state.add_peer(peer);
@@ -33,7 +33,7 @@ pub(crate) fn resumed(
     step: &mut Step<'_>,
 ) {
     let Some(before) = state.peer(session).map(|peer| peer.presence) else {
-        step.refuse(session, Refusal::UnknownSession);
+        step.refuse(session, LockRefusal::UnknownSession);
         return;
     };
     state.set_presence(session, Presence::Live);
@@ -56,7 +56,7 @@ pub(crate) fn resumed(
             go_on(state, fence, step);
         } else {
             let scope = state.grants().get(fence).map(|grant| grant.scope.clone());
-            lose(state, fence, Loss::OtherFence, step);
+            lose(state, fence, LossReason::OtherFence, step);
             if let Some(scope) = scope {
                 step.abandon(scope);
             }
@@ -100,7 +100,7 @@ pub(crate) fn disconnected(state: &mut State, session: SessionId, step: &mut Ste
                 state.change_grant(fence, |grant| {
                     grant.enter(GrantState::Suspect);
                     if before == Presence::Silent {
-                        grant.due = Due::Overdue;
+                        grant.lateness = Lateness::Overdue;
                     }
                 });
                 step.report(Change::Suspected {
@@ -208,7 +208,7 @@ fn time_is_over(state: &mut State, session: SessionId, fence: Fence, of: GrantSt
 }
 
 fn set_overdue(state: &mut State, fence: Fence) {
-    state.change_grant(fence, |grant| grant.due = Due::Overdue);
+    state.change_grant(fence, |grant| grant.lateness = Lateness::Overdue);
 }
 
 /// Applies [`Event::Restarted`](crate::Event::Restarted).

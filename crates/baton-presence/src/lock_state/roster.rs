@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hint::Hint;
-use crate::peer::Missed;
-use crate::{Fence, Peer, Presence, Rights, Scope, SessionId, Standing, Ticket};
+use crate::peer::MissedOffer;
+use crate::{Fence, Peer, Presence, Rights, Scope, SessionId, SessionRole, Ticket};
 
 /// All peers, ascending by session.
 ///
@@ -15,7 +15,7 @@ pub(crate) struct Roster {
     peers: BTreeMap<SessionId, Peer>,
     can_hold: BTreeSet<SessionId>,
     stock_writers: BTreeSet<SessionId>,
-    passed_over: BTreeSet<SessionId>,
+    missed_offers: BTreeSet<SessionId>,
     /// Sessions that changed since [`Roster::take_touched`].
     touched: Hint<BTreeSet<SessionId>>,
 }
@@ -24,11 +24,11 @@ impl Roster {
     pub(crate) fn insert(&mut self, peer: Peer) {
         if peer.can_hold() {
             self.can_hold.insert(peer.session);
-        } else if peer.standing == Standing::Writer {
+        } else if peer.role == SessionRole::Writer {
             self.stock_writers.insert(peer.session);
         }
-        if !peer.passed_over.is_empty() {
-            self.passed_over.insert(peer.session);
+        if !peer.missed_offers.is_empty() {
+            self.missed_offers.insert(peer.session);
         }
         self.touched.insert(peer.session);
         self.peers.insert(peer.session, peer);
@@ -38,7 +38,7 @@ impl Roster {
         self.touched.insert(session);
         self.can_hold.remove(&session);
         self.stock_writers.remove(&session);
-        self.passed_over.remove(&session);
+        self.missed_offers.remove(&session);
         self.peers.remove(&session)
     }
 
@@ -99,20 +99,20 @@ impl Roster {
     }
 
     /// Counts a missed offer against the session.
-    pub(crate) fn pass_over(&mut self, session: SessionId, missed: Missed) {
+    pub(crate) fn pass_over(&mut self, session: SessionId, missed: MissedOffer) {
         if let Some(peer) = self.peers.get_mut(&session) {
             peer.miss(missed);
             self.touched.insert(session);
-            self.passed_over.insert(session);
+            self.missed_offers.insert(session);
         }
     }
 
     /// Forgives all missed offers of a session that acted.
     pub(crate) fn acted(&mut self, session: SessionId) {
-        if self.passed_over.remove(&session)
+        if self.missed_offers.remove(&session)
             && let Some(peer) = self.get_mut(session)
         {
-            peer.passed_over.clear();
+            peer.missed_offers.clear();
         }
     }
 
@@ -129,18 +129,18 @@ impl Roster {
     /// Begins a new round: forgives all sessions their earlier missed offers in conflict with a
     /// lock that was granted now.
     pub(crate) fn new_round(&mut self, fence: Fence, scope: &Scope) {
-        for session in self.passed_over.clone() {
+        for session in self.missed_offers.clone() {
             self.forgive_if(session, |missed| {
                 missed.fence < fence && missed.scope.conflicts(scope)
             });
         }
     }
 
-    fn forgive_if(&mut self, session: SessionId, forgiven: impl Fn(&Missed) -> bool) {
+    fn forgive_if(&mut self, session: SessionId, forgiven: impl Fn(&MissedOffer) -> bool) {
         if let Some(peer) = self.get_mut(session) {
-            peer.passed_over.retain(|missed| !forgiven(missed));
-            if peer.passed_over.is_empty() {
-                self.passed_over.remove(&session);
+            peer.missed_offers.retain(|missed| !forgiven(missed));
+            if peer.missed_offers.is_empty() {
+                self.missed_offers.remove(&session);
             }
         }
     }

@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 use super::grant_table::GrantTable;
 use super::roster::Roster;
 use super::waiters::Waiters;
-use crate::peer::Missed;
+use crate::peer::MissedOffer;
 use crate::{
-    AutoPass, Due, Fence, FoldSnapshot, Grant, GrantState, Mode, Passing, Peer, Presence, Rights,
-    Scope, SessionId, Ticket,
+    AutoPass, Fence, Grant, GrantState, Lateness, LockSnapshot, Mode, Peer, Presence, Rights,
+    Scope, SessionId, SuccessionKind, Ticket,
 };
 
 /// Settings of a document that has no snapshot yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct FoldSettings {
+pub struct LockSettings {
     /// Epoch of the document; part of every fence. A document restored from a backup gets a larger
     /// one.
     pub epoch: u32,
@@ -31,7 +31,7 @@ pub struct FoldSettings {
 /// Roster, queue and grants of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
-    settings: FoldSettings,
+    settings: LockSettings,
     position: Option<u64>,
     last_fence: Option<Fence>,
     roster: Roster,
@@ -41,7 +41,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: FoldSettings) -> Self {
+    pub(crate) fn new(settings: LockSettings) -> Self {
         Self {
             settings,
             position: None,
@@ -53,8 +53,8 @@ impl State {
     }
 
     /// Builds the state of a snapshot that was checked.
-    pub(crate) fn restore(snapshot: &FoldSnapshot) -> Self {
-        let mut state = Self::new(FoldSettings {
+    pub(crate) fn restore(snapshot: &LockSnapshot) -> Self {
+        let mut state = Self::new(LockSettings {
             epoch: snapshot.epoch,
             auto_pass: snapshot.auto_pass,
             mode: snapshot.mode,
@@ -73,8 +73,8 @@ impl State {
         state
     }
 
-    pub(crate) fn snapshot(&self) -> FoldSnapshot {
-        FoldSnapshot {
+    pub(crate) fn snapshot(&self) -> LockSnapshot {
+        LockSnapshot {
             epoch: self.settings.epoch,
             auto_pass: self.settings.auto_pass,
             mode: self.settings.mode,
@@ -87,7 +87,7 @@ impl State {
 
     // The tables, to be read.
 
-    pub(crate) const fn settings(&self) -> &FoldSettings {
+    pub(crate) const fn settings(&self) -> &LockSettings {
         &self.settings
     }
 
@@ -193,7 +193,7 @@ impl State {
     }
 
     /// Counts a missed offer against the session.
-    pub(crate) fn pass_over(&mut self, session: SessionId, missed: Missed) {
+    pub(crate) fn pass_over(&mut self, session: SessionId, missed: MissedOffer) {
         self.roster.pass_over(session, missed);
     }
 
@@ -238,7 +238,12 @@ impl State {
     // The grants.
 
     /// Offers `scope` to a session, with the position of the present record as its fence.
-    pub(crate) fn add_offer(&mut self, to: SessionId, scope: Scope, passing: Passing) -> Fence {
+    pub(crate) fn add_offer(
+        &mut self,
+        to: SessionId,
+        scope: Scope,
+        succession: SuccessionKind,
+    ) -> Fence {
         let fence = Fence {
             epoch: self.settings.epoch,
             position: self.here(),
@@ -249,10 +254,10 @@ impl State {
             party: to,
             fence,
             state: GrantState::Offered,
-            due: Due::InTime,
-            passing,
+            lateness: Lateness::InTime,
+            succession,
             requested_by: None,
-            heir_wants: None,
+            successor_wants: None,
         });
         fence
     }

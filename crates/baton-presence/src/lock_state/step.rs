@@ -1,6 +1,6 @@
 //! The work of one record while it is applied.
 
-use crate::{Change, Fence, Refusal, Scope, SessionId};
+use crate::{Change, Fence, LockRefusal, Scope, SessionId};
 
 /// The changes that one record has made so far, and what they have set in motion.
 ///
@@ -33,7 +33,7 @@ impl<'a> Step<'a> {
         self.changes.push(change);
     }
 
-    pub(crate) fn refuse(&mut self, session: SessionId, why: Refusal) {
+    pub(crate) fn refuse(&mut self, session: SessionId, why: LockRefusal) {
         self.report(Change::Refused { session, why });
     }
 

@@ -8,9 +8,10 @@ use super::state::State;
 use super::step::{Settled, Step};
 use super::tickets;
 use super::turns::{self, can_take, is_free, is_wanted, overdue};
-use crate::peer::Missed;
+use crate::peer::MissedOffer;
 use crate::{
-    AutoPass, Change, Fence, Grant, Loss, Mode, OfferEnd, Passing, Peer, Presence, Scope, SessionId,
+    AutoPass, Change, Fence, Grant, LossReason, Mode, OfferEnd, Peer, Presence, Scope, SessionId,
+    SuccessionKind,
 };
 
 /// A consequence of the present state, without any event.
@@ -19,7 +20,7 @@ enum Consequence {
     Offer(SessionId, Scope),
     /// End this overdue grant in favour of stock clients, which cannot hold one (the exception of
     /// S11).
-    GiveWay(Fence, Loss),
+    GiveWay(Fence, LossReason),
 }
 
 /// Offers the lock to named successors, then to peers in place of offline holders, then to waiters;
@@ -34,7 +35,7 @@ pub(crate) fn settle(state: &mut State, step: &mut Step<'_>) -> Settled {
             && is_free(state, &scope, None)
             && let Some(next) = oldest_peer(state, &scope, None)
         {
-            offer(state, next, scope, Passing::Offline, step);
+            offer(state, next, scope, SuccessionKind::HolderOffline, step);
         }
     }
     serve_waiters(state, step)
@@ -154,32 +155,38 @@ pub(crate) fn offer_in_place_of_overdue(
         .in_conflict(&scope)
         .filter_map(|grant| Some((grant.fence, overdue(state, grant)?)))
         .collect();
-    let passing = if overdue.is_empty() {
-        Passing::ByTicket
+    let succession = if overdue.is_empty() {
+        SuccessionKind::ByTicket
     } else {
-        Passing::Offline
+        SuccessionKind::HolderOffline
     };
     for (fence, why) in overdue {
         lose(state, fence, why, step);
     }
-    offer(state, to, scope, passing, step);
+    offer(state, to, scope, succession, step);
 }
 
-fn offer(state: &mut State, to: SessionId, scope: Scope, passing: Passing, step: &mut Step<'_>) {
+fn offer(
+    state: &mut State,
+    to: SessionId,
+    scope: Scope,
+    succession: SuccessionKind,
+    step: &mut Step<'_>,
+) {
     // A lock whose holder went offline passes as such from offer to offer.
     let mut abandoned = step.abandoned().iter();
-    let passing = if abandoned.any(|abandoned| abandoned.conflicts(&scope)) {
-        Passing::Offline
+    let succession = if abandoned.any(|abandoned| abandoned.conflicts(&scope)) {
+        SuccessionKind::HolderOffline
     } else {
-        passing
+        succession
     };
-    let fence = state.add_offer(to, scope.clone(), passing);
+    let fence = state.add_offer(to, scope.clone(), succession);
     step.offered(scope.clone());
     step.report(Change::Offered { to, fence, scope });
 }
 
 /// Takes the lock from its holder against its will.
-pub(crate) fn lose(state: &mut State, fence: Fence, why: Loss, step: &mut Step<'_>) {
+pub(crate) fn lose(state: &mut State, fence: Fence, why: LossReason, step: &mut Step<'_>) {
     if let Some(grant) = end(state, fence, step) {
         let (by, scope) = (grant.party, grant.scope);
         step.report(Change::LockLost {
@@ -220,9 +227,9 @@ pub(crate) fn end_offer(state: &mut State, fence: Fence, why: OfferEnd, step: &m
     let (to, scope) = (grant.party, grant.scope);
     if !matches!(why, OfferEnd::Unreachable | OfferEnd::TakenOver) {
         let scope = scope.clone();
-        state.pass_over(to, Missed { fence, scope });
+        state.pass_over(to, MissedOffer { fence, scope });
     }
-    if grant.passing == Passing::Offline && why != OfferEnd::TakenOver {
+    if grant.succession == SuccessionKind::HolderOffline && why != OfferEnd::TakenOver {
         step.abandon(scope.clone());
     }
     step.report(Change::OfferEnded {

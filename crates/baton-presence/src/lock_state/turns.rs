@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::state::State;
-use crate::{Due, Fence, Grant, GrantState, Loss, Presence, Scope, SessionId, Ticket};
+use crate::{Fence, Grant, GrantState, Lateness, LossReason, Presence, Scope, SessionId, Ticket};
 
 /// Returns the oldest live waiter with nothing in its way, and the scope that it wants.
 ///
@@ -206,15 +206,15 @@ pub(crate) fn in_the_way(
 }
 
 /// Returns the reason for which the holder may be replaced now, if there is one.
-pub(crate) fn overdue(state: &State, grant: &Grant) -> Option<Loss> {
-    let overdue = grant.due == Due::Overdue;
+pub(crate) fn overdue(state: &State, grant: &Grant) -> Option<LossReason> {
+    let overdue = grant.lateness == Lateness::Overdue;
     match grant.state {
         GrantState::Held => state
             .peer(grant.party)
             .is_none_or(|peer| peer.presence != Presence::Live)
-            .then_some(Loss::Silent),
-        GrantState::Suspect => overdue.then_some(Loss::GraceOver),
-        GrantState::Recovering => overdue.then_some(Loss::RecoveryOver),
+            .then_some(LossReason::Silent),
+        GrantState::Suspect => overdue.then_some(LossReason::GraceOver),
+        GrantState::Recovering => overdue.then_some(LossReason::RecoveryOver),
         GrantState::Offered | GrantState::Draining { .. } => None,
     }
 }

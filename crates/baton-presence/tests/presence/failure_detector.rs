@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fold, Health, Proposal, Rights, Scope, SessionId, Time,
-    Timings, Voice, Watch,
+    AutoPass, BeatVerdict, Change, ClientKind, Event, FailureDetector, LockState, Proposal, Rights,
+    Scope, SessionHealth, SessionId, Time, Timings,
 };
 
-use crate::harness::{A, B, C, D, LockState, Manner, Room, acquire, joined_with, path, resumed};
+use crate::harness::{A, B, C, D, Manner, NewestLock, Room, acquire, joined_with, path, resumed};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -24,13 +24,13 @@ fn room() -> Room {
 /// Returns a room in which `A` holds the lock and all sessions have answered for a while.
 fn room_with_holder(others: &[SessionId]) -> Room {
     let mut room = room();
-    room.join(A, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
     for other in others {
-        room.join(*other, Voice::Lock);
+        room.join(*other, ClientKind::LockAware);
     }
     room.record(acquire(A));
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     room
 }
 
@@ -46,12 +46,12 @@ fn lost(session: SessionId) -> impl Fn(&Change) -> bool {
 fn a_session_that_answers_is_never_called_silent() {
     let mut room = room();
     for id in 1..=50 {
-        let voice = if id % 2 == 0 {
-            Voice::Stock
+        let client_kind = if id % 2 == 0 {
+            ClientKind::Stock
         } else {
-            Voice::Lock
+            ClientKind::LockAware
         };
-        room.join(SessionId(id), voice);
+        room.join(SessionId(id), client_kind);
     }
     room.record(acquire(A));
     let since = room.now;
@@ -67,32 +67,32 @@ fn a_session_that_answers_is_never_called_silent() {
 #[test]
 fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.pass(secs(30));
     room.manners.insert(A, Manner::Dead);
     room.detector.heard(A, room.now);
     let since = room.now;
     room.pass(secs(20));
-    let health = Health::Shaky;
+    let health = SessionHealth::Shaky;
     let shaky = |p: &Proposal| *p == Proposal::Health { session: A, health };
     assert_eq!(room.proposed(since, shaky), Some(secs(6)));
     assert_eq!(room.first(since, lost(A)), Some(secs(10)));
     let dead = |p: &Proposal| *p == Proposal::Dead { session: A };
     assert_eq!(room.proposed(since, dead), Some(secs(10)));
-    assert_eq!(room.detector.health(A, room.now), Health::Offline);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Offline);
 }
 
 #[test]
 fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.manners.insert(A, Manner::Dead);
     room.pass(secs(7));
-    assert_eq!(room.detector.health(A, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Shaky);
     let since = room.now;
     room.detector.heard(A, room.now);
     room.pass(millis(1));
-    let health = Health::Online;
+    let health = SessionHealth::Online;
     let steady = |p: &Proposal| *p == Proposal::Health { session: A, health };
     assert_eq!(room.proposed(since, steady), Some(Duration::ZERO));
 }
@@ -101,7 +101,7 @@ fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
 fn every_session_is_pinged_every_five_seconds_and_not_all_at_once() {
     let mut room = room();
     for id in 1..=100 {
-        room.join(SessionId(id), Voice::Stock);
+        room.join(SessionId(id), ClientKind::Stock);
     }
     let since = room.now;
     room.pass(secs(50));
@@ -156,7 +156,7 @@ fn a_frozen_tab_loses_the_lock_but_not_its_connection_and_is_back_when_it_thaws(
     room.pass(secs(10));
     let back = room.first(since, |c| *c == Change::Back { session: A });
     assert!(back.is_some_and(|at| at <= secs(5)), "{back:?}");
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
 }
 
 #[test]
@@ -179,15 +179,15 @@ fn a_frozen_tab_that_is_alone_keeps_its_lock_and_its_fence() {
 #[test]
 fn a_stock_session_is_judged_by_its_connection_alone() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(120));
-    assert_eq!(room.detector.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Online);
     let beaten = |p: &Proposal| matches!(p, Proposal::Beat { .. });
     assert_eq!(room.proposed(Time::ZERO, beaten), None);
     assert_eq!(
         room.detector.answered(A, 1, Duration::ZERO, room.now),
-        Answer::Stale
+        BeatVerdict::Stale
     );
 }
 
@@ -211,9 +211,9 @@ fn the_holder_and_the_next_in_line_are_beaten_often_and_the_rest_seldom() {
 #[test]
 fn a_session_that_becomes_holder_is_beaten_at_once() {
     let mut room = room();
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
-    room.join(C, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
+    room.join(C, ClientKind::LockAware);
     room.record(acquire(A));
     room.pass(secs(31));
     let since = room.now;
@@ -221,7 +221,7 @@ fn a_session_that_becomes_holder_is_beaten_at_once() {
     room.record(acquire(C));
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
-    assert!(matches!(room.state(), LockState::Offered { to: C, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: C, .. }));
     room.pass(millis(2_000));
     let beat = |p: &Proposal| matches!(p, Proposal::Beat { session: C, .. });
     let first = room.proposed(since, beat).expect("a beat");
@@ -231,9 +231,9 @@ fn a_session_that_becomes_holder_is_beaten_at_once() {
 #[test]
 fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
     let lock_state = room().log.lock_state;
-    let mut detector = Watch::new(Timings::default()).expect("the timings fit");
+    let mut detector = FailureDetector::new(Timings::default()).expect("the timings fit");
     let mut now = Time::from_millis(1_000);
-    detector.attached(A, Voice::Lock, now);
+    detector.attached(A, ClientKind::LockAware, now);
     let mut beats = Vec::new();
     while beats.len() < 3 {
         now = detector.poll_timeout().expect("a deadline");
@@ -249,42 +249,42 @@ fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
     let newest = beats[2];
     assert_eq!(
         detector.answered(A, newest + 1, Duration::ZERO, now),
-        Answer::Stale,
+        BeatVerdict::Stale,
         "a guess"
     );
     let late = now + millis(5_001);
     assert_eq!(
         detector.answered(A, newest, Duration::ZERO, late),
-        Answer::Stale,
+        BeatVerdict::Stale,
         "too late"
     );
     let in_time = now + millis(5_000);
     assert_eq!(
         detector.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Counts
+        BeatVerdict::Counts
     );
     assert_eq!(next_beat(&mut detector, &lock_state), Some(newest));
     assert_eq!(
         detector.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Stale,
+        BeatVerdict::Stale,
         "twice"
     );
     assert_eq!(
         detector.answered(A, beats[1], Duration::ZERO, in_time),
-        Answer::Stale,
+        BeatVerdict::Stale,
         "older"
     );
-    detector.attached(A, Voice::Lock, in_time);
+    detector.attached(A, ClientKind::LockAware, in_time);
     assert_eq!(
         detector.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Stale,
+        BeatVerdict::Stale,
         "old link"
     );
     assert_eq!(next_beat(&mut detector, &lock_state), Some(0));
 }
 
 /// Returns the answer that the next beat confirms.
-fn next_beat(detector: &mut Watch, lock_state: &Fold) -> Option<u64> {
+fn next_beat(detector: &mut FailureDetector, lock_state: &LockState) -> Option<u64> {
     let mut out = Vec::new();
     while out.is_empty() {
         let now = detector.poll_timeout()?;
@@ -306,11 +306,11 @@ fn answers_are_not_confirmed_before_the_notice_of_a_loss_is_sent() {
     room.tells = false;
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(11));
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     let before = room.confirmed(A);
     room.manners.insert(A, Manner::Well);
     room.pass(secs(20));
-    assert_eq!(room.detector.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Online);
     assert_eq!(room.confirmed(A), before);
     // A new connection changes nothing while the client still believes in the old fence.
     room.resume(A, &[lost]);
@@ -332,7 +332,7 @@ fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
         let session = from;
         room.record(Event::Transfer { session, fence, to });
         assert!(
-            matches!(room.state(), LockState::Held { by, .. } if by == to),
+            matches!(room.state(), NewestLock::Held { by, .. } if by == to),
             "round {round}: {:?}",
             room.state()
         );
@@ -349,7 +349,7 @@ fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
 fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     let mut room = room();
     for session in [A, B] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     for scope in [path("a"), path("b")] {
         room.record(Event::Acquire { session: A, scope });
@@ -357,7 +357,7 @@ fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     let mine: Vec<_> = room
         .log
         .lock_state
-        .holds(A)
+        .held_by(A)
         .map(|grant| grant.fence)
         .collect();
     room.pass(secs(10));
@@ -371,7 +371,7 @@ fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     assert!(
         room.log
             .lock_state
-            .holds(B)
+            .held_by(B)
             .any(|grant| grant.scope == path("a"))
     );
     assert_eq!(room.confirmed(A), before);
@@ -381,7 +381,7 @@ fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     assert!(
         room.log
             .lock_state
-            .holds(A)
+            .held_by(A)
             .any(|grant| grant.fence == mine[1])
     );
 }
@@ -394,12 +394,12 @@ fn a_claim_is_as_good_as_an_answer() {
     room.record(acquire(B));
     room.manners.insert(B, Manner::Frozen);
     room.pass(secs(9));
-    assert_eq!(room.detector.health(B, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Shaky);
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
     let fence = room.log.fence();
     room.record(Event::Claim { session: B, fence });
-    assert_eq!(room.detector.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Online);
     let since = room.now;
     room.pass(secs(30));
     assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
@@ -408,8 +408,8 @@ fn a_claim_is_as_good_as_an_answer() {
 /// Lets A hold the lock for `held` and lose its connection. Returns the time until B has the lock.
 fn passes_after(timings: Timings, held: Duration) -> Duration {
     let mut room = Room::new(timings, AutoPass::On);
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
     room.record(acquire(A));
     room.pass(held);
     let since = room.now;
@@ -520,8 +520,8 @@ fn after_a_restart_the_holder_has_ten_seconds() {
         let mut room = room_with_holder(&[B]);
         let fence = room.log.fence();
         let snapshot = room.log.lock_state.snapshot();
-        room.log.lock_state = Fold::restore(&snapshot).expect("a good snapshot");
-        room.detector = Watch::new(Timings::default()).expect("the timings fit");
+        room.log.lock_state = LockState::restore(&snapshot).expect("a good snapshot");
+        room.detector = FailureDetector::new(Timings::default()).expect("the timings fit");
         let since = room.now;
         room.manners.clear();
         room.record(Event::Restarted);
@@ -533,7 +533,7 @@ fn after_a_restart_the_holder_has_ten_seconds() {
         }
         room.pass(secs(60));
         if resumes {
-            assert_eq!(room.state(), LockState::Held { by: A, fence });
+            assert_eq!(room.state(), NewestLock::Held { by: A, fence });
         } else {
             assert_eq!(room.first(since, granted(B)), Some(secs(10)));
         }
@@ -557,10 +557,10 @@ fn a_holder_is_not_forgotten_before_it_has_lost_the_lock() {
     let mut room = room_with_holder(&[]);
     room.disconnect(A);
     room.pass(secs(300));
-    assert!(matches!(room.state(), LockState::Suspect { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Suspect { by: A, .. }));
     let since = room.now;
-    room.join(B, Voice::Lock);
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.join(B, ClientKind::LockAware);
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.pass(secs(31));
     assert!(
         room.first(since, |c| *c == Change::Gone { session: A })
@@ -574,7 +574,7 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
     let mut room = room_with_holder(&[B]);
     room.disconnect(B);
     room.pass(secs(1));
-    room.detector = Watch::new(Timings::default()).expect("the timings fit");
+    room.detector = FailureDetector::new(Timings::default()).expect("the timings fit");
     let since = room.now;
     room.record(Event::Restarted);
     room.pass(secs(40));
@@ -587,7 +587,7 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
 fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() {
     let mut room = room();
     for session in [A, B] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     room.claims = false;
     room.record(acquire(B));
@@ -596,8 +596,8 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
     for _ in 0..1_500 {
         room.pass(millis(100));
         match (room.state(), free_since) {
-            (LockState::Free, None) => free_since = Some(room.now),
-            (LockState::Offered { to: B, .. }, Some(since)) => {
+            (NewestLock::Free, None) => free_since = Some(room.now),
+            (NewestLock::Offered { to: B, .. }, Some(since)) => {
                 pauses.push(room.now.since(since).as_secs());
                 free_since = None;
             }
@@ -609,12 +609,12 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
     room.claims = true;
     room.pass(secs(33));
     let fence = room.log.fence();
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.claims = false;
     room.record(Event::Release { session: B, fence });
     room.record(acquire(B));
     room.pass(millis(4_100));
-    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: B, .. }));
 }
 
 /// The first waiter's pause ends while the second is offered the lock: the third has its turn
@@ -623,7 +623,7 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
 fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
     let mut room = room();
     for session in [A, B, C, D] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     room.claims = false;
     let since = room.now;
@@ -705,7 +705,7 @@ fn a_stalled_server_evicts_no_session_before_it_has_listened() {
         room.first(since, |c| matches!(c, Change::Lost { .. })),
         None
     );
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
 }
 
 #[test]
@@ -717,9 +717,9 @@ fn a_server_that_slept_gives_an_open_offer_its_time() {
     room.record(Event::Release { session: A, fence });
     room.now = room.now + secs(20);
     room.handle_timeout();
-    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: B, .. }));
     room.pass(secs(3));
-    assert_eq!(room.state(), LockState::Free);
+    assert_eq!(room.state(), NewestLock::Free);
 }
 
 /// A stall does not revive dead sessions: the silence before it still counts.
@@ -762,7 +762,7 @@ fn a_stall_is_noticed_by_the_first_call_after_it() {
     let since = room.now;
     room.now = room.now + secs(20);
     room.disconnect(A);
-    assert_eq!(room.detector.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Online);
     room.handle_timeout();
     let anybody = room.first(since, |c| matches!(c, Change::Lost { .. }));
     assert_eq!(anybody, None);
@@ -796,8 +796,8 @@ fn a_client_that_gave_up_a_stalled_server_is_waited_for_without_a_grace_too() {
         ..Timings::default()
     };
     let mut room = Room::new(timings, AutoPass::On);
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
     room.record(acquire(A));
     let fence = room.log.fence();
     room.record(acquire(B));
@@ -806,7 +806,7 @@ fn a_client_that_gave_up_a_stalled_server_is_waited_for_without_a_grace_too() {
     room.handle_timeout();
     room.pass(secs(2));
     room.resume(A, &[fence]);
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
 }
 
 #[test]
@@ -948,7 +948,7 @@ fn timings_that_do_not_fit_name_the_two_limits_and_the_remedy() {
         let error = timings.validate().expect_err(one);
         assert_eq!(error.one, one);
         assert!(error.to_string().contains(error.other), "{error}");
-        assert_eq!(Watch::new(timings).err(), Some(error));
+        assert_eq!(FailureDetector::new(timings).err(), Some(error));
     }
 }
 
@@ -984,8 +984,8 @@ fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
             ..Timings::default()
         };
         let mut room = Room::new(timings, AutoPass::On);
-        room.join(A, Voice::Lock);
-        room.join(B, Voice::Lock);
+        room.join(A, ClientKind::LockAware);
+        room.join(B, ClientKind::LockAware);
         room.record(acquire(A));
         room.pass(secs(20));
         room.manners.insert(A, Manner::Dead);
@@ -1022,7 +1022,7 @@ fn a_request_that_is_void_never_runs_out() {
     room.pass(secs(20));
     room.record(Event::Cancel { session });
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     // A new request has its whole time.
     let since = room.now;
     let scope = Scope::WHOLE;
@@ -1047,7 +1047,7 @@ fn an_idle_holder_is_warned_and_yields_to_a_waiter_only() {
     let mut room = room_with_holder(&[B]);
     room.inputs.insert(A, room.now);
     room.pass(secs(600));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     // Now a session waits, and the holder is still warned before it yields.
     let since = room.now;
     room.record(acquire(B));
@@ -1064,7 +1064,7 @@ fn a_holder_that_was_warned_and_does_something_stays() {
     room.pass(secs(80));
     room.inputs.insert(A, room.now);
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     room.pass(secs(60));
     let warnings = room
         .proposals
@@ -1083,14 +1083,15 @@ fn after_a_take_over_only_the_other_sessions_have_to_wait() {
     let mut room = room();
     for session in [A, B, C] {
         room.manners.insert(session, Manner::Well);
-        room.detector.attached(session, Voice::Lock, room.now);
+        room.detector
+            .attached(session, ClientKind::LockAware, room.now);
         room.record(joined_with(session, Rights::ALL, 1));
     }
     room.record(acquire(A));
     assert_eq!(room.detector.take_over_ready(C, room.now), Ok(()));
     let (session, scope) = (B, Scope::WHOLE);
     room.record(Event::TakeOver { session, scope });
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.pass(secs(20));
     assert_eq!(room.detector.take_over_ready(C, room.now), Err(secs(40)));
     assert_eq!(room.detector.take_over_ready(B, room.now), Ok(()));
@@ -1104,7 +1105,7 @@ fn when_many_fall_silent_at_once_none_is_given_up_for_three_times_as_long() {
     let lost_after = |silent: u64| {
         let mut room = room();
         for id in 1..=10 {
-            room.join(SessionId(id), Voice::Stock);
+            room.join(SessionId(id), ClientKind::Stock);
         }
         room.pass(secs(60));
         for id in 1..=silent {

@@ -2,12 +2,13 @@
 //! Nothing here knows time.
 
 use baton_presence::{
-    AutoPass, Change, DrainReason, Event, Fence, Fold, GrantState, Loss, MAX_PATHS, Mode, OfferEnd,
-    Path, Refusal, Rights, Scope, ScopeError, SessionId, Standing, Voice, WriteRight,
+    AutoPass, Change, ClientKind, DrainReason, Event, Fence, GrantState, LockRefusal, LockState,
+    LossReason, MAX_PATHS, Mode, OfferEnd, Path, Rights, Scope, ScopeError, SessionId, SessionRole,
+    WriteRight,
 };
 
 use crate::harness::{
-    A, B, C, D, LockState, Log, acquire, joined_as, joined_with, path, paths, resumed,
+    A, B, C, D, Log, NewestLock, acquire, joined_as, joined_with, path, paths, resumed,
 };
 
 fn acquire_of(session: SessionId, scope: &Scope) -> Event {
@@ -38,7 +39,7 @@ fn offers(changes: &[Change]) -> Vec<(SessionId, Scope)> {
     changes.iter().filter_map(offer).collect()
 }
 
-fn refused(session: SessionId, why: Refusal) -> Vec<Change> {
+fn refused(session: SessionId, why: LockRefusal) -> Vec<Change> {
     vec![Change::Refused { session, why }]
 }
 
@@ -132,7 +133,7 @@ fn modes_say_what_a_lock_means() {
     let none = WriteRight::Refused { fence_now: None };
     assert_eq!(may(&log, B, "b"), none);
     assert_eq!(may(&log, A, "b"), none);
-    let restored = Fold::restore(&log.lock_state.snapshot()).expect("a good snapshot");
+    let restored = LockState::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     assert_eq!(restored.mode(), Mode::Required);
 }
 
@@ -169,7 +170,7 @@ fn a_waiter_that_is_not_live_holds_no_other_up() {
     log.say(acquire_of(C, &path("b")));
     let changes = log.say(Event::Lost { session: B });
     assert_eq!(offers(&changes), [(C, path("b"))]);
-    assert_eq!(log.lock_state.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn another_scope_replaces_the_ticket_at_the_back() {
     log.say(acquire_of(B, &path("c")));
     let queue: Vec<_> = log
         .lock_state
-        .queue()
+        .waiters()
         .map(|(who, what)| (who, what.clone()))
         .collect();
     assert_eq!(queue, [(C, path("b")), (B, path("c"))]);
@@ -214,14 +215,14 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let a = log.hold_of(A, &path("a"));
     log.hold_of(A, &path("b"));
-    assert_eq!(log.lock_state.holds(A).count(), 2);
+    assert_eq!(log.lock_state.held_by(A).count(), 2);
     log.hold_of(B, &path("c"));
-    let why = Refusal::WouldWait { by: B };
+    let why = LockRefusal::WouldWait { by: B };
     assert_eq!(log.say(acquire_of(A, &path("c"))), refused(A, why));
     assert_eq!(log.say(request(A, &path("c"))), refused(A, why));
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     // Its own lock is in the way of a larger scope.
-    let why = Refusal::WouldWait { by: A };
+    let why = LockRefusal::WouldWait { by: A };
     assert_eq!(log.say(acquire(A)), refused(A, why));
     // For a scope that it holds, the grant is repeated.
     let (to, fence, scope) = (A, a, path("a"));
@@ -248,11 +249,11 @@ fn trying_something_else_gives_up_the_ticket_when_it_is_had() {
     log.say(acquire_of(B, &path("a")));
     let (session, scope) = (B, path("b"));
     log.say(Event::Try { session, scope });
-    assert_eq!(log.lock_state.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
     let fence = log.fence();
     let changes = log.say(Event::Claim { session, fence });
     assert!(changes.contains(&Change::Dequeued { session: B }));
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
 }
 
 #[test]
@@ -309,13 +310,13 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
 #[test]
 fn a_transfer_to_a_session_that_cannot_take_it_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
-    log.say(joined_as(D, Voice::Stock, Standing::Writer));
+    log.say(joined_as(D, ClientKind::Stock, SessionRole::Writer));
     log.hold_of(C, &path("c"));
     log.say(acquire_of(B, &path("c")));
     let fence = log.hold_of(A, &path("a"));
     let session = A;
     for to in [A, B, D, SessionId(9)] {
-        let why = Refusal::NoSuchTarget;
+        let why = LockRefusal::NoSuchTarget;
         let transfer = Event::Transfer { session, fence, to };
         assert_eq!(log.say(transfer), refused(A, why), "{to}");
     }
@@ -329,7 +330,7 @@ fn a_transfer_to_a_session_that_cannot_take_it_is_refused() {
     assert!(matches!(
         log.say(theft)[..],
         [Change::Refused {
-            why: Refusal::StaleFence { .. },
+            why: LockRefusal::StaleFence { .. },
             ..
         }]
     ));
@@ -352,7 +353,7 @@ fn a_lock_transferred_to_a_session_that_is_gone_goes_by_ticket_or_is_free() {
             matches!(
                 change,
                 Change::LockLost {
-                    why: Loss::DrainOver,
+                    why: LossReason::DrainOver,
                     ..
                 }
             )
@@ -373,9 +374,9 @@ fn a_restart_forgets_the_named_successor() {
     let (session, to) = (A, B);
     log.say(Event::Transfer { session, fence, to });
     log.say(Event::Restarted);
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
     log.say(resumed(A, &[fence]));
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
 }
 
 // Requests
@@ -446,9 +447,9 @@ fn no_lock_drains_without_a_waiter() {
 fn taking_over_needs_the_right() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
-    let refusal = refused(B, Refusal::NotAllowed);
+    let refusal = refused(B, LockRefusal::NotAllowed);
     assert_eq!(log.say(take_over(B, &Scope::WHOLE)), refusal);
-    assert!(matches!(log.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(log.state(), NewestLock::Held { by: A, .. }));
     // The rights of the newest connection count.
     let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
     log.say(Event::Resumed {
@@ -457,14 +458,14 @@ fn taking_over_needs_the_right() {
         rights,
     });
     log.say(take_over(B, &Scope::WHOLE));
-    assert!(matches!(log.state(), LockState::Draining { by: A, .. }));
+    assert!(matches!(log.state(), NewestLock::Draining { by: A, .. }));
 }
 
 #[test]
 fn there_must_be_something_to_take() {
     let mut log = with_rights(&[A, B]);
     log.hold_of(A, &path("a"));
-    let refusal = refused(B, Refusal::NothingToTake);
+    let refusal = refused(B, LockRefusal::NothingToTake);
     assert_eq!(log.say(take_over(B, &path("b"))), refusal);
 }
 
@@ -482,7 +483,7 @@ fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
     assert_eq!(offers(&changes), []);
     assert_eq!(changes.last(), Some(&Change::Freed { fence: a }));
     // Another session with the right has to wait.
-    let busy = refused(D, Refusal::Busy { by: C });
+    let busy = refused(D, LockRefusal::Busy { by: C });
     assert_eq!(log.say(take_over(D, &path("b"))), busy);
     let changes = log.say(Event::DrainOver {
         session: B,
@@ -505,7 +506,7 @@ fn a_holder_that_cannot_be_reached_is_not_waited_for() {
             rights,
         });
         let changes = log.say(take_over(B, &Scope::WHOLE));
-        let (by, scope, why) = (A, Scope::WHOLE, Loss::TakenOver);
+        let (by, scope, why) = (A, Scope::WHOLE, LossReason::TakenOver);
         assert!(changes.contains(&Change::LockLost {
             by,
             fence,
@@ -532,7 +533,7 @@ fn an_open_offer_can_be_taken_over() {
     };
     assert!(changes.iter().any(taken));
     assert_eq!(offers(&changes), [(B, path("a"))]);
-    assert_eq!(log.lock_state.place(A), Some(0));
+    assert_eq!(log.lock_state.queue_position(A), Some(0));
 }
 
 #[test]
@@ -556,11 +557,11 @@ fn only_the_same_user_moves_its_lock() {
     log.say(joined_with(A, Rights::NONE, 7));
     log.say(joined_with(B, Rights::NONE, 7));
     log.say(joined_with(C, Rights::NONE, 8));
-    log.say(joined_as(D, Voice::Lock, Standing::Writer));
+    log.say(joined_as(D, ClientKind::LockAware, SessionRole::Writer));
     let fence = log.hold_of(A, &path("a"));
-    let refusal = refused(C, Refusal::OtherUser { by: A });
+    let refusal = refused(C, LockRefusal::OtherUser { by: A });
     assert_eq!(log.say(move_here(C, &path("a"))), refusal);
-    let refusal = refused(D, Refusal::NoUser);
+    let refusal = refused(D, LockRefusal::NoUser);
     assert_eq!(log.say(move_here(D, &path("a"))), refusal);
     log.say(move_here(B, &path("a")));
     assert_eq!(drains(&log, fence), Some((Some(B), DrainReason::Moved)));
@@ -568,7 +569,7 @@ fn only_the_same_user_moves_its_lock() {
     // Two sessions that named no user do not have the same user.
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
-    let refusal = refused(B, Refusal::NoUser);
+    let refusal = refused(B, LockRefusal::NoUser);
     assert_eq!(log.say(move_here(B, &Scope::WHOLE)), refusal);
 }
 
@@ -576,28 +577,33 @@ fn only_the_same_user_moves_its_lock() {
 
 #[test]
 fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() {
-    let stock = |standing| joined_as(B, Voice::Stock, standing);
+    let stock = |role| joined_as(B, ClientKind::Stock, role);
     for (mode, auto_pass, event, gives_way) in [
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(Standing::Writer),
+            stock(SessionRole::Writer),
             true,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(Standing::Observer),
+            stock(SessionRole::Observer),
             false,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::Off,
-            stock(Standing::Writer),
+            stock(SessionRole::Writer),
             false,
         ),
-        (Mode::Required, AutoPass::On, stock(Standing::Writer), false),
-        (Mode::Open, AutoPass::On, stock(Standing::Writer), false),
+        (
+            Mode::Required,
+            AutoPass::On,
+            stock(SessionRole::Writer),
+            false,
+        ),
+        (Mode::Open, AutoPass::On, stock(SessionRole::Writer), false),
     ] {
         let mut log = Log::with(auto_pass, &[A]);
         log.say(Event::ModeSet(mode));
@@ -610,7 +616,7 @@ fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() 
         // A session that can take the lock is preferred.
         let mut log = Log::with(auto_pass, &[A, C]);
         log.hold(A);
-        log.say(stock(Standing::Writer));
+        log.say(stock(SessionRole::Writer));
         log.say(acquire(C));
         assert_eq!(
             offers(&log.say(Event::Lost { session: A })),
@@ -633,7 +639,7 @@ fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
         matches!(
             c,
             Change::LockLost {
-                why: Loss::Silent,
+                why: LossReason::Silent,
                 ..
             }
         )
@@ -654,7 +660,7 @@ fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
     };
     log.say(Event::Disconnected { session: A });
     let changes = log.say(resumed(A, &[two, old]));
-    let stale = Refusal::StaleFence {
+    let stale = LockRefusal::StaleFence {
         named: old,
         now: Some(two),
     };
@@ -663,7 +669,7 @@ fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
         why: stale
     }));
     let (by, scope) = (A, path("a"));
-    let why = Loss::OtherFence;
+    let why = LossReason::OtherFence;
     assert!(changes.contains(&Change::LockLost {
         by,
         fence: one,
@@ -676,10 +682,10 @@ fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
         fence: two,
         scope
     }));
-    assert_eq!(log.lock_state.holds(A).count(), 1);
+    assert_eq!(log.lock_state.held_by(A).count(), 1);
     // A resume that names no fence keeps all locks.
     let third = log.hold_of(B, &path("c"));
     log.say(Event::Disconnected { session: B });
     log.say(resumed(B, &[]));
-    assert!(log.lock_state.holds(B).any(|grant| grant.fence == third));
+    assert!(log.lock_state.held_by(B).any(|grant| grant.fence == third));
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, GrantState, Mode, Proposal, Rights, Scope,
-    SessionId, Standing, Time, Timings, UserKey, Voice, Watch, WriteRight,
+    AutoPass, Change, ClientKind, Event, FailureDetector, Fence, GrantState, LockSettings,
+    LockState, Mode, Proposal, Rights, Scope, SessionId, SessionRole, Time, Timings, UserKey,
+    WriteRight,
 };
 
 pub(crate) const A: SessionId = SessionId(1);
@@ -15,14 +16,14 @@ pub(crate) const C: SessionId = SessionId(3);
 pub(crate) const D: SessionId = SessionId(4);
 
 pub(crate) fn joined(session: SessionId) -> Event {
-    joined_as(session, Voice::Lock, Standing::Writer)
+    joined_as(session, ClientKind::LockAware, SessionRole::Writer)
 }
 
-pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) -> Event {
+pub(crate) fn joined_as(session: SessionId, client_kind: ClientKind, role: SessionRole) -> Event {
     Event::Joined {
         session,
-        voice,
-        standing,
+        client_kind,
+        role,
         rights: Rights::NONE,
         user: None,
     }
@@ -32,8 +33,8 @@ pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) ->
 pub(crate) fn joined_with(session: SessionId, rights: Rights, user: u8) -> Event {
     Event::Joined {
         session,
-        voice: Voice::Lock,
-        standing: Standing::Writer,
+        client_kind: ClientKind::LockAware,
+        role: SessionRole::Writer,
         rights,
         user: Some(UserKey([user; 16])),
     }
@@ -69,7 +70,7 @@ pub(crate) fn paths(paths: &[&str]) -> Scope {
 
 /// State of the newest lock, for the many stories that have only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LockState {
+pub(crate) enum NewestLock {
     Free,
     Offered { to: SessionId, fence: Fence },
     Held { by: SessionId, fence: Fence },
@@ -79,31 +80,31 @@ pub(crate) enum LockState {
 }
 
 /// Returns the state of the newest lock.
-pub(crate) fn state_of(lock_state: &Fold) -> LockState {
+pub(crate) fn state_of(lock_state: &LockState) -> NewestLock {
     let Some(grant) = lock_state.grants().next_back() else {
-        return LockState::Free;
+        return NewestLock::Free;
     };
     let (by, fence) = (grant.party, grant.fence);
     match grant.state {
-        GrantState::Offered => LockState::Offered { to: by, fence },
-        GrantState::Held => LockState::Held { by, fence },
-        GrantState::Suspect => LockState::Suspect { by, fence },
-        GrantState::Recovering => LockState::Recovering { by, fence },
-        GrantState::Draining { .. } => LockState::Draining { by, fence },
+        GrantState::Offered => NewestLock::Offered { to: by, fence },
+        GrantState::Held => NewestLock::Held { by, fence },
+        GrantState::Suspect => NewestLock::Suspect { by, fence },
+        GrantState::Recovering => NewestLock::Recovering { by, fence },
+        GrantState::Draining { .. } => NewestLock::Draining { by, fence },
     }
 }
 
 /// A lock state with a log of positions, which are large enough to differ from session ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    pub(crate) lock_state: Fold,
+    pub(crate) lock_state: LockState,
     pub(crate) position: u64,
 }
 
 impl Log {
     pub(crate) fn new(auto_pass: AutoPass) -> Self {
         Self {
-            lock_state: Fold::new(FoldSettings {
+            lock_state: LockState::new(LockSettings {
                 epoch: 1,
                 auto_pass,
                 mode: Mode::default(),
@@ -129,7 +130,7 @@ impl Log {
         changes
     }
 
-    pub(crate) fn state(&self) -> LockState {
+    pub(crate) fn state(&self) -> NewestLock {
         state_of(&self.lock_state)
     }
 
@@ -196,7 +197,7 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) log: Log,
-    pub(crate) detector: Watch,
+    pub(crate) detector: FailureDetector,
     pub(crate) now: Time,
     pub(crate) manners: BTreeMap<SessionId, Manner>,
     /// Last input of some users; all others act all the time.
@@ -218,7 +219,7 @@ impl Room {
     pub(crate) fn new(timings: Timings, auto_pass: AutoPass) -> Self {
         Self {
             log: Log::new(auto_pass),
-            detector: Watch::new(timings).expect("the timings fit"),
+            detector: FailureDetector::new(timings).expect("the timings fit"),
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
             inputs: BTreeMap::new(),
@@ -231,15 +232,16 @@ impl Room {
         }
     }
 
-    pub(crate) fn join(&mut self, session: SessionId, voice: Voice) {
+    pub(crate) fn join(&mut self, session: SessionId, client_kind: ClientKind) {
         self.manners.insert(session, Manner::Well);
-        self.detector.attached(session, voice, self.now);
-        self.record(joined_as(session, voice, Standing::Writer));
+        self.detector.attached(session, client_kind, self.now);
+        self.record(joined_as(session, client_kind, SessionRole::Writer));
     }
 
     pub(crate) fn resume(&mut self, session: SessionId, fences: &[Fence]) {
         self.manners.insert(session, Manner::Well);
-        self.detector.attached(session, Voice::Lock, self.now);
+        self.detector
+            .attached(session, ClientKind::LockAware, self.now);
         self.record(resumed(session, fences));
     }
 
@@ -353,7 +355,7 @@ impl Room {
             .map(|(at, _)| at.since(since))
     }
 
-    pub(crate) fn state(&self) -> LockState {
+    pub(crate) fn state(&self) -> NewestLock {
         self.log.state()
     }
 }

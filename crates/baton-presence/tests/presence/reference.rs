@@ -2,11 +2,11 @@
 //! Under random records both must be in the same state after each.
 
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSettings, Mode, Presence, SessionId, Standing,
-    Voice,
+    AutoPass, Change, ClientKind, Event, Fence, Lateness, LockSettings, LockState, Mode, Presence,
+    SessionId, SessionRole,
 };
 
-use crate::harness::{Dice, LockState, acquire, joined_as, resumed, state_of, try_now};
+use crate::harness::{Dice, NewestLock, acquire, joined_as, resumed, state_of, try_now};
 
 #[derive(Debug, Clone, Copy)]
 struct Someone {
@@ -23,7 +23,7 @@ struct Reference {
     auto_pass: bool,
     /// In the order in which they joined.
     people: Vec<Someone>,
-    state: LockState,
+    state: NewestLock,
     overdue: bool,
     /// True if the open offer began with a holder that went offline.
     offline: bool,
@@ -38,16 +38,16 @@ impl Reference {
     /// The holder, or the session that is offered the lock.
     fn party(&self) -> Option<(SessionId, Fence)> {
         match self.state {
-            LockState::Free => None,
-            LockState::Offered { to, fence } => Some((to, fence)),
-            LockState::Held { by, fence }
-            | LockState::Suspect { by, fence }
-            | LockState::Draining { by, fence }
-            | LockState::Recovering { by, fence } => Some((by, fence)),
+            NewestLock::Free => None,
+            NewestLock::Offered { to, fence } => Some((to, fence)),
+            NewestLock::Held { by, fence }
+            | NewestLock::Suspect { by, fence }
+            | NewestLock::Draining { by, fence }
+            | NewestLock::Recovering { by, fence } => Some((by, fence)),
         }
     }
 
-    fn enter(&mut self, state: LockState) {
+    fn enter(&mut self, state: NewestLock) {
         self.state = state;
         self.overdue = false;
     }
@@ -79,7 +79,7 @@ impl Reference {
         let asking = asking.filter(|_| nobody_waits);
         let position = self.here;
         let next = asking.or(oldest_ticket).or(oldest_peer).map(|one| one.id);
-        self.enter(next.map_or(LockState::Free, |to| LockState::Offered {
+        self.enter(next.map_or(NewestLock::Free, |to| NewestLock::Offered {
             to,
             fence: Fence { epoch: 1, position },
         }));
@@ -89,17 +89,17 @@ impl Reference {
     /// Offers a lock that is free or overdue, if a session can take it.
     fn settle(&mut self, asker: Option<SessionId>) {
         let silent = match self.state {
-            LockState::Held { by, .. } => self
+            NewestLock::Held { by, .. } => self
                 .someone(by)
                 .is_some_and(|one| one.presence != Presence::Live),
             _ => false,
         };
         let (state, overdue) = (self.state, self.overdue);
-        if state == LockState::Free {
+        if state == NewestLock::Free {
             self.offer_to_next(false, asker);
         } else if silent || overdue {
             self.offer_to_next(true, asker);
-            if self.state == LockState::Free {
+            if self.state == NewestLock::Free {
                 (self.state, self.overdue) = (state, overdue);
             }
         }
@@ -113,7 +113,7 @@ impl Reference {
     }
 
     fn hold(&mut self, by: SessionId, fence: Fence) {
-        self.enter(LockState::Held { by, fence });
+        self.enter(NewestLock::Held { by, fence });
         self.last_grant = Some(fence);
         if let Some(one) = self.someone(by) {
             (one.ticket, one.missed) = (None, None);
@@ -126,14 +126,15 @@ impl Reference {
         match *event {
             Event::Joined {
                 session,
-                voice,
-                standing,
+                client_kind,
+                role,
                 ..
             } => {
                 if self.someone(session).is_none() {
                     self.people.push(Someone {
                         id: session,
-                        can_hold: voice == Voice::Lock && standing == Standing::Writer,
+                        can_hold: client_kind == ClientKind::LockAware
+                            && role == SessionRole::Writer,
                         presence: Presence::Live,
                         ticket: None,
                         missed: None,
@@ -142,7 +143,7 @@ impl Reference {
                 }
             }
             Event::Acquire { session, .. } | Event::Try { session, .. } => {
-                let offered = matches!(self.state, LockState::Offered { .. });
+                let offered = matches!(self.state, NewestLock::Offered { .. });
                 let has_it = !offered && self.party().is_some_and(|(who, _)| who == session);
                 if let Some(one) = self.someone(session)
                     && one.can_hold
@@ -166,13 +167,13 @@ impl Reference {
                 }
             }
             Event::OldDecline { session, fence } | Event::OldOfferExpired { session, fence } => {
-                if self.state == (LockState::Offered { to: session, fence }) {
+                if self.state == (NewestLock::Offered { to: session, fence }) {
                     self.miss(session, fence);
                 }
             }
             Event::Decline { session, fence, .. } | Event::OfferExpired { session, fence } => {
                 let leaves = matches!(event, Event::Decline { later: false, .. });
-                if self.state == (LockState::Offered { to: session, fence })
+                if self.state == (NewestLock::Offered { to: session, fence })
                     && let Some(one) = self.someone(session)
                 {
                     one.ticket = one.ticket.map(|_| here).filter(|_| !leaves);
@@ -186,16 +187,16 @@ impl Reference {
             }
             Event::Claim { session, fence } => self.claim(session, fence),
             Event::Release { session, fence } => {
-                let offered = matches!(self.state, LockState::Offered { .. });
+                let offered = matches!(self.state, NewestLock::Offered { .. });
                 if self.party() == Some((session, fence)) && !offered {
                     self.offer_to_next(false, None);
                 }
             }
             Event::GraceOver { session, fence } => {
-                self.overdue |= self.state == (LockState::Suspect { by: session, fence });
+                self.overdue |= self.state == (NewestLock::Suspect { by: session, fence });
             }
             Event::RecoveryOver { session, fence } => {
-                self.overdue |= self.state == (LockState::Recovering { by: session, fence });
+                self.overdue |= self.state == (NewestLock::Recovering { by: session, fence });
             }
             Event::AutoPassSet(auto_pass) => self.auto_pass = auto_pass == AutoPass::On,
             Event::Restarted => {
@@ -203,7 +204,7 @@ impl Reference {
                     .iter_mut()
                     .for_each(|one| one.presence = Presence::Away);
                 if let Some((by, fence)) = self.party() {
-                    self.enter(LockState::Recovering { by, fence });
+                    self.enter(NewestLock::Recovering { by, fence });
                 }
             }
             _ => self.come_or_go(event),
@@ -212,7 +213,7 @@ impl Reference {
     }
 
     fn refuse(&mut self, session: SessionId) {
-        if let LockState::Offered { to, fence } = self.state
+        if let NewestLock::Offered { to, fence } = self.state
             && to == session
         {
             self.miss(to, fence);
@@ -220,7 +221,7 @@ impl Reference {
     }
 
     fn claim(&mut self, session: SessionId, fence: Fence) {
-        if self.state == (LockState::Offered { to: session, fence }) {
+        if self.state == (NewestLock::Offered { to: session, fence }) {
             self.hold(session, fence);
         } else if let Some(one) = self.someone(session)
             && one.missed == Some(fence)
@@ -262,19 +263,19 @@ impl Reference {
         }
         match (self.state, event) {
             _ if !mine => {}
-            (LockState::Offered { .. }, Event::Disconnected { .. } | Event::Lost { .. }) => {
+            (NewestLock::Offered { .. }, Event::Disconnected { .. } | Event::Lost { .. }) => {
                 self.offer_to_next(offline, None);
             }
-            (LockState::Offered { .. }, Event::Done { .. }) => self.offer_to_next(offline, None),
+            (NewestLock::Offered { .. }, Event::Done { .. }) => self.offer_to_next(offline, None),
             (_, Event::Done { .. }) => self.offer_to_next(false, None),
-            (LockState::Held { by, fence }, Event::Disconnected { .. }) => {
-                self.enter(LockState::Suspect { by, fence });
+            (NewestLock::Held { by, fence }, Event::Disconnected { .. }) => {
+                self.enter(NewestLock::Suspect { by, fence });
                 self.overdue = before == Presence::Silent;
             }
-            (LockState::Suspect { .. } | LockState::Recovering { .. }, Event::Lost { .. }) => {
+            (NewestLock::Suspect { .. } | NewestLock::Recovering { .. }, Event::Lost { .. }) => {
                 self.overdue = true;
             }
-            (LockState::Offered { .. }, Event::Resumed { .. }) => {}
+            (NewestLock::Offered { .. }, Event::Resumed { .. }) => {}
             (_, Event::Resumed { fences: named, .. }) => {
                 let (by, fence) = self.party().expect("it is mine");
                 if named.is_empty() || named.contains(&fence) {
@@ -288,7 +289,7 @@ impl Reference {
     }
 }
 
-fn some_event(dice: &mut Dice, lock_state: &Fold, fences: &[Fence]) -> Event {
+fn some_event(dice: &mut Dice, lock_state: &LockState, fences: &[Fence]) -> Event {
     let session = SessionId(dice.below(6) + 1);
     let grant = lock_state.grants().next();
     let party = grant.map(|grant| (grant.party, grant.fence));
@@ -304,17 +305,17 @@ fn some_event(dice: &mut Dice, lock_state: &Fold, fences: &[Fence]) -> Event {
     };
     match dice.below(25) {
         0 | 1 => {
-            let voice = if dice.chance(85) {
-                Voice::Lock
+            let client_kind = if dice.chance(85) {
+                ClientKind::LockAware
             } else {
-                Voice::Stock
+                ClientKind::Stock
             };
-            let standing = if dice.chance(85) {
-                Standing::Writer
+            let role = if dice.chance(85) {
+                SessionRole::Writer
             } else {
-                Standing::Observer
+                SessionRole::Observer
             };
-            joined_as(session, voice, standing)
+            joined_as(session, client_kind, role)
         }
         2 | 3 => {
             let named = dice.chance(60).then_some(fence);
@@ -343,7 +344,7 @@ fn some_event(dice: &mut Dice, lock_state: &Fold, fences: &[Fence]) -> Event {
         22 => Event::OldOfferExpired { session, fence },
         23 | 24 => {
             let missed = lock_state.peers().flat_map(|peer| {
-                let missed = peer.passed_over.iter();
+                let missed = peer.missed_offers.iter();
                 missed.map(|missed| (peer.session, missed.fence))
             });
             let missed: Vec<_> = missed.collect();
@@ -359,22 +360,22 @@ fn some_event(dice: &mut Dice, lock_state: &Fold, fences: &[Fence]) -> Event {
 }
 
 /// The state that a reader of the changes alone would believe in.
-fn believe(state: LockState, change: &Change) -> LockState {
+fn believe(state: NewestLock, change: &Change) -> NewestLock {
     match *change {
-        Change::Offered { to, fence, .. } => LockState::Offered { to, fence },
+        Change::Offered { to, fence, .. } => NewestLock::Offered { to, fence },
         Change::Granted { to: by, fence, .. } | Change::Resumed { by, fence, .. } => {
-            LockState::Held { by, fence }
+            NewestLock::Held { by, fence }
         }
-        Change::Suspected { by, fence, .. } => LockState::Suspect { by, fence },
-        Change::Recovering { by, fence, .. } => LockState::Recovering { by, fence },
-        Change::Freed { .. } => LockState::Free,
+        Change::Suspected { by, fence, .. } => NewestLock::Suspect { by, fence },
+        Change::Recovering { by, fence, .. } => NewestLock::Recovering { by, fence },
+        Change::Freed { .. } => NewestLock::Free,
         _ => state,
     }
 }
 
 fn run(seed: u64) {
     let mut dice = Dice(seed);
-    let mut lock_state = Fold::new(FoldSettings {
+    let mut lock_state = LockState::new(LockSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
         // In this mode a lost holder does not give way to a stock writer.
@@ -384,13 +385,13 @@ fn run(seed: u64) {
         here: 0,
         auto_pass: true,
         people: Vec::new(),
-        state: LockState::Free,
+        state: NewestLock::Free,
         overdue: false,
         offline: false,
         last_grant: None,
     };
     let mut fences: Vec<Fence> = Vec::new();
-    let mut believed = LockState::Free;
+    let mut believed = NewestLock::Free;
     let mut position = 0;
     let mut changes = Vec::new();
     for step in 0..300 {
@@ -401,8 +402,10 @@ fn run(seed: u64) {
         reference.apply(position, &event);
         let at = format!("seed {seed}, step {step}: {event:?} gave {changes:?}");
         assert_eq!(state_of(&lock_state), reference.state, "{at}");
-        let held = matches!(state_of(&lock_state), LockState::Held { .. });
-        let overdue = lock_state.grants().any(|grant| grant.due == Due::Overdue);
+        let held = matches!(state_of(&lock_state), NewestLock::Held { .. });
+        let overdue = lock_state
+            .grants()
+            .any(|grant| grant.lateness == Lateness::Overdue);
         assert_eq!(overdue, reference.overdue && !held, "{at}");
         believed = changes.iter().fold(believed, believe);
         assert_eq!(believed, state_of(&lock_state), "told otherwise: {at}");
@@ -414,7 +417,7 @@ fn run(seed: u64) {
         queue.sort_unstable();
         assert!(
             lock_state
-                .queue()
+                .waiters()
                 .map(|(id, _)| id)
                 .eq(queue.iter().map(|(_, id)| *id)),
             "{at}"
@@ -428,7 +431,7 @@ fn run(seed: u64) {
                 fences.push(*fence);
             }
         }
-        let restored = Fold::restore(&lock_state.snapshot());
+        let restored = LockState::restore(&lock_state.snapshot());
         assert_eq!(restored.as_ref(), Ok(&lock_state), "{at}");
         if dice.chance(10) {
             lock_state = restored.expect("just compared");

@@ -1,9 +1,10 @@
 //! Every row of the table of states, as the lock state decides it. Nothing here knows time.
 
-use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
+use crate::harness::{A, B, C, D, Log, NewestLock, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal,
-    Scope, SessionId, SnapshotError, Standing, Voice, WriteRight,
+    AutoPass, Change, ClientKind, Event, Fence, Lateness, LockRefusal, LockSnapshot,
+    LockSnapshotError, LockState, LossReason, OfferEnd, Presence, Scope, SessionId, SessionRole,
+    WriteRight,
 };
 
 fn ends_free(changes: &[Change]) -> bool {
@@ -47,7 +48,7 @@ fn a_free_lock_is_offered_to_the_first_session_that_asks_under_a_new_fence() {
             scope: Scope::WHOLE
         }]
     );
-    assert_eq!(log.state(), LockState::Offered { to: A, fence });
+    assert_eq!(log.state(), NewestLock::Offered { to: A, fence });
     assert_eq!(
         log.may_write(A),
         WriteRight::Refused {
@@ -59,25 +60,25 @@ fn a_free_lock_is_offered_to_the_first_session_that_asks_under_a_new_fence() {
 #[test]
 fn only_a_writer_that_can_claim_may_ask() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, Voice::Stock, Standing::Writer));
-    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     for (session, why) in [
-        (A, Refusal::CannotClaim),
-        (B, Refusal::Observer),
-        (C, Refusal::UnknownSession),
+        (A, LockRefusal::CannotClaim),
+        (B, LockRefusal::Observer),
+        (C, LockRefusal::UnknownSession),
     ] {
         let refused = vec![Change::Refused { session, why }];
         assert_eq!(log.say(acquire(session)), refused);
         assert_eq!(log.say(try_now(session)), refused);
     }
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
 #[test]
 fn a_session_without_a_connection_must_resume_before_it_asks() {
     let mut log = Log::with(AutoPass::On, &[A]);
     away(&mut log, A);
-    let why = Refusal::NotLive;
+    let why = LockRefusal::NotLive;
     assert_eq!(log.acquire(A), vec![Change::Refused { session: A, why }]);
 }
 
@@ -87,8 +88,8 @@ fn a_session_without_a_connection_must_resume_before_it_asks() {
 fn a_claim_with_the_offers_fence_makes_the_holder_and_uses_the_ticket_up() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
-    assert_eq!(log.lock_state.place(A), None);
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
+    assert_eq!(log.lock_state.queue_position(A), None);
     assert_eq!(log.may_write(A), WriteRight::Holder(fence));
     let refused = WriteRight::Refused {
         fence_now: Some(fence),
@@ -130,7 +131,10 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
     assert!(log.here() > offer);
     // It goes on waiting, behind the other waiters.
     assert_eq!(
-        (log.lock_state.place(C), log.lock_state.place(B)),
+        (
+            log.lock_state.queue_position(C),
+            log.lock_state.queue_position(B)
+        ),
         (Some(0), Some(1))
     );
 }
@@ -141,8 +145,8 @@ fn an_offer_that_no_other_session_can_take_leaves_the_lock_free() {
     log.acquire(A);
     let changes = expire(&mut log, A);
     assert!(ends_free(&changes));
-    assert_eq!(log.state(), LockState::Free);
-    assert_eq!(log.lock_state.place(A), Some(0));
+    assert_eq!(log.state(), NewestLock::Free);
+    assert_eq!(log.lock_state.queue_position(A), Some(0));
 }
 
 #[test]
@@ -194,13 +198,13 @@ fn a_waiter_that_declines_leaves_the_queue() {
     let changes = log.say(decline(A, fence, false));
     assert_eq!(offered_to(&changes), Some(B));
     assert!(changes.contains(&Change::Dequeued { session: A }));
-    assert_eq!(log.lock_state.place(A), None);
+    assert_eq!(log.lock_state.queue_position(A), None);
     let fence = log.fence();
     assert!(ends_free(&log.say(decline(B, fence, false))));
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     assert_eq!(pause_over(&mut log, B), vec![]);
     log.say(joined(C));
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
 #[test]
@@ -211,7 +215,10 @@ fn a_waiter_that_declines_for_now_waits_behind_the_others_and_is_offered_it_agai
     let fence = log.fence();
     assert_eq!(offered_to(&log.say(decline(A, fence, true))), Some(B));
     assert_eq!(
-        (log.lock_state.place(B), log.lock_state.place(A)),
+        (
+            log.lock_state.queue_position(B),
+            log.lock_state.queue_position(A)
+        ),
         (Some(0), Some(1))
     );
     let fence = log.fence();
@@ -229,7 +236,7 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
     for _ in 0..5 {
         let missed = log.fence();
         assert!(ends_free(&expire(&mut log, B)));
-        assert_eq!(log.lock_state.place(B), Some(0));
+        assert_eq!(log.lock_state.queue_position(B), Some(0));
         assert_eq!(offered_to(&pause_over(&mut log, B)), Some(B));
         // The repeated record is overtaken.
         let (session, fence) = (B, missed);
@@ -247,9 +254,9 @@ fn no_later_waiter_is_served_before_one_in_its_pause() {
     assert!(ends_free(&expire(&mut log, B)));
     // A session that comes later does not overtake the waiters, and is offered nothing.
     let changes = log.say(try_now(D));
-    let why = Refusal::Busy { by: A };
+    let why = LockRefusal::Busy { by: A };
     assert_eq!(changes, vec![Change::Refused { session: D, why }]);
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
     // A new waiter wakes those before it, each once.
     assert_eq!(offered_to(&log.acquire(C)), Some(A));
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
@@ -302,7 +309,7 @@ fn records_from_before_the_pauses_mean_what_they_meant() {
         })));
         assert_eq!(offered_to(&log.acquire(B)), Some(B));
         log.claim(B);
-        assert_eq!(log.lock_state.place(A), Some(0));
+        assert_eq!(log.lock_state.queue_position(A), Some(0));
     }
 }
 
@@ -323,7 +330,7 @@ fn a_skipped_session_is_offered_a_free_lock_again_when_it_acts() {
             log.say(event.clone());
         }
         let now = log.fence();
-        assert_eq!(log.state(), LockState::Offered { to: A, fence: now });
+        assert_eq!(log.state(), NewestLock::Offered { to: A, fence: now });
         assert!(now > missed, "{act:?}");
     }
 }
@@ -341,7 +348,7 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
         fence: missed,
     };
     let changes = log.say(claim.clone());
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: missed,
         now: Some(missed),
     };
@@ -360,7 +367,7 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
     // A repeated claim proves nothing new.
     log.say(Event::OfferExpired { session: A, fence });
     log.say(claim);
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
 /// B missed one offer, and then waited alive through a whole grant. If the missed offer still
@@ -396,11 +403,11 @@ fn asking_during_an_offer_that_came_by_itself_takes_a_ticket() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     log.say(Event::Lost { session: A });
-    assert_eq!(log.lock_state.place(B), None);
+    assert_eq!(log.lock_state.queue_position(B), None);
     log.acquire(B);
-    assert_eq!(log.lock_state.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
     expire(&mut log, B);
-    assert_eq!(log.lock_state.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
 }
 
 #[test]
@@ -411,7 +418,7 @@ fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
     let changes = log.say(Event::Cancel { session: A });
     assert_eq!(changes.first(), Some(&Change::Dequeued { session: A }));
     assert_eq!(offered_to(&changes), Some(B));
-    assert_eq!(log.lock_state.place(A), None);
+    assert_eq!(log.lock_state.queue_position(A), None);
 }
 
 /// Auto-pass offered the lock and the session cancelled; auto-pass must not offer it again at once.
@@ -432,7 +439,7 @@ fn a_silent_holder_is_replaced_when_a_session_waits() {
     let fence = log.hold(A);
     log.acquire(B);
     let changes = log.say(Event::Lost { session: A });
-    let why = Loss::Silent;
+    let why = LossReason::Silent;
     assert_eq!(
         changes,
         vec![
@@ -466,10 +473,10 @@ fn a_silent_holder_keeps_the_lock_until_a_session_can_take_it_and_then_loses_it_
         if auto_pass == AutoPass::Off {
             log.say(joined(B));
         }
-        log.say(joined_as(D, Voice::Stock, Standing::Observer));
+        log.say(joined_as(D, ClientKind::Stock, SessionRole::Observer));
         let changes = log.say(Event::Lost { session: A });
         assert_eq!(changes, vec![Change::Lost { session: A }]);
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
         assert_eq!(log.may_write(A), WriteRight::Holder(fence));
         let changes = log.say(take.clone());
         assert!(offered_to(&changes).is_some(), "{take:?}: {changes:?}");
@@ -494,7 +501,7 @@ fn a_silent_holder_that_comes_back_in_time_has_its_fence_as_it_was() {
         ]
     );
     log.say(joined(B));
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
 }
 
 #[test]
@@ -568,7 +575,7 @@ fn a_holder_that_asks_again_is_told_again() {
     assert_eq!(log.acquire(A), told);
     assert_eq!(log.say(try_now(A)), told);
     assert_eq!(log.say(Event::Claim { session: A, fence }), told);
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
 }
 
 #[test]
@@ -586,8 +593,8 @@ fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
 #[test]
 fn auto_pass_skips_sessions_that_cannot_hold_or_are_not_live() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, Voice::Stock, Standing::Writer));
-    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     log.say(joined(C));
     log.say(joined(D));
     let (e, f) = (SessionId(5), SessionId(6));
@@ -606,7 +613,7 @@ fn without_auto_pass_only_a_ticket_counts() {
     let fence = log.hold(A);
     away(&mut log, A);
     grace_over(&mut log, A);
-    assert_eq!(log.state(), LockState::Suspect { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Suspect { by: A, fence });
     assert_eq!(offered_to(&log.acquire(B)), Some(B));
 }
 
@@ -654,7 +661,7 @@ fn a_resume_within_the_grace_gives_the_same_fence_back() {
                 }
             ]
         );
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
     }
 }
 
@@ -664,7 +671,7 @@ fn a_grace_that_is_over_passes_the_lock_on() {
     let fence = log.hold(A);
     away(&mut log, A);
     let changes = grace_over(&mut log, A);
-    let why = Loss::GraceOver;
+    let why = LossReason::GraceOver;
     assert_eq!(
         changes.first(),
         Some(&Change::LockLost {
@@ -684,17 +691,17 @@ fn a_grace_that_is_over_waits_for_the_first_session_that_can_take_the_lock() {
     away(&mut log, A);
     assert_eq!(grace_over(&mut log, A), vec![]);
     assert_eq!(
-        log.lock_state.grant(fence).map(|grant| grant.due),
-        Some(Due::Overdue)
+        log.lock_state.grant(fence).map(|grant| grant.lateness),
+        Some(Lateness::Overdue)
     );
     // Until then the holder itself may return.
     let resumed = resumed(A, &[fence]);
     let mut other = log.clone();
     other.say(resumed.clone());
-    assert_eq!(other.state(), LockState::Held { by: A, fence });
+    assert_eq!(other.state(), NewestLock::Held { by: A, fence });
     assert_eq!(offered_to(&log.say(joined(B))), Some(B));
     let changes = log.say(resumed);
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: fence,
         now: log.lock_state.last_fence(),
     };
@@ -723,14 +730,14 @@ fn a_resume_with_another_fence_does_not_give_the_lock_back() {
     log.acquire(B);
     away(&mut log, A);
     let changes = log.say(resumed(A, &[old]));
-    let why = Loss::OtherFence;
+    let why = LossReason::OtherFence;
     assert!(changes.contains(&Change::LockLost {
         by: A,
         fence,
         why,
         scope: Scope::WHOLE
     }));
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: old,
         now: Some(fence),
     };
@@ -747,7 +754,7 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
     away(&mut log, A);
     let changes = log.say(resumed(A, &[fence]));
     let now = log.lock_state.last_fence();
-    let why = Refusal::StaleFence { named: fence, now };
+    let why = LockRefusal::StaleFence { named: fence, now };
     assert_eq!(
         changes,
         vec![
@@ -791,7 +798,7 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
             fence,
             scope: Scope::WHOLE
         }));
-        assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
         let refused = WriteRight::Refused {
             fence_now: Some(fence),
         };
@@ -802,8 +809,8 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
                 .all(|peer| peer.presence == Presence::Away)
         );
         log.say(resumed(A, &[fence]));
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
-        assert_eq!(log.lock_state.place(A), None);
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
+        assert_eq!(log.lock_state.queue_position(A), None);
     }
 }
 
@@ -814,9 +821,9 @@ fn a_recovery_that_is_over_passes_the_lock_on_or_waits() {
     log.say(Event::Restarted);
     let over = Event::RecoveryOver { session: A, fence };
     assert_eq!(log.say(over), vec![]);
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
     let changes = log.say(resumed(B, &[]));
-    let why = Loss::RecoveryOver;
+    let why = LossReason::RecoveryOver;
     assert!(changes.contains(&Change::LockLost {
         by: A,
         fence,
@@ -834,7 +841,7 @@ fn a_second_restart_gives_the_holder_its_time_again() {
     log.say(Event::RecoveryOver { session: A, fence });
     log.say(Event::Restarted);
     log.say(resumed(B, &[]));
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
 }
 
 // The queue
@@ -849,18 +856,18 @@ fn waiters_are_served_in_ticket_order_and_the_dead_are_skipped_not_dropped() {
     assert_eq!(log.acquire(B), vec![Change::Queued { session: B }]);
     assert_eq!(
         log.lock_state
-            .queue()
+            .waiters()
             .map(|(who, _)| who)
             .collect::<Vec<_>>(),
         [D, B, C]
     );
-    assert_eq!(log.lock_state.place(C), Some(2));
+    assert_eq!(log.lock_state.queue_position(C), Some(2));
     log.say(Event::Disconnected { session: D });
     let changes = log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&changes), Some(B));
     let fence = log.claim(B);
     log.say(resumed(D, &[]));
-    assert_eq!(log.lock_state.place(D), Some(0));
+    assert_eq!(log.lock_state.queue_position(D), Some(0));
     let changes = log.say(Event::Release { session: B, fence });
     assert_eq!(offered_to(&changes), Some(D));
 }
@@ -872,7 +879,7 @@ fn a_waiter_that_comes_back_to_a_free_lock_is_offered_it() {
     log.acquire(B);
     log.say(Event::Lost { session: B });
     log.say(Event::Release { session: A, fence });
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
     let changes = log.say(Event::Back { session: B });
     assert_eq!(offered_to(&changes), Some(B));
 }
@@ -881,14 +888,14 @@ fn a_waiter_that_comes_back_to_a_free_lock_is_offered_it() {
 fn try_never_queues() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
-    let why = Refusal::Busy { by: A };
+    let why = LockRefusal::Busy { by: A };
     assert_eq!(
         log.say(try_now(B)),
         vec![Change::Refused { session: B, why }]
     );
     log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&log.say(try_now(B))), Some(B));
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     assert!(ends_free(&expire(&mut log, B)));
 }
 
@@ -902,7 +909,7 @@ fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
     assert_eq!(log.say(forget(B)), vec![]);
     away(&mut log, B);
     assert_eq!(log.say(forget(B)), vec![Change::Gone { session: B }]);
-    assert_eq!(log.lock_state.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     away(&mut log, A);
     assert_eq!(log.say(forget(A)), vec![]);
     assert!(log.lock_state.peer(A).is_some());
@@ -920,7 +927,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     });
     let fence = log.hold(A);
     log.acquire(B);
-    let stale = |named| Refusal::StaleFence {
+    let stale = |named| LockRefusal::StaleFence {
         named,
         now: Some(fence),
     };
@@ -962,14 +969,14 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     }
     let after = log.lock_state.snapshot();
     let position = before.position;
-    assert_eq!(FoldSnapshot { position, ..after }, before);
+    assert_eq!(LockSnapshot { position, ..after }, before);
 }
 
 #[test]
 fn a_record_that_a_snapshot_contains_is_not_applied_again() {
     let mut log = Log::with(AutoPass::On, &[A]);
     log.acquire(A);
-    let mut lock_state = Fold::restore(&log.lock_state.snapshot()).expect("a good snapshot");
+    let mut lock_state = LockState::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     let mut changes = Vec::new();
     let last = log.position;
     let done = Event::Done { session: A };
@@ -984,7 +991,7 @@ fn a_record_that_a_snapshot_contains_is_not_applied_again() {
 #[test]
 fn joining_twice_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A]);
-    let why = Refusal::AlreadyJoined;
+    let why = LockRefusal::AlreadyJoined;
     assert_eq!(
         log.say(joined(A)),
         vec![Change::Refused { session: A, why }]
@@ -999,53 +1006,71 @@ fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
     log.hold(A);
     log.acquire(B);
     let good = log.lock_state.snapshot();
-    assert!(Fold::restore(&good).is_ok());
+    assert!(LockState::restore(&good).is_ok());
 
     let mut bad = good.clone();
     bad.peers.remove(0);
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderUnknown(A)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::HolderUnknown(A))
+    );
 
     let mut bad = good.clone();
     bad.peers.reverse();
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::PeersOutOfOrder));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::PeersOutOfOrder)
+    );
 
     let mut bad = good.clone();
     bad.peers[0].ticket = bad.peers[1].ticket;
     assert!(matches!(
-        Fold::restore(&bad),
-        Err(SnapshotError::TicketTwice(_))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::TicketTwice(_))
     ));
 
     let mut bad = good.clone();
     bad.peers[0].presence = Presence::Away;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderElsewhere(A)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::HolderElsewhere(A))
+    );
 
     let mut bad = good.clone();
     bad.last_fence = None;
     assert!(matches!(
-        Fold::restore(&bad),
-        Err(SnapshotError::FenceTooNew(_))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::FenceTooNew(_))
     ));
 
     let mut bad = good.clone();
     bad.peers[1].wants = None;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::TicketForNothing(B)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::TicketForNothing(B))
+    );
 
     let mut bad = good.clone();
     let twin = bad.grants[0].clone();
     bad.grants.push(twin.clone());
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::GrantsOutOfOrder));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::GrantsOutOfOrder)
+    );
     bad.grants[1].fence.position += 1;
     bad.last_fence = Some(bad.grants[1].fence);
     let (one, other) = (twin.fence, bad.grants[1].fence);
     assert_eq!(
-        Fold::restore(&bad),
-        Err(SnapshotError::GrantsConflict(one, other))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::GrantsConflict(one, other))
     );
 
     let mut bad = good;
-    bad.grants[0].due = Due::Overdue;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::NothingOverdue));
+    bad.grants[0].lateness = Lateness::Overdue;
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::NothingOverdue)
+    );
 }
 
 #[test]
@@ -1055,7 +1080,7 @@ fn a_new_epoch_forgets_the_sessions_and_has_larger_fences() {
     let snapshot = log.lock_state.snapshot();
     assert!(snapshot.clone().into_epoch(1).is_err());
     let next = snapshot.into_epoch(2).expect("a larger epoch");
-    log.lock_state = Fold::restore(&next).expect("a good snapshot");
+    log.lock_state = LockState::restore(&next).expect("a good snapshot");
     log.position = 0;
     assert!(log.lock_state.is_empty());
     log.say(joined(B));

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health, Loss,
-    Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey, Voice,
-    Watch, WriteRight,
+    AutoPass, Change, ClientKind, Event, FailureDetector, Fence, GrantState, LockRefusal,
+    LockSettings, LockSnapshot, LockState, LossReason, Mode, Proposal, Rights, Scope,
+    SessionHealth, SessionId, SessionRole, Time, Timings, UserKey, WriteRight,
 };
 
 use super::Flaw;
@@ -29,15 +29,15 @@ pub(crate) enum Entry {
 /// Who somebody is, as the server is configured to believe.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visitor {
-    pub(crate) voice: Voice,
+    pub(crate) client_kind: ClientKind,
     pub(crate) rights: Rights,
     pub(crate) user: Option<UserKey>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) lock_state: Fold,
-    pub(crate) detector: Watch,
+    pub(crate) lock_state: LockState,
+    pub(crate) detector: FailureDetector,
     pub(crate) conns: BTreeMap<SessionId, usize>,
     pub(crate) log: Vec<(u64, Entry)>,
     pub(crate) durable: usize,
@@ -47,7 +47,7 @@ pub(crate) struct Server {
     confirmed: BTreeMap<SessionId, u64>,
     /// A confirmation that went out before the word of a loss.
     pub(crate) overtook: Option<String>,
-    snapshot: (usize, FoldSnapshot),
+    snapshot: (usize, LockSnapshot),
     pub(crate) position: u64,
     next_session: u64,
     flaw: Flaw,
@@ -68,7 +68,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(timings: Timings, auto_pass: AutoPass, flaw: Flaw) -> Self {
-        let lock_state = Fold::new(FoldSettings {
+        let lock_state = LockState::new(LockSettings {
             epoch: 1,
             auto_pass,
             mode: Mode::default(),
@@ -76,7 +76,7 @@ impl Server {
         Self {
             snapshot: (0, lock_state.snapshot()),
             lock_state,
-            detector: Watch::new(timings).expect("the timings fit"),
+            detector: FailureDetector::new(timings).expect("the timings fit"),
             conns: BTreeMap::new(),
             log: Vec::new(),
             durable: 0,
@@ -122,7 +122,7 @@ impl Server {
                 }
                 Change::LockLost {
                     fence,
-                    why: Loss::TakenOver,
+                    why: LossReason::TakenOver,
                     ..
                 } => {
                     self.taken.insert(fence);
@@ -142,13 +142,13 @@ impl Server {
         self.log.push((self.position, entry));
         if self.flaw == Flaw::FenceReset
             && self.lock_state.grants().next().is_none()
-            && self.lock_state.waiting() == 0
+            && self.lock_state.waiter_count() == 0
             && released
         {
             let mut snapshot = self.lock_state.snapshot();
             snapshot.position = None;
             snapshot.last_fence = None;
-            self.lock_state = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
             self.position = 0;
         }
         for event in next {
@@ -174,7 +174,7 @@ impl Server {
     /// A flaw: the newest ticket changes places with the oldest.
     fn let_overtake(&mut self, newest: SessionId) {
         let mut snapshot = self.lock_state.snapshot();
-        let oldest = self.lock_state.queue().next().map(|(session, _)| session);
+        let oldest = self.lock_state.waiters().next().map(|(session, _)| session);
         let place = |session| {
             snapshot
                 .peers
@@ -187,7 +187,7 @@ impl Server {
             let ticket = snapshot.peers[one].ticket;
             snapshot.peers[one].ticket = snapshot.peers[two].ticket;
             snapshot.peers[two].ticket = ticket;
-            self.lock_state = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
     }
 
@@ -254,7 +254,7 @@ impl Server {
         self.log.truncate(self.durable);
         self.position = self.log.last().map_or(0, |(position, _)| *position);
         let (from, snapshot) = &self.snapshot;
-        self.lock_state = Fold::restore(snapshot).expect("a good snapshot");
+        self.lock_state = LockState::restore(snapshot).expect("a good snapshot");
         let mut forgotten = Vec::new();
         for (position, entry) in &self.log[*from..] {
             if let Entry::Presence(event, changes, _) = entry {
@@ -270,16 +270,16 @@ impl Server {
         if self.flaw == Flaw::ForgetHolder {
             let mut snapshot = self.lock_state.snapshot();
             snapshot.grants.clear();
-            self.lock_state = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
         if self.flaw == Flaw::ForgetScopes {
             let mut snapshot = self.lock_state.snapshot();
             for (index, grant) in snapshot.grants.iter_mut().enumerate() {
                 grant.scope = path(&format!("forgotten{index}"));
             }
-            self.lock_state = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
-        self.detector = Watch::new(timings).expect("the timings fit");
+        self.detector = FailureDetector::new(timings).expect("the timings fit");
         self.conns.clear();
         self.out.clear();
         self.close.clear();
@@ -304,12 +304,14 @@ impl Server {
         if let Some(old) = self.conns.insert(session, conn) {
             self.close.push(old);
         }
-        let Visitor { voice, user, .. } = visitor;
+        let Visitor {
+            client_kind, user, ..
+        } = visitor;
         let rights = match self.flaw {
             Flaw::RightsForAll => Rights::ALL,
             _ => visitor.rights,
         };
-        self.detector.attached(session, voice, now);
+        self.detector.attached(session, client_kind, now);
         let event = match known {
             Some(_) => Event::Resumed {
                 session,
@@ -318,8 +320,8 @@ impl Server {
             },
             None => Event::Joined {
                 session,
-                voice,
-                standing: Standing::Writer,
+                client_kind,
+                role: SessionRole::Writer,
                 rights,
                 user,
             },
@@ -395,7 +397,7 @@ impl Server {
             WriteRight::Free => true,
             WriteRight::Holder(_) => self
                 .lock_state
-                .holds(session)
+                .held_by(session)
                 .any(|grant| Some(grant.fence) == fence && grant.scope.reaches(root)),
             WriteRight::Refused { .. } => self.flaw == Flaw::NoFenceCheck,
         };
@@ -448,7 +450,7 @@ impl Server {
                     confirmed,
                 } => self.out.push((session, Down::Beat(n, confirmed))),
                 Proposal::Health { session, health } => {
-                    if self.flaw == Flaw::HandOverEarly && health == Health::Shaky {
+                    if self.flaw == Flaw::HandOverEarly && health == SessionHealth::Shaky {
                         self.record(Event::Lost { session }, now);
                     }
                 }
@@ -495,7 +497,7 @@ fn stale(change: &Change) -> Option<(SessionId, Fence)> {
     match *change {
         Change::Refused {
             session,
-            why: Refusal::StaleFence { named, .. },
+            why: LockRefusal::StaleFence { named, .. },
         } => Some((session, named)),
         _ => None,
     }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Due, Fence, Grant, GrantState, Peer, Presence, Rights, Scope, SessionId, Time,
-    Timings, UserKey, Voice,
+    AutoPass, ClientKind, Fence, Grant, GrantState, Lateness, Peer, Presence, Rights, Scope,
+    SessionId, Time, Timings, UserKey,
 };
 
 use super::Flaw;
@@ -82,10 +82,10 @@ impl World {
             AutoPass::Off
         };
         let mut clients: Vec<_> = (0..4)
-            .map(|_| Client::new(Voice::Lock, stop, flaw, &mut dice))
+            .map(|_| Client::new(ClientKind::LockAware, stop, flaw, &mut dice))
             .collect();
         (clients[2].lazy, clients[3].lazy) = (dice.chance(30), true);
-        clients.push(Client::new(Voice::Stock, stop, flaw, &mut dice));
+        clients.push(Client::new(ClientKind::Stock, stop, flaw, &mut dice));
         let mut world = Self {
             now: Time::from_millis(1_000),
             timings,
@@ -216,7 +216,7 @@ impl World {
         let user = [Some(1), None, Some(1), Some(2), None];
         let key = user.get(client).copied().flatten();
         Visitor {
-            voice: self.clients[client].voice,
+            client_kind: self.clients[client].client_kind,
             rights: if client < 2 {
                 Rights::TAKE_OVER
             } else {
@@ -545,7 +545,7 @@ impl World {
     /// L3: every timed state leaves by its timer.
     fn timed_states_end(&self) -> Result<(), Violation> {
         for grant in self.server.lock_state.grants() {
-            let in_time = grant.due == Due::InTime;
+            let in_time = grant.lateness == Lateness::InTime;
             let limit = match grant.state {
                 GrantState::Offered => self.timings.offer,
                 GrantState::Draining { .. } => self.timings.drain.max(self.lease()),
@@ -626,9 +626,9 @@ impl World {
     fn stuck_behind(&self, keeps: impl Fn(&Grant) -> bool) -> Vec<SessionId> {
         let lock_state = &self.server.lock_state;
         let mut stuck: Vec<(SessionId, &Scope)> = Vec::new();
-        for (session, scope) in lock_state.queue() {
+        for (session, scope) in lock_state.waiters() {
             let kept = |grant: &Grant| {
-                let heir = grant.heir_wants.as_ref().unwrap_or(&grant.scope);
+                let heir = grant.successor_wants.as_ref().unwrap_or(&grant.scope);
                 (grant.scope.conflicts(scope) || heir.conflicts(scope)) && keeps(grant)
             };
             let behind = stuck.iter().any(|(_, older)| older.conflicts(scope));
@@ -694,7 +694,7 @@ impl World {
     }
 
     fn waits_well(&self, client: usize) -> bool {
-        let waits = |peer: &Peer| peer.ticket.is_some() && peer.passed_over.is_empty();
+        let waits = |peer: &Peer| peer.ticket.is_some() && peer.missed_offers.is_empty();
         self.is_well_connected(client) && self.peer_of(client).is_some_and(waits)
     }
 
