@@ -269,9 +269,9 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
     let (_open, loaded) = log.open(document).expect("the document can be read");
     let options = RoomOptions {
         timings: settings.timings(),
-        fold: baton_presence::FoldSettings {
+        fold: baton_presence::LockSettings {
             epoch: log.epoch(),
-            ..baton_presence::FoldSettings::default()
+            ..baton_presence::LockSettings::default()
         },
         ..RoomOptions::default()
     };

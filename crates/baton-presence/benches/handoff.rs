@@ -1,40 +1,40 @@
-//! What it costs that many locks of one document pass on at once: 500 locks, each held and each waited for, half of their
-//! holders gone at the same moment.
+//! Cost of many locks of one document that pass on at once: 500 locks, each held and each waited
+//! for, and half of the holders gone at the same moment.
 //!
 //! `cargo bench -p baton-presence --bench handoff`
 //!
-//! Measured is everything from the end of their grace to the last claim, in the fold alone, and with the watch that follows
-//! each record as a room's does.
+//! Measures from the end of their grace to the last claim: the lock state alone, and with a failure
+//! detector that follows each record as in a room.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use baton_presence::{
-    Change, Event, Fence, Fold, FoldSettings, Grant, GrantState, Proposal, Rights, Scope,
-    SessionId, Standing, Time, Timings, Voice, Watch,
+    Change, ClientKind, Event, FailureDetector, Fence, Grant, GrantState, LockSettings, LockState,
+    Proposal, Rights, Scope, SessionId, SessionRole, Time, Timings,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-/// As many as one document may have, unless it is told otherwise.
+/// Default limit of locks in one document.
 const LOCKS: u64 = 500;
 
-/// Some milliseconds after the waiters came.
+/// A moment some milliseconds after the waiters came.
 const LATER: Time = Time::from_millis(500);
 
-/// How often the watch is looked at in the meantime.
+/// Interval at which the failure detector is called in between.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Whether a watch follows.
+/// Tells if a failure detector follows the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Following {
-    Nobody,
-    Watch,
+    Alone,
+    Detector,
 }
 
 #[derive(Clone)]
 struct Scene {
-    fold: Fold,
-    watch: Watch,
+    lock_state: LockState,
+    detector: FailureDetector,
     following: Following,
     position: u64,
     changes: Vec<Change>,
@@ -46,8 +46,8 @@ impl Scene {
     /// Session n holds lock n; session `LOCKS` + n waits for it.
     fn new(following: Following) -> Self {
         let mut scene = Self {
-            fold: Fold::new(FoldSettings::default()),
-            watch: Watch::new(Timings::default()).expect("the defaults fit"),
+            lock_state: LockState::new(LockSettings::default()),
+            detector: FailureDetector::new(Timings::default()).expect("the defaults fit"),
             following,
             position: 0,
             changes: Vec::new(),
@@ -56,11 +56,13 @@ impl Scene {
         };
         for id in 0..2 * LOCKS {
             let session = SessionId(id);
-            scene.watch.attached(session, Voice::Lock, Time::ZERO);
+            scene
+                .detector
+                .attached(session, ClientKind::LockAware, Time::ZERO);
             let joined = Event::Joined {
                 session,
-                voice: Voice::Lock,
-                standing: Standing::Writer,
+                client_kind: ClientKind::LockAware,
+                role: SessionRole::Writer,
                 rights: Rights::NONE,
                 user: None,
             };
@@ -73,8 +75,8 @@ impl Scene {
             scene.record(&Event::Acquire { session, scope }, Time::ZERO);
             scene.claim(Time::ZERO);
         }
-        assert_eq!(scene.fold.locks() as u64, LOCKS);
-        assert_eq!(scene.fold.waiting() as u64, LOCKS);
+        assert_eq!(scene.lock_state.lock_count() as u64, LOCKS);
+        assert_eq!(scene.lock_state.waiter_count() as u64, LOCKS);
         scene.claimed = 0;
         scene
     }
@@ -82,9 +84,10 @@ impl Scene {
     fn record(&mut self, event: &Event, now: Time) {
         self.position += 1;
         self.changes.clear();
-        self.fold.apply(self.position, event, &mut self.changes);
-        if self.following == Following::Watch {
-            self.watch.follow(&self.fold, &self.changes, now);
+        self.lock_state
+            .apply(self.position, event, &mut self.changes);
+        if self.following == Following::Detector {
+            self.detector.follow(&self.lock_state, &self.changes, now);
         }
         for change in &self.changes {
             if let Change::Offered { to, fence, .. } = *change {
@@ -103,34 +106,34 @@ impl Scene {
         }
     }
 
-    /// Every second holder is gone.
+    /// Lets every second holder lose its connection.
     fn half_of_them_die(&mut self) {
         for session in (0..LOCKS).step_by(2).map(SessionId) {
-            self.watch.detached(session, LATER);
+            self.detector.detached(session, LATER);
             self.record(&Event::Disconnected { session }, LATER);
         }
-        // Looked at often enough not to be called late.
+        // Called often enough not to look like a stall.
         let mut now = LATER;
         while now + STEP < LATER + Timings::default().grace {
             now = now + STEP;
             let mut due = Vec::new();
-            self.watch
-                .handle_timeout(now, &self.fold, u64::MAX, &mut due);
+            self.detector
+                .handle_timeout(now, &self.lock_state, u64::MAX, &mut due);
             let records = |due: &Proposal| matches!(due, Proposal::Record(_));
             assert!(!due.iter().any(records), "nothing is over yet");
         }
     }
 
-    /// Their time is over.
+    /// Ends the grace of the lost holders.
     fn they_are_replaced(&mut self) {
         let over = LATER + Timings::default().grace;
         let mut due = Vec::new();
-        if self.following == Following::Watch {
-            self.watch
-                .handle_timeout(over, &self.fold, u64::MAX, &mut due);
+        if self.following == Following::Detector {
+            self.detector
+                .handle_timeout(over, &self.lock_state, u64::MAX, &mut due);
         } else {
             let gone = |grant: &&Grant| grant.state == GrantState::Suspect;
-            let gone = self.fold.grants().filter(gone);
+            let gone = self.lock_state.grants().filter(gone);
             due.extend(gone.map(|grant| {
                 let (session, fence) = (grant.party, grant.fence);
                 Proposal::Record(Event::GraceOver { session, fence })
@@ -151,8 +154,11 @@ fn handoffs(criterion: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(LOCKS / 2));
     for (name, following) in [
-        ("half pass on, fold", Following::Nobody),
-        ("half pass on, fold and watch", Following::Watch),
+        ("half pass on, lock state", Following::Alone),
+        (
+            "half pass on, lock state and failure detector",
+            Following::Detector,
+        ),
     ] {
         let mut scene = Scene::new(following);
         scene.half_of_them_die();

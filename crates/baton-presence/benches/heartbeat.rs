@@ -1,53 +1,57 @@
-//! What a heartbeat costs when a million peers, or a thousand, are watched at once: hearing somebody, an accepted
-//! answer, and the timeouts with everything that they send.
+//! Cost of a heartbeat with a million or a thousand watched sessions: a received frame, an accepted
+//! answer, and the timeouts with all that they send.
 //!
 //! `cargo bench -p baton-presence`
 //!
-//! After each measurement the capacities of the watch must be what they were before it: nothing that
-//! could allocate did.
+//! After each measurement the capacities of the failure detector must be unchanged: nothing
+//! allocated.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use baton_presence::{
-    Fold, FoldSettings, Proposal, SessionId, Time, Timings, Voice, Watch, WatchLoad,
+    ClientKind, DetectorLoad, FailureDetector, LockSettings, LockState, Proposal, SessionId, Time,
+    Timings,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// A crowd, and a document as large as they come: there the table and the heap fit the caches.
+/// A crowd, and the largest usual document, whose table and heap fit the caches.
 const CROWDS: [u64; 2] = [1_000_000, 1_000];
 
-/// How often the driver of the bench looks at the clock.
+/// Interval at which the bench calls the failure detector.
 const STEP: Duration = Duration::from_millis(10);
 
 struct Crowd {
-    watch: Watch,
-    fold: Fold,
+    detector: FailureDetector,
+    lock_state: LockState,
     now: Time,
     out: Vec<Proposal>,
-    /// Any permutation does; neighbours should not be neighbours in memory.
+    /// Any permutation will do, as long as successive sessions are not neighbours in memory.
     next: u64,
     peers: u64,
 }
 
 impl Crowd {
-    /// Half of them speak the lock protocol. Runs until every deadline has come up.
+    /// Creates sessions, half of them with the lock protocol, and runs until every deadline came up
+    /// once.
     fn new(peers: u64) -> Self {
         let mut crowd = Self {
-            watch: Watch::new(Timings::default()).expect("the defaults fit"),
-            fold: Fold::new(FoldSettings::default()),
+            detector: FailureDetector::new(Timings::default()).expect("the defaults fit"),
+            lock_state: LockState::new(LockSettings::default()),
             now: Time::ZERO,
             out: Vec::with_capacity(200_000),
             next: 0,
             peers,
         };
         for id in 0..peers {
-            let voice = if id % 2 == 0 {
-                Voice::Lock
+            let client_kind = if id % 2 == 0 {
+                ClientKind::LockAware
             } else {
-                Voice::Stock
+                ClientKind::Stock
             };
-            crowd.watch.attached(SessionId(id), voice, crowd.now);
+            crowd
+                .detector
+                .attached(SessionId(id), client_kind, crowd.now);
         }
         for _ in 0..2_000 {
             crowd.step();
@@ -60,17 +64,17 @@ impl Crowd {
         SessionId(self.next)
     }
 
-    /// One look at the clock: pings are answered, beats too. Returns how many heartbeats that were.
+    /// Calls the failure detector once, and answers its pings and beats. Returns their number.
     fn step(&mut self) -> u64 {
         self.now = self.now + STEP;
         self.out.clear();
-        self.watch
-            .handle_timeout(self.now, &self.fold, u64::MAX, &mut self.out);
+        self.detector
+            .handle_timeout(self.now, &self.lock_state, u64::MAX, &mut self.out);
         for proposal in &self.out {
             match *proposal {
-                Proposal::Ping { session } => self.watch.heard(session, self.now),
+                Proposal::Ping { session } => self.detector.heard(session, self.now),
                 Proposal::Beat { session, n, .. } => {
-                    black_box(self.watch.answered(session, n, Duration::ZERO, self.now));
+                    black_box(self.detector.answered(session, n, Duration::ZERO, self.now));
                 }
                 ref other => unreachable!("all are well: {other:?}"),
             }
@@ -79,7 +83,7 @@ impl Crowd {
     }
 
     fn capacities(&self) -> (usize, usize) {
-        let load: WatchLoad = self.watch.load();
+        let load: DetectorLoad = self.detector.load();
         assert!(load.deadlines <= load.deadline_capacity);
         (load.session_capacity, load.deadline_capacity)
     }
@@ -101,18 +105,22 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
     group.bench_function("heard", |bencher| {
         bencher.iter(|| {
             let session = crowd.someone();
-            crowd.watch.heard(black_box(session), crowd.now);
+            crowd.detector.heard(black_box(session), crowd.now);
         });
     });
 
     group.bench_function("answered, refused as stale", |bencher| {
         bencher.iter(|| {
             let session = crowd.someone();
-            black_box(crowd.watch.answered(session, 1, Duration::ZERO, crowd.now))
+            black_box(
+                crowd
+                    .detector
+                    .answered(session, 1, Duration::ZERO, crowd.now),
+            )
         });
     });
 
-    // A ping or a beat due, sent and answered: deadline up, look, next deadline armed, answer taken.
+    // A due ping or beat, sent and answered: deadline, check, next deadline, answer.
     group.bench_function("heartbeat, there and back", |bencher| {
         bencher.iter_custom(|wanted| {
             let (mut done, mut took) = (0, Duration::ZERO);
@@ -121,13 +129,13 @@ fn heartbeats_among(peers: u64, criterion: &mut Criterion) {
                 done += crowd.step();
                 took += start.elapsed();
             }
-            // More may have been done than was wanted; what is reported is the cost of `wanted`.
+            // The loop may do more than `wanted`; the cost of `wanted` is reported.
             took.mul_f64(wanted as f64 / done as f64)
         });
     });
     group.finish();
     assert_eq!(crowd.capacities(), before, "a heartbeat must not allocate");
-    let load = crowd.watch.load();
+    let load = crowd.detector.load();
     eprintln!("after the measurements: {load:?}");
 }
 

@@ -1,4 +1,4 @@
-//! A handoff without a server: three people, one lock, and time that passes as fast as we like.
+//! A handoff without a server: three users, one lock, and virtual time.
 //!
 //! `cargo run -p baton-presence --example handoff`
 
@@ -9,27 +9,27 @@ use std::error::Error;
 use std::time::Duration;
 
 use baton_presence::{
-    Change, Event, Fold, FoldSettings, Health, Proposal, Rights, Scope, SessionId, Standing, Time,
-    Timings, Voice, Watch,
+    Change, ClientKind, Event, FailureDetector, LockSettings, LockState, Proposal, Rights, Scope,
+    SessionHealth, SessionId, SessionRole, Time, Timings,
 };
 
 const ANNA: SessionId = SessionId(1);
 const BEN: SessionId = SessionId(2);
 const CARL: SessionId = SessionId(3);
 
-/// What comes from somebody.
+/// Behaviour of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
     Well,
     /// The browser answers pings; the page answers no beats and claims no offers.
     Frozen,
-    /// Nothing comes any more, and no connection was closed.
+    /// The client sends nothing any more, and its connection was not closed.
     Unplugged,
 }
 
 struct Story {
-    fold: Fold,
-    watch: Watch,
+    lock_state: LockState,
+    detector: FailureDetector,
     position: u64,
     now: Time,
     bodies: BTreeMap<SessionId, Body>,
@@ -48,25 +48,25 @@ impl Story {
     }
 
     fn join(&mut self, session: SessionId) {
-        let (voice, standing) = (Voice::Lock, Standing::Writer);
+        let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
         self.bodies.insert(session, Body::Well);
-        self.watch.attached(session, voice, self.now);
+        self.detector.attached(session, client_kind, self.now);
         self.record(Event::Joined {
             session,
-            voice,
-            standing,
+            client_kind,
+            role,
             rights: Rights::NONE,
             user: None,
         });
     }
 
-    /// Applies a record and tells what followed. Whoever is well claims what it is offered.
+    /// Applies a record and prints its changes. Healthy clients claim what they are offered.
     #[expect(clippy::needless_pass_by_value, reason = "it reads better without")]
     fn record(&mut self, event: Event) {
         let mut changes = Vec::new();
         self.position += 1;
-        self.fold.apply(self.position, &event, &mut changes);
-        self.watch.follow(&self.fold, &changes, self.now);
+        self.lock_state.apply(self.position, &event, &mut changes);
+        self.detector.follow(&self.lock_state, &changes, self.now);
         for change in &changes {
             self.say(&tell(change));
         }
@@ -86,12 +86,12 @@ impl Story {
 
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
+        while let Some(next) = self.detector.poll_timeout().filter(|next| *next <= until) {
             self.now = self.now.max(next);
             let mut proposals = Vec::new();
-            let told = self.fold.position().unwrap_or_default();
-            self.watch
-                .handle_timeout(self.now, &self.fold, told, &mut proposals);
+            let told = self.lock_state.position().unwrap_or_default();
+            self.detector
+                .handle_timeout(self.now, &self.lock_state, told, &mut proposals);
             for proposal in proposals {
                 self.carry_out(proposal);
             }
@@ -104,16 +104,16 @@ impl Story {
             Proposal::Record(event) => self.record(event),
             Proposal::Ping { session } => {
                 if self.body(session) != Body::Unplugged {
-                    self.watch.heard(session, self.now);
+                    self.detector.heard(session, self.now);
                 }
             }
             Proposal::Beat { session, n, .. } => {
                 if self.body(session) == Body::Well {
-                    self.watch.answered(session, n, Duration::ZERO, self.now);
+                    self.detector.answered(session, n, Duration::ZERO, self.now);
                 }
             }
             Proposal::Health { session, health } => {
-                let looks = if health == Health::Shaky {
+                let looks = if health == SessionHealth::Shaky {
                     "shaky"
                 } else {
                     "steady"
@@ -125,7 +125,7 @@ impl Story {
             }
             Proposal::Dead { session } => {
                 self.say(&format!("{}'s connection is closed", name(session)));
-                self.watch.detached(session, self.now);
+                self.detector.detached(session, self.now);
                 self.record(Event::Disconnected { session });
             }
         }
@@ -167,8 +167,8 @@ fn tell(change: &Change) -> String {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut story = Story {
-        fold: Fold::new(FoldSettings::default()),
-        watch: Watch::new(Timings::default())?,
+        lock_state: LockState::new(LockSettings::default()),
+        detector: FailureDetector::new(Timings::default())?,
         position: 0,
         now: Time::ZERO,
         bodies: BTreeMap::new(),
@@ -203,7 +203,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\n  Ben hands it to Anna, whose tab is awake again.");
     story.bodies.insert(ANNA, Body::Well);
     story.pass(Duration::from_secs(6));
-    let held = story.fold.grants().next();
+    let held = story.lock_state.grants().next();
     if let Some((session, fence)) = held.map(|grant| (grant.party, grant.fence)) {
         let to = ANNA;
         story.record(Event::Transfer { session, fence, to });

@@ -1,14 +1,12 @@
-//! Owns the names of things: sessions, fencing tokens, tickets, and what a session may do.
-//!
-//! Plain values only; nothing here decides anything.
+//! Ids and small vocabulary: sessions, fences, tickets, rights, modes.
 
 use std::fmt;
 
-/// One tab or process that edits a document; it survives its sockets.
+/// Id of one tab or process that edits a document. A session survives its connections.
 ///
 /// The caller chooses the number and never reuses it. In Baton it is the log position of the
-/// session's `Joined` record, so that a **smaller id has been in the document longer**: when the lock
-/// passes on by itself, the smallest eligible id gets it.
+/// session's `Joined` record, so a **smaller id joined earlier**. A lock that passes on without
+/// waiters goes to the smallest eligible id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionId(pub u64);
@@ -19,21 +17,21 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// A fencing token: the position of the record that made the offer, in the document's epoch.
+/// Fencing token: the position of the record that made the offer, in the document's epoch.
 ///
-/// It grows by construction, across crashes, restarts and compaction; a document restored from a
-/// backup gets a new epoch. Compared by epoch, then by position.
+/// Tokens grow by construction, across crashes, restarts and compaction. A document restored from a
+/// backup gets a new epoch. Tokens compare by epoch, then by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fence {
-    /// Which life of the document.
+    /// Epoch of the document.
     pub epoch: u32,
-    /// The log position of the record that made the offer.
+    /// Log position of the record that made the offer.
     pub position: u64,
 }
 
 impl Fence {
-    /// Not larger than any.
+    /// Lower bound of all fences.
     pub(crate) const FIRST: Self = Self {
         epoch: 0,
         position: 0,
@@ -46,53 +44,55 @@ impl fmt::Display for Fence {
     }
 }
 
-/// A place in the queue: the log position of the `Acquire` that took it. The smaller, the earlier.
+/// Place in the queue: the log position of the record that took it. Smaller tickets are earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket(pub u64);
 
-/// Which person a session belongs to, as far as sessions say so: equal keys, same user. What it is
-/// made from is the caller's business; it must not tell a secret.
+/// Key of the user that a session belongs to; sessions with equal keys have the same user.
+///
+/// The caller chooses how to derive it. It must not reveal a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UserKey(pub [u8; 16]);
 
-/// What a session may do beyond editing: a set.
+/// Set of rights of a session beyond editing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(from = "u8", into = "u8"))]
 pub struct Rights(u8);
 
 impl Rights {
-    /// Nothing more.
+    /// No right beyond editing.
     pub const NONE: Self = Self(0);
-    /// May take a lock away from its holder.
+    /// Right to take a lock away from its holder.
     pub const TAKE_OVER: Self = Self(1);
-    /// May change the mode and decide what was parked. The caller checks it; nothing here does.
+    /// Right to change the mode and to decide about parked edits. The caller checks it; this crate
+    /// does not.
     pub const MANAGE: Self = Self(2);
-    /// All of them.
+    /// All rights.
     pub const ALL: Self = Self(3);
 
-    /// Whether it has all of these.
+    /// Returns true if the set contains all of `wanted`.
     #[must_use]
     pub const fn contains(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
     }
 
-    /// These and those.
+    /// Returns the union of both sets.
     #[must_use]
-    pub const fn and(self, more: Self) -> Self {
+    pub const fn union(self, more: Self) -> Self {
         Self(self.0 | more.0)
     }
 
-    /// As bits, to be stored.
+    /// Returns the set as bits, to be stored.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 }
 
-/// From stored bits; unknown ones mean nothing.
+/// Reads stored bits, and ignores unknown ones.
 impl From<u8> for Rights {
     fn from(bits: u8) -> Self {
         Self(bits & Self::ALL.0)
@@ -105,47 +105,47 @@ impl From<Rights> for u8 {
     }
 }
 
-/// What a lock means for writing.
+/// Meaning of a lock for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Mode {
-    /// Locks are advisory: everybody writes everywhere.
+    /// Locks are advisory: every session may write everywhere.
     Open,
-    /// What is locked only its holder writes; what is not, everybody.
+    /// Only the holder may write what is locked; every session may write the rest.
     #[default]
     ExclusiveWhenHeld,
-    /// Only a holder writes.
+    /// Only holders may write.
     Required,
 }
 
-/// What a session's client can say.
+/// Capabilities of a session's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Voice {
-    /// An unmodified Yjs client: it cannot claim, so it is never offered a lock; it answers no beats,
-    /// so it is judged by its connection alone.
+pub enum ClientKind {
+    /// An unmodified Yjs client. It cannot claim, so it is never offered a lock. It answers no
+    /// beats, so its connection alone is judged.
     Stock,
-    /// A client that speaks the lock protocol and answers beats from its editor.
-    Lock,
+    /// A client with the lock protocol, which answers beats from its editor.
+    LockAware,
 }
 
-/// Whether a session means to write.
+/// Role of a session in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Standing {
-    /// May hold a lock.
+pub enum SessionRole {
+    /// The session may hold a lock.
     Writer,
-    /// Is in the roster, and never holds a lock.
+    /// The session is in the roster, and never holds a lock.
     Observer,
 }
 
-/// Whether the lock of a holder that went offline passes on to a peer that never queued.
+/// Setting: the lock of a holder that went offline passes on to a peer that never queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AutoPass {
-    /// The oldest ticket first; without a ticket, the live writer that has been here longest.
+    /// The oldest ticket gets the lock; without tickets, the live writer that joined first.
     #[default]
     On,
-    /// By ticket only.
+    /// Only a session with a ticket gets the lock.
     Off,
 }

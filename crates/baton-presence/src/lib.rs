@@ -1,45 +1,47 @@
 //! Heartbeats, a roster, and edit locks that pass to the next live peer when their holder goes
-//! offline. No socket, no task, no clock: time comes in as an argument, everything comes out as data.
+//! offline. No socket, no task, no clock: time comes in as an argument, everything comes out as
+//! data.
 //!
-//! A lock covers a [`Scope`]: the whole document, or some paths in it. Those that do not conflict are
-//! held side by side, each under a [`Fence`] of its own.
+//! A lock covers a [`Scope`]: the whole document, or some paths in it. Locks that do not conflict
+//! are held side by side, each under a [`Fence`] of its own.
 //!
-//! Whether somebody is alive can only be told with a clock; who holds a lock must be the same on every
-//! replay of a log. So there are two halves, and they meet in a record:
+//! Detecting a silent client needs a clock. The holder of a lock must be the same on every replay
+//! of a log, which has none. So there are two halves, and a record connects them:
 //!
-//! - the [`Watch`] is told what is heard and answered, and when. It has **one next deadline**
-//!   ([`Watch::poll_timeout`]), and at [`Watch::handle_timeout`] it *proposes*: ping that one, beat
-//!   this one, this one is lost, that offer has run out;
-//! - the [`Fold`] is told records at growing positions, and *decides*: who is here, who waits, who
-//!   holds what under which fence. It knows no time, and ignores what has been overtaken.
+//! - the **failure detector** ([`FailureDetector`]) is told what is received, and when. It has one
+//!   next deadline ([`FailureDetector::poll_timeout`]), and at [`FailureDetector::handle_timeout`]
+//!   it *proposes*: ping this session, beat that one, declare this one lost, end that offer;
+//! - the **lock state** ([`LockState`]) is told records at growing positions, and *decides*: which
+//!   sessions are present, which wait, and which hold a lock under which fence. It knows no time,
+//!   and ignores proposals that were overtaken.
 //!
-//! The caller stands between the two. It appends a proposal to its log, applies it, tells the watch
-//! what followed ([`Watch::follow`]), and announces the changes once the record is durable. With no
-//! log and one process, as below, that is a loop of ten lines.
+//! The caller connects them. It appends a proposal to its log, applies it, tells the failure
+//! detector the changes ([`FailureDetector::follow`]), and announces the changes once the record is
+//! durable. With no log and one process, as below, that is a loop of ten lines.
 //!
-//! # An example
+//! # Example
 //!
-//! Two sessions; one holds a region and hands it over; the other falls silent, and the first gets it
-//! back.
+//! Two sessions: one holds a lock and transfers it; the other falls silent, and the first gets the
+//! lock back.
 //!
 //! ```
 //! use std::time::Duration;
 //! use baton_presence::*;
 //!
 //! let (anna, ben) = (SessionId(1), SessionId(2));
-//! let mut fold = Fold::new(FoldSettings::default());
-//! let mut watch = Watch::new(Timings::default())?;
+//! let mut lock_state = LockState::new(LockSettings::default());
+//! let mut detector = FailureDetector::new(Timings::default())?;
 //! let mut position = 0;
 //! let mut now = Time::ZERO;
 //!
-//! // Applies one record, and lets whoever is offered a lock claim it, and who is to stop, stop.
-//! let mut record = |fold: &mut Fold, watch: &mut Watch, now, event| {
+//! // Applies one record. Sessions claim what they are offered, and stop when they are told to.
+//! let mut record = |lock_state: &mut LockState, detector: &mut FailureDetector, now, event| {
 //!     let mut events = vec![event];
 //!     while let Some(event) = events.pop() {
 //!         let mut changes = Vec::new();
 //!         position += 1;
-//!         fold.apply(position, &event, &mut changes);
-//!         watch.follow(fold, &changes, now);
+//!         lock_state.apply(position, &event, &mut changes);
+//!         detector.follow(lock_state, &changes, now);
 //!         for change in changes {
 //!             match change {
 //!                 Change::Offered { to: session, fence, .. } => {
@@ -56,120 +58,131 @@
 //! };
 //!
 //! for session in [anna, ben] {
-//!     let (voice, standing) = (Voice::Lock, Standing::Writer);
+//!     let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
 //!     let (rights, user) = (Rights::NONE, None);
-//!     watch.attached(session, voice, now);
-//!     let joined = Event::Joined { session, voice, standing, rights, user };
-//!     record(&mut fold, &mut watch, now, joined);
+//!     detector.attached(session, client_kind, now);
+//!     let joined = Event::Joined { session, client_kind, role, rights, user };
+//!     record(&mut lock_state, &mut detector, now, joined);
 //! }
 //! let scope = Scope::of([["text", "introduction"]])?;
-//! record(&mut fold, &mut watch, now, Event::Acquire { session: anna, scope });
-//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert_eq!(fold.may_write(ben, ["drawing"]), WriteRight::Free);
+//! record(&mut lock_state, &mut detector, now, Event::Acquire { session: anna, scope });
+//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert_eq!(lock_state.may_write(ben, ["drawing"]), WriteRight::Free);
 //!
-//! let fence = fold.holds(anna).next().expect("Anna's lock").fence;
-//! record(&mut fold, &mut watch, now, Event::Transfer { session: anna, fence, to: ben });
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Holder(_)));
+//! let fence = lock_state.holds(anna).next().expect("Anna's lock").fence;
+//! record(&mut lock_state, &mut detector, now, Event::Transfer { session: anna, fence, to: ben });
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Holder(_)));
 //!
-//! // Ben's tab freezes: pongs go on, nobody answers the beats. Anna is well.
+//! // Ben's tab freezes: its pongs go on, but its page answers no beat. Anna's page answers.
 //! while now < Time::from_millis(10_100) {
-//!     now = watch.poll_timeout().expect("a watch with sessions has a deadline");
+//!     now = detector.poll_timeout().expect("a detector with sessions has a deadline");
 //!     let mut proposals = Vec::new();
-//!     // There is no disk to wait for: whatever follows from a record is told at once.
-//!     let told = fold.position().unwrap_or_default();
-//!     watch.handle_timeout(now, &fold, told, &mut proposals);
+//!     // No disk to wait for: all notices of the applied records are sent.
+//!     let told = lock_state.position().unwrap_or_default();
+//!     detector.handle_timeout(now, &lock_state, told, &mut proposals);
 //!     for proposal in proposals {
 //!         match proposal {
-//!             Proposal::Record(event) => record(&mut fold, &mut watch, now, event),
-//!             Proposal::Ping { session } => watch.heard(session, now),
+//!             Proposal::Record(event) => record(&mut lock_state, &mut detector, now, event),
+//!             Proposal::Ping { session } => detector.heard(session, now),
 //!             Proposal::Beat { session, n, .. } if session == anna => {
-//!                 watch.answered(session, n, Duration::ZERO, now);
+//!                 detector.answered(session, n, Duration::ZERO, now);
 //!             }
 //!             _ => {}
 //!         }
 //!     }
 //! }
-//! assert!(matches!(fold.may_write(ben, ["text"]), WriteRight::Refused { .. }));
-//! assert!(matches!(fold.may_write(anna, ["text"]), WriteRight::Holder(_)));
-//! assert_eq!(watch.health(ben, now), Health::Offline);
+//! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
+//! assert!(matches!(lock_state.may_write(anna, ["text"]), WriteRight::Holder(_)));
+//! assert_eq!(detector.health(ben, now), SessionHealth::Offline);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! `cargo run -p baton-presence --example handoff` prints a longer story.
 //!
-//! # What the caller must do
+//! # Duties of the caller
 //!
-//! - Give each session an id that is never used again, and give records positions that grow. A later
-//!   id has joined later: the lock passes to the smallest.
-//! - Call [`Watch::follow`] after each record, with the changes of that record.
-//! - Append [`Event::Settle`] when a record said [`Change::Unsettled`]: a record makes one offer.
-//! - Announce nothing before its record is durable. A beat is the exception: it goes out at once, and what it confirms takes care
-//!   of itself, by the position that [`Watch::handle_timeout`] asks for.
-//! - Check a write with [`Fold::may_write`] in the same step in which it is applied and logged.
-//! - After a start: [`Fold::restore`], replay, apply [`Event::Restarted`], follow it with a new watch.
+//! - Give each session an id that is never used again, and give records growing positions. A later
+//!   id joined later; without waiters the lock passes to the smallest.
+//! - Call [`FailureDetector::follow`] after each record, with the changes of that record.
+//! - Append [`Event::Settle`] after a record with [`Change::Unsettled`]: one record makes one
+//!   offer.
+//! - Announce no change before its record is durable. Beats are the exception and go out at once.
+//!   The position given to [`FailureDetector::handle_timeout`] keeps them from confirming too much.
+//! - Check a write with [`LockState::may_write`] in the same step in which it is applied and
+//!   logged.
+//! - After a start: [`LockState::restore`], replay, apply [`Event::Restarted`], follow it with a
+//!   new failure detector.
 //!
-//! # What a client must do
+//! # Duties of a client
 //!
-//! Stop editing [`Timings::client_stop`] after it **sent** the last answer that was confirmed (or the
-//! *first* claim, or the hello of the resume, that gave it the lock), by its own clock; and when it is
-//! told that it has lost the lock; and when it finds itself in another session than before.
+//! A client stops editing [`Timings::client_stop`], by its own clock, after it **sent** the last
+//! answer that was confirmed. The *first* claim, or the hello of the resume, that gave it the lock
+//! counts like an answer. It also stops when it is told that it lost the lock, and when it finds
+//! itself in another session than before.
 //!
-//! # The map
+//! # Modules
 //!
-//! | file | what it owns |
+//! | module | content |
 //! | --- | --- |
-//! | `ids`, `scope`, `event` | the vocabulary: sessions, fences, paths; what a record says, what follows |
-//! | `fold` | a record in, changes out; what can be asked of the state |
-//! | `comings`, `asks`, `requests`, `draining` | its steps: who comes and goes; what sessions ask for |
-//! | `passing`, `turns` | how locks move on, and what each record ends with; whose turn it is |
-//! | `roster`, `queue`, `grants` | its state: peers, tickets, locks |
-//! | `places` | the search for scopes in conflict |
-//! | `snapshot` | the state as plain data, checked before it is believed |
-//! | `time` | moments, and all time limits with the check that they fit each other |
-//! | `watch`, `visits` | what is heard; what happens when a deadline comes up |
-//! | `timers`, `pauses` | what of each lock must end, and when; who is offered one again, and when |
-//! | `words` | what a session has to hear before its answers are confirmed |
-//! | `seat`, `seats`, `deadlines` | what is known of one session; the table of them; the heap |
+//! | `ids`, `scope`, `peer`, `grant` | vocabulary: sessions, fences, paths; one peer, one lock |
+//! | `event`, `change` | what a record says; what follows from it |
+//! | `snapshot` | the lock state as plain data, checked before it is restored |
+//! | `time`, `timings` | moments; all time limits, and the check that they fit each other |
+//! | `lock_state` | the lock state: records in, changes out; all questions about it |
+//! | `failure_detector` | the failure detector: heartbeats and time in, proposals out |
 //!
-//! # What it does not do
+//! | in `lock_state/` | content |
+//! | --- | --- |
+//! | `state` | the one private state, made of `roster`, `waiters` and `grant_table` |
+//! | `dispatch`, `step` | event to rule; the changes of one record while it is applied |
+//! | `membership` | rules: join, silence, disconnect, resume, leave, restart |
+//! | `lock_requests` | rules: acquire, try, cancel, claim, decline, release |
+//! | `handover_requests` | rules: a waiter's request to the holder, the yield of an idle holder |
+//! | `handoff` | rules: transfer, take-over, move-here, drain |
+//! | `succession`, `turns` | rules: end of a grant and next offer; order among the waiters |
+//! | `tickets`, `answers` | parts that several rules share |
+//! | `scope_index`, `hint` | search for scopes in conflict; search hints that are no state |
 //!
-//! No tokens (the caller checks them before a record is made), no notes to requests, no awareness, no
-//! parking of refused edits, no wall clock. With the feature `serde`, the plain data can be serialized.
+//! | in `failure_detector/` | content |
+//! | --- | --- |
+//! | `proposal`, `health` | its proposals; its verdicts |
+//! | `session_liveness` | one session, from `connection_liveness` and `editor_liveness` |
+//! | `watched_sessions` | all sessions: the `session_table`, and the heap of `deadlines` |
+//! | `timeouts` | the check of one session when its deadline comes up |
+//! | `lock_timers` | time limits of offers, graces, drains, requests and idle holders |
+//! | `offer_pauses` | pauses of waiters that missed an offer |
+//! | `frequent_beats` | the sessions that are beaten often |
+//! | `stop_notices` | notices that must be sent before answers are confirmed |
+//! | `server_stall` | silences that the server itself slept through |
+//!
+//! # Not covered
+//!
+//! Resume tokens (the caller checks them before it makes a record), notes to requests, awareness,
+//! parked edits, wall clocks. With the feature `serde` the plain data can be serialized.
 
-mod asks;
-mod comings;
-mod deadlines;
-mod draining;
+mod change;
 mod event;
-mod fold;
-mod grants;
+mod failure_detector;
+mod grant;
 mod ids;
-mod passing;
-mod pauses;
-mod places;
-mod queue;
-mod requests;
-mod roster;
+mod lock_state;
+mod peer;
 mod scope;
-mod seat;
-mod seats;
 mod snapshot;
 mod time;
-mod timers;
-mod turns;
-mod visits;
-mod watch;
-mod words;
+mod timings;
 
-pub use event::{Change, Event, Loss, OfferEnd, Refusal};
-pub use fold::{Fold, FoldSettings};
-pub use grants::{DrainReason, Due, Grant, GrantState, Passing, WriteRight};
-pub use ids::{AutoPass, Fence, Mode, Rights, SessionId, Standing, Ticket, UserKey, Voice};
-pub use roster::{Missed, Peer, Presence};
+pub use change::{Change, LockRefusal, LossReason, OfferEnd};
+pub use event::Event;
+pub use failure_detector::{
+    BeatVerdict, DetectorLoad, FailureDetector, Proposal, SessionHealth, StopNotices,
+};
+pub use grant::{DrainReason, Grant, GrantState, Lateness, SuccessionKind, WriteRight};
+pub use ids::{AutoPass, ClientKind, Fence, Mode, Rights, SessionId, SessionRole, Ticket, UserKey};
+pub use lock_state::{LockSettings, LockState};
+pub use peer::{MissedOffer, Peer, Presence};
 pub use scope::{MAX_PATHS, MAX_SEGMENT_BYTES, MAX_SEGMENTS, Path, Scope, ScopeError};
-pub use seat::{Answer, Health};
-pub use snapshot::{FoldSnapshot, SnapshotError};
-pub use time::{Time, Timings, TimingsError};
-pub use watch::{Proposal, Watch, WatchLoad};
-pub use words::Words;
+pub use snapshot::{LockSnapshot, LockSnapshotError};
+pub use time::Time;
+pub use timings::{Timings, TimingsError};

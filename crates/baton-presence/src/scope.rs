@@ -1,26 +1,26 @@
-//! Owns what a lock covers: paths into the document, sets of them, and when two of them conflict.
+//! Scopes: the parts of a document that locks cover, and the conflicts between them.
 //!
-//! A scope is canonical by construction, so equal ones compare equal. It never looks into a document;
-//! whether a path leads anywhere is nobody's business here.
+//! A scope is canonical by construction, so equal scopes compare equal. Nothing here checks that a
+//! path exists in a document.
 
 use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// The most paths of one scope.
+/// Maximum number of paths in one scope.
 pub const MAX_PATHS: usize = 16;
 
-/// The most segments of one path.
+/// Maximum number of segments in one path.
 pub const MAX_SEGMENTS: usize = 8;
 
-/// The most bytes of one segment.
+/// Maximum length of one segment, in bytes.
 pub const MAX_SEGMENT_BYTES: usize = 256;
 
-/// A place in the document and everything below it. The first segment is the name of a root type.
+/// Path to a part of the document, with everything below it. Its first segment names a root type.
 ///
-/// Has 1 to [`MAX_SEGMENTS`] segments of 1 to [`MAX_SEGMENT_BYTES`] bytes. (The empty path, which is the
-/// whole document, is [`Scope::WHOLE`].)
+/// A path has 1 to [`MAX_SEGMENTS`] segments of 1 to [`MAX_SEGMENT_BYTES`] bytes. The whole
+/// document is not a path but [`Scope::WHOLE`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -30,10 +30,10 @@ pub const MAX_SEGMENT_BYTES: usize = 256;
 pub struct Path(Vec<String>);
 
 impl Path {
-    /// A path of these segments.
+    /// Creates a path of these segments.
     ///
     /// # Errors
-    /// No segment at all, too many, or one that is empty or too long. The asker is at fault.
+    /// There is no segment, too many, or one that is empty or too long. The client is at fault.
     pub fn new<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Result<Self, ScopeError> {
         let mut path = Vec::new();
         for segment in segments {
@@ -55,19 +55,19 @@ impl Path {
         Ok(Self(path))
     }
 
-    /// Its segments, at least one.
+    /// Returns the segments, at least one.
     #[must_use]
     pub fn segments(&self) -> &[String] {
         &self.0
     }
 
-    /// The name of the root type that it leads into.
+    /// Returns the name of the root type that the path leads into.
     #[must_use]
     pub fn root(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 
-    /// Whether `other` is this path or lies below it.
+    /// Returns true if `other` is this path or lies below it.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
@@ -80,7 +80,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// Ordered as its segments are.
+/// Paths are ordered like their segments.
 impl Borrow<[String]> for Path {
     fn borrow(&self) -> &[String] {
         &self.0
@@ -101,10 +101,10 @@ impl From<Path> for Vec<String> {
     }
 }
 
-/// What one lock covers, or one ticket asks for: the whole document, or some places in it.
+/// Part of a document that a lock covers or a ticket asks for: the whole document, or some paths.
 ///
-/// Canonical: sorted, none twice, none below another. Two scopes **conflict** if a path of one covers
-/// a path of the other. Cheap to clone; [`Scope::WHOLE`] owns nothing.
+/// A scope is canonical: its paths are sorted, and none equals or lies below another. Two scopes
+/// **conflict** if a path of one covers a path of the other. Cloning is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -117,14 +117,14 @@ impl From<Path> for Vec<String> {
 pub struct Scope(Option<Arc<[Path]>>);
 
 impl Scope {
-    /// The whole document; conflicts with every scope, and covers it.
+    /// The whole document: covers every scope, and conflicts with it.
     pub const WHOLE: Self = Self(None);
 
-    /// The scope of these paths, each given by its segments.
+    /// Creates the scope of these paths, each given by its segments.
     ///
     /// # Errors
-    /// No path at all or a path of no segment (so that no mistake means the whole document), more than
-    /// [`MAX_PATHS`], or a path that cannot be one. The asker is at fault.
+    /// There is no path, more than [`MAX_PATHS`], or an invalid one. An empty list is an error, so
+    /// that no mistake locks the whole document. The client is at fault.
     pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, ScopeError>
     where
         P: IntoIterator<Item = S>,
@@ -140,10 +140,10 @@ impl Scope {
         Self::of_paths(found)
     }
 
-    /// The same, of paths that are paths already.
+    /// Creates the scope of these paths.
     ///
     /// # Errors
-    /// No path at all, or more than [`MAX_PATHS`].
+    /// There is no path, or more than [`MAX_PATHS`]. The client is at fault.
     pub fn of_paths(mut paths: Vec<Path>) -> Result<Self, ScopeError> {
         if paths.is_empty() {
             return Err(ScopeError::NoPath);
@@ -151,25 +151,25 @@ impl Scope {
         if paths.len() > MAX_PATHS {
             return Err(ScopeError::TooManyPaths);
         }
-        // Sorted by segments, a path stands right before everything below it.
+        // Sorted by segments, everything below a path follows it directly.
         paths.sort_unstable();
         paths.dedup_by(|next, kept| kept.covers(next));
         Ok(Self(Some(paths.into())))
     }
 
-    /// Whether it is the whole document.
+    /// Returns true if the scope is the whole document.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Its paths, in order; none for the whole document.
+    /// Returns the paths, sorted; none for the whole document.
     #[must_use]
     pub fn paths(&self) -> &[Path] {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// Whether two sessions must not hold these at the same time.
+    /// Returns true if two sessions must not hold these scopes at the same time.
     #[must_use]
     pub fn conflicts(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.0, &other.0) else {
@@ -179,7 +179,7 @@ impl Scope {
             .any(|one| two.iter().any(|two| one.covers(two) || two.covers(one)))
     }
 
-    /// Whether who holds this needs `other` no more.
+    /// Returns true if a lock of this scope makes one of `other` needless.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -189,7 +189,7 @@ impl Scope {
         }
     }
 
-    /// Whether it covers that root type or a place in it.
+    /// Returns true if the scope covers this root type or a path in it.
     #[must_use]
     pub fn reaches(&self, root: &str) -> bool {
         self.is_whole() || self.paths().iter().any(|path| path.root() == root)
@@ -215,7 +215,7 @@ impl From<Path> for Scope {
     }
 }
 
-/// `None` is the whole document.
+/// Reads a scope from its stored form; `None` is the whole document.
 impl TryFrom<Option<Vec<Vec<String>>>> for Scope {
     type Error = ScopeError;
 
@@ -231,18 +231,18 @@ impl From<Scope> for Option<Vec<Vec<String>>> {
     }
 }
 
-/// Paths that cannot be a scope. The asker is at fault; nothing was changed.
+/// Paths that form no scope. The client is at fault; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeError {
-    /// A list without a path, or a path without a segment.
+    /// The list has no path, or a path has no segment.
     NoPath,
-    /// More than [`MAX_PATHS`].
+    /// The list has more than [`MAX_PATHS`] paths.
     TooManyPaths,
-    /// A path of more than [`MAX_SEGMENTS`].
+    /// A path has more than [`MAX_SEGMENTS`] segments.
     TooManySegments,
-    /// A segment of no bytes.
+    /// A segment is empty.
     EmptySegment,
-    /// A segment of so many bytes, more than [`MAX_SEGMENT_BYTES`].
+    /// A segment has this many bytes, more than [`MAX_SEGMENT_BYTES`].
     SegmentTooLong(usize),
 }
 
@@ -251,19 +251,23 @@ impl fmt::Display for ScopeError {
         match self {
             Self::NoPath => write!(
                 f,
-                "scope: the list or a path in it is empty; leave the list out for the whole document"
+                "scope: the list of paths, or a path in it, is empty; \
+                 omit the list to lock the whole document"
             ),
             Self::TooManyPaths => write!(
                 f,
-                "scope: more than {MAX_PATHS} paths; name a path above them"
+                "scope: more than {MAX_PATHS} paths; use a common parent path"
             ),
             Self::TooManySegments => {
-                write!(f, "scope: a path of more than {MAX_SEGMENTS} segments")
+                write!(
+                    f,
+                    "scope: a path has more than {MAX_SEGMENTS} segments; use a path above it"
+                )
             }
-            Self::EmptySegment => write!(f, "scope: an empty segment in a path"),
+            Self::EmptySegment => write!(f, "scope: a path has an empty segment; remove it"),
             Self::SegmentTooLong(bytes) => write!(
                 f,
-                "scope: a segment of {bytes} bytes; at most {MAX_SEGMENT_BYTES} are allowed"
+                "scope: a segment has {bytes} bytes; at most {MAX_SEGMENT_BYTES} are allowed"
             ),
         }
     }

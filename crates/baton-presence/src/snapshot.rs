@@ -1,43 +1,44 @@
-//! Owns the fold as plain data: what a snapshot stores, and the checks before it is believed.
+//! The lock state as plain data, with the checks before it is restored.
 //!
-//! It does not encode; the caller does, in whatever way its log asks for.
+//! Nothing here encodes; the caller does, in the format of its log.
 
 use std::error::Error;
 use std::fmt;
 
-use crate::{AutoPass, Due, Fence, Grant, GrantState, Mode, Peer, Presence, SessionId};
+use crate::{AutoPass, Fence, Grant, GrantState, Lateness, Mode, Peer, Presence, SessionId};
 
-/// Everything that a [`crate::Fold`] knows.
+/// Whole state of a [`LockState`](crate::LockState).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct FoldSnapshot {
-    /// Which life of the document.
+pub struct LockSnapshot {
+    /// Epoch of the document.
     pub epoch: u32,
-    /// Whether locks pass on by themselves.
+    /// Auto-pass setting.
     pub auto_pass: AutoPass,
-    /// What a lock means for writing.
+    /// Meaning of a lock for writing.
     pub mode: Mode,
-    /// The position of the last record that is contained.
+    /// Position of the last record that the snapshot contains.
     pub position: Option<u64>,
-    /// The roster and the queue, ascending by session.
+    /// Roster and queue, ascending by session.
     pub peers: Vec<Peer>,
-    /// The locks, ascending by fence.
+    /// Locks, ascending by fence.
     pub grants: Vec<Grant>,
-    /// The newest fence that was ever offered; every later one is larger.
+    /// Newest fence that was ever offered; every later one is larger.
     pub last_fence: Option<Fence>,
 }
 
-impl FoldSnapshot {
-    /// The same document restored from a backup: a new life, in which none of the old sessions may
-    /// resume, and in which every fence is larger than any of the old one. Positions start again.
+impl LockSnapshot {
+    /// Returns the snapshot of this document restored from a backup, in a new epoch.
     ///
-    /// An epoch that is not larger than the snapshot's is an error of the caller.
+    /// No session of the old epoch may resume, and every new fence is larger than the old ones.
+    /// Positions start again.
     ///
     /// # Errors
-    /// [`SnapshotError::EpochNotLarger`]; nothing was changed, the caller should choose a larger one.
-    pub fn into_epoch(self, epoch: u32) -> Result<Self, SnapshotError> {
+    /// [`LockSnapshotError::EpochNotLarger`]: the caller has to choose a larger epoch. Nothing was
+    /// changed.
+    pub fn into_epoch(self, epoch: u32) -> Result<Self, LockSnapshotError> {
         if epoch <= self.epoch {
-            return Err(SnapshotError::EpochNotLarger {
+            return Err(LockSnapshotError::EpochNotLarger {
                 snapshot: self.epoch,
                 wanted: epoch,
             });
@@ -51,96 +52,96 @@ impl FoldSnapshot {
         })
     }
 
-    /// Whether the parts agree with each other.
-    pub(crate) fn check(&self) -> Result<(), SnapshotError> {
+    /// Checks that the parts agree with each other.
+    pub(crate) fn check(&self) -> Result<(), LockSnapshotError> {
         if !self
             .peers
             .is_sorted_by(|one, next| one.session < next.session)
         {
-            return Err(SnapshotError::PeersOutOfOrder);
+            return Err(LockSnapshotError::PeersOutOfOrder);
         }
         let mut tickets: Vec<_> = self.peers.iter().filter_map(|peer| peer.ticket).collect();
         tickets.sort_unstable();
         if let Some(pair) = tickets.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SnapshotError::TicketTwice(pair[0].0));
+            return Err(LockSnapshotError::TicketTwice(pair[0].0));
         }
         let half = |peer: &&Peer| peer.ticket.is_some() != peer.wants.is_some();
         if let Some(peer) = self.peers.iter().find(half) {
-            return Err(SnapshotError::TicketForNothing(peer.session));
+            return Err(LockSnapshotError::TicketForNothing(peer.session));
         }
         if !self.grants.is_sorted_by(|one, next| one.fence < next.fence) {
-            return Err(SnapshotError::GrantsOutOfOrder);
+            return Err(LockSnapshotError::GrantsOutOfOrder);
         }
         for (index, grant) in self.grants.iter().enumerate() {
             self.check_grant(grant)?;
             let older = &self.grants[..index];
             if let Some(other) = older.iter().find(|one| one.scope.conflicts(&grant.scope)) {
-                return Err(SnapshotError::GrantsConflict(other.fence, grant.fence));
+                return Err(LockSnapshotError::GrantsConflict(other.fence, grant.fence));
             }
         }
         Ok(())
     }
 
-    fn check_grant(&self, grant: &Grant) -> Result<(), SnapshotError> {
+    fn check_grant(&self, grant: &Grant) -> Result<(), LockSnapshotError> {
         let party = grant.party;
         let waits_for_it = matches!(grant.state, GrantState::Suspect | GrantState::Recovering);
-        if grant.due == Due::Overdue && !waits_for_it {
-            return Err(SnapshotError::NothingOverdue);
+        if grant.lateness == Lateness::Overdue && !waits_for_it {
+            return Err(LockSnapshotError::NothingOverdue);
         }
         let away = match self.peers.iter().find(|peer| peer.session == party) {
             Some(peer) if peer.can_hold() => peer.presence == Presence::Away,
-            _ => return Err(SnapshotError::HolderUnknown(party)),
+            _ => return Err(LockSnapshotError::HolderUnknown(party)),
         };
         let draining = matches!(grant.state, GrantState::Draining { .. });
         if away != waits_for_it && !draining {
-            return Err(SnapshotError::HolderElsewhere(party));
+            return Err(LockSnapshotError::HolderElsewhere(party));
         }
         if self.last_fence.is_none_or(|last| last < grant.fence) {
-            return Err(SnapshotError::FenceTooNew(grant.fence));
+            return Err(LockSnapshotError::FenceTooNew(grant.fence));
         }
         Ok(())
     }
 }
 
-/// A snapshot that cannot be right. Nothing was changed; the data was damaged or made by hand, and
-/// the document should be rebuilt from an older snapshot and its log.
+/// Contradiction in a snapshot: the data was damaged, or made by hand. Nothing was changed; the
+/// document should be rebuilt from an older snapshot and its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotError {
+pub enum LockSnapshotError {
     /// The peers are not strictly ascending by session.
     PeersOutOfOrder,
     /// The grants are not strictly ascending by fence.
     GrantsOutOfOrder,
-    /// Two grants cover the same place.
+    /// The scopes of two grants conflict.
     GrantsConflict(Fence, Fence),
     /// Two peers have the same ticket.
     TicketTwice(u64),
-    /// A peer has a ticket for nothing, or wants something without a ticket.
+    /// A peer has a ticket without a scope, or a scope without a ticket.
     TicketForNothing(SessionId),
-    /// The holder, or the one offered, is not in the roster or cannot hold a lock.
+    /// The party of a lock is not in the roster, or cannot hold a lock.
     HolderUnknown(SessionId),
-    /// A lock waits for a holder that is here, or does not wait for one that is away.
+    /// A lock waits for a party that is connected, or does not wait for one that is away.
     HolderElsewhere(SessionId),
-    /// A lock's fence is newer than the newest one.
+    /// The fence of a lock is newer than the newest fence.
     FenceTooNew(Fence),
-    /// A lock is marked as overdue in a state that has no end.
+    /// A lock is marked as overdue in a state without a time limit.
     NothingOverdue,
-    /// A new life must have a larger epoch (the caller's mistake).
+    /// A new epoch has to be larger than the old one. The caller is at fault.
     EpochNotLarger {
-        /// The snapshot's.
+        /// Epoch of the snapshot.
         snapshot: u32,
-        /// The one asked for.
+        /// Epoch asked for.
         wanted: u32,
     },
 }
 
-impl fmt::Display for SnapshotError {
+impl fmt::Display for LockSnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PeersOutOfOrder => write!(f, "snapshot: its peers are not ascending by session"),
-            Self::GrantsOutOfOrder => write!(f, "snapshot: its locks are not ascending by fence"),
+            Self::PeersOutOfOrder => write!(f, "snapshot: the peers are not in ascending order"),
+            Self::GrantsOutOfOrder => write!(f, "snapshot: the locks are not in ascending order"),
             Self::GrantsConflict(one, other) => write!(
                 f,
-                "snapshot: the locks {one} and {other} cover the same place"
+                "snapshot: the scopes of the locks {one} and {other} conflict"
             ),
             Self::TicketTwice(ticket) => {
                 write!(f, "snapshot: two peers have the ticket {ticket}")
@@ -148,23 +149,26 @@ impl fmt::Display for SnapshotError {
             Self::TicketForNothing(session) => {
                 write!(
                     f,
-                    "snapshot: {session} waits for nothing, or without a ticket"
+                    "snapshot: {session} has a ticket without a scope, or a scope without one"
                 )
             }
             Self::HolderUnknown(session) => write!(
                 f,
-                "snapshot: a lock is with {session}, which is not a peer that can hold it"
+                "snapshot: a lock belongs to {session}, which is no peer that can hold it"
             ),
             Self::HolderElsewhere(session) => write!(
                 f,
-                "snapshot: the state of a lock contradicts where its party {session} is"
+                "snapshot: the state of a lock contradicts the presence of its party {session}"
             ),
             Self::FenceTooNew(fence) => write!(
                 f,
-                "snapshot: a lock has the fence {fence}, which is newer than the newest"
+                "snapshot: the fence {fence} of a lock is newer than the newest fence"
             ),
             Self::NothingOverdue => {
-                write!(f, "snapshot: a lock is overdue in a state that has no end")
+                write!(
+                    f,
+                    "snapshot: a lock is overdue in a state without a time limit"
+                )
             }
             Self::EpochNotLarger { snapshot, wanted } => write!(
                 f,
@@ -174,4 +178,4 @@ impl fmt::Display for SnapshotError {
     }
 }
 
-impl Error for SnapshotError {}
+impl Error for LockSnapshotError {}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_presence::{Fence, Mode, SessionId, Voice, WriteRight};
+use baton_presence::{ClientKind, Fence, Mode, SessionId, WriteRight};
 use baton_sync::scan::scan;
 use baton_sync::state::Judgement;
 
@@ -51,7 +51,7 @@ impl State {
     pub(crate) fn author(&self, session: SessionId, placing: Placing) -> Author {
         let peer = self.fold.peer(session);
         let key = peer.and_then(|peer| peer.user);
-        let is_stock = peer.is_some_and(|peer| peer.voice == Voice::Stock);
+        let is_stock = peer.is_some_and(|peer| peer.client_kind == ClientKind::Stock);
         match placing {
             Placing::BySession => Author {
                 session,

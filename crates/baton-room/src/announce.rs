@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use baton_presence::{Change, Health, Presence, Rights, SessionId, Standing, Time, Voice};
+use baton_presence::{
+    Change, ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole, Time,
+};
 use baton_sync::channel::{Peer, PeerState, Right, ServerMessage, TimingsMs, User, VERSION};
 
 use crate::connection::{Channel, Held, Origin, Stage};
@@ -200,7 +202,11 @@ impl Room {
             here.bringing = Bringing::Awaited(now + self.options.timings.offline_after);
         }
         let speaks = here.channel != Channel::Closed;
-        let voice = if speaks { Voice::Lock } else { Voice::Stock };
+        let voice = if speaks {
+            ClientKind::LockAware
+        } else {
+            ClientKind::Stock
+        };
         self.watch.attached(session, voice, now);
         if speaks {
             let welcome = self.welcome(session, token, resumed);
@@ -274,9 +280,9 @@ impl Room {
             None => PeerState::Gone,
             Some(peer) if peer.presence != Presence::Live => PeerState::Offline,
             Some(_) => match self.watch.health(session, self.now) {
-                Health::Online => PeerState::Online,
-                Health::Shaky => PeerState::Shaky,
-                Health::Offline => PeerState::Offline,
+                SessionHealth::Online => PeerState::Online,
+                SessionHealth::Shaky => PeerState::Shaky,
+                SessionHealth::Offline => PeerState::Offline,
             },
         };
         Peer {
@@ -287,8 +293,8 @@ impl Room {
             }),
             client: person.and_then(|person| person.client),
             state,
-            lock: standing.is_some_and(|peer| peer.voice == Voice::Lock),
-            observer: standing.is_some_and(|peer| peer.standing == Standing::Observer),
+            lock: standing.is_some_and(|peer| peer.client_kind == ClientKind::LockAware),
+            observer: standing.is_some_and(|peer| peer.role == SessionRole::Observer),
         }
     }
 

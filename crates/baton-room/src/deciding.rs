@@ -4,7 +4,7 @@
 //! position in the log: what its author might do when it was said does not count. Caps are settings, which may differ from
 //! one start to the next, so they are checked before a record is proposed and never when one is applied.
 
-use baton_presence::{Rights, SessionId, Standing, Time, WriteRight};
+use baton_presence::{Rights, SessionId, SessionRole, Time, WriteRight};
 use baton_sync::channel::{Outcome, ParkState as Told};
 use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State as Known};
@@ -142,7 +142,7 @@ impl State {
         if !park.is_open() {
             return Err(Undecided::Discarded);
         }
-        if peer.is_none_or(|peer| peer.standing == Standing::Observer) {
+        if peer.is_none_or(|peer| peer.role == SessionRole::Observer) {
             return Err(Undecided::Observer);
         }
         let right = self.may_write(by, park.roots.iter().map(String::as_str));
@@ -322,7 +322,7 @@ fn roots(park: &Park) -> String {
 
 #[cfg(test)]
 mod tests {
-    use baton_presence::{Event, Scope, UserKey, Voice};
+    use baton_presence::{ClientKind, Event, Scope, UserKey};
     use bytes::Bytes;
 
     use super::*;
@@ -332,8 +332,8 @@ mod tests {
 
     fn joined() -> Record {
         Record::Joined {
-            voice: Voice::Lock,
-            standing: Standing::Writer,
+            client_kind: ClientKind::LockAware,
+            role: SessionRole::Writer,
             rights: Rights::NONE,
             user: Some(UserKey([1; 16])),
             token: ResumeToken::new([0; 16]).hash(),

@@ -5,7 +5,7 @@
 //! the client is sent the deletion. Only what was never here comes in as new. A new epoch ends all sessions, locks and
 //! resume tokens, and tells clients of the channel that their copy is of before.
 
-use baton_presence::{AutoPass, Fold, FoldSettings, Mode, Time};
+use baton_presence::{AutoPass, LockSettings, LockState, Mode, Time};
 use baton_sync::lib0::write_var_uint;
 use baton_sync::{Replica, StateVector};
 use bytes::Bytes;
@@ -66,7 +66,7 @@ pub fn remnant(epoch: u32) -> Result<Bytes, SnapshotError> {
 }
 
 fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
-    let fold = Fold::new(FoldSettings {
+    let fold = LockState::new(LockSettings {
         epoch,
         auto_pass: AutoPass::On,
         mode: Mode::ExclusiveWhenHeld,

@@ -86,7 +86,7 @@ impl Room {
 
     fn view_costs(&self) -> Duration {
         let fold = &self.state.fold;
-        let lines = fold.locks() + fold.waiting().min(QUEUE_SHOWN);
+        let lines = fold.lock_count() + fold.waiter_count().min(QUEUE_SHOWN);
         let times = lines.saturating_mul(self.connections.len());
         let times = u32::try_from(times).unwrap_or(u32::MAX);
         EACH.saturating_mul(times).min(MOST)

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use baton_presence::{
-    Change, DrainReason as Why, Event, Fence as Grant, GrantState as At, Loss, Mode as Meaning,
-    Refusal, Scope, SessionId, Time,
+    Change, DrainReason as Why, Event, Fence as Grant, GrantState as At, LockRefusal, LossReason,
+    Mode as Meaning, Scope, SessionId, Time,
 };
 use baton_sync::channel::{
     ClientMessage, DrainReason, Fence, GrantState, GrantView, LockView, Mode, Paths, ServerMessage,
@@ -90,7 +90,7 @@ impl Room {
             }
             Change::Refused {
                 session,
-                why: Refusal::StaleFence { named, .. },
+                why: LockRefusal::StaleFence { named, .. },
             } => self.correct_belief(session, named, origin),
             Change::Unsettled => {
                 self.propose(Record::Presence(Event::Settle), Origin::Nobody);
@@ -106,12 +106,12 @@ impl Room {
 
     /// Why a holder lost its lock. One that said `drained` in time, which waits for edits that were asked for again, has
     /// not been slow to stop.
-    fn why_lost(&self, by: SessionId, fence: Grant, why: Loss) -> &'static str {
+    fn why_lost(&self, by: SessionId, fence: Grant, why: LossReason) -> &'static str {
         let here = self
             .attached
             .get(&by)
             .and_then(|id| self.connections.get(id));
-        let Some(here) = here.filter(|_| why == Loss::DrainOver) else {
+        let Some(here) = here.filter(|_| why == LossReason::DrainOver) else {
             return loss(why);
         };
         let said = |message: &ClientMessage| match message {
@@ -196,14 +196,14 @@ impl Room {
             },
             grants: fold.grants().map(shown).collect(),
             queue: fold
-                .queue()
+                .waiters()
                 .take(QUEUE_SHOWN)
                 .map(|(session, scope)| Waiter {
                     session: session.0,
                     paths: paths(scope),
                 })
                 .collect(),
-            waiting: u32::try_from(fold.waiting()).unwrap_or(u32::MAX),
+            waiting: u32::try_from(fold.waiter_count()).unwrap_or(u32::MAX),
         }
     }
 }

@@ -275,7 +275,7 @@ impl Room {
             all += 1;
             size += length(&grant.scope);
         }
-        for (waiter, waits_for) in self.state.fold.queue() {
+        for (waiter, waits_for) in self.state.fold.waiters() {
             if waiter != session {
                 size += length(waits_for);
             }

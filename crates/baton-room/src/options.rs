@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use baton_presence::{FoldSettings, Timings};
+use baton_presence::{LockSettings, Timings};
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 
@@ -18,7 +18,7 @@ pub struct RoomOptions {
     pub timings: Timings,
     /// Epoch of the store, whether a lost holder's lock passes to somebody who did not queue, and the mode of a new
     /// document.
-    pub fold: FoldSettings,
+    pub fold: LockSettings,
     /// Caps on locks.
     pub locks: LockLimits,
     /// Unix time at [`baton_presence::Time::ZERO`], in milliseconds.
@@ -40,9 +40,9 @@ impl Default for RoomOptions {
     fn default() -> Self {
         Self {
             timings: Timings::default(),
-            fold: FoldSettings {
+            fold: LockSettings {
                 epoch: 1,
-                ..FoldSettings::default()
+                ..LockSettings::default()
             },
             locks: LockLimits::default(),
             unix_at_zero_ms: 0,

@@ -2,7 +2,7 @@
 //!
 //! Owns the words only.
 
-use baton_presence::{Change, DrainReason, Loss, OfferEnd, Refusal};
+use baton_presence::{Change, DrainReason, LockRefusal, LossReason, OfferEnd};
 use baton_sync::channel::Outcome;
 
 use crate::state::Effect;
@@ -24,52 +24,52 @@ pub(crate) fn outcome(effects: &[Effect]) -> (Outcome, Option<String>) {
     (outcome, None)
 }
 
-fn refusal(why: &Refusal) -> (Outcome, Option<&'static str>) {
+fn refusal(why: &LockRefusal) -> (Outcome, Option<&'static str>) {
     match why {
-        Refusal::Busy { .. } => (Outcome::Busy, None),
-        Refusal::StaleFence { .. } => (Outcome::Stale, None),
-        Refusal::WouldWait { .. } => (
+        LockRefusal::Busy { .. } => (Outcome::Busy, None),
+        LockRefusal::StaleFence { .. } => (Outcome::Stale, None),
+        LockRefusal::WouldWait { .. } => (
             Outcome::WouldWait,
             Some(
                 "you hold a lock or are being offered one, and nobody waits while holding: release it, then ask for everything at once",
             ),
         ),
-        Refusal::NotAllowed => (
+        LockRefusal::NotAllowed => (
             Outcome::NotAllowed,
             Some("take-over needs the right to take over: use request"),
         ),
-        Refusal::NoUser => (
+        LockRefusal::NoUser => (
             Outcome::NotAllowed,
             Some(
                 "move-here needs a user_key, which this session did not name in its hello: use request",
             ),
         ),
-        Refusal::OtherUser { .. } => (
+        LockRefusal::OtherUser { .. } => (
             Outcome::NotAllowed,
             Some(
                 "a lock there is of a session with another user_key or none, and move-here takes only those of your own: use request",
             ),
         ),
-        Refusal::NoSuchTarget => (
+        LockRefusal::NoSuchTarget => (
             Outcome::Unknown,
             Some(
                 "that session is not here, is your own, cannot hold a lock, or waits for something else",
             ),
         ),
-        Refusal::NothingToTake => (
+        LockRefusal::NothingToTake => (
             Outcome::Unknown,
             Some("nobody has a lock there: acquire it"),
         ),
-        Refusal::Observer | Refusal::CannotClaim => {
+        LockRefusal::Observer | LockRefusal::CannotClaim => {
             (Outcome::Forbidden, Some("who only watches holds no lock"))
         }
-        Refusal::NotLive => (
+        LockRefusal::NotLive => (
             Outcome::Busy,
             Some(
                 "this session was silent and counts as offline until it answers a beat, or another offer went first: try again in a moment",
             ),
         ),
-        Refusal::UnknownSession | Refusal::AlreadyJoined => {
+        LockRefusal::UnknownSession | LockRefusal::AlreadyJoined => {
             (Outcome::Forbidden, Some("this session is not here"))
         }
     }
@@ -87,14 +87,16 @@ pub(crate) fn offer_end(why: OfferEnd) -> &'static str {
     }
 }
 
-pub(crate) fn loss(why: Loss) -> &'static str {
+pub(crate) fn loss(why: LossReason) -> &'static str {
     match why {
-        Loss::Silent => "you were silent for too long, and somebody else was there",
-        Loss::GraceOver => "your connection was gone for too long, and somebody else was there",
-        Loss::RecoveryOver => "you did not come back in time after the server's start",
-        Loss::OtherFence => "you came back and did not name it among your fences",
-        Loss::DrainOver => "you were asked to stop, and did not say in time that you had",
-        Loss::TakenOver => {
+        LossReason::Silent => "you were silent for too long, and somebody else was there",
+        LossReason::GraceOver => {
+            "your connection was gone for too long, and somebody else was there"
+        }
+        LossReason::RecoveryOver => "you did not come back in time after the server's start",
+        LossReason::OtherFence => "you came back and did not name it among your fences",
+        LossReason::DrainOver => "you were asked to stop, and did not say in time that you had",
+        LossReason::TakenOver => {
             "it was taken over, or moved to another session of its user, while you could not be reached"
         }
     }

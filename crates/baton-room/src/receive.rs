@@ -3,7 +3,7 @@
 //! Owns the first decision about every message: an answer now, a record to propose, or a fault of the sender. Nothing
 //! here changes the document or the lock; only a record that got its position does.
 
-use baton_presence::{Fence, Rights, SessionId, Standing, Time, UserKey, Voice};
+use baton_presence::{ClientKind, Fence, Rights, SessionId, SessionRole, Time, UserKey};
 use baton_sync::channel::{self, ClientMessage, ErrorCode, Outcome, Resume, User};
 use baton_sync::{ClientId, StateVector};
 
@@ -27,7 +27,7 @@ pub(crate) struct Hello {
     user: User,
     user_key: Option<String>,
     client: Option<u64>,
-    standing: Standing,
+    role: SessionRole,
 }
 
 impl Hello {
@@ -39,8 +39,8 @@ impl Hello {
 
 /// How a session begins.
 struct Newcomer {
-    voice: Voice,
-    standing: Standing,
+    client_kind: ClientKind,
+    role: SessionRole,
     user: Option<UserKey>,
     profile: Profile,
     client: Option<u64>,
@@ -120,10 +120,10 @@ impl Room {
                     client,
                     observer,
                 }) => {
-                    let standing = if observer {
-                        Standing::Observer
+                    let role = if observer {
+                        SessionRole::Observer
                     } else {
-                        Standing::Writer
+                        SessionRole::Writer
                     };
                     let hello = Hello {
                         version,
@@ -133,7 +133,7 @@ impl Room {
                         user,
                         user_key,
                         client,
-                        standing,
+                        role,
                     };
                     self.hello(connection, hello, fresh, now);
                 }
@@ -147,8 +147,8 @@ impl Room {
         let here = self.connections.get(&connection);
         let source = here.and_then(|here| here.source);
         let newcomer = Newcomer {
-            voice: Voice::Stock,
-            standing: Standing::Writer,
+            client_kind: ClientKind::Stock,
+            role: SessionRole::Writer,
             user: source.map(Source::key),
             profile: Profile::default(),
             client: None,
@@ -205,8 +205,8 @@ impl Room {
         }
         let Some((session, shown)) = self.resumable(hello.resume.as_ref()) else {
             let newcomer = Newcomer {
-                voice: Voice::Lock,
-                standing: hello.standing,
+                client_kind: ClientKind::LockAware,
+                role: hello.role,
                 user,
                 profile,
                 client,
@@ -215,11 +215,11 @@ impl Room {
             return;
         };
         let fences = hello.fences.into_iter().map(grant).collect::<Vec<_>>();
-        let standing = self.state.fold.peer(session).map(|peer| peer.standing);
+        let role = self.state.fold.peer(session).map(|peer| peer.role);
         let record = Record::Resumed {
             session,
             fences: fences.clone(),
-            rights: self.enter(connection, standing.unwrap_or(hello.standing)),
+            rights: self.enter(connection, role.unwrap_or(hello.role)),
             token: fresh.hash(),
             profile,
             client,
@@ -234,14 +234,14 @@ impl Room {
     }
 
     /// The session of this connection is being proposed. Returns the rights that it will have: who only watches has none.
-    fn enter(&mut self, connection: ConnectionId, standing: Standing) -> Rights {
+    fn enter(&mut self, connection: ConnectionId, role: SessionRole) -> Rights {
         let Some(here) = self.connections.get_mut(&connection) else {
             return Rights::NONE;
         };
         here.stage = Stage::Joining;
-        match standing {
-            Standing::Writer => here.rights,
-            Standing::Observer => Rights::NONE,
+        match role {
+            SessionRole::Writer => here.rights,
+            SessionRole::Observer => Rights::NONE,
         }
     }
 
@@ -254,7 +254,7 @@ impl Room {
         let peer = self.state.fold.peer(session)?;
         let shown = TokenHash::of_text(&resume.token);
         let known = person.token == shown || self.unproven.get(&session) == Some(&shown);
-        (peer.voice == Voice::Lock && known).then_some((session, shown))
+        (peer.client_kind == ClientKind::LockAware && known).then_some((session, shown))
     }
 
     fn join(
@@ -265,9 +265,9 @@ impl Room {
         now: Time,
     ) {
         let record = Record::Joined {
-            voice: newcomer.voice,
-            standing: newcomer.standing,
-            rights: self.enter(connection, newcomer.standing),
+            client_kind: newcomer.client_kind,
+            role: newcomer.role,
+            rights: self.enter(connection, newcomer.role),
             user: newcomer.user,
             token: fresh.hash(),
             profile: newcomer.profile,

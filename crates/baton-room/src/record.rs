@@ -4,7 +4,7 @@
 //! [postcard](https://postcard.jamesmunns.com/wire-format) form of [`Record`]: variants are numbered in the order in
 //! which they stand here, so new ones are only ever added at the end.
 
-use baton_presence::{Event, Fence, Rights, SessionId, Standing, UserKey, Voice};
+use baton_presence::{ClientKind, Event, Fence, Rights, SessionId, SessionRole, UserKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,9 @@ pub enum Record {
     /// A session begins; its id is this record's position.
     Joined {
         /// Whether it speaks the lock protocol.
-        voice: Voice,
+        client_kind: ClientKind,
         /// Whether it may write.
-        standing: Standing,
+        role: SessionRole,
         /// What it may do beside editing.
         rights: Rights,
         /// Whose session it is, if it said so. Of a stock client: from where it came, see [`Source`](crate::Source).

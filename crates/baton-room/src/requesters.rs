@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_presence::{Event, Fold, Presence, SessionId, Time};
+use baton_presence::{Event, LockState, Presence, SessionId, Time};
 
 use crate::connection::Origin;
 use crate::record::Record;
@@ -26,7 +26,7 @@ pub(crate) struct Requesters {
 impl Requesters {
     /// Follows the fold after a record about presence. A silent session is given up at once, for
     /// its silence has lasted `patience` already; one without a connection after `patience`.
-    pub(crate) fn follow(&mut self, fold: &Fold, now: Time, patience: Duration) {
+    pub(crate) fn follow(&mut self, fold: &LockState, now: Time, patience: Duration) {
         let before = std::mem::take(&mut self.due);
         for session in fold.grants().filter_map(|grant| grant.requested_by) {
             let due = match fold.peer(session).map(|peer| peer.presence) {
@@ -45,7 +45,7 @@ impl Room {
     pub(crate) fn requesters_due(&self) -> Option<Time> {
         let first = self.requesters.due.values().min()?;
         // Its return may lie in the sockets of a server that slept.
-        Some((*first).max(self.watch.listens_until()))
+        Some((*first).max(self.watch.reads_backlog_until()))
     }
 
     /// Stops the clocks of the requests whose sessions have been gone for too long.

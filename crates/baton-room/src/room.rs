@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, DrainReason, Event, Fence, FoldSettings, Proposal as Watched, Rights, SessionId, Time,
-    Watch,
+    BeatVerdict, DrainReason, Event, FailureDetector, Fence, LockSettings, Proposal as Watched,
+    Rights, SessionId, Time,
 };
 use baton_sync::awareness::Awareness;
 use baton_sync::channel::ServerMessage;
@@ -63,7 +63,7 @@ pub enum Departure {
 pub struct Room {
     pub(crate) options: RoomOptions,
     pub(crate) state: State,
-    pub(crate) watch: Watch,
+    pub(crate) watch: FailureDetector,
     pub(crate) awareness: Awareness<ConnectionId>,
     /// Boxed: a node of the map has room for eleven, and most documents have two.
     pub(crate) connections: BTreeMap<ConnectionId, Box<Connection>>,
@@ -120,14 +120,14 @@ impl Room {
         now: Time,
     ) -> Result<Self, LoadError> {
         let state = State::load(snapshot, tail)?;
-        let FoldSettings {
+        let LockSettings {
             auto_pass, mode, ..
         } = options.fold;
         // One that was erased is in an epoch of its own until the store's is later.
         let epoch = options.fold.epoch.max(state.fold.epoch());
         let new = snapshot.is_none() && tail.is_empty();
         let mut room = Self {
-            watch: Watch::new(options.timings)?,
+            watch: FailureDetector::new(options.timings)?,
             awareness: Awareness::new(options.awareness),
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
@@ -293,7 +293,7 @@ impl Room {
     pub(crate) fn answered(&mut self, session: SessionId, n: u64, idle: Duration, now: Time) {
         // A late answer still proves that the connection is alive, and that was noted. One to a beat of this connection
         // proves that the welcome before it has arrived.
-        if self.watch.answered(session, n, idle, now) == Answer::Counts {
+        if self.watch.answered(session, n, idle, now) == BeatVerdict::Counts {
             self.unproven.remove(&session);
         }
     }

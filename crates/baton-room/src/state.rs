@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, Mode, SessionId,
+    AutoPass, Change, Event, Fence, LockSettings, LockSnapshot, LockState, Mode, SessionId,
 };
 use baton_sync::channel::{Outcome, ParkView};
 use baton_sync::{Applied, Replica, StateVector};
@@ -25,7 +25,7 @@ use crate::token::TokenHash;
 pub(crate) const SNAPSHOT_FORMAT: u8 = 2;
 
 /// How every log begins; what is set up otherwise is said by records.
-const FRESH: FoldSettings = FoldSettings {
+const FRESH: LockSettings = LockSettings {
     epoch: 1,
     auto_pass: AutoPass::On,
     mode: Mode::ExclusiveWhenHeld,
@@ -64,7 +64,7 @@ pub(crate) enum Effect {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Stored {
     pub(crate) document: Bytes,
-    fold: FoldSnapshot,
+    fold: LockSnapshot,
     people: BTreeMap<SessionId, Box<Person>>,
     parks: Vec<Park>,
     last_at: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// A document, and nothing beside it.
-    pub(crate) fn without_people(document: Bytes, fold: FoldSnapshot) -> Self {
+    pub(crate) fn without_people(document: Bytes, fold: LockSnapshot) -> Self {
         Self {
             document,
             fold,
@@ -104,7 +104,7 @@ pub fn last_joined_ms(snapshot: Option<&[u8]>, tail: &[Bytes]) -> Option<u64> {
 pub(crate) struct State {
     pub(crate) position: u64,
     pub(crate) document: Replica,
-    pub(crate) fold: Fold,
+    pub(crate) fold: LockState,
     pub(crate) people: BTreeMap<SessionId, Box<Person>>,
     pub(crate) parks: Parks,
     /// The newest time that a record said, in milliseconds of Unix time.
@@ -131,7 +131,7 @@ impl State {
             return Ok(Self {
                 position: 0,
                 document: Replica::new(),
-                fold: Fold::new(FRESH),
+                fold: LockState::new(FRESH),
                 people: BTreeMap::new(),
                 parks: Parks::default(),
                 last_at: 0,
@@ -153,7 +153,7 @@ impl State {
         Ok(Self {
             position,
             document,
-            fold: Fold::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?,
+            fold: LockState::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?,
             people: stored.people,
             parks,
             last_at: stored.last_at,
@@ -212,8 +212,8 @@ impl State {
         self.position = position;
         match record {
             Record::Joined {
-                voice,
-                standing,
+                client_kind,
+                role,
                 rights,
                 user,
                 token,
@@ -231,8 +231,8 @@ impl State {
                 self.people.insert(session, Box::new(person));
                 let joined = Event::Joined {
                     session,
-                    voice,
-                    standing,
+                    client_kind,
+                    role,
                     rights,
                     user,
                 };
@@ -295,7 +295,7 @@ impl State {
     /// One that is not larger than the present epoch was overtaken, and changes nothing.
     fn enter(&mut self, epoch: u32) {
         let entered = self.fold.snapshot().into_epoch(epoch);
-        if let Ok(fold) = entered.and_then(|snapshot| Fold::restore(&snapshot)) {
+        if let Ok(fold) = entered.and_then(|snapshot| LockState::restore(&snapshot)) {
             self.fold = fold;
             self.people.clear();
         }

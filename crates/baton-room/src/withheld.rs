@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use baton_presence::{Due, Grant, GrantState, SessionId, Time, WriteRight};
+use baton_presence::{Grant, GrantState, Lateness, SessionId, Time, WriteRight};
 use baton_sync::handshake::Kind;
 use baton_sync::scan::scan;
 use baton_sync::state::Judgement;
@@ -167,7 +167,7 @@ impl Room {
         };
         let first = self.state.fold.grants().filter_map(until).min()?;
         // What it brings may lie in the sockets of a server that slept.
-        Some(first.max(self.watch.listens_until()))
+        Some(first.max(self.watch.reads_backlog_until()))
     }
 
     /// Time has come to `now`.
@@ -266,7 +266,7 @@ impl Room {
     fn expects(&self, grant: &Grant, now: Time) -> bool {
         match grant.state {
             GrantState::Offered => true,
-            GrantState::Suspect | GrantState::Recovering => grant.due == Due::InTime,
+            GrantState::Suspect | GrantState::Recovering => grant.lateness == Lateness::InTime,
             GrantState::Held | GrantState::Draining { .. } => {
                 let connection = self.attached.get(&grant.party);
                 let here = connection.and_then(|id| self.connections.get(id));

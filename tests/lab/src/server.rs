@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use baton_log::{Log, LogOptions};
-use baton_presence::{FoldSettings, Time};
+use baton_presence::{LockSettings, Time};
 use baton_room::{Room, RoomOptions};
 use baton_server::Settings;
 use baton_sync::ClientId;
@@ -193,9 +193,9 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
         .map_err(|error| said("it cannot be loaded", &error))?;
     let options = RoomOptions {
         timings: Settings::default().timings(),
-        fold: FoldSettings {
+        fold: LockSettings {
             epoch: log.epoch(),
-            ..FoldSettings::default()
+            ..LockSettings::default()
         },
         ..RoomOptions::default()
     };

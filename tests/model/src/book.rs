@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use baton_presence::{
-    AutoPass, Change, DrainReason, Event, Fence, FoldSnapshot, Loss, Mode, Peer, Presence, Refusal,
-    SessionId, Standing, UserKey, Voice, WriteRight,
+    AutoPass, Change, ClientKind, DrainReason, Event, Fence, LockRefusal, LockSnapshot, LossReason,
+    Mode, Peer, Presence, SessionId, SessionRole, UserKey, WriteRight,
 };
 
 use crate::messages::Down;
@@ -56,7 +56,7 @@ pub struct Book {
 pub(crate) struct Around<'a> {
     pub(crate) event: &'a Event,
     pub(crate) changes: &'a [Change],
-    pub(crate) after: &'a FoldSnapshot,
+    pub(crate) after: &'a LockSnapshot,
     /// The newest fence that any client was told of.
     pub(crate) announced: Option<Fence>,
     /// Whether a session's client still runs.
@@ -253,13 +253,13 @@ impl Book {
         &mut self,
         fence: Fence,
         place: Place,
-        why: Loss,
+        why: LossReason,
         phase: Phase,
         rest: &[Change],
         around: &Around<'_>,
     ) -> Result<(), Rule> {
         match why {
-            Loss::TakenOver => {
+            LossReason::TakenOver => {
                 let may = match *around.event {
                     Event::TakeOver { session, .. } => session == TAKER,
                     Event::MoveHere { .. } => true,
@@ -270,17 +270,17 @@ impl Book {
                 }
                 may.then_some(()).ok_or(Rule::S7)
             }
-            Loss::Silent | Loss::GraceOver | Loss::RecoveryOver => {
+            LossReason::Silent | LossReason::GraceOver | LossReason::RecoveryOver => {
                 let follows = |change: &Change| matches!(change, Change::Offered { scope, .. } if Place::of(scope).conflicts(place));
                 let passed = rest.iter().any(follows);
                 (passed || gives_way(around.after) && around.flaw != Flaw::NoException)
                     .then_some(())
                     .ok_or(Rule::S11)
             }
-            Loss::DrainOver => matches!(phase, Phase::Draining(_))
+            LossReason::DrainOver => matches!(phase, Phase::Draining(_))
                 .then_some(())
                 .ok_or(Rule::S6),
-            Loss::OtherFence => Ok(()),
+            LossReason::OtherFence => Ok(()),
         }
     }
 
@@ -343,7 +343,7 @@ impl Book {
     }
 
     /// Whether what was said is what is: the changes tell the whole story.
-    pub(crate) fn agrees(&self, fold: &FoldSnapshot) -> bool {
+    pub(crate) fn agrees(&self, fold: &LockSnapshot) -> bool {
         use baton_presence::GrantState as G;
         let phase = |state| match state {
             G::Offered => Phase::Offered,
@@ -362,29 +362,29 @@ impl Book {
 }
 
 /// The exception of S11: stock clients are kept from writing by somebody who is away.
-fn gives_way(fold: &FoldSnapshot) -> bool {
+fn gives_way(fold: &LockSnapshot) -> bool {
     let stock = fold.peers.iter().any(|peer| {
-        peer.voice == Voice::Stock
-            && peer.standing == Standing::Writer
+        peer.client_kind == ClientKind::Stock
+            && peer.role == SessionRole::Writer
             && peer.presence == Presence::Live
     });
     stock && fold.auto_pass == AutoPass::On && fold.mode == Mode::ExclusiveWhenHeld
 }
 
 /// Whether nobody may overtake this session.
-fn is_live(fold: &FoldSnapshot, session: SessionId) -> bool {
+fn is_live(fold: &LockSnapshot, session: SessionId) -> bool {
     let live = |peer: &Peer| peer.session == session && peer.presence == Presence::Live;
     fold.peers.iter().any(live)
 }
 
 /// Whether somebody who waits for this may be offered it now: here, and has not let an offer of it
 /// pass.
-pub(crate) fn is_served(fold: &FoldSnapshot, session: SessionId, wish: Place) -> bool {
+pub(crate) fn is_served(fold: &LockSnapshot, session: SessionId, wish: Place) -> bool {
     fold.peers.iter().any(|peer| {
         peer.session == session
             && peer.presence == Presence::Live
             && !peer
-                .passed_over
+                .missed_offers
                 .iter()
                 .any(|missed| Place::of(&missed.scope).conflicts(wish))
     })
@@ -426,7 +426,7 @@ pub(crate) fn told(event: &Event, changes: &[Change]) -> Vec<(SessionId, Down)> 
         Change::LockLost { by, fence, .. } => Some((by, Down::Lost(fence))),
         Change::Refused {
             session,
-            why: Refusal::StaleFence { named, .. },
+            why: LockRefusal::StaleFence { named, .. },
         } if resumes => Some((session, Down::Lost(named))),
         _ => None,
     };

@@ -1,14 +1,14 @@
 //! The flaws that are in what a server does with the fold: what it changes behind its back, and what it
 //! says in the name of others.
 
-use baton_presence::{Change, Event, FoldSnapshot, Refusal, Ticket};
+use baton_presence::{Change, Event, LockRefusal, LockSnapshot, Ticket};
 
 use crate::Flaw;
 
 /// What is changed behind the back of the fold after a record.
 pub(crate) fn after(
-    fold: &mut FoldSnapshot,
-    before: &FoldSnapshot,
+    fold: &mut LockSnapshot,
+    before: &LockSnapshot,
     event: &Event,
     changes: &[Change],
     flaw: Flaw,
@@ -28,7 +28,7 @@ pub(crate) fn after(
 }
 
 /// A new ticket changes places with the oldest.
-fn let_overtake(fold: &mut FoldSnapshot, before: &FoldSnapshot) {
+fn let_overtake(fold: &mut LockSnapshot, before: &LockSnapshot) {
     let tickets = fold.peers.iter().filter_map(|peer| peer.ticket);
     let oldest = tickets.min();
     let newest = fold.peers.iter().filter_map(|peer| peer.ticket).max();
@@ -46,7 +46,7 @@ fn let_overtake(fold: &mut FoldSnapshot, before: &FoldSnapshot) {
 }
 
 /// Who holds something and wants something else gets a ticket, where it should be refused.
-fn wait_while_holding(fold: &mut FoldSnapshot, event: &Event, changes: &[Change]) {
+fn wait_while_holding(fold: &mut LockSnapshot, event: &Event, changes: &[Change]) {
     let Event::Acquire { session, scope } = event else {
         return;
     };
@@ -54,7 +54,7 @@ fn wait_while_holding(fold: &mut FoldSnapshot, event: &Event, changes: &[Change]
         matches!(
             change,
             Change::Refused {
-                why: Refusal::WouldWait { .. },
+                why: LockRefusal::WouldWait { .. },
                 ..
             }
         )

@@ -1,4 +1,4 @@
-//! The locks of `baton-presence` under a model checker: the real [`baton_presence::Fold`], every schedule
+//! The locks of `baton-presence` under a model checker: the real [`baton_presence::LockState`], every schedule
 //! of a small world around it.
 //!
 //! ```

@@ -169,7 +169,7 @@ impl LockModel {
                 continue;
             }
             let wants = peer.wants.as_ref().map(Place::of);
-            let again = wants == Some(place) && peer.passed_over.is_empty();
+            let again = wants == Some(place) && peer.missed_offers.is_empty();
             if !again {
                 actions.push(Action::Acquire(number, place));
             }

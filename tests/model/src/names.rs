@@ -6,21 +6,21 @@
 
 use std::collections::BTreeSet;
 
-use baton_presence::{Fence, FoldSnapshot};
+use baton_presence::{Fence, LockSnapshot};
 
 use crate::book::Book;
 
 /// What the fold keeps and does not use, or uses for what it says to a mistaken asker only.
-pub(crate) fn forget(fold: &mut FoldSnapshot, book: &Book) {
+pub(crate) fn forget(fold: &mut LockSnapshot, book: &Book) {
     for peer in &mut fold.peers {
         // For the park.
         peer.fence_seen = None;
         // The order of these means nothing.
-        peer.passed_over.sort_by_key(|missed| missed.fence);
+        peer.missed_offers.sort_by_key(|missed| missed.fence);
     }
     fold.last_fence = fold.grants.iter().map(|grant| grant.fence).max();
     let tickets = fold.peers.iter().filter_map(|peer| peer.ticket);
-    let missed = fold.peers.iter().flat_map(|peer| &peer.passed_over);
+    let missed = fold.peers.iter().flat_map(|peer| &peer.missed_offers);
     let fences = missed
         .map(|missed| missed.fence)
         .chain(fold.last_fence)
@@ -34,13 +34,13 @@ pub(crate) fn forget(fold: &mut FoldSnapshot, book: &Book) {
 }
 
 /// Every position in a fold.
-pub(crate) fn of_fold(fold: &mut FoldSnapshot, visit: &mut dyn FnMut(&mut u64)) {
+pub(crate) fn of_fold(fold: &mut LockSnapshot, visit: &mut dyn FnMut(&mut u64)) {
     fold.position.iter_mut().for_each(&mut *visit);
     for peer in &mut fold.peers {
         if let Some(ticket) = &mut peer.ticket {
             visit(&mut ticket.0);
         }
-        for missed in &mut peer.passed_over {
+        for missed in &mut peer.missed_offers {
             visit(&mut missed.fence.position);
         }
     }

@@ -1,7 +1,7 @@
 //! What the checker asks of each state of the model with a network: the invariants, and beside them a few
 //! things that must be *possible*. A model in which nothing happens proves nothing.
 
-use baton_presence::{Due, Fence, GrantState, Presence, SessionId};
+use baton_presence::{Fence, GrantState, Lateness, Presence, SessionId};
 use stateright::Property;
 
 use crate::Rule;
@@ -46,7 +46,7 @@ pub(crate) fn all() -> Vec<Property<LockModel>> {
         }),
         P::sometimes("an offer missed", |_, state| {
             let mut peers = state.now.fold.peers.iter();
-            peers.any(|peer| !peer.passed_over.is_empty())
+            peers.any(|peer| !peer.missed_offers.is_empty())
         }),
         P::sometimes("a silent holder that nobody replaces", |_, state| {
             has(state, |grant| {
@@ -55,12 +55,12 @@ pub(crate) fn all() -> Vec<Property<LockModel>> {
         }),
         P::sometimes("a holder without a connection, overdue", |_, state| {
             has(state, |grant| {
-                grant.state == GrantState::Suspect && grant.due == Due::Overdue
+                grant.state == GrantState::Suspect && grant.lateness == Lateness::Overdue
             })
         }),
         P::sometimes("a holder of before, overdue", |_, state| {
             has(state, |grant| {
-                grant.state == GrantState::Recovering && grant.due == Due::Overdue
+                grant.state == GrantState::Recovering && grant.lateness == Lateness::Overdue
             })
         }),
         P::sometimes("a holder that was asked", |_, state| {

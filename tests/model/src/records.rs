@@ -5,8 +5,8 @@
 //! S11 and L1 to L3 holds for every surrounding; S3, S5 and S6 need the network of `machine.rs`.
 
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Presence,
-    SessionId, Voice,
+    AutoPass, Change, ClientKind, Event, Fence, GrantState, Lateness, LockSettings, LockSnapshot,
+    LockState, Presence, SessionId,
 };
 use stateright::{Model, Property};
 
@@ -28,7 +28,7 @@ pub struct RecordSettings {
     /// What happens to them.
     pub comings: Comings,
     /// What the client of the youngest session can say; the others speak the lock protocol.
-    pub last: Voice,
+    pub last: ClientKind,
     /// Whether locks pass on by themselves.
     pub auto_pass: AutoPass,
     /// What is wrong.
@@ -60,7 +60,7 @@ pub enum Comings {
 /// The records so far, as far as they matter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordState {
-    pub(crate) fold: FoldSnapshot,
+    pub(crate) fold: LockSnapshot,
     pub(crate) book: Book,
     /// The last record asked for another.
     pub(crate) unsettled: bool,
@@ -76,9 +76,9 @@ impl Model for RecordModel {
     type Action = Event;
 
     fn init_states(&self) -> Vec<RecordState> {
-        let fold = Fold::new(FoldSettings {
+        let fold = LockState::new(LockSettings {
             auto_pass: self.0.auto_pass,
-            ..FoldSettings::default()
+            ..LockSettings::default()
         });
         let mut state = RecordState {
             fold: fold.snapshot(),
@@ -129,17 +129,17 @@ impl Model for RecordModel {
 
 impl RecordModel {
     fn joined(&self, session: SessionId) -> Event {
-        let voice = if session.0 == self.0.sessions {
+        let client_kind = if session.0 == self.0.sessions {
             self.0.last
         } else {
-            Voice::Lock
+            ClientKind::LockAware
         };
-        joined(session, voice, self.0.flaw)
+        joined(session, client_kind, self.0.flaw)
     }
 
     fn apply(&self, before: &RecordState, event: &Event) -> RecordState {
         let mut state = before.clone();
-        let Ok(mut fold) = Fold::restore(&before.fold) else {
+        let Ok(mut fold) = LockState::restore(&before.fold) else {
             state.broken = Some(Rule::S1);
             return state;
         };
@@ -256,7 +256,7 @@ impl RecordModel {
         let wishes = self.0.wishes;
         for grant in &state.fold.grants {
             let (session, fence) = (grant.party, grant.fence);
-            if grant.due == Due::InTime {
+            if grant.lateness == Lateness::InTime {
                 actions.extend(rules::timer(grant));
             }
             if grant.state == GrantState::Offered {
@@ -291,7 +291,7 @@ impl RecordModel {
         // Claims that come too late.
         for peer in &state.fold.peers {
             let session = peer.session;
-            let late = peer.passed_over.iter().map(|missed| Event::Claim {
+            let late = peer.missed_offers.iter().map(|missed| Event::Claim {
                 session,
                 fence: missed.fence,
             });
@@ -380,7 +380,7 @@ impl RecordSettings {
             places,
             wishes: Wishes::Handoffs,
             comings: Comings::All,
-            last: Voice::Lock,
+            last: ClientKind::LockAware,
             auto_pass: AutoPass::On,
             flaw,
         }

@@ -1,7 +1,8 @@
 //! The invariants, as properties of a state; those of a step are in `book.rs`.
 
 use baton_presence::{
-    Change, Due, Event, Fence, Fold, FoldSnapshot, Grant, GrantState, Peer, Presence, SessionId,
+    Change, Event, Fence, Grant, GrantState, Lateness, LockSnapshot, LockState, Peer, Presence,
+    SessionId,
 };
 
 use crate::Flaw;
@@ -108,7 +109,7 @@ const fn is_held(grant: &Grant) -> bool {
 }
 
 /// S10: a session that waits holds nothing.
-pub(crate) fn nobody_waits_while_holding(fold: &FoldSnapshot) -> bool {
+pub(crate) fn nobody_waits_while_holding(fold: &LockSnapshot) -> bool {
     let holds = |peer: &Peer| {
         let mut grants = fold.grants.iter();
         grants.any(|grant| grant.party == peer.session && is_held(grant))
@@ -120,7 +121,7 @@ pub(crate) fn nobody_waits_while_holding(fold: &FoldSnapshot) -> bool {
 }
 
 /// S10, the harm: sessions that wait for each other, each for what the next one holds.
-pub(crate) fn nobody_waits_for_himself(fold: &FoldSnapshot) -> bool {
+pub(crate) fn nobody_waits_for_himself(fold: &LockSnapshot) -> bool {
     let waits_for = |session: SessionId| {
         let peer = fold.peers.iter().find(|peer| peer.session == session);
         let wish = peer.and_then(|peer| peer.wants.as_ref()).map(Place::of);
@@ -161,14 +162,14 @@ pub(crate) const fn timer(grant: &Grant) -> Option<Event> {
 
 /// A fold that goes on from here on its own.
 struct Ahead {
-    fold: Fold,
+    fold: LockState,
     unsettled: bool,
     granted: Vec<SessionId>,
 }
 
 impl Ahead {
-    fn of(snapshot: &FoldSnapshot) -> Option<Self> {
-        let fold = Fold::restore(snapshot).ok()?;
+    fn of(snapshot: &LockSnapshot) -> Option<Self> {
+        let fold = LockState::restore(snapshot).ok()?;
         Some(Self {
             fold,
             unsettled: true,
@@ -200,7 +201,7 @@ impl Ahead {
 
 /// L3: the timer of each timed lock, when it fires, ends that lock; or (S11) it stays, marked, because
 /// nobody could take it.
-pub(crate) fn timed_states_end(snapshot: &FoldSnapshot) -> bool {
+pub(crate) fn timed_states_end(snapshot: &LockSnapshot) -> bool {
     snapshot.grants.iter().all(|grant| {
         let (Some(event), Some(mut ahead)) = (timer(grant), Ahead::of(snapshot)) else {
             return grant.state == GrantState::Held;
@@ -212,7 +213,7 @@ pub(crate) fn timed_states_end(snapshot: &FoldSnapshot) -> bool {
         }
         match ahead.fold.grant(grant.fence) {
             None => true,
-            Some(after) if after.due == Due::Overdue => {
+            Some(after) if after.lateness == Lateness::Overdue => {
                 !could_be_replaced(&ahead.fold.snapshot(), grant.fence)
             }
             Some(_) => false,
@@ -222,20 +223,20 @@ pub(crate) fn timed_states_end(snapshot: &FoldSnapshot) -> bool {
 
 /// The end of a waiter's pause: the newest offer of what it waits for that it let pass. While anything
 /// is in its way, it goes on.
-pub(crate) fn pause(fold: &FoldSnapshot, peer: &Peer) -> Option<Event> {
+pub(crate) fn pause(fold: &LockSnapshot, peer: &Peer) -> Option<Event> {
     let (session, wish) = (peer.session, Place::of(peer.wants.as_ref()?));
     let free = |grant: &Grant| !Place::of(&grant.scope).conflicts(wish);
     if peer.presence != Presence::Live || !fold.grants.iter().all(free) {
         return None;
     }
-    let missed = peer.passed_over.iter();
+    let missed = peer.missed_offers.iter();
     let missed = missed.filter(|missed| Place::of(&missed.scope).conflicts(wish));
     let fence = missed.map(|missed| missed.fence).max()?;
     Some(Event::PauseOver { session, fence })
 }
 
 /// The live waiters with nothing in the way of what they want, nor in that of those before them.
-fn beside_what_is_free(fold: &FoldSnapshot) -> Vec<(&Peer, Place)> {
+fn beside_what_is_free(fold: &LockSnapshot) -> Vec<(&Peer, Place)> {
     let mut waiters: Vec<(&Peer, Place)> = fold
         .peers
         .iter()
@@ -259,7 +260,7 @@ fn beside_what_is_free(fold: &FoldSnapshot) -> Vec<(&Peer, Place)> {
 /// L5: a live waiter beside what lies free is in a pause, at the end of which that is offered to it, or
 /// a waiter before it has its turn. The latter may want another place: one who waits for `b` may keep
 /// one for the whole document from its turn, and so one for `a`.
-pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> bool {
+pub(crate) fn free_locks_are_offered(snapshot: &LockSnapshot, flaw: Flaw) -> bool {
     beside_what_is_free(snapshot)
         .into_iter()
         .all(|(peer, wish)| {
@@ -268,7 +269,7 @@ pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> boo
                 peers.find(|peer| peer.session == session)?.ticket
             };
             let before = |party| ticket(party).is_some_and(|one| Some(one) < peer.ticket);
-            let taken = |fold: &FoldSnapshot| {
+            let taken = |fold: &LockSnapshot| {
                 let mut grants = fold.grants.iter();
                 grants.any(|grant| Place::of(&grant.scope).conflicts(wish) || before(grant.party))
             };
@@ -287,13 +288,14 @@ pub(crate) fn free_locks_are_offered(snapshot: &FoldSnapshot, flaw: Flaw) -> boo
 }
 
 /// Whether somebody could take this overdue lock.
-fn could_be_replaced(fold: &FoldSnapshot, fence: Fence) -> bool {
+fn could_be_replaced(fold: &LockSnapshot, fence: Fence) -> bool {
     let silent = |session: SessionId| {
         let mut peers = fold.peers.iter();
         peers.any(|peer| peer.session == session && peer.presence == Presence::Silent)
     };
     let over = |grant: &Grant| {
-        grant.due == Due::Overdue || grant.state == GrantState::Held && silent(grant.party)
+        grant.lateness == Lateness::Overdue
+            || grant.state == GrantState::Held && silent(grant.party)
     };
     let is_free = |place: Place| {
         let mut grants = fold.grants.iter();
@@ -331,12 +333,12 @@ fn could_be_replaced(fold: &FoldSnapshot, fence: Fence) -> bool {
 /// others run out; soon whoever waits has what he wants, or it is with somebody who is well and keeps
 /// it, or somebody is before him of whom the same is true.
 pub(crate) fn waiters_are_served(
-    snapshot: &FoldSnapshot,
+    snapshot: &LockSnapshot,
     runs: &dyn Fn(SessionId) -> bool,
     holders: Holders,
     flaw: Flaw,
 ) -> bool {
-    let waits = |fold: &FoldSnapshot| -> Vec<(SessionId, Place)> {
+    let waits = |fold: &LockSnapshot| -> Vec<(SessionId, Place)> {
         let wishes = fold.peers.iter().filter_map(|peer| {
             let wish = Place::of(peer.wants.as_ref()?);
             let live = runs(peer.session) && is_served(fold, peer.session, wish);
@@ -406,7 +408,7 @@ fn what_comes(
                 (asked && ahead.fold.is_waited_for(fence))
                     .then_some(Event::RequestOver { session, fence })
             }
-            _ if grant.due == Due::Overdue => None,
+            _ if grant.lateness == Lateness::Overdue => None,
             _ => timer(grant),
         }
     })

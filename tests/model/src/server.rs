@@ -4,8 +4,8 @@
 //! a server's, are here.
 
 use baton_presence::{
-    Change, Due, Event, Fence, Fold, GrantState, Presence, Refusal, SessionId, Voice, Words,
-    WriteRight,
+    Change, ClientKind, Event, Fence, GrantState, Lateness, LockRefusal, LockState, Presence,
+    SessionId, StopNotices, WriteRight,
 };
 
 use crate::book::{self, Applied, Around};
@@ -18,11 +18,11 @@ use crate::{Flaw, Link, Operation, Rule, Settings, flaws, rules};
 const WAITS: u64 = 1;
 
 /// The words of the loss of these.
-fn words(fences: impl IntoIterator<Item = Fence>) -> Words {
+fn words(fences: impl IntoIterator<Item = Fence>) -> StopNotices {
     let session = SessionId(0);
-    let mut words = Words::default();
+    let mut words = StopNotices::default();
     for named in fences {
-        let why = Refusal::StaleFence { named, now: None };
+        let why = LockRefusal::StaleFence { named, now: None };
         words.follow(session, &Change::Refused { session, why }, WAITS);
     }
     words
@@ -31,7 +31,7 @@ fn words(fences: impl IntoIterator<Item = Fence>) -> Words {
 impl State {
     /// Appends and applies a record. What follows is said when it is durable.
     pub(crate) fn record(&mut self, event: &Event, settings: &Settings) {
-        let Ok(mut fold) = Fold::restore(&self.now.fold) else {
+        let Ok(mut fold) = LockState::restore(&self.now.fold) else {
             // A fold whose own snapshot is refused has lost a lock's holder from sight.
             self.broken = Some(Rule::S1);
             return;
@@ -82,7 +82,7 @@ impl State {
     }
 
     /// Which lock is timed anew: one in another state, and those of a holder who was heard.
-    fn restart_clocks(&mut self, before: &baton_presence::FoldSnapshot, changes: &[Change]) {
+    fn restart_clocks(&mut self, before: &baton_presence::LockSnapshot, changes: &[Change]) {
         let kind = std::mem::discriminant::<GrantState>;
         for grant in &self.now.fold.grants {
             let was = before.grants.iter().find(|old| old.fence == grant.fence);
@@ -130,13 +130,13 @@ impl State {
                 let (Change::LockLost { fence, .. }
                 | Change::Draining { fence, .. }
                 | Change::Refused {
-                    why: Refusal::StaleFence { named: fence, .. },
+                    why: LockRefusal::StaleFence { named: fence, .. },
                     ..
                 }) = *change
                 else {
                     continue;
                 };
-                let mut words = Words::default();
+                let mut words = StopNotices::default();
                 words.follow(*session, change, WAITS);
                 if !words.is_empty() {
                     self.unsaid.insert((*session, fence));
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// The words that wait to be told to this session.
-    fn words(&self, session: SessionId) -> Words {
+    fn words(&self, session: SessionId) -> StopNotices {
         let unsaid = self.unsaid.iter().filter(|(of, _)| *of == session);
         words(unsaid.map(|(_, fence)| *fence))
     }
@@ -174,7 +174,7 @@ impl State {
 
     /// A holder that cannot be told to stop, or may not have heard it, has as much of its lease behind it
     /// as its lock has of silence. Only where that is not waited for in any case.
-    fn begin_leases(&mut self, before: &baton_presence::FoldSnapshot, settings: &Settings) {
+    fn begin_leases(&mut self, before: &baton_presence::LockSnapshot, settings: &Settings) {
         if settings.grace >= settings.server_pass {
             return;
         }
@@ -301,7 +301,7 @@ impl State {
                 fences: fences.into_iter().flatten().collect(),
                 rights: rights_of(session, settings.flaw),
             },
-            None => joined(session, Voice::Lock, settings.flaw),
+            None => joined(session, ClientKind::LockAware, settings.flaw),
         };
         self.record(&event, settings);
     }
@@ -329,7 +329,7 @@ impl State {
 
     /// Token check, apply and append are one step.
     fn edit(&mut self, session: SessionId, root: Root, carried: Option<Fence>, of: &Settings) {
-        let Ok(fold) = Fold::restore(&self.now.fold) else {
+        let Ok(fold) = LockState::restore(&self.now.fold) else {
             self.broken = Some(Rule::S1);
             return;
         };
@@ -339,7 +339,7 @@ impl State {
         };
         let verdict = match of.flaw {
             Flaw::NoFenceCheck => Applied::Yes,
-            _ => book::verdict(right, fold.holds(session).any(named)),
+            _ => book::verdict(right, fold.held_by(session).any(named)),
         };
         if let Err(rule) = self.now.book.edit(session, root, carried, verdict) {
             self.broken = Some(rule);
@@ -358,7 +358,7 @@ impl State {
             let stopped = settings.flaw == Flaw::GraceAlone
                 || lease.is_none_or(|lease| lease >= settings.server_pass);
             let given = clock >= settings.grace && stopped;
-            let in_time = grant.due == Due::InTime;
+            let in_time = grant.lateness == Lateness::InTime;
             match grant.state {
                 GrantState::Held => {
                     let early =
@@ -407,7 +407,7 @@ impl State {
 
     /// A request's time, and the patience with an idle holder: how long they are does not matter here.
     fn patience(&self, fence: Fence, settings: &Settings, due: &mut Vec<Event>) {
-        let Some(fold) = Fold::restore(&self.now.fold).ok() else {
+        let Some(fold) = LockState::restore(&self.now.fold).ok() else {
             return;
         };
         let (Some(grant), true) = (fold.grant(fence), fold.is_waited_for(fence)) else {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    Due, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Presence, Rights, SessionId,
-    Standing, Voice,
+    ClientKind, Event, Fence, GrantState, Lateness, LockSettings, LockSnapshot, LockState,
+    Presence, Rights, SessionId, SessionRole,
 };
 
 use crate::book::{Book, TAKER, user_of};
@@ -15,7 +15,7 @@ use crate::{Flaw, Rule, Settings, names};
 /// The log and what follows from it, up to some record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Replica {
-    pub(crate) fold: FoldSnapshot,
+    pub(crate) fold: LockSnapshot,
     pub(crate) book: Book,
     pub(crate) sessions: u64,
 }
@@ -56,11 +56,11 @@ pub(crate) const fn rights_of(session: SessionId, flaw: Flaw) -> Rights {
 }
 
 /// The record of a new session.
-pub(crate) const fn joined(session: SessionId, voice: Voice, flaw: Flaw) -> Event {
+pub(crate) const fn joined(session: SessionId, client_kind: ClientKind, flaw: Flaw) -> Event {
     Event::Joined {
         session,
-        voice,
-        standing: Standing::Writer,
+        client_kind,
+        role: SessionRole::Writer,
         rights: rights_of(session, flaw),
         user: Some(user_of(session)),
     }
@@ -69,11 +69,11 @@ pub(crate) const fn joined(session: SessionId, voice: Voice, flaw: Flaw) -> Even
 impl State {
     /// All clients have joined, nobody holds a lock, nothing is under way.
     pub(crate) fn first(settings: &Settings) -> Self {
-        let mut fold = Fold::new(FoldSettings::default());
+        let mut fold = LockState::new(LockSettings::default());
         let mut here = Vec::new();
         for number in 1..=settings.clients as u64 {
             let session = SessionId(number);
-            let joined = joined(session, Voice::Lock, settings.flaw);
+            let joined = joined(session, ClientKind::LockAware, settings.flaw);
             fold.apply(number, &joined, &mut Vec::new());
             let mut client = Client::dead();
             client.session = Some(session);
@@ -173,7 +173,7 @@ impl State {
             let clock = match grant.state {
                 GrantState::Offered => clock.min(1),
                 GrantState::Held if self.presence(grant.party) == Presence::Silent => 0,
-                _ if grant.due == Due::Overdue => 0,
+                _ if grant.lateness == Lateness::Overdue => 0,
                 _ => clock,
             };
             clocks.insert(grant.fence, clock);
@@ -185,7 +185,7 @@ impl State {
                     grant.state,
                     GrantState::Suspect | GrantState::Draining { .. }
                 );
-                grant.fence == *fence && grant.due == Due::InTime && waits
+                grant.fence == *fence && grant.lateness == Lateness::InTime && waits
             })
         };
         self.leases.retain(|fence, _| waits(fence));

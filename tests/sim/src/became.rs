@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_presence::{Change, DrainReason, Loss};
+use baton_presence::{Change, DrainReason, LossReason};
 use baton_room::{Decision, Park, Record, Room};
 use baton_sync::scan::scan;
 use baton_sync::state::Judgement;
@@ -151,14 +151,14 @@ const fn drain(why: DrainReason) -> &'static str {
     }
 }
 
-const fn loss(why: Loss) -> &'static str {
+const fn loss(why: LossReason) -> &'static str {
     match why {
-        Loss::Silent => "loss: silent",
-        Loss::GraceOver => "loss: grace",
-        Loss::RecoveryOver => "loss: recovery",
-        Loss::OtherFence => "loss: other fence",
-        Loss::DrainOver => "loss: drain over",
-        Loss::TakenOver => "loss: taken over",
+        LossReason::Silent => "loss: silent",
+        LossReason::GraceOver => "loss: grace",
+        LossReason::RecoveryOver => "loss: recovery",
+        LossReason::OtherFence => "loss: other fence",
+        LossReason::DrainOver => "loss: drain over",
+        LossReason::TakenOver => "loss: taken over",
     }
 }
 

@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, Grant, GrantState, Mode, SessionId, Time,
+    AutoPass, Change, Event, Fence, Grant, GrantState, LockSettings, LockState, Mode, SessionId,
+    Time,
 };
 use baton_room::Record;
 use bytes::Bytes;
 
 /// How every log begins; what is set up otherwise is said by records.
-const FRESH: FoldSettings = FoldSettings {
+const FRESH: LockSettings = LockSettings {
     epoch: 1,
     auto_pass: AutoPass::On,
     mode: Mode::ExclusiveWhenHeld,
@@ -20,7 +21,7 @@ const FRESH: FoldSettings = FoldSettings {
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Book {
-    pub(crate) fold: Fold,
+    pub(crate) fold: LockState,
     /// Since when each lock is in its state; as the server counts, a start begins it anew.
     since: BTreeMap<Fence, (GrantState, Time)>,
 }
@@ -35,7 +36,7 @@ pub(crate) struct Locks {
 impl Book {
     pub(crate) fn new() -> Self {
         Self {
-            fold: Fold::new(FRESH),
+            fold: LockState::new(FRESH),
             since: BTreeMap::new(),
         }
     }
@@ -136,15 +137,15 @@ const fn writes(grant: &Grant) -> bool {
 fn event(position: u64, record: &Record) -> Option<Event> {
     match record {
         Record::Joined {
-            voice,
-            standing,
+            client_kind,
+            role,
             rights,
             user,
             ..
         } => Some(Event::Joined {
             session: SessionId(position),
-            voice: *voice,
-            standing: *standing,
+            client_kind: *client_kind,
+            role: *role,
             rights: *rights,
             user: *user,
         }),

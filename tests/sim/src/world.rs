@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use baton_presence::{AutoPass, FoldSettings, Mode, Time, Timings};
+use baton_presence::{AutoPass, LockSettings, Mode, Time, Timings};
 use baton_room::{ResumeToken, Room, RoomOptions};
 use bytes::Bytes;
 
@@ -121,7 +121,7 @@ impl World {
                 ..timings
             },
         };
-        let fold = FoldSettings {
+        let fold = LockSettings {
             epoch: 1,
             auto_pass: if dice.chance(70) {
                 AutoPass::On

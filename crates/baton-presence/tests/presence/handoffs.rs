@@ -1,13 +1,14 @@
-//! Several locks at once, and the ways in which one goes from hand to hand on purpose: as the fold
-//! decides them, without time.
+//! Several locks at once, and all ways to hand one over on purpose, as the lock state decides them.
+//! Nothing here knows time.
 
 use baton_presence::{
-    AutoPass, Change, DrainReason, Event, Fence, Fold, GrantState, Loss, MAX_PATHS, Mode, OfferEnd,
-    Path, Refusal, Rights, Scope, ScopeError, SessionId, Standing, Voice, WriteRight,
+    AutoPass, Change, ClientKind, DrainReason, Event, Fence, GrantState, LockRefusal, LockState,
+    LossReason, MAX_PATHS, Mode, OfferEnd, Path, Rights, Scope, ScopeError, SessionId, SessionRole,
+    WriteRight,
 };
 
 use crate::harness::{
-    A, B, C, D, LockState, Log, acquire, joined_as, joined_with, path, paths, resumed,
+    A, B, C, D, Log, NewestLock, acquire, joined_as, joined_with, path, paths, resumed,
 };
 
 fn acquire_of(session: SessionId, scope: &Scope) -> Event {
@@ -38,12 +39,12 @@ fn offers(changes: &[Change]) -> Vec<(SessionId, Scope)> {
     changes.iter().filter_map(offer).collect()
 }
 
-fn refused(session: SessionId, why: Refusal) -> Vec<Change> {
+fn refused(session: SessionId, why: LockRefusal) -> Vec<Change> {
     vec![Change::Refused { session, why }]
 }
 
 fn drains(log: &Log, fence: Fence) -> Option<(Option<SessionId>, DrainReason)> {
-    match log.fold.grant(fence)?.state {
+    match log.lock_state.grant(fence)?.state {
         GrantState::Draining { to, why } => Some((to, why)),
         _ => None,
     }
@@ -53,7 +54,7 @@ fn drained(log: &mut Log, session: SessionId, fence: Fence) -> Vec<Change> {
     log.say(Event::Drained { session, fence })
 }
 
-/// Sessions with the right to take over, each somebody else.
+/// Creates sessions with the right to take over, each of another user.
 fn with_rights(sessions: &[SessionId]) -> Log {
     let mut log = Log::new(AutoPass::On);
     for (user, session) in sessions.iter().enumerate() {
@@ -66,7 +67,7 @@ fn with_rights(sessions: &[SessionId]) -> Log {
 // Scopes
 
 #[test]
-fn a_scope_is_canonical_and_says_what_it_cannot_be() {
+fn a_scope_is_canonical_and_refuses_invalid_paths() {
     assert_eq!(paths(&["b", "a/x", "a", "a/y", "b"]), paths(&["a", "b"]));
     assert_eq!(Scope::of([vec![], vec!["a"]]), Err(ScopeError::NoPath));
     assert_eq!(Scope::of::<[&str; 1], _>([]), Err(ScopeError::NoPath));
@@ -91,7 +92,7 @@ fn scopes_conflict_when_one_lies_in_the_other() {
     assert!(conflicts(&path("a"), &path("a/x")));
     assert!(conflicts(&paths(&["a/x", "b"]), &paths(&["b/y", "c"])));
     assert!(!conflicts(&path("a/x"), &path("a/y")));
-    // Segments, not letters.
+    // Paths compare by segments, not by letters.
     assert!(!conflicts(&path("a"), &path("ab")));
     assert!(paths(&["a", "b"]).covers(&paths(&["a/x", "b"])));
     assert!(!paths(&["a", "b"]).covers(&Scope::WHOLE));
@@ -104,9 +105,10 @@ fn locks_that_do_not_conflict_are_held_at_once() {
     let one = log.hold_of(A, &path("a/x"));
     let two = log.hold_of(B, &path("a/y"));
     assert!(one < two);
-    assert_eq!(log.fold.grants().count(), 2);
-    let may = |session, roots: &[&'static str]| log.fold.may_write(session, roots.iter().copied());
-    // Both hold something in root a: there it is a matter between the two of them.
+    assert_eq!(log.lock_state.grants().count(), 2);
+    let may =
+        |session, roots: &[&'static str]| log.lock_state.may_write(session, roots.iter().copied());
+    // Both hold a path in root a: among them the locks are advisory there.
     assert_eq!(may(A, &["a"]), WriteRight::Holder(one));
     assert_eq!(may(B, &["a"]), WriteRight::Holder(two));
     let now = Some(two);
@@ -121,7 +123,7 @@ fn locks_that_do_not_conflict_are_held_at_once() {
 fn modes_say_what_a_lock_means() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold_of(A, &path("a"));
-    let may = |log: &Log, session, root| log.fold.may_write(session, [root]);
+    let may = |log: &Log, session, root| log.lock_state.may_write(session, [root]);
     log.say(Event::ModeSet(Mode::Open));
     assert_eq!(may(&log, B, "a"), WriteRight::Free);
     assert_eq!(may(&log, A, "a"), WriteRight::Holder(fence));
@@ -131,7 +133,7 @@ fn modes_say_what_a_lock_means() {
     let none = WriteRight::Refused { fence_now: None };
     assert_eq!(may(&log, B, "b"), none);
     assert_eq!(may(&log, A, "b"), none);
-    let restored = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    let restored = LockState::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     assert_eq!(restored.mode(), Mode::Required);
 }
 
@@ -142,7 +144,7 @@ fn several_paths_are_had_all_or_nothing() {
     let both = paths(&["a", "b"]);
     let queued = vec![Change::Queued { session: B }];
     assert_eq!(log.say(acquire_of(B, &both)), queued);
-    // B waits and is live, so nobody who came later gets what it needs.
+    // B waits and is live, so no later waiter gets the scope that it needs.
     assert_eq!(
         log.say(acquire_of(C, &path("b"))),
         vec![Change::Queued { session: C }]
@@ -161,14 +163,14 @@ fn several_paths_are_had_all_or_nothing() {
 }
 
 #[test]
-fn who_waits_and_is_not_live_holds_nobody_up() {
+fn a_waiter_that_is_not_live_holds_no_other_up() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
     log.hold_of(A, &path("a"));
     log.say(acquire_of(B, &paths(&["a", "b"])));
     log.say(acquire_of(C, &path("b")));
     let changes = log.say(Event::Lost { session: B });
     assert_eq!(offers(&changes), [(C, path("b"))]);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
 }
 
 #[test]
@@ -179,8 +181,8 @@ fn another_scope_replaces_the_ticket_at_the_back() {
     log.say(acquire_of(C, &path("b")));
     log.say(acquire_of(B, &path("c")));
     let queue: Vec<_> = log
-        .fold
-        .queue()
+        .lock_state
+        .waiters()
         .map(|(who, what)| (who, what.clone()))
         .collect();
     assert_eq!(queue, [(C, path("b")), (B, path("c"))]);
@@ -199,30 +201,30 @@ fn one_record_makes_one_offer_and_says_that_there_is_more() {
     let changes = log.say(Event::Settle);
     assert_eq!(offers(&changes), [(C, path("c"))]);
     assert_eq!(changes.last(), Some(&Change::Unsettled));
-    // Any record does.
+    // Any record makes the next offer.
     let changes = log.say(Event::Back { session: B });
     assert_eq!(offers(&changes), [(D, path("d"))]);
     assert!(!changes.contains(&Change::Unsettled));
     assert_eq!(log.say(Event::Settle), vec![]);
 }
 
-// Nobody waits while holding
+// A holder never waits
 
 #[test]
 fn a_holder_gets_more_at_once_or_not_at_all() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let a = log.hold_of(A, &path("a"));
     log.hold_of(A, &path("b"));
-    assert_eq!(log.fold.holds(A).count(), 2);
+    assert_eq!(log.lock_state.held_by(A).count(), 2);
     log.hold_of(B, &path("c"));
-    let why = Refusal::WouldWait { by: B };
+    let why = LockRefusal::WouldWait { by: B };
     assert_eq!(log.say(acquire_of(A, &path("c"))), refused(A, why));
     assert_eq!(log.say(request(A, &path("c"))), refused(A, why));
-    assert_eq!(log.fold.waiting(), 0);
-    // More of the same is in its own way.
-    let why = Refusal::WouldWait { by: A };
+    assert_eq!(log.lock_state.waiter_count(), 0);
+    // Its own lock is in the way of a larger scope.
+    let why = LockRefusal::WouldWait { by: A };
     assert_eq!(log.say(acquire(A)), refused(A, why));
-    // What it has already it is told.
+    // For a scope that it holds, the grant is repeated.
     let (to, fence, scope) = (A, a, path("a"));
     assert_eq!(
         log.say(acquire_of(A, &path("a/x"))),
@@ -231,7 +233,7 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
 }
 
 #[test]
-fn auto_pass_skips_who_waits_for_something_else() {
+fn auto_pass_skips_a_session_that_waits_for_something_else() {
     let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
     log.hold_of(D, &path("d"));
     log.hold_of(C, &path("c"));
@@ -247,11 +249,11 @@ fn trying_something_else_gives_up_the_ticket_when_it_is_had() {
     log.say(acquire_of(B, &path("a")));
     let (session, scope) = (B, path("b"));
     log.say(Event::Try { session, scope });
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
     let fence = log.fence();
     let changes = log.say(Event::Claim { session, fence });
     assert!(changes.contains(&Change::Dequeued { session: B }));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
 }
 
 #[test]
@@ -263,7 +265,7 @@ fn a_missed_offer_of_one_place_does_not_count_for_another() {
     let fence = log.fence();
     let changes = log.say(Event::OfferExpired { session: B, fence });
     assert_eq!(offers(&changes), [(C, path("b/x"))]);
-    // A grant elsewhere is no new round for b; one in conflict is.
+    // A grant in another scope begins no new round for b; one in conflict does.
     let b = log.fence();
     log.hold_of(A, &path("a"));
     log.claim_of(C, b);
@@ -293,10 +295,10 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
         why,
     };
     assert_eq!(changes, vec![draining.clone()]);
-    // It sends what it has; nobody else writes.
+    // It sends its last edits; no other session may write.
     assert_eq!(log.may_write(A), WriteRight::Holder(fence));
     assert!(matches!(log.may_write(B), WriteRight::Refused { .. }));
-    // A reload changes nothing but that it is told again.
+    // A reload only repeats the notice.
     log.say(Event::Disconnected { session: A });
     assert_eq!(drains(&log, fence), Some((to, why)));
     assert!(log.say(resumed(A, &[fence])).contains(&draining));
@@ -306,15 +308,15 @@ fn a_transfer_drains_and_then_offers_to_the_one_named() {
 }
 
 #[test]
-fn a_transfer_to_nobody_who_could_take_it_is_refused() {
+fn a_transfer_to_a_session_that_cannot_take_it_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
-    log.say(joined_as(D, Voice::Stock, Standing::Writer));
+    log.say(joined_as(D, ClientKind::Stock, SessionRole::Writer));
     log.hold_of(C, &path("c"));
     log.say(acquire_of(B, &path("c")));
     let fence = log.hold_of(A, &path("a"));
     let session = A;
     for to in [A, B, D, SessionId(9)] {
-        let why = Refusal::NoSuchTarget;
+        let why = LockRefusal::NoSuchTarget;
         let transfer = Event::Transfer { session, fence, to };
         assert_eq!(log.say(transfer), refused(A, why), "{to}");
     }
@@ -328,14 +330,14 @@ fn a_transfer_to_nobody_who_could_take_it_is_refused() {
     assert!(matches!(
         log.say(theft)[..],
         [Change::Refused {
-            why: Refusal::StaleFence { .. },
+            why: LockRefusal::StaleFence { .. },
             ..
         }]
     ));
 }
 
 #[test]
-fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
+fn a_lock_transferred_to_a_session_that_is_gone_goes_by_ticket_or_is_free() {
     for waits in [true, false] {
         let mut log = Log::with(AutoPass::On, &[A, B, C]);
         let fence = log.hold(A);
@@ -351,7 +353,7 @@ fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
             matches!(
                 change,
                 Change::LockLost {
-                    why: Loss::DrainOver,
+                    why: LossReason::DrainOver,
                     ..
                 }
             )
@@ -366,15 +368,15 @@ fn what_was_transferred_to_somebody_who_is_gone_goes_by_ticket_or_is_free() {
 }
 
 #[test]
-fn a_restart_forgets_to_whom_it_was_to_go() {
+fn a_restart_forgets_the_named_successor() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     let (session, to) = (A, B);
     log.say(Event::Transfer { session, fence, to });
     log.say(Event::Restarted);
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
     log.say(resumed(A, &[fence]));
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
 }
 
 // Requests
@@ -391,7 +393,7 @@ fn a_request_asks_every_holder_in_its_way_and_runs_out_in_the_askers_favour() {
         changes,
         vec![Change::Queued { session: C }, asked(A, a), asked(B, b)]
     );
-    // Once more changes nothing.
+    // A repetition changes nothing.
     assert_eq!(
         log.say(request(C, &both)),
         vec![Change::Queued { session: C }]
@@ -426,7 +428,7 @@ fn a_request_is_void_when_the_asker_wants_nothing_any_more() {
 }
 
 #[test]
-fn nobody_drains_for_nobody() {
+fn no_lock_drains_without_a_waiter() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     assert_eq!(log.say(Event::IdleYield { session: A, fence }), vec![]);
@@ -445,10 +447,10 @@ fn nobody_drains_for_nobody() {
 fn taking_over_needs_the_right() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
-    let refusal = refused(B, Refusal::NotAllowed);
+    let refusal = refused(B, LockRefusal::NotAllowed);
     assert_eq!(log.say(take_over(B, &Scope::WHOLE)), refusal);
-    assert!(matches!(log.state(), LockState::Held { by: A, .. }));
-    // Rights are those of the newest connection.
+    assert!(matches!(log.state(), NewestLock::Held { by: A, .. }));
+    // The rights of the newest connection count.
     let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
     log.say(Event::Resumed {
         session,
@@ -456,14 +458,14 @@ fn taking_over_needs_the_right() {
         rights,
     });
     log.say(take_over(B, &Scope::WHOLE));
-    assert!(matches!(log.state(), LockState::Draining { by: A, .. }));
+    assert!(matches!(log.state(), NewestLock::Draining { by: A, .. }));
 }
 
 #[test]
 fn there_must_be_something_to_take() {
     let mut log = with_rights(&[A, B]);
     log.hold_of(A, &path("a"));
-    let refusal = refused(B, Refusal::NothingToTake);
+    let refusal = refused(B, LockRefusal::NothingToTake);
     assert_eq!(log.say(take_over(B, &path("b"))), refusal);
 }
 
@@ -480,8 +482,8 @@ fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
     let changes = drained(&mut log, A, a);
     assert_eq!(offers(&changes), []);
     assert_eq!(changes.last(), Some(&Change::Freed { fence: a }));
-    // Somebody else with the right has to wait.
-    let busy = refused(D, Refusal::Busy { by: C });
+    // Another session with the right has to wait.
+    let busy = refused(D, LockRefusal::Busy { by: C });
     assert_eq!(log.say(take_over(D, &path("b"))), busy);
     let changes = log.say(Event::DrainOver {
         session: B,
@@ -491,7 +493,7 @@ fn a_take_over_of_several_locks_gets_all_of_it_once_the_last_has_drained() {
 }
 
 #[test]
-fn who_cannot_be_reached_is_not_waited_for() {
+fn a_holder_that_cannot_be_reached_is_not_waited_for() {
     for gone in [Event::Disconnected { session: A }, Event::Restarted] {
         let mut log = with_rights(&[A, B]);
         log.say(Event::AutoPassSet(AutoPass::Off));
@@ -504,7 +506,7 @@ fn who_cannot_be_reached_is_not_waited_for() {
             rights,
         });
         let changes = log.say(take_over(B, &Scope::WHOLE));
-        let (by, scope, why) = (A, Scope::WHOLE, Loss::TakenOver);
+        let (by, scope, why) = (A, Scope::WHOLE, LossReason::TakenOver);
         assert!(changes.contains(&Change::LockLost {
             by,
             fence,
@@ -531,7 +533,7 @@ fn an_open_offer_can_be_taken_over() {
     };
     assert!(changes.iter().any(taken));
     assert_eq!(offers(&changes), [(B, path("a"))]);
-    assert_eq!(log.fold.place(A), Some(0));
+    assert_eq!(log.lock_state.queue_position(A), Some(0));
 }
 
 #[test]
@@ -550,53 +552,58 @@ fn a_taker_that_changes_its_mind_or_is_gone_leaves_it_to_the_queue() {
 // Move here
 
 #[test]
-fn the_same_user_moves_its_lock_and_nobody_else_does() {
+fn only_the_same_user_moves_its_lock() {
     let mut log = Log::new(AutoPass::On);
     log.say(joined_with(A, Rights::NONE, 7));
     log.say(joined_with(B, Rights::NONE, 7));
     log.say(joined_with(C, Rights::NONE, 8));
-    log.say(joined_as(D, Voice::Lock, Standing::Writer));
+    log.say(joined_as(D, ClientKind::LockAware, SessionRole::Writer));
     let fence = log.hold_of(A, &path("a"));
-    let refusal = refused(C, Refusal::OtherUser { by: A });
+    let refusal = refused(C, LockRefusal::OtherUser { by: A });
     assert_eq!(log.say(move_here(C, &path("a"))), refusal);
-    let refusal = refused(D, Refusal::NoUser);
+    let refusal = refused(D, LockRefusal::NoUser);
     assert_eq!(log.say(move_here(D, &path("a"))), refusal);
     log.say(move_here(B, &path("a")));
     assert_eq!(drains(&log, fence), Some((Some(B), DrainReason::Moved)));
     assert_eq!(offers(&drained(&mut log, A, fence)), [(B, path("a"))]);
-    // Nobody is the user of two who did not say who they are.
+    // Two sessions that named no user do not have the same user.
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
-    let refusal = refused(B, Refusal::NoUser);
+    let refusal = refused(B, LockRefusal::NoUser);
     assert_eq!(log.say(move_here(B, &Scope::WHOLE)), refusal);
 }
 
 // S11 and its exception
 
 #[test]
-fn a_lost_holder_gives_way_to_stock_writers_when_nobody_else_could_take_it() {
-    let stock = |standing| joined_as(B, Voice::Stock, standing);
+fn a_lost_holder_gives_way_to_stock_writers_if_no_other_session_could_take_it() {
+    let stock = |role| joined_as(B, ClientKind::Stock, role);
     for (mode, auto_pass, event, gives_way) in [
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(Standing::Writer),
+            stock(SessionRole::Writer),
             true,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::On,
-            stock(Standing::Observer),
+            stock(SessionRole::Observer),
             false,
         ),
         (
             Mode::ExclusiveWhenHeld,
             AutoPass::Off,
-            stock(Standing::Writer),
+            stock(SessionRole::Writer),
             false,
         ),
-        (Mode::Required, AutoPass::On, stock(Standing::Writer), false),
-        (Mode::Open, AutoPass::On, stock(Standing::Writer), false),
+        (
+            Mode::Required,
+            AutoPass::On,
+            stock(SessionRole::Writer),
+            false,
+        ),
+        (Mode::Open, AutoPass::On, stock(SessionRole::Writer), false),
     ] {
         let mut log = Log::with(auto_pass, &[A]);
         log.say(Event::ModeSet(mode));
@@ -606,10 +613,10 @@ fn a_lost_holder_gives_way_to_stock_writers_when_nobody_else_could_take_it() {
         let lost = changes.iter().any(|c| matches!(c, Change::LockLost { .. }));
         assert_eq!(lost, gives_way, "{mode:?} {auto_pass:?}");
         assert_eq!(changes.contains(&Change::Freed { fence }), gives_way);
-        // Somebody who can take it is preferred.
+        // A session that can take the lock is preferred.
         let mut log = Log::with(auto_pass, &[A, C]);
         log.hold(A);
-        log.say(stock(Standing::Writer));
+        log.say(stock(SessionRole::Writer));
         log.say(acquire(C));
         assert_eq!(
             offers(&log.say(Event::Lost { session: A })),
@@ -625,14 +632,14 @@ fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
     log.hold_of(B, &path("b"));
     log.say(acquire_of(D, &paths(&["a", "b"])));
     log.say(Event::Lost { session: A });
-    assert_eq!(log.fold.grants().count(), 2);
+    assert_eq!(log.lock_state.grants().count(), 2);
     let changes = log.say(Event::Lost { session: B });
     assert_eq!(offers(&changes), [(D, paths(&["a", "b"]))]);
     let lost = |c: &&Change| {
         matches!(
             c,
             Change::LockLost {
-                why: Loss::Silent,
+                why: LossReason::Silent,
                 ..
             }
         )
@@ -643,7 +650,7 @@ fn one_ticket_may_replace_several_lost_holders_but_no_live_one() {
 // Resume
 
 #[test]
-fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
+fn a_resume_keeps_the_locks_that_it_names_and_loses_the_rest() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let one = log.hold_of(A, &path("a"));
     let two = log.hold_of(A, &path("b"));
@@ -653,7 +660,7 @@ fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
     };
     log.say(Event::Disconnected { session: A });
     let changes = log.say(resumed(A, &[two, old]));
-    let stale = Refusal::StaleFence {
+    let stale = LockRefusal::StaleFence {
         named: old,
         now: Some(two),
     };
@@ -662,7 +669,7 @@ fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
         why: stale
     }));
     let (by, scope) = (A, path("a"));
-    let why = Loss::OtherFence;
+    let why = LossReason::OtherFence;
     assert!(changes.contains(&Change::LockLost {
         by,
         fence: one,
@@ -675,10 +682,10 @@ fn a_resume_goes_on_with_what_it_names_and_loses_the_rest() {
         fence: two,
         scope
     }));
-    assert_eq!(log.fold.holds(A).count(), 1);
-    // Naming nothing goes on with all.
+    assert_eq!(log.lock_state.held_by(A).count(), 1);
+    // A resume that names no fence keeps all locks.
     let third = log.hold_of(B, &path("c"));
     log.say(Event::Disconnected { session: B });
     log.say(resumed(B, &[]));
-    assert!(log.fold.holds(B).any(|grant| grant.fence == third));
+    assert!(log.lock_state.held_by(B).any(|grant| grant.fence == third));
 }

@@ -1,12 +1,13 @@
-//! The harness of the stories: a log in memory for the fold, and a room in virtual time for both
-//! halves. No test here knows a clock.
+//! Harness of the stories: a log in memory for the lock state, and a room in virtual time for both
+//! halves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, GrantState, Mode, Proposal, Rights, Scope,
-    SessionId, Standing, Time, Timings, UserKey, Voice, Watch, WriteRight,
+    AutoPass, Change, ClientKind, Event, FailureDetector, Fence, GrantState, LockSettings,
+    LockState, Mode, Proposal, Rights, Scope, SessionId, SessionRole, Time, Timings, UserKey,
+    WriteRight,
 };
 
 pub(crate) const A: SessionId = SessionId(1);
@@ -15,25 +16,25 @@ pub(crate) const C: SessionId = SessionId(3);
 pub(crate) const D: SessionId = SessionId(4);
 
 pub(crate) fn joined(session: SessionId) -> Event {
-    joined_as(session, Voice::Lock, Standing::Writer)
+    joined_as(session, ClientKind::LockAware, SessionRole::Writer)
 }
 
-pub(crate) fn joined_as(session: SessionId, voice: Voice, standing: Standing) -> Event {
+pub(crate) fn joined_as(session: SessionId, client_kind: ClientKind, role: SessionRole) -> Event {
     Event::Joined {
         session,
-        voice,
-        standing,
+        client_kind,
+        role,
         rights: Rights::NONE,
         user: None,
     }
 }
 
-/// With rights, and as somebody.
+/// Creates the record of a session that joins with rights and a user.
 pub(crate) fn joined_with(session: SessionId, rights: Rights, user: u8) -> Event {
     Event::Joined {
         session,
-        voice: Voice::Lock,
-        standing: Standing::Writer,
+        client_kind: ClientKind::LockAware,
+        role: SessionRole::Writer,
         rights,
         user: Some(UserKey([user; 16])),
     }
@@ -57,19 +58,19 @@ pub(crate) fn try_now(session: SessionId) -> Event {
     Event::Try { session, scope }
 }
 
-/// The scope of one path, written with slashes.
+/// Returns the scope of one path, written with slashes.
 pub(crate) fn path(path: &str) -> Scope {
     Scope::of([path.split('/')]).expect("a path")
 }
 
-/// The scope of several.
+/// Returns the scope of several paths.
 pub(crate) fn paths(paths: &[&str]) -> Scope {
     Scope::of(paths.iter().map(|path| path.split('/'))).expect("some paths")
 }
 
-/// Where the one lock is, for the many stories that have only one.
+/// State of the newest lock, for the many stories that have only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LockState {
+pub(crate) enum NewestLock {
     Free,
     Offered { to: SessionId, fence: Fence },
     Held { by: SessionId, fence: Fence },
@@ -78,32 +79,32 @@ pub(crate) enum LockState {
     Draining { by: SessionId, fence: Fence },
 }
 
-/// Where the newest lock is.
-pub(crate) fn state_of(fold: &Fold) -> LockState {
-    let Some(grant) = fold.grants().next_back() else {
-        return LockState::Free;
+/// Returns the state of the newest lock.
+pub(crate) fn state_of(lock_state: &LockState) -> NewestLock {
+    let Some(grant) = lock_state.grants().next_back() else {
+        return NewestLock::Free;
     };
     let (by, fence) = (grant.party, grant.fence);
     match grant.state {
-        GrantState::Offered => LockState::Offered { to: by, fence },
-        GrantState::Held => LockState::Held { by, fence },
-        GrantState::Suspect => LockState::Suspect { by, fence },
-        GrantState::Recovering => LockState::Recovering { by, fence },
-        GrantState::Draining { .. } => LockState::Draining { by, fence },
+        GrantState::Offered => NewestLock::Offered { to: by, fence },
+        GrantState::Held => NewestLock::Held { by, fence },
+        GrantState::Suspect => NewestLock::Suspect { by, fence },
+        GrantState::Recovering => NewestLock::Recovering { by, fence },
+        GrantState::Draining { .. } => NewestLock::Draining { by, fence },
     }
 }
 
-/// A fold with a log that gives positions, far enough apart to be told from session ids.
+/// A lock state with a log of positions, which are large enough to differ from session ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    pub(crate) fold: Fold,
+    pub(crate) lock_state: LockState,
     pub(crate) position: u64,
 }
 
 impl Log {
     pub(crate) fn new(auto_pass: AutoPass) -> Self {
         Self {
-            fold: Fold::new(FoldSettings {
+            lock_state: LockState::new(LockSettings {
                 epoch: 1,
                 auto_pass,
                 mode: Mode::default(),
@@ -112,7 +113,7 @@ impl Log {
         }
     }
 
-    /// With sessions that have joined in this order.
+    /// Creates it with sessions that joined in this order.
     pub(crate) fn with(auto_pass: AutoPass, sessions: &[SessionId]) -> Self {
         let mut log = Self::new(auto_pass);
         for session in sessions {
@@ -125,20 +126,20 @@ impl Log {
     pub(crate) fn say(&mut self, event: Event) -> Vec<Change> {
         let mut changes = Vec::new();
         self.position += 10;
-        self.fold.apply(self.position, &event, &mut changes);
+        self.lock_state.apply(self.position, &event, &mut changes);
         changes
     }
 
-    pub(crate) fn state(&self) -> LockState {
-        state_of(&self.fold)
+    pub(crate) fn state(&self) -> NewestLock {
+        state_of(&self.lock_state)
     }
 
-    /// Whether it may write in some root.
+    /// Returns true if the session may write in an unlocked root.
     pub(crate) fn may_write(&self, session: SessionId) -> WriteRight {
-        self.fold.may_write(session, ["text"])
+        self.lock_state.may_write(session, ["text"])
     }
 
-    /// The fence of an offer made by the last record.
+    /// Returns the fence of an offer that the last record made.
     pub(crate) fn here(&self) -> Fence {
         Fence {
             epoch: 1,
@@ -147,7 +148,7 @@ impl Log {
     }
 
     pub(crate) fn fence(&self) -> Fence {
-        let newest = self.fold.grants().next_back();
+        let newest = self.lock_state.grants().next_back();
         newest.expect("something is locked").fence
     }
 
@@ -167,7 +168,7 @@ impl Log {
         fence
     }
 
-    /// Makes `session` the holder of something that is free.
+    /// Makes `session` the holder of a free scope.
     pub(crate) fn hold_of(&mut self, session: SessionId, scope: &Scope) -> Fence {
         let scope = scope.clone();
         self.say(Event::Acquire { session, scope });
@@ -181,35 +182,35 @@ impl Log {
     }
 }
 
-/// What a session in the room does by itself.
+/// Behaviour of a session in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// Answers pings and beats, and claims offers.
     Well,
     /// Answers pings; its page is frozen.
     Frozen,
-    /// Nothing comes from it.
+    /// Sends nothing.
     Dead,
 }
 
-/// Both halves, with sessions that answer at once.
+/// Failure detector and lock state, with sessions that answer at once.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) log: Log,
-    pub(crate) watch: Watch,
+    pub(crate) detector: FailureDetector,
     pub(crate) now: Time,
     pub(crate) manners: BTreeMap<SessionId, Manner>,
-    /// When the users of some did something last; the others do something all the time.
+    /// Last input of some users; all others act all the time.
     pub(crate) inputs: BTreeMap<SessionId, Time>,
-    /// Whether offers are claimed by those who are well.
+    /// True if healthy sessions claim their offers.
     pub(crate) claims: bool,
-    /// Whether those who are told to drain say that they have.
+    /// True if draining holders say that they have drained.
     pub(crate) drains: bool,
-    /// Whether what follows from a record is durable, and told, at once.
+    /// True if records are durable, and their notices sent, at once.
     pub(crate) tells: bool,
-    /// The position up to which everything is told.
+    /// Position up to which the notices of all records are sent.
     told: u64,
-    /// Everything that happened, with its time.
+    /// All changes with their times.
     pub(crate) changes: Vec<(Time, Change)>,
     pub(crate) proposals: Vec<(Time, Proposal)>,
 }
@@ -218,7 +219,7 @@ impl Room {
     pub(crate) fn new(timings: Timings, auto_pass: AutoPass) -> Self {
         Self {
             log: Log::new(auto_pass),
-            watch: Watch::new(timings).expect("the timings fit"),
+            detector: FailureDetector::new(timings).expect("the timings fit"),
             now: Time::from_millis(1_000),
             manners: BTreeMap::new(),
             inputs: BTreeMap::new(),
@@ -231,28 +232,30 @@ impl Room {
         }
     }
 
-    pub(crate) fn join(&mut self, session: SessionId, voice: Voice) {
+    pub(crate) fn join(&mut self, session: SessionId, client_kind: ClientKind) {
         self.manners.insert(session, Manner::Well);
-        self.watch.attached(session, voice, self.now);
-        self.record(joined_as(session, voice, Standing::Writer));
+        self.detector.attached(session, client_kind, self.now);
+        self.record(joined_as(session, client_kind, SessionRole::Writer));
     }
 
     pub(crate) fn resume(&mut self, session: SessionId, fences: &[Fence]) {
         self.manners.insert(session, Manner::Well);
-        self.watch.attached(session, Voice::Lock, self.now);
+        self.detector
+            .attached(session, ClientKind::LockAware, self.now);
         self.record(resumed(session, fences));
     }
 
     pub(crate) fn disconnect(&mut self, session: SessionId) {
         self.manners.insert(session, Manner::Dead);
-        self.watch.detached(session, self.now);
+        self.detector.detached(session, self.now);
         self.record(Event::Disconnected { session });
     }
 
-    /// Appends and applies a record, and lets the sessions answer what follows.
+    /// Appends and applies a record, and lets the sessions react to its changes.
     pub(crate) fn record(&mut self, event: Event) -> Vec<Change> {
         let changes = self.log.say(event);
-        self.watch.follow(&self.log.fold, &changes, self.now);
+        self.detector
+            .follow(&self.log.lock_state, &changes, self.now);
         self.changes
             .extend(changes.iter().map(|change| (self.now, change.clone())));
         for change in &changes {
@@ -272,7 +275,7 @@ impl Room {
         changes
     }
 
-    /// The answer that the last beat to this session has confirmed, if it did.
+    /// Returns the answer that the last beat to this session confirmed, if it did.
     pub(crate) fn confirmed(&self, session: SessionId) -> Option<u64> {
         let beats = self.proposals.iter().rev();
         let mut confirmed = beats.filter_map(|(_, proposal)| match *proposal {
@@ -290,14 +293,14 @@ impl Room {
         self.manners.get(&session) == Some(&Manner::Well)
     }
 
-    /// Carries out what the watch proposes at this moment.
+    /// Carries out the present proposals of the failure detector.
     pub(crate) fn handle_timeout(&mut self) -> Vec<Proposal> {
         let mut out = Vec::new();
         if self.tells {
             self.told = self.log.position;
         }
-        self.watch
-            .handle_timeout(self.now, &self.log.fold, self.told, &mut out);
+        self.detector
+            .handle_timeout(self.now, &self.log.lock_state, self.told, &mut out);
         for proposal in &out {
             self.proposals.push((self.now, proposal.clone()));
             match *proposal {
@@ -306,14 +309,14 @@ impl Room {
                 }
                 Proposal::Ping { session } => {
                     if self.manners.get(&session) != Some(&Manner::Dead) {
-                        self.watch.heard(session, self.now);
+                        self.detector.heard(session, self.now);
                     }
                 }
                 Proposal::Beat { session, n, .. } => {
                     if self.manners.get(&session) == Some(&Manner::Well) {
                         let input = self.inputs.get(&session).copied().unwrap_or(self.now);
                         let idle = self.now.since(input);
-                        self.watch.answered(session, n, idle, self.now);
+                        self.detector.answered(session, n, idle, self.now);
                     }
                 }
                 Proposal::Dead { session } => self.disconnect(session),
@@ -323,17 +326,17 @@ impl Room {
         out
     }
 
-    /// Lets time pass, acting on every deadline when it comes.
+    /// Lets time pass, and handles every deadline when it comes.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(next) = self.watch.poll_timeout().filter(|next| *next <= until) {
+        while let Some(next) = self.detector.poll_timeout().filter(|next| *next <= until) {
             self.now = self.now.max(next);
             self.handle_timeout();
         }
         self.now = until;
     }
 
-    /// When this change happened first at or after `since`.
+    /// Returns the time of the first such change at or after `since`.
     pub(crate) fn first(&self, since: Time, wanted: impl Fn(&Change) -> bool) -> Option<Duration> {
         self.changes
             .iter()
@@ -352,12 +355,12 @@ impl Room {
             .map(|(at, _)| at.since(since))
     }
 
-    pub(crate) fn state(&self) -> LockState {
+    pub(crate) fn state(&self) -> NewestLock {
         self.log.state()
     }
 }
 
-/// A small generator of numbers (splitmix64), so that a schedule is its seed.
+/// A small random number generator (splitmix64): a seed fixes the whole schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -370,7 +373,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn below(&mut self, sides: u64) -> u64 {
         self.roll() % sides.max(1)
     }

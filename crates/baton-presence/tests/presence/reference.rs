@@ -1,12 +1,12 @@
-//! A second lock, of the whole document, written as naively as the table reads, beside the machine: under random records
-//! both must be in the same state after each. Its lists are walked from the start every time.
+//! A second implementation of the lock, of the whole document only, as naive as the table reads.
+//! Under random records both must be in the same state after each.
 
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSettings, Mode, Presence, SessionId, Standing,
-    Voice,
+    AutoPass, Change, ClientKind, Event, Fence, Lateness, LockSettings, LockState, Mode, Presence,
+    SessionId, SessionRole,
 };
 
-use crate::harness::{Dice, LockState, acquire, joined_as, resumed, state_of, try_now};
+use crate::harness::{Dice, NewestLock, acquire, joined_as, resumed, state_of, try_now};
 
 #[derive(Debug, Clone, Copy)]
 struct Someone {
@@ -21,11 +21,11 @@ struct Someone {
 struct Reference {
     here: u64,
     auto_pass: bool,
-    /// In the order of their coming.
+    /// In the order in which they joined.
     people: Vec<Someone>,
-    state: LockState,
+    state: NewestLock,
     overdue: bool,
-    /// Whether the open offer goes back to a holder that went offline.
+    /// True if the open offer began with a holder that went offline.
     offline: bool,
     last_grant: Option<Fence>,
 }
@@ -35,19 +35,19 @@ impl Reference {
         self.people.iter_mut().find(|one| one.id == id)
     }
 
-    /// The holder or the one offered.
+    /// The holder, or the session that is offered the lock.
     fn party(&self) -> Option<(SessionId, Fence)> {
         match self.state {
-            LockState::Free => None,
-            LockState::Offered { to, fence } => Some((to, fence)),
-            LockState::Held { by, fence }
-            | LockState::Suspect { by, fence }
-            | LockState::Draining { by, fence }
-            | LockState::Recovering { by, fence } => Some((by, fence)),
+            NewestLock::Free => None,
+            NewestLock::Offered { to, fence } => Some((to, fence)),
+            NewestLock::Held { by, fence }
+            | NewestLock::Suspect { by, fence }
+            | NewestLock::Draining { by, fence }
+            | NewestLock::Recovering { by, fence } => Some((by, fence)),
         }
     }
 
-    fn enter(&mut self, state: LockState) {
+    fn enter(&mut self, state: NewestLock) {
         self.state = state;
         self.overdue = false;
     }
@@ -55,7 +55,7 @@ impl Reference {
     fn offer_to_next(&mut self, offline: bool, asker: Option<SessionId>) {
         let last = self.last_grant;
         let missed = |one: &Someone| one.missed.filter(|m| last.is_none_or(|g| *m > g));
-        // In its pause it still waits; where it was passed over by an older server it does not.
+        // A session in its pause still waits; one that an older server passed over does not.
         let pauses = |one: &Someone| {
             let since = missed(one).map(|missed| missed.position);
             since.is_some_and(|since| one.ticket.is_some_and(|ticket| ticket > since))
@@ -69,7 +69,7 @@ impl Reference {
             .collect();
         waiting.sort_unstable_by_key(|one| one.ticket);
         let oldest_ticket = waiting.first().copied().filter(|first| {
-            // One in its pause is woken by those behind it.
+            // A waiter in its pause is woken by those behind it.
             able(first) || waiting.iter().any(able)
         });
         let nobody_waits = waiting.iter().all(|one| Some(one.id) == asker);
@@ -79,27 +79,27 @@ impl Reference {
         let asking = asking.filter(|_| nobody_waits);
         let position = self.here;
         let next = asking.or(oldest_ticket).or(oldest_peer).map(|one| one.id);
-        self.enter(next.map_or(LockState::Free, |to| LockState::Offered {
+        self.enter(next.map_or(NewestLock::Free, |to| NewestLock::Offered {
             to,
             fence: Fence { epoch: 1, position },
         }));
         self.offline = offline;
     }
 
-    /// Offers a lock that is free, or overdue, if anybody can take it.
+    /// Offers a lock that is free or overdue, if a session can take it.
     fn settle(&mut self, asker: Option<SessionId>) {
         let silent = match self.state {
-            LockState::Held { by, .. } => self
+            NewestLock::Held { by, .. } => self
                 .someone(by)
                 .is_some_and(|one| one.presence != Presence::Live),
             _ => false,
         };
         let (state, overdue) = (self.state, self.overdue);
-        if state == LockState::Free {
+        if state == NewestLock::Free {
             self.offer_to_next(false, asker);
         } else if silent || overdue {
             self.offer_to_next(true, asker);
-            if self.state == LockState::Free {
+            if self.state == NewestLock::Free {
                 (self.state, self.overdue) = (state, overdue);
             }
         }
@@ -113,7 +113,7 @@ impl Reference {
     }
 
     fn hold(&mut self, by: SessionId, fence: Fence) {
-        self.enter(LockState::Held { by, fence });
+        self.enter(NewestLock::Held { by, fence });
         self.last_grant = Some(fence);
         if let Some(one) = self.someone(by) {
             (one.ticket, one.missed) = (None, None);
@@ -126,14 +126,15 @@ impl Reference {
         match *event {
             Event::Joined {
                 session,
-                voice,
-                standing,
+                client_kind,
+                role,
                 ..
             } => {
                 if self.someone(session).is_none() {
                     self.people.push(Someone {
                         id: session,
-                        can_hold: voice == Voice::Lock && standing == Standing::Writer,
+                        can_hold: client_kind == ClientKind::LockAware
+                            && role == SessionRole::Writer,
                         presence: Presence::Live,
                         ticket: None,
                         missed: None,
@@ -142,7 +143,7 @@ impl Reference {
                 }
             }
             Event::Acquire { session, .. } | Event::Try { session, .. } => {
-                let offered = matches!(self.state, LockState::Offered { .. });
+                let offered = matches!(self.state, NewestLock::Offered { .. });
                 let has_it = !offered && self.party().is_some_and(|(who, _)| who == session);
                 if let Some(one) = self.someone(session)
                     && one.can_hold
@@ -166,13 +167,13 @@ impl Reference {
                 }
             }
             Event::OldDecline { session, fence } | Event::OldOfferExpired { session, fence } => {
-                if self.state == (LockState::Offered { to: session, fence }) {
+                if self.state == (NewestLock::Offered { to: session, fence }) {
                     self.miss(session, fence);
                 }
             }
             Event::Decline { session, fence, .. } | Event::OfferExpired { session, fence } => {
                 let leaves = matches!(event, Event::Decline { later: false, .. });
-                if self.state == (LockState::Offered { to: session, fence })
+                if self.state == (NewestLock::Offered { to: session, fence })
                     && let Some(one) = self.someone(session)
                 {
                     one.ticket = one.ticket.map(|_| here).filter(|_| !leaves);
@@ -186,16 +187,16 @@ impl Reference {
             }
             Event::Claim { session, fence } => self.claim(session, fence),
             Event::Release { session, fence } => {
-                let offered = matches!(self.state, LockState::Offered { .. });
+                let offered = matches!(self.state, NewestLock::Offered { .. });
                 if self.party() == Some((session, fence)) && !offered {
                     self.offer_to_next(false, None);
                 }
             }
             Event::GraceOver { session, fence } => {
-                self.overdue |= self.state == (LockState::Suspect { by: session, fence });
+                self.overdue |= self.state == (NewestLock::Suspect { by: session, fence });
             }
             Event::RecoveryOver { session, fence } => {
-                self.overdue |= self.state == (LockState::Recovering { by: session, fence });
+                self.overdue |= self.state == (NewestLock::Recovering { by: session, fence });
             }
             Event::AutoPassSet(auto_pass) => self.auto_pass = auto_pass == AutoPass::On,
             Event::Restarted => {
@@ -203,7 +204,7 @@ impl Reference {
                     .iter_mut()
                     .for_each(|one| one.presence = Presence::Away);
                 if let Some((by, fence)) = self.party() {
-                    self.enter(LockState::Recovering { by, fence });
+                    self.enter(NewestLock::Recovering { by, fence });
                 }
             }
             _ => self.come_or_go(event),
@@ -212,7 +213,7 @@ impl Reference {
     }
 
     fn refuse(&mut self, session: SessionId) {
-        if let LockState::Offered { to, fence } = self.state
+        if let NewestLock::Offered { to, fence } = self.state
             && to == session
         {
             self.miss(to, fence);
@@ -220,7 +221,7 @@ impl Reference {
     }
 
     fn claim(&mut self, session: SessionId, fence: Fence) {
-        if self.state == (LockState::Offered { to: session, fence }) {
+        if self.state == (NewestLock::Offered { to: session, fence }) {
             self.hold(session, fence);
         } else if let Some(one) = self.someone(session)
             && one.missed == Some(fence)
@@ -262,19 +263,19 @@ impl Reference {
         }
         match (self.state, event) {
             _ if !mine => {}
-            (LockState::Offered { .. }, Event::Disconnected { .. } | Event::Lost { .. }) => {
+            (NewestLock::Offered { .. }, Event::Disconnected { .. } | Event::Lost { .. }) => {
                 self.offer_to_next(offline, None);
             }
-            (LockState::Offered { .. }, Event::Done { .. }) => self.offer_to_next(offline, None),
+            (NewestLock::Offered { .. }, Event::Done { .. }) => self.offer_to_next(offline, None),
             (_, Event::Done { .. }) => self.offer_to_next(false, None),
-            (LockState::Held { by, fence }, Event::Disconnected { .. }) => {
-                self.enter(LockState::Suspect { by, fence });
+            (NewestLock::Held { by, fence }, Event::Disconnected { .. }) => {
+                self.enter(NewestLock::Suspect { by, fence });
                 self.overdue = before == Presence::Silent;
             }
-            (LockState::Suspect { .. } | LockState::Recovering { .. }, Event::Lost { .. }) => {
+            (NewestLock::Suspect { .. } | NewestLock::Recovering { .. }, Event::Lost { .. }) => {
                 self.overdue = true;
             }
-            (LockState::Offered { .. }, Event::Resumed { .. }) => {}
+            (NewestLock::Offered { .. }, Event::Resumed { .. }) => {}
             (_, Event::Resumed { fences: named, .. }) => {
                 let (by, fence) = self.party().expect("it is mine");
                 if named.is_empty() || named.contains(&fence) {
@@ -288,11 +289,11 @@ impl Reference {
     }
 }
 
-fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
+fn some_event(dice: &mut Dice, lock_state: &LockState, fences: &[Fence]) -> Event {
     let session = SessionId(dice.below(6) + 1);
-    let grant = fold.grants().next();
+    let grant = lock_state.grants().next();
     let party = grant.map(|grant| (grant.party, grant.fence));
-    // Mostly records that mean something now, sometimes ones that have been overtaken.
+    // Most records fit the present state; some are overtaken.
     let (session, fence) = match party {
         Some((who, fence)) if dice.chance(50) => (who, fence),
         Some((_, fence)) if dice.chance(50) => (session, fence),
@@ -304,17 +305,17 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
     };
     match dice.below(25) {
         0 | 1 => {
-            let voice = if dice.chance(85) {
-                Voice::Lock
+            let client_kind = if dice.chance(85) {
+                ClientKind::LockAware
             } else {
-                Voice::Stock
+                ClientKind::Stock
             };
-            let standing = if dice.chance(85) {
-                Standing::Writer
+            let role = if dice.chance(85) {
+                SessionRole::Writer
             } else {
-                Standing::Observer
+                SessionRole::Observer
             };
-            joined_as(session, voice, standing)
+            joined_as(session, client_kind, role)
         }
         2 | 3 => {
             let named = dice.chance(60).then_some(fence);
@@ -342,8 +343,8 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
         22 if dice.chance(50) => Event::OldDecline { session, fence },
         22 => Event::OldOfferExpired { session, fence },
         23 | 24 => {
-            let missed = fold.peers().flat_map(|peer| {
-                let missed = peer.passed_over.iter();
+            let missed = lock_state.peers().flat_map(|peer| {
+                let missed = peer.missed_offers.iter();
                 missed.map(|missed| (peer.session, missed.fence))
             });
             let missed: Vec<_> = missed.collect();
@@ -358,54 +359,56 @@ fn some_event(dice: &mut Dice, fold: &Fold, fences: &[Fence]) -> Event {
     }
 }
 
-/// What a reader of the changes alone would believe.
-fn believe(state: LockState, change: &Change) -> LockState {
+/// The state that a reader of the changes alone would believe in.
+fn believe(state: NewestLock, change: &Change) -> NewestLock {
     match *change {
-        Change::Offered { to, fence, .. } => LockState::Offered { to, fence },
+        Change::Offered { to, fence, .. } => NewestLock::Offered { to, fence },
         Change::Granted { to: by, fence, .. } | Change::Resumed { by, fence, .. } => {
-            LockState::Held { by, fence }
+            NewestLock::Held { by, fence }
         }
-        Change::Suspected { by, fence, .. } => LockState::Suspect { by, fence },
-        Change::Recovering { by, fence, .. } => LockState::Recovering { by, fence },
-        Change::Freed { .. } => LockState::Free,
+        Change::Suspected { by, fence, .. } => NewestLock::Suspect { by, fence },
+        Change::Recovering { by, fence, .. } => NewestLock::Recovering { by, fence },
+        Change::Freed { .. } => NewestLock::Free,
         _ => state,
     }
 }
 
 fn run(seed: u64) {
     let mut dice = Dice(seed);
-    let mut fold = Fold::new(FoldSettings {
+    let mut lock_state = LockState::new(LockSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
-        // Where a lost holder gives way to no stock writer.
+        // In this mode a lost holder does not give way to a stock writer.
         mode: Mode::Required,
     });
     let mut reference = Reference {
         here: 0,
         auto_pass: true,
         people: Vec::new(),
-        state: LockState::Free,
+        state: NewestLock::Free,
         overdue: false,
         offline: false,
         last_grant: None,
     };
     let mut fences: Vec<Fence> = Vec::new();
-    let mut believed = LockState::Free;
+    let mut believed = NewestLock::Free;
     let mut position = 0;
     let mut changes = Vec::new();
     for step in 0..300 {
         position += 1 + dice.below(3);
-        let event = some_event(&mut dice, &fold, &fences);
+        let event = some_event(&mut dice, &lock_state, &fences);
         changes.clear();
-        fold.apply(position, &event, &mut changes);
+        lock_state.apply(position, &event, &mut changes);
         reference.apply(position, &event);
         let at = format!("seed {seed}, step {step}: {event:?} gave {changes:?}");
-        assert_eq!(state_of(&fold), reference.state, "{at}");
-        let held = matches!(state_of(&fold), LockState::Held { .. });
-        let overdue = fold.grants().any(|grant| grant.due == Due::Overdue);
+        assert_eq!(state_of(&lock_state), reference.state, "{at}");
+        let held = matches!(state_of(&lock_state), NewestLock::Held { .. });
+        let overdue = lock_state
+            .grants()
+            .any(|grant| grant.lateness == Lateness::Overdue);
         assert_eq!(overdue, reference.overdue && !held, "{at}");
         believed = changes.iter().fold(believed, believe);
-        assert_eq!(believed, state_of(&fold), "told otherwise: {at}");
+        assert_eq!(believed, state_of(&lock_state), "told otherwise: {at}");
         let mut queue: Vec<_> = reference
             .people
             .iter()
@@ -413,12 +416,13 @@ fn run(seed: u64) {
             .collect();
         queue.sort_unstable();
         assert!(
-            fold.queue()
+            lock_state
+                .waiters()
                 .map(|(id, _)| id)
                 .eq(queue.iter().map(|(_, id)| *id)),
             "{at}"
         );
-        let roster = fold.peers().map(|peer| (peer.session, peer.presence));
+        let roster = lock_state.peers().map(|peer| (peer.session, peer.presence));
         let people = reference.people.iter().map(|one| (one.id, one.presence));
         assert!(roster.eq(people), "{at}");
         for change in &changes {
@@ -427,10 +431,10 @@ fn run(seed: u64) {
                 fences.push(*fence);
             }
         }
-        let restored = Fold::restore(&fold.snapshot());
-        assert_eq!(restored.as_ref(), Ok(&fold), "{at}");
+        let restored = LockState::restore(&lock_state.snapshot());
+        assert_eq!(restored.as_ref(), Ok(&lock_state), "{at}");
         if dice.chance(10) {
-            fold = restored.expect("just compared");
+            lock_state = restored.expect("just compared");
         }
     }
 }

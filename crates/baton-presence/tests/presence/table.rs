@@ -1,9 +1,10 @@
-//! Every row of the table of states, as the fold decides it: no time in here.
+//! Every row of the table of states, as the lock state decides it. Nothing here knows time.
 
-use crate::harness::{A, B, C, D, LockState, Log, acquire, joined, joined_as, resumed, try_now};
+use crate::harness::{A, B, C, D, Log, NewestLock, acquire, joined, joined_as, resumed, try_now};
 use baton_presence::{
-    AutoPass, Change, Due, Event, Fence, Fold, FoldSnapshot, Loss, OfferEnd, Presence, Refusal,
-    Scope, SessionId, SnapshotError, Standing, Voice, WriteRight,
+    AutoPass, Change, ClientKind, Event, Fence, Lateness, LockRefusal, LockSnapshot,
+    LockSnapshotError, LockState, LossReason, OfferEnd, Presence, Scope, SessionId, SessionRole,
+    WriteRight,
 };
 
 fn ends_free(changes: &[Change]) -> bool {
@@ -34,7 +35,7 @@ fn expire(log: &mut Log, session: SessionId) -> Vec<Change> {
 // Free
 
 #[test]
-fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
+fn a_free_lock_is_offered_to_the_first_session_that_asks_under_a_new_fence() {
     let mut log = Log::with(AutoPass::On, &[A]);
     assert_eq!(log.may_write(A), WriteRight::Free);
     let changes = log.acquire(A);
@@ -47,7 +48,7 @@ fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
             scope: Scope::WHOLE
         }]
     );
-    assert_eq!(log.state(), LockState::Offered { to: A, fence });
+    assert_eq!(log.state(), NewestLock::Offered { to: A, fence });
     assert_eq!(
         log.may_write(A),
         WriteRight::Refused {
@@ -59,25 +60,25 @@ fn a_free_lock_is_offered_to_the_first_who_asks_under_a_new_fence() {
 #[test]
 fn only_a_writer_that_can_claim_may_ask() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, Voice::Stock, Standing::Writer));
-    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     for (session, why) in [
-        (A, Refusal::CannotClaim),
-        (B, Refusal::Observer),
-        (C, Refusal::UnknownSession),
+        (A, LockRefusal::CannotClaim),
+        (B, LockRefusal::Observer),
+        (C, LockRefusal::UnknownSession),
     ] {
         let refused = vec![Change::Refused { session, why }];
         assert_eq!(log.say(acquire(session)), refused);
         assert_eq!(log.say(try_now(session)), refused);
     }
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
 #[test]
 fn a_session_without_a_connection_must_resume_before_it_asks() {
     let mut log = Log::with(AutoPass::On, &[A]);
     away(&mut log, A);
-    let why = Refusal::NotLive;
+    let why = LockRefusal::NotLive;
     assert_eq!(log.acquire(A), vec![Change::Refused { session: A, why }]);
 }
 
@@ -87,14 +88,17 @@ fn a_session_without_a_connection_must_resume_before_it_asks() {
 fn a_claim_with_the_offers_fence_makes_the_holder_and_uses_the_ticket_up() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
+    assert_eq!(log.lock_state.queue_position(A), None);
     assert_eq!(log.may_write(A), WriteRight::Holder(fence));
     let refused = WriteRight::Refused {
         fence_now: Some(fence),
     };
     assert_eq!(log.may_write(B), refused);
-    assert_eq!(log.fold.peer(A).and_then(|a| a.fence_seen), Some(fence));
+    assert_eq!(
+        log.lock_state.peer(A).and_then(|a| a.fence_seen),
+        Some(fence)
+    );
 }
 
 #[test]
@@ -125,18 +129,24 @@ fn an_offer_that_expires_moves_on_and_its_ticket_stays() {
         ]
     );
     assert!(log.here() > offer);
-    // It waits on, behind who waited with it.
-    assert_eq!((log.fold.place(C), log.fold.place(B)), (Some(0), Some(1)));
+    // It goes on waiting, behind the other waiters.
+    assert_eq!(
+        (
+            log.lock_state.queue_position(C),
+            log.lock_state.queue_position(B)
+        ),
+        (Some(0), Some(1))
+    );
 }
 
 #[test]
-fn an_offer_that_nobody_else_can_take_leaves_the_lock_free() {
+fn an_offer_that_no_other_session_can_take_leaves_the_lock_free() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     let changes = expire(&mut log, A);
     assert!(ends_free(&changes));
-    assert_eq!(log.state(), LockState::Free);
-    assert_eq!(log.fold.place(A), Some(0));
+    assert_eq!(log.state(), NewestLock::Free);
+    assert_eq!(log.lock_state.queue_position(A), Some(0));
 }
 
 #[test]
@@ -173,14 +183,14 @@ fn decline(session: SessionId, fence: Fence, later: bool) -> Event {
     }
 }
 
-/// The pause after the newest offer is over.
+/// Ends the pause after the newest offer.
 fn pause_over(log: &mut Log, session: SessionId) -> Vec<Change> {
-    let fence = log.fold.last_fence().expect("something was offered");
+    let fence = log.lock_state.last_fence().expect("something was offered");
     log.say(Event::PauseOver { session, fence })
 }
 
 #[test]
-fn who_declines_leaves_the_queue() {
+fn a_waiter_that_declines_leaves_the_queue() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     log.acquire(B);
@@ -188,31 +198,37 @@ fn who_declines_leaves_the_queue() {
     let changes = log.say(decline(A, fence, false));
     assert_eq!(offered_to(&changes), Some(B));
     assert!(changes.contains(&Change::Dequeued { session: A }));
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.lock_state.queue_position(A), None);
     let fence = log.fence();
     assert!(ends_free(&log.say(decline(B, fence, false))));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     assert_eq!(pause_over(&mut log, B), vec![]);
     log.say(joined(C));
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
 #[test]
-fn who_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
+fn a_waiter_that_declines_for_now_waits_behind_the_others_and_is_offered_it_again() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(A);
     log.acquire(B);
     let fence = log.fence();
     assert_eq!(offered_to(&log.say(decline(A, fence, true))), Some(B));
-    assert_eq!((log.fold.place(B), log.fold.place(A)), (Some(0), Some(1)));
+    assert_eq!(
+        (
+            log.lock_state.queue_position(B),
+            log.lock_state.queue_position(A)
+        ),
+        (Some(0), Some(1))
+    );
     let fence = log.fence();
-    // No ping-pong without a pause: both have had their offer.
+    // Both had their offer; without a pause the lock would alternate between them.
     assert!(ends_free(&log.say(decline(B, fence, true))));
     assert_eq!(offered_to(&pause_over(&mut log, B)), Some(A), "longer here");
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
 }
 
-/// L5.
+/// L5: a free lock with a live waiter is offered again and again.
 #[test]
 fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
@@ -220,9 +236,9 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
     for _ in 0..5 {
         let missed = log.fence();
         assert!(ends_free(&expire(&mut log, B)));
-        assert_eq!(log.fold.place(B), Some(0));
+        assert_eq!(log.lock_state.queue_position(B), Some(0));
         assert_eq!(offered_to(&pause_over(&mut log, B)), Some(B));
-        // Said once more, it is overtaken.
+        // The repeated record is overtaken.
         let (session, fence) = (B, missed);
         assert_eq!(log.say(Event::PauseOver { session, fence }), vec![]);
     }
@@ -230,25 +246,25 @@ fn a_sole_waiter_that_missed_an_offer_is_offered_it_again_and_again() {
 }
 
 #[test]
-fn nobody_who_comes_later_is_served_before_a_waiter_in_its_pause() {
+fn no_later_waiter_is_served_before_one_in_its_pause() {
     let mut log = Log::with(AutoPass::On, &[A, B, C, D]);
     log.acquire(A);
     log.acquire(B);
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
     assert!(ends_free(&expire(&mut log, B)));
-    // It takes nothing before those who wait, nor is it offered anything.
+    // A session that comes later does not overtake the waiters, and is offered nothing.
     let changes = log.say(try_now(D));
-    let why = Refusal::Busy { by: A };
+    let why = LockRefusal::Busy { by: A };
     assert_eq!(changes, vec![Change::Refused { session: D, why }]);
-    assert_eq!(log.state(), LockState::Free);
-    // Whoever comes wakes those before it, each once.
+    assert_eq!(log.state(), NewestLock::Free);
+    // A new waiter wakes those before it, each once.
     assert_eq!(offered_to(&log.acquire(C)), Some(A));
     assert_eq!(offered_to(&expire(&mut log, A)), Some(B));
     assert_eq!(offered_to(&expire(&mut log, B)), Some(C));
     log.claim(C);
 }
 
-/// Nor is somebody who never asked made its holder.
+/// A session that never asked does not become the holder either.
 #[test]
 fn a_lost_holders_lock_waits_for_a_waiter_in_its_pause() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
@@ -259,9 +275,9 @@ fn a_lost_holders_lock_waits_for_a_waiter_in_its_pause() {
     assert_eq!(offered_to(&pause_over(&mut log, C)), Some(C));
 }
 
-/// Of two who never asked, each is offered a lost holder's lock once.
+/// Two sessions that never asked are each offered a lost holder's lock once.
 #[test]
-fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
+fn a_session_that_never_asked_and_missed_an_offer_is_not_offered_it_again() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
     log.hold(A);
     assert_eq!(offered_to(&log.say(Event::Lost { session: A })), Some(B));
@@ -270,7 +286,7 @@ fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
     assert!(ends_free(&log.say(decline(C, fence, true))));
     for session in [B, C] {
         assert!(
-            log.fold
+            log.lock_state
                 .peer(session)
                 .is_some_and(|peer| peer.ticket.is_none())
         );
@@ -279,7 +295,7 @@ fn who_never_asked_and_lets_an_offer_pass_is_not_offered_it_again() {
     assert_eq!(offered_to(&log.acquire(D)), Some(D));
 }
 
-/// What an older server wrote must lead where it led: the newcomer had the lock.
+/// Records of an older server must lead to the same state as then: the newcomer had the lock.
 #[test]
 fn records_from_before_the_pauses_mean_what_they_meant() {
     for old_decline in [true, false] {
@@ -293,12 +309,12 @@ fn records_from_before_the_pauses_mean_what_they_meant() {
         })));
         assert_eq!(offered_to(&log.acquire(B)), Some(B));
         log.claim(B);
-        assert_eq!(log.fold.place(A), Some(0));
+        assert_eq!(log.lock_state.queue_position(A), Some(0));
     }
 }
 
 #[test]
-fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
+fn a_skipped_session_is_offered_a_free_lock_again_when_it_acts() {
     let acts = [
         vec![acquire(A)],
         vec![try_now(A)],
@@ -314,13 +330,13 @@ fn who_was_passed_over_is_offered_a_free_lock_again_when_it_acts() {
             log.say(event.clone());
         }
         let now = log.fence();
-        assert_eq!(log.state(), LockState::Offered { to: A, fence: now });
+        assert_eq!(log.state(), NewestLock::Offered { to: A, fence: now });
         assert!(now > missed, "{act:?}");
     }
 }
 
-/// A page that was busy for three seconds claims too late. It would wait for ever with the oldest
-/// ticket of a free lock if its claim did not count as a sign of life.
+/// A page that was busy for three seconds claims too late. If the claim did not count as a sign of
+/// life, the page would wait for ever with the oldest ticket of a free lock.
 #[test]
 fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
     let mut log = Log::with(AutoPass::On, &[A]);
@@ -332,7 +348,7 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
         fence: missed,
     };
     let changes = log.say(claim.clone());
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: missed,
         now: Some(missed),
     };
@@ -348,16 +364,16 @@ fn a_claim_that_comes_too_late_is_refused_and_ends_the_passing_over() {
             }
         ]
     );
-    // The same claim once more proves nothing new.
+    // A repeated claim proves nothing new.
     log.say(Event::OfferExpired { session: A, fence });
     log.say(claim);
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
 }
 
-/// B missed one offer and then waited, alive, through a whole grant. Without forgiveness the dead
-/// holder would stay although B waits.
+/// B missed one offer, and then waited alive through a whole grant. If the missed offer still
+/// counted, the dead holder would stay although B waits.
 #[test]
-fn a_missed_offer_is_forgiven_once_somebody_else_was_granted_the_lock() {
+fn a_missed_offer_is_forgiven_once_another_session_was_granted_the_lock() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.acquire(B);
     log.acquire(A);
@@ -387,11 +403,11 @@ fn asking_during_an_offer_that_came_by_itself_takes_a_ticket() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     log.say(Event::Lost { session: A });
-    assert_eq!(log.fold.place(B), None);
+    assert_eq!(log.lock_state.queue_position(B), None);
     log.acquire(B);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
     expire(&mut log, B);
-    assert_eq!(log.fold.place(B), Some(0));
+    assert_eq!(log.lock_state.queue_position(B), Some(0));
 }
 
 #[test]
@@ -402,10 +418,10 @@ fn cancelling_turns_an_open_offer_down_and_gives_the_ticket_up() {
     let changes = log.say(Event::Cancel { session: A });
     assert_eq!(changes.first(), Some(&Change::Dequeued { session: A }));
     assert_eq!(offered_to(&changes), Some(B));
-    assert_eq!(log.fold.place(A), None);
+    assert_eq!(log.lock_state.queue_position(A), None);
 }
 
-/// Auto-pass offered it, it cancelled, and auto-pass must not offer it at once again.
+/// Auto-pass offered the lock and the session cancelled; auto-pass must not offer it again at once.
 #[test]
 fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
@@ -418,12 +434,12 @@ fn cancelling_an_offer_that_came_by_itself_does_not_bring_it_back() {
 // Held
 
 #[test]
-fn a_silent_holder_is_replaced_when_somebody_waits() {
+fn a_silent_holder_is_replaced_when_a_session_waits() {
     let mut log = Log::with(AutoPass::Off, &[A, B]);
     let fence = log.hold(A);
     log.acquire(B);
     let changes = log.say(Event::Lost { session: A });
-    let why = Loss::Silent;
+    let why = LossReason::Silent;
     assert_eq!(
         changes,
         vec![
@@ -444,7 +460,7 @@ fn a_silent_holder_is_replaced_when_somebody_waits() {
 }
 
 #[test]
-fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_at_once() {
+fn a_silent_holder_keeps_the_lock_until_a_session_can_take_it_and_then_loses_it_at_once() {
     let takes: [(AutoPass, Event); 4] = [
         (AutoPass::On, joined(C)),
         (AutoPass::Off, acquire(B)),
@@ -457,10 +473,10 @@ fn a_silent_holder_keeps_the_lock_while_nobody_could_take_it_and_then_loses_it_a
         if auto_pass == AutoPass::Off {
             log.say(joined(B));
         }
-        log.say(joined_as(D, Voice::Stock, Standing::Observer));
+        log.say(joined_as(D, ClientKind::Stock, SessionRole::Observer));
         let changes = log.say(Event::Lost { session: A });
         assert_eq!(changes, vec![Change::Lost { session: A }]);
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
         assert_eq!(log.may_write(A), WriteRight::Holder(fence));
         let changes = log.say(take.clone());
         assert!(offered_to(&changes).is_some(), "{take:?}: {changes:?}");
@@ -485,7 +501,7 @@ fn a_silent_holder_that_comes_back_in_time_has_its_fence_as_it_was() {
         ]
     );
     log.say(joined(B));
-    assert_eq!(log.state(), LockState::Held { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Held { by: A, fence });
 }
 
 #[test]
@@ -520,7 +536,7 @@ fn a_release_passes_by_ticket_only() {
     assert_eq!(offered_to(&changes), Some(C));
 }
 
-/// The offer after a release reached somebody who does not take it: nobody else is made holder.
+/// The session that is offered the lock after a release does not take it: no other becomes holder.
 #[test]
 fn an_offer_after_a_release_that_is_not_taken_does_not_become_an_auto_pass() {
     let mut log = Log::with(AutoPass::On, &[A, B, C]);
@@ -544,7 +560,7 @@ fn a_holder_that_is_done_releases_and_leaves() {
         scope: Scope::WHOLE
     }));
     assert_eq!(offered_to(&changes), Some(B));
-    assert!(log.fold.peer(A).is_none());
+    assert!(log.lock_state.peer(A).is_none());
 }
 
 #[test]
@@ -559,7 +575,7 @@ fn a_holder_that_asks_again_is_told_again() {
     assert_eq!(log.acquire(A), told);
     assert_eq!(log.say(try_now(A)), told);
     assert_eq!(log.say(Event::Claim { session: A, fence }), told);
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
 }
 
 #[test]
@@ -569,16 +585,16 @@ fn going_offline_passes_to_the_oldest_ticket_before_the_oldest_peer() {
     log.acquire(C);
     let changes = log.say(Event::Lost { session: D });
     assert_eq!(offered_to(&changes), Some(C));
-    // C declines; nobody else queued, so the peer that has been here longest is next.
+    // C declines and no other session waits, so the peer that joined first is next.
     let fence = log.fence();
     assert_eq!(offered_to(&log.say(decline(C, fence, false))), Some(A));
 }
 
 #[test]
-fn auto_pass_skips_those_who_cannot_hold_or_are_not_live() {
+fn auto_pass_skips_sessions_that_cannot_hold_or_are_not_live() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_as(A, Voice::Stock, Standing::Writer));
-    log.say(joined_as(B, Voice::Lock, Standing::Observer));
+    log.say(joined_as(A, ClientKind::Stock, SessionRole::Writer));
+    log.say(joined_as(B, ClientKind::LockAware, SessionRole::Observer));
     log.say(joined(C));
     log.say(joined(D));
     let (e, f) = (SessionId(5), SessionId(6));
@@ -597,14 +613,14 @@ fn without_auto_pass_only_a_ticket_counts() {
     let fence = log.hold(A);
     away(&mut log, A);
     grace_over(&mut log, A);
-    assert_eq!(log.state(), LockState::Suspect { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Suspect { by: A, fence });
     assert_eq!(offered_to(&log.acquire(B)), Some(B));
 }
 
 // Suspect
 
 #[test]
-fn a_closed_connection_starts_the_grace_even_if_somebody_waits() {
+fn a_closed_connection_starts_the_grace_even_if_a_session_waits() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     log.acquire(B);
@@ -645,7 +661,7 @@ fn a_resume_within_the_grace_gives_the_same_fence_back() {
                 }
             ]
         );
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
     }
 }
 
@@ -655,7 +671,7 @@ fn a_grace_that_is_over_passes_the_lock_on() {
     let fence = log.hold(A);
     away(&mut log, A);
     let changes = grace_over(&mut log, A);
-    let why = Loss::GraceOver;
+    let why = LossReason::GraceOver;
     assert_eq!(
         changes.first(),
         Some(&Change::LockLost {
@@ -669,30 +685,30 @@ fn a_grace_that_is_over_passes_the_lock_on() {
 }
 
 #[test]
-fn a_grace_that_is_over_with_nobody_able_waits_for_the_first_who_is() {
+fn a_grace_that_is_over_waits_for_the_first_session_that_can_take_the_lock() {
     let mut log = Log::with(AutoPass::On, &[A]);
     let fence = log.hold(A);
     away(&mut log, A);
     assert_eq!(grace_over(&mut log, A), vec![]);
     assert_eq!(
-        log.fold.grant(fence).map(|grant| grant.due),
-        Some(Due::Overdue)
+        log.lock_state.grant(fence).map(|grant| grant.lateness),
+        Some(Lateness::Overdue)
     );
-    // Before that, the holder itself may still come back.
+    // Until then the holder itself may return.
     let resumed = resumed(A, &[fence]);
     let mut other = log.clone();
     other.say(resumed.clone());
-    assert_eq!(other.state(), LockState::Held { by: A, fence });
+    assert_eq!(other.state(), NewestLock::Held { by: A, fence });
     assert_eq!(offered_to(&log.say(joined(B))), Some(B));
     let changes = log.say(resumed);
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: fence,
-        now: log.fold.last_fence(),
+        now: log.lock_state.last_fence(),
     };
     assert!(changes.contains(&Change::Refused { session: A, why }));
 }
 
-/// It was silent for ten seconds already; the grace after that would only add to the bound.
+/// The holder was silent for ten seconds already; a further grace would only add to the bound.
 #[test]
 fn a_silent_holder_whose_connection_then_closes_gets_no_further_grace() {
     let mut log = Log::with(AutoPass::On, &[A]);
@@ -714,14 +730,14 @@ fn a_resume_with_another_fence_does_not_give_the_lock_back() {
     log.acquire(B);
     away(&mut log, A);
     let changes = log.say(resumed(A, &[old]));
-    let why = Loss::OtherFence;
+    let why = LossReason::OtherFence;
     assert!(changes.contains(&Change::LockLost {
         by: A,
         fence,
         why,
         scope: Scope::WHOLE
     }));
-    let why = Refusal::StaleFence {
+    let why = LockRefusal::StaleFence {
         named: old,
         now: Some(fence),
     };
@@ -737,8 +753,8 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
     log.claim(B);
     away(&mut log, A);
     let changes = log.say(resumed(A, &[fence]));
-    let now = log.fold.last_fence();
-    let why = Refusal::StaleFence { named: fence, now };
+    let now = log.lock_state.last_fence();
+    let why = LockRefusal::StaleFence { named: fence, now };
     assert_eq!(
         changes,
         vec![
@@ -746,7 +762,10 @@ fn a_session_that_does_not_hold_and_resumes_with_a_fence_is_refused_the_fence_on
             Change::Refused { session: A, why }
         ]
     );
-    assert_eq!(log.fold.peer(A).map(|a| a.presence), Some(Presence::Live));
+    assert_eq!(
+        log.lock_state.peer(A).map(|a| a.presence),
+        Some(Presence::Live)
+    );
 }
 
 #[test]
@@ -779,28 +798,32 @@ fn a_restart_remembers_the_holder_and_the_one_offered() {
             fence,
             scope: Scope::WHOLE
         }));
-        assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+        assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
         let refused = WriteRight::Refused {
             fence_now: Some(fence),
         };
         assert_eq!(log.may_write(B), refused);
-        assert!(log.fold.peers().all(|peer| peer.presence == Presence::Away));
+        assert!(
+            log.lock_state
+                .peers()
+                .all(|peer| peer.presence == Presence::Away)
+        );
         log.say(resumed(A, &[fence]));
-        assert_eq!(log.state(), LockState::Held { by: A, fence });
-        assert_eq!(log.fold.place(A), None);
+        assert_eq!(log.state(), NewestLock::Held { by: A, fence });
+        assert_eq!(log.lock_state.queue_position(A), None);
     }
 }
 
 #[test]
-fn a_recovery_that_is_over_passes_on_or_waits_for_somebody() {
+fn a_recovery_that_is_over_passes_the_lock_on_or_waits() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
     log.say(Event::Restarted);
     let over = Event::RecoveryOver { session: A, fence };
     assert_eq!(log.say(over), vec![]);
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
     let changes = log.say(resumed(B, &[]));
-    let why = Loss::RecoveryOver;
+    let why = LossReason::RecoveryOver;
     assert!(changes.contains(&Change::LockLost {
         by: A,
         fence,
@@ -818,7 +841,7 @@ fn a_second_restart_gives_the_holder_its_time_again() {
     log.say(Event::RecoveryOver { session: A, fence });
     log.say(Event::Restarted);
     log.say(resumed(B, &[]));
-    assert_eq!(log.state(), LockState::Recovering { by: A, fence });
+    assert_eq!(log.state(), NewestLock::Recovering { by: A, fence });
 }
 
 // The queue
@@ -832,16 +855,19 @@ fn waiters_are_served_in_ticket_order_and_the_dead_are_skipped_not_dropped() {
     }
     assert_eq!(log.acquire(B), vec![Change::Queued { session: B }]);
     assert_eq!(
-        log.fold.queue().map(|(who, _)| who).collect::<Vec<_>>(),
+        log.lock_state
+            .waiters()
+            .map(|(who, _)| who)
+            .collect::<Vec<_>>(),
         [D, B, C]
     );
-    assert_eq!(log.fold.place(C), Some(2));
+    assert_eq!(log.lock_state.queue_position(C), Some(2));
     log.say(Event::Disconnected { session: D });
     let changes = log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&changes), Some(B));
     let fence = log.claim(B);
     log.say(resumed(D, &[]));
-    assert_eq!(log.fold.place(D), Some(0));
+    assert_eq!(log.lock_state.queue_position(D), Some(0));
     let changes = log.say(Event::Release { session: B, fence });
     assert_eq!(offered_to(&changes), Some(D));
 }
@@ -853,7 +879,7 @@ fn a_waiter_that_comes_back_to_a_free_lock_is_offered_it() {
     log.acquire(B);
     log.say(Event::Lost { session: B });
     log.say(Event::Release { session: A, fence });
-    assert_eq!(log.state(), LockState::Free);
+    assert_eq!(log.state(), NewestLock::Free);
     let changes = log.say(Event::Back { session: B });
     assert_eq!(offered_to(&changes), Some(B));
 }
@@ -862,14 +888,14 @@ fn a_waiter_that_comes_back_to_a_free_lock_is_offered_it() {
 fn try_never_queues() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     let fence = log.hold(A);
-    let why = Refusal::Busy { by: A };
+    let why = LockRefusal::Busy { by: A };
     assert_eq!(
         log.say(try_now(B)),
         vec![Change::Refused { session: B, why }]
     );
     log.say(Event::Release { session: A, fence });
     assert_eq!(offered_to(&log.say(try_now(B))), Some(B));
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     assert!(ends_free(&expire(&mut log, B)));
 }
 
@@ -879,17 +905,17 @@ fn a_forgotten_session_goes_with_its_ticket_but_never_with_the_lock() {
     log.hold(A);
     log.acquire(B);
     let forget = |session| Event::Forgotten { session };
-    // It has a connection again: the proposal was overtaken.
+    // The session has a connection again, which overtook the proposal.
     assert_eq!(log.say(forget(B)), vec![]);
     away(&mut log, B);
     assert_eq!(log.say(forget(B)), vec![Change::Gone { session: B }]);
-    assert_eq!(log.fold.waiting(), 0);
+    assert_eq!(log.lock_state.waiter_count(), 0);
     away(&mut log, A);
     assert_eq!(log.say(forget(A)), vec![]);
-    assert!(log.fold.peer(A).is_some());
+    assert!(log.lock_state.peer(A).is_some());
 }
 
-// What was overtaken
+// Overtaken records
 
 #[test]
 fn stale_fences_and_overtaken_proposals_change_nothing() {
@@ -901,11 +927,11 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     });
     let fence = log.hold(A);
     log.acquire(B);
-    let stale = |named| Refusal::StaleFence {
+    let stale = |named| LockRefusal::StaleFence {
         named,
         now: Some(fence),
     };
-    let before = log.fold.snapshot();
+    let before = log.lock_state.snapshot();
     let asks = [
         Event::Release {
             session: A,
@@ -926,7 +952,7 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
             "{ask:?}"
         );
     }
-    // Somebody else's fence is as stale as an old one.
+    // Another session's fence is as stale as an old one.
     let theft = Event::Release { session: B, fence };
     let why = stale(fence);
     assert_eq!(log.say(theft), vec![Change::Refused { session: B, why }]);
@@ -941,31 +967,31 @@ fn stale_fences_and_overtaken_proposals_change_nothing() {
     for proposal in overtaken {
         assert_eq!(log.say(proposal.clone()), vec![], "{proposal:?}");
     }
-    let after = log.fold.snapshot();
+    let after = log.lock_state.snapshot();
     let position = before.position;
-    assert_eq!(FoldSnapshot { position, ..after }, before);
+    assert_eq!(LockSnapshot { position, ..after }, before);
 }
 
 #[test]
 fn a_record_that_a_snapshot_contains_is_not_applied_again() {
     let mut log = Log::with(AutoPass::On, &[A]);
     log.acquire(A);
-    let mut fold = Fold::restore(&log.fold.snapshot()).expect("a good snapshot");
+    let mut lock_state = LockState::restore(&log.lock_state.snapshot()).expect("a good snapshot");
     let mut changes = Vec::new();
     let last = log.position;
     let done = Event::Done { session: A };
     for position in [last, last - 1] {
         changes.clear();
-        fold.apply(position, &done, &mut changes);
+        lock_state.apply(position, &done, &mut changes);
         assert_eq!(changes, vec![Change::OutOfOrder { position, last }]);
     }
-    assert_eq!(fold, log.fold);
+    assert_eq!(lock_state, log.lock_state);
 }
 
 #[test]
 fn joining_twice_is_refused() {
     let mut log = Log::with(AutoPass::On, &[A]);
-    let why = Refusal::AlreadyJoined;
+    let why = LockRefusal::AlreadyJoined;
     assert_eq!(
         log.say(joined(A)),
         vec![Change::Refused { session: A, why }]
@@ -979,66 +1005,84 @@ fn a_snapshot_that_contradicts_itself_is_an_error_never_an_empty_document() {
     let mut log = Log::with(AutoPass::On, &[A, B]);
     log.hold(A);
     log.acquire(B);
-    let good = log.fold.snapshot();
-    assert!(Fold::restore(&good).is_ok());
+    let good = log.lock_state.snapshot();
+    assert!(LockState::restore(&good).is_ok());
 
     let mut bad = good.clone();
     bad.peers.remove(0);
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderUnknown(A)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::HolderUnknown(A))
+    );
 
     let mut bad = good.clone();
     bad.peers.reverse();
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::PeersOutOfOrder));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::PeersOutOfOrder)
+    );
 
     let mut bad = good.clone();
     bad.peers[0].ticket = bad.peers[1].ticket;
     assert!(matches!(
-        Fold::restore(&bad),
-        Err(SnapshotError::TicketTwice(_))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::TicketTwice(_))
     ));
 
     let mut bad = good.clone();
     bad.peers[0].presence = Presence::Away;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::HolderElsewhere(A)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::HolderElsewhere(A))
+    );
 
     let mut bad = good.clone();
     bad.last_fence = None;
     assert!(matches!(
-        Fold::restore(&bad),
-        Err(SnapshotError::FenceTooNew(_))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::FenceTooNew(_))
     ));
 
     let mut bad = good.clone();
     bad.peers[1].wants = None;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::TicketForNothing(B)));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::TicketForNothing(B))
+    );
 
     let mut bad = good.clone();
     let twin = bad.grants[0].clone();
     bad.grants.push(twin.clone());
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::GrantsOutOfOrder));
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::GrantsOutOfOrder)
+    );
     bad.grants[1].fence.position += 1;
     bad.last_fence = Some(bad.grants[1].fence);
     let (one, other) = (twin.fence, bad.grants[1].fence);
     assert_eq!(
-        Fold::restore(&bad),
-        Err(SnapshotError::GrantsConflict(one, other))
+        LockState::restore(&bad),
+        Err(LockSnapshotError::GrantsConflict(one, other))
     );
 
     let mut bad = good;
-    bad.grants[0].due = Due::Overdue;
-    assert_eq!(Fold::restore(&bad), Err(SnapshotError::NothingOverdue));
+    bad.grants[0].lateness = Lateness::Overdue;
+    assert_eq!(
+        LockState::restore(&bad),
+        Err(LockSnapshotError::NothingOverdue)
+    );
 }
 
 #[test]
 fn a_new_epoch_forgets_the_sessions_and_has_larger_fences() {
     let mut log = Log::with(AutoPass::On, &[A]);
     let old = log.hold(A);
-    let snapshot = log.fold.snapshot();
+    let snapshot = log.lock_state.snapshot();
     assert!(snapshot.clone().into_epoch(1).is_err());
     let next = snapshot.into_epoch(2).expect("a larger epoch");
-    log.fold = Fold::restore(&next).expect("a good snapshot");
+    log.lock_state = LockState::restore(&next).expect("a good snapshot");
     log.position = 0;
-    assert!(log.fold.is_empty());
+    assert!(log.lock_state.is_empty());
     log.say(joined(B));
     log.acquire(B);
     assert!(log.fence() > old);

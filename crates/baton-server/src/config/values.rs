@@ -196,7 +196,7 @@ impl FromStr for RightsList {
             return Ok(Self(rights));
         }
         for word in text.split(',').map(str::trim) {
-            rights = rights.and(match word {
+            rights = rights.union(match word {
                 "take-over" => Rights::TAKE_OVER,
                 "manage" => Rights::MANAGE,
                 other => return Err(NoRight(other.to_owned())),

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 use baton_log::{DocumentLog, LoadedDocument, Log, LogError};
-use baton_presence::{AutoPass, FoldSettings};
+use baton_presence::{AutoPass, LockSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
 use baton_sync::ScanLimits;
 use baton_sync::awareness::AwarenessLimits;
@@ -233,7 +233,7 @@ impl Registry {
         let settings = &self.settings;
         RoomOptions {
             timings: settings.timings(),
-            fold: FoldSettings {
+            fold: LockSettings {
                 epoch: self.log.epoch(),
                 auto_pass: match settings.auto_pass {
                     Switch::On => AutoPass::On,

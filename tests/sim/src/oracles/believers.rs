@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_client::{EditPermission, Fence, Scope};
-use baton_presence::{Change, Loss};
+use baton_presence::{Change, LossReason};
 
 use super::Oracle;
 use crate::seen::Seen;
@@ -32,7 +32,7 @@ impl Oracle for Believers {
             Seen::Committed { changes, .. } => {
                 for change in *changes {
                     match change {
-                        Change::LockLost { fence, why, .. } if *why == Loss::TakenOver => {
+                        Change::LockLost { fence, why, .. } if *why == LossReason::TakenOver => {
                             self.taken.insert(fence.position);
                         }
                         Change::Released { by, fence, .. } => {

@@ -31,7 +31,7 @@ impl Oracle for Beside {
         // In the order of their tickets: who is behind somebody who cannot be served waits for more than the lock.
         let mut free: Vec<SessionId> = Vec::new();
         let mut stuck: Vec<&Scope> = Vec::new();
-        for (session, wants) in fold.queue() {
+        for (session, wants) in fold.waiters() {
             let live = |peer: &Peer| peer.presence == Presence::Live;
             if !fold.peer(session).is_some_and(live) {
                 continue;

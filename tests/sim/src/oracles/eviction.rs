@@ -1,6 +1,6 @@
 //! S11: a holder is never expired while no live peer could take the lock.
 
-use baton_presence::{AutoPass, Change, Loss, Mode, Presence, Standing, Voice};
+use baton_presence::{AutoPass, Change, ClientKind, LossReason, Mode, Presence, SessionRole};
 
 use super::Oracle;
 use crate::seen::Seen;
@@ -27,7 +27,10 @@ impl Oracle for Eviction {
                 continue;
             };
             // What it did not know of, or was asked for, or was taken, does not pass because it was silent.
-            if matches!(why, Loss::OtherFence | Loss::DrainOver | Loss::TakenOver) {
+            if matches!(
+                why,
+                LossReason::OtherFence | LossReason::DrainOver | LossReason::TakenOver
+            ) {
                 continue;
             }
             let mut after = changes[index..].iter();
@@ -48,8 +51,8 @@ impl Oracle for Eviction {
 fn gives_way(world: &World) -> bool {
     let fold = &world.book.fold;
     let kept_out = |peer: &baton_presence::Peer| {
-        peer.voice == Voice::Stock
-            && peer.standing == Standing::Writer
+        peer.client_kind == ClientKind::Stock
+            && peer.role == SessionRole::Writer
             && peer.presence == Presence::Live
     };
     fold.auto_pass() == AutoPass::On

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_client::{ClientEvent, Fence};
-use baton_presence::{Change, Loss, Time};
+use baton_presence::{Change, LossReason, Time};
 
 use super::Oracle;
 use crate::seen::Seen;
@@ -96,7 +96,7 @@ impl Orderly {
             Change::LockLost { by, fence, why, .. } => {
                 self.lost.insert(fence.position);
                 if let Some(since) = self.drains.remove(&fence.position)
-                    && *why == Loss::DrainOver
+                    && *why == LossReason::DrainOver
                     && world.now.since(since) < world.timings().drain
                 {
                     let had = world.now.since(since);

@@ -78,7 +78,7 @@ impl Oracle for Service {
 /// and is well.
 fn ahead(world: &World, session: SessionId) -> Option<u32> {
     let fold = &world.book.fold;
-    let queue: Vec<_> = fold.queue().collect();
+    let queue: Vec<_> = fold.waiters().collect();
     let place = queue.iter().position(|(waits, _)| *waits == session)?;
     let mut wanted = vec![queue[place].1];
     for (_, scope) in queue[..place].iter().rev() {
@@ -131,6 +131,6 @@ fn waits_well(world: &World, person: &Person) -> Option<SessionId> {
         && world.now >= person.cut.0.max(person.cut.1)
         && peer.presence == Presence::Live
         && peer.ticket.is_some()
-        && peer.passed_over.is_empty();
+        && peer.missed_offers.is_empty();
     well.then_some(session)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_presence::{Due, GrantState};
+use baton_presence::{GrantState, Lateness};
 
 use super::{Oracle, SLACK};
 use crate::seen::Seen;
@@ -28,8 +28,10 @@ impl Oracle for Timers {
         for grant in world.book.fold.grants() {
             let limit = match grant.state {
                 GrantState::Offered => timings.offer,
-                GrantState::Suspect if grant.due == Due::InTime => timings.grace.max(world.lease()),
-                GrantState::Recovering if grant.due == Due::InTime => timings.recovery,
+                GrantState::Suspect if grant.lateness == Lateness::InTime => {
+                    timings.grace.max(world.lease())
+                }
+                GrantState::Recovering if grant.lateness == Lateness::InTime => timings.recovery,
                 GrantState::Draining { .. } => timings.drain.max(world.lease()),
                 _ => continue,
             };

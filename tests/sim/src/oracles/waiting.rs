@@ -24,7 +24,7 @@ impl Oracle for Waiting {
         let mut holds = fold
             .grants()
             .filter(|grant| !matches!(grant.state, GrantState::Offered | GrantState::Recovering));
-        let both = holds.find(|grant| fold.queue().any(|(waits, _)| waits == grant.party));
+        let both = holds.find(|grant| fold.waiters().any(|(waits, _)| waits == grant.party));
         match both {
             Some(grant) => Err(format!(
                 "{} waits for {:?} while {grant:?}",

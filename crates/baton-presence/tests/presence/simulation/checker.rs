@@ -1,14 +1,14 @@
-//! What must always hold, checked on what everybody can see: the durable records in their order, the
-//! clients' beliefs, and how long things take. It keeps its own idea of the lock, from the changes
-//! alone, and trusts no state of the machine.
+//! What must always hold, checked on what everybody can see: the durable records in their order,
+//! the clients' beliefs, and how long things take. It keeps its own idea of the lock, from the
+//! changes alone, and trusts no state of the machine.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Change, DrainReason, Event, Fence, Loss, OfferEnd, Rights, Scope, SessionId, Time,
-    UserKey, Voice,
+    AutoPass, Change, ClientKind, DrainReason, Event, Fence, LossReason, OfferEnd, Rights, Scope,
+    SessionId, Time, UserKey,
 };
 
 use super::server::{Entry, Visitor};
@@ -30,7 +30,7 @@ impl fmt::Display for Violation {
 /// What the records say of one session.
 #[derive(Debug, Clone)]
 struct Seen {
-    voice: Voice,
+    client_kind: ClientKind,
     here: bool,
     silent: bool,
     /// The position of its unserved wish, and what it is.
@@ -267,9 +267,12 @@ impl Checker {
     fn roster(&mut self, change: &Change) {
         match *change {
             Change::Joined { session } => {
-                let voice = self.visitors.get(&session).map(|visitor| visitor.voice);
+                let client_kind = self
+                    .visitors
+                    .get(&session)
+                    .map(|visitor| visitor.client_kind);
                 let seen = Seen {
-                    voice: voice.unwrap_or(Voice::Stock),
+                    client_kind: client_kind.unwrap_or(ClientKind::Stock),
                     here: true,
                     silent: false,
                     waits: None,
@@ -511,16 +514,19 @@ impl Checker {
         &mut self,
         by: SessionId,
         scope: &Scope,
-        why: Loss,
+        why: LossReason,
         phase: Phase,
         after: &[Change],
         record: &mut Record<'_>,
     ) -> Checked {
         let follows = |change: &Change| matches!(change, Change::Offered { scope: offered, .. } if offered.conflicts(scope));
         let passed = after.iter().any(follows);
-        let overdue = matches!(why, Loss::Silent | Loss::GraceOver | Loss::RecoveryOver);
+        let overdue = matches!(
+            why,
+            LossReason::Silent | LossReason::GraceOver | LossReason::RecoveryOver
+        );
         if overdue && !passed {
-            let stock = |seen: &Seen| seen.voice == Voice::Stock && seen.is_live();
+            let stock = |seen: &Seen| seen.client_kind == ClientKind::Stock && seen.is_live();
             if self.auto_pass == AutoPass::Off || !self.sessions.values().any(stock) {
                 return Err(("S11", format!("{by} lost it to nobody ({why:?})")));
             }
@@ -528,18 +534,18 @@ impl Checker {
         }
         if let Phase::Draining(since, to) = phase {
             record.heirs.extend(to);
-            if why == Loss::DrainOver && record.at.since(since) < self.drain {
+            if why == LossReason::DrainOver && record.at.since(since) < self.drain {
                 let lasted = record.at.since(since);
                 return Err(("S6", format!("{by} had {lasted:?} to drain")));
             }
         }
         self.count(match why {
-            Loss::Silent => "lost by silence",
-            Loss::GraceOver => "lost by grace",
-            Loss::RecoveryOver => "lost by recovery",
-            Loss::OtherFence => "lost by another fence",
-            Loss::DrainOver => "drain over",
-            Loss::TakenOver => "lost to a taker",
+            LossReason::Silent => "lost by silence",
+            LossReason::GraceOver => "lost by grace",
+            LossReason::RecoveryOver => "lost by recovery",
+            LossReason::OtherFence => "lost by another fence",
+            LossReason::DrainOver => "drain over",
+            LossReason::TakenOver => "lost to a taker",
         });
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! A client of the simulation: the rules of the client package, on a clock of its own that runs too
-//! fast or too slow. It believes that it may edit until its own stop, which counts from its *sending*
-//! of the last answer that the server confirmed.
+//! fast or too slow. It believes that it may edit until its own stop, which counts from its
+//! *sending* of the last answer that the server confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use baton_presence::{Fence, Scope, SessionId, Time, Voice};
+use baton_presence::{ClientKind, Fence, Scope, SessionId, Time};
 
 use super::Flaw;
 use super::net::{Down, Up};
@@ -21,7 +21,7 @@ pub(crate) enum Body {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    pub(crate) voice: Voice,
+    pub(crate) client_kind: ClientKind,
     pub(crate) body: Body,
     /// When it was last anything but well.
     pub(crate) unwell_at: Time,
@@ -56,9 +56,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(voice: Voice, stop: Duration, flaw: Flaw, dice: &mut Dice) -> Self {
+    pub(crate) fn new(
+        client_kind: ClientKind,
+        stop: Duration,
+        flaw: Flaw,
+        dice: &mut Dice,
+    ) -> Self {
         Self {
-            voice,
+            client_kind,
             body: Body::Well,
             unwell_at: Time::ZERO,
             conn: None,
@@ -111,7 +116,7 @@ impl Client {
 
     /// What it says of its own accord.
     pub(crate) fn think(&mut self, now: Time, dice: &mut Dice, out: &mut Vec<Up>) {
-        if self.voice == Voice::Stock {
+        if self.client_kind == ClientKind::Stock {
             if dice.chance(20) {
                 out.push(Up::Edit(some_root(dice), None));
             }

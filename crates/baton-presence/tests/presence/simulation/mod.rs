@@ -1,6 +1,7 @@
-//! Sessions, watch and fold together in virtual time: messages are late or lost, pages freeze,
-//! processes die, clocks run fast or slow, the server sleeps, crashes and reads its log again. The
-//! checker looks at all of it; then each known flaw is put in, and the checker must find it.
+//! Sessions, failure detector and lock state together in virtual time: messages are late or lost,
+//! pages freeze, processes die, clocks run fast or slow, the server sleeps, crashes and reads its
+//! log again. The checker looks at all of it; then each known flaw is put in, and the checker must
+//! find it.
 //!
 //! A run is its seed. `BATON_SEEDS=5000` runs more of them.
 
@@ -24,7 +25,8 @@ enum Flaw {
     None,
     /// An offer makes the holder at once, without its claim.
     NoClaim,
-    /// The client's lease counts from when the confirmation came, not from when the answer was sent.
+    /// The client's lease counts from when the confirmation came, not from when the answer was
+    /// sent.
     LeaseFromReceipt,
     /// The client stops as late as the server passes on.
     EqualTimeouts,
@@ -51,8 +53,8 @@ enum Flaw {
     EqualPathsOnly,
     /// The newest ticket is served before the oldest.
     Overtake,
-    /// A lost connection costs the lock after the grace, and an unheard drain after its time, whatever
-    /// the holder may believe.
+    /// A lost connection costs the lock after the grace, and an unheard drain after its time,
+    /// whatever the holder may believe.
     GraceAlone,
     /// The time of a request is never over.
     RequestForEver,
@@ -213,8 +215,8 @@ fn a_fence_that_is_reset_comes_twice() {
     assert_eq!(caught(Flaw::FenceReset), "S2");
 }
 
-/// The word of the loss waits for its record to be durable; a confirmation overtook it, and the loser
-/// went on while the next one began.
+/// The word of the loss waits for its record to be durable; a confirmation overtook it, and the
+/// loser went on while the next one began.
 #[test]
 fn a_confirmation_to_the_loser_lets_two_clients_edit() {
     assert_eq!(caught(Flaw::ConfirmToTheLoser), "S5");

@@ -1,14 +1,14 @@
-//! The server of the simulation: a log whose tail is not durable at once, the fold over it, the watch
-//! beside it, and one connection for each session. What followed from a record is announced when the
-//! record is durable; a crash loses the rest.
+//! The server of the simulation: a log whose tail is not durable at once, the lock state over it,
+//! the failure detector beside it, and one connection for each session. What followed from a record
+//! is announced when the record is durable; a crash loses the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Fold, FoldSettings, FoldSnapshot, GrantState, Health, Loss,
-    Mode, Proposal, Refusal, Rights, Scope, SessionId, Standing, Time, Timings, UserKey, Voice,
-    Watch, WriteRight,
+    AutoPass, Change, ClientKind, Event, FailureDetector, Fence, GrantState, LockRefusal,
+    LockSettings, LockSnapshot, LockState, LossReason, Mode, Proposal, Rights, Scope,
+    SessionHealth, SessionId, SessionRole, Time, Timings, UserKey, WriteRight,
 };
 
 use super::Flaw;
@@ -29,15 +29,15 @@ pub(crate) enum Entry {
 /// Who somebody is, as the server is configured to believe.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visitor {
-    pub(crate) voice: Voice,
+    pub(crate) client_kind: ClientKind,
     pub(crate) rights: Rights,
     pub(crate) user: Option<UserKey>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) fold: Fold,
-    pub(crate) watch: Watch,
+    pub(crate) lock_state: LockState,
+    pub(crate) detector: FailureDetector,
     pub(crate) conns: BTreeMap<SessionId, usize>,
     pub(crate) log: Vec<(u64, Entry)>,
     pub(crate) durable: usize,
@@ -47,7 +47,7 @@ pub(crate) struct Server {
     confirmed: BTreeMap<SessionId, u64>,
     /// A confirmation that went out before the word of a loss.
     pub(crate) overtook: Option<String>,
-    snapshot: (usize, FoldSnapshot),
+    snapshot: (usize, LockSnapshot),
     pub(crate) position: u64,
     next_session: u64,
     flaw: Flaw,
@@ -55,7 +55,8 @@ pub(crate) struct Server {
     pub(crate) states: BTreeMap<Fence, (Discriminant<GrantState>, Time)>,
     /// When the request for each was made, by who waits for it now.
     pub(crate) requested: BTreeMap<Fence, Time>,
-    /// What was taken over from somebody without a connection: those may believe for a while longer.
+    /// What was taken over from somebody without a connection: those may believe for a while
+    /// longer.
     pub(crate) taken: BTreeSet<Fence>,
     /// The scopes by which the flawed server calls the real ones.
     flat: Vec<(Scope, Scope)>,
@@ -67,15 +68,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(timings: Timings, auto_pass: AutoPass, flaw: Flaw) -> Self {
-        let fold = Fold::new(FoldSettings {
+        let lock_state = LockState::new(LockSettings {
             epoch: 1,
             auto_pass,
             mode: Mode::default(),
         });
         Self {
-            snapshot: (0, fold.snapshot()),
-            fold,
-            watch: Watch::new(timings).expect("the timings fit"),
+            snapshot: (0, lock_state.snapshot()),
+            lock_state,
+            detector: FailureDetector::new(timings).expect("the timings fit"),
             conns: BTreeMap::new(),
             log: Vec::new(),
             durable: 0,
@@ -97,8 +98,8 @@ impl Server {
     pub(crate) fn record(&mut self, event: Event, now: Time) {
         self.position += 1;
         let mut changes = Vec::new();
-        self.fold.apply(self.position, &event, &mut changes);
-        self.watch.follow(&self.fold, &changes, now);
+        self.lock_state.apply(self.position, &event, &mut changes);
+        self.detector.follow(&self.lock_state, &changes, now);
         self.note_states(now);
         let mut next = Vec::new();
         for change in &changes {
@@ -121,7 +122,7 @@ impl Server {
                 }
                 Change::LockLost {
                     fence,
-                    why: Loss::TakenOver,
+                    why: LossReason::TakenOver,
                     ..
                 } => {
                     self.taken.insert(fence);
@@ -140,14 +141,14 @@ impl Server {
         let entry = Entry::Presence(event, told.collect(), now);
         self.log.push((self.position, entry));
         if self.flaw == Flaw::FenceReset
-            && self.fold.grants().next().is_none()
-            && self.fold.waiting() == 0
+            && self.lock_state.grants().next().is_none()
+            && self.lock_state.waiter_count() == 0
             && released
         {
-            let mut snapshot = self.fold.snapshot();
+            let mut snapshot = self.lock_state.snapshot();
             snapshot.position = None;
             snapshot.last_fence = None;
-            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
             self.position = 0;
         }
         for event in next {
@@ -157,7 +158,7 @@ impl Server {
 
     fn note_states(&mut self, now: Time) {
         let grants: BTreeMap<_, _> = self
-            .fold
+            .lock_state
             .grants()
             .map(|grant| (grant.fence, discriminant(&grant.state)))
             .collect();
@@ -172,8 +173,8 @@ impl Server {
 
     /// A flaw: the newest ticket changes places with the oldest.
     fn let_overtake(&mut self, newest: SessionId) {
-        let mut snapshot = self.fold.snapshot();
-        let oldest = self.fold.queue().next().map(|(session, _)| session);
+        let mut snapshot = self.lock_state.snapshot();
+        let oldest = self.lock_state.waiters().next().map(|(session, _)| session);
         let place = |session| {
             snapshot
                 .peers
@@ -186,12 +187,12 @@ impl Server {
             let ticket = snapshot.peers[one].ticket;
             snapshot.peers[one].ticket = snapshot.peers[two].ticket;
             snapshot.peers[two].ticket = ticket;
-            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
     }
 
-    /// What the fold is told of a scope. The flaw: a fold that compares paths for equality only is
-    /// one that is told of no path which lies in another.
+    /// What the lock state is told of a scope. The flaw: a lock state that compares paths for
+    /// equality only is one that is told of no path which lies in another.
     fn fold_scope(&mut self, scope: Scope) -> Scope {
         if self.flaw != Flaw::EqualPathsOnly || scope.is_whole() {
             return scope;
@@ -243,7 +244,7 @@ impl Server {
         self.durable = self.log.len();
         self.told = self.log.last().map_or(0, |(position, _)| *position);
         if self.durable > self.snapshot.0 + 40 {
-            self.snapshot = (self.durable, self.fold.snapshot());
+            self.snapshot = (self.durable, self.lock_state.snapshot());
         }
         fresh
     }
@@ -253,12 +254,12 @@ impl Server {
         self.log.truncate(self.durable);
         self.position = self.log.last().map_or(0, |(position, _)| *position);
         let (from, snapshot) = &self.snapshot;
-        self.fold = Fold::restore(snapshot).expect("a good snapshot");
+        self.lock_state = LockState::restore(snapshot).expect("a good snapshot");
         let mut forgotten = Vec::new();
         for (position, entry) in &self.log[*from..] {
             if let Entry::Presence(event, changes, _) = entry {
                 forgotten.clear();
-                self.fold.apply(*position, event, &mut forgotten);
+                self.lock_state.apply(*position, event, &mut forgotten);
                 let same = &forgotten == changes || self.flaw != Flaw::None;
                 assert!(
                     same,
@@ -267,18 +268,18 @@ impl Server {
             }
         }
         if self.flaw == Flaw::ForgetHolder {
-            let mut snapshot = self.fold.snapshot();
+            let mut snapshot = self.lock_state.snapshot();
             snapshot.grants.clear();
-            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
         if self.flaw == Flaw::ForgetScopes {
-            let mut snapshot = self.fold.snapshot();
+            let mut snapshot = self.lock_state.snapshot();
             for (index, grant) in snapshot.grants.iter_mut().enumerate() {
                 grant.scope = path(&format!("forgotten{index}"));
             }
-            self.fold = Fold::restore(&snapshot).expect("still a good snapshot");
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
         }
-        self.watch = Watch::new(timings).expect("the timings fit");
+        self.detector = FailureDetector::new(timings).expect("the timings fit");
         self.conns.clear();
         self.out.clear();
         self.close.clear();
@@ -295,7 +296,7 @@ impl Server {
         fences: Vec<Fence>,
         now: Time,
     ) -> SessionId {
-        let known = resume.filter(|session| self.fold.peer(*session).is_some());
+        let known = resume.filter(|session| self.lock_state.peer(*session).is_some());
         let session = known.unwrap_or_else(|| {
             self.next_session += 1;
             SessionId(self.next_session)
@@ -303,12 +304,14 @@ impl Server {
         if let Some(old) = self.conns.insert(session, conn) {
             self.close.push(old);
         }
-        let Visitor { voice, user, .. } = visitor;
+        let Visitor {
+            client_kind, user, ..
+        } = visitor;
         let rights = match self.flaw {
             Flaw::RightsForAll => Rights::ALL,
             _ => visitor.rights,
         };
-        self.watch.attached(session, voice, now);
+        self.detector.attached(session, client_kind, now);
         let event = match known {
             Some(_) => Event::Resumed {
                 session,
@@ -317,8 +320,8 @@ impl Server {
             },
             None => Event::Joined {
                 session,
-                voice,
-                standing: Standing::Writer,
+                client_kind,
+                role: SessionRole::Writer,
                 rights,
                 user,
             },
@@ -329,15 +332,15 @@ impl Server {
     }
 
     pub(crate) fn receive(&mut self, session: SessionId, up: Up, now: Time) {
-        self.watch.heard(session, now);
+        self.detector.heard(session, now);
         let event = match up {
             Up::Hello { .. } | Up::Pong => return,
             Up::Answer(n, idle) => {
-                self.watch.answered(session, n, idle, now);
+                self.detector.answered(session, n, idle, now);
                 return;
             }
             Up::Edit(root, fence) => return self.edit(session, root, fence),
-            Up::TakeOver(_) if self.watch.take_over_ready(session, now).is_err() => return,
+            Up::TakeOver(_) if self.detector.take_over_ready(session, now).is_err() => return,
             Up::Acquire(scope) => {
                 let scope = self.fold_scope(scope);
                 Event::Acquire { session, scope }
@@ -390,11 +393,11 @@ impl Server {
 
     /// Token check, apply and log append are one step.
     fn edit(&mut self, session: SessionId, root: &'static str, fence: Option<Fence>) {
-        let may = match self.fold.may_write(session, [root]) {
+        let may = match self.lock_state.may_write(session, [root]) {
             WriteRight::Free => true,
             WriteRight::Holder(_) => self
-                .fold
-                .holds(session)
+                .lock_state
+                .held_by(session)
                 .any(|grant| Some(grant.fence) == fence && grant.scope.reaches(root)),
             WriteRight::Refused { .. } => self.flaw == Flaw::NoFenceCheck,
         };
@@ -409,7 +412,7 @@ impl Server {
 
     pub(crate) fn closed(&mut self, session: SessionId, now: Time) {
         self.conns.remove(&session);
-        self.watch.detached(session, now);
+        self.detector.detached(session, now);
         self.record(Event::Disconnected { session }, now);
     }
 
@@ -420,8 +423,8 @@ impl Server {
             Flaw::ForgetToTell => 0,
             _ => self.told,
         };
-        self.watch
-            .handle_timeout(now, &self.fold, told, &mut proposals);
+        self.detector
+            .handle_timeout(now, &self.lock_state, told, &mut proposals);
         for proposal in &proposals {
             if let Proposal::Beat {
                 session, confirmed, ..
@@ -447,7 +450,7 @@ impl Server {
                     confirmed,
                 } => self.out.push((session, Down::Beat(n, confirmed))),
                 Proposal::Health { session, health } => {
-                    if self.flaw == Flaw::HandOverEarly && health == Health::Shaky {
+                    if self.flaw == Flaw::HandOverEarly && health == SessionHealth::Shaky {
                         self.record(Event::Lost { session }, now);
                     }
                 }
@@ -494,7 +497,7 @@ fn stale(change: &Change) -> Option<(SessionId, Fence)> {
     match *change {
         Change::Refused {
             session,
-            why: Refusal::StaleFence { named, .. },
+            why: LockRefusal::StaleFence { named, .. },
         } => Some((session, named)),
         _ => None,
     }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use baton_presence::{
-    AutoPass, Due, Fence, Grant, GrantState, Peer, Presence, Rights, Scope, SessionId, Time,
-    Timings, UserKey, Voice,
+    AutoPass, ClientKind, Fence, Grant, GrantState, Lateness, Peer, Presence, Rights, Scope,
+    SessionId, Time, Timings, UserKey,
 };
 
 use super::Flaw;
@@ -22,7 +22,7 @@ const LASTS: Duration = Duration::from_secs(240);
 /// What the simulation itself adds to a bound: steps on the disk, messages under way.
 const SLACK: Duration = Duration::from_millis(1_500);
 
-/// What the watch gives who gave up a server that slept, whatever the grace.
+/// What the failure detector gives who gave up a server that slept, whatever the grace.
 const COME_BACK: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,10 +82,10 @@ impl World {
             AutoPass::Off
         };
         let mut clients: Vec<_> = (0..4)
-            .map(|_| Client::new(Voice::Lock, stop, flaw, &mut dice))
+            .map(|_| Client::new(ClientKind::LockAware, stop, flaw, &mut dice))
             .collect();
         (clients[2].lazy, clients[3].lazy) = (dice.chance(30), true);
-        clients.push(Client::new(Voice::Stock, stop, flaw, &mut dice));
+        clients.push(Client::new(ClientKind::Stock, stop, flaw, &mut dice));
         let mut world = Self {
             now: Time::from_millis(1_000),
             timings,
@@ -117,8 +117,8 @@ impl World {
         world
     }
 
-    /// Makes a fault nearly every second, over a disk that is always slow: what shows only where a word
-    /// waits while a beat goes out is found in few runs.
+    /// Makes a fault nearly every second, over a disk that is always slow: what shows only where a
+    /// word waits while a beat goes out is found in few runs.
     pub(crate) fn harshly(mut self) -> Self {
         self.harsh = true;
         self
@@ -216,7 +216,7 @@ impl World {
         let user = [Some(1), None, Some(1), Some(2), None];
         let key = user.get(client).copied().flatten();
         Visitor {
-            voice: self.clients[client].voice,
+            client_kind: self.clients[client].client_kind,
             rights: if client < 2 {
                 Rights::TAKE_OVER
             } else {
@@ -277,7 +277,7 @@ impl World {
             self.durable_at = Some(at);
             self.at(at, Action::Durable);
         }
-        let next = self.server.watch.poll_timeout();
+        let next = self.server.detector.poll_timeout();
         let next = next.map(|next| next.max(self.asleep_until).max(self.now));
         if next.is_some_and(|next| self.timeout_at.is_none_or(|at| next < at || at < self.now)) {
             self.timeout_at = next;
@@ -504,7 +504,7 @@ impl World {
                     && grant.state == GrantState::Held
                     && one.held.contains_key(&grant.fence)
             };
-            let held: Vec<_> = self.server.fold.grants().filter(holds).collect();
+            let held: Vec<_> = self.server.lock_state.grants().filter(holds).collect();
             let believed: Vec<_> = one.believes(self.now).map(|(fence, _)| fence).collect();
             let idle = held.iter().any(|grant| !believed.contains(&grant.fence));
             let so = idle && self.is_well_connected(client);
@@ -533,7 +533,7 @@ impl World {
         for (index, (one, fence, scope)) in believed.iter().enumerate() {
             for (two, other, theirs) in &believed[..index] {
                 if one != two && scope.conflicts(theirs) {
-                    let grants: Vec<_> = self.server.fold.grants().collect();
+                    let grants: Vec<_> = self.server.lock_state.grants().collect();
                     let what = format!("{one} by {fence} and {two} by {other}; {grants:?}");
                     return self.violation("S5", what);
                 }
@@ -544,8 +544,8 @@ impl World {
 
     /// L3: every timed state leaves by its timer.
     fn timed_states_end(&self) -> Result<(), Violation> {
-        for grant in self.server.fold.grants() {
-            let in_time = grant.due == Due::InTime;
+        for grant in self.server.lock_state.grants() {
+            let in_time = grant.lateness == Lateness::InTime;
             let limit = match grant.state {
                 GrantState::Offered => self.timings.offer,
                 GrantState::Draining { .. } => self.timings.drain.max(self.lease()),
@@ -574,14 +574,14 @@ impl World {
 
     /// L3: a request runs out while its asker waits.
     fn requests_end(&mut self) -> Result<(), Violation> {
-        let fold = &self.server.fold;
+        let lock_state = &self.server.lock_state;
         self.requested
-            .retain(|fence, _| fold.grant(*fence).is_some());
+            .retain(|fence, _| lock_state.grant(*fence).is_some());
         let mut late = None;
-        for grant in fold.grants() {
+        for grant in lock_state.grants() {
             let runs = grant.state == GrantState::Held
                 && grant.requested_by.is_some()
-                && fold.is_waited_for(grant.fence);
+                && lock_state.is_waited_for(grant.fence);
             let since = self.requested.entry(grant.fence).or_default();
             let asked = self.server.requested.get(&grant.fence).copied();
             let lasts = since
@@ -624,15 +624,15 @@ impl World {
 
     /// Those who wait for what one of these grants keeps from them, or for somebody who does.
     fn stuck_behind(&self, keeps: impl Fn(&Grant) -> bool) -> Vec<SessionId> {
-        let fold = &self.server.fold;
+        let lock_state = &self.server.lock_state;
         let mut stuck: Vec<(SessionId, &Scope)> = Vec::new();
-        for (session, scope) in fold.queue() {
+        for (session, scope) in lock_state.waiters() {
             let kept = |grant: &Grant| {
-                let heir = grant.heir_wants.as_ref().unwrap_or(&grant.scope);
+                let heir = grant.successor_wants.as_ref().unwrap_or(&grant.scope);
                 (grant.scope.conflicts(scope) || heir.conflicts(scope)) && keeps(grant)
             };
             let behind = stuck.iter().any(|(_, older)| older.conflicts(scope));
-            if behind || fold.grants().any(kept) {
+            if behind || lock_state.grants().any(kept) {
                 stuck.push((session, scope));
             }
         }
@@ -665,7 +665,10 @@ impl World {
             let since = self.served.entry(client).or_default();
             let waited = since.track(waits, self.now);
             if waited > bound {
-                let what = format!("client {client} waited {waited:?}, {:?}", self.server.fold);
+                let what = format!(
+                    "client {client} waited {waited:?}, {:?}",
+                    self.server.lock_state
+                );
                 return self.violation("L1", what);
             }
         }
@@ -687,16 +690,16 @@ impl World {
 
     fn peer_of(&self, client: usize) -> Option<&Peer> {
         let session = self.clients[client].session?;
-        self.server.fold.peer(session)
+        self.server.lock_state.peer(session)
     }
 
     fn waits_well(&self, client: usize) -> bool {
-        let waits = |peer: &Peer| peer.ticket.is_some() && peer.passed_over.is_empty();
+        let waits = |peer: &Peer| peer.ticket.is_some() && peer.missed_offers.is_empty();
         self.is_well_connected(client) && self.peer_of(client).is_some_and(waits)
     }
 
-    /// L1, its other half: a dead waiter costs as long as an offer, so nobody is made holder who has
-    /// been dead for longer.
+    /// L1, its other half: a dead waiter costs as long as an offer, so nobody is made holder who
+    /// has been dead for longer.
     fn nobody_dead_is_granted(&self, to: SessionId, fence: Fence) -> Result<(), Violation> {
         let Some(client) = self.client_of(to) else {
             return Ok(());

@@ -1,17 +1,49 @@
-//! Owns the one heap of deadlines: for each key at most one that is live.
+//! Heap of deadlines with at most one live deadline for each key.
 //!
-//! Nothing is ever taken out of the middle. A deadline that was overtaken by an earlier one stays in
-//! the heap with an old generation and means nothing when it comes up; when such leftovers outnumber
-//! half of the live ones, one pass sweeps them out. So the heap is bounded by its keys, and after
-//! [`Deadlines::make_room`] arming never allocates. What a key stands for is the watch's business.
+//! Nothing is taken out of the middle. A deadline that an earlier one replaced stays in the heap
+//! with an old generation, and is ignored when it comes up. One pass sweeps such stale entries out
+//! once they outnumber half of the live ones. So the keys bound the heap, and arming never
+//! allocates after [`Deadlines::make_room`].
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::Time;
 
-/// Leftovers that are not worth a sweep.
+/// Stale entries that are not worth a sweep.
 const SLACK: usize = 64;
+
+/// Subject of a deadline; each has at most one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadlineKey {
+    /// The timers of all locks.
+    Locks,
+    /// The choice of the sessions that are beaten often.
+    Beats,
+    /// The session in this slot of the table.
+    Session(u32),
+}
+
+/// Keys before the first session's.
+const FIXED_KEYS: u32 = 2;
+
+impl DeadlineKey {
+    const fn number(self) -> u32 {
+        match self {
+            Self::Locks => 0,
+            Self::Beats => 1,
+            Self::Session(slot) => slot + FIXED_KEYS,
+        }
+    }
+
+    const fn of_number(number: u32) -> Self {
+        match number {
+            0 => Self::Locks,
+            1 => Self::Beats,
+            _ => Self::Session(number - FIXED_KEYS),
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
@@ -20,12 +52,14 @@ struct Entry {
     generation: u32,
 }
 
+/// Present deadline of one key.
 #[derive(Debug, Clone, Copy, Default)]
 struct Armed {
     at: Option<Time>,
     generation: u32,
 }
 
+/// The heap, and the present deadline of each key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -34,24 +68,25 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Makes `key` usable; the only place that allocates.
-    pub(crate) fn make_room(&mut self, key: u32) {
-        let keys = key as usize + 1;
+    /// Makes `key`, and all keys with a smaller number, usable; nothing else allocates.
+    pub(crate) fn make_room(&mut self, key: DeadlineKey) {
+        let keys = key.number() as usize + 1;
         if self.armed.len() < keys {
             self.armed.resize(keys, Armed::default());
-            let most = Self::most(self.armed.len());
+            let most = Self::max_entries(self.armed.len());
             self.heap.reserve(most.saturating_sub(self.heap.len()));
         }
     }
 
-    /// Entries in the heap at any time, for so many live ones.
-    const fn most(live: usize) -> usize {
+    /// Returns the largest heap for this number of live entries.
+    const fn max_entries(live: usize) -> usize {
         live + live / 2 + SLACK + 1
     }
 
-    /// Sees to it that `key` comes up at `at`, or earlier if it was to come up earlier: who comes up
-    /// early finds nothing to do and arms again.
-    pub(crate) fn arm(&mut self, key: u32, at: Time) {
+    /// Makes `key` come up at `at`, or earlier if it was armed for an earlier time. A key that
+    /// comes up too early finds nothing to do and is armed again.
+    pub(crate) fn arm(&mut self, key: DeadlineKey, at: Time) {
+        let key = key.number();
         let Some(armed) = self.armed.get_mut(key as usize) else {
             return;
         };
@@ -68,15 +103,15 @@ impl Deadlines {
             key,
             generation,
         }));
-        if self.heap.len() >= Self::most(self.live) {
+        if self.heap.len() >= Self::max_entries(self.live) {
             let armed = &self.armed;
             self.heap.retain(|Reverse(entry)| is_live(armed, entry));
         }
     }
 
-    /// Whatever was armed for `key` means nothing any more.
-    pub(crate) fn disarm(&mut self, key: u32) {
-        if let Some(armed) = self.armed.get_mut(key as usize)
+    /// Cancels the deadline of `key`.
+    pub(crate) fn disarm(&mut self, key: DeadlineKey) {
+        if let Some(armed) = self.armed.get_mut(key.number() as usize)
             && armed.at.take().is_some()
         {
             armed.generation = armed.generation.wrapping_add(1);
@@ -84,7 +119,7 @@ impl Deadlines {
         }
     }
 
-    /// The next live deadline; sweeps leftovers before it.
+    /// Returns the next live deadline, and drops the stale entries before it.
     pub(crate) fn next_live(&mut self) -> Option<Time> {
         while let Some(Reverse(top)) = self.heap.peek() {
             if is_live(&self.armed, top) {
@@ -95,13 +130,13 @@ impl Deadlines {
         None
     }
 
-    /// When to look again; perhaps a little early.
+    /// Returns the next deadline; a stale entry may make it too early.
     pub(crate) fn next(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse(top)| top.at)
     }
 
-    /// Takes the next deadline that is due.
-    pub(crate) fn pop_due(&mut self, now: Time) -> Option<u32> {
+    /// Takes the next key whose deadline has come.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<DeadlineKey> {
         if self.next_live()? > now {
             return None;
         }
@@ -110,7 +145,7 @@ impl Deadlines {
             armed.at = None;
             self.live -= 1;
         }
-        Some(top.key)
+        Some(DeadlineKey::of_number(top.key))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,6 +165,7 @@ fn is_live(armed: &[Armed], entry: &Entry) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::DeadlineKey::Session;
     use super::*;
 
     fn at(millis: u64) -> Time {
@@ -139,7 +175,7 @@ mod tests {
     fn with_keys(keys: u32) -> Deadlines {
         let mut deadlines = Deadlines::default();
         for key in 0..keys {
-            deadlines.make_room(key);
+            deadlines.make_room(Session(key));
         }
         deadlines
     }
@@ -147,30 +183,30 @@ mod tests {
     #[test]
     fn keys_come_up_in_the_order_of_their_deadlines() {
         let mut deadlines = with_keys(3);
-        deadlines.arm(0, at(30));
-        deadlines.arm(1, at(10));
-        deadlines.arm(2, at(20));
+        deadlines.arm(Session(0), at(30));
+        deadlines.arm(Session(1), at(10));
+        deadlines.arm(Session(2), at(20));
         assert_eq!(deadlines.next(), Some(at(10)));
         assert_eq!(deadlines.pop_due(at(9)), None);
-        assert_eq!(deadlines.pop_due(at(25)), Some(1));
-        assert_eq!(deadlines.pop_due(at(25)), Some(2));
+        assert_eq!(deadlines.pop_due(at(25)), Some(Session(1)));
+        assert_eq!(deadlines.pop_due(at(25)), Some(Session(2)));
         assert_eq!(deadlines.pop_due(at(25)), None);
     }
 
     #[test]
     fn a_deadline_that_was_overtaken_by_an_earlier_one_means_nothing() {
         let mut deadlines = with_keys(1);
-        deadlines.arm(0, at(30));
-        deadlines.arm(0, at(10));
-        assert_eq!(deadlines.pop_due(at(100)), Some(0));
+        deadlines.arm(Session(0), at(30));
+        deadlines.arm(Session(0), at(10));
+        assert_eq!(deadlines.pop_due(at(100)), Some(Session(0)));
         assert_eq!(deadlines.pop_due(at(100)), None);
     }
 
     #[test]
     fn a_later_deadline_waits_for_the_earlier_one_to_come_up() {
         let mut deadlines = with_keys(1);
-        deadlines.arm(0, at(10));
-        deadlines.arm(0, at(30));
+        deadlines.arm(Session(0), at(10));
+        deadlines.arm(Session(0), at(30));
         assert_eq!(deadlines.next(), Some(at(10)));
         assert_eq!(deadlines.len(), 1);
     }
@@ -178,12 +214,12 @@ mod tests {
     #[test]
     fn a_disarmed_key_does_not_come_up_and_can_be_armed_again() {
         let mut deadlines = with_keys(1);
-        deadlines.arm(0, at(10));
-        deadlines.disarm(0);
-        deadlines.disarm(0);
+        deadlines.arm(Session(0), at(10));
+        deadlines.disarm(Session(0));
+        deadlines.disarm(Session(0));
         assert_eq!(deadlines.pop_due(at(100)), None);
-        deadlines.arm(0, at(200));
-        assert_eq!(deadlines.pop_due(at(200)), Some(0));
+        deadlines.arm(Session(0), at(200));
+        assert_eq!(deadlines.pop_due(at(200)), Some(Session(0)));
     }
 
     #[test]
@@ -192,10 +228,10 @@ mod tests {
         let capacity = deadlines.capacity();
         for round in 0..10_000_u64 {
             for key in 0..100 {
-                deadlines.arm(key, at(1_000_000 - round));
+                deadlines.arm(Session(key), at(1_000_000 - round));
             }
         }
-        assert!(deadlines.len() <= Deadlines::most(100));
+        assert!(deadlines.len() <= Deadlines::max_entries(100));
         assert_eq!(deadlines.capacity(), capacity);
         let mut up = 0;
         while deadlines.pop_due(at(2_000_000)).is_some() {

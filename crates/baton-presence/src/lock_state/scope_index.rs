@@ -1,23 +1,23 @@
-//! Owns the search for scopes in conflict: which of many cover a place, or lie below it, without looking at the rest.
+//! Index of scopes: finds those in conflict with a given scope without comparing all of them.
 //!
-//! It knows nothing of what it finds but a key each. What it is told only makes a search shorter; the answers are those that
-//! comparing with every scope would give, and a debug build does that as well (`passing.rs`).
+//! The index knows one key for each scope and nothing else. Its answers equal those of comparing
+//! with every scope; debug builds check that (`turns.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Bound, Deref, DerefMut};
+use std::ops::Bound;
 
 use crate::Scope;
 use crate::scope::Path;
 
-/// Scopes by the places that they cover, each under a key of its own.
+/// Scopes by the paths that they cover, each under a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Places<K> {
-    /// Those that cover the whole document.
+pub(crate) struct ScopeIndex<K> {
+    /// Keys of the scopes that cover the whole document.
     whole: BTreeSet<K>,
     by_root: BTreeMap<String, BTreeMap<Path, BTreeSet<K>>>,
 }
 
-impl<K> Default for Places<K> {
+impl<K> Default for ScopeIndex<K> {
     fn default() -> Self {
         Self {
             whole: BTreeSet::new(),
@@ -26,7 +26,7 @@ impl<K> Default for Places<K> {
     }
 }
 
-impl<K: Copy + Ord> Places<K> {
+impl<K: Copy + Ord> ScopeIndex<K> {
     pub(crate) fn insert(&mut self, scope: &Scope, key: K) {
         if scope.is_whole() {
             self.whole.insert(key);
@@ -37,7 +37,7 @@ impl<K: Copy + Ord> Places<K> {
         }
     }
 
-    /// `scope` is the one that was inserted under this key.
+    /// Removes `key`, which was inserted with this very `scope`.
     pub(crate) fn remove(&mut self, scope: &Scope, key: K) {
         if scope.is_whole() {
             self.whole.remove(&key);
@@ -58,7 +58,7 @@ impl<K: Copy + Ord> Places<K> {
         }
     }
 
-    /// Those in conflict with `scope`, ascending; every one, if it is the whole document.
+    /// Returns the keys of the scopes in conflict with `scope`, ascending.
     pub(crate) fn in_conflict(&self, scope: &Scope) -> Conflicts<K> {
         if scope.is_whole() {
             return Conflicts::All;
@@ -74,7 +74,7 @@ impl<K: Copy + Ord> Places<K> {
         Conflicts::These(found)
     }
 
-    /// The same for one root type.
+    /// Returns the keys of the scopes that cover this root type or a path in it, ascending.
     pub(crate) fn reaching(&self, root: &str) -> Vec<K> {
         let mut found: Vec<K> = self.whole.iter().copied().collect();
         let there = self.by_root.get(root);
@@ -91,7 +91,7 @@ fn around<K: Copy + Ord>(root: &BTreeMap<Path, BTreeSet<K>>, path: &Path, found:
         let above = segments.get(..length).and_then(|above| root.get(above));
         found.extend(above.into_iter().flatten());
     }
-    // Everything below a path stands right behind it.
+    // Sorted by segments, everything below a path follows it directly.
     let from = (Bound::Included(segments), Bound::Unbounded);
     for (other, keys) in root.range::<[String], _>(from) {
         if !path.covers(other) {
@@ -101,46 +101,20 @@ fn around<K: Copy + Ord>(root: &BTreeMap<Path, BTreeSet<K>>, path: &Path, found:
     }
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Conflicts<K> {
-    /// Everything that there is.
+    /// Every key of the index: the search was for the whole document.
     All,
-    /// These, ascending.
+    /// These keys, ascending.
     These(Vec<K>),
-}
-
-/// Says where to look, and nothing about what is there: two states that differ in it only are the same state.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hint<T>(T);
-
-impl<T> PartialEq for Hint<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for Hint<T> {}
-
-impl<T> Deref for Hint<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> DerefMut for Hint<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// All small scopes over two names: the search finds what comparing finds.
+    /// Takes all small scopes over three names: the index finds what comparing finds.
     #[test]
     fn the_search_finds_what_comparing_with_each_would() {
         let names = ["a", "aa", "b"];
@@ -158,13 +132,12 @@ mod tests {
             let other = paths[(index * 7 + 3) % paths.len()].clone();
             scopes.push(Scope::of([path.clone(), other]).expect("two paths"));
         }
-        let mut places = Places::default();
+        let mut index = ScopeIndex::default();
         for (key, scope) in scopes.iter().enumerate() {
-            places.insert(scope, key);
+            index.insert(scope, key);
         }
-        // Some go again.
         for (key, scope) in scopes.iter().enumerate().filter(|(key, _)| key % 5 == 4) {
-            places.remove(scope, key);
+            index.remove(scope, key);
         }
         let there = || scopes.iter().enumerate().filter(|(key, _)| key % 5 != 4);
         for asked in &scopes {
@@ -172,7 +145,7 @@ mod tests {
                 .filter(|(_, scope)| scope.conflicts(asked))
                 .map(|(key, _)| key)
                 .collect();
-            match places.in_conflict(asked) {
+            match index.in_conflict(asked) {
                 Conflicts::All => assert!(asked.is_whole()),
                 Conflicts::These(found) => assert_eq!(found, expected, "{asked}"),
             }
@@ -182,7 +155,7 @@ mod tests {
                 .filter(|(_, scope)| scope.reaches(root))
                 .map(|(key, _)| key)
                 .collect();
-            assert_eq!(places.reaching(root), expected, "{root}");
+            assert_eq!(index.reaching(root), expected, "{root}");
         }
     }
 }

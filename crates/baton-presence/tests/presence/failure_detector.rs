@@ -1,13 +1,13 @@
-//! Heartbeats in virtual time: who is shaky, who is silent, and what the lock does then.
+//! Heartbeats in virtual time: shaky and silent sessions, and the effect on their locks.
 
 use std::time::Duration;
 
 use baton_presence::{
-    Answer, AutoPass, Change, Event, Fold, Health, Proposal, Rights, Scope, SessionId, Time,
-    Timings, Voice, Watch,
+    AutoPass, BeatVerdict, Change, ClientKind, Event, FailureDetector, LockState, Proposal, Rights,
+    Scope, SessionHealth, SessionId, Time, Timings,
 };
 
-use crate::harness::{A, B, C, D, LockState, Manner, Room, acquire, joined_with, path, resumed};
+use crate::harness::{A, B, C, D, Manner, NewestLock, Room, acquire, joined_with, path, resumed};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -21,16 +21,16 @@ fn room() -> Room {
     Room::new(Timings::default(), AutoPass::On)
 }
 
-/// A room in which `A` holds the lock and everybody has been well for a while.
+/// Returns a room in which `A` holds the lock and all sessions have answered for a while.
 fn room_with_holder(others: &[SessionId]) -> Room {
     let mut room = room();
-    room.join(A, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
     for other in others {
-        room.join(*other, Voice::Lock);
+        room.join(*other, ClientKind::LockAware);
     }
     room.record(acquire(A));
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     room
 }
 
@@ -43,15 +43,15 @@ fn lost(session: SessionId) -> impl Fn(&Change) -> bool {
 }
 
 #[test]
-fn nobody_who_answers_is_ever_called_silent() {
+fn a_session_that_answers_is_never_called_silent() {
     let mut room = room();
     for id in 1..=50 {
-        let voice = if id % 2 == 0 {
-            Voice::Stock
+        let client_kind = if id % 2 == 0 {
+            ClientKind::Stock
         } else {
-            Voice::Lock
+            ClientKind::LockAware
         };
-        room.join(SessionId(id), voice);
+        room.join(SessionId(id), client_kind);
     }
     room.record(acquire(A));
     let since = room.now;
@@ -67,32 +67,32 @@ fn nobody_who_answers_is_ever_called_silent() {
 #[test]
 fn a_silent_peer_walks_from_online_through_shaky_to_offline_and_is_closed() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.pass(secs(30));
     room.manners.insert(A, Manner::Dead);
-    room.watch.heard(A, room.now);
+    room.detector.heard(A, room.now);
     let since = room.now;
     room.pass(secs(20));
-    let health = Health::Shaky;
+    let health = SessionHealth::Shaky;
     let shaky = |p: &Proposal| *p == Proposal::Health { session: A, health };
     assert_eq!(room.proposed(since, shaky), Some(secs(6)));
     assert_eq!(room.first(since, lost(A)), Some(secs(10)));
     let dead = |p: &Proposal| *p == Proposal::Dead { session: A };
     assert_eq!(room.proposed(since, dead), Some(secs(10)));
-    assert_eq!(room.watch.health(A, room.now), Health::Offline);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Offline);
 }
 
 #[test]
 fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.manners.insert(A, Manner::Dead);
     room.pass(secs(7));
-    assert_eq!(room.watch.health(A, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Shaky);
     let since = room.now;
-    room.watch.heard(A, room.now);
+    room.detector.heard(A, room.now);
     room.pass(millis(1));
-    let health = Health::Online;
+    let health = SessionHealth::Online;
     let steady = |p: &Proposal| *p == Proposal::Health { session: A, health };
     assert_eq!(room.proposed(since, steady), Some(Duration::ZERO));
 }
@@ -101,7 +101,7 @@ fn anything_received_makes_a_shaky_peer_steady_again_at_once() {
 fn every_session_is_pinged_every_five_seconds_and_not_all_at_once() {
     let mut room = room();
     for id in 1..=100 {
-        room.join(SessionId(id), Voice::Stock);
+        room.join(SessionId(id), ClientKind::Stock);
     }
     let since = room.now;
     room.pass(secs(50));
@@ -156,7 +156,7 @@ fn a_frozen_tab_loses_the_lock_but_not_its_connection_and_is_back_when_it_thaws(
     room.pass(secs(10));
     let back = room.first(since, |c| *c == Change::Back { session: A });
     assert!(back.is_some_and(|at| at <= secs(5)), "{back:?}");
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
 }
 
 #[test]
@@ -179,15 +179,15 @@ fn a_frozen_tab_that_is_alone_keeps_its_lock_and_its_fence() {
 #[test]
 fn a_stock_session_is_judged_by_its_connection_alone() {
     let mut room = room();
-    room.join(A, Voice::Stock);
+    room.join(A, ClientKind::Stock);
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(120));
-    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Online);
     let beaten = |p: &Proposal| matches!(p, Proposal::Beat { .. });
     assert_eq!(room.proposed(Time::ZERO, beaten), None);
     assert_eq!(
-        room.watch.answered(A, 1, Duration::ZERO, room.now),
-        Answer::Stale
+        room.detector.answered(A, 1, Duration::ZERO, room.now),
+        BeatVerdict::Stale
     );
 }
 
@@ -209,11 +209,11 @@ fn the_holder_and_the_next_in_line_are_beaten_often_and_the_rest_seldom() {
 }
 
 #[test]
-fn who_becomes_holder_is_beaten_at_once() {
+fn a_session_that_becomes_holder_is_beaten_at_once() {
     let mut room = room();
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
-    room.join(C, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
+    room.join(C, ClientKind::LockAware);
     room.record(acquire(A));
     room.pass(secs(31));
     let since = room.now;
@@ -221,7 +221,7 @@ fn who_becomes_holder_is_beaten_at_once() {
     room.record(acquire(C));
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
-    assert!(matches!(room.state(), LockState::Offered { to: C, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: C, .. }));
     room.pass(millis(2_000));
     let beat = |p: &Proposal| matches!(p, Proposal::Beat { session: C, .. });
     let first = room.proposed(since, beat).expect("a beat");
@@ -230,65 +230,65 @@ fn who_becomes_holder_is_beaten_at_once() {
 
 #[test]
 fn an_answer_counts_only_for_a_recent_beat_of_this_connection_and_once() {
-    let fold = room().log.fold;
-    let mut watch = Watch::new(Timings::default()).expect("the timings fit");
+    let lock_state = room().log.lock_state;
+    let mut detector = FailureDetector::new(Timings::default()).expect("the timings fit");
     let mut now = Time::from_millis(1_000);
-    watch.attached(A, Voice::Lock, now);
+    detector.attached(A, ClientKind::LockAware, now);
     let mut beats = Vec::new();
     while beats.len() < 3 {
-        now = watch.poll_timeout().expect("a deadline");
+        now = detector.poll_timeout().expect("a deadline");
         let mut out = Vec::new();
-        watch.handle_timeout(now, &fold, 0, &mut out);
+        detector.handle_timeout(now, &lock_state, 0, &mut out);
         beats.extend(out.iter().filter_map(|p| match p {
             Proposal::Beat { n, .. } => Some(*n),
             _ => None,
         }));
-        watch.heard(A, now);
+        detector.heard(A, now);
     }
     assert!(beats.is_sorted());
     let newest = beats[2];
     assert_eq!(
-        watch.answered(A, newest + 1, Duration::ZERO, now),
-        Answer::Stale,
+        detector.answered(A, newest + 1, Duration::ZERO, now),
+        BeatVerdict::Stale,
         "a guess"
     );
     let late = now + millis(5_001);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, late),
-        Answer::Stale,
+        detector.answered(A, newest, Duration::ZERO, late),
+        BeatVerdict::Stale,
         "too late"
     );
     let in_time = now + millis(5_000);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Counts
+        detector.answered(A, newest, Duration::ZERO, in_time),
+        BeatVerdict::Counts
     );
-    assert_eq!(next_beat(&mut watch, &fold), Some(newest));
+    assert_eq!(next_beat(&mut detector, &lock_state), Some(newest));
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Stale,
+        detector.answered(A, newest, Duration::ZERO, in_time),
+        BeatVerdict::Stale,
         "twice"
     );
     assert_eq!(
-        watch.answered(A, beats[1], Duration::ZERO, in_time),
-        Answer::Stale,
+        detector.answered(A, beats[1], Duration::ZERO, in_time),
+        BeatVerdict::Stale,
         "older"
     );
-    watch.attached(A, Voice::Lock, in_time);
+    detector.attached(A, ClientKind::LockAware, in_time);
     assert_eq!(
-        watch.answered(A, newest, Duration::ZERO, in_time),
-        Answer::Stale,
+        detector.answered(A, newest, Duration::ZERO, in_time),
+        BeatVerdict::Stale,
         "old link"
     );
-    assert_eq!(next_beat(&mut watch, &fold), Some(0));
+    assert_eq!(next_beat(&mut detector, &lock_state), Some(0));
 }
 
-/// What the next beat confirms.
-fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
+/// Returns the answer that the next beat confirms.
+fn next_beat(detector: &mut FailureDetector, lock_state: &LockState) -> Option<u64> {
     let mut out = Vec::new();
     while out.is_empty() {
-        let now = watch.poll_timeout()?;
-        watch.handle_timeout(now, fold, 0, &mut out);
+        let now = detector.poll_timeout()?;
+        detector.handle_timeout(now, lock_state, 0, &mut out);
         out.retain(|proposal| matches!(proposal, Proposal::Beat { .. }));
     }
     match out[..] {
@@ -297,32 +297,32 @@ fn next_beat(watch: &mut Watch, fold: &Fold) -> Option<u64> {
     }
 }
 
-/// Found by the simulation: the word of the loss waits for its record to be durable, and a
-/// confirmation that overtakes it lets the loser go on while the next one begins.
+/// Found by the simulation: the notice of a loss waits until its record is durable. A confirmation
+/// that overtakes it would let the old holder edit on while the next one begins.
 #[test]
-fn answers_are_not_confirmed_to_one_who_has_not_heard_of_its_loss() {
+fn answers_are_not_confirmed_before_the_notice_of_a_loss_is_sent() {
     let mut room = room_with_holder(&[B]);
     let lost = room.log.fence();
     room.tells = false;
     room.manners.insert(A, Manner::Frozen);
     room.pass(secs(11));
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     let before = room.confirmed(A);
     room.manners.insert(A, Manner::Well);
     room.pass(secs(20));
-    assert_eq!(room.watch.health(A, room.now), Health::Online);
+    assert_eq!(room.detector.health(A, room.now), SessionHealth::Online);
     assert_eq!(room.confirmed(A), before);
-    // Nor on a new connection, while the client still believes in the old fence.
+    // A new connection changes nothing while the client still believes in the old fence.
     room.resume(A, &[lost]);
     room.pass(secs(20));
     assert_eq!(room.confirmed(A), None);
-    // It has heard: what it answered in the meantime may be said.
+    // The notice is sent, so the answers given in the meantime are confirmed.
     room.tells = true;
     room.pass(secs(6));
     assert!(room.confirmed(A) > before);
 }
 
-/// The everyday case: whoever had the lock before, its answers count for the grant that it has now.
+/// The everyday case: a session that held the lock before answers for the grant that it holds now.
 #[test]
 fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
     let mut room = room_with_holder(&[B]);
@@ -332,7 +332,7 @@ fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
         let session = from;
         room.record(Event::Transfer { session, fence, to });
         assert!(
-            matches!(room.state(), LockState::Held { by, .. } if by == to),
+            matches!(room.state(), NewestLock::Held { by, .. } if by == to),
             "round {round}: {:?}",
             room.state()
         );
@@ -344,17 +344,22 @@ fn a_lock_that_comes_back_is_confirmed_to_its_holder_again_and_again() {
     }
 }
 
-/// With one lease for all that a session holds, the loss of one lock must not be the end of another.
+/// A session has one lease for all its locks; the loss of one lock must not end another.
 #[test]
-fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
+fn a_session_that_read_of_one_lost_lock_keeps_the_other() {
     let mut room = room();
     for session in [A, B] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     for scope in [path("a"), path("b")] {
         room.record(Event::Acquire { session: A, scope });
     }
-    let mine: Vec<_> = room.log.fold.holds(A).map(|grant| grant.fence).collect();
+    let mine: Vec<_> = room
+        .log
+        .lock_state
+        .held_by(A)
+        .map(|grant| grant.fence)
+        .collect();
     room.pass(secs(10));
     room.tells = false;
     room.drains = false;
@@ -363,38 +368,48 @@ fn who_lost_one_lock_and_heard_so_goes_on_with_the_other() {
     room.record(Event::Transfer { session, fence, to });
     let before = room.confirmed(A);
     room.pass(secs(10));
-    assert!(room.log.fold.holds(B).any(|grant| grant.scope == path("a")));
+    assert!(
+        room.log
+            .lock_state
+            .held_by(B)
+            .any(|grant| grant.scope == path("a"))
+    );
     assert_eq!(room.confirmed(A), before);
     room.tells = true;
     room.pass(secs(3));
     assert!(room.confirmed(A) > before);
-    assert!(room.log.fold.holds(A).any(|grant| grant.fence == mine[1]));
+    assert!(
+        room.log
+            .lock_state
+            .held_by(A)
+            .any(|grant| grant.fence == mine[1])
+    );
 }
 
-/// Offered the lock after nine seconds of silence, it claims: the claim came from its page, so it
-/// has ten seconds from there, and the client may count its own stop from the claim.
+/// A session claims an offer after nine seconds of silence. The claim comes from its page, so its
+/// ten seconds, and the client's own stop, count from the claim.
 #[test]
 fn a_claim_is_as_good_as_an_answer() {
     let mut room = room_with_holder(&[B, C]);
     room.record(acquire(B));
     room.manners.insert(B, Manner::Frozen);
     room.pass(secs(9));
-    assert_eq!(room.watch.health(B, room.now), Health::Shaky);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Shaky);
     let fence = room.log.fence();
     room.record(Event::Release { session: A, fence });
     let fence = room.log.fence();
     room.record(Event::Claim { session: B, fence });
-    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Online);
     let since = room.now;
     room.pass(secs(30));
     assert!(room.first(since, lost(B)).is_some_and(|at| at >= secs(10)));
 }
 
-/// A has held the lock for `held`, and its connection is gone: when does B have it?
+/// Lets A hold the lock for `held` and lose its connection. Returns the time until B has the lock.
 fn passes_after(timings: Timings, held: Duration) -> Duration {
     let mut room = Room::new(timings, AutoPass::On);
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
     room.record(acquire(A));
     room.pass(held);
     let since = room.now;
@@ -415,8 +430,8 @@ fn a_closed_connection_costs_the_lock_after_the_grace() {
     }
 }
 
-/// S5 with a short grace: who does not notice that its connection is lost may go on for
-/// `client_stop` after the last answer that was confirmed, on a clock at two thirds of the speed.
+/// S5 with a short grace: a client that does not notice its lost connection may edit on for
+/// `client_stop` after the last confirmed answer, on a clock at two thirds of the speed.
 #[test]
 fn a_closed_connection_costs_the_lock_not_before_its_holder_has_stopped() {
     let lease = Timings::default().lease();
@@ -452,18 +467,19 @@ fn a_reload_within_the_grace_keeps_the_lock() {
     assert_eq!(room.state(), before);
 }
 
-/// The grace of a holder that flaps begins anew with each lost connection, although the state of the
-/// lock looks the same each time.
+/// The grace of a holder that flaps begins anew with each lost connection, although the state of
+/// the lock looks the same each time.
 #[test]
 fn a_second_lost_connection_has_a_grace_of_its_own() {
     let mut room = room_with_holder(&[B]);
     let fence = room.log.fence();
     room.disconnect(A);
     room.pass(secs(4));
-    // Both records before the watch is asked to follow.
+    // Both records are applied before the failure detector follows.
     let mut changes = room.log.say(resumed(A, &[fence]));
     changes.extend(room.log.say(Event::Disconnected { session: A }));
-    room.watch.follow(&room.log.fold, &changes, room.now);
+    room.detector
+        .follow(&room.log.lock_state, &changes, room.now);
     room.changes.clear();
     let since = room.now;
     room.pass(secs(20));
@@ -503,9 +519,9 @@ fn after_a_restart_the_holder_has_ten_seconds() {
     for resumes in [true, false] {
         let mut room = room_with_holder(&[B]);
         let fence = room.log.fence();
-        let snapshot = room.log.fold.snapshot();
-        room.log.fold = Fold::restore(&snapshot).expect("a good snapshot");
-        room.watch = Watch::new(Timings::default()).expect("the timings fit");
+        let snapshot = room.log.lock_state.snapshot();
+        room.log.lock_state = LockState::restore(&snapshot).expect("a good snapshot");
+        room.detector = FailureDetector::new(Timings::default()).expect("the timings fit");
         let since = room.now;
         room.manners.clear();
         room.record(Event::Restarted);
@@ -517,7 +533,7 @@ fn after_a_restart_the_holder_has_ten_seconds() {
         }
         room.pass(secs(60));
         if resumes {
-            assert_eq!(room.state(), LockState::Held { by: A, fence });
+            assert_eq!(room.state(), NewestLock::Held { by: A, fence });
         } else {
             assert_eq!(room.first(since, granted(B)), Some(secs(10)));
         }
@@ -533,7 +549,7 @@ fn a_session_without_a_connection_is_forgotten_after_its_tickets_life() {
     room.pass(secs(40));
     let gone = room.first(since, |c| *c == Change::Gone { session: B });
     assert_eq!(gone, Some(secs(30)));
-    assert_eq!(room.watch.load().sessions, 1);
+    assert_eq!(room.detector.load().sessions, 1);
 }
 
 #[test]
@@ -541,10 +557,10 @@ fn a_holder_is_not_forgotten_before_it_has_lost_the_lock() {
     let mut room = room_with_holder(&[]);
     room.disconnect(A);
     room.pass(secs(300));
-    assert!(matches!(room.state(), LockState::Suspect { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Suspect { by: A, .. }));
     let since = room.now;
-    room.join(B, Voice::Lock);
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    room.join(B, ClientKind::LockAware);
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.pass(secs(31));
     assert!(
         room.first(since, |c| *c == Change::Gone { session: A })
@@ -552,13 +568,13 @@ fn a_holder_is_not_forgotten_before_it_has_lost_the_lock() {
     );
 }
 
-/// Sessions that were without a connection already when the snapshot was made must be forgotten, too.
+/// Sessions that had no connection when the snapshot was made must be forgotten, too.
 #[test]
 fn a_restart_starts_the_ticket_life_of_everybody() {
     let mut room = room_with_holder(&[B]);
     room.disconnect(B);
     room.pass(secs(1));
-    room.watch = Watch::new(Timings::default()).expect("the timings fit");
+    room.detector = FailureDetector::new(Timings::default()).expect("the timings fit");
     let since = room.now;
     room.record(Event::Restarted);
     room.pass(secs(40));
@@ -571,7 +587,7 @@ fn a_restart_starts_the_ticket_life_of_everybody() {
 fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() {
     let mut room = room();
     for session in [A, B] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     room.claims = false;
     room.record(acquire(B));
@@ -580,8 +596,8 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
     for _ in 0..1_500 {
         room.pass(millis(100));
         match (room.state(), free_since) {
-            (LockState::Free, None) => free_since = Some(room.now),
-            (LockState::Offered { to: B, .. }, Some(since)) => {
+            (NewestLock::Free, None) => free_since = Some(room.now),
+            (NewestLock::Offered { to: B, .. }, Some(since)) => {
                 pauses.push(room.now.since(since).as_secs());
                 free_since = None;
             }
@@ -589,24 +605,25 @@ fn a_waiter_that_misses_offers_is_offered_the_lock_again_after_growing_pauses() 
         }
     }
     assert_eq!(pauses[..6], [2, 4, 8, 16, 30, 30], "{pauses:?}");
-    // Whoever is granted it begins anew.
+    // A granted lock resets the pauses.
     room.claims = true;
     room.pass(secs(33));
     let fence = room.log.fence();
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.claims = false;
     room.record(Event::Release { session: B, fence });
     room.record(acquire(B));
     room.pass(millis(4_100));
-    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: B, .. }));
 }
 
-/// The pause of the first ends while the second is offered the lock: the third has its turn first.
+/// The first waiter's pause ends while the second is offered the lock: the third has its turn
+/// first.
 #[test]
 fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
     let mut room = room();
     for session in [A, B, C, D] {
-        room.join(session, Voice::Lock);
+        room.join(session, ClientKind::LockAware);
     }
     room.claims = false;
     let since = room.now;
@@ -632,13 +649,13 @@ fn a_proposal_that_got_lost_is_made_again() {
     let mut lost = 0;
     let mut out = Vec::new();
     let until = room.now + secs(30);
-    while let Some(next) = room.watch.poll_timeout().filter(|next| *next <= until) {
+    while let Some(next) = room.detector.poll_timeout().filter(|next| *next <= until) {
         room.now = next;
-        room.watch.heard(A, next);
-        room.watch.heard(B, next);
+        room.detector.heard(A, next);
+        room.detector.heard(B, next);
         out.clear();
-        room.watch
-            .handle_timeout(room.now, &room.log.fold, u64::MAX, &mut out);
+        room.detector
+            .handle_timeout(room.now, &room.log.lock_state, u64::MAX, &mut out);
         lost += out
             .iter()
             .filter(|p| **p == Proposal::Record(Event::Lost { session: A }))
@@ -651,7 +668,7 @@ fn a_proposal_that_got_lost_is_made_again() {
 fn a_peer_that_was_called_lost_by_mistake_is_called_back() {
     let mut room = room_with_holder(&[B]);
     let since = room.now;
-    // Overtaken on its way by a sign of life.
+    // A sign of life overtook the proposal.
     room.record(Event::Lost { session: B });
     room.pass(secs(1));
     let back = room.first(since, |c| *c == Change::Back { session: B });
@@ -677,7 +694,7 @@ fn early_calls_are_harmless() {
 
 /// The server's loop stood still for a minute; the heartbeats of that minute lie in its sockets.
 #[test]
-fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
+fn a_stalled_server_evicts_no_session_before_it_has_listened() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     let since = room.now;
@@ -688,7 +705,7 @@ fn a_server_that_slept_evicts_nobody_before_it_has_listened() {
         room.first(since, |c| matches!(c, Change::Lost { .. })),
         None
     );
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
 }
 
 #[test]
@@ -700,12 +717,12 @@ fn a_server_that_slept_gives_an_open_offer_its_time() {
     room.record(Event::Release { session: A, fence });
     room.now = room.now + secs(20);
     room.handle_timeout();
-    assert!(matches!(room.state(), LockState::Offered { to: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Offered { to: B, .. }));
     room.pass(secs(3));
-    assert_eq!(room.state(), LockState::Free);
+    assert_eq!(room.state(), NewestLock::Free);
 }
 
-/// Sleeping does not make the dead alive: what was silence before it still counts.
+/// A stall does not revive dead sessions: the silence before it still counts.
 #[test]
 fn a_server_that_slept_still_finds_the_dead() {
     let mut room = room_with_holder(&[B]);
@@ -719,38 +736,40 @@ fn a_server_that_slept_still_finds_the_dead() {
     assert!(taken <= secs(6), "{taken:?}");
 }
 
-/// Silent for nine seconds when the server fell asleep, its answer in the socket: it is read before anybody is judged.
+/// A session was silent for nine seconds when the server stalled, and its answer lies in the
+/// socket. The answer is read before any session is judged.
 #[test]
-fn a_server_that_slept_judges_nobody_before_it_has_read_its_sockets() {
+fn a_stalled_server_judges_no_session_before_it_has_read_its_sockets() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     room.manners.insert(A, Manner::Dead);
     room.pass(millis(9_900));
     let since = room.now;
     room.now = room.now + secs(20);
-    // It answers what it is asked now, but that is read after the first look at the clock.
+    // It answers the present beat, but the server reads that only after its first look at the
+    // clock.
     room.manners.insert(A, Manner::Well);
     room.handle_timeout();
     room.pass(secs(20));
     assert_eq!(room.first(since, lost(A)), None);
 }
 
-/// The first thing after the sleep is not the timer but a record: it is noticed then.
+/// A record comes first after the stall, before the timer, and already notices the stall.
 #[test]
-fn a_sleep_is_noticed_by_whatever_comes_first() {
+fn a_stall_is_noticed_by_the_first_call_after_it() {
     let mut room = room_with_holder(&[B]);
     room.record(acquire(B));
     let since = room.now;
     room.now = room.now + secs(20);
     room.disconnect(A);
-    assert_eq!(room.watch.health(B, room.now), Health::Online);
+    assert_eq!(room.detector.health(B, room.now), SessionHealth::Online);
     room.handle_timeout();
     let anybody = room.first(since, |c| matches!(c, Change::Lost { .. }));
     assert_eq!(anybody, None);
 }
 
-/// Awake for a tenth of a second between sleeps of two seconds, the server hears nothing of a dead holder, and does not wait
-/// for it for ever.
+/// The server runs for a tenth of a second between stalls of two seconds. It hears nothing of a
+/// dead holder, and does not wait for it for ever.
 #[test]
 fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     let mut room = room_with_holder(&[B]);
@@ -760,7 +779,7 @@ fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     for _ in 0..20 {
         room.now = room.now + secs(2);
         room.handle_timeout();
-        // Who is well is heard of in between.
+        // Healthy sessions are heard in between.
         room.pass(millis(100));
     }
     let found = room.first(since, lost(A));
@@ -768,16 +787,17 @@ fn a_server_that_sleeps_again_and_again_finds_the_dead_all_the_same() {
     assert_eq!(room.first(since, lost(B)), None);
 }
 
-/// Without a grace, too: its client gave up a server that said nothing, and is about to come back.
+/// The client gave up a silent server and is about to return, so it is waited for without a grace,
+/// too.
 #[test]
-fn who_gave_up_a_sleeping_server_is_waited_for_without_a_grace_too() {
+fn a_client_that_gave_up_a_stalled_server_is_waited_for_without_a_grace_too() {
     let timings = Timings {
         grace: Duration::ZERO,
         ..Timings::default()
     };
     let mut room = Room::new(timings, AutoPass::On);
-    room.join(A, Voice::Lock);
-    room.join(B, Voice::Lock);
+    room.join(A, ClientKind::LockAware);
+    room.join(B, ClientKind::LockAware);
     room.record(acquire(A));
     let fence = room.log.fence();
     room.record(acquire(B));
@@ -786,22 +806,22 @@ fn who_gave_up_a_sleeping_server_is_waited_for_without_a_grace_too() {
     room.handle_timeout();
     room.pass(secs(2));
     room.resume(A, &[fence]);
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
 }
 
 #[test]
 fn heartbeats_neither_move_the_next_deadline_nor_grow_anything() {
     let mut room = room_with_holder(&[B, C]);
-    let (load, next) = (room.watch.load(), room.watch.poll_timeout());
+    let (load, next) = (room.detector.load(), room.detector.poll_timeout());
     for _ in 0..100_000 {
-        room.watch.heard(A, room.now);
-        room.watch.heard(B, room.now);
+        room.detector.heard(A, room.now);
+        room.detector.heard(B, room.now);
     }
-    assert_eq!(room.watch.load(), load);
-    assert_eq!(room.watch.poll_timeout(), next);
+    assert_eq!(room.detector.load(), load);
+    assert_eq!(room.detector.poll_timeout(), next);
 }
 
-/// Asking and cancelling in turns moves the beats of two sessions forward again and again.
+/// Alternating acquire and cancel moves the beats of two sessions forward again and again.
 #[test]
 fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
     let mut room = room_with_holder(&[B, C]);
@@ -812,13 +832,13 @@ fn a_session_that_flips_its_wish_cannot_grow_the_heap() {
         room.changes.clear();
         room.proposals.clear();
     }
-    let load = room.watch.load();
+    let load = room.detector.load();
     assert!(load.deadlines < 100, "{load:?}");
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
+fn timings_that_do_not_fit_name_the_two_limits_and_the_remedy() {
     assert_eq!(Timings::default().validate(), Ok(()));
     assert_eq!(Timings::strict().validate(), Ok(()));
     assert_eq!(Timings::fast().validate(), Ok(()));
@@ -928,7 +948,7 @@ fn timings_that_do_not_fit_say_which_two_and_what_to_do() {
         let error = timings.validate().expect_err(one);
         assert_eq!(error.one, one);
         assert!(error.to_string().contains(error.other), "{error}");
-        assert_eq!(Watch::new(timings).err(), Some(error));
+        assert_eq!(FailureDetector::new(timings).err(), Some(error));
     }
 }
 
@@ -952,7 +972,7 @@ fn a_holder_that_does_not_say_that_it_is_done_has_three_seconds() {
     }
 }
 
-/// Nothing shows that it has read the word; whoever has is given three seconds, as above.
+/// Nothing shows that the holder has read the notice; one that has gets three seconds, as above.
 #[test]
 fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
     for (wait_out_lease, bounds) in [
@@ -964,8 +984,8 @@ fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
             ..Timings::default()
         };
         let mut room = Room::new(timings, AutoPass::On);
-        room.join(A, Voice::Lock);
-        room.join(B, Voice::Lock);
+        room.join(A, ClientKind::LockAware);
+        room.join(B, ClientKind::LockAware);
         room.record(acquire(A));
         room.pass(secs(20));
         room.manners.insert(A, Manner::Dead);
@@ -973,7 +993,7 @@ fn a_holder_that_is_not_heard_of_is_given_the_time_in_which_it_may_believe() {
         let (session, to) = (A, B);
         let since = room.now;
         room.record(Event::Transfer { session, fence, to });
-        assert_eq!(room.watch.state_left(fence, room.now), Some(secs(3)));
+        assert_eq!(room.detector.state_left(fence, room.now), Some(secs(3)));
         room.pass(secs(10));
         let took = room.first(since, granted(B)).expect("B has it");
         assert!(bounds.contains(&took), "{took:?}");
@@ -988,7 +1008,7 @@ fn a_request_is_over_after_thirty_seconds_and_its_clock_can_be_read() {
     let (session, scope) = (B, Scope::WHOLE);
     room.record(Event::Request { session, scope });
     room.pass(secs(10));
-    assert_eq!(room.watch.request_left(fence, room.now), Some(secs(20)));
+    assert_eq!(room.detector.request_left(fence, room.now), Some(secs(20)));
     room.pass(secs(50));
     assert_eq!(room.first(since, draining(A)), Some(secs(30)));
     assert_eq!(room.first(since, granted(B)), Some(secs(30)));
@@ -1002,8 +1022,8 @@ fn a_request_that_is_void_never_runs_out() {
     room.pass(secs(20));
     room.record(Event::Cancel { session });
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
-    // A new one has its whole time.
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
+    // A new request has its whole time.
     let since = room.now;
     let scope = Scope::WHOLE;
     room.record(Event::Request { session, scope });
@@ -1012,7 +1032,7 @@ fn a_request_that_is_void_never_runs_out() {
 }
 
 #[test]
-fn an_idle_holder_is_warned_and_yields_to_who_waits_but_to_nobody_else() {
+fn an_idle_holder_is_warned_and_yields_to_a_waiter_only() {
     let mut room = room_with_holder(&[B]);
     room.inputs.insert(A, room.now);
     let since = room.now;
@@ -1027,8 +1047,8 @@ fn an_idle_holder_is_warned_and_yields_to_who_waits_but_to_nobody_else() {
     let mut room = room_with_holder(&[B]);
     room.inputs.insert(A, room.now);
     room.pass(secs(600));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
-    // Now somebody waits, and the holder is warned before it yields all the same.
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
+    // Now a session waits, and the holder is still warned before it yields.
     let since = room.now;
     room.record(acquire(B));
     room.pass(secs(60));
@@ -1044,7 +1064,7 @@ fn a_holder_that_was_warned_and_does_something_stays() {
     room.pass(secs(80));
     room.inputs.insert(A, room.now);
     room.pass(secs(60));
-    assert!(matches!(room.state(), LockState::Held { by: A, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: A, .. }));
     room.pass(secs(60));
     let warnings = room
         .proposals
@@ -1059,37 +1079,38 @@ fn a_holder_that_was_warned_and_does_something_stays() {
 }
 
 #[test]
-fn after_a_take_over_others_have_to_wait_and_who_took_over_has_not() {
+fn after_a_take_over_only_the_other_sessions_have_to_wait() {
     let mut room = room();
     for session in [A, B, C] {
         room.manners.insert(session, Manner::Well);
-        room.watch.attached(session, Voice::Lock, room.now);
+        room.detector
+            .attached(session, ClientKind::LockAware, room.now);
         room.record(joined_with(session, Rights::ALL, 1));
     }
     room.record(acquire(A));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Ok(()));
     let (session, scope) = (B, Scope::WHOLE);
     room.record(Event::TakeOver { session, scope });
-    assert!(matches!(room.state(), LockState::Held { by: B, .. }));
+    assert!(matches!(room.state(), NewestLock::Held { by: B, .. }));
     room.pass(secs(20));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Err(secs(40)));
-    assert_eq!(room.watch.take_over_ready(B, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Err(secs(40)));
+    assert_eq!(room.detector.take_over_ready(B, room.now), Ok(()));
     room.pass(secs(40));
-    assert_eq!(room.watch.take_over_ready(C, room.now), Ok(()));
+    assert_eq!(room.detector.take_over_ready(C, room.now), Ok(()));
 }
 
-/// One late beat of a fifth of the people is the server's network, not theirs.
+/// One late beat of a fifth of the sessions points to the server's network, not to theirs.
 #[test]
-fn where_many_fall_silent_at_once_nobody_is_given_up_for_thrice_the_time() {
+fn when_many_fall_silent_at_once_none_is_given_up_for_three_times_as_long() {
     let lost_after = |silent: u64| {
         let mut room = room();
         for id in 1..=10 {
-            room.join(SessionId(id), Voice::Stock);
+            room.join(SessionId(id), ClientKind::Stock);
         }
         room.pass(secs(60));
         for id in 1..=silent {
             room.manners.insert(SessionId(id), Manner::Dead);
-            room.watch.heard(SessionId(id), room.now);
+            room.detector.heard(SessionId(id), room.now);
         }
         let since = room.now;
         room.pass(secs(60));

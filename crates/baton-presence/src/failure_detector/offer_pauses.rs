@@ -1,0 +1,77 @@
+//! Pauses of waiters that missed an offer, until each may be offered the lock again.
+//!
+//! A pause is over once its time is *and* nothing is in the waiter's way, so that all other waiters
+//! have had their turn. Its end is a proposal, and the lock state ignores an overtaken one.
+
+use std::time::Duration;
+
+use super::proposal::{PROPOSE_AGAIN_AFTER, Proposal};
+use crate::{Event, Fence, LockState, SessionId, Time, Timings};
+
+/// Pause of one waiter.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    session: SessionId,
+    /// Fence of the missed offer.
+    fence: Fence,
+    until: Time,
+}
+
+/// All present pauses: few at any time, of waiters that are live and missed an offer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfferPauses {
+    pauses: Vec<Pause>,
+}
+
+/// Returns the pause after this many missed offers: twice as long each time, up to the longest.
+fn pause_after(missed: u32, timings: &Timings) -> Duration {
+    let doubled = 1_u32.checked_shl(missed.saturating_sub(1));
+    let factor = doubled.unwrap_or(u32::MAX);
+    let pause = timings.offer_again.saturating_mul(factor);
+    pause.min(timings.offer_again_most)
+}
+
+impl OfferPauses {
+    /// Begins the pause of a session that missed this offer, as the `missed`-th in a row.
+    pub(crate) fn begin(
+        &mut self,
+        session: SessionId,
+        fence: Fence,
+        missed: u32,
+        now: Time,
+        timings: &Timings,
+    ) {
+        let until = now + pause_after(missed, timings);
+        self.pauses.retain(|pause| pause.session != session);
+        self.pauses.push(Pause {
+            session,
+            fence,
+            until,
+        });
+    }
+
+    /// Drops the pauses that the lock state has ended.
+    pub(crate) fn follow(&mut self, lock_state: &LockState) {
+        let goes_on = |pause: &Pause| lock_state.pauses_since(pause.session) == Some(pause.fence);
+        self.pauses.retain(goes_on);
+    }
+
+    /// Returns the end of the next pause, among the waiters with nothing in their way.
+    pub(crate) fn next(&self, lock_state: &LockState) -> Option<Time> {
+        let free = |pause: &&Pause| lock_state.others_had_their_turn(pause.session);
+        let free = self.pauses.iter().filter(free);
+        free.map(|pause| pause.until).min()
+    }
+
+    /// Proposes the end of the pauses that are over.
+    pub(crate) fn check(&mut self, now: Time, lock_state: &LockState, out: &mut Vec<Proposal>) {
+        for pause in &mut self.pauses {
+            if pause.until > now || !lock_state.others_had_their_turn(pause.session) {
+                continue;
+            }
+            let (session, fence) = (pause.session, pause.fence);
+            out.push(Proposal::Record(Event::PauseOver { session, fence }));
+            pause.until = now + PROPOSE_AGAIN_AFTER;
+        }
+    }
+}
