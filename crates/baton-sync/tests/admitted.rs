@@ -80,6 +80,9 @@ fn round(seed: u64, tally: &mut Tally) {
             1 => damaged(&mut dice, &log),
             _ => invented(&mut dice, document.state()),
         };
+        if scan(&update).is_ok_and(|scan| scan.is_beyond_yrs()) {
+            continue;
+        }
         let before = document.state().vector().clone();
         if names_garbage(&document, &update) {
             continue;
