@@ -2,7 +2,7 @@
 //!
 //! Owns the writing of snapshots, and that what was deleted goes with it. Whether and when, others decide.
 
-use baton_sync::compact::{CompactError, Compacted, rewrite};
+use baton_sync::compact::{CompactError, Compacted, History, rewrite};
 use bytes::Bytes;
 
 use crate::faults::SnapshotError;
@@ -54,7 +54,7 @@ impl Draft {
         let full = self.document_bytes();
         let (mut compacted, mut trouble) = (None, None);
         if deleted == Deleted::Goes {
-            match rewrite(&self.stored.document) {
+            match rewrite(&self.stored.document, History::Drop) {
                 Ok(rewritten) => {
                     self.stored.document = rewritten.encoding().clone();
                     compacted = Some(rewritten).filter(|new| new.encoding().len() <= full / 2);

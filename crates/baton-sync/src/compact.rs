@@ -1,10 +1,10 @@
-//! Makes what was deleted go: an encoded document in, a smaller one out that means the same.
+//! Rewrites an encoded document into a smaller one that means the same.
 //!
 //! Owns the rewriting of an encoded state. It is a pure function of bytes: it asks no document, and
-//! yrs has no part in it, because yrs is unsound when it collects garbage in hostile documents. What
-//! comes out has been scanned, judged and compared with what went in before anybody gets it.
+//! yrs has no part in it, because yrs is unsound when it collects garbage in hostile documents. The
+//! result has been scanned, judged and compared with the input before the caller gets it.
 //!
-//! # What is changed
+//! # Changes
 //! A document is a set of *units*: an id, the neighbours between which it was inserted (origin and
 //! right origin), where it belongs, and content. A block of n units says that each of them but the
 //! first has the one before it as its origin, and that all have the same right origin. Where a unit
@@ -12,23 +12,39 @@
 //! by which of two that do not refer to each other came first: that is what makes Yjs converge. So
 //!
 //! - the content of a deleted unit may be dropped: what remains is its place (content 1, a length);
-//! - two blocks of such units become one if that says the same: same client, the second goes on
-//!   where the first ends, has its last unit as origin, and has the same right origin. What stands
-//!   between them today came by a reference to a unit of one of them, and splits them again;
+//! - two blocks become one if that says the same: same client, the second goes on where the first
+//!   ends, has its last unit as origin, and has the same right origin. What stands between them
+//!   today came by a reference to a unit of one of them, and splits them again;
 //! - what is *in* a deleted type can never be seen again, nor anything that is put there later. Of
 //!   it only the clocks remain (a GC block, which needs no neighbours to become one with the next),
 //!   and what refers to them becomes nothing as well, in Yjs, in yrs and in [`crate::state`].
 //!
-//! The first two keep every unit where it was, so that an edit made beside it or an undo that puts a
-//! copy beside it finds its neighbours. The third is what Yjs with garbage collection does as well.
-//! It is done only for a type of which nothing is left, and to which nothing refers that is kept
-//! (only a forged update does that).
+//! Where a few deleted units stand in the midst of a block, the heads of three blocks would be
+//! longer than their content. There the content is blanked (spaces, null): no reader shows it, and
+//! it is gone all the same.
 //!
-//! What is not deleted is copied byte for byte.
+//! The first two keep every unit where it was, so that an edit made beside it or an undo that puts
+//! a copy beside it finds its neighbours. The third is what Yjs with garbage collection does as
+//! well. It is done only for a type of which nothing is left, and to which nothing refers that is
+//! kept (only a forged update does that).
+//!
+//! # Joins
+//! Blocks are joined by the rule of Yjs's own `mergeWith`, so that a document that was typed letter
+//! by letter is no larger than Yjs would write it. Beyond the above, both have content of one kind
+//! that is a row of units (text, values, legacy JSON), or are deleted units, or GC; and the two
+//! units that meet are both deleted or both alive. (Two values of one key are never both alive: the
+//! state knows which one counts.) Contents are put one behind the other as they are: two replacement
+//! characters, each of which was half of one character, stay two.
+//!
+//! # History
+//! `Y.snapshot` shows a document as it was, and needs deleted content for it. A document whose
+//! users do that is rewritten with [`History::Keep`]: neighbours are joined, and nothing is
+//! dropped.
 
 mod check;
 mod cut;
 mod fate;
+mod head;
 mod write;
 
 use bytes::Bytes;
@@ -37,6 +53,17 @@ use self::fate::Fates;
 use crate::scan::{ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::store::BlockStore;
+
+/// Treatment of deleted content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// Drops it, as Yjs does with its garbage collection: the place of each unit remains.
+    #[default]
+    Drop,
+    /// Keeps it byte for byte, as Yjs does without its garbage collection (`gc: false`), for users
+    /// of `Y.snapshot`.
+    Keep,
+}
 
 /// An encoded state was not compacted. Nothing has changed; it is as good as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,23 +75,24 @@ pub enum CompactError {
     /// is the caller's.
     #[error("this is no whole state: {0:?}")]
     NotWhole(Judgement),
-    /// What was made does not mean the same. This crate's fault: keep the state as it is, and
+    /// The result does not mean the same. This crate's fault: keep the state as it is, and
     /// report it.
     #[error("the compacted state is not the same as the state: {0}")]
     Differs(&'static str),
 }
 
 /// Rewrites an encoded state (an update v1 from nothing, such as
-/// [`Document::snapshot`](crate::Document::snapshot) returns) without the content of what it
-/// deletes. What comes out
+/// [`Document::snapshot`](crate::Document::snapshot) returns): neighbouring blocks are joined, and
+/// with [`History::Drop`] the content of deleted units goes. The result
 ///
-/// - is never longer, and is the same bytes if nothing is gained. Compacting it again changes
-///   nothing;
+/// - is never longer, but for deletions that the state implies and does not say. Compacting it
+///   again changes nothing;
 /// - is admitted by the scanner and fits an empty [`State`], which then knows the same: the same
 ///   vector, the same deletions;
-/// - has all that is not deleted, with its neighbours, and shows the same in Yjs and in yrs;
+/// - has all that is not deleted, byte for byte and with its neighbours, and shows the same in Yjs
+///   and in yrs; with [`History::Keep`] it has what is deleted as well;
 /// - can take its place anywhere: updates that were made against the one fit the other, and lead to
-///   the same document; whoever has the one and hears differences of the other converges.
+///   the same document; a client that has the one and hears differences of the other converges.
 ///
 /// It takes any bytes and never panics. Time and memory grow with the length of the input and the
 /// number of its blocks, and with nothing that the input claims: measured were 1.5 ms for each
@@ -72,11 +100,11 @@ pub enum CompactError {
 ///
 /// # Errors
 /// See [`CompactError`]. The first two come before anything is written.
-pub fn compact(encoded: &[u8]) -> Result<Bytes, CompactError> {
-    rewrite(encoded).map(|compacted| compacted.encoding)
+pub fn compact(encoded: &[u8], history: History) -> Result<Bytes, CompactError> {
+    rewrite(encoded, history).map(|compacted| compacted.encoding)
 }
 
-/// What [`rewrite`] made. That it means the same has been proved.
+/// The result of [`rewrite`]. That it means the same has been proved.
 #[derive(Debug)]
 pub struct Compacted {
     encoding: Bytes,
@@ -101,7 +129,7 @@ impl Compacted {
 ///
 /// # Errors
 /// As [`compact`].
-pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
+pub fn rewrite(encoded: &[u8], history: History) -> Result<Compacted, CompactError> {
     let before = scan(encoded)?;
     let nothing = State::new();
     let settled = nothing.settle(&before);
@@ -110,10 +138,11 @@ pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
     }
     let mut known = State::new();
     known.learn(settled.lesson(&nothing), &before);
-    let fates = Fates::new(&settled, known.deletes());
+    let fates = Fates::new(&settled, known.deletes(), history);
     let compacted = write::write(&before, &fates);
+    drop(fates);
     drop(settled);
-    if compacted.len() >= encoded.len() {
+    if compacted == encoded {
         let encoding = Bytes::copy_from_slice(encoded);
         return Ok(Compacted {
             store: BlockStore::load(&encoding, &before),
@@ -121,7 +150,8 @@ pub fn rewrite(encoded: &[u8]) -> Result<Compacted, CompactError> {
             state: known,
         });
     }
-    let state = check::check(&before, &known, &compacted).map_err(CompactError::Differs)?;
+    let state =
+        check::check(&before, &known, &compacted, history).map_err(CompactError::Differs)?;
     let encoding = Bytes::from(compacted);
     let after = scan(&encoding)?;
     Ok(Compacted {

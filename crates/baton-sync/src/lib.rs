@@ -51,7 +51,7 @@
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
 //! | [`state`] | the state rules: whether it may be applied, and what of it |
-//! | [`compact`](mod@compact) | making what was deleted go |
+//! | [`compact`](mod@compact) | joining neighbours and dropping what was deleted |
 //! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
 //! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
@@ -78,7 +78,7 @@ pub mod state_vector;
 pub mod store;
 pub mod y_websocket;
 
-pub use compact::{CompactError, Compacted, compact};
+pub use compact::{CompactError, Compacted, History, compact};
 pub use delete_set::DeleteSet;
 pub use difference::Difference;
 pub use document::yrs;

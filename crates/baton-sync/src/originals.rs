@@ -6,7 +6,9 @@
 //! with what is stored; `side` owns when two units are the same. See ADR 28.
 
 mod side;
+mod units;
 mod values;
+mod whole;
 
 use std::ops::Range;
 

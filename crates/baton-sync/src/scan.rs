@@ -6,9 +6,9 @@
 //! content, recurses only to [`ANY_DEPTH`] and [`JSON_DEPTH`], reserves nothing that the bytes do
 //! not pay for, and never panics.
 //!
-//! The format is Yjs 13's update v1. A rule that is stricter than the format says why: either yrs
-//! reads the bytes otherwise than Yjs does, or it cannot bear them, or Yjs in the browser cannot.
-//! What both write is always accepted.
+//! The format is Yjs 13's update v1. A rule that is stricter than the format says why: either a
+//! reader cannot bear the bytes, or two readers would not agree. Everything that Yjs 13 writes is
+//! accepted, also what yrs reads otherwise ([`Scan::is_beyond_yrs`]).
 //!
 //! | rule | why |
 //! | --- | --- |
@@ -17,10 +17,9 @@
 //! | clients of blocks strictly descend; clients of deletions are listed once | yrs keeps the last, Yjs too, of different ones |
 //! | no block and no deleted range is empty | division by zero |
 //! | origin, right origin and parent lie before the block | cycles |
-//! | no content 2 (legacy JSON), no type 5 (hook) | mis-decoded by yrs |
-//! | no other content or type that Yjs 13 does not know | it throws, and would at every later load |
+//! | no content or type that Yjs 13 does not define | it has no known length, and Yjs would throw at every later load |
 //! | values and JSON nest at most [`ANY_DEPTH`] and [`JSON_DEPTH`] deep | stack overflow, which aborts |
-//! | JSON is such as yrs parses | otherwise admitted bytes could not be applied |
+//! | JSON is such as JavaScript parses | Yjs throws on other text, at every later load |
 //! | nothing after the end | two readers must not disagree where it is |
 
 mod block;
@@ -35,7 +34,9 @@ pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
-pub(crate) use self::content::{CONTENT, kind as content_kind, past_value, read as content_len};
+pub(crate) use self::content::{
+    CONTENT, is_named_type, kind as content_kind, len as content_len, past_unit, past_value,
+};
 pub(crate) use self::cut::{Cut, Opened};
 
 pub(crate) use self::block::Header;
@@ -44,7 +45,8 @@ use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
 
 /// Deepest nesting of arrays and maps in a value of an `Any` content.
 pub const ANY_DEPTH: usize = 100;
-/// Deepest nesting of arrays and objects in the JSON of an embed or a format (yrs gives up at 128).
+/// Deepest nesting of arrays and objects in the JSON of an embed, a format or a legacy value (yrs
+/// gives up at 128).
 pub const JSON_DEPTH: usize = 100;
 
 pub(crate) const GC: u8 = 0;
@@ -57,6 +59,7 @@ pub struct Scan<'a> {
     runs: Vec<Run>,
     entries: Vec<Entry>,
     deletes: Vec<IdRange>,
+    beyond_yrs: bool,
 }
 
 /// The blocks of one client, in ascending order without a hole between them (a hole is a Skip).
@@ -136,6 +139,7 @@ pub fn scan_within<'a>(update: &'a [u8], limits: &ScanLimits) -> Result<Scan<'a>
         runs: Vec::new(),
         entries: Vec::new(),
         deletes: Vec::new(),
+        beyond_yrs: false,
     };
     scan.read_blocks(&mut reader, limits)?;
     scan.read_deletes(&mut reader, limits)?;
@@ -154,6 +158,14 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.deletes.is_empty() && self.inserts().next().is_none()
+    }
+
+    /// Returns true if it holds content that Yjs reads and yrs reads otherwise or not at all: values
+    /// as legacy JSON, an XML hook, JSON with a whole number beyond 64 signed bits or with half of a
+    /// surrogate pair. It is found while scanning, so asking costs nothing.
+    #[must_use]
+    pub const fn is_beyond_yrs(&self) -> bool {
+        self.beyond_yrs
     }
 
     /// All blocks: clients descending, clocks ascending.
@@ -355,7 +367,9 @@ impl<'a> Scan<'a> {
                 if header.references().any(ahead) {
                     return Err(ScanError::RefersAhead { client, clock });
                 }
-                content::read(reader, kind)?
+                let content = content::read(reader, kind)?;
+                self.beyond_yrs |= content.beyond_yrs;
+                content.len
             }
         };
         if len == 0 {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use baton_sync::compact::rewrite;
+use baton_sync::compact::{History, rewrite};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, Kind, Verdict};
 use baton_sync::originals::Clash;
@@ -108,7 +108,8 @@ fn a_genuine_update_is_never_taken_for_another() {
         for form in &forms {
             taken_again(&document, form, "loaded");
         }
-        let compacted = rewrite(&everything).unwrap().encoding().clone();
+        let compacted = rewrite(&everything, History::Drop).unwrap();
+        let compacted = compacted.encoding().clone();
         let document = Document::load_shared(compacted, &own).unwrap();
         for form in &forms {
             taken_again(&document, form, "compacted");

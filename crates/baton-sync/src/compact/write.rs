@@ -2,14 +2,14 @@
 //!
 //! Owns the order of the bytes, and which neighbouring blocks become one.
 
-use super::cut::Cutter;
-use super::fate::Fates;
+use std::ops::Range;
+
+use super::cut::{Cutter, Piece, units};
+use super::fate::{Fates, Stretch};
+use super::head::{Head, size_of_cut};
 use crate::delete_set::DeleteSet;
-use crate::lib0::{write_var_string, write_var_uint};
-use crate::scan::{
-    Block, BlockKind, CONTENT, Content, GC, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, IdRange,
-    Parent, Scan,
-};
+use crate::lib0::write_var_uint;
+use crate::scan::{Block, BlockKind, CONTENT, Content, GC, Id, IdRange, Scan};
 use crate::state_vector::{ClientId, Clock};
 
 /// The number of [`Content::Deleted`] on the wire.
@@ -22,10 +22,10 @@ pub(super) fn write(scan: &Scan<'_>, fates: &Fates<'_, '_>) -> Vec<u8> {
     // One buffer for all: there may be a hundred thousand clients.
     let mut bytes = Vec::new();
     for run in scan.runs() {
-        let mut writer = Writer::new(run.client, bytes);
+        let mut writer = Writer::new(run.client, fates, bytes);
         for index in run.blocks() {
             let block = scan.block(run.client, index);
-            writer.block(scan, fates, index, &block);
+            writer.block(scan, index, &block);
         }
         bytes = writer.finish(&mut out, scan.clock(run.blocks().start));
     }
@@ -48,148 +48,135 @@ fn write_deletes(out: &mut Vec<u8>, deletes: &DeleteSet) {
     }
 }
 
-/// What stands before an item's content.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    origin: Option<Id>,
-    right_origin: Option<Id>,
-    parent: Parent<'a>,
-    key: Option<&'a str>,
-    /// [`HAS_KEY`] if the item has a key, also one that is inherited and not written.
-    keyed: u8,
-}
-
-impl<'a> Head<'a> {
-    /// The head of the part of the block that begins at `clock`.
-    fn of(block: &Block<'a>, info: u8, clock: Clock) -> Self {
-        let (keyed, right_origin) = (info & HAS_KEY, block.right_origin);
-        if clock == block.clock {
-            return Self {
-                origin: block.origin,
-                right_origin,
-                parent: block.parent,
-                key: block.key,
-                keyed,
-            };
-        }
-        Self {
-            origin: Some(Id {
-                client: block.client,
-                clock: clock - 1,
-            }),
-            right_origin,
-            parent: Parent::Inherited,
-            key: None,
-            keyed,
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>, content: u8) {
-        let origin = self.origin.map_or(0, |_| HAS_ORIGIN);
-        let right_origin = self.right_origin.map_or(0, |_| HAS_RIGHT_ORIGIN);
-        out.push(content | origin | right_origin | self.keyed);
-        for id in [self.origin, self.right_origin].into_iter().flatten() {
-            write_id(out, id);
-        }
-        match self.parent {
-            Parent::Inherited => return,
-            Parent::Id(id) => {
-                out.push(0);
-                write_id(out, id);
-            }
-            Parent::Root(name) => {
-                out.push(1);
-                write_var_string(out, name);
-            }
-        }
-        if let Some(key) = self.key {
-            write_var_string(out, key);
-        }
-    }
-}
-
-fn write_id(out: &mut Vec<u8>, id: Id) {
-    write_var_uint(out, id.client.get());
-    write_var_uint(out, u64::from(id.clock));
-}
-
-/// A block that is not written yet, because the next may become one with it.
+/// The last block, which the next may continue.
 enum Open<'a> {
-    Gc {
-        len: Clock,
-    },
-    Deleted {
-        head: Head<'a>,
-        end: Clock,
-        len: Clock,
-    },
+    /// Not written yet.
+    Gc { len: Clock },
+    /// Not written yet.
+    Deleted { head: Head<'a>, len: Clock },
+    /// Written, but for the length before its content.
+    Row(Row),
+}
+
+/// A block whose content is a row of units.
+struct Row {
+    kind: Content,
+    right_origin: Option<Id>,
+    /// True if its last unit is deleted.
+    deleted: bool,
+    /// The place of the length in the written bytes.
+    written: Range<usize>,
+    /// The length of all pieces, if there are several: then another one is written.
+    length: u64,
+    joined: bool,
+}
+
+/// Units that are to be written, all of one block.
+struct Part<'a> {
+    head: Head<'a>,
+    kind: Content,
+    /// The kind's number.
+    number: u8,
+    start: Clock,
+    piece: Piece<'a>,
+    /// True for each end if the unit there is deleted.
+    deleted: (bool, bool),
 }
 
 /// The blocks of one client.
-struct Writer<'a> {
+struct Writer<'a, 'f, 'u, 's> {
     client: ClientId,
+    fates: &'f Fates<'u, 's>,
     count: u64,
     bytes: Vec<u8>,
     open: Option<Open<'a>>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(client: ClientId, mut bytes: Vec<u8>) -> Self {
+impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
+    fn new(client: ClientId, fates: &'f Fates<'u, 's>, mut bytes: Vec<u8>) -> Self {
         bytes.clear();
         Self {
             client,
+            fates,
             count: 0,
             bytes,
             open: None,
         }
     }
 
-    fn block(&mut self, scan: &Scan<'a>, fates: &Fates<'_, '_>, index: usize, block: &Block<'a>) {
-        let BlockKind::Item(content) = block.kind else {
+    fn block(&mut self, scan: &Scan<'a>, index: usize, block: &Block<'a>) {
+        let BlockKind::Item(kind) = block.kind else {
             return self.gc(block.len);
         };
-        if fates.is_gone(index) {
+        if self.fates.is_gone(index) {
             return self.gc(block.len);
         }
-        let (info, bytes) = scan.content(block);
-        let id = Id {
-            client: block.client,
-            clock: block.clock,
+        let (info, content) = scan.content(block);
+        let drops = self.fates.drops_deleted();
+        let first = self.fates.stretch(block, block.clock);
+        let stays = match kind {
+            Content::Deleted => false,
+            Content::Type => !self.fates.goes(self.id(block.clock)),
+            _ => !drops || !first.deleted,
         };
-        if content == Content::Type && !fates.goes(id) {
-            return self.verbatim(scan, block);
-        }
-        let first = stretch(fates.deletes(), block, block.clock);
-        match Cutter::new(content, bytes) {
-            _ if content == Content::Deleted => {
-                self.deleted(Head::of(block, info, block.clock), block.clock, block.len);
+        match units(kind, content) {
+            Some(units) if drops && first.end < block.end() => {
+                self.parts(block, info, kind, units);
             }
-            Some(cutter) if first.end < block.end() => {
-                self.parts(fates.deletes(), block, info, cutter);
+            Some(units) if stays => {
+                let last = block.end() - 1;
+                let last = !drops && self.fates.deletes().contains(self.client, last, 1);
+                self.row(&Part {
+                    head: Head::of(block, info, block.clock),
+                    kind,
+                    number: info & CONTENT,
+                    start: block.clock,
+                    piece: Piece::whole(units, block.len),
+                    deleted: (first.deleted, last),
+                });
             }
-            _ if first.deleted => {
-                self.deleted(Head::of(block, info, block.clock), block.clock, block.len);
-            }
-            _ => self.verbatim(scan, block),
+            None if stays => self.verbatim(scan, block),
+            _ => self.deleted(Head::of(block, info, block.clock), block.clock, block.len),
         }
     }
 
-    /// A block that is deleted in part.
-    fn parts(&mut self, deletes: &DeleteSet, block: &Block<'a>, info: u8, mut cutter: Cutter<'_>) {
+    /// Writes a block that is deleted in part, of which the deleted content goes: it is cut there,
+    /// or the content is blanked where a cut would be longer.
+    fn parts(&mut self, block: &Block<'a>, info: u8, kind: Content, units: &'a [u8]) {
+        let mut cutter = Cutter::new(kind, units);
         let mut clock = block.clock;
+        // True if the unit before `clock` is of this block and in the open row.
+        let mut goes_on = false;
         while clock < block.end() {
-            let Stretch { end, deleted } = stretch(deletes, block, clock);
+            let Stretch { end, deleted } = self.fates.stretch(block, clock);
             let head = Head::of(block, info, clock);
-            if deleted {
-                cutter.skip(end - clock);
-                self.deleted(head, clock, end - clock);
+            let alive = cutter.take(end - clock);
+            let piece = if deleted {
+                blanks(block, kind, clock..end)
             } else {
-                self.flush();
-                head.write(&mut self.bytes, info & CONTENT);
-                self.bytes.extend_from_slice(&cutter.take(end - clock));
-                self.count += 1;
+                Some(alive)
+            };
+            match piece {
+                None => self.deleted(head, clock, end - clock),
+                Some(piece) if goes_on => self.extend(&piece, deleted),
+                Some(piece) => self.row(&Part {
+                    head,
+                    kind,
+                    number: info & CONTENT,
+                    start: clock,
+                    piece,
+                    deleted: (deleted, deleted),
+                }),
             }
+            goes_on = piece.is_some();
             clock = end;
+        }
+    }
+
+    fn id(&self, clock: Clock) -> Id {
+        Id {
+            client: self.client,
+            clock,
         }
     }
 
@@ -211,44 +198,79 @@ impl<'a> Writer<'a> {
 
     /// The clocks of a client go on without a hole, so that only the neighbours are to be compared.
     fn deleted(&mut self, head: Head<'a>, start: Clock, more: Clock) {
-        if let Some(Open::Deleted {
-            head: open,
-            end,
-            len,
-        }) = &mut self.open
-            && head.origin
-                == Some(Id {
-                    client: self.client,
-                    clock: *end - 1,
-                })
+        let before = start.checked_sub(1).map(|clock| self.id(clock));
+        if let Some(Open::Deleted { head: open, len }) = &mut self.open
+            && head.origin == before
             && head.right_origin == open.right_origin
         {
             *len += more;
-            *end += more;
             return;
         }
         self.flush();
-        self.open = Some(Open::Deleted {
-            head,
-            end: start + more,
-            len: more,
-        });
+        self.open = Some(Open::Deleted { head, len: more });
+    }
+
+    /// Puts units behind those of the open row.
+    fn extend(&mut self, piece: &Piece<'_>, deleted: bool) {
+        if let Some(Open::Row(row)) = &mut self.open {
+            row.joined = true;
+            row.deleted = deleted;
+            row.length += piece.length(row.kind);
+            piece.write(&mut self.bytes);
+        }
+    }
+
+    /// Writes units as a block of their own, or behind those of the open row.
+    ///
+    /// Blanks are not joined with blanks: as many as make a cut worth while would be cut the next
+    /// time.
+    fn row(&mut self, part: &Part<'a>) {
+        let before = part.start.checked_sub(1).map(|clock| self.id(clock));
+        if let Some(Open::Row(row)) = &mut self.open
+            && row.kind == part.kind
+            && part.head.origin == before
+            && part.head.right_origin == row.right_origin
+            && part.deleted.0 == row.deleted
+            && !(row.deleted && self.fates.drops_deleted())
+        {
+            return self.extend(&part.piece, part.deleted.1);
+        }
+        self.flush();
+        part.head.write(&mut self.bytes, part.number);
+        let (start, length) = (self.bytes.len(), part.piece.length(part.kind));
+        write_var_uint(&mut self.bytes, length);
+        let written = start..self.bytes.len();
+        part.piece.write(&mut self.bytes);
+        self.open = Some(Open::Row(Row {
+            kind: part.kind,
+            right_origin: part.head.right_origin,
+            deleted: part.deleted.1,
+            written,
+            length,
+            joined: false,
+        }));
     }
 
     fn flush(&mut self) {
         let bytes = &mut self.bytes;
-        let len = match self.open.take() {
+        match self.open.take() {
             None => return,
             Some(Open::Gc { len }) => {
                 bytes.push(GC);
-                len
+                write_var_uint(bytes, u64::from(len));
             }
-            Some(Open::Deleted { head, len, .. }) => {
+            Some(Open::Deleted { head, len }) => {
                 head.write(bytes, DELETED);
-                len
+                write_var_uint(bytes, u64::from(len));
             }
-        };
-        write_var_uint(bytes, u64::from(len));
+            Some(Open::Row(row)) => {
+                if row.joined {
+                    let mut length = Vec::with_capacity(5);
+                    write_var_uint(&mut length, row.length);
+                    bytes.splice(row.written, length);
+                }
+            }
+        }
         self.count += 1;
     }
 
@@ -263,18 +285,19 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A part of a block that is deleted as a whole, or not at all.
-struct Stretch {
-    end: Clock,
-    deleted: bool,
-}
+/// Most bytes of the length before a row.
+const MOST_OF_A_LENGTH: usize = 5;
 
-fn stretch(deletes: &DeleteSet, block: &Block<'_>, clock: Clock) -> Stretch {
-    let past = deletes.end_of_range_at(block.client, clock);
-    let deleted = past.is_some();
-    let end = past.or_else(|| deletes.start_of_range_after(block.client, clock));
-    Stretch {
-        end: end.map_or(block.end(), |end| end.min(block.end())),
-        deleted,
-    }
+/// Blanks for a deleted part of a block, if they are no longer than the heads of blocks that a cut
+/// would cost. This depends only on the part, so that it is the same the next time.
+fn blanks(block: &Block<'_>, kind: Content, part: Range<Clock>) -> Option<Piece<'static>> {
+    let units = part.end - part.start;
+    let piece = Piece::blank(kind, units)?;
+    let heads = if part.start > block.clock && part.end < block.end() {
+        2
+    } else {
+        1
+    };
+    let cut = heads * size_of_cut(block, part.end) + 2 * MOST_OF_A_LENGTH;
+    (piece.size() <= cut).then_some(piece)
 }

@@ -6,13 +6,12 @@
 //! Yjs would make of it if it were cut there.
 
 use crate::lib0::Reader;
-use crate::scan::{Content, GC, HAS_KEY, Header, Id, Parent, content_kind, past_value};
+use crate::scan::{Content, GC, HAS_KEY, Header, Id, Parent, content_kind, past_unit};
 use crate::state_vector::{ClientId, Clock};
 
-use super::values::{same_json, same_value};
-
-/// Half of a character that was cut in two: Yjs puts this in place of each half.
-const REPLACEMENT: u16 = 0xfffd;
+use super::units::{Units, same_unit};
+use super::values::{same_json_value, same_value};
+use super::whole::{same_whole, whole_size};
 
 /// A block, and a place in it. What follows it in the bytes may be read as well.
 #[derive(Clone)]
@@ -69,7 +68,7 @@ impl<'a> Side<'a> {
         let body = match content {
             None | Some(Content::Deleted) => Body::Units(reader.var_uint().ok()? as Clock),
             Some(Content::String) => Body::Text(Units::of(reader.var_buf().ok()?)),
-            Some(Content::Any) => {
+            Some(Content::Any | Content::Json) => {
                 let count = reader.var_uint().ok()? as Clock;
                 let bytes = reader.rest();
                 Body::Values {
@@ -190,7 +189,11 @@ impl<'a> Side<'a> {
                     let (Some(a), Some(b)) = (self.take_value(), other.take_value()) else {
                         break;
                     };
-                    if !same_value(a, b) {
+                    let same = match self.content {
+                        Some(Content::Json) => same_json_value(a, b),
+                        _ => same_value(a, b),
+                    };
+                    if !same {
                         return Err(self.clock);
                     }
                     self.clock += 1;
@@ -253,7 +256,7 @@ impl<'a> Side<'a> {
     }
 
     fn is_torn(&self) -> bool {
-        matches!(&self.body, Body::Text(units) if units.low.is_some())
+        matches!(&self.body, Body::Text(units) if units.is_torn())
     }
 
     fn is_used_up(&self) -> bool {
@@ -290,7 +293,7 @@ impl<'a> Side<'a> {
         }
         let rest = &bytes[*at..];
         let mut reader = Reader::new(rest);
-        past_value(&mut reader).ok()?;
+        past_unit(self.content?, &mut reader).ok()?;
         *at += reader.position();
         Some(&rest[..reader.position()])
     }
@@ -350,104 +353,48 @@ impl PartialEq for Head<'_> {
     }
 }
 
-/// A text as UTF-16 code units, in which clocks count.
-#[derive(Clone)]
-struct Units<'a> {
-    text: &'a [u8],
-    at: usize,
-    /// The second unit of a character, of which the first was read.
-    low: Option<u16>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'a> Units<'a> {
-    const fn of(text: &'a [u8]) -> Self {
-        Self {
-            text,
-            at: 0,
-            low: None,
+    const CLIENT: u32 = 7;
+
+    /// Compares the first `len` units of two runs of blocks: where the first differs.
+    fn compared(ours: &[u8], theirs: &[u8], len: Clock) -> Result<(), Clock> {
+        let read = |bytes| Side::read(bytes, CLIENT.into(), 0, len).unwrap();
+        let (mut ours, mut theirs) = (read(ours), read(theirs));
+        let mut clock = 0;
+        while clock < len {
+            assert!(ours.seek(clock) && theirs.seek(clock), "{clock}");
+            clock = ours.compare(&mut theirs, len)?;
         }
+        Ok(())
     }
 
-    fn peek(&self) -> Option<u16> {
-        self.clone().next()
-    }
-
-    /// The text was found to be UTF-8.
-    fn next(&mut self) -> Option<u16> {
-        if let Some(low) = self.low.take() {
-            return Some(low);
-        }
-        let rest = self.text.get(self.at..)?;
-        let first = *rest.first()?;
-        let tail = |index: usize| u32::from(rest.get(index).copied().unwrap_or(0) & 0x3f);
-        let (scalar, len) = match first {
-            0..=0x7f => (u32::from(first), 1),
-            0x80..=0xdf => (u32::from(first & 0x1f) << 6 | tail(1), 2),
-            0xe0..=0xef => (u32::from(first & 0xf) << 12 | tail(1) << 6 | tail(2), 3),
-            _ => {
-                let high = u32::from(first & 7) << 18 | tail(1) << 12;
-                (high | tail(2) << 6 | tail(3), 4)
-            }
+    #[test]
+    fn legacy_json_and_hooks_are_compared_by_what_they_say() {
+        let row = |first: &[u8], values: &[&str]| {
+            let texts = values.iter().flat_map(|text| {
+                let length = [text.len() as u8];
+                [&length[..], text.as_bytes()].concat()
+            });
+            let texts: Vec<u8> = texts.collect();
+            [first, &[values.len() as u8], &texts].concat()
         };
-        self.at += len;
-        if len < 4 {
-            return u16::try_from(scalar).ok();
-        }
-        let above = scalar.wrapping_sub(0x1_0000);
-        self.low = Some(0xdc00 | (above & 0x3ff) as u16);
-        Some(0xd800 | (above >> 10 & 0x3ff) as u16)
+        let root: &[u8] = &[2, 1, 1, b't'];
+        let whole = row(root, &["1", "undefined", "{\"a\":2}"]);
+        // The same in two blocks, of which the second is spelled otherwise.
+        let second: &[u8] = &[0x82, 7, 0];
+        let apart = |last: &str| [row(root, &["1"]), row(second, &["undefined", last])].concat();
+        assert_eq!(compared(&whole, &apart("{ \"a\" : 2.0 }"), 3), Ok(()));
+        assert_eq!(compared(&whole, &apart("{\"a\":3}"), 3), Err(2));
+        assert_eq!(compared(&apart("null"), &apart("undefined"), 3), Err(2));
+
+        let hook = |name: &[u8]| [&[7, 1, 1, b't', 5, name.len() as u8][..], name].concat();
+        // A text follows, which is found only if the end of the name is.
+        let text: &[u8] = &[0x84, 7, 0, 1, b'x'];
+        let one = [&hook(b"one"), text].concat();
+        assert_eq!(compared(&one, &one.clone(), 2), Ok(()));
+        assert_eq!(compared(&one, &[&hook(b"two"), text].concat(), 2), Err(0));
     }
-}
-
-/// Half of a character, where one of the two was cut there, may be a replacement.
-fn same_unit(a: u16, b: u16) -> bool {
-    let half = |unit| (0xd800..0xe000).contains(&unit);
-    a == b || (a == REPLACEMENT && half(b)) || (b == REPLACEMENT && half(a))
-}
-
-/// Tells whether two contents of one unit say the same; `None` if one cannot be read.
-fn same_whole(content: Content, ours: &[u8], theirs: &[u8]) -> Option<bool> {
-    let (mut a, mut b) = (Reader::new(ours), Reader::new(theirs));
-    Some(match content {
-        Content::Binary => a.var_buf().ok()? == b.var_buf().ok()?,
-        Content::Embed => same_json(a.var_string().ok()?, b.var_string().ok()?),
-        Content::Format => {
-            let keys = a.var_string().ok()? == b.var_string().ok()?;
-            keys && same_json(a.var_string().ok()?, b.var_string().ok()?)
-        }
-        Content::Type => {
-            let (kind, other) = (a.u8().ok()?, b.u8().ok()?);
-            kind == other && (kind != XML_ELEMENT || a.var_string().ok()? == b.var_string().ok()?)
-        }
-        // A library that stores it does not keep all its options.
-        Content::Doc => a.var_string().ok()? == b.var_string().ok()?,
-        Content::Deleted | Content::String | Content::Any => false,
-    })
-}
-
-/// The number of an XML element among the shared types, which alone has a name.
-const XML_ELEMENT: u8 = 3;
-
-fn whole_size(content: Content, bytes: &[u8]) -> Option<usize> {
-    let mut reader = Reader::new(bytes);
-    match content {
-        Content::Binary | Content::Embed => {
-            reader.var_buf().ok()?;
-        }
-        Content::Format => {
-            reader.var_buf().ok()?;
-            reader.var_buf().ok()?;
-        }
-        Content::Type => {
-            if reader.u8().ok()? == XML_ELEMENT {
-                reader.var_buf().ok()?;
-            }
-        }
-        Content::Doc => {
-            reader.var_buf().ok()?;
-            past_value(&mut reader).ok()?;
-        }
-        Content::Deleted | Content::String | Content::Any => return None,
-    }
-    Some(reader.position())
 }

@@ -18,6 +18,16 @@ pub(super) fn same_value(ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
+/// Tells whether two units of legacy JSON content, each with its length before it, say the same.
+pub(super) fn same_json_value(ours: &[u8], theirs: &[u8]) -> bool {
+    ours == theirs || {
+        let text = |bytes| Reader::new(bytes).var_string().ok();
+        text(ours)
+            .zip(text(theirs))
+            .is_some_and(|(a, b)| same_json(a, b))
+    }
+}
+
 /// Tells whether two JSON texts say the same.
 pub(super) fn same_json(ours: &str, theirs: &str) -> bool {
     ours == theirs || {
@@ -177,5 +187,18 @@ mod tests {
         other[3] = b'c';
         assert!(!same_value(&one, &other));
         assert!(!same_value(&[117, 2, 120, 121], &[117, 2, 121, 120]));
+    }
+
+    #[test]
+    fn legacy_json_is_compared_by_its_value_and_undefined_by_its_name() {
+        let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+        assert!(same_json_value(&text("[1.0]"), &text("[1]")));
+        assert!(same_json_value(&text("undefined"), &text("undefined")));
+        for other in ["null", "\"undefined\"", "0"] {
+            assert!(
+                !same_json_value(&text("undefined"), &text(other)),
+                "{other}"
+            );
+        }
     }
 }

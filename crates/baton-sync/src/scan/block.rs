@@ -37,6 +37,8 @@ pub struct IdRange {
 pub enum Content {
     /// Only the length of what was deleted.
     Deleted,
+    /// Values as JSON texts, which early versions of Yjs 13 wrote instead of [`Content::Any`].
+    Json,
     /// A byte array.
     Binary,
     /// Text; its length is counted in UTF-16 code units.

@@ -1,8 +1,8 @@
-//! What an item holds: how long it is in clocks, and whether both yrs and Yjs can read it.
+//! Length in clocks of an item's content, and the rules that make Yjs able to read it.
 //!
 //! Owns the walk over values and JSON. It builds nothing from them.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{ANY_DEPTH, Content, JSON_DEPTH, ScanError};
 use crate::lib0::Reader;
@@ -13,12 +13,38 @@ const SAFE_INTEGER: u64 = (1 << 53) - 1;
 /// The bits of an item's first byte that say what its content is.
 pub(crate) const CONTENT: u8 = 0x1f;
 
-/// The content that an item's first byte announces; `None` for what is not supported.
+/// Name of the value that JSON does not have, in the place of a JSON text of [`Content::Json`].
+const UNDEFINED: &str = "undefined";
+
+/// Length of one content, and its readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Clocks.
+    pub(super) len: u64,
+    /// Yjs reads it as it was meant, and yrs does not.
+    pub(super) beyond_yrs: bool,
+}
+
+impl Extent {
+    const UNIT: Self = Self::of(1);
+
+    /// Content of this many clocks that Yjs and yrs read alike.
+    const fn of(len: u64) -> Self {
+        Self {
+            len,
+            beyond_yrs: false,
+        }
+    }
+}
+
+/// The content that an item's first byte announces; `None` for a kind that Yjs 13 does not define.
 ///
-/// Yjs takes five bits for it and yrs four, so the fifth must be zero.
+/// Yjs takes five bits for it and yrs four, so the fifth must be zero. An undefined kind has no
+/// known length, so that nothing behind it can be read.
 pub(crate) const fn kind(info: u8) -> Option<Content> {
     match info & CONTENT {
         1 => Some(Content::Deleted),
+        2 => Some(Content::Json),
         3 => Some(Content::Binary),
         4 => Some(Content::String),
         5 => Some(Content::Embed),
@@ -31,14 +57,29 @@ pub(crate) const fn kind(info: u8) -> Option<Content> {
 }
 
 /// Reads past the content and returns its length in clocks.
-pub(crate) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanError> {
+pub(crate) fn len(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanError> {
+    read(reader, kind).map(|extent| extent.len)
+}
+
+/// Reads past the content.
+pub(super) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<Extent, ScanError> {
     match kind {
-        Content::Deleted => Ok(reader.var_uint()?),
+        Content::Deleted => Ok(Extent::of(reader.var_uint()?)),
+        Content::Json => {
+            let count = reader.count(1)?;
+            for _ in 0..count {
+                json_or_undefined(reader)?;
+            }
+            Ok(Extent {
+                len: count as u64,
+                beyond_yrs: true,
+            })
+        }
         Content::Binary => {
             reader.var_buf()?;
-            Ok(1)
+            Ok(Extent::UNIT)
         }
-        Content::String => Ok(utf16_len(reader.var_string()?)),
+        Content::String => Ok(Extent::of(utf16_len(reader.var_string()?))),
         Content::Embed => json(reader),
         Content::Format => {
             reader.var_string()?;
@@ -50,7 +91,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<u64, ScanEr
             for _ in 0..count {
                 any(reader, 0)?;
             }
-            Ok(count as u64)
+            Ok(Extent::of(count as u64))
         }
         Content::Doc => {
             reader.var_string()?;
@@ -68,33 +109,56 @@ pub(super) fn utf16_len(text: &str) -> u64 {
     units
 }
 
-fn shared_type(reader: &mut Reader<'_>) -> Result<u64, ScanError> {
+/// Number of an XML element among the shared types.
+const XML_ELEMENT: u8 = 3;
+
+/// Number of an XML hook among the shared types. To yrs it has no name, to Yjs it has.
+const XML_HOOK: u8 = 5;
+
+/// Returns true if a name follows the number of this shared type.
+pub(crate) const fn is_named_type(kind: u8) -> bool {
+    matches!(kind, XML_ELEMENT | XML_HOOK)
+}
+
+fn shared_type(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
     let at = reader.position();
-    match reader.u8()? {
+    let kind = reader.u8()?;
+    match kind {
         // Array, map, text; XML fragment, XML text.
         0 | 1 | 2 | 4 | 6 => {}
-        // An XML element says its name. (So does a hook, 5, to Yjs, but not to yrs.)
-        3 => {
+        _ if is_named_type(kind) => {
             reader.var_string()?;
         }
-        kind => return Err(ScanError::UnsupportedType { at, kind }),
+        _ => return Err(ScanError::UnsupportedType { at, kind }),
     }
-    Ok(1)
+    Ok(Extent {
+        len: 1,
+        beyond_yrs: kind == XML_HOOK,
+    })
 }
 
 /// Yjs spreads the options of a subdocument as an object: on another value it throws.
-fn subdocument_options(reader: &mut Reader<'_>) -> Result<u64, ScanError> {
+fn subdocument_options(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
     let at = reader.position();
     if reader.rest().first() != Some(&118) {
         return Err(ScanError::BadValue { at });
     }
     any(reader, 0)?;
-    Ok(1)
+    Ok(Extent::UNIT)
 }
 
-/// Reads past one value.
+/// Reads past one value of lib0's `any`.
 pub(crate) fn past_value(reader: &mut Reader<'_>) -> Result<(), ScanError> {
     any(reader, 0)
+}
+
+/// Reads past one unit of content that is a row of values, which was found sound before.
+pub(crate) fn past_unit(kind: Content, reader: &mut Reader<'_>) -> Result<(), ScanError> {
+    if kind == Content::Json {
+        reader.var_buf()?;
+        return Ok(());
+    }
+    past_value(reader)
 }
 
 /// One value of lib0's `any`, already inside `depth` arrays and maps.
@@ -138,19 +202,65 @@ fn any(reader: &mut Reader<'_>, depth: usize) -> Result<(), ScanError> {
     Ok(())
 }
 
-/// One JSON text, as yrs reads it: through `serde_json`, with whole numbers of 64 signed bits.
-fn json(reader: &mut Reader<'_>) -> Result<u64, ScanError> {
+/// One JSON text, as the one unit of a content.
+fn json(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
     let text = reader.var_string()?;
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let parsed = Json { depth: 0 }
-        .deserialize(&mut parser)
-        .and_then(|()| parser.end());
-    match parsed {
-        Ok(()) => Ok(1),
-        Err(_) => Err(ScanError::BadJson {
-            at: reader.position(),
-        }),
+    let beyond_yrs = !is_json_for_yrs(text);
+    if beyond_yrs && !is_json(text) {
+        let at = reader.position();
+        return Err(ScanError::BadJson { at });
     }
+    Ok(Extent { len: 1, beyond_yrs })
+}
+
+fn json_or_undefined(reader: &mut Reader<'_>) -> Result<(), ScanError> {
+    let text = reader.var_string()?;
+    if text == UNDEFINED || is_json(text) {
+        return Ok(());
+    }
+    let at = reader.position();
+    Err(ScanError::BadJson { at })
+}
+
+/// Returns true for a text that JavaScript's `JSON.parse` takes and that nests at most
+/// [`JSON_DEPTH`] deep.
+fn is_json(text: &str) -> bool {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    // This reader neither recurses nor looks at the value of a number or of an escape.
+    let parsed = serde::de::IgnoredAny::deserialize(&mut parser).and_then(|_| parser.end());
+    parsed.is_ok() && json_depth(text) <= JSON_DEPTH
+}
+
+/// Deepest nesting of arrays and objects in a JSON text that is well-formed.
+fn json_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(inner) = bytes.next().filter(|byte| *byte != b'"') {
+                    if inner == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Returns true for a JSON text that yrs reads: through `serde_json`, with whole numbers of 64
+/// signed bits and without halves of surrogate pairs.
+fn is_json_for_yrs(text: &str) -> bool {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let parsed = Json { depth: 0 }.deserialize(&mut parser);
+    parsed.and_then(|()| parser.end()).is_ok()
 }
 
 /// A JSON value that is walked over and not built.

@@ -45,8 +45,8 @@ enum Body<'a> {
     /// Only a number of units.
     Length,
     Text(&'a str),
-    /// Values one after the other.
-    Values(&'a [u8]),
+    /// Values one after the other, of which each is a unit.
+    Values(Content, &'a [u8]),
     /// One unit, which cannot be cut.
     Whole(&'a [u8]),
 }
@@ -85,9 +85,9 @@ impl<'a> Scan<'a> {
         opened.body = match content::kind(info) {
             Some(Content::Deleted) => Body::Length,
             Some(Content::String) => Body::Text(reader.var_string().unwrap_or_default()),
-            Some(Content::Any) => {
+            Some(kind @ (Content::Any | Content::Json)) => {
                 let _count = reader.var_uint();
-                Body::Values(reader.rest())
+                Body::Values(kind, reader.rest())
             }
             _ => Body::Whole(reader.rest()),
         };
@@ -100,7 +100,7 @@ impl Opened<'_> {
     pub(crate) fn end(&self) -> Cut {
         let byte = match self.body {
             Body::Text(text) => text.len(),
-            Body::Values(values) | Body::Whole(values) => values.len(),
+            Body::Values(_, values) | Body::Whole(values) => values.len(),
             Body::Length => 0,
         };
         Cut {
@@ -114,7 +114,7 @@ impl Opened<'_> {
     pub(crate) fn cut_at(&self, units: Clock) -> Cut {
         let (byte, torn) = match self.body {
             Body::Text(text) => byte_of(text, units),
-            Body::Values(values) => (past_values(values, units as usize), false),
+            Body::Values(kind, values) => (past_values(kind, values, units as usize), false),
             Body::Length | Body::Whole(_) => (0, false),
         };
         Cut { units, byte, torn }
@@ -136,9 +136,9 @@ impl Opened<'_> {
                 let units = content::utf16_len(&text[from.byte..to.byte]) as Clock;
                 to.units += units - Clock::from(from.torn);
             }
-            Body::Values(values) => {
+            Body::Values(kind, values) => {
                 while to.units < self.len && (to == from || to.byte - from.byte < most) {
-                    to.byte += past_values(&values[to.byte..], 1);
+                    to.byte += past_values(kind, &values[to.byte..], 1);
                     to.units += 1;
                 }
             }
@@ -169,7 +169,7 @@ impl Opened<'_> {
         match self.body {
             Body::Length => write_var_uint(out, units),
             Body::Text(text) => write_text(text, from, to, out),
-            Body::Values(values) => {
+            Body::Values(_, values) => {
                 write_var_uint(out, units);
                 out.extend_from_slice(&values[from.byte..to.byte]);
             }
@@ -212,12 +212,45 @@ fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
 }
 
 /// The bytes that so many values have.
-fn past_values(values: &[u8], count: usize) -> usize {
+fn past_values(kind: Content, values: &[u8], count: usize) -> usize {
     let mut reader = Reader::new(values);
     for _ in 0..count {
-        if content::past_value(&mut reader).is_err() {
+        if content::past_unit(kind, &mut reader).is_err() {
             break;
         }
     }
     reader.position()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::scan;
+
+    #[test]
+    fn rows_of_values_are_cut_between_values() {
+        let json: [&[u8]; 3] = [b"\x011", b"\x09undefined", b"\x02[]"];
+        let any: [&[u8]; 3] = [&[120], &[117, 1, 126], &[119, 1, b'x']];
+        for (kind, values) in [(2, json), (8, any)] {
+            let head = [kind, 1, 1, b't'];
+            let block = [&head[..], &[3], &values.concat()].concat();
+            let update = [&[1, 1, 7, 0][..], &block, &[0]].concat();
+            let scanned = scan(&update).unwrap();
+            let opened = scanned.open(ClientId::from(7), 0);
+            let written = |from, to| {
+                let mut out = Vec::new();
+                opened.write(from, to, &mut out);
+                out
+            };
+            let (one, two, end) = (opened.cut_at(1), opened.cut_at(2), opened.end());
+            assert_eq!(written(Cut::START, end), block);
+            let first = [&head[..], &[1], values[0]].concat();
+            assert_eq!(written(Cut::START, one), first);
+            let second = [&[kind | HAS_ORIGIN, 7, 0, 1][..], values[1]].concat();
+            assert_eq!(written(one, two), second);
+            let last = [&[kind | HAS_ORIGIN, 7, 1, 1][..], values[2]].concat();
+            assert_eq!(written(two, end), last);
+            assert_eq!(opened.next_cut(Cut::START, 1), one);
+        }
+    }
 }

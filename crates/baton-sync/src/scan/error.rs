@@ -45,7 +45,7 @@ pub enum ScanError {
         /// Offset in bytes just behind it.
         at: usize,
     },
-    /// A kind of block that Yjs 13 and yrs do not both read the same way.
+    /// A kind of block that Yjs 13 does not define, or spells otherwise: it has no known length.
     #[error("block kind {info:#04x} at byte {at} is not supported")]
     UnsupportedBlock {
         /// Offset in bytes of the block.
@@ -53,7 +53,7 @@ pub enum ScanError {
         /// Its first byte.
         info: u8,
     },
-    /// A shared type that Yjs 13 and yrs do not both read the same way.
+    /// A shared type that Yjs 13 does not define: it has no known length.
     #[error("shared type {kind} at byte {at} is not supported")]
     UnsupportedType {
         /// Offset in bytes of the type number.
@@ -81,7 +81,7 @@ pub enum ScanError {
         /// Offset in bytes.
         at: usize,
     },
-    /// JSON that yrs would not parse.
+    /// JSON that JavaScript would not parse, or that nests deeper than [`JSON_DEPTH`].
     #[error("the JSON before byte {at} cannot be read")]
     BadJson {
         /// Offset in bytes just behind it.

@@ -6,7 +6,7 @@
 use crate::lib0::{Reader, write_var_uint};
 use crate::scan::{
     Content, GC, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header, Id, SKIP, content_kind,
-    content_len, past_value,
+    content_len, past_unit,
 };
 use crate::state_vector::{ClientId, Clock};
 
@@ -64,7 +64,9 @@ impl<'a> RawBlock<'a> {
         let body = match kind {
             Content::Deleted => Body::Units(reader.var_uint().ok()? as Clock),
             Content::String => Body::Text(reader.var_buf().ok()?),
-            Content::Any => Body::Values(reader.var_uint().ok()? as Clock, reader.rest()),
+            Content::Any | Content::Json => {
+                Body::Values(reader.var_uint().ok()? as Clock, reader.rest())
+            }
             _ => Body::Whole(reader.rest()),
         };
         let text = match body {
@@ -93,7 +95,7 @@ impl<'a> RawBlock<'a> {
             Body::Values(count, values) => {
                 let mut reader = Reader::new(values.get(from.byte..)?);
                 for _ in from.units..count {
-                    past_value(&mut reader).ok()?;
+                    past_unit(content_kind(self.info)?, &mut reader).ok()?;
                 }
                 (count, from.byte + reader.position())
             }
@@ -146,7 +148,7 @@ impl<'a> RawBlock<'a> {
             Body::Values(count, values) if units < count => {
                 let mut reader = Reader::new(values.get(from.byte..)?);
                 for _ in from.units..units {
-                    past_value(&mut reader).ok()?;
+                    past_unit(content_kind(self.info)?, &mut reader).ok()?;
                 }
                 self.write_head(client, to, out);
                 write_var_uint(out, u64::from(count - units));

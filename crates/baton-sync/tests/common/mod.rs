@@ -1,15 +1,20 @@
 //! Genuine updates for the tests: peers that are real yrs documents, edit at random on a seed and
-//! hear of one another late. Nothing here goes through the crate under test.
+//! hear of one another late. Of the crate under test only the scanner is used.
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses its own part"
 )]
 
+pub mod invented;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use baton_sync::lib0::{Reader, write_var_uint};
+use baton_sync::scan::{Block, BlockKind, Content, Parent};
 use baton_sync::yrs;
+use baton_sync::{ClientId, Clock, DeleteSet, Id, IdRange, scan};
 use yrs::types::ToJson;
 use yrs::undo::{Options as UndoOptions, UndoManager};
 use yrs::updates::decoder::Decode;
@@ -30,6 +35,8 @@ pub struct Dice {
     /// Insert subdocuments, and collect no garbage: yrs 0.28.1 uses a subdocument's item after it
     /// freed it when a transaction deletes and collects it.
     pub subdocuments: bool,
+    /// Invent content that yrs reads otherwise than Yjs.
+    pub beyond_yrs: bool,
 }
 
 impl Dice {
@@ -38,6 +45,7 @@ impl Dice {
             state: seed,
             through_pairs: false,
             subdocuments: false,
+            beyond_yrs: false,
         }
     }
 
@@ -97,6 +105,142 @@ pub fn session(dice: &mut Dice, peers: u32, steps: u32) -> Session {
         log.append(&mut peer.sent.lock().unwrap());
     }
     Session { log }
+}
+
+/// The whole state that these updates make, each of which fits what is before it: the blocks as
+/// their authors sent them, and these deletions.
+pub fn gathered<U: AsRef<[u8]>>(log: &[U], deletes: &DeleteSet) -> Vec<u8> {
+    let mut clients: BTreeMap<ClientId, (Clock, u64, Vec<u8>)> = BTreeMap::new();
+    for update in log {
+        let update = scan(update.as_ref()).unwrap();
+        for block in update.blocks() {
+            let (clock, count, bytes) = clients.entry(block.client).or_default();
+            if block.clock == *clock {
+                *clock = block.end();
+                *count += 1;
+                bytes.extend_from_slice(&update.bytes()[block.span.clone()]);
+            }
+            assert!(
+                block.end() <= *clock,
+                "no hole, and no block that is known in part"
+            );
+        }
+    }
+    let mut out = Vec::new();
+    write_var_uint(&mut out, clients.len() as u64);
+    for (client, (_, count, bytes)) in clients.iter().rev() {
+        for part in [*count, client.get(), 0] {
+            write_var_uint(&mut out, part);
+        }
+        out.extend_from_slice(bytes);
+    }
+    let all: Vec<IdRange> = deletes.iter().collect();
+    let clients: Vec<_> = all.chunk_by(|a, b| a.client == b.client).collect();
+    write_var_uint(&mut out, clients.len() as u64);
+    for ranges in clients {
+        write_var_uint(&mut out, ranges[0].client.get());
+        write_var_uint(&mut out, ranges.len() as u64);
+        for range in ranges {
+            write_var_uint(&mut out, u64::from(range.start));
+            write_var_uint(&mut out, u64::from(range.end - range.start));
+        }
+    }
+    out
+}
+
+/// One unit of an encoded state: its neighbours and parent, and its content.
+#[derive(Debug, PartialEq)]
+pub struct Unit {
+    pub id: Id,
+    pub place: (Option<Id>, Option<Id>, String),
+    pub content: String,
+}
+
+/// All units of an encoded state, read without the crate's own cuts.
+pub fn units(encoded: &[u8]) -> Vec<Unit> {
+    let scan = scan(encoded).unwrap();
+    let mut all = Vec::new();
+    for block in scan.blocks() {
+        let contents = contents_of(&block, &encoded[block.span.clone()]);
+        assert_eq!(contents.len(), block.len as usize);
+        for (clock, content) in (block.clock..).zip(contents) {
+            let client = block.client;
+            let place = match block.kind {
+                BlockKind::Gc | BlockKind::Skip => (None, None, String::new()),
+                BlockKind::Item(_) if clock == block.clock => {
+                    let parent = format!("{:?} {:?}", block.parent, block.key);
+                    (block.origin, block.right_origin, parent)
+                }
+                BlockKind::Item(_) => {
+                    let origin = Some(Id {
+                        client,
+                        clock: clock - 1,
+                    });
+                    (
+                        origin,
+                        block.right_origin,
+                        format!("{:?} None", Parent::Inherited),
+                    )
+                }
+            };
+            all.push(Unit {
+                id: Id { client, clock },
+                place,
+                content,
+            });
+        }
+    }
+    all
+}
+
+fn contents_of(block: &Block<'_>, bytes: &[u8]) -> Vec<String> {
+    let BlockKind::Item(kind) = block.kind else {
+        return vec!["gone".to_owned(); block.len as usize];
+    };
+    let mut reader = Reader::new(bytes);
+    reader.u8().unwrap();
+    for _ in block.origin.iter().chain(&block.right_origin) {
+        reader.var_uint().unwrap();
+        reader.var_uint().unwrap();
+    }
+    match block.parent {
+        Parent::Inherited => {}
+        Parent::Root(_) => {
+            reader.u8().unwrap();
+            reader.var_string().unwrap();
+        }
+        Parent::Id(_) => {
+            reader.u8().unwrap();
+            reader.var_uint().unwrap();
+            reader.var_uint().unwrap();
+        }
+    }
+    block.key.map(|_| reader.var_string().unwrap());
+    match kind {
+        Content::Deleted => vec!["deleted".to_owned(); block.len as usize],
+        Content::String => {
+            let text = reader.var_string().unwrap();
+            text.encode_utf16()
+                .map(|unit| format!("{unit:x}"))
+                .collect()
+        }
+        Content::Json => {
+            let count = reader.var_uint().unwrap();
+            let texts = (0..count).map(|_| reader.var_string().unwrap().to_owned());
+            texts.collect()
+        }
+        Content::Any => {
+            let count = reader.var_uint().unwrap();
+            let mut cursor = yrs::encoding::read::Cursor::new(reader.rest());
+            let values = (0..count).map(|_| {
+                let start = cursor.next;
+                Any::decode(&mut cursor).unwrap();
+                format!("{:x?}", &cursor.buf[start..cursor.next])
+            });
+            values.collect()
+        }
+        _ => vec![format!("{kind:?} {:?}", reader.rest())],
+    }
 }
 
 impl Session {

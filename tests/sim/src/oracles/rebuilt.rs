@@ -54,7 +54,8 @@ fn same(one_is: &str, one: &Room, other_is: &str, other: &Room) -> Result<(), St
 fn rest(room: &Room) -> Result<Vec<u8>, String> {
     let snapshot = room.snapshot().map_err(|error| error.to_string())?;
     let document = room.document().difference(&StateVector::new());
-    let document = baton_sync::compact(&document).map_err(|error| error.to_string())?;
+    let document = baton_sync::compact(&document, baton_sync::History::Drop)
+        .map_err(|error| error.to_string())?;
     let at = snapshot
         .windows(document.len())
         .position(|bytes| bytes == document)
