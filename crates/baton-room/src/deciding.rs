@@ -323,10 +323,10 @@ fn roots(park: &Park) -> String {
 #[cfg(test)]
 mod tests {
     use baton_presence::{ClientKind, Event, Scope, UserKey};
+    use baton_sync::History;
     use bytes::Bytes;
 
     use super::*;
-    use crate::draft::Deleted;
     use crate::record::Profile;
     use crate::token::ResumeToken;
 
@@ -389,7 +389,7 @@ mod tests {
     fn a_park_without_a_time_has_the_newest_that_the_log_has_seen() {
         let mut state = parked();
         assert_eq!(state.parks.get(5).map(|park| park.at_ms), Some(5));
-        let stored = (5, state.draft().write(Deleted::Goes).unwrap().bytes);
+        let stored = (5, state.draft(History::Drop).write().unwrap().bytes);
         let loaded = State::load(Some(&stored), &[]).unwrap();
         assert_eq!(loaded.last_at, 5);
     }

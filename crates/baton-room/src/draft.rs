@@ -13,15 +13,7 @@ use crate::state::{SNAPSHOT_FORMAT, Stored};
 pub struct Draft {
     pub(crate) position: u64,
     pub(crate) stored: Stored,
-}
-
-/// What becomes of content that was deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
-    /// It goes: newcomers and the store get the document without it.
-    Goes,
-    /// It stays, for a document whose history is kept.
-    Stays,
+    pub(crate) history: History,
 }
 
 /// A snapshot to be stored.
@@ -46,22 +38,35 @@ impl Draft {
         self.stored.document.len()
     }
 
-    /// Writes it. After an error, or a panic that was caught, it can be written again, with what was deleted if need be.
+    /// Writes it compacted, without deleted content unless the room's history is kept.
     ///
     /// # Errors
     /// It cannot be encoded: a fault of this crate.
-    pub fn write(&mut self, deleted: Deleted) -> Result<Snapshot, SnapshotError> {
+    pub fn write(&mut self) -> Result<Snapshot, SnapshotError> {
         let full = self.document_bytes();
-        let (mut compacted, mut trouble) = (None, None);
-        if deleted == Deleted::Goes {
-            match rewrite(&self.stored.document, History::Drop) {
-                Ok(rewritten) => {
-                    self.stored.document = rewritten.encoding().clone();
-                    compacted = Some(rewritten).filter(|new| new.encoding().len() <= full / 2);
-                }
-                Err(error) => trouble = Some(error),
+        match rewrite(&self.stored.document, self.history) {
+            Ok(rewritten) => {
+                self.stored.document = rewritten.encoding().clone();
+                let compacted = Some(rewritten).filter(|new| new.encoding().len() <= full / 2);
+                self.encode(compacted, None)
             }
+            Err(error) => self.encode(None, Some(error)),
         }
+    }
+
+    /// Writes the document as it is. For a draft of which [`Draft::write`] failed, or panicked.
+    ///
+    /// # Errors
+    /// As [`Draft::write`].
+    pub fn write_as_it_is(&mut self) -> Result<Snapshot, SnapshotError> {
+        self.encode(None, None)
+    }
+
+    fn encode(
+        &self,
+        compacted: Option<Compacted>,
+        trouble: Option<CompactError>,
+    ) -> Result<Snapshot, SnapshotError> {
         let mut buffer = Vec::with_capacity(self.document_bytes() + 256);
         buffer.push(SNAPSHOT_FORMAT);
         Ok(Snapshot {

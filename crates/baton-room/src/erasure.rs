@@ -7,10 +7,10 @@
 
 use baton_presence::{AutoPass, LockSettings, LockState, Mode, Time};
 use baton_sync::lib0::write_var_uint;
-use baton_sync::{Replica, StateVector};
+use baton_sync::{History, Replica, StateVector};
 use bytes::Bytes;
 
-use crate::draft::{Deleted, Draft};
+use crate::draft::Draft;
 use crate::faults::SnapshotError;
 use crate::output::{Ending, Outgoing};
 use crate::park::ParkReason;
@@ -74,8 +74,9 @@ fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
     let mut draft = Draft {
         position: 0,
         stored: Stored::without_people(document, fold.snapshot()),
+        history: History::Drop,
     };
-    let written = draft.write(Deleted::Goes)?;
+    let written = draft.write()?;
     match written.trouble {
         None => Ok(written.bytes),
         Some(trouble) => Err(SnapshotError::NotRemoved(trouble)),

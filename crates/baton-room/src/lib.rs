@@ -93,7 +93,7 @@ pub use baton_sync::handshake::Kind;
 pub use baton_sync::replica::Former;
 pub use catch_up::{CatchUp, Missed};
 pub use connection::Proposal;
-pub use draft::{Deleted, Draft, Snapshot};
+pub use draft::{Draft, Snapshot};
 pub use erasure::remnant;
 pub use faults::{LoadError, SnapshotError};
 pub use operations::LockLimits;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use baton_presence::{LockSettings, Timings};
+use baton_sync::History;
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 
@@ -29,8 +30,9 @@ pub struct RoomOptions {
     pub handshake: HandshakeLimits,
     /// Caps on parks.
     pub parks: ParkLimits,
-    /// How long nobody typed when the document is put to rest: then it costs little more than its encoded bytes, and the
-    /// next edit pays for loading it.
+    /// What happens to deleted content when a snapshot is written.
+    pub history: History,
+    /// How long the answers that were encoded for newcomers are kept without another newcomer or edit.
     pub rest_after: Duration,
     /// The size of the pieces, in bytes, in which a client is sent what it lacks.
     pub piece_bytes: usize,
@@ -49,6 +51,7 @@ impl Default for RoomOptions {
             awareness: AwarenessLimits::default(),
             handshake: HandshakeLimits::default(),
             parks: ParkLimits::default(),
+            history: History::Drop,
             rest_after: Duration::from_mins(1),
             piece_bytes: 1024 * 1024,
         }

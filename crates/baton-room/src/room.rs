@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 use crate::claims::Claims;
 use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
-use crate::draft::{Deleted, Draft};
+use crate::draft::Draft;
 use crate::faults::{LoadError, SnapshotError};
 use crate::keepalive::Keepalive;
 use crate::lock_views::LockViews;
@@ -453,12 +453,12 @@ impl Room {
     /// # Errors
     /// It could not be encoded: a fault of this crate.
     pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
-        Ok(self.state.copied_draft().write(Deleted::Goes)?.bytes)
+        Ok(self.state.copied_draft(self.options.history).write()?.bytes)
     }
 
     /// What a snapshot is made from, to be written elsewhere while the room goes on.
     pub fn draft(&mut self) -> Draft {
-        self.state.draft()
+        self.state.draft(self.options.history)
     }
 
     /// Goes on with the document as a snapshot was written of it, without what was deleted, if nothing has changed since.

@@ -9,7 +9,7 @@ use baton_presence::{
     AutoPass, Change, Event, Fence, LockSettings, LockSnapshot, LockState, Mode, SessionId,
 };
 use baton_sync::channel::{Outcome, ParkView};
-use baton_sync::{Applied, Replica, StateVector};
+use baton_sync::{Applied, History, Replica, StateVector};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -183,17 +183,17 @@ impl State {
     }
 
     /// What a snapshot is made from, which stands for all records up to [`State::position`].
-    pub(crate) fn draft(&mut self) -> Draft {
+    pub(crate) fn draft(&mut self, history: History) -> Draft {
         let document = self.document.everything();
-        self.draft_of(document)
+        self.draft_of(document, history)
     }
 
     /// [`State::draft`] with a copy of the document's bytes.
-    pub(crate) fn copied_draft(&self) -> Draft {
-        self.draft_of(self.document.difference(&StateVector::new()))
+    pub(crate) fn copied_draft(&self, history: History) -> Draft {
+        self.draft_of(self.document.difference(&StateVector::new()), history)
     }
 
-    fn draft_of(&self, document: Bytes) -> Draft {
+    fn draft_of(&self, document: Bytes, history: History) -> Draft {
         let stored = Stored {
             document,
             fold: self.fold.snapshot(),
@@ -204,6 +204,7 @@ impl State {
         Draft {
             position: self.position,
             stored,
+            history,
         }
     }
 

@@ -4,6 +4,7 @@
 //! then default) and the checks that need more than one setting. Never reads anything later than
 //! start-up.
 
+mod document_names;
 mod proxies;
 mod ranges;
 mod values;
@@ -17,6 +18,7 @@ use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+pub use self::document_names::DocumentNames;
 pub use self::proxies::{NoNetwork, Proxies, ProxyHeader};
 pub use self::values::{
     DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
@@ -230,8 +232,10 @@ settings! {
     metrics: Switch = Switch::On;
     /// Time for which a document without connections stays in memory
     unload_after: Span = Span(Duration::from_secs(30));
-    /// A document without edits for that long keeps only its encoded bytes in memory.
+    /// Time for which the answers that were encoded for newcomers are kept without another one
     rest_after: Span = Span(Duration::from_mins(1));
+    /// Documents that keep deleted content, for `Y.snapshot`, like `minutes,drafts/*`, or none
+    keep_history: DocumentNames = DocumentNames::default();
     /// Time over which an orderly stop spreads the closing of connections, so that clients do not
     /// come again all at once
     drain_over: Span = Span(Duration::from_secs(1));

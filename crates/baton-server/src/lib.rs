@@ -45,8 +45,9 @@ mod ops;
 mod server;
 
 pub use config::{
-    ConfigError, DocumentMode, FrameAncestors, Given, Hosts, Listen, NoListen, NoNetwork, NoRight,
-    NoWebName, Origins, Profile, Proxies, ProxyHeader, RightsList, Settings, Span, Switch,
+    ConfigError, DocumentMode, DocumentNames, FrameAncestors, Given, Hosts, Listen, NoListen,
+    NoNetwork, NoRight, NoWebName, Origins, Profile, Proxies, ProxyHeader, RightsList, Settings,
+    Span, Switch,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};

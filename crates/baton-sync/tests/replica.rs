@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{
-    Applied, ClientId, Document, DocumentOptions, IdRange, Judgement, Outdated, Rejected, Replica,
-    StateVector, compact, scan,
+    Applied, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated, Rejected,
+    Replica, StateVector, compact, scan,
 };
 use bytes::Bytes;
 use common::{Dice, contents, session};
@@ -128,7 +128,7 @@ proptest! {
                 0 => drop(replica.everything()),
                 1 => replica = Replica::load(replica.everything()).unwrap(),
                 2 => {
-                    let compacted = compact::rewrite(&replica.everything()).unwrap();
+                    let compacted = compact::rewrite(&replica.everything(), History::Drop).unwrap();
                     drop(replica.adopt(compacted).unwrap());
                 }
                 3 => {}
@@ -314,13 +314,14 @@ fn a_document_that_was_loaded_shares_the_bytes_and_takes_damaged_ones_for_an_err
 
 #[test]
 fn a_compacted_form_is_taken_only_if_it_is_the_same_document() {
-    let (mut author, mut document) = written("a longer text");
+    let (mut author, mut document) = written(&"deleted ".repeat(10));
     document
         .apply(&typed(&mut author, |txn| {
-            txn.get_or_insert_text("t").remove_range(txn, 0, 2);
+            txn.get_or_insert_text("t").remove_range(txn, 0, 72);
         }))
         .unwrap();
-    let compacted = || compact::rewrite(&document.difference(&StateVector::new())).unwrap();
+    let compacted =
+        || compact::rewrite(&document.difference(&StateVector::new()), History::Drop).unwrap();
     let (one, two) = (compacted(), compacted());
     let (len, encoding) = (document.everything().len(), one.encoding().clone());
     drop(document.adopt(one).unwrap());
@@ -335,7 +336,7 @@ fn a_compacted_form_is_taken_only_if_it_is_the_same_document() {
     assert_eq!(document.adopt(two).unwrap_err(), Outdated);
     let read = Document::of(document, &OWN);
     let text = read.read(|txn| txn.get_text("t").unwrap().get_string(txn));
-    assert_eq!(text.unwrap(), "xt!");
+    assert_eq!(text.unwrap(), "deleted !");
 }
 
 /// Typed letter by letter, a text costs its letters; the letters of another one in between end a

@@ -9,6 +9,7 @@ mod client_parks;
 mod configuration;
 mod disk;
 mod doors;
+mod earlier_folders;
 mod editing;
 mod enforcement;
 mod gaps;

@@ -1,9 +1,10 @@
 //! The first sync of clients that come to a document, and what is kept for those who come next.
 
 use baton_presence::Time;
-use baton_room::{Incoming, Outgoing, Record, Room, RoomOptions};
+use baton_room::{Incoming, Kind, Outgoing, Record, Room, RoomOptions};
 use baton_sync::document::Document;
-use baton_sync::{Replica, StateVector, scan};
+use baton_sync::yrs::{Text, WriteTxn};
+use baton_sync::{History, Replica, StateVector, scan};
 use bytes::Bytes;
 
 use crate::table::{Peer, Seen, Table, readable, text};
@@ -105,7 +106,7 @@ fn a_replay_makes_the_document_that_was() {
         // Two values for one key: the loser is deleted without a word.
         for peer in [&mut ada, &mut ben] {
             let update = key(&mut peer.document);
-            let kind = baton_room::Kind::Update;
+            let kind = Kind::Update;
             paused.receive(peer.id, Incoming::Sync(kind, update));
         }
         let (a, b) = (ada.id, ben.id);
@@ -127,4 +128,30 @@ fn a_replay_makes_the_document_that_was() {
         scanned.inserts().collect::<Vec<_>>()
     };
     assert_eq!(said(one), said(other));
+}
+
+/// `Y.snapshot` needs what was deleted: a document of which the history is kept has it after a snapshot.
+#[test]
+fn deleted_content_goes_with_a_snapshot_unless_the_history_is_kept() {
+    for history in [History::Drop, History::Keep] {
+        let options = RoomOptions {
+            history,
+            ..RoomOptions::default()
+        };
+        let mut table = Table::with(options);
+        let mut ada = Peer::join(&mut table, "Ada", 1);
+        ada.types(&mut table, "a secret that was deleted");
+        let deletion = ada.document.transact(|txn| {
+            let text = txn.get_or_insert_text("t");
+            text.remove_range(txn, 0, 24);
+        });
+        let deletion = deletion.unwrap().1.unwrap();
+        table.receive(ada.id, Incoming::Sync(Kind::Update, deletion));
+        table.compact();
+        table.restart();
+        assert_eq!(table.text(), "d");
+        let stored = table.room.document().difference(&StateVector::new());
+        let kept = stored.windows(6).any(|bytes| bytes == b"secret");
+        assert_eq!(kept, history == History::Keep);
+    }
 }

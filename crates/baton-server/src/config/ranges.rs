@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     /// Settings that are words, lists or paths: whatever can be read is in order.
-    const WORDS: [&str; 13] = [
+    const WORDS: [&str; 14] = [
         "listen",
         "data",
         "trusted_proxies",
@@ -294,6 +294,7 @@ mod tests {
         "allowed_origins",
         "allowed_hosts",
         "frame_ancestors",
+        "keep_history",
         "metrics",
         "rights",
         "mode",

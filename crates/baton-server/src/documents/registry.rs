@@ -9,9 +9,9 @@ use std::sync::{Arc, Once};
 use baton_log::{DocumentLog, LoadedDocument, Log, LogError};
 use baton_presence::{AutoPass, LockSettings};
 use baton_room::{LoadError, LockLimits, ParkLimits, Room, RoomOptions};
-use baton_sync::ScanLimits;
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
+use baton_sync::{History, ScanLimits};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -156,12 +156,12 @@ impl Registry {
         // all the rest.
         if let Some(log) = self.log.open_new(name)? {
             self.quota.admit_new()?;
-            let room = Room::open(self.room_options(), None, &[], self.clock.now())?;
+            let room = Room::open(self.room_options(name), None, &[], self.clock.now())?;
             return self.host(name, room, log).await;
         }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
-        let options = self.room_options();
+        let options = self.room_options(name);
         let quota = Arc::clone(&self.quota);
         let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
@@ -229,7 +229,7 @@ impl Registry {
         Ok(hosted)
     }
 
-    fn room_options(&self) -> RoomOptions {
+    fn room_options(&self, document: &str) -> RoomOptions {
         let settings = &self.settings;
         RoomOptions {
             timings: settings.timings(),
@@ -265,6 +265,11 @@ impl Registry {
                 parks: settings.max_parks,
                 bytes: bytes(settings.max_parked),
                 discarded_bytes: bytes(settings.max_discarded_parks),
+            },
+            history: if settings.keep_history.cover(document) {
+                History::Keep
+            } else {
+                History::Drop
             },
             rest_after: settings.rest_after.0,
             ..RoomOptions::default()

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use baton_log::Position;
-use baton_room::{Deleted, Draft, Former, Snapshot, SnapshotError};
+use baton_room::{Draft, Former, Snapshot, SnapshotError};
 
 use super::inner::Inner;
 use super::{Gone, Hosted, Seized};
@@ -138,10 +138,10 @@ impl Hosted {
 
 /// Writes a snapshot. It never panics, so that the flag which keeps the document in memory is taken back after it.
 fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
-    let written = catch_unwind(AssertUnwindSafe(|| draft.write(Deleted::Goes)));
+    let written = catch_unwind(AssertUnwindSafe(|| draft.write()));
     written.unwrap_or_else(|_panic| {
         tracing::error!(document = %name, "removing what was deleted from a snapshot panicked; it is stored with it");
-        draft.write(Deleted::Stays)
+        draft.write_as_it_is()
     })
 }
 
