@@ -42,7 +42,7 @@ impl Limit {
         }
     }
 
-    /// Extends the span by a stall of the server; what remains never exceeds the whole span.
+    /// Extends the span by a stall of the server. The rest never exceeds the whole span.
     fn extend(&mut self, late: Duration, now: Time) {
         if self.forgiven < MAX_FORGIVEN_STALLS {
             self.forgiven += 1;

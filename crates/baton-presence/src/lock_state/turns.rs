@@ -88,7 +88,8 @@ fn is_awake(state: &State, ticket: Ticket, session: SessionId, scope: &Scope) ->
     false
 }
 
-/// Makes candidates of all waiters that what changed since the last call may have served.
+/// Makes candidates of all waiters that can perhaps be served, after the changes since the last
+/// call.
 pub(crate) fn note_changes(state: &mut State) {
     for session in state.take_touched_sessions() {
         if let Some(wants) = state.wants(session).cloned() {
