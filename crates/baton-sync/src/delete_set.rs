@@ -30,7 +30,8 @@ impl DeleteSet {
             return;
         }
         let mut added = clock..clock.saturating_add(len);
-        let ranges = self.clients.entry(client).or_default();
+        let one = || Vec::with_capacity(1);
+        let ranges = self.clients.entry(client).or_insert_with(one);
         // Those that overlap or touch what is added become one with it.
         let from = ranges.partition_point(|range| range.end < added.start);
         let to = from + ranges[from..].partition_point(|range| range.start <= added.end);

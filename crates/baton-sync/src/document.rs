@@ -29,8 +29,13 @@ use crate::scan::{IdRange, Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::{ClientId, StateVector};
 
+pub use self::live::docs_built;
 use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
+
+/// Why yrs is not given some bytes.
+const BEYOND: &str =
+    "there is content in it that yrs cannot read without changing it (legacy JSON, or an XML hook)";
 
 /// What a document is made with.
 #[derive(Clone, Debug)]
@@ -161,6 +166,9 @@ impl Document {
     /// As [`Document::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, ApplyError> {
         self.usable()?;
+        if scan.is_beyond_yrs() {
+            return Err(ApplyError::Undecodable(BEYOND.to_owned()));
+        }
         if self.live.get().is_some() && self.state().judge(scan) == Judgement::Fits {
             let updates = self.decode(scan)?;
             let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
@@ -363,6 +371,9 @@ impl Document {
         self.usable()?;
         if let Some(live) = self.live.get() {
             return Ok(live);
+        }
+        if self.state().is_beyond_yrs() {
+            return Err(self.break_off(BEYOND.to_owned()));
         }
         let everything = self.replica.difference(&StateVector::new());
         let loaded = self.guarded(|| Live::load(&everything, self.client))?;

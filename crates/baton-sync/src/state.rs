@@ -48,6 +48,8 @@ pub struct State {
     outline: Outline,
     keys: Keys,
     children: Children,
+    /// Some content was learnt that yrs cannot read.
+    beyond_yrs: bool,
 }
 
 /// What an update is to a state.
@@ -225,6 +227,7 @@ impl State {
 
     /// Learns what was studied of this update, and what follows from it.
     pub(crate) fn learn(&mut self, lesson: Lesson, scan: &Scan<'_>) {
+        self.beyond_yrs |= scan.is_beyond_yrs();
         self.learn_stated(&lesson);
         let mut lost = Vec::new();
         for (run, index) in &lesson.keyed {
@@ -237,6 +240,11 @@ impl State {
         for range in lesson.gone.into_iter().chain(stated(lesson.clipped, scan)) {
             self.delete(range);
         }
+    }
+
+    /// Tells whether there is content that yrs cannot read; see [`Scan::is_beyond_yrs`].
+    pub(crate) const fn is_beyond_yrs(&self) -> bool {
+        self.beyond_yrs
     }
 
     fn learn_stated(&mut self, lesson: &Lesson) {

@@ -180,6 +180,9 @@ fn deny(place: &Place) -> Result<Tally, Trouble> {
 }
 
 fn rust_tests(place: &Place) -> Result<Tally, Trouble> {
+    // The differential tests ask stock Yjs.
+    node::ensure()?;
+    node::install(place, &place.root().join("tests/node"))?;
     // Some of them start the program itself, which a test run alone does not build.
     let binary = server(place)?;
     let flags = ["--workspace", "--locked", "--no-fail-fast"];

@@ -143,7 +143,7 @@ impl World {
     fn tab_told(&mut self, person: usize, event: &ClientEvent) {
         match event {
             ClientEvent::Granted { fence, .. } => {
-                self.note("granted", person as u64, fence.position)
+                self.note("granted", person as u64, fence.position);
             }
             ClientEvent::Lost { fence, .. } => self.note("lost", person as u64, fence.position),
             // A new session holds nothing, whatever the one before it held: another tab may have it.
@@ -175,7 +175,7 @@ impl World {
                 self.note("draft dropped", person as u64, author);
             }
             ClientEvent::Draining { fence, .. } => {
-                self.note("drains", person as u64, fence.position)
+                self.note("drains", person as u64, fence.position);
             }
             ClientEvent::Requested(requested) => {
                 self.note("requested", person as u64, requested.fence.position);

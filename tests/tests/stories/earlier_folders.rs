@@ -27,7 +27,10 @@ async fn a_folder_of_2026_11_opens_is_read_and_is_written_on() {
     let server = TestServer::with(written_2026_11).await;
     let typed = server.connect(Join::stock("typed")).await;
     let words = text(&typed, "t");
-    assert!(words.starts_with("bbbb") && words.ends_with("word "), "{words}");
+    assert!(
+        words.starts_with("bbbb") && words.ends_with("word "),
+        "{words}"
+    );
     assert_eq!(words.len(), 7207);
 
     let map = server.connect(Join::stock("map")).await;
@@ -62,7 +65,10 @@ async fn a_folder_of_2026_11_opens_is_read_and_is_written_on() {
     let again = text(&bob, "t");
     assert_eq!(again.replace("written today", ""), words);
     let map = server.connect(Join::stock("map")).await;
-    assert_eq!(map.look(|known| known.memory.document.read(json).unwrap()), expected);
+    assert_eq!(
+        map.look(|known| known.memory.document.read(json).unwrap()),
+        expected
+    );
 
     let room = server.stop().await.room("locked");
     let parks: Vec<_> = room.parks().collect();

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
 use baton_sync::channel::{ClientMessage, ServerMessage};
-use baton_sync::document::yrs::{self, ReadTxn, Text, Transact, WriteTxn};
+use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
+use baton_sync::yrs::{Text, WriteTxn};
 use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http};
 use bytes::Bytes;
 use bytesize::ByteSize;
@@ -101,33 +102,45 @@ async fn a_late_edit_of_megabytes_closes_nobody() {
     }
 }
 
-/// Two copies of a document with so many letters, all typed at the front, by two people who had not heard of each other:
-/// each alone is taken in at once, and then the other keeps the server at work.
-fn all_at_the_front(letters: usize) -> [Bytes; 2] {
-    [1, 2].map(|client| {
-        let doc = yrs::Doc::with_client_id(client);
-        let mut txn = doc.transact_mut();
-        let text = txn.get_or_insert_text("t");
-        for _ in 0..letters {
-            text.insert(&mut txn, 0, "x");
+/// As many blocks as one update may have, behind those of so many such updates before it: letters that one client
+/// inserts one before the other, which nothing can join.
+fn many_blocks(updates_before: u64) -> Bytes {
+    const CLIENT: u64 = 2;
+    let start = updates_before * BLOCKS;
+    let mut update = vec![1];
+    for number in [BLOCKS, CLIENT, start] {
+        write_var_uint(&mut update, number);
+    }
+    for clock in start..start + BLOCKS {
+        if clock == 0 {
+            update.extend_from_slice(&[4, 1]);
+            write_var_string(&mut update, "t");
+        } else {
+            update.push(0x44);
+            write_var_uint(&mut update, CLIENT);
+            write_var_uint(&mut update, clock - 1);
         }
-        Bytes::from(txn.encode_state_as_update_v1(&yrs::StateVector::default()))
-    })
+        write_var_string(&mut update, "x");
+    }
+    update.push(0);
+    update.into()
 }
 
-/// How many letters of that kind keep a server of this build at work for longer than the stories take.
-const LETTERS: usize = 10_000;
+/// Blocks of one update.
+const BLOCKS: u64 = 500_000;
+
+/// How many such updates keep a server of this build at work for longer than the stories take.
+const UPDATES: u64 = 12;
 
 /// A server that is at work on the document "busy" for a long time, the client that brought it that work, and one that only
 /// reads there.
 async fn at_long_work(arguments: &[&str]) -> (ServerProcess, RawClient, RawClient) {
     let server = ServerProcess::start(arguments).await;
     let author = server.connect(Join::member("busy", "Ada")).await;
-    let [first, second] = all_at_the_front(LETTERS);
-    author.sends_update(&first);
-    author.is_saved().await;
     let reader = server.connect(Join::stock("busy")).await;
-    author.sends_update(&second);
+    for before in 0..UPDATES {
+        author.sends_update(&many_blocks(before));
+    }
     (server, author, reader)
 }
 

@@ -4,6 +4,7 @@
 //! does so under `catch_unwind`. It knows no state and judges nothing.
 
 use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use yrs::updates::decoder::Decode;
 use yrs::{OffsetKind, ReadTxn, Transact};
@@ -18,8 +19,19 @@ pub(super) struct Live {
     pub(super) doc: yrs::Doc,
 }
 
+/// See [`docs_built`].
+static BUILT: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many yrs documents this process has built so far. A server builds none for people who
+/// only edit; a test holds that.
+#[must_use]
+pub fn docs_built() -> u64 {
+    BUILT.load(Ordering::Relaxed)
+}
+
 impl Live {
     pub(super) fn new(client: ClientId) -> Self {
+        BUILT.fetch_add(1, Ordering::Relaxed);
         let client = yrs::ClientID::new(client.get());
         // The guid names subdocuments, which this is not.
         let options = yrs::Options {

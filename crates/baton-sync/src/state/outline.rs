@@ -200,7 +200,9 @@ impl Outline {
         place: &Place<Result<u32, Arc<str>>>,
     ) {
         let place = self.pack(place);
-        let stretches = self.clients.entry(client).or_default();
+        // Most clients of a large document never have a second one.
+        let one = || Vec::with_capacity(1);
+        let stretches = self.clients.entry(client).or_insert_with(one);
         if stretches.last().is_none_or(|last| last.place != place) {
             stretches.push(Stretch { start, place });
         }
