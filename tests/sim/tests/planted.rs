@@ -23,7 +23,7 @@ fn options(flaw: Flaw) -> Options {
 fn found(flaw: Flaw) -> Report {
     // A lock beside which one waiter is left alone for half a minute is rare: about one seed in a thousand.
     let first = if flaw == Flaw::NeverOfferedAgain {
-        900
+        400
     } else {
         0
     };
