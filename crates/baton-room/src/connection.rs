@@ -46,9 +46,8 @@ pub(crate) struct Resumption {
 
 /// A record that wants a position.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Proposal {
-    /// The record.
-    pub record: Record,
+pub(crate) struct Proposal {
+    pub(crate) record: Record,
     pub(crate) origin: Origin,
 }
 

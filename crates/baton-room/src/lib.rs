@@ -11,7 +11,8 @@
 //!
 //! ```
 //! use baton_presence::{Rights, Time};
-//! use baton_room::{ConnectionId, Incoming, Kind, Outgoing, Output, ResumeToken, Room, RoomOptions};
+//! use baton_room::{ConnectionId, Incoming, Kind, Outgoing, Output, RecordError, ResumeToken};
+//! use baton_room::{Room, RoomOptions};
 //! use bytes::Bytes;
 //!
 //! let now = Time::ZERO;
@@ -27,10 +28,10 @@
 //!
 //! // Whatever it proposes gets a position: here simply the next number.
 //! let mut log = Vec::new();
-//! while let Some(proposal) = room.next_proposal() {
-//!     log.push(proposal.record.encode()?);
-//!     room.commit(log.len() as u64, proposal, now)?;
-//! }
+//! room.settle(now, |record, _| {
+//!     log.push(record.encode()?);
+//!     Ok::<_, RecordError>(log.len() as u64)
+//! })?;
 //!
 //! // Bob is sent the very bytes that came.
 //! let mut outputs = std::iter::from_fn(|| room.next_output());
@@ -92,8 +93,7 @@ mod withheld;
 pub use baton_sync::handshake::Kind;
 pub use baton_sync::replica::Former;
 pub use catch_up::{CatchUp, Missed};
-pub use connection::Proposal;
-pub use draft::{Draft, Snapshot};
+pub use draft::{Deleted, Draft, Snapshot};
 pub use erasure::remnant;
 pub use faults::{LoadError, SnapshotError};
 pub use operations::LockLimits;
@@ -103,7 +103,7 @@ pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use park_limits::{ParkFull, ParkLimits};
 pub use quota::{Growth, Refused, StorageLimit};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
-pub use room::{Awaited, Departure, Room};
+pub use room::{Awaited, Departure, Journal, Room};
 pub use state::last_joined_ms;
 
 pub use token::{ResumeToken, Source, TokenHash};

@@ -4,8 +4,8 @@
 //! applied; what must not be told before it is durable waits here. Every method is synchronous and takes microseconds.
 //! Knows no clock (time comes in), no socket (outputs go out), no disk (records go out, positions come back).
 //!
-//! The caller's duty after every call that can propose: [`Room::next_proposal`] until it is empty, each appended to
-//! the log and given back to [`Room::commit`] with its position; then [`Room::next_output`] until it is empty.
+//! The caller's duty after every call: [`Room::settle`], which appends to the log; then
+//! [`Room::next_output`] until it is empty.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -48,6 +48,48 @@ pub enum Awaited {
     Yes,
     /// No: nobody is told when it is.
     No,
+}
+
+/// The log, as a caller of [`Room::settle_with`] sees it.
+pub trait Journal {
+    /// Why a record cannot be appended.
+    type Error;
+
+    /// Appends a record and returns its position. A journal may first let the room
+    /// [replay](Room::replay) records that others appended, and may replace this one: a simulation
+    /// plants faults so.
+    ///
+    /// # Errors
+    /// The log takes nothing more.
+    fn append(
+        &mut self,
+        room: &mut Room,
+        record: &mut Record,
+        awaited: Awaited,
+        now: Time,
+    ) -> Result<u64, Self::Error>;
+
+    /// The record at `position` took effect.
+    fn applied(&mut self, room: &mut Room, position: u64, now: Time) {
+        let _ = (room, position, now);
+    }
+}
+
+/// A journal that only appends.
+struct Appender<A>(A);
+
+impl<E, A: FnMut(&Record, Awaited) -> Result<u64, E>> Journal for Appender<A> {
+    type Error = E;
+
+    fn append(
+        &mut self,
+        _: &mut Room,
+        record: &mut Record,
+        awaited: Awaited,
+        _: Time,
+    ) -> Result<u64, E> {
+        (self.0)(record, awaited)
+    }
 }
 
 /// How a connection ended.
@@ -109,7 +151,7 @@ pub struct Room {
 impl Room {
     /// Opens from what is stored: a snapshot with its position, and the records after it, in order.
     ///
-    /// The caller then commits what [`Room::next_proposal`] gives: after a restart, one record says so.
+    /// The caller then calls [`Room::settle`]: after a restart, one record says so.
     ///
     /// # Errors
     /// The store holds what cannot be read; nothing was changed, and the document must not be served.
@@ -341,31 +383,47 @@ impl Room {
         }
     }
 
-    /// Carries out what was proposed: each record gets its position from `append`, in order, and takes
-    /// effect. To be called after every input; then [`Room::next_output`] until it is empty. `append` is
-    /// told whether a client waits for the record to be durable.
+    /// Gives each proposed record its position, in order, and applies it. To be called after every
+    /// input; then [`Room::next_output`] until it is empty. `append` is told whether a client waits
+    /// for the record to be durable, and returns the position.
     ///
     /// # Errors
-    /// The first error of `append`: the room cannot go on then, and must be opened again from its log.
+    /// The first error of `append`. The room cannot go on then: open it again from its log.
     pub fn settle<E>(
         &mut self,
         now: Time,
-        mut append: impl FnMut(&Record, Awaited) -> Result<u64, E>,
+        append: impl FnMut(&Record, Awaited) -> Result<u64, E>,
     ) -> Result<(), E> {
-        while let Some(proposal) = self.next_proposal() {
+        self.settle_with(now, &mut Appender(append))
+    }
+
+    /// [`Room::settle`] for a caller that looks at the room before and after each record.
+    ///
+    /// # Errors
+    /// The first error of [`Journal::append`]. The room cannot go on then: open it again from its
+    /// log.
+    pub fn settle_with<J: Journal>(&mut self, now: Time, journal: &mut J) -> Result<(), J::Error> {
+        while let Some(mut proposal) = self.next_proposal() {
             let awaited = if self.awaits_durability() {
                 Awaited::Yes
             } else {
                 Awaited::No
             };
-            let position = append(&proposal.record, awaited)?;
+            let position = journal.append(self, &mut proposal.record, awaited, now)?;
             self.commit(position, proposal, now);
+            journal.applied(self, position, now);
         }
         Ok(())
     }
 
-    /// The next record that wants a position; see the module for the caller's duty.
-    pub fn next_proposal(&mut self) -> Option<Proposal> {
+    /// Applies a record that this room did not propose and that stands at `position` of its log.
+    pub fn replay(&mut self, position: u64, record: Record, now: Time) {
+        let origin = Origin::Nobody;
+        self.commit(position, Proposal { record, origin }, now);
+    }
+
+    /// Returns the next record that wants a position.
+    fn next_proposal(&mut self) -> Option<Proposal> {
         loop {
             match self.proposals.pop_front()? {
                 Proposed::Ready(proposal) => return Some(proposal),
@@ -390,8 +448,8 @@ impl Room {
         }
     }
 
-    /// A proposal got its position: it takes effect.
-    pub fn commit(&mut self, position: u64, proposal: Proposal, now: Time) {
+    /// Applies a proposal that got its position.
+    fn commit(&mut self, position: u64, proposal: Proposal, now: Time) {
         self.now = now;
         let mut effects = std::mem::take(&mut self.effects);
         self.state.apply(position, proposal.record, &mut effects);

@@ -329,7 +329,10 @@ fn a_discarded_park_is_over_after_thirty_days_and_not_before() {
     table.pass(RECOVERABLE - DAY / 24 - seconds(1), &[]);
     assert_eq!(parks(&table).len(), 2);
     table.room.handle_timeout(table.now);
-    assert_eq!(table.room.next_proposal(), None);
+    let settled = table
+        .room
+        .settle(table.now, |record, _| Err(record.clone()));
+    assert_eq!(settled, Ok(()));
     // The server does not run when the time comes.
     table.restart();
     assert_eq!(parks(&table).len(), 2);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, ResumeToken, Room,
-    RoomOptions, Source,
+    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, RecordError, ResumeToken,
+    Room, RoomOptions, Source,
 };
 use baton_sync::channel::{
     ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -286,11 +286,13 @@ impl Table {
     }
 
     fn sequence(&mut self) {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.room.position() + 1;
-            self.log.push((position, proposal.record.encode().unwrap()));
-            self.room.commit(position, proposal, self.now);
-        }
+        let (log, mut position) = (&mut self.log, self.room.position());
+        let settled = self.room.settle(self.now, |record, _| {
+            position += 1;
+            log.push((position, record.encode()?));
+            Ok::<_, RecordError>(position)
+        });
+        settled.unwrap();
     }
 
     fn carry_out(&mut self, output: Output) {

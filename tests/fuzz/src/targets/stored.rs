@@ -2,7 +2,7 @@
 //! changed below the checksums. It opens or it does not; one that opened can be used, stored and opened again.
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions};
+use baton_room::{ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions};
 use bytes::Bytes;
 
 use super::script::Script;
@@ -43,11 +43,12 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
     let somebody = ConnectionId(1);
     let mut next = position;
     let mut settle = |room: &mut Room, now| {
-        while let Some(proposal) = room.next_proposal() {
+        let settled = room.settle(now, |record, _| {
             next += 1;
-            proposal.record.encode().unwrap();
-            room.commit(next, proposal, now);
-        }
+            record.encode()?;
+            Ok::<_, RecordError>(next)
+        });
+        settled.unwrap();
         room.durable(next, now);
         while room.next_output().is_some() {}
     };

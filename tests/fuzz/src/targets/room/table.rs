@@ -9,7 +9,7 @@ use arbitrary::{Result, Unstructured};
 use baton_presence::{Rights, Time};
 use baton_room::{
     ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
-    ResumeToken, Room, RoomOptions,
+    RecordError, ResumeToken, Room, RoomOptions,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::channel::{Fence, Resume, ServerMessage};
@@ -296,13 +296,14 @@ impl Table {
     }
 
     fn sequence(&mut self) {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.room.position() + 1;
-            let bytes = proposal.record.encode().unwrap();
-            self.log.push((position, bytes));
-            self.room.commit(position, proposal, self.now);
-            assert_eq!(self.room.position(), position);
-        }
+        let (log, mut position) = (&mut self.log, self.room.position());
+        let settled = self.room.settle(self.now, |record, _| {
+            position += 1;
+            log.push((position, record.encode()?));
+            Ok::<_, RecordError>(position)
+        });
+        settled.unwrap();
+        assert_eq!(self.room.position(), position);
     }
 
     fn carry_out(&mut self, output: Output) {
