@@ -7,7 +7,9 @@
 use std::hint::black_box;
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, RecordError, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -66,7 +68,7 @@ impl Table {
         let token = ResumeToken::new([from.0 as u8; 16]);
         self.room.receive(from, message, token, NOW);
         let position = &mut self.position;
-        let settled = self.room.settle(NOW, |record, _| {
+        let settled = self.room.settle(NOW, |record: &Record, _: Awaited| {
             *position += 1;
             black_box(record.encode()?);
             Ok::<_, RecordError>(*position)

@@ -9,7 +9,7 @@
 )]
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_room::{Awaited, ConnectionId, Incoming, Kind, Record, ResumeToken, Room, RoomOptions};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions};
@@ -62,7 +62,7 @@ fn opened(updates: &[Bytes]) -> Room {
             token,
             Time::ZERO,
         );
-        let Ok(()) = room.settle(Time::ZERO, |_, _| {
+        let Ok(()) = room.settle(Time::ZERO, |_: &Record, _: Awaited| {
             position += 1;
             Ok::<_, Infallible>(position)
         });

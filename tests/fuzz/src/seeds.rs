@@ -7,7 +7,9 @@ use std::path::Path;
 
 use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgency};
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, RecordError, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+};
 use baton_sync::channel::{ClientMessage, User};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
@@ -214,7 +216,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
     let mut room = Room::open(RoomOptions::default(), None, &[], now).unwrap();
     let mut records: Vec<Bytes> = Vec::new();
     let mut settle = |room: &mut Room| {
-        let settled = room.settle(now, |record, _| {
+        let settled = room.settle(now, |record: &Record, _: Awaited| {
             records.push(record.encode()?);
             Ok::<_, RecordError>(records.len() as u64)
         });
@@ -261,7 +263,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
             settle(&mut room);
         }
     }
-    let snapshot = room.snapshot().unwrap();
+    let snapshot = room.state().snapshot().unwrap();
     let mut stored = Vec::new();
     step(&mut stored, 0, &[]);
     for (index, record) in records.iter().enumerate() {

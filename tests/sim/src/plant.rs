@@ -53,7 +53,7 @@ impl World {
     /// Who holds a root type that this update touches.
     fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
         let scanned = scan(update).ok()?;
-        let touched = room.document().state().touched_roots(&scanned);
+        let touched = room.state().document().state().touched_roots(&scanned);
         let locks = self.book.locks();
         touched.iter().find_map(|root| locks.holder_of(root))
     }
@@ -101,7 +101,10 @@ fn without_last(room: &Room, merge: Record) -> VecDeque<Record> {
         else {
             return None;
         };
-        let park = room.parks().find(|park| park.id == id && park.is_open())?;
+        let park = room
+            .state()
+            .parks()
+            .find(|park| park.id == id && park.is_open())?;
         let (_, merged) = park.updates.split_last()?;
         let updates = merged.iter().map(|update| Record::Update {
             session: by,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use baton_presence::{Change, Time};
 use baton_room::{
     Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Kind, Outgoing, Output, Park,
-    Record, Room,
+    Record, Room, protocol_fault,
 };
 use baton_sync::channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
@@ -114,12 +114,12 @@ impl World {
     }
 
     fn sequence(&mut self, room: &mut Room, now: Time) {
-        let mut journal = SimulatedLog {
+        let journal = SimulatedLog {
             world: self,
             pending: None,
         };
         // A record that does not encode is a violation, which ends the run.
-        let _ended = room.settle_with(now, &mut journal);
+        let _ended = room.settle(now, journal);
     }
 
     /// Appends a record to the disk, before it takes effect; `proposed` is the one that the room wanted.
@@ -310,7 +310,12 @@ impl World {
                 let token = self.tokens[conn];
                 self.serve(|room, now| match decode(frame) {
                     Ok(message) => room.receive(id(conn), message, token, now),
-                    Err(error) => room.malformed(id(conn), &error.to_string(), now),
+                    Err(error) => room.close(
+                        id(conn),
+                        Ending::Protocol,
+                        protocol_fault(&error.to_string()),
+                        now,
+                    ),
                 });
             }
             Packet::Ping | Packet::Pong | Packet::Probe(_) => {

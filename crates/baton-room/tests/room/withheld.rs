@@ -43,7 +43,7 @@ fn crashed(options: RoomOptions) -> Crashed {
 
 /// What a client answers to the server's Step1 with.
 fn brings(table: &mut Table, id: ConnectionId, copy: &Document) {
-    let known = table.room.document().state().vector().clone();
+    let known = table.room.state().document().state().vector().clone();
     let all = copy.diff(&known).unwrap();
     table.receive(id, Incoming::Sync(Kind::Step2, all));
 }
@@ -95,7 +95,7 @@ fn whoever_comes_back_before_the_holder_is_not_blamed_for_its_edits() {
     let stock = stock_comes(&mut table, &stock);
     table.pass(seconds(5), &[bob.id, stock]);
     assert_eq!(table.text(), "stored, ");
-    assert!(table.room.aside_bytes() > 0);
+    assert!(table.room.load().aside_bytes > 0);
     // Back, it holds the lock again, and what it has comes a moment later.
     let ada = ada.resume(&mut table, &[fence]);
     assert_eq!(saved(&table, bob.id), None);
@@ -103,13 +103,13 @@ fn whoever_comes_back_before_the_holder_is_not_blamed_for_its_edits() {
     brings(&mut table, ada.id, &ada.document);
     assert_eq!(table.text(), "stored, lost");
     assert_eq!(saved(&table, bob.id), Some(1));
-    assert_eq!(table.room.aside_bytes(), 0);
+    assert_eq!(table.room.load().aside_bytes, 0);
     table.pass(seconds(20), &[ada.id, bob.id, stock]);
     bob.take(&mut table);
     assert_eq!(text(&bob.document), "stored, lost");
     assert_eq!(blamed(&table, bob.id), NOTHING);
     assert_eq!(blamed(&table, stock), NOTHING);
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_a_holder_that_came_back_does_not_bring_is_parked_once() {
     brings(&mut table, ada.id, &ada.document);
     assert_eq!(blamed(&table, bob.id), (1, false));
     assert_eq!(blamed(&table, stock), (0, true));
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     assert_eq!(table.text(), "stored, ");
 }
 
@@ -153,7 +153,7 @@ fn a_holder_that_came_back_and_says_nothing_is_not_waited_for_for_ever() {
     assert_eq!(blamed(&table, bob.id), NOTHING);
     table.pass(seconds(2), &[ada.id, bob.id]);
     assert_eq!(blamed(&table, bob.id), (1, false));
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn if_the_holder_never_comes_its_edits_come_with_the_next_holder() {
         (NOTHING, NOTHING)
     );
     assert_eq!(saved(&table, bob.id), Some(1));
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn under_a_lock_that_does_not_pass_on_it_is_parked_when_the_time_is_over() {
     assert_eq!(blamed(&table, stock), (0, true));
     assert_eq!(saved(&table, bob.id), Some(1));
     // One copy of it is kept, whoever brought it.
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     assert_eq!(table.text(), "stored, ");
 }
 
@@ -225,7 +225,12 @@ fn what_is_typed_meanwhile_keeps_its_order_and_is_parked_alone() {
     assert_eq!(table.text(), "stored, lost");
     assert_eq!(blamed(&table, bob.id), (1, false));
     assert_eq!(saved(&table, bob.id), Some(2));
-    let parks: Vec<_> = table.room.parks().map(|park| park.inserted).collect();
+    let parks: Vec<_> = table
+        .room
+        .state()
+        .parks()
+        .map(|park| park.inserted)
+        .collect();
     assert_eq!(parks, [" and mine".len() as u64]);
 }
 
@@ -245,8 +250,13 @@ fn beyond_what_may_be_kept_aside_it_is_parked_at_once() {
     bob.types(&mut table, &"long ".repeat(60));
     assert_eq!(blamed(&table, bob.id), (2, false));
     assert_eq!(saved(&table, bob.id), Some(2));
-    assert_eq!(table.room.aside_bytes(), 0);
-    let parks: Vec<_> = table.room.parks().map(|park| park.inserted).collect();
+    assert_eq!(table.room.load().aside_bytes, 0);
+    let parks: Vec<_> = table
+        .room
+        .state()
+        .parks()
+        .map(|park| park.inserted)
+        .collect();
     assert_eq!(parks, [4 + 300]);
 }
 
@@ -260,13 +270,13 @@ fn what_was_kept_for_a_connection_goes_with_it() {
         ..
     } = crashed(RoomOptions::default());
     let bob = bob_comes(&mut table, bob);
-    assert!(table.room.aside_bytes() > 0);
+    assert!(table.room.load().aside_bytes > 0);
     table.leave(bob.id, Departure::Dropped);
-    assert_eq!(table.room.aside_bytes(), 0);
+    assert_eq!(table.room.load().aside_bytes, 0);
     let ada = ada.resume(&mut table, &[fence]);
     brings(&mut table, ada.id, &ada.document);
     let bob = bob_comes(&mut table, bob);
     assert_eq!(blamed(&table, bob.id), NOTHING);
     assert_eq!(saved(&table, bob.id), Some(1));
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }

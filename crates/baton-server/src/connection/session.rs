@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken, Room, Sketch};
+use baton_room::{
+    ConnectionId, Departure, Ending, OVERHEAD, ResumeToken, Room, Sketch, protocol_fault,
+};
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
 
@@ -231,7 +233,9 @@ impl Session {
     /// Something came that no client of this wire sends.
     pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), ConnectionOver> {
         let (id, fault) = (self.id, fault.to_owned());
-        let malformed = move |room: &mut Room, now| room.malformed(id, &fault, now);
+        let malformed = move |room: &mut Room, now| {
+            room.close(id, Ending::Protocol, protocol_fault(&fault), now);
+        };
         let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
         Err(ConnectionOver)
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use baton_log::{DocumentLog, LogError, QueueShare, Reservation};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
+use baton_room::{Arrival, ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
 use tokio::sync::Notify;
 
 use self::departures::Departures;
@@ -180,12 +180,12 @@ impl Hosted {
         inner.lines.insert(connection, Arc::clone(line));
         inner.idle_since = None;
         self.connections.store(inner.lines.len(), Ordering::Relaxed);
-        let (rights, source) = (settings.rights.0, line.source());
+        let arrival = Arrival {
+            rights: settings.rights.0,
+            source: line.source(),
+        };
         self.step_in(&mut held, reservation, &mut due, |room, _| {
-            room.connect(connection, rights);
-            if let Some(source) = source {
-                room.comes_from(connection, source);
-            }
+            room.connect(connection, arrival);
         })?;
         Ok(())
     }
@@ -351,7 +351,7 @@ impl Hosted {
         }
         let Brought { shows } = inner.deliver(due);
         self.aside
-            .store(inner.room.aside_bytes(), Ordering::Relaxed);
+            .store(inner.room.load().aside_bytes, Ordering::Relaxed);
         let next = inner.room.poll_timeout();
         let earlier = match (next, inner.driven_until) {
             (Some(next), Some(driven)) => next < driven,
