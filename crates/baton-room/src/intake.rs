@@ -13,7 +13,7 @@ mod lock_ops;
 mod park_ops;
 mod update_intake;
 
-pub use budget::{Budget, Growth, Refused, StorageLimit};
+pub use budget::{Budget, BudgetRefusals, Growth, StorageLimit};
 
 pub(crate) use inboxes::{DrainDelay, Inboxes};
 pub(crate) use park_ops::{finished_recoveries, next_finished_recovery, own_merges};

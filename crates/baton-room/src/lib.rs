@@ -73,16 +73,17 @@ mod token;
 pub use baton_sync::handshake::Kind;
 pub use baton_sync::replica::Former;
 pub use error::{LoadError, SnapshotError};
-pub use intake::{Budget, Growth, Refused, StorageLimit};
+pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, ViewOf};
 pub use options::{LockLimits, RoomOptions};
-pub use outbound::{CatchUp, Missed};
+pub use outbound::{CatchUp, MissedUpdates};
 pub use output::Output;
-pub use park_preview::Sketch;
+pub use park_preview::ParkPreview;
 pub use reaction::protocol_fault;
 pub use replica::{
-    Decision, Draft, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState, Placing, Profile,
-    RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, last_joined_ms, remnant,
+    Decision, OVERHEAD, Park, ParkFull, ParkLimits, ParkReason, ParkState, Placing, Profile,
+    RECOVERABLE, Record, RecordError, ReplicatedState, Snapshot, SnapshotDraft, last_joined_ms,
+    remnant,
 };
 pub use room::{Awaited, Journal, Room, RoomLoad};
 pub use token::{ResumeToken, Source, TokenHash};

@@ -17,7 +17,7 @@ mod outlet;
 mod peers;
 mod roster_throttle;
 
-pub use catch_up::{CatchUp, Missed};
+pub use catch_up::{CatchUp, MissedUpdates};
 
 pub(crate) use catch_up::caught_up;
 pub(crate) use durability_gate::Released;

@@ -1,7 +1,7 @@
 //! The outputs of a room: messages to send, and connections to close.
 
 use crate::message::{ConnectionId, Ending, Outgoing};
-use crate::park_preview::Sketch;
+use crate::park_preview::ParkPreview;
 
 /// One thing that the caller does for a room. Outputs are to be carried out in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,13 +28,13 @@ pub enum Output {
         /// The message.
         message: Outgoing,
     },
-    /// Render the preview of a park with [`Sketch::render`], and send it to one connection. Nothing
+    /// Render the preview of a park with [`ParkPreview::render`], and send it to one connection. Nothing
     /// else of the room depends on it. It takes as long as loading the document.
     Show {
         /// The connection.
         to: ConnectionId,
         /// The preview.
-        sketch: Sketch,
+        preview: ParkPreview,
     },
     /// A ping of the transport.
     Ping {

@@ -12,7 +12,7 @@ use crate::message::Outgoing;
 /// A preview of a park's changes that is not rendered yet. It shares the document's bytes with the
 /// room, and needs nothing else of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sketch {
+pub struct ParkPreview {
     pub(crate) nonce: u64,
     /// Id of the park.
     pub(crate) id: u64,
@@ -22,7 +22,7 @@ pub struct Sketch {
     pub(crate) updates: Vec<Bytes>,
 }
 
-impl Sketch {
+impl ParkPreview {
     /// Bytes of the document, and of the parked edits.
     #[must_use]
     pub fn bytes(&self) -> (usize, usize) {

@@ -24,7 +24,7 @@ pub use erasure::remnant;
 pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
 pub use park_limits::{ParkFull, ParkLimits};
 pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
-pub use snapshot::{Draft, Snapshot};
+pub use snapshot::{Snapshot, SnapshotDraft};
 pub use state::ReplicatedState;
 pub use stored::last_joined_ms;
 

@@ -24,10 +24,10 @@ use crate::error::LoadError;
 use crate::intake::{Budget, Intake, finished_recoveries, next_finished_recovery};
 use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing};
 use crate::options::RoomOptions;
-use crate::outbound::{CatchUp, Missed, Outbound, caught_up};
+use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
 use crate::reaction::{Answer, Origin, Proposal, Reaction};
-use crate::replica::{Draft, Effect, Record, ReplicatedState};
+use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
 use crate::sessions::{Entry, Sessions};
 use crate::token::ResumeToken;
 
@@ -345,13 +345,13 @@ impl Room {
     /// Returns the difference between the document and the copy of a client that was sent
     /// everything but `missed`.
     #[must_use]
-    pub fn catch_up(&self, missed: &Missed) -> CatchUp {
+    pub fn catch_up(&self, missed: &MissedUpdates) -> CatchUp {
         let awareness = self.sessions.awareness().known();
         caught_up(self.state.document(), awareness, missed)
     }
 
     /// Takes the source of a snapshot, to be written elsewhere while the room goes on.
-    pub fn draft(&mut self) -> Draft {
+    pub fn draft(&mut self) -> SnapshotDraft {
         self.state.draft()
     }
 

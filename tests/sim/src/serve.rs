@@ -210,7 +210,7 @@ impl World {
                         }
                     }
                 }
-                Output::Show { to, sketch } => self.say(no(to), &sketch.render(), &mut behind),
+                Output::Show { to, preview } => self.say(no(to), &preview.render(), &mut behind),
                 Output::Ping { to } => self.send_down(no(to), Packet::Ping),
                 Output::Probe { to, mark } => self.send_down(no(to), Packet::Probe(mark)),
                 Output::Close { to, why, .. } => {

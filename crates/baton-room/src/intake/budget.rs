@@ -39,7 +39,7 @@ pub struct Growth {
 
 /// The refusals since the caller looked last; the newest of each kind.
 #[derive(Debug, Default)]
-pub struct Refused {
+pub struct BudgetRefusals {
     /// An edit.
     pub edit: Option<StorageLimit>,
     /// An awareness entry.
@@ -50,7 +50,7 @@ pub struct Refused {
 #[derive(Debug, Default)]
 pub(crate) struct EditBudget {
     growth: Option<Growth>,
-    refused: Refused,
+    refused: BudgetRefusals,
 }
 
 impl EditBudget {
@@ -110,7 +110,7 @@ impl Budget<'_> {
     }
 
     /// Takes the refusals since the last call.
-    pub fn take_refused(&mut self) -> Refused {
+    pub fn take_refused(&mut self) -> BudgetRefusals {
         std::mem::take(&mut self.edits.refused)
     }
 }

@@ -25,7 +25,7 @@ enum Want {
 }
 
 /// The reason for which an operation is refused without a record. Nothing changed.
-struct Refused {
+struct OpRefused {
     outcome: Outcome,
     message: String,
 }
@@ -57,7 +57,7 @@ pub(super) fn operate(
     };
     Some(match event {
         Ok(event) => Reaction::Propose(Proposal::Record(Record::Presence(event), origin)),
-        Err(Refused { outcome, message }) => {
+        Err(OpRefused { outcome, message }) => {
             Reaction::Answer(connection, Answer::result(nonce, outcome, Some(message)))
         }
     })
@@ -96,12 +96,12 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
     })
 }
 
-fn set_mode(cx: Context<'_>, session: SessionId, mode: channel::Mode) -> Result<Event, Refused> {
+fn set_mode(cx: Context<'_>, session: SessionId, mode: channel::Mode) -> Result<Event, OpRefused> {
     let peer = cx.state.locks().peer(session);
     if peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE)) {
         Ok(Event::ModeSet(mode_of(mode)))
     } else {
-        Err(Refused {
+        Err(OpRefused {
             outcome: Outcome::NotAllowed,
             message: "changing the mode needs the right to manage".to_owned(),
         })
@@ -109,8 +109,13 @@ fn set_mode(cx: Context<'_>, session: SessionId, mode: channel::Mode) -> Result<
 }
 
 /// Returns the event for an operation, if no limit is in the way.
-fn wanted(cx: Context<'_>, session: SessionId, want: Want, paths: Paths) -> Result<Event, Refused> {
-    let scope = scope(paths).map_err(|error| Refused {
+fn wanted(
+    cx: Context<'_>,
+    session: SessionId,
+    want: Want,
+    paths: Paths,
+) -> Result<Event, OpRefused> {
+    let scope = scope(paths).map_err(|error| OpRefused {
         outcome: Outcome::Invalid,
         message: format!("{error}; nothing changed"),
     })?;
@@ -128,7 +133,7 @@ fn wanted(cx: Context<'_>, session: SessionId, want: Want, paths: Paths) -> Resu
 }
 
 /// Checks the limits on locks.
-fn fits(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), Refused> {
+fn fits(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), OpRefused> {
     let LockLimits {
         per_session,
         in_document,
@@ -150,7 +155,7 @@ fn fits(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), Refuse
         }
     }
     let full = |message: String| {
-        Err(Refused {
+        Err(OpRefused {
             outcome: Outcome::Full,
             message,
         })
@@ -175,7 +180,7 @@ fn fits(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), Refuse
 
 /// Checks the pause after the last take-over. A take-over that takes nothing, or that the lock
 /// state refuses anyway, need not wait.
-fn cooled_down(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), Refused> {
+fn cooled_down(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(), OpRefused> {
     let locks = cx.state.locks();
     let may = locks
         .peer(session)
@@ -192,7 +197,7 @@ fn cooled_down(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(),
     cx.sessions
         .detector()
         .take_over_ready(session, cx.now)
-        .map_err(|left| Refused {
+        .map_err(|left| OpRefused {
             outcome: Outcome::Cooldown,
             message: format!(
                 "somebody took a lock over a short time ago; the next can do so in {} s",

@@ -13,13 +13,13 @@ use bytes::Bytes;
 
 /// The updates that a connection was not sent since it last had everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Missed {
+pub struct MissedUpdates {
     lowest: BTreeMap<ClientId, Clock>,
     /// One of them could not be read: then anything may be missing.
     anything: bool,
 }
 
-impl Missed {
+impl MissedUpdates {
     /// The account of this one update.
     #[must_use]
     pub fn update(update: &[u8]) -> Self {
@@ -60,7 +60,11 @@ pub struct CatchUp {
 
 /// Returns the difference between the document and the copy of a client that was sent everything
 /// but `missed`. `awareness` is all that is known of awareness.
-pub(crate) fn caught_up(document: &Replica, awareness: Option<Bytes>, missed: &Missed) -> CatchUp {
+pub(crate) fn caught_up(
+    document: &Replica,
+    awareness: Option<Bytes>,
+    missed: &MissedUpdates,
+) -> CatchUp {
     let mut has = document.state().vector().clone();
     if missed.anything {
         has = StateVector::new();

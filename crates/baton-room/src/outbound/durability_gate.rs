@@ -25,7 +25,7 @@ pub(super) enum Held {
 }
 
 /// A message, or an end, that is durable by now.
-pub(super) enum Due {
+pub(super) enum DueMessage {
     Output(Output),
     To(ConnectionId, Arc<ServerMessage>),
     Channel(Arc<ServerMessage>),
@@ -84,19 +84,21 @@ impl DurabilityGate {
     }
 
     /// Returns the next message that is durable.
-    pub(super) fn next_due(&mut self) -> Option<Due> {
+    pub(super) fn next_due(&mut self) -> Option<DueMessage> {
         while self.held.front().is_some_and(|(at, _)| *at <= self.durable) {
             let (position, held) = self.held.pop_front()?;
             return Some(match held {
-                Held::Output(output) => Due::Output(output),
-                Held::To(to, message) => Due::To(to, message),
-                Held::Channel(message) => Due::Channel(message),
+                Held::Output(output) => DueMessage::Output(output),
+                Held::To(to, message) => DueMessage::To(to, message),
+                Held::Channel(message) => DueMessage::Channel(message),
                 Held::View(of) => match self.latest.take(of, position, self.durable) {
-                    Some(message) => Due::View(of, message),
+                    Some(message) => DueMessage::View(of, message),
                     None => continue,
                 },
-                Held::Welcome(to, message) => Due::Released(Released::Welcome(to, message)),
-                Held::Close(to, why, reason) => Due::Released(Released::Close(to, why, reason)),
+                Held::Welcome(to, message) => DueMessage::Released(Released::Welcome(to, message)),
+                Held::Close(to, why, reason) => {
+                    DueMessage::Released(Released::Close(to, why, reason))
+                }
             });
         }
         None

@@ -37,7 +37,7 @@ pub(super) struct LockViewThrottle {
 }
 
 /// The decision about a view that is durable.
-pub(super) struct Turn {
+pub(super) struct ViewTurn {
     /// The view is shown.
     pub(super) shown: bool,
     /// The next view, which waits until it is durable.
@@ -65,14 +65,14 @@ impl LockViewThrottle {
     }
 
     /// Notes that the view which waited is durable, and that its turn has come.
-    pub(super) fn turn(&mut self, durable: u64, cx: Context<'_>) -> Turn {
+    pub(super) fn turn(&mut self, durable: u64, cx: Context<'_>) -> ViewTurn {
         self.waits = false;
         let overtaken = self.changed && cx.state.position() <= durable && costs(cx) < AT_ONCE;
         if overtaken {
             // No client was shown it.
             self.last = None;
         }
-        Turn {
+        ViewTurn {
             shown: !overtaken,
             next: if self.changed {
                 self.show_in_time(cx)

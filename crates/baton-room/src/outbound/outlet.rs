@@ -8,7 +8,7 @@ use baton_sync::StateVector;
 use baton_sync::awareness;
 use baton_sync::channel::ServerMessage;
 
-use super::durability_gate::{Due, DurabilityGate, Held, Released};
+use super::durability_gate::{DueMessage, DurabilityGate, Held, Released};
 use super::first_sync::FirstSync;
 use super::keepalive::Keepalive;
 use super::lock_view_throttle::LockViewThrottle;
@@ -205,10 +205,10 @@ impl Outbound {
     pub(crate) fn release(&mut self, cx: Context<'_>) -> Option<Released> {
         loop {
             match self.gate.next_due()? {
-                Due::Output(output) => self.push(output),
-                Due::To(to, message) => self.send_channel(to, &message, cx),
-                Due::Channel(message) => self.send_to_channel(&message, cx.sessions),
-                Due::View(ViewOf::Locks, message) => {
+                DueMessage::Output(output) => self.push(output),
+                DueMessage::To(to, message) => self.send_channel(to, &message, cx),
+                DueMessage::Channel(message) => self.send_to_channel(&message, cx.sessions),
+                DueMessage::View(ViewOf::Locks, message) => {
                     let turn = self.lock_views.turn(self.gate.durable(), cx);
                     if turn.shown {
                         self.send_to_channel(&message, cx.sessions);
@@ -217,10 +217,10 @@ impl Outbound {
                         self.hold_view(ServerMessage::Lock { lock }, cx);
                     }
                 }
-                Due::View(ViewOf::Park(_), message) => {
+                DueMessage::View(ViewOf::Park(_), message) => {
                     self.send_to_channel(&message, cx.sessions);
                 }
-                Due::Released(released) => return Some(released),
+                DueMessage::Released(released) => return Some(released),
             }
         }
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::park::ParkReason;
 use super::parks::Parks;
-use super::snapshot::Draft;
+use super::snapshot::SnapshotDraft;
 use super::stored::Stored;
 use crate::error::SnapshotError;
 
@@ -49,7 +49,7 @@ fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
         auto_pass: AutoPass::On,
         mode: Mode::ExclusiveWhenHeld,
     });
-    let mut draft = Draft {
+    let mut draft = SnapshotDraft {
         position: 0,
         stored: Stored::without_people(document, fold.snapshot()),
         history: History::Drop,

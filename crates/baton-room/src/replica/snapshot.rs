@@ -12,7 +12,7 @@ use crate::error::SnapshotError;
 /// The source of a snapshot; see [`Room::draft`](crate::Room::draft). It shares the document's
 /// bytes with the room.
 #[must_use = "a draft is not a snapshot yet"]
-pub struct Draft {
+pub struct SnapshotDraft {
     pub(super) position: u64,
     pub(super) stored: Stored,
     pub(super) history: History,
@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub trouble: Option<CompactError>,
 }
 
-impl Draft {
+impl SnapshotDraft {
     /// Bytes of the document as it is. The time of writing grows with it, see [`rewrite`].
     #[must_use]
     pub const fn document_bytes(&self) -> usize {
@@ -56,10 +56,10 @@ impl Draft {
         }
     }
 
-    /// Writes the document as it is. For a draft of which [`Draft::write`] failed, or panicked.
+    /// Writes the document as it is. For a draft of which [`SnapshotDraft::write`] failed, or panicked.
     ///
     /// # Errors
-    /// As [`Draft::write`].
+    /// As [`SnapshotDraft::write`].
     pub fn write_as_it_is(&mut self) -> Result<Snapshot, SnapshotError> {
         self.encode(None, None)
     }
@@ -81,9 +81,9 @@ impl Draft {
 }
 
 /// Sizes only: content is never logged.
-impl std::fmt::Debug for Draft {
+impl std::fmt::Debug for SnapshotDraft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Draft")
+        f.debug_struct("SnapshotDraft")
             .field("position", &self.position)
             .field("document_bytes", &self.document_bytes())
             .finish_non_exhaustive()

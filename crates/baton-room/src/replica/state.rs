@@ -18,7 +18,7 @@ use super::erasure;
 use super::park::Park;
 use super::parks::Parks;
 use super::record::{Placing, Record};
-use super::snapshot::Draft;
+use super::snapshot::SnapshotDraft;
 use super::stored::{Person, Stored};
 use super::write_check::{Admission, Destination, WriteCheck};
 use crate::error::{LoadError, SnapshotError};
@@ -185,12 +185,12 @@ impl ReplicatedState {
     }
 
     /// Takes the source of a snapshot, which stands for all records up to the present position.
-    pub(crate) fn draft(&mut self) -> Draft {
+    pub(crate) fn draft(&mut self) -> SnapshotDraft {
         let document = self.document.everything();
         self.draft_of(document)
     }
 
-    fn draft_of(&self, document: Bytes) -> Draft {
+    fn draft_of(&self, document: Bytes) -> SnapshotDraft {
         let stored = Stored {
             document,
             fold: self.locks.snapshot(),
@@ -198,7 +198,7 @@ impl ReplicatedState {
             parks: self.parks.iter().cloned().collect(),
             last_at: self.last_at,
         };
-        Draft {
+        SnapshotDraft {
             position: self.position,
             stored,
             history: self.history,

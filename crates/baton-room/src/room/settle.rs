@@ -8,7 +8,7 @@ use crate::intake::own_merges;
 use crate::message::{ConnectionId, Ending};
 use crate::outbound::Released;
 use crate::output::Output;
-use crate::park_preview::Sketch;
+use crate::park_preview::ParkPreview;
 use crate::reaction::{Answer, Origin, Proposal, Reaction};
 use crate::replica::{CheckedUpdate, Effect, Placing, Record};
 use crate::sessions::Channel;
@@ -227,13 +227,13 @@ impl Room {
                         self.outbound.send_lacking(to, &since, state, options, now);
                     }
                     Answer::Show { nonce, id, updates } => {
-                        let sketch = Sketch {
+                        let preview = ParkPreview {
                             nonce,
                             id,
                             everything: self.state.everything(),
                             updates,
                         };
-                        self.outbound.push(Output::Show { to, sketch });
+                        self.outbound.push(Output::Show { to, preview });
                     }
                     Answer::Probe(mark) => self.outbound.push(Output::Probe { to, mark }),
                     Answer::ParkedBefore(id) => {

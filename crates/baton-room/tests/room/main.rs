@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
 mod client_ids;
+mod early_step2;
 mod first_sync;
 mod handoff;
 mod modes;
@@ -13,7 +14,6 @@ mod regions;
 mod relay;
 mod small_parks;
 mod table;
-mod withheld;
 mod words;
 
 use std::time::Duration;

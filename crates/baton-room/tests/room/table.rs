@@ -313,7 +313,7 @@ impl Table {
                     self.put(id, Seen::Message(message.clone()));
                 }
             }
-            Output::Show { to, sketch } => self.put(to, Seen::Message(sketch.render())),
+            Output::Show { to, preview } => self.put(to, Seen::Message(preview.render())),
             Output::Ping { to } => self.put(to, Seen::Ping),
             Output::Probe { to, mark } => self.put(to, Seen::Probe(mark)),
             Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),

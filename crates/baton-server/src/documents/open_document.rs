@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use baton_log::{DocumentLog, LogError, QueueShare, Reservation};
 use baton_presence::Time;
-use baton_room::{Arrival, ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
+use baton_room::{
+    Arrival, ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, RecordError, Room,
+};
 use tokio::sync::Notify;
 
 use self::departures::Departures;
@@ -106,7 +108,7 @@ pub(crate) struct Stepped {
     /// The time that it took, of a processor.
     pub(crate) took: Duration,
     /// What parks would change, to be worked out and sent on these lines.
-    pub(crate) shows: Vec<(Arc<Line>, Sketch)>,
+    pub(crate) shows: Vec<(Arc<Line>, ParkPreview)>,
 }
 
 /// A document that is held, and may go to the pool.

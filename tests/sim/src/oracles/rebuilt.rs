@@ -34,7 +34,10 @@ fn same(one_is: &str, one: &Room, other_is: &str, other: &Room) -> Result<(), St
     if one.state().position() != other.state().position() {
         return differs("their position");
     }
-    let (mine, theirs) = (one.state().document().state(), other.state().document().state());
+    let (mine, theirs) = (
+        one.state().document().state(),
+        other.state().document().state(),
+    );
     if mine.vector() != theirs.vector() || mine.deletes() != theirs.deletes() {
         return differs("what the document knows");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use baton_log::{DocumentLog, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, Record, Room, Sketch};
+use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Record, Room};
 
 use super::StepError;
 use super::snapshots::Snapshots;
@@ -52,7 +52,7 @@ pub(crate) enum Disk {
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     /// What a park would change, to be worked out for the connection of this line.
-    pub(super) shows: Vec<(Arc<Line>, Sketch)>,
+    pub(super) shows: Vec<(Arc<Line>, ParkPreview)>,
 }
 
 impl Inner {
@@ -116,9 +116,9 @@ impl Inner {
                     }
                 }
                 Output::Broadcast { except, message } => self.broadcast(except, &message, due),
-                Output::Show { to, sketch } => {
+                Output::Show { to, preview } => {
                     if let Some(line) = self.lines.get(&to) {
-                        brought.shows.push((Arc::clone(line), sketch));
+                        brought.shows.push((Arc::clone(line), preview));
                     }
                 }
                 Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),

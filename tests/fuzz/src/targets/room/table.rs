@@ -324,7 +324,7 @@ impl Table {
                 let to: Vec<_> = here.filter(|id| Some(*id) != except).collect();
                 to.into_iter().for_each(|to| self.told(to, &message));
             }
-            Output::Show { to, sketch } => self.told(to, &sketch.render()),
+            Output::Show { to, preview } => self.told(to, &preview.render()),
             Output::Ping { .. } | Output::Probe { .. } => {}
             Output::Close { to, reason, .. } => {
                 assert!(!reason.is_empty());
