@@ -57,7 +57,8 @@ fn people_who_only_edit_cost_no_document_of_the_library() {
             sent += settle(&mut room, &mut log);
         }
     }
-    assert!(sent > 300, "{sent}");
+    // One broadcast for each edit.
+    assert!(sent > 150, "{sent}");
     // One comes again with nothing, one with something; a snapshot; the document is opened again.
     for step1 in [&[0][..], &[1, 1, 7]] {
         let token = ResumeToken::new([0; 16]);
