@@ -141,7 +141,7 @@ async fn a_frozen_holder_that_goes_on_finds_out_that_it_lost_and_its_late_edit_i
     drop(witness);
     drop(waiter);
     let room = server.stop().await.room("notes");
-    let parks: Vec<_> = room.parks().collect();
+    let parks: Vec<_> = room.state().parks().collect();
     assert_eq!(parks.len(), 1);
     assert_eq!(parks[0].id, park);
     let client = ClientId::new(1).unwrap();

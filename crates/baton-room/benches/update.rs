@@ -7,7 +7,9 @@
 use std::hint::black_box;
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -65,11 +67,13 @@ impl Table {
     fn receive(&mut self, from: ConnectionId, message: Incoming<'_>) {
         let token = ResumeToken::new([from.0 as u8; 16]);
         self.room.receive(from, message, token, NOW);
-        while let Some(proposal) = self.room.next_proposal() {
-            self.position += 1;
-            black_box(proposal.record.encode().unwrap());
-            self.room.commit(self.position, proposal, NOW);
-        }
+        let position = &mut self.position;
+        let settled = self.room.settle(NOW, |record: &Record, _: Awaited| {
+            *position += 1;
+            black_box(record.encode()?);
+            Ok::<_, RecordError>(*position)
+        });
+        settled.unwrap();
         while let Some(output) = self.room.next_output() {
             black_box(&output);
         }

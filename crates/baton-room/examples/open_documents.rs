@@ -9,11 +9,12 @@
 )]
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_room::{Awaited, ConnectionId, Incoming, Kind, Record, ResumeToken, Room, RoomOptions};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions};
 use bytes::Bytes;
+use std::convert::Infallible;
 
 const WRITER: ConnectionId = ConnectionId(1);
 
@@ -61,10 +62,10 @@ fn opened(updates: &[Bytes]) -> Room {
             token,
             Time::ZERO,
         );
-        while let Some(proposal) = room.next_proposal() {
+        let Ok(()) = room.settle(Time::ZERO, |_: &Record, _: Awaited| {
             position += 1;
-            room.commit(position, proposal, Time::ZERO);
-        }
+            Ok::<_, Infallible>(position)
+        });
         room.durable(position, Time::ZERO);
         while room.next_output().is_some() {}
     }

@@ -1,23 +1,41 @@
-//! What a room is set up with.
-//!
-//! Owns the settings as plain data; checks none of them.
+//! The settings of a room, as plain data. Nothing here checks them.
 
 use std::time::Duration;
 
-use baton_presence::{LockSettings, Timings};
+use baton_presence::{LockSettings, Time, Timings};
 use baton_sync::History;
 use baton_sync::awareness::AwarenessLimits;
 use baton_sync::handshake::HandshakeLimits;
 
-use crate::operations::LockLimits;
-use crate::park_limits::ParkLimits;
+use crate::replica::ParkLimits;
 
-/// What a room is set up with. The default is the design's timings and limits, in epoch 1.
+/// Limits on locks. Beyond them an operation is refused; locks that are held stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockLimits {
+    /// Locks that one session may have at once.
+    pub per_session: usize,
+    /// Locks that there may be in one document at once.
+    pub in_document: usize,
+    /// Bytes of the paths of all locks and tickets of one document.
+    pub bytes: usize,
+}
+
+impl Default for LockLimits {
+    fn default() -> Self {
+        Self {
+            per_session: 32,
+            in_document: 500,
+            bytes: 256 * 1024,
+        }
+    }
+}
+
+/// The settings of a room. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
 pub struct RoomOptions {
     /// Clocks of heartbeats and lock; validated by the caller.
     pub timings: Timings,
-    /// Epoch of the store, whether a lost holder's lock passes to somebody who did not queue, and the mode of a new
+    /// Epoch of the store, automatic passing of a lost holder's lock, and the mode of a new
     /// document.
     pub fold: LockSettings,
     /// Caps on locks.
@@ -26,13 +44,14 @@ pub struct RoomOptions {
     pub unix_at_zero_ms: u64,
     /// Caps on awareness.
     pub awareness: AwarenessLimits,
-    /// Caps on what is kept aside for one connection.
+    /// Limits on the updates of one connection, and on those kept aside for it.
     pub handshake: HandshakeLimits,
     /// Caps on parks.
     pub parks: ParkLimits,
-    /// What happens to deleted content when a snapshot is written.
+    /// Fate of deleted content when a snapshot is written.
     pub history: History,
-    /// How long the answers that were encoded for newcomers are kept without another newcomer or edit.
+    /// Time after the last change or newcomer until the encodings that are kept for further
+    /// newcomers are dropped.
     pub rest_after: Duration,
     /// The size of the pieces, in bytes, in which a client is sent what it lacks.
     pub piece_bytes: usize,
@@ -55,5 +74,13 @@ impl Default for RoomOptions {
             rest_after: Duration::from_mins(1),
             piece_bytes: 1024 * 1024,
         }
+    }
+}
+
+impl RoomOptions {
+    /// Returns the Unix time at `now`, in milliseconds.
+    pub(crate) fn unix_ms(&self, now: Time) -> u64 {
+        let since = u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX);
+        self.unix_at_zero_ms.saturating_add(since)
     }
 }

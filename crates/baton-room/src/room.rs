@@ -1,533 +1,364 @@
-//! A room: one open document, the connections in it, and the way of a message through both.
+//! A room: one open document and the connections in it. Conducts its four owners.
 //!
-//! Owns the order of things: what a connection says becomes a record or an answer; a record that got its position is
-//! applied; what must not be told before it is durable waits here. Every method is synchronous and takes microseconds.
-//! Knows no clock (time comes in), no socket (outputs go out), no disk (records go out, positions come back).
+//! - a message goes through sessions and intake, which answer, propose or close;
+//! - a proposal gets its position ([`Room::settle`]), is applied to the replicated state, and its
+//!   effects go to sessions, intake and outbound, in this order;
+//! - time goes to each owner in turn.
 //!
-//! The caller's duty after every call that can propose: [`Room::next_proposal`] until it is empty, each appended to
-//! the log and given back to [`Room::commit`] with its position; then [`Room::next_output`] until it is empty.
+//! Every method is synchronous and takes microseconds. A room knows no clock (time comes in), no
+//! socket (outputs go out), no disk (records go out, positions come back). The caller's duty after
+//! every call: [`Room::settle`], then [`Room::next_output`] until it is empty.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+mod settle;
 
-use baton_presence::{
-    BeatVerdict, DrainReason, Event, FailureDetector, Fence, LockSettings, Proposal as Watched,
-    Rights, SessionId, Time,
-};
-use baton_sync::awareness::Awareness;
-use baton_sync::channel::ServerMessage;
+use std::collections::VecDeque;
+
+use baton_presence::{Event, LockSettings, Proposal as DetectorProposal, Time};
+use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
-use baton_sync::handshake::Handshake;
-use baton_sync::replica::{Former, Replica};
+use baton_sync::replica::Former;
 use bytes::Bytes;
 
-use crate::claims::Claims;
-use crate::connection::{Channel, Connection, Held, Origin, Proposal, Proposed, Stage};
-use crate::draft::Draft;
-use crate::faults::{LoadError, SnapshotError};
-use crate::keepalive::Keepalive;
-use crate::lock_views::LockViews;
-use crate::locks::{millis, wire};
+use crate::context::context;
+use crate::error::LoadError;
+use crate::intake::{Budget, Intake, finished_recoveries, next_finished_recovery};
+use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing};
 use crate::options::RoomOptions;
-use crate::output::{ConnectionId, Ending, Outgoing, Output};
-use crate::park::Park;
-use crate::quota::Quota;
-use crate::record::{Placing, Record};
-use crate::requesters::Requesters;
-use crate::roster_news::RosterNews;
-use crate::state::{Effect, State};
-use crate::token::{Source, TokenHash};
-use crate::views::Views;
-use crate::withheld::{Bringing, Withheld};
+use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
+use crate::output::Output;
+use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
+use crate::sessions::{Entry, Sessions};
+use crate::token::ResumeToken;
 
-/// Tells whether a client waits for a record to be durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Awaited {
-    /// Yes.
-    Yes,
-    /// No: nobody is told when it is.
-    No,
-}
+pub use settle::{Awaited, Journal};
 
-/// How a connection ended.
+/// The size of a room beside its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
-    /// Its client said that it is done (close code 1000).
-    Done,
-    /// In any other way.
-    Dropped,
+pub struct RoomLoad {
+    /// Connections in the room.
+    pub connections: usize,
+    /// Bytes of updates kept aside, which may become records with the next change of the document
+    /// or of its locks.
+    pub aside_bytes: usize,
+    /// The pieces for a client that has nothing are encoded already.
+    pub first_sync_is_encoded: bool,
 }
 
 /// An open document; see the module.
 pub struct Room {
-    pub(crate) options: RoomOptions,
-    pub(crate) state: State,
-    pub(crate) watch: FailureDetector,
-    pub(crate) awareness: Awareness<ConnectionId>,
-    /// Boxed: a node of the map has room for eleven, and most documents have two.
-    pub(crate) connections: BTreeMap<ConnectionId, Box<Connection>>,
-    /// The live connection of each session.
-    pub(crate) attached: BTreeMap<SessionId, ConnectionId>,
-    /// Connections with updates that are not durable yet, and want to know.
-    pub(crate) unsaved: BTreeSet<ConnectionId>,
-    /// Connections with incomplete updates kept aside.
-    pub(crate) aside: BTreeSet<ConnectionId>,
-    /// When large updates that are kept aside are judged again.
-    pub(crate) large_due: Option<Time>,
-    /// Who says which Yjs client id.
-    pub(crate) claims: Claims,
-    /// Connections with messages that are too early to judge.
-    pub(crate) withheld: BTreeSet<ConnectionId>,
-    /// The next record in the log may decide about those.
-    pub(crate) judge_again: bool,
-    pub(crate) lock_views: LockViews,
-    pub(crate) roster_news: RosterNews,
-    /// Why each draining lock drains; said again when its holder has it no more.
-    pub(crate) draining: BTreeMap<Fence, DrainReason>,
-    /// Those who request something and are gone.
-    pub(crate) requesters: Requesters,
-    /// What those who request something say.
-    pub(crate) notes: BTreeMap<SessionId, String>,
-    pub(crate) quota: Quota,
-    pub(crate) keepalive: Keepalive,
-    /// For a session that was resumed: the token before its last one, as long as nothing proves that the last one arrived.
-    pub(crate) unproven: BTreeMap<SessionId, TokenHash>,
-    /// The time of the last input.
-    pub(crate) now: Time,
-    pub(crate) durable: u64,
-    /// When the document changed last, or something was made of it for somebody who joined.
-    pub(crate) touched: Time,
-    pub(crate) refresh_at: Option<Time>,
-    proposals: VecDeque<Proposed>,
-    pub(crate) outputs: VecDeque<Output>,
-    pub(crate) held: VecDeque<(u64, Held)>,
-    pub(crate) views: Views,
+    options: RoomOptions,
+    state: ReplicatedState,
+    sessions: Sessions,
+    intake: Intake,
+    outbound: Outbound,
+    proposals: VecDeque<Proposal>,
+    /// Time of the last input.
+    now: Time,
+    /// Empty between two calls; kept for its memory.
     effects: Vec<Effect>,
+    /// Empty between two calls; kept for its memory.
+    reactions: Vec<Reaction>,
 }
 
 impl Room {
-    /// Opens from what is stored: a snapshot with its position, and the records after it, in order.
-    ///
-    /// The caller then commits what [`Room::next_proposal`] gives: after a restart, one record says so.
+    /// Opens from a stored snapshot, with its position, and the records after it, in order. The
+    /// caller then calls [`Room::settle`]: after a restart, one record states it.
     ///
     /// # Errors
-    /// The store holds what cannot be read; nothing was changed, and the document must not be served.
+    /// The stored bytes cannot be read. Nothing was changed, and the document must not be served.
     pub fn open(
-        options: RoomOptions,
+        mut options: RoomOptions,
         snapshot: Option<&(u64, Bytes)>,
         tail: &[(u64, Bytes)],
         now: Time,
     ) -> Result<Self, LoadError> {
-        let state = State::load(snapshot, tail)?;
+        let state = ReplicatedState::load(snapshot, tail, options.history)?;
+        let locks = state.locks();
+        // A document that was erased is in an epoch of its own until the store's is later.
+        options.fold.epoch = options.fold.epoch.max(locks.epoch());
         let LockSettings {
-            auto_pass, mode, ..
+            epoch,
+            auto_pass,
+            mode,
         } = options.fold;
-        // One that was erased is in an epoch of its own until the store's is later.
-        let epoch = options.fold.epoch.max(state.fold.epoch());
-        let new = snapshot.is_none() && tail.is_empty();
-        let mut room = Self {
-            watch: FailureDetector::new(options.timings)?,
-            awareness: Awareness::new(options.awareness),
-            connections: BTreeMap::new(),
-            attached: BTreeMap::new(),
-            unsaved: BTreeSet::new(),
-            aside: BTreeSet::new(),
-            large_due: None,
-            claims: Claims::default(),
-            withheld: BTreeSet::new(),
-            judge_again: false,
-            lock_views: LockViews::default(),
-            roster_news: RosterNews::default(),
-            draining: BTreeMap::new(),
-            requesters: Requesters::default(),
-            notes: BTreeMap::new(),
-            quota: Quota::default(),
-            keepalive: Keepalive::default(),
-            unproven: BTreeMap::new(),
-            durable: state.position,
-            touched: now,
-            refresh_at: None,
+        let is_new = snapshot.is_none() && tail.is_empty();
+        let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
+        let restarts = (!locks.is_empty()).then_some(Event::Restarted);
+        let passes = locks.auto_pass() != auto_pass;
+        let passes = passes.then_some(Event::AutoPassSet(auto_pass));
+        let modes = (is_new && locks.mode() != mode).then_some(Event::ModeSet(mode));
+        let events = [restarts, passes, modes].into_iter().flatten();
+        let records = enters.into_iter().chain(events.map(Record::Presence));
+        Ok(Self {
+            sessions: Sessions::open(&options, &state, now)?,
+            intake: Intake::default(),
+            outbound: Outbound::new(state.position(), now),
+            proposals: records
+                .map(|record| Proposal::Record(record, Origin::Nobody))
+                .collect(),
             now,
-            proposals: VecDeque::new(),
-            outputs: VecDeque::new(),
-            held: VecDeque::new(),
-            views: Views::default(),
             effects: Vec::new(),
+            reactions: Vec::new(),
             options,
             state,
-        };
-        room.options.fold.epoch = epoch;
-        room.watch.adopt(&room.state.fold, now);
-        room.requesters
-            .follow(&room.state.fold, now, room.options.timings.offline_after);
-        if room.state.fold.epoch() != epoch {
-            room.propose(Record::Epoch(epoch), Origin::Nobody);
+        })
+    }
+
+    /// Lets a connection in. It is sent the state vector and the awareness of the room.
+    pub fn connect(&mut self, connection: ConnectionId, arrival: impl Into<Arrival>) {
+        self.sessions.connect(connection, arrival.into());
+        let limits = self.options.handshake;
+        self.intake.inboxes_mut().connect(connection, limits);
+        let vector = Outgoing::Step1(self.state.document().encoded_vector());
+        let all = self.sessions.awareness().all();
+        for message in [Some(vector), all].into_iter().flatten() {
+            self.outbound.send(connection, message, self.now);
         }
-        if !room.state.fold.is_empty() {
-            room.propose(Record::Presence(Event::Restarted), Origin::Nobody);
-        }
-        if room.state.fold.auto_pass() != auto_pass {
-            room.propose(
-                Record::Presence(Event::AutoPassSet(auto_pass)),
-                Origin::Nobody,
-            );
-        }
-        if new && room.state.fold.mode() != mode {
-            room.propose(Record::Presence(Event::ModeSet(mode)), Origin::Nobody);
-        }
-        Ok(room)
+        self.outbound.connect(connection, self.now);
     }
 
-    /// A connection comes in: it is sent what this side has, and who is here. `rights` are what its session may do beside
-    /// editing, unless it only watches.
-    pub fn connect(&mut self, connection: ConnectionId, rights: Rights) {
-        let mut handshake = Handshake::new(self.options.handshake);
-        handshake.open();
-        let here = Connection {
-            stage: Stage::Greeting,
-            channel: Channel::Closed,
-            rights,
-            source: None,
-            handshake,
-            withheld: Withheld::default(),
-            bringing: Bringing::Nothing,
-            deferred: Vec::new(),
-            told_at: None,
-        };
-        self.connections.insert(connection, Box::new(here));
-        let vector = self.state.document.encoded_vector();
-        self.send(connection, Outgoing::Step1(vector));
-        self.send_awareness(connection);
-        self.keepalive_starts(connection);
-    }
-
-    /// Says from where a connection comes, before its first message: what stock clients of one source park becomes one park
-    /// where it is the same. Without it each has a park of its own.
-    pub fn comes_from(&mut self, connection: ConnectionId, source: Source) {
-        if let Some(here) = self.connections.get_mut(&connection) {
-            here.source = Some(source);
-        }
-    }
-
-    /// A connection ended. Harmless for one that the room has closed itself.
-    pub fn disconnect(&mut self, connection: ConnectionId, how: Departure, now: Time) {
-        let Some(gone) = self.connections.remove(&connection) else {
-            return;
-        };
-        self.unsaved.remove(&connection);
-        self.aside.remove(&connection);
-        self.withheld.remove(&connection);
-        let removed = self.awareness.removed(connection);
-        if let Some(removal) = removed.broadcast {
-            self.broadcast(None, Outgoing::Awareness(removal));
-        }
-        for (owner, answer) in removed.answers {
-            self.send(owner, Outgoing::Awareness(answer));
-        }
-        if let Stage::In(session) = gone.stage
-            && self.attached.get(&session) == Some(&connection)
-        {
-            self.attached.remove(&session);
-            self.watch.detached(session, now);
-            // A stock client has nothing to resume with, so that its session ends with its connection.
-            let event = match (how, gone.channel) {
-                (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
-                (Departure::Dropped, _) => Event::Disconnected { session },
-            };
-            self.propose(Record::Presence(event), Origin::Nobody);
-        }
-        self.drop_claim(connection, now);
-    }
-
-    /// When [`Room::handle_timeout`] wants to be called, if at all.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Time> {
-        let watch = self.watch.poll_timeout();
-        let others = [
-            self.refresh_at,
-            self.parks_due(),
-            self.withheld_due(),
-            self.large_due,
-            self.claims.due(),
-            self.lock_views.due(),
-            self.roster_news.due(),
-            self.answers_due(),
-            self.requesters_due(),
-            self.keepalive_due(),
-        ];
-        others.into_iter().chain([watch]).flatten().min()
-    }
-
-    /// Time has come to `now`. Early calls are harmless.
-    pub fn handle_timeout(&mut self, now: Time) {
-        self.now = now;
-        // All that is durable is told before a beat confirms anything.
-        self.let_go_durable(now);
-        let mut watched = Vec::new();
-        self.watch
-            .handle_timeout(now, &self.state.fold, self.durable, &mut watched);
-        for proposal in watched {
-            self.carry_out(proposal, now);
-        }
-        self.refresh_awareness(now);
-        self.purge_parks(now);
-        self.give_up_waiting(now);
-        self.void_requests_of_the_gone(now);
-        self.retry_large(now);
-        self.settle_claims(now);
-        self.tell_due_news(now);
-        self.show_due_locks(now);
-        // All may be durable already.
-        self.let_go_durable(now);
-        self.keep_alive(now);
-        self.drop_answers(now);
-    }
-
-    /// Milliseconds of Unix time at `now`.
-    pub(crate) fn unix_ms(&self, now: Time) -> u64 {
-        self.options.unix_at_zero_ms.saturating_add(millis(now.0))
-    }
-
-    /// The page of a session answered a beat.
-    pub(crate) fn answered(&mut self, session: SessionId, n: u64, idle: Duration, now: Time) {
-        // A late answer still proves that the connection is alive, and that was noted. One to a beat of this connection
-        // proves that the welcome before it has arrived.
-        if self.watch.answered(session, n, idle, now) == BeatVerdict::Counts {
-            self.unproven.remove(&session);
-        }
-    }
-
-    fn carry_out(&mut self, proposal: Watched, now: Time) {
-        match proposal {
-            Watched::Record(event) => self.propose(Record::Presence(event), Origin::Nobody),
-            Watched::Ping { session } => {
-                if let Some(&to) = self.attached.get(&session) {
-                    self.outputs.push_back(Output::Ping { to });
-                }
-            }
-            Watched::Beat {
-                session,
-                n,
-                confirmed,
-            } => {
-                if let Some(&to) = self.attached.get(&session) {
-                    self.send_channel(to, &Arc::new(ServerMessage::Beat { n, confirmed }));
-                }
-            }
-            Watched::Health { session, .. } => self.announce_peer(session),
-            Watched::IdleWarning {
-                session,
-                fence,
-                left,
-            } => {
-                let warning = ServerMessage::IdleWarning {
-                    fence: wire(fence),
-                    left_ms: millis(left),
-                };
-                if let Some(&to) = self.attached.get(&session) {
-                    self.send_channel(to, &Arc::new(warning));
-                }
-            }
-            Watched::Dead { session } => {
-                if let Some(&connection) = self.attached.get(&session) {
-                    let reason = format!(
-                        "nothing came from this connection for {:?}; connect again",
-                        self.options.timings.offline_after
-                    );
-                    self.close(connection, Ending::Silent, reason, now);
-                }
-            }
-        }
-    }
-
-    /// Carries out what was proposed: each record gets its position from `append`, in order, and takes
-    /// effect. To be called after every input; then [`Room::next_output`] until it is empty. `append` is
-    /// told whether a client waits for the record to be durable.
-    ///
-    /// # Errors
-    /// The first error of `append`: the room cannot go on then, and must be opened again from its log.
-    pub fn settle<E>(
-        &mut self,
-        now: Time,
-        mut append: impl FnMut(&Record, Awaited) -> Result<u64, E>,
-    ) -> Result<(), E> {
-        while let Some(proposal) = self.next_proposal() {
-            let awaited = if self.awaits_durability() {
-                Awaited::Yes
-            } else {
-                Awaited::No
-            };
-            let position = append(&proposal.record, awaited)?;
-            self.commit(position, proposal, now);
-        }
-        Ok(())
-    }
-
-    /// The next record that wants a position; see the module for the caller's duty.
-    pub fn next_proposal(&mut self) -> Option<Proposal> {
-        loop {
-            match self.proposals.pop_front()? {
-                Proposed::Ready(proposal) => return Some(proposal),
-                Proposed::Update {
-                    connection,
-                    update,
-                    at_ms,
-                } => {
-                    if let Some(session) = self.session_of(connection) {
-                        return Some(Proposal {
-                            record: Record::Update {
-                                session,
-                                update,
-                                at_ms,
-                                placing: Placing::ByAuthor,
-                            },
-                            origin: Origin::Update(connection),
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    /// A proposal got its position: it takes effect.
-    pub fn commit(&mut self, position: u64, proposal: Proposal, now: Time) {
-        self.now = now;
-        let mut effects = std::mem::take(&mut self.effects);
-        self.state.apply(position, proposal.record, &mut effects);
-        self.announce(position, &effects, &proposal.origin, now);
-        effects.clear();
-        self.effects = effects;
-    }
-
-    /// The next thing to do; see the module for the caller's duty.
-    pub fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
-    /// Position of the last record applied.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.state.position
-    }
-
-    /// Bytes of updates kept aside, which may become records with the next change of the document or of its locks.
-    #[must_use]
-    pub fn aside_bytes(&self) -> usize {
-        let here = |id| self.connections.get(id);
-        let incomplete = self.aside.iter().filter_map(here);
-        let incomplete = incomplete.map(|here| here.handshake.aside_bytes());
-        let withheld = self.withheld.iter().filter_map(here);
-        let withheld = withheld.map(|here| here.withheld.bytes());
-        let contested = self.claims.bytes();
-        incomplete.chain(withheld).chain([contested]).sum()
-    }
-
-    /// Bytes of all that is parked.
-    #[must_use]
-    pub fn parked_bytes(&self) -> usize {
-        self.state.parks.iter().map(Park::bytes).sum()
-    }
-
-    /// The size of the pieces, in bytes, in which a client is sent what it lacks.
-    #[must_use]
-    pub fn piece_bytes(&self) -> usize {
-        self.options.piece_bytes
-    }
-
-    /// How many connections are in the room.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
-    /// What is parked in this document.
-    pub fn parks(&self) -> impl Iterator<Item = &Park> {
-        self.state.parks.iter()
-    }
-
-    /// Everything that the log made true, for the log to start from next time: stands for all records up to
-    /// [`Room::position`]. What was deleted from the document is not in it. To keep the room waiting for less, take a
-    /// [`Room::draft`].
-    ///
-    /// # Errors
-    /// It could not be encoded: a fault of this crate.
-    pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
-        Ok(self.state.copied_draft(self.options.history).write()?.bytes)
-    }
-
-    /// What a snapshot is made from, to be written elsewhere while the room goes on.
-    pub fn draft(&mut self) -> Draft {
-        self.state.draft(self.options.history)
-    }
-
-    /// Goes on with the document as a snapshot was written of it, without what was deleted, if nothing has changed since.
-    /// Gives back what the document was, to be dropped where nobody waits; `None` if it has changed.
-    pub fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
-        self.state.document.adopt(compacted).ok()
-    }
-
-    /// The document: its index and its bytes. To read its content, make a
-    /// [`Document`](baton_sync::Document) of [`Replica::difference`] to nothing.
-    #[must_use]
-    pub fn document(&self) -> &Replica {
-        &self.state.document
-    }
-
-    /// Closes every connection, as when the server goes away.
-    pub fn close_all(&mut self, why: Ending, reason: &str, now: Time) {
-        let all: Vec<_> = self.connections.keys().copied().collect();
-        for connection in all {
-            self.close(connection, why, reason.to_owned(), now);
-        }
-    }
-
-    pub(crate) fn close(
+    /// Takes a message of a connection. `fresh` becomes the session's next resume token if this
+    /// message starts or resumes one: 128 random bits, drawn for this connection alone.
+    pub fn receive(
         &mut self,
         connection: ConnectionId,
-        why: Ending,
-        reason: String,
+        message: Incoming<'_>,
+        fresh: ResumeToken,
         now: Time,
     ) {
-        if self.connections.contains_key(&connection) {
-            self.outputs.push_back(Output::Close {
-                to: connection,
-                why,
-                reason,
-            });
+        self.now = now;
+        let mut out = std::mem::take(&mut self.reactions);
+        let entry = Entry {
+            options: &self.options,
+            state: &self.state,
+            fresh,
+            now,
+        };
+        match self.sessions.receive(connection, message, entry, &mut out) {
+            Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
+                Ok(since) => Reaction::Answer(connection, Answer::Lacking(since)),
+                Err(error) => {
+                    let fault = format!("a state vector is wrong: {error}");
+                    Reaction::malformed(connection, &fault)
+                }
+            }),
+            Some(Incoming::Sync(kind, update)) => {
+                let cx = context!(self, now);
+                self.intake.update(connection, kind, update, cx, &mut out);
+            }
+            Some(Incoming::Channel(payload)) => {
+                let cx = context!(self, now);
+                self.intake.channel(connection, payload, cx, &mut out);
+            }
+            Some(Incoming::Awareness(payload)) => {
+                let is_stock = self.sessions.is_stock(connection);
+                let awareness = self.sessions.awareness_mut();
+                let refusal = awareness.receive(connection, payload, is_stock, now, &mut out);
+                self.intake.budget_mut().refused_awareness(refusal);
+            }
+            Some(Incoming::QueryAwareness) => {
+                let all = self.sessions.awareness().all().map(Answer::Send);
+                out.extend(all.map(|all| Reaction::Answer(connection, all)));
+            }
+            Some(Incoming::Other) | None => {}
+        }
+        self.carry_out(out, now);
+    }
+
+    /// Notes that bytes came over a connection which are no message: a pong, or a ping.
+    pub fn heard(&mut self, connection: ConnectionId, now: Time) {
+        self.sessions.heard(connection, now);
+    }
+
+    /// Notes the pong to the probe with this mark: a hello that waits for it and names the same Yjs
+    /// client id is another client's. Another mark changes nothing.
+    pub fn probed(&mut self, connection: ConnectionId, mark: u64, now: Time) {
+        let mut out = Vec::new();
+        self.sessions.probe_answered(connection, mark, &mut out);
+        self.carry_out(out, now);
+    }
+
+    /// Closes one connection.
+    pub fn close(&mut self, connection: ConnectionId, why: Ending, reason: String, now: Time) {
+        if self.sessions.contains(connection) {
+            let to = connection;
+            self.outbound.push(Output::Close { to, why, reason });
             self.disconnect(connection, Departure::Dropped, now);
         }
     }
 
-    pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
-        match self.connections.get(&connection)?.stage {
-            Stage::In(session) => Some(session),
-            Stage::Greeting | Stage::Contesting | Stage::Joining => None,
+    /// Closes every connection, as when the server goes away. If the document was erased, stock
+    /// clients are denied it, which lets them go for good.
+    pub fn close_all(&mut self, why: Ending, reason: &str, now: Time) {
+        let all: Vec<_> = self.sessions.ids().collect();
+        for connection in all {
+            if why == Ending::Erased && self.sessions.is_stock(connection) {
+                let denied = Outgoing::Denied(reason.to_owned());
+                self.outbound.send(connection, denied, now);
+            }
+            self.close(connection, why, reason.to_owned(), now);
         }
     }
 
-    pub(crate) fn propose(&mut self, record: Record, origin: Origin) {
-        self.proposals
-            .push_back(Proposed::Ready(Proposal { record, origin }));
+    /// Notes that a connection ended. Harmless for one that the room has closed itself.
+    pub fn disconnect(&mut self, connection: ConnectionId, how: Departure, now: Time) {
+        let Some(left) = self.sessions.disconnect(connection, how, now) else {
+            return;
+        };
+        self.intake.inboxes_mut().disconnect(connection);
+        self.outbound.disconnect(connection);
+        if let Some(removal) = left.awareness.broadcast {
+            let removal = Outgoing::Awareness(removal);
+            self.outbound.broadcast(None, removal, context!(self, now));
+        }
+        for (owner, answer) in left.awareness.answers {
+            self.outbound.send(owner, Outgoing::Awareness(answer), now);
+        }
+        self.proposals.extend(left.event.map(Proposal::event));
+        for waiting in self.sessions.drop_claim(connection) {
+            let mut out = Vec::new();
+            let (options, state) = (&self.options, &self.state);
+            let contested = self
+                .sessions
+                .take_contested(waiting, options, state, now, &mut out);
+            self.carry_out(out, now);
+            let Some(contested) = contested else {
+                continue;
+            };
+            // Its session is on the way already, so that no other token is wanted.
+            for message in &contested.messages {
+                self.receive(waiting, message.as_incoming(), contested.token, now);
+            }
+        }
     }
 
-    /// Whether an edit of this connection waits for its position.
-    pub(crate) fn has_proposed(&self, connection: ConnectionId) -> bool {
-        self.proposals.iter().any(|proposed| {
-            matches!(proposed, Proposed::Update { connection: of, .. } if *of == connection)
-        })
+    /// Returns the time at which [`Room::handle_timeout`] wants to be called, if at all.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let due = [
+            self.sessions.due(),
+            self.intake.due(context!(self, self.now)),
+            self.outbound.due(&self.state, &self.options),
+            next_finished_recovery(&self.state, self.options.unix_at_zero_ms),
+        ];
+        due.into_iter().flatten().min()
     }
 
-    pub(crate) fn propose_update(
-        &mut self,
-        connection: ConnectionId,
-        update: Bytes,
-        at_ms: Option<u64>,
-    ) {
-        self.proposals.push_back(Proposed::Update {
-            connection,
-            update,
-            at_ms,
-        });
+    /// Notes that time has come to `now`. Early calls are harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = now;
+        // All that is durable is told before a beat confirms anything.
+        self.release(now);
+        let durable = self.outbound.durable();
+        for proposal in self.sessions.handle_timeout(&self.state, durable, now) {
+            match proposal {
+                DetectorProposal::Record(event) => self.proposals.push_back(Proposal::event(event)),
+                DetectorProposal::Dead { session } => {
+                    if let Some(connection) = self.sessions.connection_of(session) {
+                        let patience = self.options.timings.offline_after;
+                        let reason = format!(
+                            "nothing came from this connection for {patience:?}; connect again"
+                        );
+                        self.close(connection, Ending::Silent, reason, now);
+                    }
+                }
+                other => self.outbound.tell_liveness(&other, context!(self, now)),
+            }
+        }
+        let mut out = Vec::new();
+        self.sessions.awareness_mut().refresh(now, &mut out);
+        self.carry_out(out, now);
+        for record in finished_recoveries(&self.state, self.options.unix_ms(now)) {
+            self.proposals
+                .push_back(Proposal::Record(record, Origin::Nobody));
+        }
+        let mut out = Vec::new();
+        self.intake.stop_waiting(context!(self, now), &mut out);
+        self.carry_out(out, now);
+        let void = self.sessions.void_requests(now).into_iter();
+        self.proposals.extend(void.map(Proposal::event));
+        let mut out = Vec::new();
+        self.intake.retry_large(context!(self, now), &mut out);
+        self.carry_out(out, now);
+        for owner in self.sessions.silent_owners(now) {
+            let reason = "nothing came from this connection when another one said the same Yjs client id; this session went on without it";
+            self.close(owner, Ending::Superseded, reason.to_owned(), now);
+        }
+        self.outbound.handle_timeout(context!(self, now));
+        // All may be durable already.
+        self.release(now);
+        self.outbound.keep_alive(&self.sessions, now);
+        self.outbound
+            .drop_answers(&mut self.state, &self.options, now);
+    }
+
+    /// Notes that the log is durable up to `position`.
+    pub fn durable(&mut self, position: u64, now: Time) {
+        self.outbound.raise_durable(position);
+        self.release(now);
+        for connection in self.intake.inboxes().unsaved() {
+            let inboxes = self.intake.inboxes_mut();
+            self.outbound
+                .tell_saved(connection, inboxes, context!(self, now));
+        }
+    }
+
+    /// Returns true if a client waits for the disk. If none does, [`Room::durable`] need not be
+    /// called until one does.
+    #[must_use]
+    pub fn awaits_durability(&self) -> bool {
+        self.outbound.awaits_durability() || self.intake.inboxes().has_unsaved()
+    }
+
+    /// Returns the next thing for the caller to do.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outbound.next_output()
+    }
+
+    /// The replicated half of the room, to be looked at.
+    #[must_use]
+    pub const fn state(&self) -> &ReplicatedState {
+        &self.state
+    }
+
+    /// The size of the room beside its document.
+    #[must_use]
+    pub fn load(&self) -> RoomLoad {
+        let contested = self.sessions.contested_bytes();
+        let document = self.state.document();
+        RoomLoad {
+            connections: self.sessions.connections(),
+            aside_bytes: self.intake.inboxes().aside_bytes() + contested,
+            first_sync_is_encoded: document.has_pieces(self.options.piece_bytes),
+        }
+    }
+
+    /// The budget for edits and awareness, to be set before an input and looked at after it.
+    pub const fn budget(&mut self) -> Budget<'_> {
+        Budget {
+            edits: self.intake.budget_mut(),
+            awareness: self.sessions.awareness_mut(),
+        }
+    }
+
+    /// Returns the difference between the document and the copy of a client that was sent
+    /// everything but `missed`.
+    #[must_use]
+    pub fn catch_up(&self, missed: &MissedUpdates) -> CatchUp {
+        let awareness = self.sessions.awareness().known();
+        caught_up(self.state.document(), awareness, missed)
+    }
+
+    /// Takes the source of a snapshot, to be written elsewhere while the room goes on.
+    pub fn draft(&mut self) -> SnapshotDraft {
+        self.state.draft()
+    }
+
+    /// Goes on with the document as a snapshot was written of it, without its deleted content.
+    /// Returns the former form of the document, to be dropped where no client waits; `None` if the
+    /// document has changed meanwhile.
+    pub fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+        self.state.adopt(compacted)
     }
 }

@@ -1,10 +1,12 @@
-//! Resume tokens: the secret a client shows to go on with its session, of which the log keeps only the hash.
+//! Resume tokens: the secret that a client shows to go on with its session. The log keeps only its
+//! hash.
 
 use baton_presence::UserKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A secret of 128 random bits, which the caller draws; shown to the client as 32 hex digits, never stored or logged.
+/// A secret of 128 random bits, which the caller draws. The client sees it as 32 hex digits; it is
+/// never stored or logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResumeToken([u8; 16]);
 
@@ -46,15 +48,16 @@ impl std::fmt::Debug for ResumeToken {
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of what a client showed. Comparing hashes of random secrets leaks nothing useful by its timing.
+    /// Returns the hash of the token that a client showed. Comparing hashes of random secrets leaks
+    /// nothing useful by its timing.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 }
 
-/// From where a connection comes, as an opaque key that its caller draws: equal for connections from one address. It is
-/// stored with what a stock client has parked, so it should tell nobody that address.
+/// The source of a connection, as an opaque key that the caller draws: equal for connections from
+/// one address. It is stored with the parks of stock clients, so it must not reveal the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source([u8; 16]);
 
@@ -71,7 +74,8 @@ impl Source {
     }
 }
 
-/// The user whose sessions all show this secret: the first half of its SHA-256, from which nobody learns the secret.
+/// Returns the key of the user whose sessions all show this secret: the first half of its SHA-256,
+/// which does not reveal the secret.
 pub(crate) fn user_key(secret: &str) -> UserKey {
     let mut key = [0; 16];
     for (to, from) in key.iter_mut().zip(Sha256::digest(secret.as_bytes())) {

@@ -46,7 +46,7 @@ use bytes::Bytes;
 use crate::StateVector;
 use crate::originals::{Clash, Contents};
 use crate::replica::Replica;
-use crate::scan::{Scan, ScanError, ScanLimits, scan, scan_within};
+use crate::scan::{OwnedScan, Scan, ScanError, ScanLimits, scan};
 use crate::state::{Judgement, Refusal, Settled, State};
 use crate::state_vector::{ClientId, Clock};
 
@@ -257,29 +257,35 @@ impl Handshake {
     }
 
     /// A Step2 or an Update came: judges it, and counts it.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it may be kept, and a caller that keeps it as well clones a handle"
-    )]
     pub fn incoming<'a>(
         &mut self,
         update: Bytes,
         kind: Kind,
         basis: impl Into<Basis<'a>>,
     ) -> Verdict {
-        let basis = basis.into();
-        self.not_taken();
-        let number = self.ledger.next();
-        if kind == Kind::Step2 {
-            self.asked = false;
+        match OwnedScan::within(update, &self.update) {
+            Ok(scan) => self.incoming_scanned(&scan, kind, basis),
+            Err(error) => {
+                let number = self.arrived(kind);
+                self.refuse(number, error.into())
+            }
         }
-        let scanned = match scan_within(&update, &self.update) {
-            Ok(scanned) => scanned,
-            Err(error) => return self.refuse(number, error.into()),
-        };
+    }
+
+    /// [`Handshake::incoming`] for a caller that has scanned the update, within
+    /// [`HandshakeLimits::update`].
+    pub fn incoming_scanned<'a>(
+        &mut self,
+        scan: &OwnedScan,
+        kind: Kind,
+        basis: impl Into<Basis<'a>>,
+    ) -> Verdict {
+        let basis = basis.into();
+        let number = self.arrived(kind);
         if let Some(clash) = self.clash {
             return self.refuse(number, clash.into());
         }
+        let (update, scanned) = (scan.bytes(), scan.as_scan());
         let settled = basis.settle(&scanned);
         if let Err(fault) = sound(&basis, &settled) {
             return self.refuse(number, fault);
@@ -289,7 +295,7 @@ impl Handshake {
             kind,
             part: false,
         };
-        if let Some(verdict) = whole(&update, &basis, &settled) {
+        if let Some(verdict) = whole(update, &basis, &settled) {
             self.due = Some(due);
             if kind == Kind::Step2 {
                 self.astride = 0;
@@ -315,6 +321,15 @@ impl Handshake {
             }
             None => Verdict::Wait,
         }
+    }
+
+    /// Counts a message that came.
+    fn arrived(&mut self, kind: Kind) -> u64 {
+        self.not_taken();
+        if kind == Kind::Step2 {
+            self.asked = false;
+        }
+        self.ledger.next()
     }
 
     /// The blocks of this client are known up to this clock, to the document or to the session's park.

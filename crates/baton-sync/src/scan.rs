@@ -27,11 +27,15 @@ mod content;
 mod cut;
 mod error;
 mod form;
+mod owned;
+mod read;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
+pub use self::owned::OwnedScan;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
 pub(crate) use self::content::{
@@ -41,7 +45,7 @@ pub(crate) use self::cut::{Cut, Opened};
 
 pub(crate) use self::block::Header;
 use crate::lib0::Reader;
-use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
+use crate::state_vector::{ClientId, Clock};
 
 /// Deepest nesting of arrays and maps in a value of an `Any` content.
 pub const ANY_DEPTH: usize = 100;
@@ -56,6 +60,12 @@ pub(crate) const SKIP: u8 = 10;
 #[derive(Clone, Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
+    tables: Cow<'a, Tables>,
+}
+
+/// Where the blocks and deletions of an update are, as offsets into its bytes.
+#[derive(Clone, Debug, Default)]
+struct Tables {
     runs: Vec<Run>,
     entries: Vec<Entry>,
     deletes: Vec<IdRange>,
@@ -130,21 +140,10 @@ pub fn scan(update: &[u8]) -> Result<Scan<'_>, ScanError> {
 /// As [`scan()`], and [`ScanError::TooMany`]: as soon as the bytes announce too much, so that nothing is
 /// reserved for it.
 pub fn scan_within<'a>(update: &'a [u8], limits: &ScanLimits) -> Result<Scan<'a>, ScanError> {
-    if u32::try_from(update.len()).is_err() {
-        return Err(ScanError::TooLarge);
-    }
-    let mut reader = Reader::new(update);
-    let mut scan = Scan {
+    Ok(Scan {
         bytes: update,
-        runs: Vec::new(),
-        entries: Vec::new(),
-        deletes: Vec::new(),
-        beyond_yrs: false,
-    };
-    scan.read_blocks(&mut reader, limits)?;
-    scan.read_deletes(&mut reader, limits)?;
-    reader.finish()?;
-    Ok(scan)
+        tables: Cow::Owned(Tables::read(update, limits)?),
+    })
 }
 
 impl<'a> Scan<'a> {
@@ -157,27 +156,28 @@ impl<'a> Scan<'a> {
     /// Whether it inserts nothing and deletes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deletes.is_empty() && self.inserts().next().is_none()
+        self.tables.deletes.is_empty() && self.inserts().next().is_none()
     }
 
     /// Returns true if it holds content that Yjs reads and yrs reads otherwise or not at all: values
     /// as legacy JSON, an XML hook, JSON with a whole number beyond 64 signed bits or with half of a
     /// surrogate pair. It is found while scanning, so asking costs nothing.
     #[must_use]
-    pub const fn is_beyond_yrs(&self) -> bool {
-        self.beyond_yrs
+    pub fn is_beyond_yrs(&self) -> bool {
+        self.tables.beyond_yrs
     }
 
     /// All blocks: clients descending, clocks ascending.
     pub fn blocks(&self) -> impl Iterator<Item = Block<'a>> + '_ {
-        self.runs
+        self.tables
+            .runs
             .iter()
             .flat_map(|run| run.blocks().map(|index| self.block(run.client, index)))
     }
 
     /// The clocks that it inserts: one range for each unbroken stretch of a client.
     pub fn inserts(&self) -> impl Iterator<Item = IdRange> + '_ {
-        self.runs.iter().flat_map(move |run| {
+        self.tables.runs.iter().flat_map(move |run| {
             let mut blocks = run.blocks().peekable();
             std::iter::from_fn(move || {
                 while blocks.next_if(|index| self.is_skip(*index)).is_some() {}
@@ -186,7 +186,7 @@ impl<'a> Scan<'a> {
                 while let Some(next) = blocks.next_if(|index| !self.is_skip(*index)) {
                     last = next;
                 }
-                let start = self.entries[first].clock;
+                let start = self.tables.entries[first].clock;
                 Some(IdRange {
                     client: run.client,
                     start,
@@ -199,7 +199,7 @@ impl<'a> Scan<'a> {
     /// The ranges that it deletes, as they are listed.
     #[must_use]
     pub fn deletes(&self) -> &[IdRange] {
-        &self.deletes
+        &self.tables.deletes
     }
 
     /// The names of root types that its blocks say; a name comes as often as it is said. Most
@@ -212,32 +212,32 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn runs(&self) -> &[Run] {
-        &self.runs
+        &self.tables.runs
     }
 
     /// One past the last clock of the block.
     pub(crate) fn end(&self, index: usize) -> Clock {
-        self.entries[index + 1].clock
+        self.tables.entries[index + 1].clock
     }
 
     /// One past the last clock of a client's blocks.
     pub(crate) fn reaches(&self, run: usize) -> Clock {
-        self.end(self.runs[run].end as usize - 1)
+        self.end(self.tables.runs[run].end as usize - 1)
     }
 
     /// More than the largest index of a block.
     pub(crate) fn indices(&self) -> usize {
-        self.entries.len()
+        self.tables.entries.len()
     }
 
     pub(crate) fn has_skip(&self) -> bool {
-        let mut blocks = self.runs.iter().flat_map(|run| run.blocks());
+        let mut blocks = self.tables.runs.iter().flat_map(|run| run.blocks());
         blocks.any(|index| self.is_skip(index))
     }
 
     /// The block of a client (among its `blocks`) that has the clock.
     pub(crate) fn block_at(&self, blocks: Range<usize>, clock: Clock) -> Option<usize> {
-        let entries = self.entries.get(blocks.clone())?;
+        let entries = self.tables.entries.get(blocks.clone())?;
         let at = blocks.start + entries.partition_point(|entry| entry.clock <= clock);
         at.checked_sub(1)
             .filter(|index| blocks.contains(index) && clock < self.end(*index))
@@ -245,27 +245,31 @@ impl<'a> Scan<'a> {
 
     /// The first of these blocks of one run that ends behind the clock, or one past the last.
     pub(crate) fn first_past(&self, blocks: Range<usize>, clock: Clock) -> usize {
-        let ends = &self.entries[blocks.start + 1..=blocks.end];
+        let ends = &self.tables.entries[blocks.start + 1..=blocks.end];
         blocks.start + ends.partition_point(|entry| entry.clock <= clock)
     }
 
     pub(crate) fn clock(&self, index: usize) -> Clock {
-        self.entries[index].clock
+        self.tables.entries[index].clock
     }
 
     pub(crate) fn is_skip(&self, index: usize) -> bool {
-        self.bytes[self.entries[index].start as usize] == SKIP
+        self.bytes[self.tables.entries[index].start as usize] == SKIP
     }
 
     /// The bytes of consecutive blocks of one run.
     pub(crate) fn block_bytes(&self, blocks: Range<usize>) -> &'a [u8] {
-        let (first, past) = (self.entries[blocks.start], self.entries[blocks.end]);
+        let (first, past) = (
+            self.tables.entries[blocks.start],
+            self.tables.entries[blocks.end],
+        );
         &self.bytes[first.start as usize..past.start as usize]
     }
 
     /// The block, read once more from bytes that were found sound.
     pub(crate) fn block(&self, client: ClientId, index: usize) -> Block<'a> {
-        let (Entry { start, clock }, past) = (self.entries[index], self.entries[index + 1]);
+        let (Entry { start, clock }, past) =
+            (self.tables.entries[index], self.tables.entries[index + 1]);
         let span = start as usize..past.start as usize;
         let len = past.clock - clock;
         let mut reader = Reader::new(&self.bytes[span.clone()]);
@@ -307,141 +311,4 @@ impl<'a> Scan<'a> {
         let _sound = Header::read(&mut reader, info);
         (info, reader.rest())
     }
-
-    fn read_blocks(
-        &mut self,
-        reader: &mut Reader<'a>,
-        limits: &ScanLimits,
-    ) -> Result<(), ScanError> {
-        // Five bytes: a count, a client, a clock and the smallest block, a GC of two.
-        let clients = within(reader.count(5)?, limits.clients, "clients of blocks")?;
-        let mut total = 0;
-        self.runs.reserve_exact(clients);
-        let mut previous: Option<ClientId> = None;
-        for _ in 0..clients {
-            let blocks = reader.count(2)?;
-            total = within(total + blocks, limits.blocks, "blocks")?;
-            let client = ClientId::read(reader)?;
-            let mut clock = read_clock(reader)?;
-            if previous.is_some_and(|previous| client >= previous) {
-                return Err(ScanError::ClientOrder { client });
-            }
-            previous = Some(client);
-            if blocks == 0 {
-                return Err(ScanError::Empty {
-                    at: reader.position(),
-                });
-            }
-            let first = self.entries.len() as u32;
-            self.entries.reserve(blocks + 1);
-            for _ in 0..blocks {
-                clock = self.read_block(reader, client, clock)?;
-            }
-            self.runs.push(Run {
-                client,
-                first,
-                end: self.entries.len() as u32,
-            });
-            let start = reader.position() as u32;
-            self.entries.push(Entry { start, clock });
-        }
-        Ok(())
-    }
-
-    /// Reads a block and returns the clock behind it.
-    fn read_block(
-        &mut self,
-        reader: &mut Reader<'a>,
-        client: ClientId,
-        clock: Clock,
-    ) -> Result<Clock, ScanError> {
-        let start = reader.position();
-        let info = reader.u8()?;
-        let len = match info {
-            GC | SKIP => reader.var_uint()?,
-            _ => {
-                let unsupported = ScanError::UnsupportedBlock { at: start, info };
-                let kind = content::kind(info).ok_or(unsupported)?;
-                let header = Header::read(reader, info)?;
-                let ahead = |id: Id| id.client == client && id.clock >= clock;
-                if header.references().any(ahead) {
-                    return Err(ScanError::RefersAhead { client, clock });
-                }
-                let content = content::read(reader, kind)?;
-                self.beyond_yrs |= content.beyond_yrs;
-                content.len
-            }
-        };
-        if len == 0 {
-            return Err(ScanError::Empty {
-                at: reader.position(),
-            });
-        }
-        if len >= CLOCK_END - u64::from(clock) {
-            return Err(ScanError::ClockOverflow { client, clock });
-        }
-        let start = start as u32;
-        self.entries.push(Entry { start, clock });
-        Ok(clock + len as Clock)
-    }
-
-    fn read_deletes(
-        &mut self,
-        reader: &mut Reader<'a>,
-        limits: &ScanLimits,
-    ) -> Result<(), ScanError> {
-        // Four bytes: a client, a count and the smallest range, of two.
-        let clients = within(reader.count(4)?, limits.clients, "clients of deletions")?;
-        let mut seen = Vec::with_capacity(clients);
-        for _ in 0..clients {
-            let client = ClientId::read(reader)?;
-            seen.push(client);
-            let ranges = reader.count(2)?;
-            if ranges == 0 {
-                return Err(ScanError::Empty {
-                    at: reader.position(),
-                });
-            }
-            within(self.deletes.len() + ranges, limits.ranges, "deleted ranges")?;
-            self.deletes.reserve(ranges);
-            let mut past = 0;
-            for _ in 0..ranges {
-                let start = read_clock(reader)?;
-                let len = reader.var_uint()?;
-                if len == 0 {
-                    return Err(ScanError::Empty {
-                        at: reader.position(),
-                    });
-                }
-                if len >= CLOCK_END - u64::from(start) {
-                    return Err(ScanError::ClockOverflow {
-                        client,
-                        clock: start,
-                    });
-                }
-                if start < past {
-                    return Err(ScanError::DeleteOrder { client });
-                }
-                past = start + len as Clock;
-                self.deletes.push(IdRange {
-                    client,
-                    start,
-                    end: past,
-                });
-            }
-        }
-        // Yjs writes them descending, yrs ascending: any order is fine, twice is not.
-        seen.sort_unstable();
-        match seen.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(ScanError::ClientOrder { client: pair[0] }),
-            None => Ok(()),
-        }
-    }
-}
-
-fn within(count: usize, most: usize, what: &'static str) -> Result<usize, ScanError> {
-    if count > most {
-        return Err(ScanError::TooMany { what, count, most });
-    }
-    Ok(count)
 }

@@ -200,6 +200,19 @@ impl State {
         names(self.settle(scan).roots())
     }
 
+    /// [`State::judge`] and, of an update that [fits](Judgement::Fits), [`State::touched_roots`]: in
+    /// one walk.
+    #[must_use]
+    pub fn judge_roots(&self, scan: &Scan<'_>) -> (Judgement, BTreeSet<String>) {
+        let settled = self.settle(scan);
+        let judgement = settled.judgement();
+        let roots = match judgement {
+            Judgement::Fits => names(settled.roots()),
+            _ => BTreeSet::new(),
+        };
+        (judgement, roots)
+    }
+
     /// [`State::touched_roots`] for this state with another laid over it, such as a park's.
     #[must_use]
     pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {

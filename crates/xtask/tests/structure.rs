@@ -13,7 +13,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Type, UseTree, Visibility};
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 1] = ["baton-presence"];
+const CHECKED: [&str; 2] = ["baton-presence", "baton-room"];
 
 /// Files in which one type may have `impl` blocks.
 const MAX_IMPL_FILES: usize = 2;

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgency};
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Kind, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+};
 use baton_sync::channel::{ClientMessage, User};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
@@ -214,10 +216,11 @@ fn rooms(seeds: &mut Vec<Seed>) {
     let mut room = Room::open(RoomOptions::default(), None, &[], now).unwrap();
     let mut records: Vec<Bytes> = Vec::new();
     let mut settle = |room: &mut Room| {
-        while let Some(proposal) = room.next_proposal() {
-            records.push(proposal.record.encode().unwrap());
-            room.commit(records.len() as u64, proposal, now);
-        }
+        let settled = room.settle(now, |record: &Record, _: Awaited| {
+            records.push(record.encode()?);
+            Ok::<_, RecordError>(records.len() as u64)
+        });
+        settled.unwrap();
         room.durable(records.len() as u64, now);
         while room.next_output().is_some() {}
     };
@@ -260,7 +263,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
             settle(&mut room);
         }
     }
-    let snapshot = room.snapshot().unwrap();
+    let snapshot = room.state().snapshot().unwrap();
     let mut stored = Vec::new();
     step(&mut stored, 0, &[]);
     for (index, record) in records.iter().enumerate() {

@@ -207,7 +207,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
         .collect();
     let room = Room::open(options, snapshot.as_ref(), &tail, Time::ZERO)
         .map_err(|error| said("what is stored is no room", &error))?;
-    let document = Document::to_read(room.document());
+    let document = Document::to_read(room.state().document());
     let whole = document
         .snapshot()
         .map_err(|error| said("the stored document is broken", &error))?;
@@ -217,7 +217,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
     let here: BTreeSet<_> = contents.elements().map(|(_, id)| id.to_owned()).collect();
     let (mut parked, mut discarded) = (Vec::new(), Vec::new());
     let mut unreadable = 0;
-    for park in room.parks() {
+    for park in room.state().parks() {
         match in_park(&whole, &park.updates) {
             Some(with) => {
                 let ids = with.elements().map(|(_, id)| id.to_owned());

@@ -29,7 +29,7 @@ impl World {
         if locks.is_open() {
             return None;
         }
-        Some(stood.unwrap_or_else(|| Contents::stored(room.document())))
+        Some(stood.unwrap_or_else(|| Contents::stored(room.state().document())))
     }
 
     /// The root types in which the record changed what stands there; of an update that was parked: in which it would.
@@ -53,7 +53,7 @@ impl World {
                 would_touch(room, record)
             }
             Some(UpdateFate::Applied) | None => {
-                let stands = Contents::stored(room.document());
+                let stands = Contents::stored(room.state().document());
                 let touched = stands.differs(&stood);
                 self.contents = Some(stands);
                 touched
@@ -115,7 +115,7 @@ pub(crate) fn to_decide<'a>(room: &'a Room, record: &Record) -> Option<&'a Park>
     let Record::ParkDecided { id, .. } = record else {
         return None;
     };
-    room.parks().find(|park| park.id == *id)
+    room.state().parks().find(|park| park.id == *id)
 }
 
 /// Of an update: the park that it went to, as its newest.
@@ -123,7 +123,8 @@ fn parked_in<'a>(room: &'a Room, record: &Record) -> Option<&'a Park> {
     let Record::Update { update, .. } = record else {
         return None;
     };
-    room.parks()
+    room.state()
+        .parks()
         .find(|park| park.updates.last() == Some(update))
 }
 
@@ -132,7 +133,7 @@ fn would_touch(room: &Room, record: &Record) -> BTreeSet<String> {
     let Record::Update { update, .. } = record else {
         return BTreeSet::new();
     };
-    let state = room.document().state();
+    let state = room.state().document().state();
     match scan(update) {
         Ok(scanned) if state.judge(&scanned) == Judgement::Fits => state.touched_roots(&scanned),
         _ => parked_in(room, record)
@@ -168,5 +169,5 @@ pub(crate) fn known(room: &Room, record: &Record) -> Option<bool> {
         return None;
     };
     let scanned = scan(update).ok()?;
-    Some(room.document().state().judge(&scanned) == Judgement::Known)
+    Some(room.state().document().state().judge(&scanned) == Judgement::Known)
 }

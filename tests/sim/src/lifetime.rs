@@ -24,7 +24,7 @@ impl World {
             return;
         };
         let whole = self.open_whole();
-        self.note("opens log", 0, room.position());
+        self.note("opens log", 0, room.state().position());
         if let Some(whole) = &whole {
             self.see(&Seen::Opened {
                 room: &room,
@@ -85,8 +85,8 @@ impl World {
         let Some(room) = &self.room else {
             return;
         };
-        let position = room.position();
-        match room.snapshot() {
+        let position = room.state().position();
+        match room.state().snapshot() {
             Ok(snapshot) => {
                 self.note_bytes("snapshot", 0, position, &Bytes::new());
                 self.disk.offer_snapshot(position, snapshot);
@@ -102,9 +102,9 @@ impl World {
         let Some(lived) = self.room.take() else {
             return;
         };
-        self.note("stops", 0, lived.position());
+        self.note("stops", 0, lived.state().position());
         self.disk.shut_down();
-        self.see_durable(lived.position());
+        self.see_durable(lived.state().position());
         if let (Some(room), Some(whole)) = (self.open(), self.open_whole()) {
             self.see(&Seen::Opened {
                 room: &room,

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use baton_presence::{Event, Rights, SessionId};
-use baton_room::{Decision, Placing, Proposal, RECOVERABLE, Record, Room, RoomOptions};
+use baton_room::{Decision, Placing, RECOVERABLE, Record, Room, RoomOptions};
 use baton_sync::scan::scan;
 use bytes::Bytes;
 
@@ -14,9 +14,9 @@ use crate::flaw::Flaw;
 use crate::world::World;
 
 impl World {
-    /// What is written down in the place of a proposal.
-    pub(crate) fn falsify(&self, room: &Room, mut proposal: Proposal) -> VecDeque<Proposal> {
-        match (self.options.flaw, &mut proposal.record) {
+    /// Returns the records that are written down in the place of a proposed one.
+    pub(crate) fn falsify(&self, room: &Room, mut record: Record) -> VecDeque<Record> {
+        match (self.options.flaw, &mut record) {
             (
                 Flaw::SkipFenceCheck,
                 Record::Update {
@@ -43,17 +43,17 @@ impl World {
                 }
             }
             (Flaw::MergeLosesLast, Record::ParkDecided { .. }) => {
-                return without_last(room, proposal);
+                return without_last(room, record);
             }
             _ => {}
         }
-        VecDeque::from([proposal])
+        VecDeque::from([record])
     }
 
     /// Who holds a root type that this update touches.
     fn holder_in_the_way(&self, room: &Room, update: &Bytes) -> Option<SessionId> {
         let scanned = scan(update).ok()?;
-        let touched = room.document().state().touched_roots(&scanned);
+        let touched = room.state().document().state().touched_roots(&scanned);
         let locks = self.book.locks();
         touched.iter().find_map(|root| locks.holder_of(root))
     }
@@ -90,18 +90,21 @@ impl World {
 }
 
 /// A merge of all but the newest edit, after which the park is gone.
-fn without_last(room: &Room, merge: Proposal) -> VecDeque<Proposal> {
-    let parts = |merge: &Proposal| {
+fn without_last(room: &Room, merge: Record) -> VecDeque<Record> {
+    let parts = |merge: &Record| {
         let Record::ParkDecided {
             id,
             by: Some(by),
             decision: Decision::Merge,
             at_ms,
-        } = merge.record
+        } = *merge
         else {
             return None;
         };
-        let park = room.parks().find(|park| park.id == id && park.is_open())?;
+        let park = room
+            .state()
+            .parks()
+            .find(|park| park.id == id && park.is_open())?;
         let (_, merged) = park.updates.split_last()?;
         let updates = merged.iter().map(|update| Record::Update {
             session: by,
@@ -120,15 +123,7 @@ fn without_last(room: &Room, merge: Proposal) -> VecDeque<Proposal> {
             decided(Some(by), Decision::Discard, at_ms),
             decided(None, Decision::Purge, over),
         ];
-        Some(updates.chain(gone).collect::<Vec<_>>())
+        Some(updates.chain(gone).collect())
     };
-    let Some(parts) = parts(&merge) else {
-        return VecDeque::from([merge]);
-    };
-    let proposals = parts.into_iter().map(|record| {
-        let mut part = merge.clone();
-        part.record = record;
-        part
-    });
-    proposals.collect()
+    parts(&merge).unwrap_or_else(|| VecDeque::from([merge]))
 }

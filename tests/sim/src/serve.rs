@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, Proposal, Record, Room,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Kind, Outgoing, Output, Park,
+    Record, Room, protocol_fault,
 };
 use baton_sync::channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
 use crate::became::{fate, known, to_decide};
+use crate::book::Locks;
+use crate::content::Contents;
 use crate::flaw::Flaw;
 use crate::net::{ConnNo, End, Packet};
 use crate::seen::{Kept, Seen};
@@ -24,6 +27,66 @@ const OUTBOX: usize = 96 * 1024;
 
 /// The close code of a connection that reads too slowly.
 const OVERLOADED: u16 = 1013;
+
+/// A record between its append and its effect.
+struct Pending {
+    position: u64,
+    proposed: Record,
+    record: Record,
+    before: Locks,
+    known: Option<bool>,
+    stood: Option<Contents>,
+    park: Option<Park>,
+}
+
+/// The simulated disk as the log of a room, with the planted flaws between the two.
+struct SimulatedLog<'w> {
+    world: &'w mut World,
+    pending: Option<Pending>,
+}
+
+/// The record could not be encoded.
+struct NotEncoded;
+
+impl Journal for SimulatedLog<'_> {
+    type Error = NotEncoded;
+
+    fn append(
+        &mut self,
+        room: &mut Room,
+        record: &mut Record,
+        _: Awaited,
+        now: Time,
+    ) -> Result<u64, NotEncoded> {
+        let proposed = record.clone();
+        let mut parts = self.world.falsify(room, proposed.clone());
+        let last = parts.pop_back().unwrap_or_else(|| proposed.clone());
+        let proposed = if parts.is_empty() {
+            proposed
+        } else {
+            last.clone()
+        };
+        for part in parts {
+            let pending = self.world.before(room, &part, &part).ok_or(NotEncoded)?;
+            room.replay(pending.position, part, now);
+            self.world.after_record(room, pending, now);
+        }
+        let pending = self
+            .world
+            .before(room, &proposed, &last)
+            .ok_or(NotEncoded)?;
+        *record = last;
+        let position = pending.position;
+        self.pending = Some(pending);
+        Ok(position)
+    }
+
+    fn applied(&mut self, room: &mut Room, _: u64, now: Time) {
+        if let Some(pending) = self.pending.take() {
+            self.world.after_record(room, pending, now);
+        }
+    }
+}
 
 impl World {
     /// Puts something into the room and carries out all that follows. Nothing when there is no server.
@@ -51,26 +114,22 @@ impl World {
     }
 
     fn sequence(&mut self, room: &mut Room, now: Time) {
-        while let Some(proposal) = room.next_proposal() {
-            let proposed = proposal.record.clone();
-            let mut parts = self.falsify(room, proposal);
-            if parts.len() == 1
-                && let Some(part) = parts.pop_front()
-            {
-                self.append(room, &proposed, part, now);
-            }
-            for part in parts {
-                let record = part.record.clone();
-                self.append(room, &record, part, now);
-            }
-        }
+        let journal = SimulatedLog {
+            world: self,
+            pending: None,
+        };
+        // A record that does not encode is a violation, which ends the run.
+        let _ended = room.settle(now, journal);
     }
 
-    /// Gives a proposal its position; `proposed` is what the room wanted.
-    fn append(&mut self, room: &mut Room, proposed: &Record, proposal: Proposal, now: Time) {
-        let bytes = match proposal.record.encode() {
+    /// Appends a record to the disk, before it takes effect; `proposed` is the one that the room wanted.
+    fn before(&mut self, room: &Room, proposed: &Record, record: &Record) -> Option<Pending> {
+        let bytes = match record.encode() {
             Ok(bytes) => bytes,
-            Err(error) => return self.violate("records encode", error.to_string()),
+            Err(error) => {
+                self.violate("records encode", error.to_string());
+                return None;
+            }
         };
         let before = self.book.locks();
         let known = known(room, proposed);
@@ -78,8 +137,28 @@ impl World {
         let park = to_decide(room, proposed).cloned();
         let position = self.disk.append(bytes.clone());
         self.note_bytes("record", 0, position, &bytes);
-        let record = proposal.record.clone();
-        room.commit(position, proposal, now);
+        Some(Pending {
+            position,
+            proposed: proposed.clone(),
+            record: record.clone(),
+            before,
+            known,
+            stood,
+            park,
+        })
+    }
+
+    /// Compares the room with the world after a record took effect.
+    fn after_record(&mut self, room: &mut Room, pending: Pending, now: Time) {
+        let Pending {
+            position,
+            ref proposed,
+            record,
+            before,
+            known,
+            stood,
+            park,
+        } = pending;
         if self.options.flaw == Flaw::LieAboutDurability {
             room.durable(position, now);
         }
@@ -131,7 +210,7 @@ impl World {
                         }
                     }
                 }
-                Output::Show { to, sketch } => self.say(no(to), &sketch.render(), &mut behind),
+                Output::Show { to, preview } => self.say(no(to), &preview.render(), &mut behind),
                 Output::Ping { to } => self.send_down(no(to), Packet::Ping),
                 Output::Probe { to, mark } => self.send_down(no(to), Packet::Probe(mark)),
                 Output::Close { to, why, .. } => {
@@ -231,7 +310,12 @@ impl World {
                 let token = self.tokens[conn];
                 self.serve(|room, now| match decode(frame) {
                     Ok(message) => room.receive(id(conn), message, token, now),
-                    Err(error) => room.malformed(id(conn), &error.to_string(), now),
+                    Err(error) => room.close(
+                        id(conn),
+                        Ending::Protocol,
+                        protocol_fault(&error.to_string()),
+                        now,
+                    ),
                 });
             }
             Packet::Ping | Packet::Pong | Packet::Probe(_) => {

@@ -190,7 +190,7 @@ fn in_order(views: &[LockView]) {
 
 /// Each word is in the document or in a park, and not in both.
 fn in_one_place(room: &Room, words: &[String]) -> usize {
-    let text = Document::to_read(room.document()).read(|txn| {
+    let text = Document::to_read(room.state().document()).read(|txn| {
         txn.get_text("t")
             .map_or_else(String::new, |text| text.get_string(txn))
     });
@@ -198,7 +198,7 @@ fn in_one_place(room: &Room, words: &[String]) -> usize {
     let mut parked = 0;
     for word in words {
         let inside = text.matches(word.as_str()).count();
-        let held = room.parks().any(|park| {
+        let held = room.state().parks().any(|park| {
             let mut updates = park.updates.iter();
             updates.any(|update| String::from_utf8_lossy(update).contains(word.as_str()))
         });

@@ -71,7 +71,7 @@ async fn a_folder_of_2026_11_opens_is_read_and_is_written_on() {
     );
 
     let room = server.stop().await.room("locked");
-    let parks: Vec<_> = room.parks().collect();
+    let parks: Vec<_> = room.state().parks().collect();
     assert_eq!(parks.len(), 1);
     let parked = parks[0].updates.concat();
     assert!(parked.windows(11).any(|bytes| bytes == b"parked text"));

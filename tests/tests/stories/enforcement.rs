@@ -17,11 +17,11 @@ async fn member(server: &TestServer, name: &str) -> RawClient {
 /// What is parked, and the text of the document, as they are stored.
 async fn stored(server: TestServer) -> (Vec<Park>, String) {
     let room = server.stop().await.room("notes");
-    let text = Document::to_read(room.document()).read(|txn| {
+    let text = Document::to_read(room.state().document()).read(|txn| {
         txn.get_text("t")
             .map_or_else(String::new, |text| text.get_string(txn))
     });
-    (room.parks().cloned().collect(), text.unwrap())
+    (room.state().parks().cloned().collect(), text.unwrap())
 }
 
 /// The text that a park would bring into a document which has what it builds on.
@@ -80,7 +80,7 @@ async fn what_was_told_to_be_parked_survives_a_kill() {
     let id = bob.is_parked().await;
     server.kill().await;
     let room = server.room("notes");
-    let parks: Vec<_> = room.parks().cloned().collect();
+    let parks: Vec<_> = room.state().parks().cloned().collect();
     assert_eq!(parks.iter().map(|park| park.id).collect::<Vec<_>>(), [id]);
     assert!(text_of(&parks[0], &ada).contains("kept"));
 }
@@ -449,15 +449,15 @@ async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
         .collect();
     drop(writers);
     let room = server.stop().await.room("notes");
-    let text =
-        Document::to_read(room.document()).read(|txn| txn.get_text("t").unwrap().get_string(txn));
+    let text = Document::to_read(room.state().document())
+        .read(|txn| txn.get_text("t").unwrap().get_string(txn));
     let text = text.unwrap();
     let mut parked = 0;
     for edit in &edits {
         let author_has_it = all.iter().any(|copy| copy.contains(edit));
         assert!(author_has_it, "{edit} was typed");
         let inside = text.contains(edit);
-        let held = room.parks().any(|park| {
+        let held = room.state().parks().any(|park| {
             park.updates
                 .iter()
                 .any(|update| String::from_utf8_lossy(update).contains(edit.as_str()))

@@ -43,7 +43,7 @@ async fn two_people_write_in_two_parts_at_the_same_time() {
     types_in(&bob, "title", " and his");
     bob.is_parked().await;
     let room = server.stop().await.room("notes");
-    assert_eq!(room.parks().count(), 1);
+    assert_eq!(room.state().parks().count(), 1);
 }
 
 /// Everything that the holder has typed is with the next one when it may write, however busy it was.
@@ -92,7 +92,7 @@ async fn a_lock_that_is_handed_over_under_typing_parks_nothing() {
         std::mem::swap(&mut holder, &mut other);
     }
     let room = server.stop().await.room("notes");
-    assert_eq!(room.parks().count(), 0);
+    assert_eq!(room.state().parks().count(), 0);
 }
 
 #[tokio::test]

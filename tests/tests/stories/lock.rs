@@ -630,7 +630,7 @@ async fn a_lock_that_goes_round_reaches_all_and_parks_nothing() {
     fences.dedup();
     assert_eq!(fences.len(), 40, "no grant twice");
     drop(runners);
-    assert_eq!(server.stop().await.room("notes").parks().count(), 0);
+    assert_eq!(server.stop().await.room("notes").state().parks().count(), 0);
 }
 
 #[tokio::test]

@@ -308,8 +308,8 @@ async fn what_is_erased_stays_erased_whoever_comes_back() {
     assert!(listed[0].erased, "{listed:?}");
     let stored = server.stop().await;
     let room = stored.room("notes");
-    assert_eq!(room.parks().count(), 0);
-    assert!(!format!("{:?}", room.snapshot().unwrap()).contains("beginning"));
+    assert_eq!(room.state().parks().count(), 0);
+    assert!(!format!("{:?}", room.state().snapshot().unwrap()).contains("beginning"));
 }
 
 async fn baton(arguments: &[&str]) -> (bool, String) {

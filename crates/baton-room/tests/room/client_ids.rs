@@ -115,13 +115,13 @@ fn a_half_open_connection_does_not_shut_its_own_client_out() {
     let update = insert(&mut copy, "kept in order");
     table.receive(second, Incoming::Sync(Kind::Step2, update));
     assert_eq!(table.text(), "");
-    assert!(table.room.aside_bytes() > 0);
+    assert!(table.room.load().aside_bytes > 0);
     table.pass(seconds(3), &[]);
     assert_eq!(closed(&table, first), Some(Ending::Superseded));
     assert!(welcomed(&table, second).is_some());
     assert_eq!(table.text(), "kept in order");
     assert_eq!(saved(&table, second), 1);
-    assert_eq!(table.room.aside_bytes(), 0);
+    assert_eq!(table.room.load().aside_bytes, 0);
 }
 
 #[test]
@@ -181,14 +181,19 @@ fn a_parked_edit_is_compared_as_well() {
     bob.types(&mut table, "of Bob");
     cleo.types(&mut table, "of Cleo");
     // By its clocks the second is in the first one's park.
-    let inserted: Vec<_> = table.room.parks().map(|park| park.inserted).collect();
+    let inserted: Vec<_> = table
+        .room
+        .state()
+        .parks()
+        .map(|park| park.inserted)
+        .collect();
     assert_eq!(inserted, [6, 7]);
     assert_eq!((saved(&table, bob.id), saved(&table, cleo.id)), (1, 1));
     // The same edit over a new session is parked once, as ever.
     let again = Peer::join(&mut table, "Bob", 8);
     let all = bob.document.diff(&StateVector::new()).unwrap();
     table.receive(again.id, Incoming::Sync(Kind::Step2, all));
-    assert_eq!(table.room.parks().count(), 2);
+    assert_eq!(table.room.state().parks().count(), 2);
     assert_eq!(saved(&table, again.id), 1);
 }
 
@@ -207,7 +212,7 @@ fn what_one_has_beyond_a_gap_comes_when_another_closes_it() {
     table.receive(bob.id, Incoming::Sync(Kind::Update, cd));
     assert_eq!(table.text(), "abcdef");
     assert_eq!(saved(&table, ada.id), 2);
-    assert_eq!(table.room.aside_bytes(), 0);
+    assert_eq!(table.room.load().aside_bytes, 0);
     let mut cleo = Peer::join(&mut table, "Cleo", 3);
     cleo.take(&mut table);
     assert_eq!(text(&cleo.document), "abcdef");
@@ -226,9 +231,17 @@ fn what_goes_into_a_park_frees_what_its_author_has_aside() {
     assert_eq!(saved(&table, bob.id), 0);
     let all = copy.diff(&StateVector::new()).unwrap();
     table.receive(bob.id, Incoming::Sync(Kind::Step2, all));
-    assert_eq!(table.room.parks().map(|park| park.inserted).sum::<u64>(), 7);
+    assert_eq!(
+        table
+            .room
+            .state()
+            .parks()
+            .map(|park| park.inserted)
+            .sum::<u64>(),
+        7
+    );
     assert_eq!(saved(&table, bob.id), 2);
-    assert_eq!(table.room.aside_bytes(), 0);
+    assert_eq!(table.room.load().aside_bytes, 0);
 }
 
 #[test]

@@ -57,9 +57,9 @@ fn a_large_document_comes_in_pieces_and_what_is_typed_meanwhile_behind_them() {
 
     // After a minute they are dropped; a client that lacks a little gets it in one message.
     let all = [ada.id, bob.id, cleo.id];
-    assert!(table.room.document().has_answers());
+    assert!(table.room.state().document().has_answers());
     table.pass(seconds(61), &all);
-    assert!(!table.room.document().has_answers());
+    assert!(!table.room.state().document().has_answers());
     table.look(bob.id);
     bob.sync(&mut table);
     assert_eq!(answer(&table.seen(bob.id)).0.len(), 1);
@@ -67,9 +67,9 @@ fn a_large_document_comes_in_pieces_and_what_is_typed_meanwhile_behind_them() {
     cleo.document = document(3);
     cleo.sync(&mut table);
     assert!(answer(&table.seen(cleo.id)).0.len() > 8);
-    assert!(table.room.document().has_answers());
+    assert!(table.room.state().document().has_answers());
     table.pass(seconds(61), &all);
-    assert!(!table.room.document().has_answers());
+    assert!(!table.room.state().document().has_answers());
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_replay_makes_the_document_that_was() {
         .filter(|(_, record)| matches!(Record::decode(record).unwrap(), Record::Update { .. }));
     assert_eq!(updates.count(), 60);
     let replayed = Room::open(paused.options.clone(), None, &paused.records(), Time::ZERO).unwrap();
-    let (one, other) = (paused.room.document(), replayed.document());
+    let (one, other) = (paused.room.state().document(), replayed.state().document());
     assert_eq!(one.state().vector(), other.state().vector());
     assert_eq!(one.state().deletes(), other.state().deletes());
     assert_eq!(text(&readable(one)), text(&readable(other)));
@@ -150,7 +150,11 @@ fn deleted_content_goes_with_a_snapshot_unless_the_history_is_kept() {
         table.compact();
         table.restart();
         assert_eq!(table.text(), "d");
-        let stored = table.room.document().difference(&StateVector::new());
+        let stored = table
+            .room
+            .state()
+            .document()
+            .difference(&StateVector::new());
         let kept = stored.windows(6).any(|bytes| bytes == b"secret");
         assert_eq!(kept, history == History::Keep);
     }

@@ -55,7 +55,7 @@ fn hands_over(table: &mut Table, from: &mut Peer, to: &Peer, fence: Fence) -> Fe
     let next = to.claims(table).unwrap();
     assert!(next > fence);
     assert_eq!(table.text(), "in flight to the end");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
     next
 }
 
@@ -345,7 +345,7 @@ fn who_does_not_say_that_it_is_drained_loses_the_lock_in_time_and_later_edits_ar
     assert!(bob.claims(&mut table).is_some());
     ada.types(&mut table, " and late");
     assert_eq!(table.text(), "in time");
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn a_release_waits_for_the_edits_that_were_asked_for_again() {
     table.receive(ada.id, Incoming::Sync(Kind::Step2, all));
     assert!(bob.claims(&mut table).is_some());
     assert_eq!(table.text(), "typed while away, and after");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
     ada.types(&mut table, "late");
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
 }

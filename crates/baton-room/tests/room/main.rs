@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
 mod client_ids;
+mod early_step2;
 mod first_sync;
 mod handoff;
 mod modes;
@@ -13,7 +14,6 @@ mod regions;
 mod relay;
 mod small_parks;
 mod table;
-mod withheld;
 mod words;
 
 use std::time::Duration;
@@ -146,7 +146,7 @@ fn under_a_lock_the_edit_of_another_is_parked_and_nobody_sees_it() {
     );
     // Parked is durable, so it is saved as well: nothing is lost.
     assert!(told.contains(&ServerMessage::Saved { updates: 2 }));
-    let parks: Vec<_> = table.room.parks().cloned().collect();
+    let parks: Vec<_> = table.room.state().parks().cloned().collect();
     assert_eq!(parks.len(), 1);
     assert_eq!(parks[0].updates.len(), 2);
     assert_eq!(parks[0].author.name, "Bob");
@@ -165,12 +165,18 @@ fn parks_survive_a_restart_and_a_snapshot() {
     let mut bob = Peer::join(&mut table, "Bob", 2);
     ada.takes_the_lock(&mut table);
     bob.types(&mut table, "mine");
-    let before: Vec<_> = table.room.parks().cloned().collect();
+    let before: Vec<_> = table.room.state().parks().cloned().collect();
     table.restart();
-    assert_eq!(table.room.parks().cloned().collect::<Vec<_>>(), before);
+    assert_eq!(
+        table.room.state().parks().cloned().collect::<Vec<_>>(),
+        before
+    );
     table.compact();
     table.restart();
-    assert_eq!(table.room.parks().cloned().collect::<Vec<_>>(), before);
+    assert_eq!(
+        table.room.state().parks().cloned().collect::<Vec<_>>(),
+        before
+    );
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn a_park_closes_when_its_author_brings_the_edits_while_nobody_holds_the_lock() 
     ada.says(&mut table, &ClientMessage::Release { nonce: 2, fence });
     bob.sends_all(&mut table);
     assert_eq!(table.text(), "kept");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 /// A client that came back with an edit that stood in its park already was told `saved` at once, and `parked` only with
@@ -227,7 +233,7 @@ fn a_stock_client_that_edits_under_a_lock_is_denied_for_good_and_parked_once() {
         );
         assert_eq!(seen.last(), Some(&Seen::Closed(Ending::Locked)));
     }
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     assert_eq!(table.text(), "");
 }
 
@@ -242,7 +248,7 @@ fn what_adds_nothing_is_never_parked() {
     table.look(bob.id);
     bob.sends_all(&mut table);
     assert_eq!(table.told(bob.id), [ServerMessage::Saved { updates: 1 }]);
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 #[test]
@@ -283,6 +289,7 @@ fn beyond_the_caps_an_edit_is_refused_and_said_so() {
     assert_eq!(
         table
             .room
+            .state()
             .parks()
             .map(|park| park.updates.len())
             .sum::<usize>(),
@@ -425,7 +432,7 @@ fn a_second_connection_of_a_session_supersedes_the_first() {
         table.look(old).last(),
         Some(&Seen::Closed(Ending::Superseded))
     );
-    assert_eq!(table.room.connections(), 1);
+    assert_eq!(table.room.load().connections, 1);
 }
 
 #[test]
@@ -505,12 +512,12 @@ fn the_same_records_make_the_same_room() {
     bob.types(&mut table, "parked");
     ada.types(&mut table, "two");
     ada.says(&mut table, &ClientMessage::Release { nonce: 1, fence });
-    let before = table.room.snapshot().unwrap();
-    let position = table.room.position();
+    let before = table.room.state().snapshot().unwrap();
+    let position = table.room.state().position();
     let replayed =
         baton_room::Room::open(table.options.clone(), None, &table.records(), table.now).unwrap();
-    assert_eq!(replayed.position(), position);
-    assert_eq!(replayed.snapshot().unwrap(), before);
+    assert_eq!(replayed.state().position(), position);
+    assert_eq!(replayed.state().snapshot().unwrap(), before);
 }
 
 #[test]
@@ -522,7 +529,7 @@ fn after_a_restore_nothing_is_judged_by_the_new_epoch_that_was_done_in_the_old()
     table.options.fold.epoch = 2;
     table.restart();
     assert_eq!(table.text(), "under the lock");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
     let ada = ada.resume(&mut table, &[old]);
     assert!(!ada.resumed);
     let new = ada.takes_the_lock(&mut table);

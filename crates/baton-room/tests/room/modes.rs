@@ -27,7 +27,7 @@ fn in_the_mode_open_others_write_under_a_lock() {
     );
     bob.types(&mut table, " no more");
     assert_eq!(table.text(), "free");
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn in_the_mode_required_nobody_writes_without_a_lock() {
     assert_eq!(set(&mut table, &ada, Mode::Required), Outcome::Done);
     bob.types(&mut table, "too early");
     assert_eq!(table.text(), "");
-    let parked = table.room.parks().next().unwrap().clone();
+    let parked = table.room.state().parks().next().unwrap().clone();
     assert_eq!(parked.fence_now, None);
     let blames = |message: &ServerMessage| match message {
         ServerMessage::Parked { reason, .. } => reason.contains("somebody else"),
@@ -49,7 +49,7 @@ fn in_the_mode_required_nobody_writes_without_a_lock() {
     ada.types(&mut table, "hers");
     assert_eq!(table.text(), "hers");
     ada.types_in(&mut table, "other", "not covered");
-    assert_eq!(table.room.parks().count(), 2);
+    assert_eq!(table.room.state().parks().count(), 2);
 }
 
 #[test]
@@ -134,5 +134,8 @@ fn within_its_grace_a_holder_that_is_gone_keeps_everybody_out() {
     table.pass(seconds(4), &[stock]);
     let edit = insert(&mut document(7), "stock");
     table.receive(stock, Incoming::Sync(Kind::Update, edit));
-    assert_eq!((table.text().as_str(), table.room.parks().count()), ("", 1));
+    assert_eq!(
+        (table.text().as_str(), table.room.state().parks().count()),
+        ("", 1)
+    );
 }

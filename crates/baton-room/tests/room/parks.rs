@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{
-    Departure, Incoming, Kind, Outgoing, ParkLimits, ParkState, RECOVERABLE, ResumeToken,
-    RoomOptions,
+    Awaited, Departure, Incoming, Kind, Outgoing, ParkLimits, ParkState, RECOVERABLE, Record,
+    ResumeToken, RoomOptions,
 };
 use baton_sync::StateVector;
 use baton_sync::channel::{
@@ -49,7 +49,7 @@ fn listed(told: &[ServerMessage]) -> Vec<ParkView> {
 }
 
 fn parks(table: &Table) -> Vec<baton_room::Park> {
-    table.room.parks().cloned().collect()
+    table.room.state().parks().cloned().collect()
 }
 
 fn only(table: &Table) -> u64 {
@@ -329,7 +329,10 @@ fn a_discarded_park_is_over_after_thirty_days_and_not_before() {
     table.pass(RECOVERABLE - DAY / 24 - seconds(1), &[]);
     assert_eq!(parks(&table).len(), 2);
     table.room.handle_timeout(table.now);
-    assert_eq!(table.room.next_proposal(), None);
+    let settled = table.room.settle(table.now, |record: &Record, _: Awaited| {
+        Err(Box::new(record.clone()))
+    });
+    assert_eq!(settled, Ok(()));
     // The server does not run when the time comes.
     table.restart();
     assert_eq!(parks(&table).len(), 2);
@@ -802,7 +805,7 @@ fn whatever_is_decided_an_edit_is_applied_once_or_parked() {
                 peers[who].sends_all(&mut table);
                 answers(&mut table, &mut peers);
             }
-            let now = |id| table.room.parks().find(|park| park.id == id);
+            let now = |id| table.room.state().parks().find(|park| park.id == id);
             merged += parks.iter().filter(|park| now(park.id).is_none()).count();
             let opened = |park: &&baton_room::Park| {
                 now(park.id).is_some_and(|now| now.is_open() && !park.is_open())
@@ -810,12 +813,12 @@ fn whatever_is_decided_an_edit_is_applied_once_or_parked() {
             reopened += parks.iter().filter(opened).count();
             check(&table, words, &format!("seed {seed}, step {step}, {what}"));
         }
-        let before = table.room.snapshot().unwrap();
+        let before = table.room.state().snapshot().unwrap();
         let options = table.options.clone();
         let records = table.records();
         if records.first().is_some_and(|(position, _)| *position == 1) {
             let replayed = baton_room::Room::open(options, None, &records, table.now).unwrap();
-            assert_eq!(replayed.snapshot().unwrap(), before, "seed {seed}");
+            assert_eq!(replayed.state().snapshot().unwrap(), before, "seed {seed}");
         }
     }
     assert!(

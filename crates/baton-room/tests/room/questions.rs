@@ -141,7 +141,7 @@ fn an_observer_reads_and_may_write_what_is_free_but_holds_and_decides_nothing() 
         assert_eq!(watcher.asks(&mut table, &operation), Outcome::Forbidden);
     }
     watcher.types(&mut table, " and parked");
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     ada.says(&mut table, &ClientMessage::Release { nonce: 1, fence });
     let merge = ClientMessage::MergePark { nonce: 77, id };
     assert_eq!(watcher.asks(&mut table, &merge), Outcome::Forbidden);

@@ -6,7 +6,7 @@ use baton_sync::document::yrs::{Text, WriteTxn};
 use super::*;
 
 fn left(table: &mut Table, bytes: u64) {
-    table.room.allow_growth(Growth {
+    table.room.budget().allow_growth(Growth {
         left: bytes,
         limit: StorageLimit::Document(1000),
     });
@@ -41,9 +41,9 @@ fn an_edit_over_the_limit_is_refused_to_its_author_alone_and_never_called_saved(
     assert!(!told.iter().any(saved), "{told:?}");
     assert_eq!(table.look(bob.id), []);
     assert_eq!(table.text(), "kept");
-    let refused = table.room.take_refused();
+    let refused = table.room.budget().take_refused();
     assert_eq!(refused.edit, Some(StorageLimit::Document(1000)));
-    assert!(table.room.take_refused().edit.is_none());
+    assert!(table.room.budget().take_refused().edit.is_none());
     // What deletes passes, and is saved.
     let deletion = bob.document.transact(|txn| {
         let text = txn.get_or_insert_text("t");
@@ -118,7 +118,7 @@ fn a_park_over_the_limit_is_refused_too() {
     table.look(bob.id);
     left(&mut table, 0);
     bob.types(&mut table, "not here");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
     let told = table.told(bob.id);
     let limit = |message: &ServerMessage| {
         matches!(
@@ -142,7 +142,7 @@ fn of_an_erased_document_nothing_remains_that_could_be_read_and_no_copy_brings_i
     ada.takes_the_lock(&mut table);
     bob.types(&mut table, "aside");
     let copy = bob.document.diff(&StateVector::new()).unwrap();
-    let position = table.room.position();
+    let position = table.room.state().position();
     table.erase(7);
     let stored = table.stored_snapshot().clone();
     for word in ["precious", "aside", "Ada", "Bob"] {
@@ -152,14 +152,17 @@ fn of_an_erased_document_nothing_remains_that_could_be_read_and_no_copy_brings_i
         assert!(!holds, "{word}");
     }
     assert!(stored.len() < 100, "{}", stored.len());
-    assert_eq!((table.text(), table.room.epoch()), (String::new(), 7));
-    assert!(table.room.position() > position, "positions go on");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(
+        (table.text(), table.room.state().epoch()),
+        (String::new(), 7)
+    );
+    assert!(table.room.state().position() > position, "positions go on");
+    assert_eq!(table.room.state().parks().count(), 0);
     let carol = stock(&mut table);
     table.look(carol);
     table.receive(carol, Incoming::Sync(Kind::Step2, copy));
     assert_eq!(table.text(), "");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
     // Its own copy loses it.
     let vector = bob.document.state().vector().encode();
     table.receive(carol, Incoming::Step1(&vector));
@@ -175,7 +178,10 @@ fn of_an_erased_document_nothing_remains_that_could_be_read_and_no_copy_brings_i
     assert_eq!(table.text(), "new");
     // A restart keeps the epoch, also with an earlier one of the store.
     table.restart();
-    assert_eq!((table.text(), table.room.epoch()), ("new".to_owned(), 7));
+    assert_eq!(
+        (table.text(), table.room.state().epoch()),
+        ("new".to_owned(), 7)
+    );
 }
 
 #[test]
@@ -185,7 +191,9 @@ fn who_is_in_an_erased_document_is_told_so() {
     let carol = stock(&mut table);
     table.look(ada.id);
     table.look(carol);
-    table.room.close_erased(table.now);
+    table
+        .room
+        .close_all(Ending::Erased, baton_room::ERASED, table.now);
     table.pass(Duration::from_millis(1), &[]);
     // Outputs are carried out with the next step.
     let dave = stock(&mut table);

@@ -13,7 +13,12 @@ fn read(table: &Table, root: &str) -> String {
 }
 
 fn parked(table: &Table) -> usize {
-    table.room.parks().map(|park| park.updates.len()).sum()
+    table
+        .room
+        .state()
+        .parks()
+        .map(|park| park.updates.len())
+        .sum()
 }
 
 fn catches_up(peer: &mut Peer, table: &mut Table) {
@@ -68,7 +73,7 @@ fn what_is_inserted_into_a_locked_root_is_parked_and_into_a_free_one_applied() {
     assert_eq!(read(&table, "body"), "A body of hers");
     cleo.types_in(&mut table, "title", " of hers");
     assert_eq!(read(&table, "title"), "A title");
-    let parks: Vec<_> = table.room.parks().cloned().collect();
+    let parks: Vec<_> = table.room.state().parks().cloned().collect();
     assert_eq!(parks.len(), 1);
     assert_eq!(parks[0].reason, ParkReason::Locked);
     assert_eq!(
@@ -128,14 +133,14 @@ fn an_update_that_touches_a_locked_and_a_free_root_is_refused_whole() {
     // What he writes after it builds on it, so it goes to the same park, whichever root it touches.
     bob.types_in(&mut table, "body", " more");
     assert_eq!(parked(&table), 2);
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     ada.types_in(&mut table, "title", " of hers");
     // Once she gives it back, he can bring everything.
     ada.says(&mut table, &ClientMessage::Release { nonce: 3, fence });
     bob.sends_all(&mut table);
     assert_eq!(read(&table, "title"), "mixed A title of hers");
     assert_eq!(read(&table, "body"), "mixed A body more");
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 /// A session with a park is not cut off: with a fresh document (and so a new Yjs client id) it goes on where it may.
@@ -145,7 +150,11 @@ fn who_has_something_parked_still_writes_what_does_not_build_on_it() {
     bob.types_in(&mut table, "title", " of his");
     assert_eq!(parked(&table), 1);
     let mut afresh = document(22);
-    let all = table.room.document().difference(&StateVector::new());
+    let all = table
+        .room
+        .state()
+        .document()
+        .difference(&StateVector::new());
     afresh.apply(&all).unwrap();
     let edit = insert_in(&mut afresh, "body", " of his");
     table.receive(bob.id, Incoming::Sync(Kind::Update, edit));
@@ -154,7 +163,7 @@ fn who_has_something_parked_still_writes_what_does_not_build_on_it() {
     // Into the locked root it is one more edit of the same park, although it builds on nothing of it.
     let edit = insert_in(&mut afresh, "title", "!");
     table.receive(bob.id, Incoming::Sync(Kind::Update, edit));
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     assert_eq!(read(&table, "title"), "A title");
 }
 

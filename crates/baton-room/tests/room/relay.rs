@@ -229,5 +229,5 @@ fn a_lock_goes_round_three_people_in_every_way_and_each_grant_is_confirmed() {
         relay.runners[holder].types(&mut relay.table, &word);
         assert!(relay.table.text().contains(&word), "round {round}, {way:?}");
     }
-    assert_eq!(relay.table.room.parks().count(), 0);
+    assert_eq!(relay.table.room.state().parks().count(), 0);
 }

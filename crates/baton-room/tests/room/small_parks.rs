@@ -62,7 +62,7 @@ fn readers_whose_editor_writes_the_same_when_it_opens_leave_one_park() {
         let denied = |seen: &Seen| matches!(seen, Seen::Message(Outgoing::Denied(_)));
         assert!(seen.iter().any(denied));
         assert_eq!(seen.last(), Some(&Seen::Closed(Ending::Locked)));
-        assert_eq!(table.room.parks().count(), 1, "reader {reader}");
+        assert_eq!(table.room.state().parks().count(), 1, "reader {reader}");
         // Neither a restart nor a snapshot forgets what was there.
         match reader {
             1 => table.restart(),
@@ -73,11 +73,11 @@ fn readers_whose_editor_writes_the_same_when_it_opens_leave_one_park() {
             _ => {}
         }
     }
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     let ada = ada.resume(&mut table, &[]);
     let merge = ClientMessage::MergePark { nonce: 77, id };
     assert_eq!(ada.asks(&mut table, &merge), Outcome::Done);
-    assert_eq!(table.room.parks().count(), 0);
+    assert_eq!(table.room.state().parks().count(), 0);
 }
 
 #[test]
@@ -86,15 +86,19 @@ fn another_content_or_another_source_has_a_park_of_its_own() {
     table.source = Some(Source::new([7; 16]));
     stock(&mut table, &opened(100));
     stock(&mut table, &insert(&mut document(101), "typed"));
-    assert_eq!(table.room.parks().count(), 2);
+    assert_eq!(table.room.state().parks().count(), 2);
     table.source = Some(Source::new([8; 16]));
     stock(&mut table, &opened(102));
-    assert_eq!(table.room.parks().count(), 3);
+    assert_eq!(table.room.state().parks().count(), 3);
     table.source = None;
     for client in 103..105 {
         stock(&mut table, &opened(client));
     }
-    assert_eq!(table.room.parks().count(), 5, "nobody knows that it is one");
+    assert_eq!(
+        table.room.state().parks().count(),
+        5,
+        "nobody knows that it is one"
+    );
 }
 
 /// What somebody discarded says nothing about what comes later.
@@ -103,11 +107,19 @@ fn the_same_content_after_a_discard_is_a_new_park() {
     let (mut table, ada) = locked(RoomOptions::default());
     table.source = Some(Source::new([7; 16]));
     stock(&mut table, &opened(100));
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     let discard = ClientMessage::DiscardPark { nonce: 77, id };
     assert_eq!(ada.asks(&mut table, &discard), Outcome::Done);
     stock(&mut table, &opened(101));
-    assert_eq!(table.room.parks().filter(|park| park.is_open()).count(), 1);
+    assert_eq!(
+        table
+            .room
+            .state()
+            .parks()
+            .filter(|park| park.is_open())
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -117,12 +129,12 @@ fn all_sessions_of_a_user_share_a_park_and_each_goes_on_in_it() {
     for (text, first) in [("a", true), ("b", false), ("c", true), ("d", false)] {
         let peer = if first { &mut one } else { &mut two };
         peer.types(&mut table, text);
-        assert_eq!(table.room.parks().count(), 1, "{text}");
+        assert_eq!(table.room.state().parks().count(), 1, "{text}");
     }
     let mut stranger = Peer::join(&mut table, "Eve", 4);
     stranger.types(&mut table, "e");
-    assert_eq!(table.room.parks().count(), 2);
-    let park = table.room.parks().next().unwrap().clone();
+    assert_eq!(table.room.state().parks().count(), 2);
+    let park = table.room.state().parks().next().unwrap().clone();
     assert_eq!(park.updates.len(), 4);
     let merge = ClientMessage::MergePark {
         nonce: 77,
@@ -149,9 +161,9 @@ fn over_the_count_an_edit_is_kept_and_nothing_is_recovered() {
             table.told(peer.id).last(),
             Some(&ServerMessage::Saved { updates: 1 })
         );
-        ids.push(table.room.parks().last().unwrap().id);
+        ids.push(table.room.state().parks().last().unwrap().id);
     }
-    assert_eq!(table.room.parks().count(), 4);
+    assert_eq!(table.room.state().parks().count(), 4);
     let discard = ClientMessage::DiscardPark {
         nonce: 77,
         id: ids[0],
@@ -177,12 +189,12 @@ fn the_parks_of_one_user_count_once() {
     }));
     let mut one = tab(&mut table, 2);
     one.types(&mut table, "a");
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     let discard = ClientMessage::DiscardPark { nonce: 77, id };
     assert_eq!(ada.asks(&mut table, &discard), Outcome::Done);
     let mut two = tab(&mut table, 3);
     two.types(&mut table, "b");
-    assert_eq!(table.room.parks().count(), 2);
+    assert_eq!(table.room.state().parks().count(), 2);
     let recover = ClientMessage::RecoverPark { nonce: 77, id };
     assert_eq!(ada.asks(&mut table, &recover), Outcome::Done);
 }
@@ -219,10 +231,10 @@ fn over_the_bytes_of_a_document_an_edit_is_refused_with_an_error_and_never_in_si
     let seen = table.look(id);
     assert!(seen.iter().any(denied), "{seen:?}");
     assert_eq!(seen.last(), Some(&Seen::Closed(Ending::Locked)));
-    assert_eq!(table.room.parks().count(), 2);
+    assert_eq!(table.room.state().parks().count(), 2);
     // What stands there may still grow within its own 16 KiB.
     peers[0].types(&mut table, " and more");
-    assert_eq!(table.room.parks().next().unwrap().updates.len(), 2);
+    assert_eq!(table.room.state().parks().next().unwrap().updates.len(), 2);
 }
 
 /// A copy that comes again with more in it takes the place of what it left, also from another network.
@@ -236,8 +248,8 @@ fn a_stock_client_that_moved_goes_on_in_its_park() {
     table.source = Some(Source::new([8; 16]));
     let all = theirs.diff(&baton_sync::StateVector::new()).unwrap();
     stock(&mut table, &all);
-    assert_eq!(table.room.parks().count(), 1);
-    assert_eq!(table.room.parks().next().unwrap().inserted, 7);
+    assert_eq!(table.room.state().parks().count(), 1);
+    assert_eq!(table.room.state().parks().next().unwrap().inserted, 7);
 }
 
 /// A log of format 2 made two parks of what is one today, and its later records name both.
@@ -248,7 +260,7 @@ fn an_old_log_makes_the_parks_that_it_made_then() {
     one.types(&mut table, "a");
     two.types(&mut table, "b");
     table.leave(ada.id, Departure::Done);
-    let ids = |room: &Room| room.parks().map(|park| park.id).collect::<Vec<_>>();
+    let ids = |room: &Room| room.state().parks().map(|park| park.id).collect::<Vec<_>>();
     let new = table.records();
     let open = |records: &[(u64, Bytes)]| {
         Room::open(table.options.clone(), None, records, table.now).unwrap()
@@ -267,7 +279,7 @@ fn an_old_log_makes_the_parks_that_it_made_then() {
     let old = open(&as_of(2));
     assert_eq!(ids(&old).len(), 2);
     // What was stored then goes on after it.
-    let snapshot = (old.position(), old.snapshot().unwrap());
+    let snapshot = (old.state().position(), old.state().snapshot().unwrap());
     let restored = Room::open(table.options.clone(), Some(&snapshot), &[], table.now).unwrap();
     assert_eq!(ids(&restored), ids(&old));
 }

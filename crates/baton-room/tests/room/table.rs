@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, Output, ResumeToken, Room,
-    RoomOptions, Source,
+    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Kind, Outgoing, Output,
+    Record, RecordError, ResumeToken, Room, RoomOptions, Source,
 };
 use baton_sync::channel::{
     ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -108,10 +108,10 @@ impl Table {
 
     /// The document is erased, in this epoch, and opened again.
     pub(crate) fn erase(&mut self, epoch: u32) {
-        self.room.close_erased(self.now);
+        self.room.close_all(Ending::Erased, ERASED, self.now);
         self.settle();
-        let erased = self.room.erased(epoch).unwrap();
-        self.snapshot = Some((self.room.position(), erased));
+        let erased = self.room.state().erased(epoch).unwrap();
+        self.snapshot = Some((self.room.state().position(), erased));
         self.log.clear();
         self.restart();
     }
@@ -128,7 +128,10 @@ impl Table {
 
     /// A snapshot takes the place of all records.
     pub(crate) fn compact(&mut self) {
-        self.snapshot = Some((self.room.position(), self.room.snapshot().unwrap()));
+        self.snapshot = Some((
+            self.room.state().position(),
+            self.room.state().snapshot().unwrap(),
+        ));
         self.log.clear();
     }
 
@@ -136,10 +139,11 @@ impl Table {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
-        self.room.connect(id, self.rights);
-        if let Some(source) = self.source {
-            self.room.comes_from(id, source);
-        }
+        let arrival = Arrival {
+            rights: self.rights,
+            source: self.source,
+        };
+        self.room.connect(id, arrival);
         self.settle();
         id
     }
@@ -274,10 +278,10 @@ impl Table {
     fn settle(&mut self) {
         self.sequence();
         if self.disk == Disk::Quick {
-            self.room.durable(self.room.position(), self.now);
+            self.room.durable(self.room.state().position(), self.now);
             // What is told may end a connection, and that is a record again.
             self.sequence();
-            self.room.durable(self.room.position(), self.now);
+            self.room.durable(self.room.state().position(), self.now);
             self.stored = self.log.len();
         }
         while let Some(output) = self.room.next_output() {
@@ -286,11 +290,13 @@ impl Table {
     }
 
     fn sequence(&mut self) {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.room.position() + 1;
-            self.log.push((position, proposal.record.encode().unwrap()));
-            self.room.commit(position, proposal, self.now);
-        }
+        let (log, mut position) = (&mut self.log, self.room.state().position());
+        let settled = self.room.settle(self.now, |record: &Record, _: Awaited| {
+            position += 1;
+            log.push((position, record.encode()?));
+            Ok::<_, RecordError>(position)
+        });
+        settled.unwrap();
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -307,7 +313,7 @@ impl Table {
                     self.put(id, Seen::Message(message.clone()));
                 }
             }
-            Output::Show { to, sketch } => self.put(to, Seen::Message(sketch.render())),
+            Output::Show { to, preview } => self.put(to, Seen::Message(preview.render())),
             Output::Ping { to } => self.put(to, Seen::Ping),
             Output::Probe { to, mark } => self.put(to, Seen::Probe(mark)),
             Output::Close { to, why, .. } => self.put(to, Seen::Closed(why)),
@@ -327,7 +333,7 @@ impl Table {
 
     /// A copy of the server's document that can be read.
     pub(crate) fn document(&self) -> Document {
-        readable(self.room.document())
+        readable(self.room.state().document())
     }
 
     /// The text of the server's document.

@@ -179,7 +179,7 @@ fn a_park_that_is_not_shown_is_not_called_merged() {
     let cleo = Peer::join(&mut table, "Cleo", 3);
     ada.takes_the_lock(&mut table);
     bob.types(&mut table, "late");
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     let discard = ClientMessage::DiscardPark { nonce: 77, id };
     assert_eq!(answer(&mut table, &ada, &discard).0, Outcome::Done);
     let show = |id| ClientMessage::ShowPark { nonce: 77, id };
@@ -345,13 +345,13 @@ fn an_edit_is_parked_with_the_reason_that_is_true_then() {
     table.look(bob.id);
     bob.types(&mut table, " two");
     assert!(parked(&mut table, &bob).contains("mode required"));
-    assert_eq!(table.room.parks().count(), 1);
+    assert_eq!(table.room.state().parks().count(), 1);
     bob.says(&mut table, &ALL(1));
     table.look(bob.id);
     bob.types(&mut table, " three");
     assert!(parked(&mut table, &bob).contains("offered to you"));
     bob.says(&mut table, &ClientMessage::Cancel { nonce: 2 });
-    let id = table.room.parks().next().unwrap().id;
+    let id = table.room.state().parks().next().unwrap().id;
     let discard = ClientMessage::DiscardPark { nonce: 77, id };
     assert_eq!(bob.asks(&mut table, &discard), Outcome::Done);
     table.look(bob.id);

@@ -18,7 +18,7 @@ mod missed;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use baton_room::{Missed, ViewOf};
+use baton_room::{MissedUpdates, ViewOf};
 use bytes::Bytes;
 
 pub(crate) use self::item::{FrameClass, Item};
@@ -351,7 +351,7 @@ impl SendQueue {
         for item in items {
             match &item {
                 Item::Frame(frame, FrameClass::Update) => {
-                    behind.missed.add(&Missed::update(frame.payload()));
+                    behind.missed.add(&MissedUpdates::update(frame.payload()));
                 }
                 Item::Frame(_, FrameClass::Awareness) => behind.awareness = true,
                 Item::Frame(_, FrameClass::Latest(subject)) => {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, OVERHEAD, ResumeToken, Room, Sketch};
+use baton_room::{
+    ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, ResumeToken, Room, protocol_fault,
+};
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
 
@@ -157,8 +159,8 @@ impl Session {
         let stepped = self.hosted.step(step, &mut self.due).await;
         let stepped = stepped.map_err(|_| self.gone())?;
         self.spent(stepped.took).await;
-        for (writer, sketch) in stepped.shows {
-            Box::pin(self.show(&writer, sketch)).await;
+        for (writer, preview) in stepped.shows {
+            Box::pin(self.show(&writer, preview)).await;
         }
         Ok(())
     }
@@ -175,12 +177,12 @@ impl Session {
     }
 
     /// Works out what a park would change, and waits for it: a connection has one at a time.
-    async fn show(&mut self, writer: &Arc<SocketWriter>, sketch: Sketch) {
+    async fn show(&mut self, writer: &Arc<SocketWriter>, preview: ParkPreview) {
         self.flush();
         let showing = self
             .hosted
             .showing
-            .show(writer, sketch, || !self.writer.is_gone());
+            .show(writer, preview, || !self.writer.is_gone());
         let mut showing = pin!(showing);
         let took = loop {
             tokio::select! {
@@ -231,7 +233,9 @@ impl Session {
     /// Something came that no client of this wire sends.
     pub(crate) async fn malformed(&mut self, fault: &str) -> Result<(), ConnectionOver> {
         let (id, fault) = (self.id, fault.to_owned());
-        let malformed = move |room: &mut Room, now| room.malformed(id, &fault, now);
+        let malformed = move |room: &mut Room, now| {
+            room.close(id, Ending::Protocol, protocol_fault(&fault), now);
+        };
         let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
         Err(ConnectionOver)
     }

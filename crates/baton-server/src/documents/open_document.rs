@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use baton_log::{DocumentLog, LogError, QueueShare, Reservation};
 use baton_presence::Time;
-use baton_room::{ConnectionId, Departure, Ending, OVERHEAD, RecordError, Room, Sketch};
+use baton_room::{
+    Arrival, ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, RecordError, Room,
+};
 use tokio::sync::Notify;
 
 use self::departures::Departures;
@@ -106,7 +108,7 @@ pub(crate) struct Stepped {
     /// The time that it took, of a processor.
     pub(crate) took: Duration,
     /// What parks would change, to be worked out and sent on these lines.
-    pub(crate) shows: Vec<(Arc<Line>, Sketch)>,
+    pub(crate) shows: Vec<(Arc<Line>, ParkPreview)>,
 }
 
 /// A document that is held, and may go to the pool.
@@ -180,12 +182,12 @@ impl Hosted {
         inner.lines.insert(connection, Arc::clone(line));
         inner.idle_since = None;
         self.connections.store(inner.lines.len(), Ordering::Relaxed);
-        let (rights, source) = (settings.rights.0, line.source());
+        let arrival = Arrival {
+            rights: settings.rights.0,
+            source: line.source(),
+        };
         self.step_in(&mut held, reservation, &mut due, |room, _| {
-            room.connect(connection, rights);
-            if let Some(source) = source {
-                room.comes_from(connection, source);
-            }
+            room.connect(connection, arrival);
         })?;
         Ok(())
     }
@@ -351,7 +353,7 @@ impl Hosted {
         }
         let Brought { shows } = inner.deliver(due);
         self.aside
-            .store(inner.room.aside_bytes(), Ordering::Relaxed);
+            .store(inner.room.load().aside_bytes, Ordering::Relaxed);
         let next = inner.room.poll_timeout();
         let earlier = match (next, inner.driven_until) {
             (Some(next), Some(driven)) => next < driven,

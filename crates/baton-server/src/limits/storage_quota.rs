@@ -98,7 +98,7 @@ impl Account {
     pub(crate) fn open(&self, room: &mut Room, log: &DocumentLog) {
         let quota = &self.quota;
         let left = quota.document.saturating_sub(log.stored_bytes());
-        room.allow_growth(if quota.log.is_full() {
+        room.budget().allow_growth(if quota.log.is_full() {
             Growth {
                 left: 0,
                 limit: StorageLimit::Store(quota.store),
@@ -110,19 +110,20 @@ impl Account {
             }
         });
         let others = quota.awareness_bytes().saturating_sub(self.awareness);
-        room.allow_awareness(quota.awareness.saturating_sub(others));
+        room.budget()
+            .allow_awareness(quota.awareness.saturating_sub(others));
     }
 
     /// Counts what a room uses after a step, and what it refused.
     pub(crate) fn close(&mut self, room: &mut Room) {
-        let awareness = room.awareness_bytes();
+        let awareness = room.budget().awareness_bytes();
         if awareness != self.awareness {
             let used = &self.quota.awareness_used;
             used.fetch_add(awareness, Ordering::Relaxed);
             used.fetch_sub(self.awareness, Ordering::Relaxed);
             self.awareness = awareness;
         }
-        let refused = room.take_refused();
+        let refused = room.budget().take_refused();
         let refusals = &self.quota.refusals;
         if let Some(limit) = refused.edit {
             let reason = match limit {

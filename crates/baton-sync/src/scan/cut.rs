@@ -54,17 +54,17 @@ enum Body<'a> {
 impl<'a> Scan<'a> {
     /// How many bytes the block has.
     pub(crate) fn size(&self, index: usize) -> usize {
-        (self.entries[index + 1].start - self.entries[index].start) as usize
+        (self.tables.entries[index + 1].start - self.tables.entries[index].start) as usize
     }
 
     /// Where the block begins in the update.
     pub(crate) fn offset(&self, index: usize) -> usize {
-        self.entries[index].start as usize
+        self.tables.entries[index].start as usize
     }
 
     /// Takes a block apart.
     pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
-        let (entry, past) = (self.entries[index], self.entries[index + 1]);
+        let (entry, past) = (self.tables.entries[index], self.tables.entries[index + 1]);
         let bytes = &self.bytes[entry.start as usize..past.start as usize];
         let mut reader = Reader::new(bytes);
         let info = reader.u8().unwrap_or(GC);

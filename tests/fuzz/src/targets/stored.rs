@@ -2,7 +2,9 @@
 //! changed below the checksums. It opens or it does not; one that opened can be used, stored and opened again.
 
 use baton_presence::{Rights, Time};
-use baton_room::{ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions,
+};
 use bytes::Bytes;
 
 use super::script::Script;
@@ -33,9 +35,9 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
     let Ok(mut room) = Room::open(options, snapshot, tail, now) else {
         return;
     };
-    assert!(room.position() <= last);
-    let stored = room.snapshot().unwrap();
-    let position = room.position();
+    assert!(room.state().position() <= last);
+    let stored = room.state().snapshot().unwrap();
+    let position = room.state().position();
     let normal = as_loaded(position, stored);
     assert_eq!(as_loaded(position, normal.clone()), normal);
 
@@ -43,11 +45,12 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
     let somebody = ConnectionId(1);
     let mut next = position;
     let mut settle = |room: &mut Room, now| {
-        while let Some(proposal) = room.next_proposal() {
+        let settled = room.settle(now, |record: &Record, _: Awaited| {
             next += 1;
-            proposal.record.encode().unwrap();
-            room.commit(next, proposal, now);
-        }
+            record.encode()?;
+            Ok::<_, RecordError>(next)
+        });
+        settled.unwrap();
         room.durable(next, now);
         while room.next_output().is_some() {}
     };
@@ -63,13 +66,13 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
         room.handle_timeout(due);
         settle(&mut room, due);
     }
-    room.snapshot().unwrap();
+    room.state().snapshot().unwrap();
 }
 
 /// What a room stores that was opened from this snapshot: the same, but for where the document library cuts runs of text.
 pub(super) fn as_loaded(position: u64, snapshot: Bytes) -> Bytes {
     let stored = (position, snapshot);
     let room = Room::open(RoomOptions::default(), Some(&stored), &[], Time::ZERO).unwrap();
-    assert_eq!(room.position(), position);
-    room.snapshot().unwrap()
+    assert_eq!(room.state().position(), position);
+    room.state().snapshot().unwrap()
 }

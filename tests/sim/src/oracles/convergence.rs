@@ -23,7 +23,7 @@ impl Oracle for Convergence {
         let Some(room) = &world.room else {
             return Ok(());
         };
-        let document = room.document();
+        let document = room.state().document();
         let contents = Contents::stored(document);
         let (tokens, torn) = contents.tokens();
         if let Some(torn) = torn.first() {

@@ -70,7 +70,7 @@ impl Oracle for Orderly {
 
 /// Whether a park has what its tab did not type: something in another root type.
 pub(crate) fn brings_more(world: &World, id: u64, tab: &Tab) -> bool {
-    let mut parks = world.room.iter().flat_map(baton_room::Room::parks);
+    let mut parks = world.room.iter().flat_map(|room| room.state().parks());
     let typed = |root: &String| tab.under.iter().any(|under| under.root == root);
     let park = parks.find(|park| park.id == id);
     tab.under.is_empty() || park.is_none_or(|park| !park.roots.iter().all(typed))

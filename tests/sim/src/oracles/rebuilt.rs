@@ -31,17 +31,20 @@ impl Oracle for Rebuilt {
 
 fn same(one_is: &str, one: &Room, other_is: &str, other: &Room) -> Result<(), String> {
     let differs = |what: &str| Err(format!("{one_is} and {other_is} differ in {what}"));
-    if one.position() != other.position() {
+    if one.state().position() != other.state().position() {
         return differs("their position");
     }
-    let (mine, theirs) = (one.document().state(), other.document().state());
+    let (mine, theirs) = (
+        one.state().document().state(),
+        other.state().document().state(),
+    );
     if mine.vector() != theirs.vector() || mine.deletes() != theirs.deletes() {
         return differs("what the document knows");
     }
-    if Contents::stored(one.document()) != Contents::stored(other.document()) {
+    if Contents::stored(one.state().document()) != Contents::stored(other.state().document()) {
         return differs("what stands in the document");
     }
-    if !one.parks().eq(other.parks()) {
+    if !one.state().parks().eq(other.state().parks()) {
         return differs("their parks");
     }
     if rest(one)? != rest(other)? {
@@ -52,8 +55,8 @@ fn same(one_is: &str, one: &Room, other_is: &str, other: &Room) -> Result<(), St
 
 /// A snapshot without the document, which can be written in more than one way: blocks may be cut where they were typed.
 fn rest(room: &Room) -> Result<Vec<u8>, String> {
-    let snapshot = room.snapshot().map_err(|error| error.to_string())?;
-    let document = room.document().difference(&StateVector::new());
+    let snapshot = room.state().snapshot().map_err(|error| error.to_string())?;
+    let document = room.state().document().difference(&StateVector::new());
     let document = baton_sync::compact(&document, baton_sync::History::Drop)
         .map_err(|error| error.to_string())?;
     let at = snapshot

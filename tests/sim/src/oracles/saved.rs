@@ -49,9 +49,9 @@ impl Oracle for Saved {
 }
 
 fn kept(room: &Room, world: &World) -> Result<(), String> {
-    let (tokens, _) = Contents::stored(room.document()).tokens();
+    let (tokens, _) = Contents::stored(room.state().document()).tokens();
     let there: BTreeSet<Token> = tokens.into_iter().collect();
-    let parked = Ledger::parked(room.parks(), world.ledger.saved());
+    let parked = Ledger::parked(room.state().parks(), world.ledger.saved());
     for token in world.ledger.saved() {
         match (there.contains(&token), parked.contains(&token)) {
             (true, false) | (false, true) => {}
@@ -59,6 +59,7 @@ fn kept(room: &Room, world: &World) -> Result<(), String> {
             (true, true) => {
                 let name = token.to_string();
                 let merged = room
+                    .state()
                     .parks()
                     .find(|park| holds(park, &name) && is_in(park, room));
                 if let Some(park) = merged {
@@ -83,7 +84,7 @@ fn holds(park: &Park, name: &str) -> bool {
 
 /// Whether the document has all of a park.
 fn is_in(park: &Park, room: &Room) -> bool {
-    let state = room.document().state();
+    let state = room.state().document().state();
     let known = |update: &Bytes| {
         scan(update).is_ok_and(|scanned| state.judge(&scanned) == Judgement::Known)
     };

@@ -25,9 +25,9 @@ impl Oracle for Typed {
             return Ok(());
         };
         let ledger = &world.ledger;
-        let (tokens, _) = Contents::stored(room.document()).tokens();
+        let (tokens, _) = Contents::stored(room.state().document()).tokens();
         let there: BTreeSet<Token> = tokens.into_iter().collect();
-        let parked = Ledger::parked(room.parks(), ledger.typed.keys().copied());
+        let parked = Ledger::parked(room.state().parks(), ledger.typed.keys().copied());
         for (token, typed) in &ledger.typed {
             let kept = typed.deleted
                 || there.contains(token)

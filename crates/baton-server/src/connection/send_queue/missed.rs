@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use baton_room::Missed;
+use baton_room::MissedUpdates;
 
 use crate::connection::ws_frame::Frame;
 
@@ -10,7 +10,7 @@ use crate::connection::ws_frame::Frame;
 #[derive(Debug)]
 pub(crate) struct BroadcastUpdate {
     pub(crate) frame: Frame,
-    missed: OnceCell<Missed>,
+    missed: OnceCell<MissedUpdates>,
 }
 
 impl BroadcastUpdate {
@@ -22,9 +22,9 @@ impl BroadcastUpdate {
     }
 
     /// Returns the ranges of the update; computed once for all connections.
-    pub(crate) fn missed(&self) -> &Missed {
+    pub(crate) fn missed(&self) -> &MissedUpdates {
         self.missed
-            .get_or_init(|| Missed::update(self.frame.payload()))
+            .get_or_init(|| MissedUpdates::update(self.frame.payload()))
     }
 }
 
@@ -32,7 +32,7 @@ impl BroadcastUpdate {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Behind {
     /// Dropped updates.
-    pub(crate) missed: Missed,
+    pub(crate) missed: MissedUpdates,
     /// True if awareness was dropped.
     pub(crate) awareness: bool,
 }

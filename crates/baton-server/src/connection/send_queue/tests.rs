@@ -87,7 +87,7 @@ fn who_reads_too_slowly_misses_updates_and_is_caught_up_where_the_first_of_them_
     assert_eq!(payloads(&mut queue), ["before"]);
     assert_eq!(all(&mut queue).1, Taken::Behind);
     let behind = queue.behind().unwrap();
-    let mut missed = Missed::default();
+    let mut missed = MissedUpdates::default();
     for one in [edit(1, 10, 1), edit(2, 5, 1), edit(3, 7, 1)] {
         missed.add(one.missed());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use baton_log::{LogError, Reservation};
-use baton_room::{OVERHEAD, SnapshotError, remnant};
+use baton_room::{ERASED, Ending, OVERHEAD, SnapshotError, remnant};
 
 use super::inner::Inner;
 use super::{Gone, Hosted, Seized};
@@ -47,13 +47,13 @@ impl Hosted {
     ) -> Result<(), NotErased> {
         let mut due = Due::default();
         self.step_in(held, reservation, &mut due, |room, now| {
-            room.close_erased(now);
+            room.close_all(Ending::Erased, ERASED, now);
         })?;
         due.flush();
         let inner = held.as_mut().ok_or(Gone)?;
-        let epoch = epoch.max(inner.room.epoch().saturating_add(1));
+        let epoch = epoch.max(inner.room.state().epoch().saturating_add(1));
         // A document that fails can be erased all the same.
-        let remains = inner.room.erased(epoch).or_else(|error| {
+        let remains = inner.room.state().erased(epoch).or_else(|error| {
             tracing::error!(document = %self.name, %error, "a document is erased without what tells old copies that they are");
             remnant(epoch)
         })?;

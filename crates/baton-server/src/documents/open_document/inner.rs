@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use baton_log::{DocumentLog, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, Room, Sketch};
+use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Record, Room};
 
 use super::StepError;
 use super::snapshots::Snapshots;
@@ -52,26 +52,27 @@ pub(crate) enum Disk {
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     /// What a park would change, to be worked out for the connection of this line.
-    pub(super) shows: Vec<(Arc<Line>, Sketch)>,
+    pub(super) shows: Vec<(Arc<Line>, ParkPreview)>,
 }
 
 impl Inner {
     /// Where a step is to be done. `leaves` when departures are to be carried out in it as well.
     pub(super) fn work(&self, asked: Asked, leaves: bool) -> Work {
-        let aside = self.room.aside_bytes();
+        let load = self.room.load();
+        let aside = load.aside_bytes;
         if asked == Asked::Little && (aside == 0 || !leaves) {
             return Work::Short;
         }
-        let document = self.room.document();
+        let document = self.room.state().document();
         let size = Size {
             bytes: document.about_bytes(),
             parked: match asked {
-                Asked::Parks => self.room.parked_bytes(),
+                Asked::Parks => self.room.state().parked_bytes(),
                 _ => 0,
             },
             aside,
             encoded: document.is_encoded(),
-            pieces: document.has_pieces(self.room.piece_bytes()),
+            pieces: load.first_sync_is_encoded,
         };
         let asked = match asked {
             Asked::Little => Asked::Timeout,
@@ -87,7 +88,7 @@ impl Inner {
         now: Time,
     ) -> Result<(), StepError> {
         let log = &mut self.log;
-        self.room.settle(now, |record, awaited| {
+        self.room.settle(now, |record: &Record, awaited: Awaited| {
             let urgency = match awaited {
                 _ if record.is_urgent() => Urgency::Now,
                 Awaited::Yes => Urgency::Soon,
@@ -115,9 +116,9 @@ impl Inner {
                     }
                 }
                 Output::Broadcast { except, message } => self.broadcast(except, &message, due),
-                Output::Show { to, sketch } => {
+                Output::Show { to, preview } => {
                     if let Some(line) = self.lines.get(&to) {
-                        brought.shows.push((Arc::clone(line), sketch));
+                        brought.shows.push((Arc::clone(line), preview));
                     }
                 }
                 Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),
@@ -192,7 +193,7 @@ impl Inner {
     pub(super) fn end(self) {
         let Self { room, log, .. } = self;
         drop(log);
-        if room.document().about_bytes() > DROPPED_AT_ONCE {
+        if room.state().document().about_bytes() > DROPPED_AT_ONCE {
             tokio::task::spawn_blocking(move || drop(room));
         }
     }

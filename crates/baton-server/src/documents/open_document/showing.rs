@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton_room::Sketch;
+use baton_room::ParkPreview;
 use tokio::sync::Semaphore;
 
 use crate::connection::send_queue::Waits;
@@ -34,19 +34,19 @@ impl Showing {
     pub(crate) async fn show(
         &self,
         line: &Arc<Line>,
-        sketch: Sketch,
+        preview: ParkPreview,
         wanted: impl Fn() -> bool,
     ) -> Duration {
         // Never closed. It goes with the work, which goes on when its connection is gone.
         let one = Arc::clone(&self.one).acquire_owned().await;
-        let (document, parked) = sketch.bytes();
+        let (document, parked) = preview.bytes();
         let turn = self.pool.turn(work_cost::show(document, parked)).await;
         if !wanted() {
             return Duration::ZERO;
         }
         let rendering = turn.run(move || {
             let began = Instant::now();
-            let message = sketch.render();
+            let message = preview.render();
             drop(one);
             (wire::encode(&message), began.elapsed())
         });

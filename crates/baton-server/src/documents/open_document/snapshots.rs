@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use baton_log::Position;
-use baton_room::{Draft, Former, Snapshot, SnapshotError};
+use baton_room::{Former, Snapshot, SnapshotDraft, SnapshotError};
 
 use super::inner::Inner;
 use super::{Gone, Hosted, Seized};
@@ -137,7 +137,7 @@ impl Hosted {
 }
 
 /// Writes a snapshot. It never panics, so that the flag which keeps the document in memory is taken back after it.
-fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
+fn write(draft: &mut SnapshotDraft, name: &str) -> Result<Snapshot, SnapshotError> {
     let written = catch_unwind(AssertUnwindSafe(|| draft.write()));
     written.unwrap_or_else(|_panic| {
         tracing::error!(document = %name, "removing what was deleted from a snapshot panicked; it is stored with it");
@@ -147,7 +147,7 @@ fn write(draft: &mut Draft, name: &str) -> Result<Snapshot, SnapshotError> {
 
 impl Inner {
     /// What a snapshot is made from, unless one is being written. What comes of it goes to [`Inner::written`].
-    fn draft(&mut self) -> Option<Draft> {
+    fn draft(&mut self) -> Option<SnapshotDraft> {
         if self.snapshots.writing {
             return None;
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use baton_presence::{Rights, Time};
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
-    ResumeToken, Room, RoomOptions,
+    Awaited, ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
+    Record, RecordError, ResumeToken, Room, RoomOptions, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::channel::{Fence, Resume, ServerMessage};
@@ -169,7 +169,8 @@ impl Table {
 
     pub(super) fn malformed(&mut self, who: usize) {
         if let Some(id) = self.people[who].connection {
-            self.room.malformed(id, "not a frame", self.now);
+            let reason = protocol_fault("not a frame");
+            self.room.close(id, Ending::Protocol, reason, self.now);
             self.settle();
         }
     }
@@ -177,7 +178,7 @@ impl Table {
     pub(super) fn close_all(&mut self, why: Ending) {
         self.room.close_all(why, "closed", self.now);
         self.settle();
-        assert_eq!(self.room.connections(), 0);
+        assert_eq!(self.room.load().connections, 0);
     }
 
     /// An edit of somebody's own copy, as others would be sent it.
@@ -239,22 +240,28 @@ impl Table {
     /// A snapshot takes the place of all records; it is written after them.
     pub(super) fn compact(&mut self) {
         self.disk_catches_up();
-        self.snapshot = Some((self.room.position(), self.room.snapshot().unwrap()));
+        self.snapshot = Some((
+            self.room.state().position(),
+            self.room.state().snapshot().unwrap(),
+        ));
         self.log.clear();
     }
 
     /// The server goes away and starts again, with all that was appended.
     pub(super) fn restart(&mut self) {
-        let position = self.room.position();
-        let vector = self.room.document().state().vector().clone();
-        let parks: Vec<_> = self.room.parks().cloned().collect();
-        let stored = self.room.snapshot().unwrap();
+        let position = self.room.state().position();
+        let vector = self.room.state().document().state().vector().clone();
+        let parks: Vec<_> = self.room.state().parks().cloned().collect();
+        let stored = self.room.state().snapshot().unwrap();
         self.reopen();
-        assert_eq!(self.room.position(), position);
-        assert_eq!(*self.room.document().state().vector(), vector);
-        assert_eq!(self.room.parks().cloned().collect::<Vec<_>>(), parks);
+        assert_eq!(self.room.state().position(), position);
+        assert_eq!(*self.room.state().document().state().vector(), vector);
+        assert_eq!(
+            self.room.state().parks().cloned().collect::<Vec<_>>(),
+            parks
+        );
         // The document, who is here, who holds what, what is parked.
-        let again = self.room.snapshot().unwrap();
+        let again = self.room.state().snapshot().unwrap();
         assert_eq!(as_loaded(position, again), as_loaded(position, stored));
         self.durable = position;
         self.settle();
@@ -266,7 +273,7 @@ impl Table {
         self.log.retain(|(position, _)| *position <= durable);
         self.stalled = false;
         self.reopen();
-        assert_eq!(self.room.position(), durable);
+        assert_eq!(self.room.state().position(), durable);
         self.settle();
     }
 
@@ -283,11 +290,11 @@ impl Table {
         if !self.stalled {
             // What is told may end a connection, and that is a record again.
             for _ in 0..2 {
-                self.durable = self.room.position();
+                self.durable = self.room.state().position();
                 self.room.durable(self.durable, self.now);
                 self.sequence();
             }
-            self.durable = self.room.position();
+            self.durable = self.room.state().position();
             self.room.durable(self.durable, self.now);
         }
         while let Some(output) = self.room.next_output() {
@@ -296,13 +303,14 @@ impl Table {
     }
 
     fn sequence(&mut self) {
-        while let Some(proposal) = self.room.next_proposal() {
-            let position = self.room.position() + 1;
-            let bytes = proposal.record.encode().unwrap();
-            self.log.push((position, bytes));
-            self.room.commit(position, proposal, self.now);
-            assert_eq!(self.room.position(), position);
-        }
+        let (log, mut position) = (&mut self.log, self.room.state().position());
+        let settled = self.room.settle(self.now, |record: &Record, _: Awaited| {
+            position += 1;
+            log.push((position, record.encode()?));
+            Ok::<_, RecordError>(position)
+        });
+        settled.unwrap();
+        assert_eq!(self.room.state().position(), position);
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -316,7 +324,7 @@ impl Table {
                 let to: Vec<_> = here.filter(|id| Some(*id) != except).collect();
                 to.into_iter().for_each(|to| self.told(to, &message));
             }
-            Output::Show { to, sketch } => self.told(to, &sketch.render()),
+            Output::Show { to, preview } => self.told(to, &preview.render()),
             Output::Ping { .. } | Output::Probe { .. } => {}
             Output::Close { to, reason, .. } => {
                 assert!(!reason.is_empty());
@@ -394,12 +402,12 @@ impl Table {
 
     /// What holds after every step.
     pub(super) fn check(&mut self) {
-        assert!(self.room.connections() <= PEOPLE);
-        assert!(self.durable <= self.room.position());
-        let parks = self.room.parks().count();
+        assert!(self.room.load().connections <= PEOPLE);
+        assert!(self.durable <= self.room.state().position());
+        let parks = self.room.state().parks().count();
         assert!(parks <= 64, "{parks} parks");
         if self.steps.is_multiple_of(16) {
-            sound(self.room.document());
+            sound(self.room.state().document());
         }
     }
 }

@@ -1,0 +1,103 @@
+//! Conversions between the types of Baton's channel and those of the lock state.
+
+use std::time::Duration;
+
+use baton_presence::{self as presence, GrantState as LockPhase, Scope};
+use baton_sync::channel::{DrainReason, Fence, GrantState, GrantView, Mode, Paths, User};
+
+use crate::replica::Profile;
+
+/// Bytes of a name, and of a colour.
+const PROFILE_BYTES: (usize, usize) = (256, 64);
+
+/// Returns the kept part of a client's name and colour; longer texts are cut at a character.
+pub(crate) fn profile(user: User) -> Profile {
+    Profile {
+        name: cut(user.name, PROFILE_BYTES.0),
+        color: cut(user.color, PROFILE_BYTES.1),
+    }
+}
+
+/// Cuts a text to at most `most` bytes, at a character.
+pub(crate) fn cut(mut text: String, most: usize) -> String {
+    while text.len() > most {
+        text.pop();
+    }
+    text
+}
+
+/// Converts a fence of the channel.
+pub(crate) const fn fence_of(fence: Fence) -> presence::Fence {
+    presence::Fence {
+        epoch: fence.epoch,
+        position: fence.position,
+    }
+}
+
+/// Converts a fence of the lock state.
+pub(crate) const fn wire(fence: presence::Fence) -> Fence {
+    Fence {
+        epoch: fence.epoch,
+        position: fence.position,
+    }
+}
+
+/// Converts a mode of the lock state.
+pub(crate) const fn mode(mode: presence::Mode) -> Mode {
+    match mode {
+        presence::Mode::Open => Mode::Open,
+        presence::Mode::ExclusiveWhenHeld => Mode::ExclusiveWhenHeld,
+        presence::Mode::Required => Mode::Required,
+    }
+}
+
+/// Converts a mode of the channel.
+pub(crate) const fn mode_of(mode: Mode) -> presence::Mode {
+    match mode {
+        Mode::Open => presence::Mode::Open,
+        Mode::ExclusiveWhenHeld => presence::Mode::ExclusiveWhenHeld,
+        Mode::Required => presence::Mode::Required,
+    }
+}
+
+/// Converts the paths of a scope.
+pub(crate) fn paths(scope: &Scope) -> Paths {
+    let paths = scope.paths().iter();
+    paths.map(|path| path.segments().to_vec()).collect()
+}
+
+/// Converts the reason of a drain.
+pub(crate) const fn drain_reason(why: presence::DrainReason) -> DrainReason {
+    match why {
+        presence::DrainReason::Transfer => DrainReason::Transfer,
+        presence::DrainReason::TakenOver => DrainReason::TakenOver,
+        presence::DrainReason::Moved => DrainReason::Moved,
+        presence::DrainReason::Requested => DrainReason::Requested,
+        presence::DrainReason::Idle => DrainReason::Idle,
+    }
+}
+
+/// Converts a grant.
+pub(crate) fn grant_view(grant: &presence::Grant) -> GrantView {
+    let (state, to, why) = match grant.state {
+        LockPhase::Offered => (GrantState::Offered, None, None),
+        LockPhase::Held => (GrantState::Held, None, None),
+        LockPhase::Suspect => (GrantState::Suspect, None, None),
+        LockPhase::Recovering => (GrantState::Recovering, None, None),
+        LockPhase::Draining { to, why } => (GrantState::Draining, to, Some(why)),
+    };
+    GrantView {
+        paths: paths(&grant.scope),
+        state,
+        session: grant.party.0,
+        fence: wire(grant.fence),
+        requested_by: grant.requested_by.map(|from| from.0),
+        to: to.map(|to| to.0),
+        reason: why.map(drain_reason),
+    }
+}
+
+/// Returns a duration in milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

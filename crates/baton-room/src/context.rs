@@ -1,0 +1,55 @@
+//! The context of a decision: everything that intake and outbound may read.
+
+use baton_presence::{SessionId, Time};
+
+use crate::message::ConnectionId;
+use crate::options::RoomOptions;
+use crate::replica::{Author, ReplicatedState};
+use crate::sessions::Sessions;
+use crate::token::Source;
+
+/// Everything that a decision may read and does not own.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) options: &'a RoomOptions,
+    pub(crate) state: &'a ReplicatedState,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) now: Time,
+}
+
+impl Context<'_> {
+    /// Returns the Unix time, in milliseconds.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.options.unix_ms(self.now)
+    }
+
+    /// Returns the author of a connection's edits. Before its session has its record, it holds no
+    /// lock; a stock client's first message is judged then.
+    pub(crate) fn author_of(&self, connection: ConnectionId) -> Author {
+        if let Some(session) = self.sessions.session_of(connection) {
+            return self.state.author(session);
+        }
+        let is_stock = self.sessions.is_stock(connection);
+        let source = self.sessions.source_of(connection);
+        Author {
+            session: SessionId(0),
+            user: None,
+            is_stock,
+            source: source.filter(|_| is_stock).map(Source::key),
+        }
+    }
+}
+
+/// Borrows a context from the fields of a room, so that its other owners can be changed meanwhile.
+macro_rules! context {
+    ($room:ident, $now:expr) => {
+        $crate::context::Context {
+            options: &$room.options,
+            state: &$room.state,
+            sessions: &$room.sessions,
+            now: $now,
+        }
+    };
+}
+
+pub(crate) use context;

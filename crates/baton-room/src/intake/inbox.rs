@@ -1,0 +1,119 @@
+//! The updates and operations of one connection that are not records yet.
+
+use std::collections::VecDeque;
+
+use baton_presence::Time;
+use baton_sync::channel::{ClientMessage, ErrorCode};
+use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, Kind};
+use bytes::Bytes;
+
+use crate::reaction::Answer;
+
+/// Bytes that an early message costs beyond its own.
+const OVERHEAD: usize = 64;
+
+const KEPT: &str = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
+
+const TOO_LARGE: &str = "an edit builds on something that the document does not have yet, and is too large to be kept aside until that comes (max_aside): it was not taken, and nothing from it on is called saved on this connection. It is asked for again when it can come; to hear of it as saved, connect again";
+
+/// Everything that one connection has on its way in.
+pub(super) struct Inbox {
+    pub(super) handshake: Handshake,
+    /// Sync messages that came too early to be judged.
+    pub(super) early: EarlyMessages,
+    pub(super) resync: ResyncState,
+    /// Operations that give a lock away, and wait for edits which the client sent before and was
+    /// asked for again.
+    pub(super) deferred: Vec<ClientMessage>,
+    /// Proposed updates that have no position yet.
+    pub(super) proposed: u32,
+    /// The connection is being closed: nothing more of it is taken.
+    pub(super) closing: bool,
+}
+
+impl Inbox {
+    pub(super) fn open(limits: HandshakeLimits) -> Self {
+        let mut handshake = Handshake::new(limits);
+        handshake.open();
+        Self {
+            handshake,
+            early: EarlyMessages::default(),
+            resync: ResyncState::Done,
+            deferred: Vec::new(),
+            proposed: 0,
+            closing: false,
+        }
+    }
+
+    /// Takes the answer that tells the client of an incomplete edit, if it was not told yet.
+    pub(super) fn take_complaint(&mut self) -> Option<Answer> {
+        let message = match self.handshake.take_complaint()? {
+            Incomplete::Kept => KEPT,
+            Incomplete::TooLarge => TOO_LARGE,
+        };
+        let code = ErrorCode::Incomplete;
+        Some(Answer::complaint(code, message.to_owned(), true))
+    }
+
+    /// Returns true if edits that the client sent before are still being asked for, or wait.
+    pub(super) fn owes_edits(&self) -> bool {
+        self.handshake.awaits_answer() || !self.early.is_empty()
+    }
+}
+
+/// Progress of a session that came back with sending its edits again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResyncState {
+    /// Nothing more is expected.
+    Done,
+    /// The answer to our Step1 is on its way. It is not waited for any longer than this.
+    Awaited(Time),
+    /// It came, and its record is being appended.
+    Appending,
+}
+
+/// Sync messages of one connection that are not judged yet, in their order.
+#[derive(Debug, Default)]
+pub(super) struct EarlyMessages {
+    messages: VecDeque<(Kind, Bytes)>,
+    bytes: usize,
+    /// More came than may be kept: all of it is judged now.
+    overfull: bool,
+}
+
+impl EarlyMessages {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Bytes that are kept.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) const fn is_overfull(&self) -> bool {
+        self.overfull
+    }
+
+    /// Bytes that a further update would take.
+    pub(super) const fn cost(update: &Bytes) -> usize {
+        update.len() + OVERHEAD
+    }
+
+    pub(super) fn front(&self) -> Option<&(Kind, Bytes)> {
+        self.messages.front()
+    }
+
+    pub(super) fn push(&mut self, kind: Kind, update: Bytes, fits: bool) {
+        self.bytes += Self::cost(&update);
+        self.messages.push_back((kind, update));
+        self.overfull |= !fits;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Kind, Bytes)> {
+        let (kind, update) = self.messages.pop_front()?;
+        self.bytes -= Self::cost(&update);
+        self.overfull &= !self.messages.is_empty();
+        Some((kind, update))
+    }
+}

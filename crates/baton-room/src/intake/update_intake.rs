@@ -1,0 +1,398 @@
+//! Updates on their way in: scanned, judged, then proposed, kept aside or refused.
+//!
+//! An update is judged by the document, or, under another session's lock, by the document with the
+//! author's park laid over it. Nothing is applied here: only a record is applied.
+
+use std::time::Duration;
+
+use baton_presence::Time;
+use baton_sync::channel::{ClientMessage, ErrorCode, Outcome};
+use baton_sync::handshake::{HandshakeError, Kind, Verdict};
+use baton_sync::state::Judgement;
+use bytes::Bytes;
+
+use super::budget::EditBudget;
+use super::client_ops;
+use super::inboxes::{Inboxes, given_away};
+use crate::context::Context;
+use crate::message::{ConnectionId, Ending, Outgoing};
+use crate::reaction::{Answer, Proposal, Reaction};
+use crate::replica::{CheckedUpdate, Destination};
+
+/// Time that a large update which is kept aside waits after something changed for it: it is not
+/// looked through again at every letter that comes.
+const LARGE_AGAIN: Duration = Duration::from_millis(250);
+
+/// Operations of one connection that wait for edits which came before them; a further one does not
+/// wait.
+const MOST_DEFERRED: usize = 16;
+
+/// The updates and operations of all connections that are not records yet.
+#[derive(Default)]
+pub(crate) struct Intake {
+    pub(super) inboxes: Inboxes,
+    /// Time at which large updates that are kept aside are judged again.
+    large_due: Option<Time>,
+    /// The next record in the log may decide about early messages.
+    pub(super) judge_again: bool,
+    budget: EditBudget,
+}
+
+impl Intake {
+    /// Takes an update that came over a connection.
+    pub(crate) fn update(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        update: Bytes,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        if self.inboxes.get(connection).is_none() {
+            return;
+        }
+        // Before anything looks into it: its cost is bounded by its content.
+        let update = match CheckedUpdate::read(update, &cx.options.handshake.update) {
+            Ok(update) => update,
+            Err(error) => {
+                let fault = HandshakeError::from(error).to_string();
+                return self.close_malformed(connection, &fault, out);
+            }
+        };
+        let kept = self.keep_early(connection, kind, &update, cx, out);
+        let proposed = !kept && self.judge(connection, kind, update, cx, out);
+        if kind == Kind::Step2 {
+            self.resynced(connection, proposed, cx, out);
+            self.take_up_deferred(connection, cx, out);
+        }
+    }
+
+    /// Takes a message of Baton's channel.
+    pub(crate) fn channel(
+        &mut self,
+        connection: ConnectionId,
+        payload: &str,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        let message = match ClientMessage::decode(payload) {
+            Ok(message) => message,
+            Err(error) => {
+                let fault = format!("{error}; nothing changed");
+                let answer = match error.nonce() {
+                    Some(nonce) => Answer::result(nonce, Outcome::Invalid, Some(fault)),
+                    None => Answer::complaint(ErrorCode::Protocol, fault, false),
+                };
+                return out.push(Reaction::Answer(connection, answer));
+            }
+        };
+        if cx.sessions.session_of(connection).is_none() {
+            return;
+        }
+        if cx.sessions.is_stock(connection) {
+            let fault = "Baton's channel opens with a hello";
+            return self.close_malformed(connection, fault, out);
+        }
+        self.operate(connection, message, cx, out);
+    }
+
+    /// Carries out an operation, or lets it wait for edits that the client sent before: an orderly
+    /// handoff would park them otherwise.
+    fn operate(
+        &mut self,
+        connection: ConnectionId,
+        message: ClientMessage,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        let Some(session) = cx.sessions.session_of(connection) else {
+            return;
+        };
+        if given_away(&message).is_some()
+            && let Some(inbox) = self.inboxes.get_mut(connection)
+            && inbox.deferred.len() < MOST_DEFERRED
+            && inbox.owes_edits()
+        {
+            inbox.deferred.push(message);
+            return;
+        }
+        out.extend(client_ops::operate(cx, connection, session, message));
+    }
+
+    /// Carries out the operations that waited for edits, behind those edits.
+    pub(super) fn take_up_deferred(
+        &mut self,
+        connection: ConnectionId,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        if cx.sessions.session_of(connection).is_none() {
+            return;
+        }
+        let Some(inbox) = self.inboxes.get_mut(connection) else {
+            return;
+        };
+        for message in std::mem::take(&mut inbox.deferred) {
+            self.operate(connection, message, cx, out);
+        }
+    }
+
+    /// Judges an update. Returns true if something was proposed.
+    pub(super) fn judge(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        mut update: CheckedUpdate,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) -> bool {
+        let admission = update.admission(cx.author_of(connection), &cx.state.write_check());
+        let Some(inbox) = self.inboxes.get_mut(connection) else {
+            return false;
+        };
+        let basis = cx.state.basis(admission);
+        let scan = update.owned_scan();
+        let verdict = inbox.handshake.incoming_scanned(scan, kind, basis);
+        if !cx.sessions.is_stock(connection) {
+            self.inboxes.set_unsaved(connection);
+        }
+        let mut proposed = self.follow_verdict(connection, verdict, Some(update), cx, out);
+        proposed |= self.retry_one(connection, cx, out);
+        proposed
+    }
+
+    /// Does what a handshake wants. `came` is the message that it judged, if one came. Returns true
+    /// if something was proposed.
+    fn follow_verdict(
+        &mut self,
+        connection: ConnectionId,
+        verdict: Verdict,
+        came: Option<CheckedUpdate>,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) -> bool {
+        match verdict {
+            Verdict::Known => self.known(connection, came.as_ref(), cx, out),
+            Verdict::Admit(bytes) => {
+                // The scan is of other bytes if only a part of the message is admitted.
+                let whole = came.filter(|came| came.is_of(&bytes));
+                match whole.map_or_else(|| CheckedUpdate::reread(bytes), Ok) {
+                    Ok(update) => return self.admit(connection, update, cx, out),
+                    Err(error) => {
+                        let fault = HandshakeError::from(error).to_string();
+                        self.close_malformed(connection, &fault, out);
+                    }
+                }
+            }
+            Verdict::Ask => {
+                let vector = cx.state.document().encoded_vector();
+                let step1 = Answer::Send(Outgoing::Step1(vector));
+                out.push(Reaction::Answer(connection, step1));
+            }
+            Verdict::Wait => {}
+            Verdict::Refuse(HandshakeError::Clash(clash)) => {
+                let (code, reason) = (ErrorCode::ClientId, clash.to_string());
+                self.refuse(connection, code, Ending::Protocol, reason, cx, out);
+            }
+            Verdict::Refuse(fault) => self.close_malformed(connection, &fault.to_string(), out),
+        }
+        false
+    }
+
+    /// Tells a client that its edit is refused. A stock client can only be told by a denial and a
+    /// final close.
+    fn refuse(
+        &mut self,
+        connection: ConnectionId,
+        code: ErrorCode,
+        ending: Ending,
+        reason: String,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        if cx.sessions.is_stock(connection) {
+            let denied = Answer::Send(Outgoing::Denied(reason.clone()));
+            out.push(Reaction::Answer(connection, denied));
+            out.push(Reaction::Close(connection, ending, reason));
+            self.inboxes.close(connection);
+        } else {
+            let answer = Answer::complaint(code, reason, false);
+            out.push(Reaction::Answer(connection, answer));
+        }
+    }
+
+    fn close_malformed(&mut self, connection: ConnectionId, fault: &str, out: &mut Vec<Reaction>) {
+        out.push(Reaction::malformed(connection, fault));
+        self.inboxes.close(connection);
+    }
+
+    /// Settles an update that adds nothing: it is saved as soon as everything up to now is.
+    fn known(
+        &mut self,
+        connection: ConnectionId,
+        came: Option<&CheckedUpdate>,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        let (document, parks) = (cx.state.document().state(), cx.state.all_parks());
+        // Known to its own park only: its author is told again, since it may have come with a new
+        // connection. Before the message is called saved, so that its author does not take the park
+        // for the document.
+        if let Some(update) = came.filter(|_| !parks.is_empty())
+            && document.judge(&update.scan()) != Judgement::Known
+            && let Some(id) = parks.holding(document, &update.scan())
+        {
+            out.push(Reaction::Answer(connection, Answer::ParkedBefore(id)));
+        }
+        self.settle_here(connection, cx, out);
+    }
+
+    fn settle_here(&mut self, connection: ConnectionId, cx: Context<'_>, out: &mut Vec<Reaction>) {
+        if let Some(inbox) = self.inboxes.get_mut(connection) {
+            inbox.handshake.settled(cx.state.position());
+        }
+        // It may be durable already, and then no commit comes to tell it.
+        out.push(Reaction::Answer(connection, Answer::Saved));
+    }
+
+    fn admit(
+        &mut self,
+        connection: ConnectionId,
+        mut update: CheckedUpdate,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) -> bool {
+        let author = cx.author_of(connection);
+        let (document, parks) = (cx.state.document().state(), cx.state.all_parks());
+        let mut at_ms = None;
+        if let Destination::Park { .. } = update
+            .admission(author, &cx.state.write_check())
+            .destination
+        {
+            let held = parks.holding(document, &update.scan());
+            if let Some(id) = held.or_else(|| parks.alike(author, &update.scan())) {
+                // The same edit over a new session, or an equal one of a stock client from the same
+                // source: it is parked once.
+                out.push(Reaction::Answer(connection, Answer::ParkedBefore(id)));
+                self.settle_here(connection, cx, out);
+                return false;
+            }
+            let limits = &cx.options.parks;
+            if let Err(full) = parks.room_for(author, document, &update.scan(), limits) {
+                if let Some(inbox) = self.inboxes.get_mut(connection) {
+                    inbox.handshake.refused(update.bytes().clone());
+                }
+                let (code, reason) = (ErrorCode::ParkFull, full.to_string());
+                self.refuse(connection, code, Ending::Locked, reason, cx, out);
+                return false;
+            }
+            at_ms = Some(cx.unix_ms());
+        }
+        if let Err(limit) = self.budget.take(&update.scan(), document) {
+            let (code, reason) = (ErrorCode::Limit, limit.to_string());
+            self.refuse(connection, code, Ending::Limit, reason, cx, out);
+            return false;
+        }
+        if let Some(inbox) = self.inboxes.get_mut(connection) {
+            inbox.proposed += 1;
+        }
+        out.push(Reaction::Propose(Proposal::Update {
+            connection,
+            update,
+            at_ms,
+        }));
+        true
+    }
+
+    /// Takes up everything that waited for a record and can come now.
+    pub(crate) fn follow_record(
+        &mut self,
+        updated: bool,
+        locks_changed: bool,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        if updated {
+            self.retry_aside(cx, out);
+        }
+        if locks_changed || std::mem::take(&mut self.judge_again) {
+            self.retry_early(cx, out);
+        }
+    }
+
+    /// Takes up everything that was kept aside and can come now.
+    fn retry_aside(&mut self, cx: Context<'_>, out: &mut Vec<Reaction>) {
+        for connection in self.inboxes.aside() {
+            let proposed = self.retry_one(connection, cx, out);
+            self.judge_again |= proposed;
+        }
+    }
+
+    /// Takes up what one connection has aside, up to the first piece that becomes a record: the
+    /// record brings the next. Returns true if one does.
+    fn retry_one(
+        &mut self,
+        connection: ConnectionId,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) -> bool {
+        let mut proposed = false;
+        let (author, check) = (cx.author_of(connection), cx.state.write_check());
+        let basis = |update: &Bytes| cx.state.basis(check.admission_of_bytes(author, update));
+        while !proposed {
+            let Some(inbox) = self.inboxes.get_mut(connection) else {
+                return false;
+            };
+            let Some(verdict) = inbox.handshake.retry(basis) else {
+                break;
+            };
+            proposed = self.follow_verdict(connection, verdict, None, cx, out);
+        }
+        let Some(inbox) = self.inboxes.get_mut(connection) else {
+            return proposed;
+        };
+        let complaint = inbox.take_complaint();
+        out.extend(complaint.map(|complaint| Reaction::Answer(connection, complaint)));
+        let is_waiting = inbox.handshake.is_waiting();
+        let has_large = inbox.handshake.has_large();
+        let resumes = !inbox.deferred.is_empty() && !inbox.owes_edits();
+        if is_waiting || !proposed {
+            self.inboxes.set_aside(connection, is_waiting);
+        }
+        if has_large {
+            self.large_due.get_or_insert(cx.now + LARGE_AGAIN);
+        }
+        if resumes {
+            self.take_up_deferred(connection, cx, out);
+        }
+        proposed
+    }
+
+    /// Judges large updates that are kept aside again, if some were woken and their time has come.
+    pub(crate) fn retry_large(&mut self, cx: Context<'_>, out: &mut Vec<Reaction>) {
+        if self.large_due.is_none_or(|due| cx.now < due) {
+            return;
+        }
+        self.large_due = None;
+        self.inboxes.take_large();
+        self.retry_aside(cx, out);
+    }
+
+    /// Returns the next time at which something is to be judged again.
+    pub(crate) fn due(&self, cx: Context<'_>) -> Option<Time> {
+        let due = [self.large_due, self.early_due(cx)];
+        due.into_iter().flatten().min()
+    }
+
+    pub(crate) const fn inboxes(&self) -> &Inboxes {
+        &self.inboxes
+    }
+
+    pub(crate) const fn inboxes_mut(&mut self) -> &mut Inboxes {
+        &mut self.inboxes
+    }
+
+    pub(crate) const fn budget_mut(&mut self) -> &mut EditBudget {
+        &mut self.budget
+    }
+}

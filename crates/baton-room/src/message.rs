@@ -1,0 +1,127 @@
+//! Messages between clients and a room, by meaning and not by frame: the same room serves any wire.
+
+use std::sync::Arc;
+
+use baton_presence::Rights;
+use baton_sync::channel::ServerMessage;
+use baton_sync::handshake::Kind;
+use bytes::Bytes;
+
+use crate::token::Source;
+
+/// A connection, by a number that the caller chose and never uses again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// A message from a client, of the document or of Baton's own channel, freed from its wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// "This is what I have": an encoded state vector.
+    Step1(&'a [u8]),
+    /// An update: an edit, or the answer to a Step1.
+    Sync(Kind, Bytes),
+    /// An awareness payload.
+    Awareness(&'a [u8]),
+    /// "Tell me who is here."
+    QueryAwareness,
+    /// A payload of Baton's own channel.
+    Channel(&'a str),
+    /// A message without a meaning for a room.
+    Other,
+}
+
+/// A message to a client, of the document or of Baton's own channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outgoing {
+    /// "This is what I have": an encoded state vector.
+    Step1(Bytes),
+    /// "This is what you lack": an update.
+    Step2(Bytes),
+    /// A new edit: an update.
+    Update(Bytes),
+    /// An awareness payload.
+    Awareness(Bytes),
+    /// Access is denied, with the reason; a closing follows.
+    Denied(String),
+    /// Baton's own channel.
+    Channel(Arc<ServerMessage>),
+}
+
+/// The subject of a view: a newer view of the same subject makes an older one that still waits
+/// superfluous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ViewOf {
+    /// All locks.
+    Locks,
+    /// The park of this id.
+    Park(u64),
+}
+
+impl ViewOf {
+    /// Returns the subject of a message, if it is a view.
+    #[must_use]
+    pub fn of(message: &ServerMessage) -> Option<Self> {
+        match message {
+            ServerMessage::Lock { .. } => Some(Self::Locks),
+            ServerMessage::Park { park } => Some(Self::Park(park.id)),
+            _ => None,
+        }
+    }
+}
+
+/// The reason for which a room ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It broke the protocol.
+    Protocol,
+    /// Its session went on over another connection.
+    Superseded,
+    /// Another client that is here writes under its Yjs client id.
+    ClientId,
+    /// Its copy of the document is of another epoch.
+    Epoch,
+    /// The document was erased.
+    Erased,
+    /// Its edit was refused for a storage limit, and nothing else can tell its client.
+    Limit,
+    /// Its edit was parked, and nothing else can tell its client.
+    Locked,
+    /// Nothing came from it for the deadline.
+    Silent,
+    /// The document failed, and must be opened again.
+    Unavailable,
+    /// The log takes nothing more.
+    StoreFailed,
+    /// The server is going away.
+    GoingAway,
+}
+
+/// The reason for closing the connections of a document that was erased.
+pub const ERASED: &str =
+    "the document was erased by who runs the server; open it afresh for an empty one";
+
+/// The end of a connection, as its client made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The client said that it is done (close code 1000).
+    Done,
+    /// Any other end.
+    Dropped,
+}
+
+/// The facts about a connection that come with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Rights of its session beside editing, unless it is an observer's.
+    pub rights: Rights,
+    /// Source of the connection. Equal edits that stock clients of one source park become one park;
+    /// without a source each has a park of its own.
+    pub source: Option<Source>,
+}
+
+impl From<Rights> for Arrival {
+    fn from(rights: Rights) -> Self {
+        let source = None;
+        Self { rights, source }
+    }
+}

@@ -1,0 +1,48 @@
+//! The first sync of a client, and the encodings that are kept for further newcomers.
+
+use baton_presence::Time;
+use baton_sync::StateVector;
+
+use crate::message::Outgoing;
+use crate::options::RoomOptions;
+use crate::replica::ReplicatedState;
+
+/// The time at which a document was asked for or changed last.
+pub(super) struct FirstSync {
+    touched: Time,
+}
+
+impl FirstSync {
+    pub(super) const fn new(now: Time) -> Self {
+        Self { touched: now }
+    }
+
+    pub(super) const fn touch(&mut self, now: Time) {
+        self.touched = now;
+    }
+
+    /// Returns the time at which the encodings for newcomers are dropped, if there are any.
+    pub(super) fn due(&self, state: &ReplicatedState, options: &RoomOptions) -> Option<Time> {
+        let has = state.document().has_answers();
+        has.then(|| self.touched + options.rest_after)
+    }
+
+    /// Returns what a client with this state vector lacks: one message, or several if it would wait
+    /// too long for one.
+    pub(super) fn lacking(
+        &mut self,
+        state: &mut ReplicatedState,
+        options: &RoomOptions,
+        since: &StateVector,
+        now: Time,
+    ) -> Vec<Outgoing> {
+        self.touched = now;
+        let mut pieces = state.pieces(since, options.piece_bytes);
+        let last = pieces.pop().map(Outgoing::Step2);
+        pieces
+            .into_iter()
+            .map(Outgoing::Update)
+            .chain(last)
+            .collect()
+    }
+}

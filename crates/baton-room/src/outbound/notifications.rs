@@ -1,0 +1,275 @@
+//! Notifications: the messages that follow from the effects of a record.
+//!
+//! Everything about sessions, locks and parks is held until its record is durable. An edit goes out
+//! at once.
+
+use std::sync::Arc;
+
+use baton_presence::{
+    Change, Fence, LockRefusal, LossReason, Proposal as DetectorProposal, SessionId,
+};
+use baton_sync::channel::ServerMessage;
+
+use super::durability_gate::Held;
+use super::lock_messages::{granted_or_asked, lost, requested};
+use super::op_results::{
+    ANSWER_MISSING, EDITS_WAITING, ENDED_AWAY, NOT_YOURS, given_back, loss, offer_end, outcome,
+};
+use super::outlet::Outbound;
+use super::peers::{peer, welcome};
+use crate::channel_types::{millis, wire};
+use crate::context::Context;
+use crate::intake::{DrainDelay, Inboxes};
+use crate::message::{ConnectionId, Outgoing};
+use crate::output::Output;
+use crate::reaction::Origin;
+use crate::replica::Effect;
+use crate::sessions::Attachment;
+use crate::token::ResumeToken;
+
+impl Outbound {
+    /// Welcomes a session that got its connection.
+    pub(crate) fn welcome(
+        &mut self,
+        connection: ConnectionId,
+        attachment: &Attachment,
+        token: ResumeToken,
+        cx: Context<'_>,
+    ) {
+        let (session, resumed) = (attachment.session, attachment.resumed);
+        let welcome = Arc::new(welcome(session, token, resumed, cx));
+        self.hold(Held::Welcome(connection, welcome), cx);
+    }
+
+    /// Notifies all clients that the effects of a record concern.
+    pub(crate) fn notify(
+        &mut self,
+        effects: &[Effect],
+        origin: &Origin,
+        inboxes: &Inboxes,
+        cx: Context<'_>,
+    ) {
+        if let Origin::Request(connection, _, note) = origin {
+            self.keep_note(*connection, note, effects, cx);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Applied(update) => {
+                    self.touch(cx.now);
+                    let except = match origin {
+                        Origin::Update(connection) => Some(*connection),
+                        _ => None,
+                    };
+                    let message = Outgoing::Update(update.bytes().clone());
+                    self.broadcast(except, message, cx);
+                }
+                Effect::Parked { id, .. } => {
+                    if let Origin::Update(connection) = *origin {
+                        self.tell_parked(connection, *id, cx);
+                    }
+                }
+                Effect::Park(view) => {
+                    let park = view.as_ref().clone();
+                    self.hold_view(ServerMessage::Park { park }, cx);
+                }
+                Effect::Renamed(session) => self.tell_of_peer(*session, cx),
+                Effect::Presence(change) => self.tell_change(change, origin, inboxes, cx),
+                Effect::Nothing(_) | Effect::Quiet | Effect::Denied(..) => {}
+            }
+        }
+        if let Origin::Operation(connection, nonce) | Origin::Request(connection, nonce, _) = origin
+        {
+            let (outcome, message) = outcome(effects);
+            let result = ServerMessage::Result {
+                nonce: *nonce,
+                outcome,
+                message,
+            };
+            self.hold(Held::To(*connection, Arc::new(result)), cx);
+        }
+    }
+
+    /// Tells the author that an edit is in a park. A stock client can only be told by a denial and
+    /// a final close.
+    pub(crate) fn tell_parked(&mut self, connection: ConnectionId, id: u64, cx: Context<'_>) {
+        let session = cx.sessions.session_of(connection);
+        let check = cx.state.write_check();
+        let why = check.why_parked(session.unwrap_or(SessionId(0)), id);
+        if cx.sessions.is_stock(connection) {
+            let reason = format!("{why}: your edit was kept (park {id}); open the document again");
+            self.hold_denial(connection, reason, cx);
+        } else {
+            let parked = ServerMessage::Parked {
+                id,
+                reason: why.to_owned(),
+            };
+            self.hold(Held::To(connection, Arc::new(parked)), cx);
+        }
+    }
+
+    /// Sends what the failure detector has for a client: beats, pings, warnings and news of a
+    /// peer's health, which no record states.
+    pub(crate) fn tell_liveness(&mut self, proposal: &DetectorProposal, cx: Context<'_>) {
+        match *proposal {
+            DetectorProposal::Ping { session } => {
+                if let Some(to) = cx.sessions.connection_of(session) {
+                    self.push(Output::Ping { to });
+                }
+            }
+            DetectorProposal::Beat {
+                session,
+                n,
+                confirmed,
+            } => self.send_to(session, ServerMessage::Beat { n, confirmed }, cx),
+            DetectorProposal::IdleWarning {
+                session,
+                fence,
+                left,
+            } => {
+                let warning = ServerMessage::IdleWarning {
+                    fence: wire(fence),
+                    left_ms: millis(left),
+                };
+                self.send_to(session, warning, cx);
+            }
+            DetectorProposal::Health { session, .. } => {
+                let peer = peer(session, cx);
+                let message = Arc::new(ServerMessage::Peer { peer });
+                if let Some(message) = self.roster.replace(session, message) {
+                    self.send_to_channel(&message, cx.sessions);
+                }
+            }
+            DetectorProposal::Record(_) | DetectorProposal::Dead { .. } => {}
+        }
+    }
+
+    fn tell_of_peer(&mut self, session: SessionId, cx: Context<'_>) {
+        let peer = peer(session, cx);
+        let message = Arc::new(ServerMessage::Peer { peer });
+        let connections = cx.sessions.connections();
+        if let Some(message) = self.roster.add(session, message, connections, cx.now) {
+            self.hold(Held::Channel(message), cx);
+        }
+    }
+
+    fn tell_change(
+        &mut self,
+        change: &Change,
+        origin: &Origin,
+        inboxes: &Inboxes,
+        cx: Context<'_>,
+    ) {
+        if let Some((session, message)) = granted_or_asked(change, cx) {
+            self.hold_for(session, message, cx);
+        }
+        match *change {
+            Change::Gone { session } => {
+                self.notes.remove(&session);
+                self.tell_of_peer(session, cx);
+            }
+            Change::Joined { session }
+            | Change::Lost { session }
+            | Change::Back { session }
+            | Change::Attached { session }
+            | Change::Detached { session } => self.tell_of_peer(session, cx),
+            Change::Resumed { by, fence, .. } => {
+                // A holder that came back hears again of the request that runs against it.
+                let grant = cx.state.locks().grant(fence);
+                if let Some(from) = grant.and_then(|grant| grant.requested_by) {
+                    self.tell_requested(by, fence, from, cx);
+                }
+            }
+            Change::Draining { fence, why, .. } => {
+                self.draining.insert(fence, why);
+            }
+            Change::Requested { by, fence, from } => self.tell_requested(by, fence, from, cx),
+            Change::OfferEnded { to, fence, why, .. } => {
+                self.hold_for(to, lost(fence, offer_end(why)), cx);
+            }
+            Change::LockLost { by, fence, why, .. } => {
+                self.draining.remove(&fence);
+                let reason = why_lost(by, fence, why, inboxes, cx);
+                self.hold_for(by, lost(fence, reason), cx);
+            }
+            Change::Released { by, fence, .. } => {
+                let drained = self.draining.remove(&fence);
+                self.hold_for(by, lost(fence, given_back(drained)), cx);
+            }
+            Change::Refused {
+                session,
+                why: LockRefusal::StaleFence { named, .. },
+            } => self.correct_belief(session, named, origin, cx),
+            _ => {}
+        }
+    }
+
+    /// Tells a client that a grant is over in which it believes: one that came back with it, or
+    /// sent something about it that has no nonce and would go unanswered.
+    fn correct_belief(
+        &mut self,
+        session: SessionId,
+        named: Fence,
+        origin: &Origin,
+        cx: Context<'_>,
+    ) {
+        let reason = match origin {
+            Origin::Resume(..) => ENDED_AWAY,
+            Origin::Word(_) => NOT_YOURS,
+            _ => return,
+        };
+        let grant = cx.state.locks().grant(named);
+        // A grant that is still being offered to it is offered again.
+        if grant.is_none_or(|grant| grant.party != session) {
+            self.hold_for(session, lost(named, reason), cx);
+        }
+    }
+
+    /// Keeps the note of a request as long as its session wants something, for holders that come
+    /// back.
+    fn keep_note(
+        &mut self,
+        connection: ConnectionId,
+        note: &str,
+        effects: &[Effect],
+        cx: Context<'_>,
+    ) {
+        let Some(session) = cx.sessions.session_of(connection) else {
+            return;
+        };
+        let mut changes = effects.iter().filter_map(Effect::change);
+        let asks =
+            |change: &Change| matches!(change, Change::Requested { from, .. } if *from == session);
+        if changes.any(asks) {
+            self.notes.insert(session, note.to_owned());
+        }
+    }
+
+    fn tell_requested(
+        &mut self,
+        holder: SessionId,
+        fence: Fence,
+        from: SessionId,
+        cx: Context<'_>,
+    ) {
+        let note = self.notes.get(&from).cloned().unwrap_or_default();
+        self.hold_for(holder, requested(fence, from, note, cx), cx);
+    }
+}
+
+/// Returns the reason why a holder lost its lock. A holder that said `drained` in time, which waits
+/// for edits that were asked for again, has not been slow to stop.
+fn why_lost(
+    by: SessionId,
+    fence: Fence,
+    why: LossReason,
+    inboxes: &Inboxes,
+    cx: Context<'_>,
+) -> &'static str {
+    let connection = cx.sessions.connection_of(by);
+    let drained = connection.filter(|_| why == LossReason::DrainOver);
+    match drained.and_then(|connection| inboxes.drain_delay(connection, fence)) {
+        Some(DrainDelay::AnswerMissing) => ANSWER_MISSING,
+        Some(DrainDelay::EditsWaiting) => EDITS_WAITING,
+        None => loss(why),
+    }
+}

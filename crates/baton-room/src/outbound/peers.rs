@@ -1,0 +1,80 @@
+//! Sessions as clients are shown them: the roster, and the welcome of each.
+
+use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole};
+use baton_sync::channel::{Peer, PeerState, Right, ServerMessage, TimingsMs, User, VERSION};
+
+use super::lock_messages::lock_view;
+use crate::channel_types::millis;
+use crate::context::Context;
+use crate::token::ResumeToken;
+
+/// Returns a session as clients are shown it, also one that has just left.
+pub(super) fn peer(session: SessionId, cx: Context<'_>) -> Peer {
+    let person = cx.state.person(session);
+    let peer = cx.state.locks().peer(session);
+    let state = match peer {
+        None => PeerState::Gone,
+        Some(peer) if peer.presence != Presence::Live => PeerState::Offline,
+        Some(_) => match cx.sessions.health(session, cx.now) {
+            SessionHealth::Online => PeerState::Online,
+            SessionHealth::Shaky => PeerState::Shaky,
+            SessionHealth::Offline => PeerState::Offline,
+        },
+    };
+    Peer {
+        session: session.0,
+        user: person.map_or_else(User::default, |person| User {
+            name: person.profile.name.clone(),
+            color: person.profile.color.clone(),
+        }),
+        client: person.and_then(|person| person.client),
+        state,
+        lock: peer.is_some_and(|peer| peer.client_kind == ClientKind::LockAware),
+        observer: peer.is_some_and(|peer| peer.role == SessionRole::Observer),
+    }
+}
+
+/// Returns the first message to a session, with everything that it has to know.
+pub(super) fn welcome(
+    session: SessionId,
+    token: ResumeToken,
+    resumed: bool,
+    cx: Context<'_>,
+) -> ServerMessage {
+    let timings = &cx.options.timings;
+    ServerMessage::Welcome {
+        version: VERSION,
+        session: session.0,
+        token: token.to_hex(),
+        resumed,
+        epoch: cx.options.fold.epoch,
+        timings: TimingsMs {
+            beat_every: millis(timings.beat_every_idle),
+            server_silent_after: millis(timings.offline_after),
+            offline_after: millis(timings.offline_after),
+            offer: millis(timings.offer),
+            grace: millis(timings.grace),
+            client_stop: millis(timings.client_stop),
+            drain: millis(timings.drain),
+            request: millis(timings.request),
+            idle_yield: millis(timings.idle_yield),
+        },
+        rights: rights(session, cx),
+        roster: cx.state.sessions().map(|here| peer(here, cx)).collect(),
+        lock: lock_view(cx.state),
+        parks: cx.state.park_views(session),
+    }
+}
+
+fn rights(session: SessionId, cx: Context<'_>) -> Vec<Right> {
+    let peer = cx.state.locks().peer(session);
+    let rights = peer.map_or(Rights::NONE, |peer| peer.rights);
+    [
+        (Rights::TAKE_OVER, Right::TakeOver),
+        (Rights::MANAGE, Right::Manage),
+    ]
+    .into_iter()
+    .filter(|(right, _)| rights.contains(*right))
+    .map(|(_, shown)| shown)
+    .collect()
+}

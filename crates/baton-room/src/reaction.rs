@@ -1,0 +1,150 @@
+//! Reactions: the decisions of sessions and intake, which the room carries out in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_presence::{Event, Fence, SessionId};
+use baton_sync::StateVector;
+use baton_sync::channel::{ErrorCode, Outcome, ServerMessage};
+use bytes::Bytes;
+
+use crate::message::{ConnectionId, Ending, Outgoing};
+use crate::replica::{CheckedUpdate, Record};
+use crate::token::{ResumeToken, TokenHash};
+
+/// The addressee of a proposal's result, once it has its position.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Origin {
+    /// None in particular: a timer, or a client that is told like every other.
+    Nobody,
+    /// A connection whose session begins, and the token for its next one.
+    Join(ConnectionId, ResumeToken),
+    /// A connection whose session goes on.
+    Resume(ConnectionId, Resumption),
+    /// An operation with a nonce.
+    Operation(ConnectionId, u64),
+    /// A request with a nonce and a note for the holders.
+    Request(ConnectionId, u64, String),
+    /// An edit.
+    Update(ConnectionId),
+    /// A message about a fence without a nonce: a claim, a decline, the word that a lock is
+    /// drained.
+    Word(ConnectionId),
+}
+
+impl Origin {
+    /// The connection of an edit.
+    pub(crate) const fn author(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Update(connection) => Some(*connection),
+            _ => None,
+        }
+    }
+}
+
+/// The facts about a session that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resumption {
+    /// The token for its next connection.
+    pub(crate) token: ResumeToken,
+    /// The token that was shown.
+    pub(crate) shown: TokenHash,
+    /// The grants that its client believes it has.
+    pub(crate) believed: Vec<Fence>,
+}
+
+/// A record that wants a position.
+pub(crate) enum Proposal {
+    /// A record.
+    Record(Record, Origin),
+    /// An edit. Its session is read when it gets its position: a stock client's first update comes
+    /// before its own join has one.
+    Update {
+        connection: ConnectionId,
+        update: CheckedUpdate,
+        /// Arrival in milliseconds of Unix time, if it is to be parked.
+        at_ms: Option<u64>,
+    },
+}
+
+impl Proposal {
+    /// Proposes a presence event that answers no client.
+    pub(crate) const fn event(event: Event) -> Self {
+        Self::Record(Record::Presence(event), Origin::Nobody)
+    }
+}
+
+/// A message to one connection.
+pub(crate) enum Answer {
+    /// A message of the document's protocol, at once.
+    Send(Outgoing),
+    /// A message of Baton's channel: at once, or behind the welcome if that waits for the disk.
+    Tell(Arc<ServerMessage>),
+    /// The document's part that a client with this state vector lacks.
+    Lacking(StateVector),
+    /// The preview of a park with these edits.
+    Show {
+        nonce: u64,
+        id: u64,
+        updates: Vec<Bytes>,
+    },
+    /// A ping that the connection must answer, with this mark.
+    Probe(u64),
+    /// An edit of this connection is in this park already.
+    ParkedBefore(u64),
+    /// Some updates of this connection may be durable now.
+    Saved,
+}
+
+impl Answer {
+    /// Answers an operation that needs no record.
+    pub(crate) fn result(nonce: u64, outcome: Outcome, message: Option<String>) -> Self {
+        Self::Tell(Arc::new(ServerMessage::Result {
+            nonce,
+            outcome,
+            message,
+        }))
+    }
+
+    /// Tells a client of a limit that it met, in a way that its kind understands. It goes on.
+    pub(crate) fn limit(is_stock: bool, reason: String) -> Self {
+        if is_stock {
+            Self::Send(Outgoing::Denied(reason))
+        } else {
+            Self::complaint(ErrorCode::Limit, reason, false)
+        }
+    }
+
+    /// Complains of a message without a nonce.
+    pub(crate) fn complaint(code: ErrorCode, message: String, retry: bool) -> Self {
+        Self::Tell(Arc::new(ServerMessage::Error {
+            code,
+            message,
+            retry,
+        }))
+    }
+}
+
+/// A decision that the room carries out.
+pub(crate) enum Reaction {
+    Propose(Proposal),
+    Answer(ConnectionId, Answer),
+    /// To every connection.
+    Broadcast(Outgoing),
+    /// The page of a session answered this beat, and had its last input this long ago.
+    BeatAnswered(SessionId, u64, Duration),
+    Close(ConnectionId, Ending, String),
+}
+
+impl Reaction {
+    /// Closes a connection for a fault of its client.
+    pub(crate) fn malformed(connection: ConnectionId, fault: &str) -> Self {
+        Self::Close(connection, Ending::Protocol, protocol_fault(fault))
+    }
+}
+
+/// Returns the reason for closing a connection that broke the protocol.
+#[must_use]
+pub fn protocol_fault(fault: &str) -> String {
+    format!("{fault}; nothing changed; this is the client's mistake")
+}

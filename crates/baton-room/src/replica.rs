@@ -1,0 +1,35 @@
+//! The replicated half of a room: everything that the log makes true of a document.
+//!
+//! Records in order go in, effects come out. The same records give the same state on every machine
+//! and after every restart. Nothing here knows a connection, a time or a disk, and nothing here
+//! imports sessions, intake or outbound.
+
+mod author;
+mod checked_update;
+mod effect;
+mod erasure;
+mod indexed_park;
+mod park;
+mod park_decisions;
+mod park_limits;
+mod park_views;
+mod parks;
+mod record;
+mod snapshot;
+mod state;
+mod stored;
+mod write_check;
+
+pub use erasure::remnant;
+pub use park::{Park, ParkReason, ParkState, RECOVERABLE};
+pub use park_limits::{ParkFull, ParkLimits};
+pub use record::{Decision, OVERHEAD, Placing, Profile, Record, RecordError};
+pub use snapshot::{Snapshot, SnapshotDraft};
+pub use state::ReplicatedState;
+pub use stored::last_joined_ms;
+
+pub(crate) use author::Author;
+pub(crate) use checked_update::CheckedUpdate;
+pub(crate) use effect::Effect;
+pub(crate) use park_decisions::DecisionRefused;
+pub(crate) use write_check::{Destination, Obstacle};

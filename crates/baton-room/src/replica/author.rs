@@ -1,0 +1,46 @@
+//! The author of an edit, as far as parks are concerned.
+
+use baton_presence::{ClientKind, LockState, SessionId, UserKey};
+
+use super::park::Park;
+use super::record::Placing;
+
+/// The author of an edit, as far as parks are concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Author {
+    pub(crate) session: SessionId,
+    /// The user of a session that named one.
+    pub(crate) user: Option<UserKey>,
+    /// True for a stock client, which names neither itself nor a user.
+    pub(crate) is_stock: bool,
+    /// The source of a stock client's connection, if it is known.
+    pub(crate) source: Option<UserKey>,
+}
+
+impl Author {
+    /// Returns the author behind a session. `placing` is the rule of the record's version.
+    pub(crate) fn of(locks: &LockState, session: SessionId, placing: Placing) -> Self {
+        let peer = locks.peer(session);
+        let key = peer.and_then(|peer| peer.user);
+        let is_stock = peer.is_some_and(|peer| peer.client_kind == ClientKind::Stock);
+        match placing {
+            Placing::BySession => Self {
+                session,
+                user: None,
+                is_stock: false,
+                source: None,
+            },
+            Placing::ByAuthor => Self {
+                session,
+                user: key.filter(|_| !is_stock),
+                is_stock,
+                source: key.filter(|_| is_stock),
+            },
+        }
+    }
+
+    /// Returns true if this session or its user wrote the park.
+    pub(super) fn wrote(&self, park: &Park) -> bool {
+        park.session == self.session || (self.user.is_some() && self.user == park.user)
+    }
+}

@@ -1,0 +1,41 @@
+//! Parks as they are shown to the clients.
+
+use baton_sync::channel::{self, ParkState as ShownState, ParkView, User};
+
+use super::park::{Park, ParkReason, ParkState};
+
+/// Returns the state of a park as clients are shown it.
+pub(crate) fn shown_state(park: &Park) -> ShownState {
+    match park.state {
+        ParkState::Open => ShownState::Open,
+        ParkState::Discarded { .. } => ShownState::Discarded,
+    }
+}
+
+/// Returns a park as clients are shown it.
+pub(crate) fn view(park: &Park, state: ShownState) -> ParkView {
+    let until = park.recoverable_until_ms();
+    ParkView {
+        id: park.id,
+        session: park.session.0,
+        user: User {
+            name: park.author.name.clone(),
+            color: park.author.color.clone(),
+        },
+        at_ms: park.at_ms,
+        reason: match park.reason {
+            ParkReason::Locked => channel::ParkReason::Locked,
+            ParkReason::Quarantined => channel::ParkReason::Quarantined,
+        },
+        edits: u32::try_from(park.updates.len()).unwrap_or(u32::MAX),
+        inserted: park.inserted,
+        deleted: park.deleted,
+        bytes: park.bytes() as u64,
+        state,
+        until_ms: until.filter(|_| state == ShownState::Discarded),
+        by: match park.state {
+            ParkState::Discarded { by, .. } if state == ShownState::Discarded => Some(by.0),
+            _ => None,
+        },
+    }
+}

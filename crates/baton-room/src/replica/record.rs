@@ -1,0 +1,254 @@
+//! The vocabulary of a document's log.
+//!
+//! Owns the meaning of a record and its encoding; decides nothing. A record is one byte of format
+//! version and then the [postcard](https://postcard.jamesmunns.com/wire-format) form of [`Record`].
+//! Variants are numbered in their order here, so new ones are only ever added at the end.
+
+use baton_presence::{ClientKind, Event, Fence, Rights, SessionId, SessionRole, UserKey};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::token::TokenHash;
+
+/// First byte of every record.
+pub(super) const FORMAT: u8 = 3;
+
+/// The format in which an edit found its park by its session alone: see [`Placing`]. Still read.
+pub(super) const BY_SESSION: u8 = 2;
+
+/// The format of versions before the first release.
+pub(super) const UNRELEASED: u8 = 1;
+
+/// Bytes that a record may need beside the update it carries.
+pub const OVERHEAD: usize = 1024;
+
+/// Name and colour of a session, as the log keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Display name, at most 256 bytes.
+    pub name: String,
+    /// A CSS colour, at most 64 bytes.
+    pub color: String,
+}
+
+/// The rule by which a parked edit finds its park. A record is placed by the rule of the version
+/// that wrote it, so that an old log makes the parks that its later records name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Placing {
+    /// By its session: records of format 2.
+    BySession,
+    /// By its session or its user, from format 3 on.
+    #[default]
+    ByAuthor,
+}
+
+/// A decision about a park.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// Its edits are to be in the document.
+    Merge,
+    /// Its edits are not wanted; it can be recovered for a time.
+    Discard,
+    /// It is wanted after all.
+    Recover,
+    /// The time in which it could be recovered is over.
+    Purge,
+}
+
+/// One entry of a document's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// A session begins; its id is this record's position.
+    Joined {
+        /// Kind of client: stock, or one that speaks the lock protocol.
+        client_kind: ClientKind,
+        /// Role: writer or observer.
+        role: SessionRole,
+        /// Rights beside editing.
+        rights: Rights,
+        /// User of the session, if it named one. Of a stock client: the source of its connection,
+        /// see [`Source`](crate::Source).
+        user: Option<UserKey>,
+        /// Proof that its next connection must bring.
+        token: TokenHash,
+        /// Name and colour.
+        profile: Profile,
+        /// Yjs client id, if it said so.
+        client: Option<u64>,
+        /// Time, in milliseconds of Unix time.
+        at_ms: u64,
+    },
+    /// A session goes on over another connection; its token was checked before this was written.
+    Resumed {
+        /// The session.
+        session: SessionId,
+        /// The grants that the client believes it holds.
+        fences: Vec<Fence>,
+        /// Rights beside editing, as of now.
+        rights: Rights,
+        /// Proof that its next connection must bring.
+        token: TokenHash,
+        /// Name and colour, as of now.
+        profile: Profile,
+        /// Yjs client id, if it said so.
+        client: Option<u64>,
+        /// Time, in milliseconds of Unix time.
+        at_ms: u64,
+    },
+    /// Another name or colour.
+    Renamed {
+        /// The session.
+        session: SessionId,
+        /// Name and colour, as of now.
+        profile: Profile,
+    },
+    /// Anything else about presence and the lock.
+    Presence(Event),
+    /// An edit: applied if its session may write at this position, else parked.
+    Update {
+        /// Session that sent it.
+        session: SessionId,
+        /// The Yjs update (v1), as it came.
+        update: Bytes,
+        /// Arrival, in milliseconds of Unix time; stated for an edit that was seen to go to a park.
+        at_ms: Option<u64>,
+        /// Rule by which it finds its park. The record's format states it.
+        #[serde(skip)]
+        placing: Placing,
+    },
+    /// A new epoch: the store was restored from a backup. No session of before may resume, and
+    /// every later fence is larger than any before. A log without one is of epoch 1.
+    Epoch(u32),
+    /// A decision about a park, checked at this position against locks and rights.
+    ParkDecided {
+        /// The park.
+        id: u64,
+        /// Session that decided; `None` if the time for recovery is over.
+        by: Option<SessionId>,
+        /// The decision.
+        decision: Decision,
+        /// Time, in milliseconds of Unix time.
+        at_ms: u64,
+    },
+}
+
+/// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Another format.
+    #[error(
+        "record format {0} is not known to this version, which writes {FORMAT}; use the newer baton that wrote it"
+    )]
+    Format(u8),
+    /// The format of before the first release.
+    #[error(
+        "record format {UNRELEASED} was written by a version before the first release, and nothing reads it any more; export the document with that version, or start with an empty data folder"
+    )]
+    Unreleased,
+    /// Not a record.
+    #[error("the stored bytes are not a record: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+impl Record {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    /// Only if memory for them cannot be had.
+    pub fn encode(&self) -> Result<Bytes, RecordError> {
+        let room = match self {
+            Self::Update { update, .. } => update.len() + 32,
+            _ => 160,
+        };
+        let mut buffer = Vec::with_capacity(room);
+        buffer.push(match self {
+            Self::Update {
+                placing: Placing::BySession,
+                ..
+            } => BY_SESSION,
+            _ => FORMAT,
+        });
+        Ok(postcard::to_extend(self, buffer)?.into())
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&BY_SESSION, rest)) => {
+                let mut record = postcard::from_bytes(rest)?;
+                if let Self::Update { placing, .. } = &mut record {
+                    *placing = Placing::BySession;
+                }
+                Ok(record)
+            }
+            Some((&UNRELEASED, _)) => Err(RecordError::Unreleased),
+            Some((&other, _)) => Err(RecordError::Format(other)),
+            None => Err(RecordError::Malformed(
+                postcard::Error::DeserializeUnexpectedEnd,
+            )),
+        }
+    }
+
+    /// Returns true if a client waits for this record to be durable: a lock is announced only then.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        !matches!(self, Self::Update { .. } | Self::Renamed { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Variants are numbered in their order: what older servers wrote must keep its number, and its
+    /// meaning.
+    #[test]
+    fn what_older_servers_wrote_of_offers_reads_as_what_it_meant() {
+        let session = SessionId(7);
+        let fence = Fence {
+            epoch: 1,
+            position: 9,
+        };
+        let old = [
+            (
+                [FORMAT, 3, 12, 7, 1, 9],
+                Event::OldDecline { session, fence },
+            ),
+            (
+                [FORMAT, 3, 18, 7, 1, 9],
+                Event::OldOfferExpired { session, fence },
+            ),
+        ];
+        for (bytes, event) in old {
+            let record = Record::Presence(event);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+            assert_eq!(record.encode().unwrap()[..], bytes);
+        }
+        let later = true;
+        let new = [
+            (
+                [FORMAT, 3, 29, 7, 1, 9].as_slice(),
+                Event::OfferExpired { session, fence },
+            ),
+            (
+                &[FORMAT, 3, 30, 7, 1, 9],
+                Event::PauseOver { session, fence },
+            ),
+            (
+                &[FORMAT, 3, 28, 7, 1, 9, 1],
+                Event::Decline {
+                    session,
+                    fence,
+                    later,
+                },
+            ),
+        ];
+        for (bytes, event) in new {
+            assert_eq!(Record::Presence(event).encode().unwrap()[..], *bytes);
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The state that the log makes: the document, the locks, the sessions, the parks.
+
+use std::collections::BTreeMap;
+
+use baton_presence::{Change, Event, Fence, LockState, SessionId};
+use baton_sync::compact::Compacted;
+use baton_sync::handshake::Basis;
+use baton_sync::originals::Contents;
+use baton_sync::replica::Former;
+use baton_sync::scan::OwnedScan;
+use baton_sync::{Applied, History, Replica, StateVector};
+use bytes::Bytes;
+
+use super::author::Author;
+use super::checked_update::CheckedUpdate;
+use super::effect::Effect;
+use super::erasure;
+use super::park::Park;
+use super::parks::Parks;
+use super::record::{Placing, Record};
+use super::snapshot::SnapshotDraft;
+use super::stored::{Person, Stored};
+use super::write_check::{Admission, Destination, WriteCheck};
+use crate::error::{LoadError, SnapshotError};
+
+/// The replicated half of a room: records in, effects out. Read-only outside of this crate.
+pub struct ReplicatedState {
+    position: u64,
+    pub(super) document: Replica,
+    pub(super) locks: LockState,
+    people: BTreeMap<SessionId, Box<Person>>,
+    pub(super) parks: Parks,
+    /// The newest time that a record stated, in milliseconds of Unix time.
+    pub(super) last_at: u64,
+    /// The session that left last, whose name the notice of it needs.
+    departed: Option<(SessionId, Box<Person>)>,
+    changes: Vec<Change>,
+    /// Fate of deleted content in snapshots: a setting, which no record depends on.
+    history: History,
+}
+
+impl ReplicatedState {
+    /// Loads a stored snapshot, with its position, and the records after it. Today's settings do
+    /// not matter: records that were written under others must not be judged by these.
+    pub(crate) fn load(
+        snapshot: Option<&(u64, Bytes)>,
+        tail: &[(u64, Bytes)],
+        history: History,
+    ) -> Result<Self, LoadError> {
+        let mut state = Self::restore(snapshot, history)?;
+        let mut effects = Vec::new();
+        for &(position, ref bytes) in tail {
+            let record =
+                Record::decode(bytes).map_err(|source| LoadError::Record { position, source })?;
+            state.apply(position, record, None, &mut effects);
+            effects.clear();
+        }
+        Ok(state)
+    }
+
+    fn restore(snapshot: Option<&(u64, Bytes)>, history: History) -> Result<Self, LoadError> {
+        let (position, stored) = match snapshot {
+            Some((position, bytes)) => (*position, Stored::read(bytes)),
+            None => (0, Ok(Stored::fresh())),
+        };
+        let wrong = |message: String| LoadError::Snapshot { position, message };
+        let stored = stored.map_err(wrong)?;
+        let document = Replica::load(stored.document).map_err(|error| wrong(error.to_string()))?;
+        let locks = LockState::restore(&stored.fold).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self {
+            position,
+            parks: Parks::restore(stored.parks, document.state()),
+            document,
+            locks,
+            people: stored.people,
+            last_at: stored.last_at,
+            departed: None,
+            changes: Vec::new(),
+            history,
+        })
+    }
+
+    /// Position of the last record applied.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The epoch of this document: the store's, or a later one since it was erased.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.locks.epoch()
+    }
+
+    /// The document: its index and its bytes. To read its content, make a
+    /// [`Document`](baton_sync::Document) of [`Replica::difference`] to nothing.
+    #[must_use]
+    pub const fn document(&self) -> &Replica {
+        &self.document
+    }
+
+    /// The parks of this document.
+    pub fn parks(&self) -> impl Iterator<Item = &Park> {
+        self.parks.iter()
+    }
+
+    /// Bytes of all parked edits.
+    #[must_use]
+    pub fn parked_bytes(&self) -> usize {
+        self.parks.iter().map(Park::bytes).sum()
+    }
+
+    /// Writes the whole state for the log to start from next time, without deleted content. It
+    /// stands for all records up to [`ReplicatedState::position`]. To keep the room waiting for
+    /// less, take a [`Room::draft`](crate::Room::draft).
+    ///
+    /// # Errors
+    /// It could not be encoded: a fault of this crate.
+    pub fn snapshot(&self) -> Result<Bytes, SnapshotError> {
+        let document = self.document.difference(&StateVector::new());
+        Ok(self.draft_of(document).write()?.bytes)
+    }
+
+    /// Writes the snapshot of this document without its content, parks and people, in this epoch,
+    /// which must be a later one. To be stored instead of everything.
+    ///
+    /// # Errors
+    /// The document failed; [`remnant`](crate::remnant) remains all the same.
+    pub fn erased(&self, epoch: u32) -> Result<Bytes, SnapshotError> {
+        erasure::erased(&self.document, &self.parks, epoch)
+    }
+
+    pub(crate) const fn locks(&self) -> &LockState {
+        &self.locks
+    }
+
+    pub(crate) const fn all_parks(&self) -> &Parks {
+        &self.parks
+    }
+
+    /// Returns the sessions that are here, in order.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.people.keys().copied()
+    }
+
+    /// Returns the log's record of a session that is here.
+    pub(crate) fn person_here(&self, session: SessionId) -> Option<&Person> {
+        self.people.get(&session).map(Box::as_ref)
+    }
+
+    /// Returns the log's record of a session that is here, or has just left.
+    pub(crate) fn person(&self, session: SessionId) -> Option<&Person> {
+        let departed = self.departed.as_ref().filter(|(id, _)| *id == session);
+        let departed = departed.map(|(_, person)| person.as_ref());
+        self.person_here(session).or(departed)
+    }
+
+    /// Returns the author behind a session.
+    pub(crate) fn author(&self, session: SessionId) -> Author {
+        Author::of(&self.locks, session, Placing::ByAuthor)
+    }
+
+    /// Returns the parts by which writes are checked.
+    pub(crate) const fn write_check(&self) -> WriteCheck<'_> {
+        WriteCheck {
+            position: self.position,
+            locks: &self.locks,
+            document: self.document.state(),
+            parks: &self.parks,
+        }
+    }
+
+    /// Returns the states and blocks by which an update with this admission is judged.
+    pub(crate) fn basis(&self, admission: Admission) -> Basis<'_> {
+        let park = admission.over.and_then(|id| self.parks.basis_of(id));
+        let contents = Contents::of(&self.document);
+        Basis {
+            document: self.document.state(),
+            park: park.as_ref().map(|park| park.known),
+            contents: Some(match &park {
+                Some(park) => contents.with(park.originals),
+                None => contents,
+            }),
+        }
+    }
+
+    /// Takes the source of a snapshot, which stands for all records up to the present position.
+    pub(crate) fn draft(&mut self) -> SnapshotDraft {
+        let document = self.document.everything();
+        self.draft_of(document)
+    }
+
+    fn draft_of(&self, document: Bytes) -> SnapshotDraft {
+        let stored = Stored {
+            document,
+            fold: self.locks.snapshot(),
+            people: self.people.clone(),
+            parks: self.parks.iter().cloned().collect(),
+            last_at: self.last_at,
+        };
+        SnapshotDraft {
+            position: self.position,
+            stored,
+            history: self.history,
+        }
+    }
+
+    /// Goes on with the compacted form of the document. Returns the former one; `None` if the
+    /// document has changed since.
+    pub(crate) fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+        self.document.adopt(compacted).ok()
+    }
+
+    /// Returns the whole document as one update, which is encoded once and shared.
+    pub(crate) fn everything(&mut self) -> Bytes {
+        self.document.everything()
+    }
+
+    /// Returns what a client with this state vector lacks, in pieces of about `most` bytes.
+    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> Vec<Bytes> {
+        self.document.pieces(since, most)
+    }
+
+    /// Drops the encodings that were kept for further newcomers.
+    pub(crate) fn drop_answers(&mut self) {
+        self.document.drop_answers();
+    }
+
+    /// Applies the record at `position`. `checked` is the update of a record that came from a
+    /// client, as the intake checked it.
+    pub(crate) fn apply(
+        &mut self,
+        position: u64,
+        record: Record,
+        checked: Option<CheckedUpdate>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match record {
+            Record::Joined {
+                client_kind,
+                role,
+                rights,
+                user,
+                token,
+                profile,
+                client,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms);
+                let session = SessionId(position);
+                let person = Person {
+                    token,
+                    profile,
+                    client,
+                };
+                self.people.insert(session, Box::new(person));
+                let joined = Event::Joined {
+                    session,
+                    client_kind,
+                    role,
+                    rights,
+                    user,
+                };
+                self.presence(position, &joined, effects);
+            }
+            Record::Resumed {
+                session,
+                fences,
+                rights,
+                token,
+                profile,
+                client,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms);
+                if let Some(person) = self.people.get_mut(&session) {
+                    **person = Person {
+                        token,
+                        profile,
+                        client,
+                    };
+                }
+                let resumed = Event::Resumed {
+                    session,
+                    fences,
+                    rights,
+                };
+                self.presence(position, &resumed, effects);
+            }
+            Record::Renamed { session, profile } => {
+                if let Some(person) = self.people.get_mut(&session) {
+                    person.profile = profile;
+                    effects.push(Effect::Renamed(session));
+                }
+            }
+            Record::Epoch(epoch) => self.enter(epoch),
+            Record::Presence(event) => self.presence(position, &event, effects),
+            Record::Update {
+                session,
+                update,
+                at_ms,
+                placing,
+            } => {
+                self.last_at = self.last_at.max(at_ms.unwrap_or(0));
+                let author = Author::of(&self.locks, session, placing);
+                match checked.filter(|checked| checked.is_of(&update)) {
+                    Some(checked) => self.update(position, author, checked, effects),
+                    None => match CheckedUpdate::reread(update.clone()) {
+                        Ok(read) => self.update(position, author, read, effects),
+                        Err(_) => effects.push(Effect::Nothing(update)),
+                    },
+                }
+            }
+            Record::ParkDecided {
+                id,
+                by,
+                decision,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms);
+                self.decide_park(id, by, decision, at_ms, effects);
+            }
+        }
+        self.position = position;
+    }
+
+    /// Enters a later epoch. A record that states no later one was overtaken, and changes nothing.
+    fn enter(&mut self, epoch: u32) {
+        let entered = self.locks.snapshot().into_epoch(epoch);
+        if let Ok(locks) = entered.and_then(|snapshot| LockState::restore(&snapshot)) {
+            self.locks = locks;
+            self.people.clear();
+        }
+    }
+
+    fn presence(&mut self, position: u64, event: &Event, effects: &mut Vec<Effect>) {
+        self.locks.apply(position, event, &mut self.changes);
+        if self.changes.is_empty() {
+            effects.push(Effect::Quiet);
+        }
+        for change in self.changes.drain(..) {
+            if let Change::Gone { session, .. } = change {
+                let person = self.people.remove(&session);
+                self.departed = person.map(|person| (session, person));
+            }
+            effects.push(Effect::Presence(change));
+        }
+    }
+
+    fn update(
+        &mut self,
+        position: u64,
+        author: Author,
+        mut update: CheckedUpdate,
+        effects: &mut Vec<Effect>,
+    ) {
+        let admission = update.admission(author, &self.write_check());
+        let update = update.into_scan();
+        if let Destination::Park { now } = admission.destination {
+            return self.park(position, author, update, now, effects);
+        }
+        match self.document.apply_scanned(&update.as_scan()) {
+            Ok(Applied::Added) => {
+                effects.push(Effect::Applied(update));
+                self.close_parks(effects);
+            }
+            // An earlier record has overtaken an update that does not fit here.
+            Ok(Applied::Known) | Err(_) => effects.push(Effect::Nothing(update.bytes().clone())),
+        }
+    }
+
+    fn park(
+        &mut self,
+        position: u64,
+        author: Author,
+        update: OwnedScan,
+        fence_now: Option<Fence>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let session = author.session;
+        let profile = self
+            .person_here(session)
+            .map(|person| person.profile.clone());
+        let mut fresh = Park::new(position, session, profile.unwrap_or_default(), self.last_at);
+        let peer = self.locks.peer(session);
+        fresh.user = peer.and_then(|peer| peer.user);
+        fresh.fence_seen = peer.and_then(|peer| peer.fence_seen);
+        fresh.fence_now = fence_now;
+        let is_gone = |session| self.locks.peer(session).is_none();
+        let document = self.document.state();
+        let id = self.parks.add(fresh, author, document, &update, is_gone);
+        effects.push(Effect::Parked { id, update });
+        self.show_park(id, effects);
+    }
+}

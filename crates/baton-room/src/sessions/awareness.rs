@@ -1,0 +1,138 @@
+//! Awareness of the room: names, cursors, selections, which are no part of the document.
+//!
+//! Owns the table of entries, and the moment at which old entries are asked for again. The table
+//! ([`baton_sync::awareness`]) decides which client may state what about which.
+
+use std::time::Duration;
+
+use baton_presence::Time;
+use baton_sync::ClientId;
+use baton_sync::awareness::{
+    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, Removed,
+};
+use bytes::Bytes;
+
+use crate::message::{ConnectionId, Outgoing};
+use crate::reaction::{Answer, Reaction};
+
+/// Soonest look for entries whose owners are to state them again.
+const ROLL_CALL_CHECK: Duration = Duration::from_secs(1);
+
+/// Latest look for them, while there are any. A look goes through all of them, so it is not made at
+/// every message.
+const AWARENESS_CHECK: Duration = Duration::from_secs(5);
+
+/// The awareness of one room.
+pub(crate) struct AwarenessRelay {
+    table: Awareness<ConnectionId>,
+    refresh_at: Option<Time>,
+}
+
+impl AwarenessRelay {
+    pub(super) fn new(limits: AwarenessLimits) -> Self {
+        Self {
+            table: Awareness::new(limits),
+            refresh_at: None,
+        }
+    }
+
+    /// Takes a payload of a connection. Returns the reason if an entry of it is not shown.
+    pub(crate) fn receive(
+        &mut self,
+        connection: ConnectionId,
+        payload: &[u8],
+        is_stock: bool,
+        now: Time,
+        out: &mut Vec<Reaction>,
+    ) -> Option<AwarenessRefusal> {
+        match self.table.apply(connection, payload, now.0) {
+            Ok(applied) => {
+                self.moved(applied.answer.is_some(), now);
+                let changed = applied.broadcast.map(Outgoing::Awareness);
+                out.extend(changed.map(Reaction::Broadcast));
+                let answer = applied.answer.map(Outgoing::Awareness).map(Answer::Send);
+                out.extend(answer.map(|answer| Reaction::Answer(connection, answer)));
+                if let Some(why) = applied.refusal {
+                    let answer = Answer::limit(is_stock, why.to_string());
+                    out.push(Reaction::Answer(connection, answer));
+                }
+                applied.refusal
+            }
+            Err(AwarenessError::Malformed(error)) => {
+                let fault = format!("awareness is wrong: {error}");
+                out.push(Reaction::malformed(connection, &fault));
+                None
+            }
+            Err(error @ AwarenessError::NotJson { .. }) => {
+                let answer = Answer::limit(is_stock, error.to_string());
+                out.push(Reaction::Answer(connection, answer));
+                None
+            }
+        }
+    }
+
+    /// Returns all entries, if there are any.
+    pub(crate) fn all(&self) -> Option<Outgoing> {
+        (!self.table.is_empty()).then(|| Outgoing::Awareness(self.table.encode_all()))
+    }
+
+    /// Returns all that is known, removals included, if anything is.
+    pub(crate) fn known(&self) -> Option<Bytes> {
+        let known = self.table.encode_known();
+        (known[..] != [0]).then_some(known)
+    }
+
+    /// Bytes of all entries.
+    pub(crate) fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
+    /// Sets the bytes that all entries may have, beside the limits of the room.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.table.allow(bytes);
+    }
+
+    pub(super) fn claim(&mut self, connection: ConnectionId, client: ClientId) {
+        self.table.claim(connection, client);
+    }
+
+    pub(super) fn transfer(&mut self, from: ConnectionId, to: ConnectionId) {
+        self.table.transfer(from, to);
+    }
+
+    pub(super) fn removed(&mut self, connection: ConnectionId) -> Removed<ConnectionId> {
+        self.table.removed(connection)
+    }
+
+    pub(crate) const fn due(&self) -> Option<Time> {
+        self.refresh_at
+    }
+
+    /// Has the owners of old entries state them again; see docs/protocol.md.
+    pub(crate) fn refresh(&mut self, now: Time, out: &mut Vec<Reaction>) {
+        if self.refresh_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let stale = self.table.stale(now.0);
+        for (owner, removal) in stale.ask {
+            let answer = Answer::Send(Outgoing::Awareness(removal));
+            out.push(Reaction::Answer(owner, answer));
+        }
+        let gone = stale.broadcast.map(Outgoing::Awareness);
+        out.extend(gone.map(Reaction::Broadcast));
+        let next = self.table.next_stale().map(Time);
+        self.refresh_at = next.map(|at| at.clamp(now + ROLL_CALL_CHECK, now + AWARENESS_CHECK));
+    }
+
+    /// Arms the next look: entries may grow old, or after a rejoin all owners may have to be asked
+    /// soon.
+    fn moved(&mut self, rejoined: bool, now: Time) {
+        let soon = now
+            + if rejoined {
+                ROLL_CALL_CHECK
+            } else {
+                AWARENESS_CHECK
+            };
+        self.refresh_at = Some(self.refresh_at.map_or(soon, |at| at.min(soon)));
+    }
+}

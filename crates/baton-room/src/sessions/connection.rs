@@ -1,0 +1,36 @@
+//! The facts about one connection.
+
+use baton_presence::SessionId;
+
+use crate::message::Arrival;
+
+/// Stage of a connection on its way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionStage {
+    /// It has not sent anything.
+    Greeting,
+    /// Its hello names a client id that another live connection has named; see
+    /// [`super::client_id_claims`].
+    Contesting,
+    /// Its session has been proposed.
+    Joining,
+    /// It is this session's connection.
+    In(SessionId),
+}
+
+/// State of Baton's own channel on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// A stock client, or one that has not sent its hello.
+    Closed,
+    /// It sent its hello, and its welcome is on the way to the disk.
+    Opening,
+    /// It has its welcome.
+    Open,
+}
+
+pub(super) struct Connection {
+    pub(super) stage: ConnectionStage,
+    pub(super) channel: Channel,
+    pub(super) arrival: Arrival,
+}

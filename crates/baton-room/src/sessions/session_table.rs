@@ -1,0 +1,314 @@
+//! The table of connections and sessions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use baton_presence::{
+    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal as DetectorProposal,
+    SessionHealth, SessionId, Time,
+};
+use baton_sync::awareness::Removed;
+
+use super::awareness::AwarenessRelay;
+use super::client_id_claims::ClientIdClaims;
+use super::connection::{Channel, Connection, ConnectionStage};
+use super::requester_liveness::RequesterLiveness;
+use crate::error::LoadError;
+use crate::message::{Arrival, ConnectionId, Departure};
+use crate::options::RoomOptions;
+use crate::replica::ReplicatedState;
+use crate::token::{Source, TokenHash};
+
+/// The connections of a room and their sessions.
+pub(crate) struct Sessions {
+    /// Boxed: a node of the map has room for eleven, and most documents have two.
+    pub(super) connections: BTreeMap<ConnectionId, Box<Connection>>,
+    /// The live connection of each session.
+    attached: BTreeMap<SessionId, ConnectionId>,
+    pub(super) claims: ClientIdClaims,
+    /// For a session that was resumed: the token before its last one, as long as nothing proves
+    /// that the last one arrived.
+    pub(super) unproven: BTreeMap<SessionId, TokenHash>,
+    pub(super) detector: FailureDetector,
+    requesters: RequesterLiveness,
+    pub(super) awareness: AwarenessRelay,
+}
+
+/// The effects of a connection's end.
+pub(crate) struct Left {
+    /// The record about its session.
+    pub(crate) event: Option<Event>,
+    pub(crate) awareness: Removed<ConnectionId>,
+}
+
+/// A connection that got its session.
+pub(crate) struct Attachment {
+    pub(crate) session: SessionId,
+    pub(crate) resumed: bool,
+    /// The connection that the session had before.
+    pub(crate) superseded: Option<ConnectionId>,
+    /// State of the channel on the connection; `None` if the connection is gone.
+    pub(crate) channel: Option<Channel>,
+}
+
+impl Sessions {
+    /// Starts without connections. The sessions of the state count as connected until they are
+    /// silent for too long.
+    pub(crate) fn open(
+        options: &RoomOptions,
+        state: &ReplicatedState,
+        now: Time,
+    ) -> Result<Self, LoadError> {
+        let mut detector = FailureDetector::new(options.timings)?;
+        detector.adopt(state.locks(), now);
+        let mut requesters = RequesterLiveness::default();
+        requesters.follow(state.locks(), now, options.timings.offline_after);
+        Ok(Self {
+            connections: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            claims: ClientIdClaims::default(),
+            unproven: BTreeMap::new(),
+            detector,
+            requesters,
+            awareness: AwarenessRelay::new(options.awareness),
+        })
+    }
+
+    pub(crate) fn connect(&mut self, connection: ConnectionId, arrival: Arrival) {
+        let here = Connection {
+            stage: ConnectionStage::Greeting,
+            channel: Channel::Closed,
+            arrival,
+        };
+        self.connections.insert(connection, Box::new(here));
+    }
+
+    /// Removes a connection. Returns `None` if it was gone already.
+    pub(crate) fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        how: Departure,
+        now: Time,
+    ) -> Option<Left> {
+        let gone = self.connections.remove(&connection)?;
+        let awareness = self.awareness.removed(connection);
+        let mut event = None;
+        if let ConnectionStage::In(session) = gone.stage
+            && self.attached.get(&session) == Some(&connection)
+        {
+            self.attached.remove(&session);
+            self.detector.detached(session, now);
+            // A stock client has nothing to resume with, so its session ends with its connection.
+            event = Some(match (how, gone.channel) {
+                (Departure::Done, _) | (_, Channel::Closed) => Event::Done { session },
+                (Departure::Dropped, _) => Event::Disconnected { session },
+            });
+        }
+        Some(Left { event, awareness })
+    }
+
+    /// Forgets the claim of a connection that is gone. Returns the connections whose hellos waited
+    /// for it.
+    pub(crate) fn drop_claim(&mut self, gone: ConnectionId) -> Vec<ConnectionId> {
+        self.claims.forget(gone)
+    }
+
+    pub(crate) fn contains(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        self.connections.keys().copied()
+    }
+
+    /// Returns the connections that have their welcome.
+    pub(crate) fn open_ids(&self) -> impl Iterator<Item = ConnectionId> {
+        let all = self.connections.iter();
+        all.filter(|(_, here)| here.channel == Channel::Open)
+            .map(|(id, _)| *id)
+    }
+
+    pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        match self.connections.get(&connection)?.stage {
+            ConnectionStage::In(session) => Some(session),
+            ConnectionStage::Greeting | ConnectionStage::Contesting | ConnectionStage::Joining => {
+                None
+            }
+        }
+    }
+
+    /// Returns the live connection of a session.
+    pub(crate) fn connection_of(&self, session: SessionId) -> Option<ConnectionId> {
+        self.attached.get(&session).copied()
+    }
+
+    pub(crate) fn channel_of(&self, connection: ConnectionId) -> Option<Channel> {
+        Some(self.connections.get(&connection)?.channel)
+    }
+
+    pub(crate) fn is_stock(&self, connection: ConnectionId) -> bool {
+        self.channel_of(connection) == Some(Channel::Closed)
+    }
+
+    pub(crate) fn source_of(&self, connection: ConnectionId) -> Option<Source> {
+        self.connections.get(&connection)?.arrival.source
+    }
+
+    /// Opens the channel of a connection, with its welcome. Returns false if it is gone.
+    pub(crate) fn open_channel(&mut self, connection: ConnectionId) -> bool {
+        let here = self.connections.get_mut(&connection);
+        let is_here = here.is_some();
+        if let Some(here) = here {
+            here.channel = Channel::Open;
+        }
+        is_here
+    }
+
+    pub(crate) const fn awareness(&self) -> &AwarenessRelay {
+        &self.awareness
+    }
+
+    pub(crate) const fn awareness_mut(&mut self) -> &mut AwarenessRelay {
+        &mut self.awareness
+    }
+
+    /// Bytes of messages that wait for a contested client id.
+    pub(crate) fn contested_bytes(&self) -> usize {
+        self.claims.bytes()
+    }
+
+    /// Notes that bytes came over a connection which are no message: a pong, or a ping.
+    pub(crate) fn heard(&mut self, connection: ConnectionId, now: Time) {
+        if let Some(session) = self.session_of(connection) {
+            self.detector.heard(session, now);
+        }
+    }
+
+    /// Notes that the page of a session answered a beat.
+    pub(crate) fn answered(&mut self, session: SessionId, n: u64, idle: Duration, now: Time) {
+        // A late answer still proves that the connection is alive, and that was noted. An answer to
+        // a beat of this connection proves that the welcome before it has arrived.
+        if self.detector.answered(session, n, idle, now) == BeatVerdict::Counts {
+            self.unproven.remove(&session);
+        }
+    }
+
+    /// Follows the lock state after a presence record.
+    pub(crate) fn follow(
+        &mut self,
+        state: &ReplicatedState,
+        changes: &[Change],
+        options: &RoomOptions,
+        now: Time,
+    ) {
+        self.detector.follow(state.locks(), changes, now);
+        let patience = options.timings.offline_after;
+        self.requesters.follow(state.locks(), now, patience);
+        for change in changes {
+            if let Change::Gone { session } = change {
+                self.unproven.remove(session);
+            }
+        }
+    }
+
+    /// Gives a connection the session that its record made. Returns `None` if there is no session:
+    /// it was forgotten between the check and the record.
+    pub(crate) fn attach(
+        &mut self,
+        connection: ConnectionId,
+        changes: &[Change],
+        now: Time,
+    ) -> Option<Attachment> {
+        let (session, resumed) = changes.iter().find_map(|change| match change {
+            Change::Joined { session } => Some((*session, false)),
+            Change::Attached { session } => Some((*session, true)),
+            _ => None,
+        })?;
+        let before = self.attached.insert(session, connection);
+        let superseded = before.filter(|older| *older != connection);
+        if let Some(older) = superseded {
+            self.awareness.transfer(older, connection);
+        }
+        let here = self.connections.get_mut(&connection);
+        let channel = here.map(|here| {
+            here.stage = ConnectionStage::In(session);
+            here.channel
+        });
+        if let Some(channel) = channel {
+            let client_kind = match channel {
+                Channel::Closed => ClientKind::Stock,
+                Channel::Opening | Channel::Open => ClientKind::LockAware,
+            };
+            self.detector.attached(session, client_kind, now);
+        }
+        Some(Attachment {
+            session,
+            resumed,
+            superseded,
+            channel,
+        })
+    }
+
+    /// Keeps the token that was shown, until something proves that the one after it has arrived.
+    pub(crate) fn keep_unproven(&mut self, session: SessionId, shown: TokenHash) {
+        self.unproven.insert(session, shown);
+    }
+
+    /// Returns the next time at which [`Sessions::handle_timeout`] has something to do.
+    pub(crate) fn due(&self) -> Option<Time> {
+        let requesters = self.requesters.due();
+        // The return of a requester may lie in the sockets of a server that slept.
+        let requesters = requesters.map(|due| due.max(self.detector.reads_backlog_until()));
+        let watch = self.detector.poll_timeout();
+        let awareness = self.awareness.due();
+        let all = [requesters, watch, awareness, self.claims.due()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Asks the failure detector for its proposals. All records up to `durable` were announced.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        state: &ReplicatedState,
+        durable: u64,
+        now: Time,
+    ) -> Vec<DetectorProposal> {
+        let mut proposals = Vec::new();
+        self.detector
+            .handle_timeout(now, state.locks(), durable, &mut proposals);
+        proposals
+    }
+
+    /// Returns the events that stop the clocks of requests whose sessions have been gone for too
+    /// long.
+    pub(crate) fn void_requests(&mut self, now: Time) -> Vec<Event> {
+        if now < self.detector.reads_backlog_until() {
+            return Vec::new();
+        }
+        let void = self.requesters.void(now).into_iter();
+        void.map(|session| Event::RequestsVoid { session })
+            .collect()
+    }
+
+    /// Returns the connections that did not answer for their client id in time.
+    pub(crate) fn silent_owners(&self, now: Time) -> Vec<ConnectionId> {
+        self.claims.silent(now)
+    }
+
+    pub(crate) fn health(&self, session: SessionId, now: Time) -> SessionHealth {
+        self.detector.health(session, now)
+    }
+
+    /// Returns the time up to which messages of before a sleep of the server may still be read.
+    pub(crate) fn reads_backlog_until(&self) -> Time {
+        self.detector.reads_backlog_until()
+    }
+
+    /// The failure detector, to be asked about timers.
+    pub(crate) const fn detector(&self) -> &FailureDetector {
+        &self.detector
+    }
+}
