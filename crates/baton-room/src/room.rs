@@ -107,7 +107,7 @@ impl Room {
 
     /// Lets a connection in. It is sent the state vector and the awareness of the room.
     pub fn connect(&mut self, connection: ConnectionId, arrival: impl Into<Arrival>) {
-        self.sessions.connect(connection, arrival.into());
+        self.sessions.connect(connection, arrival.into(), self.now);
         let limits = self.options.handshake;
         self.intake.inboxes_mut().connect(connection, limits);
         let vector = Outgoing::Step1(self.state.document().encoded_vector());
@@ -265,6 +265,12 @@ impl Room {
                 }
                 other => self.outbound.tell_liveness(&other, context!(self, now)),
             }
+        }
+        let look = self.sessions.look_at_greeting(now);
+        self.outbound.ping(look.ping);
+        for connection in look.close {
+            let reason = "nothing came from this connection since it was opened; connect again";
+            self.close(connection, Ending::Silent, reason.to_owned(), now);
         }
         let mut out = Vec::new();
         self.sessions.awareness_mut().refresh(now, &mut out);

@@ -7,6 +7,7 @@ mod awareness;
 mod client_id_claims;
 mod connection;
 mod entrance;
+mod greeting_liveness;
 mod hello;
 mod requester_liveness;
 mod session_table;

@@ -107,6 +107,13 @@ impl Outbound {
         }
     }
 
+    /// Asks connections for a sign of life.
+    pub(crate) fn ping(&mut self, connections: Vec<ConnectionId>) {
+        for to in connections {
+            self.push(Output::Ping { to });
+        }
+    }
+
     /// Sends what the failure detector has for a client: beats, pings, warnings and news of a
     /// peer's health, which no record states.
     pub(crate) fn tell_liveness(&mut self, proposal: &DetectorProposal, cx: Context<'_>) {

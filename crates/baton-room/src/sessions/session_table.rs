@@ -12,6 +12,7 @@ use baton_sync::awareness::Removed;
 use super::awareness::AwarenessRelay;
 use super::client_id_claims::ClientIdClaims;
 use super::connection::{Channel, Connection, ConnectionStage};
+use super::greeting_liveness::{GreetingLiveness, GreetingLook};
 use super::requester_liveness::RequesterLiveness;
 use crate::error::LoadError;
 use crate::message::{Arrival, ConnectionId, Departure};
@@ -31,6 +32,7 @@ pub(crate) struct Sessions {
     pub(super) unproven: BTreeMap<SessionId, TokenHash>,
     pub(super) detector: FailureDetector,
     requesters: RequesterLiveness,
+    greeting: GreetingLiveness,
     pub(super) awareness: AwarenessRelay,
 }
 
@@ -70,11 +72,13 @@ impl Sessions {
             unproven: BTreeMap::new(),
             detector,
             requesters,
+            greeting: GreetingLiveness::default(),
             awareness: AwarenessRelay::new(options.awareness),
         })
     }
 
-    pub(crate) fn connect(&mut self, connection: ConnectionId, arrival: Arrival) {
+    pub(crate) fn connect(&mut self, connection: ConnectionId, arrival: Arrival, now: Time) {
+        self.greeting.arrived(connection, now);
         let here = Connection {
             stage: ConnectionStage::Greeting,
             channel: Channel::Closed,
@@ -91,6 +95,7 @@ impl Sessions {
         now: Time,
     ) -> Option<Left> {
         let gone = self.connections.remove(&connection)?;
+        self.greeting.forget(connection);
         let awareness = self.awareness.removed(connection);
         let mut event = None;
         if let ConnectionStage::In(session) = gone.stage
@@ -183,8 +188,9 @@ impl Sessions {
 
     /// Notes that bytes came over a connection which are no message: a pong, or a ping.
     pub(crate) fn heard(&mut self, connection: ConnectionId, now: Time) {
-        if let Some(session) = self.session_of(connection) {
-            self.detector.heard(session, now);
+        match self.session_of(connection) {
+            Some(session) => self.detector.heard(session, now),
+            None => self.greeting.heard(connection),
         }
     }
 
@@ -228,6 +234,7 @@ impl Sessions {
             Change::Attached { session } => Some((*session, true)),
             _ => None,
         })?;
+        self.greeting.forget(connection);
         let before = self.attached.insert(session, connection);
         let superseded = before.filter(|older| *older != connection);
         if let Some(older) = superseded {
@@ -265,7 +272,13 @@ impl Sessions {
         let requesters = requesters.map(|due| due.max(self.detector.reads_backlog_until()));
         let watch = self.detector.poll_timeout();
         let awareness = self.awareness.due();
-        let all = [requesters, watch, awareness, self.claims.due()];
+        let all = [
+            requesters,
+            watch,
+            awareness,
+            self.claims.due(),
+            self.greeting.due(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -291,6 +304,11 @@ impl Sessions {
         let void = self.requesters.void(now).into_iter();
         void.map(|session| Event::RequestsVoid { session })
             .collect()
+    }
+
+    /// Looks after the connections that have no session.
+    pub(crate) fn look_at_greeting(&mut self, now: Time) -> GreetingLook {
+        self.greeting.look(now)
     }
 
     /// Returns the connections that did not answer for their client id in time.
