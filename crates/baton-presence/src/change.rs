@@ -39,7 +39,7 @@ pub enum Change {
         session: SessionId,
     },
     /// The session waits in the queue. Repeated if it waited before. Its place is
-    /// [`LockState::place`](crate::LockState::place).
+    /// [`LockState::queue_position`](crate::LockState::queue_position).
     Queued {
         /// The session.
         session: SessionId,

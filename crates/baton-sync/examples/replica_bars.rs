@@ -3,6 +3,7 @@
 //!
 //! Each figure is the median of five. The bars are in `docs/benchmarks.md`.
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "it measures, prints, and ends where it fails"

@@ -125,7 +125,7 @@ impl Compacted {
 }
 
 /// [`compact`], for a document that is to go on with the compact form, see
-/// [`Document::adopt`](crate::Document::adopt).
+/// [`Replica::adopt`](crate::Replica::adopt).
 ///
 /// # Errors
 /// As [`compact`].
