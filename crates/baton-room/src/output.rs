@@ -28,8 +28,8 @@ pub enum Output {
         /// The message.
         message: Outgoing,
     },
-    /// Render the preview of a park with [`ParkPreview::render`], and send it to one connection. Nothing
-    /// else of the room depends on it. It takes as long as loading the document.
+    /// Render the preview of a park with [`ParkPreview::render`], and send it to one connection.
+    /// Nothing else of the room depends on it. It takes as long as loading the document.
     Show {
         /// The connection.
         to: ConnectionId,

@@ -56,7 +56,8 @@ impl SnapshotDraft {
         }
     }
 
-    /// Writes the document as it is. For a draft of which [`SnapshotDraft::write`] failed, or panicked.
+    /// Writes the document as it is. For a draft of which [`SnapshotDraft::write`] failed, or
+    /// panicked.
     ///
     /// # Errors
     /// As [`SnapshotDraft::write`].
