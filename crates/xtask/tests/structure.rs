@@ -21,6 +21,9 @@ const MAX_IMPL_FILES: usize = 2;
 /// Lines of one file.
 const MAX_LINES: usize = 400;
 
+/// Methods of `baton_room::Room`, which conducts and owns nothing.
+const MAX_ROOM_METHODS: usize = 25;
+
 /// Path of a module from the root of its crate, such as `["lock_state", "roster"]`.
 type Module = Vec<String>;
 
@@ -421,6 +424,35 @@ fn types_have_one_owner_imports_run_one_way_and_files_are_short() {
         found.extend(faults.map(|fault| format!("{package}: {fault}")));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Returns the names of the methods that the files of a crate give to a type of this name.
+fn methods(package: &Crate, name: &str) -> Vec<String> {
+    let items = package.files.values().flat_map(|file| &file.syntax.items);
+    let impls = items.filter_map(|item| match item {
+        Item::Impl(block) if block.trait_.is_none() => Some(block),
+        _ => None,
+    });
+    let is_meant = |of: &Type| matches!(of, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name));
+    impls
+        .filter(|block| is_meant(&block.self_ty))
+        .flat_map(|block| &block.items)
+        .filter_map(|item| match item {
+            syn::ImplItem::Fn(method) => Some(method.sig.ident.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_room_conducts_with_few_methods() {
+    let methods = methods(&Crate::parse(&product_code("baton-room")), "Room");
+    assert!(methods.contains(&"settle".to_owned()), "{methods:?}");
+    assert!(
+        methods.len() <= MAX_ROOM_METHODS,
+        "Room has {} methods, at most {MAX_ROOM_METHODS}: give the new one to an owner. {methods:?}",
+        methods.len()
+    );
 }
 
 /// Returns the faults of a crate of these files.

@@ -1,9 +1,9 @@
 //! Connections that have not sent any message yet, and may be dead.
 //!
-//! A session has the failure detector. A connection whose way to the server swallows everything never
-//! gets a session, and its client, which is sent something now and then, waits for ever. So it is
-//! pinged at each look, and given up after a few looks at which nothing had come. Looks are counted,
-//! not seconds: while the server itself stands still, no look takes place.
+//! A session has the failure detector. A connection whose way to the server swallows everything
+//! never gets a session, and its client, which is sent something now and then, waits for ever. So
+//! it is pinged at each look, and given up after a few looks at which nothing had come. Looks are
+//! counted, not seconds: while the server itself stands still, no look takes place.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
