@@ -70,7 +70,7 @@
 //! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Refused { .. }));
 //! assert_eq!(lock_state.may_write(ben, ["drawing"]), WriteRight::Free);
 //!
-//! let fence = lock_state.holds(anna).next().expect("Anna's lock").fence;
+//! let fence = lock_state.held_by(anna).next().expect("Anna's lock").fence;
 //! record(&mut lock_state, &mut detector, now, Event::Transfer { session: anna, fence, to: ben });
 //! assert!(matches!(lock_state.may_write(ben, ["text"]), WriteRight::Holder(_)));
 //!

@@ -30,6 +30,16 @@ impl ParkPreview {
         (self.everything.len(), parked)
     }
 
+    /// Returns the answer to the client that asked, if the preview is not made.
+    #[must_use]
+    pub fn refused(&self, why: &str) -> Outgoing {
+        Outgoing::Channel(Arc::new(ServerMessage::Result {
+            nonce: self.nonce,
+            outcome: Outcome::Stale,
+            message: Some(format!("{why}; nothing changed")),
+        }))
+    }
+
     /// Renders it: the answer to the client that asked. Costs as much time and memory as loading
     /// the document once.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Nothing that one session or one document does shuts out another: large late edits, long work, a stop in the midst of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,28 +103,31 @@ async fn a_late_edit_of_megabytes_closes_nobody() {
     }
 }
 
-/// As many blocks as one update may have, behind those of so many such updates before it: letters that one client
-/// inserts one before the other, which nothing can join.
-fn many_blocks(updates_before: u64) -> Bytes {
-    const CLIENT: u64 = 2;
-    let start = updates_before * BLOCKS;
+/// Letters that one client inserts one before the other, which nothing can join.
+fn letters(client: u64, clocks: Range<u64>) -> Bytes {
     let mut update = vec![1];
-    for number in [BLOCKS, CLIENT, start] {
+    for number in [clocks.end - clocks.start, client, clocks.start] {
         write_var_uint(&mut update, number);
     }
-    for clock in start..start + BLOCKS {
+    for clock in clocks {
         if clock == 0 {
             update.extend_from_slice(&[4, 1]);
             write_var_string(&mut update, "t");
         } else {
             update.push(0x44);
-            write_var_uint(&mut update, CLIENT);
+            write_var_uint(&mut update, client);
             write_var_uint(&mut update, clock - 1);
         }
         write_var_string(&mut update, "x");
     }
     update.push(0);
     update.into()
+}
+
+/// As many blocks as one update may have, behind those of so many such updates before it.
+fn many_blocks(updates_before: u64) -> Bytes {
+    let start = updates_before * BLOCKS;
+    letters(2, start..start + BLOCKS)
 }
 
 /// Blocks of one update.
@@ -334,4 +338,37 @@ async fn large_frames_that_wait_for_the_disk_delay_no_keystroke_elsewhere() {
     for client in &heavy {
         client.is_saved().await;
     }
+}
+
+/// Reading a crowded place costs the library minutes. The client that asked for that is told so in time, and nobody else
+/// waits, in that document or in another.
+#[tokio::test]
+async fn a_preview_that_takes_too_long_is_an_error_to_who_asked() {
+    let server = ServerProcess::start(&[]).await;
+    let ada = server.connect(Join::member("crowded", "Ada")).await;
+    ada.sends_update(&letters(71, 0..20_000));
+    ada.is_saved().await;
+    ada.takes_lock().await;
+    let bob = server.connect(Join::member("crowded", "Bob")).await;
+    bob.sends_update(&letters(72, 0..20_000));
+    let id = bob.is_parked().await;
+    let began = Instant::now();
+    bob.says(&ClientMessage::ShowPark { nonce: 7, id });
+    ada.types("meanwhile");
+    ada.is_saved().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "the holder waited"
+    );
+    let why = bob
+        .until("an answer", |known| {
+            known.channel.iter().find_map(|message| match message {
+                ServerMessage::Result {
+                    nonce: 7, message, ..
+                } => message.clone(),
+                _ => None,
+            })
+        })
+        .await;
+    assert!(why.contains("takes too long"), "{why}");
 }

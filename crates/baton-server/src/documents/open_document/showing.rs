@@ -1,11 +1,13 @@
-//! What parks would change, worked out beside the document: nothing waits for it but the connection that asked.
+//! Previews of parks, made beside the document: only the connection that asked waits for one.
 //!
-//! Owns that a document has one at a time of it on the pool, since each needs the memory of a whole document.
+//! Owns the bounds of this work, since the library that reads a document needs much memory for a
+//! large one, and much time for a crowded one: one preview of a document at a time, up to
+//! [`PREVIEW_BYTES`] and [`PREVIEW_TIME`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton_room::ParkPreview;
+use baton_room::{Outgoing, ParkPreview};
 use tokio::sync::Semaphore;
 
 use crate::connection::send_queue::Waits;
@@ -13,6 +15,13 @@ use crate::connection::socket_writer::SocketWriter as Line;
 use crate::connection::wire_codec as wire;
 use crate::documents::work_cost;
 use crate::documents::work_pool::WorkPool;
+
+/// Bytes of a document with its parked edits, above which no preview is made.
+const PREVIEW_BYTES: usize = 64 << 20;
+
+/// Time after which the client that asked gets an error. The library cannot be interrupted, so the
+/// work goes on until it ends, and the document has no other preview meanwhile.
+const PREVIEW_TIME: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
@@ -29,17 +38,33 @@ impl Showing {
         }
     }
 
-    /// Works it out and queues the answer on the line. Returns the time that it took, of a processor. It is not begun for a
-    /// connection that is not `wanted` any more when its turn comes.
+    /// Makes a preview and queues the answer on the line. Returns the processor time that it took. It is
+    /// not begun for a connection that is not `wanted` any more when its turn comes.
     pub(crate) async fn show(
         &self,
         line: &Arc<Line>,
         preview: ParkPreview,
         wanted: impl Fn() -> bool,
     ) -> Duration {
-        // Never closed. It goes with the work, which goes on when its connection is gone.
-        let one = Arc::clone(&self.one).acquire_owned().await;
         let (document, parked) = preview.bytes();
+        if document + parked > PREVIEW_BYTES {
+            let why = format!(
+                "the document is too large for a preview of a park ({} bytes at most): merge or discard it without one",
+                PREVIEW_BYTES
+            );
+            send(line, &preview.refused(&why));
+            return Duration::ZERO;
+        }
+        let late = preview.refused(
+            "the preview of this park takes too long: merge or discard the park without one, or ask again later",
+        );
+        let began = Instant::now();
+        // Never closed. It goes with the work, which goes on when its connection is gone.
+        let one = Arc::clone(&self.one).acquire_owned();
+        let Ok(Ok(one)) = tokio::time::timeout(PREVIEW_TIME, one).await else {
+            send(line, &late);
+            return Duration::ZERO;
+        };
         let turn = self.pool.turn(work_cost::show(document, parked)).await;
         if !wanted() {
             return Duration::ZERO;
@@ -48,14 +73,26 @@ impl Showing {
             let began = Instant::now();
             let message = preview.render();
             drop(one);
-            (wire::encode(&message), began.elapsed())
+            (message, began.elapsed())
         });
-        let Ok(((frame, weight), took)) = rendering.await else {
-            return Duration::ZERO;
-        };
-        if line.outbox().send(frame, weight) == Waits::Newly {
-            line.flush();
+        let left = PREVIEW_TIME.saturating_sub(began.elapsed());
+        match tokio::time::timeout(left, rendering).await {
+            Ok(Ok((message, took))) => {
+                send(line, &message);
+                took
+            }
+            Ok(Err(_)) => Duration::ZERO,
+            Err(_) => {
+                send(line, &late);
+                left
+            }
         }
-        took
+    }
+}
+
+fn send(line: &Arc<Line>, message: &Outgoing) {
+    let (frame, weight) = wire::encode(message);
+    if line.outbox().send(frame, weight) == Waits::Newly {
+        line.flush();
     }
 }
