@@ -49,8 +49,7 @@ impl Showing {
         let (document, parked) = preview.bytes();
         if document + parked > PREVIEW_BYTES {
             let why = format!(
-                "the document is too large for a preview of a park ({} bytes at most): merge or discard it without one",
-                PREVIEW_BYTES
+                "the document is too large for a preview of a park ({PREVIEW_BYTES} bytes at most): merge or discard it without one"
             );
             send(line, &preview.refused(&why));
             return Duration::ZERO;
