@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// With more locks than this the sessions with frequent beats are not computed with every record.
-/// When hundreds of locks pass on at once that would be most of the work.
+/// During the handover of hundreds of locks that would be most of the work.
 const FEW_LOCKS: usize = 16;
 
 /// Longest delay of that computation: too short to matter to a beat, a lease or an idle user.

@@ -1,4 +1,4 @@
-//! How long a step will take, said before it is begun: what takes over a millisecond goes to the pool.
+//! Estimates how long a step will take, before it begins: a step of over a millisecond goes to the pool.
 //!
 //! Owns the estimates. They rest on the kind of the step and on bytes: a document is an index and its bytes, so an edit
 //! costs what its own bytes do, whatever is in the document.
@@ -24,7 +24,7 @@ const US_PER_SCANNED_BYTE: f64 = 0.004;
 /// Time for a byte of a document that is loaded into the CRDT library, or compacted, in microseconds.
 const US_PER_LOADED_BYTE: f64 = 0.02;
 
-/// Where to do it.
+/// The place at which a step is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Work {
     /// Here and now.
@@ -35,7 +35,7 @@ pub(crate) enum Work {
     Heavy,
 }
 
-/// What a step is asked to do.
+/// The work that a step is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// Nothing that depends on the document's size.
@@ -56,7 +56,7 @@ pub(crate) enum Asked {
     Draft,
 }
 
-/// What the document is like.
+/// The facts about a document that an estimate rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Size {
     /// Of its encoding, about.
@@ -65,14 +65,14 @@ pub(crate) struct Size {
     pub(crate) parked: usize,
     /// Of what is kept aside, and may be taken up by any step.
     pub(crate) aside: usize,
-    /// Whether its encoding is at hand.
+    /// Its encoding is at hand.
     pub(crate) encoded: bool,
-    /// Whether the pieces for a client that has nothing are at hand.
+    /// The pieces for a client that has nothing are at hand.
     pub(crate) pieces: bool,
 }
 
 impl Asked {
-    /// What a message asks for.
+    /// Returns the work that a message asks for.
     pub(crate) fn of(message: &Incoming<'_>) -> Self {
         match message {
             Incoming::Step1([0] | []) => Self::Everything,
@@ -90,7 +90,7 @@ impl Asked {
         }
     }
 
-    /// Whether it is of use only to the connection that asked: not done for one that is gone.
+    /// Returns true if only the connection that asked has a use for it, so that it is not done for one that is gone.
     pub(crate) fn is_request(self) -> bool {
         match self {
             Self::Everything | Self::Difference | Self::Show => true,
@@ -99,7 +99,7 @@ impl Asked {
     }
 }
 
-/// Where to do a step.
+/// Returns the place for a step.
 pub(crate) fn work(asked: Asked, size: &Size) -> Work {
     let copying = size.bytes as f64 * US_PER_COPIED_BYTE;
     let encoding = if size.encoded { 0.0 } else { copying };
@@ -119,18 +119,18 @@ pub(crate) fn work(asked: Asked, size: &Size) -> Work {
     })
 }
 
-/// Where to open a document of so many bytes with so many bytes of records after them.
+/// Returns the place to open a document, by the bytes of its snapshot and of the records after it.
 pub(crate) fn load(snapshot: usize, tail: usize) -> Work {
     kind(snapshot as f64 * US_PER_SCANNED_BYTE + tail as f64 * US_PER_BYTE)
 }
 
-/// Where to show what parked edits of so many bytes would change in a document of so many bytes.
+/// Returns the place to make a preview of a park, by the bytes of the document and of the parked edits.
 pub(crate) fn show(document: usize, parked: usize) -> Work {
     let loaded = (document + parked) as f64 * US_PER_LOADED_BYTE;
     kind(loaded.max(LONG_US))
 }
 
-/// Where to write a snapshot of a document of so many bytes.
+/// Returns the place to write a snapshot of a document of so many bytes.
 pub(crate) fn snapshot(bytes: usize) -> Work {
     kind((bytes as f64 * US_PER_LOADED_BYTE).max(LONG_US))
 }
