@@ -40,6 +40,7 @@ pub use self::owned::OwnedScan;
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
 pub(crate) use self::content::{
     CONTENT, is_named_type, kind as content_kind, len as content_len, past_unit, past_value,
+    utf16_len,
 };
 pub(crate) use self::cut::{Cut, Opened};
 

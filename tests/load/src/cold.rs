@@ -25,6 +25,9 @@ pub struct Cold {
     pub joiners: usize,
     /// How often.
     pub rounds: usize,
+    /// Time between the last edit and the first joiner; without it, the server's process is idle
+    /// first.
+    pub after: Option<Duration>,
     /// Name of the document.
     pub name: String,
 }
@@ -35,6 +38,8 @@ pub struct Joined {
     /// Milliseconds from the start of a round until each had the whole document.
     #[serde(flatten)]
     pub spread: Spread,
+    /// The same until each had the first message with content.
+    pub first: Spread,
     /// Bytes of the first sync of the first of them.
     pub bytes: usize,
     /// Messages that it came in.
@@ -75,10 +80,12 @@ impl Cold {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        match target.pid {
-            Some(pid) => process::idle(pid, Duration::from_secs(10)).await,
-            None => Ok(()),
+        match (self.after, target.pid) {
+            (Some(after), _) => sleep(after).await,
+            (None, Some(pid)) => process::idle(pid, Duration::from_secs(10)).await?,
+            (None, None) => {}
         }
+        Ok(())
     }
 
     /// Lets them come.
@@ -87,9 +94,10 @@ impl Cold {
     /// Never because of a joiner: those are counted.
     pub async fn run(&self, target: &Target, paper: &Paper) -> io::Result<Joined> {
         let wanted = reached(&paper.updates);
-        let mut times = Times::default();
+        let (mut times, mut firsts) = (Times::default(), Times::default());
         let mut joined = Joined {
             spread: Spread::default(),
+            first: Spread::default(),
             bytes: 0,
             messages: 0,
             incomplete: 0,
@@ -110,6 +118,7 @@ impl Cold {
             }
             for (number, (client, synced)) in inside.into_iter().enumerate() {
                 times.record(synced.at.saturating_duration_since(start));
+                firsts.record(synced.first.saturating_duration_since(start));
                 if reached(&synced.updates) != wanted {
                     joined.incomplete += 1;
                 }
@@ -123,7 +132,7 @@ impl Cold {
                 process::idle(pid, Duration::from_secs(5)).await?;
             }
         }
-        joined.spread = times.spread();
+        (joined.spread, joined.first) = (times.spread(), firsts.spread());
         Ok(joined)
     }
 }

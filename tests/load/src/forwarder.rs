@@ -1,7 +1,8 @@
 //! The bare forwarder: the practical limit of a machine. Every binary frame goes to the others of its room, as shared
 //! bytes; nothing is understood, kept or checked.
 //!
-//! Owns the baseline of every ratio, so it stays as plain as it is: a task a connection, an unbounded queue each.
+//! Owns the baseline of every ratio, so it stays as plain as it is: a task and an unbounded queue for each connection.
+//! [`Writes::Gathered`] is the stronger baseline: it puts the frames that wait for a connection into one write.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,11 +22,24 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 type Room = Arc<Mutex<HashMap<u64, UnboundedSender<Bytes>>>>;
 type Rooms = Arc<Mutex<HashMap<String, Room>>>;
 
+/// The way in which a connection's frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Writes {
+    /// One write for each frame.
+    #[default]
+    Each,
+    /// One write for all frames that wait, up to [`GATHERED`] of them.
+    Gathered,
+}
+
+/// Most frames of one gathered write.
+const GATHERED: usize = 256;
+
 /// Serves on `listen` until the runtime ends; returns the address.
 ///
 /// # Errors
 /// The address cannot be listened at.
-pub async fn start(listen: &str) -> io::Result<SocketAddr> {
+pub async fn start(listen: &str, writes: Writes) -> io::Result<SocketAddr> {
     let listener = bind(listen)?;
     let address = listener.local_addr()?;
     let rooms = Rooms::default();
@@ -33,7 +47,7 @@ pub async fn start(listen: &str) -> io::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let number = numbers.fetch_add(1, Ordering::Relaxed);
-            tokio::spawn(serve(stream, number, Arc::clone(&rooms)));
+            tokio::spawn(serve(stream, number, Arc::clone(&rooms), writes));
         }
     });
     Ok(address)
@@ -48,7 +62,7 @@ fn bind(listen: &str) -> io::Result<TcpListener> {
     socket.listen(16 * 1024)
 }
 
-async fn serve(stream: TcpStream, number: u64, rooms: Rooms) {
+async fn serve(stream: TcpStream, number: u64, rooms: Rooms, writes: Writes) {
     let _slower = stream.set_nodelay(true);
     let mut path = String::new();
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
@@ -66,8 +80,18 @@ async fn serve(stream: TcpStream, number: u64, rooms: Rooms) {
     room.lock().insert(number, queue);
     let (mut sink, mut stream) = socket.split();
     let writer = async {
-        while let Some(frame) = queued.recv().await {
-            if sink.send(Message::Binary(frame)).await.is_err() {
+        let most = match writes {
+            Writes::Each => 1,
+            Writes::Gathered => GATHERED,
+        };
+        let mut frames = Vec::new();
+        while queued.recv_many(&mut frames, most).await > 0 {
+            for frame in frames.drain(..) {
+                if sink.feed(Message::Binary(frame)).await.is_err() {
+                    return;
+                }
+            }
+            if sink.flush().await.is_err() {
                 return;
             }
         }

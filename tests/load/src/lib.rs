@@ -6,10 +6,11 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
-//! use baton_load::{Crowd, Dialect, Target, forwarder};
+//! use baton_load::forwarder::{self, Writes};
+//! use baton_load::{Crowd, Dialect, Target};
 //! use std::time::Duration;
 //!
-//! let address = forwarder::start("127.0.0.1:0").await.unwrap();
+//! let address = forwarder::start("127.0.0.1:0", Writes::Each).await.unwrap();
 //! let crowd = Crowd { rooms: 2, clients: 3, writers: 1, rate: 50.0, time: Duration::from_millis(200), ..Crowd::default() };
 //! let seen = crowd.run(&Target::new(address, Dialect::Forward)).await.unwrap();
 //! assert_eq!(seen.delivered, seen.due, "everybody got everything");

@@ -51,6 +51,8 @@ pub struct Client {
 pub struct FirstSync {
     /// Updates, in order; the last one is the Step2. None from a forwarder.
     pub updates: Vec<Bytes>,
+    /// Time at which the first message with content had arrived.
+    pub first: Instant,
     /// When the last of it was here.
     pub at: Instant,
 }
@@ -133,6 +135,7 @@ impl Client {
     pub async fn first_sync(&mut self, dialect: Dialect, document: &str) -> io::Result<FirstSync> {
         let mut synced = FirstSync {
             updates: Vec::new(),
+            first: Instant::now(),
             at: Instant::now(),
         };
         if dialect == Dialect::Forward {
@@ -144,9 +147,17 @@ impl Client {
         loop {
             match timeout_at(until, self.reader.next()).await?? {
                 Frame::Binary(frame) => match dialect.read(&frame) {
-                    Incoming::Update(update) => synced.updates.push(frame.slice_ref(update)),
+                    Incoming::Update(update) => {
+                        if synced.updates.is_empty() {
+                            synced.first = Instant::now();
+                        }
+                        synced.updates.push(frame.slice_ref(update));
+                    }
                     Incoming::Step2(update) => {
                         synced.at = Instant::now();
+                        if synced.updates.is_empty() {
+                            synced.first = synced.at;
+                        }
                         synced.updates.push(frame.slice_ref(update));
                         return Ok(synced);
                     }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use baton_load::{
-    Churn, Climb, Cold, Crowd, Dialect, Grows, Idle, Paper, Stalled, Storm, Target, forwarder,
-};
+use baton_load::forwarder::{self, Writes};
+use baton_load::{Churn, Climb, Cold, Crowd, Dialect, Grows, Idle, Paper, Stalled, Storm, Target};
 use baton_tests::TestServer;
 
 async fn forwarder() -> Target {
-    let address = forwarder::start("127.0.0.1:0")
+    forwarder_with(Writes::Each).await
+}
+
+async fn forwarder_with(writes: Writes) -> Target {
+    let address = forwarder::start("127.0.0.1:0", writes)
         .await
         .expect("a port is free");
     Target {
@@ -104,12 +107,14 @@ async fn joiners_get_the_whole_of_a_long_document() {
     let cold = Cold {
         joiners: 5,
         rounds: 2,
+        after: None,
         name: "cold".to_owned(),
     };
     cold.prepare(&target, &paper).await.unwrap();
     let joined = cold.run(&target, &paper).await.unwrap();
     assert_eq!(joined.incomplete, 0);
     assert!(joined.bytes > 1_500 && joined.messages >= 1);
+    assert!(joined.first.p50 <= joined.spread.p50, "{joined:?}");
 
     // A document that lacks the last update is not the whole.
     let longer = Paper::write(3_100);

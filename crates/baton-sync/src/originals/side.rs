@@ -116,8 +116,12 @@ impl<'a> Side<'a> {
     /// The place in this block behind about so many bytes of content, between two characters or values;
     /// nothing if the content ends before.
     pub(crate) fn next_place(&mut self, bytes: usize) -> Option<(Clock, usize)> {
+        if let Body::Text(units) = &mut self.body {
+            self.clock += units.skip(bytes)?;
+            return Some((self.clock, units.at));
+        }
         let past = self.byte()? + bytes;
-        while self.byte()? < past || self.is_torn() {
+        while self.byte()? < past {
             self.step()?;
         }
         Some((self.clock, self.byte()?))
@@ -253,10 +257,6 @@ impl<'a> Side<'a> {
             Body::Values { at, .. } => Some(*at),
             Body::Units(_) | Body::Whole(_) => None,
         }
-    }
-
-    fn is_torn(&self) -> bool {
-        matches!(&self.body, Body::Text(units) if units.is_torn())
     }
 
     fn is_used_up(&self) -> bool {

@@ -1,5 +1,8 @@
 //! The code units of a text, in which clocks count.
 
+use crate::scan::utf16_len;
+use crate::state_vector::Clock;
+
 /// Half of a character that was cut in two: Yjs puts this in place of each half.
 const REPLACEMENT: u16 = 0xfffd;
 
@@ -22,13 +25,22 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// Returns true between the two units of a character.
-    pub(super) const fn is_torn(&self) -> bool {
-        self.low.is_some()
-    }
-
     pub(super) fn peek(&self) -> Option<u16> {
         self.clone().next()
+    }
+
+    /// Goes on to the end of the first character that is at least `bytes` further, and returns the
+    /// units in between. `None` if the text ends before; then nothing has changed.
+    pub(super) fn skip(&mut self, bytes: usize) -> Option<Clock> {
+        let mut to = self.at.checked_add(bytes)?;
+        while self.text.get(to).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            to += 1;
+        }
+        let skipped = self.text.get(self.at..to)?;
+        self.at = to;
+        let units = utf16_len(skipped) + u64::from(self.low.take().is_some());
+        // A text is no longer than an update, which has less than 2^32 bytes.
+        Clock::try_from(units).ok()
     }
 
     /// The text was found to be UTF-8.
@@ -62,4 +74,39 @@ impl<'a> Units<'a> {
 pub(super) fn same_unit(a: u16, b: u16) -> bool {
     let half = |unit| (0xd800..0xe000).contains(&unit);
     a == b || (a == REPLACEMENT && half(b)) || (b == REPLACEMENT && half(a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipping_counts_the_same_units_as_reading_them_one_by_one() {
+        let text = "aé\u{20ac}\u{1f600}b".repeat(50);
+        for bytes in 0..text.len() + 2 {
+            let (mut skipping, mut reading) =
+                (Units::of(text.as_bytes()), Units::of(text.as_bytes()));
+            let units = skipping.skip(bytes);
+            let mut read = 0;
+            while reading.at < bytes || reading.low.is_some() {
+                if reading.next().is_none() {
+                    break;
+                }
+                read += 1;
+            }
+            if bytes > text.len() {
+                assert_eq!((units, skipping.at), (None, 0));
+            } else {
+                assert_eq!((units, skipping.at), (Some(read), reading.at), "{bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_second_unit_of_a_character_counts_when_the_first_was_read() {
+        let mut units = Units::of("\u{1f600}abc".as_bytes());
+        units.next();
+        assert_eq!(units.skip(2), Some(3));
+        assert_eq!(units.next(), Some(u16::from(b'c')));
+    }
 }

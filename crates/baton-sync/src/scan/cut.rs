@@ -133,7 +133,7 @@ impl Opened<'_> {
                 if to.byte <= from.byte {
                     to.byte = text.ceil_char_boundary(from.byte + 1);
                 }
-                let units = content::utf16_len(&text[from.byte..to.byte]) as Clock;
+                let units = content::utf16_len(&text.as_bytes()[from.byte..to.byte]) as Clock;
                 to.units += units - Clock::from(from.torn);
             }
             Body::Values(kind, values) => {

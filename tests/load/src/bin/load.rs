@@ -153,6 +153,9 @@ struct ColdOptions {
     /// Stop the server so many seconds after it was given the document, and start it again, before each round; with `--serve`
     #[arg(long, requires = "serve")]
     from_disk: Option<f64>,
+    /// Let the first of them come so many seconds after the last edit, not when the server is idle
+    #[arg(long)]
+    after: Option<f64>,
 }
 
 #[derive(Args)]
@@ -319,6 +322,7 @@ async fn cold(options: ColdOptions) -> io::Result<Value> {
     let load = Cold {
         joiners: options.joiners,
         rounds: options.rounds,
+        after: options.after.map(seconds),
         name: options.server.name,
     };
     load.prepare(&under.target, &paper).await?;
