@@ -13,6 +13,7 @@ mod deadlines;
 mod editor_liveness;
 mod frequent_beats;
 mod health;
+mod heartbeat_rounds;
 mod lock_timers;
 mod offer_pauses;
 mod proposal;

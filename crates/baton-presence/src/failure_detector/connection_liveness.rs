@@ -69,11 +69,12 @@ impl ConnectionLiveness {
         if self.next_ping > now {
             return false;
         }
-        // In step with the first ping, unless a whole period was missed.
-        self.next_ping = (self.next_ping + timings.ping_every).max(now);
-        if self.next_ping <= now {
-            self.next_ping = now + timings.ping_every;
-        }
+        // In step with the first ping, also when whole periods were missed: sessions of one round
+        // stay together.
+        let period = timings.ping_every.as_nanos().max(1);
+        let missed = now.since(self.next_ping).as_nanos() % period;
+        let wait = u64::try_from(period - missed).unwrap_or(u64::MAX);
+        self.next_ping = now + Duration::from_nanos(wait);
         true
     }
 

@@ -218,6 +218,12 @@ impl LockTimers {
     /// Extends all limits by a stall of the server.
     pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
         for timer in &mut self.timers {
+            // An offer may have waited in the server through the whole stall, which began at some
+            // time before the deadline that was missed: it gets its whole time again.
+            let late = match timer.state {
+                TimedState::Offered => Duration::MAX,
+                _ => late,
+            };
             for limit in [&mut timer.ends, &mut timer.request].into_iter().flatten() {
                 limit.extend(late, now);
             }

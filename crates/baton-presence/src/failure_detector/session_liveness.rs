@@ -43,31 +43,22 @@ impl SessionLiveness {
         }
     }
 
-    /// Begins a new connection, with all silences counted from now.
+    /// Begins a new connection, with all silences counted from now. `first_beat` is the time of the
+    /// first beat in the idle cadence.
     pub(crate) fn attach(
         &mut self,
         client_kind: ClientKind,
         cadence: Cadence,
         now: Time,
-        timings: &Timings,
+        first_ping: Time,
+        first_beat: Time,
     ) {
         self.shown = SessionHealth::Online;
         self.last_input = now;
         self.missed_offers = 0;
         self.stretched = 0;
-        let first_ping = now + self.spread(timings.ping_every);
         self.connection = ConnectionLiveness::connected(now, first_ping);
-        let first_beat = now + self.spread(timings.beat_every_idle);
         self.editor.attach(client_kind, cadence, now, first_beat);
-    }
-
-    /// Returns a part of `period` that differs from session to session, so that a thousand sessions
-    /// that connect at once are not all asked at once. Never zero.
-    fn spread(&self, period: Duration) -> Duration {
-        const PARTS: u32 = 1024;
-        let mixed = self.session.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-        let part = u32::try_from(mixed).unwrap_or(0) % PARTS + 1;
-        period.saturating_mul(part) / PARTS
     }
 
     /// Ends the connection.
@@ -260,7 +251,8 @@ mod tests {
 
     fn attached(cadence: Cadence, timings: &Timings) -> SessionLiveness {
         let mut liveness = SessionLiveness::away(SessionId(7), at(0));
-        liveness.attach(ClientKind::LockAware, cadence, at(0), timings);
+        let (ping, beat) = (at(0) + timings.ping_every, at(0) + timings.beat_every_idle);
+        liveness.attach(ClientKind::LockAware, cadence, at(0), ping, beat);
         liveness
     }
 
@@ -335,7 +327,13 @@ mod tests {
         let timings = Timings::default();
         let mut liveness = attached(Cadence::Frequent, &timings);
         let first = liveness.take_beat(at(0), &timings, 0);
-        liveness.attach(ClientKind::LockAware, Cadence::Frequent, at(0), &timings);
+        liveness.attach(
+            ClientKind::LockAware,
+            Cadence::Frequent,
+            at(0),
+            at(1),
+            at(1),
+        );
         assert!(liveness.take_beat(at(0), &timings, 0) > first);
     }
 }

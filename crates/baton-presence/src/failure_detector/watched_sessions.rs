@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::deadlines::{DeadlineKey, Deadlines};
 use super::editor_liveness::Cadence;
 use super::health::{BeatVerdict, SessionHealth};
+use super::heartbeat_rounds::HeartbeatRounds;
 use super::session_liveness::SessionLiveness;
 use super::session_table::SessionTable;
 use crate::{Change, ClientKind, Fence, SessionId, Time, Timings};
@@ -29,6 +30,7 @@ pub struct DetectorLoad {
 pub(crate) struct WatchedSessions {
     table: SessionTable,
     deadlines: Deadlines,
+    rounds: HeartbeatRounds,
 }
 
 impl WatchedSessions {
@@ -39,6 +41,7 @@ impl WatchedSessions {
         Self {
             table: SessionTable::default(),
             deadlines,
+            rounds: HeartbeatRounds::default(),
         }
     }
 
@@ -81,8 +84,10 @@ impl WatchedSessions {
         timings: &Timings,
     ) {
         let slot = self.slot_or_insert(session, now);
+        let ping = self.rounds.first(slot, now, timings.ping_every);
+        let beat = self.rounds.first(slot, now, timings.beat_every_idle);
         let look = self.table.update(slot, |liveness| {
-            liveness.attach(client_kind, cadence, now, timings);
+            liveness.attach(client_kind, cadence, now, ping, beat);
             liveness.next_look(now, timings)
         });
         self.arm_slot(slot, look);
