@@ -193,16 +193,55 @@ impl Record {
         }
     }
 
-    /// Returns true if a client waits for this record to be durable: a lock is announced only then.
+    /// Returns true if a client waits for this record to be durable: a lock is announced only then,
+    /// and a client of the lock protocol is welcomed only then.
+    ///
+    /// No client waits for the arrival of a stock client, nor for the end of a connection: a lock
+    /// that it held passes on by a later record. A thousand of these in one second must not cost a
+    /// thousand commits.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        !matches!(self, Self::Update { .. } | Self::Renamed { .. })
+        match self {
+            Self::Update { .. } | Self::Renamed { .. } => false,
+            Self::Joined { client_kind, .. } => *client_kind != ClientKind::Stock,
+            Self::Presence(event) => {
+                !matches!(event, Event::Disconnected { .. } | Event::Forgotten { .. })
+            }
+            _ => true,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_records_that_a_client_waits_for_are_urgent() {
+        let session = SessionId(7);
+        let joined = |client_kind| Record::Joined {
+            client_kind,
+            role: SessionRole::Writer,
+            rights: Rights::NONE,
+            user: None,
+            token: TokenHash::of_text("a token"),
+            profile: Profile::default(),
+            client: None,
+            at_ms: 0,
+        };
+        let presence = |event| Record::Presence(event);
+        for (record, urgent) in [
+            (joined(ClientKind::LockAware), true),
+            (joined(ClientKind::Stock), false),
+            (presence(Event::Disconnected { session }), false),
+            (presence(Event::Forgotten { session }), false),
+            (presence(Event::Done { session }), true),
+            (presence(Event::Lost { session }), true),
+            (presence(Event::Cancel { session }), true),
+        ] {
+            assert_eq!(record.is_urgent(), urgent, "{record:?}");
+        }
+    }
 
     /// Variants are numbered in their order: what older servers wrote must keep its number, and its
     /// meaning.

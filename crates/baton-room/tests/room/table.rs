@@ -193,6 +193,10 @@ impl Table {
     /// Lets time pass, deadline by deadline. Whoever is in `alive` answers beats and pings at once.
     pub(crate) fn pass(&mut self, time: Duration, alive: &[ConnectionId]) {
         let end = self.now + time;
+        // One that was silent until now answers first what lies in its socket.
+        for id in alive {
+            self.answer(*id);
+        }
         let mut steps = 0;
         while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
             steps += 1;

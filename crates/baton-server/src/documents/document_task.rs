@@ -42,7 +42,10 @@ pub(crate) async fn drive(
                 if hosted.own_step(Asked::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
+                // A closed channel has news as well: that the log has failed.
+                let news = durability.has_changed().unwrap_or(true);
                 if disk == Disk::Ignored
+                    && news
                     && pass_on(&hosted, &mut durability, &settings).await.is_err()
                 {
                     break;
