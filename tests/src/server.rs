@@ -10,7 +10,9 @@ use std::time::Duration;
 use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
-use baton_server::{EraseError, Load, Profile, Server, Settings, Span, StoredDocument, Switch};
+use baton_server::{
+    EraseError, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
+};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -95,7 +97,7 @@ impl TestServer {
     /// All clocks of heartbeats and the lock at about a fifth of the product's, but with a grace. They still fit each
     /// other; a machine that stalls for a second may show in the story.
     pub fn brisk(settings: &mut Settings) {
-        settings.set_timings(&Profile::Fast.timings());
+        settings.set_timings(&TimingProfile::Fast.timings());
         settings.grace = millis(1000);
     }
 

@@ -9,16 +9,16 @@ use crate::config::Settings;
 use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
 use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
-use crate::net::client_addr::Trust;
-use crate::net::web_origin::Doorkeeper;
+use crate::net::client_addr::ProxyTrust;
+use crate::net::web_origin::OriginPolicy;
 
 /// Shared state of all requests.
 pub(crate) struct App {
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: Arc<ConnectionLimit>,
     pub(crate) places: Arc<PreUpgradeLimit>,
-    pub(crate) trust: Trust,
-    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) trust: ProxyTrust,
+    pub(crate) origins: OriginPolicy,
     pub(crate) stopping: watch::Sender<Stage>,
 }
 
@@ -36,8 +36,8 @@ impl App {
         Self {
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
-            trust: Trust::new(&settings),
-            doorkeeper: Doorkeeper::new(&settings),
+            trust: ProxyTrust::new(&settings),
+            origins: OriginPolicy::new(&settings),
             registry: Arc::new(Registry::new(settings, log)),
             stopping,
         }

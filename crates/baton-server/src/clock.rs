@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 /// Counts from its own making. Tokio's clock, so that tests can pause it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
+pub(crate) struct ServerClock {
     origin: Instant,
 }
 
-impl Clock {
+impl ServerClock {
     pub(crate) fn start() -> Self {
         Self {
             origin: Instant::now(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use baton_log::{Log, LogOptions, check, restore_backup, verify_backup};
-use baton_server::{Answer, Request, Server, Settings, ask};
+use baton_server::{AdminReply, AdminRequest, Server, Settings, ask_server};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -67,7 +67,7 @@ pub(crate) struct Erase {
 
 impl List {
     pub(crate) fn run(&self) -> Outcome {
-        if let Ok(server) = ask(&self.data, &Request::List) {
+        if let Ok(server) = ask_server(&self.data, &AdminRequest::List) {
             return follow(server);
         }
         stopped(&self.data, async |server| {
@@ -85,7 +85,7 @@ impl Erase {
                 "no document has control characters in its name; nothing was changed".into(),
             );
         }
-        match ask(&self.data, &Request::Erase(self.name.clone())) {
+        match ask_server(&self.data, &AdminRequest::Erase(self.name.clone())) {
             Ok(server) => follow(server)?,
             Err(_) => stopped(&self.data, async |server| {
                 Ok(server.erase(&self.name).await?)
@@ -102,10 +102,10 @@ impl Erase {
 /// Prints what a running server answers.
 fn follow(server: UnixStream) -> Outcome {
     for line in BufReader::new(server).lines() {
-        match Answer::read(&line?) {
-            Answer::Line(text) => say(&text),
-            Answer::Done => return Ok(()),
-            Answer::Error(why) => return Err(why.into()),
+        match AdminReply::read(&line?) {
+            AdminReply::Line(text) => say(&text),
+            AdminReply::Done => return Ok(()),
+            AdminReply::Error(why) => return Err(why.into()),
         }
     }
     Err("the server ended before it had answered; its log may say why".into())
@@ -159,7 +159,7 @@ impl Backup {
                 half.display()
             )
         })?;
-        match ask(&self.data, &Request::Backup) {
+        match ask_server(&self.data, &AdminRequest::Backup) {
             Ok(mut server) => {
                 io::copy(&mut server, &mut file).map_err(|error| {
                     format!("the backup could not be written: {error}; nothing is left of it")

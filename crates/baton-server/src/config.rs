@@ -19,11 +19,11 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub use self::document_names::DocumentNames;
-pub use self::proxies::{NoNetwork, Proxies, ProxyHeader};
+pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
 pub use self::values::{
-    DocumentMode, Listen, NoListen, NoRight, Profile, RightsList, Span, Switch,
+    DocumentMode, InvalidListen, InvalidRight, Listen, RightsList, Span, Switch, TimingProfile,
 };
-pub use self::web_names::{FrameAncestors, Hosts, NoWebName, Origins};
+pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};
 
 /// Why the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +80,12 @@ macro_rules! settings {
         /// The settings that one source gives: the command line with its environment, or a file.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
-        pub struct Given {
+        pub struct PartialSettings {
             $( $(#[doc = $doc])* #[arg(long)] pub $name: Option<$ty>, )*
         }
 
         impl Settings {
-            fn take(&mut self, given: Given) {
+            fn take(&mut self, given: PartialSettings) {
                 $( if let Some(value) = given.$name { self.$name = value; } )*
             }
 
@@ -249,7 +249,7 @@ settings! {
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
 
     /// The timings below, unless they are set by themselves
-    profile: Profile = Profile::Default;
+    profile: TimingProfile = TimingProfile::Default;
     /// Protocol ping to every connection
     ping_every: Span = Span(Duration::from_secs(5));
     /// Silence after which a peer is shown shaky
@@ -302,7 +302,10 @@ impl Settings {
     ///
     /// # Errors
     /// The operator's: says which file, line or settings, and what to do.
-    pub fn resolve(command_line: Given, file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn resolve(
+        command_line: PartialSettings,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
         let file = file.map(read).transpose()?.unwrap_or_default();
         // A single timing counts more than a profile, wherever either is set.
@@ -394,7 +397,7 @@ impl Settings {
     }
 }
 
-fn read(path: &Path) -> Result<Given, ConfigError> {
+fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,

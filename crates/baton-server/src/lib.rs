@@ -45,13 +45,13 @@ mod ops;
 mod server;
 
 pub use config::{
-    ConfigError, DocumentMode, DocumentNames, FrameAncestors, Given, Hosts, Listen, NoListen,
-    NoNetwork, NoRight, NoWebName, Origins, Profile, Proxies, ProxyHeader, RightsList, Settings,
-    Span, Switch,
+    ConfigError, DocumentMode, DocumentNames, FrameAncestors, Hosts, InvalidListen, InvalidNetwork,
+    InvalidRight, InvalidWebName, Listen, Origins, PartialSettings, Proxies, ProxyHeader,
+    RightsList, Settings, Span, Switch, TimingProfile,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
 pub use net::listen::bind;
-pub use ops::admin_socket::{Answer, Door, Request, SOCKET, ask};
+pub use ops::admin_socket::{ADMIN_SOCKET, AdminReply, AdminRequest, AdminSocket, ask_server};
 pub use ops::open_files::raise_open_files;
 pub use server::{Load, Server};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use baton_log::Log;
-use baton_server::{Door, Given, Server, Settings};
+use baton_server::{AdminSocket, PartialSettings, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -58,7 +58,7 @@ struct Serve {
     #[arg(long, env = "BATON_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    given: Given,
+    given: PartialSettings,
 }
 
 fn main() -> ExitCode {
@@ -130,7 +130,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     let deadline = settings.shutdown_deadline.0;
     let data = settings.data.clone();
     let server = Server::new(settings, log)?;
-    let door = admin(&data, &server);
+    let admin = admin(&data, &server);
     announce(address);
     let accepting = tokio::spawn({
         let server = server.clone();
@@ -141,8 +141,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
         _ = interrupt.recv() => {}
         _ = hangup.recv() => {}
     }
-    if let Some(door) = door {
-        door.abort();
+    if let Some(admin) = admin {
+        admin.abort();
     }
     tracing::info!("stopping: telling the clients to come again");
     let until = tokio::time::Instant::now() + deadline;
@@ -176,7 +176,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
 /// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is
 /// missing.
 fn admin(data: &std::path::Path, server: &Server) -> Option<tokio::task::JoinHandle<()>> {
-    match Door::open(data) {
+    match AdminSocket::open(data) {
         Ok(socket) => Some(tokio::spawn(socket.serve(server.clone()))),
         Err(error) => {
             tracing::warn!(%error, "no admin socket in the data folder: `baton backup`, `list` and `erase` work only while the server is stopped");

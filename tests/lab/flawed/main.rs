@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use baton_log::{Log, RedbStore};
-use baton_server::{Given, Server, Settings};
+use baton_server::{PartialSettings, Server, Settings};
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
@@ -40,7 +40,7 @@ struct Serve {
     #[arg(long)]
     config: Option<PathBuf>,
     #[command(flatten)]
-    given: Given,
+    given: PartialSettings,
     /// The bug
     #[arg(long)]
     flaw: Option<Flaw>,

@@ -360,7 +360,7 @@ async fn a_holder_that_is_lost_right_after_the_grant_is_waited_for_until_it_has_
     bob.claims().await;
     let passed = began.elapsed();
     let lease = Settings::default().timings().lease();
-    let brisk = baton_server::Profile::Fast.timings().lease();
+    let brisk = baton_server::TimingProfile::Fast.timings().lease();
     assert!(brisk < lease && passed >= brisk, "passed after {passed:?}");
     assert!(passed < brisk + Duration::from_secs(4), "after {passed:?}");
 }

@@ -17,18 +17,18 @@ pub struct Proxies(pub Vec<IpNet>);
 /// A word that is neither an address nor a network. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address and no network; write them like 10.0.0.0/8,192.168.1.7,fd00::/8")]
-pub struct NoNetwork(String);
+pub struct InvalidNetwork(String);
 
 impl FromStr for Proxies {
-    type Err = NoNetwork;
+    type Err = InvalidNetwork;
 
-    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
         let words = text.split(',').map(str::trim);
         let words = words.filter(|word| !word.is_empty() && *word != "none");
         let network = |word: &str| {
             let alone = || word.parse::<IpAddr>().ok().map(IpNet::from);
             let network = word.parse::<IpNet>().ok().or_else(alone);
-            network.ok_or_else(|| NoNetwork(word.to_owned()))
+            network.ok_or_else(|| InvalidNetwork(word.to_owned()))
         };
         words.map(network).collect::<Result<_, _>>().map(Self)
     }

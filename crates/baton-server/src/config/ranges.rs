@@ -15,7 +15,7 @@ const TEN_MS: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A setting's value with its range, in one unit.
-struct Ranged {
+struct SettingRange {
     name: &'static str,
     value: u128,
     least: u128,
@@ -24,8 +24,8 @@ struct Ranged {
     write: fn(u128) -> String,
 }
 
-fn count(name: &'static str, value: usize, least: usize, most: usize) -> Ranged {
-    Ranged {
+fn count(name: &'static str, value: usize, least: usize, most: usize) -> SettingRange {
+    SettingRange {
         name,
         value: value as u128,
         least: least as u128,
@@ -34,8 +34,8 @@ fn count(name: &'static str, value: usize, least: usize, most: usize) -> Ranged 
     }
 }
 
-fn size(name: &'static str, value: ByteSize, least: ByteSize, most: ByteSize) -> Ranged {
-    Ranged {
+fn size(name: &'static str, value: ByteSize, least: ByteSize, most: ByteSize) -> SettingRange {
+    SettingRange {
         name,
         value: value.as_u64().into(),
         least: least.as_u64().into(),
@@ -44,8 +44,8 @@ fn size(name: &'static str, value: ByteSize, least: ByteSize, most: ByteSize) ->
     }
 }
 
-fn time(name: &'static str, value: Span, least: Duration, most: Duration) -> Ranged {
-    Ranged {
+fn time(name: &'static str, value: Span, least: Duration, most: Duration) -> SettingRange {
+    SettingRange {
         name,
         value: value.0.as_nanos(),
         least: least.as_nanos(),
@@ -62,7 +62,7 @@ const MANY: usize = 100_000_000;
 
 impl Settings {
     /// Every setting that is a number, a size or a time.
-    fn ranged(&self) -> Vec<Ranged> {
+    fn ranged(&self) -> Vec<SettingRange> {
         let mut all = self.connections();
         all.extend(self.documents());
         all.extend(self.process());
@@ -71,7 +71,7 @@ impl Settings {
     }
 
     /// The ranges of settings of connections.
-    fn connections(&self) -> Vec<Ranged> {
+    fn connections(&self) -> Vec<SettingRange> {
         let (kib, gib, tib) = (ByteSize::kib, ByteSize::gib, ByteSize::tib);
         vec![
             // The largest message of the channel must fit, and the log counts what waits in 32
@@ -143,7 +143,7 @@ impl Settings {
     }
 
     /// The ranges of settings of documents.
-    fn documents(&self) -> Vec<Ranged> {
+    fn documents(&self) -> Vec<SettingRange> {
         let (b, kib, mib) = (ByteSize::b, ByteSize::kib, ByteSize::mib);
         let (gib, tib) = (ByteSize::gib, ByteSize::tib);
         vec![
@@ -198,7 +198,7 @@ impl Settings {
     }
 
     /// The ranges of settings of the process.
-    fn process(&self) -> Vec<Ranged> {
+    fn process(&self) -> Vec<SettingRange> {
         let (b, kib) = (ByteSize::b, ByteSize::kib);
         let (gib, tib) = (ByteSize::gib, ByteSize::tib);
         let zero = Duration::ZERO;
@@ -236,7 +236,7 @@ impl Settings {
     }
 
     /// Clocks of heartbeats and of the lock. How they fit each other is checked with all of them.
-    fn clocks(&self) -> Vec<Ranged> {
+    fn clocks(&self) -> Vec<SettingRange> {
         let clock = |name, value| time(name, value, Duration::from_millis(1), 24 * HOUR);
         let zero = Duration::ZERO;
         vec![
@@ -268,7 +268,7 @@ impl Settings {
 
     /// Checks each setting by itself.
     pub(super) fn check_ranges(&self) -> Result<(), ConfigError> {
-        let outside = |ranged: &Ranged| !(ranged.least..=ranged.most).contains(&ranged.value);
+        let outside = |ranged: &SettingRange| !(ranged.least..=ranged.most).contains(&ranged.value);
         match self.ranged().into_iter().find(outside) {
             None => Ok(()),
             Some(ranged) => Err(ConfigError::OutOfRange {

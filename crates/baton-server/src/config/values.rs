@@ -71,16 +71,16 @@ impl From<&Listen> for Listen {
 #[error(
     "{text:?} is no address to listen on ({why}); write it like 127.0.0.1:8080, [::1]:8080 or localhost:0"
 )]
-pub struct NoListen {
+pub struct InvalidListen {
     text: String,
     why: String,
 }
 
 impl FromStr for Listen {
-    type Err = NoListen;
+    type Err = InvalidListen;
 
-    fn from_str(text: &str) -> Result<Self, NoListen> {
-        let no = |why: String| NoListen {
+    fn from_str(text: &str) -> Result<Self, InvalidListen> {
+        let no = |why: String| InvalidListen {
             text: text.to_owned(),
             why,
         };
@@ -134,7 +134,7 @@ pub enum Switch {
 /// A set of timings; each of them can be set by itself as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Profile {
+pub enum TimingProfile {
     /// For the open internet
     Default,
     /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4
@@ -144,7 +144,7 @@ pub enum Profile {
     Fast,
 }
 
-impl Profile {
+impl TimingProfile {
     /// The timings that it stands for.
     #[must_use]
     pub fn timings(self) -> Timings {
@@ -185,12 +185,12 @@ pub struct RightsList(pub Rights);
 /// A word that is no right. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no right; there are take-over and manage, with a comma between them, or none")]
-pub struct NoRight(String);
+pub struct InvalidRight(String);
 
 impl FromStr for RightsList {
-    type Err = NoRight;
+    type Err = InvalidRight;
 
-    fn from_str(text: &str) -> Result<Self, NoRight> {
+    fn from_str(text: &str) -> Result<Self, InvalidRight> {
         let mut rights = Rights::NONE;
         if text.trim() == "none" {
             return Ok(Self(rights));
@@ -199,7 +199,7 @@ impl FromStr for RightsList {
             rights = rights.union(match word {
                 "take-over" => Rights::TAKE_OVER,
                 "manage" => Rights::MANAGE,
-                other => return Err(NoRight(other.to_owned())),
+                other => return Err(InvalidRight(other.to_owned())),
             });
         }
         Ok(Self(rights))

@@ -11,17 +11,17 @@ use crate::net::host_name::{Authority, WebOrigin};
 
 /// Web origins, written like `https://example.org,http://10.0.0.7:5173`; `any` for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(List<WebOrigin>);
+pub struct Origins(NameList<WebOrigin>);
 
 /// Host names, written like `example.org,intranet:8080`, without a port for all ports; `any` for
 /// all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hosts(List<Authority>);
+pub struct Hosts(NameList<Authority>);
 
 /// A word that is neither an origin nor a host. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is no {kind}; write them like {example}, with commas between them")]
-pub struct NoWebName {
+pub struct InvalidWebName {
     word: String,
     kind: &'static str,
     example: &'static str,
@@ -29,13 +29,13 @@ pub struct NoWebName {
 
 /// A list of names with the words that were given for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct List<T> {
+struct NameList<T> {
     any: bool,
     names: Vec<T>,
     words: String,
 }
 
-impl<T> Default for List<T> {
+impl<T> Default for NameList<T> {
     fn default() -> Self {
         Self {
             any: false,
@@ -45,8 +45,11 @@ impl<T> Default for List<T> {
     }
 }
 
-impl<T> List<T> {
-    fn read(text: &str, read: impl Fn(&str) -> Result<T, NoWebName>) -> Result<Self, NoWebName> {
+impl<T> NameList<T> {
+    fn read(
+        text: &str,
+        read: impl Fn(&str) -> Result<T, InvalidWebName>,
+    ) -> Result<Self, InvalidWebName> {
         let mut list = Self::default();
         let words = text.split(',').map(str::trim);
         let words: Vec<_> = words
@@ -91,32 +94,32 @@ impl Hosts {
 }
 
 impl FromStr for Origins {
-    type Err = NoWebName;
+    type Err = InvalidWebName;
 
-    fn from_str(text: &str) -> Result<Self, NoWebName> {
+    fn from_str(text: &str) -> Result<Self, InvalidWebName> {
         let origin = |word: &str| {
-            WebOrigin::read(word).ok_or_else(|| NoWebName {
+            WebOrigin::read(word).ok_or_else(|| InvalidWebName {
                 word: word.to_owned(),
                 kind: "web origin",
                 example: "https://example.org,http://10.0.0.7:5173",
             })
         };
-        List::read(text, origin).map(Self)
+        NameList::read(text, origin).map(Self)
     }
 }
 
 impl FromStr for Hosts {
-    type Err = NoWebName;
+    type Err = InvalidWebName;
 
-    fn from_str(text: &str) -> Result<Self, NoWebName> {
+    fn from_str(text: &str) -> Result<Self, InvalidWebName> {
         let host = |word: &str| {
-            Authority::read(word).ok_or_else(|| NoWebName {
+            Authority::read(word).ok_or_else(|| InvalidWebName {
                 word: word.to_owned(),
                 kind: "host name",
                 example: "example.org,intranet:8080",
             })
         };
-        List::read(text, host).map(Self)
+        NameList::read(text, host).map(Self)
     }
 }
 
@@ -125,7 +128,7 @@ impl FromStr for Hosts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameAncestors {
     own: bool,
-    others: List<WebOrigin>,
+    others: NameList<WebOrigin>,
     words: String,
 }
 
@@ -133,16 +136,16 @@ impl Default for FrameAncestors {
     fn default() -> Self {
         Self {
             own: true,
-            others: List::default(),
+            others: NameList::default(),
             words: "self".to_owned(),
         }
     }
 }
 
 impl FromStr for FrameAncestors {
-    type Err = NoWebName;
+    type Err = InvalidWebName;
 
-    fn from_str(text: &str) -> Result<Self, NoWebName> {
+    fn from_str(text: &str) -> Result<Self, InvalidWebName> {
         let (own, others): (Vec<_>, Vec<_>) = text
             .split(',')
             .map(str::trim)
@@ -150,7 +153,7 @@ impl FromStr for FrameAncestors {
         let others = others.join(",").parse::<Origins>()?.0;
         // A frame's page is named by scheme and host; a policy cannot name `null`.
         if others.names.contains(&WebOrigin::Other("null".to_owned())) {
-            return Err(NoWebName {
+            return Err(InvalidWebName {
                 word: "null".to_owned(),
                 kind: "page that can be named",
                 example: "self,https://example.org",

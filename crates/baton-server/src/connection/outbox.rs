@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::connection::send_queue::{Behind, BroadcastUpdate, FrameClass, SendQueue, Waits};
+use crate::connection::send_queue::{Behind, BroadcastUpdate, FrameClass, NeedsFlush, SendQueue};
 use crate::connection::write_batch::{Refilled, WriteBatch};
 use crate::connection::ws_frame::Frame;
 
@@ -63,27 +63,27 @@ impl Outbox {
     }
 
     /// Queues a frame; see [`SendQueue::send`].
-    pub(crate) fn send(&self, frame: Frame, class: FrameClass) -> Waits {
+    pub(crate) fn send(&self, frame: Frame, class: FrameClass) -> NeedsFlush {
         self.change(|queue| queue.send(frame, class))
     }
 
     /// Queues an update; see [`SendQueue::edit`].
-    pub(crate) fn edit(&self, edit: &BroadcastUpdate) -> Waits {
+    pub(crate) fn edit(&self, edit: &BroadcastUpdate) -> NeedsFlush {
         self.change(|queue| queue.edit(edit))
     }
 
     /// Queues a protocol ping, if none waits.
-    pub(crate) fn ping(&self) -> Waits {
+    pub(crate) fn ping(&self) -> NeedsFlush {
         self.change(SendQueue::ping)
     }
 
     /// Queues a protocol ping with a payload. It replaces one that waits.
-    pub(crate) fn probe(&self, mark: u64) -> Waits {
+    pub(crate) fn probe(&self, mark: u64) -> NeedsFlush {
         self.change(|queue| queue.probe(mark))
     }
 
     /// Queues frames that are encoded already.
-    pub(crate) fn raw(&self, bytes: Bytes) -> Waits {
+    pub(crate) fn raw(&self, bytes: Bytes) -> NeedsFlush {
         self.change(|queue| queue.raw(bytes))
     }
 
@@ -93,7 +93,7 @@ impl Outbox {
     }
 
     /// Puts these frames in the place of everything that was dropped; see [`SendQueue::caught_up`].
-    pub(crate) fn caught_up<F>(&self, frames: F) -> Waits
+    pub(crate) fn caught_up<F>(&self, frames: F) -> NeedsFlush
     where
         F: IntoIterator<Item = Frame, IntoIter: DoubleEndedIterator>,
     {

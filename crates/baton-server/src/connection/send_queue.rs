@@ -45,11 +45,11 @@ pub(crate) struct Ending {
 /// Tells the task that queued something if it has to flush the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Waits {
+pub(crate) enum NeedsFlush {
     /// Nothing could be written before, or the connection's own task has to look again: flush.
-    Newly,
+    Yes,
     /// Another task flushes already, or nothing needs to be written.
-    Already,
+    No,
 }
 
 /// The result of taking items from the queue.
@@ -125,28 +125,28 @@ impl SendQueue {
     }
 
     /// Queues a frame. After an ending was set, frames are dropped: the client would not read them.
-    pub(crate) fn send(&mut self, frame: Frame, class: FrameClass) -> Waits {
+    pub(crate) fn send(&mut self, frame: Frame, class: FrameClass) -> NeedsFlush {
         self.change(|queue| queue.put(frame, class))
     }
 
     /// Queues an update, unless the connection is behind, or the answer to its first Step1 is still
     /// to come and will contain the update.
-    pub(crate) fn edit(&mut self, edit: &BroadcastUpdate) -> Waits {
+    pub(crate) fn edit(&mut self, edit: &BroadcastUpdate) -> NeedsFlush {
         self.change(|queue| queue.put_update(edit))
     }
 
     /// Queues a protocol ping, if none waits.
-    pub(crate) fn ping(&mut self) -> Waits {
+    pub(crate) fn ping(&mut self) -> NeedsFlush {
         self.change(|queue| queue.ping = true)
     }
 
     /// Queues a protocol ping with a payload. It replaces one that waits.
-    pub(crate) fn probe(&mut self, mark: u64) -> Waits {
+    pub(crate) fn probe(&mut self, mark: u64) -> NeedsFlush {
         self.change(|queue| queue.probe = Some(mark))
     }
 
     /// Queues frames that are encoded already.
-    pub(crate) fn raw(&mut self, bytes: Bytes) -> Waits {
+    pub(crate) fn raw(&mut self, bytes: Bytes) -> NeedsFlush {
         self.change(|queue| queue.push(Item::Raw(bytes)))
     }
 
@@ -163,7 +163,7 @@ impl SendQueue {
 
     /// Puts these frames in the place of everything that was dropped: the connection is in step
     /// again.
-    pub(crate) fn caught_up<F>(&mut self, frames: F) -> Waits
+    pub(crate) fn caught_up<F>(&mut self, frames: F) -> NeedsFlush
     where
         F: IntoIterator<Item = Frame, IntoIter: DoubleEndedIterator>,
     {
@@ -249,9 +249,9 @@ impl SendQueue {
 
     /// Makes a change, and then keeps the limit: drops what can be replaced later, and ends the
     /// connection if that is not enough.
-    fn change(&mut self, change: impl FnOnce(&mut Self)) -> Waits {
+    fn change(&mut self, change: impl FnOnce(&mut Self)) -> NeedsFlush {
         if self.ending.is_some() {
-            return Waits::Already;
+            return NeedsFlush::No;
         }
         let (wrote, in_step) = (self.can_write(), self.behind.is_none());
         change(self);
@@ -264,14 +264,14 @@ impl SendQueue {
                 self.limit
             );
             self.end_slow_reader(reason);
-            return Waits::Newly;
+            return NeedsFlush::Yes;
         }
         // The connection's own task watches the time of one that has fallen behind.
         let fell = in_step && self.behind.is_some();
         if fell || (!wrote && self.can_write()) {
-            Waits::Newly
+            NeedsFlush::Yes
         } else {
-            Waits::Already
+            NeedsFlush::No
         }
     }
 

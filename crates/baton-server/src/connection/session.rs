@@ -20,9 +20,9 @@ use crate::connection::close_codes;
 use crate::connection::pending_flushes::PendingFlushes;
 use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec;
-use crate::documents::open_document::{Hosted, JoinError, Step};
+use crate::documents::open_document::{JoinError, OpenDocument, Step};
 use crate::documents::registry::Registry;
-use crate::documents::work_cost::Asked;
+use crate::documents::work_cost::StepKind;
 use crate::limits::message_rate_limit::MessageRateLimit;
 use crate::ops::rejection_counters::Rejection;
 
@@ -51,7 +51,7 @@ pub(crate) fn largest_reservation(settings: &Settings) -> usize {
 pub(crate) struct Session {
     pub(crate) id: ConnectionId,
     registry: Arc<Registry>,
-    hosted: Arc<Hosted>,
+    hosted: Arc<OpenDocument>,
     writer: Arc<SocketWriter>,
     token: ResumeToken,
     departure: Departure,
@@ -131,7 +131,7 @@ impl Session {
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), ConnectionOver> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
         let asked = match wire_codec::decode(frame) {
-            Ok(message) => Asked::of(&message),
+            Ok(message) => StepKind::of(&message),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
         let most = largest_reservation(self.registry.settings());
@@ -159,7 +159,7 @@ impl Session {
         let stepped = self.hosted.step(step, &mut self.due).await;
         let stepped = stepped.map_err(|_| self.gone())?;
         self.spent(stepped.took).await;
-        for (writer, preview) in stepped.shows {
+        for (writer, preview) in stepped.previews {
             Box::pin(self.show(&writer, preview)).await;
         }
         Ok(())
@@ -214,7 +214,7 @@ impl Session {
             let (id, mark) = (self.id, u64::from_be_bytes(mark));
             let probed = move |room: &mut Room, now| room.probed(id, mark, now);
             // A document that is gone has told this connection so already.
-            let _ended = Box::pin(self.hosted.own_step(Asked::Little, probed)).await;
+            let _ended = Box::pin(self.hosted.own_step(StepKind::Light, probed)).await;
         }
     }
 
@@ -236,7 +236,7 @@ impl Session {
         let malformed = move |room: &mut Room, now| {
             room.close(id, Ending::Protocol, protocol_fault(&fault), now);
         };
-        let _ended = Box::pin(self.hosted.own_step(Asked::Little, malformed)).await;
+        let _ended = Box::pin(self.hosted.own_step(StepKind::Light, malformed)).await;
         Err(ConnectionOver)
     }
 

@@ -1,7 +1,7 @@
 //! The task of one open document: sleeps until the next deadline, passes on what became durable,
 //! and takes the document out of memory when it has no connection.
 //!
-//! Owns no state: everything is in [`Hosted`]. One next deadline, one place that acts on it.
+//! Owns no state: everything is in [`OpenDocument`]. One next deadline, one place that acts on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use baton_room::Room;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::documents::open_document::{Disk, Gone, Hosted, Next};
+use crate::documents::open_document::{DurabilityNews, Gone, NextWake, OpenDocument};
 use crate::documents::open_documents::OpenDocuments;
-use crate::documents::work_cost::Asked;
+use crate::documents::work_cost::StepKind;
 
 /// Least time between two looks at what is due: the pings of a crowd leave many at a time, and cost
 /// one look.
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
-    hosted: Arc<Hosted>,
+    hosted: Arc<OpenDocument>,
     slots: Arc<OpenDocuments>,
     settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
@@ -32,19 +32,19 @@ pub(crate) async fn drive(
         let (next, disk) = hosted.next(&settings).await;
         tokio::select! {
             biased;
-            changed = durability.changed(), if disk == Disk::Awaited => {
+            changed = durability.changed(), if disk == DurabilityNews::Awaited => {
                 if changed.is_err() || pass_on(&hosted, &mut durability, &settings).await.is_err() {
                     break;
                 }
             }
             () = sleep(&hosted, next, soonest) => {
                 soonest = hosted.clock.now() + TICK;
-                if hosted.own_step(Asked::Timeout, Room::handle_timeout).await.is_err() {
+                if hosted.own_step(StepKind::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
                 // A closed channel has news as well: that the log has failed.
                 let news = durability.has_changed().unwrap_or(true);
-                if disk == Disk::Ignored
+                if disk == DurabilityNews::Ignored
                     && news
                     && pass_on(&hosted, &mut durability, &settings).await.is_err()
                 {
@@ -58,13 +58,13 @@ pub(crate) async fn drive(
             }
             () = hosted.wake.notified() => {
                 if hosted.has_departures()
-                    && hosted.own_step(Asked::Little, |_, _| ()).await.is_err()
+                    && hosted.own_step(StepKind::Light, |_, _| ()).await.is_err()
                 {
                     break;
                 }
             }
         }
-        if next == Next::Gone {
+        if next == NextWake::Gone {
             break;
         }
     }
@@ -73,7 +73,7 @@ pub(crate) async fn drive(
 
 /// Tells the document what the disk says.
 async fn pass_on(
-    hosted: &Arc<Hosted>,
+    hosted: &Arc<OpenDocument>,
     durability: &mut watch::Receiver<Durability>,
     settings: &Settings,
 ) -> Result<(), Gone> {
@@ -81,7 +81,7 @@ async fn pass_on(
     match durable {
         Durability::UpTo(position) => {
             let durable = move |room: &mut Room, now| room.durable(position.get(), now);
-            hosted.own_step(Asked::Little, durable).await?;
+            hosted.own_step(StepKind::Light, durable).await?;
             hosted.compact_if_due(settings).await;
             Ok(())
         }
@@ -92,10 +92,10 @@ async fn pass_on(
     }
 }
 
-async fn sleep(hosted: &Hosted, next: Next, soonest: Time) {
+async fn sleep(hosted: &OpenDocument, next: NextWake, soonest: Time) {
     match next {
-        Next::At(time) => tokio::time::sleep_until(hosted.clock.at(time.max(soonest))).await,
-        Next::Woken => std::future::pending().await,
-        Next::Gone => {}
+        NextWake::At(time) => tokio::time::sleep_until(hosted.clock.at(time.max(soonest))).await,
+        NextWake::Woken => std::future::pending().await,
+        NextWake::Gone => {}
     }
 }

@@ -20,21 +20,21 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// See the module. The value in it is exchanged for a default one while a task has it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<GateState<T>>,
 }
 
 #[derive(Debug, Default)]
-struct State<T> {
+struct GateState<T> {
     /// The value, while no task has it.
     free: Option<T>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiter>,
     /// The value, on its way to the task with this ticket.
     handed: Option<(u64, T)>,
     next_ticket: u64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     ticket: u64,
     waker: Waker,
     since: Instant,
@@ -57,7 +57,7 @@ struct QueuePlace<'a, T> {
 
 impl<T: Default> Gate<T> {
     pub(crate) fn new(value: T) -> Self {
-        let state = State {
+        let state = GateState {
             free: Some(value),
             waiting: VecDeque::new(),
             handed: None,
@@ -134,7 +134,7 @@ impl<'a, T: Default> QueuePlace<'a, T> {
                 let ticket = state.next_ticket;
                 state.next_ticket += 1;
                 self.ticket = Some(ticket);
-                state.waiting.push_back(Waiting {
+                state.waiting.push_back(Waiter {
                     ticket,
                     waker: context.waker().clone(),
                     since: Instant::now(),

@@ -6,9 +6,9 @@
 //! awaiting anything; a long one takes the document with it to the pool.
 
 mod departures;
+mod document_state;
 mod erasure;
-mod inner;
-mod showing;
+mod park_previews;
 mod snapshots;
 
 use std::collections::HashMap;
@@ -24,20 +24,20 @@ use baton_room::{
 use tokio::sync::Notify;
 
 use self::departures::Departures;
-use self::inner::{Brought, Inner};
-use self::showing::Showing;
-use self::snapshots::Snapshots;
-use crate::clock::Clock;
+use self::document_state::{Brought, DocumentState};
+use self::park_previews::ParkPreviews;
+use self::snapshots::SnapshotSchedule;
+use crate::clock::ServerClock;
 use crate::config::Settings;
-use crate::connection::pending_flushes::PendingFlushes as Due;
-use crate::connection::socket_writer::SocketWriter as Line;
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::connection::socket_writer::SocketWriter;
 use crate::documents::gate::{Gate, Held};
-use crate::documents::work_cost::{Asked, Work};
-use crate::documents::work_pool::{Turn, WorkPool};
-use crate::limits::storage_quota::Account;
+use crate::documents::work_cost::{StepKind, WorkClass};
+use crate::documents::work_pool::{PoolTurn, WorkPool};
+use crate::limits::storage_quota::StorageAccount;
 
+pub(crate) use self::document_state::DurabilityNews;
 pub(crate) use self::erasure::NotErased;
-pub(crate) use self::inner::Disk;
 
 /// How long a step of a timer waits for room in the log's queue. After that it overdraws: what it appends is in memory
 /// already, and pings and locks must not stand still because a disk does.
@@ -52,9 +52,9 @@ const IDLE_TURN: Duration = Duration::from_millis(5);
 pub(crate) struct Gone;
 
 /// A document in memory; see the module.
-pub(crate) struct Hosted {
+pub(crate) struct OpenDocument {
     pub(crate) name: Arc<str>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: ServerClock,
     /// Tells the driver that something may be due earlier than it thinks.
     pub(crate) wake: Notify,
     /// Where room in the log's queue is reserved for this document.
@@ -67,8 +67,8 @@ pub(crate) struct Hosted {
     /// Connections that ended, and that the room does not know of yet.
     departures: Departures,
     /// Works out what parks would change.
-    pub(crate) showing: Showing,
-    gate: Arc<Gate<Option<Box<Inner>>>>,
+    pub(crate) showing: ParkPreviews,
+    gate: Arc<Gate<Option<Box<DocumentState>>>>,
 }
 
 /// Why a step could not be finished. The room is gone after it; its connections were told to come again.
@@ -82,7 +82,7 @@ enum StepError {
 
 /// When the driver has to look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextWake {
     /// At this time, or when woken.
     At(Time),
     /// Only when woken.
@@ -96,7 +96,7 @@ pub(crate) struct Step<W, F> {
     /// Pays for the records that come of it.
     pub(crate) reservation: Reservation,
     /// What it asks for, by which it is known in advance how long it takes.
-    pub(crate) asked: Asked,
+    pub(crate) asked: StepKind,
     /// Whether its connection is still there. A request whose connection is gone is not carried out.
     pub(crate) wanted: W,
     pub(crate) input: F,
@@ -104,40 +104,40 @@ pub(crate) struct Step<W, F> {
 
 /// What a step brought beside what it queued.
 #[derive(Debug, Default)]
-pub(crate) struct Stepped {
+pub(crate) struct StepResult {
     /// The time that it took, of a processor.
     pub(crate) took: Duration,
     /// What parks would change, to be worked out and sent on these lines.
-    pub(crate) shows: Vec<(Arc<Line>, ParkPreview)>,
+    pub(crate) previews: Vec<(Arc<SocketWriter>, ParkPreview)>,
 }
 
 /// A document that is held, and may go to the pool.
-type OwnHeld = Held<Option<Box<Inner>>, Arc<Gate<Option<Box<Inner>>>>>;
+type OwnHeld = Held<Option<Box<DocumentState>>, Arc<Gate<Option<Box<DocumentState>>>>>;
 
 /// A document that is held for a step.
-enum Seized<'a> {
-    Here(Held<Option<Box<Inner>>, &'a Gate<Option<Box<Inner>>>>),
-    OnPool(OwnHeld, Turn),
+enum Acquired<'a> {
+    Inline(Held<Option<Box<DocumentState>>, &'a Gate<Option<Box<DocumentState>>>>),
+    OnPool(OwnHeld, PoolTurn),
 }
 
-impl Hosted {
+impl OpenDocument {
     pub(crate) fn new(
         name: Arc<str>,
-        clock: Clock,
+        clock: ServerClock,
         room: Room,
         log: DocumentLog,
         pool: Arc<WorkPool>,
-        account: Account,
+        account: StorageAccount,
     ) -> Self {
         let share = log.share();
-        let inner = Inner {
+        let state = DocumentState {
             room,
             log,
-            lines: HashMap::new(),
+            writers: HashMap::new(),
             idle_since: Some(clock.now()),
             driven_until: None,
-            disk: Disk::Awaited,
-            snapshots: Snapshots::default(),
+            disk: DurabilityNews::Awaited,
+            snapshots: SnapshotSchedule::default(),
             account,
         };
         Self {
@@ -145,12 +145,12 @@ impl Hosted {
             clock,
             wake: Notify::new(),
             share,
-            showing: Showing::new(Arc::clone(&pool)),
+            showing: ParkPreviews::new(Arc::clone(&pool)),
             pool,
             aside: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             departures: Departures::default(),
-            gate: Arc::new(Gate::new(Some(Box::new(inner)))),
+            gate: Arc::new(Gate::new(Some(Box::new(state)))),
         }
     }
 
@@ -158,8 +158,8 @@ impl Hosted {
     pub(crate) fn begin(&self) -> Result<(), Gone> {
         let mut held = self.gate.try_take().ok_or(Gone)?;
         let nothing = self.share.nothing(OVERHEAD);
-        let mut due = Due::default();
-        self.step_in(&mut held, nothing, &mut due, |_, _| ())?;
+        let mut pending = PendingFlushes::default();
+        self.step_in(&mut held, nothing, &mut pending, |_, _| ())?;
         Ok(())
     }
 
@@ -167,26 +167,27 @@ impl Hosted {
     pub(crate) async fn join(
         &self,
         connection: ConnectionId,
-        line: &Arc<Line>,
+        writer: &Arc<SocketWriter>,
         settings: &Settings,
     ) -> Result<(), JoinError> {
         // Of a connection that goes meanwhile nothing is left here: no await follows the seat.
         let reservation = self.reserve_patiently(OVERHEAD).await;
-        let mut due = Due::default();
+        let mut pending = PendingFlushes::default();
         let mut held = self.gate.take().await;
-        let inner = held.as_mut().ok_or(Gone)?;
-        inner.forget(&self.departures.peek());
-        if inner.lines.len() >= settings.max_connections_per_document {
+        let state = held.as_mut().ok_or(Gone)?;
+        state.forget(&self.departures.peek());
+        if state.writers.len() >= settings.max_connections_per_document {
             return Err(JoinError::Full(settings.max_connections_per_document));
         }
-        inner.lines.insert(connection, Arc::clone(line));
-        inner.idle_since = None;
-        self.connections.store(inner.lines.len(), Ordering::Relaxed);
+        state.writers.insert(connection, Arc::clone(writer));
+        state.idle_since = None;
+        self.connections
+            .store(state.writers.len(), Ordering::Relaxed);
         let arrival = Arrival {
             rights: settings.rights.0,
-            source: line.source(),
+            source: writer.source(),
         };
-        self.step_in(&mut held, reservation, &mut due, |room, _| {
+        self.step_in(&mut held, reservation, &mut pending, |room, _| {
             room.connect(connection, arrival);
         })?;
         Ok(())
@@ -225,76 +226,88 @@ impl Hosted {
     pub(crate) async fn step<W, F>(
         self: &Arc<Self>,
         step: Step<W, F>,
-        due: &mut Due,
-    ) -> Result<Stepped, Gone>
+        pending: &mut PendingFlushes,
+    ) -> Result<StepResult, Gone>
     where
         W: Fn() -> bool,
         F: FnOnce(&mut Room, Time) + Send + 'static,
     {
-        match self.seize(step.asked, due).await? {
-            Seized::Here(mut held) => self.step_in(&mut held, step.reservation, due, step.input),
+        match self.acquire(step.asked, pending).await? {
+            Acquired::Inline(mut held) => {
+                self.step_in(&mut held, step.reservation, pending, step.input)
+            }
             // Boxed: most connections never ask for long work, and should not keep the memory for it.
-            Seized::OnPool(held, turn) => Box::pin(self.step_on_pool(held, turn, step, due)).await,
+            Acquired::OnPool(held, turn) => {
+                Box::pin(self.step_on_pool(held, turn, step, pending)).await
+            }
         }
     }
 
     async fn step_on_pool<W, F>(
         self: &Arc<Self>,
         mut held: OwnHeld,
-        turn: Turn,
+        turn: PoolTurn,
         step: Step<W, F>,
-        due: &mut Due,
-    ) -> Result<Stepped, Gone>
+        pending: &mut PendingFlushes,
+    ) -> Result<StepResult, Gone>
     where
         W: Fn() -> bool,
         F: FnOnce(&mut Room, Time) + Send + 'static,
     {
         if step.asked.is_request() && !(step.wanted)() {
-            return Ok(Stepped::default());
+            return Ok(StepResult::default());
         }
-        due.flush();
+        pending.flush();
         let hosted = Arc::clone(self);
         let (reservation, input) = (step.reservation, step.input);
         let working = turn.run(move || {
-            let mut due = Due::default();
-            let stepped = hosted.step_in(&mut held, reservation, &mut due, input);
+            let mut pending = PendingFlushes::default();
+            let stepped = hosted.step_in(&mut held, reservation, &mut pending, input);
             drop(held);
-            (stepped, due)
+            (stepped, pending)
         });
         let (stepped, theirs) = working.await.map_err(|_| Gone)?;
-        due.append(theirs);
+        pending.append(theirs);
         stepped
     }
 
     /// Waits for the document, and for a turn of the pool if what is asked for takes long. Nothing that is to be written
     /// waits meanwhile.
-    async fn seize(&self, asked: Asked, due: &mut Due) -> Result<Seized<'_>, Gone> {
+    async fn acquire(
+        &self,
+        asked: StepKind,
+        pending: &mut PendingFlushes,
+    ) -> Result<Acquired<'_>, Gone> {
         let held = match self.gate.try_take() {
             Some(held) => held,
             None => {
-                due.flush();
+                pending.flush();
                 self.gate.take().await
             }
         };
         let work = self.work(&held, asked)?;
-        if work == Work::Short {
-            return Ok(Seized::Here(held));
+        if work == WorkClass::Short {
+            return Ok(Acquired::Inline(held));
         }
         if let Some(turn) = self.pool.try_turn(work) {
-            return Ok(Seized::OnPool(held.into_owned(&self.gate), turn));
+            return Ok(Acquired::OnPool(held.into_owned(&self.gate), turn));
         }
         drop(held);
-        due.flush();
-        Box::pin(self.seize_in_turn(asked, work)).await
+        pending.flush();
+        Box::pin(self.acquire_in_turn(asked, work)).await
     }
 
     /// Waits for a turn without holding the document: its people, who ask for less, do not wait for other documents' work.
-    async fn seize_in_turn(&self, asked: Asked, mut work: Work) -> Result<Seized<'_>, Gone> {
+    async fn acquire_in_turn(
+        &self,
+        asked: StepKind,
+        mut work: WorkClass,
+    ) -> Result<Acquired<'_>, Gone> {
         loop {
             let turn = self.pool.turn(work).await;
             let taking = tokio::time::timeout(IDLE_TURN, self.gate.take());
             if let Ok(held) = taking.await {
-                return Ok(Seized::OnPool(held.into_owned(&self.gate), turn));
+                return Ok(Acquired::OnPool(held.into_owned(&self.gate), turn));
             }
             // It is at long work itself. The turn is for others until that is done.
             drop(turn);
@@ -303,15 +316,15 @@ impl Hosted {
         }
     }
 
-    fn work(&self, held: &Option<Box<Inner>>, asked: Asked) -> Result<Work, Gone> {
-        let inner = held.as_ref().ok_or(Gone)?;
-        Ok(inner.work(asked, self.has_departures()))
+    fn work(&self, held: &Option<Box<DocumentState>>, asked: StepKind) -> Result<WorkClass, Gone> {
+        let state = held.as_ref().ok_or(Gone)?;
+        Ok(state.work(asked, self.has_departures()))
     }
 
     /// A step of the document's own, which no connection waits for.
     pub(crate) async fn own_step(
         self: &Arc<Self>,
-        asked: Asked,
+        asked: StepKind,
         input: impl FnOnce(&mut Room, Time) + Send + 'static,
     ) -> Result<(), Gone> {
         let step = Step {
@@ -320,7 +333,7 @@ impl Hosted {
             wanted: || true,
             input,
         };
-        self.step(step, &mut Due::default()).await?;
+        self.step(step, &mut PendingFlushes::default()).await?;
         Ok(())
     }
 
@@ -328,83 +341,92 @@ impl Hosted {
     pub(crate) async fn heard(&self, connection: ConnectionId) {
         let mut held = self.gate.take().await;
         // A document that is gone has told this connection so already.
-        if let Some(inner) = held.as_mut() {
-            inner.room.heard(connection, self.clock.now());
+        if let Some(state) = held.as_mut() {
+            state.room.heard(connection, self.clock.now());
         }
     }
 
     fn step_in(
         &self,
-        held: &mut Option<Box<Inner>>,
+        held: &mut Option<Box<DocumentState>>,
         reservation: Reservation,
-        due: &mut Due,
+        pending: &mut PendingFlushes,
         input: impl FnOnce(&mut Room, Time),
-    ) -> Result<Stepped, Gone> {
+    ) -> Result<StepResult, Gone> {
         let began = Instant::now();
-        let inner = held.as_mut().ok_or(Gone)?;
+        let state = held.as_mut().ok_or(Gone)?;
         let now = self.clock.now();
-        self.let_go(inner, now);
-        inner.account.open(&mut inner.room, &inner.log);
-        input(&mut inner.room, now);
-        inner.account.close(&mut inner.room);
-        if let Err(error) = inner.sequence(reservation, now) {
-            self.fail(held, &error, due, now);
-            return Ok(Stepped::default());
+        self.let_go(state, now);
+        state.account.open(&mut state.room, &state.log);
+        input(&mut state.room, now);
+        state.account.close(&mut state.room);
+        if let Err(error) = state.sequence(reservation, now) {
+            self.fail(held, &error, pending, now);
+            return Ok(StepResult::default());
         }
-        let Brought { shows } = inner.deliver(due);
+        let Brought { shows } = state.deliver(pending);
         self.aside
-            .store(inner.room.load().aside_bytes, Ordering::Relaxed);
-        let next = inner.room.poll_timeout();
-        let earlier = match (next, inner.driven_until) {
+            .store(state.room.load().aside_bytes, Ordering::Relaxed);
+        let next = state.room.poll_timeout();
+        let earlier = match (next, state.driven_until) {
             (Some(next), Some(driven)) => next < driven,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        let newly_awaited = inner.disk == Disk::Ignored && inner.room.awaits_durability();
+        let newly_awaited = state.disk == DurabilityNews::Ignored && state.room.awaits_durability();
         if earlier || newly_awaited {
             self.wake.notify_one();
         }
         let took = began.elapsed();
-        Ok(Stepped { took, shows })
+        Ok(StepResult {
+            took,
+            previews: shows,
+        })
     }
 
     /// Tells the room of the connections that ended.
-    fn let_go(&self, inner: &mut Inner, now: Time) {
+    fn let_go(&self, state: &mut DocumentState, now: Time) {
         if !self.has_departures() {
             return;
         }
         for (connection, how) in self.departures.take() {
-            inner.lines.remove(&connection);
-            inner.room.disconnect(connection, how, now);
+            state.writers.remove(&connection);
+            state.room.disconnect(connection, how, now);
         }
-        self.connections.store(inner.lines.len(), Ordering::Relaxed);
-        if inner.lines.is_empty() && inner.idle_since.is_none() {
-            inner.idle_since = Some(now);
+        self.connections
+            .store(state.writers.len(), Ordering::Relaxed);
+        if state.writers.is_empty() && state.idle_since.is_none() {
+            state.idle_since = Some(now);
             self.wake.notify_one();
         }
     }
 
     /// Sends a connection that has read too slowly what it was not sent, if it has taken all that goes before that. Returns
     /// the time that it took.
-    pub(crate) async fn catch_up(&self, connection: ConnectionId, due: &mut Due) -> Duration {
-        let caught_up = move |held: &mut Option<Box<Inner>>, due: &mut Due| {
+    pub(crate) async fn catch_up(
+        &self,
+        connection: ConnectionId,
+        pending: &mut PendingFlushes,
+    ) -> Duration {
+        let caught_up = move |held: &mut Option<Box<DocumentState>>,
+                              pending: &mut PendingFlushes| {
             let began = Instant::now();
-            if let Some(inner) = held.as_mut() {
-                inner.catch_up(connection, due);
+            if let Some(state) = held.as_mut() {
+                state.catch_up(connection, pending);
             }
             began.elapsed()
         };
-        match self.seize(Asked::Difference, due).await {
-            Ok(Seized::Here(mut held)) => caught_up(&mut held, due),
-            Ok(Seized::OnPool(mut held, turn)) => {
+        match self.acquire(StepKind::Difference, pending).await {
+            Ok(Acquired::Inline(mut held)) => caught_up(&mut held, pending),
+            Ok(Acquired::OnPool(mut held, turn)) => {
                 let working = turn.run(move || {
-                    let mut due = Due::default();
-                    (caught_up(&mut held, &mut due), due)
+                    let mut pending = PendingFlushes::default();
+                    (caught_up(&mut held, &mut pending), pending)
                 });
                 let Ok((took, theirs)) = working.await else {
                     return Duration::ZERO;
                 };
-                due.append(theirs);
+                pending.append(theirs);
                 took
             }
             // A document that is gone has told this connection so already.
@@ -413,9 +435,15 @@ impl Hosted {
     }
 
     /// The room cannot go on: its connections are told, and it leaves memory. What was appended stays in the log.
-    fn fail(&self, held: &mut Option<Box<Inner>>, error: &StepError, due: &mut Due, now: Time) {
+    fn fail(
+        &self,
+        held: &mut Option<Box<DocumentState>>,
+        error: &StepError,
+        pending: &mut PendingFlushes,
+        now: Time,
+    ) {
         tracing::error!(document = %self.name, %error, "the document had to be closed");
-        let Some(mut inner) = held.take() else {
+        let Some(mut state) = held.take() else {
             return;
         };
         let (why, reason) = match error {
@@ -428,9 +456,9 @@ impl Hosted {
                 "the document is being rebuilt; come again",
             ),
         };
-        inner.room.close_all(why, reason, now);
-        inner.deliver(due);
-        inner.end();
+        state.room.close_all(why, reason, now);
+        state.deliver(pending);
+        state.end();
         self.connections.store(0, Ordering::Relaxed);
         self.wake.notify_one();
     }
@@ -439,15 +467,15 @@ impl Hosted {
     /// the log when this returns. Waits for a document that is at long work.
     pub(crate) async fn retire(&self) {
         let reservation = self.reserve_patiently(OVERHEAD).await;
-        let mut due = Due::default();
+        let mut pending = PendingFlushes::default();
         let mut held = self.gate.take().await;
         let closing = |room: &mut Room, now| {
             let reason = "the server is going away; come again after a random delay of up to 2 s";
             room.close_all(Ending::GoingAway, reason, now);
         };
-        let _gone_already = self.step_in(&mut held, reservation, &mut due, closing);
-        if let Some(inner) = held.take() {
-            inner.end();
+        let _gone_already = self.step_in(&mut held, reservation, &mut pending, closing);
+        if let Some(state) = held.take() {
+            state.end();
         }
         self.wake.notify_one();
     }
@@ -455,43 +483,43 @@ impl Hosted {
     /// The log failed: nothing in this room can be acknowledged any more.
     pub(crate) async fn store_failed(&self, error: &LogError) {
         let error = StepError::Log(error.clone());
-        let mut due = Due::default();
+        let mut pending = PendingFlushes::default();
         let mut held = self.gate.take().await;
-        self.fail(&mut held, &error, &mut due, self.clock.now());
+        self.fail(&mut held, &error, &mut pending, self.clock.now());
     }
 
     /// Leaves memory if the store has failed since the document was opened.
     pub(crate) async fn leave_failed_store(&self) {
-        let mut due = Due::default();
+        let mut pending = PendingFlushes::default();
         let mut held = self.gate.take().await;
-        let failure = held.as_ref().and_then(|inner| inner.log.failure());
+        let failure = held.as_ref().and_then(|state| state.log.failure());
         if let Some(error) = failure {
             let error = StepError::Log((*error).clone());
-            self.fail(&mut held, &error, &mut due, self.clock.now());
+            self.fail(&mut held, &error, &mut pending, self.clock.now());
         }
     }
 
     /// Notes what the driver will wait for, and tells it.
-    pub(crate) async fn next(&self, settings: &Settings) -> (Next, Disk) {
+    pub(crate) async fn next(&self, settings: &Settings) -> (NextWake, DurabilityNews) {
         let mut held = self.gate.take().await;
-        let Some(inner) = held.as_mut() else {
-            return (Next::Gone, Disk::Ignored);
+        let Some(state) = held.as_mut() else {
+            return (NextWake::Gone, DurabilityNews::Ignored);
         };
-        let awaited = inner.room.awaits_durability() || inner.idle_since.is_some();
-        inner.disk = if awaited {
-            Disk::Awaited
+        let awaited = state.room.awaits_durability() || state.idle_since.is_some();
+        state.disk = if awaited {
+            DurabilityNews::Awaited
         } else {
-            Disk::Ignored
+            DurabilityNews::Ignored
         };
         // One that is not stored whole yet cannot leave; the news that it is wakes the driver anyway.
-        let leaving = inner.idle_since.filter(|_| inner.may_leave());
+        let leaving = state.idle_since.filter(|_| state.may_leave());
         let idle = leaving.map(|since| since + settings.unload_after.0);
-        let due = match (inner.room.poll_timeout(), idle) {
+        let due = match (state.room.poll_timeout(), idle) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        inner.driven_until = due;
-        (due.map_or(Next::Woken, Next::At), inner.disk)
+        state.driven_until = due;
+        (due.map_or(NextWake::Woken, NextWake::At), state.disk)
     }
 
     /// Takes the document out of memory if no connection is in it and all of it is stored. True when it is out. One that is
@@ -500,15 +528,15 @@ impl Hosted {
         let Some(mut held) = self.gate.try_take() else {
             return false;
         };
-        let Some(inner) = held.as_ref() else {
+        let Some(state) = held.as_ref() else {
             return true;
         };
-        let idle = inner.is_idle(self.clock.now(), settings);
-        if !idle || !inner.may_leave() {
+        let idle = state.is_idle(self.clock.now(), settings);
+        if !idle || !state.may_leave() {
             return false;
         }
-        if let Some(inner) = held.take() {
-            inner.end();
+        if let Some(state) = held.take() {
+            state.end();
         }
         true
     }

@@ -16,17 +16,17 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::ServerClock;
 use crate::config::{Settings, Switch};
 use crate::connection::close_codes;
 use crate::documents::document_task;
-use crate::documents::open_document::Hosted;
+use crate::documents::open_document::OpenDocument;
 use crate::documents::open_documents::{NotOpened, OpenDocuments};
-use crate::documents::work_cost::{self, Work};
+use crate::documents::work_cost::{self, WorkClass};
 use crate::documents::work_pool::WorkPool;
 use crate::limits::inbound_memory_limit::InboundMemoryLimit;
-use crate::limits::load_limit::{Busy, LoadLimit, LoadTurn};
-use crate::limits::storage_quota::{NoNewDocument, StorageQuota};
+use crate::limits::load_limit::{LoadLimit, LoadRefused, LoadTurn};
+use crate::limits::storage_quota::{NewDocumentRefused, StorageQuota};
 use crate::net::source_key::SourceKeys;
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 use crate::ops::store_failure;
@@ -37,13 +37,13 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Full(#[from] NotOpened),
     #[error(transparent)]
-    Busy(#[from] Busy),
+    Busy(#[from] LoadRefused),
     #[error("the document could not be read: {0}; nothing was changed; come again later")]
     Log(#[from] LogError),
     #[error("the document could not be opened: {0}; nothing was changed")]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Quota(#[from] NoNewDocument),
+    Quota(#[from] NewDocumentRefused),
 }
 
 impl OpenError {
@@ -52,8 +52,8 @@ impl OpenError {
         match self {
             Self::Full(NotOpened::TooMany(_)) => Some(Rejection::Documents),
             Self::Busy(_) => Some(Rejection::Loads),
-            Self::Quota(NoNewDocument::Documents(_)) => Some(Rejection::DocumentsStored),
-            Self::Quota(NoNewDocument::Store(_)) => Some(Rejection::Store),
+            Self::Quota(NewDocumentRefused::Documents(_)) => Some(Rejection::DocumentsStored),
+            Self::Quota(NewDocumentRefused::Store(_)) => Some(Rejection::Store),
             Self::Full(NotOpened::Closing) | Self::Log(_) | Self::Load(_) => None,
         }
     }
@@ -75,7 +75,7 @@ impl OpenError {
 pub(crate) struct Registry {
     settings: Arc<Settings>,
     log: Log,
-    clock: Clock,
+    clock: ServerClock,
     slots: Arc<OpenDocuments>,
     loads: LoadLimit,
     pool: Arc<WorkPool>,
@@ -101,7 +101,7 @@ impl Registry {
             slots: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
-            clock: Clock::start(),
+            clock: ServerClock::start(),
             watching_store: Once::new(),
         }
     }
@@ -140,7 +140,7 @@ impl Registry {
     }
 
     /// The document of this name, from memory or from the log.
-    pub(crate) async fn open(&self, name: &str) -> Result<Arc<Hosted>, OpenError> {
+    pub(crate) async fn open(&self, name: &str) -> Result<Arc<OpenDocument>, OpenError> {
         let deadline = self.loads.deadline();
         let slot = self.slots.slot(name)?;
         let load = || self.load(name, deadline);
@@ -151,7 +151,7 @@ impl Registry {
         opened
     }
 
-    async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<Hosted>, OpenError> {
+    async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<OpenDocument>, OpenError> {
         // Nothing of a new document needs the disk, and no other thread: that would cost more than
         // all the rest.
         if let Some(log) = self.log.open_new(name)? {
@@ -170,9 +170,9 @@ impl Registry {
             if loaded.tail.is_empty() && !stored.holds(&document) {
                 quota.admit_new()?;
             }
-            let loaded = Read::new(log, loaded, turn);
+            let loaded = StoredParts::new(log, loaded, turn);
             Ok::<_, OpenError>(match loaded.work() {
-                Work::Short => Opening::Done(loaded.open(options, clock)?),
+                WorkClass::Short => Opening::Done(loaded.open(options, clock)?),
                 work => Opening::Long(Box::new((loaded, options)), work),
             })
         });
@@ -204,10 +204,10 @@ impl Registry {
         name: &str,
         room: Room,
         log: DocumentLog,
-    ) -> Result<Arc<Hosted>, OpenError> {
+    ) -> Result<Arc<OpenDocument>, OpenError> {
         let (clock, durability) = (self.clock, log.watch());
         let (pool, account) = (Arc::clone(&self.pool), self.quota.account());
-        let hosted = Arc::new(Hosted::new(
+        let hosted = Arc::new(OpenDocument::new(
             Arc::from(name),
             clock,
             room,
@@ -277,7 +277,7 @@ impl Registry {
     }
 
     /// Forgets a document that is out of memory already.
-    pub(crate) fn forget(&self, hosted: &Arc<Hosted>) {
+    pub(crate) fn forget(&self, hosted: &Arc<OpenDocument>) {
         self.slots.forget(hosted);
     }
 
@@ -307,7 +307,7 @@ impl Registry {
 }
 
 /// The stored parts of a document, to be made a room of.
-struct Read {
+struct StoredParts {
     log: DocumentLog,
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
@@ -319,10 +319,10 @@ struct Read {
 enum Opening {
     Done(Box<(DocumentLog, Room)>),
     /// It goes on on the pool.
-    Long(Box<(Read, RoomOptions)>, Work),
+    Long(Box<(StoredParts, RoomOptions)>, WorkClass),
 }
 
-impl Read {
+impl StoredParts {
     fn new(log: DocumentLog, loaded: LoadedDocument, turn: LoadTurn) -> Self {
         let tail = loaded.tail.into_iter();
         Self {
@@ -333,7 +333,7 @@ impl Read {
         }
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> WorkClass {
         let snapshot = self.snapshot.as_ref().map_or(0, |(_, bytes)| bytes.len());
         work_cost::load(
             snapshot,
@@ -344,7 +344,7 @@ impl Read {
     fn open(
         self,
         options: RoomOptions,
-        clock: Clock,
+        clock: ServerClock,
     ) -> Result<Box<(DocumentLog, Room)>, OpenError> {
         let room = Room::open(options, self.snapshot.as_ref(), &self.tail, clock.now())?;
         Ok(Box::new((self.log, room)))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Settings;
-use crate::documents::work_cost::Work;
+use crate::documents::work_cost::WorkClass;
 
 /// The turns; see the module.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct WorkPool {
 
 /// One piece of work may begin. Goes with the work, not with the task that waits for it.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct PoolTurn {
     _turn: Option<OwnedSemaphorePermit>,
     _heavy: Option<OwnedSemaphorePermit>,
 }
@@ -44,33 +44,33 @@ impl WorkPool {
     }
 
     /// A turn, if one is free and no other work waits.
-    pub(crate) fn try_turn(&self, work: Work) -> Option<Turn> {
+    pub(crate) fn try_turn(&self, work: WorkClass) -> Option<PoolTurn> {
         let heavy = match work {
-            Work::Heavy => Some(Arc::clone(&self.heavy).try_acquire_owned().ok()?),
-            Work::Short | Work::Long => None,
+            WorkClass::Heavy => Some(Arc::clone(&self.heavy).try_acquire_owned().ok()?),
+            WorkClass::Short | WorkClass::Long => None,
         };
         let turn = Arc::clone(&self.turns).try_acquire_owned().ok()?;
-        Some(Turn {
+        Some(PoolTurn {
             _turn: Some(turn),
             _heavy: heavy,
         })
     }
 
     /// Waits for a turn. Work that is dropped meanwhile is not begun.
-    pub(crate) async fn turn(&self, work: Work) -> Turn {
+    pub(crate) async fn turn(&self, work: WorkClass) -> PoolTurn {
         // Neither is ever closed.
         let heavy = match work {
-            Work::Heavy => Arc::clone(&self.heavy).acquire_owned().await.ok(),
-            Work::Short | Work::Long => None,
+            WorkClass::Heavy => Arc::clone(&self.heavy).acquire_owned().await.ok(),
+            WorkClass::Short | WorkClass::Long => None,
         };
-        Turn {
+        PoolTurn {
             _turn: Arc::clone(&self.turns).acquire_owned().await.ok(),
             _heavy: heavy,
         }
     }
 }
 
-impl Turn {
+impl PoolTurn {
     /// Does the work on a thread of its own. It goes on to its end, also when this is not awaited
     /// any more. A panic of it is one of who awaits it.
     pub(crate) async fn run<R: Send + 'static>(
@@ -105,18 +105,18 @@ mod tests {
             ..Settings::default()
         });
         let (told, tells) = std::sync::mpsc::channel::<()>();
-        let heavy = pool.turn(Work::Heavy).await;
+        let heavy = pool.turn(WorkClass::Heavy).await;
         let heavy = tokio::spawn(heavy.run(move || tells.recv()));
-        assert!(pool.turn(Work::Heavy).now_or_never().is_none());
-        assert!(pool.try_turn(Work::Heavy).is_none());
-        drop(pool.try_turn(Work::Long).expect("one is free"));
-        let light = pool.turn(Work::Long).await;
+        assert!(pool.turn(WorkClass::Heavy).now_or_never().is_none());
+        assert!(pool.try_turn(WorkClass::Heavy).is_none());
+        drop(pool.try_turn(WorkClass::Long).expect("one is free"));
+        let light = pool.turn(WorkClass::Long).await;
         assert_eq!(light.run(|| 7).await, Ok(7));
-        let both = pool.turn(Work::Long).await;
-        assert!(pool.turn(Work::Long).now_or_never().is_none());
-        assert!(pool.try_turn(Work::Long).is_none());
+        let both = pool.turn(WorkClass::Long).await;
+        assert!(pool.turn(WorkClass::Long).now_or_never().is_none());
+        assert!(pool.try_turn(WorkClass::Long).is_none());
         drop((both, told));
         assert!(heavy.await.unwrap().unwrap().is_err());
-        assert!(pool.turn(Work::Heavy).now_or_never().is_some());
+        assert!(pool.turn(WorkClass::Heavy).now_or_never().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Limits on the number of WebSockets, in all and from one address, and on the rate at which one
 //! address opens them.
 //!
-//! Owns the counts; a [`Permit`] gives its place back when it is dropped. What is known of an
+//! Owns the counts; a [`ConnectionPermit`] gives its place back when it is dropped. What is known of an
 //! address goes when it has no connection and its pace is forgotten; how many are remembered for
 //! their pace alone is bounded.
 
@@ -23,11 +23,11 @@ const MAX_REMEMBERED: usize = 65_536;
 
 /// Retry-After of a refusal because of a count. A guess: the server cannot know when a place is
 /// free.
-const COME_AGAIN: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a connection is refused. Nothing was started for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum ConnectionRefused {
     #[error(
         "the server has {0} connections, which is all it may (max_connections); come again later\n"
     )]
@@ -42,7 +42,7 @@ pub(crate) enum Refused {
     Pace { per_second: u32, wait: Duration },
 }
 
-impl Refused {
+impl ConnectionRefused {
     pub(crate) fn reason(self) -> Rejection {
         match self {
             Self::Server(_) => Rejection::Connections,
@@ -54,7 +54,7 @@ impl Refused {
     /// Returns the time after which the client may come again.
     pub(crate) fn wait(self) -> Duration {
         match self {
-            Self::Server(_) | Self::Address(_) => COME_AGAIN,
+            Self::Server(_) | Self::Address(_) => RETRY_AFTER,
             Self::Pace { wait, .. } => wait,
         }
     }
@@ -65,7 +65,7 @@ impl Refused {
 pub(crate) struct ConnectionLimit {
     in_all: usize,
     per_address: usize,
-    pace: Pace,
+    pace: ConnectRate,
     counts: Mutex<Counts>,
     left: Notify,
 }
@@ -73,7 +73,7 @@ pub(crate) struct ConnectionLimit {
 /// The rate at which one address may open connections: the generic cell rate algorithm, which needs
 /// one instant for each.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
+struct ConnectRate {
     per_second: u32,
     interval: Duration,
     burst: Duration,
@@ -82,13 +82,13 @@ struct Pace {
 #[derive(Debug)]
 struct Counts {
     open: usize,
-    by_address: HashMap<ClientAddr, Known>,
+    by_address: HashMap<ClientAddr, AddressState>,
     sweep_at: Instant,
 }
 
 /// The state of one address.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct AddressState {
     open: usize,
     /// The time at which it will have earned all connections that it opened.
     earned_at: Instant,
@@ -96,12 +96,12 @@ struct Known {
 
 /// A connection's place.
 #[derive(Debug)]
-pub(crate) struct Permit {
+pub(crate) struct ConnectionPermit {
     limits: Arc<ConnectionLimit>,
     address: ClientAddr,
 }
 
-impl Permit {
+impl ConnectionPermit {
     /// Whose connection it is for.
     pub(crate) const fn address(&self) -> ClientAddr {
         self.address
@@ -112,7 +112,7 @@ impl ConnectionLimit {
     pub(crate) fn new(settings: &Settings) -> Self {
         let per_second = settings.new_connections_per_second.max(1);
         let interval = Duration::from_secs(1) / per_second;
-        let pace = Pace {
+        let pace = ConnectRate {
             per_second,
             interval,
             burst: interval.saturating_mul(settings.new_connections_burst.max(1)),
@@ -132,35 +132,40 @@ impl ConnectionLimit {
     }
 
     /// Takes a place for a connection from this address.
-    pub(crate) fn admit(self: &Arc<Self>, address: ClientAddr) -> Result<Permit, Refused> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: ClientAddr,
+    ) -> Result<ConnectionPermit, ConnectionRefused> {
         let now = Instant::now();
         let mut counts = self.counts.lock();
         counts.sweep(now, self.pace);
         if counts.open >= self.in_all {
-            return Err(Refused::Server(self.in_all));
+            return Err(ConnectionRefused::Server(self.in_all));
         }
         let known = counts.by_address.get(&address).copied();
-        let known = known.unwrap_or(Known {
+        let known = known.unwrap_or(AddressState {
             open: 0,
             earned_at: now,
         });
         if known.open >= self.per_address {
-            return Err(Refused::Address(self.per_address));
+            return Err(ConnectionRefused::Address(self.per_address));
         }
         let earned_at = known.earned_at.max(now) + self.pace.interval;
         let over = earned_at
             .duration_since(now)
             .saturating_sub(self.pace.burst);
         if !over.is_zero() {
-            return Err(Refused::Pace {
+            return Err(ConnectionRefused::Pace {
                 per_second: self.pace.per_second,
                 wait: over,
             });
         }
         let open = known.open + 1;
         counts.open += 1;
-        counts.by_address.insert(address, Known { open, earned_at });
-        Ok(Permit {
+        counts
+            .by_address
+            .insert(address, AddressState { open, earned_at });
+        Ok(ConnectionPermit {
             limits: Arc::clone(self),
             address,
         })
@@ -187,7 +192,7 @@ impl ConnectionLimit {
 
 impl Counts {
     /// Forgets now and then who has no connection and a clean record.
-    fn sweep(&mut self, now: Instant, pace: Pace) {
+    fn sweep(&mut self, now: Instant, pace: ConnectRate) {
         if now >= self.sweep_at {
             self.forget(now);
             self.sweep_at = now + pace.burst.max(Duration::from_secs(1));
@@ -216,7 +221,7 @@ impl Counts {
     }
 }
 
-impl Drop for Permit {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut counts = self.limits.counts.lock();
         counts.leave(self.address);
@@ -250,9 +255,15 @@ mod tests {
         });
         let first = limits.admit(address(1)).unwrap();
         let _second = limits.admit(address(1)).unwrap();
-        assert_eq!(limits.admit(address(1)).err(), Some(Refused::Address(2)));
+        assert_eq!(
+            limits.admit(address(1)).err(),
+            Some(ConnectionRefused::Address(2))
+        );
         let _third = limits.admit(address(2)).unwrap();
-        assert_eq!(limits.admit(address(2)).err(), Some(Refused::Server(3)));
+        assert_eq!(
+            limits.admit(address(2)).err(),
+            Some(ConnectionRefused::Server(3))
+        );
         drop(first);
         assert_eq!(limits.open(), 2);
         assert!(limits.admit(address(1)).is_ok());

@@ -15,7 +15,7 @@ use crate::config::Settings;
 
 /// Why a document is not loaded now. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Busy {
+pub(crate) enum LoadRefused {
     #[error(
         "{0} connections wait for documents to be loaded, which is all that may (max_waiting_loads); come again later"
     )]
@@ -60,7 +60,7 @@ impl LoadLimit {
     }
 
     /// Waits for a turn, until then at most.
-    pub(crate) async fn turn(&self, deadline: Instant) -> Result<LoadTurn, Busy> {
+    pub(crate) async fn turn(&self, deadline: Instant) -> Result<LoadTurn, LoadRefused> {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
             return Ok(LoadTurn { _turn: turn });
         }
@@ -69,14 +69,14 @@ impl LoadLimit {
         match tokio::time::timeout_at(deadline, turn).await {
             Ok(Ok(turn)) => Ok(LoadTurn { _turn: turn }),
             // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Busy::Time(self.wait)),
+            Ok(Err(_)) | Err(_) => Err(LoadRefused::Time(self.wait)),
         }
     }
 
-    fn queue(&self) -> Result<Waiting<'_>, Busy> {
-        let place = Waiting(&self.waiting);
+    fn queue(&self) -> Result<WaitingPlace<'_>, LoadRefused> {
+        let place = WaitingPlace(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most_waiting {
-            return Err(Busy::Queue(self.most_waiting));
+            return Err(LoadRefused::Queue(self.most_waiting));
         }
         Ok(place)
     }
@@ -94,9 +94,9 @@ impl LoadLimit {
 
 /// A place among those who wait. Made before it is counted, so that being refused gives it back as
 /// well.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingPlace<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingPlace<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -117,8 +117,8 @@ mod tests {
         let began = Instant::now();
         let (second, third) =
             tokio::join!(loads.turn(loads.deadline()), loads.turn(loads.deadline()),);
-        assert_eq!(third.unwrap_err(), Busy::Queue(1));
-        assert_eq!(second.unwrap_err(), Busy::Time(began.elapsed()));
+        assert_eq!(third.unwrap_err(), LoadRefused::Queue(1));
+        assert_eq!(second.unwrap_err(), LoadRefused::Time(began.elapsed()));
         assert_eq!((loads.waiting(), loads.under_way()), (0, 1));
         let (fourth, ()) = tokio::join!(loads.turn(loads.deadline()), async { drop(first) });
         assert!(fourth.is_ok());

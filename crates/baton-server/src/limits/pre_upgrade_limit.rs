@@ -3,7 +3,7 @@
 //!
 //! Owns the limit on them, in all and from one address. A connection that says nothing must not
 //! shut out those that would: when the places are taken, the connection that has had one for
-//! longest makes room, if it had it for [`SETTLED`] at least. Before that the accepting waits,
+//! longest makes room, if it had it for [`MIN_STAY`] at least. Before that the accepting waits,
 //! which leaves a crowd that comes at once in the listener's queue.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,34 +18,34 @@ use crate::config::Settings;
 use crate::net::client_addr::ClientAddr;
 
 /// Time for which a place is certain. A handshake takes one round trip.
-const SETTLED: Duration = Duration::from_secs(1);
+const MIN_STAY: Duration = Duration::from_secs(1);
 
 /// All of one address's places are taken, and none of them for long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "your address has {0} handshakes under way, which is all it may (max_handshakes_per_address); come again later\n"
 )]
-pub(crate) struct Crowded(usize);
+pub(crate) struct HandshakeRefused(usize);
 
 /// The places; see the module.
 #[derive(Debug)]
 pub(crate) struct PreUpgradeLimit {
     most: usize,
     of_address: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<Places>,
     free: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Places {
     last: u64,
     /// By age: the first is the oldest.
-    taken: BTreeMap<u64, Taken>,
+    taken: BTreeMap<u64, Occupant>,
     by_address: HashMap<ClientAddr, usize>,
 }
 
 #[derive(Debug)]
-struct Taken {
+struct Occupant {
     since: Instant,
     /// `None` for a proxy, which asks for many.
     address: Option<ClientAddr>,
@@ -80,12 +80,12 @@ impl PreUpgradeLimit {
                     return;
                 }
                 match inner.oldest() {
-                    Some((number, since)) if since.elapsed() >= SETTLED => {
+                    Some((number, since)) if since.elapsed() >= MIN_STAY => {
                         inner.send_away(number);
                         sent_away();
                         continue;
                     }
-                    Some((_, since)) => since + SETTLED,
+                    Some((_, since)) => since + MIN_STAY,
                     None => return,
                 }
             };
@@ -100,7 +100,7 @@ impl PreUpgradeLimit {
     pub(crate) fn shed(&self) {
         let mut inner = self.inner.lock();
         if let Some((number, since)) = inner.oldest()
-            && since.elapsed() >= SETTLED
+            && since.elapsed() >= MIN_STAY
         {
             inner.send_away(number);
         }
@@ -110,21 +110,21 @@ impl PreUpgradeLimit {
     pub(crate) fn take(
         self: &Arc<Self>,
         address: Option<ClientAddr>,
-    ) -> Result<PreUpgradePlace, Crowded> {
+    ) -> Result<PreUpgradePlace, HandshakeRefused> {
         let mut inner = self.inner.lock();
         if let Some(address) = address
             && inner.of(address) >= self.of_address
         {
             let oldest = inner.oldest_of(address);
             match oldest {
-                Some((number, since)) if since.elapsed() >= SETTLED => inner.send_away(number),
-                _ => return Err(Crowded(self.of_address)),
+                Some((number, since)) if since.elapsed() >= MIN_STAY => inner.send_away(number),
+                _ => return Err(HandshakeRefused(self.of_address)),
             }
         }
         inner.last += 1;
         let number = inner.last;
         let go = Arc::new(Notify::new());
-        let taken = Taken {
+        let taken = Occupant {
             since: Instant::now(),
             address,
             go: Arc::clone(&go),
@@ -146,7 +146,7 @@ impl PreUpgradeLimit {
     }
 }
 
-impl Inner {
+impl Places {
     fn of(&self, address: ClientAddr) -> usize {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
@@ -168,7 +168,7 @@ impl Inner {
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Taken> {
+    fn remove(&mut self, number: u64) -> Option<Occupant> {
         let taken = self.taken.remove(&number)?;
         if let Some(address) = taken.address
             && let Some(count) = self.by_address.get_mut(&address)
@@ -225,7 +225,7 @@ mod tests {
         let first = places.take(address(1)).unwrap();
         let second = places.take(address(2)).unwrap();
         assert!(places.vacancy(|| ()).now_or_never().is_none());
-        tokio::time::advance(SETTLED).await;
+        tokio::time::advance(MIN_STAY).await;
         places.vacancy(|| ()).await;
         assert!(first.lost().now_or_never().is_some());
         assert!(second.lost().now_or_never().is_none());
@@ -245,9 +245,9 @@ mod tests {
         let other = places.take(address(9)).unwrap();
         let first = places.take(address(1)).unwrap();
         let _second = places.take(address(1)).unwrap();
-        assert_eq!(places.take(address(1)).err(), Some(Crowded(2)));
+        assert_eq!(places.take(address(1)).err(), Some(HandshakeRefused(2)));
         let _proxy = [places.take(None), places.take(None), places.take(None)];
-        tokio::time::advance(SETTLED).await;
+        tokio::time::advance(MIN_STAY).await;
         let _third = places.take(address(1)).unwrap();
         assert!(first.lost().now_or_never().is_some());
         assert!(other.lost().now_or_never().is_none());

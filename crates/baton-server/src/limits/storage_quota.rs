@@ -19,7 +19,7 @@ const COMPACT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why no new document can be opened. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoNewDocument {
+pub(crate) enum NewDocumentRefused {
     #[error(
         "the server stores {0} documents, which is all it may (max_documents_stored); those that are there can be opened; ask who runs the server"
     )]
@@ -61,19 +61,19 @@ impl StorageQuota {
 
     /// Returns an error if there may be no document that is not stored yet. Documents count once
     /// they are durable, so that as many as are opened within one commit may come in at once.
-    pub(crate) fn admit_new(&self) -> Result<(), NoNewDocument> {
+    pub(crate) fn admit_new(&self) -> Result<(), NewDocumentRefused> {
         if self.log.documents_held() >= self.documents {
-            return Err(NoNewDocument::Documents(self.documents));
+            return Err(NewDocumentRefused::Documents(self.documents));
         }
         if self.log.is_full() {
-            return Err(NoNewDocument::Store(self.store));
+            return Err(NewDocumentRefused::Store(self.store));
         }
         Ok(())
     }
 
     /// The account of one document in memory.
-    pub(crate) fn account(self: &Arc<Self>) -> Account {
-        Account {
+    pub(crate) fn account(self: &Arc<Self>) -> StorageAccount {
+        StorageAccount {
             quota: Arc::clone(self),
             awareness: 0,
             wants_snapshot: false,
@@ -83,7 +83,7 @@ impl StorageQuota {
 }
 
 /// The share of one document. Given back when it is dropped.
-pub(crate) struct Account {
+pub(crate) struct StorageAccount {
     quota: Arc<StorageQuota>,
     awareness: usize,
     /// An edit was refused for want of room, of which a snapshot without deleted content may make
@@ -93,7 +93,7 @@ pub(crate) struct Account {
     snapshot_after: Time,
 }
 
-impl Account {
+impl StorageAccount {
     /// Tells a room what it may use in the step that follows.
     pub(crate) fn open(&self, room: &mut Room, log: &DocumentLog) {
         let quota = &self.quota;
@@ -153,7 +153,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for StorageAccount {
     fn drop(&mut self) {
         let used = &self.quota.awareness_used;
         used.fetch_sub(self.awareness, Ordering::Relaxed);

@@ -40,7 +40,7 @@ impl Coding {
 /// The bytes as they are come last unless the client ranks them: they are sent even to a client
 /// that forbids them, because a page is of more use to it than an error.
 pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
-    let asked = Asked::read(headers);
+    let asked = AcceptedCodings::read(headers);
     let ranked = |coding, token| asked.quality(token).map(|quality| (coding, quality));
     let mut codings: Vec<(Coding, f32)> = [
         ranked(Coding::Brotli, "br"),
@@ -64,9 +64,9 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
 }
 
 /// Codings that a request names, in lower case, each with its quality from 0 to 1.
-struct Asked(Vec<(String, f32)>);
+struct AcceptedCodings(Vec<(String, f32)>);
 
-impl Asked {
+impl AcceptedCodings {
     fn read(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(ACCEPT_ENCODING).into_iter();
         let items = lines

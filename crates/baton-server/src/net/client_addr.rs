@@ -43,12 +43,12 @@ impl Display for ClientAddr {
 
 /// The proxies whose headers are believed.
 #[derive(Debug, Clone)]
-pub(crate) struct Trust {
+pub(crate) struct ProxyTrust {
     pub(crate) proxies: Proxies,
     pub(crate) header: ProxyHeader,
 }
 
-impl Trust {
+impl ProxyTrust {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             proxies: settings.trusted_proxies.clone(),
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
-        let trust = Trust {
+        let trust = ProxyTrust {
             proxies: "10.0.0.0/8, 2001:db8:1::/48,192.0.2.7".parse().unwrap(),
             header,
         };
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_other_header_is_not_read() {
-        let trust = Trust {
+        let trust = ProxyTrust {
             proxies: "10.0.0.0/8".parse().unwrap(),
             header: ProxyHeader::Forwarded,
         };

@@ -57,21 +57,25 @@ fn answer_method(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
 }
 
 /// One stored file: a file of the page, or a compressed copy of one.
-struct Stored {
+struct StoredFile {
     data: Cow<'static, [u8]>,
     hash: [u8; 32],
     media_type: String,
 }
 
-fn embedded(name: &str) -> Option<Stored> {
-    Page::get(name).map(|file| Stored {
+fn embedded(name: &str) -> Option<StoredFile> {
+    Page::get(name).map(|file| StoredFile {
         hash: file.metadata.sha256_hash(),
         media_type: file.metadata.mimetype().to_owned(),
         data: file.data,
     })
 }
 
-fn answer(path: &str, headers: &HeaderMap, stored: &dyn Fn(&str) -> Option<Stored>) -> Response {
+fn answer(
+    path: &str,
+    headers: &HeaderMap,
+    stored: &dyn Fn(&str) -> Option<StoredFile>,
+) -> Response {
     let path = path.trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
     let Some(file) = stored(name).filter(|_| !is_copy(name, stored)) else {
@@ -113,10 +117,10 @@ fn answer(path: &str, headers: &HeaderMap, stored: &dyn Fn(&str) -> Option<Store
 /// Returns the copy of the file that the client prefers among those that exist.
 fn chosen(
     name: &str,
-    file: Stored,
+    file: StoredFile,
     headers: &HeaderMap,
-    stored: &dyn Fn(&str) -> Option<Stored>,
-) -> (Coding, Stored) {
+    stored: &dyn Fn(&str) -> Option<StoredFile>,
+) -> (Coding, StoredFile) {
     for coding in preferred(headers) {
         if coding == Coding::Identity {
             break;
@@ -129,7 +133,7 @@ fn chosen(
 }
 
 /// Returns true for a compressed copy of another file: it has no address of its own.
-fn is_copy(name: &str, stored: &dyn Fn(&str) -> Option<Stored>) -> bool {
+fn is_copy(name: &str, stored: &dyn Fn(&str) -> Option<StoredFile>) -> bool {
     [Coding::Brotli, Coding::Gzip].iter().any(|coding| {
         name.strip_suffix(coding.suffix())
             .is_some_and(|of| stored(of).is_some())
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     /// A page of three files: one with both copies, one with a gzip copy, one with none.
-    fn page(name: &str) -> Option<Stored> {
+    fn page(name: &str) -> Option<StoredFile> {
         let (data, media_type): (&'static [u8], &str) = match name {
             "index.html" => (b"<h1>index</h1>", "text/html"),
             "index.html.br" => (b"index in brotli", "application/octet-stream"),
@@ -186,7 +190,7 @@ mod tests {
         for (at, byte) in data.iter().enumerate() {
             hash[at % 16] ^= byte.rotate_left(u32::try_from(at).unwrap() % 8);
         }
-        Some(Stored {
+        Some(StoredFile {
             data: Cow::Borrowed(data),
             hash,
             media_type: media_type.to_owned(),

@@ -19,17 +19,17 @@ use tokio::net::TcpStream;
 pub(crate) struct HttpStream {
     /// There until it is taken out.
     stream: Option<TcpStream>,
-    left: Arc<Left>,
+    left: Arc<ReturnedStream>,
 }
 
 /// The remains of a connection after HTTP.
 #[derive(Debug, Default)]
-pub(crate) struct Left {
+pub(crate) struct ReturnedStream {
     said: AtomicBool,
     stream: Mutex<Option<TcpStream>>,
 }
 
-impl Left {
+impl ReturnedStream {
     /// Returns true if anything was written.
     pub(crate) fn was_said(&self) -> bool {
         self.said.load(Ordering::Relaxed)
@@ -42,7 +42,7 @@ impl Left {
 }
 
 impl HttpStream {
-    pub(crate) fn new(stream: TcpStream, left: &Arc<Left>) -> Self {
+    pub(crate) fn new(stream: TcpStream, left: &Arc<ReturnedStream>) -> Self {
         Self {
             stream: Some(stream),
             left: Arc::clone(left),

@@ -25,8 +25,8 @@ use tower::ServiceExt;
 use crate::app::{App, Stage};
 use crate::config::Listen;
 use crate::limits::pre_upgrade_limit::PreUpgradePlace;
-use crate::net::http_stream::{HttpStream, Left};
-use crate::net::web_origin::Reach;
+use crate::net::http_stream::{HttpStream, ReturnedStream};
+use crate::net::web_origin::ListenerReach;
 use crate::ops::rejection_counters::Rejection;
 
 /// Connections that may wait to be accepted. The system cuts it down to its own limit
@@ -41,7 +41,7 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Connections that are being told at the same time that there is no place for them. More wait to
 /// be accepted, for [`FAREWELL`] at most.
-pub(crate) const TURNED_AWAY: usize = 1_024;
+pub(crate) const MAX_TURNED_AWAY: usize = 1_024;
 
 /// Time that a client has to read why it is refused.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -74,27 +74,29 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>) {
-    let front = Front {
+    let acceptor = Acceptor {
         app: Arc::clone(app),
         router,
-        reach: listener.local_addr().map_or(Reach::Wider, Reach::of),
-        turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+        reach: listener
+            .local_addr()
+            .map_or(ListenerReach::Wider, ListenerReach::of),
+        turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
     };
     let mut stopping = app.stopping.subscribe();
     tokio::select! {
-        () = front.accept(&listener) => {}
+        () = acceptor.accept(&listener) => {}
         _ = stopping.wait_for(|stage| *stage == Stage::Stopping) => {}
     }
 }
 
-struct Front {
+struct Acceptor {
     app: Arc<App>,
     router: Router,
-    reach: Reach,
+    reach: ListenerReach,
     turned_away: Arc<Semaphore>,
 }
 
-impl Front {
+impl Acceptor {
     async fn accept(&self, listener: &TcpListener) {
         let refusals = self.app.registry.refusals();
         let sent_away = || {
@@ -127,7 +129,7 @@ impl Front {
         self.app.places.shed();
     }
 
-    /// Serves a connection, or tells it that there is no place for it. Waits while [`TURNED_AWAY`]
+    /// Serves a connection, or tells it that there is no place for it. Waits while [`MAX_TURNED_AWAY`]
     /// others are being told so: a connection that was closed without reading it would be reset,
     /// and its client would not learn why.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
@@ -141,10 +143,10 @@ impl Front {
             }
             Err(crowded) => {
                 let refusals = self.app.registry.refusals();
-                refusals.note(Rejection::HandshakesOfAddress, Named(&crowded, ip));
+                refusals.note(Rejection::HandshakesOfAddress, WithAddress(&crowded, ip));
                 // Never closed.
                 if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
-                    let why = Why::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
+                    let why = HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
                     tokio::spawn(turn_away(stream, why, permit));
                 }
             }
@@ -163,7 +165,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn serve(
     stream: TcpStream,
-    (peer, reach): (SocketAddr, Reach),
+    (peer, reach): (SocketAddr, ListenerReach),
     router: Router,
     place: PreUpgradePlace,
     app: Arc<App>,
@@ -172,7 +174,7 @@ async fn serve(
         tracing::debug!(%error, "a connection ended before it was served");
         return;
     }
-    let left = Arc::new(Left::default());
+    let left = Arc::new(ReturnedStream::default());
     let ended = {
         let io = TokioIo::new(HttpStream::new(stream, &left));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -192,9 +194,9 @@ async fn serve(
         tokio::select! {
             // A request that came in time is served, also by a process that was stopped meanwhile.
             biased;
-            served = serving => served.map_err(|error| Why::failed(&error)),
-            () = place.lost() => Err(Some(Why::no_place())),
-            () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(Why::too_long())),
+            served = serving => served.map_err(|error| HttpRefusal::failed(&error)),
+            () = place.lost() => Err(Some(HttpRefusal::no_place())),
+            () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(HttpRefusal::too_long())),
         }
     };
     let Err(Some(why)) = ended else {
@@ -202,7 +204,7 @@ async fn serve(
     };
     if let Some(refusal) = why.refusal {
         let refusals = app.registry.refusals();
-        refusals.note(refusal, Named(&why.text.trim_end(), peer.ip()));
+        refusals.note(refusal, WithAddress(&why.text.trim_end(), peer.ip()));
     }
     // Bytes that were sent already may be half an answer, or one to a request that this has nothing
     // to do with.
@@ -214,14 +216,14 @@ async fn serve(
 }
 
 /// Why a connection is closed, in HTTP.
-struct Why {
+struct HttpRefusal {
     status: StatusCode,
     text: String,
     /// The reason that it counts as, if it was not counted before.
     refusal: Option<Rejection>,
 }
 
-impl Why {
+impl HttpRefusal {
     fn new(status: StatusCode, text: String) -> Self {
         Self {
             status,
@@ -273,13 +275,13 @@ impl Why {
 }
 
 /// Tells a connection that never got a place why.
-async fn turn_away(stream: TcpStream, why: Why, _permit: OwnedSemaphorePermit) {
+async fn turn_away(stream: TcpStream, why: HttpRefusal, _permit: OwnedSemaphorePermit) {
     farewell(stream, Some(why)).await;
 }
 
 /// The last word, and time to read it: closing a connection that has something unread would reset
 /// it, and the other side might never learn why.
-async fn farewell(mut stream: TcpStream, why: Option<Why>) {
+async fn farewell(mut stream: TcpStream, why: Option<HttpRefusal>) {
     let leaving = async {
         if let Some(why) = why {
             stream.write_all(why.response().as_bytes()).await?;
@@ -293,9 +295,9 @@ async fn farewell(mut stream: TcpStream, why: Option<Why>) {
 }
 
 /// Something with whose it was.
-struct Named<'a, T>(&'a T, IpAddr);
+struct WithAddress<'a, T>(&'a T, IpAddr);
 
-impl<T: std::fmt::Display> std::fmt::Display for Named<'_, T> {
+impl<T: std::fmt::Display> std::fmt::Display for WithAddress<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.0.to_string();
         write!(f, "{}: {}", self.1, text.trim_end())

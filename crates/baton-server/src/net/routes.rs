@@ -24,11 +24,11 @@ use tracing::Instrument;
 use crate::app::App;
 use crate::config::Switch;
 use crate::connection::socket;
-use crate::limits::connection_limit::{Permit, Refused};
+use crate::limits::connection_limit::{ConnectionPermit, ConnectionRefused};
 use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
-use crate::net::web_origin::Barred;
+use crate::net::web_origin::Forbidden;
 use crate::ops::metrics;
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
@@ -53,13 +53,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 /// Refuses web pages of other origins, and host names that are not this server's, whatever they ask
 /// for.
 async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Err(barred) = app.doorkeeper.look(&request) else {
+    let Err(barred) = app.origins.look(&request) else {
         return next.run(request).await;
     };
     let (refusal, status) = match barred {
-        Barred::Hosts => (Rejection::Request, StatusCode::BAD_REQUEST),
-        Barred::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
-        Barred::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
+        Forbidden::Hosts => (Rejection::Request, StatusCode::BAD_REQUEST),
+        Forbidden::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
+        Forbidden::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
     };
     let client = client(&app, &request);
     app.registry
@@ -115,7 +115,7 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
         Err(fault) => {
-            if fault != NoHandshake::Plain {
+            if fault != HandshakeFault::Plain {
                 let what = format_args!("{client}: {}", fault.text().trim_end());
                 app.registry.refusals().note(Rejection::Request, what);
             }
@@ -149,7 +149,7 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     switching(&accept, protocol)
 }
 
-async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Permit) {
+async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: ConnectionPermit) {
     let registry = Arc::clone(&app.registry);
     drop(app);
     let source = registry.sources().of(permit.address());
@@ -179,7 +179,7 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Perm
 
 /// Why a request to a document's address is no WebSocket handshake. Nothing was started for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NoHandshake {
+enum HandshakeFault {
     /// It does not even ask for one.
     Plain,
     /// It asks for another version of the protocol.
@@ -190,7 +190,7 @@ enum NoHandshake {
     Request,
 }
 
-impl NoHandshake {
+impl HandshakeFault {
     fn text(self) -> &'static str {
         match self {
             Self::Plain => "This is the address of a WebSocket: connect with a Yjs provider.\n",
@@ -203,7 +203,7 @@ impl NoHandshake {
     }
 }
 
-impl IntoResponse for NoHandshake {
+impl IntoResponse for HandshakeFault {
     fn into_response(self) -> Response {
         let upgrade = [
             (header::UPGRADE, "websocket"),
@@ -220,7 +220,7 @@ impl IntoResponse for NoHandshake {
 
 /// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section
 /// 4.2.1).
-fn accept_key(request: &Request) -> Result<String, NoHandshake> {
+fn accept_key(request: &Request) -> Result<String, HandshakeFault> {
     let headers = request.headers();
     let has = |name: header::HeaderName, token: &str| {
         headers
@@ -231,10 +231,10 @@ fn accept_key(request: &Request) -> Result<String, NoHandshake> {
             .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(NoHandshake::Plain);
+        return Err(HandshakeFault::Plain);
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(NoHandshake::Version);
+        return Err(HandshakeFault::Version);
     }
     let empty = |length: &header::HeaderValue| length == "0";
     let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
@@ -242,12 +242,12 @@ fn accept_key(request: &Request) -> Result<String, NoHandshake> {
     let addressed = headers.contains_key(header::HOST);
     let get = *request.method() == Method::GET && request.version() == Version::HTTP_11;
     if !get || !bodiless || !addressed {
-        return Err(NoHandshake::Request);
+        return Err(HandshakeFault::Request);
     }
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     match (keys.next(), keys.next()) {
         (Some(key), None) if is_key(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
-        _ => Err(NoHandshake::Key),
+        _ => Err(HandshakeFault::Key),
     }
 }
 
@@ -279,10 +279,12 @@ fn switching(accept: &str, protocol: Option<String>) -> Response {
         .unwrap_or_else(|_| StatusCode::BAD_REQUEST.into_response())
 }
 
-fn refuse(refused: Refused, text: String) -> Response {
+fn refuse(refused: ConnectionRefused, text: String) -> Response {
     let status = match refused {
-        Refused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refused::Address(_) | Refused::Pace { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ConnectionRefused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ConnectionRefused::Address(_) | ConnectionRefused::Pace { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
     };
     // In whole seconds; a client that comes a moment early would be refused again.
     let wait = refused.wait().as_secs() + 1;

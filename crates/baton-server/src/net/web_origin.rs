@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 
 use crate::config::{Hosts, Origins, ProxyHeader, Settings};
-use crate::net::client_addr::Trust;
+use crate::net::client_addr::ProxyTrust;
 use crate::net::host_name::{Authority, Scheme, WebOrigin};
 
 /// Longest part of a refused header that an error repeats, in bytes.
@@ -20,14 +20,14 @@ const REPEATED: usize = 100;
 /// The reach of the listener that a connection came through. The acceptor puts it into the
 /// request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum ListenerReach {
     /// A loopback address: browsers on this machine only.
     Loopback,
     /// Any other, or one that is not known.
     Wider,
 }
 
-impl Reach {
+impl ListenerReach {
     pub(crate) fn of(listening: SocketAddr) -> Self {
         if listening.ip().to_canonical().is_loopback() {
             Self::Loopback
@@ -39,7 +39,7 @@ impl Reach {
 
 /// Why a request is refused before anything is done for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Barred {
+pub(crate) enum Forbidden {
     #[error("a request has one Host header at most")]
     Hosts,
     #[error(
@@ -54,25 +54,25 @@ pub(crate) enum Barred {
 
 /// The decision about pages and host names.
 #[derive(Debug, Clone)]
-pub(crate) struct Doorkeeper {
+pub(crate) struct OriginPolicy {
     origins: Origins,
     hosts: Hosts,
-    trust: Trust,
+    trust: ProxyTrust,
 }
 
-impl Doorkeeper {
+impl OriginPolicy {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             origins: settings.allowed_origins.clone(),
             hosts: settings.allowed_hosts.clone(),
-            trust: Trust::new(settings),
+            trust: ProxyTrust::new(settings),
         }
     }
 
     /// Looks at a request's head.
-    pub(crate) fn look(&self, request: &Request) -> Result<(), Barred> {
-        let reach = request.extensions().get::<Reach>();
-        let reach = reach.copied().unwrap_or(Reach::Wider);
+    pub(crate) fn look(&self, request: &Request) -> Result<(), Forbidden> {
+        let reach = request.extensions().get::<ListenerReach>();
+        let reach = reach.copied().unwrap_or(ListenerReach::Wider);
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|info| info.0.ip());
         self.judge(reach, peer, request.uri(), request.headers())
@@ -80,13 +80,13 @@ impl Doorkeeper {
 
     fn judge(
         &self,
-        reach: Reach,
+        reach: ListenerReach,
         peer: Option<IpAddr>,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), Barred> {
+    ) -> Result<(), Forbidden> {
         let own = own_host(headers)?;
-        if reach == Reach::Loopback {
+        if reach == ListenerReach::Loopback {
             self.judge_host(own)?;
             // The request line may name a host as well, and then counts for more than the header.
             let named = uri.scheme().and(uri.authority());
@@ -98,7 +98,9 @@ impl Doorkeeper {
         };
         let text = origin.to_str().unwrap_or("?");
         if origins.next().is_some() {
-            return Err(Barred::Origin(shown(&format!("{text}, and a second one"))));
+            return Err(Forbidden::Origin(shown(&format!(
+                "{text}, and a second one"
+            ))));
         }
         let own = own.and_then(Authority::read);
         let said = peer.filter(|peer| self.trust.is_proxy(*peer));
@@ -106,11 +108,11 @@ impl Doorkeeper {
         if self.may_use(reach, text, own.as_ref(), said.as_ref()) {
             Ok(())
         } else {
-            Err(Barred::Origin(shown(text)))
+            Err(Forbidden::Origin(shown(text)))
         }
     }
 
-    fn judge_host(&self, host: Option<&str>) -> Result<(), Barred> {
+    fn judge_host(&self, host: Option<&str>) -> Result<(), Forbidden> {
         // No browser leaves the header out.
         let Some(text) = host else {
             return Ok(());
@@ -120,13 +122,13 @@ impl Doorkeeper {
         if known {
             Ok(())
         } else {
-            Err(Barred::Host(shown(text)))
+            Err(Forbidden::Host(shown(text)))
         }
     }
 
     fn may_use(
         &self,
-        reach: Reach,
+        reach: ListenerReach,
         origin: &str,
         own: Option<&Authority>,
         said: Option<&Forwarded>,
@@ -143,7 +145,7 @@ impl Doorkeeper {
         let WebOrigin::Page(scheme, page) = &origin else {
             return false;
         };
-        if reach == Reach::Loopback && page.host.is_loopback() {
+        if reach == ListenerReach::Loopback && page.host.is_loopback() {
             return true;
         }
         // Without a word of a trusted proxy it is not known whether something before this server
@@ -161,11 +163,11 @@ impl Doorkeeper {
 }
 
 /// The one `Host` header, if there is one.
-fn own_host(headers: &HeaderMap) -> Result<Option<&str>, Barred> {
+fn own_host(headers: &HeaderMap) -> Result<Option<&str>, Forbidden> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let first = hosts.next();
     if hosts.next().is_some() {
-        return Err(Barred::Hosts);
+        return Err(Forbidden::Hosts);
     }
     Ok(first.map(|host| host.to_str().unwrap_or("?")))
 }

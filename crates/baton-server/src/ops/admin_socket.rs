@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use crate::server::Server;
 
 /// The socket's name in the data folder.
-pub const SOCKET: &str = "admin.sock";
+pub const ADMIN_SOCKET: &str = "admin.sock";
 
 /// Bytes that are sent at a time, and how many such pieces may wait for a reader.
 const PIECE: usize = 256 * 1024;
@@ -47,7 +47,7 @@ const ERROR: &str = "error: ";
 
 /// A request of an operator to a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum AdminRequest {
     /// A backup.
     Backup,
     /// All documents.
@@ -56,7 +56,7 @@ pub enum Request {
     Erase(String),
 }
 
-impl Request {
+impl AdminRequest {
     fn line(&self) -> String {
         match self {
             Self::Backup => "backup\n".to_owned(),
@@ -80,15 +80,18 @@ impl Request {
 ///
 /// # Errors
 /// No server runs on it, or this user may not ask it.
-pub fn ask(folder: &Path, request: &Request) -> io::Result<std::os::unix::net::UnixStream> {
-    let mut stream = std::os::unix::net::UnixStream::connect(folder.join(SOCKET))?;
+pub fn ask_server(
+    folder: &Path,
+    request: &AdminRequest,
+) -> io::Result<std::os::unix::net::UnixStream> {
+    let mut stream = std::os::unix::net::UnixStream::connect(folder.join(ADMIN_SOCKET))?;
     stream.write_all(request.line().as_bytes())?;
     Ok(stream)
 }
 
-/// A line of an answer to [`Request::List`] or [`Request::Erase`].
+/// A line of an answer to [`AdminRequest::List`] or [`AdminRequest::Erase`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum AdminReply {
     /// A part of it.
     Line(String),
     /// All of it has come.
@@ -97,7 +100,7 @@ pub enum Answer {
     Error(String),
 }
 
-impl Answer {
+impl AdminReply {
     /// Reads a line, without its end.
     #[must_use]
     pub fn read(line: &str) -> Self {
@@ -114,18 +117,18 @@ impl Answer {
 
 /// The socket, which is removed when this is dropped.
 #[derive(Debug)]
-pub struct Door {
+pub struct AdminSocket {
     listener: UnixListener,
     path: PathBuf,
 }
 
-impl Door {
+impl AdminSocket {
     /// Makes the socket. One that an earlier process left is replaced: the caller holds the folder.
     ///
     /// # Errors
     /// The system's: the path may be longer than a socket's may be (about 100 bytes).
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(SOCKET);
+        let path = folder.join(ADMIN_SOCKET);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -159,7 +162,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for AdminSocket {
     fn drop(&mut self) {
         let _gone_already = std::fs::remove_file(&self.path);
     }
@@ -169,16 +172,16 @@ async fn answer(mut stream: UnixStream, server: Server, reading: &Mutex<()>) -> 
     let mut line = String::new();
     let mut asked = BufReader::new((&mut stream).take(REQUEST));
     tokio::time::timeout(PATIENCE, asked.read_line(&mut line)).await??;
-    match Request::read(line.trim_end_matches('\n')) {
-        Some(Request::Backup) => {
+    match AdminRequest::read(line.trim_end_matches('\n')) {
+        Some(AdminRequest::Backup) => {
             let _one_at_a_time = reading.lock().await;
             backup(&mut stream, server).await
         }
-        Some(Request::List) => {
+        Some(AdminRequest::List) => {
             let _one_at_a_time = reading.lock().await;
             list(&mut stream, server).await
         }
-        Some(Request::Erase(name)) => {
+        Some(AdminRequest::Erase(name)) => {
             let erased = server.erase(&name).await;
             match &erased {
                 Ok(()) => tracing::info!(document = %name, "erased"),
@@ -267,19 +270,25 @@ mod tests {
 
     #[test]
     fn requests_and_answers_are_read_as_they_are_written() {
-        let erase = Request::Erase("a name/with  spaces ".to_owned());
-        for request in [Request::Backup, Request::List, erase] {
+        let erase = AdminRequest::Erase("a name/with  spaces ".to_owned());
+        for request in [AdminRequest::Backup, AdminRequest::List, erase] {
             let line = request.line();
-            let read = Request::read(line.trim_end_matches('\n'));
+            let read = AdminRequest::read(line.trim_end_matches('\n'));
             assert_eq!(read, Some(request));
         }
         for line in ["", "backups", "erase", "list all"] {
-            assert_eq!(Request::read(line), None, "{line}");
+            assert_eq!(AdminRequest::read(line), None, "{line}");
         }
-        assert_eq!(Answer::read("done"), Answer::Done);
+        assert_eq!(AdminReply::read("done"), AdminReply::Done);
         // A document of that name.
-        assert_eq!(Answer::read(" done"), Answer::Line("done".to_owned()));
-        assert_eq!(Answer::read("error: x"), Answer::Error("x".to_owned()));
-        assert!(matches!(Answer::read("?"), Answer::Error(_)));
+        assert_eq!(
+            AdminReply::read(" done"),
+            AdminReply::Line("done".to_owned())
+        );
+        assert_eq!(
+            AdminReply::read("error: x"),
+            AdminReply::Error("x".to_owned())
+        );
+        assert!(matches!(AdminReply::read("?"), AdminReply::Error(_)));
     }
 }

@@ -24,7 +24,7 @@ const PREFIX: &str = "baton";
 /// The text cannot be written, which does not happen on a `String`.
 pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Readings::of(app)));
+    registry.register_collector(Box::new(Samples::of(app)));
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry)?;
     Ok(text)
@@ -32,19 +32,19 @@ pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
 
 /// The name of a metric without its prefix, its help text, and its value. The name of a counter
 /// goes without `_total`.
-type Reading = (&'static str, &'static str, u64);
+type Sample = (&'static str, &'static str, u64);
 
 /// The values of all metrics at one moment.
 #[derive(Debug)]
-struct Readings {
-    gauges: Vec<Reading>,
-    counters: Vec<Reading>,
+struct Samples {
+    gauges: Vec<Sample>,
+    counters: Vec<Sample>,
     /// Rejections since the start, by reason.
     refused: Vec<(&'static str, u64)>,
     log: LogStats,
 }
 
-impl Readings {
+impl Samples {
     fn of(app: &App) -> Self {
         let log = app.registry.log().stats();
         Self {
@@ -56,7 +56,7 @@ impl Readings {
     }
 }
 
-fn gauges(app: &App, stats: &LogStats) -> Vec<Reading> {
+fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
     let (registry, log) = (&app.registry, app.registry.log());
     let loads = registry.loads();
     let good = matches!(log.health(), LogHealth::Good);
@@ -142,7 +142,7 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Reading> {
     gauges
 }
 
-fn counters(log: &LogStats) -> Vec<Reading> {
+fn counters(log: &LogStats) -> Vec<Sample> {
     vec![
         ("commit_failures", "Commits that failed", log.failures),
         (
@@ -155,7 +155,7 @@ fn counters(log: &LogStats) -> Vec<Reading> {
     ]
 }
 
-impl Collector for Readings {
+impl Collector for Samples {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, value) in &self.gauges {
             encoder

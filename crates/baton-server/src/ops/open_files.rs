@@ -5,11 +5,11 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
-use crate::net::listen::TURNED_AWAY;
+use crate::net::listen::MAX_TURNED_AWAY;
 
 /// Files that are open beside the connections: the store, the log, the runtime, connections that
 /// are being refused.
-const BESIDE: u64 = 512 + TURNED_AWAY as u64;
+const BESIDE: u64 = 512 + MAX_TURNED_AWAY as u64;
 
 /// Raises the limit on open files to the highest that this process may have, and warns if the
 /// connections that the settings allow do not fit into that. Once, at the start of a program; other

@@ -91,17 +91,17 @@ const REASONS: [(Rejection, &str); 22] = [
 /// The counts; see the module.
 #[derive(Debug, Default)]
 pub(crate) struct RejectionCounters {
-    tallies: [Tally; REASONS.len()],
+    counters: [ReasonCounter; REASONS.len()],
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct ReasonCounter {
     count: AtomicU64,
-    said: Mutex<Said>,
+    logged: Mutex<LastLogged>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct LastLogged {
     at: Option<Instant>,
     count: u64,
 }
@@ -109,29 +109,29 @@ struct Said {
 impl RejectionCounters {
     /// Counts one refusal. `what` is said in the log, if this reason was not said a short time ago.
     pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
-        let tally = &self.tallies[refusal as usize];
-        let count = tally.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let Some(mut said) = tally.said.try_lock() else {
+        let counter = &self.counters[refusal as usize];
+        let count = counter.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(mut logged) = counter.logged.try_lock() else {
             return;
         };
         let now = Instant::now();
-        if said.at.is_some_and(|at| now.duration_since(at) < QUIET) {
+        if logged.at.is_some_and(|at| now.duration_since(at) < QUIET) {
             return;
         }
-        let since = count.saturating_sub(said.count);
-        *said = Said {
+        let since = count.saturating_sub(logged.count);
+        *logged = LastLogged {
             at: Some(now),
             count,
         };
-        drop(said);
+        drop(logged);
         let (_, why) = REASONS[refusal as usize];
         tracing::warn!(why, since, in_all = count, "refused: {what}");
     }
 
     /// Returns each reason with the number of its rejections since the start.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let counts = self.tallies.iter();
-        let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));
+        let counts = self.counters.iter();
+        let counts = counts.map(|counter| counter.count.load(Ordering::Relaxed));
         REASONS.iter().map(|(_, why)| *why).zip(counts)
     }
 }
@@ -157,13 +157,13 @@ mod tests {
         }
         let count = |refusals: &RejectionCounters| refusals.each().find(|(why, _)| *why == "loads");
         assert_eq!(count(&refusals), Some(("loads", 1000)));
-        let said = |refusals: &RejectionCounters| {
-            let said = refusals.tallies[Rejection::Loads as usize].said.lock();
-            said.count
+        let logged = |refusals: &RejectionCounters| {
+            let logged = refusals.counters[Rejection::Loads as usize].logged.lock();
+            logged.count
         };
-        assert_eq!(said(&refusals), 1);
+        assert_eq!(logged(&refusals), 1);
         tokio::time::advance(QUIET).await;
         refusals.note(Rejection::Loads, "too many");
-        assert_eq!(said(&refusals), 1001);
+        assert_eq!(logged(&refusals), 1001);
     }
 }

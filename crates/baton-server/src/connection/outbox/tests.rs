@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 
 use super::*;
 
-fn send(outbox: &Outbox, text: &str) -> Waits {
+fn send(outbox: &Outbox, text: &str) -> NeedsFlush {
     let frame = Frame::copied(Carries::Baton, text.as_bytes());
     outbox.send(frame, FrameClass::Required)
 }
@@ -20,10 +20,10 @@ fn written(batch: &mut WriteBatch) -> usize {
 #[test]
 fn items_that_are_queued_while_a_task_writes_are_taken_by_that_task() {
     let outbox = Outbox::new(1000);
-    assert_eq!(send(&outbox, "a"), Waits::Newly);
+    assert_eq!(send(&outbox, "a"), NeedsFlush::Yes);
     let mut batch = outbox.borrow_batch().unwrap();
     let first = written(&mut batch);
-    assert_eq!(send(&outbox, "b"), Waits::Newly);
+    assert_eq!(send(&outbox, "b"), NeedsFlush::Yes);
     assert!(outbox.borrow_batch().is_none(), "another task writes");
     let mut batch = outbox.refill_or_give_back(batch, first).unwrap();
     let second = written(&mut batch);
@@ -31,7 +31,7 @@ fn items_that_are_queued_while_a_task_writes_are_taken_by_that_task() {
     assert!(outbox.refill_or_give_back(batch, turn).is_none());
     assert_eq!(outbox.written(), turn as u64);
     assert!(outbox.borrow_batch().is_none(), "nothing waits");
-    assert_eq!(send(&outbox, "c"), Waits::Newly);
+    assert_eq!(send(&outbox, "c"), NeedsFlush::Yes);
     assert!(outbox.borrow_batch().is_some(), "it was given back");
 }
 

@@ -76,7 +76,7 @@ fn who_reads_too_slowly_misses_updates_and_is_caught_up_where_the_first_of_them_
     let _ = queue.edit(&edit(1, 20, 10));
     let _ = queue.send(frame("told of it"), FrameClass::Required);
     let _ = queue.edit(&edit(2, 5, 10));
-    assert_eq!(queue.edit(&edit(1, 10, 10)), Waits::Newly);
+    assert_eq!(queue.edit(&edit(1, 10, 10)), NeedsFlush::Yes);
     assert!(queue.is_behind());
     // Withheld, and noted.
     let _ = queue.edit(&edit(3, 7, 10));
@@ -95,7 +95,7 @@ fn who_reads_too_slowly_misses_updates_and_is_caught_up_where_the_first_of_them_
     assert!(behind.awareness);
 
     let frames = [frame("difference"), frame("awareness")];
-    assert_eq!(queue.caught_up(frames), Waits::Newly);
+    assert_eq!(queue.caught_up(frames), NeedsFlush::Yes);
     let _ = queue.edit(&edit(1, 30, 1));
     let came = payloads(&mut queue);
     assert_eq!(

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::*;
 use crate::connection::close_codes;
 use crate::connection::outbox::WriterEvent;
-use crate::connection::send_queue::{BroadcastUpdate, FrameClass, Waits};
+use crate::connection::send_queue::{BroadcastUpdate, FrameClass, NeedsFlush};
 use crate::connection::ws_frame::Frame;
 
 /// A line whose own task runs, and who reads from it.
@@ -57,11 +57,11 @@ async fn every_length_of_frame_is_read_as_it_was_queued_and_the_ending_comes_las
     let (line, mut reader) = pair().await;
     let lengths = [0, 1, 125, 126, 4096, 4097, 65_535, 65_536, 3_000_000];
     for length in lengths {
-        if line.outbox().send(frame(length), FrameClass::Answer) == Waits::Newly {
+        if line.outbox().send(frame(length), FrameClass::Answer) == NeedsFlush::Yes {
             line.flush();
         }
     }
-    assert_eq!(line.outbox().ping(), Waits::Newly);
+    assert_eq!(line.outbox().ping(), NeedsFlush::Yes);
     line.end(4404, "é".repeat(200));
     for length in lengths {
         assert_eq!(next(&mut reader).await, message(&frame(length)));
@@ -91,7 +91,7 @@ async fn what_many_queue_at_once_comes_whole_and_in_order() {
                 frame.put_u32(writer);
                 frame.put_u32(number);
                 let frame = Frame::copied(Carries::Update, &frame);
-                if line.outbox().send(frame, FrameClass::Required) == Waits::Newly {
+                if line.outbox().send(frame, FrameClass::Required) == NeedsFlush::Yes {
                     line.flush();
                 }
             }
@@ -117,7 +117,7 @@ fn fall_behind(line: &SocketWriter) {
     line.flush();
     let edit = BroadcastUpdate::new(frame(100_000));
     while !line.outbox().is_behind() {
-        if line.outbox().edit(&edit) == Waits::Newly {
+        if line.outbox().edit(&edit) == NeedsFlush::Yes {
             line.flush();
         }
     }
@@ -155,7 +155,7 @@ async fn who_takes_all_that_went_before_is_caught_up_and_was_alive_meanwhile() {
         read
     });
     while line.outbox().news().await != WriterEvent::Behind {}
-    assert_eq!(line.outbox().caught_up([frame(7)]), Waits::Newly);
+    assert_eq!(line.outbox().caught_up([frame(7)]), NeedsFlush::Yes);
     line.flush();
     assert!(reading.await.unwrap() > 0);
     assert!(!line.outbox().is_behind());
@@ -166,7 +166,7 @@ async fn who_takes_all_that_went_before_is_caught_up_and_was_alive_meanwhile() {
 async fn a_ping_overtakes_what_waits() {
     let (line, mut reader) = pair().await;
     let_much_wait(&line);
-    assert_eq!(line.outbox().ping(), Waits::Already, "something waits");
+    assert_eq!(line.outbox().ping(), NeedsFlush::No, "something waits");
     let mut read = 0;
     while next(&mut reader).await != Message::Ping(Bytes::new()) {
         read += 1;
@@ -232,7 +232,7 @@ const FRAMES: usize = 400;
 /// Lets more wait than the kernel takes, within the limit.
 fn let_much_wait(line: &SocketWriter) {
     for _ in 0..FRAMES {
-        if line.outbox().send(frame(100_000), FrameClass::Required) == Waits::Newly {
+        if line.outbox().send(frame(100_000), FrameClass::Required) == NeedsFlush::Yes {
             line.flush();
         }
     }

@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use baton_log::{LogError, Reservation};
 use baton_room::{ERASED, Ending, OVERHEAD, SnapshotError, remnant};
 
-use super::inner::Inner;
-use super::{Gone, Hosted, Seized};
-use crate::connection::pending_flushes::PendingFlushes as Due;
-use crate::documents::work_cost::Asked;
+use super::document_state::DocumentState;
+use super::{Acquired, Gone, OpenDocument};
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::documents::work_cost::StepKind;
 
 /// Why a document was not erased. It is as it was, but for its connections, which come again.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +24,17 @@ pub(crate) enum NotErased {
     Snapshot(#[from] SnapshotError),
 }
 
-impl Hosted {
+impl OpenDocument {
     /// Erases it, in an epoch that is at least `epoch` and later than its own, and takes it out of memory. It is erased for
     /// good when the log has been flushed. Takes as long as loading and encoding it does, on the pool.
     pub(crate) async fn erase(self: &Arc<Self>, epoch: u32) -> Result<(), NotErased> {
         let reservation = self.reserve_patiently(OVERHEAD).await;
-        match self.seize(Asked::Draft, &mut Due::default()).await? {
-            Seized::Here(mut held) => self.erase_held(&mut held, reservation, epoch),
-            Seized::OnPool(mut held, turn) => {
+        match self
+            .acquire(StepKind::Snapshot, &mut PendingFlushes::default())
+            .await?
+        {
+            Acquired::Inline(mut held) => self.erase_held(&mut held, reservation, epoch),
+            Acquired::OnPool(mut held, turn) => {
                 let hosted = Arc::clone(self);
                 let erasing = turn.run(move || hosted.erase_held(&mut held, reservation, epoch));
                 erasing.await.map_err(|_| Gone)?
@@ -41,25 +44,25 @@ impl Hosted {
 
     fn erase_held(
         &self,
-        held: &mut Option<Box<Inner>>,
+        held: &mut Option<Box<DocumentState>>,
         reservation: Reservation,
         epoch: u32,
     ) -> Result<(), NotErased> {
-        let mut due = Due::default();
-        self.step_in(held, reservation, &mut due, |room, now| {
+        let mut pending = PendingFlushes::default();
+        self.step_in(held, reservation, &mut pending, |room, now| {
             room.close_all(Ending::Erased, ERASED, now);
         })?;
-        due.flush();
-        let inner = held.as_mut().ok_or(Gone)?;
-        let epoch = epoch.max(inner.room.state().epoch().saturating_add(1));
+        pending.flush();
+        let state = held.as_mut().ok_or(Gone)?;
+        let epoch = epoch.max(state.room.state().epoch().saturating_add(1));
         // A document that fails can be erased all the same.
-        let remains = inner.room.state().erased(epoch).or_else(|error| {
+        let remains = state.room.state().erased(epoch).or_else(|error| {
             tracing::error!(document = %self.name, %error, "a document is erased without what tells old copies that they are");
             remnant(epoch)
         })?;
-        inner.log.erase_leaving(remains)?;
-        if let Some(inner) = held.take() {
-            inner.end();
+        state.log.erase_leaving(remains)?;
+        if let Some(state) = held.take() {
+            state.end();
         }
         self.connections.store(0, Ordering::Relaxed);
         self.wake.notify_one();

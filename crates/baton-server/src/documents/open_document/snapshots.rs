@@ -11,11 +11,11 @@ use std::sync::Arc;
 use baton_log::Position;
 use baton_room::{Former, Snapshot, SnapshotDraft, SnapshotError};
 
-use super::inner::Inner;
-use super::{Gone, Hosted, Seized};
+use super::document_state::DocumentState;
+use super::{Acquired, Gone, OpenDocument};
 use crate::config::Settings;
-use crate::connection::pending_flushes::PendingFlushes as Due;
-use crate::documents::work_cost::{self, Asked};
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::documents::work_cost::{self, StepKind};
 
 /// A document with a longer tail than this gets a snapshot before it leaves memory, so that opening it stays quick.
 const UNLOAD_SNAPSHOT_BYTES: u64 = 16 * 1024;
@@ -28,7 +28,7 @@ const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// What is remembered of a document's snapshots.
 #[derive(Debug, Default)]
-pub(super) struct Snapshots {
+pub(super) struct SnapshotSchedule {
     /// One is being written, outside of the document's lock.
     writing: bool,
     /// Length of the last one, so that a large document is not written anew for every few edits.
@@ -38,7 +38,7 @@ pub(super) struct Snapshots {
     again_at: u64,
 }
 
-impl Snapshots {
+impl SnapshotSchedule {
     pub(super) const fn is_writing(&self) -> bool {
         self.writing
     }
@@ -48,22 +48,22 @@ impl Snapshots {
     }
 }
 
-impl Hosted {
+impl OpenDocument {
     /// Writes a snapshot when enough has been appended since the last one.
     pub(crate) async fn compact_if_due(self: &Arc<Self>, settings: &Settings) {
         let mut held = self.gate.take().await;
-        let Some(inner) = held.as_mut() else {
+        let Some(state) = held.as_mut() else {
             return;
         };
-        let Snapshots {
+        let SnapshotSchedule {
             last_bytes,
             again_at,
             ..
-        } = inner.snapshots;
+        } = state.snapshots;
         let due = settings.compact_after.as_u64();
-        let long = inner.log.tail_bytes() >= due.max(last_bytes).max(again_at);
+        let long = state.log.tail_bytes() >= due.max(last_bytes).max(again_at);
         let now = self.clock.now();
-        if !long && !inner.account.wants_snapshot(&inner.log, now) {
+        if !long && !state.account.wants_snapshot(&state.log, now) {
             return;
         }
         drop(held);
@@ -74,14 +74,14 @@ impl Hosted {
     /// of memory, which others wait for.
     pub(crate) async fn compact_if_idle(self: &Arc<Self>, settings: &Settings) {
         let held = self.gate.take().await;
-        let Some(inner) = held.as_ref() else {
+        let Some(state) = held.as_ref() else {
             return;
         };
-        let bytes = inner.log.tail_bytes();
+        let bytes = state.log.tail_bytes();
         let long =
-            bytes >= UNLOAD_SNAPSHOT_BYTES || inner.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
-        let again = bytes >= inner.snapshots.again_at;
-        if !long || !again || !inner.is_idle(self.clock.now(), settings) {
+            bytes >= UNLOAD_SNAPSHOT_BYTES || state.log.tail_records() >= UNLOAD_SNAPSHOT_RECORDS;
+        let again = bytes >= state.snapshots.again_at;
+        if !long || !again || !state.is_idle(self.clock.now(), settings) {
             return;
         }
         drop(held);
@@ -90,10 +90,13 @@ impl Hosted {
 
     /// Drafts a snapshot and writes it: a small one here and now, a large one on the pool.
     async fn snapshot(self: &Arc<Self>) {
-        let draft = |held: &mut Option<Box<Inner>>| held.as_mut()?.draft();
-        let drafted = match self.seize(Asked::Draft, &mut Due::default()).await {
-            Ok(Seized::Here(mut held)) => draft(&mut held),
-            Ok(Seized::OnPool(mut held, turn)) => {
+        let draft = |held: &mut Option<Box<DocumentState>>| held.as_mut()?.draft();
+        let drafted = match self
+            .acquire(StepKind::Snapshot, &mut PendingFlushes::default())
+            .await
+        {
+            Ok(Acquired::Inline(mut held)) => draft(&mut held),
+            Ok(Acquired::OnPool(mut held, turn)) => {
                 turn.run(move || draft(&mut held)).await.ok().flatten()
             }
             Err(Gone) => None,
@@ -122,10 +125,10 @@ impl Hosted {
     async fn store(self: &Arc<Self>, written: Result<Snapshot, SnapshotError>) {
         let mut held = self.gate.take().await;
         // Gone meanwhile: the server stops, or the store failed. The log has all the records.
-        let Some(inner) = held.as_mut() else {
+        let Some(state) = held.as_mut() else {
             return;
         };
-        let former = inner.written(written, &self.name);
+        let former = state.written(written, &self.name);
         drop(held);
         // Takes as long as the document was large.
         if let Some(former) = former {
@@ -145,8 +148,8 @@ fn write(draft: &mut SnapshotDraft, name: &str) -> Result<Snapshot, SnapshotErro
     })
 }
 
-impl Inner {
-    /// What a snapshot is made from, unless one is being written. What comes of it goes to [`Inner::written`].
+impl DocumentState {
+    /// What a snapshot is made from, unless one is being written. What comes of it goes to [`DocumentState::written`].
     fn draft(&mut self) -> Option<SnapshotDraft> {
         if self.snapshots.writing {
             return None;

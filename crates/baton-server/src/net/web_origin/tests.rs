@@ -1,14 +1,18 @@
 use super::*;
 use crate::config::FrameAncestors;
 
-fn keeper(change: impl FnOnce(&mut Settings)) -> Doorkeeper {
+fn keeper(change: impl FnOnce(&mut Settings)) -> OriginPolicy {
     let mut settings = Settings::default();
     change(&mut settings);
-    Doorkeeper::new(&settings)
+    OriginPolicy::new(&settings)
 }
 
 /// The judgement of a request with these headers.
-fn judge(keeper: &Doorkeeper, reach: Reach, lines: &[(&str, &str)]) -> Result<(), Barred> {
+fn judge(
+    keeper: &OriginPolicy,
+    reach: ListenerReach,
+    lines: &[(&str, &str)],
+) -> Result<(), Forbidden> {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         let name: HeaderName = name.parse().unwrap();
@@ -18,14 +22,14 @@ fn judge(keeper: &Doorkeeper, reach: Reach, lines: &[(&str, &str)]) -> Result<()
     keeper.judge(reach, peer, &Uri::from_static("/"), &headers)
 }
 
-fn page(keeper: &Doorkeeper, reach: Reach, host: &str, origin: &str) -> bool {
+fn page(keeper: &OriginPolicy, reach: ListenerReach, host: &str, origin: &str) -> bool {
     judge(keeper, reach, &[("host", host), ("origin", origin)]).is_ok()
 }
 
 #[test]
 fn the_servers_own_pages_are_served_and_no_others() {
     let keeper = keeper(|_| ());
-    let here = |host, origin| page(&keeper, Reach::Wider, host, origin);
+    let here = |host, origin| page(&keeper, ListenerReach::Wider, host, origin);
     for (host, origin) in [
         ("example.org", "http://example.org"),
         // TLS may end before this server.
@@ -62,22 +66,25 @@ fn the_servers_own_pages_are_served_and_no_others() {
     ] {
         assert!(!here(host, origin), "{host} {origin}");
     }
-    assert_eq!(judge(&keeper, Reach::Wider, &[("host", "x")]), Ok(()));
+    assert_eq!(
+        judge(&keeper, ListenerReach::Wider, &[("host", "x")]),
+        Ok(())
+    );
     let two = [
         ("host", "example.org"),
         ("origin", "http://example.org"),
         ("origin", "http://example.org"),
     ];
-    assert!(judge(&keeper, Reach::Wider, &two).is_err());
+    assert!(judge(&keeper, ListenerReach::Wider, &two).is_err());
     let hosts = [("host", "example.org"), ("host", "example.org")];
-    let judged = judge(&keeper, Reach::Wider, &hosts);
-    assert_eq!(judged, Err(Barred::Hosts));
+    let judged = judge(&keeper, ListenerReach::Wider, &hosts);
+    assert_eq!(judged, Err(Forbidden::Hosts));
 }
 
 #[test]
 fn on_loopback_any_loopback_page_is_served_under_loopback_names_only() {
     let keeper = keeper(|_| ());
-    let here = |host, origin| page(&keeper, Reach::Loopback, host, origin);
+    let here = |host, origin| page(&keeper, ListenerReach::Loopback, host, origin);
     for (host, origin) in [
         ("localhost:8080", "http://localhost:5173"),
         ("localhost:8080", "https://LOCALHOST.:1"),
@@ -114,18 +121,21 @@ fn on_loopback_any_loopback_page_is_served_under_loopback_names_only() {
         "localhost:x",
         "",
     ] {
-        let judged = judge(&keeper, Reach::Loopback, &[("host", host)]);
-        assert_eq!(judged, Err(Barred::Host(host.to_owned())), "{host}");
+        let judged = judge(&keeper, ListenerReach::Loopback, &[("host", host)]);
+        assert_eq!(judged, Err(Forbidden::Host(host.to_owned())), "{host}");
         assert!(!here(host, "http://evil.example"), "{host}");
         // Elsewhere a proxy may use any name.
-        assert_eq!(judge(&keeper, Reach::Wider, &[("host", host)]), Ok(()));
+        assert_eq!(
+            judge(&keeper, ListenerReach::Wider, &[("host", host)]),
+            Ok(())
+        );
     }
-    assert_eq!(judge(&keeper, Reach::Loopback, &[]), Ok(()));
+    assert_eq!(judge(&keeper, ListenerReach::Loopback, &[]), Ok(()));
     let uri = Uri::from_static("http://evil.example/metrics");
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, "localhost".parse().unwrap());
-    let judged = keeper.judge(Reach::Loopback, None, &uri, &headers);
-    assert_eq!(judged, Err(Barred::Host("evil.example".to_owned())));
+    let judged = keeper.judge(ListenerReach::Loopback, None, &uri, &headers);
+    assert_eq!(judged, Err(Forbidden::Host("evil.example".to_owned())));
 }
 
 #[test]
@@ -136,11 +146,11 @@ fn what_the_settings_list_is_served() {
             .unwrap();
         settings.allowed_hosts = "Intranet.example, [2001:db8::1]:8080".parse().unwrap();
     });
-    let here = |origin| page(&keeper, Reach::Loopback, "localhost", origin);
+    let here = |origin| page(&keeper, ListenerReach::Loopback, "localhost", origin);
     assert!(here("https://app.example") && here("https://APP.example.:443"));
     assert!(here("null") && here("tauri://localhost"));
     assert!(!here("http://app.example") && !here("https://app.example:8443"));
-    let host = |host| judge(&keeper, Reach::Loopback, &[("host", host)]).is_ok();
+    let host = |host| judge(&keeper, ListenerReach::Loopback, &[("host", host)]).is_ok();
     assert!(host("intranet.example") && host("INTRANET.example.:99"));
     assert!(host("[2001:db8::1]:8080") && !host("[2001:db8::1]"));
     assert!(!host("other.example"));
@@ -148,7 +158,12 @@ fn what_the_settings_list_is_served() {
         settings.allowed_origins = "any".parse().unwrap();
         settings.allowed_hosts = "any".parse().unwrap();
     });
-    assert!(page(&any, Reach::Loopback, "a.example", "http://b.example"));
+    assert!(page(
+        &any,
+        ListenerReach::Loopback,
+        "a.example",
+        "http://b.example"
+    ));
 }
 
 #[test]
@@ -168,8 +183,9 @@ fn a_trusted_proxy_says_under_which_address_it_was_asked() {
         ]
     };
     let trusted = behind(ProxyHeader::XForwardedFor, "127.0.0.1");
-    let ok =
-        |keeper: &Doorkeeper, lines: &[(&str, &str)]| judge(keeper, Reach::Wider, lines).is_ok();
+    let ok = |keeper: &OriginPolicy, lines: &[(&str, &str)]| {
+        judge(keeper, ListenerReach::Wider, lines).is_ok()
+    };
     assert!(ok(&trusted, &lines("https", "https://example.org")));
     assert!(!ok(&trusted, &lines("https", "http://example.org")));
     assert!(!ok(&trusted, &lines("https", "https://evil.example")));
@@ -194,8 +210,8 @@ fn a_trusted_proxy_says_under_which_address_it_was_asked() {
         ("x-forwarded-host", "localhost"),
         ("origin", "http://evil.example"),
     ];
-    let judged = judge(&trusted, Reach::Loopback, &rebound);
-    assert!(matches!(judged, Err(Barred::Host(_))), "{judged:?}");
+    let judged = judge(&trusted, ListenerReach::Loopback, &rebound);
+    assert!(matches!(judged, Err(Forbidden::Host(_))), "{judged:?}");
 }
 
 #[test]
@@ -236,7 +252,7 @@ fn what_an_error_repeats_is_short_and_harmless() {
     let long = format!("http://{}", "a".repeat(5000));
     let keeper = keeper(|_| ());
     let lines = [("host", "x"), ("origin", long.as_str())];
-    let said = judge(&keeper, Reach::Wider, &lines)
+    let said = judge(&keeper, ListenerReach::Wider, &lines)
         .unwrap_err()
         .to_string();
     assert!(

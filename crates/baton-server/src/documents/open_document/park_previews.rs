@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use baton_room::{Outgoing, ParkPreview};
 use tokio::sync::Semaphore;
 
-use crate::connection::send_queue::Waits;
-use crate::connection::socket_writer::SocketWriter as Line;
-use crate::connection::wire_codec as wire;
+use crate::connection::send_queue::NeedsFlush;
+use crate::connection::socket_writer::SocketWriter;
+use crate::connection::wire_codec;
 use crate::documents::work_cost;
 use crate::documents::work_pool::WorkPool;
 
@@ -25,12 +25,12 @@ const PREVIEW_TIME: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Showing {
+pub(crate) struct ParkPreviews {
     one: Arc<Semaphore>,
     pool: Arc<WorkPool>,
 }
 
-impl Showing {
+impl ParkPreviews {
     pub(super) fn new(pool: Arc<WorkPool>) -> Self {
         Self {
             one: Arc::new(Semaphore::new(1)),
@@ -42,7 +42,7 @@ impl Showing {
     /// not begun for a connection that is not `wanted` any more when its turn comes.
     pub(crate) async fn show(
         &self,
-        line: &Arc<Line>,
+        writer: &Arc<SocketWriter>,
         preview: ParkPreview,
         wanted: impl Fn() -> bool,
     ) -> Duration {
@@ -51,7 +51,7 @@ impl Showing {
             let why = format!(
                 "the document is too large for a preview of a park ({PREVIEW_BYTES} bytes at most): merge or discard it without one"
             );
-            send(line, &preview.refused(&why));
+            send(writer, &preview.refused(&why));
             return Duration::ZERO;
         }
         let late = preview.refused(
@@ -61,7 +61,7 @@ impl Showing {
         // Never closed. It goes with the work, which goes on when its connection is gone.
         let one = Arc::clone(&self.one).acquire_owned();
         let Ok(Ok(one)) = tokio::time::timeout(PREVIEW_TIME, one).await else {
-            send(line, &late);
+            send(writer, &late);
             return Duration::ZERO;
         };
         let turn = self.pool.turn(work_cost::show(document, parked)).await;
@@ -77,21 +77,21 @@ impl Showing {
         let left = PREVIEW_TIME.saturating_sub(began.elapsed());
         match tokio::time::timeout(left, rendering).await {
             Ok(Ok((message, took))) => {
-                send(line, &message);
+                send(writer, &message);
                 took
             }
             Ok(Err(_)) => Duration::ZERO,
             Err(_) => {
-                send(line, &late);
+                send(writer, &late);
                 left
             }
         }
     }
 }
 
-fn send(line: &Arc<Line>, message: &Outgoing) {
-    let (frame, weight) = wire::encode(message);
-    if line.outbox().send(frame, weight) == Waits::Newly {
-        line.flush();
+fn send(writer: &Arc<SocketWriter>, message: &Outgoing) {
+    let (frame, weight) = wire_codec::encode(message);
+    if writer.outbox().send(frame, weight) == NeedsFlush::Yes {
+        writer.flush();
     }
 }

@@ -10,38 +10,38 @@ use baton_presence::Time;
 use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Record, Room};
 
 use super::StepError;
-use super::snapshots::Snapshots;
+use super::snapshots::SnapshotSchedule;
 use crate::config::Settings;
-use crate::connection::close_codes as close;
-use crate::connection::pending_flushes::PendingFlushes as Due;
-use crate::connection::send_queue::{BroadcastUpdate as Edit, Waits};
-use crate::connection::socket_writer::SocketWriter as Line;
-use crate::connection::wire_codec as wire;
-use crate::documents::work_cost::{Asked, Size, Work, work};
-use crate::limits::storage_quota::Account;
+use crate::connection::close_codes;
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::connection::send_queue::{BroadcastUpdate, NeedsFlush};
+use crate::connection::socket_writer::SocketWriter;
+use crate::connection::wire_codec;
+use crate::documents::work_cost::{DocumentSize, StepKind, WorkClass, classify};
+use crate::limits::storage_quota::StorageAccount;
 
 /// A room of a document with at most so many bytes is dropped by whichever task lets go of it.
 const DROPPED_AT_ONCE: usize = 64 * 1024;
 
-pub(super) struct Inner {
+pub(super) struct DocumentState {
     pub(super) room: Room,
     pub(super) log: DocumentLog,
-    pub(super) lines: HashMap<ConnectionId, Arc<Line>>,
+    pub(super) writers: HashMap<ConnectionId, Arc<SocketWriter>>,
     /// When the last connection left.
     pub(super) idle_since: Option<Time>,
     /// What the driver sleeps until.
     pub(super) driven_until: Option<Time>,
     /// Whether the driver listens to the disk.
-    pub(super) disk: Disk,
-    pub(super) snapshots: Snapshots,
+    pub(super) disk: DurabilityNews,
+    pub(super) snapshots: SnapshotSchedule,
     /// What it uses of what all documents may.
-    pub(super) account: Account,
+    pub(super) account: StorageAccount,
 }
 
 /// Whether the news of what is durable are waited for. Where only stock clients type nobody is told that anything is saved,
 /// and waking up for every commit would cost more than the edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
+pub(crate) enum DurabilityNews {
     /// Somebody waits for it, or the document waits to leave memory.
     Awaited,
     /// Looked at with the next deadline only.
@@ -52,22 +52,22 @@ pub(crate) enum Disk {
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     /// What a park would change, to be worked out for the connection of this line.
-    pub(super) shows: Vec<(Arc<Line>, ParkPreview)>,
+    pub(super) shows: Vec<(Arc<SocketWriter>, ParkPreview)>,
 }
 
-impl Inner {
+impl DocumentState {
     /// Where a step is to be done. `leaves` when departures are to be carried out in it as well.
-    pub(super) fn work(&self, asked: Asked, leaves: bool) -> Work {
+    pub(super) fn work(&self, asked: StepKind, leaves: bool) -> WorkClass {
         let load = self.room.load();
         let aside = load.aside_bytes;
-        if asked == Asked::Little && (aside == 0 || !leaves) {
-            return Work::Short;
+        if asked == StepKind::Light && (aside == 0 || !leaves) {
+            return WorkClass::Short;
         }
         let document = self.room.state().document();
-        let size = Size {
+        let size = DocumentSize {
             bytes: document.about_bytes(),
             parked: match asked {
-                Asked::Parks => self.room.state().parked_bytes(),
+                StepKind::Parks => self.room.state().parked_bytes(),
                 _ => 0,
             },
             aside,
@@ -75,10 +75,10 @@ impl Inner {
             pieces: load.first_sync_is_encoded,
         };
         let asked = match asked {
-            Asked::Little => Asked::Timeout,
+            StepKind::Light => StepKind::Timeout,
             asked => asked,
         };
-        work(asked, &size)
+        classify(asked, &size)
     }
 
     /// Gives the room's proposals their positions, in order. What the reservation does not cover is overdrawn.
@@ -101,32 +101,36 @@ impl Inner {
     }
 
     /// Puts the room's outputs into the queues.
-    pub(super) fn deliver(&mut self, due: &mut Due) -> Brought {
+    pub(super) fn deliver(&mut self, pending: &mut PendingFlushes) -> Brought {
         let mut brought = Brought::default();
         while let Some(output) = self.room.next_output() {
             match output {
                 Output::Send { to, message } => {
-                    let (frame, weight) = wire::encode(&message);
-                    self.put(to, due, |line| line.outbox().send(frame, weight));
+                    let (frame, weight) = wire_codec::encode(&message);
+                    self.put(to, pending, |writer| writer.outbox().send(frame, weight));
                 }
                 Output::Multicast { to, message } => {
-                    let (frame, weight) = wire::encode(&message);
+                    let (frame, weight) = wire_codec::encode(&message);
                     for to in to {
-                        self.put(to, due, |line| line.outbox().send(frame.clone(), weight));
+                        self.put(to, pending, |writer| {
+                            writer.outbox().send(frame.clone(), weight)
+                        });
                     }
                 }
-                Output::Broadcast { except, message } => self.broadcast(except, &message, due),
+                Output::Broadcast { except, message } => self.broadcast(except, &message, pending),
                 Output::Show { to, preview } => {
-                    if let Some(line) = self.lines.get(&to) {
-                        brought.shows.push((Arc::clone(line), preview));
+                    if let Some(writer) = self.writers.get(&to) {
+                        brought.shows.push((Arc::clone(writer), preview));
                     }
                 }
-                Output::Ping { to } => self.put(to, due, |line| line.outbox().ping()),
-                Output::Probe { to, mark } => self.put(to, due, |line| line.outbox().probe(mark)),
+                Output::Ping { to } => self.put(to, pending, |writer| writer.outbox().ping()),
+                Output::Probe { to, mark } => {
+                    self.put(to, pending, |writer| writer.outbox().probe(mark))
+                }
                 Output::Close { to, why, reason } => {
-                    if let Some(line) = self.lines.get(&to) {
-                        line.outbox().end(close::code(why), reason);
-                        due.push(line);
+                    if let Some(writer) = self.writers.get(&to) {
+                        writer.outbox().end(close_codes::code(why), reason);
+                        pending.push(writer);
                     }
                 }
             }
@@ -137,16 +141,16 @@ impl Inner {
     /// Takes the queues away of connections that ended, so that they take no place.
     pub(super) fn forget(&mut self, gone: &[ConnectionId]) {
         for connection in gone {
-            self.lines.remove(connection);
+            self.writers.remove(connection);
         }
     }
 
     /// Queues for a connection that has read too slowly what it was not sent, if it has taken all that goes before that.
-    pub(super) fn catch_up(&mut self, connection: ConnectionId, due: &mut Due) {
-        let Some(line) = self.lines.get(&connection).cloned() else {
+    pub(super) fn catch_up(&mut self, connection: ConnectionId, pending: &mut PendingFlushes) {
+        let Some(writer) = self.writers.get(&connection).cloned() else {
             return;
         };
-        let Some(behind) = line.outbox().behind() else {
+        let Some(behind) = writer.outbox().behind() else {
             return;
         };
         let CatchUp {
@@ -158,33 +162,47 @@ impl Inner {
             Some(Outgoing::Update(difference)),
             awareness.map(Outgoing::Awareness),
         ];
-        let frames: Vec<_> = frames.iter().flatten().map(|m| wire::encode(m).0).collect();
-        if line.outbox().caught_up(frames) == Waits::Newly {
-            due.push(&line);
+        let frames: Vec<_> = frames
+            .iter()
+            .flatten()
+            .map(|m| wire_codec::encode(m).0)
+            .collect();
+        if writer.outbox().caught_up(frames) == NeedsFlush::Yes {
+            pending.push(&writer);
         }
     }
 
-    fn put(&self, to: ConnectionId, due: &mut Due, queue: impl FnOnce(&Arc<Line>) -> Waits) {
-        if let Some(line) = self.lines.get(&to)
-            && queue(line) == Waits::Newly
+    fn put(
+        &self,
+        to: ConnectionId,
+        pending: &mut PendingFlushes,
+        queue: impl FnOnce(&Arc<SocketWriter>) -> NeedsFlush,
+    ) {
+        if let Some(writer) = self.writers.get(&to)
+            && queue(writer) == NeedsFlush::Yes
         {
-            due.push(line);
+            pending.push(writer);
         }
     }
 
-    fn broadcast(&self, except: Option<ConnectionId>, message: &Outgoing, due: &mut Due) {
-        let (frame, weight) = wire::encode(message);
+    fn broadcast(
+        &self,
+        except: Option<ConnectionId>,
+        message: &Outgoing,
+        pending: &mut PendingFlushes,
+    ) {
+        let (frame, weight) = wire_codec::encode(message);
         let edit = matches!(message, Outgoing::Update(_));
-        let frame = Edit::new(frame);
+        let frame = BroadcastUpdate::new(frame);
         let others = |id: &ConnectionId| Some(*id) != except;
-        for (_, line) in self.lines.iter().filter(|(id, _)| others(id)) {
+        for (_, writer) in self.writers.iter().filter(|(id, _)| others(id)) {
             let waits = if edit {
-                line.outbox().edit(&frame)
+                writer.outbox().edit(&frame)
             } else {
-                line.outbox().send(frame.frame.clone(), weight)
+                writer.outbox().send(frame.frame.clone(), weight)
             };
-            if waits == Waits::Newly {
-                due.push(line);
+            if waits == NeedsFlush::Yes {
+                pending.push(writer);
             }
         }
     }
