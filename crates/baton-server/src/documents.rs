@@ -1,6 +1,7 @@
-//! Documents in memory and in the store: finding, loading, driving and erasing them, and the pool
-//! for their long work.
+//! Documents in memory and in the store: finding, loading, running, compacting and erasing them,
+//! and the pool for their long work.
 
+pub(crate) mod compaction;
 pub(crate) mod document_task;
 pub(crate) mod gate;
 pub(crate) mod open_document;

@@ -130,7 +130,7 @@ impl Session {
     /// or the document is at long work, which in turn makes its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), ConnectionOver> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
-        let asked = match wire_codec::decode(frame) {
+        let kind = match wire_codec::decode(frame) {
             Ok(message) => StepKind::of(&message),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
@@ -147,7 +147,7 @@ impl Session {
         let (id, token, frame) = (self.id, self.token, frame.clone());
         let step = Step {
             reservation,
-            asked,
+            kind,
             wanted: || !self.writer.is_gone(),
             input: move |room: &mut Room, now| {
                 // It could be decoded before.
@@ -181,8 +181,8 @@ impl Session {
         self.flush();
         let showing = self
             .hosted
-            .showing
-            .show(writer, preview, || !self.writer.is_gone());
+            .previews()
+            .answer(writer, preview, || !self.writer.is_gone());
         let mut showing = pin!(showing);
         let took = loop {
             tokio::select! {

@@ -12,6 +12,7 @@ use baton_room::Room;
 use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::documents::compaction;
 use crate::documents::open_document::{DurabilityNews, Gone, NextWake, OpenDocument};
 use crate::documents::open_documents::OpenDocuments;
 use crate::documents::work_cost::StepKind;
@@ -38,7 +39,7 @@ pub(crate) async fn drive(
                 }
             }
             () = sleep(&hosted, next, soonest) => {
-                soonest = hosted.clock.now() + TICK;
+                soonest = hosted.clock().now() + TICK;
                 if hosted.own_step(StepKind::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
@@ -50,13 +51,13 @@ pub(crate) async fn drive(
                 {
                     break;
                 }
-                hosted.compact_if_due(&settings).await;
-                hosted.compact_if_idle(&settings).await;
+                compaction::compact_if_due(&hosted, &settings).await;
+                compaction::compact_if_idle(&hosted, &settings).await;
                 if slots.unload_if_idle(&hosted, &settings) {
                     break;
                 }
             }
-            () = hosted.wake.notified() => {
+            () = hosted.woken() => {
                 if hosted.has_departures()
                     && hosted.own_step(StepKind::Light, |_, _| ()).await.is_err()
                 {
@@ -82,7 +83,7 @@ async fn pass_on(
         Durability::UpTo(position) => {
             let durable = move |room: &mut Room, now| room.durable(position.get(), now);
             hosted.own_step(StepKind::Light, durable).await?;
-            hosted.compact_if_due(settings).await;
+            compaction::compact_if_due(hosted, settings).await;
             Ok(())
         }
         Durability::Failed(error) => {
@@ -94,7 +95,7 @@ async fn pass_on(
 
 async fn sleep(hosted: &OpenDocument, next: NextWake, soonest: Time) {
     match next {
-        NextWake::At(time) => tokio::time::sleep_until(hosted.clock.at(time.max(soonest))).await,
+        NextWake::At(time) => tokio::time::sleep_until(hosted.clock().at(time.max(soonest))).await,
         NextWake::Woken => std::future::pending().await,
         NextWake::Gone => {}
     }

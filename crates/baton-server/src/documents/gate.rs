@@ -1,9 +1,10 @@
-//! A value that one task has at a time; the others wait as tasks, so that no thread does.
+//! An asynchronous lock: one task holds the value at a time, and the others wait without blocking a
+//! thread.
 //!
-//! Owns whose turn it is. A free value goes to whichever task asks first, because handing it to a
-//! task that does not run yet would leave it idle. A task that has waited for [`PATIENCE`] is
-//! handed the value instead, in the order of arrival, so that no task is passed over for long. A
-//! [`Held`] value can be moved to another thread.
+//! Owns the order. A free value goes to the task that asks first, because handing it to a task that
+//! does not run yet would leave it idle. A task that has waited for [`PATIENCE`] is handed the
+//! value instead, in the order of arrival, so that no task is passed over for long. A [`Held`]
+//! value can be moved to another thread.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 /// The time after which a waiting task is handed the value.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// See the module. The value in it is exchanged for a default one while a task has it.
+/// See the module. While a task holds the value, a default value is in its place.
 #[derive(Debug, Default)]
 pub(crate) struct Gate<T> {
     state: Mutex<GateState<T>>,
@@ -25,10 +26,10 @@ pub(crate) struct Gate<T> {
 
 #[derive(Debug, Default)]
 struct GateState<T> {
-    /// The value, while no task has it.
+    /// The value, while no task holds it.
     free: Option<T>,
     waiting: VecDeque<Waiter>,
-    /// The value, on its way to the task with this ticket.
+    /// The value that was handed to the task with this ticket, until that task runs.
     handed: Option<(u64, T)>,
     next_ticket: u64,
 }
@@ -40,22 +41,23 @@ struct Waiter {
     since: Instant,
 }
 
-/// The value, until this is dropped.
+/// The value, held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held<T: Default, G: Deref<Target = Gate<T>>> {
     gate: G,
     value: T,
-    /// It went on to another `Held`.
+    /// True if the value has moved on to another `Held`.
     moved: bool,
 }
 
-/// A place in the queue, given up when this is dropped.
+/// A place in the queue; dropping it gives the place up.
 struct QueuePlace<'a, T> {
     gate: &'a Gate<T>,
     ticket: Option<u64>,
 }
 
 impl<T: Default> Gate<T> {
+    /// Returns a gate with a value that no task holds.
     pub(crate) fn new(value: T) -> Self {
         let state = GateState {
             free: Some(value),
@@ -68,7 +70,7 @@ impl<T: Default> Gate<T> {
         }
     }
 
-    /// The value, if no task has it.
+    /// Takes the value if no task holds it.
     pub(crate) fn try_take(&self) -> Option<Held<T, &Self>> {
         let value = self.state.lock().free.take()?;
         Some(Held::new(self, value))
@@ -152,7 +154,7 @@ impl<T> Drop for QueuePlace<'_, T> {
         };
         let mut state = self.gate.state.lock();
         state.waiting.retain(|waiting| waiting.ticket != ticket);
-        // It may have been woken, or handed the value, for nothing.
+        // This task may have been woken, or handed the value, in vain: pass both on.
         if let Some((to, value)) = state.handed.take() {
             if to == ticket {
                 state.free = Some(value);
@@ -180,7 +182,7 @@ impl<T: Default, G: Deref<Target = Gate<T>>> Held<T, G> {
 }
 
 impl<T: Default> Held<T, &Gate<T>> {
-    /// The same, to be moved to another thread. `gate` is the one that the value is of.
+    /// Returns the held value in a form that can move to another thread. `gate` is its own gate.
     pub(crate) fn into_owned(mut self, gate: &Arc<Gate<T>>) -> Held<T, Arc<Gate<T>>> {
         debug_assert!(std::ptr::eq(self.gate, Arc::as_ptr(gate)), "the same gate");
         self.moved = true;

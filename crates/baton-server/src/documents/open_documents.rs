@@ -1,7 +1,7 @@
-//! Which documents are in memory.
+//! The documents in memory, by name.
 //!
-//! Owns the map from a name to its slot, and the limit on documents. Its lock is held for moments,
-//! never over an await.
+//! Owns the map from a name to its slot, and the limit `max_documents`. Its lock is never held over
+//! an await.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use tokio::sync::OnceCell;
 use crate::config::Settings;
 use crate::documents::open_document::OpenDocument;
 
-/// A document's place: empty while it is being loaded.
+/// The slot of one document: empty while the document is being loaded.
 pub(crate) type Slot = Arc<OnceCell<Arc<OpenDocument>>>;
 
-/// Why no document can be let in. Nothing changed.
+/// The reason for which a document is not opened. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotOpened {
     #[error(
-        "the server has {0} documents in memory, which is all it may (max_documents); come again later"
+        "the server has {0} documents in memory, which is the limit (max_documents); reconnect later"
     )]
     TooMany(usize),
-    #[error("the server is going away; come again")]
+    #[error("the server is stopping; nothing was changed; reconnect later")]
     Closing,
 }
 
@@ -39,6 +39,7 @@ struct Slots {
 }
 
 impl OpenDocuments {
+    /// Returns an empty map for at most `most` documents.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -46,7 +47,10 @@ impl OpenDocuments {
         }
     }
 
-    /// The slot of this name, which may be empty.
+    /// Returns the slot of this name, which may be empty.
+    ///
+    /// # Errors
+    /// There is no slot yet, and the limit is reached or the server stops.
     pub(crate) fn slot(&self, name: &str) -> Result<Slot, NotOpened> {
         let mut slots = self.slots.lock();
         if slots.closing {
@@ -63,28 +67,27 @@ impl OpenDocuments {
         Ok(slot)
     }
 
-    /// Takes a document out of memory if it is idle. The map's lock is held while its log is given
-    /// back, so that no task
-    /// opens it a second time before.
-    pub(crate) fn unload_if_idle(&self, hosted: &Arc<OpenDocument>, settings: &Settings) -> bool {
+    /// Takes a document out of memory if it is idle. Returns true if it has left. The map's lock is
+    /// held until its log is given back, so that no task opens it a second time before.
+    pub(crate) fn unload_if_idle(&self, document: &Arc<OpenDocument>, settings: &Settings) -> bool {
         let mut slots = self.slots.lock();
-        if !hosted.unload_if_idle(settings) {
+        if !document.unload_if_idle(settings) {
             return false;
         }
-        slots.remove(hosted);
+        slots.remove(document);
         true
     }
 
-    /// Forgets a document that is out of memory already.
-    pub(crate) fn forget(&self, hosted: &Arc<OpenDocument>) {
-        self.slots.lock().remove(hosted);
+    /// Removes a document that has left memory already.
+    pub(crate) fn forget(&self, document: &Arc<OpenDocument>) {
+        self.slots.lock().remove(document);
     }
 
-    /// Forgets a slot whose loading failed.
+    /// Removes a slot whose loading failed.
     pub(crate) fn forget_failed(&self, name: &str, slot: &Slot) {
         let mut slots = self.slots.lock();
-        // A task that waited for the same load may be trying again with this very slot; then it is
-        // that task's.
+        // A task that waited for the same load may be trying again with this slot, which then
+        // belongs to that task.
         let alone = Arc::strong_count(slot) <= 2 && !slot.initialized();
         let here = slots.by_name.get(name);
         if alone && here.is_some_and(|here| Arc::ptr_eq(here, slot)) {
@@ -92,7 +95,7 @@ impl OpenDocuments {
         }
     }
 
-    /// Lets no document in any more. Returns those that are here.
+    /// Opens no document any more. Returns those in memory.
     pub(crate) fn close(&self) -> Vec<Arc<OpenDocument>> {
         let mut slots = self.slots.lock();
         slots.closing = true;
@@ -100,14 +103,14 @@ impl OpenDocuments {
         open.filter_map(|slot| slot.get().cloned()).collect()
     }
 
-    /// Every document in memory.
+    /// Returns every document in memory.
     pub(crate) fn all(&self) -> Vec<Arc<OpenDocument>> {
         let slots = self.slots.lock();
         let open = slots.by_name.values();
         open.filter_map(|slot| slot.get().cloned()).collect()
     }
 
-    /// Returns true if the document of this name is in memory, or being loaded.
+    /// Returns true if the document of this name is in memory or being loaded.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.slots.lock().by_name.contains_key(name)
     }
@@ -119,11 +122,11 @@ impl OpenDocuments {
 }
 
 impl Slots {
-    fn remove(&mut self, hosted: &Arc<OpenDocument>) {
-        let slot = self.by_name.get(&hosted.name);
+    fn remove(&mut self, document: &Arc<OpenDocument>) {
+        let slot = self.by_name.get(document.name());
         let here = slot.and_then(|slot| slot.get());
-        if here.is_some_and(|here| Arc::ptr_eq(here, hosted)) {
-            self.by_name.remove(&hosted.name);
+        if here.is_some_and(|here| Arc::ptr_eq(here, document)) {
+            self.by_name.remove(document.name());
         }
     }
 }

@@ -1,7 +1,8 @@
-//! From a name to its one open document.
+//! Finds or loads the one open document of a name.
 //!
-//! Owns the loading: once, by one loader, however many ask, and so many at a time; a failed load is
-//! an error to who asked and can be tried again, never an empty document.
+//! Owns the loading: a document is loaded once, by one loader, however many clients ask, and only
+//! so many at a time. A failed load is an error to the clients that asked, who can try again; it is
+//! never an empty document.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
@@ -31,14 +32,14 @@ use crate::net::source_key::SourceKeys;
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 use crate::ops::store_failure;
 
-/// Why a document cannot be served. It stays stored as it is.
+/// The reason for which a document cannot be served. What is stored of it is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error(transparent)]
     Full(#[from] NotOpened),
     #[error(transparent)]
     Busy(#[from] LoadRefused),
-    #[error("the document could not be read: {0}; nothing was changed; come again later")]
+    #[error("the document could not be read: {0}; nothing was changed; reconnect later")]
     Log(#[from] LogError),
     #[error("the document could not be opened: {0}; nothing was changed")]
     Load(#[from] LoadError),
@@ -47,7 +48,7 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// Returns the reason that it counts as, if a limit was met.
+    /// Returns the reason under which it is counted, if a limit was reached.
     pub(crate) fn refusal(&self) -> Option<Rejection> {
         match self {
             Self::Full(NotOpened::TooMany(_)) => Some(Rejection::Documents),
@@ -58,7 +59,7 @@ impl OpenError {
         }
     }
 
-    /// Returns the code with which a connection that wanted the document is closed.
+    /// Returns the close code for the connection that asked for the document.
     pub(crate) fn close_code(&self) -> u16 {
         match self {
             Self::Full(NotOpened::TooMany(_)) | Self::Busy(_) | Self::Quota(_) => {
@@ -71,19 +72,19 @@ impl OpenError {
     }
 }
 
-/// The documents in memory; see the module.
+/// Documents in memory, and what all of them share; see the module.
 pub(crate) struct Registry {
     settings: Arc<Settings>,
     log: Log,
     clock: ServerClock,
-    slots: Arc<OpenDocuments>,
+    open_documents: Arc<OpenDocuments>,
     loads: LoadLimit,
     pool: Arc<WorkPool>,
     receiving: Arc<InboundMemoryLimit>,
     sources: SourceKeys,
     refusals: Arc<RejectionCounters>,
     quota: Arc<StorageQuota>,
-    /// Set by the first document, for all of them.
+    /// Started by the first document, for all of them.
     watching_store: Once,
 }
 
@@ -98,7 +99,7 @@ impl Registry {
             sources: SourceKeys::default(),
             refusals,
             quota: Arc::new(quota),
-            slots: Arc::new(OpenDocuments::new(settings.max_documents)),
+            open_documents: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
             clock: ServerClock::start(),
@@ -136,28 +137,31 @@ impl Registry {
 
     /// Returns true if something is stored under this name, or if it is open.
     pub(crate) fn holds(&self, name: &str) -> bool {
-        self.slots.has(name) || self.log.holds(name)
+        self.open_documents.has(name) || self.log.holds(name)
     }
 
-    /// The document of this name, from memory or from the log.
+    /// Returns the document of this name, from memory or from the log.
+    ///
+    /// # Errors
+    /// A limit was reached, or the document cannot be loaded. The next call tries again.
     pub(crate) async fn open(&self, name: &str) -> Result<Arc<OpenDocument>, OpenError> {
         let deadline = self.loads.deadline();
-        let slot = self.slots.slot(name)?;
+        let slot = self.open_documents.slot(name)?;
         let load = || self.load(name, deadline);
         let opened = slot.get_or_try_init(load).await.cloned();
         if opened.is_err() {
-            self.slots.forget_failed(name, &slot);
+            self.open_documents.forget_failed(name, &slot);
         }
         opened
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<OpenDocument>, OpenError> {
-        // Nothing of a new document needs the disk, and no other thread: that would cost more than
-        // all the rest.
+        // A new document needs no disk, and no other thread: that would cost more than all the
+        // rest.
         if let Some(log) = self.log.open_new(name)? {
             self.quota.admit_new()?;
             let room = Room::open(self.room_options(name), None, &[], self.clock.now())?;
-            return self.host(name, room, log).await;
+            return self.start(name, room, log).await;
         }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
@@ -166,14 +170,14 @@ impl Registry {
         let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
-            // An erased document is there, and has to be admitted again before an edit.
+            // An erased document exists, but has to be admitted again like a new one.
             if loaded.tail.is_empty() && !stored.holds(&document) {
                 quota.admit_new()?;
             }
             let loaded = StoredParts::new(log, loaded, turn);
-            Ok::<_, OpenError>(match loaded.work() {
+            Ok::<_, OpenError>(match loaded.class() {
                 WorkClass::Short => Opening::Done(loaded.open(options, clock)?),
-                work => Opening::Long(Box::new((loaded, options)), work),
+                class => Opening::Long(Box::new((loaded, options)), class),
             })
         });
         let panicked = |error: String| OpenError::from(LoadError::Panicked(error));
@@ -182,11 +186,11 @@ impl Registry {
             .map_err(|error| panicked(error.to_string()))??;
         let (log, room) = match opening {
             Opening::Done(opened) => *opened,
-            Opening::Long(read, work) => {
-                let turn = self.pool.turn(work).await;
+            Opening::Long(stored, class) => {
+                let turn = self.pool.turn(class).await;
                 let opening = turn.run(move || {
-                    let (read, options) = *read;
-                    let opening = AssertUnwindSafe(|| read.open(options, clock));
+                    let (stored, options) = *stored;
+                    let opening = AssertUnwindSafe(|| stored.open(options, clock));
                     catch_unwind(opening).map_err(|_| "opening it panicked".to_owned())
                 });
                 let opened = opening
@@ -195,11 +199,11 @@ impl Registry {
                 *opened.map_err(panicked)??
             }
         };
-        self.host(name, room, log).await
+        self.start(name, room, log).await
     }
 
-    /// Lets the document in, and starts its driver.
-    async fn host(
+    /// Appends what the opening itself proposed, and starts the document's task.
+    async fn start(
         &self,
         name: &str,
         room: Room,
@@ -207,7 +211,7 @@ impl Registry {
     ) -> Result<Arc<OpenDocument>, OpenError> {
         let (clock, durability) = (self.clock, log.watch());
         let (pool, account) = (Arc::clone(&self.pool), self.quota.account());
-        let hosted = Arc::new(OpenDocument::new(
+        let document = Arc::new(OpenDocument::new(
             Arc::from(name),
             clock,
             room,
@@ -215,18 +219,18 @@ impl Registry {
             pool,
             account,
         ));
-        if hosted.begin().is_err() {
+        if document.begin().is_err() {
             return Err(LogError::Closed.into());
         }
         self.watching_store
-            .call_once(|| store_failure::start(&self.log, &self.slots));
+            .call_once(|| store_failure::start(&self.log, &self.open_documents));
         tokio::spawn(document_task::drive(
-            Arc::clone(&hosted),
-            Arc::clone(&self.slots),
+            Arc::clone(&document),
+            Arc::clone(&self.open_documents),
             Arc::clone(&self.settings),
             durability,
         ));
-        Ok(hosted)
+        Ok(document)
     }
 
     fn room_options(&self, document: &str) -> RoomOptions {
@@ -276,24 +280,24 @@ impl Registry {
         }
     }
 
-    /// Forgets a document that is out of memory already.
-    pub(crate) fn forget(&self, hosted: &Arc<OpenDocument>) {
-        self.slots.forget(hosted);
+    /// Removes a document that has left memory already.
+    pub(crate) fn forget(&self, document: &Arc<OpenDocument>) {
+        self.open_documents.forget(document);
     }
 
-    /// Admits no client any more, and tells all clients to come again, spread over `drain_over`. A
-    /// document that is at long work is waited for until the deadline, and keeps no other from
-    /// being told. Returns how many were not told.
+    /// Stops opening documents, and tells all clients to reconnect later, spread over `drain_over`.
+    /// Waits until the deadline for documents that are at long work; the others do not wait for
+    /// them. Returns how many documents could not tell their clients.
     pub(crate) async fn drain(&self, deadline: Instant) -> usize {
-        let open = self.slots.close();
+        let open = self.open_documents.close();
         let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
         let pause = self.settings.drain_over.0 / count;
         let mut retiring = JoinSet::new();
-        for hosted in open {
-            if hosted.connections() > 0 && Instant::now() + pause < deadline {
+        for document in open {
+            if document.connections() > 0 && Instant::now() + pause < deadline {
                 tokio::time::sleep(pause).await;
             }
-            retiring.spawn(async move { hosted.retire().await });
+            retiring.spawn(async move { document.retire().await });
         }
         let all = async { while retiring.join_next().await.is_some() {} };
         let _busy = tokio::time::timeout_at(deadline, all).await;
@@ -302,23 +306,23 @@ impl Registry {
 
     /// Returns how many documents are in memory.
     pub(crate) fn documents(&self) -> usize {
-        self.slots.len()
+        self.open_documents.len()
     }
 }
 
-/// The stored parts of a document, to be made a room of.
+/// The stored parts of a document, from which a room is made.
 struct StoredParts {
     log: DocumentLog,
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
-    /// Its turn goes with the work.
+    /// Held until the work is done.
     _turn: LoadTurn,
 }
 
 /// The progress of an opening on the thread that reads.
 enum Opening {
     Done(Box<(DocumentLog, Room)>),
-    /// It goes on on the pool.
+    /// The pool does the rest.
     Long(Box<(StoredParts, RoomOptions)>, WorkClass),
 }
 
@@ -333,7 +337,7 @@ impl StoredParts {
         }
     }
 
-    fn work(&self) -> WorkClass {
+    fn class(&self) -> WorkClass {
         let snapshot = self.snapshot.as_ref().map_or(0, |(_, bytes)| bytes.len());
         work_cost::load(
             snapshot,

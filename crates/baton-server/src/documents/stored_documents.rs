@@ -1,6 +1,6 @@
-//! The stored documents as an operator lists them, and erasing one.
+//! Lists the stored documents for an operator, and erases them.
 //!
-//! Owns the list, and that a document which cannot be read any more can be erased all the same.
+//! Owns the rule that a damaged document, which cannot be opened, can still be erased.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,23 +10,23 @@ use baton_room::{SnapshotError, last_joined_ms, remnant};
 use crate::documents::open_document::NotErased;
 use crate::documents::registry::{OpenError, Registry};
 
-/// Most attempts to open a document that leaves memory in the very moment.
+/// Most attempts to open a document that leaves memory at the same moment.
 const TRIES: usize = 8;
 
-/// A stored document, as the list has it.
+/// One stored document of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDocument {
-    /// Its name.
+    /// Name of the document.
     pub name: String,
-    /// Bytes of its last snapshot and of the records since; `None` of one that is damaged.
+    /// Bytes of its last snapshot and of the records since; `None` if it is damaged.
     pub bytes: Option<u64>,
     /// Time of the last join; `None` if it is not known.
     pub last_joined: Option<SystemTime>,
-    /// Erased, and not written in since.
+    /// True if it was erased and has not been written in since.
     pub erased: bool,
 }
 
-/// One line of a list: bytes, time, name.
+/// Writes one line of the list: bytes, time, name.
 impl std::fmt::Display for StoredDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.bytes {
@@ -42,27 +42,27 @@ impl std::fmt::Display for StoredDocument {
     }
 }
 
-/// Why a document was not erased. Its connections may have been closed; what is stored of it is as
-/// it was.
+/// The reason for which a document was not erased. What is stored of it is unchanged; its
+/// connections may have been closed.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// Nothing is stored under that name.
     #[error(
-        "there is no document {0:?}; nothing was changed; `baton list` shows those that are there"
+        "there is no document {0:?}; nothing was changed; `baton list` shows the documents that exist"
     )]
     Unknown(String),
-    /// The store.
+    /// The store cannot be read or written.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// The remains that are stored in its place could not be made.
-    #[error("what is to remain of the document could not be made: {0}; nothing was erased")]
+    /// The remnant that replaces its content could not be made.
+    #[error("the remnant that replaces the document could not be made: {0}; nothing was erased")]
     Remains(#[from] SnapshotError),
-    /// It could not be opened.
+    /// The document could not be opened.
     #[error("the document could not be opened: {0}; nothing was erased; try again")]
     Open(String),
 }
 
-/// Reads every stored document. Blocks.
+/// Reads every stored document, and passes each to `each`. Blocks.
 pub(crate) fn list(log: &Log, each: &mut dyn FnMut(StoredDocument)) -> Result<(), LogError> {
     log.read_all(&mut |info, loaded| {
         let loaded = loaded.ok();
@@ -88,13 +88,13 @@ pub(crate) fn list(log: &Log, each: &mut dyn FnMut(StoredDocument)) -> Result<()
     })
 }
 
-/// Erases a document for good; its clients are told so.
+/// Erases a document for good, and tells its clients. The erasure is durable on return.
 pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseError> {
     if !registry.holds(name) {
         return Err(EraseError::Unknown(name.to_owned()));
     }
-    // Seconds since 1970, as a restore takes them: later than whatever a backup of before will be
-    // restored with.
+    // Seconds since 1970, like the epochs of restores: so it is later than the epoch of any earlier
+    // backup once that is restored.
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let epoch = since.map_or(0, |since| {
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
@@ -102,9 +102,9 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
     let mut last = String::new();
     for _ in 0..TRIES {
         match registry.open(name).await {
-            Ok(hosted) => {
-                let erased = hosted.erase(epoch).await;
-                registry.forget(&hosted);
+            Ok(document) => {
+                let erased = document.erase(epoch).await;
+                registry.forget(&document);
                 match erased {
                     Ok(()) => return Ok(registry.log().flush().await?),
                     Err(NotErased::Gone(gone)) => last = gone.to_string(),
@@ -122,7 +122,8 @@ pub(crate) async fn erase(registry: &Registry, name: &str) -> Result<(), EraseEr
     Err(EraseError::Open(last))
 }
 
-/// Of what it held nothing is known, so that a client's copy of it comes back as something new.
+/// Erases a document whose content cannot be read. An old copy of a client therefore brings its
+/// content back.
 async fn erase_unread(registry: &Registry, name: &str, epoch: u32) -> Result<(), EraseError> {
     let (log, document) = (registry.log().clone(), name.to_owned());
     let erasing = tokio::task::spawn_blocking(move || {

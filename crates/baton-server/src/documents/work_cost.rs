@@ -1,18 +1,18 @@
-//! Estimates how long a step will take, before it begins: a step of over a millisecond goes to the pool.
+//! Estimates the time of a step before it begins: a step of over a millisecond goes to the pool.
 //!
-//! Owns the estimates. They rest on the kind of the step and on bytes: a document is an index and its bytes, so an edit
-//! costs what its own bytes do, whatever is in the document.
+//! Owns the estimates, which rest on the kind of the step and on bytes. A document is an index and
+//! its bytes, so an edit costs as much as its own bytes do, whatever is in the document.
 
 use baton_room::{Incoming, Kind};
 
-/// A step that takes longer than this is long, in microseconds.
+/// Time from which on a step is long, in microseconds.
 const LONG_US: f64 = 1_000.0;
 
-/// A step that takes longer than this is heavy, in microseconds.
+/// Time from which on a step is heavy, in microseconds.
 const HEAVY_US: f64 = 50_000.0;
 
-/// Time for a byte of an edit, in microseconds: 20 KiB are long. Measured were 0.02 for the smallest blocks and deleted
-/// ranges that there are.
+/// Time for a byte of an edit, in microseconds: 20 KiB are long. 0.02 was measured for the smallest
+/// possible blocks and deleted ranges.
 const US_PER_BYTE: f64 = 0.05;
 
 /// Time for a byte of a document that is copied, in microseconds.
@@ -21,65 +21,66 @@ const US_PER_COPIED_BYTE: f64 = 0.001;
 /// Time for a byte of a document that is scanned, in microseconds.
 const US_PER_SCANNED_BYTE: f64 = 0.004;
 
-/// Time for a byte of a document that is loaded into the CRDT library, or compacted, in microseconds.
+/// Time for a byte of a document that is loaded into the CRDT library, or compacted, in
+/// microseconds.
 const US_PER_LOADED_BYTE: f64 = 0.02;
 
-/// The place at which a step is done.
+/// The class of a step, by its expected time. It decides where the step is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum WorkClass {
-    /// Here and now.
+    /// By the task that asks for it, at once.
     Short,
     /// On the pool.
     Long,
-    /// On the pool, not on all of its threads.
+    /// On the pool, but never on all of its threads.
     Heavy,
 }
 
-/// The work that a step is asked to do.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
-    /// Nothing that depends on the document's size.
+    /// Costs the same whatever the document's size.
     Light,
-    /// To take an update of so many bytes in.
+    /// Takes in an update of so many bytes.
     Update(usize),
-    /// To tell what a client lacks that has nothing.
+    /// Sends everything to a client that has nothing.
     FullSync,
-    /// To tell what a client lacks that has something, or all but what it was not sent.
+    /// Sends what a client lacks that has a part of the document.
     Difference,
-    /// Something that may merge what is parked.
+    /// May merge parked edits.
     Parks,
-    /// To show what is parked, beside the document.
+    /// Prepares a preview of a park, which is then made beside the document.
     Preview,
-    /// To look at what is due.
+    /// Handles deadlines.
     Timeout,
-    /// To encode all of it.
+    /// Encodes the whole document.
     Snapshot,
 }
 
-/// The facts about a document that an estimate rests on.
+/// The sizes that an estimate rests on, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct DocumentSize {
-    /// Of its encoding, about.
+    /// Approximate size of the encoded document.
     pub(crate) bytes: usize,
-    /// Of what is parked.
+    /// Parked edits.
     pub(crate) parked: usize,
-    /// Of what is kept aside, and may be taken up by any step.
+    /// Incomplete updates that are kept aside, and that any step may complete.
     pub(crate) aside: usize,
-    /// Its encoding is at hand.
+    /// True if the encoded document is in memory.
     pub(crate) encoded: bool,
-    /// The pieces for a client that has nothing are at hand.
+    /// True if the messages for a client that has nothing are in memory.
     pub(crate) pieces: bool,
 }
 
 impl StepKind {
-    /// Returns the work that a message asks for.
+    /// Returns the kind of the step that a message needs.
     pub(crate) fn of(message: &Incoming<'_>) -> Self {
         match message {
             Incoming::Step1([0] | []) => Self::FullSync,
             Incoming::Step1(_) => Self::Difference,
             Incoming::Sync(Kind::Step2 | Kind::Update, update) => Self::Update(update.len()),
             Incoming::Channel(payload) if payload.contains("show-park") => Self::Preview,
-            // Parks are merged by name; a claim merges its author's own.
+            // A client names a park to merge it; a claim merges the parks of its author.
             Incoming::Channel(payload) if payload.contains("park") || payload.contains("claim") => {
                 Self::Parks
             }
@@ -90,7 +91,8 @@ impl StepKind {
         }
     }
 
-    /// Returns true if only the connection that asked has a use for it, so that it is not done for one that is gone.
+    /// Returns true if only the connection that asked has a use for the result. Such a step is not
+    /// done for a connection that is gone.
     pub(crate) fn is_request(self) -> bool {
         match self {
             Self::FullSync | Self::Difference | Self::Preview => true,
@@ -99,14 +101,14 @@ impl StepKind {
     }
 }
 
-/// Returns the place for a step.
-pub(crate) fn classify(asked: StepKind, size: &DocumentSize) -> WorkClass {
+/// Returns the class of a step.
+pub(crate) fn classify(step: StepKind, size: &DocumentSize) -> WorkClass {
     let copying = size.bytes as f64 * US_PER_COPIED_BYTE;
     let encoding = if size.encoded { 0.0 } else { copying };
     let edit = |bytes: usize| bytes as f64 * US_PER_BYTE;
-    // Mostly none of it can come yet, so that it is only looked at.
+    // Mostly none of it is complete yet, so that it is only looked at.
     let aside = edit(size.aside).min(HEAVY_US / 2.0);
-    kind(match asked {
+    class(match step {
         StepKind::Light => 0.0,
         StepKind::Update(bytes) => edit(bytes) + aside,
         StepKind::FullSync if size.pieces => 0.0,
@@ -119,23 +121,23 @@ pub(crate) fn classify(asked: StepKind, size: &DocumentSize) -> WorkClass {
     })
 }
 
-/// Returns the place to open a document, by the bytes of its snapshot and of the records after it.
+/// Returns the class of opening a document with so many bytes of snapshot and of records after it.
 pub(crate) fn load(snapshot: usize, tail: usize) -> WorkClass {
-    kind(snapshot as f64 * US_PER_SCANNED_BYTE + tail as f64 * US_PER_BYTE)
+    class(snapshot as f64 * US_PER_SCANNED_BYTE + tail as f64 * US_PER_BYTE)
 }
 
-/// Returns the place to make a preview of a park, by the bytes of the document and of the parked edits.
-pub(crate) fn show(document: usize, parked: usize) -> WorkClass {
+/// Returns the class of making a preview of a park, by the bytes of document and parked edits.
+pub(crate) fn preview(document: usize, parked: usize) -> WorkClass {
     let loaded = (document + parked) as f64 * US_PER_LOADED_BYTE;
-    kind(loaded.max(LONG_US))
+    class(loaded.max(LONG_US))
 }
 
-/// Returns the place to write a snapshot of a document of so many bytes.
+/// Returns the class of writing a snapshot of a document of so many bytes.
 pub(crate) fn snapshot(bytes: usize) -> WorkClass {
-    kind((bytes as f64 * US_PER_LOADED_BYTE).max(LONG_US))
+    class((bytes as f64 * US_PER_LOADED_BYTE).max(LONG_US))
 }
 
-fn kind(us: f64) -> WorkClass {
+fn class(us: f64) -> WorkClass {
     if us < LONG_US {
         WorkClass::Short
     } else if us < HEAVY_US {
@@ -225,8 +227,8 @@ mod tests {
         assert_eq!(load(10_000, 0), WorkClass::Short);
         assert_eq!(load(10_000, 30_000), WorkClass::Long);
         assert_eq!(load(30 << 20, 0), WorkClass::Heavy);
-        assert_eq!(show(10, 10), WorkClass::Long);
-        assert_eq!(show(16 << 20, 10), WorkClass::Heavy);
+        assert_eq!(preview(10, 10), WorkClass::Long);
+        assert_eq!(preview(16 << 20, 10), WorkClass::Heavy);
         assert_eq!(snapshot(100_000), WorkClass::Long);
     }
 }

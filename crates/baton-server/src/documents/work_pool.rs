@@ -1,9 +1,9 @@
-//! The threads for work that takes longer than a millisecond: off the threads that serve
+//! Limits the work that takes longer than a millisecond, and runs it off the threads that serve
 //! connections.
 //!
-//! Owns whose turn it is. First come is first served; a document has one step here at a time,
-//! because it is held by that, and it is not held by a step that waits for its turn. Heavy work
-//! never has all turns, so that lighter work of another document does not wait for it.
+//! Owns the turns, which are given in the order of the requests. A document has one step here at a
+//! time, because the step holds the document; a step that waits for its turn does not hold it.
+//! Heavy work never has all turns, so lighter work of another document does not wait for it.
 
 use std::sync::Arc;
 
@@ -12,26 +12,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::Settings;
 use crate::documents::work_cost::WorkClass;
 
-/// The turns; see the module.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct WorkPool {
     turns: Arc<Semaphore>,
+    /// Turns that heavy work may have: one less, if there are several.
     heavy: Arc<Semaphore>,
 }
 
-/// One piece of work may begin. Goes with the work, not with the task that waits for it.
+/// The permission to do one piece of work. Belongs to the work, not to the task that waits for it.
 #[derive(Debug)]
 pub(crate) struct PoolTurn {
     _turn: Option<OwnedSemaphorePermit>,
     _heavy: Option<OwnedSemaphorePermit>,
 }
 
-/// The runtime is being shut down: the work was not begun, or its end was not seen.
+/// The runtime is being shut down: the work was not begun, or its result is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server is going away")]
+#[error("the server is stopping; reconnect later")]
 pub(crate) struct Stopped;
 
 impl WorkPool {
+    /// Returns a pool of `work_threads` turns.
     pub(crate) fn new(settings: &Settings) -> Self {
         let threads = match settings.work_threads {
             0 => std::thread::available_parallelism().map_or(2, |cores| (cores.get() / 2).max(2)),
@@ -43,7 +45,7 @@ impl WorkPool {
         }
     }
 
-    /// A turn, if one is free and no other work waits.
+    /// Returns a turn if one is free and no other work waits.
     pub(crate) fn try_turn(&self, work: WorkClass) -> Option<PoolTurn> {
         let heavy = match work {
             WorkClass::Heavy => Some(Arc::clone(&self.heavy).try_acquire_owned().ok()?),
@@ -58,7 +60,7 @@ impl WorkPool {
 
     /// Waits for a turn. Work that is dropped meanwhile is not begun.
     pub(crate) async fn turn(&self, work: WorkClass) -> PoolTurn {
-        // Neither is ever closed.
+        // Neither semaphore is ever closed.
         let heavy = match work {
             WorkClass::Heavy => Arc::clone(&self.heavy).acquire_owned().await.ok(),
             WorkClass::Short | WorkClass::Long => None,
@@ -71,8 +73,8 @@ impl WorkPool {
 }
 
 impl PoolTurn {
-    /// Does the work on a thread of its own. It goes on to its end, also when this is not awaited
-    /// any more. A panic of it is one of who awaits it.
+    /// Does the work on a thread of its own. The work continues to its end even if the caller stops
+    /// awaiting it. A panic of the work is passed on to the caller.
     pub(crate) async fn run<R: Send + 'static>(
         self,
         work: impl FnOnce() -> R + Send + 'static,

@@ -1,40 +1,42 @@
-//! Connections that ended, until the room is told.
+//! Connections that have ended, until the room is told.
 //!
-//! Owns the list. A connection ends in a destructor, which can wait for nothing, and the document may be at long work then.
+//! Owns the list. A connection ends in a destructor, which cannot wait for the document's turn.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use baton_room::{ConnectionId, Departure};
 use parking_lot::Mutex;
 
-/// See the module.
+/// Connections that have ended and that the room still counts.
 #[derive(Debug, Default)]
 pub(super) struct Departures {
-    /// Read by every step, so that the list is not locked by each.
+    /// Every step reads this flag, so that only the few that have departures take the lock.
     any: AtomicBool,
     all: Mutex<Vec<(ConnectionId, Departure)>>,
 }
 
 impl Departures {
-    pub(super) fn add(&self, connection: ConnectionId, how: Departure) {
+    /// Adds a connection, with the way in which it ended.
+    pub(super) fn add(&self, connection: ConnectionId, departure: Departure) {
         let mut all = self.all.lock();
-        all.push((connection, how));
+        all.push((connection, departure));
         self.any.store(true, Ordering::Release);
     }
 
-    pub(super) fn are_there(&self) -> bool {
+    /// Returns true if the room has to be told of a departure.
+    pub(super) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Which, without taking them.
-    pub(super) fn peek(&self) -> Vec<ConnectionId> {
-        if !self.are_there() {
+    /// Returns the connections without taking them.
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        if !self.any() {
             return Vec::new();
         }
         self.all.lock().iter().map(|(id, _)| *id).collect()
     }
 
-    /// Takes all, for the room to be told of.
+    /// Takes all departures; the caller tells the room.
     pub(super) fn take(&self) -> Vec<(ConnectionId, Departure)> {
         let mut all = self.all.lock();
         self.any.store(false, Ordering::Release);

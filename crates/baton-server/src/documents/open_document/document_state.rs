@@ -1,72 +1,104 @@
-//! What is behind a document's gate: the room, the log, and the queues of its connections.
+//! The state behind a document's gate: its room, its log, its connections and its snapshots.
 //!
-//! Owns the order of a step: proposals get their positions, outputs go into the queues. Awaits nothing.
+//! Owns the order inside of a step: departures, input, positions in the log, outputs into the send
+//! queues. So the order of the log is the order of the room, and no update falls between the first
+//! sync of a new connection and what is broadcast after it. Awaits nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use baton_log::{DocumentLog, Reservation, Urgency};
+use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
-use baton_room::{Awaited, CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Record, Room};
+use baton_room::{
+    Awaited, ConnectionId, Departure, Ending, Former, Record, Room, Snapshot, SnapshotDraft,
+    SnapshotError, remnant,
+};
 
-use super::StepError;
-use super::snapshots::SnapshotSchedule;
+use super::connections::{Connections, RequestedPreview};
+use super::error::{JoinError, NotErased, StepError};
+use super::snapshot_schedule::SnapshotSchedule;
 use crate::config::Settings;
-use crate::connection::close_codes;
 use crate::connection::pending_flushes::PendingFlushes;
-use crate::connection::send_queue::{BroadcastUpdate, NeedsFlush};
 use crate::connection::socket_writer::SocketWriter;
-use crate::connection::wire_codec;
 use crate::documents::work_cost::{DocumentSize, StepKind, WorkClass, classify};
 use crate::limits::storage_quota::StorageAccount;
 
-/// A room of a document with at most so many bytes is dropped by whichever task lets go of it.
+/// Bytes of a document up to which any task may drop its room; a larger one is dropped on a thread
+/// that no task waits for.
 const DROPPED_AT_ONCE: usize = 64 * 1024;
 
-pub(super) struct DocumentState {
-    pub(super) room: Room,
-    pub(super) log: DocumentLog,
-    pub(super) writers: HashMap<ConnectionId, Arc<SocketWriter>>,
-    /// When the last connection left.
-    pub(super) idle_since: Option<Time>,
-    /// What the driver sleeps until.
-    pub(super) driven_until: Option<Time>,
-    /// Whether the driver listens to the disk.
-    pub(super) disk: DurabilityNews,
-    pub(super) snapshots: SnapshotSchedule,
-    /// What it uses of what all documents may.
-    pub(super) account: StorageAccount,
+/// The next time at which the document's task has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextWake {
+    /// At this time, or when it is woken.
+    At(Time),
+    /// Only when it is woken.
+    Woken,
+    /// Never: the document has left memory.
+    Gone,
 }
 
-/// Whether the news of what is durable are waited for. Where only stock clients type nobody is told that anything is saved,
-/// and waking up for every commit would cost more than the edits.
+/// The attention that the document's task pays to durability. While only stock clients type, no
+/// client is told what is saved, and waking up for every commit would cost more than the edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DurabilityNews {
-    /// Somebody waits for it, or the document waits to leave memory.
+    /// It waits: a client wants to know, or the document is about to leave memory.
     Awaited,
-    /// Looked at with the next deadline only.
+    /// It looks at the next deadline only.
     Ignored,
 }
 
-/// What a step brings beside what it queued.
-#[derive(Debug, Default)]
-pub(super) struct Brought {
-    /// What a park would change, to be worked out for the connection of this line.
-    pub(super) shows: Vec<(Arc<SocketWriter>, ParkPreview)>,
+/// See the module.
+pub(super) struct DocumentState {
+    room: Room,
+    log: DocumentLog,
+    connections: Connections,
+    /// Time at which the last connection left; `None` while there is one.
+    idle_since: Option<Time>,
+    /// Time until which the document's task sleeps.
+    sleeps_until: Option<Time>,
+    durability: DurabilityNews,
+    snapshots: SnapshotSchedule,
+    /// The document's share of the limits that hold for all documents together.
+    account: StorageAccount,
 }
 
 impl DocumentState {
-    /// Where a step is to be done. `leaves` when departures are to be carried out in it as well.
-    pub(super) fn work(&self, asked: StepKind, leaves: bool) -> WorkClass {
+    /// Returns the state of a document that was just opened and has no connections.
+    pub(super) fn new(room: Room, log: DocumentLog, account: StorageAccount, now: Time) -> Self {
+        Self {
+            room,
+            log,
+            connections: Connections::default(),
+            idle_since: Some(now),
+            sleeps_until: None,
+            durability: DurabilityNews::Awaited,
+            snapshots: SnapshotSchedule::default(),
+            account,
+        }
+    }
+
+    /// Returns how many connections there are.
+    pub(super) fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Returns the bytes that a step may have to append beside its own input.
+    pub(super) fn aside_bytes(&self) -> usize {
+        self.room.load().aside_bytes
+    }
+
+    /// Returns the class of a step's work. `has_departures` is true if the step has to tell the
+    /// room of connections that ended.
+    pub(super) fn classify(&self, kind: StepKind, has_departures: bool) -> WorkClass {
         let load = self.room.load();
         let aside = load.aside_bytes;
-        if asked == StepKind::Light && (aside == 0 || !leaves) {
+        if kind == StepKind::Light && (aside == 0 || !has_departures) {
             return WorkClass::Short;
         }
         let document = self.room.state().document();
         let size = DocumentSize {
             bytes: document.about_bytes(),
-            parked: match asked {
+            parked: match kind {
                 StepKind::Parks => self.room.state().parked_bytes(),
                 _ => 0,
             },
@@ -74,19 +106,71 @@ impl DocumentState {
             encoded: document.is_encoded(),
             pieces: load.first_sync_is_encoded,
         };
-        let asked = match asked {
+        let kind = match kind {
             StepKind::Light => StepKind::Timeout,
-            asked => asked,
+            kind => kind,
         };
-        classify(asked, &size)
+        classify(kind, &size)
     }
 
-    /// Gives the room's proposals their positions, in order. What the reservation does not cover is overdrawn.
-    pub(super) fn sequence(
+    /// Registers the queue of a new connection. A step that connects it has to follow before the
+    /// document is given back.
+    ///
+    /// # Errors
+    /// The document has its `most` connections, without those in `departed`.
+    pub(super) fn register(
         &mut self,
-        mut reservation: Reservation,
+        connection: ConnectionId,
+        writer: &Arc<SocketWriter>,
+        departed: &[ConnectionId],
+        most: usize,
+    ) -> Result<(), JoinError> {
+        for departed in departed {
+            self.connections.remove(*departed);
+        }
+        if self.connections.len() >= most {
+            return Err(JoinError::Full(most));
+        }
+        self.connections.add(connection, writer);
+        self.idle_since = None;
+        Ok(())
+    }
+
+    /// Tells the room of connections that ended. Returns true if the document is idle since then.
+    pub(super) fn disconnect(
+        &mut self,
+        departures: Vec<(ConnectionId, Departure)>,
         now: Time,
+    ) -> bool {
+        for (connection, departure) in departures {
+            self.connections.remove(connection);
+            self.room.disconnect(connection, departure, now);
+        }
+        let is_newly_idle = self.connections.is_empty() && self.idle_since.is_none();
+        if is_newly_idle {
+            self.idle_since = Some(now);
+        }
+        is_newly_idle
+    }
+
+    /// Gives the room its input, and the room's records their positions in the log. The reservation
+    /// pays for the records; the log is overdrawn by what it does not cover.
+    ///
+    /// # Errors
+    /// The log takes no records, or a record cannot be encoded. The room cannot go on.
+    pub(super) fn step(
+        &mut self,
+        reservation: Reservation,
+        now: Time,
+        input: impl FnOnce(&mut Room, Time),
     ) -> Result<(), StepError> {
+        self.account.open(&mut self.room, &self.log);
+        input(&mut self.room, now);
+        self.account.close(&mut self.room);
+        self.append(reservation, now)
+    }
+
+    fn append(&mut self, mut reservation: Reservation, now: Time) -> Result<(), StepError> {
         let log = &mut self.log;
         self.room.settle(now, |record: &Record, awaited: Awaited| {
             let urgency = match awaited {
@@ -100,129 +184,161 @@ impl DocumentState {
         })
     }
 
-    /// Puts the room's outputs into the queues.
-    pub(super) fn deliver(&mut self, pending: &mut PendingFlushes) -> Brought {
-        let mut brought = Brought::default();
-        while let Some(output) = self.room.next_output() {
-            match output {
-                Output::Send { to, message } => {
-                    let (frame, weight) = wire_codec::encode(&message);
-                    self.put(to, pending, |writer| writer.outbox().send(frame, weight));
-                }
-                Output::Multicast { to, message } => {
-                    let (frame, weight) = wire_codec::encode(&message);
-                    for to in to {
-                        self.put(to, pending, |writer| {
-                            writer.outbox().send(frame.clone(), weight)
-                        });
-                    }
-                }
-                Output::Broadcast { except, message } => self.broadcast(except, &message, pending),
-                Output::Show { to, preview } => {
-                    if let Some(writer) = self.writers.get(&to) {
-                        brought.shows.push((Arc::clone(writer), preview));
-                    }
-                }
-                Output::Ping { to } => self.put(to, pending, |writer| writer.outbox().ping()),
-                Output::Probe { to, mark } => {
-                    self.put(to, pending, |writer| writer.outbox().probe(mark))
-                }
-                Output::Close { to, why, reason } => {
-                    if let Some(writer) = self.writers.get(&to) {
-                        writer.outbox().end(close_codes::code(why), reason);
-                        pending.push(writer);
-                    }
-                }
-            }
-        }
-        brought
+    /// Puts the room's outputs into the send queues. Returns the previews that clients asked for.
+    pub(super) fn deliver(&mut self, pending: &mut PendingFlushes) -> Vec<RequestedPreview> {
+        self.connections.deliver(&mut self.room, pending)
     }
 
-    /// Takes the queues away of connections that ended, so that they take no place.
-    pub(super) fn forget(&mut self, gone: &[ConnectionId]) {
-        for connection in gone {
-            self.writers.remove(connection);
-        }
+    /// Notes that a connection gave a sign of life.
+    pub(super) fn heard(&mut self, connection: ConnectionId, now: Time) {
+        self.room.heard(connection, now);
     }
 
-    /// Queues for a connection that has read too slowly what it was not sent, if it has taken all that goes before that.
-    pub(super) fn catch_up(&mut self, connection: ConnectionId, pending: &mut PendingFlushes) {
-        let Some(writer) = self.writers.get(&connection).cloned() else {
-            return;
-        };
-        let Some(behind) = writer.outbox().behind() else {
-            return;
-        };
-        let CatchUp {
-            difference,
-            awareness,
-        } = self.room.catch_up(&behind.missed);
-        let awareness = awareness.filter(|_| behind.awareness);
-        let frames = [
-            Some(Outgoing::Update(difference)),
-            awareness.map(Outgoing::Awareness),
-        ];
-        let frames: Vec<_> = frames
-            .iter()
-            .flatten()
-            .map(|m| wire_codec::encode(m).0)
-            .collect();
-        if writer.outbox().caught_up(frames) == NeedsFlush::Yes {
-            pending.push(&writer);
-        }
+    /// Queues what a connection that has fallen behind was not sent, if the connection has taken
+    /// everything that goes before that.
+    pub(super) fn catch_up(&self, connection: ConnectionId, pending: &mut PendingFlushes) {
+        self.connections.catch_up(&self.room, connection, pending);
     }
 
-    fn put(
-        &self,
-        to: ConnectionId,
-        pending: &mut PendingFlushes,
-        queue: impl FnOnce(&Arc<SocketWriter>) -> NeedsFlush,
-    ) {
-        if let Some(writer) = self.writers.get(&to)
-            && queue(writer) == NeedsFlush::Yes
-        {
-            pending.push(writer);
-        }
-    }
-
-    fn broadcast(
-        &self,
-        except: Option<ConnectionId>,
-        message: &Outgoing,
+    /// Ends all connections, and queues the reason.
+    pub(super) fn close_all(
+        &mut self,
+        why: Ending,
+        reason: &'static str,
+        now: Time,
         pending: &mut PendingFlushes,
     ) {
-        let (frame, weight) = wire_codec::encode(message);
-        let edit = matches!(message, Outgoing::Update(_));
-        let frame = BroadcastUpdate::new(frame);
-        let others = |id: &ConnectionId| Some(*id) != except;
-        for (_, writer) in self.writers.iter().filter(|(id, _)| others(id)) {
-            let waits = if edit {
-                writer.outbox().edit(&frame)
-            } else {
-                writer.outbox().send(frame.frame.clone(), weight)
-            };
-            if waits == NeedsFlush::Yes {
-                pending.push(writer);
-            }
-        }
+        self.room.close_all(why, reason, now);
+        // A connection that is closed has no use for a preview.
+        let _previews = self.deliver(pending);
     }
 
-    /// Gives the log back now; what the room holds goes where no task waits for that, if it is much.
+    /// Returns true if the document's task sleeps for too long, or must listen for durability now.
+    pub(super) fn must_wake_task(&self) -> bool {
+        let is_earlier = match (self.room.poll_timeout(), self.sleeps_until) {
+            (Some(next), Some(sleeps_until)) => next < sleeps_until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let is_newly_awaited =
+            self.durability == DurabilityNews::Ignored && self.room.awaits_durability();
+        is_earlier || is_newly_awaited
+    }
+
+    /// Returns the time until which the document's task may sleep, and notes that it does.
+    pub(super) fn sleep(&mut self, settings: &Settings) -> (NextWake, DurabilityNews) {
+        let is_awaited = self.room.awaits_durability() || self.idle_since.is_some();
+        self.durability = if is_awaited {
+            DurabilityNews::Awaited
+        } else {
+            DurabilityNews::Ignored
+        };
+        // A document that is not all stored cannot leave; the news that it is wakes the task
+        // anyway.
+        let leaving = self.idle_since.filter(|_| self.may_unload());
+        let unload_at = leaving.map(|since| since + settings.unload_after.0);
+        self.sleeps_until = match (self.room.poll_timeout(), unload_at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        let wake = self.sleeps_until.map_or(NextWake::Woken, NextWake::At);
+        (wake, self.durability)
+    }
+
+    /// Returns the failure of the store since the document was opened, if there was one.
+    pub(super) fn store_failure(&self) -> Option<Arc<LogError>> {
+        self.log.failure()
+    }
+
+    /// Returns true if the document has had no connection for `unload_after`.
+    pub(super) fn is_idle(&self, now: Time, settings: &Settings) -> bool {
+        self.idle_since
+            .is_some_and(|since| now >= since + settings.unload_after.0)
+    }
+
+    /// Returns true if all of the document is stored and no snapshot of it is being written.
+    pub(super) fn may_unload(&self) -> bool {
+        self.log.durable() == self.log.last() && !self.snapshots.is_writing()
+    }
+
+    /// Returns true if a snapshot is to be written now: the log has grown, or the document is near
+    /// its limit.
+    pub(super) fn snapshot_is_due(&mut self, now: Time, settings: &Settings) -> bool {
+        let compact_after = settings.compact_after.as_u64();
+        self.snapshots.is_due(self.log.tail_bytes(), compact_after)
+            || self.account.wants_snapshot(&self.log, now)
+    }
+
+    /// Returns true if a snapshot is to be written before the idle document leaves memory.
+    pub(super) fn idle_snapshot_is_due(&self, now: Time, settings: &Settings) -> bool {
+        let (bytes, records) = (self.log.tail_bytes(), self.log.tail_records());
+        self.snapshots.is_due_before_unloading(bytes, records) && self.is_idle(now, settings)
+    }
+
+    /// Begins a snapshot, unless one is being written. Its result goes to
+    /// [`DocumentState::finish_snapshot`].
+    pub(super) fn draft_snapshot(&mut self) -> Option<SnapshotDraft> {
+        self.snapshots.begin().then(|| self.room.draft())
+    }
+
+    /// Stores a snapshot, and continues with the document as it is there if that saves memory.
+    /// Returns what the caller has to drop, which may take long.
+    pub(super) fn finish_snapshot(
+        &mut self,
+        written: Result<Snapshot, SnapshotError>,
+        name: &str,
+    ) -> Option<Former> {
+        let snapshot = match written {
+            Ok(snapshot) => snapshot,
+            Err(error) => return self.snapshot_failed(name, &error),
+        };
+        if let Some(error) = snapshot.trouble {
+            tracing::error!(
+                document = name,
+                %error,
+                "deleted content could not be removed from a snapshot; it is stored with the snapshot"
+            );
+        }
+        let bytes = snapshot.bytes.len() as u64;
+        let at = Position::new(snapshot.position);
+        if let Err(error) = self.log.snapshot(at, snapshot.bytes) {
+            return self.snapshot_failed(name, &error);
+        }
+        self.snapshots.stored(bytes);
+        self.room.adopt(snapshot.compacted?)
+    }
+
+    fn snapshot_failed(&mut self, name: &str, error: &dyn std::error::Error) -> Option<Former> {
+        self.snapshots.failed(self.log.tail_bytes());
+        tracing::warn!(
+            document = name,
+            %error,
+            "a snapshot could not be made; the log keeps everything, and the next attempt is made when it is twice as long"
+        );
+        None
+    }
+
+    /// Replaces the stored content by a remnant that tells old copies that they are erased, in an
+    /// epoch that is at least `epoch` and later than the document's own.
+    pub(super) fn erase(&mut self, epoch: u32, name: &str) -> Result<(), NotErased> {
+        let epoch = epoch.max(self.room.state().epoch().saturating_add(1));
+        let remains = self.room.state().erased(epoch).or_else(|error| {
+            tracing::error!(
+                document = name,
+                %error,
+                "the document could not be read: it is erased, but an old copy of a client brings its content back"
+            );
+            remnant(epoch)
+        })?;
+        Ok(self.log.erase_leaving(remains)?)
+    }
+
+    /// Gives the log back now. A large room is dropped on a thread that no task waits for.
     pub(super) fn end(self) {
         let Self { room, log, .. } = self;
         drop(log);
         if room.state().document().about_bytes() > DROPPED_AT_ONCE {
             tokio::task::spawn_blocking(move || drop(room));
         }
-    }
-
-    pub(super) fn is_idle(&self, now: Time, settings: &Settings) -> bool {
-        self.idle_since
-            .is_some_and(|since| now >= since + settings.unload_after.0)
-    }
-
-    /// All of it is stored, and no snapshot of it is being written.
-    pub(super) fn may_leave(&self) -> bool {
-        self.log.durable() == self.log.last() && !self.snapshots.is_writing()
     }
 }

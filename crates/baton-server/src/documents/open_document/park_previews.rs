@@ -1,8 +1,8 @@
-//! Previews of parks, made beside the document: only the connection that asked waits for one.
+//! Makes previews of parks beside the document: only the client that asked waits for one.
 //!
-//! Owns the bounds of this work, since the library that reads a document needs much memory for a
-//! large one, and much time for a crowded one: one preview of a document at a time, up to
-//! [`PREVIEW_BYTES`] and [`PREVIEW_TIME`].
+//! Owns the limits of this work, since the library that reads a document needs much memory for a
+//! large one and much time for a crowded one: one preview of a document at a time, of up to
+//! [`PREVIEW_BYTES`], for up to [`PREVIEW_TIME`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,18 +19,20 @@ use crate::documents::work_pool::WorkPool;
 /// Bytes of a document with its parked edits, above which no preview is made.
 const PREVIEW_BYTES: usize = 64 << 20;
 
-/// Time after which the client that asked gets an error. The library cannot be interrupted, so the
+/// Time after which the client that asked gets an error. The library cannot be interrupted: the
 /// work goes on until it ends, and the document has no other preview meanwhile.
 const PREVIEW_TIME: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct ParkPreviews {
+    /// Admits one preview at a time.
     one: Arc<Semaphore>,
     pool: Arc<WorkPool>,
 }
 
 impl ParkPreviews {
+    /// Returns the maker of previews of one document.
     pub(super) fn new(pool: Arc<WorkPool>) -> Self {
         Self {
             one: Arc::new(Semaphore::new(1)),
@@ -38,9 +40,10 @@ impl ParkPreviews {
         }
     }
 
-    /// Makes a preview and queues the answer on the line. Returns the processor time that it took. It is
-    /// not begun for a connection that is not `wanted` any more when its turn comes.
-    pub(crate) async fn show(
+    /// Makes a preview and queues the answer for its connection. Returns the processor time that it
+    /// took. A preview is not begun if `wanted` returns false when its turn comes, because the
+    /// connection is gone.
+    pub(crate) async fn answer(
         &self,
         writer: &Arc<SocketWriter>,
         preview: ParkPreview,
@@ -49,7 +52,7 @@ impl ParkPreviews {
         let (document, parked) = preview.bytes();
         if document + parked > PREVIEW_BYTES {
             let why = format!(
-                "the document is too large for a preview of a park ({PREVIEW_BYTES} bytes at most): merge or discard it without one"
+                "the document is too large for a preview of a park (at most {PREVIEW_BYTES} bytes): merge or discard the park without one"
             );
             send(writer, &preview.refused(&why));
             return Duration::ZERO;
@@ -58,13 +61,13 @@ impl ParkPreviews {
             "the preview of this park takes too long: merge or discard the park without one, or ask again later",
         );
         let began = Instant::now();
-        // Never closed. It goes with the work, which goes on when its connection is gone.
+        // Never closed. The permit goes with the work, which goes on when its connection is gone.
         let one = Arc::clone(&self.one).acquire_owned();
         let Ok(Ok(one)) = tokio::time::timeout(PREVIEW_TIME, one).await else {
             send(writer, &late);
             return Duration::ZERO;
         };
-        let turn = self.pool.turn(work_cost::show(document, parked)).await;
+        let turn = self.pool.turn(work_cost::preview(document, parked)).await;
         if !wanted() {
             return Duration::ZERO;
         }

@@ -1,0 +1,151 @@
+//! The connections of one open document, and the way from the room's outputs into their send
+//! queues.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use baton_room::{CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Room};
+
+use crate::connection::close_codes;
+use crate::connection::pending_flushes::PendingFlushes;
+use crate::connection::send_queue::{BroadcastUpdate, NeedsFlush};
+use crate::connection::socket_writer::SocketWriter;
+use crate::connection::wire_codec;
+
+/// A preview of a park that a client asked for, and the connection that the answer goes to.
+pub(crate) type RequestedPreview = (Arc<SocketWriter>, ParkPreview);
+
+/// The connections of a document, each with its writer.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    writers: HashMap<ConnectionId, Arc<SocketWriter>>,
+}
+
+impl Connections {
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.writers.len()
+    }
+
+    /// Returns true if there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.writers.is_empty()
+    }
+
+    /// Adds a connection.
+    pub(super) fn add(&mut self, connection: ConnectionId, writer: &Arc<SocketWriter>) {
+        self.writers.insert(connection, Arc::clone(writer));
+    }
+
+    /// Removes a connection; does nothing if it is not there.
+    pub(super) fn remove(&mut self, connection: ConnectionId) {
+        self.writers.remove(&connection);
+    }
+
+    /// Puts the room's outputs into the send queues. Returns the previews that clients asked for.
+    pub(super) fn deliver(
+        &self,
+        room: &mut Room,
+        pending: &mut PendingFlushes,
+    ) -> Vec<RequestedPreview> {
+        let mut previews = Vec::new();
+        while let Some(output) = room.next_output() {
+            match output {
+                Output::Send { to, message } => {
+                    let (frame, class) = wire_codec::encode(&message);
+                    self.put(to, pending, |writer| writer.outbox().send(frame, class));
+                }
+                Output::Multicast { to, message } => {
+                    let (frame, class) = wire_codec::encode(&message);
+                    for to in to {
+                        self.put(to, pending, |writer| {
+                            writer.outbox().send(frame.clone(), class)
+                        });
+                    }
+                }
+                Output::Broadcast { except, message } => self.broadcast(except, &message, pending),
+                Output::Show { to, preview } => {
+                    if let Some(writer) = self.writers.get(&to) {
+                        previews.push((Arc::clone(writer), preview));
+                    }
+                }
+                Output::Ping { to } => self.put(to, pending, |writer| writer.outbox().ping()),
+                Output::Probe { to, mark } => {
+                    self.put(to, pending, |writer| writer.outbox().probe(mark));
+                }
+                Output::Close { to, why, reason } => {
+                    if let Some(writer) = self.writers.get(&to) {
+                        writer.outbox().end(close_codes::code(why), reason);
+                        pending.push(writer);
+                    }
+                }
+            }
+        }
+        previews
+    }
+
+    /// Queues what the room has to send to a connection that has fallen behind, if the connection
+    /// has taken everything that goes before that.
+    pub(super) fn catch_up(
+        &self,
+        room: &Room,
+        connection: ConnectionId,
+        pending: &mut PendingFlushes,
+    ) {
+        let Some(writer) = self.writers.get(&connection) else {
+            return;
+        };
+        let Some(behind) = writer.outbox().behind() else {
+            return;
+        };
+        let CatchUp {
+            difference,
+            awareness,
+        } = room.catch_up(&behind.missed);
+        let awareness = awareness.filter(|_| behind.awareness);
+        let messages = [
+            Some(Outgoing::Update(difference)),
+            awareness.map(Outgoing::Awareness),
+        ];
+        let messages = messages.iter().flatten();
+        let frames: Vec<_> = messages.map(|m| wire_codec::encode(m).0).collect();
+        if writer.outbox().caught_up(frames) == NeedsFlush::Yes {
+            pending.push(writer);
+        }
+    }
+
+    fn put(
+        &self,
+        to: ConnectionId,
+        pending: &mut PendingFlushes,
+        queue: impl FnOnce(&Arc<SocketWriter>) -> NeedsFlush,
+    ) {
+        if let Some(writer) = self.writers.get(&to)
+            && queue(writer) == NeedsFlush::Yes
+        {
+            pending.push(writer);
+        }
+    }
+
+    fn broadcast(
+        &self,
+        except: Option<ConnectionId>,
+        message: &Outgoing,
+        pending: &mut PendingFlushes,
+    ) {
+        let (frame, class) = wire_codec::encode(message);
+        let is_update = matches!(message, Outgoing::Update(_));
+        let update = BroadcastUpdate::new(frame);
+        let receivers = self.writers.iter().filter(|(id, _)| Some(**id) != except);
+        for (_, writer) in receivers {
+            let needs_flush = if is_update {
+                writer.outbox().edit(&update)
+            } else {
+                writer.outbox().send(update.frame.clone(), class)
+            };
+            if needs_flush == NeedsFlush::Yes {
+                pending.push(writer);
+            }
+        }
+    }
+}
