@@ -1,314 +1,48 @@
-//! Every setting by name: its meaning, its default, and the three places it can come from.
+//! The settings in force: where each comes from, and the checks before the start.
 //!
-//! Owns the names, defaults and the precedence (flag, then `BATON_*`, then the file of `--config`,
-//! then default) and the checks that need more than one setting. Never reads anything later than
-//! start-up.
+//! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then the default) and
+//! the checks that need more than one setting. Reads nothing later than at the start.
 
 mod document_names;
+mod error;
 mod proxies;
 mod ranges;
+mod settings;
 mod values;
 mod web_names;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+
+use self::ranges::check_ranges;
 
 pub use self::document_names::DocumentNames;
+pub use self::error::ConfigError;
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
+pub use self::settings::{PartialSettings, Settings};
 pub use self::values::{
     DocumentMode, InvalidListen, InvalidRight, Listen, RightsList, Span, Switch, TimingProfile,
 };
 pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};
 
-/// Why the settings cannot be used. Nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file of `--config` could not be read.
-    #[error(
-        "the configuration file {path} cannot be read: {source}; check the path given to --config"
-    )]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The file of `--config` is not as it should be.
-    #[error("the configuration file {path} is wrong: {message}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The place and the mistake.
-        message: String,
-    },
-    /// A setting has a value with which no server can work.
-    #[error("{name} is {given}, and must be between {least} and {most}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// Its value.
-        given: String,
-        /// The least that it may be.
-        least: String,
-        /// The most that it may be.
-        most: String,
-    },
-    /// Two settings contradict each other.
-    #[error("the settings contradict each other: {0}")]
-    Contradiction(String),
-}
-
-macro_rules! settings {
-    ($( $(#[doc = $doc:literal])* $name:ident : $ty:ty = $default:expr ; )*) => {
-        /// The settings in force.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        pub struct Settings {
-            $( $(#[doc = $doc])* pub $name: $ty, )*
-        }
-
-        impl Default for Settings {
-            fn default() -> Self {
-                Self { $( $name: $default, )* }
-            }
-        }
-
-        /// The settings that one source gives: the command line with its environment, or a file.
-        #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct PartialSettings {
-            $( $(#[doc = $doc])* #[arg(long)] pub $name: Option<$ty>, )*
-        }
-
-        impl Settings {
-            fn take(&mut self, given: PartialSettings) {
-                $( if let Some(value) = given.$name { self.$name = value; } )*
-            }
-
-            /// Names of all settings, as in a configuration file.
-            pub const NAMES: &'static [&'static str] = &[ $( stringify!($name), )* ];
-        }
-    };
-}
-
-settings! {
-    /// Address or host name, and port, to listen on; port 0 takes a free one
-    listen: Listen = Listen::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
-    /// Folder of the embedded store; made if it is not there
-    data: PathBuf = PathBuf::from("data");
-
-    /// Largest WebSocket message, in bytes; over it: close 4413
-    max_frame: ByteSize = ByteSize::mib(64);
-    /// Open connections in all; over it: refused with HTTP 503
-    max_connections: usize = 20_000;
-    /// Open connections to one document; over it: close 1013
-    max_connections_per_document: usize = 5_000;
-    /// Open connections from one address (of IPv6, one /64); over it: refused with HTTP 429
-    max_connections_per_address: usize = 10_000;
-    /// New connections from one address in a second, in the long run; over it: refused with HTTP
-    /// 429
-    new_connections_per_second: u32 = 200;
-    /// New connections that one address may open at once, before that rate counts
-    new_connections_burst: u32 = 2_000;
-    /// TCP connections on which plain HTTP is spoken, or a handshake is under way; over it: the
-    /// oldest goes, or new ones wait
-    max_handshakes: usize = 2_048;
-    /// The same from one address; over it: its oldest goes, or refused with HTTP 429
-    max_handshakes_per_address: usize = 1_024;
-    /// Proxies in front of this server, like 10.0.0.0/8,::1: the address that they name in
-    /// proxy_header is the client
-    trusted_proxies: Proxies = Proxies::default();
-    /// The header in which those proxies, and no other peer, name the client
-    proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
-    /// Web pages that may use this server beside its own, like `https://example.org`, null or any;
-    /// others: HTTP 403
-    allowed_origins: Origins = Origins::default();
-    /// Host names answered to beside loopback ones while listening on loopback, or any; others:
-    /// HTTP 403
-    allowed_hosts: Hosts = Hosts::default();
-    /// Pages that may show the demo page in a frame, like `self,https://example.org`, or none
-    frame_ancestors: FrameAncestors = FrameAncestors::default();
-    /// Documents in memory; over it: close 1013 until one becomes idle
-    max_documents: usize = 100_000;
-    /// Documents being loaded at the same time; further ones wait their turn
-    max_loads: usize = 16;
-    /// Connections that wait for their turn to load; over it: close 1013
-    max_waiting_loads: usize = 4_096;
-    /// Longest wait for the turn to load; over it: close 1013
-    load_wait: Span = Span(Duration::from_secs(10));
-    /// Longest document name, in bytes; over it: close 4404
-    max_document_name: usize = 1024;
-    /// Bytes queued for one connection, beside its first sync; over it: its updates wait in the
-    /// document, else close 1013
-    max_outbox: ByteSize = ByteSize::mib(1);
-    /// Time for which a connection for which updates wait may read nothing; over it: close 1013
-    max_behind: Span = Span(Duration::from_secs(30));
-    /// Messages that one connection may send in a second, in the long run; faster ones wait
-    max_messages_per_second: u32 = 2_000;
-    /// Bytes that one connection may send in a second, in the long run; faster ones wait
-    max_bytes_per_second: ByteSize = ByteSize::mib(32);
-    /// Amount that one connection may send at once, as the time in which its rates would earn it
-    rate_burst: Span = Span(Duration::from_secs(1));
-    /// Bytes of messages that are not taken in yet, of all connections; over it: close 1013 for
-    /// those with large ones
-    max_receiving: ByteSize = ByteSize::gib(1);
-    /// Bytes stored of one document: its last snapshot and all since; over it: edits that add
-    /// something are refused
-    max_document: ByteSize = ByteSize::mib(256);
-    /// Documents in the store; over it: close 1013 for who wants a new one
-    max_documents_stored: usize = 1_000_000;
-    /// Bytes of the store on its disk; over it: new documents, and edits that add something, are
-    /// refused
-    max_store: ByteSize = ByteSize::gib(64);
-    /// Awareness of all documents together, in bytes; over it: entries that would add to it are
-    /// refused
-    max_awareness: ByteSize = ByteSize::mib(256);
-    /// Largest awareness entry, in bytes; a larger one is refused, and the last good one stays
-    max_awareness_entry: ByteSize = ByteSize::kib(256);
-    /// Awareness entries that one connection may own; further ones are refused
-    max_awareness_entries: usize = 64;
-    /// Incomplete updates kept aside for one connection; over it: an error, and the update is
-    /// refused
-    max_aside: ByteSize = ByteSize::mib(1);
-    /// Blocks in one update; over it, its connection is closed
-    max_update_blocks: usize = 500_000;
-    /// Clients whose blocks, or whose deletions, are in one update; over it, its connection is
-    /// closed
-    max_update_clients: usize = 100_000;
-    /// Deleted ranges in one update; over it, its connection is closed
-    max_update_ranges: usize = 1_000_000;
-    /// Parked edits of one session, or of all sessions of one user; over it: the edit is refused
-    /// with an error
-    max_parked_per_session: ByteSize = ByteSize::mib(10);
-    /// People who have open parks in one document; over it: no park is recovered, but edits are
-    /// kept all the same
-    max_parks: usize = 100;
-    /// Open parks of one document, each at least 16 KiB; over it: the edit is refused with an error
-    max_parked: ByteSize = ByteSize::mib(64);
-    /// Discarded parks of one document, each at least 16 KiB; over it: nothing more can be
-    /// discarded
-    max_discarded_parks: ByteSize = ByteSize::mib(20);
-    /// Locks that one session may have at once; over it: refused
-    max_locks_per_session: usize = 32;
-    /// Locks that there may be in one document at once; over it: refused
-    max_locks: usize = 500;
-    /// Bytes of the paths of all locks and tickets of one document; over it: refused
-    max_lock_bytes: ByteSize = ByteSize::kib(256);
-    /// From accepting a connection to its first message; over it: closed
-    handshake_timeout: Span = Span(Duration::from_secs(10));
-    /// A TCP connection that does not become a WebSocket, from being accepted to its end; over it:
-    /// closed
-    http_timeout: Span = Span(Duration::from_secs(60));
-
-    /// Longest wait of an update for company before its commit; twice that where no client is told
-    /// that it is saved
-    commit_delay: Span = Span(Duration::from_millis(25));
-    /// Bytes that make a commit at once
-    commit_bytes: ByteSize = ByteSize::kib(256);
-    /// Bytes accepted and not yet durable, of large frames; over it: readers wait
-    log_queue: ByteSize = ByteSize::mib(64);
-    /// The same of frames up to 64 KiB, a quarter of it for one document; over it: readers wait
-    log_queue_small: ByteSize = ByteSize::mib(16);
-    /// Most of log_queue that one document may hold, at least one largest frame; over it: its
-    /// readers wait
-    log_queue_per_document: ByteSize = ByteSize::mib(32);
-    /// Threads for work that takes over a millisecond; 0 is half the processors, at least 2
-    work_threads: usize = 0;
-    /// Time of a processor that one connection may use in a second, in the long run; who used more
-    /// waits
-    cpu_per_connection: Span = Span(Duration::from_millis(250));
-    /// Time of a processor that one connection may use at once, before that rate counts
-    cpu_burst: Span = Span(Duration::from_secs(1));
-    /// Bytes of records after which an open document gets a new snapshot, when it outgrew its last
-    /// one
-    compact_after: ByteSize = ByteSize::mib(1);
-    /// Free space on the disk of the data folder below which /readyz warns
-    disk_low: ByteSize = ByteSize::mib(256);
-    /// Serve /metrics
-    metrics: Switch = Switch::On;
-    /// Time for which a document without connections stays in memory
-    unload_after: Span = Span(Duration::from_secs(30));
-    /// Time for which the answers that were encoded for newcomers are kept without another one
-    rest_after: Span = Span(Duration::from_mins(1));
-    /// Documents that keep deleted content, for `Y.snapshot`, like `minutes,drafts/*`, or none
-    keep_history: DocumentNames = DocumentNames::default();
-    /// Time over which an orderly stop spreads the closing of connections, so that clients do not
-    /// come again all at once
-    drain_over: Span = Span(Duration::from_secs(1));
-    /// Deadline of an orderly stop
-    shutdown_deadline: Span = Span(Duration::from_secs(10));
-
-    /// Rights of every connection beside editing: take-over, manage, both with a comma between, or
-    /// none
-    rights: RightsList = RightsList(Rights::ALL);
-    /// Meaning of locks in a new document; changed later by a client that may manage it
-    mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
-
-    /// The timings below, unless they are set by themselves
-    profile: TimingProfile = TimingProfile::Default;
-    /// Protocol ping to every connection
-    ping_every: Span = Span(Duration::from_secs(5));
-    /// Silence after which a peer is shown shaky
-    shaky_after: Span = Span(Duration::from_secs(6));
-    /// Silence after which a peer is offline
-    offline_after: Span = Span(Duration::from_secs(10));
-    /// Application beat to the lock's holder and the first in its queue
-    beat_every: Span = Span(Duration::from_secs(2));
-    /// Application beat to every other client of the lock protocol
-    beat_every_idle: Span = Span(Duration::from_secs(5));
-    /// Age of a beat beyond which its answer does not count
-    answer_within: Span = Span(Duration::from_secs(5));
-    /// Time for which an offer of the lock stands
-    offer: Span = Span(Duration::from_secs(2));
-    /// Time after a missed offer until a waiter is offered the lock again; twice as long each
-    /// further time
-    offer_again: Span = Span(Duration::from_secs(2));
-    /// Longest such pause
-    offer_again_most: Span = Span(Duration::from_secs(30));
-    /// Time for which a holder's lost connection is waited for (0 to 60 s)
-    grace: Span = Span(Duration::from_secs(5));
-    /// Time for which the ticket and session of a lost connection are kept
-    ticket_life: Span = Span(Duration::from_secs(30));
-    /// Time for which a holder is waited for after the server started again
-    recovery: Span = Span(Duration::from_secs(10));
-    /// Time that a holder that hands its lock on has to send its edits
-    drain: Span = Span(Duration::from_secs(3));
-    /// Time for which a holder may keep a lock that another client requests
-    request: Span = Span(Duration::from_secs(30));
-    /// Time for which a holder may be without input while another client waits
-    idle_yield: Span = Span(Duration::from_secs(90));
-    /// Time before that at which it is warned
-    idle_warning: Span = Span(Duration::from_secs(15));
-    /// Time after a take-over in which no other client takes over
-    take_over_cooldown: Span = Span(Duration::from_secs(60));
-    /// Time after its last confirmed answer at which a holder must stop editing
-    client_stop: Span = Span(Duration::from_millis(6_500));
-    /// Leave a lock with an unreachable holder until it has certainly stopped editing
-    wait_out_lease: Switch = Switch::On;
-    /// Pass the lock of a holder gone offline also to a client that did not queue
-    auto_pass: Switch = Switch::On;
-}
-
-/// Most that one record may ever have, in bytes: the log counts what waits in 32 bits.
-const LARGEST: u64 = 1 << 30;
+/// Most bytes of `max_frame` and `max_aside` together. The queue of the log, which has room for two
+/// of the largest records, is counted in 32 bits.
+const MAX_FRAME_AND_ASIDE: u64 = 1 << 30;
 
 impl Settings {
-    /// The settings in force, from the command line (with its environment) and the file that it
-    /// names.
+    /// Returns the settings in force, from the command line (with its environment) and from the
+    /// file that it names.
     ///
     /// # Errors
-    /// The operator's: says which file, line or settings, and what to do.
+    /// A mistake of the operator: names the file, line or settings, and says what to do.
     pub fn resolve(
         command_line: PartialSettings,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
         let file = file.map(read).transpose()?.unwrap_or_default();
-        // A single timing counts more than a profile, wherever either is set.
+        // A timing that is set by itself overrides the profile, wherever either is set.
         if let Some(profile) = command_line.profile.or(file.profile) {
             settings.set_timings(&profile.timings());
         }
@@ -318,12 +52,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks each setting by itself, and then what one alone cannot show.
+    /// Checks the range of each setting, and that the settings do not contradict each other.
     ///
     /// # Errors
     /// Names the setting and its range, or the settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.check_ranges()?;
+        check_ranges(self)?;
         self.timings()
             .validate()
             .map_err(|error| ConfigError::Contradiction(error.to_string()))?;
@@ -331,69 +65,16 @@ impl Settings {
             .max_frame
             .as_u64()
             .saturating_add(self.max_aside.as_u64());
-        if largest > LARGEST || self.log_queue.as_u64() > 2 * LARGEST {
+        if largest > MAX_FRAME_AND_ASIDE || self.log_queue.as_u64() > 2 * MAX_FRAME_AND_ASIDE {
             return Err(ConfigError::Contradiction(format!(
-                "max_frame ({}) and 8 x max_aside ({}) together may be {} at most, log_queue ({}) twice that",
+                "max_frame ({}) and max_aside ({}) together may be at most {}, and log_queue ({}) at most twice that",
                 self.max_frame,
                 self.max_aside,
-                ByteSize(LARGEST),
+                ByteSize(MAX_FRAME_AND_ASIDE),
                 self.log_queue
             )));
         }
         Ok(())
-    }
-
-    /// The clocks of heartbeats and of the lock.
-    #[must_use]
-    pub fn timings(&self) -> Timings {
-        Timings {
-            ping_every: self.ping_every.0,
-            shaky_after: self.shaky_after.0,
-            offline_after: self.offline_after.0,
-            beat_every: self.beat_every.0,
-            beat_every_idle: self.beat_every_idle.0,
-            answer_within: self.answer_within.0,
-            offer: self.offer.0,
-            offer_again: self.offer_again.0,
-            offer_again_most: self.offer_again_most.0,
-            grace: self.grace.0,
-            ticket_life: self.ticket_life.0,
-            recovery: self.recovery.0,
-            drain: self.drain.0,
-            request: self.request.0,
-            idle_yield: self.idle_yield.0,
-            idle_warning: self.idle_warning.0,
-            take_over_cooldown: self.take_over_cooldown.0,
-            client_stop: self.client_stop.0,
-            wait_out_lease: self.wait_out_lease == Switch::On,
-        }
-    }
-
-    /// Sets all clocks at once.
-    pub fn set_timings(&mut self, timings: &Timings) {
-        self.ping_every = Span(timings.ping_every);
-        self.shaky_after = Span(timings.shaky_after);
-        self.offline_after = Span(timings.offline_after);
-        self.beat_every = Span(timings.beat_every);
-        self.beat_every_idle = Span(timings.beat_every_idle);
-        self.answer_within = Span(timings.answer_within);
-        self.offer = Span(timings.offer);
-        self.offer_again = Span(timings.offer_again);
-        self.offer_again_most = Span(timings.offer_again_most);
-        self.grace = Span(timings.grace);
-        self.ticket_life = Span(timings.ticket_life);
-        self.recovery = Span(timings.recovery);
-        self.drain = Span(timings.drain);
-        self.request = Span(timings.request);
-        self.idle_yield = Span(timings.idle_yield);
-        self.idle_warning = Span(timings.idle_warning);
-        self.take_over_cooldown = Span(timings.take_over_cooldown);
-        self.client_stop = Span(timings.client_stop);
-        self.wait_out_lease = if timings.wait_out_lease {
-            Switch::On
-        } else {
-            Switch::Off
-        };
     }
 }
 

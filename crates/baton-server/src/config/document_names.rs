@@ -1,6 +1,6 @@
-//! A setting that names documents.
+//! The type of a setting that names documents.
 //!
-//! Owns how such a list is read and written, and which names it covers.
+//! Owns how such a list is parsed and written, and which names match.
 
 use std::convert::Infallible;
 use std::fmt::{self, Display};
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// Names of documents, written like `minutes,drafts/*`: a name that ends with `*` covers all names
-/// that begin so, and `*` alone covers all documents.
+/// with that prefix, and `*` alone covers all documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DocumentNames(Vec<String>);
 
@@ -18,7 +18,7 @@ impl DocumentNames {
     #[must_use]
     pub fn cover(&self, document: &str) -> bool {
         self.0.iter().any(|name| match name.strip_suffix('*') {
-            Some(beginning) => document.starts_with(beginning),
+            Some(prefix) => document.starts_with(prefix),
             None => document == name,
         })
     }

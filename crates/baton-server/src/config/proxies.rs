@@ -1,7 +1,6 @@
-//! Settings about the proxies before this server.
+//! The types of the settings about proxies in front of the server.
 //!
-//! Owns how they are read and written. What their headers are worth is decided in
-//! `net::client_addr`.
+//! Owns how they are parsed and written. `net::client_addr` decides which of their headers count.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
@@ -10,13 +9,15 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Networks of proxies, written like `10.0.0.0/8,::1`; empty when there are none.
+/// Networks of proxies, written like `10.0.0.0/8,::1` or `none`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies(pub Vec<IpNet>);
 
-/// A word that is neither an address nor a network. Nothing was started.
+/// The word is neither an address nor a network. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address and no network; write them like 10.0.0.0/8,192.168.1.7,fd00::/8")]
+#[error(
+    "{0:?} is neither an address nor a network; write a list like 10.0.0.0/8,192.168.1.7,fd00::/8"
+)]
 pub struct InvalidNetwork(String);
 
 impl FromStr for Proxies {

@@ -1,14 +1,15 @@
-//! The range of each setting: what is outside of it is a mistake, and not a small or a large
-//! server.
+//! The range of each setting that is a number, a size or a time.
 //!
-//! Owns the least and the most of every setting that is a number, a size or a time. A least value
-//! is what a server can still work with, a most value what its arithmetic bears or a person means.
+//! Owns the least and the greatest value. A server can still work with the least value. The
+//! greatest is what the arithmetic allows, or more than an operator would mean on purpose.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{ConfigError, Settings, Span};
+use super::error::ConfigError;
+use super::settings::Settings;
+use super::values::Span;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MS: Duration = Duration::from_millis(10);
@@ -20,7 +21,7 @@ struct SettingRange {
     value: u128,
     least: u128,
     most: u128,
-    /// Writes a number of the unit.
+    /// Writes a value with its unit.
     write: fn(u128) -> String,
 }
 
@@ -57,227 +58,237 @@ fn time(name: &'static str, value: Span, least: Duration, most: Duration) -> Set
     }
 }
 
-/// Most of anything that is counted: what counts it has room for this many.
+/// Greatest value of a count: every counter has room for this many.
 const MANY: usize = 100_000_000;
 
-impl Settings {
-    /// Every setting that is a number, a size or a time.
-    fn ranged(&self) -> Vec<SettingRange> {
-        let mut all = self.connections();
-        all.extend(self.documents());
-        all.extend(self.process());
-        all.extend(self.clocks());
-        all
-    }
+/// Returns every setting that is a number, a size or a time.
+fn ranged(settings: &Settings) -> Vec<SettingRange> {
+    let mut all = connections(settings);
+    all.extend(documents(settings));
+    all.extend(process(settings));
+    all.extend(clocks(settings));
+    all
+}
 
-    /// The ranges of settings of connections.
-    fn connections(&self) -> Vec<SettingRange> {
-        let (kib, gib, tib) = (ByteSize::kib, ByteSize::gib, ByteSize::tib);
-        vec![
-            // The largest message of the channel must fit, and the log counts what waits in 32
-            // bits.
-            size("max_frame", self.max_frame, kib(64), gib(1)),
-            count("max_connections", self.max_connections, 1, MANY),
-            count(
-                "max_connections_per_document",
-                self.max_connections_per_document,
-                1,
-                MANY,
-            ),
-            count(
-                "max_connections_per_address",
-                self.max_connections_per_address,
-                1,
-                MANY,
-            ),
-            count(
-                "new_connections_per_second",
-                self.new_connections_per_second as usize,
-                1,
-                MANY,
-            ),
-            count(
-                "new_connections_burst",
-                self.new_connections_burst as usize,
-                1,
-                MANY,
-            ),
-            count("max_handshakes", self.max_handshakes, 1, MANY),
-            count(
-                "max_handshakes_per_address",
-                self.max_handshakes_per_address,
-                1,
-                MANY,
-            ),
-            count("max_documents", self.max_documents, 1, MANY),
-            count("max_loads", self.max_loads, 1, 100_000),
-            count("max_waiting_loads", self.max_waiting_loads, 0, MANY),
-            time("load_wait", self.load_wait, Duration::ZERO, HOUR),
-            // The log takes no longer name.
-            count("max_document_name", self.max_document_name, 1, 1024),
-            size("max_outbox", self.max_outbox, kib(4), gib(1)),
-            time("max_behind", self.max_behind, TEN_MS, HOUR),
-            count(
-                "max_messages_per_second",
-                self.max_messages_per_second as usize,
-                1,
-                MANY,
-            ),
-            size(
-                "max_bytes_per_second",
-                self.max_bytes_per_second,
-                kib(1),
-                tib(1),
-            ),
-            time(
-                "rate_burst",
-                self.rate_burst,
-                Duration::from_millis(1),
-                HOUR,
-            ),
-            // A message of 64 KiB is received whatever the others do.
-            size("max_receiving", self.max_receiving, kib(64), tib(16)),
-            time("handshake_timeout", self.handshake_timeout, TEN_MS, HOUR),
-            time("http_timeout", self.http_timeout, TEN_MS, HOUR),
-        ]
-    }
+/// Returns the settings about connections.
+fn connections(settings: &Settings) -> Vec<SettingRange> {
+    let (kib, gib, tib) = (ByteSize::kib, ByteSize::gib, ByteSize::tib);
+    vec![
+        // The largest message of the channel must fit, and the log counts what waits in 32 bits.
+        size("max_frame", settings.max_frame, kib(64), gib(1)),
+        count("max_connections", settings.max_connections, 1, MANY),
+        count(
+            "max_connections_per_document",
+            settings.max_connections_per_document,
+            1,
+            MANY,
+        ),
+        count(
+            "max_connections_per_address",
+            settings.max_connections_per_address,
+            1,
+            MANY,
+        ),
+        count(
+            "new_connections_per_second",
+            settings.new_connections_per_second as usize,
+            1,
+            MANY,
+        ),
+        count(
+            "new_connections_burst",
+            settings.new_connections_burst as usize,
+            1,
+            MANY,
+        ),
+        count("max_handshakes", settings.max_handshakes, 1, MANY),
+        count(
+            "max_handshakes_per_address",
+            settings.max_handshakes_per_address,
+            1,
+            MANY,
+        ),
+        count("max_documents", settings.max_documents, 1, MANY),
+        count("max_loads", settings.max_loads, 1, 100_000),
+        count("max_waiting_loads", settings.max_waiting_loads, 0, MANY),
+        time("load_wait", settings.load_wait, Duration::ZERO, HOUR),
+        // The log takes no longer names.
+        count("max_document_name", settings.max_document_name, 1, 1024),
+        size("max_outbox", settings.max_outbox, kib(4), gib(1)),
+        time("max_behind", settings.max_behind, TEN_MS, HOUR),
+        count(
+            "max_messages_per_second",
+            settings.max_messages_per_second as usize,
+            1,
+            MANY,
+        ),
+        size(
+            "max_bytes_per_second",
+            settings.max_bytes_per_second,
+            kib(1),
+            tib(1),
+        ),
+        time(
+            "rate_burst",
+            settings.rate_burst,
+            Duration::from_millis(1),
+            HOUR,
+        ),
+        // A message of 64 KiB is received whatever the others do.
+        size("max_receiving", settings.max_receiving, kib(64), tib(16)),
+        time(
+            "handshake_timeout",
+            settings.handshake_timeout,
+            TEN_MS,
+            HOUR,
+        ),
+        time("http_timeout", settings.http_timeout, TEN_MS, HOUR),
+    ]
+}
 
-    /// The ranges of settings of documents.
-    fn documents(&self) -> Vec<SettingRange> {
-        let (b, kib, mib) = (ByteSize::b, ByteSize::kib, ByteSize::mib);
-        let (gib, tib) = (ByteSize::gib, ByteSize::tib);
-        vec![
-            size("max_document", self.max_document, kib(4), tib(1)),
-            count(
-                "max_documents_stored",
-                self.max_documents_stored,
-                1,
-                10 * MANY,
-            ),
-            size("max_store", self.max_store, mib(1), tib(1024)),
-            size("max_awareness", self.max_awareness, kib(4), tib(1)),
-            size(
-                "max_awareness_entry",
-                self.max_awareness_entry,
-                b(64),
-                mib(16),
-            ),
-            count(
-                "max_awareness_entries",
-                self.max_awareness_entries,
-                1,
-                10_000,
-            ),
-            count("max_update_blocks", self.max_update_blocks, 1, MANY),
-            count("max_update_clients", self.max_update_clients, 1, MANY),
-            count("max_update_ranges", self.max_update_ranges, 1, MANY),
-            size("max_aside", self.max_aside, b(0), mib(128)),
-            size(
-                "max_parked_per_session",
-                self.max_parked_per_session,
-                b(0),
-                gib(1),
-            ),
-            size("max_parked", self.max_parked, b(0), gib(64)),
-            count("max_parks", self.max_parks, 0, 100_000),
-            size(
-                "max_discarded_parks",
-                self.max_discarded_parks,
-                b(0),
-                gib(64),
-            ),
-            count(
-                "max_locks_per_session",
-                self.max_locks_per_session,
-                1,
-                10_000,
-            ),
-            count("max_locks", self.max_locks, 1, 100_000),
-            size("max_lock_bytes", self.max_lock_bytes, kib(1), mib(64)),
-        ]
-    }
+/// Returns the settings about documents.
+fn documents(settings: &Settings) -> Vec<SettingRange> {
+    let (b, kib, mib) = (ByteSize::b, ByteSize::kib, ByteSize::mib);
+    let (gib, tib) = (ByteSize::gib, ByteSize::tib);
+    vec![
+        size("max_document", settings.max_document, kib(4), tib(1)),
+        count(
+            "max_documents_stored",
+            settings.max_documents_stored,
+            1,
+            10 * MANY,
+        ),
+        size("max_store", settings.max_store, mib(1), tib(1024)),
+        size("max_awareness", settings.max_awareness, kib(4), tib(1)),
+        size(
+            "max_awareness_entry",
+            settings.max_awareness_entry,
+            b(64),
+            mib(16),
+        ),
+        count(
+            "max_awareness_entries",
+            settings.max_awareness_entries,
+            1,
+            10_000,
+        ),
+        count("max_update_blocks", settings.max_update_blocks, 1, MANY),
+        count("max_update_clients", settings.max_update_clients, 1, MANY),
+        count("max_update_ranges", settings.max_update_ranges, 1, MANY),
+        size("max_aside", settings.max_aside, b(0), mib(128)),
+        size(
+            "max_parked_per_session",
+            settings.max_parked_per_session,
+            b(0),
+            gib(1),
+        ),
+        size("max_parked", settings.max_parked, b(0), gib(64)),
+        count("max_parks", settings.max_parks, 0, 100_000),
+        size(
+            "max_discarded_parks",
+            settings.max_discarded_parks,
+            b(0),
+            gib(64),
+        ),
+        count(
+            "max_locks_per_session",
+            settings.max_locks_per_session,
+            1,
+            10_000,
+        ),
+        count("max_locks", settings.max_locks, 1, 100_000),
+        size("max_lock_bytes", settings.max_lock_bytes, kib(1), mib(64)),
+    ]
+}
 
-    /// The ranges of settings of the process.
-    fn process(&self) -> Vec<SettingRange> {
-        let (b, kib) = (ByteSize::b, ByteSize::kib);
-        let (gib, tib) = (ByteSize::gib, ByteSize::tib);
-        let zero = Duration::ZERO;
-        vec![
-            time("commit_delay", self.commit_delay, zero, HOUR / 2),
-            size("commit_bytes", self.commit_bytes, b(1), gib(1)),
-            size("log_queue", self.log_queue, kib(64), gib(2)),
-            size("log_queue_small", self.log_queue_small, kib(64), gib(1)),
-            size(
-                "log_queue_per_document",
-                self.log_queue_per_document,
-                kib(64),
-                gib(2),
-            ),
-            count("work_threads", self.work_threads, 0, 1024),
-            time(
-                "cpu_per_connection",
-                self.cpu_per_connection,
-                Duration::from_millis(1),
-                HOUR,
-            ),
-            time("cpu_burst", self.cpu_burst, Duration::from_millis(1), HOUR),
-            size("compact_after", self.compact_after, kib(1), tib(1)),
-            size("disk_low", self.disk_low, b(0), tib(1024)),
-            time("unload_after", self.unload_after, zero, 10_000 * HOUR),
-            time("rest_after", self.rest_after, zero, 10_000 * HOUR),
-            time("drain_over", self.drain_over, zero, HOUR),
-            time(
-                "shutdown_deadline",
-                self.shutdown_deadline,
-                10 * TEN_MS,
-                HOUR,
-            ),
-        ]
-    }
+/// Returns the settings about the process as a whole.
+fn process(settings: &Settings) -> Vec<SettingRange> {
+    let (b, kib) = (ByteSize::b, ByteSize::kib);
+    let (gib, tib) = (ByteSize::gib, ByteSize::tib);
+    let zero = Duration::ZERO;
+    vec![
+        time("commit_delay", settings.commit_delay, zero, HOUR / 2),
+        size("commit_bytes", settings.commit_bytes, b(1), gib(1)),
+        size("log_queue", settings.log_queue, kib(64), gib(2)),
+        size("log_queue_small", settings.log_queue_small, kib(64), gib(1)),
+        size(
+            "log_queue_per_document",
+            settings.log_queue_per_document,
+            kib(64),
+            gib(2),
+        ),
+        count("work_threads", settings.work_threads, 0, 1024),
+        time(
+            "cpu_per_connection",
+            settings.cpu_per_connection,
+            Duration::from_millis(1),
+            HOUR,
+        ),
+        time(
+            "cpu_burst",
+            settings.cpu_burst,
+            Duration::from_millis(1),
+            HOUR,
+        ),
+        size("compact_after", settings.compact_after, kib(1), tib(1)),
+        size("disk_low", settings.disk_low, b(0), tib(1024)),
+        time("unload_after", settings.unload_after, zero, 10_000 * HOUR),
+        time("rest_after", settings.rest_after, zero, 10_000 * HOUR),
+        time("drain_over", settings.drain_over, zero, HOUR),
+        time(
+            "shutdown_deadline",
+            settings.shutdown_deadline,
+            10 * TEN_MS,
+            HOUR,
+        ),
+    ]
+}
 
-    /// Clocks of heartbeats and of the lock. How they fit each other is checked with all of them.
-    fn clocks(&self) -> Vec<SettingRange> {
-        let clock = |name, value| time(name, value, Duration::from_millis(1), 24 * HOUR);
-        let zero = Duration::ZERO;
-        vec![
-            clock("ping_every", self.ping_every),
-            clock("shaky_after", self.shaky_after),
-            clock("offline_after", self.offline_after),
-            clock("beat_every", self.beat_every),
-            clock("beat_every_idle", self.beat_every_idle),
-            clock("answer_within", self.answer_within),
-            clock("offer", self.offer),
-            clock("offer_again", self.offer_again),
-            clock("offer_again_most", self.offer_again_most),
-            time("grace", self.grace, zero, 60 * SECOND),
-            clock("ticket_life", self.ticket_life),
-            clock("recovery", self.recovery),
-            clock("drain", self.drain),
-            clock("request", self.request),
-            clock("idle_yield", self.idle_yield),
-            clock("idle_warning", self.idle_warning),
-            time(
-                "take_over_cooldown",
-                self.take_over_cooldown,
-                zero,
-                24 * HOUR,
-            ),
-            clock("client_stop", self.client_stop),
-        ]
-    }
+/// Returns the clocks of heartbeats and locks. Their relations are checked elsewhere.
+fn clocks(settings: &Settings) -> Vec<SettingRange> {
+    let clock = |name, value| time(name, value, Duration::from_millis(1), 24 * HOUR);
+    let zero = Duration::ZERO;
+    vec![
+        clock("ping_every", settings.ping_every),
+        clock("shaky_after", settings.shaky_after),
+        clock("offline_after", settings.offline_after),
+        clock("beat_every", settings.beat_every),
+        clock("beat_every_idle", settings.beat_every_idle),
+        clock("answer_within", settings.answer_within),
+        clock("offer", settings.offer),
+        clock("offer_again", settings.offer_again),
+        clock("offer_again_most", settings.offer_again_most),
+        time("grace", settings.grace, zero, 60 * SECOND),
+        clock("ticket_life", settings.ticket_life),
+        clock("recovery", settings.recovery),
+        clock("drain", settings.drain),
+        clock("request", settings.request),
+        clock("idle_yield", settings.idle_yield),
+        clock("idle_warning", settings.idle_warning),
+        time(
+            "take_over_cooldown",
+            settings.take_over_cooldown,
+            zero,
+            24 * HOUR,
+        ),
+        clock("client_stop", settings.client_stop),
+    ]
+}
 
-    /// Checks each setting by itself.
-    pub(super) fn check_ranges(&self) -> Result<(), ConfigError> {
-        let outside = |ranged: &SettingRange| !(ranged.least..=ranged.most).contains(&ranged.value);
-        match self.ranged().into_iter().find(outside) {
-            None => Ok(()),
-            Some(ranged) => Err(ConfigError::OutOfRange {
-                name: ranged.name,
-                given: (ranged.write)(ranged.value),
-                least: (ranged.write)(ranged.least),
-                most: (ranged.write)(ranged.most),
-            }),
-        }
+/// Checks the range of each setting.
+///
+/// # Errors
+/// Names the first setting that is out of its range.
+pub(super) fn check_ranges(settings: &Settings) -> Result<(), ConfigError> {
+    let outside = |ranged: &SettingRange| !(ranged.least..=ranged.most).contains(&ranged.value);
+    match ranged(settings).into_iter().find(outside) {
+        None => Ok(()),
+        Some(ranged) => Err(ConfigError::OutOfRange {
+            name: ranged.name,
+            given: (ranged.write)(ranged.value),
+            least: (ranged.write)(ranged.least),
+            most: (ranged.write)(ranged.most),
+        }),
     }
 }
 
@@ -285,7 +296,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    /// Settings that are words, lists or paths: whatever can be read is in order.
+    /// Settings that are words, lists or paths: whatever can be parsed is valid.
     const WORDS: [&str; 14] = [
         "listen",
         "data",
@@ -306,14 +317,14 @@ mod tests {
     #[test]
     fn every_setting_has_a_range_or_is_a_word() {
         let settings = Settings::default();
-        let ranged: Vec<_> = settings.ranged().iter().map(|one| one.name).collect();
+        let names: Vec<_> = ranged(&settings).iter().map(|one| one.name).collect();
         for name in Settings::NAMES {
-            let found = ranged.iter().filter(|one| *one == name).count();
+            let found = names.iter().filter(|one| *one == name).count();
             let word = usize::from(WORDS.contains(name));
             assert_eq!(found + word, 1, "{name}");
         }
-        assert_eq!(ranged.len() + WORDS.len(), Settings::NAMES.len());
-        for one in settings.ranged() {
+        assert_eq!(names.len() + WORDS.len(), Settings::NAMES.len());
+        for one in ranged(&settings) {
             assert!(one.least < one.most, "{}", one.name);
         }
     }

@@ -1,6 +1,6 @@
-//! The kinds of values of settings: times, words and lists, and how each is written.
+//! The types of settings: times, addresses, words and lists.
 //!
-//! Owns the reading and writing of single values; knows no setting by name.
+//! Owns how a value is parsed and written; knows no setting by name.
 
 use std::fmt::{self, Display};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use baton_presence::{Mode, Rights, Timings};
 use serde::{Deserialize, Serialize};
 
-/// A length of time, written like `500ms`, `5s` or `1m`.
+/// A duration, written like `500ms`, `5s` or `1m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -36,16 +36,16 @@ impl Serialize for Span {
     }
 }
 
-/// An address to listen on, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A name is
-/// looked up when it is read.
+/// An address to listen on, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A host
+/// name is looked up when it is parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    words: String,
+    text: String,
     addresses: Vec<SocketAddr>,
 }
 
 impl Listen {
-    /// The addresses that the words stand for, of which the first that can be had is listened on.
+    /// Returns the addresses of the text. The server listens on the first that is available.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.addresses.iter().copied()
     }
@@ -54,7 +54,7 @@ impl Listen {
 impl From<SocketAddr> for Listen {
     fn from(address: SocketAddr) -> Self {
         Self {
-            words: address.to_string(),
+            text: address.to_string(),
             addresses: vec![address],
         }
     }
@@ -66,10 +66,10 @@ impl From<&Listen> for Listen {
     }
 }
 
-/// Text that names no address to listen on. Nothing was started.
+/// The text is not an address to listen on. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no address to listen on ({why}); write it like 127.0.0.1:8080, [::1]:8080 or localhost:0"
+    "{text:?} is not an address to listen on ({why}); write it like 127.0.0.1:8080, [::1]:8080 or localhost:0"
 )]
 pub struct InvalidListen {
     text: String,
@@ -80,22 +80,22 @@ impl FromStr for Listen {
     type Err = InvalidListen;
 
     fn from_str(text: &str) -> Result<Self, InvalidListen> {
-        let no = |why: String| InvalidListen {
+        let invalid = |why: String| InvalidListen {
             text: text.to_owned(),
             why,
         };
         let found = text
             .to_socket_addrs()
-            .map_err(|error| no(error.to_string()))?;
+            .map_err(|error| invalid(error.to_string()))?;
         let mut addresses: Vec<SocketAddr> = found.collect();
         if addresses.is_empty() {
-            return Err(no("the name has no address".to_owned()));
+            return Err(invalid("the name has no address".to_owned()));
         }
-        // The system may name IPv6 first where only IPv4 is set up; clients expect IPv4 of a plain
-        // name.
+        // The system may return IPv6 first although only IPv4 is set up, and clients expect IPv4
+        // for a host name.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         Ok(Self {
-            words: text.to_owned(),
+            text: text.to_owned(),
             addresses,
         })
     }
@@ -103,7 +103,7 @@ impl FromStr for Listen {
 
 impl Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        f.write_str(&self.text)
     }
 }
 
@@ -121,7 +121,7 @@ impl Serialize for Listen {
     }
 }
 
-/// On or off, as a word.
+/// A switch, written `on` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
@@ -131,21 +131,21 @@ pub enum Switch {
     Off,
 }
 
-/// A set of timings; each of them can be set by itself as well.
+/// A set of values for all timings; each timing can also be set by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TimingProfile {
     /// For the open internet
     Default,
-    /// A lock passes on only when its holder has certainly stopped, by clocks that run up to 1.4
-    /// times as fast as another
+    /// A lock passes on only when its holder has certainly stopped, even if one clock runs up to
+    /// 1.4 times as fast as another
     Strict,
     /// For local networks and tests: about a fifth of the default times
     Fast,
 }
 
 impl TimingProfile {
-    /// The timings that it stands for.
+    /// Returns the timings of the profile.
     #[must_use]
     pub fn timings(self) -> Timings {
         match self {
@@ -156,13 +156,13 @@ impl TimingProfile {
     }
 }
 
-/// The meaning of locks in a new document.
+/// The effect of locks in a new document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentMode {
-    /// Locks are advisory: everybody may write
+    /// Locks are advisory: every client may write
     Open,
-    /// Parts without a holder may be written by all, the rest by its holder only
+    /// Every client may write parts without a holder; only the holder may write the others
     ExclusiveWhenHeld,
     /// Only a holder may write
     Required,
@@ -182,9 +182,9 @@ impl From<DocumentMode> for Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RightsList(pub Rights);
 
-/// A word that is no right. Nothing was started.
+/// The word is not a right. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no right; there are take-over and manage, with a comma between them, or none")]
+#[error("{0:?} is not a right; write take-over, manage, take-over,manage or none")]
 pub struct InvalidRight(String);
 
 impl FromStr for RightsList {

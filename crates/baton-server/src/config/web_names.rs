@@ -1,6 +1,6 @@
-//! Settings that are lists of web origins or of host names.
+//! The types of settings that are lists of web origins or of host names.
 //!
-//! Owns how such a list is read and written.
+//! Owns how such a list is parsed and written.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -18,16 +18,16 @@ pub struct Origins(NameList<WebOrigin>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts(NameList<Authority>);
 
-/// A word that is neither an origin nor a host. Nothing was started.
+/// The word is not a name of the expected kind. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is no {kind}; write them like {example}, with commas between them")]
+#[error("{word:?} is not a {kind}; write a list like {example}")]
 pub struct InvalidWebName {
     word: String,
     kind: &'static str,
     example: &'static str,
 }
 
-/// A list of names with the words that were given for them.
+/// A list of names, with the text that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NameList<T> {
     any: bool,
@@ -123,7 +123,7 @@ impl FromStr for Hosts {
     }
 }
 
-/// Pages in whose frames the demo page may be shown, written like `self,https://example.org`, or
+/// Web pages that may show the demo page in a frame, written like `self,https://example.org`, or
 /// `none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameAncestors {
@@ -151,11 +151,11 @@ impl FromStr for FrameAncestors {
             .map(str::trim)
             .partition(|word| *word == "self");
         let others = others.join(",").parse::<Origins>()?.0;
-        // A frame's page is named by scheme and host; a policy cannot name `null`.
+        // A policy names pages by scheme and host, and cannot name `null`.
         if others.names.contains(&WebOrigin::Other("null".to_owned())) {
             return Err(InvalidWebName {
                 word: "null".to_owned(),
-                kind: "page that can be named",
+                kind: "page that a policy can name",
                 example: "self,https://example.org",
             });
         }
@@ -180,14 +180,14 @@ impl FromStr for FrameAncestors {
 }
 
 impl FrameAncestors {
-    /// The directive of a Content-Security-Policy.
+    /// Returns the directive for a Content-Security-Policy.
     pub(crate) fn directive(&self) -> String {
         if self.others.any {
             return "frame-ancestors *".to_owned();
         }
         let own = self.own.then_some("'self'");
-        // Words that were read as origins hold no space, no comma and no semicolon that would end
-        // the directive.
+        // Words that were parsed as origins have no space, comma or semicolon, which would end the
+        // directive.
         let others = self.others.words.split(',');
         let others = others.filter(|_| !self.others.names.is_empty());
         let all: Vec<_> = own.into_iter().chain(others).collect();
@@ -230,9 +230,9 @@ written_as_words! {
     FrameAncestors => |ancestors| &ancestors.words;
 }
 
-/// A list in a file: one text with commas, or an array of texts.
+/// A list in a file: one string with commas, or an array of strings.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a text with commas, or an array of texts")]
+#[serde(untagged, expecting = "a string with commas, or an array of strings")]
 enum Words {
     One(String),
     Many(Vec<String>),

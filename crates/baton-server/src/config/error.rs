@@ -1,0 +1,45 @@
+//! The errors of settings that cannot be used.
+
+use std::path::PathBuf;
+
+/// The reason for which the settings cannot be used. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file of `--config` could not be read.
+    #[error(
+        "the configuration file {path} cannot be read: {source}; nothing was started; check the path that --config names"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The file of `--config` is no valid TOML, or has an unknown key or a value of the wrong kind.
+    #[error(
+        "the configuration file {path} is not valid: {message}; nothing was started; correct it"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The place and the mistake.
+        message: String,
+    },
+    /// The value of a setting is outside of its range.
+    #[error(
+        "{name} is {given}, and must be between {least} and {most}; nothing was started; change it"
+    )]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        given: String,
+        /// The least that it may be.
+        least: String,
+        /// The most that it may be.
+        most: String,
+    },
+    /// Two settings contradict each other.
+    #[error("the settings contradict each other: {0}; nothing was started; change one of them")]
+    Contradiction(String),
+}

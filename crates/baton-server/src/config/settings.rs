@@ -1,0 +1,298 @@
+//! The settings: names, meanings and defaults.
+//!
+//! Owns the list, from which the command line, the environment and the configuration file are read.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use baton_presence::{Rights, Timings};
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use super::document_names::DocumentNames;
+use super::proxies::{Proxies, ProxyHeader};
+use super::values::{DocumentMode, Listen, RightsList, Span, Switch, TimingProfile};
+use super::web_names::{FrameAncestors, Hosts, Origins};
+
+macro_rules! settings {
+    ($( $(#[doc = $doc:literal])* $name:ident : $ty:ty = $default:expr ; )*) => {
+        /// The settings in force.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        pub struct Settings {
+            $( $(#[doc = $doc])* pub $name: $ty, )*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $( $name: $default, )* }
+            }
+        }
+
+        /// Settings from one source: the command line with its environment, or a file.
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct PartialSettings {
+            $( $(#[doc = $doc])* #[arg(long)] pub $name: Option<$ty>, )*
+        }
+
+        impl Settings {
+            /// Replaces the settings that a source gives.
+            pub(super) fn take(&mut self, given: PartialSettings) {
+                $( if let Some(value) = given.$name { self.$name = value; } )*
+            }
+
+            /// Names of all settings, as in a configuration file.
+            pub const NAMES: &'static [&'static str] = &[ $( stringify!($name), )* ];
+        }
+    };
+}
+
+settings! {
+    /// Address or host name, and port, to listen on; port 0 takes a free one
+    listen: Listen = Listen::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    /// Folder of the embedded store; created if it does not exist
+    data: PathBuf = PathBuf::from("data");
+
+    /// Largest WebSocket message, in bytes; over it: close 4413
+    max_frame: ByteSize = ByteSize::mib(64);
+    /// Open connections in all; over it: refused with HTTP 503
+    max_connections: usize = 20_000;
+    /// Open connections to one document; over it: close 1013
+    max_connections_per_document: usize = 5_000;
+    /// Open connections from one address (of IPv6, one /64); over it: refused with HTTP 429
+    max_connections_per_address: usize = 10_000;
+    /// New connections from one address in a second, in the long run; over it: refused with HTTP
+    /// 429
+    new_connections_per_second: u32 = 200;
+    /// New connections that one address may open at once, before that rate counts
+    new_connections_burst: u32 = 2_000;
+    /// TCP connections on which plain HTTP is spoken, or a handshake is under way; over it: the
+    /// oldest is closed, or new ones wait
+    max_handshakes: usize = 2_048;
+    /// The same from one address; over it: its oldest is closed, or refused with HTTP 429
+    max_handshakes_per_address: usize = 1_024;
+    /// Proxies in front of this server, like 10.0.0.0/8,::1: the client is the address that they
+    /// name in proxy_header
+    trusted_proxies: Proxies = Proxies::default();
+    /// The header in which those proxies, and no other peer, name the client
+    proxy_header: ProxyHeader = ProxyHeader::XForwardedFor;
+    /// Web pages that may use this server beside its own, like `https://example.org`, null or any;
+    /// all others get HTTP 403
+    allowed_origins: Origins = Origins::default();
+    /// Host names answered to beside loopback ones while listening on loopback, or any; all others
+    /// get HTTP 403
+    allowed_hosts: Hosts = Hosts::default();
+    /// Pages that may show the demo page in a frame, like `self,https://example.org`, or none
+    frame_ancestors: FrameAncestors = FrameAncestors::default();
+    /// Documents in memory; over it: close 1013 until one becomes idle
+    max_documents: usize = 100_000;
+    /// Documents being loaded at the same time; further ones wait
+    max_loads: usize = 16;
+    /// Connections that wait for a document to be loaded; over it: close 1013
+    max_waiting_loads: usize = 4_096;
+    /// Longest such wait; over it: close 1013
+    load_wait: Span = Span(Duration::from_secs(10));
+    /// Longest document name, in bytes; over it: close 4404
+    max_document_name: usize = 1024;
+    /// Bytes queued for one connection, beside its first sync; over it: its updates are dropped and
+    /// later replaced by one difference, else close 1013
+    max_outbox: ByteSize = ByteSize::mib(1);
+    /// Time for which a connection whose updates were dropped may read nothing; over it: close 1013
+    max_behind: Span = Span(Duration::from_secs(30));
+    /// Messages that one connection may send in a second, in the long run; over it: it waits
+    max_messages_per_second: u32 = 2_000;
+    /// Bytes that one connection may send in a second, in the long run; over it: it waits
+    max_bytes_per_second: ByteSize = ByteSize::mib(32);
+    /// Amount that one connection may send at once, as the time in which its rates would allow it
+    rate_burst: Span = Span(Duration::from_secs(1));
+    /// Bytes of messages that are not complete or not handled yet, of all connections; over it:
+    /// close 1013 for connections with more than 64 KiB
+    max_receiving: ByteSize = ByteSize::gib(1);
+    /// Bytes stored of one document: its last snapshot and all records since; over it: edits that
+    /// add content are refused
+    max_document: ByteSize = ByteSize::mib(256);
+    /// Documents in the store; over it: close 1013 for connections to a new one
+    max_documents_stored: usize = 1_000_000;
+    /// Bytes of the store on its disk; over it: new documents, and edits that add content, are
+    /// refused
+    max_store: ByteSize = ByteSize::gib(64);
+    /// Awareness of all documents together, in bytes; over it: entries that would add to it are
+    /// refused
+    max_awareness: ByteSize = ByteSize::mib(256);
+    /// Largest awareness entry, in bytes; a larger one is refused, and the last good one stays
+    max_awareness_entry: ByteSize = ByteSize::kib(256);
+    /// Awareness entries that one connection may own; further ones are refused
+    max_awareness_entries: usize = 64;
+    /// Bytes of incomplete updates kept aside for one connection; over it: the update is refused
+    /// with an error
+    max_aside: ByteSize = ByteSize::mib(1);
+    /// Blocks in one update; over it: close 4400
+    max_update_blocks: usize = 500_000;
+    /// Clients whose blocks, or whose deletions, are in one update; over it: close 4400
+    max_update_clients: usize = 100_000;
+    /// Deleted ranges in one update; over it: close 4400
+    max_update_ranges: usize = 1_000_000;
+    /// Bytes of open parks of one session, or of all sessions of one user; over it: the edit is
+    /// refused with an error
+    max_parked_per_session: ByteSize = ByteSize::mib(10);
+    /// Users who have open parks in one document; over it: no discarded park is recovered, but
+    /// edits are parked all the same
+    max_parks: usize = 100;
+    /// Bytes of open parks of one document, each counted as at least 16 KiB; over it: the edit is
+    /// refused with an error
+    max_parked: ByteSize = ByteSize::mib(64);
+    /// Bytes of discarded parks of one document, each counted as at least 16 KiB; over it: no park
+    /// can be discarded
+    max_discarded_parks: ByteSize = ByteSize::mib(20);
+    /// Locks of one session; over it: refused
+    max_locks_per_session: usize = 32;
+    /// Locks in one document; over it: refused
+    max_locks: usize = 500;
+    /// Bytes of the paths of all locks and tickets of one document; over it: refused
+    max_lock_bytes: ByteSize = ByteSize::kib(256);
+    /// Time for a request's head, and then for the first message; over it: HTTP 408, close 4508
+    handshake_timeout: Span = Span(Duration::from_secs(10));
+    /// Lifetime of a TCP connection that does not become a WebSocket; over it: closed
+    http_timeout: Span = Span(Duration::from_secs(60));
+
+    /// Longest wait of an update for others in its commit; twice that if no client is told that it
+    /// is saved
+    commit_delay: Span = Span(Duration::from_millis(25));
+    /// Bytes of waiting updates that start a commit at once
+    commit_bytes: ByteSize = ByteSize::kib(256);
+    /// Bytes of large frames that are accepted and not yet durable; over it: readers wait
+    log_queue: ByteSize = ByteSize::mib(64);
+    /// The same for frames up to 64 KiB, a quarter of it for one document; over it: readers wait
+    log_queue_small: ByteSize = ByteSize::mib(16);
+    /// Part of log_queue that one document may hold, at least one largest frame; over it: its
+    /// readers wait
+    log_queue_per_document: ByteSize = ByteSize::mib(32);
+    /// Threads for work that takes over a millisecond; 0 is half the processors, at least 2
+    work_threads: usize = 0;
+    /// Processor time that one connection may use in a second, in the long run; over it: it waits
+    cpu_per_connection: Span = Span(Duration::from_millis(250));
+    /// Processor time that one connection may use at once, before that rate counts
+    cpu_burst: Span = Span(Duration::from_secs(1));
+    /// Bytes of records after which an open document gets a snapshot, if they exceed its last one
+    compact_after: ByteSize = ByteSize::mib(1);
+    /// Free space on the disk of the data folder below which /readyz warns
+    disk_low: ByteSize = ByteSize::mib(256);
+    /// Serve /metrics
+    metrics: Switch = Switch::On;
+    /// Time for which a document without connections stays in memory
+    unload_after: Span = Span(Duration::from_secs(30));
+    /// Time for which the encoded first sync is kept in memory if no client joins or types
+    rest_after: Span = Span(Duration::from_mins(1));
+    /// Documents that keep deleted content for `Y.snapshot`, like `minutes,drafts/*`, or none
+    keep_history: DocumentNames = DocumentNames::default();
+    /// Time over which an orderly stop spreads the closing of connections, so that clients do not
+    /// all reconnect at once
+    drain_over: Span = Span(Duration::from_secs(1));
+    /// Deadline of an orderly stop
+    shutdown_deadline: Span = Span(Duration::from_secs(10));
+
+    /// Rights of every connection beside editing: take-over, manage, both with a comma between, or
+    /// none
+    rights: RightsList = RightsList(Rights::ALL);
+    /// Meaning of locks in a new document; a client with the right manage can change it later
+    mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
+
+    /// Values of all timings below, unless they are set by themselves
+    profile: TimingProfile = TimingProfile::Default;
+    /// Interval of protocol pings to every connection
+    ping_every: Span = Span(Duration::from_secs(5));
+    /// Silence after which a peer is shown shaky
+    shaky_after: Span = Span(Duration::from_secs(6));
+    /// Silence after which a peer is offline
+    offline_after: Span = Span(Duration::from_secs(10));
+    /// Interval of application beats to a lock's holder and to the first in its queue
+    beat_every: Span = Span(Duration::from_secs(2));
+    /// Interval of application beats to every other client of the lock protocol
+    beat_every_idle: Span = Span(Duration::from_secs(5));
+    /// Age of a beat beyond which its answer does not count
+    answer_within: Span = Span(Duration::from_secs(5));
+    /// Time for which an offer of the lock stands
+    offer: Span = Span(Duration::from_secs(2));
+    /// Time after a missed offer until the waiter is offered the lock again; doubles each time
+    offer_again: Span = Span(Duration::from_secs(2));
+    /// Longest such time
+    offer_again_most: Span = Span(Duration::from_secs(30));
+    /// Time for which a holder's lost connection is waited for, at most 60 s
+    grace: Span = Span(Duration::from_secs(5));
+    /// Time for which the ticket and session of a lost connection are kept
+    ticket_life: Span = Span(Duration::from_secs(30));
+    /// Time for which holders are waited for after a restart of the server
+    recovery: Span = Span(Duration::from_secs(10));
+    /// Time for a holder that hands its lock on to send its edits
+    drain: Span = Span(Duration::from_secs(3));
+    /// Time for which a holder may keep a lock that another client requests
+    request: Span = Span(Duration::from_secs(30));
+    /// Time for which a holder may be without input while another client waits
+    idle_yield: Span = Span(Duration::from_secs(90));
+    /// Time before idle_yield at which the holder is warned
+    idle_warning: Span = Span(Duration::from_secs(15));
+    /// Time after a take-over in which no other client takes over
+    take_over_cooldown: Span = Span(Duration::from_secs(60));
+    /// Time after its last confirmed answer at which a holder must stop editing
+    client_stop: Span = Span(Duration::from_millis(6_500));
+    /// Leave a lock with an unreachable holder until it has certainly stopped editing
+    wait_out_lease: Switch = Switch::On;
+    /// Pass the lock of a holder that went offline also to a client that did not queue
+    auto_pass: Switch = Switch::On;
+}
+
+impl Settings {
+    /// Returns the clocks of heartbeats and locks.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        Timings {
+            ping_every: self.ping_every.0,
+            shaky_after: self.shaky_after.0,
+            offline_after: self.offline_after.0,
+            beat_every: self.beat_every.0,
+            beat_every_idle: self.beat_every_idle.0,
+            answer_within: self.answer_within.0,
+            offer: self.offer.0,
+            offer_again: self.offer_again.0,
+            offer_again_most: self.offer_again_most.0,
+            grace: self.grace.0,
+            ticket_life: self.ticket_life.0,
+            recovery: self.recovery.0,
+            drain: self.drain.0,
+            request: self.request.0,
+            idle_yield: self.idle_yield.0,
+            idle_warning: self.idle_warning.0,
+            take_over_cooldown: self.take_over_cooldown.0,
+            client_stop: self.client_stop.0,
+            wait_out_lease: self.wait_out_lease == Switch::On,
+        }
+    }
+
+    /// Sets all clocks of heartbeats and locks.
+    pub fn set_timings(&mut self, timings: &Timings) {
+        self.ping_every = Span(timings.ping_every);
+        self.shaky_after = Span(timings.shaky_after);
+        self.offline_after = Span(timings.offline_after);
+        self.beat_every = Span(timings.beat_every);
+        self.beat_every_idle = Span(timings.beat_every_idle);
+        self.answer_within = Span(timings.answer_within);
+        self.offer = Span(timings.offer);
+        self.offer_again = Span(timings.offer_again);
+        self.offer_again_most = Span(timings.offer_again_most);
+        self.grace = Span(timings.grace);
+        self.ticket_life = Span(timings.ticket_life);
+        self.recovery = Span(timings.recovery);
+        self.drain = Span(timings.drain);
+        self.request = Span(timings.request);
+        self.idle_yield = Span(timings.idle_yield);
+        self.idle_warning = Span(timings.idle_warning);
+        self.take_over_cooldown = Span(timings.take_over_cooldown);
+        self.client_stop = Span(timings.client_stop);
+        self.wait_out_lease = if timings.wait_out_lease {
+            Switch::On
+        } else {
+            Switch::Off
+        };
+    }
+}
