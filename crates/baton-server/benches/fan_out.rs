@@ -1,5 +1,5 @@
-//! One edit to a thousand others over sockets: from the moment it is sent until the last of them has it, the reading of all
-//! thousand included. `cargo bench -p baton-server --bench fan_out`.
+//! Measures the fan-out of one edit to a thousand clients over sockets: from sending it until the
+//! last client has read it. Run with `cargo bench -p baton-server --bench fan_out`.
 #![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 const DIALECT: Dialect = Dialect::YWebsocket;
 
-/// A document with one who types and others who read.
+/// A document with one client that types and others that read.
 struct Audience {
     runtime: Runtime,
     _server: Server,
@@ -54,7 +54,7 @@ impl Audience {
         }
     }
 
-    /// Sends one edit and reads until everybody has it.
+    /// Sends one edit and reads until every client has it.
     fn edit(&mut self) {
         let typed = Typed {
             client: 7,

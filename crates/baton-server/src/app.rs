@@ -12,19 +12,20 @@ use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
 use crate::net::client_addr::ProxyTrust;
 use crate::net::web_origin::OriginPolicy;
 
-/// Shared state of all requests.
+/// The shared state of all requests, each part with its own owner, and the stage of the server's
+/// life.
 pub(crate) struct App {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) limits: Arc<ConnectionLimit>,
-    pub(crate) places: Arc<PreUpgradeLimit>,
-    pub(crate) trust: ProxyTrust,
-    pub(crate) origins: OriginPolicy,
-    pub(crate) stopping: watch::Sender<Stage>,
+    registry: Arc<Registry>,
+    limits: Arc<ConnectionLimit>,
+    places: Arc<PreUpgradeLimit>,
+    trust: ProxyTrust,
+    origins: OriginPolicy,
+    stage: watch::Sender<Stage>,
 }
 
 /// The stage of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+enum Stage {
     Serving,
     Stopping,
 }
@@ -32,14 +33,56 @@ pub(crate) enum Stage {
 impl App {
     /// Returns the state of a server over this log.
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
-        let (stopping, _) = watch::channel(Stage::Serving);
+        let (stage, _) = watch::channel(Stage::Serving);
         Self {
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
             trust: ProxyTrust::new(&settings),
             origins: OriginPolicy::new(&settings),
             registry: Arc::new(Registry::new(settings, log)),
-            stopping,
+            stage,
         }
+    }
+
+    /// Returns the documents, with the settings and the log.
+    pub(crate) const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Returns the limits on WebSockets.
+    pub(crate) const fn limits(&self) -> &Arc<ConnectionLimit> {
+        &self.limits
+    }
+
+    /// Returns the places of TCP connections that are not a WebSocket.
+    pub(crate) const fn places(&self) -> &Arc<PreUpgradeLimit> {
+        &self.places
+    }
+
+    /// Returns the trust in proxies.
+    pub(crate) const fn trust(&self) -> &ProxyTrust {
+        &self.trust
+    }
+
+    /// Returns the rules for web pages and host names.
+    pub(crate) const fn origins(&self) -> &OriginPolicy {
+        &self.origins
+    }
+
+    /// Ends the serving stage: no connection is accepted any more.
+    pub(crate) fn begin_stopping(&self) {
+        self.stage.send_replace(Stage::Stopping);
+    }
+
+    /// Returns true once the server stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stage.borrow() == Stage::Stopping
+    }
+
+    /// Waits until the server stops.
+    pub(crate) async fn stopping(&self) {
+        let mut stage = self.stage.subscribe();
+        // The sender is here, so the channel is open.
+        let _stage = stage.wait_for(|stage| *stage == Stage::Stopping).await;
     }
 }

@@ -1,28 +1,31 @@
-//! The server's one monotonic clock, in the form that the cores take, and what it is in Unix time.
+//! The server's one monotonic clock, in the form that the cores take, and its relation to Unix
+//! time.
 
 use std::time::{Duration, SystemTime};
 
 use baton_presence::Time;
 use tokio::time::Instant;
 
-/// Counts from its own making. Tokio's clock, so that tests can pause it.
+/// A clock that counts from its creation. It is tokio's clock, so that tests can pause it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerClock {
     origin: Instant,
 }
 
 impl ServerClock {
+    /// Returns a clock that starts now.
     pub(crate) fn start() -> Self {
         Self {
             origin: Instant::now(),
         }
     }
 
+    /// Returns the time since the start.
     pub(crate) fn now(self) -> Time {
         Time(self.origin.elapsed())
     }
 
-    /// Unix time at [`Time::ZERO`], in milliseconds, as the system's clock says now.
+    /// Returns the Unix time at [`Time::ZERO`], in milliseconds, by the system's present clock.
     pub(crate) fn unix_at_zero_ms(self) -> u64 {
         let since = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -31,8 +34,8 @@ impl ServerClock {
         u64::try_from(at_zero.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The moment to sleep until. Tokio rounds up to the next millisecond, and early calls are
-    /// harmless anyway.
+    /// Returns the moment to sleep until. Tokio rounds it up to the next millisecond; waking up
+    /// early would be harmless.
     pub(crate) fn at(self, time: Time) -> Instant {
         self.origin
             .checked_add(time.0)

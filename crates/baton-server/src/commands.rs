@@ -1,8 +1,8 @@
-//! `baton backup`, `restore`, `check`, `list` and `erase`: what an operator does with a data
+//! `baton backup`, `restore`, `check`, `list` and `erase`: the operator's commands for a data
 //! folder.
 //!
-//! Owns the words that are printed and the file names in between. A backup gets its name when it is
-//! whole, and verified.
+//! Owns what they print, and the names of temporary files. A backup gets its name only once it is
+//! complete and verified.
 
 use std::error::Error;
 use std::fs::File;
@@ -21,25 +21,24 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// itself
 #[derive(clap::Args)]
 pub(crate) struct Backup {
-    /// The file to write; must not be there
+    /// The file to write; must not exist
     to: PathBuf,
     /// The data folder
     #[arg(long, env = "BATON_DATA", default_value = "data")]
     data: PathBuf,
 }
 
-/// Makes a data folder of a backup, with a new epoch: locks and sessions of before count for
-/// nothing
+/// Makes a data folder from a backup, with a new epoch: earlier locks and sessions are void
 #[derive(clap::Args)]
 pub(crate) struct Restore {
     /// The backup
     from: PathBuf,
-    /// The data folder to make; must not be there, or be empty
+    /// The data folder to make; must not exist, or must be empty
     #[arg(long, env = "BATON_DATA", default_value = "data")]
     data: PathBuf,
 }
 
-/// Reads everything in the data folder of a server that does not run, and says what is damaged
+/// Reads everything in the data folder of a stopped server, and reports damaged documents
 #[derive(clap::Args)]
 pub(crate) struct Check {
     /// The data folder
@@ -55,7 +54,7 @@ pub(crate) struct List {
     data: PathBuf,
 }
 
-/// Erases a document for good, also while people are in it
+/// Erases a document for good, even while clients are connected to it
 #[derive(clap::Args)]
 pub(crate) struct Erase {
     /// The document's name, as `baton list` shows it
@@ -70,7 +69,7 @@ impl List {
         if let Ok(server) = ask_server(&self.data, &AdminRequest::List) {
             return follow(server);
         }
-        stopped(&self.data, async |server| {
+        on_stopped(&self.data, async |server| {
             server.list(&mut |document| say(&document.to_string()))?;
             Ok(())
         })
@@ -79,27 +78,27 @@ impl List {
 
 impl Erase {
     pub(crate) fn run(&self) -> Outcome {
-        // The request is a line.
+        // A request is one line.
         if self.name.chars().any(char::is_control) {
             return Err(
-                "no document has control characters in its name; nothing was changed".into(),
+                "a document name has no control characters; nothing was changed; `baton list` shows the names".into(),
             );
         }
         match ask_server(&self.data, &AdminRequest::Erase(self.name.clone())) {
             Ok(server) => follow(server)?,
-            Err(_) => stopped(&self.data, async |server| {
+            Err(_) => on_stopped(&self.data, async |server| {
                 Ok(server.erase(&self.name).await?)
             })?,
         }
         say(&format!(
-            "{:?} is erased; backups of before still have it",
+            "{:?} is erased; earlier backups still contain it",
             self.name
         ));
         Ok(())
     }
 }
 
-/// Prints what a running server answers.
+/// Prints the reply of a running server.
 fn follow(server: UnixStream) -> Outcome {
     for line in BufReader::new(server).lines() {
         match AdminReply::read(&line?) {
@@ -108,13 +107,16 @@ fn follow(server: UnixStream) -> Outcome {
             AdminReply::Error(why) => return Err(why.into()),
         }
     }
-    Err("the server ended before it had answered; its log may say why".into())
+    Err(
+        "the server stopped before its reply was complete; its log may give the reason; try again"
+            .into(),
+    )
 }
 
-/// Does something with a folder that no server runs on, as a server would. If one runs all the
-/// same, the folder is in use, and the error says so.
-fn stopped(data: &Path, what: impl AsyncFnOnce(&Server) -> Outcome) -> Outcome {
-    must_be_there(data)?;
+/// Runs `work` on a folder as a server would. If a server runs on the folder after all, opening it
+/// fails, with an error that says so.
+fn on_stopped(data: &Path, work: impl AsyncFnOnce(&Server) -> Outcome) -> Outcome {
+    must_exist(data)?;
     let settings = Settings {
         data: data.to_owned(),
         ..Settings::default()
@@ -125,9 +127,9 @@ fn stopped(data: &Path, what: impl AsyncFnOnce(&Server) -> Outcome) -> Outcome {
         .build()?;
     runtime.block_on(async {
         let server = Server::new(settings, log)?;
-        let done = what(&server).await;
+        let outcome = work(&server).await;
         server.shutdown().await?;
-        done
+        outcome
     })
 }
 
@@ -135,48 +137,49 @@ impl Backup {
     pub(crate) fn run(&self) -> Outcome {
         if self.to.try_exists()? {
             return Err(format!(
-                "{} is there already; nothing was changed; choose another name",
+                "{} exists already; nothing was changed; choose another name",
                 self.to.display()
             )
             .into());
         }
-        let mut half = self.to.clone().into_os_string();
-        half.push(format!(".{}.part", std::process::id()));
-        let half = PathBuf::from(half);
-        let outcome = self.write(&half);
+        let mut part = self.to.clone().into_os_string();
+        part.push(format!(".{}.part", std::process::id()));
+        let part = PathBuf::from(part);
+        let outcome = self.write(&part);
         if outcome.is_err() {
-            let _not_there = std::fs::remove_file(&half);
+            let _may_not_exist = std::fs::remove_file(&part);
         }
         outcome
     }
 
-    fn write(&self, half: &Path) -> Outcome {
+    fn write(&self, part: &Path) -> Outcome {
         let mut options = File::options();
-        let made = options.write(true).create_new(true).mode(0o600).open(half);
+        let made = options.write(true).create_new(true).mode(0o600).open(part);
         let mut file = made.map_err(|error| {
             format!(
-                "{} cannot be written: {error}; nothing was changed",
-                half.display()
+                "{} cannot be created: {error}; nothing was changed",
+                part.display()
             )
         })?;
         match ask_server(&self.data, &AdminRequest::Backup) {
             Ok(mut server) => {
                 io::copy(&mut server, &mut file).map_err(|error| {
-                    format!("the backup could not be written: {error}; nothing is left of it")
+                    format!("the backup could not be written: {error}; it was removed; the server's log may give the reason")
                 })?;
             }
-            // No server; if there is one after all, the folder is in use, and the error says so.
+            // If a server runs on the folder after all, opening it fails, with an error that says
+            // so.
             Err(_) => {
-                must_be_there(&self.data)?;
+                must_exist(&self.data)?;
                 let log = Log::open_embedded(&self.data, LogOptions::default())?;
                 log.backup(&mut io::BufWriter::new(&mut file))?;
             }
         }
         file.sync_all()?;
         drop(file);
-        let summary = verify_backup(half)
-            .map_err(|error| format!("{error} (the server's log may say why)"))?;
-        std::fs::rename(half, &self.to)?;
+        let summary = verify_backup(part)
+            .map_err(|error| format!("{error} (the server's log may give the reason)"))?;
+        std::fs::rename(part, &self.to)?;
         let folder = self
             .to
             .parent()
@@ -191,7 +194,7 @@ impl Backup {
         ));
         if summary.damaged > 0 {
             say(&format!(
-                "{} rows are damaged in the store already, and in the backup as well",
+                "{} rows were damaged in the store, and are so in the backup; `baton check` names the documents",
                 summary.damaged
             ));
         }
@@ -201,8 +204,7 @@ impl Backup {
 
 impl Restore {
     pub(crate) fn run(&self) -> Outcome {
-        // Seconds since 1970: a backup that is restored twice gives two epochs, even with the same
-        // clock an hour off.
+        // Seconds since 1970, so that a backup which is restored twice has two epochs.
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let restored = restore_backup(&self.from, &self.data, u32::try_from(now)?)?;
         say(&format!(
@@ -212,9 +214,7 @@ impl Restore {
             restored.backup.epoch,
             restored.epoch
         ));
-        say(
-            "locks, sessions and resume tokens of before count for nothing; start the server on it",
-        );
+        say("earlier locks, sessions and resume tokens are void; start the server on this folder");
         for damaged in &restored.damaged {
             say(damaged);
         }
@@ -224,7 +224,7 @@ impl Restore {
 
 impl Check {
     pub(crate) fn run(&self) -> Outcome {
-        must_be_there(&self.data)?;
+        must_exist(&self.data)?;
         let log = Log::open_embedded(&self.data, LogOptions::default())?;
         let wrong = check(&log);
         for error in &wrong {
@@ -233,7 +233,7 @@ impl Check {
         let count = log.document_count();
         if wrong.is_empty() {
             say(&format!(
-                "{}: {count} documents, epoch {}, all whole",
+                "{}: {count} documents, epoch {}, none is damaged",
                 self.data.display(),
                 log.epoch()
             ));
@@ -247,19 +247,19 @@ impl Check {
     }
 }
 
-/// Opening a store makes one where there is none, which is nothing to be backed up or checked.
-fn must_be_there(data: &Path) -> Outcome {
+/// Returns an error if there is no store, because opening the folder would create one.
+fn must_exist(data: &Path) -> Outcome {
     if data.join("log.redb").try_exists()? {
         return Ok(());
     }
     Err(format!(
-        "{} is no data folder of Baton: there is no log.redb in it; nothing was changed",
+        "{} is no data folder of Baton: it contains no log.redb; nothing was changed; check the path",
         data.display()
     )
     .into())
 }
 
 fn say(line: &str) {
-    // The reader of the output is gone; the command is done all the same.
+    // The command is complete even if the reader of its output is gone.
     let _closed = writeln!(io::stdout(), "{line}");
 }

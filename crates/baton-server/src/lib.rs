@@ -1,8 +1,8 @@
-//! The Baton server: collaborative documents over WebSockets, saved before they are called saved,
-//! with presence and an edit lock that passes on.
+//! The Baton server: collaborative documents over WebSockets, with presence and an edit lock that
+//! passes on. An edit is reported as saved only when it is durable.
 //!
-//! As a program it is `baton serve`. As a library it listens ([`Server::listen`]) or mounts in an
-//! axum server of yours ([`Server::router`]):
+//! The program is `baton serve`. The library listens by itself ([`Server::listen`]) or mounts in
+//! your own axum server ([`Server::router`]):
 //!
 //! ```
 //! use baton_log::{Log, LogOptions};
@@ -20,19 +20,19 @@
 //! ```
 //!
 //! # Map
-//! | folder | what is in it |
+//! | folder | content |
 //! | --- | --- |
-//! | `net` | from a TCP connection to a request: accepting, routes, addresses, origins |
-//! | `connection` | one WebSocket: its frames, its session, its send queue and their writer |
-//! | `documents` | from a name to its open document, and the pool for its long work |
+//! | `net` | from a TCP connection to a request: accept loop, routes, addresses, origins |
+//! | `connection` | one WebSocket: its frames, session, send queue and writer |
+//! | `documents` | from a name to its open document, snapshots, and the pool for long work |
 //! | `limits` | limits on connections, on messages, on loading and on storing |
-//! | `ops` | metrics, readiness, the admin socket, rejections, a failed store |
+//! | `ops` | metrics, readiness, the admin socket, counters of rejections |
 //!
-//! Calls go down, and none goes back up: `main` → `net::routes` → `connection::socket` →
-//! `connection::session` → `documents::registry` → `documents::document_task` →
-//! `documents::open_documents` → `documents::open_document` (room, log and send queues of one
-//! document, behind a `documents::gate`). `server` makes the shared state of all requests (`app`).
-//! `config` and `clock` are leaves.
+//! Calls go one way: `main` → `net::routes` → `connection::socket` → `connection::session` →
+//! `documents::registry` → `documents::document_task` → `documents::open_documents` →
+//! `documents::open_document` (room, log and send queues of one document, behind a
+//! `documents::gate`). `server` creates the state that all requests share (`app`). `config` and
+//! `clock` are leaves.
 
 mod app;
 mod clock;

@@ -1,5 +1,4 @@
-//! Limits that hold for more than one document: on connections, on messages, on loading and on
-//! storing.
+//! Limits that hold for more than one document: on connections, messages, loading and storage.
 
 pub(crate) mod connection_limit;
 pub(crate) mod inbound_memory_limit;

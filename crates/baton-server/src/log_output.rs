@@ -1,8 +1,8 @@
-//! The program's log: what is written of what happens, and where.
+//! Sets up the program's log.
 //!
-//! Owns the promise that no level shows what people write, or a secret of theirs: Baton's own code
-//! logs ids and names only, and libraries, some of which write whole frames at their lowest levels,
-//! are not heard below `info` whatever `BATON_LOG` says.
+//! Owns the promise that no log level shows the content of documents or a secret. Baton's own code
+//! logs only ids and names. Some libraries log whole frames at their lowest levels, so libraries
+//! log nothing below `info`, whatever `BATON_LOG` says.
 
 use std::io::IsTerminal;
 
@@ -12,21 +12,21 @@ use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// Sends the log to standard error, as much of it as `BATON_LOG` says.
+/// Sends the log to standard error, at the levels that `BATON_LOG` sets.
 pub(crate) fn start() {
     let wanted = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        // Told on standard error, and by a panic where that is closed.
+        // The subscriber would report them on standard error, and panic if that is closed.
         .log_internal_errors(false)
         .with_filter(harmless(wanted));
     tracing_subscriber::registry().with(lines).init();
 }
 
-/// Returns the filter of what is wanted and cannot show content.
+/// Returns the filter for events that are wanted and cannot show content.
 ///
-/// It must say which levels it never lets through. Without that, each `trace!` of a library, such
+/// It must state the levels that it never lets through. Otherwise each `trace!` of a library, such
 /// as those for each WebSocket frame, goes through the whole filter (7 % of the processor time of a
 /// busy server).
 fn harmless<S>(wanted: EnvFilter) -> impl Filter<S> {
@@ -34,10 +34,10 @@ fn harmless<S>(wanted: EnvFilter) -> impl Filter<S> {
     wanted.and(filter_fn(is_harmless).with_max_level_hint(lowest))
 }
 
-/// Returns true for what cannot show content, tokens or keys.
+/// Returns true for log events that cannot show content, tokens or keys.
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
     let own = metadata.target().split("::").next();
-    // Levels compare by how much they say.
+    // A more verbose level is greater.
     *metadata.level() <= Level::INFO || own.is_some_and(|own| own.starts_with("baton"))
 }
 

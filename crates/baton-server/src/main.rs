@@ -14,14 +14,15 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Gives memory back that documents and connections needed which are gone; the system's allocator
-/// keeps the most it ever had. How soon, and that a thread of its own sees to it, is set in
-/// `.cargo/config.toml`.
+/// An allocator that gives memory back after documents and connections are gone; the system's
+/// allocator keeps the most that it ever had. `.cargo/config.toml` sets the delay, and that a
+/// thread of its own does it.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// A file grows beyond the process's limit. The same number on all systems that Baton runs on.
+/// The signal for a file that exceeds the process's size limit. The same number on all systems on
+/// which Baton runs.
 const SIGXFSZ: i32 = 25;
 
 #[derive(Parser)]
@@ -42,19 +43,19 @@ enum Command {
     /// Takes a backup of a data folder, from its running server or, if there is none, from the
     /// folder itself
     Backup(commands::Backup),
-    /// Makes a data folder of a backup, with a new epoch
+    /// Makes a data folder from a backup, with a new epoch
     Restore(commands::Restore),
-    /// Reads everything in the data folder of a server that does not run, and says what is damaged
+    /// Reads everything in the data folder of a stopped server, and reports damaged documents
     Check(commands::Check),
     /// Lists the stored documents with their sizes
     List(commands::List),
-    /// Erases a document for good, also while people are in it
+    /// Erases a document for good, even while clients are connected to it
     Erase(commands::Erase),
 }
 
 #[derive(clap::Args)]
 struct Serve {
-    /// A TOML file with settings, named as the flags with `_` for `-`
+    /// A TOML file with settings, whose names are the flags with `_` for `-`
     #[arg(long, env = "BATON_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -73,8 +74,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whatever this program makes, its user alone may read: documents, backups, the admin socket from
-/// its first moment on.
+/// Restricts all files that this program creates to its own user: documents, backups, and the admin
+/// socket from its first moment.
 fn keep_files_private() {
     let others = Mode::RWXG | Mode::RWXO;
     let before = umask(others);
@@ -82,7 +83,7 @@ fn keep_files_private() {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    // Each flag's environment variable is its own name behind BATON_.
+    // The environment variable of a flag is BATON_ with the flag's name.
     let command = Cli::command().mut_subcommand("serve", |serve| {
         serve.mut_args(|arg| {
             let name = format!("BATON_{}", arg.get_id().as_str().to_uppercase());
@@ -107,7 +108,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(serve_until_told(settings));
-    // Long work that is under way is not waited for: what was acknowledged is stored.
+    // Work that is under way is not waited for, because everything acknowledged is stored.
     runtime.shutdown_background();
     outcome
 }
@@ -115,22 +116,25 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // The terminal is gone, or the runtime of a container, whose first process this is, says so.
-    // Ignored by that process unless it is handled.
+    // Sent when the terminal is closed, or by a container runtime. The first process of a container
+    // ignores it unless it is handled.
     let mut hangup = signal(SignalKind::hangup())?;
-    // Over a limit on the size of files (`ulimit -f`) a write is an error, and not the end of the
-    // process.
-    let _kept = signal(SignalKind::from_raw(SIGXFSZ))?;
+    // With a handler, a write over the limit on file sizes (`ulimit -f`) is an error and does not
+    // end the process.
+    let _handled = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     baton_server::raise_open_files(&settings);
     let listener = baton_server::bind(&settings.listen).map_err(|error| {
-        format!("{} cannot be listened on: {error}; stop what uses it, or choose another address with --listen", settings.listen)
+        format!(
+            "the server cannot listen on {}: {error}; nothing was started; stop the program that uses it, or set another address with --listen",
+            settings.listen
+        )
     })?;
     let address = listener.local_addr()?;
     let deadline = settings.shutdown_deadline.0;
     let data = settings.data.clone();
     let server = Server::new(settings, log)?;
-    let admin = admin(&data, &server);
+    let admin = serve_admin_socket(&data, &server);
     announce(address);
     let accepting = tokio::spawn({
         let server = server.clone();
@@ -144,9 +148,9 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     if let Some(admin) = admin {
         admin.abort();
     }
-    tracing::info!("stopping: telling the clients to come again");
+    tracing::info!("stopping: telling all clients to reconnect later");
     let until = tokio::time::Instant::now() + deadline;
-    let told_again = async {
+    let second_signal = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -155,8 +159,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     let stopping = async {
         tokio::select! {
             stopped = server.shutdown() => stopped,
-            () = told_again => {
-                tracing::info!("told to stop again: storing what was accepted, waiting for nothing else");
+            () = second_signal => {
+                tracing::info!("stopping at once after a second signal: storing what was accepted, and waiting for nothing else");
                 server.shutdown_at_once().await
             }
         }
@@ -166,27 +170,33 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     match stopped {
         Ok(stopped) => Ok(stopped?),
         Err(_) => {
-            // Its log waits for the disk when the last of it is dropped.
+            // Dropping the log would wait for the disk.
             std::mem::forget(server);
-            Err(format!("not everything was stored within {deadline:?} (shutdown_deadline); what was reported saved is").into())
+            Err(format!(
+                "not everything was stored within {deadline:?} (shutdown_deadline); everything that was reported as saved is stored; check the disk"
+            )
+            .into())
         }
     }
 }
 
-/// Opens the admin socket. Without it there is no backup while the server runs, and nothing else is
-/// missing.
-fn admin(data: &std::path::Path, server: &Server) -> Option<tokio::task::JoinHandle<()>> {
+/// Opens the admin socket and serves it. A server without one cannot be backed up while it runs,
+/// and works otherwise.
+fn serve_admin_socket(
+    data: &std::path::Path,
+    server: &Server,
+) -> Option<tokio::task::JoinHandle<()>> {
     match AdminSocket::open(data) {
         Ok(socket) => Some(tokio::spawn(socket.serve(server.clone()))),
         Err(error) => {
-            tracing::warn!(%error, "no admin socket in the data folder: `baton backup`, `list` and `erase` work only while the server is stopped");
+            tracing::warn!(%error, "the admin socket could not be created in the data folder: `baton backup`, `list` and `erase` work only while the server is stopped");
             None
         }
     }
 }
 
-/// One line on standard output, for a program that starts the server and waits for it. A closed
-/// output is that program's own choice, and no reason not to serve.
+/// Writes one line to standard output, for a program that starts the server and waits for it. The
+/// server works without it if the output is closed.
 fn announce(address: std::net::SocketAddr) {
     let said = writeln!(std::io::stdout(), "listening on http://{address}");
     if let Err(error) = said {

@@ -1,5 +1,5 @@
-//! The way from a TCP connection to a request: accepting it, routes, client addresses, web origins,
-//! and the demo page.
+//! The path from a TCP connection to a request: the accept loop, routes, client addresses, web
+//! origins, and the demo page.
 
 pub(crate) mod accept_encoding;
 pub(crate) mod client_addr;

@@ -1,5 +1,4 @@
-//! The operator's side: metrics, readiness, the admin socket, and failures that are counted or
-//! logged.
+//! Tools for the operator: metrics, readiness, the admin socket, and counters of rejections.
 
 pub(crate) mod admin_socket;
 pub(crate) mod metrics;

@@ -1,7 +1,7 @@
-//! Limits on the number of WebSockets, in all and from one address, and on the rate at which one
-//! address opens them.
+//! Limits the number of WebSockets, in all and from one address, and the rate at which one address
+//! opens them.
 //!
-//! Owns the counts; a [`ConnectionPermit`] gives its place back when it is dropped. What is known of an
+//! Owns the counts; a [`ConnectionPermit`] gives its place back when it is dropped. The state of an
 //! address goes when it has no connection and its pace is forgotten; how many are remembered for
 //! their pace alone is bounded.
 
@@ -17,32 +17,33 @@ use crate::config::Settings;
 use crate::net::client_addr::ClientAddr;
 use crate::ops::rejection_counters::Rejection;
 
-/// Most addresses that are remembered for their pace alone. One more is not remembered: its
-/// connections count all the same.
+/// Most addresses that are remembered for their rate alone. One more is not remembered; its
+/// connections are counted all the same.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// Retry-After of a refusal because of a count. A guess: the server cannot know when a place is
-/// free.
+/// Retry-After of a refusal because of a count. A guess: the server cannot know when a place
+/// becomes free.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Why a connection is refused. Nothing was started for it.
+/// The reason for which a connection is refused. Nothing was started for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectionRefused {
     #[error(
-        "the server has {0} connections, which is all it may (max_connections); come again later\n"
+        "the server has {0} connections, which is the limit (max_connections); try again later\n"
     )]
     Server(usize),
     #[error(
-        "your address has {0} connections, which is all it may (max_connections_per_address); close some first\n"
+        "your address has {0} connections, which is the limit (max_connections_per_address); close some first\n"
     )]
     Address(usize),
     #[error(
-        "your address opens more than {per_second} connections a second (new_connections_per_second); come again later\n"
+        "your address opens more than {per_second} connections a second (new_connections_per_second); try again later\n"
     )]
     Pace { per_second: u32, wait: Duration },
 }
 
 impl ConnectionRefused {
+    /// Returns the reason under which it is counted.
     pub(crate) fn reason(self) -> Rejection {
         match self {
             Self::Server(_) => Rejection::Connections,
@@ -51,7 +52,7 @@ impl ConnectionRefused {
         }
     }
 
-    /// Returns the time after which the client may come again.
+    /// Returns the time after which the client may try again.
     pub(crate) fn wait(self) -> Duration {
         match self {
             Self::Server(_) | Self::Address(_) => RETRY_AFTER,
@@ -70,8 +71,8 @@ pub(crate) struct ConnectionLimit {
     left: Notify,
 }
 
-/// The rate at which one address may open connections: the generic cell rate algorithm, which needs
-/// one instant for each.
+/// The rate at which one address may open connections. By the generic cell rate algorithm, which
+/// needs one instant for each address.
 #[derive(Debug, Clone, Copy)]
 struct ConnectRate {
     per_second: u32,
@@ -90,11 +91,11 @@ struct Counts {
 #[derive(Debug, Clone, Copy)]
 struct AddressState {
     open: usize,
-    /// The time at which it will have earned all connections that it opened.
+    /// Time at which the rate will have covered all connections that it opened.
     earned_at: Instant,
 }
 
-/// A connection's place.
+/// The place of one connection, given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     limits: Arc<ConnectionLimit>,
@@ -102,13 +103,14 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Whose connection it is for.
+    /// Returns the address of the connection.
     pub(crate) const fn address(&self) -> ClientAddr {
         self.address
     }
 }
 
 impl ConnectionLimit {
+    /// Returns the limits of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         let per_second = settings.new_connections_per_second.max(1);
         let interval = Duration::from_secs(1) / per_second;
@@ -132,6 +134,9 @@ impl ConnectionLimit {
     }
 
     /// Takes a place for a connection from this address.
+    ///
+    /// # Errors
+    /// A limit is reached. Nothing changed.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: ClientAddr,
@@ -178,6 +183,7 @@ impl ConnectionLimit {
         }
     }
 
+    /// Returns how many connections are open.
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().open
     }
@@ -191,7 +197,7 @@ impl ConnectionLimit {
 }
 
 impl Counts {
-    /// Forgets now and then who has no connection and a clean record.
+    /// Forgets addresses without connections, from time to time.
     fn sweep(&mut self, now: Instant, pace: ConnectRate) {
         if now >= self.sweep_at {
             self.forget(now);
@@ -202,7 +208,7 @@ impl Counts {
     fn forget(&mut self, now: Instant) {
         self.by_address
             .retain(|_, known| known.open > 0 || known.earned_at > now);
-        // A table that once was large would be walked at its size for ever.
+        // Each later sweep would walk a table that once was large at its full size.
         if self.by_address.capacity() > 4 * self.by_address.len() + 1024 {
             self.by_address.shrink_to_fit();
         }

@@ -1,13 +1,13 @@
-//! Bytes received of messages that are not complete or not handled yet, over all connections.
+//! Limits the bytes of all messages that are not complete or not handled yet (`max_receiving`).
 //!
-//! Owns the count. One connection's message is bounded by `max_frame`; this bounds what a crowd of
-//! them can make the server keep. A client that sends small messages is not affected when others
-//! have used it up.
+//! Owns the count. The message of one connection is limited by `max_frame`; this limits what many
+//! connections together make the server keep. A client that sends small messages is not affected
+//! when others have used the limit up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A connection with less than this does not suffer for the others, in bytes.
+/// Bytes of one connection up to which it is never closed because of the others.
 const SMALL: usize = 64 * 1024;
 
 /// The count; see the module.
@@ -17,7 +17,7 @@ pub(crate) struct InboundMemoryLimit {
     bytes: AtomicUsize,
 }
 
-/// One connection's part of it.
+/// The part of one connection in the count.
 #[derive(Debug)]
 pub(crate) struct InboundBytes {
     all: Arc<InboundMemoryLimit>,
@@ -25,18 +25,21 @@ pub(crate) struct InboundBytes {
     bytes: AtomicUsize,
 }
 
-/// Why no more is received of a message. The connection is over.
+/// The reason for which no more of a message is received. The connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Excess {
     #[error(
-        "the server is receiving {0} bytes, which is all it may (max_receiving); come again later"
+        "the server is receiving {0} bytes, which is the limit (max_receiving); reconnect later"
     )]
     All(usize),
-    #[error("more than {0} bytes came and made no message (max_frame)")]
+    #[error(
+        "the client sent more than {0} bytes without completing a message (max_frame); send smaller messages"
+    )]
     Message(usize),
 }
 
 impl InboundMemoryLimit {
+    /// Returns a limit of `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -44,16 +47,17 @@ impl InboundMemoryLimit {
         }
     }
 
-    /// Bytes of all connections.
+    /// Returns the bytes of all connections.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// A connection whose messages have so many bytes at most.
+    /// Returns the part of a connection whose messages have at most `max_message` bytes.
     pub(crate) fn part(self: &Arc<Self>, max_message: usize) -> InboundBytes {
         InboundBytes {
             all: Arc::clone(self),
-            // Headers of fragments, and what is read ahead; not a header for each byte.
+            // Room for the headers of fragments and for what is read ahead, but not for a header
+            // for each byte.
             most: max_message
                 .saturating_add(max_message / 8)
                 .saturating_add(SMALL),
@@ -63,7 +67,10 @@ impl InboundMemoryLimit {
 }
 
 impl InboundBytes {
-    /// So many bytes came.
+    /// Counts received bytes.
+    ///
+    /// # Errors
+    /// A limit is exceeded. The bytes count until this is dropped.
     pub(crate) fn came(&self, bytes: usize) -> Result<(), Excess> {
         let here = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let all = self.all.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -76,12 +83,12 @@ impl InboundBytes {
         Ok(())
     }
 
-    /// All that came is taken in, but for what was read ahead.
+    /// Notes that everything was handled, except what was read ahead.
     pub(crate) fn taken(&self) {
         self.taken_of(usize::MAX);
     }
 
-    /// So many bytes of it are taken in.
+    /// Notes that so many bytes were handled.
     pub(crate) fn taken_of(&self, bytes: usize) {
         let here = self.bytes.load(Ordering::Relaxed).min(bytes);
         self.bytes.fetch_sub(here, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! Whose turn it is to load a document.
+//! Limits the documents that are loaded at the same time, and the connections that wait for that.
 //!
-//! Owns the number of loads under way and of those who wait for one: a storm of opens is refused in
-//! time, not queued for ever. A [`LoadTurn`] goes with the work itself, not with who asked for it,
-//! for work on a thread goes on without them.
+//! Owns both counts: a storm of requests is refused in time, instead of being queued for ever. A
+//! [`LoadTurn`] belongs to the work itself, because work on a thread continues after the connection
+//! that asked for it is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,20 +13,20 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 
-/// Why a document is not loaded now. Nothing was started.
+/// The reason for which a document is not loaded now. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LoadRefused {
     #[error(
-        "{0} connections wait for documents to be loaded, which is all that may (max_waiting_loads); come again later"
+        "{0} connections wait for documents to be loaded, which is the limit (max_waiting_loads); reconnect later"
     )]
     Queue(usize),
     #[error(
-        "it was not this document's turn to be loaded within {0:?} (load_wait); come again later"
+        "the server had no time to load this document within {0:?} (load_wait); reconnect later"
     )]
     Time(Duration),
 }
 
-/// The turns; see the module.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct LoadLimit {
     most: usize,
@@ -36,13 +36,14 @@ pub(crate) struct LoadLimit {
     wait: Duration,
 }
 
-/// A turn to load, until it is dropped.
+/// The permission to load one document, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct LoadTurn {
     _turn: OwnedSemaphorePermit,
 }
 
 impl LoadLimit {
+    /// Returns the limits of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         let most = settings.max_loads.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -54,12 +55,15 @@ impl LoadLimit {
         }
     }
 
-    /// Returns the time until which a request that comes now may wait.
+    /// Returns the time until which a request of this moment may wait.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.wait
     }
 
-    /// Waits for a turn, until then at most.
+    /// Waits for a turn until the deadline.
+    ///
+    /// # Errors
+    /// Too many requests wait already, or the deadline has passed.
     pub(crate) async fn turn(&self, deadline: Instant) -> Result<LoadTurn, LoadRefused> {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
             return Ok(LoadTurn { _turn: turn });
@@ -92,8 +96,8 @@ impl LoadLimit {
     }
 }
 
-/// A place among those who wait. Made before it is counted, so that being refused gives it back as
-/// well.
+/// A place among the waiting requests. Made before it is counted, so that a refusal gives it back
+/// as well.
 struct WaitingPlace<'a>(&'a AtomicUsize);
 
 impl Drop for WaitingPlace<'_> {

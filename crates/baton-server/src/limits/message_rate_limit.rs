@@ -1,7 +1,8 @@
-//! The rates at which one connection may send and may cause work: token buckets for its messages,
-//! its bytes, and the time of a processor that they took.
+//! Limits the rates at which one connection may send and cause work: token buckets for its
+//! messages, its bytes, and the processor time that they take.
 //!
-//! Owns the waiting. Nothing is dropped: who is over a rate is not read from, and so waits itself.
+//! Owns the waiting. Nothing is dropped: a connection over a rate is not read from, so that its
+//! client waits.
 
 use std::time::Duration;
 
@@ -9,25 +10,25 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 
-/// Bytes that a message costs beside its payload: header and mask of its frame.
+/// Bytes that a message costs beside its payload: the header and the mask of its frame.
 const FRAME: usize = 14;
 
-/// Longest wait for work that was done already. A connection must be heard again before it is taken
-/// for dead.
+/// Longest wait for work that is already done. The connection must be read from again before the
+/// server believes that it is dead.
 const LONGEST_DEBT: Duration = Duration::from_secs(4);
 
-/// A connection's buckets; see the module.
+/// The buckets of one connection; see the module.
 #[derive(Debug)]
 pub(crate) struct MessageRateLimit {
     messages: Bucket,
     bytes: Bucket,
-    /// In seconds. What is spent is known afterwards only.
+    /// In seconds. The time of a step is known only afterwards.
     work: Bucket,
     at: Instant,
 }
 
-/// A token bucket. Its content may be negative: what has come already is taken, and paid for before
-/// the next.
+/// A token bucket. Its content may be negative: what has arrived is taken, and is paid for before
+/// the next message.
 #[derive(Debug)]
 struct Bucket {
     per_second: f64,
@@ -36,9 +37,10 @@ struct Bucket {
 }
 
 impl MessageRateLimit {
+    /// Returns full buckets with the rates of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         let burst = settings.rate_burst.0;
-        // As a float, as all of this; a rate needs no more than its 52 bits.
+        // A rate needs no more than the 52 bits of a float.
         let bytes = settings.max_bytes_per_second.as_u64() as f64;
         Self {
             messages: Bucket::new(f64::from(settings.max_messages_per_second), burst),
@@ -51,7 +53,7 @@ impl MessageRateLimit {
         }
     }
 
-    /// Takes a message of so many bytes out of both buckets, and waits until neither owes anything.
+    /// Takes a message of so many bytes out of the buckets, and waits until none owes anything.
     pub(crate) async fn take(&mut self, bytes: usize) {
         let wait = self.owes(bytes);
         if !wait.is_zero() {
@@ -70,21 +72,21 @@ impl MessageRateLimit {
         messages.max(bytes).max(work)
     }
 
-    /// Charges the connection for this much processor time. It is paid for before the next.
+    /// Charges processor time, which is paid for before the next message.
     pub(crate) fn spent(&mut self, took: Duration) {
         self.work.tokens -= took.as_secs_f64();
     }
 }
 
 impl Bucket {
-    /// Full.
+    /// Returns a full bucket that holds what the rate earns in `burst`.
     fn new(per_second: f64, burst: Duration) -> Self {
         let per_second = per_second.max(1.0);
         let most = (per_second * burst.as_secs_f64()).max(1.0);
         Self::holding(per_second, most)
     }
 
-    /// Full, with so much.
+    /// Returns a full bucket that holds `most` tokens.
     fn holding(per_second: f64, most: f64) -> Self {
         Self {
             per_second: per_second.max(1e-3),
@@ -93,12 +95,12 @@ impl Bucket {
         }
     }
 
-    /// Lets go of a debt that would take longer than this to pay.
+    /// Cancels the part of a debt that would take longer than `longest` to pay.
     fn forgive(&mut self, longest: Duration) {
         self.tokens = self.tokens.max(-self.per_second * longest.as_secs_f64());
     }
 
-    /// Takes tokens. Returns the time until they are earned.
+    /// Takes tokens, `since` seconds after the last time. Returns the time until they are earned.
     fn take(&mut self, tokens: f64, since: f64) -> Duration {
         let earned = since * self.per_second;
         self.tokens = (self.tokens + earned).min(self.most) - tokens;

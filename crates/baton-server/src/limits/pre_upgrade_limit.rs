@@ -1,10 +1,10 @@
-//! The places of TCP connections that are no WebSocket yet, or never become one: who has one, and
-//! whose turn it is to go.
+//! Limits the TCP connections that are not a WebSocket: a handshake is under way, or plain HTTP is
+//! spoken.
 //!
-//! Owns the limit on them, in all and from one address. A connection that says nothing must not
-//! shut out those that would: when the places are taken, the connection that has had one for
-//! longest makes room, if it had it for [`MIN_STAY`] at least. Before that the accepting waits,
-//! which leaves a crowd that comes at once in the listener's queue.
+//! Owns their places, in all and for one address. A silent connection must not shut out others:
+//! when all places are taken, the oldest connection makes room, if it has had its place for at
+//! least [`MIN_STAY`]. Until then nothing is accepted, which leaves a sudden crowd in the
+//! listener's queue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use tokio::time::Instant;
 use crate::config::Settings;
 use crate::net::client_addr::ClientAddr;
 
-/// Time for which a place is certain. A handshake takes one round trip.
+/// Shortest time for which a connection keeps its place. A handshake takes one round trip.
 const MIN_STAY: Duration = Duration::from_secs(1);
 
-/// All of one address's places are taken, and none of them for long.
+/// All places of one address are taken, none of them for as long as [`MIN_STAY`]. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "your address has {0} handshakes under way, which is all it may (max_handshakes_per_address); come again later\n"
+    "your address has {0} handshakes under way, which is the limit (max_handshakes_per_address); try again later\n"
 )]
 pub(crate) struct HandshakeRefused(usize);
 
-/// The places; see the module.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct PreUpgradeLimit {
     most: usize,
     of_address: usize,
-    inner: Mutex<Places>,
+    places: Mutex<Places>,
     free: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Places {
     last: u64,
-    /// By age: the first is the oldest.
+    /// The first is the oldest.
     taken: BTreeMap<u64, Occupant>,
     by_address: HashMap<ClientAddr, usize>,
 }
@@ -47,41 +47,42 @@ struct Places {
 #[derive(Debug)]
 struct Occupant {
     since: Instant,
-    /// `None` for a proxy, which asks for many.
+    /// `None` for a proxy, which connects for many clients.
     address: Option<ClientAddr>,
     go: Arc<Notify>,
 }
 
-/// A connection's place, given back when it is dropped.
+/// The place of one connection, given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct PreUpgradePlace {
-    places: Arc<PreUpgradeLimit>,
+    limit: Arc<PreUpgradeLimit>,
     number: u64,
     go: Arc<Notify>,
 }
 
 impl PreUpgradeLimit {
+    /// Returns the limits of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             most: settings.max_handshakes.max(1),
             of_address: settings.max_handshakes_per_address.max(1),
-            inner: Mutex::default(),
+            places: Mutex::default(),
             free: Notify::new(),
         }
     }
 
-    /// Waits until there is a free place, if need be by sending the oldest away; `sent_away` hears
-    /// of each. For one waiter.
+    /// Waits until a place is free. Ends the oldest connection if necessary, and calls `sent_away`
+    /// for each. For one waiter.
     pub(crate) async fn vacancy(&self, sent_away: impl Fn()) {
         loop {
             let settled = {
-                let mut inner = self.inner.lock();
-                if inner.taken.len() < self.most {
+                let mut places = self.places.lock();
+                if places.taken.len() < self.most {
                     return;
                 }
-                match inner.oldest() {
+                match places.oldest() {
                     Some((number, since)) if since.elapsed() >= MIN_STAY => {
-                        inner.send_away(number);
+                        places.send_away(number);
                         sent_away();
                         continue;
                     }
@@ -96,45 +97,49 @@ impl PreUpgradeLimit {
         }
     }
 
-    /// Sends the oldest away, if it had its time: the system has no room for one more.
+    /// Ends the oldest connection if it has had [`MIN_STAY`], because the system has no room for
+    /// one more.
     pub(crate) fn shed(&self) {
-        let mut inner = self.inner.lock();
-        if let Some((number, since)) = inner.oldest()
+        let mut places = self.places.lock();
+        if let Some((number, since)) = places.oldest()
             && since.elapsed() >= MIN_STAY
         {
-            inner.send_away(number);
+            places.send_away(number);
         }
     }
 
-    /// Takes a place, which may be one that an older connection of the same address has to give up.
+    /// Takes a place. An older connection of the same address may have to give up its own.
+    ///
+    /// # Errors
+    /// The address has all its places, and none for as long as [`MIN_STAY`].
     pub(crate) fn take(
         self: &Arc<Self>,
         address: Option<ClientAddr>,
     ) -> Result<PreUpgradePlace, HandshakeRefused> {
-        let mut inner = self.inner.lock();
+        let mut places = self.places.lock();
         if let Some(address) = address
-            && inner.of(address) >= self.of_address
+            && places.of(address) >= self.of_address
         {
-            let oldest = inner.oldest_of(address);
+            let oldest = places.oldest_of(address);
             match oldest {
-                Some((number, since)) if since.elapsed() >= MIN_STAY => inner.send_away(number),
+                Some((number, since)) if since.elapsed() >= MIN_STAY => places.send_away(number),
                 _ => return Err(HandshakeRefused(self.of_address)),
             }
         }
-        inner.last += 1;
-        let number = inner.last;
+        places.last += 1;
+        let number = places.last;
         let go = Arc::new(Notify::new());
         let taken = Occupant {
             since: Instant::now(),
             address,
             go: Arc::clone(&go),
         };
-        inner.taken.insert(number, taken);
+        places.taken.insert(number, taken);
         if let Some(address) = address {
-            *inner.by_address.entry(address).or_default() += 1;
+            *places.by_address.entry(address).or_default() += 1;
         }
         Ok(PreUpgradePlace {
-            places: Arc::clone(self),
+            limit: Arc::clone(self),
             number,
             go,
         })
@@ -142,7 +147,7 @@ impl PreUpgradeLimit {
 
     /// Returns how many places are taken.
     pub(crate) fn under_way(&self) -> usize {
-        self.inner.lock().taken.len()
+        self.places.lock().taken.len()
     }
 }
 
@@ -183,7 +188,7 @@ impl Places {
 }
 
 impl PreUpgradePlace {
-    /// Waits until the place has to be given up.
+    /// Waits until the connection has to give up its place.
     pub(crate) async fn lost(&self) {
         self.go.notified().await;
     }
@@ -191,9 +196,9 @@ impl PreUpgradePlace {
 
 impl Drop for PreUpgradePlace {
     fn drop(&mut self) {
-        let mut inner = self.places.inner.lock();
-        if inner.remove(self.number).is_some() {
-            self.places.free.notify_one();
+        let mut places = self.limit.places.lock();
+        if places.remove(self.number).is_some() {
+            self.limit.free.notify_one();
         }
     }
 }
@@ -236,7 +241,7 @@ mod tests {
         assert_eq!(places.under_way(), 2);
         drop((second, third));
         assert_eq!(places.under_way(), 0);
-        assert!(places.inner.lock().by_address.is_empty());
+        assert!(places.places.lock().by_address.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
-//! Limits on the storage and the memory of documents, of each and of all together.
+//! Limits the storage of documents and the memory of their awareness, of each document and of all
+//! together.
 //!
-//! Owns the sum of all awareness, and the answer to what a document may add. Reading, deleting and
-//! leaving never ask here.
+//! Owns the sum of all awareness, and the decision on what a document may add. Reading, deleting
+//! and leaving never need its permission.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,23 +15,23 @@ use baton_room::{Growth, Room, StorageLimit};
 use crate::config::Settings;
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 
-/// Least time between two snapshots that are written only because a document has no room left.
+/// Shortest time between two snapshots that are written only because a document has no room left.
 const COMPACT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why no new document can be opened. Nothing changed.
+/// The reason for which no new document can be opened. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NewDocumentRefused {
     #[error(
-        "the server stores {0} documents, which is all it may (max_documents_stored); those that are there can be opened; ask who runs the server"
+        "there is no room for a new document: the server stores {0}, which is the limit (max_documents_stored); ask its operator"
     )]
     Documents(usize),
     #[error(
-        "the server stores the {0} bytes that it may (max_store), so that there can be no new document; those that are there can be opened; ask who runs the server"
+        "there is no room for a new document: the store has the {0} bytes of its limit (max_store); ask its operator"
     )]
     Store(u64),
 }
 
-/// The limits, and what is used of them by all documents; see the module.
+/// The limits, and what all documents use of them; see the module.
 pub(crate) struct StorageQuota {
     document: u64,
     documents: usize,
@@ -42,6 +43,7 @@ pub(crate) struct StorageQuota {
 }
 
 impl StorageQuota {
+    /// Returns the limits of these settings.
     pub(crate) fn new(settings: &Settings, log: Log, refusals: Arc<RejectionCounters>) -> Self {
         Self {
             document: settings.max_document.as_u64(),
@@ -54,13 +56,13 @@ impl StorageQuota {
         }
     }
 
-    /// Bytes of the awareness of all documents.
+    /// Returns the bytes of the awareness of all documents.
     pub(crate) fn awareness_bytes(&self) -> usize {
         self.awareness_used.load(Ordering::Relaxed)
     }
 
-    /// Returns an error if there may be no document that is not stored yet. Documents count once
-    /// they are durable, so that as many as are opened within one commit may come in at once.
+    /// Checks that a new document may be opened. Documents are counted once they are durable, so
+    /// several that are opened within one commit may exceed the limit.
     pub(crate) fn admit_new(&self) -> Result<(), NewDocumentRefused> {
         if self.log.documents_held() >= self.documents {
             return Err(NewDocumentRefused::Documents(self.documents));
@@ -71,7 +73,7 @@ impl StorageQuota {
         Ok(())
     }
 
-    /// The account of one document in memory.
+    /// Returns the account of one document in memory.
     pub(crate) fn account(self: &Arc<Self>) -> StorageAccount {
         StorageAccount {
             quota: Arc::clone(self),
@@ -82,14 +84,14 @@ impl StorageQuota {
     }
 }
 
-/// The share of one document. Given back when it is dropped.
+/// The share of one document, given back when this is dropped.
 pub(crate) struct StorageAccount {
     quota: Arc<StorageQuota>,
     awareness: usize,
-    /// An edit was refused for want of room, of which a snapshot without deleted content may make
-    /// some.
+    /// True if an edit was refused for lack of room. A snapshot, which omits deleted content, may
+    /// make some.
     wants_snapshot: bool,
-    /// The soonest time of a snapshot for that.
+    /// Earliest time of the next snapshot for that reason.
     snapshot_after: Time,
 }
 
@@ -114,7 +116,7 @@ impl StorageAccount {
             .allow_awareness(quota.awareness.saturating_sub(others));
     }
 
-    /// Counts what a room uses after a step, and what it refused.
+    /// Counts what a room uses after a step, and what the room refused.
     pub(crate) fn close(&mut self, room: &mut Room) {
         let awareness = room.budget().awareness_bytes();
         if awareness != self.awareness {
@@ -138,8 +140,8 @@ impl StorageAccount {
         }
     }
 
-    /// Returns true if a snapshot is to be written now because the document is near its limit:
-    /// without what was deleted it may have room again.
+    /// Returns true if a snapshot is to be written now because the document is near its limit. The
+    /// snapshot omits deleted content, so that the document may have room again.
     pub(crate) fn wants_snapshot(&mut self, log: &DocumentLog, now: Time) -> bool {
         let limit = self.quota.document;
         let near = log.stored_bytes() > limit / 4 * 3 && log.tail_bytes() >= limit / 16;

@@ -1,10 +1,10 @@
-//! The content coding that a request prefers, by RFC 9110 section 12.5.3. Pure: header values in, a
-//! coding out.
+//! Chooses the content coding that a request prefers, by RFC 9110 section 12.5.3. A pure function
+//! of the header's values.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_ENCODING;
 
-/// A content coding in which files are kept.
+/// A content coding in which files are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     /// Brotli: the smallest, and so the first choice among equals.
@@ -37,15 +37,15 @@ impl Coding {
 
 /// Returns the codings that the client accepts, the preferred one first.
 ///
-/// The bytes as they are come last unless the client ranks them: they are sent even to a client
-/// that forbids them, because a page is of more use to it than an error.
+/// [`Coding::Identity`] comes last unless the client ranks it. It is sent even to a client that
+/// forbids it, because a page is more useful to the client than an error.
 pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
     let asked = AcceptedCodings::read(headers);
     let ranked = |coding, token| asked.quality(token).map(|quality| (coding, quality));
     let mut codings: Vec<(Coding, f32)> = [
         ranked(Coding::Brotli, "br"),
         ranked(Coding::Gzip, "gzip"),
-        // Only by its own name: `*` ranks what the client did not think of, not the largest answer.
+        // Only by its own name: `*` is not meant to ask for the largest answer.
         asked
             .named("identity")
             .map(|quality| (Coding::Identity, quality)),
@@ -54,7 +54,7 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
     .flatten()
     .filter(|(_, quality)| *quality > 0.0)
     .collect();
-    // Stable: among equals the order above holds.
+    // The sort is stable, so equals keep the order above.
     codings.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     let mut order: Vec<Coding> = codings.into_iter().map(|(coding, _)| coding).collect();
     if !order.contains(&Coding::Identity) {
@@ -63,7 +63,7 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Vec<Coding> {
     order
 }
 
-/// Codings that a request names, in lower case, each with its quality from 0 to 1.
+/// The codings that a request names, in lower case, each with its quality from 0 to 1.
 struct AcceptedCodings(Vec<(String, f32)>);
 
 impl AcceptedCodings {
@@ -75,7 +75,7 @@ impl AcceptedCodings {
         Self(items.filter_map(item).collect())
     }
 
-    /// Returns the quality of that token, or of `*` when the request does not name it.
+    /// Returns the quality of this token, or of `*` if the request does not name the token.
     fn quality(&self, token: &str) -> Option<f32> {
         self.named(token).or_else(|| self.named("*"))
     }
@@ -86,11 +86,11 @@ impl AcceptedCodings {
     }
 }
 
-/// Reads `gzip;q=0.8`. An item with a quality that is no number from 0 to 1 is left out.
+/// Parses `gzip;q=0.8`. Returns `None` if the quality is not a number from 0 to 1.
 fn item(text: &str) -> Option<(String, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let token = parts.next().filter(|token| !token.is_empty())?;
-    // RFC 9110 section 8.4.1.3: an old name of the same coding.
+    // An old name of the same coding (RFC 9110 section 8.4.1.3).
     let token = match token.to_ascii_lowercase() {
         old if old == "x-gzip" => "gzip".to_owned(),
         token => token,

@@ -1,9 +1,9 @@
-//! The address of a client: the peer's address, or the one that a trusted proxy names.
+//! Finds the address of a client: that of the peer, or the one that a trusted proxy names.
 //!
-//! Owns what a forwarded-for header is worth: nothing, unless the peer is a proxy of
-//! `trusted_proxies`; then the right-most address in it that is no such proxy, for everything left
-//! of that is what a client may have written itself. Only the one header of `proxy_header` is read:
-//! a proxy that sets one of the two passes the other on as it came.
+//! Owns the rule for forwarding headers. They count only from a peer in `trusted_proxies`. The
+//! client is then the right-most address that is not such a proxy, because the client itself may
+//! have written everything to the left of it. Only the header that `proxy_header` names is read: a
+//! proxy that sets one of the two passes the other on unchanged.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -12,11 +12,11 @@ use axum::http::HeaderMap;
 
 use crate::config::{Proxies, ProxyHeader, Settings};
 
-/// Most hops of a header that are looked at, from the right.
+/// Most addresses of a header that are looked at, from the right.
 const MAX_HOPS: usize = 32;
 
-/// A client as limits count it: an IPv4 address, or an IPv6 network of 64 bits, which is the least
-/// that a single customer is given.
+/// An address as limits count it: an IPv4 address, or an IPv6 network of 64 bits, which is the
+/// smallest that a provider gives to one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientAddr(IpAddr);
 
@@ -41,14 +41,15 @@ impl Display for ClientAddr {
     }
 }
 
-/// The proxies whose headers are believed.
+/// The proxies whose headers count.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyTrust {
-    pub(crate) proxies: Proxies,
-    pub(crate) header: ProxyHeader,
+    proxies: Proxies,
+    header: ProxyHeader,
 }
 
 impl ProxyTrust {
+    /// Returns the trust of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             proxies: settings.trusted_proxies.clone(),
@@ -56,12 +57,17 @@ impl ProxyTrust {
         }
     }
 
-    /// Returns true if this peer is a proxy that asks for others.
+    /// Returns the header in which trusted proxies name the client.
+    pub(crate) const fn header(&self) -> ProxyHeader {
+        self.header
+    }
+
+    /// Returns true if this peer is a trusted proxy.
     pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
         self.proxies.contain(peer.to_canonical())
     }
 
-    /// Returns the address that asks, when this peer sends these headers.
+    /// Returns the address of the client of a peer that sends these headers.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut nearest = peer.to_canonical();
         if !self.proxies.contain(nearest) {
@@ -73,8 +79,7 @@ impl ProxyTrust {
         };
         let lines: Vec<_> = headers.get_all(name).iter().collect();
         let hops = lines.iter().rev().flat_map(|line| {
-            // A line that is no text has no hop that can be read; nor is anything left of it
-            // believed.
+            // A line that is not text has no address that can be read, and ends the search.
             line.to_str().unwrap_or("?").rsplit(',')
         });
         for hop in hops.take(MAX_HOPS) {
@@ -82,7 +87,7 @@ impl ProxyTrust {
                 ProxyHeader::XForwardedFor => hop_address(hop),
                 ProxyHeader::Forwarded => forwarded_for(hop).and_then(hop_address),
             };
-            // A hidden client, or nonsense: the proxy that says so is the last one known.
+            // The client is hidden, or the text is no address: the proxy that wrote it counts.
             let Some(address) = said else {
                 return nearest;
             };
@@ -95,7 +100,7 @@ impl ProxyTrust {
     }
 }
 
-/// `1.2.3.4`, `1.2.3.4:567`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:567`.
+/// Parses `1.2.3.4`, `1.2.3.4:567`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:567`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let bare = hop
@@ -107,8 +112,8 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The value of `for` in one element of a `Forwarded` header. Commas and semicolons inside of
-/// quotes are not looked for: no address has them, so such an element is nonsense either way.
+/// Returns the value of `for` in one element of a `Forwarded` header. Commas and semicolons in
+/// quotes are not handled: no address has them, so such an element is not valid either way.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;

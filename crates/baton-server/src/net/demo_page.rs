@@ -1,8 +1,8 @@
-//! The demo page, embedded from `web-demo/dist` at build time.
+//! Serves the demo page, which is embedded from `web-demo/dist` at build time.
 //!
-//! Owns the mapping from a path to a file with its type, its coding and its caching; knows nothing
-//! of documents. The page's build puts a brotli and a gzip copy beside each file that gets smaller;
-//! they are sent, never named. A binary built without the page answers `/` with how to get it.
+//! Owns the mapping from a path to a file with its type, coding and caching. The build of the page
+//! puts a brotli and a gzip copy beside each file that they make smaller. The copies have no
+//! address of their own. A binary that was built without the page answers `/` with instructions.
 
 use std::borrow::Cow;
 
@@ -19,11 +19,11 @@ use crate::net::accept_encoding::{Coding, preferred};
 #[allow_missing = true]
 struct Page;
 
-const WITHOUT: &str = "This baton was built without its demo page.\n\
-Documents are served all the same at /ws/{document}.\n\
-To get the page: `cargo xtask build` makes a binary with it, `cargo xtask demo` builds and runs one.\n";
+const WITHOUT_PAGE: &str = "This baton was built without the demo page.\n\
+It serves documents at /ws/{document}.\n\
+`cargo xtask build` makes a binary with the page; `cargo xtask demo` makes one and runs it.\n";
 
-/// Answers a GET for a file of the page.
+/// Answers a request for a file of the page.
 pub(crate) fn serve(
     method: &Method,
     uri: &Uri,
@@ -39,8 +39,8 @@ pub(crate) fn serve(
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The Content-Security-Policy as a header: what a `meta` element cannot say. Where scripts, styles
-/// and connections may come from, each page says in its own `meta` element; a browser keeps to
+/// Returns the Content-Security-Policy header, for what a `meta` element cannot state. Each page
+/// states the sources of its scripts, styles and connections in a `meta` element; a browser applies
 /// both.
 fn policy(ancestors: &FrameAncestors) -> HeaderValue {
     let strictest = HeaderValue::from_static("frame-ancestors 'none'");
@@ -50,7 +50,7 @@ fn policy(ancestors: &FrameAncestors) -> HeaderValue {
 fn answer_method(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         let allowed = [(header::ALLOW, "GET, HEAD")];
-        let text = "There is nothing here but what can be read.\n";
+        let text = "This address answers only GET and HEAD.\n";
         return (StatusCode::METHOD_NOT_ALLOWED, allowed, text).into_response();
     }
     answer(uri.path(), headers, &embedded)
@@ -84,7 +84,7 @@ fn answer(
     let media_type = file.media_type.clone();
     let (coding, sent) = chosen(name, file, headers, stored);
     let tag = entity_tag(&sent.hash);
-    // Vite names what it puts under assets/ by content, so those may be kept for ever.
+    // Vite names files under assets/ by their content, so caches may keep them for ever.
     let caching = if name.starts_with("assets/") {
         "public, max-age=31536000, immutable"
     } else {
@@ -93,7 +93,7 @@ fn answer(
     let common = [
         (header::CACHE_CONTROL, caching),
         (header::ETAG, tag.as_str()),
-        // Also where there is one coding only: a cache must not learn the opposite from it.
+        // Sent for files with a single coding as well, so that caches treat all files alike.
         (header::VARY, "accept-encoding"),
     ];
     if is_known(headers, &tag) {
@@ -132,7 +132,7 @@ fn chosen(
     (Coding::Identity, file)
 }
 
-/// Returns true for a compressed copy of another file: it has no address of its own.
+/// Returns true for a compressed copy of another file, which has no address of its own.
 fn is_copy(name: &str, stored: &dyn Fn(&str) -> Option<StoredFile>) -> bool {
     [Coding::Brotli, Coding::Gzip].iter().any(|coding| {
         name.strip_suffix(coding.suffix())
@@ -140,20 +140,20 @@ fn is_copy(name: &str, stored: &dyn Fn(&str) -> Option<StoredFile>) -> bool {
     })
 }
 
-/// Returns a strong entity tag. Each copy has bytes of its own, and so a tag of its own.
+/// Returns a strong entity tag. The copies of a file differ in their bytes, and so in their tags.
 fn entity_tag(hash: &[u8; 32]) -> String {
     use std::fmt::Write as _;
     let mut tag = String::with_capacity(34);
     tag.push('"');
     for byte in hash.iter().take(16) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(tag, "{byte:02x}");
     }
     tag.push('"');
     tag
 }
 
-/// Returns true if the client says that it has the representation with that tag.
+/// Returns true if the client states that it has the file with this tag.
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
     lines
@@ -165,9 +165,9 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 
 fn absent(name: &str) -> Response {
     if name == "index.html" {
-        return (StatusCode::OK, WITHOUT).into_response();
+        return (StatusCode::OK, WITHOUT_PAGE).into_response();
     }
-    (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response()
+    (StatusCode::NOT_FOUND, "There is no page at this address.\n").into_response()
 }
 
 #[cfg(test)]

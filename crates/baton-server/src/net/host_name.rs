@@ -1,11 +1,11 @@
 //! Host names, authorities and web origins, each in one spelling.
 //!
-//! Owns how they are read. Pure: texts in, values out.
+//! Owns how they are parsed.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A host name or an address, in its one spelling: lower case, without a trailing dot or brackets.
+/// A host name or an address: in lower case, without a trailing dot and without brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
     Name(String),
@@ -13,6 +13,7 @@ pub(crate) enum Host {
 }
 
 impl Host {
+    /// Returns true for `localhost` and for loopback addresses.
     pub(crate) fn is_loopback(&self) -> bool {
         match self {
             Self::Name(name) => name == "localhost",
@@ -31,7 +32,7 @@ impl Display for Host {
     }
 }
 
-/// A host with the port that was written behind it, if one was.
+/// A host, with its port if one was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) host: Host,
@@ -39,7 +40,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Reads `name`, `name:80`, `127.0.0.1:80`, `[::1]:80`. User information is no part of it.
+    /// Parses `name`, `name:80`, `127.0.0.1:80`, `[::1]:80`. User information is not accepted.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (six, rest) = rest.split_once(']')?;
@@ -75,6 +76,7 @@ impl Authority {
         Some(Self { host, port })
     }
 
+    /// Returns the port, or the default port of the scheme.
     pub(crate) fn port_under(&self, scheme: Scheme) -> u16 {
         self.port.unwrap_or(scheme.default_port())
     }
@@ -89,7 +91,7 @@ impl Display for Authority {
     }
 }
 
-/// The schemes under which a page of this server's own can be shown.
+/// The schemes under which the server's own pages can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -97,6 +99,7 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
+    /// Parses a scheme, in any case.
     pub(crate) fn read(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("http") {
             Some(Self::Http)
@@ -119,13 +122,13 @@ impl Scheme {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WebOrigin {
     Page(Scheme, Authority),
-    /// `null` (a page in a sandbox, or from a file), or another scheme (an app's, an extension's),
-    /// in lower case.
+    /// `null` (a page in a sandbox, or from a file), or an origin with another scheme (of an app or
+    /// an extension), in lower case.
     Other(String),
 }
 
 impl WebOrigin {
-    /// Reads the value of an `Origin` header, which has no path and no user information.
+    /// Parses the value of an `Origin` header, which has no path and no user information.
     pub(crate) fn read(text: &str) -> Option<Self> {
         if text == "null" {
             return Some(Self::Other(text.to_owned()));
@@ -139,7 +142,7 @@ impl WebOrigin {
             return Some(Self::Other(text.to_ascii_lowercase()));
         };
         let mut authority = Authority::read(rest)?;
-        // One spelling: the port is always there.
+        // The port is always present, so that equal origins compare equal.
         authority.port = Some(authority.port_under(scheme));
         Some(Self::Page(scheme, authority))
     }

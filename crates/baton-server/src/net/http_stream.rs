@@ -1,8 +1,8 @@
-//! A TCP stream as HTTP uses it, before it becomes a WebSocket or ends.
+//! A TCP stream in the hands of HTTP, before it becomes a WebSocket or ends.
 //!
-//! Owns the way back: when HTTP lets go of the stream, its acceptor gets it again, with the
-//! knowledge if anything was written to it. Only if nothing was, it may still be told in HTTP why
-//! it is closed. Shutting it down is left to that one: something may have to be read before.
+//! Owns the way back: when HTTP drops the stream, the acceptor gets it back and knows if HTTP wrote
+//! anything. Only if not, the acceptor may still send the reason for closing it as an HTTP
+//! response. The acceptor also shuts the stream down, because something may have to be read before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,39 +17,40 @@ use tokio::net::TcpStream;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct HttpStream {
-    /// There until it is taken out.
+    /// `None` once it was taken out.
     stream: Option<TcpStream>,
-    left: Arc<ReturnedStream>,
+    returned: Arc<ReturnedStream>,
 }
 
-/// The remains of a connection after HTTP.
+/// The stream of a connection after HTTP has dropped it.
 #[derive(Debug, Default)]
 pub(crate) struct ReturnedStream {
-    said: AtomicBool,
+    written: AtomicBool,
     stream: Mutex<Option<TcpStream>>,
 }
 
 impl ReturnedStream {
-    /// Returns true if anything was written.
-    pub(crate) fn was_said(&self) -> bool {
-        self.said.load(Ordering::Relaxed)
+    /// Returns true if HTTP wrote anything.
+    pub(crate) fn was_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
     }
 
-    /// Returns the stream, once HTTP has let go of it and no other owner has it.
+    /// Takes the stream, once HTTP has dropped it; `None` if it became a WebSocket.
     pub(crate) fn take(&self) -> Option<TcpStream> {
         self.stream.lock().take()
     }
 }
 
 impl HttpStream {
-    pub(crate) fn new(stream: TcpStream, left: &Arc<ReturnedStream>) -> Self {
+    /// Returns the stream for HTTP; `returned` gets it back.
+    pub(crate) fn new(stream: TcpStream, returned: &Arc<ReturnedStream>) -> Self {
         Self {
             stream: Some(stream),
-            left: Arc::clone(left),
+            returned: Arc::clone(returned),
         }
     }
 
-    /// Takes the stream for a WebSocket: it does not go back.
+    /// Takes the stream for a WebSocket: the acceptor does not get it back.
     pub(crate) fn into_stream(mut self) -> Option<TcpStream> {
         self.stream.take()
     }
@@ -60,15 +61,15 @@ impl HttpStream {
         Ok(Pin::new(stream))
     }
 
-    fn say(&self) {
-        self.left.said.store(true, Ordering::Relaxed);
+    fn note_written(&self) {
+        self.returned.written.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for HttpStream {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            *self.left.stream.lock() = Some(stream);
+            *self.returned.stream.lock() = Some(stream);
         }
     }
 }
@@ -89,7 +90,7 @@ impl AsyncWrite for HttpStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.say();
+        self.note_written();
         self.stream()?.poll_write(context, bytes)
     }
 
@@ -98,7 +99,7 @@ impl AsyncWrite for HttpStream {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.say();
+        self.note_written();
         self.stream()?.poll_write_vectored(context, pieces)
     }
 

@@ -1,9 +1,9 @@
-//! Accepting TCP connections and serving HTTP on them, with limits of our own.
+//! Accepts TCP connections and serves HTTP on them, within limits.
 //!
-//! Owns the listener's queue, the accept loop, and the time that a connection has for its request's
-//! head and in all. A client that is refused here is told so in HTTP, if nothing was said to it
-//! before. Nothing that one connection does, or fails to do, keeps the loop from the next one; nor
-//! does a system that has no more file descriptors.
+//! Owns the listener's queue, the accept loop, and the time that a connection has for the head of
+//! its request and in all. A client that is refused here gets an HTTP response, if nothing was
+//! written to it before. No connection can keep the loop from the next one, nor can a lack of file
+//! descriptors.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,35 +22,36 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use crate::app::{App, Stage};
+use crate::app::App;
 use crate::config::Listen;
 use crate::limits::pre_upgrade_limit::PreUpgradePlace;
 use crate::net::http_stream::{HttpStream, ReturnedStream};
 use crate::net::web_origin::ListenerReach;
 use crate::ops::rejection_counters::Rejection;
 
-/// Connections that may wait to be accepted. The system cuts it down to its own limit
+/// Connections that may wait to be accepted. The system reduces it to its own limit
 /// (`net.core.somaxconn`).
 const BACKLOG: u32 = 16_384;
 
-/// Pause after an accept that failed for want of something (file descriptors), so as not to spin.
+/// Pause after an accept that failed for lack of resources (file descriptors), to avoid spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Connections that are being told at the same time that there is no place for them. More wait to
-/// be accepted, for [`FAREWELL`] at most.
+/// Refused connections that are answered at the same time. More wait to be accepted, for at most
+/// [`FAREWELL`].
 pub(crate) const MAX_TURNED_AWAY: usize = 1_024;
 
-/// Time that a client has to read why it is refused.
+/// Time for a refused client to read the answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Listens on the first of these addresses that can be had, with a queue that a storm of
-/// connections fits into.
+/// Listens on the first of these addresses that is available, with a queue for a storm of
+/// connections.
 ///
 /// # Errors
-/// The system's: the address is taken, or is none of this machine's.
+/// Each address is in use, or does not belong to this machine. Returns the last error of the
+/// system.
 pub fn bind(listen: impl Into<Listen>) -> io::Result<TcpListener> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in listen.into().addresses() {
@@ -67,12 +68,13 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A server that is started again takes its port back while connections of the last one linger.
+    // A restarted server gets its port back while connections of the last process linger.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
+/// Accepts connections until the server stops.
 pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>) {
     let acceptor = Acceptor {
         app: Arc::clone(app),
@@ -82,13 +84,13 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>
             .map_or(ListenerReach::Wider, ListenerReach::of),
         turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
     };
-    let mut stopping = app.stopping.subscribe();
     tokio::select! {
         () = acceptor.accept(&listener) => {}
-        _ = stopping.wait_for(|stage| *stage == Stage::Stopping) => {}
+        () = app.stopping() => {}
     }
 }
 
+/// The accept loop of one listener.
 struct Acceptor {
     app: Arc<App>,
     router: Router,
@@ -98,17 +100,17 @@ struct Acceptor {
 
 impl Acceptor {
     async fn accept(&self, listener: &TcpListener) {
-        let refusals = self.app.registry.refusals();
+        let refusals = self.app.registry().refusals();
         let sent_away = || {
             refusals.note(
                 Rejection::Handshakes,
-                "all connections for HTTP are taken (max_handshakes): the oldest goes",
+                "all places for handshakes are taken (max_handshakes): the oldest connection is closed",
             );
         };
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    self.app.places.vacancy(sent_away).await;
+                    self.app.places().vacancy(sent_away).await;
                     self.take(stream, peer).await;
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -120,41 +122,42 @@ impl Acceptor {
         }
     }
 
-    /// The connection stays in the queue. What keeps it there may be one that has a place and does
-    /// nothing with it.
+    /// Counts a failed accept. The connection stays in the listener's queue; ending an idle one may
+    /// free the resource that it needs.
     fn cannot_accept(&self, error: &io::Error) {
-        let what = format_args!("no connection can be accepted: {error}");
-        let refusals = self.app.registry.refusals();
+        let what = format_args!("the system cannot accept a connection: {error}");
+        let refusals = self.app.registry().refusals();
         refusals.note(Rejection::Accept, what);
-        self.app.places.shed();
+        self.app.places().shed();
     }
 
-    /// Serves a connection, or tells it that there is no place for it. Waits while [`MAX_TURNED_AWAY`]
-    /// others are being told so: a connection that was closed without reading it would be reset,
-    /// and its client would not learn why.
+    /// Serves a connection, or refuses it if there is no place. Waits while [`MAX_TURNED_AWAY`]
+    /// others are being refused: a connection that is closed unread is reset, so that its client
+    /// does not get the answer.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let ip = peer.ip();
-        let address = (!self.app.trust.is_proxy(ip)).then(|| ip.into());
-        match self.app.places.take(address) {
+        let address = (!self.app.trust().is_proxy(ip)).then(|| ip.into());
+        match self.app.places().take(address) {
             Ok(place) => {
                 let from = (peer, self.reach);
                 let serving = serve(stream, from, self.router.clone(), place, self.app.clone());
                 tokio::spawn(serving);
             }
-            Err(crowded) => {
-                let refusals = self.app.registry.refusals();
-                refusals.note(Rejection::HandshakesOfAddress, WithAddress(&crowded, ip));
+            Err(refused) => {
+                let refusals = self.app.registry().refusals();
+                refusals.note(Rejection::HandshakesOfAddress, WithAddress(&refused, ip));
                 // Never closed.
                 if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
-                    let why = HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, crowded.to_string());
-                    tokio::spawn(turn_away(stream, why, permit));
+                    let refusal =
+                        HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, refused.to_string());
+                    tokio::spawn(turn_away(stream, refusal, permit));
                 }
             }
         }
     }
 }
 
-/// The other side went before it was accepted: no matter of the listener's.
+/// Returns true if the error concerns only a connection whose client has left already.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(
@@ -174,17 +177,16 @@ async fn serve(
         tracing::debug!(%error, "a connection ended before it was served");
         return;
     }
-    let left = Arc::new(ReturnedStream::default());
+    let returned = Arc::new(ReturnedStream::default());
     let ended = {
-        let io = TokioIo::new(HttpStream::new(stream, &left));
+        let io = TokioIo::new(HttpStream::new(stream, &returned));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(reach);
             router.clone().oneshot(request)
         });
-        let settings = app.registry.settings();
-        // Not hyper-util's builder: it reads a first byte before anything else, and gives that no
-        // time.
+        let settings = app.registry().settings();
+        // Not hyper-util's builder, which waits for a first byte without a time limit.
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -192,35 +194,35 @@ async fn serve(
             .max_buf_size(MAX_HEAD);
         let serving = builder.serve_connection(io, service).with_upgrades();
         tokio::select! {
-            // A request that came in time is served, also by a process that was stopped meanwhile.
+            // A request that arrived in time is served, even if the process was suspended
+            // meanwhile.
             biased;
             served = serving => served.map_err(|error| HttpRefusal::failed(&error)),
             () = place.lost() => Err(Some(HttpRefusal::no_place())),
             () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(HttpRefusal::too_long())),
         }
     };
-    let Err(Some(why)) = ended else {
+    let Err(Some(refusal)) = ended else {
         return;
     };
-    if let Some(refusal) = why.refusal {
-        let refusals = app.registry.refusals();
-        refusals.note(refusal, WithAddress(&why.text.trim_end(), peer.ip()));
+    if let Some(reason) = refusal.uncounted {
+        let refusals = app.registry().refusals();
+        refusals.note(reason, WithAddress(&refusal.text.trim_end(), peer.ip()));
     }
-    // Bytes that were sent already may be half an answer, or one to a request that this has nothing
-    // to do with.
-    let why = (!left.was_said()).then_some(why);
-    if let Some(stream) = left.take() {
-        farewell(stream, why).await;
+    // Bytes that were written already may be half a response, or the one to an earlier request.
+    let refusal = (!returned.was_written()).then_some(refusal);
+    if let Some(stream) = returned.take() {
+        farewell(stream, refusal).await;
     }
     drop(place);
 }
 
-/// Why a connection is closed, in HTTP.
+/// The HTTP response to a connection that is closed.
 struct HttpRefusal {
     status: StatusCode,
     text: String,
-    /// The reason that it counts as, if it was not counted before.
-    refusal: Option<Rejection>,
+    /// The reason under which it is counted, if it was not counted before.
+    uncounted: Option<Rejection>,
 }
 
 impl HttpRefusal {
@@ -228,35 +230,37 @@ impl HttpRefusal {
         Self {
             status,
             text,
-            refusal: None,
+            uncounted: None,
         }
     }
 
     fn no_place() -> Self {
-        let text = "the server is busy with handshakes (max_handshakes); come again later\n";
+        let text = "the server is busy with handshakes (max_handshakes); try again later\n";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
     }
 
     fn too_long() -> Self {
-        let text = "this connection took too long (http_timeout)\n";
+        let text =
+            "the connection took longer than the server allows (http_timeout); open a new one\n";
         Self {
-            refusal: Some(Rejection::HttpTime),
+            uncounted: Some(Rejection::HttpTime),
             ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
         }
     }
 
-    /// `None` for a connection that merely broke.
+    /// Returns the response to an error of HTTP; `None` if the connection merely broke.
     fn failed(error: &hyper::Error) -> Option<Self> {
         if error.is_timeout() {
-            let text = "no request came within the handshake's time (handshake_timeout)\n";
+            let text = "the client sent no request in the time for a handshake (handshake_timeout); try again\n";
             return Some(Self {
-                refusal: Some(Rejection::HandshakeTime),
+                uncounted: Some(Rejection::HandshakeTime),
                 ..Self::new(StatusCode::REQUEST_TIMEOUT, text.to_owned())
             });
         }
-        // The library has answered by itself; this is for the count, and for the answer to be read.
+        // The library has answered already; this serves to count it, and to let the client read the
+        // answer.
         error.is_parse().then(|| Self {
-            refusal: Some(Rejection::Request),
+            uncounted: Some(Rejection::Request),
             ..Self::new(StatusCode::BAD_REQUEST, format!("{error}\n"))
         })
     }
@@ -274,17 +278,17 @@ impl HttpRefusal {
     }
 }
 
-/// Tells a connection that never got a place why.
-async fn turn_away(stream: TcpStream, why: HttpRefusal, _permit: OwnedSemaphorePermit) {
-    farewell(stream, Some(why)).await;
+/// Refuses a connection that got no place.
+async fn turn_away(stream: TcpStream, refusal: HttpRefusal, _permit: OwnedSemaphorePermit) {
+    farewell(stream, Some(refusal)).await;
 }
 
-/// The last word, and time to read it: closing a connection that has something unread would reset
-/// it, and the other side might never learn why.
-async fn farewell(mut stream: TcpStream, why: Option<HttpRefusal>) {
+/// Sends the last response and gives the client time to read it. Closing a connection with unread
+/// bytes resets it, so that its client may never see the response.
+async fn farewell(mut stream: TcpStream, refusal: Option<HttpRefusal>) {
     let leaving = async {
-        if let Some(why) = why {
-            stream.write_all(why.response().as_bytes()).await?;
+        if let Some(refusal) = refusal {
+            stream.write_all(refusal.response().as_bytes()).await?;
         }
         stream.shutdown().await?;
         let mut unread = [0; 1024];
@@ -294,7 +298,7 @@ async fn farewell(mut stream: TcpStream, why: Option<HttpRefusal>) {
     let _gone_or_too_slow = tokio::time::timeout(FAREWELL, leaving).await;
 }
 
-/// Something with whose it was.
+/// A log text with the address that it concerns.
 struct WithAddress<'a, T>(&'a T, IpAddr);
 
 impl<T: std::fmt::Display> std::fmt::Display for WithAddress<'_, T> {

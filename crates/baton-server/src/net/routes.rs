@@ -1,7 +1,7 @@
-//! The routes, and the step from HTTP to WebSocket.
+//! Routes HTTP requests, and upgrades them to WebSockets.
 //!
-//! Owns what answers to which path. The upgrade is done by hand, so that the stream and its limits
-//! are ours: axum's own WebSocket has another version of the library inside, with its defaults.
+//! Owns the paths. The upgrade is done here, so that the server owns the stream and its limits:
+//! axum's own WebSocket contains another version of the library, with that version's defaults.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use crate::ops::metrics;
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
 
-/// All routes.
+/// Returns all routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut routes = Router::new();
-    if app.registry.settings().metrics == Switch::On {
+    if app.registry().settings().metrics == Switch::On {
         routes = routes.route("/metrics", get(metrics));
     }
     routes
@@ -50,56 +50,55 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Refuses web pages of other origins, and host names that are not this server's, whatever they ask
-/// for.
+/// Refuses web pages of other origins, and host names that are not this server's, on every path.
 async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Err(barred) = app.origins.look(&request) else {
+    let Err(forbidden) = app.origins().check(&request) else {
         return next.run(request).await;
     };
-    let (refusal, status) = match barred {
+    let (refusal, status) = match forbidden {
         Forbidden::Hosts => (Rejection::Request, StatusCode::BAD_REQUEST),
         Forbidden::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
         Forbidden::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
     };
     let client = client(&app, &request);
-    app.registry
+    app.registry()
         .refusals()
-        .note(refusal, format_args!("{client}: {barred}"));
-    (status, format!("{barred}\n")).into_response()
+        .note(refusal, format_args!("{client}: {forbidden}"));
+    (status, format!("{forbidden}\n")).into_response()
 }
 
-/// Returns the address of a request's sender. Behind `Server::router` in an embedder's own axum
-/// server it may not be known; all such requests share one.
+/// Returns the client's address. It may be unknown in an embedder's own axum server; all such
+/// requests count as one address.
 fn client(app: &App, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    app.trust.client(peer, request.headers())
+    app.trust().client(peer, request.headers())
 }
 
-/// A file of the demo page.
+/// Serves a file of the demo page.
 async fn page(
     State(app): State<Arc<App>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let ancestors = &app.registry.settings().frame_ancestors;
+    let ancestors = &app.registry().settings().frame_ancestors;
     demo_page::serve(&method, &uri, &headers, ancestors)
 }
 
-/// The process answers.
+/// Shows that the process answers.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The server can save, and takes connections; or why not.
+/// Shows that the server takes connections and can save, or the reason for which it cannot.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let looked = tokio::task::spawn_blocking(move || readiness::look(&app)).await;
-    let status = match &looked {
-        Ok(looked) if looked.ready => StatusCode::OK,
+    let checked = tokio::task::spawn_blocking(move || readiness::check(&app)).await;
+    let status = match &checked {
+        Ok(readiness) if readiness.is_ready() => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, Json(looked.ok())).into_response()
+    (status, Json(checked.ok())).into_response()
 }
 
 /// Serves the metrics for Prometheus.
@@ -117,17 +116,17 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
         Err(fault) => {
             if fault != HandshakeFault::Plain {
                 let what = format_args!("{client}: {}", fault.text().trim_end());
-                app.registry.refusals().note(Rejection::Request, what);
+                app.registry().refusals().note(Rejection::Request, what);
             }
             return fault.into_response();
         }
     };
-    let permit = match app.limits.admit(ClientAddr::from(client)) {
+    let permit = match app.limits().admit(ClientAddr::from(client)) {
         Ok(permit) => permit,
         Err(refused) => {
             let text = refused.to_string();
             let what = format_args!("{client}: {}", text.trim_end());
-            app.registry.refusals().note(refused.reason(), what);
+            app.registry().refusals().note(refused.reason(), what);
             return refuse(refused, text);
         }
     };
@@ -150,10 +149,10 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
 }
 
 async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: ConnectionPermit) {
-    let registry = Arc::clone(&app.registry);
+    let registry = Arc::clone(app.registry());
     drop(app);
     let source = registry.sources().of(permit.address());
-    // A stream that an embedder accepted is plain TCP, or something that only hyper knows.
+    // A stream that an embedder accepted is plain TCP, or of a type that only hyper knows.
     let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
         Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
@@ -161,7 +160,7 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Conn
     };
     match tcp {
         Ok((stream, read)) => {
-            // A copy, so that the HTTP side's 16 KiB are given back now and not when the connection
+            // Copied, so that HTTP's buffer of 16 KiB is freed now and not when the connection
             // ends.
             let early = read.to_vec();
             drop(read);
@@ -177,27 +176,29 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Conn
     drop(permit);
 }
 
-/// Why a request to a document's address is no WebSocket handshake. Nothing was started for it.
+/// The reason for which a request for a document is not a WebSocket handshake. Nothing was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HandshakeFault {
-    /// It does not even ask for one.
+    /// It does not ask for an upgrade.
     Plain,
     /// It asks for another version of the protocol.
     Version,
     /// Its key is not 16 bytes in base64.
     Key,
-    /// It has a body, or is no GET of HTTP/1.1.
+    /// It has a body, or is not a GET of HTTP/1.1.
     Request,
 }
 
 impl HandshakeFault {
     fn text(self) -> &'static str {
         match self {
-            Self::Plain => "This is the address of a WebSocket: connect with a Yjs provider.\n",
-            Self::Version => "This server speaks version 13 of the WebSocket protocol.\n",
+            Self::Plain => {
+                "This is the address of a WebSocket; connect to it with a Yjs provider.\n"
+            }
+            Self::Version => "This server speaks only version 13 of the WebSocket protocol.\n",
             Self::Key => "Sec-WebSocket-Key must be 16 bytes in base64.\n",
             Self::Request => {
-                "A WebSocket handshake is a GET of HTTP/1.1 to a host, without a body.\n"
+                "A WebSocket handshake must be a GET of HTTP/1.1 with a Host header and without a body.\n"
             }
         }
     }
@@ -218,7 +219,7 @@ impl IntoResponse for HandshakeFault {
     }
 }
 
-/// The answer to the client's key, if this is a WebSocket handshake at all (RFC 6455, section
+/// Returns the answer to the client's key, if this is a WebSocket handshake (RFC 6455, section
 /// 4.2.1).
 fn accept_key(request: &Request) -> Result<String, HandshakeFault> {
     let headers = request.headers();
@@ -258,7 +259,7 @@ fn is_key(text: &[u8]) -> bool {
         .is_some_and(|rest| rest.len() == 22 && rest.iter().all(base64))
 }
 
-/// A browser that offers sub-protocols wants one of them back.
+/// Returns the first sub-protocol that the client offers. A browser expects one of its offers back.
 fn first_protocol(headers: &HeaderMap) -> Option<String> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let first = offered.split(',').next()?.trim();
@@ -286,14 +287,14 @@ fn refuse(refused: ConnectionRefused, text: String) -> Response {
             StatusCode::TOO_MANY_REQUESTS
         }
     };
-    // In whole seconds; a client that comes a moment early would be refused again.
+    // Rounded up to seconds: a client that tries a moment early would be refused again.
     let wait = refused.wait().as_secs() + 1;
     let retry = [(header::RETRY_AFTER, wait.to_string())];
     (status, retry, text).into_response()
 }
 
-/// The rest of the path behind `/ws/`, percent-decoded; `None` if that is no UTF-8. Whether the
-/// name is allowed is decided after the upgrade, where a Yjs provider can see the answer.
+/// Returns the rest of the path behind `/ws/`, percent-decoded; `None` if it is not UTF-8. The name
+/// is checked after the upgrade, where a Yjs provider can see the answer.
 fn document_name(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/ws").unwrap_or(path);
     let rest = rest.strip_prefix('/').unwrap_or(rest);

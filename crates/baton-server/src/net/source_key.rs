@@ -1,8 +1,7 @@
-//! From where a connection comes, as a key that says nothing else.
+//! Keys for the sources of connections, from which no address can be found out.
 //!
-//! Owns the secret with which addresses are hashed. It lasts as long as the process: what is stored
-//! under such a key leads back to no address, and is compared with nothing that comes after a
-//! restart.
+//! Owns the secret with which addresses are hashed. It lasts as long as the process: a stored key
+//! leads back to no address, and matches no key of a later process.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -17,7 +16,7 @@ pub(crate) struct SourceKeys {
 }
 
 impl SourceKeys {
-    /// The source of connections from this address (an IPv6 one counts by its network).
+    /// Returns the source of connections from this address; an IPv6 address counts by its network.
     pub(crate) fn of(&self, address: ClientAddr) -> Source {
         let [low, high] = &self.halves;
         let low = u128::from(low.hash_one(address));

@@ -1,9 +1,10 @@
-//! Web pages that may use this server, and the host names that it answers to.
+//! Decides which web pages may use the server, and to which host names the server answers.
 //!
-//! Owns the reading of `Origin` and `Host`. A browser lets any page open a WebSocket to any server
-//! and names the page in `Origin`; only the server can refuse it. A page can also point a name of
-//! its own at a loopback address (DNS rebinding), and is then of the server's own origin; only the
-//! `Host` header shows that. Programs other than browsers send no `Origin` and are served.
+//! Owns the reading of `Origin` and `Host`. A browser lets every page open a WebSocket to every
+//! server, and names the page in `Origin`; only the server can refuse it. A page can also point a
+//! host name of its own at a loopback address (DNS rebinding), and then has the server's own
+//! origin; only the `Host` header shows that. Programs other than browsers send no `Origin` and are
+//! served.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,20 +15,21 @@ use crate::config::{Hosts, Origins, ProxyHeader, Settings};
 use crate::net::client_addr::ProxyTrust;
 use crate::net::host_name::{Authority, Scheme, WebOrigin};
 
-/// Longest part of a refused header that an error repeats, in bytes.
+/// Most bytes of a refused header that an error repeats.
 const REPEATED: usize = 100;
 
-/// The reach of the listener that a connection came through. The acceptor puts it into the
-/// request's extensions.
+/// The reach of the listener that accepted a connection. The acceptor puts it into the extensions
+/// of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListenerReach {
-    /// A loopback address: browsers on this machine only.
+    /// A loopback address: only programs on this machine.
     Loopback,
-    /// Any other, or one that is not known.
+    /// Any other address, or an unknown one.
     Wider,
 }
 
 impl ListenerReach {
+    /// Returns the reach of a listener on this address.
     pub(crate) fn of(listening: SocketAddr) -> Self {
         if listening.ip().to_canonical().is_loopback() {
             Self::Loopback
@@ -37,22 +39,22 @@ impl ListenerReach {
     }
 }
 
-/// Why a request is refused before anything is done for it.
+/// The reason for which a request is refused. Nothing was done for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Forbidden {
-    #[error("a request has one Host header at most")]
+    #[error("the request has several Host headers; send one")]
     Hosts,
     #[error(
-        "this server listens on a loopback address and does not answer to the host {0}; add it to allowed_hosts if it should"
+        "this server listens on a loopback address and does not answer to the host {0}; its operator can add the host to allowed_hosts"
     )]
     Host(String),
     #[error(
-        "web pages of the origin {0} may not use this server; add it to allowed_origins if they should"
+        "web pages of the origin {0} may not use this server; its operator can add the origin to allowed_origins"
     )]
     Origin(String),
 }
 
-/// The decision about pages and host names.
+/// The rules for web pages and host names.
 #[derive(Debug, Clone)]
 pub(crate) struct OriginPolicy {
     origins: Origins,
@@ -61,6 +63,7 @@ pub(crate) struct OriginPolicy {
 }
 
 impl OriginPolicy {
+    /// Returns the rules of these settings.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             origins: settings.allowed_origins.clone(),
@@ -69,8 +72,8 @@ impl OriginPolicy {
         }
     }
 
-    /// Looks at a request's head.
-    pub(crate) fn look(&self, request: &Request) -> Result<(), Forbidden> {
+    /// Checks the head of a request.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Forbidden> {
         let reach = request.extensions().get::<ListenerReach>();
         let reach = reach.copied().unwrap_or(ListenerReach::Wider);
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -88,7 +91,7 @@ impl OriginPolicy {
         let own = own_host(headers)?;
         if reach == ListenerReach::Loopback {
             self.judge_host(own)?;
-            // The request line may name a host as well, and then counts for more than the header.
+            // The request line may also name a host, which then overrides the header.
             let named = uri.scheme().and(uri.authority());
             self.judge_host(named.map(|named| named.as_str()))?;
         }
@@ -104,7 +107,7 @@ impl OriginPolicy {
         }
         let own = own.and_then(Authority::read);
         let said = peer.filter(|peer| self.trust.is_proxy(*peer));
-        let said = said.map(|_| Forwarded::read(self.trust.header, headers));
+        let said = said.map(|_| Forwarded::read(self.trust.header(), headers));
         if self.may_use(reach, text, own.as_ref(), said.as_ref()) {
             Ok(())
         } else {
@@ -148,8 +151,8 @@ impl OriginPolicy {
         if reach == ListenerReach::Loopback && page.host.is_loopback() {
             return true;
         }
-        // Without a word of a trusted proxy it is not known whether something before this server
-        // speaks TLS.
+        // Unless a trusted proxy states the scheme, the server cannot know that TLS ends in front
+        // of it.
         let stated = said.and_then(|said| said.scheme);
         if stated.is_some_and(|stated| stated != *scheme) {
             return false;
@@ -162,7 +165,7 @@ impl OriginPolicy {
     }
 }
 
-/// The one `Host` header, if there is one.
+/// Returns the `Host` header, if there is one.
 fn own_host(headers: &HeaderMap) -> Result<Option<&str>, Forbidden> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let first = hosts.next();
@@ -172,8 +175,8 @@ fn own_host(headers: &HeaderMap) -> Result<Option<&str>, Forbidden> {
     Ok(first.map(|host| host.to_str().unwrap_or("?")))
 }
 
-/// Under which addresses a trusted proxy was asked. Clients can write these headers too; no web
-/// page can, for a WebSocket.
+/// The hosts and the scheme under which a trusted proxy was reached. Clients can forge these
+/// headers as well, but a web page that opens a WebSocket cannot.
 #[derive(Debug, Default)]
 struct Forwarded {
     hosts: Vec<Authority>,
@@ -211,7 +214,7 @@ impl Forwarded {
     }
 }
 
-/// A header's text as an error repeats it: of bounded length, on one line.
+/// Returns the text of a header as an error repeats it: shortened, and on one line.
 fn shown(text: &str) -> String {
     let end = text.floor_char_boundary(REPEATED);
     let cut = if end < text.len() { "..." } else { "" };

@@ -1,17 +1,17 @@
-//! The operator's door to a running server: a socket in the data folder, through which a backup is
-//! taken, documents are listed, and one is erased.
+//! The admin socket: a socket in the data folder, through which an operator takes backups, lists
+//! documents and erases them while the server runs.
 //!
-//! Owns the socket file and what is said over it. Only the user that the server runs as can open
-//! it, who may read the data folder anyway; no proxy and no browser can reach it. A request is one
-//! line:
+//! Owns the socket file and its protocol. Only the user that runs the server can open the socket,
+//! and that user may read the data folder anyway; no proxy and no browser can reach it. A request
+//! is one line:
 //!
-//! | line | answer |
+//! | request | reply |
 //! | --- | --- |
-//! | `backup` | the bytes of a backup, which show by themselves whether they are whole |
-//! | `list` | a line for each document, behind a space; at the end `done` or `error: ...` |
+//! | `backup` | the bytes of a backup, whose checksums show if it is complete |
+//! | `list` | a line for each document, with a space in front; at the end `done` or `error: ...` |
 //! | `erase NAME` | `done` or `error: ...` |
 //!
-//! Backups and lists, which read the whole store, are made one at a time.
+//! Backups and lists read the whole store, so they are made one at a time.
 
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -21,38 +21,40 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::server::Server;
 
-/// The socket's name in the data folder.
+/// The name of the socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 
-/// Bytes that are sent at a time, and how many such pieces may wait for a reader.
+/// Bytes of one piece of a long reply.
 const PIECE: usize = 256 * 1024;
+
+/// Pieces that may wait for the reader.
 const PIECES: usize = 4;
 
-/// A reader that takes nothing for so long is given up.
+/// Time for which the other side may send or take nothing; after it the request is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longest request, in bytes: the longest name with the word before it.
+/// Longest request, in bytes: room for the longest document name.
 const REQUEST: u64 = 2_048;
 
-/// The last line of an answer, when all went well.
+/// Last line of a reply after a success.
 const DONE: &str = "done";
 
-/// Beginning of the last line of an answer after a failure.
+/// Beginning of the last line of a reply after a failure.
 const ERROR: &str = "error: ";
 
 /// A request of an operator to a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminRequest {
-    /// A backup.
+    /// Asks for a backup.
     Backup,
-    /// All documents.
+    /// Asks for a list of all documents.
     List,
-    /// That this document is erased.
+    /// Asks to erase this document.
     Erase(String),
 }
 
@@ -75,11 +77,10 @@ impl AdminRequest {
     }
 }
 
-/// Sends a request to the server that runs on a data folder. The answer is what comes until the
-/// end.
+/// Sends a request to the server that runs on a data folder. Returns the stream of the reply.
 ///
 /// # Errors
-/// No server runs on it, or this user may not ask it.
+/// No server runs on the folder, or this user may not use its socket.
 pub fn ask_server(
     folder: &Path,
     request: &AdminRequest,
@@ -89,19 +90,19 @@ pub fn ask_server(
     Ok(stream)
 }
 
-/// A line of an answer to [`AdminRequest::List`] or [`AdminRequest::Erase`].
+/// A line of the reply to [`AdminRequest::List`] or [`AdminRequest::Erase`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminReply {
-    /// A part of it.
+    /// A part of the reply.
     Line(String),
-    /// All of it has come.
+    /// The reply is complete, and the request was carried out.
     Done,
-    /// It was not done, and why.
+    /// The reason for which the request was not carried out.
     Error(String),
 }
 
 impl AdminReply {
-    /// Reads a line, without its end.
+    /// Parses a line, without its line end.
     #[must_use]
     pub fn read(line: &str) -> Self {
         if line == DONE {
@@ -110,12 +111,15 @@ impl AdminReply {
         match (line.strip_prefix(' '), line.strip_prefix(ERROR)) {
             (Some(text), _) => Self::Line(text.to_owned()),
             (_, Some(why)) => Self::Error(why.to_owned()),
-            _ => Self::Error("the server said something that is not understood".to_owned()),
+            _ => Self::Error(
+                "the reply of the server is not understood; use the `baton` of the same version"
+                    .to_owned(),
+            ),
         }
     }
 }
 
-/// The socket, which is removed when this is dropped.
+/// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct AdminSocket {
     listener: UnixListener,
@@ -123,10 +127,11 @@ pub struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Makes the socket. One that an earlier process left is replaced: the caller holds the folder.
+    /// Creates the socket. Replaces one that an earlier process left, because the caller has the
+    /// data folder to itself.
     ///
     /// # Errors
-    /// The system's: the path may be longer than a socket's may be (about 100 bytes).
+    /// An error of the system. The path may be too long for a socket (about 100 bytes).
     pub fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(ADMIN_SOCKET);
         match std::fs::remove_file(&path) {
@@ -138,9 +143,9 @@ impl AdminSocket {
         Ok(Self { listener, path })
     }
 
-    /// Does what it is asked for, until it is dropped.
+    /// Carries out requests, until the task is dropped.
     pub async fn serve(self, server: Server) {
-        let reading = Arc::new(Mutex::new(()));
+        let reading = Arc::new(Semaphore::new(1));
         let mut answering = JoinSet::new();
         loop {
             while answering.try_join_next().is_some() {}
@@ -149,12 +154,12 @@ impl AdminSocket {
                     let (server, reading) = (server.clone(), Arc::clone(&reading));
                     answering.spawn(async move {
                         if let Err(error) = answer(stream, server, &reading).await {
-                            tracing::warn!(%error, "a request over the admin socket was not answered whole");
+                            tracing::warn!(%error, "the reply to a request on the admin socket was not sent completely");
                         }
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the admin socket could not be used");
+                    tracing::warn!(%error, "the admin socket cannot accept a connection; trying again");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -168,32 +173,34 @@ impl Drop for AdminSocket {
     }
 }
 
-async fn answer(mut stream: UnixStream, server: Server, reading: &Mutex<()>) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, server: Server, reading: &Semaphore) -> io::Result<()> {
     let mut line = String::new();
     let mut asked = BufReader::new((&mut stream).take(REQUEST));
     tokio::time::timeout(PATIENCE, asked.read_line(&mut line)).await??;
     match AdminRequest::read(line.trim_end_matches('\n')) {
         Some(AdminRequest::Backup) => {
-            let _one_at_a_time = reading.lock().await;
+            // Never closed.
+            let _one_at_a_time = reading.acquire().await;
             backup(&mut stream, server).await
         }
         Some(AdminRequest::List) => {
-            let _one_at_a_time = reading.lock().await;
+            // Never closed.
+            let _one_at_a_time = reading.acquire().await;
             list(&mut stream, server).await
         }
         Some(AdminRequest::Erase(name)) => {
             let erased = server.erase(&name).await;
             match &erased {
-                Ok(()) => tracing::info!(document = %name, "erased"),
-                Err(error) => tracing::warn!(document = %name, %error, "not erased"),
+                Ok(()) => tracing::info!(document = %name, "an operator erased the document"),
+                Err(error) => tracing::warn!(document = %name, %error, "the document was not erased"),
             }
             finish(&mut stream, erased.map_err(|error| error.to_string())).await
         }
-        None => finish(&mut stream, Err("that is not known".to_owned())).await,
+        None => finish(&mut stream, Err("the server does not know this request; nothing was changed; use the `baton` of the same version".to_owned())).await,
     }
 }
 
-/// The last line of an answer.
+/// Sends the last line of a reply.
 async fn finish(stream: &mut UnixStream, outcome: Result<(), String>) -> io::Result<()> {
     let line = match outcome {
         Ok(()) => format!("{DONE}\n"),
@@ -232,7 +239,7 @@ async fn list(stream: &mut UnixStream, server: Server) -> io::Result<()> {
     finish(stream, written).await
 }
 
-/// Sends what `write` writes, on a thread of its own, as far as it is read.
+/// Runs `write` on a thread of its own, and sends what it writes as fast as the other side reads.
 async fn send<T: Send + 'static>(
     stream: &mut UnixStream,
     write: impl FnOnce(&mut dyn Write) -> T + Send + 'static,
@@ -249,7 +256,7 @@ async fn send<T: Send + 'static>(
     Ok(writing.await?)
 }
 
-/// Gives what is written to the task that sends it. Fails once that has given up.
+/// A writer that passes its bytes to the sending task. Fails once that task has given up.
 struct Pieces(mpsc::Sender<Vec<u8>>);
 
 impl Write for Pieces {

@@ -1,7 +1,7 @@
-//! The server's metrics in Prometheus' text format.
+//! The server's metrics in the Prometheus text format.
 //!
-//! Owns their names, types and labels. Nothing is counted here: a scrape reads the counters of
-//! their owners, so that no frame pays for it.
+//! Owns their names, types and labels. Counts nothing itself: a scrape reads the counters of their
+//! owners, so that no frame pays for metrics.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use prometheus_client::registry::Registry;
 use crate::app::App;
 use crate::ops::readiness;
 
-/// Before every name.
+/// Prefix of every name.
 const PREFIX: &str = "baton";
 
 /// Returns all metrics as text. Asks the disk how full it is, so it may block.
 ///
 /// # Errors
-/// The text cannot be written, which does not happen on a `String`.
+/// The text cannot be written, which does not happen with a `String`.
 pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(Samples::of(app)));
@@ -30,8 +30,7 @@ pub(crate) fn text(app: &App) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// The name of a metric without its prefix, its help text, and its value. The name of a counter
-/// goes without `_total`.
+/// The name of a metric without its prefix (and without `_total`), its help text, and its value.
 type Sample = (&'static str, &'static str, u64);
 
 /// The values of all metrics at one moment.
@@ -46,35 +45,35 @@ struct Samples {
 
 impl Samples {
     fn of(app: &App) -> Self {
-        let log = app.registry.log().stats();
+        let log = app.registry().log().stats();
         Self {
             gauges: gauges(app, &log),
             counters: counters(&log),
-            refused: app.registry.refusals().each().collect(),
+            refused: app.registry().refusals().each().collect(),
             log,
         }
     }
 }
 
 fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
-    let (registry, log) = (&app.registry, app.registry.log());
+    let (registry, log) = (app.registry(), app.registry().log());
     let loads = registry.loads();
     let good = matches!(log.health(), LogHealth::Good);
     let mut gauges = vec![
         (
             "connections",
             "Open WebSocket connections",
-            count(app.limits.open()),
+            count(app.limits().open()),
         ),
         (
             "handshakes",
-            "TCP connections that are no WebSocket",
-            count(app.places.under_way()),
+            "TCP connections that are not a WebSocket",
+            count(app.places().under_way()),
         ),
         (
             "addresses",
-            "Client addresses that are known at the moment",
-            count(app.limits.addresses()),
+            "Client addresses with a connection, or with a remembered rate",
+            count(app.limits().addresses()),
         ),
         ("loads", "Documents being loaded", count(loads.under_way())),
         (
@@ -84,7 +83,7 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
         ),
         (
             "receiving_bytes",
-            "Bytes of messages that are not taken in yet",
+            "Bytes of messages that are not complete or not handled yet",
             count(registry.receiving().bytes()),
         ),
         (
@@ -104,12 +103,12 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
         ),
         (
             "documents_held",
-            "Documents in the store that were not erased",
+            "Documents in the store that are not erased",
             count(log.documents_held()),
         ),
         (
             "documents_damaged",
-            "Stored documents that were found damaged and do not open",
+            "Stored documents that were found damaged and cannot be opened",
             count(log.damaged().len()),
         ),
         (
@@ -119,12 +118,12 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
         ),
         (
             "store_full",
-            "1 while the store takes more of its disk than max_store, and only deletions are stored",
+            "1 while the store takes more of its disk than max_store, and content cannot be added",
             u64::from(log.is_full()),
         ),
         (
             "queue_bytes",
-            "Bytes reserved or accepted, and not yet durable",
+            "Bytes that are reserved or accepted, and not yet durable",
             count(stats.queued_bytes),
         ),
     ];
@@ -147,7 +146,7 @@ fn counters(log: &LogStats) -> Vec<Sample> {
         ("commit_failures", "Commits that failed", log.failures),
         (
             "store_recoveries",
-            "How often the store was opened again after a failed commit",
+            "Number of times that the store was opened again after a failed commit",
             log.recoveries,
         ),
         ("records", "Records made durable", log.records),
@@ -174,7 +173,7 @@ impl Collector for Samples {
                 .encode_family(&[("why", *why)])?
                 .encode_counter::<NoLabelSet, _, f64>(count, None)?;
         }
-        let help = "Time that a group commit took";
+        let help = "Duration of group commits";
         let buckets = self.log.commit_buckets;
         let bounds = COMMIT_BUCKETS_US.iter().map(|bound| *bound as f64 / 1e6);
         let bounded: Vec<_> = bounds.chain([f64::INFINITY]).zip(buckets).collect();

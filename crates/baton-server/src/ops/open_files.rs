@@ -1,19 +1,19 @@
-//! The limit on open files of this process: each connection is one.
+//! Raises the process's limit on open files: each connection needs one.
 //!
-//! Owns the one change that the program makes to its own limits, at its start.
+//! Owns the only change that the program makes to its limits, at its start.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
 use crate::net::listen::MAX_TURNED_AWAY;
 
-/// Files that are open beside the connections: the store, the log, the runtime, connections that
-/// are being refused.
+/// Open files beside the connections: the store, the log, the runtime, and connections that are
+/// being refused.
 const BESIDE: u64 = 512 + MAX_TURNED_AWAY as u64;
 
-/// Raises the limit on open files to the highest that this process may have, and warns if the
-/// connections that the settings allow do not fit into that. Once, at the start of a program; other
-/// limits are not touched.
+/// Raises the soft limit on open files to the hard limit, and warns if that is too low for the
+/// connections that the settings allow. Called once, at the start of a program. Changes no other
+/// limit.
 pub fn raise_open_files(settings: &Settings) {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -23,9 +23,9 @@ pub fn raise_open_files(settings: &Settings) {
     if before.current != before.maximum
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
-        tracing::warn!(%error, "the limit on open files cannot be raised");
+        tracing::warn!(%error, "the limit on open files could not be raised; the present limit holds");
     }
-    // None is no limit.
+    // `None` means unlimited.
     let Some(limit) = getrlimit(Resource::Nofile).current else {
         return;
     };
@@ -35,7 +35,7 @@ pub fn raise_open_files(settings: &Settings) {
         tracing::warn!(
             limit,
             wanted,
-            "max_connections and max_handshakes do not fit into the limit on open files: beyond it connections wait; raise the hard limit (ulimit -Hn, LimitNOFILE), or lower them"
+            "the limit on open files is too low for max_connections and max_handshakes: connections above it wait; raise the hard limit (ulimit -Hn, LimitNOFILE), or lower the settings"
         );
     } else {
         tracing::debug!(limit, wanted, "open files");

@@ -1,7 +1,7 @@
-//! Readiness: the reasons why the server cannot do its work, and warnings of what may become one.
+//! Readiness: the reasons for which the server cannot work, and warnings of what may become one.
 //!
-//! Owns the reasons and their names. Never waits for the store: a disk that hangs must not keep
-//! anybody from hearing so.
+//! Owns the reasons and their codes. Never waits for the store: a probe must get its answer even if
+//! the disk hangs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,41 +10,48 @@ use baton_log::{Log, LogHealth};
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::app::{App, Stage};
+use crate::app::App;
 
-/// A commit that takes longer than this is told.
+/// Time from which on a running commit causes a warning.
 const SLOW_COMMIT: Duration = Duration::from_secs(1);
 
 /// The answer of `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
-    pub(crate) ready: bool,
-    /// Why it is not ready.
+    ready: bool,
+    /// Reasons for which the server is not ready.
     reasons: Vec<Reason>,
-    /// Reasons that do not keep it from working yet.
+    /// Problems with which the server still works.
     warnings: Vec<Reason>,
 }
 
-/// One thing that is wrong.
+impl Readiness {
+    /// Returns true if the server takes connections and can save.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.ready
+    }
+}
+
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Reason {
-    /// A name for machines, as docs/operations.md lists them.
+    /// The code for machines; docs/operations.md lists them.
     code: &'static str,
-    /// For people: what is wrong, and what to do.
+    /// The problem, and what to do, for people.
     what: String,
 }
 
-/// Looks at everything. Asks the disk how full it is, so it may block.
-pub(crate) fn look(app: &App) -> Readiness {
+/// Checks everything. Asks the disk how full it is, so it may block.
+pub(crate) fn check(app: &App) -> Readiness {
     let mut reasons = Vec::new();
     let mut warnings = Vec::new();
-    if *app.stopping.borrow() == Stage::Stopping {
+    if app.is_stopping() {
         reasons.push(Reason {
             code: "stopping",
-            what: "the server is going away".to_owned(),
+            what: "the server is stopping; its clients are told to reconnect later".to_owned(),
         });
     }
-    let log = app.registry.log();
+    let log = app.registry().log();
     if let LogHealth::Failed(why) = log.health() {
         reasons.push(Reason {
             code: "store-failed",
@@ -56,17 +63,17 @@ pub(crate) fn look(app: &App) -> Readiness {
     {
         warnings.push(Reason {
             code: "disk-slow",
-            what: format!("a commit has been running for {running:?}; edits go on, and are saved when it is through"),
+            what: format!("a commit has been running for {running:?}; edits go on, and are saved when it ends; check the disk"),
         });
     }
-    let settings = app.registry.settings();
+    let settings = app.registry().settings();
     if let Some(free) = disk_free(log, &settings.data)
         && free < settings.disk_low.as_u64()
     {
         warnings.push(Reason {
             code: "disk-low",
             what: format!(
-                "{} free on the disk of the data folder, less than {} (disk_low); make room",
+                "{} are free on the disk of the data folder, which is less than {} (disk_low); make room",
                 ByteSize(free),
                 settings.disk_low
             ),
@@ -76,7 +83,7 @@ pub(crate) fn look(app: &App) -> Readiness {
         warnings.push(Reason {
             code: "store-full",
             what: format!(
-                "the store takes more of its disk than {} (max_store); nothing can be added, what is there can be read and deleted; erase documents, or raise the limit",
+                "the store takes more than {} of its disk (max_store); documents can be read and reduced, but not extended; erase documents, or raise the limit",
                 settings.max_store
             ),
         });
@@ -85,7 +92,7 @@ pub(crate) fn look(app: &App) -> Readiness {
     if damaged > 0 {
         warnings.push(Reason {
             code: "damaged-documents",
-            what: format!("{damaged} stored documents are damaged and do not open, as the server's log said at the start; restore a backup"),
+            what: format!("{damaged} stored documents are damaged and cannot be opened; the server's log named them at the start; restore a backup"),
         });
     }
     Readiness {
@@ -95,7 +102,7 @@ pub(crate) fn look(app: &App) -> Readiness {
     }
 }
 
-/// Bytes free on the disk that the store is on; `None` if it is on none.
+/// Returns the bytes free on the disk of the store; `None` for a store in memory.
 pub(crate) fn disk_free(log: &Log, data: &Path) -> Option<u64> {
     log.bytes_stored()?;
     let disk = rustix::fs::statvfs(data).ok()?;

@@ -1,7 +1,7 @@
-//! Rejections, by reason: counted for metrics, and logged now and then.
+//! Counts rejections by reason for the metrics, and logs some of them.
 //!
-//! Owns the list of reasons. A flood of refusals costs a counter each, and one line in [`QUIET`];
-//! it never fills a disk.
+//! Owns the list of reasons. A flood of rejections costs an increment each, and one log line in
+//! [`QUIET`] for each reason, so that it cannot fill a disk.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Time for which a reason is not logged again.
+/// Time after a log line during which the same reason is not logged again.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Why something was refused. The setting of the same name says more.
+/// The reason for a rejection; most are named after a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
     /// `max_connections`.
@@ -22,7 +22,7 @@ pub(crate) enum Rejection {
     ConnectionsOfAddress,
     /// `new_connections_per_second`.
     PaceOfAddress,
-    /// `max_handshakes`: the oldest had to go.
+    /// `max_handshakes`: the oldest connection was closed.
     Handshakes,
     /// `max_handshakes_per_address`.
     HandshakesOfAddress,
@@ -30,7 +30,7 @@ pub(crate) enum Rejection {
     HandshakeTime,
     /// `http_timeout`.
     HttpTime,
-    /// A request that this server does not answer: a damaged head, a handshake that is none.
+    /// A request that is not valid: a damaged head, or an incorrect handshake.
     Request,
     /// `max_connections_per_document`.
     ConnectionsOfDocument,
@@ -44,25 +44,25 @@ pub(crate) enum Rejection {
     Receiving,
     /// `max_outbox` or `max_behind`: the client reads too slowly.
     SlowReader,
-    /// Frames that are against RFC 6455.
+    /// Frames that violate RFC 6455.
     WebSocket,
-    /// No more file descriptors, or no more memory for sockets.
+    /// The system has no file descriptors, or no memory for sockets.
     Accept,
     /// `allowed_origins`.
     Origin,
     /// `allowed_hosts`.
     Host,
-    /// `max_document`, an edit.
+    /// `max_document`: an edit.
     Document,
-    /// `max_documents_stored`, a new document.
+    /// `max_documents_stored`: a new document.
     DocumentsStored,
-    /// `max_store`, an edit or a new document.
+    /// `max_store`: an edit or a new document.
     Store,
-    /// `max_awareness` and the limits of one document's awareness.
+    /// `max_awareness`, or a limit of one document's awareness.
     Awareness,
 }
 
-/// All reasons, with the word by which metrics and logs call each.
+/// All reasons, with their names in metrics and logs.
 const REASONS: [(Rejection, &str); 22] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
@@ -88,7 +88,7 @@ const REASONS: [(Rejection, &str); 22] = [
     (Rejection::Awareness, "awareness"),
 ];
 
-/// The counts; see the module.
+/// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct RejectionCounters {
     counters: [ReasonCounter; REASONS.len()],
@@ -107,7 +107,7 @@ struct LastLogged {
 }
 
 impl RejectionCounters {
-    /// Counts one refusal. `what` is said in the log, if this reason was not said a short time ago.
+    /// Counts one rejection. Logs `what`, unless this reason was logged within [`QUIET`].
     pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
         let counter = &self.counters[refusal as usize];
         let count = counter.count.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,7 +1,7 @@
-//! Tells every open document when the store has failed under it.
+//! Tells every open document that the store has failed.
 //!
-//! Owns nothing. A document notices by itself when it next writes; one without edits would go on
-//! showing edits that the store will never have.
+//! Owns no state. A document notices a failure by itself only when it writes; one without edits
+//! would go on showing edits that the store will never have.
 
 use std::sync::{Arc, Weak};
 
@@ -10,21 +10,20 @@ use tokio::sync::watch;
 
 use crate::documents::open_documents::OpenDocuments;
 
-/// Starts watching, until the log is gone.
-pub(crate) fn start(log: &Log, slots: &Arc<OpenDocuments>) {
-    tokio::spawn(watch(log.watch_health(), Arc::downgrade(slots)));
+/// Starts to watch the log, until it is closed.
+pub(crate) fn start(log: &Log, open: &Arc<OpenDocuments>) {
+    tokio::spawn(watch(log.watch_health(), Arc::downgrade(open)));
 }
 
-async fn watch(mut health: watch::Receiver<LogHealth>, slots: Weak<OpenDocuments>) {
+async fn watch(mut health: watch::Receiver<LogHealth>, open: Weak<OpenDocuments>) {
     while health.changed().await.is_ok() {
-        let Some(slots) = slots.upgrade() else {
+        let Some(open) = open.upgrade() else {
             return;
         };
-        // A failure that is over may have gone unseen; each document knows whether it was there
-        // before it.
-        for hosted in slots.all() {
-            // One that is at long work does not keep the others from hearing it.
-            tokio::spawn(async move { hosted.leave_failed_store().await });
+        // A short failure may have been missed here; each document knows if it was open before it.
+        for document in open.all() {
+            // A document at long work must not delay the others.
+            tokio::spawn(async move { document.leave_failed_store().await });
         }
     }
 }
