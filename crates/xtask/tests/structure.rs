@@ -13,7 +13,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Type, UseTree, Visibility};
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 2] = ["baton-presence", "baton-room"];
+const CHECKED: [&str; 3] = ["baton-presence", "baton-room", "baton-server"];
 
 /// Files in which one type may have `impl` blocks.
 const MAX_IMPL_FILES: usize = 2;
@@ -46,17 +46,23 @@ struct Crate {
     files: BTreeMap<Module, File>,
 }
 
-/// Returns the module that a file below `src` defines.
+/// Returns the module that a file below `src` defines. A program beside a library is a module of its
+/// own, `main`.
 fn module_of(path: &str) -> Module {
     let path = path.trim_end_matches(".rs");
     let mut module: Module = path.split('/').map(str::to_owned).collect();
-    if matches!(
-        module.last().map(String::as_str),
-        Some("mod" | "lib" | "main")
-    ) {
+    if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
         module.pop();
     }
     module
+}
+
+/// Returns the module in which the submodules of a file lie.
+fn submodules_of(module: &Module) -> Module {
+    match module.as_slice() {
+        [only] if only == "main" => Module::new(),
+        _ => module.clone(),
+    }
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
@@ -208,7 +214,7 @@ impl Crate {
                 }
             }
             child => {
-                base = module.clone();
+                base = submodules_of(module);
                 base.push(child.to_owned());
                 if !self.files.contains_key(&base) {
                     return None;
@@ -386,6 +392,9 @@ impl<'ast> Visit<'ast> for Paths {
         }
     }
 
+    // `pub(super)` names the parent, and uses nothing of it.
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
+
     // A link in a doc comment is no import.
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 }
@@ -518,7 +527,7 @@ fn a_parent_and_a_child_that_use_one_another_are_a_circle() {
         "mod rules;\npub struct State;\nfn f() { rules::apply(); }",
     );
     let child = ("state/rules.rs", "use super::State;\npub fn apply() {}");
-    let owner = ("state/rules.rs", "pub fn apply() {}");
+    let owner = ("state/rules.rs", "pub(super) fn apply() {}");
     assert_eq!(faults_of(&[parent, owner]), Vec::<String>::new());
     assert_eq!(
         faults_of(&[parent, child]),
@@ -538,6 +547,20 @@ fn an_inline_module_that_uses_its_own_file_is_no_circle() {
     assert_eq!(
         faults_of(&[a, back]),
         ["files import one another in a circle: a.rs, b.rs"]
+    );
+}
+
+#[test]
+fn a_library_and_its_program_are_two_modules() {
+    let long = "\n".repeat(MAX_LINES + 1);
+    let main = ("main.rs", "mod commands;\nfn f() { commands::run(); }");
+    let commands = ("commands.rs", "use super::main::T;\npub fn run() {}");
+    assert_eq!(
+        faults_of(&[("lib.rs", &long), main, commands]),
+        [
+            "files import one another in a circle: commands.rs, main.rs",
+            "lib.rs has 401 lines, at most 400"
+        ]
     );
 }
 
