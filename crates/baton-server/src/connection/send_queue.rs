@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use baton_room::{MissedUpdates, ViewOf};
 use bytes::Bytes;
 
-pub(crate) use self::item::{FrameClass, Item};
+pub(crate) use self::item::{Ending, FrameClass, Item};
 pub(crate) use self::missed::{Behind, BroadcastUpdate};
 use crate::connection::close_codes;
 use crate::connection::ws_frame::Frame;
@@ -34,13 +34,6 @@ const KEPT_CAPACITY: usize = 64;
 
 /// First sequence number of a rebuilt queue. It leaves room to put items in front.
 const FIRST_SEQUENCE: u64 = 1 << 32;
-
-/// The code and the reason with which a connection ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) code: u16,
-    pub(crate) reason: String,
-}
 
 /// Tells the task that queued something if it has to flush the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

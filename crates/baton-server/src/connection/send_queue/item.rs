@@ -1,4 +1,4 @@
-//! The items of a send queue: frames with their class, pings, and placeholders.
+//! The items of a send queue: frames with their class, pings, placeholders, and the ending.
 //!
 //! Owns the cost of each item against the queue's limit.
 
@@ -41,6 +41,13 @@ pub(crate) enum FrameClass {
     /// An answer to a Step1, or its last part, which may be as large as the document. Does not
     /// count unless an earlier answer still waits.
     Answer,
+}
+
+/// The code and the reason with which a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
 }
 
 impl Item {
