@@ -17,7 +17,7 @@ pub enum ConfigError {
     },
     /// The file of `--config` is no valid TOML, or has an unknown key or a value of the wrong kind.
     #[error(
-        "the configuration file {path} is not valid: {message}; nothing was started; correct it"
+        "the configuration file {path} is not valid; nothing was started; correct it: {message}"
     )]
     Malformed {
         /// The file.

@@ -41,7 +41,9 @@ pub(crate) enum OpenError {
     Busy(#[from] LoadRefused),
     #[error("the document could not be read: {0}; nothing was changed; reconnect later")]
     Log(#[from] LogError),
-    #[error("the document could not be opened: {0}; nothing was changed")]
+    #[error(
+        "the document could not be opened: {0}; nothing was changed; its operator may restore a backup"
+    )]
     Load(#[from] LoadError),
     #[error(transparent)]
     Quota(#[from] NewDocumentRefused),
