@@ -135,12 +135,9 @@ fn on_stopped(data: &Path, work: impl AsyncFnOnce(&Server) -> Outcome) -> Outcom
 
 impl Backup {
     pub(crate) fn run(&self) -> Outcome {
+        // Checked here as well, because making the backup may take long.
         if self.to.try_exists()? {
-            return Err(format!(
-                "{} exists already; nothing was changed; choose another name",
-                self.to.display()
-            )
-            .into());
+            return Err(self.exists_already());
         }
         let mut part = self.to.clone().into_os_string();
         part.push(format!(".{}.part", std::process::id()));
@@ -150,6 +147,11 @@ impl Backup {
             let _may_not_exist = std::fs::remove_file(&part);
         }
         outcome
+    }
+
+    fn exists_already(&self) -> Box<dyn Error> {
+        let to = self.to.display();
+        format!("{to} exists already; nothing was changed; choose another name").into()
     }
 
     fn write(&self, part: &Path) -> Outcome {
@@ -179,7 +181,10 @@ impl Backup {
         drop(file);
         let summary = verify_backup(part)
             .map_err(|error| format!("{error} (the server's log may give the reason)"))?;
-        std::fs::rename(part, &self.to)?;
+        publish(part, &self.to).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => self.exists_already(),
+            _ => error.into(),
+        })?;
         let folder = self
             .to
             .parent()
@@ -247,6 +252,20 @@ impl Check {
     }
 }
 
+/// Gives a finished file its name.
+///
+/// # Errors
+/// The name is taken (`AlreadyExists`), or the system cannot do it. The file keeps its old name.
+fn publish(part: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(part, to) {
+        Ok(()) => std::fs::remove_file(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without hard links cannot check and rename in one step.
+        Err(_) if to.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(part, to),
+    }
+}
+
 /// Returns an error if there is no store, because opening the folder would create one.
 fn must_exist(data: &Path) -> Outcome {
     if data.join("log.redb").try_exists()? {
@@ -262,4 +281,29 @@ fn must_exist(data: &Path) -> Outcome {
 fn say(line: &str) {
     // The command is complete even if the reader of its output is gone.
     let _closed = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A backup takes long, and its name was checked only at its beginning: of two at once with one
+    /// name, the second replaced the first, and both reported success.
+    #[test]
+    fn a_finished_backup_never_replaces_a_file_that_came_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let (part, to) = (
+            folder.path().join("monday.part"),
+            folder.path().join("monday"),
+        );
+        std::fs::write(&part, "second").unwrap();
+        std::fs::write(&to, "first").unwrap();
+        let error = publish(&part, &to).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "first");
+        std::fs::remove_file(&to).unwrap();
+        publish(&part, &to).unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "second");
+        assert!(!part.exists());
+    }
 }
