@@ -33,7 +33,7 @@ use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockRequest, Visibility};
 use crate::lock_tracker::LockTracker;
 use crate::options::{ClientOptions, ResumeTicket};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 use connection::ConnectionPhase;
 use operation::{Asked, Guard, Operation};
@@ -226,7 +226,7 @@ impl ClientCore {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(crate) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+    pub(crate) fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
         self.0.permission(scope, now)
     }
 
