@@ -54,7 +54,7 @@ pub(crate) struct Resumption {
 }
 
 /// A record that wants a position.
-pub(crate) enum Proposal {
+pub(crate) enum ProposedRecord {
     /// A record.
     Record(Record, Origin),
     /// An edit. Its session is read when it gets its position: a stock client's first update comes
@@ -67,7 +67,7 @@ pub(crate) enum Proposal {
     },
 }
 
-impl Proposal {
+impl ProposedRecord {
     /// Proposes a presence event that answers no client.
     pub(crate) const fn event(event: Event) -> Self {
         Self::Record(Record::Presence(event), Origin::Nobody)
@@ -127,7 +127,7 @@ impl Answer {
 
 /// A decision that the room carries out.
 pub(crate) enum Reaction {
-    Propose(Proposal),
+    Propose(ProposedRecord),
     Answer(ConnectionId, Answer),
     /// To every connection.
     Broadcast(Outgoing),

@@ -13,7 +13,7 @@ mod settle;
 
 use std::collections::VecDeque;
 
-use baton_presence::{Event, LockSettings, Proposal as DetectorProposal, Time};
+use baton_presence::{Event, LockSettings, Proposal, Time};
 use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
 use baton_sync::replica::Former;
@@ -26,7 +26,7 @@ use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoin
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
 use crate::sessions::{Entry, Sessions};
 use crate::token::ResumeToken;
@@ -52,7 +52,7 @@ pub struct Room {
     sessions: Sessions,
     intake: Intake,
     outbound: Outbound,
-    proposals: VecDeque<Proposal>,
+    proposals: VecDeque<ProposedRecord>,
     /// Time of the last input.
     now: Time,
     /// Empty between two calls; kept for its memory.
@@ -95,7 +95,7 @@ impl Room {
             intake: Intake::default(),
             outbound: Outbound::new(state.position(), now),
             proposals: records
-                .map(|record| Proposal::Record(record, Origin::Nobody))
+                .map(|record| ProposedRecord::Record(record, Origin::Nobody))
                 .collect(),
             now,
             effects: Vec::new(),
@@ -215,7 +215,7 @@ impl Room {
         for (owner, answer) in left.awareness.answers {
             self.outbound.send(owner, Outgoing::Awareness(answer), now);
         }
-        self.proposals.extend(left.event.map(Proposal::event));
+        self.proposals.extend(left.event.map(ProposedRecord::event));
         for waiting in self.sessions.drop_claim(connection) {
             let mut out = Vec::new();
             let (options, state) = (&self.options, &self.state);
@@ -253,8 +253,8 @@ impl Room {
         let durable = self.outbound.durable();
         for proposal in self.sessions.handle_timeout(&self.state, durable, now) {
             match proposal {
-                DetectorProposal::Record(event) => self.proposals.push_back(Proposal::event(event)),
-                DetectorProposal::Dead { session } => {
+                Proposal::Record(event) => self.proposals.push_back(ProposedRecord::event(event)),
+                Proposal::Dead { session } => {
                     if let Some(connection) = self.sessions.connection_of(session) {
                         let patience = self.options.timings.offline_after;
                         let reason = format!(
@@ -277,13 +277,13 @@ impl Room {
         self.carry_out(out, now);
         for record in finished_recoveries(&self.state, self.options.unix_ms(now)) {
             self.proposals
-                .push_back(Proposal::Record(record, Origin::Nobody));
+                .push_back(ProposedRecord::Record(record, Origin::Nobody));
         }
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);
         self.carry_out(out, now);
         let void = self.sessions.void_requests(now).into_iter();
-        self.proposals.extend(void.map(Proposal::event));
+        self.proposals.extend(void.map(ProposedRecord::event));
         let mut out = Vec::new();
         self.intake.retry_large(context!(self, now), &mut out);
         self.carry_out(out, now);

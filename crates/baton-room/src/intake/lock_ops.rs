@@ -11,7 +11,7 @@ use crate::channel_types::{cut, fence_of, mode_of};
 use crate::context::Context;
 use crate::message::ConnectionId;
 use crate::options::LockLimits;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::Record;
 
 /// The operation on a scope.
@@ -56,7 +56,7 @@ pub(super) fn operate(
         }
     };
     Some(match event {
-        Ok(event) => Reaction::Propose(Proposal::Record(Record::Presence(event), origin)),
+        Ok(event) => Reaction::Propose(ProposedRecord::Record(Record::Presence(event), origin)),
         Err(OpRefused { outcome, message }) => {
             Reaction::Answer(connection, Answer::result(nonce, outcome, Some(message)))
         }

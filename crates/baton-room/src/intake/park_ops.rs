@@ -8,7 +8,7 @@ use baton_sync::channel::Outcome;
 
 use crate::context::Context;
 use crate::message::ConnectionId;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{
     Decision, DecisionRefused, Park, ParkFull, ParkReason, Record, ReplicatedState,
 };
@@ -26,7 +26,7 @@ pub(super) fn decide(
         return refused(connection, nonce, &DecisionRefused::from(full));
     }
     let record = record(id, Some(session), decision, cx.unix_ms());
-    Reaction::Propose(Proposal::Record(
+    Reaction::Propose(ProposedRecord::Record(
         record,
         Origin::Operation(connection, nonce),
     ))

@@ -9,7 +9,7 @@ use crate::message::{ConnectionId, Ending};
 use crate::outbound::Released;
 use crate::output::Output;
 use crate::park_preview::ParkPreview;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Effect, Placing, Record};
 use crate::sessions::Channel;
 use crate::token::ResumeToken;
@@ -73,8 +73,8 @@ impl Room {
     pub fn settle<J: Journal>(&mut self, now: Time, mut journal: J) -> Result<(), J::Error> {
         while let Some(proposal) = self.proposals.pop_front() {
             let (mut record, checked, origin) = match proposal {
-                Proposal::Record(record, origin) => (record, None, origin),
-                Proposal::Update {
+                ProposedRecord::Record(record, origin) => (record, None, origin),
+                ProposedRecord::Update {
                     connection,
                     update,
                     at_ms,
@@ -152,10 +152,13 @@ impl Room {
                 Change::Granted { to, .. } | Change::Resumed { by: to, .. } => {
                     let merges = own_merges(&self.state, *to, self.options.unix_ms(now));
                     let merges = merges.into_iter();
-                    self.proposals
-                        .extend(merges.map(|record| Proposal::Record(record, Origin::Nobody)));
+                    self.proposals.extend(
+                        merges.map(|record| ProposedRecord::Record(record, Origin::Nobody)),
+                    );
                 }
-                Change::Unsettled => self.proposals.push_back(Proposal::event(Event::Settle)),
+                Change::Unsettled => self
+                    .proposals
+                    .push_back(ProposedRecord::event(Event::Settle)),
                 _ => {}
             }
         }

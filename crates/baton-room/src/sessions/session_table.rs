@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal as DetectorProposal,
-    SessionHealth, SessionId, Time,
+    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, SessionHealth, SessionId,
+    Time,
 };
 use baton_sync::awareness::Removed;
 
@@ -288,7 +288,7 @@ impl Sessions {
         state: &ReplicatedState,
         durable: u64,
         now: Time,
-    ) -> Vec<DetectorProposal> {
+    ) -> Vec<Proposal> {
         let mut proposals = Vec::new();
         self.detector
             .handle_timeout(now, state.locks(), durable, &mut proposals);
