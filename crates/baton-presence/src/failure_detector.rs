@@ -16,6 +16,7 @@ mod health;
 mod lock_timers;
 mod offer_pauses;
 mod proposal;
+mod requester_timers;
 mod server_stall;
 mod session_liveness;
 mod session_table;
@@ -31,6 +32,7 @@ pub use health::{BeatVerdict, SessionHealth};
 use lock_timers::LockTimers;
 use offer_pauses::OfferPauses;
 pub use proposal::Proposal;
+use requester_timers::RequesterTimers;
 use server_stall::ServerStall;
 pub use stop_notices::StopNotices;
 use timeouts::{Check, check_session};
@@ -55,6 +57,7 @@ pub struct FailureDetector {
     sessions: WatchedSessions,
     lock_timers: LockTimers,
     offer_pauses: OfferPauses,
+    requester_timers: RequesterTimers,
     frequent_beats: FrequentBeats,
     stall: ServerStall,
     /// The last session that took a lock over, and the time.
@@ -73,6 +76,7 @@ impl FailureDetector {
             sessions: WatchedSessions::new(),
             lock_timers: LockTimers::default(),
             offer_pauses: OfferPauses::default(),
+            requester_timers: RequesterTimers::default(),
             frequent_beats: FrequentBeats::default(),
             stall: ServerStall::default(),
             taken_over: None,
@@ -227,6 +231,7 @@ impl FailureDetector {
         }
         self.lock_timers = LockTimers::default();
         self.offer_pauses = OfferPauses::default();
+        self.requester_timers = RequesterTimers::default();
         for peer in lock_state.peers() {
             if let Some(fence) = peer.pauses_since() {
                 self.begin_pause(peer.session, fence, lock_state, now);
@@ -307,6 +312,10 @@ impl FailureDetector {
         self.lock_timers
             .check(now, lock_state, sessions, &self.timings, out);
         self.offer_pauses.check(now, lock_state, out);
+        // The return of a requester may lie in the sockets of a server that stalled.
+        if now >= self.reads_backlog_until() {
+            self.requester_timers.check(now, out);
+        }
         self.arm_locks(lock_state, now);
     }
 
@@ -339,6 +348,7 @@ impl FailureDetector {
         self.lock_timers
             .follow(lock_state, self.sessions.table(), &timings, now);
         self.offer_pauses.follow(lock_state);
+        self.requester_timers.follow(lock_state, &self.timings, now);
         self.arm_locks(lock_state, now);
     }
 
@@ -346,7 +356,9 @@ impl FailureDetector {
         let timers = self
             .lock_timers
             .next(lock_state, self.sessions.table(), &self.timings);
-        let next = [timers, self.offer_pauses.next(lock_state)];
+        let requesters = self.requester_timers.next();
+        let requesters = requesters.map(|void| void.max(self.reads_backlog_until()));
+        let next = [timers, self.offer_pauses.next(lock_state), requesters];
         match next.into_iter().flatten().min() {
             Some(at) => self.sessions.arm(DeadlineKey::Locks, at.max(now)),
             None => self.sessions.disarm(DeadlineKey::Locks),

@@ -282,8 +282,6 @@ impl Room {
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);
         self.carry_out(out, now);
-        let void = self.sessions.void_requests(now).into_iter();
-        self.proposals.extend(void.map(ProposedRecord::event));
         let mut out = Vec::new();
         self.intake.retry_large(context!(self, now), &mut out);
         self.carry_out(out, now);

@@ -1031,6 +1031,81 @@ fn a_request_that_is_void_never_runs_out() {
     assert_eq!(room.first(since, draining(A)), Some(secs(30)));
 }
 
+/// Lets B request the lock of A and lose its connection five seconds later.
+fn room_with_gone_requester() -> Room {
+    let mut room = room_with_holder(&[B]);
+    let (session, scope) = (B, Scope::WHOLE);
+    room.record(Event::Request { session, scope });
+    room.pass(secs(5));
+    room.disconnect(B);
+    room
+}
+
+fn request_void(change: &Change) -> bool {
+    matches!(change, Change::RequestVoid { by: A, .. })
+}
+
+#[test]
+fn a_requester_that_is_gone_binds_the_holder_for_ten_seconds_and_keeps_its_ticket() {
+    let mut room = room_with_gone_requester();
+    let (fence, since) = (room.log.fence(), room.now);
+    assert!(room.detector.request_left(fence, room.now).is_some());
+    room.pass(secs(20));
+    assert_eq!(room.first(since, request_void), Some(secs(10)));
+    assert_eq!(room.detector.request_left(fence, room.now), None);
+    assert!(room.log.lock_state.waiters().any(|(waits, _)| waits == B));
+}
+
+#[test]
+fn a_requester_that_returns_in_time_goes_on_requesting() {
+    let mut room = room_with_gone_requester();
+    let since = room.now;
+    room.pass(secs(8));
+    room.resume(B, &[]);
+    room.pass(secs(60));
+    assert_eq!(room.first(since, request_void), None);
+    assert_eq!(room.first(since, draining(A)), Some(secs(25)));
+}
+
+#[test]
+fn a_requester_that_is_called_silent_has_had_its_time() {
+    let mut room = room_with_holder(&[B]);
+    let (session, scope) = (B, Scope::WHOLE);
+    room.record(Event::Request { session, scope });
+    room.manners.insert(B, Manner::Frozen);
+    let since = room.now;
+    room.pass(secs(20));
+    let silent = room.first(since, lost(B)).expect("B is lost");
+    assert_eq!(room.first(since, request_void), Some(silent));
+}
+
+/// The requester returned while the server stood still, which the server reads after the stall.
+#[test]
+fn a_stalled_server_reads_its_sockets_before_it_gives_a_requester_up() {
+    let mut room = room_with_gone_requester();
+    let since = room.now;
+    room.pass(millis(9_900));
+    room.now = room.now + secs(20);
+    room.handle_timeout();
+    room.pass(millis(400));
+    room.resume(B, &[]);
+    room.pass(secs(10));
+    assert_eq!(room.first(since, request_void), None);
+}
+
+/// A server that crashed starts with requesters that are all gone.
+#[test]
+fn a_requester_has_ten_seconds_to_return_after_a_restart() {
+    let mut room = room_with_gone_requester();
+    room.detector = FailureDetector::new(Timings::default()).expect("the timings fit");
+    room.record(Event::Restarted);
+    let fence = room.log.fence();
+    room.resume(A, &[fence]);
+    let since = room.now;
+    room.pass(secs(20));
+    assert_eq!(room.first(since, request_void), Some(secs(10)));
+}
+
 #[test]
 fn an_idle_holder_is_warned_and_yields_to_a_waiter_only() {
     let mut room = room_with_holder(&[B]);

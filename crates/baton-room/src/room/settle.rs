@@ -123,8 +123,7 @@ impl Room {
         let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
         let mut locks_changed = effects.iter().any(Effect::is_about_presence);
         if locks_changed {
-            self.sessions
-                .follow(&self.state, &changes, &self.options, now);
+            self.sessions.follow(&self.state, &changes, now);
         }
         // Before the others are told, so that they are told of a session that is here.
         match origin {

@@ -13,7 +13,6 @@ use super::awareness::AwarenessRelay;
 use super::client_id_claims::ClientIdClaims;
 use super::connection::{Channel, Connection, ConnectionStage};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
-use super::requester_liveness::RequesterLiveness;
 use crate::error::LoadError;
 use crate::message::{Arrival, ConnectionId, Departure};
 use crate::options::RoomOptions;
@@ -31,7 +30,6 @@ pub(crate) struct Sessions {
     /// that the last one arrived.
     pub(super) unproven: BTreeMap<SessionId, TokenHash>,
     pub(super) detector: FailureDetector,
-    requesters: RequesterLiveness,
     greeting: GreetingLiveness,
     pub(super) awareness: AwarenessRelay,
 }
@@ -63,15 +61,12 @@ impl Sessions {
     ) -> Result<Self, LoadError> {
         let mut detector = FailureDetector::new(options.timings)?;
         detector.adopt(state.locks(), now);
-        let mut requesters = RequesterLiveness::default();
-        requesters.follow(state.locks(), now, options.timings.offline_after);
         Ok(Self {
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             claims: ClientIdClaims::default(),
             unproven: BTreeMap::new(),
             detector,
-            requesters,
             greeting: GreetingLiveness::default(),
             awareness: AwarenessRelay::new(options.awareness),
         })
@@ -204,16 +199,8 @@ impl Sessions {
     }
 
     /// Follows the lock state after a presence record.
-    pub(crate) fn follow(
-        &mut self,
-        state: &ReplicatedState,
-        changes: &[Change],
-        options: &RoomOptions,
-        now: Time,
-    ) {
+    pub(crate) fn follow(&mut self, state: &ReplicatedState, changes: &[Change], now: Time) {
         self.detector.follow(state.locks(), changes, now);
-        let patience = options.timings.offline_after;
-        self.requesters.follow(state.locks(), now, patience);
         for change in changes {
             if let Change::Gone { session } = change {
                 self.unproven.remove(session);
@@ -267,18 +254,9 @@ impl Sessions {
 
     /// Returns the next time at which [`Sessions::handle_timeout`] has something to do.
     pub(crate) fn due(&self) -> Option<Time> {
-        let requesters = self.requesters.due();
-        // The return of a requester may lie in the sockets of a server that slept.
-        let requesters = requesters.map(|due| due.max(self.detector.reads_backlog_until()));
         let watch = self.detector.poll_timeout();
         let awareness = self.awareness.due();
-        let all = [
-            requesters,
-            watch,
-            awareness,
-            self.claims.due(),
-            self.greeting.due(),
-        ];
+        let all = [watch, awareness, self.claims.due(), self.greeting.due()];
         all.into_iter().flatten().min()
     }
 
@@ -293,17 +271,6 @@ impl Sessions {
         self.detector
             .handle_timeout(now, state.locks(), durable, &mut proposals);
         proposals
-    }
-
-    /// Returns the events that stop the clocks of requests whose sessions have been gone for too
-    /// long.
-    pub(crate) fn void_requests(&mut self, now: Time) -> Vec<Event> {
-        if now < self.detector.reads_backlog_until() {
-            return Vec::new();
-        }
-        let void = self.requesters.void(now).into_iter();
-        void.map(|session| Event::RequestsVoid { session })
-            .collect()
     }
 
     /// Looks after the connections that have no session.
