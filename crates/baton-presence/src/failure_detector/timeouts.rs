@@ -106,7 +106,7 @@ fn send_heartbeats(liveness: &mut SessionLiveness, check: &Check<'_>, out: &mut 
     }
 }
 
-/// Judges a connected session, and proposes what follows.
+/// Judges a connected session, and proposes what follows: so a dead holder's lock passes on (L1).
 fn judge(
     liveness: &mut SessionLiveness,
     many_are_silent: bool,

@@ -1,7 +1,7 @@
 //! Decisions about parks that sessions ask for, and those that follow from a lock or from time.
 //!
-//! Owns the step from a request to the record that it wants, and the limits. The replicated state
-//! checks the right to decide at the record's position.
+//! A park without a decision stays (L4). Owns the step from a request to the record that it wants,
+//! and the limits. The replicated state checks the right to decide at the record's position.
 
 use baton_presence::{SessionId, Time};
 use baton_sync::channel::Outcome;
