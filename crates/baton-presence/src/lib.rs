@@ -156,6 +156,7 @@
 //! | `frequent_beats` | the sessions that are beaten often |
 //! | `stop_notices` | notices that must be sent before answers are confirmed |
 //! | `server_stall` | silences that the server itself slept through |
+//! | `take_over_cooldown` | pause between take-overs of different sessions |
 //!
 //! # Not covered
 //!

@@ -251,7 +251,11 @@ impl Room {
         // All that is durable is told before a beat confirms anything.
         self.release(now);
         let durable = self.outbound.durable();
-        for proposal in self.sessions.handle_timeout(&self.state, durable, now) {
+        let intake_due = self.intake.due(context!(self, now));
+        let proposals = self
+            .sessions
+            .handle_timeout(&self.state, durable, intake_due, now);
+        for proposal in proposals {
             match proposal {
                 Proposal::Record(event) => self.proposals.push_back(ProposedRecord::event(event)),
                 Proposal::Dead { session } => {

@@ -254,19 +254,35 @@ impl Sessions {
 
     /// Returns the next time at which [`Sessions::handle_timeout`] has something to do.
     pub(crate) fn due(&self) -> Option<Time> {
-        let watch = self.detector.poll_timeout();
-        let awareness = self.awareness.due();
-        let all = [watch, awareness, self.claims.due(), self.greeting.due()];
+        let all = [
+            self.detector.poll_timeout(),
+            self.awareness.due(),
+            self.claims_due(),
+            self.greeting.due(),
+        ];
         all.into_iter().flatten().min()
     }
 
+    /// Returns the time at which a connection that does not answer for its client id is given up.
+    /// Its answer may lie in the sockets of a server that stalled.
+    fn claims_due(&self) -> Option<Time> {
+        let due = self.claims.due()?;
+        Some(due.max(self.reads_backlog_until()))
+    }
+
     /// Asks the failure detector for its proposals. All records up to `durable` were announced.
+    /// `intake_due` is the next time at which the intake judges a client.
     pub(crate) fn handle_timeout(
         &mut self,
         state: &ReplicatedState,
         durable: u64,
+        intake_due: Option<Time>,
         now: Time,
     ) -> Vec<Proposal> {
+        let due = [self.claims_due(), intake_due].into_iter().flatten().min();
+        if let Some(due) = due {
+            self.detector.met_deadline(due, now);
+        }
         let mut proposals = Vec::new();
         self.detector
             .handle_timeout(now, state.locks(), durable, &mut proposals);
@@ -280,6 +296,9 @@ impl Sessions {
 
     /// Returns the connections that did not answer for their client id in time.
     pub(crate) fn silent_owners(&self, now: Time) -> Vec<ConnectionId> {
+        if now < self.reads_backlog_until() {
+            return Vec::new();
+        }
         self.claims.silent(now)
     }
 
@@ -287,7 +306,7 @@ impl Sessions {
         self.detector.health(session, now)
     }
 
-    /// Returns the time up to which messages of before a sleep of the server may still be read.
+    /// Returns the time up to which messages from before a stall of the server may still be read.
     pub(crate) fn reads_backlog_until(&self) -> Time {
         self.detector.reads_backlog_until()
     }
