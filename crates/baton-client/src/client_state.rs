@@ -133,9 +133,9 @@ impl ClientState {
         }
     }
 
-    /// Takes frames to write, of about so many bytes.
-    pub(crate) fn outgoing(&self, most: usize) -> Vec<SocketWrite> {
-        self.locked.lock().core.outgoing(most)
+    /// Takes frames to write, until they have `bytes` bytes.
+    pub(crate) fn outgoing(&self, bytes: usize) -> Vec<SocketWrite> {
+        self.locked.lock().core.outgoing(bytes)
     }
 
     /// Waits until there may be frames to write.

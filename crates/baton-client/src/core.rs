@@ -192,12 +192,12 @@ impl ClientCore {
         self.0.out.take_output()
     }
 
-    /// Takes frames to write now, of about so many bytes.
-    pub(crate) fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
+    /// Takes frames to write now, until they have `bytes` bytes.
+    pub(crate) fn outgoing(&mut self, bytes: usize) -> Vec<SocketWrite> {
         if !self.0.out.has_frames() {
             lifecycle::send_unsent(&mut self.0);
         }
-        self.0.out.take_frames(most)
+        self.0.out.take_frames(bytes)
     }
 
     pub(crate) fn has_outgoing(&self) -> bool {

@@ -74,7 +74,7 @@ impl<'a> Lock<'a> {
             let grants = view.iter().flat_map(|view| &view.grants);
             grants
                 .filter(|grant| Some(grant.session) != core.locks().session())
-                .filter(|grant| LockScope::told(grant.paths.clone()).conflicts(&self.scope))
+                .filter(|grant| LockScope::from_wire(grant.paths.clone()).conflicts(&self.scope))
                 .cloned()
                 .collect()
         })

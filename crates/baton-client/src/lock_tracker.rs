@@ -124,7 +124,7 @@ impl LockTracker {
             if shown.state == GrantState::Offered {
                 continue;
             }
-            let (fence, scope) = (shown.fence, LockScope::told(shown.paths.clone()));
+            let (fence, scope) = (shown.fence, LockScope::from_wire(shown.paths.clone()));
             let mut grant = had
                 .remove(&fence)
                 .unwrap_or_else(|| OwnGrant::new(scope.clone()));
@@ -154,7 +154,7 @@ impl LockTracker {
                 });
             }
         }
-        self.drop_held_wishes();
+        self.drop_wanted_if_held();
         effects
     }
 
@@ -218,7 +218,7 @@ impl LockTracker {
         let mut own = queue.filter(|waiter| Some(waiter.session) == self.session);
         if let Some(waiter) = own.next() {
             self.wanted
-                .adopt_ticket(LockScope::told(waiter.paths.clone()));
+                .adopt_ticket(LockScope::from_wire(waiter.paths.clone()));
         }
     }
 
@@ -319,12 +319,12 @@ impl LockTracker {
         if !known {
             self.wanted.ticket_used();
         }
-        self.drop_held_wishes();
+        self.drop_wanted_if_held();
         let kept = false;
         (!known).then_some(LockEffect::Granted { fence, scope, kept })
     }
 
-    fn drop_held_wishes(&mut self) {
+    fn drop_wanted_if_held(&mut self) {
         let grants = &self.grants;
         let held = |scope: &LockScope| grants.values().any(|grant| grant.scope().covers(scope));
         self.wanted.drop_held(held);

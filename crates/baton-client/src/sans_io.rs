@@ -109,9 +109,9 @@ impl SansIoClient {
         self.0.next_timeout(now)
     }
 
-    /// Takes frames to send now, of about so many bytes.
-    pub fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
-        self.0.outgoing(most)
+    /// Takes frames to send now, until they have `bytes` bytes; the last one may exceed that.
+    pub fn outgoing(&mut self, bytes: usize) -> Vec<SocketWrite> {
+        self.0.outgoing(bytes)
     }
 
     /// Takes the events and answers since the last time.

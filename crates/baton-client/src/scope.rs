@@ -97,7 +97,7 @@ impl LockScope {
                 return Err(LockScopeError::Segment(bytes));
             }
         }
-        let scope = Self::told(paths);
+        let scope = Self::from_wire(paths);
         match scope.paths.len() {
             0..=Self::MAX_PATHS => Ok(scope),
             more => Err(LockScopeError::TooManyPaths(more)),
@@ -105,7 +105,7 @@ impl LockScope {
     }
 
     /// Returns the scope that the server named. Its limits may be others than those of this crate.
-    pub(crate) fn told(mut paths: Paths) -> Self {
+    pub(crate) fn from_wire(mut paths: Paths) -> Self {
         paths.sort_unstable();
         // A path sorts right after the paths above it.
         paths.dedup_by(|path, before| path.starts_with(before));
@@ -181,7 +181,7 @@ mod tests {
         let scope = of(&[&["b", "2"], &["a"], &["b"], &["a", "x"], &["a"], &["ab"]]);
         assert_eq!(scope, of(&[&["a"], &["ab"], &["b"]]));
         assert_eq!(scope.to_string(), "a, ab, b");
-        assert!(LockScope::told(vec![vec!["a".to_owned()], Vec::new()]).is_whole());
+        assert!(LockScope::from_wire(vec![vec!["a".to_owned()], Vec::new()]).is_whole());
     }
 
     #[test]

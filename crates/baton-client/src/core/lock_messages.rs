@@ -36,7 +36,7 @@ pub(super) fn receive(
             }
         }
         ServerMessage::Granted { fence, paths } => {
-            let effect = locks.granted(fence, LockScope::told(paths));
+            let effect = locks.granted(fence, LockScope::from_wire(paths));
             report(out, effect);
         }
         ServerMessage::Lost { fence, reason } => {
@@ -124,7 +124,7 @@ fn offer(
     paths: Paths,
     expires: Duration,
 ) -> bool {
-    let scope = LockScope::told(paths);
+    let scope = LockScope::from_wire(paths);
     let wanted = locks.offered(fence, scope.clone());
     if wanted {
         out.event(ClientEvent::Offer {

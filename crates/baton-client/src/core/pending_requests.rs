@@ -65,7 +65,7 @@ impl PendingRequests {
     fn asks_for(&self, scope: &LockScope) -> bool {
         let asking = |message: &ClientMessage| match message {
             ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
-                LockScope::told(paths.clone()) == *scope
+                LockScope::from_wire(paths.clone()) == *scope
             }
             _ => false,
         };
@@ -141,12 +141,12 @@ impl PendingRequests {
             ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. }
                 if !accepted =>
             {
-                locks.refused(&LockScope::told(paths));
+                locks.refused(&LockScope::from_wire(paths));
             }
             ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. }
                 if !accepted =>
             {
-                locks.take_over_refused(&LockScope::told(paths));
+                locks.take_over_refused(&LockScope::from_wire(paths));
             }
             ClientMessage::Release { fence, .. } => locks.released(fence),
             _ => {}
@@ -170,10 +170,10 @@ impl PendingRequests {
 pub(super) fn apply_intent(nonce: u64, message: &ClientMessage, locks: &mut LockTracker) {
     match message {
         ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
-            locks.asked(nonce, &LockScope::told(paths.clone()));
+            locks.asked(nonce, &LockScope::from_wire(paths.clone()));
         }
         ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. } => {
-            locks.taking_over(&LockScope::told(paths.clone()));
+            locks.taking_over(&LockScope::from_wire(paths.clone()));
         }
         ClientMessage::Cancel { .. } => locks.cancelled(nonce),
         ClientMessage::Release { fence, .. } => locks.release_sent(*fence),

@@ -62,7 +62,7 @@ impl LockTracker {
         let mut others = view
             .grants
             .iter()
-            .filter(|grant| LockScope::told(grant.paths.clone()).conflicts(scope));
+            .filter(|grant| LockScope::from_wire(grant.paths.clone()).conflicts(scope));
         if self.is_offered(scope) {
             LockStatus::Offered
         } else if self.wanted().is_some_and(|wanted| wanted.covers(scope)) {
@@ -86,7 +86,7 @@ impl LockTracker {
     /// Returns the grants of the last view with their scopes.
     fn shown(&self) -> impl Iterator<Item = (&GrantView, LockScope)> {
         let grants = self.view.iter().flat_map(|view| &view.grants);
-        grants.map(|grant| (grant, LockScope::told(grant.paths.clone())))
+        grants.map(|grant| (grant, LockScope::from_wire(grant.paths.clone())))
     }
 
     /// Returns the place in the queue, from 1, of this session's ticket for the scope.
@@ -94,7 +94,7 @@ impl LockTracker {
         let queue = &self.view.as_ref()?.queue;
         let ours = |(_, waiter): &(usize, &Waiter)| {
             Some(waiter.session) == self.session
-                && LockScope::told(waiter.paths.clone()).covers(scope)
+                && LockScope::from_wire(waiter.paths.clone()).covers(scope)
         };
         queue.iter().enumerate().find(ours).map(|(n, _)| n + 1)
     }
