@@ -76,12 +76,12 @@ impl Room {
         let state = ReplicatedState::load(snapshot, tail, options.history)?;
         let locks = state.locks();
         // A document that was erased is in an epoch of its own until the store's is later.
-        options.fold.epoch = options.fold.epoch.max(locks.epoch());
+        options.lock_settings.epoch = options.lock_settings.epoch.max(locks.epoch());
         let LockSettings {
             epoch,
             auto_pass,
             mode,
-        } = options.fold;
+        } = options.lock_settings;
         let is_new = snapshot.is_none() && tail.is_empty();
         let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
         let restarts = (!locks.is_empty()).then_some(Event::Restarted);
@@ -95,7 +95,7 @@ impl Room {
             intake: Intake::default(),
             outbound: Outbound::new(state.position(), now),
             proposals: records
-                .map(|record| ProposedRecord::Record(record, Origin::Nobody))
+                .map(|record| ProposedRecord::Record(record, Origin::Unanswered))
                 .collect(),
             now,
             effects: Vec::new(),
@@ -281,7 +281,7 @@ impl Room {
         self.carry_out(out, now);
         for record in finished_recoveries(&self.state, self.options.unix_ms(now)) {
             self.proposals
-                .push_back(ProposedRecord::Record(record, Origin::Nobody));
+                .push_back(ProposedRecord::Record(record, Origin::Unanswered));
         }
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);

@@ -42,7 +42,7 @@ pub(super) fn operate(
         ClientMessage::Profile { user } => {
             let profile = profile(user);
             let record = Record::Renamed { session, profile };
-            let proposal = ProposedRecord::Record(record, Origin::Nobody);
+            let proposal = ProposedRecord::Record(record, Origin::Unanswered);
             Some(Reaction::Propose(proposal))
         }
         ClientMessage::MergePark { nonce, id } => decide(nonce, Decision::Merge, id),

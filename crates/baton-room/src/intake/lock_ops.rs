@@ -51,7 +51,7 @@ pub(super) fn operate(
         ClientMessage::SetMode { nonce, mode } => (on(nonce), nonce, set_mode(cx, session, mode)),
         message => {
             let (event, nonce) = unconditional(session, &message)?;
-            let origin = nonce.map_or(Origin::Word(connection), on);
+            let origin = nonce.map_or(Origin::FenceMessage(connection), on);
             (origin, 0, Ok(event))
         }
     };
@@ -200,7 +200,7 @@ fn cooled_down(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(),
         .map_err(|left| OpRefused {
             outcome: Outcome::Cooldown,
             message: format!(
-                "somebody took a lock over a short time ago; the next can do so in {} s",
+                "a lock was taken over a short time ago; another session can do so in {} s",
                 left.as_secs() + 1
             ),
         })

@@ -219,7 +219,7 @@ impl Outbound {
     ) {
         let reason = match origin {
             Origin::Resume(..) => ENDED_AWAY,
-            Origin::Word(_) => NOT_YOURS,
+            Origin::FenceMessage(_) => NOT_YOURS,
             _ => return,
         };
         let grant = cx.state.locks().grant(named);

@@ -105,7 +105,7 @@ impl Room {
 
     /// Applies a record that this room did not propose and that stands at `position` of its log.
     pub fn replay(&mut self, position: u64, record: Record, now: Time) {
-        self.commit(position, record, None, &Origin::Nobody, now);
+        self.commit(position, record, None, &Origin::Unanswered, now);
     }
 
     /// Applies a record at its position. `checked` is its update, if it came from a client.
@@ -140,7 +140,10 @@ impl Room {
                     self.sessions.keep_unproven(session, resumption.shown);
                 }
             }
-            Origin::Nobody | Origin::Operation(..) | Origin::Request(..) | Origin::Word(_) => {}
+            Origin::Unanswered
+            | Origin::Operation(..)
+            | Origin::Request(..)
+            | Origin::FenceMessage(_) => {}
         }
         let updated = self.intake.inboxes_mut().wake(&effects, origin.author());
         let inboxes = self.intake.inboxes();
@@ -152,7 +155,7 @@ impl Room {
                     let merges = own_merges(&self.state, *to, self.options.unix_ms(now));
                     let merges = merges.into_iter();
                     self.proposals.extend(
-                        merges.map(|record| ProposedRecord::Record(record, Origin::Nobody)),
+                        merges.map(|record| ProposedRecord::Record(record, Origin::Unanswered)),
                     );
                 }
                 Change::Unsettled => self

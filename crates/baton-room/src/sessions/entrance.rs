@@ -111,7 +111,7 @@ impl Sessions {
             out.push(Reaction::malformed(connection, &fault));
             return;
         }
-        let epoch = entry.options.fold.epoch;
+        let epoch = entry.options.lock_settings.epoch;
         if hello.epoch.is_some_and(|theirs| theirs != epoch) {
             let reason = format!(
                 "your copy of the document is of another epoch than {epoch}: it was restored from a backup, or erased; open it afresh"
