@@ -7,7 +7,7 @@ mod sources;
 use sources::product_code;
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 2] = ["baton-presence", "baton-room"];
+const CHECKED: [&str; 4] = ["baton-client", "baton-log", "baton-presence", "baton-room"];
 
 /// Widest comment line, in columns.
 const MAX_COLUMNS: usize = 100;
