@@ -271,7 +271,7 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
     let (_open, loaded) = log.open(document).expect("the document can be read");
     let options = RoomOptions {
         timings: settings.timings(),
-        fold: baton_presence::LockSettings {
+        lock_settings: baton_presence::LockSettings {
             epoch: log.epoch(),
             ..baton_presence::LockSettings::default()
         },

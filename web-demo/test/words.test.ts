@@ -14,8 +14,8 @@ const what = 'the lock'
 describe('a lock that went', () => {
   // As crates/baton-room/src/outcomes.rs says them.
   const SAID: Record<string, Loss> = {
-    'you were silent for too long, and somebody else was there': 'silent',
-    'your connection was gone for too long, and somebody else was there': 'dropped',
+    'you were silent for too long, and another session could take it': 'silent',
+    'your connection was gone for too long, and another session could take it': 'dropped',
     'you did not come back in time after the server\'s start': 'restart',
     'you came back and did not name it among your fences': 'outdated',
     'you were asked to stop, and did not say in time that you had': 'late',
@@ -27,7 +27,7 @@ describe('a lock that went', () => {
     'it was taken over': 'taken-over',
     'it was moved to another session of yours': 'moved',
     'it was requested, and the time for that was over': 'requested',
-    'you had no input for long, and somebody waited': 'idle',
+    'you had no input for long, and another session waited': 'idle',
     // The client's own, before the server says more.
     'it passed on while this page was out of reach': 'dropped',
   }
@@ -37,7 +37,7 @@ describe('a lock that went', () => {
   it('is told by the reason that the page had to stop for, not by its being late', () => {
     expect(lossOf('you were asked to stop, and did not say in time that you had', 'taken-over')).toBe('taken-over')
     expect(lossOf(null, 'idle')).toBe('idle')
-    expect(lossOf('your connection was gone for too long, and somebody else was there', 'idle')).toBe('dropped')
+    expect(lossOf('your connection was gone for too long, and another session could take it', 'idle')).toBe('dropped')
   })
 
   it('shows a reason that is newer than this page as the server said it', () => {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_client::yrs::{Any, Array, Out, ReadTxn, TransactionMut, WriteTxn};
 use baton_client::{
-    Client, ClientEnded, ClientEvent, ClientOptions, EditError, EditPermission, SessionRole, User,
+    Client, ClientEnded, ClientEvent, ClientOptions, ClientRole, EditError, EditPermission, User,
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -118,7 +118,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         color: "#2f9e44".to_owned(),
     };
     // The feed edits only while the lock is free, and never asks for it.
-    options.role = SessionRole::Observer;
+    options.role = ClientRole::Observer;
     let mut walk = Walk::new();
     let mut backlog = VecDeque::new();
     loop {

@@ -24,7 +24,7 @@ use crate::error::{ClientEnded, ConnectError, EditError, OperationError};
 use crate::events::{ClientEvent, EditPermission, LockStatus, Visibility};
 use crate::lock_handle::Lock;
 use crate::options::{ClientOptions, ResumeTicket};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 use crate::socket_task;
 use crate::system_clock::SystemClock;
 
@@ -232,7 +232,7 @@ impl Client {
 
     /// Returns the grants of this session, with the scope of each.
     #[must_use]
-    pub fn grants(&self) -> BTreeMap<Fence, Scope> {
+    pub fn grants(&self) -> BTreeMap<Fence, LockScope> {
         self.state.peek(|core| {
             let grants = core.locks().grants().iter();
             grants
@@ -251,12 +251,12 @@ impl Client {
     /// shorthands for those of this one.
     #[must_use]
     pub fn lock(&self) -> Lock<'_> {
-        self.lock_for(&Scope::whole())
+        self.lock_for(&LockScope::whole())
     }
 
     /// Returns the lock of a part of the document, or of several parts at once.
     #[must_use]
-    pub fn lock_for(&self, scope: &Scope) -> Lock<'_> {
+    pub fn lock_for(&self, scope: &LockScope) -> Lock<'_> {
         Lock::new(&self.state, scope.clone())
     }
 

@@ -17,7 +17,7 @@ use crate::core::outputs::SocketWrite;
 use crate::dual_clock::Moment;
 use crate::error::{ClientEnded, OperationError};
 use crate::events::ClientEvent;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 use crate::system_clock::SystemClock;
 
 struct Locked {
@@ -133,9 +133,9 @@ impl ClientState {
         }
     }
 
-    /// Takes frames to write, of about so many bytes.
-    pub(crate) fn outgoing(&self, most: usize) -> Vec<SocketWrite> {
-        self.locked.lock().core.outgoing(most)
+    /// Takes frames to write, until they have `bytes` bytes.
+    pub(crate) fn outgoing(&self, bytes: usize) -> Vec<SocketWrite> {
+        self.locked.lock().core.outgoing(bytes)
     }
 
     /// Waits until there may be frames to write.
@@ -188,7 +188,7 @@ impl std::fmt::Debug for ClientState {
             f.debug_struct("Client")
                 .field("session", &core.locks().session())
                 .field("phase", &core.phase())
-                .field("lock", &core.locks().lock_status(&Scope::whole()))
+                .field("lock", &core.locks().lock_status(&LockScope::whole()))
                 .field("document", core.document())
                 .finish_non_exhaustive()
         })

@@ -33,7 +33,7 @@ use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockRequest, Visibility};
 use crate::lock_tracker::LockTracker;
 use crate::options::{ClientOptions, ResumeTicket};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 use connection::ConnectionPhase;
 use operation::{Asked, Guard, Operation};
@@ -192,12 +192,12 @@ impl ClientCore {
         self.0.out.take_output()
     }
 
-    /// Takes frames to write now, of about so many bytes.
-    pub(crate) fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
+    /// Takes frames to write now, until they have `bytes` bytes.
+    pub(crate) fn outgoing(&mut self, bytes: usize) -> Vec<SocketWrite> {
         if !self.0.out.has_frames() {
             lifecycle::send_unsent(&mut self.0);
         }
-        self.0.out.take_frames(most)
+        self.0.out.take_frames(bytes)
     }
 
     pub(crate) fn has_outgoing(&self) -> bool {
@@ -226,7 +226,7 @@ impl ClientCore {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(crate) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+    pub(crate) fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
         self.0.permission(scope, now)
     }
 

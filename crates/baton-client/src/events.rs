@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_sync::channel::{DrainReason, ErrorCode, Fence, LockView, Mode, Outcome, ParkView, Peer};
 
 use crate::draft::Draft;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub struct LockRequest {
     /// The grant that is asked for.
     pub fence: Fence,
     /// The scope of that grant.
-    pub scope: Scope,
+    pub scope: LockScope,
     /// The session that asks.
     pub by: u64,
     /// Its note, which may be empty.
@@ -160,7 +160,7 @@ pub enum ClientEvent {
     /// The permission to edit a part changed, where this session holds or held a lock.
     MayEditThere {
         /// The part.
-        scope: Scope,
+        scope: LockScope,
         /// The permission.
         permission: EditPermission,
     },
@@ -170,7 +170,7 @@ pub enum ClientEvent {
         /// The fence to claim it with.
         fence: Fence,
         /// The scope that it covers.
-        scope: Scope,
+        scope: LockScope,
         /// The time for which the offer stands, from its sending.
         expires: Duration,
     },
@@ -186,7 +186,7 @@ pub enum ClientEvent {
         /// The grant.
         fence: Fence,
         /// The scope that it covers.
-        scope: Scope,
+        scope: LockScope,
         /// True if this session had the grant before the connection was lost.
         kept: bool,
     },
@@ -196,7 +196,7 @@ pub enum ClientEvent {
         /// The grant.
         fence: Fence,
         /// The scope that it covers.
-        scope: Scope,
+        scope: LockScope,
         /// The reason.
         reason: DrainReason,
         /// The next holder, if that is decided.
@@ -224,7 +224,7 @@ pub enum ClientEvent {
         /// The grant that ended.
         fence: Fence,
         /// The scope that it covered.
-        scope: Scope,
+        scope: LockScope,
         /// The reason, for people.
         reason: String,
     },

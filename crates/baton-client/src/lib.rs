@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use baton_client::yrs::{GetString, ReadTxn, Text, WriteTxn};
-//! use baton_client::{Client, ClientOptions, Outcome, Scope};
+//! use baton_client::{Client, ClientOptions, Outcome, LockScope};
 //! # use baton_log::{Log, LogOptions};
 //! # use baton_server::{Server, Settings};
 //! # #[tokio::main]
@@ -43,7 +43,7 @@
 //! ann.release().await?;
 //!
 //! // Each may lock a part.
-//! let (head, foot) = (Scope::root("head")?, Scope::root("foot")?);
+//! let (head, foot) = (LockScope::root("head")?, LockScope::root("foot")?);
 //! ann.lock_for(&head).acquire().await?;
 //! ben.lock_for(&foot).acquire().await?;
 //! ann.lock_for(&head).granted().await?;
@@ -66,7 +66,7 @@
 //! may edit.
 //!
 //! # Locks
-//! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`Scope`] of it
+//! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`LockScope`] of it
 //! ([`Client::lock_for`]). A session may hold several, each with its own fence and lease. A holder
 //! stops editing [`TimingsMs::client_stop`] after it *sent* the last message that the server has
 //! confirmed, which is before the server passes the lock on.
@@ -171,6 +171,7 @@ pub use events::{
 };
 pub use lock_handle::Lock;
 pub use options::{
-    ClaimPolicy, ClientOptions, DivergencePolicy, ResumeTicket, SessionRole, UserKey, UserKeyError,
+    ClaimPolicy, ClientOptions, ClientRole, DivergencePolicy, ResumeTicket, UserSecret,
+    UserSecretError,
 };
-pub use scope::{Scope, ScopeError};
+pub use scope::{LockScope, LockScopeError};

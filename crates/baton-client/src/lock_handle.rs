@@ -14,7 +14,7 @@ use crate::core::operation::{Guard, Operation};
 use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockRequest, LockStatus};
 use crate::lock_tracker::grant::GrantStage;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// The lock of a scope, as this session sees it and asks for it. To have a `Lock` is not to hold
 /// it.
@@ -22,24 +22,24 @@ use crate::scope::Scope;
 /// This session holds the lock if it has a grant of just this scope, or of one that covers it. A
 /// session has one place in the queue: asking for another scope gives that place up. A session that
 /// holds a lock does not wait: it gets a further lock at once, or the answer
-/// [`Outcome::WouldWait`]. Ask for several parts in one [`Scope`].
+/// [`Outcome::WouldWait`]. Ask for several parts in one [`LockScope`].
 ///
 /// Each operation is sent by the call itself; the future only waits for the answer, and may be
 /// dropped.
 #[derive(Debug)]
 pub struct Lock<'a> {
     state: &'a ClientState,
-    scope: Scope,
+    scope: LockScope,
 }
 
 impl<'a> Lock<'a> {
-    pub(crate) const fn new(state: &'a ClientState, scope: Scope) -> Self {
+    pub(crate) const fn new(state: &'a ClientState, scope: LockScope) -> Self {
         Self { state, scope }
     }
 
     /// Returns the scope that this lock covers.
     #[must_use]
-    pub const fn scope(&self) -> &Scope {
+    pub const fn scope(&self) -> &LockScope {
         &self.scope
     }
 
@@ -74,7 +74,7 @@ impl<'a> Lock<'a> {
             let grants = view.iter().flat_map(|view| &view.grants);
             grants
                 .filter(|grant| Some(grant.session) != core.locks().session())
-                .filter(|grant| Scope::told(grant.paths.clone()).conflicts(&self.scope))
+                .filter(|grant| LockScope::from_wire(grant.paths.clone()).conflicts(&self.scope))
                 .cloned()
                 .collect()
         })

@@ -15,9 +15,9 @@ use baton_sync::channel::{Fence, GrantState, LockView, Mode};
 
 use crate::dual_clock::Moment;
 use crate::lease::Answers;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
-use grant::{EndedGrants, Grant, GrantStage, HeardRequest, Offer};
+use grant::{EndedGrants, GrantStage, HeardRequest, Offer, OwnGrant};
 use wanted_locks::WantedLocks;
 
 /// A change that the program must hear of.
@@ -26,13 +26,13 @@ pub(crate) enum LockEffect {
     /// This session has a lock; `kept` if it had it before the connection was lost.
     Granted {
         fence: Fence,
-        scope: Scope,
+        scope: LockScope,
         kept: bool,
     },
     /// This session lost a lock that it was not giving back.
     Lost {
         fence: Fence,
-        scope: Scope,
+        scope: LockScope,
         reason: String,
     },
     /// An offer ended before it became a grant.
@@ -53,7 +53,7 @@ pub(crate) struct Welcomed<'a> {
 pub(crate) struct AfterWelcome {
     pub(crate) effects: Vec<LockEffect>,
     /// A scope that this session wants and the server does not know of.
-    pub(crate) ask_again: Option<Scope>,
+    pub(crate) ask_again: Option<LockScope>,
 }
 
 /// The reason why this copy may never be edited again.
@@ -73,7 +73,7 @@ pub(crate) struct LockTracker {
     client_stop: Duration,
     session: Option<u64>,
     view: Option<LockView>,
-    grants: BTreeMap<Fence, Grant>,
+    grants: BTreeMap<Fence, OwnGrant>,
     ended: EndedGrants,
     offers: BTreeMap<Fence, Offer>,
     wanted: WantedLocks,
@@ -124,10 +124,10 @@ impl LockTracker {
             if shown.state == GrantState::Offered {
                 continue;
             }
-            let (fence, scope) = (shown.fence, Scope::told(shown.paths.clone()));
+            let (fence, scope) = (shown.fence, LockScope::from_wire(shown.paths.clone()));
             let mut grant = had
                 .remove(&fence)
-                .unwrap_or_else(|| Grant::new(scope.clone()));
+                .unwrap_or_else(|| OwnGrant::new(scope.clone()));
             match (shown.state == GrantState::Draining, grant.stage()) {
                 (true, GrantStage::Held) => grant.set_stage(GrantStage::Draining),
                 // A server that restarted has forgotten the next holder, and waits for no drain.
@@ -154,7 +154,7 @@ impl LockTracker {
                 });
             }
         }
-        self.drop_held_wishes();
+        self.drop_wanted_if_held();
         effects
     }
 
@@ -217,14 +217,15 @@ impl LockTracker {
         let queue = self.view.iter().flat_map(|view| &view.queue);
         let mut own = queue.filter(|waiter| Some(waiter.session) == self.session);
         if let Some(waiter) = own.next() {
-            self.wanted.adopt_ticket(Scope::told(waiter.paths.clone()));
+            self.wanted
+                .adopt_ticket(LockScope::from_wire(waiter.paths.clone()));
         }
     }
 
     // ---- the program's requests ----
 
     /// Notes that a ticket for this scope was asked for, which replaces the one before.
-    pub(crate) fn asked(&mut self, nonce: u64, scope: &Scope) {
+    pub(crate) fn asked(&mut self, nonce: u64, scope: &LockScope) {
         self.wanted.ask(nonce, scope);
     }
 
@@ -236,16 +237,16 @@ impl LockTracker {
     }
 
     /// Notes that a take-over of this scope was asked for.
-    pub(crate) fn taking_over(&mut self, scope: &Scope) {
+    pub(crate) fn taking_over(&mut self, scope: &LockScope) {
         self.wanted.take_over(scope);
     }
 
-    pub(crate) fn take_over_refused(&mut self, scope: &Scope) {
+    pub(crate) fn take_over_refused(&mut self, scope: &LockScope) {
         self.wanted.forget_take_over(scope);
     }
 
     /// Notes that the server refused a ticket for this scope. One from before may stand.
-    pub(crate) fn refused(&mut self, scope: &Scope) {
+    pub(crate) fn refused(&mut self, scope: &LockScope) {
         if self.wanted.refuse(scope) {
             self.adopt_ticket();
         }
@@ -270,7 +271,7 @@ impl LockTracker {
     // ---- offers ----
 
     /// Notes an offer. Returns false if this session does not want it.
-    pub(crate) fn offered(&mut self, fence: Fence, scope: Scope) -> bool {
+    pub(crate) fn offered(&mut self, fence: Fence, scope: LockScope) -> bool {
         let wanted = self.wanted.wants(&scope);
         if wanted {
             // A repeated offer is claimed again, but a grant may answer the first claim.
@@ -301,7 +302,7 @@ impl LockTracker {
 
     // ---- grants ----
 
-    pub(crate) fn granted(&mut self, fence: Fence, scope: Scope) -> Option<LockEffect> {
+    pub(crate) fn granted(&mut self, fence: Fence, scope: LockScope) -> Option<LockEffect> {
         if self.ended.has(fence) {
             return None;
         }
@@ -310,7 +311,7 @@ impl LockTracker {
         let grant = self
             .grants
             .entry(fence)
-            .or_insert_with(|| Grant::new(scope.clone()));
+            .or_insert_with(|| OwnGrant::new(scope.clone()));
         // The grant answers the claim, so this session was alive after the claim was sent.
         if let Some(claimed) = offer.and_then(|offer| offer.claimed) {
             grant.renew_lease(claimed);
@@ -318,14 +319,14 @@ impl LockTracker {
         if !known {
             self.wanted.ticket_used();
         }
-        self.drop_held_wishes();
+        self.drop_wanted_if_held();
         let kept = false;
         (!known).then_some(LockEffect::Granted { fence, scope, kept })
     }
 
-    fn drop_held_wishes(&mut self) {
+    fn drop_wanted_if_held(&mut self) {
         let grants = &self.grants;
-        let held = |scope: &Scope| grants.values().any(|grant| grant.scope().covers(scope));
+        let held = |scope: &LockScope| grants.values().any(|grant| grant.scope().covers(scope));
         self.wanted.drop_held(held);
     }
 
@@ -350,7 +351,7 @@ impl LockTracker {
     }
 
     /// Begins to drain a grant. Returns its scope, or `None` if it is not this session's.
-    pub(crate) fn drain(&mut self, fence: Fence) -> Option<Scope> {
+    pub(crate) fn drain(&mut self, fence: Fence) -> Option<LockScope> {
         let grant = self.grants.get_mut(&fence)?;
         if grant.stage() == GrantStage::Held {
             grant.set_stage(GrantStage::Draining);
@@ -360,7 +361,7 @@ impl LockTracker {
 
     /// Returns the grants of which the server waits to hear that they are drained.
     pub(crate) fn undrained(&self) -> Vec<Fence> {
-        let draining = |(_, grant): &(&Fence, &Grant)| grant.stage() == GrantStage::Draining;
+        let draining = |(_, grant): &(&Fence, &OwnGrant)| grant.stage() == GrantStage::Draining;
         let fences = self.grants.iter().filter(draining);
         fences.map(|(fence, _)| *fence).collect()
     }
@@ -381,7 +382,7 @@ impl LockTracker {
     pub(crate) fn request_over(&mut self, fence: Fence) -> bool {
         self.grants
             .get_mut(&fence)
-            .is_some_and(Grant::clear_request)
+            .is_some_and(OwnGrant::clear_request)
     }
 
     /// Forbids all edits from now on. The first reason stays.

@@ -20,7 +20,7 @@ pub enum ClaimPolicy {
 
 /// The part that a session has when locks pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SessionRole {
+pub enum ClientRole {
     /// The session may hold locks. It may be offered the lock of a holder that goes offline,
     /// without having asked.
     #[default]
@@ -45,23 +45,23 @@ pub enum DivergencePolicy {
 /// A secret that all clients of one user share. With it a lock can be moved from one to another
 /// ([`Lock::move_here`](crate::Lock::move_here)), and parks find their author again.
 #[derive(Clone, PartialEq, Eq)]
-pub struct UserKey(String);
+pub struct UserSecret(String);
 
 /// A secret of the wrong length: 16 to 256 bytes are allowed. The caller's fault; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user key has 16 to 256 bytes, but this one has {0}; choose another secret")]
-pub struct UserKeyError(usize);
+pub struct UserSecretError(usize);
 
-impl UserKey {
+impl UserSecret {
     /// Makes a key of a secret, which others must not be able to guess.
     ///
     /// # Errors
-    /// [`UserKeyError`]: the secret is too short or too long.
-    pub fn new(secret: impl Into<String>) -> Result<Self, UserKeyError> {
+    /// [`UserSecretError`]: the secret is too short or too long.
+    pub fn new(secret: impl Into<String>) -> Result<Self, UserSecretError> {
         let secret = secret.into();
         match secret.len() {
             16..=256 => Ok(Self(secret)),
-            bytes => Err(UserKeyError(bytes)),
+            bytes => Err(UserSecretError(bytes)),
         }
     }
 
@@ -71,9 +71,9 @@ impl UserKey {
 }
 
 /// Leaves out the secret, so that the output may be logged.
-impl std::fmt::Debug for UserKey {
+impl std::fmt::Debug for UserSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UserKey(..)")
+        f.write_str("UserSecret(..)")
     }
 }
 
@@ -93,7 +93,7 @@ pub struct ResumeTicket {
 /// Leaves out the secret, so that the output may be logged.
 impl std::fmt::Debug for ResumeTicket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket")
+        f.debug_struct("ResumeTicket")
             .field("session", &self.session)
             .field("fences", &self.fences)
             .finish_non_exhaustive()
@@ -110,9 +110,9 @@ pub struct ClientOptions {
     /// The name and colour that others see.
     pub user: User,
     /// The secret shared by the clients of one user. `None`: this client is a user of its own.
-    pub user_key: Option<UserKey>,
+    pub user_key: Option<UserSecret>,
     /// The part that this session has when locks pass on.
-    pub role: SessionRole,
+    pub role: ClientRole,
     /// The reaction to an offer of a lock.
     pub claim: ClaimPolicy,
     /// The reaction to a parked edit.
@@ -149,7 +149,7 @@ impl ClientOptions {
             document: document.into(),
             user: User::default(),
             user_key: None,
-            role: SessionRole::default(),
+            role: ClientRole::default(),
             claim: ClaimPolicy::default(),
             divergence: DivergencePolicy::default(),
             resume: None,
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn a_key_is_long_enough_and_never_shown() {
-        assert_eq!(UserKey::new("short"), Err(UserKeyError(5)));
-        assert_eq!(UserKey::new("x".repeat(257)), Err(UserKeyError(257)));
+        assert_eq!(UserSecret::new("short"), Err(UserSecretError(5)));
+        assert_eq!(UserSecret::new("x".repeat(257)), Err(UserSecretError(257)));
         let mut options = ClientOptions::new("ws://a/ws", "d");
-        options.user_key = Some(UserKey::new("a secret of thirty-one characters").unwrap());
+        options.user_key = Some(UserSecret::new("a secret of thirty-one characters").unwrap());
         assert!(!format!("{options:?}").contains("secret"));
     }
 }

@@ -37,7 +37,7 @@ use crate::core::operation::{Asked, Guard};
 use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockStatus};
 use crate::options::{ClientOptions, ResumeTicket};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 pub use crate::core::connection::ConnectionPhase;
 pub use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
@@ -109,9 +109,9 @@ impl SansIoClient {
         self.0.next_timeout(now)
     }
 
-    /// Takes frames to send now, of about so many bytes.
-    pub fn outgoing(&mut self, most: usize) -> Vec<SocketWrite> {
-        self.0.outgoing(most)
+    /// Takes frames to send now, until they have `bytes` bytes; the last one may exceed that.
+    pub fn outgoing(&mut self, bytes: usize) -> Vec<SocketWrite> {
+        self.0.outgoing(bytes)
     }
 
     /// Takes the events and answers since the last time.
@@ -126,7 +126,7 @@ impl SansIoClient {
     pub fn edit<R>(
         &mut self,
         now: Moment,
-        scope: &Scope,
+        scope: &LockScope,
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
     ) -> Result<R, EditError> {
         self.0.edit(now, &Guard::Lock(scope.clone()), edit)
@@ -198,24 +198,24 @@ impl SansIoClient {
 
     /// Returns the permission to edit the scope at this moment, with the reason.
     #[must_use]
-    pub fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+    pub fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
         self.0.permission(scope, now)
     }
 
     /// Returns the relation of this session to the lock of the scope.
     #[must_use]
-    pub fn lock_status(&self, scope: &Scope) -> LockStatus {
+    pub fn lock_status(&self, scope: &LockScope) -> LockStatus {
         self.0.locks().lock_status(scope)
     }
 
     /// Returns the grant under which this session holds the scope.
     #[must_use]
-    pub fn grant(&self, scope: &Scope) -> Option<Fence> {
+    pub fn grant(&self, scope: &LockScope) -> Option<Fence> {
         self.0.locks().grant(scope).map(|(fence, _)| fence)
     }
 
     /// Returns the grants of this session, oldest first.
-    pub fn grants(&self) -> impl Iterator<Item = (Fence, &Scope)> {
+    pub fn grants(&self) -> impl Iterator<Item = (Fence, &LockScope)> {
         let grants = self.0.locks().grants().iter();
         grants.map(|(fence, grant)| (*fence, grant.scope()))
     }
@@ -286,7 +286,7 @@ impl std::fmt::Debug for SansIoClient {
         f.debug_struct("Machine")
             .field("session", &self.session())
             .field("phase", &self.phase())
-            .field("lock", &self.lock_status(&Scope::whole()))
+            .field("lock", &self.lock_status(&LockScope::whole()))
             .finish_non_exhaustive()
     }
 }

@@ -11,39 +11,39 @@ use baton_sync::channel::Paths;
 /// of different paths of one root type, the lock is a convention that the server cannot check.
 ///
 /// ```
-/// use baton_client::Scope;
+/// use baton_client::LockScope;
 ///
-/// let title = Scope::root("title")?;
-/// let form = Scope::of([vec!["title"], vec!["rows", "7"]])?;
+/// let title = LockScope::root("title")?;
+/// let form = LockScope::of([vec!["title"], vec!["rows", "7"]])?;
 /// assert!(form.covers(&title) && form.conflicts(&title));
-/// assert!(!Scope::root("rows")?.conflicts(&title));
-/// assert!(Scope::whole().covers(&form));
-/// # Ok::<(), baton_client::ScopeError>(())
+/// assert!(!LockScope::root("rows")?.conflicts(&title));
+/// assert!(LockScope::whole().covers(&form));
+/// # Ok::<(), baton_client::LockScopeError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope {
+pub struct LockScope {
     /// Sorted, none below another. Empty for the whole document.
     paths: Paths,
 }
 
 /// A scope that every server would refuse. The caller's fault; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScopeError {
-    /// The scope has no path, or a path has no segment. The whole document is [`Scope::whole`].
-    #[error("a scope needs a path, and a path a name; the whole document is Scope::whole()")]
+pub enum LockScopeError {
+    /// The scope has no path, or a path has no segment. The whole document is [`LockScope::whole`].
+    #[error("a scope needs a path, and a path a name; the whole document is LockScope::whole()")]
     Empty,
-    /// More than [`Scope::MAX_PATHS`] paths.
-    #[error("the scope has {0} paths, more than {most}", most = Scope::MAX_PATHS)]
+    /// More than [`LockScope::MAX_PATHS`] paths.
+    #[error("the scope has {0} paths, more than {most}", most = LockScope::MAX_PATHS)]
     TooManyPaths(usize),
-    /// A path of more than [`Scope::MAX_SEGMENTS`] segments.
-    #[error("a path has {0} segments, more than {most}", most = Scope::MAX_SEGMENTS)]
+    /// A path of more than [`LockScope::MAX_SEGMENTS`] segments.
+    #[error("a path has {0} segments, more than {most}", most = LockScope::MAX_SEGMENTS)]
     TooDeep(usize),
-    /// A segment that is empty, or longer than [`Scope::MAX_SEGMENT`] bytes.
-    #[error("a segment has {0} bytes; it may have 1 to {most}", most = Scope::MAX_SEGMENT)]
+    /// A segment that is empty, or longer than [`LockScope::MAX_SEGMENT`] bytes.
+    #[error("a segment has {0} bytes; it may have 1 to {most}", most = LockScope::MAX_SEGMENT)]
     Segment(usize),
 }
 
-impl Scope {
+impl LockScope {
     /// Largest number of paths in one scope.
     pub const MAX_PATHS: usize = 16;
 
@@ -62,16 +62,16 @@ impl Scope {
     /// Returns the scope of one root type.
     ///
     /// # Errors
-    /// [`ScopeError`].
-    pub fn root(name: impl Into<String>) -> Result<Self, ScopeError> {
+    /// [`LockScopeError`].
+    pub fn root(name: impl Into<String>) -> Result<Self, LockScopeError> {
         Self::of([[name.into()]])
     }
 
     /// Returns the scope of several paths, which are locked all together or not at all.
     ///
     /// # Errors
-    /// [`ScopeError`].
-    pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, ScopeError>
+    /// [`LockScopeError`].
+    pub fn of<P, S>(paths: impl IntoIterator<Item = P>) -> Result<Self, LockScopeError>
     where
         P: IntoIterator<Item = S>,
         S: Into<String>,
@@ -81,31 +81,31 @@ impl Scope {
             .map(|path| path.into_iter().map(Into::into).collect())
             .collect();
         if paths.is_empty() {
-            return Err(ScopeError::Empty);
+            return Err(LockScopeError::Empty);
         }
         for path in &paths {
             match path.len() {
-                0 => return Err(ScopeError::Empty),
+                0 => return Err(LockScopeError::Empty),
                 1..=Self::MAX_SEGMENTS => {}
-                more => return Err(ScopeError::TooDeep(more)),
+                more => return Err(LockScopeError::TooDeep(more)),
             }
             let unfit = path
                 .iter()
                 .map(String::len)
                 .find(|bytes| !(1..=Self::MAX_SEGMENT).contains(bytes));
             if let Some(bytes) = unfit {
-                return Err(ScopeError::Segment(bytes));
+                return Err(LockScopeError::Segment(bytes));
             }
         }
-        let scope = Self::told(paths);
+        let scope = Self::from_wire(paths);
         match scope.paths.len() {
             0..=Self::MAX_PATHS => Ok(scope),
-            more => Err(ScopeError::TooManyPaths(more)),
+            more => Err(LockScopeError::TooManyPaths(more)),
         }
     }
 
     /// Returns the scope that the server named. Its limits may be others than those of this crate.
-    pub(crate) fn told(mut paths: Paths) -> Self {
+    pub(crate) fn from_wire(mut paths: Paths) -> Self {
         paths.sort_unstable();
         // A path sorts right after the paths above it.
         paths.dedup_by(|path, before| path.starts_with(before));
@@ -155,7 +155,7 @@ impl Scope {
 }
 
 /// Formats the scope as `title, rows/7`, or as `the whole document`.
-impl std::fmt::Display for Scope {
+impl std::fmt::Display for LockScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_whole() {
             return f.write_str("the whole document");
@@ -172,8 +172,8 @@ impl std::fmt::Display for Scope {
 mod tests {
     use super::*;
 
-    fn of(paths: &[&[&str]]) -> Scope {
-        Scope::of(paths.iter().map(|path| path.iter().copied())).unwrap()
+    fn of(paths: &[&[&str]]) -> LockScope {
+        LockScope::of(paths.iter().map(|path| path.iter().copied())).unwrap()
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         let scope = of(&[&["b", "2"], &["a"], &["b"], &["a", "x"], &["a"], &["ab"]]);
         assert_eq!(scope, of(&[&["a"], &["ab"], &["b"]]));
         assert_eq!(scope.to_string(), "a, ab, b");
-        assert!(Scope::told(vec![vec!["a".to_owned()], Vec::new()]).is_whole());
+        assert!(LockScope::from_wire(vec![vec!["a".to_owned()], Vec::new()]).is_whole());
     }
 
     #[test]
@@ -193,18 +193,24 @@ mod tests {
         assert!(!rows.conflicts(&title));
         let both = of(&[&["rows", "7"], &["title"]]);
         assert!(both.conflicts(&title) && both.covers(&title) && !title.covers(&both));
-        assert!(!both.covers(&Scope::whole()) && both.conflicts(&Scope::whole()));
+        assert!(!both.covers(&LockScope::whole()) && both.conflicts(&LockScope::whole()));
     }
 
     #[test]
     fn an_invalid_scope_is_refused_with_the_reason() {
         let none: [[&str; 0]; 0] = [];
-        assert_eq!(Scope::of(none), Err(ScopeError::Empty));
-        assert_eq!(Scope::of([Vec::<&str>::new()]), Err(ScopeError::Empty));
-        assert_eq!(Scope::root(""), Err(ScopeError::Segment(0)));
-        assert_eq!(Scope::root("x".repeat(257)), Err(ScopeError::Segment(257)));
-        assert_eq!(Scope::of([["x"; 9]]), Err(ScopeError::TooDeep(9)));
+        assert_eq!(LockScope::of(none), Err(LockScopeError::Empty));
+        assert_eq!(
+            LockScope::of([Vec::<&str>::new()]),
+            Err(LockScopeError::Empty)
+        );
+        assert_eq!(LockScope::root(""), Err(LockScopeError::Segment(0)));
+        assert_eq!(
+            LockScope::root("x".repeat(257)),
+            Err(LockScopeError::Segment(257))
+        );
+        assert_eq!(LockScope::of([["x"; 9]]), Err(LockScopeError::TooDeep(9)));
         let many = (0..17).map(|n| [n.to_string()]);
-        assert_eq!(Scope::of(many), Err(ScopeError::TooManyPaths(17)));
+        assert_eq!(LockScope::of(many), Err(LockScopeError::TooManyPaths(17)));
     }
 }

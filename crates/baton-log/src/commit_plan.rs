@@ -268,7 +268,7 @@ impl CommitPlan {
     }
 }
 
-/// Returns how many of the records fit into so many bytes.
+/// Returns the number of records that fit into `room` bytes.
 fn fitting(records: &[QueuedRecord], room: usize) -> usize {
     let mut bytes = 0;
     let over = records.iter().position(|record| {

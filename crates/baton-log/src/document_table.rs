@@ -21,7 +21,7 @@ struct DocumentEntry {
     /// 0 until something was appended.
     id: u64,
     /// Number of pushes that the log had seen when the last handle was dropped. The records that
-    /// the handle left in the queue are durable once so many pushes are.
+    /// the handle left in the queue are durable once that many pushes are.
     queued_through: u64,
     open: Option<Arc<DocumentWatch>>,
 }

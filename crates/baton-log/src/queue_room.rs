@@ -84,7 +84,7 @@ impl ByteBudget {
         }
     }
 
-    /// Takes so many bytes, also if they are not free.
+    /// Takes `bytes` bytes, also if they are not free.
     fn overdraw(&self, bytes: usize) {
         let there = self.free.forget_permits(bytes);
         self.debt.fetch_add(bytes - there, Ordering::Relaxed);

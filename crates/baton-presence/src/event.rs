@@ -228,7 +228,7 @@ pub enum Event {
         /// Fence of the newest offer that it missed.
         fence: Fence,
     },
-    /// Caller's clock: a session that requested locks has been gone for so long that its requests
+    /// Failure detector: a session that requested locks has been gone for so long that its requests
     /// are void. Its ticket stays. Changes nothing if the session is live again.
     RequestsVoid {
         /// The requesting session.

@@ -17,10 +17,12 @@ mod heartbeat_rounds;
 mod lock_timers;
 mod offer_pauses;
 mod proposal;
+mod requester_timers;
 mod server_stall;
 mod session_liveness;
 mod session_table;
 mod stop_notices;
+mod take_over_cooldown;
 mod timeouts;
 mod watched_sessions;
 
@@ -32,8 +34,10 @@ pub use health::{BeatVerdict, SessionHealth};
 use lock_timers::LockTimers;
 use offer_pauses::OfferPauses;
 pub use proposal::Proposal;
+use requester_timers::RequesterTimers;
 use server_stall::ServerStall;
 pub use stop_notices::StopNotices;
+use take_over_cooldown::TakeOverCooldown;
 use timeouts::{Check, check_session};
 pub use watched_sessions::DetectorLoad;
 use watched_sessions::WatchedSessions;
@@ -56,10 +60,10 @@ pub struct FailureDetector {
     sessions: WatchedSessions,
     lock_timers: LockTimers,
     offer_pauses: OfferPauses,
+    requester_timers: RequesterTimers,
     frequent_beats: FrequentBeats,
     stall: ServerStall,
-    /// The last session that took a lock over, and the time.
-    taken_over: Option<(SessionId, Time)>,
+    cooldown: TakeOverCooldown,
 }
 
 impl FailureDetector {
@@ -74,9 +78,10 @@ impl FailureDetector {
             sessions: WatchedSessions::new(),
             lock_timers: LockTimers::default(),
             offer_pauses: OfferPauses::default(),
+            requester_timers: RequesterTimers::default(),
             frequent_beats: FrequentBeats::default(),
             stall: ServerStall::default(),
-            taken_over: None,
+            cooldown: TakeOverCooldown::default(),
         })
     }
 
@@ -125,9 +130,8 @@ impl FailureDetector {
         idle: Duration,
         now: Time,
     ) -> BeatVerdict {
-        let answer = self
-            .sessions
-            .answered(session, beat, idle, now, &self.timings);
+        let timings = &self.timings;
+        let answer = self.sessions.answered(session, beat, idle, now, timings);
         while let Some(fence) = self.sessions.take_stopped(session) {
             self.lock_timers.stopped(fence);
             self.sessions.arm(DeadlineKey::Locks, now);
@@ -156,21 +160,22 @@ impl FailureDetector {
     /// # Errors
     /// The time that the session still has to wait.
     pub fn take_over_ready(&self, session: SessionId, now: Time) -> Result<(), Duration> {
-        let Some((_, at)) = self.taken_over.filter(|(by, _)| *by != session) else {
-            return Ok(());
-        };
-        let left = (at + self.timings.take_over_cooldown).since(now);
-        if left.is_zero() { Ok(()) } else { Err(left) }
+        self.cooldown
+            .ready(session, now, self.timings.take_over_cooldown)
     }
 
     /// Returns the session's health at `now`; offline if it has no connection to this server.
     #[must_use]
     pub fn health(&self, session: SessionId, now: Time) -> SessionHealth {
-        self.sessions
-            .get(session)
-            .map_or(SessionHealth::Offline, |liveness| {
-                liveness.judge(now, &self.timings)
-            })
+        let Some(liveness) = self.sessions.get(session) else {
+            return SessionHealth::Offline;
+        };
+        let health = liveness.judge(now, &self.timings);
+        if now < self.reads_backlog_until() {
+            health.min(liveness.shown())
+        } else {
+            health
+        }
     }
 
     /// Sets timers and beats by what the lock state has decided.
@@ -195,7 +200,7 @@ impl FailureDetector {
                 Change::Requested { fence, .. } | Change::RequestVoid { fence, .. } => {
                     self.lock_timers.restart_request(fence);
                 }
-                Change::TakenOver { by, .. } => self.taken_over = Some((by, now)),
+                Change::TakenOver { by, .. } => self.cooldown.taken_over(by, now),
                 Change::OfferEnded { to, fence, .. } => {
                     self.begin_pause(to, fence, lock_state, now);
                 }
@@ -228,6 +233,7 @@ impl FailureDetector {
         }
         self.lock_timers = LockTimers::default();
         self.offer_pauses = OfferPauses::default();
+        self.requester_timers = RequesterTimers::default();
         for peer in lock_state.peers() {
             if let Some(fence) = peer.pauses_since() {
                 self.begin_pause(peer.session, fence, lock_state, now);
@@ -245,8 +251,8 @@ impl FailureDetector {
         self.sessions.next_deadline()
     }
 
-    /// Returns the time until which the server reads what came while it was stalled. It lies in the
-    /// past if the server did not stall.
+    /// Returns the time until which the server reads what came while it did not run: up to half a
+    /// second after a deadline that it met too late. It lies in the past if the server runs well.
     #[must_use]
     pub fn reads_backlog_until(&self) -> Time {
         self.stall.reads_backlog_until()
@@ -266,11 +272,11 @@ impl FailureDetector {
     /// ([`Proposal::Beat`]): too large a value lets two clients edit at once, too small a value
     /// leaves a holder unconfirmed.
     ///
-    /// A call more than a second after its deadline means that the server stalled, and that
-    /// heartbeats may lie unread in its sockets. Then every silence and every timer of a lock is
-    /// extended by the delay and half a second more before any session is judged: at most to its
-    /// full length, and at most three times. A stalled server must not evict healthy clients. The
-    /// first call after the stall notices it, this one or that for a record.
+    /// A stalled server must not evict healthy clients, whose heartbeats lie unread in its sockets.
+    /// A call more than a second after its deadline shows a stall. Then every silence and every
+    /// timer of a lock is extended by the delay and half a second more: at most to its full length,
+    /// and at most three times. Nothing is judged until [`FailureDetector::reads_backlog_until`].
+    /// The first call after the stall notices it, this one or that for a record.
     pub fn handle_timeout(
         &mut self,
         now: Time,
@@ -287,12 +293,12 @@ impl FailureDetector {
                     self.arm_locks(lock_state, now);
                 }
                 DeadlineKey::Session(slot) => {
-                    let timings = &self.timings;
                     let check = Check {
                         now,
-                        timings,
+                        timings: &self.timings,
                         lock_state,
                         told,
+                        reads_backlog_until: self.stall.reads_backlog_until(),
                     };
                     check_session(&mut self.sessions, slot, &check, out);
                 }
@@ -305,9 +311,12 @@ impl FailureDetector {
         let timings = self.present_timings(now);
         let sessions = self.sessions.table();
         self.lock_timers.follow(lock_state, sessions, &timings, now);
-        self.lock_timers
-            .check(now, lock_state, sessions, &self.timings, out);
-        self.offer_pauses.check(now, lock_state, out);
+        if now >= self.reads_backlog_until() {
+            self.lock_timers
+                .check(now, lock_state, sessions, &self.timings, out);
+            self.offer_pauses.check(now, lock_state, out);
+            self.requester_timers.check(now, out);
+        }
         self.arm_locks(lock_state, now);
     }
 
@@ -340,6 +349,7 @@ impl FailureDetector {
         self.lock_timers
             .follow(lock_state, self.sessions.table(), &timings, now);
         self.offer_pauses.follow(lock_state);
+        self.requester_timers.follow(lock_state, &self.timings, now);
         self.arm_locks(lock_state, now);
     }
 
@@ -347,9 +357,11 @@ impl FailureDetector {
         let timers = self
             .lock_timers
             .next(lock_state, self.sessions.table(), &self.timings);
-        let next = [timers, self.offer_pauses.next(lock_state)];
+        let pauses = self.offer_pauses.next(lock_state);
+        let next = [timers, pauses, self.requester_timers.next()];
+        let earliest = now.max(self.reads_backlog_until());
         match next.into_iter().flatten().min() {
-            Some(at) => self.sessions.arm(DeadlineKey::Locks, at.max(now)),
+            Some(at) => self.sessions.arm(DeadlineKey::Locks, at.max(earliest)),
             None => self.sessions.disarm(DeadlineKey::Locks),
         }
     }
@@ -363,13 +375,19 @@ impl FailureDetector {
         }
     }
 
-    /// Extends all limits if this call comes so late that the server must have stalled.
-    fn notice_stall(&mut self, now: Time) {
-        if let Some(deadline) = self.sessions.next_live_deadline()
-            && let Some(late) = self.stall.notice(deadline, now)
-        {
+    /// Notes that the caller meets a deadline of its own, at which it judges a client. A late one
+    /// shows a stall, as a late call of [`FailureDetector::handle_timeout`] does.
+    pub fn met_deadline(&mut self, deadline: Time, now: Time) {
+        if let Some(late) = self.stall.notice(deadline, now) {
             self.sessions.forgive(late, now);
             self.lock_timers.forgive(late, now);
+        }
+    }
+
+    /// Extends all limits if this call comes so late that the server must have stalled.
+    fn notice_stall(&mut self, now: Time) {
+        if let Some(deadline) = self.sessions.next_live_deadline() {
+            self.met_deadline(deadline, now);
         }
     }
 

@@ -152,9 +152,11 @@
 //! | `timeouts` | the check of one session when its deadline comes up |
 //! | `lock_timers` | time limits of offers, graces, drains, requests and idle holders |
 //! | `offer_pauses` | pauses of waiters that missed an offer |
+//! | `requester_timers` | patience with requesters that are gone |
 //! | `frequent_beats` | the sessions that are beaten often |
 //! | `stop_notices` | notices that must be sent before answers are confirmed |
 //! | `server_stall` | silences that the server itself slept through |
+//! | `take_over_cooldown` | pause between take-overs of different sessions |
 //!
 //! # Not covered
 //!

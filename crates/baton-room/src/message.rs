@@ -98,7 +98,7 @@ pub enum Ending {
 
 /// The reason for closing the connections of a document that was erased.
 pub const ERASED: &str =
-    "the document was erased by who runs the server; open it afresh for an empty one";
+    "the document was erased by the operator of the server; open it afresh for an empty one";
 
 /// The end of a connection, as its client made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

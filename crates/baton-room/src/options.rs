@@ -37,7 +37,7 @@ pub struct RoomOptions {
     pub timings: Timings,
     /// Epoch of the store, automatic passing of a lost holder's lock, and the mode of a new
     /// document.
-    pub fold: LockSettings,
+    pub lock_settings: LockSettings,
     /// Caps on locks.
     pub locks: LockLimits,
     /// Unix time at [`baton_presence::Time::ZERO`], in milliseconds.
@@ -61,7 +61,7 @@ impl Default for RoomOptions {
     fn default() -> Self {
         Self {
             timings: Timings::default(),
-            fold: LockSettings {
+            lock_settings: LockSettings {
                 epoch: 1,
                 ..LockSettings::default()
             },

@@ -15,8 +15,8 @@ use crate::token::{ResumeToken, TokenHash};
 /// The addressee of a proposal's result, once it has its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Origin {
-    /// None in particular: a timer, or a client that is told like every other.
-    Nobody,
+    /// No client: it follows from a timer or from another record, or changes what all are told.
+    Unanswered,
     /// A connection whose session begins, and the token for its next one.
     Join(ConnectionId, ResumeToken),
     /// A connection whose session goes on.
@@ -27,9 +27,8 @@ pub(crate) enum Origin {
     Request(ConnectionId, u64, String),
     /// An edit.
     Update(ConnectionId),
-    /// A message about a fence without a nonce: a claim, a decline, the word that a lock is
-    /// drained.
-    Word(ConnectionId),
+    /// A message without a nonce about a fence: a claim, a decline, or that a lock is drained.
+    FenceMessage(ConnectionId),
 }
 
 impl Origin {
@@ -54,7 +53,7 @@ pub(crate) struct Resumption {
 }
 
 /// A record that wants a position.
-pub(crate) enum Proposal {
+pub(crate) enum ProposedRecord {
     /// A record.
     Record(Record, Origin),
     /// An edit. Its session is read when it gets its position: a stock client's first update comes
@@ -67,10 +66,10 @@ pub(crate) enum Proposal {
     },
 }
 
-impl Proposal {
+impl ProposedRecord {
     /// Proposes a presence event that answers no client.
     pub(crate) const fn event(event: Event) -> Self {
-        Self::Record(Record::Presence(event), Origin::Nobody)
+        Self::Record(Record::Presence(event), Origin::Unanswered)
     }
 }
 
@@ -127,7 +126,7 @@ impl Answer {
 
 /// A decision that the room carries out.
 pub(crate) enum Reaction {
-    Propose(Proposal),
+    Propose(ProposedRecord),
     Answer(ConnectionId, Answer),
     /// To every connection.
     Broadcast(Outgoing),

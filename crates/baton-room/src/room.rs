@@ -13,7 +13,7 @@ mod settle;
 
 use std::collections::VecDeque;
 
-use baton_presence::{Event, LockSettings, Proposal as DetectorProposal, Time};
+use baton_presence::{Event, LockSettings, Proposal, Time};
 use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
 use baton_sync::replica::Former;
@@ -26,7 +26,7 @@ use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoin
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
 use crate::sessions::{Entry, Sessions};
 use crate::token::ResumeToken;
@@ -52,7 +52,7 @@ pub struct Room {
     sessions: Sessions,
     intake: Intake,
     outbound: Outbound,
-    proposals: VecDeque<Proposal>,
+    proposals: VecDeque<ProposedRecord>,
     /// Time of the last input.
     now: Time,
     /// Empty between two calls; kept for its memory.
@@ -76,12 +76,12 @@ impl Room {
         let state = ReplicatedState::load(snapshot, tail, options.history)?;
         let locks = state.locks();
         // A document that was erased is in an epoch of its own until the store's is later.
-        options.fold.epoch = options.fold.epoch.max(locks.epoch());
+        options.lock_settings.epoch = options.lock_settings.epoch.max(locks.epoch());
         let LockSettings {
             epoch,
             auto_pass,
             mode,
-        } = options.fold;
+        } = options.lock_settings;
         let is_new = snapshot.is_none() && tail.is_empty();
         let enters = (locks.epoch() != epoch).then_some(Record::Epoch(epoch));
         let restarts = (!locks.is_empty()).then_some(Event::Restarted);
@@ -95,7 +95,7 @@ impl Room {
             intake: Intake::default(),
             outbound: Outbound::new(state.position(), now),
             proposals: records
-                .map(|record| Proposal::Record(record, Origin::Nobody))
+                .map(|record| ProposedRecord::Record(record, Origin::Unanswered))
                 .collect(),
             now,
             effects: Vec::new(),
@@ -215,7 +215,7 @@ impl Room {
         for (owner, answer) in left.awareness.answers {
             self.outbound.send(owner, Outgoing::Awareness(answer), now);
         }
-        self.proposals.extend(left.event.map(Proposal::event));
+        self.proposals.extend(left.event.map(ProposedRecord::event));
         for waiting in self.sessions.drop_claim(connection) {
             let mut out = Vec::new();
             let (options, state) = (&self.options, &self.state);
@@ -251,10 +251,14 @@ impl Room {
         // All that is durable is told before a beat confirms anything.
         self.release(now);
         let durable = self.outbound.durable();
-        for proposal in self.sessions.handle_timeout(&self.state, durable, now) {
+        let intake_due = self.intake.due(context!(self, now));
+        let proposals = self
+            .sessions
+            .handle_timeout(&self.state, durable, intake_due, now);
+        for proposal in proposals {
             match proposal {
-                DetectorProposal::Record(event) => self.proposals.push_back(Proposal::event(event)),
-                DetectorProposal::Dead { session } => {
+                Proposal::Record(event) => self.proposals.push_back(ProposedRecord::event(event)),
+                Proposal::Dead { session } => {
                     if let Some(connection) = self.sessions.connection_of(session) {
                         let patience = self.options.timings.offline_after;
                         let reason = format!(
@@ -277,13 +281,11 @@ impl Room {
         self.carry_out(out, now);
         for record in finished_recoveries(&self.state, self.options.unix_ms(now)) {
             self.proposals
-                .push_back(Proposal::Record(record, Origin::Nobody));
+                .push_back(ProposedRecord::Record(record, Origin::Unanswered));
         }
         let mut out = Vec::new();
         self.intake.stop_waiting(context!(self, now), &mut out);
         self.carry_out(out, now);
-        let void = self.sessions.void_requests(now).into_iter();
-        self.proposals.extend(void.map(Proposal::event));
         let mut out = Vec::new();
         self.intake.retry_large(context!(self, now), &mut out);
         self.carry_out(out, now);

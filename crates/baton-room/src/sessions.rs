@@ -9,7 +9,6 @@ mod connection;
 mod entrance;
 mod greeting_liveness;
 mod hello;
-mod requester_liveness;
 mod session_table;
 
 pub(crate) use awareness::AwarenessRelay;

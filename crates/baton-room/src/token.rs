@@ -5,8 +5,8 @@ use baton_presence::UserKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A secret of 128 random bits, which the caller draws. The client sees it as 32 hex digits; it is
-/// never stored or logged.
+/// A secret of 128 random bits, which the caller draws. It works once: a resume brings the next one
+/// (S8). The client sees it as 32 hex digits; it is never stored or logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResumeToken([u8; 16]);
 

@@ -7,7 +7,13 @@ mod sources;
 use sources::product_code;
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 3] = ["baton-presence", "baton-room", "baton-server"];
+const CHECKED: [&str; 5] = [
+    "baton-client",
+    "baton-log",
+    "baton-presence",
+    "baton-room",
+    "baton-server",
+];
 
 /// Widest comment line, in columns.
 const MAX_COLUMNS: usize = 100;

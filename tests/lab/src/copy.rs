@@ -9,8 +9,8 @@ use std::time::Duration;
 use baton_client::yrs::TransactionMut;
 use baton_client::{
     Client, ClientEvent, ClientOptions, ConnectionStatus, DivergencePolicy, EditPermission,
-    ErrorCode, Fence, LockView, OperationError, Outcome, ParkState, PeerState, ReconnectPolicy,
-    Scope, User, UserKey,
+    ErrorCode, Fence, LockScope, LockView, OperationError, Outcome, ParkState, PeerState,
+    ReconnectPolicy, User, UserSecret,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -110,7 +110,7 @@ pub(crate) struct Copy {
     pending: Arc<Mutex<Vec<u64>>>,
     edited: Arc<Notify>,
     /// What it asked for last.
-    wanted: Scope,
+    wanted: LockScope,
     /// Ends with the copy.
     helpers: JoinSet<()>,
 }
@@ -137,7 +137,7 @@ impl Copy {
             events: client.events(),
             pending: Arc::default(),
             edited: Arc::default(),
-            wanted: Scope::whole(),
+            wanted: LockScope::whole(),
             helpers: JoinSet::new(),
             client: Arc::new(client),
         };
@@ -254,13 +254,13 @@ impl Copy {
         }
     }
 
-    fn releases(&mut self, fence: Fence, scope: &Scope) {
+    fn releases(&mut self, fence: Fence, scope: &LockScope) {
         self.notes(What::Releasing { fence });
         let answer = self.client.lock_for(scope).release();
         self.notes_if_done(answer, What::Released { fence });
     }
 
-    fn hands_over(&mut self, fence: Fence, scope: &Scope, to: u64) {
+    fn hands_over(&mut self, fence: Fence, scope: &LockScope, to: u64) {
         self.notes(What::HandingOver { fence, to });
         let answer = self.client.lock_for(scope).transfer(to);
         self.notes_if_done(answer, What::HandedOver { fence });
@@ -463,8 +463,8 @@ fn picked<T>(of: &[T], pick: f64) -> Option<&T> {
 }
 
 /// All copies of one client are one user's: parks find their author again, and a lock the one who had it.
-fn key(setup: &Setup) -> Result<UserKey, LabError> {
-    UserKey::new(format!("{} of the conflict lab", setup.name))
+fn key(setup: &Setup) -> Result<UserSecret, LabError> {
+    UserSecret::new(format!("{} of the conflict lab", setup.name))
         .map_err(|error| LabError::Client(error.to_string()))
 }
 

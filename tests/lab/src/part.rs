@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use baton_client::Scope;
+use baton_client::LockScope;
 use serde::{Deserialize, Serialize};
 
 /// What a lock covers: paths, or none for the whole document. The first name of a path is that of a root type.
@@ -25,8 +25,8 @@ impl Part {
 
     /// As clients have it. What is no scope is taken for the whole document: it conflicts with everything.
     #[must_use]
-    pub fn scope(&self) -> Scope {
-        Scope::of(self.0.iter().cloned()).unwrap_or(Scope::whole())
+    pub fn scope(&self) -> LockScope {
+        LockScope::of(self.0.iter().cloned()).unwrap_or(LockScope::whole())
     }
 
     pub(crate) fn is_whole(&self) -> bool {
@@ -45,8 +45,8 @@ impl Part {
     }
 }
 
-impl From<&Scope> for Part {
-    fn from(scope: &Scope) -> Self {
+impl From<&LockScope> for Part {
+    fn from(scope: &LockScope) -> Self {
         Self(scope.paths().to_vec())
     }
 }

@@ -193,7 +193,7 @@ fn stored(log: &Log, name: &str) -> Result<Stored, String> {
         .map_err(|error| said("it cannot be loaded", &error))?;
     let options = RoomOptions {
         timings: Settings::default().timings(),
-        fold: LockSettings {
+        lock_settings: LockSettings {
             epoch: log.epoch(),
             ..LockSettings::default()
         },

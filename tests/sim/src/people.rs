@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use baton_client::UserKey;
+use baton_client::UserSecret;
 use baton_client::sans_io::Moment;
 use baton_presence::{Rights, Time};
 
@@ -65,7 +65,7 @@ pub(crate) struct Person {
     /// What its sessions may do beside editing.
     pub(crate) rights: Rights,
     /// Whose machine it is, where several are one user's.
-    pub(crate) user: Option<UserKey>,
+    pub(crate) user: Option<UserSecret>,
     /// Does nothing until then.
     pub(crate) dozes_until: Time,
     /// Thousandths of true speed.
@@ -102,8 +102,8 @@ impl Person {
                 _ => Rights::ALL,
             },
             user: match dice.below(3) {
-                0 => UserKey::new("a secret of the first user").ok(),
-                1 => UserKey::new("a secret of the second user").ok(),
+                0 => UserSecret::new("a secret of the first user").ok(),
+                1 => UserSecret::new("a secret of the second user").ok(),
                 _ => None,
             },
             rate,

@@ -1,6 +1,6 @@
 //! The parts of the document that people lock. Owns their names; what stands in them is in `content`.
 
-use baton_client::Scope;
+use baton_client::LockScope;
 
 /// What a lock of the simulation covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,20 +42,20 @@ impl Region {
         }
     }
 
-    pub(crate) fn scope(self) -> Scope {
+    pub(crate) fn scope(self) -> LockScope {
         let paths = self.paths().iter().map(|path| path.iter().copied());
         // An empty list of paths is none: the whole document has its own name.
-        Scope::of(paths).unwrap_or_default()
+        LockScope::of(paths).unwrap_or_default()
     }
 }
 
 /// What the wire says of a lock.
-pub(crate) fn told(paths: &[Vec<String>]) -> Scope {
-    Scope::of(paths.iter().cloned()).unwrap_or_default()
+pub(crate) fn told(paths: &[Vec<String>]) -> LockScope {
+    LockScope::of(paths.iter().cloned()).unwrap_or_default()
 }
 
 /// Whether a lock is, or reaches into, this root type.
-pub(crate) fn reaches(scope: &Scope, root: &str) -> bool {
+pub(crate) fn reaches(scope: &LockScope, root: &str) -> bool {
     let into = |path: &Vec<String>| path.first().is_some_and(|first| first == root);
     scope.is_whole() || scope.paths().iter().any(into)
 }

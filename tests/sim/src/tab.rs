@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use baton_client::sans_io::{ConnectionPhase, Moment, SansIoClient, SocketWrite};
 use baton_client::{
-    Backoff, ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, DivergencePolicy, Fence,
-    ResumeTicket, SessionRole,
+    Backoff, ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, ClientRole, DivergencePolicy,
+    Fence, ResumeTicket,
 };
 use baton_sync::ClientId;
 
@@ -24,7 +24,7 @@ pub(crate) struct Tab {
     pub(crate) machine: SansIoClient,
     /// Yjs client id of its copy.
     pub(crate) author: u64,
-    pub(crate) role: SessionRole,
+    pub(crate) role: ClientRole,
     pub(crate) claim: ClaimPolicy,
     /// Edits not known to be saved: the core's count, and what was typed.
     pub(crate) unsaved: VecDeque<(u64, Token)>,
@@ -53,7 +53,7 @@ pub(crate) struct Luggage {
     pub(crate) ticket: Option<ResumeTicket>,
     pub(crate) copy: Vec<u8>,
     pub(crate) epoch: Option<u32>,
-    pub(crate) role: SessionRole,
+    pub(crate) role: ClientRole,
     pub(crate) claim: ClaimPolicy,
     pub(crate) divergence: DivergencePolicy,
 }

@@ -121,7 +121,7 @@ impl World {
                 ..timings
             },
         };
-        let fold = LockSettings {
+        let lock_settings = LockSettings {
             epoch: 1,
             auto_pass: if dice.chance(70) {
                 AutoPass::On
@@ -136,7 +136,7 @@ impl World {
         };
         let room_options = RoomOptions {
             timings,
-            fold,
+            lock_settings,
             rest_after: Duration::from_secs(1 + seed % 30),
             // In some lives every first sync comes in pieces.
             piece_bytes: if seed % 4 == 3 { 200 } else { 1024 * 1024 },

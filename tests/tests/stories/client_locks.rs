@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use baton_client::{
-    Client, ClientEvent, ClientOptions, DrainReason, EditError, EditPermission, LockStatus,
-    Outcome, Scope, UserKey,
+    Client, ClientEvent, ClientOptions, DrainReason, EditError, EditPermission, LockScope,
+    LockStatus, Outcome, UserSecret,
 };
 use baton_server::Settings;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -40,12 +40,12 @@ pub(crate) async fn comes_as(
     client
 }
 
-pub(crate) fn root(name: &str) -> Scope {
-    Scope::root(name).unwrap()
+pub(crate) fn root(name: &str) -> LockScope {
+    LockScope::root(name).unwrap()
 }
 
 /// Takes the lock of a scope that nobody else has.
-pub(crate) async fn takes(client: &Client, scope: &Scope) -> baton_client::Fence {
+pub(crate) async fn takes(client: &Client, scope: &LockScope) -> baton_client::Fence {
     let lock = client.lock_for(scope);
     let outcome = within("a result", lock.acquire()).await;
     assert_eq!(outcome, Ok(Outcome::Done));
@@ -151,7 +151,7 @@ async fn a_lock_is_handed_to_somebody_named_past_the_queue() {
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
     let carol = comes(&server, "Carol").await;
-    let first = takes(&ada, &Scope::whole()).await;
+    let first = takes(&ada, &LockScope::whole()).await;
     let queued = within("a place", carol.acquire()).await;
     assert_eq!(queued, Ok(Outcome::Queued));
     let mut of_ada = ada.events();
@@ -189,7 +189,7 @@ async fn a_request_is_told_with_its_note_and_runs_out_in_the_waiters_favour() {
     let server = TestServer::with(brisk).await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_ada = ada.events();
     let began = Instant::now();
     let asked = within("a result", bob.lock().request("may I?")).await;
@@ -222,7 +222,7 @@ async fn a_request_that_is_withdrawn_is_void_and_one_that_is_heard_is_quick() {
     let server = TestServer::start().await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_ada = ada.events();
     let requested = |event| matches!(event, ClientEvent::Requested(_)).then_some(());
     within("a result", bob.lock().request("")).await.unwrap();
@@ -246,7 +246,7 @@ async fn who_may_takes_a_lock_over_but_not_twice_in_a_row() {
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
     let carol = comes(&server, "Carol").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_ada = ada.events();
     let (taken, words) = tokio::join!(bob.lock().take_over(), types_until_it_may_not(&ada, "t"));
     assert_eq!(taken, Ok(Outcome::Done));
@@ -280,7 +280,7 @@ async fn without_the_right_nobody_takes_over_or_changes_the_mode() {
     let server = TestServer::with(|settings| settings.rights = "none".parse().unwrap()).await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     assert_eq!(bob.rights(), []);
     let taken = within("a result", bob.lock().take_over()).await;
     assert_eq!(taken, Ok(Outcome::NotAllowed));
@@ -292,12 +292,12 @@ async fn without_the_right_nobody_takes_over_or_changes_the_mode() {
 #[tokio::test]
 async fn a_lock_moves_to_the_same_users_other_client_and_to_nobody_elses() {
     let server = TestServer::start().await;
-    let key = |of: &str| Some(UserKey::new(format!("the secret of {of} alone")).unwrap());
+    let key = |of: &str| Some(UserSecret::new(format!("the secret of {of} alone")).unwrap());
     let desk = comes_as(&server, "Ada", |options| options.user_key = key("Ada")).await;
     let phone = comes_as(&server, "Ada", |options| options.user_key = key("Ada")).await;
     let bob = comes_as(&server, "Bob", |options| options.user_key = key("Bob")).await;
     let carol = comes(&server, "Carol").await;
-    takes(&desk, &Scope::whole()).await;
+    takes(&desk, &LockScope::whole()).await;
     types(&desk, "t", "from the desk ").unwrap();
     for other in [&bob, &carol] {
         let moved = within("a result", other.lock().move_here()).await;
@@ -358,7 +358,7 @@ async fn several_parts_are_had_at_once_or_not_at_all() {
     let bob = comes(&server, "Bob").await;
     let carol = comes(&server, "Carol").await;
     takes(&bob, &root("notes")).await;
-    let both = Scope::of([["title"], ["notes"]]).unwrap();
+    let both = LockScope::of([["title"], ["notes"]]).unwrap();
     let queued = within("a place", ada.lock_for(&both).acquire()).await;
     assert_eq!(queued, Ok(Outcome::Queued));
     until("a place", &ada, |ada| {
@@ -402,7 +402,7 @@ async fn who_does_nothing_yields_to_who_waits_unless_it_stirs() {
     .await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_ada = ada.events();
     let warned = |event| matches!(event, ClientEvent::IdleWarning { .. }).then(Instant::now);
     within("a place", bob.acquire()).await.unwrap();
@@ -427,13 +427,13 @@ async fn an_orderly_handover_parks_nothing_however_fast_the_typing() {
         settings.take_over_cooldown = millis(0);
     })
     .await;
-    let key = UserKey::new("all the same user").unwrap();
+    let key = UserSecret::new("all the same user").unwrap();
     let mut people = Vec::new();
     for name in ["Ada", "Bob", "Carol"] {
         let same = |options: &mut ClientOptions| options.user_key = Some(key.clone());
         people.push(std::sync::Arc::new(comes_as(&server, name, same).await));
     }
-    takes(&people[0], &Scope::whole()).await;
+    takes(&people[0], &LockScope::whole()).await;
     let typists: Vec<_> = people
         .iter()
         .map(|client| {

@@ -3,7 +3,7 @@
 
 use baton_client::{
     Client, ClientEnded, ClientEvent, ClientOptions, Draft, DraftLocation, EditPermission,
-    LockStatus, Outcome, ParkState, PartKind, Scope, UserKey,
+    LockScope, LockStatus, Outcome, ParkState, PartKind, UserSecret,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{TestServer, millis, within};
@@ -63,7 +63,7 @@ async fn a_copy_that_diverged_is_a_draft_and_the_session_goes_on_afresh() {
     let bob = comes(&server, "Bob").await;
     types(&ada, "t", "both ").unwrap();
     sees(&bob, "t", "both ").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let (session, id) = (bob.session(), bob.client_id());
     let (park, draft) = diverges(&bob, "t", "bob's").await;
     assert_eq!((draft.park, draft.client, draft.edits), (Some(park), id, 1));
@@ -131,7 +131,7 @@ async fn what_was_discarded_can_be_had_back() {
     let server = TestServer::start().await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_bob = bob.events();
     let (park, _) = diverges(&bob, "t", "bob's").await;
     park_is(&ada, park, ParkState::Open).await;
@@ -158,7 +158,7 @@ async fn what_was_parked_comes_in_when_its_author_holds_the_lock_next() {
     let server = TestServer::start().await;
     let ada = comes(&server, "Ada").await;
     let bob = comes(&server, "Bob").await;
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     let mut of_bob = bob.events();
     let (park, _) = diverges(&bob, "t", "bob's").await;
     types(&ada, "t", "ada's ").unwrap();
@@ -179,7 +179,7 @@ async fn what_was_parked_comes_in_when_its_author_holds_the_lock_next() {
 async fn an_author_is_known_by_the_key_of_the_user() {
     let server = TestServer::start().await;
     let key = |options: &mut ClientOptions| {
-        options.user_key = Some(UserKey::new("a secret of Bob alone").unwrap());
+        options.user_key = Some(UserSecret::new("a secret of Bob alone").unwrap());
     };
     let ada = comes(&server, "Ada").await;
     let bob = comes_as(&server, "Bob", key).await;
@@ -243,7 +243,7 @@ async fn who_comes_back_with_edits_under_anothers_lock_loses_none_of_them() {
     for word in 0..20 {
         types(&bob, "t", &format!("{word} ")).unwrap();
     }
-    takes(&ada, &Scope::whole()).await;
+    takes(&ada, &LockScope::whole()).await;
     bob.reconnect();
     let (park, draft) = hears("the divergence", &mut of_bob, |event| match event {
         ClientEvent::Diverged { park, draft } => Some((park.unwrap(), draft)),

@@ -10,7 +10,7 @@ const WORDS: Record<number, string> = {
   4409: 'This session went on in another window.',
   4410: 'This copy belongs to an earlier epoch of the document, which has been restored from a backup, or erased.',
   4411: 'Another client in this document writes under the same Yjs client id. Open it afresh.',
-  4412: 'The document was erased by who runs the server. Open it again for an empty one.',
+  4412: 'The document was erased by the operator of the server. Open it again for an empty one.',
   4413: 'A frame, or the document, was larger than the server allows.',
   4423: 'An edit came under somebody else’s lock and was set aside.',
   4500: 'The document cannot be served now.',

@@ -215,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// Notes that the copy of this connection was set aside after it had sent so many messages.
+    /// Notes that the copy of this connection was set aside after it had sent `sent` messages.
     pub(super) fn retire(&mut self, now: Moment, sent: u64) {
         self.retired_after = Some(sent);
         if self.phase == ConnectionPhase::Open {

@@ -12,7 +12,7 @@ use crate::dual_clock::Moment;
 use crate::error::ClientEnded;
 use crate::events::{ClientEvent, ConnectionStatus, ReconnectPolicy};
 use crate::lock_tracker::EditBlock;
-use crate::options::{SessionRole, UserKey};
+use crate::options::{ClientRole, UserSecret};
 
 /// The close code of a client that leaves for good: its locks pass on at once.
 const DONE: u16 = 1000;
@@ -68,9 +68,9 @@ fn hello(core: &CoreState) -> ClientMessage {
         }),
         epoch: core.session.epoch(),
         user: core.options.user.clone(),
-        user_key: core.options.user_key.as_ref().map(UserKey::secret),
+        user_key: core.options.user_key.as_ref().map(UserSecret::secret),
         client: Some(core.copy.client().get()),
-        observer: core.options.role == SessionRole::Observer,
+        observer: core.options.role == ClientRole::Observer,
     }
 }
 

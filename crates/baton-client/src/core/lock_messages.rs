@@ -13,7 +13,7 @@ use crate::events::{ClientEvent, LockRequest};
 use crate::lock_tracker::grant::HeardRequest;
 use crate::lock_tracker::{LockEffect, LockTracker};
 use crate::options::ClaimPolicy;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// Handles a message about locks; ignores all others.
 pub(super) fn receive(
@@ -36,7 +36,7 @@ pub(super) fn receive(
             }
         }
         ServerMessage::Granted { fence, paths } => {
-            let effect = locks.granted(fence, Scope::told(paths));
+            let effect = locks.granted(fence, LockScope::from_wire(paths));
             report(out, effect);
         }
         ServerMessage::Lost { fence, reason } => {
@@ -124,7 +124,7 @@ fn offer(
     paths: Paths,
     expires: Duration,
 ) -> bool {
-    let scope = Scope::told(paths);
+    let scope = LockScope::from_wire(paths);
     let wanted = locks.offered(fence, scope.clone());
     if wanted {
         out.event(ClientEvent::Offer {

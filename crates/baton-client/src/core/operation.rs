@@ -3,7 +3,7 @@
 use baton_sync::channel::{Mode, Outcome, ParkPart};
 
 use crate::error::OperationError;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// The server's answer to an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,21 +50,21 @@ pub enum ParkDecision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Acquires the lock, waiting for it in the queue.
-    Acquire(Scope),
+    Acquire(LockScope),
     /// Acquires the lock if it is free now.
-    Try(Scope),
+    Try(LockScope),
     /// Leaves the queue.
-    Cancel(Scope),
+    Cancel(LockScope),
     /// Releases the lock.
-    Release(Scope),
+    Release(LockScope),
     /// Hands the lock to that session.
-    Transfer(Scope, u64),
+    Transfer(LockScope, u64),
     /// Queues for the lock, and asks its holder to give it up, with a note.
-    Request(Scope, String),
+    Request(LockScope, String),
     /// Takes the lock from its holder.
-    TakeOver(Scope),
+    TakeOver(LockScope),
     /// Takes the lock from the same user's other session.
-    MoveHere(Scope),
+    MoveHere(LockScope),
     /// Changes the document's mode.
     SetMode(Mode),
     /// Decides about the park of that number.
@@ -77,7 +77,7 @@ pub enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guard {
     /// The edit is made only if the lock of this scope allows it.
-    Lock(Scope),
+    Lock(LockScope),
     /// The edit is made without asking any lock.
     Nothing,
 }

@@ -80,7 +80,7 @@ impl Outputs {
         self.frame_bytes = 0;
     }
 
-    /// Returns true if so many more bytes may wait to be sent.
+    /// Returns true if `bytes` more bytes may wait to be sent.
     pub(super) const fn has_room(&self, bytes: usize) -> bool {
         self.frame_bytes + bytes <= self.max_bytes
     }
@@ -89,11 +89,11 @@ impl Outputs {
         !self.frames.is_empty()
     }
 
-    /// Takes frames to write, until they have about so many bytes.
-    pub(super) fn take_frames(&mut self, most: usize) -> Vec<SocketWrite> {
+    /// Takes frames to write, until they have `enough` bytes; the last one may exceed that.
+    pub(super) fn take_frames(&mut self, enough: usize) -> Vec<SocketWrite> {
         let mut taken = Vec::new();
         let mut bytes = 0;
-        while bytes < most
+        while bytes < enough
             && let Some(next) = self.frames.pop_front()
         {
             bytes += next.bytes();

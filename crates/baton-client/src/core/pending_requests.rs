@@ -12,7 +12,7 @@ use super::outputs::Outputs;
 use crate::error::OperationError;
 use crate::events::ClientEvent;
 use crate::lock_tracker::LockTracker;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// Most operations that wait for their answers at a time, with or without a connection.
 const MAX_WAITING: usize = 1024;
@@ -62,10 +62,10 @@ impl PendingRequests {
     }
 
     /// Returns true if a lock of this scope was asked for and the server has not answered.
-    fn asks_for(&self, scope: &Scope) -> bool {
+    fn asks_for(&self, scope: &LockScope) -> bool {
         let asking = |message: &ClientMessage| match message {
             ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
-                Scope::told(paths.clone()) == *scope
+                LockScope::from_wire(paths.clone()) == *scope
             }
             _ => false,
         };
@@ -76,7 +76,7 @@ impl PendingRequests {
     /// is asked for already.
     pub(super) fn acquire_again(
         &mut self,
-        scope: Scope,
+        scope: LockScope,
         locks: &mut LockTracker,
         out: &mut Outputs,
     ) {
@@ -141,12 +141,12 @@ impl PendingRequests {
             ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. }
                 if !accepted =>
             {
-                locks.refused(&Scope::told(paths));
+                locks.refused(&LockScope::from_wire(paths));
             }
             ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. }
                 if !accepted =>
             {
-                locks.take_over_refused(&Scope::told(paths));
+                locks.take_over_refused(&LockScope::from_wire(paths));
             }
             ClientMessage::Release { fence, .. } => locks.released(fence),
             _ => {}
@@ -170,10 +170,10 @@ impl PendingRequests {
 pub(super) fn apply_intent(nonce: u64, message: &ClientMessage, locks: &mut LockTracker) {
     match message {
         ClientMessage::Acquire { paths, .. } | ClientMessage::Request { paths, .. } => {
-            locks.asked(nonce, &Scope::told(paths.clone()));
+            locks.asked(nonce, &LockScope::from_wire(paths.clone()));
         }
         ClientMessage::TakeOver { paths, .. } | ClientMessage::MoveHere { paths, .. } => {
-            locks.taking_over(&Scope::told(paths.clone()));
+            locks.taking_over(&LockScope::from_wire(paths.clone()));
         }
         ClientMessage::Cancel { .. } => locks.cancelled(nonce),
         ClientMessage::Release { fence, .. } => locks.release_sent(*fence),
@@ -187,7 +187,7 @@ fn to_message(
     operation: Operation,
     locks: &LockTracker,
 ) -> Result<ClientMessage, Outcome> {
-    let held = |scope: &Scope| {
+    let held = |scope: &LockScope| {
         let held = locks.grant(scope);
         held.map(|(fence, _)| fence).ok_or(Outcome::Stale)
     };
@@ -202,7 +202,7 @@ fn to_message(
         },
         Operation::Cancel(scope) => {
             // A session has one ticket, which may be for another scope.
-            let other = |wanted: &Scope| *wanted != scope;
+            let other = |wanted: &LockScope| *wanted != scope;
             if locks.wanted().is_some_and(other) {
                 return Err(Outcome::Done);
             }

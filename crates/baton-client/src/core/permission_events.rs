@@ -10,13 +10,13 @@ use baton_sync::channel::Fence;
 use super::outputs::Outputs;
 use crate::events::{ClientEvent, EditPermission};
 use crate::lock_tracker::LockTracker;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// The permissions that the program knows of.
 #[derive(Debug)]
 pub(super) struct PermissionEvents {
     whole: EditPermission,
-    parts: BTreeMap<Fence, (Scope, EditPermission)>,
+    parts: BTreeMap<Fence, (LockScope, EditPermission)>,
 }
 
 impl PermissionEvents {
@@ -31,10 +31,10 @@ impl PermissionEvents {
     pub(super) fn report(
         &mut self,
         locks: &LockTracker,
-        permission_of: &dyn Fn(&Scope) -> EditPermission,
+        permission_of: &dyn Fn(&LockScope) -> EditPermission,
         out: &mut Outputs,
     ) {
-        let whole = permission_of(&Scope::whole());
+        let whole = permission_of(&LockScope::whole());
         if whole != self.whole {
             self.whole = whole;
             out.event(ClientEvent::MayEdit(whole));

@@ -218,9 +218,9 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
                 diverge(core, now, None);
             }
         }
-        of_locks => {
+        about_locks => {
             let claim = core.options.claim;
-            lock_messages::receive(&mut core.locks, &mut core.out, claim, now, of_locks);
+            lock_messages::receive(&mut core.locks, &mut core.out, claim, now, about_locks);
             report_drained(core);
         }
     }

@@ -18,7 +18,7 @@ use crate::error::ClientEnded;
 use crate::events::{EditPermission, Visibility};
 use crate::lock_tracker::LockTracker;
 use crate::options::{ClientOptions, ResumeTicket};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// One session in one document, without input and output.
 pub(super) struct CoreState {
@@ -69,14 +69,14 @@ impl CoreState {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(super) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+    pub(super) fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
         permission(&self.locks, self.copy.state(), scope, now)
     }
 
     /// Reports each permission that has changed since the last time.
     pub(super) fn report_permissions(&mut self, now: Moment) {
         let (locks, state) = (&self.locks, self.copy.state());
-        let permission_of = |scope: &Scope| permission(locks, state, scope, now);
+        let permission_of = |scope: &LockScope| permission(locks, state, scope, now);
         self.permission_events
             .report(locks, &permission_of, &mut self.out);
     }
@@ -99,7 +99,12 @@ impl CoreState {
 }
 
 /// Returns the permission to edit, which a fresh copy withholds: its content is not known yet.
-fn permission(locks: &LockTracker, copy: CopyState, scope: &Scope, now: Moment) -> EditPermission {
+fn permission(
+    locks: &LockTracker,
+    copy: CopyState,
+    scope: &LockScope,
+    now: Moment,
+) -> EditPermission {
     let permission = locks.permission(scope, now);
     if copy == CopyState::Fresh && permission != EditPermission::Closed {
         return EditPermission::Connecting;

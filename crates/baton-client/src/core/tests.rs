@@ -19,8 +19,8 @@ use super::connection::ConnectionPhase;
 use super::operation::{Asked, Operation};
 use crate::error::{ClientEnded, OperationError};
 use crate::events::{ClientEvent, ConnectionStatus, EditPermission, ReconnectPolicy};
-use crate::options::{ResumeTicket, SessionRole};
-use crate::scope::Scope;
+use crate::options::{ClientRole, ResumeTicket};
+use crate::scope::LockScope;
 use baton_sync::channel::{GrantState, ServerMessage};
 
 fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
@@ -43,7 +43,7 @@ fn hello(opening: &[Sent]) -> (Option<Resume>, Vec<Fence>) {
 #[test]
 fn hello_comes_first_and_then_the_question_for_the_document() {
     let mut script = Script::with(|options| {
-        options.role = SessionRole::Observer;
+        options.role = ClientRole::Observer;
         options.epoch = Some(3);
         options.user.name = "Ann".to_owned();
     });
@@ -154,7 +154,7 @@ fn final_codes_end_the_client_and_everything_that_waits() {
     for code in [4400, 4404, 4409, 4410, 4413, 4499] {
         let mut script = Script::new();
         script.joins(false, free(1));
-        let Asked::Nonce(nonce) = script.asks_for(Operation::Acquire(Scope::whole())) else {
+        let Asked::Nonce(nonce) = script.asks_for(Operation::Acquire(LockScope::whole())) else {
             panic!("known already");
         };
         script.loses_connection(Some(code));
@@ -165,7 +165,7 @@ fn final_codes_end_the_client_and_everything_that_waits() {
             [(Some(code), ReconnectPolicy::Never)]
         );
         assert_eq!(
-            script.core.permission(&Scope::whole(), script.now),
+            script.core.permission(&LockScope::whole(), script.now),
             EditPermission::Closed
         );
         assert!(matches!(
@@ -173,7 +173,7 @@ fn final_codes_end_the_client_and_everything_that_waits() {
             Some(ClientEnded::Closed { code: Some(of), .. }) if of == code
         ));
         assert_eq!(script.core.next_timeout(script.now), None);
-        let late = script.asks_for(Operation::Acquire(Scope::whole()));
+        let late = script.asks_for(Operation::Acquire(LockScope::whole()));
         assert_eq!(late, Asked::Known(Err(OperationError::Closed)));
     }
     for code in [1000, 1013, 4500, 4503, 4507, 4508] {
@@ -280,9 +280,9 @@ fn the_roster_follows_what_the_server_says() {
 fn what_waits_for_an_answer_is_bounded() {
     let mut script = Script::new();
     for _ in 0..1024 {
-        let asked = script.asks_for(Operation::Acquire(Scope::whole()));
+        let asked = script.asks_for(Operation::Acquire(LockScope::whole()));
         assert!(matches!(asked, Asked::Nonce(_)));
     }
-    let one_more = script.asks_for(Operation::Acquire(Scope::whole()));
+    let one_more = script.asks_for(Operation::Acquire(LockScope::whole()));
     assert_eq!(one_more, Asked::Known(Err(OperationError::TooMany)));
 }

@@ -9,7 +9,7 @@ use baton_sync::channel::Fence;
 
 use crate::dual_clock::Moment;
 use crate::lease::Lease;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// Most ended grants remembered one by one. An older one is known by its fence being smaller.
 const MAX_ENDED: usize = 64;
@@ -38,15 +38,15 @@ pub(crate) struct HeardRequest {
 
 /// A lock that this session holds or gives up.
 #[derive(Debug)]
-pub(crate) struct Grant {
-    scope: Scope,
+pub(crate) struct OwnGrant {
+    scope: LockScope,
     stage: GrantStage,
     lease: Lease,
     request: Option<HeardRequest>,
 }
 
-impl Grant {
-    pub(super) fn new(scope: Scope) -> Self {
+impl OwnGrant {
+    pub(super) fn new(scope: LockScope) -> Self {
         Self {
             scope,
             stage: GrantStage::Held,
@@ -55,7 +55,7 @@ impl Grant {
         }
     }
 
-    pub(crate) const fn scope(&self) -> &Scope {
+    pub(crate) const fn scope(&self) -> &LockScope {
         &self.scope
     }
 
@@ -90,7 +90,7 @@ impl Grant {
         self.request.take().is_some()
     }
 
-    pub(super) fn into_scope(self) -> Scope {
+    pub(super) fn into_scope(self) -> LockScope {
         self.scope
     }
 }
@@ -98,7 +98,7 @@ impl Grant {
 /// A lock that the server offers to this session.
 #[derive(Debug)]
 pub(super) struct Offer {
-    pub(super) scope: Scope,
+    pub(super) scope: LockScope,
     /// The moment at which the first claim was sent.
     pub(super) claimed: Option<Moment>,
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use baton_sync::channel::{Fence, GrantState, GrantView, LockView, Mode, Waiter};
 
-use super::grant::{Grant, GrantStage};
+use super::grant::{GrantStage, OwnGrant};
 use super::{EditBlock, LockTracker};
 use crate::dual_clock::Moment;
 use crate::events::{EditPermission, LockStatus};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 impl LockTracker {
     pub(crate) const fn session(&self) -> Option<u64> {
@@ -23,7 +23,7 @@ impl LockTracker {
         self.view.as_ref()
     }
 
-    pub(crate) const fn grants(&self) -> &BTreeMap<Fence, Grant> {
+    pub(crate) const fn grants(&self) -> &BTreeMap<Fence, OwnGrant> {
         &self.grants
     }
 
@@ -32,13 +32,13 @@ impl LockTracker {
     }
 
     /// Returns the scope of this session's ticket in the queue.
-    pub(crate) const fn wanted(&self) -> Option<&Scope> {
+    pub(crate) const fn wanted(&self) -> Option<&LockScope> {
         self.wanted.ticket()
     }
 
     /// Returns this session's grant of just this scope, or else one that covers it.
-    pub(crate) fn grant(&self, scope: &Scope) -> Option<(Fence, &Grant)> {
-        let find = |fits: &dyn Fn(&Grant) -> bool| {
+    pub(crate) fn grant(&self, scope: &LockScope) -> Option<(Fence, &OwnGrant)> {
+        let find = |fits: &dyn Fn(&OwnGrant) -> bool| {
             let mut grants = self.grants.iter();
             grants.find(|(_, grant)| fits(grant))
         };
@@ -48,7 +48,7 @@ impl LockTracker {
     }
 
     /// Returns the relation of this session to the lock of the scope.
-    pub(crate) fn lock_status(&self, scope: &Scope) -> LockStatus {
+    pub(crate) fn lock_status(&self, scope: &LockScope) -> LockStatus {
         let Some(view) = &self.view else {
             return LockStatus::Unknown;
         };
@@ -62,7 +62,7 @@ impl LockTracker {
         let mut others = view
             .grants
             .iter()
-            .filter(|grant| Scope::told(grant.paths.clone()).conflicts(scope));
+            .filter(|grant| LockScope::from_wire(grant.paths.clone()).conflicts(scope));
         if self.is_offered(scope) {
             LockStatus::Offered
         } else if self.wanted().is_some_and(|wanted| wanted.covers(scope)) {
@@ -74,7 +74,7 @@ impl LockTracker {
         }
     }
 
-    fn is_offered(&self, scope: &Scope) -> bool {
+    fn is_offered(&self, scope: &LockScope) -> bool {
         self.offers.values().any(|offer| offer.scope.covers(scope))
             || self.shown().any(|(grant, of)| {
                 grant.state == GrantState::Offered
@@ -84,16 +84,17 @@ impl LockTracker {
     }
 
     /// Returns the grants of the last view with their scopes.
-    fn shown(&self) -> impl Iterator<Item = (&GrantView, Scope)> {
+    fn shown(&self) -> impl Iterator<Item = (&GrantView, LockScope)> {
         let grants = self.view.iter().flat_map(|view| &view.grants);
-        grants.map(|grant| (grant, Scope::told(grant.paths.clone())))
+        grants.map(|grant| (grant, LockScope::from_wire(grant.paths.clone())))
     }
 
     /// Returns the place in the queue, from 1, of this session's ticket for the scope.
-    pub(crate) fn place(&self, scope: &Scope) -> Option<usize> {
+    pub(crate) fn place(&self, scope: &LockScope) -> Option<usize> {
         let queue = &self.view.as_ref()?.queue;
         let ours = |(_, waiter): &(usize, &Waiter)| {
-            Some(waiter.session) == self.session && Scope::told(waiter.paths.clone()).covers(scope)
+            Some(waiter.session) == self.session
+                && LockScope::from_wire(waiter.paths.clone()).covers(scope)
         };
         queue.iter().enumerate().find(ours).map(|(n, _)| n + 1)
     }
@@ -103,7 +104,7 @@ impl LockTracker {
     }
 
     /// Returns the permission to edit the scope at this moment.
-    pub(crate) fn permission(&self, scope: &Scope, now: Moment) -> EditPermission {
+    pub(crate) fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
         match self.block {
             Some(EditBlock::Diverged) => return EditPermission::Diverged,
             Some(EditBlock::Closed) => return EditPermission::Closed,
@@ -182,7 +183,7 @@ impl LockTracker {
 
     /// Returns the time for which the holder of the scope may go on editing without news from the
     /// server; zero for all others.
-    pub(crate) fn lease_left(&self, scope: &Scope, now: Moment) -> Duration {
+    pub(crate) fn lease_left(&self, scope: &LockScope, now: Moment) -> Duration {
         self.grant(scope).map_or(Duration::ZERO, |(_, grant)| {
             grant.lease_left(now, self.client_stop)
         })

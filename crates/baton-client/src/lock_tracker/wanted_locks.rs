@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// Most take-overs remembered while their offers have not come; the oldest are forgotten.
 const MAX_TAKE_OVERS: usize = 16;
@@ -13,23 +13,23 @@ const MAX_TAKE_OVERS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct WantedLocks {
     /// The scope of this session's ticket: asked for, neither granted nor given up.
-    ticket: Option<Scope>,
+    ticket: Option<LockScope>,
     /// Scopes that were withdrawn or replaced by the operation with this nonce, as long as that is
     /// not answered: the server may still offer them.
-    superseded: BTreeMap<u64, Vec<Scope>>,
+    superseded: BTreeMap<u64, Vec<LockScope>>,
     /// Scopes that are being taken from other sessions: their offers are wanted beside the ticket.
-    take_overs: Vec<Scope>,
+    take_overs: Vec<LockScope>,
 }
 
 impl WantedLocks {
-    pub(super) const fn ticket(&self) -> Option<&Scope> {
+    pub(super) const fn ticket(&self) -> Option<&LockScope> {
         self.ticket.as_ref()
     }
 
     /// Returns true if this session wants an offer of this scope. An offer that it does not want
     /// answers a request that was replaced or withdrawn, or would make it hold one lock while it
     /// waits for another.
-    pub(super) fn wants(&self, offered: &Scope) -> bool {
+    pub(super) fn wants(&self, offered: &LockScope) -> bool {
         let for_ticket = match &self.ticket {
             Some(ticket) => offered.covers(ticket),
             None => !self.superseded.values().flatten().any(|old| old == offered),
@@ -38,7 +38,7 @@ impl WantedLocks {
     }
 
     /// Replaces the ticket by one for this scope.
-    pub(super) fn ask(&mut self, nonce: u64, scope: &Scope) {
+    pub(super) fn ask(&mut self, nonce: u64, scope: &LockScope) {
         let before = self.ticket.replace(scope.clone());
         if let Some(before) = before.filter(|before| before != scope) {
             self.superseded.insert(nonce, vec![before]);
@@ -46,7 +46,7 @@ impl WantedLocks {
     }
 
     /// Withdraws the ticket and all take-overs. Returns their scopes.
-    pub(super) fn withdraw(&mut self, nonce: u64) -> Vec<Scope> {
+    pub(super) fn withdraw(&mut self, nonce: u64) -> Vec<LockScope> {
         let mut withdrawn = std::mem::take(&mut self.take_overs);
         withdrawn.extend(self.ticket.take());
         self.superseded.insert(nonce, withdrawn.clone());
@@ -59,17 +59,17 @@ impl WantedLocks {
     }
 
     /// Drops the ticket if it is for this scope. Returns true if it was.
-    pub(super) fn refuse(&mut self, scope: &Scope) -> bool {
+    pub(super) fn refuse(&mut self, scope: &LockScope) -> bool {
         self.ticket.take_if(|ticket| ticket == scope).is_some()
     }
 
     /// Adopts the ticket that the server's queue shows.
-    pub(super) fn adopt_ticket(&mut self, scope: Scope) {
+    pub(super) fn adopt_ticket(&mut self, scope: LockScope) {
         self.ticket = Some(scope);
     }
 
     /// Drops the ticket if the declined offer would have answered it.
-    pub(super) fn decline(&mut self, offered: &Scope) {
+    pub(super) fn decline(&mut self, offered: &LockScope) {
         self.ticket.take_if(|ticket| offered.covers(ticket));
     }
 
@@ -79,7 +79,7 @@ impl WantedLocks {
         self.ticket = None;
     }
 
-    pub(super) fn take_over(&mut self, scope: &Scope) {
+    pub(super) fn take_over(&mut self, scope: &LockScope) {
         self.forget_take_over(scope);
         self.take_overs.push(scope.clone());
         if self.take_overs.len() > MAX_TAKE_OVERS {
@@ -87,7 +87,7 @@ impl WantedLocks {
         }
     }
 
-    pub(super) fn forget_take_over(&mut self, scope: &Scope) {
+    pub(super) fn forget_take_over(&mut self, scope: &LockScope) {
         self.take_overs.retain(|taken| taken != scope);
     }
 
@@ -101,7 +101,7 @@ impl WantedLocks {
     }
 
     /// Drops everything that this session holds by now.
-    pub(super) fn drop_held(&mut self, held: impl Fn(&Scope) -> bool) {
+    pub(super) fn drop_held(&mut self, held: impl Fn(&LockScope) -> bool) {
         self.ticket.take_if(|ticket| held(ticket));
         self.take_overs.retain(|scope| !held(scope));
     }

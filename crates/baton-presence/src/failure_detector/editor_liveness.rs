@@ -132,7 +132,8 @@ impl EditorLiveness {
         self.stop_notices.take_stopped(self.newest_answer)
     }
 
-    /// Returns the newest answer that the newest beat may confirm; 0 if this connection has none.
+    /// Returns the newest answer that the newest beat may confirm (L6); 0 if this connection has
+    /// none.
     /// The notices of all records up to the position `told` are sent.
     fn confirm(&mut self, told: u64) -> u64 {
         if self.stop_notices.beat(self.newest_beat, told) {

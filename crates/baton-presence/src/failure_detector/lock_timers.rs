@@ -1,7 +1,8 @@
 //! Timers of the locks: the end of an offer, grace, recovery or drain, of a request, and of the
 //! patience with an idle holder.
 //!
-//! A timer decides nothing. It proposes, and the lock state ignores an overtaken proposal.
+//! A timer decides nothing. It proposes until the lock state has left the timed state (L3), and the
+//! lock state ignores an overtaken proposal.
 
 use std::time::Duration;
 
@@ -234,8 +235,8 @@ impl LockTimers {
 impl LockTimer {
     /// Returns the end of the present state.
     ///
-    /// A state does not end while its holder may believe that it holds the lock: one that cannot be
-    /// told to stop, or may not have read that it has to.
+    /// A state does not end while its holder may believe that it holds the lock (S5): one that
+    /// cannot be told to stop, or may not have read that it has to.
     fn ends(&self) -> Option<Time> {
         let limit = self.ends?.at;
         let lease_ends = self.lease_ends.filter(|_| !self.stopped);

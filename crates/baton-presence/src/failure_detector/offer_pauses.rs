@@ -1,4 +1,4 @@
-//! Pauses of waiters that missed an offer, until each may be offered the lock again.
+//! Pauses of waiters that missed an offer, until each may be offered the lock again (L5).
 //!
 //! A pause is over once its time is *and* nothing is in the waiter's way, so that all other waiters
 //! have had their turn. Its end is a proposal, and the lock state ignores an overtaken one.

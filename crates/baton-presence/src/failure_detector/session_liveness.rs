@@ -233,11 +233,15 @@ impl SessionLiveness {
         others.fold(self.connection.next_ping(), Time::min)
     }
 
-    /// Shortens all present silences by a stall of the server.
+    /// Shortens the present silence, or absence, by a stall of the server. A silence for which the
+    /// session was given up before stays as it is: only a sign of life ends it.
     pub(crate) fn forgive(&mut self, late: Duration, now: Time) {
+        self.last_input = forgive(self.last_input, late, now);
+        if self.is_connected() && self.shown == SessionHealth::Offline {
+            return;
+        }
         self.connection.forgive(late, now);
         self.editor.forgive(late, now);
-        self.last_input = forgive(self.last_input, late, now);
     }
 }
 

@@ -27,6 +27,15 @@ pub(crate) struct Check<'a> {
     pub(crate) lock_state: &'a LockState,
     /// Position up to which the notices of all records are sent.
     pub(crate) told: u64,
+    /// Time until which signs of life may lie unread in the server's sockets.
+    pub(crate) reads_backlog_until: Time,
+}
+
+impl Check<'_> {
+    /// Returns true if a session's silence may only mean that the server has not read yet.
+    fn reads_backlog(&self) -> bool {
+        self.now < self.reads_backlog_until
+    }
 }
 
 /// Checks the session in `slot`: sends what is due and proposes what its silence means.
@@ -43,7 +52,12 @@ pub(crate) fn check_session(
         }
         send_heartbeats(liveness, check, out);
         judge(liveness, many, check, out);
-        Ok(liveness.next_look(check.now, check.timings))
+        let next = liveness.next_look(check.now, check.timings);
+        Ok(if check.reads_backlog() {
+            next.min(check.reads_backlog_until)
+        } else {
+            next
+        })
     });
     match next {
         Some(Ok(look)) => sessions.arm(DeadlineKey::Session(slot), look),
@@ -76,7 +90,7 @@ fn check_away(
     if !away {
         return None;
     }
-    let over = since + check.timings.ticket_life;
+    let over = (since + check.timings.ticket_life).max(check.reads_backlog_until);
     if check.now < over {
         return Some(over);
     }
@@ -106,18 +120,23 @@ fn send_heartbeats(liveness: &mut SessionLiveness, check: &Check<'_>, out: &mut 
     }
 }
 
-/// Judges a connected session, and proposes what follows.
+/// Judges a connected session, and proposes what follows: so a dead holder's lock passes on (L1).
 fn judge(
     liveness: &mut SessionLiveness,
     many_are_silent: bool,
     check: &Check<'_>,
     out: &mut Vec<Proposal>,
 ) {
-    let health = liveness.judge_in_crowd(many_are_silent, check.now, check.timings);
+    let health = if check.reads_backlog() {
+        let health = liveness.judge(check.now, check.timings);
+        health.min(liveness.shown())
+    } else {
+        liveness.judge_in_crowd(many_are_silent, check.now, check.timings)
+    };
     if health == SessionHealth::Offline || liveness.shown() != health {
         show(liveness, health, check.lock_state, out);
     }
-    if liveness.take_dead(check.now, check.timings) {
+    if !check.reads_backlog() && liveness.take_dead(check.now, check.timings) {
         let session = liveness.session();
         out.push(Proposal::Dead { session });
     }

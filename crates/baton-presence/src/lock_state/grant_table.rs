@@ -149,8 +149,9 @@ impl GrantTable {
 
     /// Judges a write of `session` to these root types.
     ///
-    /// Only the holder itself writes what is locked. While a lock is offered no session does: the
-    /// one that lost it may still be typing, and the next holder must find the state that it saw.
+    /// Only the holder itself writes what is locked (S3). While a lock is offered no session does:
+    /// the one that lost it may still be typing, and the next holder must find the state that it
+    /// saw.
     pub(crate) fn may_write<'a>(
         &self,
         session: SessionId,

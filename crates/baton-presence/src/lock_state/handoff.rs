@@ -1,5 +1,5 @@
 //! Orderly handoff: the holder is told to stop, sends its last edits, and the next session gets the
-//! lock. Covers transfer, take-over and move-here.
+//! lock (S6). Covers transfer, take-over and move-here.
 //!
 //! A holder that cannot be reached is not waited for.
 
@@ -44,7 +44,7 @@ pub(crate) fn transfer(
     }
 }
 
-/// Applies [`Event::TakeOver`](crate::Event::TakeOver).
+/// Applies [`Event::TakeOver`](crate::Event::TakeOver), which needs its right (S7).
 pub(crate) fn take_over(state: &mut State, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
     if !may_take(state, session, scope, step) {
         return;
@@ -61,7 +61,7 @@ pub(crate) fn take_over(state: &mut State, session: SessionId, scope: &Scope, st
     take(state, session, scope, DrainReason::TakenOver, step);
 }
 
-/// Applies [`Event::MoveHere`](crate::Event::MoveHere).
+/// Applies [`Event::MoveHere`](crate::Event::MoveHere), which needs the same user (S7).
 pub(crate) fn move_here(state: &mut State, session: SessionId, scope: &Scope, step: &mut Step<'_>) {
     if !may_take(state, session, scope, step) {
         return;

@@ -32,6 +32,7 @@ pub(crate) fn wait_for(state: &mut State, session: SessionId, scope: &Scope, ste
         repeat(state, fence, step);
         return;
     }
+    // A holder never waits (S10).
     if own > 0 {
         offer_now_or_refuse(state, session, scope, step, |by| LockRefusal::WouldWait {
             by,
@@ -182,7 +183,7 @@ pub(crate) fn old_offer_expired(
 }
 
 /// Ends an offer that its waiter missed. The ticket goes behind all present waiters: they have
-/// their turn first, but waiters that come later do not overtake it.
+/// their turn first, but waiters that come later do not overtake it (L2).
 fn miss(state: &mut State, session: SessionId, fence: Fence, why: OfferEnd, step: &mut Step<'_>) {
     state.move_ticket_back(session);
     end_offer(state, fence, why, step);

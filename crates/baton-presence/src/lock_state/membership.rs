@@ -64,8 +64,8 @@ pub(crate) fn resumed(
     }
 }
 
-/// Continues a lock whose party is connected again: a holder holds it as before; a draining holder
-/// or the receiver of an offer is told again.
+/// Continues a lock whose party is connected again: a holder holds it as before, under the same
+/// fence (S8); a draining holder or the receiver of an offer is told again.
 fn go_on(state: &mut State, fence: Fence, step: &mut Step<'_>) {
     let Some(grant) = state.grants().get(fence) else {
         return;

@@ -237,7 +237,8 @@ impl State {
 
     // The grants.
 
-    /// Offers `scope` to a session, with the position of the present record as its fence.
+    /// Offers `scope` to a session. Its fence is the position of the present record, and so larger
+    /// than all fences before (S2).
     pub(crate) fn add_offer(
         &mut self,
         to: SessionId,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::state::State;
 use crate::{Fence, Grant, GrantState, Lateness, LossReason, Presence, Scope, SessionId, Ticket};
 
-/// Returns the oldest live waiter with nothing in its way, and the scope that it wants.
+/// Returns the oldest live waiter with nothing in its way (S9), and the scope that it wants.
 ///
 /// In its way are: a grant that is not overdue, an older live waiter, a named successor for a
 /// conflicting scope, and its own pause, unless a waiter that came later could be served instead.
@@ -179,7 +179,8 @@ pub(crate) fn is_waited_for(state: &State, fence: Fence) -> bool {
 }
 
 /// Returns true if no grant conflicts with `scope` (overdue grants do not count) and no named
-/// successor other than `asker` is to get a scope in conflict with it.
+/// successor other than `asker` is to get a scope in conflict with it. Only such a scope is offered
+/// (S1).
 pub(crate) fn is_free(state: &State, scope: &Scope, asker: Option<SessionId>) -> bool {
     in_the_way(state, scope, asker).is_none()
 }

@@ -23,7 +23,7 @@ pub enum StorageLimit {
     Document(u64),
     /// Of all documents.
     #[error(
-        "the server stores the {0} bytes that it may store (max_store); your edit was refused and is only in your copy: keep it, and ask who runs the server"
+        "the server stores the {0} bytes that it may store (max_store); your edit was refused and is only in your copy: keep it, and ask the operator of the server"
     )]
     Store(u64),
 }

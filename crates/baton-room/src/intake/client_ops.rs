@@ -9,7 +9,7 @@ use super::{lock_ops, park_ops};
 use crate::channel_types::profile;
 use crate::context::Context;
 use crate::message::ConnectionId;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{Decision, Record};
 
 /// Returns the reaction to a message of a session, if there is one.
@@ -42,7 +42,7 @@ pub(super) fn operate(
         ClientMessage::Profile { user } => {
             let profile = profile(user);
             let record = Record::Renamed { session, profile };
-            let proposal = Proposal::Record(record, Origin::Nobody);
+            let proposal = ProposedRecord::Record(record, Origin::Unanswered);
             Some(Reaction::Propose(proposal))
         }
         ClientMessage::MergePark { nonce, id } => decide(nonce, Decision::Merge, id),

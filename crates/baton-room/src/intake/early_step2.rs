@@ -122,7 +122,7 @@ impl Intake {
             }
         };
         let first = cx.state.locks().grants().filter_map(until).min()?;
-        // Its edits may lie in the sockets of a server that slept.
+        // Its edits may lie in the sockets of a server that stalled.
         Some(first.max(cx.sessions.reads_backlog_until()))
     }
 

@@ -12,9 +12,9 @@ use crate::reaction::Answer;
 /// Bytes that an early message costs beyond its own.
 const OVERHEAD: usize = 64;
 
-const KEPT: &str = "an edit builds on something that neither you nor the document has; it is kept aside until somebody brings that, and is not saved yet";
+const KEPT: &str = "an edit builds on other edits that neither you nor the document has; it is kept aside until they come, and is not saved yet";
 
-const TOO_LARGE: &str = "an edit builds on something that the document does not have yet, and is too large to be kept aside until that comes (max_aside): it was not taken, and nothing from it on is called saved on this connection. It is asked for again when it can come; to hear of it as saved, connect again";
+const TOO_LARGE: &str = "an edit builds on other edits that the document does not have yet, and is too large to be kept aside until they come (max_aside): it was not taken, and nothing from it on is called saved on this connection. It is asked for again when it can come; connect again to have it called saved";
 
 /// Everything that one connection has on its way in.
 pub(super) struct Inbox {

@@ -129,7 +129,8 @@ impl Inboxes {
         }
     }
 
-    /// Returns the number of this connection's messages that are durable, if it has grown.
+    /// Returns the number of this connection's messages that are durable, in the document or in a
+    /// park (S4), if it has grown.
     pub(crate) fn take_saved(&mut self, connection: ConnectionId, durable: u64) -> Option<u64> {
         let handshake = &mut self.all.get_mut(&connection)?.handshake;
         let saved = handshake.durable(durable);

@@ -11,7 +11,7 @@ use crate::channel_types::{cut, fence_of, mode_of};
 use crate::context::Context;
 use crate::message::ConnectionId;
 use crate::options::LockLimits;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::Record;
 
 /// The operation on a scope.
@@ -51,12 +51,12 @@ pub(super) fn operate(
         ClientMessage::SetMode { nonce, mode } => (on(nonce), nonce, set_mode(cx, session, mode)),
         message => {
             let (event, nonce) = unconditional(session, &message)?;
-            let origin = nonce.map_or(Origin::Word(connection), on);
+            let origin = nonce.map_or(Origin::FenceMessage(connection), on);
             (origin, 0, Ok(event))
         }
     };
     Some(match event {
-        Ok(event) => Reaction::Propose(Proposal::Record(Record::Presence(event), origin)),
+        Ok(event) => Reaction::Propose(ProposedRecord::Record(Record::Presence(event), origin)),
         Err(OpRefused { outcome, message }) => {
             Reaction::Answer(connection, Answer::result(nonce, outcome, Some(message)))
         }
@@ -200,7 +200,7 @@ fn cooled_down(cx: Context<'_>, session: SessionId, scope: &Scope) -> Result<(),
         .map_err(|left| OpRefused {
             outcome: Outcome::Cooldown,
             message: format!(
-                "somebody took a lock over a short time ago; the next can do so in {} s",
+                "a lock was taken over a short time ago; another session can do so in {} s",
                 left.as_secs() + 1
             ),
         })

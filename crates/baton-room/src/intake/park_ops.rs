@@ -1,14 +1,14 @@
 //! Decisions about parks that sessions ask for, and those that follow from a lock or from time.
 //!
-//! Owns the step from a request to the record that it wants, and the limits. The replicated state
-//! checks the right to decide at the record's position.
+//! A park without a decision stays (L4). Owns the step from a request to the record that it wants,
+//! and the limits. The replicated state checks the right to decide at the record's position.
 
 use baton_presence::{SessionId, Time};
 use baton_sync::channel::Outcome;
 
 use crate::context::Context;
 use crate::message::ConnectionId;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{
     Decision, DecisionRefused, Park, ParkFull, ParkReason, Record, ReplicatedState,
 };
@@ -26,7 +26,7 @@ pub(super) fn decide(
         return refused(connection, nonce, &DecisionRefused::from(full));
     }
     let record = record(id, Some(session), decision, cx.unix_ms());
-    Reaction::Propose(Proposal::Record(
+    Reaction::Propose(ProposedRecord::Record(
         record,
         Origin::Operation(connection, nonce),
     ))

@@ -16,7 +16,7 @@ use super::client_ops;
 use super::inboxes::{Inboxes, given_away};
 use crate::context::Context;
 use crate::message::{ConnectionId, Ending, Outgoing};
-use crate::reaction::{Answer, Proposal, Reaction};
+use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Destination};
 
 /// Time that a large update which is kept aside waits after something changed for it: it is not
@@ -296,7 +296,7 @@ impl Intake {
         if let Some(inbox) = self.inboxes.get_mut(connection) {
             inbox.proposed += 1;
         }
-        out.push(Reaction::Propose(Proposal::Update {
+        out.push(Reaction::Propose(ProposedRecord::Update {
             connection,
             update,
             at_ms,

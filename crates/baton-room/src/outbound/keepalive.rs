@@ -24,7 +24,7 @@ pub(super) struct Keepalive {
     /// The next look, while there are connections.
     due: Option<Time>,
     /// Time of the last message to all of them.
-    everybody: Option<Time>,
+    sent_to_all: Option<Time>,
     /// Time of the last message to each one.
     sent: BTreeMap<ConnectionId, Time>,
 }
@@ -49,8 +49,8 @@ impl Keepalive {
         self.sent.insert(to, now);
     }
 
-    pub(super) const fn note_everybody(&mut self, now: Time) {
-        self.everybody = Some(now);
+    pub(super) const fn note_all(&mut self, now: Time) {
+        self.sent_to_all = Some(now);
     }
 
     /// Returns those of these connections that were sent nothing for a while, at each look.
@@ -66,7 +66,7 @@ impl Keepalive {
         for connection in connections {
             let last = self.sent.get(&connection).copied().unwrap_or(now);
             sent.insert(connection, last);
-            let last = self.everybody.map_or(last, |everybody| last.max(everybody));
+            let last = self.sent_to_all.map_or(last, |to_all| last.max(to_all));
             if now >= last + QUIET {
                 quiet.push(connection);
             }

@@ -15,13 +15,13 @@ use crate::context::Context;
 
 /// Time that a view waits for each lock or waiter in it, for each connection that it goes to: some
 /// twenty times the time of sending it.
-const EACH: Duration = Duration::from_micros(1);
+const WAIT_PER_LINE: Duration = Duration::from_micros(1);
 
 /// A view that would wait for less does not wait.
-const AT_ONCE: Duration = Duration::from_millis(5);
+const MIN_WAIT: Duration = Duration::from_millis(5);
 
-/// No view waits for longer.
-const MOST: Duration = Duration::from_secs(1);
+/// Longest time that a view waits.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl LockViewThrottle {
     /// Notes that the view which waited is durable, and that its turn has come.
     pub(super) fn turn(&mut self, durable: u64, cx: Context<'_>) -> ViewTurn {
         self.waits = false;
-        let overtaken = self.changed && cx.state.position() <= durable && costs(cx) < AT_ONCE;
+        let overtaken = self.changed && cx.state.position() <= durable && costs(cx) < MIN_WAIT;
         if overtaken {
             // No client was shown it.
             self.last = None;
@@ -84,7 +84,7 @@ impl LockViewThrottle {
 
     fn show_in_time(&mut self, cx: Context<'_>) -> Option<LockView> {
         let costs = costs(cx);
-        if costs < AT_ONCE {
+        if costs < MIN_WAIT {
             return self.show(cx);
         }
         self.due.get_or_insert(cx.now + costs);
@@ -116,5 +116,5 @@ fn costs(cx: Context<'_>) -> Duration {
     let lines = locks.lock_count() + locks.waiter_count().min(QUEUE_SHOWN);
     let times = lines.saturating_mul(cx.sessions.connections());
     let times = u32::try_from(times).unwrap_or(u32::MAX);
-    EACH.saturating_mul(times).min(MOST)
+    WAIT_PER_LINE.saturating_mul(times).min(MAX_WAIT)
 }

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use baton_presence::{
-    Change, Fence, LockRefusal, LossReason, Proposal as DetectorProposal, SessionId,
-};
+use baton_presence::{Change, Fence, LockRefusal, LossReason, Proposal, SessionId};
 use baton_sync::channel::ServerMessage;
 
 use super::durability_gate::Held;
@@ -116,19 +114,19 @@ impl Outbound {
 
     /// Sends what the failure detector has for a client: beats, pings, warnings and news of a
     /// peer's health, which no record states.
-    pub(crate) fn tell_liveness(&mut self, proposal: &DetectorProposal, cx: Context<'_>) {
+    pub(crate) fn tell_liveness(&mut self, proposal: &Proposal, cx: Context<'_>) {
         match *proposal {
-            DetectorProposal::Ping { session } => {
+            Proposal::Ping { session } => {
                 if let Some(to) = cx.sessions.connection_of(session) {
                     self.push(Output::Ping { to });
                 }
             }
-            DetectorProposal::Beat {
+            Proposal::Beat {
                 session,
                 n,
                 confirmed,
             } => self.send_to(session, ServerMessage::Beat { n, confirmed }, cx),
-            DetectorProposal::IdleWarning {
+            Proposal::IdleWarning {
                 session,
                 fence,
                 left,
@@ -139,14 +137,14 @@ impl Outbound {
                 };
                 self.send_to(session, warning, cx);
             }
-            DetectorProposal::Health { session, .. } => {
+            Proposal::Health { session, .. } => {
                 let peer = peer(session, cx);
                 let message = Arc::new(ServerMessage::Peer { peer });
                 if let Some(message) = self.roster.replace(session, message) {
                     self.send_to_channel(&message, cx.sessions);
                 }
             }
-            DetectorProposal::Record(_) | DetectorProposal::Dead { .. } => {}
+            Proposal::Record(_) | Proposal::Dead { .. } => {}
         }
     }
 
@@ -221,7 +219,7 @@ impl Outbound {
     ) {
         let reason = match origin {
             Origin::Resume(..) => ENDED_AWAY,
-            Origin::Word(_) => NOT_YOURS,
+            Origin::FenceMessage(_) => NOT_YOURS,
             _ => return,
         };
         let grant = cx.state.locks().grant(named);

@@ -29,7 +29,7 @@ fn refusal(why: &LockRefusal) -> (Outcome, Option<&'static str>) {
         LockRefusal::WouldWait { .. } => (
             Outcome::WouldWait,
             Some(
-                "you hold a lock or are being offered one, and nobody waits while holding: release it, then ask for everything at once",
+                "you hold a lock or are being offered one, and a holder never waits: release it, then ask for everything at once",
             ),
         ),
         LockRefusal::NotAllowed => (
@@ -56,10 +56,10 @@ fn refusal(why: &LockRefusal) -> (Outcome, Option<&'static str>) {
         ),
         LockRefusal::NothingToTake => (
             Outcome::Unknown,
-            Some("nobody has a lock there: acquire it"),
+            Some("no session has a lock there: acquire it"),
         ),
         LockRefusal::Observer | LockRefusal::CannotClaim => {
-            (Outcome::Forbidden, Some("who only watches holds no lock"))
+            (Outcome::Forbidden, Some("an observer holds no lock"))
         }
         LockRefusal::NotLive => (
             Outcome::Busy,
@@ -87,9 +87,9 @@ pub(super) fn offer_end(why: OfferEnd) -> &'static str {
 
 pub(super) fn loss(why: LossReason) -> &'static str {
     match why {
-        LossReason::Silent => "you were silent for too long, and somebody else was there",
+        LossReason::Silent => "you were silent for too long, and another session could take it",
         LossReason::GraceOver => {
-            "your connection was gone for too long, and somebody else was there"
+            "your connection was gone for too long, and another session could take it"
         }
         LossReason::RecoveryOver => "you did not come back in time after the server's start",
         LossReason::OtherFence => "you came back and did not name it among your fences",
@@ -109,7 +109,7 @@ pub(super) fn given_back(drained: Option<DrainReason>) -> &'static str {
         Some(DrainReason::TakenOver) => "it was taken over",
         Some(DrainReason::Moved) => "it was moved to another session of yours",
         Some(DrainReason::Requested) => "it was requested, and the time for that was over",
-        Some(DrainReason::Idle) => "you had no input for long, and somebody waited",
+        Some(DrainReason::Idle) => "you had no input for long, and another session waited",
     }
 }
 

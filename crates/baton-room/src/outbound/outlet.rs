@@ -82,7 +82,7 @@ impl Outbound {
     ) {
         if cx.sessions.connections() > 0 {
             if except.is_none() {
-                self.keepalive.note_everybody(cx.now);
+                self.keepalive.note_all(cx.now);
             }
             self.push(Output::Broadcast { except, message });
         }

@@ -47,7 +47,7 @@ pub(super) fn welcome(
         session: session.0,
         token: token.to_hex(),
         resumed,
-        epoch: cx.options.fold.epoch,
+        epoch: cx.options.lock_settings.epoch,
         timings: TimingsMs {
             beat_every: millis(timings.beat_every_idle),
             server_silent_after: millis(timings.offline_after),

@@ -10,15 +10,15 @@ use std::time::Duration;
 use baton_presence::{SessionId, Time};
 use baton_sync::channel::ServerMessage;
 
-/// Up to so many connections are told at once.
-const FEW: usize = 32;
+/// With no more connections than this, all are told at once.
+const MAX_TOLD_AT_ONCE: usize = 32;
 
 /// Time that news wait for more of them, for each connection that they go to: some hundred times
 /// the time of one message.
-const EACH: Duration = Duration::from_millis(2);
+const WAIT_PER_CONNECTION: Duration = Duration::from_millis(2);
 
-/// They never wait for longer.
-const MOST: Duration = Duration::from_millis(500);
+/// Longest time that news wait.
+const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// See the module.
 #[derive(Default)]
@@ -56,11 +56,12 @@ impl RosterThrottle {
         connections: usize,
         now: Time,
     ) -> Option<Arc<ServerMessage>> {
-        if connections <= FEW && self.due.is_none() {
+        if connections <= MAX_TOLD_AT_ONCE && self.due.is_none() {
             return Some(message);
         }
-        let wait = EACH.saturating_mul(u32::try_from(connections).unwrap_or(u32::MAX));
-        self.due.get_or_insert(now + wait.min(MOST));
+        let wait =
+            WAIT_PER_CONNECTION.saturating_mul(u32::try_from(connections).unwrap_or(u32::MAX));
+        self.due.get_or_insert(now + wait.min(MAX_WAIT));
         self.waiting.insert(session, message);
         None
     }

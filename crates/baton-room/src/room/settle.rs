@@ -9,7 +9,7 @@ use crate::message::{ConnectionId, Ending};
 use crate::outbound::Released;
 use crate::output::Output;
 use crate::park_preview::ParkPreview;
-use crate::reaction::{Answer, Origin, Proposal, Reaction};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Effect, Placing, Record};
 use crate::sessions::Channel;
 use crate::token::ResumeToken;
@@ -73,8 +73,8 @@ impl Room {
     pub fn settle<J: Journal>(&mut self, now: Time, mut journal: J) -> Result<(), J::Error> {
         while let Some(proposal) = self.proposals.pop_front() {
             let (mut record, checked, origin) = match proposal {
-                Proposal::Record(record, origin) => (record, None, origin),
-                Proposal::Update {
+                ProposedRecord::Record(record, origin) => (record, None, origin),
+                ProposedRecord::Update {
                     connection,
                     update,
                     at_ms,
@@ -105,7 +105,7 @@ impl Room {
 
     /// Applies a record that this room did not propose and that stands at `position` of its log.
     pub fn replay(&mut self, position: u64, record: Record, now: Time) {
-        self.commit(position, record, None, &Origin::Nobody, now);
+        self.commit(position, record, None, &Origin::Unanswered, now);
     }
 
     /// Applies a record at its position. `checked` is its update, if it came from a client.
@@ -123,8 +123,7 @@ impl Room {
         let changes: Vec<Change> = effects.iter().filter_map(Effect::change).cloned().collect();
         let mut locks_changed = effects.iter().any(Effect::is_about_presence);
         if locks_changed {
-            self.sessions
-                .follow(&self.state, &changes, &self.options, now);
+            self.sessions.follow(&self.state, &changes, now);
         }
         // Before the others are told, so that they are told of a session that is here.
         match origin {
@@ -141,7 +140,10 @@ impl Room {
                     self.sessions.keep_unproven(session, resumption.shown);
                 }
             }
-            Origin::Nobody | Origin::Operation(..) | Origin::Request(..) | Origin::Word(_) => {}
+            Origin::Unanswered
+            | Origin::Operation(..)
+            | Origin::Request(..)
+            | Origin::FenceMessage(_) => {}
         }
         let updated = self.intake.inboxes_mut().wake(&effects, origin.author());
         let inboxes = self.intake.inboxes();
@@ -152,10 +154,13 @@ impl Room {
                 Change::Granted { to, .. } | Change::Resumed { by: to, .. } => {
                     let merges = own_merges(&self.state, *to, self.options.unix_ms(now));
                     let merges = merges.into_iter();
-                    self.proposals
-                        .extend(merges.map(|record| Proposal::Record(record, Origin::Nobody)));
+                    self.proposals.extend(
+                        merges.map(|record| ProposedRecord::Record(record, Origin::Unanswered)),
+                    );
                 }
-                Change::Unsettled => self.proposals.push_back(Proposal::event(Event::Settle)),
+                Change::Unsettled => self
+                    .proposals
+                    .push_back(ProposedRecord::event(Event::Settle)),
                 _ => {}
             }
         }

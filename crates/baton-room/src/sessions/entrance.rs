@@ -17,7 +17,7 @@ use super::session_table::Sessions;
 use crate::channel_types::{fence_of, profile};
 use crate::message::{ConnectionId, Ending, Incoming, Outgoing};
 use crate::options::RoomOptions;
-use crate::reaction::{Answer, Origin, Proposal, Reaction, Resumption};
+use crate::reaction::{Answer, Origin, ProposedRecord, Reaction, Resumption};
 use crate::replica::{Profile, Record, ReplicatedState};
 use crate::token::{ResumeToken, Source, TokenHash, user_key};
 
@@ -111,7 +111,7 @@ impl Sessions {
             out.push(Reaction::malformed(connection, &fault));
             return;
         }
-        let epoch = entry.options.fold.epoch;
+        let epoch = entry.options.lock_settings.epoch;
         if hello.epoch.is_some_and(|theirs| theirs != epoch) {
             let reason = format!(
                 "your copy of the document is of another epoch than {epoch}: it was restored from a backup, or erased; open it afresh"
@@ -222,7 +222,7 @@ impl Sessions {
             believed,
         };
         let origin = Origin::Resume(connection, resumption);
-        out.push(Reaction::Propose(Proposal::Record(record, origin)));
+        out.push(Reaction::Propose(ProposedRecord::Record(record, origin)));
     }
 
     fn join(
@@ -243,7 +243,7 @@ impl Sessions {
             at_ms: entry.options.unix_ms(entry.now),
         };
         let origin = Origin::Join(connection, entry.fresh);
-        out.push(Reaction::Propose(Proposal::Record(record, origin)));
+        out.push(Reaction::Propose(ProposedRecord::Record(record, origin)));
     }
 
     /// Notes that the session of this connection is being proposed. Returns the rights that it will

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal as DetectorProposal,
-    SessionHealth, SessionId, Time,
+    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, SessionHealth, SessionId,
+    Time,
 };
 use baton_sync::awareness::Removed;
 
@@ -13,7 +13,6 @@ use super::awareness::AwarenessRelay;
 use super::client_id_claims::ClientIdClaims;
 use super::connection::{Channel, Connection, ConnectionStage};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
-use super::requester_liveness::RequesterLiveness;
 use crate::error::LoadError;
 use crate::message::{Arrival, ConnectionId, Departure};
 use crate::options::RoomOptions;
@@ -31,7 +30,6 @@ pub(crate) struct Sessions {
     /// that the last one arrived.
     pub(super) unproven: BTreeMap<SessionId, TokenHash>,
     pub(super) detector: FailureDetector,
-    requesters: RequesterLiveness,
     greeting: GreetingLiveness,
     pub(super) awareness: AwarenessRelay,
 }
@@ -63,15 +61,12 @@ impl Sessions {
     ) -> Result<Self, LoadError> {
         let mut detector = FailureDetector::new(options.timings)?;
         detector.adopt(state.locks(), now);
-        let mut requesters = RequesterLiveness::default();
-        requesters.follow(state.locks(), now, options.timings.offline_after);
         Ok(Self {
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             claims: ClientIdClaims::default(),
             unproven: BTreeMap::new(),
             detector,
-            requesters,
             greeting: GreetingLiveness::default(),
             awareness: AwarenessRelay::new(options.awareness),
         })
@@ -204,16 +199,8 @@ impl Sessions {
     }
 
     /// Follows the lock state after a presence record.
-    pub(crate) fn follow(
-        &mut self,
-        state: &ReplicatedState,
-        changes: &[Change],
-        options: &RoomOptions,
-        now: Time,
-    ) {
+    pub(crate) fn follow(&mut self, state: &ReplicatedState, changes: &[Change], now: Time) {
         self.detector.follow(state.locks(), changes, now);
-        let patience = options.timings.offline_after;
-        self.requesters.follow(state.locks(), now, patience);
         for change in changes {
             if let Change::Gone { session } = change {
                 self.unproven.remove(session);
@@ -267,43 +254,39 @@ impl Sessions {
 
     /// Returns the next time at which [`Sessions::handle_timeout`] has something to do.
     pub(crate) fn due(&self) -> Option<Time> {
-        let requesters = self.requesters.due();
-        // The return of a requester may lie in the sockets of a server that slept.
-        let requesters = requesters.map(|due| due.max(self.detector.reads_backlog_until()));
-        let watch = self.detector.poll_timeout();
-        let awareness = self.awareness.due();
         let all = [
-            requesters,
-            watch,
-            awareness,
-            self.claims.due(),
+            self.detector.poll_timeout(),
+            self.awareness.due(),
+            self.claims_due(),
             self.greeting.due(),
         ];
         all.into_iter().flatten().min()
     }
 
+    /// Returns the time at which a connection that does not answer for its client id is given up.
+    /// Its answer may lie in the sockets of a server that stalled.
+    fn claims_due(&self) -> Option<Time> {
+        let due = self.claims.due()?;
+        Some(due.max(self.reads_backlog_until()))
+    }
+
     /// Asks the failure detector for its proposals. All records up to `durable` were announced.
+    /// `intake_due` is the next time at which the intake judges a client.
     pub(crate) fn handle_timeout(
         &mut self,
         state: &ReplicatedState,
         durable: u64,
+        intake_due: Option<Time>,
         now: Time,
-    ) -> Vec<DetectorProposal> {
+    ) -> Vec<Proposal> {
+        let due = [self.claims_due(), intake_due].into_iter().flatten().min();
+        if let Some(due) = due {
+            self.detector.met_deadline(due, now);
+        }
         let mut proposals = Vec::new();
         self.detector
             .handle_timeout(now, state.locks(), durable, &mut proposals);
         proposals
-    }
-
-    /// Returns the events that stop the clocks of requests whose sessions have been gone for too
-    /// long.
-    pub(crate) fn void_requests(&mut self, now: Time) -> Vec<Event> {
-        if now < self.detector.reads_backlog_until() {
-            return Vec::new();
-        }
-        let void = self.requesters.void(now).into_iter();
-        void.map(|session| Event::RequestsVoid { session })
-            .collect()
     }
 
     /// Looks after the connections that have no session.
@@ -313,6 +296,9 @@ impl Sessions {
 
     /// Returns the connections that did not answer for their client id in time.
     pub(crate) fn silent_owners(&self, now: Time) -> Vec<ConnectionId> {
+        if now < self.reads_backlog_until() {
+            return Vec::new();
+        }
         self.claims.silent(now)
     }
 
@@ -320,7 +306,7 @@ impl Sessions {
         self.detector.health(session, now)
     }
 
-    /// Returns the time up to which messages of before a sleep of the server may still be read.
+    /// Returns the time up to which messages from before a stall of the server may still be read.
     pub(crate) fn reads_backlog_until(&self) -> Time {
         self.detector.reads_backlog_until()
     }

@@ -1,5 +1,7 @@
 //! Stories of two clients that write under one Yjs client id, and of what is kept aside.
 
+use std::time::Duration;
+
 use baton_room::{ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, RoomOptions};
 use baton_sync::StateVector;
 use baton_sync::channel::{ClientMessage, ErrorCode, Resume, ServerMessage, User};
@@ -122,6 +124,23 @@ fn a_half_open_connection_does_not_shut_its_own_client_out() {
     assert_eq!(table.text(), "kept in order");
     assert_eq!(saved(&table, second), 1);
     assert_eq!(table.room.load().aside_bytes, 0);
+}
+
+/// The server stood still while the pong came, and reads it a moment after it goes on.
+#[test]
+fn a_stalled_server_reads_the_answer_to_a_probe_before_it_gives_a_client_up() {
+    let mut table = Table::new();
+    let first = comes(&mut table, &hello(Some(7), None));
+    let second = comes(&mut table, &hello(Some(7), None));
+    let mark = probe(&table, first).expect("the first is probed");
+    table.pass(seconds(1), &[]);
+    table.now = table.now + Duration::from_millis(1_600);
+    table.pass(Duration::from_millis(400), &[]);
+    assert_eq!(closed(&table, first), None);
+    table.room.probed(first, mark, table.now);
+    table.say(first, &ClientMessage::Cancel { nonce: 1 });
+    assert_eq!(closed(&table, second), Some(Ending::ClientId));
+    assert_eq!(closed(&table, first), None);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn if_the_holder_never_comes_its_edits_come_with_the_next_holder() {
 #[test]
 fn under_a_lock_that_does_not_pass_on_it_is_parked_when_the_time_is_over() {
     let mut options = RoomOptions::default();
-    options.fold.auto_pass = AutoPass::Off;
+    options.lock_settings.auto_pass = AutoPass::Off;
     let Crashed {
         mut table,
         bob,

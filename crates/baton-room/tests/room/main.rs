@@ -526,7 +526,7 @@ fn after_a_restore_nothing_is_judged_by_the_new_epoch_that_was_done_in_the_old()
     let mut ada = Peer::join(&mut table, "Ada", 1);
     let old = ada.takes_the_lock(&mut table);
     ada.types(&mut table, "under the lock");
-    table.options.fold.epoch = 2;
+    table.options.lock_settings.epoch = 2;
     table.restart();
     assert_eq!(table.text(), "under the lock");
     assert_eq!(table.room.state().parks().count(), 0);

@@ -55,12 +55,12 @@ fn in_the_mode_required_nobody_writes_without_a_lock() {
 #[test]
 fn a_mode_stays_over_a_restart_and_a_new_document_has_the_one_that_is_set_up() {
     let mut table = Table::new();
-    table.options.fold.mode = baton_presence::Mode::Required;
+    table.options.lock_settings.mode = baton_presence::Mode::Required;
     table.restart();
     let ada = Peer::join(&mut table, "Ada", 1);
     assert_eq!(locks(&table.told(ada.id)).unwrap().mode, Mode::Required);
     // From now on another one is set up, which is for new documents.
-    table.options.fold.mode = baton_presence::Mode::Open;
+    table.options.lock_settings.mode = baton_presence::Mode::Open;
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
     assert_eq!(locks(&table.told(bob.id)).unwrap().mode, Mode::Required);

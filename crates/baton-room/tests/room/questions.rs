@@ -426,7 +426,7 @@ fn who_took_over_last_may_do_so_again_at_once() {
 #[test]
 fn a_hello_without_an_epoch_is_taken_for_a_fresh_copy() {
     let mut table = Table::new();
-    table.options.fold.epoch = 2;
+    table.options.lock_settings.epoch = 2;
     table.restart();
     for (epoch, let_in) in [
         ("", true),

@@ -239,7 +239,7 @@ impl Registry {
         let settings = &self.settings;
         RoomOptions {
             timings: settings.timings(),
-            fold: LockSettings {
+            lock_settings: LockSettings {
                 epoch: self.log.epoch(),
                 auto_pass: match settings.auto_pass {
                     Switch::On => AutoPass::On,

@@ -5,29 +5,39 @@ use std::path::{Path, PathBuf};
 
 /// One source file.
 pub(crate) struct Source {
-    /// Path below the crate's `src`, with `/` between folders.
+    /// Path below the folder that was read, with `/` between folders.
     pub(crate) path: String,
     /// Content of the file.
     pub(crate) text: String,
 }
 
-/// Reads the files under `src` of a crate, except test modules in files named `tests.rs`.
+/// Reads the files under `src` of a crate, except test modules: `tests.rs` and folders `tests`.
 pub(crate) fn product_code(package: &str) -> Vec<Source> {
+    let mut files = rust_files(&format!("crates/{package}/src"));
+    let is_test = |path: &str| {
+        path.split('/')
+            .any(|part| matches!(part, "tests" | "tests.rs"))
+    };
+    files.retain(|file| !is_test(&file.path));
+    assert!(!files.is_empty(), "{package} has no source");
+    files
+}
+
+/// Reads all files of Rust code under a folder of the workspace.
+pub(crate) fn rust_files(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
         .expect("crates/xtask lies two folders deep");
-    let src = root.join("crates").join(package).join("src");
+    let folder = root.join(folder);
     let mut paths = Vec::new();
-    collect(&src, &mut paths);
+    collect(&folder, &mut paths);
     paths.sort();
-    assert!(!paths.is_empty(), "{package} has no source");
     paths
         .into_iter()
-        .filter(|path| path.file_stem().is_none_or(|stem| stem != "tests"))
         .map(|path| {
             let text = fs::read_to_string(&path).expect("a source file is text");
-            let path = path.strip_prefix(&src).expect("a path below src");
+            let path = path.strip_prefix(&folder).expect("a path below the folder");
             let path = path.to_string_lossy().replace('\\', "/");
             Source { path, text }
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_client::sans_io::{
     ConnectionPhase, Moment, Operation, ParkDecision, SansIoClient, SocketWrite,
 };
-use baton_client::{ClaimPolicy, ClientOptions, DivergencePolicy, Scope};
+use baton_client::{ClaimPolicy, ClientOptions, DivergencePolicy, LockScope};
 use baton_sync::channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{Text, WriteTxn};
@@ -55,9 +55,9 @@ pub(crate) fn client(input: &[u8]) {
 fn take(machine: &mut SansIoClient, now: Moment, step: u8, body: &[u8]) {
     let text = || String::from_utf8_lossy(body);
     let scope = match step / 16 % 3 {
-        0 => Scope::whole(),
-        1 => Scope::root("title").unwrap(),
-        _ => Scope::root("body").unwrap(),
+        0 => LockScope::whole(),
+        1 => LockScope::root("title").unwrap(),
+        _ => LockScope::root("body").unwrap(),
     };
     match step % 16 {
         0 => machine.frame(now, body),

@@ -1,6 +1,6 @@
 //! After the quiet end everybody is back in step, and the lock is free, for all gave it back.
 
-use baton_client::SessionRole;
+use baton_client::ClientRole;
 
 use baton_presence::Mode;
 
@@ -38,9 +38,7 @@ impl Oracle for Quiet {
         }
         // Where only observers and stock clients are left, nobody can take a lock whose holder is gone (S11).
         let takers = world.people.iter().filter_map(Person::tab);
-        let taker = takers
-            .into_iter()
-            .any(|tab| tab.role == SessionRole::Editor);
+        let taker = takers.into_iter().any(|tab| tab.role == ClientRole::Editor);
         match world.book.fold.grants().next() {
             Some(grant) if taker => Err(format!("there is still {grant:?}")),
             _ => Ok(()),

@@ -12,7 +12,7 @@ mod modes;
 mod parks;
 
 use baton_client::sans_io::Operation;
-use baton_client::{Fence, GrantState, GrantView, LockStatus, Scope};
+use baton_client::{Fence, GrantState, GrantView, LockScope, LockStatus};
 
 use crate::people::{App, Body, Kind};
 use crate::region::{self, Region};
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// A lock that this person holds.
-    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, Scope)> {
+    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, LockScope)> {
         let tab = self.people[person].tab()?;
         let grants = tab.machine.grants();
         let mut held: Vec<_> = grants
@@ -116,11 +116,11 @@ impl World {
         let Some(tab) = self.people[person].tab() else {
             return;
         };
-        let wants = |scope: &Scope| {
+        let wants = |scope: &LockScope| {
             let standing = tab.machine.lock_status(scope);
             matches!(standing, LockStatus::Waiting | LockStatus::Offered)
         };
-        let wanted: Vec<Scope> = Region::ALL
+        let wanted: Vec<LockScope> = Region::ALL
             .into_iter()
             .map(Region::scope)
             .filter(wants)
@@ -151,11 +151,11 @@ impl World {
     }
 
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
-        use baton_client::{ClaimPolicy, DivergencePolicy, SessionRole};
+        use baton_client::{ClaimPolicy, ClientRole, DivergencePolicy};
         Luggage {
             role: match self.dice.below(12) {
-                0 => SessionRole::Observer,
-                _ => SessionRole::Editor,
+                0 => ClientRole::Observer,
+                _ => ClientRole::Editor,
             },
             claim: match self.dice.below(5) {
                 0 => ClaimPolicy::Ask,

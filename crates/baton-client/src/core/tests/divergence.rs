@@ -12,7 +12,7 @@ use crate::draft::{Draft, DraftLocation};
 use crate::error::EditError;
 use crate::events::{ClientEvent, ConnectionStatus, EditPermission};
 use crate::options::DivergencePolicy;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 pub(super) fn park(id: u64, state: ParkState) -> ParkView {
     ParkView {
@@ -109,13 +109,13 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
     script.welcomes(5, true, free(9));
     script.asks();
     // Nothing may be edited before the content is known.
-    let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
+    let edit = script.act(|core, now| core.edit(now, &Guard::Lock(LockScope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditPermission::Connecting)));
     let all = script.document.snapshot().unwrap();
     script.frame(&y_websocket::step2(&all));
     assert_eq!(text(script.core.document()), "before in time ");
     assert_eq!(
-        script.core.permission(&Scope::whole(), script.now),
+        script.core.permission(&LockScope::whole(), script.now),
         EditPermission::Free
     );
     script.writes("again");

@@ -8,7 +8,7 @@ use crate::core::operation::{Guard, Operation};
 use crate::error::{ClientEnded, EditError};
 use crate::events::{ClientEvent, EditPermission};
 use crate::options::DivergencePolicy;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 #[test]
 fn what_was_edited_before_the_server_asked_goes_as_one_answer_and_the_rest_by_itself() {
@@ -161,7 +161,7 @@ fn all_edits_are_sent_before_the_lock_is_given_back() {
     for _ in 0..20 {
         script.writes("word ");
     }
-    script.asks_for(Operation::Release(Scope::whole()));
+    script.asks_for(Operation::Release(LockScope::whole()));
     let sent = script.sent();
     assert!(matches!(sent.last(), Some(Sent::Says(_))));
     script.applies(&sent);
@@ -192,7 +192,7 @@ fn after_a_park_nothing_of_a_copy_that_stops_is_sent_any_more() {
     // The edit is durable in a park, not in the document: `saved` must not report it.
     script.says(&ServerMessage::Saved { updates: 2 });
     assert!(!script.core.acks().all_durable());
-    let edit = script.act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| ()));
+    let edit = script.act(|core, now| core.edit(now, &Guard::Lock(LockScope::whole()), |_| ()));
     assert_eq!(edit, Err(EditError::NotNow(EditPermission::Diverged)));
     script.writes("draft");
     assert_eq!(script.sent(), []);
@@ -212,7 +212,7 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
     let mut script = Script::new();
     let edit = |script: &mut Script| {
         script.act(|core, now| {
-            core.edit(now, &Guard::Lock(Scope::whole()), |txn| {
+            core.edit(now, &Guard::Lock(LockScope::whole()), |txn| {
                 use baton_sync::yrs::{Text, WriteTxn};
                 txn.get_or_insert_text("t").push(txn, "x");
             })
@@ -228,7 +228,7 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
     script.loses_connection(None);
     script.pass(SECOND / 10);
     assert_eq!(
-        script.core.permission(&Scope::whole(), script.now),
+        script.core.permission(&LockScope::whole(), script.now),
         EditPermission::FreeOffline
     );
     assert_eq!(edit(&mut script), Ok(()));
@@ -239,8 +239,11 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
 fn a_panic_in_an_edit_ends_this_client_and_nobody_else() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    let edit = script
-        .act(|core, now| core.edit(now, &Guard::Lock(Scope::whole()), |_| panic!("on purpose")));
+    let edit = script.act(|core, now| {
+        core.edit(now, &Guard::Lock(LockScope::whole()), |_| {
+            panic!("on purpose")
+        })
+    });
     assert!(matches!(edit, Err::<(), _>(EditError::Broken(_))));
     assert!(matches!(
         script.core.ended(),

@@ -11,7 +11,7 @@ use crate::core::operation::{Asked, Operation, ParkContent, ParkDecision, Reply}
 use crate::draft::DraftLocation;
 use crate::error::OperationError;
 use crate::events::{ClientEvent, EditPermission};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 #[test]
 fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
@@ -135,7 +135,7 @@ fn more_drafts_than_can_be_kept_are_not_made() {
     script.sent();
     parks(&mut script, 100);
     assert_eq!(
-        script.core.permission(&Scope::whole(), script.now),
+        script.core.permission(&LockScope::whole(), script.now),
         EditPermission::Diverged
     );
     assert_eq!(script.core.drafts().len(), 100);

@@ -10,7 +10,7 @@ use super::script::{SECOND, Script, Sent, fence, free, grants, nonce, shows, tex
 use crate::core::operation::{Asked, Operation, Reply};
 use crate::error::OperationError;
 use crate::events::{ClientEvent, EditPermission, LockRequest, LockStatus, Visibility};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 fn drains(script: &mut Script, position: u64, reason: DrainReason) {
     script.says(&ServerMessage::Drain {
@@ -28,7 +28,7 @@ fn drained(position: u64) -> Sent {
 }
 
 fn permission(script: &Script) -> EditPermission {
-    script.core.permission(&Scope::whole(), script.now)
+    script.core.permission(&LockScope::whole(), script.now)
 }
 
 /// A holder under fence 7.
@@ -50,7 +50,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     drains(&mut script, 7, DrainReason::TakenOver);
     // Editing stops at once, before anything is sent.
     assert_eq!(permission(&script), EditPermission::Draining);
-    let status = script.core.locks().lock_status(&Scope::whole());
+    let status = script.core.locks().lock_status(&LockScope::whole());
     assert_eq!(status, LockStatus::Draining);
     let sent = script.sent();
     let said = sent.iter().position(|sent| *sent == drained(7));
@@ -59,7 +59,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     assert_eq!(text(&script.document), text(script.core.document()));
     let draining = ClientEvent::Draining {
         fence: fence(7),
-        scope: Scope::whole(),
+        scope: LockScope::whole(),
         reason: DrainReason::TakenOver,
         to: Some(8),
         expires: 3 * SECOND,
@@ -123,9 +123,9 @@ fn a_drain_that_a_start_of_the_server_forgot_is_over() {
     let said = script.joins(true, view(7, GrantState::Held, 5));
     assert!(!said.contains(&drained(7)));
     assert_eq!(permission(&script), EditPermission::Holder);
-    let status = script.core.locks().lock_status(&Scope::whole());
+    let status = script.core.locks().lock_status(&LockScope::whole());
     assert_eq!(status, LockStatus::Mine);
-    nonce(script.asks_for(Operation::Release(Scope::whole())));
+    nonce(script.asks_for(Operation::Release(LockScope::whole())));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_drain_of_what_is_not_ours_is_not_answered() {
 fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    let transfer = Operation::Transfer(Scope::whole(), 8);
+    let transfer = Operation::Transfer(LockScope::whole(), 8);
     let stale = Reply::Outcome(Outcome::Stale);
     assert_eq!(script.asks_for(transfer.clone()), Asked::Known(Ok(stale)));
     grants(&mut script, 7);
@@ -167,14 +167,14 @@ fn a_request_waits_in_the_queue_and_its_note_is_cut() {
     let mut script = Script::new();
     script.joins(false, view(2, GrantState::Held, 8));
     let long = "\u{e4}".repeat(400);
-    let asked = nonce(script.asks_for(Operation::Request(Scope::whole(), long)));
+    let asked = nonce(script.asks_for(Operation::Request(LockScope::whole(), long)));
     let sent = script.sent();
     let [Sent::Says(ClientMessage::Request { note, .. })] = &sent[..] else {
         panic!("said {sent:?}");
     };
     assert_eq!(note.len(), 512);
     assert_eq!(
-        script.core.locks().lock_status(&Scope::whole()),
+        script.core.locks().lock_status(&LockScope::whole()),
         LockStatus::Waiting
     );
     // Like other requests, it survives a lost connection.
@@ -199,7 +199,7 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
     });
     let requested = |left| LockRequest {
         fence: fence(7),
-        scope: Scope::whole(),
+        scope: LockScope::whole(),
         by: 8,
         note: "lunch?".to_owned(),
         left,
@@ -224,8 +224,8 @@ fn a_holder_hears_who_asks_and_when_nobody_does_any_more() {
 #[test]
 fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
     for operation in [
-        Operation::TakeOver(Scope::whole()),
-        Operation::MoveHere(Scope::whole()),
+        Operation::TakeOver(LockScope::whole()),
+        Operation::MoveHere(LockScope::whole()),
     ] {
         let mut script = Script::new();
         script.joins(false, view(2, GrantState::Held, 8));
@@ -256,7 +256,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
 fn what_the_server_explains_is_told_with_the_outcome() {
     let mut script = Script::new();
     script.joins(false, view(2, GrantState::Held, 8));
-    let asked = nonce(script.asks_for(Operation::TakeOver(Scope::whole())));
+    let asked = nonce(script.asks_for(Operation::TakeOver(LockScope::whole())));
     script.takes_events();
     script.says(&ServerMessage::Result {
         nonce: asked,

@@ -4,10 +4,10 @@ use baton_sync::channel::{GrantState, ServerMessage};
 
 use super::script::{SECOND, Script, fence, free, grants, view};
 use crate::events::{ClientEvent, EditPermission};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 fn permission(script: &Script) -> EditPermission {
-    script.core.permission(&Scope::whole(), script.now)
+    script.core.permission(&LockScope::whole(), script.now)
 }
 
 #[test]
@@ -58,7 +58,10 @@ fn a_claim_counts_from_its_sending_and_not_from_the_grant() {
         paths: Vec::new(),
     });
     assert_eq!(
-        script.core.locks().lease_left(&Scope::whole(), script.now),
+        script
+            .core
+            .locks()
+            .lease_left(&LockScope::whole(), script.now),
         6 * SECOND
     );
 }
@@ -98,12 +101,15 @@ fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
     script.welcomes(5, true, view(7, GrantState::Held, 5));
     assert_eq!(permission(&script), EditPermission::Holder);
     assert_eq!(
-        script.core.locks().lease_left(&Scope::whole(), script.now),
+        script
+            .core
+            .locks()
+            .lease_left(&LockScope::whole(), script.now),
         6 * SECOND
     );
     let kept = ClientEvent::Granted {
         fence: fence(7),
-        scope: Scope::whole(),
+        scope: LockScope::whole(),
         kept: true,
     };
     assert!(script.takes_events().contains(&kept));

@@ -7,17 +7,17 @@ use crate::core::operation::{Asked, Operation, Reply};
 use crate::error::OperationError;
 use crate::events::{ClientEvent, EditPermission, LockStatus};
 use crate::options::ClaimPolicy;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 fn permission(script: &Script) -> EditPermission {
-    script.core.permission(&Scope::whole(), script.now)
+    script.core.permission(&LockScope::whole(), script.now)
 }
 
 #[test]
 fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
+    let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
     assert_eq!(
         script.sent(),
         [Sent::Says(ClientMessage::Acquire {
@@ -26,7 +26,7 @@ fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
         })]
     );
     assert_eq!(
-        script.core.locks().lock_status(&Scope::whole()),
+        script.core.locks().lock_status(&LockScope::whole()),
         LockStatus::Waiting
     );
     script.says(&ServerMessage::Result {
@@ -39,7 +39,7 @@ fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
     assert_eq!(permission(&script), EditPermission::Holder);
     let granted = ClientEvent::Granted {
         fence: fence(7),
-        scope: Scope::whole(),
+        scope: LockScope::whole(),
         kept: false,
     };
     let events = script.takes_events();
@@ -115,12 +115,12 @@ fn an_older_view_changes_nothing() {
 fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
     let mut script = Script::new();
     script.joins(false, view(2, GrantState::Held, 8));
-    let tried = nonce(script.asks_for(Operation::Try(Scope::whole())));
-    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
+    let tried = nonce(script.asks_for(Operation::Try(LockScope::whole())));
+    let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
     script.loses_connection(None);
     assert_eq!(script.answers, [(tried, Err(OperationError::Disconnected))]);
     assert_eq!(
-        script.asks_for(Operation::Try(Scope::whole())),
+        script.asks_for(Operation::Try(LockScope::whole())),
         Asked::Known(Err(OperationError::Disconnected))
     );
     let said = script.joins(true, view(2, GrantState::Held, 8));
@@ -130,7 +130,7 @@ fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
     });
     assert_eq!(said.iter().filter(|sent| **sent == again).count(), 1);
     assert_eq!(
-        script.asks_for(Operation::Release(Scope::whole())),
+        script.asks_for(Operation::Release(LockScope::whole())),
         Asked::Known(Ok(Reply::Outcome(Outcome::Stale)))
     );
 }
@@ -139,7 +139,7 @@ fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
 fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     let mut script = Script::new();
     script.joins(false, view(2, GrantState::Held, 8));
-    let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
+    let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
     script.says(&ServerMessage::Result {
         nonce: asked,
         outcome: Outcome::Queued,
@@ -154,7 +154,7 @@ fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     };
     assert_eq!(said.iter().filter(anew).count(), 1);
     // A request that was cancelled is not repeated.
-    script.asks_for(Operation::Cancel(Scope::whole()));
+    script.asks_for(Operation::Cancel(LockScope::whole()));
     script.answers.clear();
     script.loses_connection(None);
     let said = script.joins(false, free(3));
@@ -178,7 +178,7 @@ fn a_wish_that_was_declined_is_asked_for_again_only_if_it_was_declined_for_now()
     for later in [false, true] {
         let mut script = Script::with(|options| options.claim = ClaimPolicy::Ask);
         script.joins(false, free(1));
-        let asked = nonce(script.asks_for(Operation::Acquire(Scope::whole())));
+        let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
         script.says(&ServerMessage::Offer {
             fence: fence(7),
             paths: Vec::new(),
@@ -202,7 +202,7 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
     let mut script = Script::new();
     script.joins(false, free(1));
     grants(&mut script, 7);
-    let released = nonce(script.asks_for(Operation::Release(Scope::whole())));
+    let released = nonce(script.asks_for(Operation::Release(LockScope::whole())));
     assert_eq!(permission(&script), EditPermission::Releasing);
     script.loses_connection(None);
     let said = script.joins(true, view(7, GrantState::Suspect, 5));
@@ -233,7 +233,7 @@ fn a_release_whose_grant_has_passed_on_is_stale() {
     let mut script = Script::new();
     script.joins(false, free(1));
     grants(&mut script, 7);
-    let released = nonce(script.asks_for(Operation::Release(Scope::whole())));
+    let released = nonce(script.asks_for(Operation::Release(LockScope::whole())));
     script.loses_connection(None);
     script.joins(true, view(9, GrantState::Held, 8));
     assert_eq!(
@@ -306,7 +306,7 @@ fn a_view_from_before_the_grant_does_not_take_it_away() {
 fn a_client_that_closes_stops_editing_at_once() {
     let mut script = Script::new();
     script.joins(false, free(1));
-    script.asks_for(Operation::Acquire(Scope::whole()));
+    script.asks_for(Operation::Acquire(LockScope::whole()));
     script.sent();
     grants(&mut script, 7);
     assert_eq!(permission(&script), EditPermission::Holder);

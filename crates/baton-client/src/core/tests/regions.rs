@@ -5,7 +5,7 @@ use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, Se
 use super::script::{SECOND, Script, Sent, fence, free, nonce, scope, shows, waits};
 use crate::core::operation::{Asked, Operation, Reply};
 use crate::events::{ClientEvent, EditPermission, LockStatus};
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 fn offers(script: &mut Script, position: u64, of: &str) -> Vec<Sent> {
     script.says(&ServerMessage::Offer {
@@ -303,7 +303,7 @@ fn a_release_gives_back_its_own_part_only() {
         message: None,
     });
     assert_eq!(permission(&script, "notes"), EditPermission::Free);
-    let whole = script.asks_for(Operation::Release(Scope::whole()));
+    let whole = script.asks_for(Operation::Release(LockScope::whole()));
     let stale = Ok(Reply::Outcome(Outcome::Stale));
     assert_eq!(whole, Asked::Known(stale), "there is no grant of the whole");
     let told: Vec<_> = script

@@ -17,7 +17,7 @@ use crate::core::outputs::SocketWrite;
 use crate::dual_clock::Moment;
 use crate::events::ClientEvent;
 use crate::options::ClientOptions;
-use crate::scope::Scope;
+use crate::scope::LockScope;
 
 /// A message that the client sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,11 +81,11 @@ pub(super) fn waits(session: u64, of: &str) -> Waiter {
 }
 
 /// Parses a scope like `title,rows/7`; an empty string is the whole document.
-pub(super) fn scope(written: &str) -> Scope {
+pub(super) fn scope(written: &str) -> LockScope {
     if written.is_empty() {
-        return Scope::whole();
+        return LockScope::whole();
     }
-    Scope::of(written.split(',').map(|path| path.split('/'))).unwrap()
+    LockScope::of(written.split(',').map(|path| path.split('/'))).unwrap()
 }
 
 impl Script {

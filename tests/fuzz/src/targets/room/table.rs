@@ -106,7 +106,7 @@ impl Table {
         if drawn & 1 == 1 {
             options.locks = LockLimits::default();
         }
-        options.fold.mode = match drawn / 2 % 3 {
+        options.lock_settings.mode = match drawn / 2 % 3 {
             0 => baton_presence::Mode::ExclusiveWhenHeld,
             1 => baton_presence::Mode::Open,
             _ => baton_presence::Mode::Required,
