@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{ClientMessage, Resume};
 pub use payload::{ChannelError, MAX_PAYLOAD, MAX_SERVER_PAYLOAD};
-pub use server::{DrainReason, ErrorCode, Outcome, ServerMessage, TimingsMs};
+pub use server::{ErrorCode, HandoverReason, Outcome, ServerMessage, TimingsMs};
 pub use views::{
-    GrantState, GrantView, LockView, Mode, ParkPart, ParkReason, ParkState, ParkView, PartKind,
-    Peer, PeerState, Right, Waiter,
+    GrantStatus, GrantView, LockMode, LockView, ParkCause, ParkPart, ParkStatus, ParkView,
+    PartKind, PeerStatus, PeerView, Right, Waiter,
 };
 
 /// The version of this channel that this crate speaks.
@@ -31,7 +31,7 @@ pub const MAX_NOTE: usize = 512;
 
 /// A grant's fencing token on the wire: compared by epoch, then by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fence {
+pub struct FencingToken {
     /// Epoch of the store; raised when a document is restored from a backup.
     pub epoch: u32,
     /// Position of the grant's record in the document's log.
@@ -57,7 +57,7 @@ pub type Paths = Vec<Vec<String>>;
 mod tests {
     use super::*;
 
-    const FENCE: Fence = Fence {
+    const FENCE: FencingToken = FencingToken {
         epoch: 1,
         position: 7,
     };
@@ -106,7 +106,7 @@ mod tests {
     fn a_draining_grant_says_to_whom_and_why() {
         let drain = ServerMessage::Drain {
             fence: FENCE,
-            reason: DrainReason::TakenOver,
+            reason: HandoverReason::TakenOver,
             to: Some(9),
             expires_ms: 3000,
         };

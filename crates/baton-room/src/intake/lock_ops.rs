@@ -96,7 +96,11 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
     })
 }
 
-fn set_mode(cx: Context<'_>, session: SessionId, mode: channel::Mode) -> Result<Event, OpRefused> {
+fn set_mode(
+    cx: Context<'_>,
+    session: SessionId,
+    mode: channel::LockMode,
+) -> Result<Event, OpRefused> {
     let peer = cx.state.locks().peer(session);
     if peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE)) {
         Ok(Event::ModeSet(mode_of(mode)))

@@ -8,7 +8,7 @@ pub(super) struct Hello {
     pub(super) version: u32,
     pub(super) resume: Option<Resume>,
     pub(super) epoch: Option<u32>,
-    pub(super) fences: Vec<channel::Fence>,
+    pub(super) fences: Vec<channel::FencingToken>,
     pub(super) user: User,
     pub(super) user_key: Option<String>,
     client: Option<u64>,

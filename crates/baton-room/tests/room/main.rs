@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use baton_room::{Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, RoomOptions};
 use baton_sync::channel::{
-    ClientMessage, ErrorCode, GrantState, Outcome, PeerState, ServerMessage,
+    ClientMessage, ErrorCode, GrantStatus, Outcome, PeerStatus, ServerMessage,
 };
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
@@ -119,7 +119,7 @@ fn the_others_see_a_newcomer_online() {
             _ => None,
         })
         .collect();
-    assert!(!states.is_empty() && states.iter().all(|state| *state == PeerState::Online));
+    assert!(!states.is_empty() && states.iter().all(|state| *state == PeerStatus::Online));
 }
 
 #[test]
@@ -447,10 +447,10 @@ fn after_a_restart_the_holder_comes_back_to_its_lock_or_it_passes_on() {
         assert_eq!(view.grants.len(), 1);
         (view.grants[0].state, view.grants[0].fence)
     };
-    assert_eq!(view(&mut table), (GrantState::Recovering, fence));
+    assert_eq!(view(&mut table), (GrantStatus::Recovering, fence));
     let ada = ada.resume(&mut table, &[fence]);
     assert!(ada.resumed);
-    assert_eq!(view(&mut table), (GrantState::Held, fence));
+    assert_eq!(view(&mut table), (GrantStatus::Held, fence));
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
     table.look(bob.id);

@@ -1,7 +1,7 @@
 //! Locks on parts of a document: what they keep from whom, and what they leave alone.
 
 use baton_room::{Incoming, Kind, ParkReason};
-use baton_sync::channel::{ClientMessage, Fence, Outcome, ServerMessage};
+use baton_sync::channel::{ClientMessage, FencingToken, Outcome, ServerMessage};
 use baton_sync::document::yrs::{Text, WriteTxn};
 use baton_sync::{Document, StateVector};
 
@@ -27,7 +27,7 @@ fn catches_up(peer: &mut Peer, table: &mut Table) {
 }
 
 /// A title and a body with some text, and Ada with the lock of the title.
-fn with_a_locked_title() -> (Table, Peer, Peer, Fence) {
+fn with_a_locked_title() -> (Table, Peer, Peer, FencingToken) {
     let mut table = Table::new();
     let mut ada = Peer::join(&mut table, "Ada", 1);
     ada.types_in(&mut table, "title", "A title");

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{Departure, Incoming, Kind, Outgoing};
-use baton_sync::channel::{ClientMessage, ErrorCode, Fence, Mode, Outcome, ServerMessage};
+use baton_sync::channel::{
+    ClientMessage, ErrorCode, FencingToken, LockMode, Outcome, ServerMessage,
+};
 
 use crate::table::{Coming, Disk, Peer, Seen, Table, insert, insert_in, offered, paths};
 use crate::{document, seconds};
@@ -28,7 +30,7 @@ fn answer(table: &mut Table, who: &Peer, message: &ClientMessage) -> (Outcome, S
 }
 
 /// Why somebody lost something.
-fn lost(table: &mut Table, who: &Peer) -> Vec<(Fence, String)> {
+fn lost(table: &mut Table, who: &Peer) -> Vec<(FencingToken, String)> {
     let told = table.told(who.id);
     let lost = told.into_iter().filter_map(|message| match message {
         ServerMessage::Lost { fence, reason } => Some((fence, reason)),
@@ -338,7 +340,7 @@ fn an_edit_is_parked_with_the_reason_that_is_true_then() {
     // The same park, which began under Ada's lock.
     let required = ClientMessage::SetMode {
         nonce: 77,
-        mode: Mode::Required,
+        mode: LockMode::Required,
     };
     assert_eq!(ada.asks(&mut table, &required), Outcome::Done);
     ada.says(&mut table, &ClientMessage::Release { nonce: 1, fence });
@@ -364,7 +366,7 @@ fn a_stock_client_is_told_why_as_well() {
     let (mut table, ada, _) = pair();
     let required = ClientMessage::SetMode {
         nonce: 77,
-        mode: Mode::Required,
+        mode: LockMode::Required,
     };
     assert_eq!(ada.asks(&mut table, &required), Outcome::Done);
     let stock = table.connect();

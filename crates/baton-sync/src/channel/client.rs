@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Fence, Mode, Paths, User};
+use super::{FencingToken, LockMode, Paths, User};
 
 /// What a client shows to go on with a session that it had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub enum ClientMessage {
         epoch: Option<u32>,
         /// The fences of the locks that the client believes it holds.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        fences: Vec<Fence>,
+        fences: Vec<FencingToken>,
         /// Version of the last view of the locks that the client saw: a hint.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         locks: Option<u64>,
@@ -91,17 +91,17 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// The grant that is given back.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Accepts an offer.
     Claim {
         /// The offer.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Declines an offer, and leaves the queue.
     Decline {
         /// The offer.
-        fence: Fence,
+        fence: FencingToken,
         /// Keeps the ticket, behind those who wait now; the lock is offered again after a pause.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         later: bool,
@@ -111,7 +111,7 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// The grant that is handed on.
-        fence: Fence,
+        fence: FencingToken,
         /// To whom.
         to: u64,
     },
@@ -157,14 +157,14 @@ pub enum ClientMessage {
     /// All edits under a grant that drains have been sent.
     Drained {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Changes the document's mode; needs [`Right::Manage`](super::Right::Manage).
     SetMode {
         /// Echoed in the result.
         nonce: u64,
         /// The mode.
-        mode: Mode,
+        mode: LockMode,
     },
     /// Brings a park's edits into the document, as an edit of who says this.
     MergePark {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fence, LockView, ParkPart, ParkView, Paths, Peer, Right};
+use super::{FencingToken, LockView, ParkPart, ParkView, Paths, PeerView, Right};
 
 /// The server's clocks, in milliseconds, for a client to keep in step with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub enum Outcome {
 /// Why a holder has to give up its lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DrainReason {
+pub enum HandoverReason {
     /// It hands the lock on itself.
     Transfer,
     /// Somebody with the right to takes it.
@@ -109,7 +109,7 @@ pub enum ServerMessage {
         #[serde(default)]
         rights: Vec<Right>,
         /// Everybody in the document.
-        roster: Vec<Peer>,
+        roster: Vec<PeerView>,
         /// The locks.
         lock: LockView,
         /// What stands in parks; the discarded ones only with [`Right::Manage`].
@@ -126,7 +126,7 @@ pub enum ServerMessage {
     /// A peer came, changed, or went.
     Peer {
         /// The peer as it is now.
-        peer: Peer,
+        peer: PeerView,
     },
     /// The locks changed.
     Lock {
@@ -136,7 +136,7 @@ pub enum ServerMessage {
     /// A lock is yours if you claim it in time.
     Offer {
         /// To claim with.
-        fence: Fence,
+        fence: FencingToken,
         /// What it covers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paths: Paths,
@@ -146,7 +146,7 @@ pub enum ServerMessage {
     /// A lock is yours.
     Granted {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// What it covers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paths: Paths,
@@ -154,16 +154,16 @@ pub enum ServerMessage {
     /// A lock, or an offer of it, is yours no more.
     Lost {
         /// The grant or offer that ended.
-        fence: Fence,
+        fence: FencingToken,
         /// Why, for people.
         reason: String,
     },
     /// Stop editing there, send what you have, then say `drained`: that lock passes on.
     Drain {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// Why.
-        reason: DrainReason,
+        reason: HandoverReason,
         /// To whom it passes, if that is settled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
@@ -173,7 +173,7 @@ pub enum ServerMessage {
     /// Somebody wants what you hold, and gets it when the time is over.
     Requested {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// Who.
         by: u64,
         /// What they say.
@@ -185,12 +185,12 @@ pub enum ServerMessage {
     /// A request is void: who made it gave it up.
     RequestOver {
         /// The grant that it was for.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// You had no input for long, and somebody waits for this grant: it passes on soon.
     IdleWarning {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// How long an input can still keep it, in milliseconds from sending.
         left_ms: u64,
     },

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DrainReason, Fence, Paths, User};
+use super::{FencingToken, HandoverReason, Paths, User};
 
 /// How alive a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PeerState {
+pub enum PeerStatus {
     /// Answers in time.
     Online,
     /// Missed a heartbeat.
@@ -20,7 +20,7 @@ pub enum PeerState {
 
 /// One line of the roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
+pub struct PeerView {
     /// The session; a smaller number has been in the document longer.
     pub session: u64,
     /// Who.
@@ -29,7 +29,7 @@ pub struct Peer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<u64>,
     /// How alive.
-    pub state: PeerState,
+    pub state: PeerStatus,
     /// Whether it speaks this channel, and so can hold a lock.
     pub lock: bool,
     /// Whether it only watches.
@@ -50,7 +50,7 @@ pub enum Right {
 /// What locks mean in a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum LockMode {
     /// Locks are advisory: all may write.
     Open,
     /// What nobody holds may be written by all, the rest by its holder only.
@@ -63,7 +63,7 @@ pub enum Mode {
 /// What state a grant is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum GrantState {
+pub enum GrantStatus {
     /// Offered to `session`, who has not claimed it yet: nobody may write there.
     Offered,
     /// Held by `session`: only they may write there.
@@ -83,11 +83,11 @@ pub struct GrantView {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Paths,
     /// State.
-    pub state: GrantState,
+    pub state: GrantStatus,
     /// Who holds it, or is offered it.
     pub session: u64,
     /// Its fence.
-    pub fence: Fence,
+    pub fence: FencingToken,
     /// Who asked for it, with a clock running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<u64>,
@@ -96,7 +96,7 @@ pub struct GrantView {
     pub to: Option<u64>,
     /// Why it drains; absent in every other state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<DrainReason>,
+    pub reason: Option<HandoverReason>,
 }
 
 /// One ticket of the queue.
@@ -116,7 +116,7 @@ pub struct LockView {
     pub version: u64,
     /// What locks mean here.
     #[serde(default)]
-    pub mode: Mode,
+    pub mode: LockMode,
     /// Every lock that is offered or held; none: all is free.
     pub grants: Vec<GrantView>,
     /// Who waits, in order; the first 100.
@@ -128,7 +128,7 @@ pub struct LockView {
 /// Why edits stand in a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ParkReason {
+pub enum ParkCause {
     /// Their author might not write there then.
     Locked,
     /// The document library failed on them.
@@ -138,7 +138,7 @@ pub enum ParkReason {
 /// What became of a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ParkState {
+pub enum ParkStatus {
     /// Somebody has to decide.
     Open,
     /// Its edits are in the document.
@@ -159,7 +159,7 @@ pub struct ParkView {
     /// When it began, in milliseconds of Unix time.
     pub at_ms: u64,
     /// Why.
-    pub reason: ParkReason,
+    pub reason: ParkCause,
     /// How many updates.
     pub edits: u32,
     /// What they insert, in units of text and elements.
@@ -169,7 +169,7 @@ pub struct ParkView {
     /// Their size.
     pub bytes: u64,
     /// What became of it.
-    pub state: ParkState,
+    pub state: ParkStatus,
     /// Until when one that was discarded can be recovered, in milliseconds of Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
