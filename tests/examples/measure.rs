@@ -16,7 +16,7 @@
 use std::time::{Duration, Instant};
 
 use baton_server::Settings;
-use baton_sync::channel::{ClientMessage, FencingToken};
+use baton_sync::control_channel::{ClientMessage, FencingToken};
 use baton_tests::{Beats, Join, RawClient, ServerProcess};
 use futures_util::stream::{self, StreamExt};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_sync::DeleteSet;
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, Outcome, Paths, PeerStatus, ServerMessage,
 };
 use baton_sync::document::yrs::{self, Text, WriteTxn};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use baton_sync::Applied;
 use baton_sync::Judgement;
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, LockView, PeerView, Resume, ServerMessage,
 };
 use baton_sync::document::{ApplyError, yrs};

@@ -1,7 +1,7 @@
 //! Who comes in, how they behave, and what they remember of an earlier connection.
 
 use baton_sync::ClientId;
-use baton_sync::channel::{ClientMessage, FencingToken, Resume, User, VERSION};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Resume, User, VERSION};
 use baton_sync::document::{Document, DocumentOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;

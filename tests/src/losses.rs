@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use baton_client::{Client, ClientOptions, FencingToken, Outcome};
 use baton_server::Settings;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 
 use crate::client::RawClient;
 use crate::holder::HolderProcess;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{Outcome, PeerStatus, ServerMessage};
+use baton_sync::control_channel::{Outcome, PeerStatus, ServerMessage};
 use baton_tests::{Join, RawClient, ServerProcess};
 
 /// A fifth of the product's clocks, but for the grace.

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     FencingToken, LockMode, LockView, Outcome, PeerView, Right, TimingsMs, User,
 };
 use baton_sync::{Broken, ClientId, yrs};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use baton_sync::ClientId;
-use baton_sync::channel::{LockMode, Outcome, ParkView};
+use baton_sync::control_channel::{LockMode, Outcome, ParkView};
 
 use crate::client::Client;
 use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};

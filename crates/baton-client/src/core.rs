@@ -23,7 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
 };
 use baton_sync::{ApplyError, ClientId, Document, yrs};

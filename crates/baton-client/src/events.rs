@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ErrorCode, FencingToken, HandoverReason, LockMode, LockView, Outcome, ParkView, PeerView,
 };
 

@@ -155,7 +155,7 @@ mod system_clock;
 
 pub use crate::core::operation::ParkContent;
 pub use backoff::Backoff;
-pub use baton_sync::channel::{
+pub use baton_sync::control_channel::{
     ErrorCode, FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, LockView, Outcome,
     ParkCause, ParkPart, ParkStatus, ParkView, PartKind, PeerStatus, PeerView, Right, TimingsMs,
     User, Waiter,

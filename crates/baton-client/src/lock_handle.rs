@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use baton_sync::channel::{FencingToken, GrantView, Outcome};
+use baton_sync::control_channel::{FencingToken, GrantView, Outcome};
 use baton_sync::yrs;
 
 use crate::client_state::ClientState;

@@ -11,7 +11,7 @@ mod wanted_locks;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{FencingToken, GrantStatus, LockMode, LockView};
+use baton_sync::control_channel::{FencingToken, GrantStatus, LockMode, LockView};
 
 use crate::dual_clock::Moment;
 use crate::lease::Answers;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{FencingToken, User};
+use baton_sync::control_channel::{FencingToken, User};
 
 use crate::backoff::Backoff;
 

@@ -29,7 +29,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{FencingToken, LockView, ParkView};
+use baton_sync::control_channel::{FencingToken, LockView, ParkView};
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
 use crate::core::ClientCore;

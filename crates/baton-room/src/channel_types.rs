@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_presence::{self as presence, GrantState as LockPhase, Scope};
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, User,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use baton_presence::Rights;
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::handshake::Kind;
 use bytes::Bytes;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_sync::channel::{Outcome, ParkPart, PartKind, ServerMessage};
+use baton_sync::control_channel::{Outcome, ParkPart, PartKind, ServerMessage};
 use baton_sync::difference;
 use baton_sync::document::Document;
 use bytes::Bytes;

@@ -59,11 +59,11 @@
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |
 //! | [`handshake`] | the sync handshake of one connection |
-//! | [`channel`] | Baton's own payloads: presence, the lock, saved |
+//! | [`control_channel`] | Baton's own payloads: presence, the lock, saved |
 
 pub mod awareness;
-pub mod channel;
 pub mod compact;
+pub mod control_channel;
 pub mod delete_set;
 pub mod difference;
 pub mod document;

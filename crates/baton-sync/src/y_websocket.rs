@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::StateVector;
 use crate::lib0::{self, Reader, write_var_buf, write_var_uint};
 
-/// The message type of Baton's own channel: a string with JSON ([`crate::channel`]).
+/// The message type of Baton's own channel: a string with JSON ([`crate::control_channel`]).
 pub const BATON: u64 = 98;
 
 const SYNC: u64 = 0;
@@ -60,7 +60,7 @@ pub enum Message<'a> {
     QueryAwareness,
     /// From a server: access is denied, and why.
     AuthDenied(&'a str),
-    /// Baton's own channel: JSON ([`crate::channel`]).
+    /// Baton's own channel: JSON ([`crate::control_channel`]).
     Baton(&'a str),
     /// A type that this version does not know; to be ignored.
     Unknown(u64),
@@ -134,7 +134,7 @@ pub fn auth_denied(reason: &str) -> Bytes {
     frame(&[AUTH, DENIED], reason.as_bytes())
 }
 
-/// A frame of Baton's own channel: a payload of [`crate::channel`].
+/// A frame of Baton's own channel: a payload of [`crate::control_channel`].
 #[must_use]
 pub fn baton(payload: &str) -> Bytes {
     frame(&[BATON], payload.as_bytes())

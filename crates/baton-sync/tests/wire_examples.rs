@@ -2,7 +2,7 @@
 //! writes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{GetString, ReadTxn};

@@ -10,7 +10,7 @@ use baton_presence::{Rights, Time};
 use baton_room::{
     Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
 };
-use baton_sync::channel::{ClientMessage, User};
+use baton_sync::control_channel::{ClientMessage, User};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
     Any, Array, Map, MapPrelim, Text, TextPrelim, TransactionMut, WriteTxn, XmlElementPrelim,

@@ -10,7 +10,7 @@ use baton_room::{
     Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Kind, Outgoing, Output, Park,
     Record, Room, protocol_fault,
 };
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 

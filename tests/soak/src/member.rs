@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use baton_load::wire::{self, Frame, Reader, Writer};
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, Outcome, Paths, ServerMessage, User, VERSION,
 };
 use baton_sync::lib0;

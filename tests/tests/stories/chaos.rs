@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use baton_room::Room;
 use baton_sync::Document;
-use baton_sync::channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn};
 use baton_tests::{Beats, Join, Random, RawClient, TestServer, millis};
 

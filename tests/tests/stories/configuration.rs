@@ -1,6 +1,6 @@
 //! Settings: where they come from, and what is refused.
 
-use baton_sync::channel::{LockMode, Right, ServerMessage};
+use baton_sync::control_channel::{LockMode, Right, ServerMessage};
 use baton_tests::{Join, ServerProcess};
 use tempfile::TempDir;
 

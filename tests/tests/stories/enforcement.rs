@@ -3,7 +3,7 @@
 use baton_presence::SessionId;
 use baton_room::Park;
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ErrorCode, FencingToken};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, FencingToken};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
@@ -431,7 +431,7 @@ async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
                 .iter()
                 .rev()
                 .find_map(|message| match message {
-                    baton_sync::channel::ServerMessage::Offer { fence, .. } => Some(*fence),
+                    baton_sync::control_channel::ServerMessage::Offer { fence, .. } => Some(*fence),
                     _ => None,
                 })
         });

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use baton_sync::channel::{ClientMessage, LockMode, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, LockMode, Outcome, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{Join, LockState, RawClient, TestServer, millis};
 

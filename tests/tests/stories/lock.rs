@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use baton_server::{Settings, Switch};
-use baton_sync::channel::{ClientMessage, FencingToken, Outcome, PeerStatus};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome, PeerStatus};
 use baton_tests::{
     Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, converge, millis,
 };
@@ -639,7 +639,7 @@ async fn the_clocks_that_a_client_is_told_are_the_servers() {
     let ada = member(&server, "Ada").await;
     let told = ada
         .hears("the welcome", |message| match message {
-            baton_sync::channel::ServerMessage::Welcome { timings, .. } => Some(*timings),
+            baton_sync::control_channel::ServerMessage::Welcome { timings, .. } => Some(*timings),
             _ => None,
         })
         .await;

@@ -1,7 +1,7 @@
 //! The examples of the protocol's page, replayed. Who writes a client from that page alone gets these very bytes.
 
 use baton_server::close;
-use baton_sync::channel::{ErrorCode, GrantStatus, Outcome, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, GrantStatus, Outcome, ServerMessage};
 use baton_sync::y_websocket;
 use baton_tests::{Join, LockState, TestServer};
 use bytes::Bytes;

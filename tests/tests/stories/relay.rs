@@ -1,7 +1,7 @@
 //! One lock that goes round three people in every way in which it can pass, over real sockets: each grant of it is as good
 //! as the first.
 
-use baton_sync::channel::{ClientMessage, FencingToken, Outcome};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome};
 use baton_tests::{Beats, Join, LockState, RawClient, TestServer, millis};
 
 const SECRET: &str = "sixteen bytes and some more";

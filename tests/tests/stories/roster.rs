@@ -1,7 +1,7 @@
 //! The roster: who is online, shaky, offline, gone.
 
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, PeerStatus, ServerMessage, User};
+use baton_sync::control_channel::{ClientMessage, PeerStatus, ServerMessage, User};
 use baton_tests::{Beats, Join, RawClient, TestServer, millis};
 
 /// The next state that the watcher is told of this peer.

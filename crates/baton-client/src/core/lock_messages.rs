@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
 
 use super::outputs::Outputs;
 use crate::dual_clock::Moment;

@@ -1,6 +1,6 @@
 //! The operations that a program can ask of the server, and their answers. Owns the types only.
 
-use baton_sync::channel::{LockMode, Outcome, ParkPart};
+use baton_sync::control_channel::{LockMode, Outcome, ParkPart};
 
 use crate::error::OperationError;
 use crate::scope::LockScope;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use baton_sync::ClientId;
-use baton_sync::channel::{ParkStatus, ParkView};
+use baton_sync::control_channel::{ParkStatus, ParkView};
 
 use super::outputs::Outputs;
 use crate::draft::{Draft, DraftLocation};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::{ClientMessage, FencingToken, MAX_NOTE, Outcome};
+use baton_sync::control_channel::{ClientMessage, FencingToken, MAX_NOTE, Outcome};
 
 use super::operation::{Answer, Operation, ParkContent, ParkDecision, Reply};
 use super::outputs::Outputs;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::FencingToken;
+use baton_sync::control_channel::FencingToken;
 
 use super::outputs::Outputs;
 use crate::events::{ClientEvent, EditPermission};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, ErrorCode, LockView, ParkView, PeerView, Right, ServerMessage, TimingsMs,
 };
 use baton_sync::y_websocket::{self, Message};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::{PeerStatus, PeerView, Right, TimingsMs};
+use baton_sync::control_channel::{PeerStatus, PeerView, Right, TimingsMs};
 
 use crate::options::ResumeTicket;
 

@@ -11,7 +11,7 @@ mod script;
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, FencingToken, Resume};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Resume};
 
 use script::{SECOND, Script, Sent, fence, free, view};
 
@@ -21,7 +21,7 @@ use crate::error::{ClientEnded, OperationError};
 use crate::events::{ClientEvent, ConnectionStatus, EditPermission, ReconnectPolicy};
 use crate::options::{ClientRole, ResumeTicket};
 use crate::scope::LockScope;
-use baton_sync::channel::{GrantStatus, ServerMessage};
+use baton_sync::control_channel::{GrantStatus, ServerMessage};
 
 fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
     let of = |event: &ClientEvent| match event {
@@ -255,7 +255,7 @@ fn beats_are_answered_at_once_with_how_long_nobody_has_edited() {
 
 #[test]
 fn the_roster_follows_what_the_server_says() {
-    use baton_sync::channel::{PeerStatus, PeerView, User};
+    use baton_sync::control_channel::{PeerStatus, PeerView, User};
     let mut script = Script::new();
     script.joins(false, free(1));
     let peer = |state| PeerView {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton_sync::channel::FencingToken;
+use baton_sync::control_channel::FencingToken;
 
 use crate::dual_clock::Moment;
 use crate::lease::Lease;

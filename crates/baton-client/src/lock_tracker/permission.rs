@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{FencingToken, GrantStatus, GrantView, LockMode, LockView, Waiter};
+use baton_sync::control_channel::{
+    FencingToken, GrantStatus, GrantView, LockMode, LockView, Waiter,
+};
 
 use super::grant::{GrantStage, OwnGrant};
 use super::{EditBlock, LockTracker};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use baton_presence::Time;
-use baton_sync::channel::{ClientMessage, ErrorCode};
+use baton_sync::control_channel::{ClientMessage, ErrorCode};
 use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, Kind};
 use bytes::Bytes;
 

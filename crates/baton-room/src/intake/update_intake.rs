@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::channel::{ClientMessage, ErrorCode, Outcome};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome};
 use baton_sync::handshake::{HandshakeError, Kind, Verdict};
 use baton_sync::state::Judgement;
 use bytes::Bytes;

@@ -1,7 +1,9 @@
 //! Sessions as clients are shown them: the roster, and the welcome of each.
 
 use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole};
-use baton_sync::channel::{PeerStatus, PeerView, Right, ServerMessage, TimingsMs, User, VERSION};
+use baton_sync::control_channel::{
+    PeerStatus, PeerView, Right, ServerMessage, TimingsMs, User, VERSION,
+};
 
 use super::lock_messages::lock_view;
 use crate::channel_types::millis;

@@ -6,7 +6,7 @@
 
 use baton_presence::{Rights, SessionId, SessionRole, WriteRight};
 use baton_sync::Applied;
-use baton_sync::channel::{Outcome, ParkStatus, ParkView};
+use baton_sync::control_channel::{Outcome, ParkStatus, ParkView};
 use baton_sync::scan::{OwnedScan, scan};
 use baton_sync::state::{Judgement, State};
 

@@ -1,6 +1,6 @@
 //! Parks as they are shown to the clients.
 
-use baton_sync::channel::{self, ParkStatus, ParkView, User};
+use baton_sync::control_channel::{ParkCause, ParkStatus, ParkView, User};
 
 use super::park::{Park, ParkReason, ParkState};
 
@@ -24,8 +24,8 @@ pub(crate) fn view(park: &Park, state: ParkStatus) -> ParkView {
         },
         at_ms: park.at_ms,
         reason: match park.reason {
-            ParkReason::Locked => channel::ParkCause::Locked,
-            ParkReason::Quarantined => channel::ParkCause::Quarantined,
+            ParkReason::Locked => ParkCause::Locked,
+            ParkReason::Quarantined => ParkCause::Quarantined,
         },
         edits: u32::try_from(park.updates.len()).unwrap_or(u32::MAX),
         inserted: park.inserted,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_room::{ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, RoomOptions};
 use baton_sync::StateVector;
-use baton_sync::channel::{ClientMessage, ErrorCode, Resume, ServerMessage, User};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Resume, ServerMessage, User};
 use bytes::Bytes;
 
 use crate::table::{Peer, Seen, Table, insert, text};

@@ -2,7 +2,7 @@
 
 use baton_presence::AutoPass;
 use baton_room::{ConnectionId, Departure, Incoming, Kind, Outgoing, RoomOptions};
-use baton_sync::channel::{ClientMessage, FencingToken, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, ServerMessage};
 use baton_sync::document::Document;
 
 use crate::table::{Disk, Peer, Seen, Table, offered, text};

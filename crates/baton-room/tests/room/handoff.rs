@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_presence::Rights;
 use baton_room::{Departure, Incoming, Kind};
 use baton_sync::StateVector;
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, HandoverReason, Outcome, ServerMessage,
 };
 

@@ -19,7 +19,7 @@ mod words;
 use std::time::Duration;
 
 use baton_room::{Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, RoomOptions};
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, ErrorCode, GrantStatus, Outcome, PeerStatus, ServerMessage,
 };
 use baton_sync::document::{Document, DocumentOptions};
@@ -385,7 +385,7 @@ fn a_holder_that_reloads_keeps_its_lock_and_its_fence_and_its_token_works_once()
     let thief = Coming {
         name: "thief",
         client: 5,
-        resume: Some(baton_sync::channel::Resume { session, token }),
+        resume: Some(baton_sync::control_channel::Resume { session, token }),
         fences: vec![fence],
         ..Coming::default()
     };
@@ -406,7 +406,7 @@ fn a_token_whose_successor_was_lost_on_its_way_works_again() {
     for _ in 0..3 {
         let again = Coming {
             client: 1,
-            resume: Some(baton_sync::channel::Resume {
+            resume: Some(baton_sync::control_channel::Resume {
                 session,
                 token: token.clone(),
             }),

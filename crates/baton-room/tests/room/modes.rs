@@ -2,7 +2,7 @@
 
 use baton_presence::Rights;
 use baton_room::{Departure, Incoming, Kind};
-use baton_sync::channel::{ClientMessage, LockMode, Outcome, Right, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, LockMode, Outcome, Right, ServerMessage};
 
 use crate::table::{Coming, Peer, Table, insert, locks};
 use crate::{document, seconds};

@@ -8,7 +8,7 @@ use baton_room::{
     ResumeToken, RoomOptions,
 };
 use baton_sync::StateVector;
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockMode, Outcome, ParkStatus, ParkView, PartKind, ServerMessage,
 };
 use baton_sync::document::Document;

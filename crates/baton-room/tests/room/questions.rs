@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{Departure, Ending, Incoming, ParkLimits, RoomOptions};
-use baton_sync::channel::{ClientMessage, ErrorCode, FencingToken, Outcome, Resume, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, FencingToken, Outcome, Resume, ServerMessage,
+};
 
 use crate::seconds;
 use crate::table::{Coming, Peer, Seen, Table, locks, offered, paths};

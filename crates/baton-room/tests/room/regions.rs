@@ -1,7 +1,7 @@
 //! Locks on parts of a document: what they keep from whom, and what they leave alone.
 
 use baton_room::{Incoming, Kind, ParkReason};
-use baton_sync::channel::{ClientMessage, FencingToken, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome, ServerMessage};
 use baton_sync::document::yrs::{Text, WriteTxn};
 use baton_sync::{Document, StateVector};
 

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use baton_room::{Departure, RoomOptions};
-use baton_sync::channel::{ClientMessage, FencingToken, HandoverReason, Outcome, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, HandoverReason, Outcome, ServerMessage,
+};
 
 use crate::seconds;
 use crate::table::{Coming, Peer, Table, offered};

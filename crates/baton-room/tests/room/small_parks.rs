@@ -4,7 +4,7 @@ use baton_room::{
     ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, Room, RoomOptions,
     Source,
 };
-use baton_sync::channel::{ClientMessage, ErrorCode, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome, ServerMessage};
 use baton_sync::document::yrs::{Map, WriteTxn};
 use bytes::Bytes;
 

@@ -8,7 +8,7 @@ use baton_room::{
     Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Kind, Outgoing, Output,
     Record, RecordError, ResumeToken, Room, RoomOptions, Source,
 };
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, TransactionMut, WriteTxn};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{Departure, Incoming, Kind, Outgoing};
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, LockMode, Outcome, ServerMessage,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use baton_presence::Change;
 
-use baton_sync::channel::{FencingToken, ServerMessage};
+use baton_sync::control_channel::{FencingToken, ServerMessage};
 
 use super::Oracle;
 use crate::seen::{Kept, Seen};

@@ -1,6 +1,6 @@
 //! Stories of parks, drafts and the fresh copy.
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, GrantStatus, ParkCause, ParkStatus, ParkView, ServerMessage, User,
 };
 use baton_sync::y_websocket;
@@ -185,7 +185,7 @@ fn beats_and_locks_go_on_while_the_old_connection_retires() {
     script.beat(1, 0);
     let drain = ServerMessage::Drain {
         fence: fence(7),
-        reason: baton_sync::channel::HandoverReason::Idle,
+        reason: baton_sync::control_channel::HandoverReason::Idle,
         to: None,
         expires_ms: 3000,
     };
@@ -233,7 +233,7 @@ fn a_copy_that_stops_makes_no_draft_and_still_drains() {
     assert_eq!(script.core.drafts(), []);
     script.says(&ServerMessage::Drain {
         fence: fence(7),
-        reason: baton_sync::channel::HandoverReason::Idle,
+        reason: baton_sync::control_channel::HandoverReason::Idle,
         to: None,
         expires_ms: 3000,
     });

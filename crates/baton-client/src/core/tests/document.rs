@@ -1,6 +1,6 @@
 //! Stories of the document: updates, the sync handshake, durable edits.
 
-use baton_sync::channel::{ErrorCode, GrantStatus, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, GrantStatus, ServerMessage};
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};

@@ -1,7 +1,7 @@
 //! Stories of drafts and parks: their decisions, their bounds, the edits that no park takes.
 
 use super::divergence::{diverging, park, parks, text_of};
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, ErrorCode, GrantStatus, Outcome, ParkPart, ParkStatus, PartKind, ServerMessage,
 };
 

@@ -1,6 +1,6 @@
 //! Stories of the lease: the time for which a holder may edit without news from the server.
 
-use baton_sync::channel::{GrantStatus, ServerMessage};
+use baton_sync::control_channel::{GrantStatus, ServerMessage};
 
 use super::script::{SECOND, Script, fence, free, grants, view};
 use crate::events::{ClientEvent, EditPermission};

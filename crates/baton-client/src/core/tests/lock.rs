@@ -1,6 +1,6 @@
 //! Stories of the lock of the whole document: requests, offers, grants, losses.
 
-use baton_sync::channel::{ClientMessage, GrantStatus, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, GrantStatus, Outcome, ServerMessage};
 
 use super::script::{Script, Sent, fence, free, grants, nonce, view};
 use crate::core::operation::{Asked, Operation, Reply};

@@ -1,6 +1,8 @@
 //! Stories of locks of parts: several grants, one ticket, the permission to edit each part.
 
-use baton_sync::channel::{ClientMessage, GrantStatus, LockMode, LockView, Outcome, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, GrantStatus, LockMode, LockView, Outcome, ServerMessage,
+};
 
 use super::script::{SECOND, Script, Sent, fence, free, nonce, scope, shows, waits};
 use crate::core::operation::{Asked, Operation, Reply};

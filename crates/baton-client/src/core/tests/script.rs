@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
+use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, GrantView, LockView, Right, ServerMessage, TimingsMs,
     Waiter,
 };

@@ -12,7 +12,7 @@ use baton_room::{
     Record, RecordError, ResumeToken, Room, RoomOptions, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::{FencingToken, Resume, ServerMessage};
+use baton_sync::control_channel::{FencingToken, Resume, ServerMessage};
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, StateVector, scan};

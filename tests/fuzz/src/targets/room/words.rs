@@ -1,7 +1,7 @@
 //! What people say, valid by construction: fences that were given out, sessions that exist, names of root types.
 
 use arbitrary::{Result, Unstructured};
-use baton_sync::channel::{ClientMessage, FencingToken, LockMode, Paths, Resume, User};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockMode, Paths, Resume, User};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 
 use super::table::{PEOPLE, Table};
