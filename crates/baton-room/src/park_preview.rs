@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use baton_sync::control_channel::{Outcome, ParkPart, PartKind, ServerMessage};
-use baton_sync::difference;
 use baton_sync::document::Document;
+use baton_sync::text_diff::{DiffKind, DiffPart};
 use bytes::Bytes;
 
 use crate::message::Outgoing;
@@ -45,7 +45,7 @@ impl ParkPreview {
     #[must_use]
     pub fn render(self) -> Outgoing {
         let (nonce, id) = (self.nonce, self.id);
-        let message = match Document::difference_of(self.everything, self.updates) {
+        let message = match Document::text_diff_of(self.everything, self.updates) {
             Ok(difference) => ServerMessage::ParkContent {
                 nonce,
                 id,
@@ -62,13 +62,13 @@ impl ParkPreview {
     }
 }
 
-fn part(part: difference::Part) -> ParkPart {
+fn part(part: DiffPart) -> ParkPart {
     ParkPart {
         root: part.root,
         kind: match part.kind {
-            difference::PartKind::Equal => PartKind::Equal,
-            difference::PartKind::Insert => PartKind::Insert,
-            difference::PartKind::Delete => PartKind::Delete,
+            DiffKind::Equal => PartKind::Equal,
+            DiffKind::Insert => PartKind::Insert,
+            DiffKind::Delete => PartKind::Delete,
         },
         text: part.text,
     }

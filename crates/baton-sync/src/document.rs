@@ -23,11 +23,11 @@ pub use yrs;
 use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
-use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
 use crate::replica::{Applied, Rejected, Replica};
 use crate::scan::{IdRange, Scan, ScanError, scan};
 use crate::state::{Judgement, State};
 use crate::state_vector::{ClientId, StateVector};
+use crate::text_diff::{Builder, TEXT_DIFF_ROOTS, TextDiff};
 
 pub use self::live::docs_built;
 use self::live::{Live, integrate, ranges};
@@ -94,7 +94,7 @@ impl From<Rejected> for ApplyError {
 
 /// What updates would change cannot be shown. The document is as before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DifferenceError {
+pub enum TextDiffError {
     /// The updates cannot be applied to this document as it is.
     #[error("the edits cannot be applied to the document as it is: {0}")]
     Unfit(ApplyError),
@@ -227,22 +227,22 @@ impl Document {
     /// concerned twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
     ///
     /// # Errors
-    /// See [`DifferenceError`]. The document is as before.
-    pub fn difference<U: AsRef<[u8]>>(
+    /// See [`TextDiffError`]. The document is as before.
+    pub fn text_diff<U: AsRef<[u8]>>(
         &self,
         updates: impl IntoIterator<Item = U>,
-    ) -> Result<Difference, DifferenceError> {
-        Self::difference_of(self.snapshot()?, updates)
+    ) -> Result<TextDiff, TextDiffError> {
+        Self::text_diff_of(self.snapshot()?, updates)
     }
 
     /// The same of what [`Document::snapshot`] returned, so that it can be done elsewhere.
     ///
     /// # Errors
-    /// See [`DifferenceError`].
-    pub fn difference_of<U: AsRef<[u8]>>(
+    /// See [`TextDiffError`].
+    pub fn text_diff_of<U: AsRef<[u8]>>(
         everything: Bytes,
         updates: impl IntoIterator<Item = U>,
-    ) -> Result<Difference, DifferenceError> {
+    ) -> Result<TextDiff, TextDiffError> {
         // Only whoever edits needs an id of their own.
         let copy = Self::load_shared(
             everything,
@@ -250,22 +250,22 @@ impl Document {
                 client: ClientId::MAX,
             },
         );
-        let mut copy = copy.map_err(DifferenceError::Unfit)?;
+        let mut copy = copy.map_err(TextDiffError::Unfit)?;
         let updates: Vec<U> = updates.into_iter().collect();
         let mut roots = BTreeSet::new();
         let mut over = State::new();
         for update in &updates {
             let scanned = scan(update.as_ref()).map_err(ApplyError::from);
-            let scanned = scanned.map_err(DifferenceError::Unfit)?;
+            let scanned = scanned.map_err(TextDiffError::Unfit)?;
             roots.extend(copy.state().touched_roots_over(&over, &scanned));
             over.absorb_over(copy.state(), &scanned);
         }
-        let shown: Vec<String> = roots.iter().take(DIFFERENCE_ROOTS).cloned().collect();
+        let shown: Vec<String> = roots.iter().take(TEXT_DIFF_ROOTS).cloned().collect();
         let before = copy.render(&shown)?;
         for update in &updates {
             copy.apply(update.as_ref()).map_err(|error| match error {
-                ApplyError::Broken(broken) => DifferenceError::Failed(broken),
-                other => DifferenceError::Unfit(other),
+                ApplyError::Broken(broken) => TextDiffError::Failed(broken),
+                other => TextDiffError::Unfit(other),
             })?;
         }
         let after = copy.render(&shown)?;
@@ -279,13 +279,13 @@ impl Document {
         Ok(difference.finish())
     }
 
-    fn render(&self, roots: &[String]) -> Result<Vec<Rendering>, DifferenceError> {
-        let live = self.awake().map_err(DifferenceError::Failed)?;
+    fn render(&self, roots: &[String]) -> Result<Vec<Rendering>, TextDiffError> {
+        let live = self.awake().map_err(TextDiffError::Failed)?;
         let all = self.guarded(|| {
             let txn = live.doc.transact();
             roots.iter().map(|root| render(&txn, root)).collect()
         });
-        all.map_err(DifferenceError::Failed)
+        all.map_err(TextDiffError::Failed)
     }
 
     /// Edits the document on this side. Returns what `edit` returned and the update v1 to send and

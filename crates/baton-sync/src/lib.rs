@@ -55,7 +55,7 @@
 //! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
 //! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
-//! | [`difference`] | what an update would change, for people to read |
+//! | [`text_diff`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |
 //! | [`handshake`] | the sync handshake of one connection |
@@ -65,7 +65,6 @@ pub mod awareness;
 pub mod compact;
 pub mod control_channel;
 pub mod delete_set;
-pub mod difference;
 pub mod document;
 mod excerpt;
 pub mod handshake;
@@ -76,14 +75,15 @@ pub mod scan;
 pub mod state;
 pub mod state_vector;
 pub mod store;
+pub mod text_diff;
 pub mod y_websocket;
 
 pub use compact::{CompactError, Compacted, History, compact};
 pub use delete_set::DeleteSet;
-pub use difference::Difference;
 pub use document::yrs;
-pub use document::{ApplyError, Broken, DifferenceError, Document, DocumentOptions};
+pub use document::{ApplyError, Broken, Document, DocumentOptions, TextDiffError};
 pub use replica::{Applied, Outdated, Rejected, Replica};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};
+pub use text_diff::TextDiff;

@@ -6,8 +6,8 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
 use baton_sync::scan::BlockKind;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, DifferenceError, Document, DocumentOptions, Judgement,
-    Replica, Scan, State, StateVector, scan,
+    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, Judgement, Replica, Scan,
+    State, StateVector, TextDiffError, scan,
 };
 use bytes::Bytes;
 
@@ -217,9 +217,9 @@ impl Subject {
             Judgement::Known => assert!(roots.is_empty()),
             Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {}
         }
-        match self.document.difference(&self.parked) {
+        match self.document.text_diff(&self.parked) {
             // Overtaken by the document in the meantime.
-            Ok(_) | Err(DifferenceError::Unfit(ApplyError::NotAdmitted(_))) => {}
+            Ok(_) | Err(TextDiffError::Unfit(ApplyError::NotAdmitted(_))) => {}
             Err(error) => panic!("{error}: {:?}", self.parked),
         }
     }

@@ -1,8 +1,8 @@
 //! What an update would change, for people to read before they let it in.
 //!
-//! Owns the [`Difference`] between a document and the same document with more in it: each root type
+//! Owns the [`TextDiff`] between a document and the same document with more in it: each root type
 //! written as text (`render`), before and after, and compared (`compare`). What is shown is cut to
-//! [`DIFFERENCE_BYTES`]; that something was left out is said. Nothing is decided here, and the
+//! [`TEXT_DIFF_BYTES`]; that something was left out is said. Nothing is decided here, and the
 //! document itself is neither touched nor locked: the work is done on a copy.
 //!
 //! The cost is that of loading the document once and of writing the root types concerned twice, so
@@ -14,10 +14,10 @@ use self::compare::compare;
 use crate::document::render::Rendering;
 
 /// The most that a difference shows, in bytes of its parts' texts and names.
-pub const DIFFERENCE_BYTES: usize = 32 * 1024;
+pub const TEXT_DIFF_BYTES: usize = 32 * 1024;
 
 /// The most root types that a difference looks at.
-pub const DIFFERENCE_ROOTS: usize = 64;
+pub const TEXT_DIFF_ROOTS: usize = 64;
 
 /// What a part costs beside its text.
 const PART_OVERHEAD: usize = 32;
@@ -33,32 +33,32 @@ const CHANGED: [usize; 3] = [4096, 1024, 256];
 
 /// What would change, root type by root type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Difference {
+pub struct TextDiff {
     /// In reading order of each root type. A root type in which nothing readable changes has none.
-    pub parts: Vec<Part>,
+    pub parts: Vec<DiffPart>,
     /// Whether something was left out that would have been shown: the limits are
-    /// [`DIFFERENCE_BYTES`], [`DIFFERENCE_ROOTS`], and those of what is written of one root type.
+    /// [`TEXT_DIFF_BYTES`], [`TEXT_DIFF_ROOTS`], and those of what is written of one root type.
     pub truncated: bool,
-    /// UTF-16 units that the parts of [`PartKind::Insert`] have, before anything was left out.
+    /// UTF-16 units that the parts of [`DiffKind::Insert`] have, before anything was left out.
     pub inserted: u64,
-    /// UTF-16 units that the parts of [`PartKind::Delete`] have, before anything was left out.
+    /// UTF-16 units that the parts of [`DiffKind::Delete`] have, before anything was left out.
     pub deleted: u64,
 }
 
 /// One stretch of a root type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct DiffPart {
     /// The root type's name, shortened if it is long.
     pub root: String,
     /// Whether it is in both, or would come, or would go.
-    pub kind: PartKind,
+    pub kind: DiffKind,
     /// What it says. "…" stands for what was left out of it.
     pub text: String,
 }
 
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartKind {
+pub enum DiffKind {
     /// In both.
     Equal,
     /// It would come.
@@ -67,10 +67,10 @@ pub enum PartKind {
     Delete,
 }
 
-/// Collects root types and makes a [`Difference`] of them.
+/// Collects root types and makes a [`TextDiff`] of them.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
-    difference: Difference,
+    difference: TextDiff,
 }
 
 impl Builder {
@@ -82,18 +82,18 @@ impl Builder {
         let last = runs.len().saturating_sub(1);
         for (index, (kind, text)) in runs.iter().enumerate() {
             let text = match kind {
-                PartKind::Equal if runs.len() == 1 => continue,
-                PartKind::Equal => context(text, index > 0, index < last),
-                PartKind::Insert => {
+                DiffKind::Equal if runs.len() == 1 => continue,
+                DiffKind::Equal => context(text, index > 0, index < last),
+                DiffKind::Insert => {
                     self.difference.inserted += utf16(text);
                     (*text).to_owned()
                 }
-                PartKind::Delete => {
+                DiffKind::Delete => {
                     self.difference.deleted += utf16(text);
                     (*text).to_owned()
                 }
             };
-            self.difference.parts.push(Part {
+            self.difference.parts.push(DiffPart {
                 root: name.clone(),
                 kind: *kind,
                 text,
@@ -106,10 +106,10 @@ impl Builder {
         self.difference.truncated = true;
     }
 
-    pub(crate) fn finish(mut self) -> Difference {
+    pub(crate) fn finish(mut self) -> TextDiff {
         let parts = &mut self.difference.parts;
         let mut limits = CHANGED.iter();
-        while parts.iter().map(cost).sum::<usize>() > DIFFERENCE_BYTES {
+        while parts.iter().map(cost).sum::<usize>() > TEXT_DIFF_BYTES {
             self.difference.truncated = true;
             if let Some(limit) = limits.next() {
                 for part in parts.iter_mut() {
@@ -118,8 +118,8 @@ impl Builder {
                     }
                 }
             } else {
-                let mut left = DIFFERENCE_BYTES;
-                let fits = |part: &&Part| match left.checked_sub(cost(part)) {
+                let mut left = TEXT_DIFF_BYTES;
+                let fits = |part: &&DiffPart| match left.checked_sub(cost(part)) {
                     Some(rest) => {
                         left = rest;
                         true
@@ -134,7 +134,7 @@ impl Builder {
     }
 }
 
-fn cost(part: &Part) -> usize {
+fn cost(part: &DiffPart) -> usize {
     part.root.len() + part.text.len() + PART_OVERHEAD
 }
 
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    fn between(before: &str, after: &str) -> Difference {
+    fn between(before: &str, after: &str) -> TextDiff {
         let mut builder = Builder::default();
         builder.root("t", &words(before), &words(after));
         builder.finish()
@@ -201,10 +201,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                (PartKind::Equal, CONTEXT + 1),
-                (PartKind::Delete, 3),
-                (PartKind::Insert, 3),
-                (PartKind::Equal, CONTEXT + 1),
+                (DiffKind::Equal, CONTEXT + 1),
+                (DiffKind::Delete, 3),
+                (DiffKind::Insert, 3),
+                (DiffKind::Equal, CONTEXT + 1),
             ]
         );
         assert!(difference.parts[0].text.starts_with('…'));
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_is_equal_says_nothing() {
-        assert_eq!(between("same", "same"), Difference::default());
+        assert_eq!(between("same", "same"), TextDiff::default());
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let difference = between(&old, "come");
         assert!(difference.truncated);
         assert_eq!(difference.deleted, old.len() as u64);
-        let inserted = |part: &&Part| part.kind == PartKind::Insert;
+        let inserted = |part: &&DiffPart| part.kind == DiffKind::Insert;
         assert!(difference.parts.iter().any(|part| inserted(&part)));
     }
 
@@ -253,7 +253,7 @@ mod tests {
             let after: String = changes.iter().flat_map(|(same, new)| [same.as_str(), new]).collect();
             let difference = between(&before, &after);
             let size: usize = difference.parts.iter().map(cost).sum();
-            prop_assert!(size <= DIFFERENCE_BYTES);
+            prop_assert!(size <= TEXT_DIFF_BYTES);
             let new: u64 = changes.iter().map(|(_, new)| utf16(new)).sum();
             prop_assert!(difference.inserted >= new);
             prop_assert!(size > 0 || new == 0);

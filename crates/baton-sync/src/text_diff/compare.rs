@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{PartKind, Rendering};
+use super::{DiffKind, Rendering};
 
 /// The most steps for one comparison, of a few nanoseconds each.
 const STEPS: usize = 4_000_000;
@@ -31,7 +31,7 @@ const SLIVER: usize = 2;
 
 /// The runs, in order: equal and deleted ones make `before`, equal and inserted ones make `after`. No
 /// run is empty.
-pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(PartKind, &'a str)> {
+pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(DiffKind, &'a str)> {
     let (old, new) = (before.text.as_str(), after.text.as_str());
     let by_lines = before.lines || after.lines;
     let next: fn(&str) -> usize = if by_lines { line } else { word };
@@ -58,12 +58,12 @@ pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(P
     };
     let mut past = 0;
     for hunk in hunks {
-        push(PartKind::Equal, &old[past..hunk.old.start]);
+        push(DiffKind::Equal, &old[past..hunk.old.start]);
         past = hunk.old.end;
-        push(PartKind::Delete, &old[hunk.old]);
-        push(PartKind::Insert, &new[hunk.new]);
+        push(DiffKind::Delete, &old[hunk.old]);
+        push(DiffKind::Insert, &new[hunk.new]);
     }
-    push(PartKind::Equal, &old[past..]);
+    push(DiffKind::Equal, &old[past..]);
     runs
 }
 
@@ -305,7 +305,7 @@ mod tests {
         }
     }
 
-    fn side(runs: &[(PartKind, &str)], without: PartKind) -> String {
+    fn side(runs: &[(DiffKind, &str)], without: DiffKind) -> String {
         let there = runs.iter().filter(|(kind, _)| *kind != without);
         there.map(|(_, text)| *text).collect()
     }
@@ -318,10 +318,10 @@ mod tests {
         );
         let runs = compare(&old, &new);
         let expected = [
-            (PartKind::Equal, "the "),
-            (PartKind::Delete, "old"),
-            (PartKind::Insert, "new"),
-            (PartKind::Equal, " hat"),
+            (DiffKind::Equal, "the "),
+            (DiffKind::Delete, "old"),
+            (DiffKind::Insert, "new"),
+            (DiffKind::Equal, " hat"),
         ];
         assert_eq!(runs, expected);
     }
@@ -331,7 +331,7 @@ mod tests {
         let old = rendering("an old hat", false);
         let new = rendering("an new cap", false);
         let runs = compare(&old, &new);
-        let changed = [(PartKind::Delete, "old hat"), (PartKind::Insert, "new cap")];
+        let changed = [(DiffKind::Delete, "old hat"), (DiffKind::Insert, "new cap")];
         assert_eq!(runs[1..], changed);
     }
 
@@ -360,8 +360,8 @@ mod tests {
                 rendering(&noise(letters), false),
             );
             let runs = compare(&old, &new);
-            assert_eq!(side(&runs, PartKind::Insert), old.text);
-            assert_eq!(side(&runs, PartKind::Delete), new.text);
+            assert_eq!(side(&runs, DiffKind::Insert), old.text);
+            assert_eq!(side(&runs, DiffKind::Delete), new.text);
         }
         let (a, b): (Vec<u32>, Vec<u32>) = ((0..5000).collect(), (5000..10_000).collect());
         let mut steps = 1000;
@@ -386,10 +386,10 @@ mod tests {
             let old = rendering(&format!("{same}{old}{same}"), lines);
             let new = rendering(&format!("{same}{new}{same}"), lines);
             let runs = compare(&old, &new);
-            prop_assert_eq!(side(&runs, PartKind::Insert), old.text.clone());
-            prop_assert_eq!(side(&runs, PartKind::Delete), new.text.clone());
+            prop_assert_eq!(side(&runs, DiffKind::Insert), old.text.clone());
+            prop_assert_eq!(side(&runs, DiffKind::Delete), new.text.clone());
             prop_assert!(runs.iter().all(|(_, text)| !text.is_empty()));
-            let changed = runs.iter().any(|(kind, _)| *kind != PartKind::Equal);
+            let changed = runs.iter().any(|(kind, _)| *kind != DiffKind::Equal);
             prop_assert_eq!(changed, old.text != new.text);
         }
     }
