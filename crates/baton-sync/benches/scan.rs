@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use baton_sync::handshake::{Handshake, HandshakeLimits, Kind};
+use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind};
 use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::{Map, Text, TransactionMut, Update, WriteTxn, updates::decoder::Decode};
 use baton_sync::{ClientId, Document, DocumentOptions, ScanLimits, State, StateVector, scan};
@@ -133,7 +133,7 @@ fn again(c: &mut Criterion) {
     c.bench_function("again/a known letter, compared", |b| {
         b.iter(|| {
             let mut handshake = Handshake::new(HandshakeLimits::default());
-            handshake.incoming(letter.clone(), Kind::Update, black_box(&document))
+            handshake.incoming(letter.clone(), SyncKind::Update, black_box(&document))
         });
     });
 }

@@ -23,7 +23,7 @@
 //! hears of nothing from it on as saved, and its client connects again.
 //!
 //! ```
-//! use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
+//! use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};
 //! use baton_sync::state::State;
 //! use bytes::Bytes;
 //!
@@ -33,7 +33,7 @@
 //!
 //! // Client 1 writes "hi" into the text "t".
 //! let edit = Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00");
-//! let Verdict::Admit(edit) = connection.incoming(edit, Kind::Update, &state) else { panic!() };
+//! let Verdict::Admit(edit) = connection.incoming(edit, SyncKind::Update, &state) else { panic!() };
 //! state.absorb(&baton_sync::scan::scan(&edit)?); // the room appends it to its log, at 7
 //! connection.settled(7);
 //! assert_eq!(connection.durable(6), None);
@@ -85,7 +85,7 @@ impl Default for HandshakeLimits {
 
 /// Which sync message an update came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SyncKind {
     /// The answer to a Step1: all that the client has and the document lacked.
     Step2,
     /// A new edit.
@@ -202,7 +202,7 @@ pub enum Incomplete {
 #[derive(Debug, Clone, Copy)]
 struct Due {
     number: u64,
-    kind: Kind,
+    kind: SyncKind,
     /// It is a part of a message that is kept aside.
     part: bool,
 }
@@ -260,7 +260,7 @@ impl Handshake {
     pub fn incoming<'a>(
         &mut self,
         update: Bytes,
-        kind: Kind,
+        kind: SyncKind,
         basis: impl Into<Basis<'a>>,
     ) -> Verdict {
         match OwnedScan::within(update, &self.update) {
@@ -277,7 +277,7 @@ impl Handshake {
     pub fn incoming_scanned<'a>(
         &mut self,
         scan: &OwnedScan,
-        kind: Kind,
+        kind: SyncKind,
         basis: impl Into<Basis<'a>>,
     ) -> Verdict {
         let basis = basis.into();
@@ -297,14 +297,14 @@ impl Handshake {
         };
         if let Some(verdict) = whole(update, &basis, &settled) {
             self.due = Some(due);
-            if kind == Kind::Step2 {
+            if kind == SyncKind::Step2 {
                 self.astride = 0;
                 self.lacks = false;
             }
             return verdict;
         }
         self.keep(number, kind, update.clone(), &settled);
-        if kind == Kind::Step2 {
+        if kind == SyncKind::Step2 {
             let astride = matches!(settled.judgement(), Judgement::Astride { .. });
             if astride && self.astride < ASTRIDE_ANSWERS {
                 self.astride += 1;
@@ -324,9 +324,9 @@ impl Handshake {
     }
 
     /// Counts a message that came.
-    fn arrived(&mut self, kind: Kind) -> u64 {
+    fn arrived(&mut self, kind: SyncKind) -> u64 {
         self.not_taken();
-        if kind == Kind::Step2 {
+        if kind == SyncKind::Step2 {
             self.asked = false;
         }
         self.ledger.next()
@@ -427,7 +427,7 @@ impl Handshake {
             });
         }
         self.aside.wait(number, &settled.obstacles());
-        if kind == Kind::Update && !self.lacks {
+        if kind == SyncKind::Update && !self.lacks {
             return None;
         }
         let closed = basis.closed_part(&settled)?;
@@ -551,7 +551,7 @@ impl Handshake {
         }
     }
 
-    fn keep(&mut self, number: u64, kind: Kind, update: Bytes, settled: &Settled<'_, '_>) {
+    fn keep(&mut self, number: u64, kind: SyncKind, update: Bytes, settled: &Settled<'_, '_>) {
         let kept = self.aside.keep(number, kind, update, &settled.obstacles());
         if !kept {
             self.ledger.lose(number);

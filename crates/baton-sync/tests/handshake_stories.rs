@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::scan::scan;
 use baton_sync::state::{Judgement, State};
 use baton_sync::yrs::updates::decoder::Decode;
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 
 enum Frame {
     Step1(Bytes),
-    Sync(Kind, Bytes),
+    Sync(SyncKind, Bytes),
 }
 
 /// A client as the published provider is one: sends each edit, and answers each Step1 with all that
@@ -59,7 +59,7 @@ impl Client {
         Bytes::from(txn.encode_update_v1())
     }
 
-    fn send(&mut self, kind: Kind, update: Bytes) {
+    fn send(&mut self, kind: SyncKind, update: Bytes) {
         self.sent.push(update.clone());
         self.to_server.push_back(Frame::Sync(kind, update));
     }
@@ -156,7 +156,7 @@ impl World {
     fn edit(&mut self, index: usize, with_deletion: bool) -> Bytes {
         let update = self.clients[index].edit(with_deletion);
         if self.clients[index].connected {
-            self.clients[index].send(Kind::Update, update.clone());
+            self.clients[index].send(SyncKind::Update, update.clone());
         }
         update
     }
@@ -167,7 +167,7 @@ impl World {
             Some(Frame::Step1(vector)) => {
                 let vector = StateVector::decode(&vector).unwrap();
                 let answer = self.server.document.diff(&vector).unwrap();
-                let answer = Frame::Sync(Kind::Step2, answer);
+                let answer = Frame::Sync(SyncKind::Step2, answer);
                 self.clients[index].to_client.push_back(answer);
             }
             Some(Frame::Sync(kind, update)) => {
@@ -185,7 +185,7 @@ impl World {
             None => return false,
             Some(Frame::Step1(vector)) => {
                 let answer = self.clients[index].answer(&vector);
-                self.clients[index].send(Kind::Step2, answer);
+                self.clients[index].send(SyncKind::Step2, answer);
             }
             Some(Frame::Sync(_, update)) => self.clients[index].hear(&update),
         }
@@ -210,7 +210,7 @@ impl World {
                 }
                 for other in (0..self.clients.len()).filter(|other| *other != index) {
                     if self.clients[other].connected {
-                        let frame = Frame::Sync(Kind::Update, update.clone());
+                        let frame = Frame::Sync(SyncKind::Update, update.clone());
                         self.clients[other].to_client.push_back(frame);
                     }
                 }
@@ -384,7 +384,7 @@ fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     };
     world.connect(0);
     world.clients[0].to_client.clear();
-    world.clients[0].send(Kind::Update, missing);
+    world.clients[0].send(SyncKind::Update, missing);
     world.quiet();
     assert_eq!(world.server.asked, 1);
     // What was not taken is never called saved on this connection.
@@ -408,7 +408,7 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
     handshake.open();
     let mut asked = 0;
     for _ in 0..50 {
-        match handshake.incoming(uncut.clone(), Kind::Step2, &state) {
+        match handshake.incoming(uncut.clone(), SyncKind::Step2, &state) {
             Verdict::Ask => asked += 1,
             Verdict::Wait => {}
             other => panic!("{other:?}"),
@@ -419,7 +419,7 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
     let vector = state.vector().encode();
     let cut = client.answer(&vector);
     assert!(matches!(
-        handshake.incoming(cut, Kind::Step2, &state),
+        handshake.incoming(cut, SyncKind::Step2, &state),
         Verdict::Admit(_)
     ));
     assert!(!handshake.is_incomplete());
@@ -430,7 +430,7 @@ fn rubbish_is_the_senders_fault_and_is_never_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
     let state = State::new();
     assert!(matches!(
-        handshake.incoming(Bytes::from_static(&[1]), Kind::Update, &state),
+        handshake.incoming(Bytes::from_static(&[1]), SyncKind::Update, &state),
         Verdict::Refuse(HandshakeError::Malformed(_))
     ));
     handshake.settled(1);
@@ -443,12 +443,12 @@ fn what_a_room_did_not_take_is_not_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
     let mut state = State::new();
     let client = Client::new(1);
-    let refused = handshake.incoming(client.edit(false), Kind::Update, &state);
+    let refused = handshake.incoming(client.edit(false), SyncKind::Update, &state);
     assert!(matches!(refused, Verdict::Admit(_)));
     // The room has no place to park it, say. What another wrote is taken.
     let other = Client::new(2).edit(false);
     assert!(matches!(
-        handshake.incoming(other.clone(), Kind::Update, &state),
+        handshake.incoming(other.clone(), SyncKind::Update, &state),
         Verdict::Admit(_)
     ));
     state.absorb(&scan(&other).unwrap());
@@ -511,7 +511,7 @@ proptest! {
                 }
                 Event::LoseDown(index) => {
                     let next = world.clients[index].to_client.front();
-                    if let Some(Frame::Sync(Kind::Update, _)) = next {
+                    if let Some(Frame::Sync(SyncKind::Update, _)) = next {
                         world.clients[index].to_client.pop_front();
                     }
                 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind, Verdict};
 use baton_sync::scan::scan;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::{ClientId, StateVector};
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    fn comes(&mut self, from: usize, kind: Kind, update: &Bytes) {
+    fn comes(&mut self, from: usize, kind: SyncKind, update: &Bytes) {
         let verdict = self.connections[from].incoming(update.clone(), kind, &self.document);
         self.carry_out(from, verdict);
         self.retry();
@@ -73,11 +73,11 @@ impl Table {
     }
 
     fn update(&mut self, from: usize, update: &Bytes) {
-        self.comes(from, Kind::Update, update);
+        self.comes(from, SyncKind::Update, update);
     }
 
     fn step2(&mut self, from: usize, update: &Bytes) {
-        self.comes(from, Kind::Step2, update);
+        self.comes(from, SyncKind::Step2, update);
     }
 
     fn carry_out(&mut self, from: usize, verdict: Verdict) {
@@ -287,7 +287,7 @@ fn what_was_overtaken_on_its_way_to_the_log_is_judged_again() {
     let first = types(&mut ada, "ab");
     let second = types(&mut ada, "cd");
     let both = ada.diff(&StateVector::new()).unwrap();
-    let verdict = table.connections[0].incoming(both.clone(), Kind::Step2, &table.document);
+    let verdict = table.connections[0].incoming(both.clone(), SyncKind::Step2, &table.document);
     assert_eq!(verdict, Verdict::Admit(both.clone()));
     // Another's record is before it, and has one half of its block.
     table.document.apply(&first).unwrap();

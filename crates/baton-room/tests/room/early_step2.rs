@@ -1,7 +1,7 @@
 //! Stories of copies that come back after a crash before the holder whose lost edits they bring.
 
 use baton_presence::AutoPass;
-use baton_room::{ConnectionId, Departure, Incoming, Kind, Outgoing, RoomOptions};
+use baton_room::{ConnectionId, Departure, Incoming, Outgoing, RoomOptions, SyncKind};
 use baton_sync::control_channel::{ClientMessage, FencingToken, ServerMessage};
 use baton_sync::document::Document;
 
@@ -45,7 +45,7 @@ fn crashed(options: RoomOptions) -> Crashed {
 fn brings(table: &mut Table, id: ConnectionId, copy: &Document) {
     let known = table.room.state().document().state().vector().clone();
     let all = copy.diff(&known).unwrap();
-    table.receive(id, Incoming::Sync(Kind::Step2, all));
+    table.receive(id, Incoming::Sync(SyncKind::Step2, all));
 }
 
 fn stock_comes(table: &mut Table, stock: &Document) -> ConnectionId {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind};
+use baton_room::{Departure, Incoming, SyncKind};
 use baton_sync::StateVector;
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, HandoverReason, Outcome, ServerMessage,
@@ -378,8 +378,8 @@ fn a_release_waits_for_the_edits_that_were_asked_for_again() {
     let _on_a_lost_connection = crate::insert(&mut offline, "typed while away, ");
     let newest = crate::insert(&mut offline, "and after");
     let nothing = bytes::Bytes::from_static(&[0, 0]);
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, nothing));
-    table.receive(ada.id, Incoming::Sync(Kind::Update, newest));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, nothing));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, newest));
     bob.says(
         &mut table,
         &ClientMessage::Acquire {
@@ -391,7 +391,7 @@ fn a_release_waits_for_the_edits_that_were_asked_for_again() {
     ada.says(&mut table, &ClientMessage::Release { nonce: 5, fence });
     assert_eq!(offered(&table.told(bob.id)), None);
     let all = offline.diff(&StateVector::new()).unwrap();
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, all));
     assert!(bob.claims(&mut table).is_some());
     assert_eq!(table.text(), "typed while away, and after");
     assert_eq!(table.room.state().parks().count(), 0);

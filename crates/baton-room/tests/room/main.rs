@@ -18,7 +18,7 @@ mod words;
 
 use std::time::Duration;
 
-use baton_room::{Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, RoomOptions};
+use baton_room::{Departure, Ending, Incoming, Outgoing, ParkLimits, RoomOptions, SyncKind};
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, GrantStatus, Outcome, PeerStatus, ServerMessage,
 };
@@ -225,7 +225,7 @@ fn a_stock_client_that_edits_under_a_lock_is_denied_for_good_and_parked_once() {
     let edit = insert(&mut theirs, "stock");
     for _ in 0..3 {
         let id = table.connect();
-        table.receive(id, Incoming::Sync(Kind::Step2, edit.clone()));
+        table.receive(id, Incoming::Sync(SyncKind::Step2, edit.clone()));
         let seen = table.look(id);
         assert!(
             seen.iter()
@@ -469,13 +469,13 @@ fn an_edit_beyond_a_gap_is_asked_for_once_and_not_applied() {
     table.look(ada.id);
     table.look(bob.id);
     // The answer to the Step1 of the connection's opening is still awaited, so nothing is asked.
-    table.receive(bob.id, Incoming::Sync(Kind::Update, second.clone()));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, second.clone()));
     assert_eq!(table.text(), "");
     assert_eq!(table.look(ada.id), []);
     let nothing = Bytes::from_static(&[0, 0]);
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, nothing));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, nothing));
     for _ in 0..3 {
-        table.receive(bob.id, Incoming::Sync(Kind::Update, second.clone()));
+        table.receive(bob.id, Incoming::Sync(SyncKind::Update, second.clone()));
     }
     let asked = |seen: &Seen| matches!(seen, Seen::Message(Outgoing::Step1(_)));
     assert_eq!(
@@ -483,7 +483,7 @@ fn an_edit_beyond_a_gap_is_asked_for_once_and_not_applied() {
         1
     );
     let all = offline.diff(&StateVector::new()).unwrap();
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, all));
     assert_eq!(table.text(), "first second");
 }
 
@@ -493,7 +493,7 @@ fn rubbish_closes_its_own_connection_only() {
     let mut ada = Peer::join(&mut table, "Ada", 1);
     let bad = table.connect();
     let rubbish = Bytes::from_static(&[1, 1, 77, 0, 4, 1]);
-    table.receive(bad, Incoming::Sync(Kind::Update, rubbish));
+    table.receive(bad, Incoming::Sync(SyncKind::Update, rubbish));
     assert_eq!(
         table.look(bad).last(),
         Some(&Seen::Closed(Ending::Protocol))

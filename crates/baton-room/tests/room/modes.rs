@@ -1,7 +1,7 @@
 //! What locks mean, changed while people are at it, and who may do what.
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind};
+use baton_room::{Departure, Incoming, SyncKind};
 use baton_sync::control_channel::{ClientMessage, LockMode, Outcome, Right, ServerMessage};
 
 use crate::table::{Coming, Peer, Table, insert, locks};
@@ -124,7 +124,7 @@ fn a_holder_that_is_gone_does_not_keep_stock_clients_from_writing() {
         // Just granted, it may believe in its lock for nearly ten seconds.
         table.pass(seconds(11), &[stock]);
         let edit = insert(&mut document(7), "stock");
-        table.receive(stock, Incoming::Sync(Kind::Update, edit));
+        table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
         assert_eq!(table.text(), written);
     }
 }
@@ -139,7 +139,7 @@ fn within_its_grace_a_holder_that_is_gone_keeps_everybody_out() {
     table.leave(ada.id, Departure::Dropped);
     table.pass(seconds(4), &[stock]);
     let edit = insert(&mut document(7), "stock");
-    table.receive(stock, Incoming::Sync(Kind::Update, edit));
+    table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
     assert_eq!(
         (table.text().as_str(), table.room.state().parks().count()),
         ("", 1)

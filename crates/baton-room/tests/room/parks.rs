@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{
-    Awaited, Departure, Incoming, Kind, Outgoing, ParkLimits, ParkState, RECOVERABLE, Record,
-    ResumeToken, RoomOptions,
+    Awaited, Departure, Incoming, Outgoing, ParkLimits, ParkState, RECOVERABLE, Record,
+    ResumeToken, RoomOptions, SyncKind,
 };
 use baton_sync::StateVector;
 use baton_sync::control_channel::{
@@ -551,7 +551,7 @@ fn a_stock_client_that_comes_again_with_more_has_one_park_of_somebody() {
         insert(&mut theirs, "stock ");
         let all = theirs.diff(&StateVector::new()).unwrap();
         let id = table.connect();
-        table.receive(id, Incoming::Sync(Kind::Step2, all));
+        table.receive(id, Incoming::Sync(SyncKind::Step2, all));
     }
     let id = only(&table);
     let told = views(&table.told(ada.id));
@@ -747,7 +747,7 @@ fn answers(table: &mut Table, peers: &mut [Peer]) {
             if let Some(vector) = asked {
                 let since = StateVector::decode(&vector).unwrap();
                 let lacking = peer.document.diff(&since).unwrap();
-                table.receive(peer.id, Incoming::Sync(Kind::Step2, lacking));
+                table.receive(peer.id, Incoming::Sync(SyncKind::Step2, lacking));
             }
         }
     }

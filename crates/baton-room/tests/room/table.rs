@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Kind, Outgoing, Output,
-    Record, RecordError, ResumeToken, Room, RoomOptions, Source,
+    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, Record,
+    RecordError, ResumeToken, Room, RoomOptions, Source, SyncKind,
 };
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -460,14 +460,14 @@ impl Peer {
     /// Types at the end of that text, and sends it.
     pub(crate) fn types_in(&mut self, table: &mut Table, root: &str, what: &str) -> Bytes {
         let update = insert_in(&mut self.document, root, what);
-        table.receive(self.id, Incoming::Sync(Kind::Update, update.clone()));
+        table.receive(self.id, Incoming::Sync(SyncKind::Update, update.clone()));
         update
     }
 
     /// Sends everything that it has, as in an answer to a Step1.
     pub(crate) fn sends_all(&mut self, table: &mut Table) {
         let all = self.document.diff(&StateVector::new()).unwrap();
-        table.receive(self.id, Incoming::Sync(Kind::Step2, all));
+        table.receive(self.id, Incoming::Sync(SyncKind::Step2, all));
     }
 
     pub(crate) fn says(&self, table: &mut Table, message: &ClientMessage) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind, Outgoing};
+use baton_room::{Departure, Incoming, Outgoing, SyncKind};
 use baton_sync::control_channel::{
     ClientMessage, ErrorCode, FencingToken, LockMode, Outcome, ServerMessage,
 };
@@ -218,9 +218,9 @@ fn who_said_drained_but_owes_an_answer_is_not_told_that_it_was_slow_to_stop() {
     let _lost = insert(&mut offline, "typed while away, ");
     let newest = insert(&mut offline, "and after");
     let nothing = bytes::Bytes::from_static(&[0, 0]);
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, nothing));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, nothing));
     assert_eq!(bob.asks(&mut table, &TAKE_OVER), Outcome::Done);
-    table.receive(ada.id, Incoming::Sync(Kind::Update, newest));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, newest));
     ada.says(&mut table, &ClientMessage::Drained { fence });
     table.look(ada.id);
     table.pass(seconds(4), &[ada.id, bob.id]);
@@ -244,7 +244,7 @@ fn who_said_drained_while_its_edits_wait_for_another_holder_is_told_that() {
     };
     assert_eq!(cleo.asks(&mut table, &take), Outcome::Done);
     let copy = insert_in(&mut document(20), "title", "of somebody");
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, copy));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, copy));
     bob.says(&mut table, &ClientMessage::Drained { fence: body });
     table.look(bob.id);
     table.pass(seconds(4), &[ada.id, bob.id, cleo.id]);
@@ -371,7 +371,7 @@ fn a_stock_client_is_told_why_as_well() {
     assert_eq!(ada.asks(&mut table, &required), Outcome::Done);
     let stock = table.connect();
     let edit = insert(&mut document(7), "stock");
-    table.receive(stock, Incoming::Sync(Kind::Update, edit));
+    table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
     let denied = table.look(stock).into_iter().find_map(|seen| match seen {
         Seen::Message(Outgoing::Denied(why)) => Some(why),
         _ => None,

@@ -2,7 +2,7 @@
 //! message is encoded once for all its receivers, and an update that comes in shares its frame's
 //! bytes.
 
-use baton_room::{Incoming, Kind, Outgoing, ViewOf};
+use baton_room::{Incoming, Outgoing, SyncKind, ViewOf};
 use baton_sync::y_websocket::{self, Carries, FrameError, Message};
 use bytes::Bytes;
 
@@ -37,8 +37,8 @@ pub(crate) fn denied(reason: &str) -> Frame {
 pub(crate) fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
     Ok(match y_websocket::decode(frame)? {
         Message::Step1(vector) => Incoming::Step1(vector),
-        Message::Step2(update) => Incoming::Sync(Kind::Step2, frame.slice_ref(update)),
-        Message::Update(update) => Incoming::Sync(Kind::Update, frame.slice_ref(update)),
+        Message::Step2(update) => Incoming::Sync(SyncKind::Step2, frame.slice_ref(update)),
+        Message::Update(update) => Incoming::Sync(SyncKind::Update, frame.slice_ref(update)),
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),

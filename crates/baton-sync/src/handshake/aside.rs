@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::Kind;
+use super::SyncKind;
 use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// Bytes that a kept update is counted with beyond its own, for its place in the index.
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 16 * 1024;
 /// One that is kept.
 #[derive(Debug)]
 struct Kept {
-    kind: Kind,
+    kind: SyncKind,
     update: Bytes,
     /// The obstacles under which the index has it.
     waits: Vec<(ClientId, Clock)>,
@@ -37,7 +37,7 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Woken {
     pub(super) number: u64,
-    pub(super) kind: Kind,
+    pub(super) kind: SyncKind,
     pub(super) update: Bytes,
     pub(super) partly: bool,
     pub(super) refused: bool,
@@ -79,7 +79,7 @@ impl Aside {
     pub(super) fn keep(
         &mut self,
         number: u64,
-        kind: Kind,
+        kind: SyncKind,
         update: Bytes,
         obstacles: &StateVector,
     ) -> bool {
@@ -125,7 +125,7 @@ impl Aside {
     pub(super) fn keep_refused(
         &mut self,
         number: u64,
-        kind: Kind,
+        kind: SyncKind,
         update: Bytes,
         inserts: &StateVector,
     ) -> bool {
