@@ -140,9 +140,9 @@ pub fn baton(payload: &str) -> Bytes {
     frame(&[BATON], payload.as_bytes())
 }
 
-/// What a frame carries behind its [`Head`].
+/// What a frame carries behind its [`FrameHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carries {
+pub enum PayloadKind {
     /// A state vector.
     Step1,
     /// An update, in answer to a Step1.
@@ -160,22 +160,22 @@ pub enum Carries {
 /// What stands in a frame before its payload: for whoever sends a payload that others share, without
 /// copying it.
 #[derive(Clone, Copy, Debug)]
-pub struct Head {
+pub struct FrameHeader {
     bytes: [u8; 12],
     length: usize,
 }
 
-impl Head {
+impl FrameHeader {
     /// Before a payload of so many bytes.
     #[must_use]
-    pub fn new(carries: Carries, payload: usize) -> Self {
+    pub fn new(carries: PayloadKind, payload: usize) -> Self {
         let types: &[u64] = match carries {
-            Carries::Step1 => &[SYNC, STEP1],
-            Carries::Step2 => &[SYNC, STEP2],
-            Carries::Update => &[SYNC, UPDATE],
-            Carries::Awareness => &[AWARENESS],
-            Carries::Denied => &[AUTH, DENIED],
-            Carries::Baton => &[BATON],
+            PayloadKind::Step1 => &[SYNC, STEP1],
+            PayloadKind::Step2 => &[SYNC, STEP2],
+            PayloadKind::Update => &[SYNC, UPDATE],
+            PayloadKind::Awareness => &[AWARENESS],
+            PayloadKind::Denied => &[AUTH, DENIED],
+            PayloadKind::Baton => &[BATON],
         };
         let mut out = Vec::with_capacity(12);
         for number in types {
@@ -305,15 +305,15 @@ mod tests {
         #[test]
         fn a_head_before_its_payload_is_the_frame(payload in proptest::collection::vec(any::<u8>(), 0..40_000), text: String) {
             let frames = [
-                (Carries::Step1, &payload[..], step1_bytes(&payload)),
-                (Carries::Step2, &payload, step2(&payload)),
-                (Carries::Update, &payload, update(&payload)),
-                (Carries::Awareness, &payload, awareness(&payload)),
-                (Carries::Denied, text.as_bytes(), auth_denied(&text)),
-                (Carries::Baton, text.as_bytes(), baton(&text)),
+                (PayloadKind::Step1, &payload[..], step1_bytes(&payload)),
+                (PayloadKind::Step2, &payload, step2(&payload)),
+                (PayloadKind::Update, &payload, update(&payload)),
+                (PayloadKind::Awareness, &payload, awareness(&payload)),
+                (PayloadKind::Denied, text.as_bytes(), auth_denied(&text)),
+                (PayloadKind::Baton, text.as_bytes(), baton(&text)),
             ];
             for (carries, payload, frame) in frames {
-                let head = Head::new(carries, payload.len());
+                let head = FrameHeader::new(carries, payload.len());
                 prop_assert_eq!([head.as_bytes(), payload].concat(), frame);
             }
         }
