@@ -12,7 +12,7 @@
 //! - **An entry belongs to a connection.** Clients broadcast again what they hear of others, so
 //!   receiving an entry proves nothing. The first connection to state a client id has it. What others
 //!   say of it at a known clock is ignored quietly, at a newer clock it is ignored and counted
-//!   ([`Applied::spoofed`]; tabs of one browser relay each other's entries, so a few are normal).
+//!   ([`AwarenessOutcome::spoofed`]; tabs of one browser relay each other's entries, so a few are normal).
 //! - **A connection's own id is stronger than a relayed one.** The sole entry of a connection's first
 //!   message is its own if nobody had stated that id before, or once it has answered the question below
 //!   (so the published providers open); the id claimed in Baton's hello is ([`Awareness::claim`]). When
@@ -160,7 +160,7 @@ pub const fn nothing() -> Bytes {
 /// What came of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Applied {
+pub struct AwarenessOutcome {
     /// For everybody, the sender included (its watchdog counts any message): what changed.
     pub broadcast: Option<Bytes>,
     /// For the sender alone: removals that make it state its entries again, at a raised clock.
@@ -176,7 +176,7 @@ pub struct Applied {
 /// What is to be sent when a connection has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Removed<O> {
+pub struct OwnerRemoval<O> {
     /// For everybody: the entries that went with it.
     pub broadcast: Option<Bytes>,
     /// For one connection each: a removal to which its client answers by stating itself again. These
@@ -187,7 +187,7 @@ pub struct Removed<O> {
 /// What is to be sent because entries have not been renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Stale<O> {
+pub struct StaleEntries<O> {
     /// For one connection each: removals to which its client answers by stating itself again.
     pub ask: Vec<(O, Bytes)>,
     /// For everybody: entries whose owner was asked and did not answer.
@@ -290,7 +290,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         owner: O,
         payload: &[u8],
         now: Stamp,
-    ) -> Result<Applied, AwarenessError> {
+    ) -> Result<AwarenessOutcome, AwarenessError> {
         let statements = payload::decode(payload)?;
         // Most of what comes is others' entries repeated: only what may be news is read as JSON.
         for statement in &statements {
@@ -308,7 +308,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         let opening = self.introduce(owner, &statements, now);
 
-        let mut applied = Applied::default();
+        let mut applied = AwarenessOutcome::default();
         let (mut changed, mut asked) = (BTreeSet::new(), BTreeSet::new());
         for statement in &statements {
             let step = self.judge(owner, statement);
@@ -352,7 +352,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     }
 
     /// A connection has ended: what it owned is removed, at the last clock, and remembered.
-    pub fn removed(&mut self, owner: O) -> Removed<O> {
+    pub fn removed(&mut self, owner: O) -> OwnerRemoval<O> {
         let record = self.owners.remove(&owner).unwrap_or_default();
         let mut gone = BTreeSet::new();
         let mut answers = Vec::new();
@@ -366,7 +366,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         }
         let broadcast = self.encode_removals(&gone);
         self.forget();
-        Removed { broadcast, answers }
+        OwnerRemoval { broadcast, answers }
     }
 
     /// A session's new connection supersedes its old one: the entries go over, nobody sees anything.
@@ -392,7 +392,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     /// Asks for entries that were not renewed for [`AwarenessLimits::stale_after`], each once, and
     /// removes those whose owner did not answer for as long again. Holds the roll call that is due.
     /// Early calls are harmless.
-    pub fn stale(&mut self, now: Stamp) -> Stale<O> {
+    pub fn stale(&mut self, now: Stamp) -> StaleEntries<O> {
         let after = self.limits.stale_after;
         let due =
             |(first, _): &(Stamp, Stamp)| now.saturating_sub(*first) >= self.limits.roll_call_after;
@@ -427,7 +427,7 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
             .collect();
         let broadcast = self.encode_removals(&gone);
         self.forget();
-        Stale { ask, broadcast }
+        StaleEntries { ask, broadcast }
     }
 
     /// The earliest moment at which [`Awareness::stale`] has something to do. Looks at every entry.

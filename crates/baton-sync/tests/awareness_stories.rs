@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use baton_sync::ClientId;
 use baton_sync::awareness::{
-    Applied, Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal,
+    Awareness, AwarenessError, AwarenessLimits, AwarenessOutcome, AwarenessRefusal,
 };
 use baton_sync::lib0::{Reader, write_var_string, write_var_uint};
 use bytes::Bytes;
@@ -454,9 +454,9 @@ fn nobody_can_speak_for_another_connections_client() {
     let before = world.table.encode_all();
     let forged = encode(&[(1, 99, Some(r#"{"name":"not Ada"}"#)), (1, 100, None)]);
     let applied = world.table.apply(mallory, &forged, world.now).unwrap();
-    let expected = Applied {
+    let expected = AwarenessOutcome {
         spoofed: 2,
-        ..Applied::default()
+        ..AwarenessOutcome::default()
     };
     assert_eq!(applied, expected);
     assert_eq!(world.table.encode_all(), before);
