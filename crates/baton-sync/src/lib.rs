@@ -54,7 +54,7 @@
 //! | [`compact`](mod@compact) | joining neighbours and dropping what was deleted |
 //! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
-//! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
+//! | `partial_update` | parts of a document's update: what somebody lacks, and the whole in pieces |
 //! | [`text_diff`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |
@@ -66,10 +66,10 @@ pub mod compact;
 pub mod control_channel;
 pub mod delete_set;
 pub mod document;
-mod excerpt;
 pub mod handshake;
 pub mod lib0;
 pub mod originals;
+mod partial_update;
 pub mod replica;
 pub mod scan;
 pub mod state;

@@ -24,25 +24,25 @@
 
 mod block;
 mod content;
-mod cut;
+mod content_form;
 mod error;
-mod form;
-mod owned;
-mod read;
+mod owned_scan;
+mod split;
+mod tables;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub use self::block::{Block, BlockKind, Content, Id, IdRange, Parent};
 pub use self::error::ScanError;
-pub use self::owned::OwnedScan;
+pub use self::owned_scan::OwnedScan;
 
 pub(crate) use self::block::{HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN};
 pub(crate) use self::content::{
     CONTENT, is_named_type, kind as content_kind, len as content_len, past_unit, past_value,
     utf16_len,
 };
-pub(crate) use self::cut::{Cut, Opened};
+pub(crate) use self::split::{OpenBlock, SplitPoint};
 
 pub(crate) use self::block::Header;
 use crate::lib0::Reader;

@@ -11,7 +11,7 @@ use crate::state_vector::{ClientId, Clock};
 
 /// A place inside a block: before its first unit, behind its last, or between two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct SplitPoint {
     /// Units before it.
     pub(crate) units: Clock,
     /// Bytes of content before it, without the count or length that stands before all of it.
@@ -20,7 +20,7 @@ pub(crate) struct Cut {
     torn: bool,
 }
 
-impl Cut {
+impl SplitPoint {
     /// Before the first unit.
     pub(crate) const START: Self = Self {
         units: 0,
@@ -30,7 +30,7 @@ impl Cut {
 }
 
 /// A block taken apart, so that parts of it can be written. (Not free: all of a text is looked at once.)
-pub(crate) struct Opened<'a> {
+pub(crate) struct OpenBlock<'a> {
     client: ClientId,
     clock: Clock,
     len: Clock,
@@ -63,12 +63,12 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a block apart.
-    pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
+    pub(crate) fn open(&self, client: ClientId, index: usize) -> OpenBlock<'a> {
         let (entry, past) = (self.tables.entries[index], self.tables.entries[index + 1]);
         let bytes = &self.bytes[entry.start as usize..past.start as usize];
         let mut reader = Reader::new(bytes);
         let info = reader.u8().unwrap_or(GC);
-        let mut opened = Opened {
+        let mut opened = OpenBlock {
             client,
             clock: entry.clock,
             len: past.clock - entry.clock,
@@ -95,15 +95,15 @@ impl<'a> Scan<'a> {
     }
 }
 
-impl Opened<'_> {
+impl OpenBlock<'_> {
     /// Behind the last unit.
-    pub(crate) fn end(&self) -> Cut {
+    pub(crate) fn end(&self) -> SplitPoint {
         let byte = match self.body {
             Body::Text(text) => text.len(),
             Body::Values(_, values) | Body::Whole(values) => values.len(),
             Body::Length => 0,
         };
-        Cut {
+        SplitPoint {
             units: self.len,
             byte,
             torn: false,
@@ -111,19 +111,19 @@ impl Opened<'_> {
     }
 
     /// Behind so many units.
-    pub(crate) fn cut_at(&self, units: Clock) -> Cut {
+    pub(crate) fn cut_at(&self, units: Clock) -> SplitPoint {
         let (byte, torn) = match self.body {
             Body::Text(text) => byte_of(text, units),
             Body::Values(kind, values) => (past_values(kind, values, units as usize), false),
             Body::Length | Body::Whole(_) => (0, false),
         };
-        Cut { units, byte, torn }
+        SplitPoint { units, byte, torn }
     }
 
     /// The next place after `from` up to which the content has at most about `most` bytes, and never
     /// nothing; between two characters.
-    pub(crate) fn next_cut(&self, from: Cut, most: usize) -> Cut {
-        let mut to = Cut {
+    pub(crate) fn next_cut(&self, from: SplitPoint, most: usize) -> SplitPoint {
+        let mut to = SplitPoint {
             torn: false,
             ..from
         };
@@ -148,7 +148,7 @@ impl Opened<'_> {
     }
 
     /// Writes the units between two cuts.
-    pub(crate) fn write(&self, from: Cut, to: Cut, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
         if from.units == 0 {
             out.push(self.info);
             out.extend_from_slice(self.head);
@@ -195,7 +195,7 @@ fn byte_of(text: &str, units: Clock) -> (usize, bool) {
 }
 
 /// What Yjs does with half a character: each half becomes a replacement character.
-fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
+fn write_text(text: &str, from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
     const HALF: &str = "\u{fffd}";
     let start = if from.torn {
         from.byte + text[from.byte..].chars().next().map_or(0, char::len_utf8)
@@ -243,14 +243,14 @@ mod tests {
                 out
             };
             let (one, two, end) = (opened.cut_at(1), opened.cut_at(2), opened.end());
-            assert_eq!(written(Cut::START, end), block);
+            assert_eq!(written(SplitPoint::START, end), block);
             let first = [&head[..], &[1], values[0]].concat();
-            assert_eq!(written(Cut::START, one), first);
+            assert_eq!(written(SplitPoint::START, one), first);
             let second = [&[kind | HAS_ORIGIN, 7, 0, 1][..], values[1]].concat();
             assert_eq!(written(one, two), second);
             let last = [&[kind | HAS_ORIGIN, 7, 1, 1][..], values[2]].concat();
             assert_eq!(written(two, end), last);
-            assert_eq!(opened.next_cut(Cut::START, 1), one);
+            assert_eq!(opened.next_cut(SplitPoint::START, 1), one);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::lib0::write_var_uint;
-use crate::scan::{Cut, Id, IdRange, Opened, Run, Scan};
+use crate::scan::{Id, IdRange, OpenBlock, Run, Scan, SplitPoint};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// What stands before a client's blocks in an update, at most.
@@ -34,7 +34,7 @@ pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Opti
         let client = scan.runs()[run].client;
         for index in blocks {
             let (size, from) = (scan.size(index), walk.start_of(run, index));
-            if from == Cut::START && size <= most.saturating_sub(writer.bytes) {
+            if from == SplitPoint::START && size <= most.saturating_sub(writer.bytes) {
                 writer.blocks(scan, client, index..index + 1);
                 continue;
             }
@@ -64,7 +64,7 @@ pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Opti
 }
 
 /// For each run, the first block of which something lies behind the vector, and where in it.
-fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
+fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, SplitPoint)> {
     let start = |run: &Run| {
         let known = vector.get(run.client);
         let blocks = run.blocks();
@@ -74,7 +74,7 @@ fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
             let block = scan.open(run.client, first);
             block.cut_at(known - scan.clock(first))
         } else {
-            Cut::START
+            SplitPoint::START
         };
         (first, cut)
     };
@@ -85,7 +85,7 @@ fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
 struct Walk<'u, 's> {
     scan: &'s Scan<'u>,
     vector: &'s StateVector,
-    starts: Vec<(usize, Cut)>,
+    starts: Vec<(usize, SplitPoint)>,
     /// For each run, its first block that was not admitted.
     next: Vec<usize>,
     /// For each run, the runs that wait for a clock of it, the nearest clock first.
@@ -104,9 +104,13 @@ impl<'u, 's> Walk<'u, 's> {
         }
     }
 
-    fn start_of(&self, run: usize, index: usize) -> Cut {
+    fn start_of(&self, run: usize, index: usize) -> SplitPoint {
         let (first, cut) = self.starts[run];
-        if index == first { cut } else { Cut::START }
+        if index == first {
+            cut
+        } else {
+            SplitPoint::START
+        }
     }
 
     /// The blocks of the runs in an order in which each comes after what it refers to. `None` if there
@@ -203,7 +207,13 @@ struct Written {
 
 impl Writer {
     /// Adds a part of a block that begins at `clock`, behind what was added of its client.
-    fn part(&mut self, client: ClientId, clock: Clock, block: &Opened<'_>, (from, to): (Cut, Cut)) {
+    fn part(
+        &mut self,
+        client: ClientId,
+        clock: Clock,
+        block: &OpenBlock<'_>,
+        (from, to): (SplitPoint, SplitPoint),
+    ) {
         let run = self.run(client, clock + from.units);
         let before = run.bytes.len();
         block.write(from, to, &mut run.bytes);
