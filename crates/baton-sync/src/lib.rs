@@ -67,6 +67,7 @@ pub mod control_channel;
 pub mod delete_set;
 pub mod document;
 pub mod handshake;
+mod json;
 pub mod lib0;
 pub mod originals;
 mod partial_update;
