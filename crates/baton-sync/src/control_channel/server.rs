@@ -1,77 +1,66 @@
-//! What the server says.
+//! Messages of the server.
 
 use serde::{Deserialize, Serialize};
 
-use super::{FencingToken, LockView, ParkPart, ParkView, Paths, PeerView, Right};
+use super::views::{HandoverReason, LockView, ParkPart, ParkView, PeerView, Right};
+use super::{FencingToken, Paths};
 
-/// The server's clocks, in milliseconds, for a client to keep in step with.
+/// Timers of the server, in milliseconds, which a client has to keep up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimingsMs {
-    /// A message comes at least this often.
+    /// Longest pause between two messages of the server.
     pub beat_every: u64,
-    /// A client that heard nothing for this long gives the connection up.
+    /// Silence of the server after which a client gives the connection up.
     pub server_silent_after: u64,
-    /// A peer silent for this long is offline.
+    /// Silence of a peer after which it is offline.
     pub offline_after: u64,
-    /// How long an offer stands.
+    /// Time in which an offer can be claimed.
     pub offer: u64,
-    /// How long a holder's lost connection is waited for.
+    /// Time in which a holder whose connection is lost can come back.
     pub grace: u64,
-    /// A holder stops editing this long after it sent the last answer that was confirmed.
+    /// Time after which a holder stops editing, from the moment at which it sent the last answer that
+    /// was confirmed.
     pub client_stop: u64,
-    /// How long a draining holder has to send what it has.
+    /// Time in which a draining holder can send its edits.
     pub drain: u64,
-    /// How long a holder may keep what somebody requests.
+    /// Time for which a holder may keep a lock that another session requests.
     pub request: u64,
-    /// A holder without input for this long yields to who waits.
+    /// Time without input after which a holder yields to a waiter.
     pub idle_yield: u64,
 }
 
-/// What became of an operation.
+/// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Done: acquired (an offer follows or the lock is already yours), released, handed on, cancelled, decided.
+    /// Done: acquired (an offer follows, or the lock is already yours), released, handed on, cancelled,
+    /// decided.
     Done,
     /// In the queue.
     Queued,
-    /// Somebody else has it, and the operation does not wait.
+    /// Another session has it, and the operation does not wait.
     Busy,
     /// The fence named is not a current one, or that lock is not yours.
     Stale,
     /// This session may not hold a lock.
     Forbidden,
-    /// It would have to wait, and nobody waits while holding: release what is held, or acquire all at once.
+    /// It would have to wait, and no session waits while it holds a lock: release that first, or acquire
+    /// all at once.
     WouldWait,
-    /// The right for it is missing.
+    /// The session lacks the right for it.
     NotAllowed,
-    /// Somebody took a lock over a short time ago; the message says how long to wait.
+    /// A lock was taken over a short time ago; the message tells the time to wait.
     Cooldown,
     /// There is no such session, park or holder.
     Unknown,
     /// A limit is met; the message names it.
     Full,
-    /// The operation was not understood, or names what cannot be a lock; the message says what is wrong with it.
+    /// The operation was not understood, or names a scope that cannot be locked; the message tells the
+    /// fault.
     Invalid,
 }
 
-/// Why a holder has to give up its lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HandoverReason {
-    /// It hands the lock on itself.
-    Transfer,
-    /// Somebody with the right to takes it.
-    TakenOver,
-    /// The same user goes on in another session.
-    Moved,
-    /// A request ran out.
-    Requested,
-    /// It had no input for long, and somebody waits.
-    Idle,
-}
-
-/// What the server complains of.
+/// Kind of a fault that the server reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
@@ -79,15 +68,15 @@ pub enum ErrorCode {
     Protocol,
     /// A limit was met; the message names it.
     Limit,
-    /// An update lacks something that its sender lacks, too.
+    /// An update builds on edits that its sender lacks, too.
     Incomplete,
-    /// No more can be parked; the edit was refused, and is only with its author.
+    /// No more edits can be parked: the edit was refused, and only its author has it.
     ParkFull,
-    /// Another client writes under the same Yjs client id; nothing more of this connection is taken.
+    /// Another client writes under the same Yjs client id: no more edits of this connection are taken.
     ClientId,
 }
 
-/// From the server to a client.
+/// Message from the server to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ServerMessage {
@@ -97,33 +86,33 @@ pub enum ServerMessage {
         version: u32,
         /// The session.
         session: u64,
-        /// For the next hello with `resume`; works once.
+        /// Token for the next hello with `resume`; works once.
         token: String,
         /// True when the session asked for was resumed; false when it is a new one.
         resumed: bool,
         /// Epoch of the store.
         epoch: u32,
-        /// The server's clocks.
+        /// Timers of the server.
         timings: TimingsMs,
-        /// What this session may do beside editing.
+        /// Rights of this session, beside editing.
         #[serde(default)]
         rights: Vec<Right>,
-        /// Everybody in the document.
+        /// All sessions in the document.
         roster: Vec<PeerView>,
         /// The locks.
         lock: LockView,
-        /// What stands in parks; the discarded ones only with [`Right::Manage`].
+        /// The parks; discarded ones only with [`Right::Manage`].
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         parks: Vec<ParkView>,
     },
-    /// To be answered at once.
+    /// A heartbeat, to be answered at once.
     Beat {
-        /// Number to answer with.
+        /// Number of the beat, for the answer.
         n: u64,
         /// The newest beat of this session whose answer came in time; 0 before the first.
         confirmed: u64,
     },
-    /// A peer came, changed, or went.
+    /// A peer joined, changed, or left.
     Peer {
         /// The peer as it is now.
         peer: PeerView,
@@ -135,19 +124,19 @@ pub enum ServerMessage {
     },
     /// A lock is yours if you claim it in time.
     Offer {
-        /// To claim with.
+        /// Fence to claim it with.
         fence: FencingToken,
-        /// What it covers.
+        /// Scope of the lock.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paths: Paths,
-        /// How long it stands, in milliseconds from sending.
+        /// Time in which it can be claimed, in milliseconds from sending.
         expires_ms: u64,
     },
     /// A lock is yours.
     Granted {
         /// The grant.
         fence: FencingToken,
-        /// What it covers.
+        /// Scope of the lock.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paths: Paths,
     },
@@ -155,65 +144,65 @@ pub enum ServerMessage {
     Lost {
         /// The grant or offer that ended.
         fence: FencingToken,
-        /// Why, for people.
+        /// Reason, for people.
         reason: String,
     },
-    /// Stop editing there, send what you have, then say `drained`: that lock passes on.
+    /// Stop editing there, send your edits, then send `drained`: that lock passes on.
     Drain {
         /// The grant.
         fence: FencingToken,
-        /// Why.
+        /// Reason.
         reason: HandoverReason,
-        /// To whom it passes, if that is settled.
+        /// Session that gets it, if that is settled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
-        /// How long it is waited for, in milliseconds from sending; later edits are parked.
+        /// Time for that, in milliseconds from sending; later edits are parked.
         expires_ms: u64,
     },
-    /// Somebody wants what you hold, and gets it when the time is over.
+    /// Another session requests a lock of yours, and gets it after the given time.
     Requested {
         /// The grant.
         fence: FencingToken,
-        /// Who.
+        /// Session that requests it.
         by: u64,
-        /// What they say.
+        /// Its note.
         #[serde(default)]
         note: String,
-        /// How long you may keep it, in milliseconds from sending.
+        /// Time for which you may keep it, in milliseconds from sending.
         expires_ms: u64,
     },
-    /// A request is void: who made it gave it up.
+    /// A request is void: its session gave it up.
     RequestOver {
-        /// The grant that it was for.
+        /// The grant that was requested.
         fence: FencingToken,
     },
-    /// You had no input for long, and somebody waits for this grant: it passes on soon.
+    /// You had no input for long, and another session waits: this grant passes on soon.
     IdleWarning {
         /// The grant.
         fence: FencingToken,
-        /// How long an input can still keep it, in milliseconds from sending.
+        /// Time in which an input can still keep it, in milliseconds from sending.
         left_ms: u64,
     },
-    /// What became of the operation with this nonce.
+    /// Outcome of the operation with this nonce.
     Result {
         /// The operation's nonce.
         nonce: u64,
-        /// What became of it.
+        /// Its outcome.
         outcome: Outcome,
-        /// For people, where there is more to say.
+        /// Details, for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
-    /// Durable: all of the first `updates` sync messages (step 2 or update) that this connection sent.
+    /// The first `updates` sync messages (step 2 or update) of this connection are durable.
     Saved {
-        /// Counted from the connection's start.
+        /// Number of messages, counted from the start of the connection.
         updates: u64,
     },
     /// An edit of yours was set aside, durably, because you may not write there.
     Parked {
-        /// Names the park in this document.
+        /// Id of the park in this document.
         id: u64,
-        /// Why, for people.
+        /// Reason, for people.
         reason: String,
     },
     /// A park is new, grew, or was decided.
@@ -221,25 +210,25 @@ pub enum ServerMessage {
         /// The park as it is now.
         park: ParkView,
     },
-    /// What a park would change: answers `show-park`.
+    /// The changes that a park would make; answers `show-park`.
     ParkContent {
         /// The operation's nonce.
         nonce: u64,
         /// The park.
         id: u64,
-        /// The difference, in reading order of each root type.
+        /// The parts of the text diff, in reading order of each root type.
         parts: Vec<ParkPart>,
-        /// Whether there is more than fits.
+        /// True if there is more than fits.
         #[serde(default)]
         truncated: bool,
     },
-    /// Something went wrong.
+    /// The server reports a fault.
     Error {
-        /// What.
+        /// Kind of fault.
         code: ErrorCode,
-        /// For people: whose fault, what changed, what to do.
+        /// Text for people: the party at fault, the change, the remedy.
         message: String,
-        /// Whether the same may work later.
+        /// True if the same may work later.
         retry: bool,
     },
 }

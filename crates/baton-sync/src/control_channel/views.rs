@@ -1,20 +1,20 @@
-//! What everybody sees: the roster, the locks, the parks.
+//! The views that all sessions get: the roster, the locks, the parks.
 
 use serde::{Deserialize, Serialize};
 
-use super::{FencingToken, HandoverReason, Paths, User};
+use super::{FencingToken, Paths, User};
 
-/// How alive a peer is.
+/// Liveness of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeerStatus {
-    /// Answers in time.
+    /// It answers in time.
     Online,
-    /// Missed a heartbeat.
+    /// It missed a heartbeat.
     Shaky,
-    /// Silent beyond the deadline, or its connection is gone; may come back.
+    /// It is silent beyond the deadline, or its connection is gone; it may come back.
     Offline,
-    /// Not in the document any more.
+    /// It is not in the document any more.
     Gone,
 }
 
@@ -23,181 +23,197 @@ pub enum PeerStatus {
 pub struct PeerView {
     /// The session; a smaller number has been in the document longer.
     pub session: u64,
-    /// Who.
+    /// Name and colour.
     pub user: User,
     /// Yjs client id, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<u64>,
-    /// How alive.
+    /// Liveness.
     pub state: PeerStatus,
-    /// Whether it speaks this channel, and so can hold a lock.
+    /// True if it speaks this channel, and so can hold a lock.
     pub lock: bool,
-    /// Whether it only watches.
+    /// True if it only watches.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observer: bool,
 }
 
-/// What a session may do beside editing.
+/// A right of a session, beside editing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// Take a lock from its holder.
     TakeOver,
-    /// Change the mode, and decide parks.
+    /// Change the mode, and decide about parks.
     Manage,
 }
 
-/// What locks mean in a document.
+/// Effect of locks in a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LockMode {
-    /// Locks are advisory: all may write.
+    /// Locks are advisory: all sessions may write.
     Open,
-    /// What nobody holds may be written by all, the rest by its holder only.
+    /// All sessions may write where no lock is held; elsewhere only its holder.
     #[default]
     ExclusiveWhenHeld,
-    /// Only a holder may write.
+    /// Only holders may write.
     Required,
 }
 
-/// What state a grant is in.
+/// State of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GrantStatus {
-    /// Offered to `session`, who has not claimed it yet: nobody may write there.
+    /// Offered to `session`, which has not claimed it yet: no session may write there.
     Offered,
-    /// Held by `session`: only they may write there.
+    /// Held by `session`: only that session may write there.
     Held,
     /// Held by `session`, whose connection is gone, for the grace time.
     Suspect,
     /// Held by `session` before the server started again, for the recovery time.
     Recovering,
-    /// Still held by `session`, which sends what it has, and then passed on.
+    /// Still held by `session`, which sends its edits; then it passes on.
     Draining,
+}
+
+/// Reason for which a holder has to give up its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandoverReason {
+    /// The holder hands the lock on.
+    Transfer,
+    /// A session with the right to do so takes it over.
+    TakenOver,
+    /// The same user continues in another session.
+    Moved,
+    /// The time of a request ran out.
+    Requested,
+    /// The holder had no input for long, and another session waits.
+    Idle,
 }
 
 /// One lock that is offered or held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantView {
-    /// What it covers.
+    /// Scope of the lock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Paths,
     /// State.
     pub state: GrantStatus,
-    /// Who holds it, or is offered it.
+    /// Session that holds it, or is offered it.
     pub session: u64,
     /// Its fence.
     pub fence: FencingToken,
-    /// Who asked for it, with a clock running.
+    /// Session whose request for it is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<u64>,
-    /// To whom it passes once it is drained, if that is settled.
+    /// Session that gets it once it is drained, if that is settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// Why it drains; absent in every other state.
+    /// Reason for which it drains; absent in every other state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HandoverReason>,
 }
 
-/// One ticket of the queue.
+/// One ticket of the queue for locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiter {
-    /// Who waits.
+    /// Session that waits.
     pub session: u64,
-    /// For what.
+    /// Scope that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Paths,
 }
 
-/// The locks as watchers see them; each view replaces the one before.
+/// The locks, as all sessions see them; each view replaces the one before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockView {
-    /// Position of the log that this shows; a view with a smaller one is older.
+    /// Position in the log that the view shows; a view with a smaller one is older.
     pub version: u64,
-    /// What locks mean here.
+    /// Effect of locks in this document.
     #[serde(default)]
     pub mode: LockMode,
-    /// Every lock that is offered or held; none: all is free.
+    /// All locks that are offered or held; without any, the whole document is free.
     pub grants: Vec<GrantView>,
-    /// Who waits, in order; the first 100.
+    /// Waiters, in order; the first 100.
     pub queue: Vec<Waiter>,
-    /// How many wait.
+    /// Number of waiters.
     pub waiting: u32,
 }
 
-/// Why edits stand in a park.
+/// Cause for which edits were parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParkCause {
-    /// Their author might not write there then.
+    /// Their author might not write there at that time.
     Locked,
     /// The document library failed on them.
     Quarantined,
 }
 
-/// What became of a park.
+/// State of a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParkStatus {
-    /// Somebody has to decide.
+    /// Not decided yet.
     Open,
     /// Its edits are in the document.
     Merged,
-    /// Nobody wants its edits; they can be recovered until `until_ms`.
+    /// A session has discarded its edits; they can be recovered until `until_ms`.
     Discarded,
 }
 
-/// One session's edits that are not in the document, as watchers see them; each view replaces the one before.
+/// One session's parked edits, as all sessions see them; each view replaces the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkView {
-    /// Names the park in its document.
+    /// Id of the park in its document.
     pub id: u64,
-    /// Whose edits.
+    /// Session of the edits.
     pub session: u64,
-    /// Who that was.
+    /// Name and colour of their author.
     pub user: User,
-    /// When it began, in milliseconds of Unix time.
+    /// Time of the first edit, in milliseconds of Unix time.
     pub at_ms: u64,
-    /// Why.
+    /// Cause.
     pub reason: ParkCause,
-    /// How many updates.
+    /// Number of updates.
     pub edits: u32,
-    /// What they insert, in units of text and elements.
+    /// Units of text and elements that they insert.
     pub inserted: u64,
-    /// What they delete, in units of text and elements.
+    /// Units of text and elements that they delete.
     pub deleted: u64,
-    /// Their size.
+    /// Size of the updates, in bytes.
     pub bytes: u64,
-    /// What became of it.
+    /// State.
     pub state: ParkStatus,
-    /// Until when one that was discarded can be recovered, in milliseconds of Unix time.
+    /// End of the time in which a discarded park can be recovered, in milliseconds of Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
-    /// Session that made it what it is now. Absent where no person did, and for a park that was recovered before this
-    /// view was asked for.
+    /// Session that brought it into its present state. Absent if no session did, and for a park that was
+    /// recovered before this view was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u64>,
 }
 
-/// What a part of a difference says.
+/// Kind of a part of a text diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartKind {
-    /// It is in both.
+    /// The text is in both.
     Equal,
-    /// The park adds it.
+    /// The park inserts it.
     Insert,
-    /// The park takes it away.
+    /// The park deletes it.
     Delete,
 }
 
-/// One part of the readable difference that a park would make.
+/// One part of the text diff of a park.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkPart {
     /// The root type.
     pub root: String,
-    /// What it says.
+    /// Kind of part.
     pub kind: PartKind,
-    /// The text, shortened with "…" where it is long and the same in both.
+    /// The text. Long text that is in both is shortened with "…".
     pub text: String,
 }
