@@ -1,20 +1,20 @@
 //! A Yjs document: yrs behind the scanner.
 //!
-//! Owns the one place where yrs transactions are opened. Nothing reaches yrs that the scanner and
-//! the state rules have not admitted; yrs never keeps anything pending, collects no garbage and
-//! edits nothing by itself. If it panics all the same, the panic ends here, and the document
-//! refuses everything from then on: it is to be made again from its log.
+//! Owns the one place where yrs transactions are opened. yrs gets only updates that the scanner and
+//! the state rules have admitted. It never keeps anything pending, collects no garbage, and edits
+//! nothing by itself. If it panics all the same, the panic ends here, and the document refuses
+//! everything from then on: it is to be made again from its log.
 //!
-//! What is inserted and deleted, and what is sent to others, a [`Replica`] says, which has the bytes
-//! of all blocks. yrs has the document beside it from the moment at which it is read or edited.
+//! A [`Replica`] knows the inserted and deleted units and has the bytes of all blocks, which are sent
+//! to others. yrs has the document beside it once it has been read or edited.
 //!
-//! Never here: who may write, where updates are stored, who is told of them.
+//! It does not know who may write, where updates are stored, or who receives them.
 
+mod error;
 mod live;
 pub(crate) mod render;
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
@@ -23,100 +23,47 @@ pub use yrs;
 use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
-use crate::replica::{Applied, Rejected, Replica};
-use crate::scan::{IdRange, Scan, ScanError, scan};
-use crate::state::{Judgement, State};
-use crate::state_vector::{ClientId, StateVector};
-use crate::text_diff::{Builder, TEXT_DIFF_ROOTS, TextDiff};
-
+pub use self::error::{ApplyError, Broken};
 pub use self::live::docs_built;
 use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
+use crate::replica::{Applied, Replica};
+use crate::scan::{IdRange, Scan, scan};
+use crate::state::State;
+use crate::state_vector::{ClientId, StateVector};
 
-/// Why yrs is not given some bytes.
+/// Reason for which yrs is not given some bytes.
 const BEYOND: &str =
     "there is content in it that yrs cannot read without changing it (legacy JSON, or an XML hook)";
 
-/// What a document is made with.
+/// Options of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentOptions {
-    /// The id under which [`Document::transact`] writes. No other instance that is alive may have
-    /// it.
+    /// Id under which [`Document::transact`] writes. No other live instance may have it.
     pub client: ClientId,
 }
 
-/// A document that can be read, updated and compared with others'.
+/// A document that can be read, updated and compared with other copies.
 ///
-/// It does no IO and knows no time; it is `Send`. Applying takes microseconds.
+/// It does no IO and knows no time; it is `Send`. Applying an update takes microseconds.
 pub struct Document {
     client: ClientId,
     replica: Replica,
-    /// yrs's form of it, once it was read or edited.
+    /// The document as yrs has it, once it was read or edited.
     live: OnceLock<Live>,
     broken: OnceLock<Broken>,
 }
 
-/// An update was not applied. Except for [`ApplyError::Broken`] the document is as before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The bytes are unsound: the sender's fault, asking again is of no use.
-    #[error("unsound update: {0}")]
-    Unsound(#[from] ScanError),
-    /// The update may not be applied now, or never: see the judgement, which is neither
-    /// [`Judgement::Known`] nor [`Judgement::Fits`]. On a gap, ask the sender.
-    #[error("the update does not fit: {0:?}")]
-    NotAdmitted(Judgement),
-    /// The scanner admitted it, and yrs could not decode it. This crate's fault; keep the update
-    /// and report it.
-    #[error("yrs cannot read an update that the scanner admitted: {0}")]
-    Undecodable(String),
-    /// The document cannot be used any more.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
-
-/// yrs failed in this document, which now refuses everything: make it again from its log, without
-/// the record that broke it. The fault is not the caller's; nothing else is affected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the document is broken and must be made again: {reason}")]
-pub struct Broken {
-    reason: String,
-}
-
-impl From<Rejected> for ApplyError {
-    fn from(rejected: Rejected) -> Self {
-        match rejected {
-            Rejected::Unsound(error) => Self::Unsound(error),
-            Rejected::NotAdmitted(judgement) => Self::NotAdmitted(judgement),
-        }
-    }
-}
-
-/// What updates would change cannot be shown. The document is as before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TextDiffError {
-    /// The updates cannot be applied to this document as it is.
-    #[error("the edits cannot be applied to the document as it is: {0}")]
-    Unfit(ApplyError),
-    /// The library failed on a copy of the document, on the updates or on writing them as text. This
-    /// crate's fault; the updates had better not be applied.
-    #[error("what the edits would change cannot be shown: {0}")]
-    Failed(Broken),
-    /// The document cannot be used any more.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
-
 impl Document {
-    /// An empty document.
+    /// Returns an empty document.
     #[must_use]
     pub fn new(options: &DocumentOptions) -> Self {
         Self::of(Replica::new(), options)
     }
 
-    /// A document from what [`Document::snapshot`] returned. It is scanned and judged like any
-    /// other update: damaged bytes are an error, never an empty document. Whether yrs takes what the
-    /// scanner admits shows when it is read.
+    /// Loads a document from the bytes of [`Document::snapshot`]. They are scanned and judged like any
+    /// other update: damaged bytes are an error, never an empty document. yrs takes them when the
+    /// document is first read, and may fail then.
     ///
     /// # Errors
     /// [`ApplyError::Unsound`], [`ApplyError::NotAdmitted`].
@@ -132,7 +79,7 @@ impl Document {
         Ok(Self::of(Replica::load(snapshot)?, options))
     }
 
-    /// A document that can be read and edited, of one that cannot.
+    /// Makes a replica a document that can be read and edited.
     #[must_use]
     pub const fn of(replica: Replica, options: &DocumentOptions) -> Self {
         Self {
@@ -143,7 +90,7 @@ impl Document {
         }
     }
 
-    /// A copy that is only read. yrs loads it when it is read first.
+    /// Returns a copy of a replica for reading. yrs loads it when it is first read.
     #[must_use]
     pub fn to_read(replica: &Replica) -> Self {
         // Only an author needs an id that no other has.
@@ -160,7 +107,7 @@ impl Document {
         self.apply_scanned(&scan(update)?)
     }
 
-    /// [`Document::apply`] for a caller that has scanned already. It is judged here all the same.
+    /// [`Document::apply`] for a caller that has scanned the update. It is judged here, once.
     ///
     /// # Errors
     /// As [`Document::apply`].
@@ -169,32 +116,36 @@ impl Document {
         if scan.is_beyond_yrs() {
             return Err(ApplyError::Undecodable(BEYOND.to_owned()));
         }
-        if self.live.get().is_some() && self.state().judge(scan) == Judgement::Fits {
-            let updates = self.decode(scan)?;
-            let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
-            let applied = self.replica.apply_scanned(scan)?;
-            debug_assert!(
-                self.has_deleted(&deletes),
-                "yrs deletes what the index does not"
-            );
-            return Ok(applied);
+        let Some(admitted) = self.replica.admit(scan)? else {
+            return Ok(Applied::Known);
+        };
+        if self.live.get().is_none() {
+            self.replica.add(scan, admitted);
+            return Ok(Applied::Added);
         }
-        Ok(self.replica.apply_scanned(scan)?)
+        let updates = self.decode(scan)?;
+        let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
+        self.replica.add(scan, admitted);
+        debug_assert!(
+            self.has_deleted(&deletes),
+            "yrs deletes what the index does not"
+        );
+        Ok(Applied::Added)
     }
 
-    /// What the document knows.
+    /// Returns the index of the document: inserted and deleted units.
     #[must_use]
     pub const fn state(&self) -> &State {
         self.replica.state()
     }
 
-    /// The index and the bytes.
+    /// Returns the index and the bytes of the blocks.
     #[must_use]
     pub const fn replica(&self) -> &Replica {
         &self.replica
     }
 
-    /// Everything that `since` does not have, as an update v1, with all deletions.
+    /// Returns everything that `since` lacks, as an update v1, with all deletions.
     ///
     /// # Errors
     /// [`Broken`].
@@ -203,7 +154,7 @@ impl Document {
         Ok(self.replica.difference(since))
     }
 
-    /// Everything, to be stored, for [`Document::load`]: the difference to nothing.
+    /// Returns the whole document as an update v1, to be stored and loaded with [`Document::load`].
     ///
     /// # Errors
     /// [`Broken`].
@@ -211,7 +162,8 @@ impl Document {
         self.diff(&StateVector::new())
     }
 
-    /// Reads from the document, which yrs loads for that. A panic of `read` passes through and harms nothing.
+    /// Reads from the document, which yrs loads for that. A panic of `read` passes through and does no
+    /// harm.
     ///
     /// # Errors
     /// [`Broken`].
@@ -220,83 +172,24 @@ impl Document {
         Ok(read(&live.doc.transact()))
     }
 
-    /// What applying `updates`, in their order, would change, for people to read. They are tried on a
-    /// copy.
-    ///
-    /// This costs as much as encoding and loading the whole document, and writing the root types
-    /// concerned twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
-    ///
-    /// # Errors
-    /// See [`TextDiffError`]. The document is as before.
-    pub fn text_diff<U: AsRef<[u8]>>(
-        &self,
-        updates: impl IntoIterator<Item = U>,
-    ) -> Result<TextDiff, TextDiffError> {
-        Self::text_diff_of(self.snapshot()?, updates)
-    }
-
-    /// The same of what [`Document::snapshot`] returned, so that it can be done elsewhere.
-    ///
-    /// # Errors
-    /// See [`TextDiffError`].
-    pub fn text_diff_of<U: AsRef<[u8]>>(
-        everything: Bytes,
-        updates: impl IntoIterator<Item = U>,
-    ) -> Result<TextDiff, TextDiffError> {
-        // Only whoever edits needs an id of their own.
-        let copy = Self::load_shared(
-            everything,
-            &DocumentOptions {
-                client: ClientId::MAX,
-            },
-        );
-        let mut copy = copy.map_err(TextDiffError::Unfit)?;
-        let updates: Vec<U> = updates.into_iter().collect();
-        let mut roots = BTreeSet::new();
-        let mut over = State::new();
-        for update in &updates {
-            let scanned = scan(update.as_ref()).map_err(ApplyError::from);
-            let scanned = scanned.map_err(TextDiffError::Unfit)?;
-            roots.extend(copy.state().touched_roots_over(&over, &scanned));
-            over.absorb_over(copy.state(), &scanned);
-        }
-        let shown: Vec<String> = roots.iter().take(TEXT_DIFF_ROOTS).cloned().collect();
-        let before = copy.render(&shown)?;
-        for update in &updates {
-            copy.apply(update.as_ref()).map_err(|error| match error {
-                ApplyError::Broken(broken) => TextDiffError::Failed(broken),
-                other => TextDiffError::Unfit(other),
-            })?;
-        }
-        let after = copy.render(&shown)?;
-        let mut difference = Builder::default();
-        for (root, (before, after)) in shown.iter().zip(before.iter().zip(&after)) {
-            difference.root(root, before, after);
-        }
-        if shown.len() < roots.len() {
-            difference.more_roots();
-        }
-        Ok(difference.finish())
-    }
-
-    fn render(&self, roots: &[String]) -> Result<Vec<Rendering>, TextDiffError> {
-        let live = self.awake().map_err(TextDiffError::Failed)?;
-        let all = self.guarded(|| {
+    /// Writes root types as text.
+    pub(crate) fn render(&self, roots: &[String]) -> Result<Vec<Rendering>, Broken> {
+        let live = self.awake()?;
+        self.guarded(|| {
             let txn = live.doc.transact();
             roots.iter().map(|root| render(&txn, root)).collect()
-        });
-        all.map_err(TextDiffError::Failed)
+        })
     }
 
-    /// Edits the document on this side. Returns what `edit` returned and the update v1 to send and
-    /// to log, if anything changed.
+    /// Edits the document. Returns the result of `edit`, and the update v1 to send and to log if
+    /// anything changed.
     ///
-    /// `edit` keeps nothing of the transaction, not even the `Doc`: a transaction that is still
+    /// `edit` must not keep anything of the transaction, not even the `Doc`: a transaction that stays
     /// open blocks this document for ever.
     ///
     /// # Errors
-    /// [`Broken`], also if `edit` panics, applies updates by itself, or makes what other documents
-    /// would refuse (types or values nested too deep).
+    /// [`Broken`], also if `edit` panics, applies updates by itself, or makes content that other
+    /// documents would refuse (types or values that nest too deep).
     pub fn transact<R>(
         &mut self,
         edit: impl FnOnce(&mut yrs::TransactionMut<'_>) -> R,
@@ -332,7 +225,7 @@ impl Document {
         deletes.iter().all(is_known)
     }
 
-    /// Reads what was admitted, in as many parts as yrs takes well.
+    /// Decodes an admitted update, in as many parts as yrs takes well.
     fn decode(&self, scan: &Scan<'_>) -> Result<Vec<yrs::Update>, ApplyError> {
         let parts = self.state().parts(scan);
         let decoded = self.guarded(|| match &parts {
@@ -345,7 +238,8 @@ impl Document {
         decoded.map_err(|error| ApplyError::Undecodable(error.to_string()))
     }
 
-    /// Runs one transaction on a document that is awake. Unless `step` succeeds, it is broken.
+    /// Runs one transaction on a document that yrs has loaded. Unless `step` succeeds, the document is
+    /// broken.
     fn in_transaction<R>(
         &mut self,
         step: impl FnOnce(&mut yrs::TransactionMut<'_>) -> Result<R, String>,
@@ -366,7 +260,7 @@ impl Document {
             .map_or(Ok(()), |broken| Err(broken.clone()))
     }
 
-    /// yrs's form of the document, which is loaded when it is needed first.
+    /// Returns the document as yrs has it, which is loaded at the first call.
     fn awake(&self) -> Result<&Live, Broken> {
         self.usable()?;
         if let Some(live) = self.live.get() {
@@ -382,11 +276,11 @@ impl Document {
     }
 
     fn break_off(&self, reason: String) -> Broken {
-        self.broken.get_or_init(|| Broken { reason }).clone()
+        self.broken.get_or_init(|| Broken::new(reason)).clone()
     }
 }
 
-/// The state, not the content: this may be logged.
+/// Prints the state vector and never the content, so that it can be logged.
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Document")

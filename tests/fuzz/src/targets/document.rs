@@ -4,6 +4,7 @@
 use arbitrary::Unstructured;
 use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::scan::BlockKind;
+use baton_sync::text_diff::text_diff;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
     Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, Judgement, Replica, Scan,
@@ -217,7 +218,7 @@ impl Subject {
             Judgement::Known => assert!(roots.is_empty()),
             Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {}
         }
-        match self.document.text_diff(&self.parked) {
+        match text_diff(&self.document, &self.parked) {
             // Overtaken by the document in the meantime.
             Ok(_) | Err(TextDiffError::Unfit(ApplyError::NotAdmitted(_))) => {}
             Err(error) => panic!("{error}: {:?}", self.parked),
