@@ -156,7 +156,7 @@ mod tests {
         for (index, form) in all.iter().enumerate() {
             assert!(!all[index + 1..].contains(form), "{index}");
         }
-        // What is deleted is named by whose it is.
+        // A deletion names the client of the deleted units.
         assert_ne!(all[2], written(2, &EDITS)[2]);
     }
 }
