@@ -1,4 +1,4 @@
-//! What an update costs before and in yrs: `cargo bench -p baton-sync --bench scan`.
+//! Cost of an update before yrs and in it: `cargo bench -p baton-sync --bench scan`.
 #![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use std::hint::black_box;
@@ -16,7 +16,7 @@ fn document(client: u32) -> Document {
     })
 }
 
-/// Somebody types: the updates of single characters, one after the other.
+/// A person types: updates of single characters, one after the other.
 fn keystrokes(count: u32) -> Vec<Vec<u8>> {
     let mut author = document(1_234_567_890);
     let mut updates = Vec::new();

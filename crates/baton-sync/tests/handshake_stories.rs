@@ -1,5 +1,5 @@
 //! The handshake between a server and clients that are real yrs documents, with frames that get lost:
-//! all ends converge, nothing is asked in a loop, and `saved` never speaks of what the log lacks.
+//! all ends converge, nothing is asked in a loop, and `saved` never counts an edit that the log lacks.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::VecDeque;
@@ -20,8 +20,8 @@ enum Frame {
     Sync(SyncKind, Bytes),
 }
 
-/// A client as the published provider is one: sends each edit, and answers each Step1 with all that
-/// it has, what it holds back for want of something included.
+/// A client like the published provider: it sends each edit, and answers each Step1 with all its
+/// units, also those that it holds back until others come.
 struct Client {
     doc: Doc,
     to_server: VecDeque<Frame>,
@@ -90,10 +90,10 @@ struct Server {
     document: Document,
     log: Vec<Bytes>,
     durable: usize,
-    /// What is durable, as a reader of the log would know it.
+    /// The durable part of the document, as a reader of the log would load it.
     durable_state: State,
     connections: Vec<Handshake>,
-    /// What was announced to each.
+    /// Number of saved messages that was announced to each connection.
     saved: Vec<u64>,
     asked: usize,
 }
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// The log becomes durable up to a position, and everybody is told what that saves.
+    /// Makes the log durable up to a position, and announces the saved messages to all clients.
     fn sync(&mut self, position: usize) {
         for update in &self.server.log[self.server.durable..position] {
             self.server.durable_state.absorb(&scan(update).unwrap());
@@ -289,7 +289,7 @@ impl World {
     }
 }
 
-/// A Skip over what is known adds nothing either.
+/// A Skip over known units adds nothing either.
 fn adds_nothing(judgement: &Judgement) -> bool {
     match judgement {
         Judgement::Known => true,
@@ -313,7 +313,7 @@ fn a_gap_is_asked_about_once_and_the_answer_saves_all() {
     world.deliver_up(0);
     world.sync(world.server.log.len());
     assert_eq!((world.server.asked, world.server.log.len()), (1, 0));
-    // The account of the test counts the lost one as sent: the connection never saw it.
+    // The test counts the lost message as sent: the connection never saw it.
     world.clients[0].sent.remove(1);
     world.quiet();
     assert_eq!(world.server.asked, 1);
@@ -334,7 +334,7 @@ fn edits_that_come_before_the_answer_to_the_opening_are_waited_for() {
     world.assert_all_is_saved();
 }
 
-/// Client 2 has, from client 1 directly, an edit that builds on one which reached nobody.
+/// Client 2 has, from client 1 directly, an edit that builds on one which reached no other end.
 fn somebody_lacks_something() -> World {
     let mut world = World::new(2);
     world.edit(0, false);
@@ -357,7 +357,7 @@ fn what_the_client_lacks_as_well_is_kept_aside_and_not_asked_for_again() {
     assert_eq!(world.clients[1].text(), "abababab");
     assert!(world.server.log.len() >= 3);
 
-    // Who has the missing one comes: the rest goes in, and all is saved.
+    // The client with the missing edit comes: the rest is admitted, and all is saved.
     world.connect(0);
     world.quiet();
     world.assert_all_is_saved();
@@ -377,7 +377,7 @@ fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     assert!(world.server.connections[1].is_incomplete());
     assert_eq!(world.server.connections[1].aside_bytes(), 0);
     assert_eq!(world.server.asked, 0);
-    // Only the missing edit, without what client 1 wrote after it.
+    // Only the missing edit, without the later ones of client 1.
     let missing = {
         let first = Client::new(1);
         first.edit(false)
@@ -387,7 +387,7 @@ fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     world.clients[0].send(SyncKind::Update, missing);
     world.quiet();
     assert_eq!(world.server.asked, 1);
-    // What was not taken is never called saved on this connection.
+    // A message that was not taken is never announced as saved on this connection.
     assert_eq!(world.server.saved[1], 0);
     world.connect(0);
     world.connect(1);
@@ -415,7 +415,7 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
         }
     }
     assert_eq!(asked, 3);
-    // The genuine answer mends it.
+    // The genuine answer completes it.
     let vector = state.vector().encode();
     let cut = client.answer(&vector);
     assert!(matches!(
@@ -445,7 +445,7 @@ fn what_a_room_did_not_take_is_not_saved() {
     let client = Client::new(1);
     let refused = handshake.incoming(client.edit(false), SyncKind::Update, &state);
     assert!(matches!(refused, Verdict::Admit(_)));
-    // The room has no place to park it, say. What another wrote is taken.
+    // The room may have no place to park it. The edits of other clients are taken.
     let other = Client::new(2).edit(false);
     assert!(matches!(
         handshake.incoming(other.clone(), SyncKind::Update, &state),
@@ -461,7 +461,7 @@ enum Event {
     Connect(usize),
     Disconnect(usize),
     Edit(usize, bool),
-    /// An edit reaches another client and nobody else.
+    /// An edit reaches another client, and not the server.
     Whisper(usize, usize),
     Up(usize),
     Down(usize),
@@ -487,8 +487,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Connections end with frames under way, edits go astray, clients lack what others have: each
-    /// `saved` on the way is true (see `sync`), and when all are connected, all is saved everywhere.
+    /// Connections end with frames under way, edits go astray, clients lack the edits of others. Each
+    /// `saved` is true (see `sync`), and once all are connected, all is saved everywhere.
     #[test]
     fn all_ends_converge_and_saved_is_never_a_lie(events in proptest::collection::vec(event(), 0..80)) {
         let mut world = World::new(3);
@@ -523,7 +523,7 @@ proptest! {
         }
         let messages: usize = world.clients.iter().map(|client| client.sent.len()).sum();
         prop_assert!(world.server.asked <= messages + 80);
-        // Two rounds: in the first, who lacked something may not get it before its answer.
+        // Two rounds: in the first, a client may get missing edits only after its answer.
         for _ in 0..2 {
             for index in 0..3 {
                 world.connect(index);

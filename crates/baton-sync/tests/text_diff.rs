@@ -1,4 +1,4 @@
-//! What an update would change, as people read it: held against the documents themselves.
+//! Text diffs, compared with the documents before and after the updates.
 
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
@@ -33,7 +33,7 @@ fn edit(document: &mut Document, edit: impl FnOnce(&mut TransactionMut<'_>)) -> 
     document.transact(edit).unwrap().1.unwrap()
 }
 
-/// What one side has of a root type, if nothing was left out.
+/// Returns the text of one side of a root type, if nothing was left out.
 fn side(difference: &TextDiff, root: &str, without: DiffKind) -> String {
     let parts = difference.parts.iter();
     let there = parts.filter(|part| part.root == root && part.kind != without);
@@ -69,7 +69,7 @@ fn a_changed_text_is_read_word_by_word() {
     ];
     assert_eq!(said(&difference), expected);
     assert_eq!((difference.inserted, difference.deleted), (3, 3));
-    // To look changes nothing.
+    // A text diff changes nothing.
     assert_eq!(ann.snapshot().unwrap(), before);
 }
 
@@ -245,7 +245,7 @@ fn make(txn: &mut TransactionMut<'_>, edit: &Edit) {
     }
 }
 
-/// Each root type as it ought to be written.
+/// Returns each root type in the form in which it is to be written.
 fn written(document: &Document) -> BTreeMap<&'static str, String> {
     let read = |txn: &yrs::Transaction<'_>| {
         let text = txn.get_text("text").map(|text| text.get_string(txn));
@@ -303,7 +303,7 @@ proptest! {
     }
 }
 
-/// Whatever the scanner admits can be looked at, and within the bound.
+/// Each update that the scanner admits has a text diff, within the bound.
 fn look(document: &Document, update: &[u8]) -> bool {
     match text_diff(&document, [update]) {
         Ok(difference) => {
