@@ -1,9 +1,9 @@
 //! Baton's control channel: messages of a client and the server about sessions, liveness, the edit
 //! lock, parks and durability, beside the document itself.
 //!
-//! Owns the payloads and their JSON form; decides nothing. The same payloads go over every wire: over
-//! y-websocket as one more message type ([`crate::y_websocket::BATON`]). docs/protocol.md is the
-//! specification for other languages, and a test replays its examples through these types.
+//! Owns the payloads and their JSON form; decides nothing. The same payloads go over every wire:
+//! over y-websocket as one more message type ([`crate::y_websocket::BATON`]). docs/protocol.md is
+//! the specification for other languages, and a test replays its examples through these types.
 //!
 //! [`ClientMessage`] goes one way, [`ServerMessage`] the other. [`PeerView`], [`LockView`] and
 //! [`ParkView`] are the roster, the locks and the parks, as all sessions see them.

@@ -5,8 +5,8 @@
 //! nothing by itself. If it panics all the same, the panic ends here, and the document refuses
 //! everything from then on: it is to be made again from its log.
 //!
-//! A [`Replica`] knows the inserted and deleted units and has the bytes of all blocks, which are sent
-//! to others. yrs has the document beside it once it has been read or edited.
+//! A [`Replica`] knows the inserted and deleted units and has the bytes of all blocks, which are
+//! sent to others. yrs has the document beside it once it has been read or edited.
 //!
 //! It does not know who may write, where updates are stored, or who receives them.
 
@@ -61,9 +61,9 @@ impl Document {
         Self::of(Replica::new(), options)
     }
 
-    /// Loads a document from the bytes of [`Document::snapshot`]. They are scanned and judged like any
-    /// other update: damaged bytes are an error, never an empty document. yrs takes them when the
-    /// document is first read, and may fail then.
+    /// Loads a document from the bytes of [`Document::snapshot`]. They are scanned and judged like
+    /// any other update: damaged bytes are an error, never an empty document. yrs takes them when
+    /// the document is first read, and may fail then.
     ///
     /// # Errors
     /// [`ApplyError::Unsound`], [`ApplyError::NotAdmitted`].
@@ -162,8 +162,8 @@ impl Document {
         self.diff(&StateVector::new())
     }
 
-    /// Reads from the document, which yrs loads for that. A panic of `read` passes through and does no
-    /// harm.
+    /// Reads from the document, which yrs loads for that. A panic of `read` passes through and does
+    /// no harm.
     ///
     /// # Errors
     /// [`Broken`].
@@ -184,8 +184,8 @@ impl Document {
     /// Edits the document. Returns the result of `edit`, and the update v1 to send and to log if
     /// anything changed.
     ///
-    /// `edit` must not keep anything of the transaction, not even the `Doc`: a transaction that stays
-    /// open blocks this document for ever.
+    /// `edit` must not keep anything of the transaction, not even the `Doc`: a transaction that
+    /// stays open blocks this document for ever.
     ///
     /// # Errors
     /// [`Broken`], also if `edit` panics, applies updates by itself, or makes content that other
@@ -238,8 +238,8 @@ impl Document {
         decoded.map_err(|error| ApplyError::Undecodable(error.to_string()))
     }
 
-    /// Runs one transaction on a document that yrs has loaded. Unless `step` succeeds, the document is
-    /// broken.
+    /// Runs one transaction on a document that yrs has loaded. Unless `step` succeeds, the document
+    /// is broken.
     fn in_transaction<R>(
         &mut self,
         step: impl FnOnce(&mut yrs::TransactionMut<'_>) -> Result<R, String>,

@@ -1,22 +1,22 @@
 //! The sync handshake of one connection: the answer to each Step2 and Update of its client, the
 //! questions to it, and the count of its messages that are saved.
 //!
-//! Sends nothing, applies nothing and holds no document. It judges by the [`State`](crate::State) in
-//! a [`Basis`], and the caller, which has the document, carries its [`Verdict`] out.
+//! Sends nothing, applies nothing and holds no document. It judges by the [`State`](crate::State)
+//! in a [`Basis`], and the caller, which has the document, carries its [`Verdict`] out.
 //!
 //! # Picture
 //! ```text
-//!            Step2, Update                       Admit, Known, Ask, Wait, Refuse
-//!  client ----------------> Handshake::incoming ---------------------------------> caller
-//!     ^                         |       ^                                            |
-//!     |                     gap |       | complete now                               | log position
-//!     |                         v       |                                            v
-//!     |   Step1             kept_updates ---- Handshake::retry                  saved_ledger
-//!     +---- questions           ^                                                    |
-//!     |                         | units that other connections brought               |
-//!     |                         Handshake::changed <--- caller                       |
-//!     |  saved                                                                       |
-//!     +------------------------------------------------------- Handshake::durable ---+
+//!          Step2, Update                      Admit, Known, Ask, Wait, Refuse
+//!  client --------------> Handshake::incoming ------------------------------> caller
+//!     ^                      |       ^                                          |
+//!     |                  gap |       | complete now                             | position
+//!     |                      v       |                                          v
+//!     |   Step1          kept_updates --- Handshake::retry                 saved_ledger
+//!     +---- questions        ^                                                  |
+//!     |                      | units that other connections brought             |
+//!     |                      Handshake::changed <--- caller                     |
+//!     |  saved                                                                  |
+//!     +-------------------------------------------------- Handshake::durable ---+
 //! ```
 //!
 //! | file | owns |
@@ -29,10 +29,10 @@
 //! | `verdict`, `limits` | results and faults; bounds |
 //!
 //! # Gaps
-//! A client that reconnects sends its newest edits before the answer to our Step1, so an update that
-//! builds on unknown units is normal. It is kept aside, and our Step1 is sent **once**. Until a Step2
-//! comes, other updates that do not fit are kept aside, too. The answer brings the missing units, and
-//! the kept updates are judged again ([`Handshake::changed`], [`Handshake::retry`]).
+//! A client that reconnects sends its newest edits before the answer to our Step1, so an update
+//! that builds on unknown units is normal. It is kept aside, and our Step1 is sent **once**. Until
+//! a Step2 comes, other updates that do not fit are kept aside, too. The answer brings the missing
+//! units, and the kept updates are judged again ([`Handshake::changed`], [`Handshake::retry`]).
 //!
 //! If the answer itself has a gap, the client lacks units as well, and asking again would bring the
 //! same answer. From then on the complete part of each update is admitted, and the whole update is
@@ -41,9 +41,9 @@
 //!
 //! # Saved messages
 //! A message is settled by its own blocks and deletions only: all of them were admitted under one
-//! position of the log, or all are known. No other message covers it, whatever that brings. A message
-//! that was not taken (too large to keep, or refused) is a hole for ever: no message from it on is
-//! announced as saved to this connection, and its client connects again.
+//! position of the log, or all are known. No other message covers it, whatever that brings. A
+//! message that was not taken (too large to keep, or refused) is a hole for ever: no message from
+//! it on is announced as saved to this connection, and its client connects again.
 //!
 //! ```
 //! use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};

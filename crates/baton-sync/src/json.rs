@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// Returns true for a text that JavaScript's `JSON.parse` takes and whose arrays and objects nest at
-/// most `deepest` deep.
+/// Returns true for a text that JavaScript's `JSON.parse` takes and whose arrays and objects nest
+/// at most `deepest` deep.
 pub(crate) fn is_json(text: &str, deepest: usize) -> bool {
     let mut parser = serde_json::Deserializer::from_str(text);
     // This reader neither recurses nor looks at the value of a number or of an escape.

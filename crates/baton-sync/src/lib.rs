@@ -2,8 +2,8 @@
 //! clients: a scanner of updates, the rules by which an update may be applied, the store of their
 //! blocks, awareness, and the published wires as codecs and state machines.
 //!
-//! There is no IO here, no task and no clock: bytes come in, values go out, time is an argument.
-//! A server, a test on virtual time and a program that embeds a document all use it in the same way.
+//! There is no IO here, no task and no clock: bytes come in, values go out, time is an argument. A
+//! server, a test on virtual time and a program that embeds a document all use it in the same way.
 //!
 //! # A document
 //! A [`Document`] takes updates from any source. Two documents converge when each gets the updates
@@ -34,8 +34,8 @@
 //! The example `two_peers` does the same through the encoded messages.
 //!
 //! # Untrusted updates
-//! yrs panics or aborts on some bytes, and applies updates that Yjs holds back. So every update goes
-//! through three steps, each of which can stop it:
+//! yrs panics or aborts on some bytes, and applies updates that Yjs holds back. So every update
+//! goes through three steps, each of which can stop it:
 //!
 //! 1. [`scan()`] reads the bytes once and knows no document. It refuses bytes that no client of Yjs
 //!    writes.
@@ -52,7 +52,7 @@
 //! | [`lib0`] | integers, buffers and strings on the wire |
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; inserted and deleted units |
 //! | [`scan`](mod@scan) | the byte rules: reading an update and refusing unsound bytes |
-//! | [`state`] | the index of a document, and the state rules: the part of an update that may be applied |
+//! | [`state`] | the index of a document; the state rules: which part of an update may be applied |
 //! | [`store`] | the blocks of a document, as their authors sent them |
 //! | [`replica`] | a document as a server has it: index and blocks |
 //! | [`originals`] | comparison of a block that comes again with the stored one |

@@ -135,7 +135,8 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// Reads an unsigned integer: seven bits a byte, low bits first; a high bit means that more follow.
+    /// Reads an unsigned integer: seven bits a byte, low bits first; a high bit means that more
+    /// follow.
     ///
     /// # Errors
     /// [`DecodeError::BadInteger`] if it is not in its shortest form or does not fit 64 bits, and
@@ -150,7 +151,8 @@ impl<'a> Reader<'a> {
         self.magnitude(u64::from(first & 0x7f), 7, at)
     }
 
-    /// Reads a signed integer: the first byte holds six bits and, in bit 6, the sign; the others seven.
+    /// Reads a signed integer: the first byte holds six bits and, in bit 6, the sign; the others
+    /// seven.
     ///
     /// Negative zero is read as zero: JavaScript writes it.
     ///
@@ -192,8 +194,9 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| DecodeError::BadUtf8 { at })
     }
 
-    /// Reads a count of items that take at least `smallest` bytes each (`smallest` is not zero). The
-    /// count is refused if the items cannot all be there, so the input bounds what a caller reserves.
+    /// Reads a count of items that take at least `smallest` bytes each (`smallest` is not zero).
+    /// The count is refused if the items cannot all be there, so the input bounds what a caller
+    /// reserves.
     ///
     /// # Errors
     /// As [`Reader::var_uint`], and [`DecodeError::CountTooLarge`].

@@ -1,9 +1,9 @@
 //! Partial updates: a document's update in pieces of bounded size.
 //!
-//! A client would wait too long for a large document in one message. [`pieces`] are updates, each of
-//! which can be applied once those before it are. They are made of the blocks' own bytes and need no
-//! document. Each piece lists the deletions of its own units, so that deleted content never appears
-//! in between.
+//! A client would wait too long for a large document in one message. [`pieces`] are updates, each
+//! of which can be applied once those before it are. They are made of the blocks' own bytes and
+//! need no document. Each piece lists the deletions of its own units, so that deleted content never
+//! appears in between.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -114,8 +114,8 @@ impl<'u, 's> Walk<'u, 's> {
         }
     }
 
-    /// Returns the blocks of the runs in an order in which each comes after the units that it refers
-    /// to. `None` if there is no such order.
+    /// Returns the blocks of the runs in an order in which each comes after the units that it
+    /// refers to. `None` if there is no such order.
     fn run(&mut self) -> Option<Vec<(usize, Range<usize>)>> {
         let mut order = Vec::new();
         let mut ready: Vec<usize> = (0..self.next.len()).collect();

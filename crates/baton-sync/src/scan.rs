@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | a count fits in the bytes that remain | a count of 2^28 in five bytes costs half a gigabyte |
 //! | integers are in their shortest form, below 2^53 (clients), 2^31 (clocks) | yrs wraps around |
-//! | clients of blocks strictly descend | of two lists of one client, yrs and Yjs keep different ones |
+//! | clients of blocks strictly descend | of two runs of one client, yrs and Yjs keep others |
 //! | clients of deletions are listed once | the same |
 //! | no block and no deleted range is empty | division by zero |
 //! | origin, right origin and parent lie before the block | cycles |

@@ -8,8 +8,8 @@ use std::collections::btree_map::Entry;
 
 use crate::lib0::{DecodeError, Reader, write_var_uint};
 
-/// A position among the units that one client has inserted (a text counts UTF-16 code units). Always
-/// below [`CLOCK_END`].
+/// A position among the units that one client has inserted (a text counts UTF-16 code units).
+/// Always below [`CLOCK_END`].
 pub type Clock = u32;
 
 /// Bound that no clock reaches, nor a clock plus a length: yrs computes with signed 32 bits.
@@ -147,8 +147,8 @@ impl StateVector {
     /// Reads a state vector from the wire, with clients in any order.
     ///
     /// # Errors
-    /// [`DecodeError`] for bytes that are not exactly one state vector: truncated, a count that cannot
-    /// fit, a client twice or not below 2^53, a clock not below 2^31, bytes after the end.
+    /// [`DecodeError`] for bytes that are not exactly one state vector: truncated, a count that
+    /// cannot fit, a client twice or not below 2^53, a clock not below 2^31, bytes after the end.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let count = reader.count(2)?;

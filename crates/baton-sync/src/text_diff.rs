@@ -2,8 +2,8 @@
 //!
 //! Owns the [`TextDiff`] between a document and the same document with more updates. Each root type
 //! is written as text before and after, and the two are compared. A text diff is shortened to
-//! [`TEXT_DIFF_BYTES`], and tells if anything was left out. Nothing is decided here, and the document
-//! is neither changed nor locked: the updates are tried on a copy.
+//! [`TEXT_DIFF_BYTES`], and tells if anything was left out. Nothing is decided here, and the
+//! document is neither changed nor locked: the updates are tried on a copy.
 //!
 //! The cost is that of loading the document once and of writing the touched root types twice. So a
 //! text diff is made when a person asks for it, not for every edit.

@@ -196,8 +196,8 @@ impl FrameHeader {
     }
 }
 
-/// Writes the type numbers, each a single byte, then a length and the bytes. The capacity is exact, so
-/// that `Bytes` takes the vector over as it is.
+/// Writes the type numbers, each a single byte, then a length and the bytes. The capacity is exact,
+/// so that `Bytes` takes the vector over as it is.
 fn frame(types: &[u64], payload: &[u8]) -> Bytes {
     let bits = 64 - (payload.len() as u64 | 1).leading_zeros() as usize;
     let mut out = Vec::with_capacity(types.len() + bits.div_ceil(7) + payload.len());

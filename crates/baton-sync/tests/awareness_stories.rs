@@ -1,6 +1,6 @@
-//! The awareness table against clients that behave like the published ones: y-protocols' rule for newer
-//! states, and y-websocket's habit of broadcasting again every state that it accepts. No ghosts, no
-//! flicker, and clients that come back are seen.
+//! The awareness table against clients that behave like the published ones: y-protocols' rule for
+//! newer states, and y-websocket's habit of broadcasting again every state that it accepts. No
+//! ghosts, no flicker, and clients that come back are seen.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -541,8 +541,8 @@ fn a_tab_that_its_neighbour_announced_first_takes_its_entry_over() {
     world.assert_everybody_sees_everybody();
 }
 
-/// A program that only watches has no state of its own. Its first awareness message repeats an entry of
-/// another client.
+/// A program that only watches has no state of its own. Its first awareness message repeats an
+/// entry of another client.
 #[test]
 fn a_client_without_a_state_of_its_own_takes_nobodys_place() {
     let mut world = World::new(3);
@@ -672,8 +672,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// After any events, and frames in any order, once it is quiet: all connected tabs see one another
-    /// in the newest state, and no ghost.
+    /// After any events, and frames in any order, once it is quiet: all connected tabs see one
+    /// another in the newest state, and no ghost.
     #[test]
     fn all_who_are_here_are_seen_and_nobody_else(events in proptest::collection::vec(event(), 0..120)) {
         let mut world = World::new(5);
@@ -690,8 +690,9 @@ proptest! {
                 }
                 Event::Say(tab) => world.say(tab, &format!("{{\"at\":{:?}}}", world.next)),
                 Event::Relay(from, to) if from != to && world.tabs[to].connection.is_some() => {
-                    // No server can bring back an entry that a tab knows from its neighbour alone and
-                    // forgets at a reconnect, before the next renewal: here the server knows it, too.
+                    // No server can bring back an entry that a tab knows from its neighbour alone
+                    // and forgets at a reconnect, before the next renewal: here the server knows
+                    // it, too.
                     while let Some(connection) = world.tabs[from].connection
                         && !world.to_server[&connection].is_empty()
                     {
@@ -718,7 +719,8 @@ proptest! {
         }
         world.settle();
         world.assert_nobody_is_missing();
-        // An entry that only a neighbour relayed goes with the next question, or by the tabs' check.
+        // An entry that only a neighbour relayed goes with the next question, or by the tabs'
+        // check.
         world.wait(Duration::from_secs(20));
         world.quiet();
         world.wait(Duration::from_secs(10));
@@ -734,8 +736,8 @@ proptest! {
     }
 }
 
-/// A cursor with a large selection exceeded the limit. Its whole message was dropped, and after 40 s its
-/// author was gone for all clients, though it sent a message every few seconds.
+/// A cursor with a large selection exceeded the limit. Its whole message was dropped, and after 40
+/// s its author was gone for all clients, though it sent a message every few seconds.
 #[test]
 fn a_state_over_the_limit_leaves_the_last_good_one_visible_for_as_long_as_its_author_speaks() {
     let limits = AwarenessLimits {
@@ -761,8 +763,8 @@ fn a_state_over_the_limit_leaves_the_last_good_one_visible_for_as_long_as_its_au
         let stale = table.stale(seconds(now + 10));
         assert_eq!((stale.ask.len(), stale.broadcast), (0, None));
     }
-    // A hidden tab renews nothing by itself. It is asked at its own clock, not at the one that others
-    // know.
+    // A hidden tab renews nothing by itself. It is asked at its own clock, not at the one that
+    // others know.
     let stale = table.stale(seconds(65));
     assert_eq!(stale.ask, [(1, encode(&[(7, 4, None)]))]);
     let answer = encode(&[(7, 5, Some("\"much too long\""))]);

@@ -1,5 +1,6 @@
-//! The handshake between a server and clients that are real yrs documents, with frames that get lost:
-//! all ends converge, nothing is asked in a loop, and `saved` never counts an edit that the log lacks.
+//! The handshake between a server and clients that are real yrs documents, with frames that get
+//! lost: all ends converge, nothing is asked in a loop, and `saved` never counts an edit that the
+//! log lacks.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::VecDeque;
@@ -487,8 +488,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Connections end with frames under way, edits go astray, clients lack the edits of others. Each
-    /// `saved` is true (see `sync`), and once all are connected, all is saved everywhere.
+    /// Connections end with frames under way, edits go astray, clients lack the edits of others.
+    /// Each `saved` is true (see `sync`), and once all are connected, all is saved everywhere.
     #[test]
     fn all_ends_converge_and_saved_is_never_a_lie(events in proptest::collection::vec(event(), 0..80)) {
         let mut world = World::new(3);

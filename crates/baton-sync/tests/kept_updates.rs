@@ -1,5 +1,5 @@
-//! Incomplete updates: kept aside until any connection brings the missing units, at a bounded cost, and
-//! not announced as saved before. Each story is told in frames, without a client in between.
+//! Incomplete updates: kept aside until any connection brings the missing units, at a bounded cost,
+//! and not announced as saved before. Each story is told in frames, without a client in between.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use baton_sync::document::{Document, DocumentOptions};

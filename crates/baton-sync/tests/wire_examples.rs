@@ -20,8 +20,8 @@ struct Example {
     line: String,
 }
 
-/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces. A line
-/// `> {..}` is a payload of the control channel as text.
+/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces. A
+/// line `> {..}` is a payload of the control channel as text.
 fn examples() -> Vec<Example> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
     let page = std::fs::read_to_string(path).unwrap();

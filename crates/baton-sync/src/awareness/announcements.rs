@@ -8,7 +8,8 @@ use super::entry_table::{Entry, EntryTable};
 use super::payload;
 use crate::ClientId;
 
-/// Returns the payload that shows a newcomer the present clients; without entries if there are none.
+/// Returns the payload that shows a newcomer the present clients; without entries if there are
+/// none.
 pub(super) fn present<O: Copy + Eq + Ord>(table: &EntryTable<O>) -> Bytes {
     let present: Vec<_> = table
         .entries()
@@ -18,8 +19,8 @@ pub(super) fn present<O: Copy + Eq + Ord>(table: &EntryTable<O>) -> Bytes {
     payload::encode(&present)
 }
 
-/// Returns the payload for a client that may have missed any number of messages: the present clients,
-/// and the removed ones that are remembered.
+/// Returns the payload for a client that may have missed any number of messages: the present
+/// clients, and the removed ones that are remembered.
 pub(super) fn known<O: Copy + Eq + Ord>(table: &EntryTable<O>) -> Bytes {
     let known: Vec<_> = table
         .entries()

@@ -37,8 +37,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     }
 
     /// Sets the bytes that all states together may have from now on, beside the limits. A smaller
-    /// number than that of the present bytes removes nothing: states that are longer than those that
-    /// they replace are refused.
+    /// number than that of the present bytes removes nothing: states that are longer than those
+    /// that they replace are refused.
     pub const fn allow(&mut self, bytes: usize) {
         self.allowed = bytes;
     }
@@ -137,14 +137,15 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         Ok(outcome)
     }
 
-    /// Takes the client id that a connection claims as its own, as Baton's hello does. The connection
-    /// owns that id from now on, unless another live connection claims the same; an id that it showed
-    /// before stays.
+    /// Takes the client id that a connection claims as its own, as Baton's hello does. The
+    /// connection owns that id from now on, unless another live connection claims the same; an id
+    /// that it showed before stays.
     pub fn claim(&mut self, owner: O, client: ClientId) {
         self.table.claim(owner, client);
     }
 
-    /// Takes the end of a connection. Its entries are removed, at their last clocks, and remembered.
+    /// Takes the end of a connection. Its entries are removed, at their last clocks, and
+    /// remembered.
     pub fn removed(&mut self, owner: O) -> OwnerRemoval<O> {
         let (gone, questions) = self.table.remove_owner(owner);
         let question = |(contender, client, clock)| {
@@ -163,8 +164,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     }
 
     /// Asks the owners of entries that were not renewed for [`AwarenessLimits::stale_after`], each
-    /// once, and removes the entries whose owner did not answer for as long again. Holds the roll call
-    /// if it is due. Early calls are harmless.
+    /// once, and removes the entries whose owner did not answer for as long again. Holds the roll
+    /// call if it is due. Early calls are harmless.
     pub fn stale(&mut self, now: Stamp) -> StaleEntries<O> {
         let due =
             |(first, _): &(Stamp, Stamp)| now.saturating_sub(*first) >= self.limits.roll_call_after;
@@ -185,8 +186,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         StaleEntries { ask, broadcast }
     }
 
-    /// Returns the earliest moment at which [`Awareness::stale`] has something to do. Looks at every
-    /// entry.
+    /// Returns the earliest moment at which [`Awareness::stale`] has something to do. Looks at
+    /// every entry.
     #[must_use]
     pub fn next_stale(&self) -> Option<Stamp> {
         let oldest = self.table.oldest();
@@ -197,8 +198,8 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         stale.into_iter().chain(roll_call).min()
     }
 
-    /// Checks that the states are JSON. Most entries of a message are repeated ones of other clients:
-    /// only those that may be news are read.
+    /// Checks that the states are JSON. Most entries of a message are repeated ones of other
+    /// clients: only those that may be news are read.
     fn check_json(&self, statements: &[Statement<'_>]) -> Result<(), AwarenessError> {
         for statement in statements {
             let known = self.table.entry(statement.client);

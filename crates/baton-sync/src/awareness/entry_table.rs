@@ -114,14 +114,15 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
     }
 
     /// Returns true if this id may be that of the client at the other end: it is, or the connection
-    /// opened with it. (A client without a state of its own opens with a repeated entry of another.)
+    /// opened with it. (A client without a state of its own opens with a repeated entry of
+    /// another.)
     pub(super) fn is_claimant(&self, owner: O, client: ClientId) -> bool {
         let record = self.owners.get(&owner);
         record.is_some_and(|record| record.own.or(record.opened) == Some(client))
     }
 
-    /// Returns true if the connection may become the owner of an entry that it does not own. The entry
-    /// has no owner, or another connection only relayed the connection's own id.
+    /// Returns true if the connection may become the owner of an entry that it does not own. The
+    /// entry has no owner, or another connection only relayed the connection's own id.
     pub(super) fn may_take(&self, owner: O, client: ClientId) -> bool {
         match self.entries.get(&client).and_then(|entry| entry.owner) {
             None => true,
@@ -147,8 +148,8 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
         let client = only.client;
         if record.own.is_none() {
             record.opened = Some(client);
-            // An id that no connection has stated cannot be a repeated one. For a known id, the answer
-            // to the question is the proof.
+            // An id that no connection has stated cannot be a repeated one. For a known id, the
+            // answer to the question is the proof.
             record.own = (!self.entries.contains_key(&client)).then_some(client);
         }
         if !self.is_claimant(owner, client) {
@@ -163,7 +164,8 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
     }
 
     /// Notes the id that a connection claims as its own; an id that it showed before stays. The
-    /// connection becomes the owner of that entry, unless another live connection has proved the id.
+    /// connection becomes the owner of that entry, unless another live connection has proved the
+    /// id.
     pub(super) fn claim(&mut self, owner: O, client: ClientId) {
         let record = self.owners.entry(owner).or_default();
         record.own.get_or_insert(client);
@@ -248,8 +250,8 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
         true
     }
 
-    /// Renews an entry whose newer state was refused, if its owner stated that: the owner is alive, so
-    /// its last state stays.
+    /// Renews an entry whose newer state was refused, if its owner stated that: the owner is alive,
+    /// so its last state stays.
     pub(super) fn keep(&mut self, owner: O, statement: &Statement<'_>, now: Stamp) {
         if let Some(entry) = self.entries.get_mut(&statement.client)
             && entry.owner == Some(owner)
@@ -262,8 +264,8 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
         }
     }
 
-    /// Removes a connection. Returns the clients that are gone with it, and for each contender for one
-    /// of its ids the clock at which it is to be asked to state its entry.
+    /// Removes a connection. Returns the clients that are gone with it, and for each contender for
+    /// one of its ids the clock at which it is to be asked to state its entry.
     pub(super) fn remove_owner(
         &mut self,
         owner: O,
@@ -308,8 +310,8 @@ impl<O: Copy + Eq + Ord> EntryTable<O> {
         successor.entries.append(&mut record.entries);
     }
 
-    /// Finds the entries that have not been stated for this time, or since a roll call's moment. Each
-    /// owner is asked once; an entry whose owner does not answer for as long again becomes a
+    /// Finds the entries that have not been stated for this time, or since a roll call's moment.
+    /// Each owner is asked once; an entry whose owner does not answer for as long again becomes a
     /// tombstone. Returns the clients to ask for, by owner, and the removed ones.
     pub(super) fn expire(
         &mut self,

@@ -20,7 +20,8 @@ pub enum AwarenessError {
 /// Reason for which a newer state is not taken. Other clients still see the last state that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AwarenessRefusal {
-    /// A state is longer than [`AwarenessLimits::entry_bytes`](super::AwarenessLimits::entry_bytes).
+    /// A state is longer than
+    /// [`AwarenessLimits::entry_bytes`](super::AwarenessLimits::entry_bytes).
     #[error(
         "the awareness state of client {client} has {bytes} bytes, more than {limit} \
          (max_awareness_entry); others still see its last one within the limit: send less, or put it \

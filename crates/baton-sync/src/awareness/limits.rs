@@ -8,8 +8,8 @@ pub type Stamp = Duration;
 /// Bound that no clock reaches: clients in Rust hold it in 32 bits.
 pub const CLOCK_END: u64 = 1 << 32;
 
-/// Bound for the clock of an entry that its connection does not own yet. So the true client of the id
-/// can still raise its clock some two billion times above a stranger's claim.
+/// Bound for the clock of an entry that its connection does not own yet. So the true client of the
+/// id can still raise its clock some two billion times above a stranger's claim.
 pub const STRANGERS_CLOCK_END: u64 = 1 << 31;
 
 /// Bounds of one document's table.

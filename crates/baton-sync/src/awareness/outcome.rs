@@ -8,7 +8,8 @@ use super::error::AwarenessRefusal;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct AwarenessOutcome {
-    /// The changes, for all connections. The sender is one of them: its watchdog counts any message.
+    /// The changes, for all connections. The sender is one of them: its watchdog counts any
+    /// message.
     pub broadcast: Option<Bytes>,
     /// For the sender alone: removals that make it state its entries again, at a raised clock.
     pub answer: Option<Bytes>,
@@ -26,8 +27,8 @@ pub struct AwarenessOutcome {
 pub struct OwnerRemoval<O> {
     /// For all connections: the entries that were removed with this one.
     pub broadcast: Option<Bytes>,
-    /// For one connection each: a removal, which its client answers by stating its entry again. These
-    /// clients came back over a new connection before the old one was known to be dead.
+    /// For one connection each: a removal, which its client answers by stating its entry again.
+    /// These clients came back over a new connection before the old one was known to be dead.
     pub answers: Vec<(O, Bytes)>,
 }
 

@@ -1,7 +1,7 @@
 //! Bytes of an awareness payload: a count, then client, clock and JSON of each entry.
 //!
-//! Owns the layout and the checks that need no table. It never allocates more than the bytes at hand
-//! can fill, never builds a JSON value, and knows nothing of owners.
+//! Owns the layout and the checks that need no table. It never allocates more than the bytes at
+//! hand can fill, never builds a JSON value, and knows nothing of owners.
 
 use bytes::Bytes;
 

@@ -36,7 +36,8 @@ pub enum ClientMessage {
         /// Name and colour of the person.
         #[serde(default)]
         user: User,
-        /// Secret of 16 to 256 bytes that all sessions of one user share; absent: a user of its own.
+        /// Secret of 16 to 256 bytes that all sessions of one user share; absent: a user of its
+        /// own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_key: Option<String>,
         /// The Yjs client id of the client's document, so that rosters and cursors can be matched.
@@ -115,8 +116,8 @@ pub enum ClientMessage {
         /// Session that gets it.
         to: u64,
     },
-    /// Asks the holders for a lock, and waits in the queue. The holders see the note, and must give the
-    /// lock up in time.
+    /// Asks the holders for a lock, and waits in the queue. The holders see the note, and must give
+    /// the lock up in time.
     Request {
         /// Echoed in the result.
         nonce: u64,

@@ -106,8 +106,8 @@ fn parse<'a, T: Deserialize<'a>>(payload: &'a str, most: usize) -> Result<T, Cha
 }
 
 fn encode<T: Serialize>(message: &T) -> String {
-    // Plain structs of numbers, strings and lists always have a JSON form. A receiver refuses an empty
-    // payload as malformed, so even a mistake here cannot pass for a message.
+    // Plain structs of numbers, strings and lists always have a JSON form. A receiver refuses an
+    // empty payload as malformed, so even a mistake here cannot pass for a message.
     serde_json::to_string(message).unwrap_or_default()
 }
 

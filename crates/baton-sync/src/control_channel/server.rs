@@ -18,8 +18,8 @@ pub struct TimingsMs {
     pub offer: u64,
     /// Time in which a holder whose connection is lost can come back.
     pub grace: u64,
-    /// Time after which a holder stops editing, from the moment at which it sent the last answer that
-    /// was confirmed.
+    /// Time after which a holder stops editing, from the moment at which it sent the last answer
+    /// that was confirmed.
     pub client_stop: u64,
     /// Time in which a draining holder can send its edits.
     pub drain: u64,
@@ -33,8 +33,8 @@ pub struct TimingsMs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Done: acquired (an offer follows, or the lock is already yours), released, handed on, cancelled,
-    /// decided.
+    /// Done: acquired (an offer follows, or the lock is already yours), released, handed on,
+    /// cancelled, decided.
     Done,
     /// In the queue.
     Queued,
@@ -44,8 +44,8 @@ pub enum Outcome {
     Stale,
     /// This session may not hold a lock.
     Forbidden,
-    /// It would have to wait, and no session waits while it holds a lock: release that first, or acquire
-    /// all at once.
+    /// It would have to wait, and no session waits while it holds a lock: release that first, or
+    /// acquire all at once.
     WouldWait,
     /// The session lacks the right for it.
     NotAllowed,
@@ -55,8 +55,8 @@ pub enum Outcome {
     Unknown,
     /// A limit is met; the message names it.
     Full,
-    /// The operation was not understood, or names a scope that cannot be locked; the message tells the
-    /// fault.
+    /// The operation was not understood, or names a scope that cannot be locked; the message tells
+    /// the fault.
     Invalid,
 }
 
@@ -72,7 +72,8 @@ pub enum ErrorCode {
     Incomplete,
     /// No more edits can be parked: the edit was refused, and only its author has it.
     ParkFull,
-    /// Another client writes under the same Yjs client id: no more edits of this connection are taken.
+    /// Another client writes under the same Yjs client id: no more edits of this connection are
+    /// taken.
     ClientId,
 }
 

@@ -189,8 +189,8 @@ pub struct ParkView {
     /// End of the time in which a discarded park can be recovered, in milliseconds of Unix time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
-    /// Session that brought it into its present state. Absent if no session did, and for a park that was
-    /// recovered before this view was asked for.
+    /// Session that brought it into its present state. Absent if no session did, and for a park
+    /// that was recovered before this view was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u64>,
 }

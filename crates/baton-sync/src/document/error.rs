@@ -14,8 +14,8 @@ pub enum ApplyError {
     /// [`Judgement::Known`] nor [`Judgement::Fits`]. On a gap, ask the sender.
     #[error("the update does not fit: {0:?}")]
     NotAdmitted(Judgement),
-    /// The scanner admitted the update, and yrs could not decode it. This crate is at fault: keep the
-    /// update and report it.
+    /// The scanner admitted the update, and yrs could not decode it. This crate is at fault: keep
+    /// the update and report it.
     #[error("yrs cannot read an update that the scanner admitted: {0}")]
     Undecodable(String),
     /// The document cannot be used any more.

@@ -1,9 +1,9 @@
 //! Root types as text, for people.
 //!
-//! Owns the form of the text: a text as it is with its formats in brackets, XML with its tags, a map
-//! as `key: value` lines in the order of the keys, an array as one line for each element. It reads
-//! from yrs and never edits. A root type that is known only from updates has no kind, so its content
-//! decides. Hostile content may be a mixture, and is written as one.
+//! Owns the form of the text: a text as it is with its formats in brackets, XML with its tags, a
+//! map as `key: value` lines in the order of the keys, an array as one line for each element. It
+//! reads from yrs and never edits. A root type that is known only from updates has no kind, so its
+//! content decides. Hostile content may be a mixture, and is written as one.
 //!
 //! It writes at most [`WRITTEN`] bytes, and follows types at most [`DEPTH`] deep.
 
@@ -29,7 +29,8 @@ const INDENTED: usize = 8;
 pub(crate) struct Rendering {
     /// The text.
     pub(crate) text: String,
-    /// True if its lines are to be compared, as those of a map or an array; otherwise its words are.
+    /// True if its lines are to be compared, as those of a map or an array; otherwise its words
+    /// are.
     pub(crate) lines: bool,
     /// True if a part of it was not written.
     pub(crate) truncated: bool,

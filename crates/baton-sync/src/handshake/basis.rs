@@ -16,8 +16,8 @@ pub struct Basis<'a> {
     pub document: &'a State,
     /// Index of the edits that the sender's session has parked, laid over the document's.
     pub park: Option<&'a State>,
-    /// The blocks, with which blocks that are known by their clocks are compared. Without them, they
-    /// are taken to be the same: for a caller that has clocks only.
+    /// The blocks, with which blocks that are known by their clocks are compared. Without them,
+    /// they are taken to be the same: for a caller that has clocks only.
     pub contents: Option<Contents<'a>>,
 }
 

@@ -16,8 +16,8 @@ const OVERHEAD: usize = 96;
 /// Most obstacles of one update in the index. The others are looked for when these are gone.
 const WATCHED: usize = 64;
 
-/// Largest update, in bytes, that is judged again at once. Otherwise each of many small changes could
-/// cost the reading of a large one. See [`KeptUpdates::take_large`].
+/// Largest update, in bytes, that is judged again at once. Otherwise each of many small changes
+/// could cost the reading of a large one. See [`KeptUpdates::take_large`].
 const AT_ONCE: usize = 16 * 1024;
 
 /// One kept update.
@@ -122,8 +122,8 @@ impl KeptUpdates {
         }
     }
 
-    /// Keeps an update that was refused, until all units that it inserts are known. Returns true if it
-    /// is kept.
+    /// Keeps an update that was refused, until all units that it inserts are known. Returns true if
+    /// it is kept.
     pub(super) fn keep_refused(
         &mut self,
         number: u64,
@@ -150,8 +150,8 @@ impl KeptUpdates {
         }
     }
 
-    /// Wakes the updates for which the last obstacle may be gone: the blocks of this client are known up
-    /// to this clock.
+    /// Wakes the updates for which the last obstacle may be gone: the blocks of this client are
+    /// known up to this clock.
     pub(super) fn wake(&mut self, client: ClientId, known: Clock) {
         while let Some(waits) = self.waits.get_mut(&client) {
             let Some(&(clock, number)) = waits.first() else {
@@ -214,13 +214,14 @@ impl KeptUpdates {
         }
     }
 
-    /// Returns true, once, after a unit came on which an update builds that was too large to keep. Its
-    /// sender is to be asked for it.
+    /// Returns true, once, after a unit came on which an update builds that was too large to keep.
+    /// Its sender is to be asked for it.
     pub(super) const fn take_may_fit(&mut self) -> bool {
         std::mem::replace(&mut self.may_fit, false)
     }
 
-    /// Returns true if an answer could complete an update that is kept, or that was too large to keep.
+    /// Returns true if an answer could complete an update that is kept, or that was too large to
+    /// keep.
     pub(super) fn awaits_units(&self) -> bool {
         self.kept.len() > self.refused.len() || !self.unkept.is_empty()
     }

@@ -4,8 +4,8 @@
 /// one that lacks units. After each of them the question is asked again.
 const ASTRIDE_ANSWERS: u32 = 3;
 
-/// Answers in a row that leave kept updates incomplete before the client is taken to lack the missing
-/// units as well. More than one: the first may have been on its way before those updates.
+/// Answers in a row that leave kept updates incomplete before the client is taken to lack the
+/// missing units as well. More than one: the first may have been on its way before those updates.
 const FRUITLESS_ANSWERS: u32 = 2;
 
 /// The questions to one client.
@@ -58,8 +58,8 @@ impl Questions {
         again
     }
 
-    /// Notes an answer that left kept updates incomplete. Returns true if the question is worth asking
-    /// again.
+    /// Notes an answer that left kept updates incomplete. Returns true if the question is worth
+    /// asking again.
     pub(super) const fn answer_was_fruitless(&mut self) -> bool {
         self.fruitless += 1;
         self.fruitless < FRUITLESS_ANSWERS

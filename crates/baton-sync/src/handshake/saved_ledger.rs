@@ -1,7 +1,7 @@
 //! Ledger of a connection's sync messages: the number of them that are saved.
 //!
-//! Owns the count of messages and the log positions at which they are settled, in bounded memory. It
-//! never looks at an update, and never announces a message as saved before all earlier ones are.
+//! Owns the count of messages and the log positions at which they are settled, in bounded memory.
+//! It never looks at an update, and never announces a message as saved before all earlier ones are.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,8 @@ impl SavedLedger {
         }
     }
 
-    /// Notes that the log is durable up to a position. Returns the number of saved messages if it grew.
+    /// Notes that the log is durable up to a position. Returns the number of saved messages if it
+    /// grew.
     pub(super) fn durable(&mut self, position: u64) -> Option<u64> {
         let before = self.announced;
         while let Some(first) = self.runs.first_entry()

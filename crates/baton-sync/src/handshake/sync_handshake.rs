@@ -128,13 +128,14 @@ impl Handshake {
     }
 
     /// Notes that the blocks of this client are known up to this clock, to the document or to the
-    /// session's park. [`Handshake::retry`] is to follow. Costs next to nothing unless a kept update
-    /// waits for it.
+    /// session's park. [`Handshake::retry`] is to follow. Costs next to nothing unless a kept
+    /// update waits for it.
     pub fn changed(&mut self, client: ClientId, known: Clock) {
         self.kept.wake(client, known);
     }
 
-    /// Lets [`Handshake::retry`] judge large kept updates again. A caller calls this from time to time.
+    /// Lets [`Handshake::retry`] judge large kept updates again. A caller calls this from time to
+    /// time.
     pub fn take_large(&mut self) {
         self.kept.take_large();
     }
@@ -146,8 +147,8 @@ impl Handshake {
     }
 
     /// Returns the verdict on a kept update that may have become complete. To be called after each
-    /// message and after [`Handshake::changed`], until it returns `None`; also when the last verdict
-    /// is settled. `basis` returns the basis on which an update is judged.
+    /// message and after [`Handshake::changed`], until it returns `None`; also when the last
+    /// verdict is settled. `basis` returns the basis on which an update is judged.
     pub fn retry<'a, B: Into<Basis<'a>>>(
         &mut self,
         basis: impl Fn(&Bytes) -> B,
@@ -178,8 +179,9 @@ impl Handshake {
     }
 
     /// Notes that the update of the last verdict ([`Verdict::Known`] or [`Verdict::Admit`], of
-    /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before it.
-    /// To be called before the next update is judged: a message without a position counts as not taken.
+    /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before
+    /// it. To be called before the next update is judged: a message without a position counts as
+    /// not taken.
     pub fn settled(&mut self, position: u64) {
         if let Some(due) = self.due.take()
             && !due.part
@@ -188,8 +190,8 @@ impl Handshake {
         }
     }
 
-    /// Notes that the update of the last verdict did not fit at its position, because other records had
-    /// come before it. The next [`Handshake::retry`] judges it again.
+    /// Notes that the update of the last verdict did not fit at its position, because other records
+    /// had come before it. The next [`Handshake::retry`] judges it again.
     pub fn overtaken(&mut self, update: Bytes) {
         let Some(due) = self.due.take() else {
             return;
@@ -205,8 +207,8 @@ impl Handshake {
         self.kept.wake_one(due.number);
     }
 
-    /// Notes that the update of the last verdict has no place for the time being, and that its client
-    /// was told so. Its message counts once another message has brought all of it.
+    /// Notes that the update of the last verdict has no place for the time being, and that its
+    /// client was told so. Its message counts once another message has brought all of it.
     pub fn refused(&mut self, update: Bytes) {
         let Some(due) = self.due.take() else {
             return;
@@ -241,15 +243,15 @@ impl Handshake {
         self.ledger.has_unsaved()
     }
 
-    /// Returns true if the caller is to report changes: an update is kept aside, or was too large for
-    /// that.
+    /// Returns true if the caller is to report changes: an update is kept aside, or was too large
+    /// for that.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.kept.is_waiting()
     }
 
-    /// Returns true if the client lacks units that the document lacks, too: its edits may have to wait
-    /// for another connection.
+    /// Returns true if the client lacks units that the document lacks, too: its edits may have to
+    /// wait for another connection.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.questions.client_lacks() && self.is_waiting()
@@ -261,8 +263,8 @@ impl Handshake {
         self.complaint.take()
     }
 
-    /// Returns true if an answer of the client may bring messages that could not be taken. Its later
-    /// messages may build on them.
+    /// Returns true if an answer of the client may bring messages that could not be taken. Its
+    /// later messages may build on them.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {
         let possible = !self.questions.client_lacks() && self.clash.is_none();
@@ -275,7 +277,8 @@ impl Handshake {
         self.kept.bytes()
     }
 
-    /// Returns the number of times at which a kept update was judged again, since the connection began.
+    /// Returns the number of times at which a kept update was judged again, since the connection
+    /// began.
     #[must_use]
     pub const fn rejudged(&self) -> u64 {
         self.rejudged

@@ -15,8 +15,8 @@ pub enum SyncKind {
     Update,
 }
 
-/// Reason for which an update can never be taken. Its sender is at fault; nothing changed. After the
-/// first two, close the connection (4400): its later edits build on this one.
+/// Reason for which an update can never be taken. Its sender is at fault; nothing changed. After
+/// the first two, close the connection (4400): its later edits build on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// The bytes are not a sound update.
@@ -25,8 +25,8 @@ pub enum HandshakeError {
     /// The update breaks a rule that no later state of the document can satisfy.
     #[error("the update cannot be applied to any document: {0}")]
     Impossible(#[from] Refusal),
-    /// Two clients write under one id, and the other one was first. Neither this update nor any later
-    /// one of this connection is taken.
+    /// Two clients write under one id, and the other one was first. Neither this update nor any
+    /// later one of this connection is taken.
     #[error(transparent)]
     Clash(#[from] Clash),
 }

@@ -57,8 +57,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Returns true if the update holds content that Yjs reads and that yrs reads otherwise or not
-    /// at all: values as legacy JSON, an XML hook, JSON with a whole number beyond 64 signed bits or
-    /// with half of a surrogate pair. The scan has found that already, so asking costs nothing.
+    /// at all: values as legacy JSON, an XML hook, JSON with a whole number beyond 64 signed bits
+    /// or with half of a surrogate pair. The scan has found that already, so asking costs nothing.
     #[must_use]
     pub fn is_beyond_yrs(&self) -> bool {
         self.tables.is_beyond_yrs()
@@ -97,8 +97,9 @@ impl<'a> Scan<'a> {
         self.tables.deletes()
     }
 
-    /// Returns the names of root types that the blocks state; a name comes as often as it is stated.
-    /// Most blocks state none: [`crate::state::State::touched_roots`] finds the roots of those.
+    /// Returns the names of root types that the blocks state; a name comes as often as it is
+    /// stated. Most blocks state none: [`crate::state::State::touched_roots`] finds the roots of
+    /// those.
     pub fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.blocks().filter_map(|block| match block.parent {
             Parent::Root(name) => Some(name),

@@ -17,8 +17,8 @@ const OWN: u8 = 1;
 const OTHER: u8 = 2;
 
 /// Returns the update with each of its own clients replaced by that client's place in it, and with
-/// clocks that count from the first one of the client. It is at most about four times as long as the
-/// update, and equal for equal content.
+/// clocks that count from the first one of the client. It is at most about four times as long as
+/// the update, and equal for equal content.
 #[must_use]
 pub fn content_form(update: &Scan<'_>) -> Vec<u8> {
     let mut form = Form {

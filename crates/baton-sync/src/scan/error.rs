@@ -80,7 +80,8 @@ pub enum ScanError {
         /// Offset in bytes.
         at: usize,
     },
-    /// JSON that JavaScript would not parse, or that nests deeper than [`JSON_DEPTH`](super::JSON_DEPTH).
+    /// JSON that JavaScript would not parse, or that nests deeper than
+    /// [`JSON_DEPTH`](super::JSON_DEPTH).
     #[error("the JSON before byte {at} cannot be read")]
     BadJson {
         /// Offset in bytes just behind it.

@@ -7,8 +7,8 @@ pub const ANY_DEPTH: usize = 100;
 /// fails at 128.)
 pub const JSON_DEPTH: usize = 100;
 
-/// Most blocks, clients and ranges of one update. With its bytes, they bound the memory and the time
-/// that the update costs.
+/// Most blocks, clients and ranges of one update. With its bytes, they bound the memory and the
+/// time that the update costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanLimits {
     /// Blocks.

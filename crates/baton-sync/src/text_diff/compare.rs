@@ -125,8 +125,8 @@ fn number<'a>(text: &'a str, places: &[usize], numbers: &mut HashMap<&'a str, u3
     pieces.map(number).collect()
 }
 
-/// Returns the shortest edit script between two sequences, as ranges that replace each other; `None`
-/// if it is longer than [`EDITS`] or takes more steps than are left.
+/// Returns the shortest edit script between two sequences, as ranges that replace each other;
+/// `None` if it is longer than [`EDITS`] or takes more steps than are left.
 fn edits(a: &[u32], b: &[u32], steps: &mut usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
     // `rows[d][k]` is the farthest position in `a` after d edits, on the diagonal whose position in
     // `a` is `2k - d` ahead of that in `b`.
@@ -270,8 +270,8 @@ fn common_tail(old: &str, new: &str, by_lines: bool) -> usize {
     equal
 }
 
-/// Returns true if a character is a word of its own: it is no letter, or belongs to a script that is
-/// written without spaces.
+/// Returns true if a character is a word of its own: it is no letter, or belongs to a script that
+/// is written without spaces.
 fn stands_alone(c: char) -> bool {
     !c.is_alphanumeric() || c >= '\u{2e80}'
 }

@@ -17,8 +17,8 @@ pub enum TextDiffError {
     /// The updates cannot be applied to this document as it is.
     #[error("the edits cannot be applied to the document as it is: {0}")]
     Unfit(ApplyError),
-    /// yrs failed on a copy of the document, on the updates, or on writing them as text. This crate is
-    /// at fault; the updates had better not be applied.
+    /// yrs failed on a copy of the document, on the updates, or on writing them as text. This crate
+    /// is at fault; the updates had better not be applied.
     #[error("the changes of the edits cannot be shown: {0}")]
     Failed(Broken),
     /// The document cannot be used any more.
@@ -28,8 +28,8 @@ pub enum TextDiffError {
 
 /// Returns the changes that applying `updates`, in their order, would make to a document.
 ///
-/// This costs as much as encoding and loading the whole document, and writing the touched root types
-/// twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
+/// This costs as much as encoding and loading the whole document, and writing the touched root
+/// types twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
 ///
 /// # Errors
 /// See [`TextDiffError`]. The document is as before.
@@ -40,7 +40,8 @@ pub fn text_diff<U: AsRef<[u8]>>(
     text_diff_of(document.snapshot()?, updates)
 }
 
-/// [`text_diff`] of the bytes that [`Document::snapshot`] returned, so that it can be made elsewhere.
+/// [`text_diff`] of the bytes that [`Document::snapshot`] returned, so that it can be made
+/// elsewhere.
 ///
 /// # Errors
 /// See [`TextDiffError`].

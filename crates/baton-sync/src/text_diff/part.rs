@@ -3,11 +3,12 @@
 /// Changes that updates would make, root type by root type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextDiff {
-    /// The parts in reading order of each root type. A root type without a readable change has none.
+    /// The parts in reading order of each root type. A root type without a readable change has
+    /// none.
     pub parts: Vec<DiffPart>,
     /// True if anything was left out that would have been shown. The limits are
-    /// [`TEXT_DIFF_BYTES`](super::TEXT_DIFF_BYTES), [`TEXT_DIFF_ROOTS`](super::TEXT_DIFF_ROOTS), and
-    /// those on the text of one root type.
+    /// [`TEXT_DIFF_BYTES`](super::TEXT_DIFF_BYTES), [`TEXT_DIFF_ROOTS`](super::TEXT_DIFF_ROOTS),
+    /// and those on the text of one root type.
     pub truncated: bool,
     /// UTF-16 units of all parts of [`DiffKind::Insert`], before anything was left out.
     pub inserted: u64,

@@ -108,7 +108,8 @@ fn context(text: &str, changed_before: bool, changed_behind: bool) -> String {
     ends(text, head, tail)
 }
 
-/// Returns the first `head` and the last `tail` characters, with "…" between them if there are more.
+/// Returns the first `head` and the last `tail` characters, with "…" between them if there are
+/// more.
 fn ends(text: &str, head: usize, tail: usize) -> String {
     let from = text.char_indices().nth(head).map(|(at, _)| at);
     let to = text.char_indices().nth_back(tail.saturating_sub(1));
