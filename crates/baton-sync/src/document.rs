@@ -58,7 +58,7 @@ impl Document {
     /// Returns an empty document.
     #[must_use]
     pub fn new(options: &DocumentOptions) -> Self {
-        Self::of(Replica::new(), options)
+        Self::from_replica(Replica::new(), options)
     }
 
     /// Loads a document from the bytes of [`Document::snapshot`]. They are scanned and judged like
@@ -76,12 +76,12 @@ impl Document {
     /// # Errors
     /// As [`Document::load`].
     pub fn load_shared(snapshot: Bytes, options: &DocumentOptions) -> Result<Self, ApplyError> {
-        Ok(Self::of(Replica::load(snapshot)?, options))
+        Ok(Self::from_replica(Replica::load(snapshot)?, options))
     }
 
     /// Makes a replica a document that can be read and edited.
     #[must_use]
-    pub const fn of(replica: Replica, options: &DocumentOptions) -> Self {
+    pub const fn from_replica(replica: Replica, options: &DocumentOptions) -> Self {
         Self {
             client: options.client,
             replica,
@@ -95,7 +95,7 @@ impl Document {
     pub fn to_read(replica: &Replica) -> Self {
         // Only an author needs an id that no other has.
         let client = ClientId::MAX;
-        Self::of(replica.clone(), &DocumentOptions { client })
+        Self::from_replica(replica.clone(), &DocumentOptions { client })
     }
 
     /// Scans, judges and applies an update v1.

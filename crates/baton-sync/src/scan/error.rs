@@ -39,7 +39,7 @@ pub enum ScanError {
         clock: Clock,
     },
     /// A client without blocks or ranges, a block or a range without length.
-    #[error("nothing is announced at byte {at}")]
+    #[error("a client, block or range before byte {at} is empty")]
     Empty {
         /// Offset in bytes just behind it.
         at: usize,
