@@ -305,7 +305,7 @@ proptest! {
 
 /// Each update that the scanner admits has a text diff, within the bound.
 fn look(document: &Document, update: &[u8]) -> bool {
-    match text_diff(&document, [update]) {
+    match text_diff(document, [update]) {
         Ok(difference) => {
             let cost = |part: &baton_sync::text_diff::DiffPart| part.root.len() + part.text.len();
             assert!(difference.parts.iter().map(cost).sum::<usize>() <= TEXT_DIFF_BYTES);
