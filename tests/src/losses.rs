@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use baton_client::{Client, ClientOptions, Fence, Outcome};
+use baton_client::{Client, ClientOptions, FencingToken, Outcome};
 use baton_server::Settings;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 
 use crate::client::RawClient;
 use crate::holder::HolderProcess;
@@ -167,7 +167,7 @@ impl Waiter {
     ///
     /// # Panics
     /// When it does not come to that.
-    pub async fn is_granted(&self) -> Fence {
+    pub async fn is_granted(&self) -> FencingToken {
         let granted = within("the lock to pass on", self.client.granted()).await;
         granted.expect("it waits until it gets it")
     }

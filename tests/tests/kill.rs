@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use baton_sync::channel::{Fence, Outcome};
+use baton_sync::control_channel::{FencingToken, Outcome};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Clock, StateVector};
 use baton_tests::{Join, Known, LockState, Memory, Random, RawClient, ServerProcess, converge};
@@ -128,7 +128,7 @@ struct Scene {
     writers: Vec<Writer>,
     /// One of the writers holds this lock.
     holder: usize,
-    fence: Fence,
+    fence: FencingToken,
     waiter: Option<Memory>,
     /// What must be in each document, whatever happens later.
     floor: Vec<(&'static str, StateVector)>,
@@ -221,7 +221,10 @@ impl Scene {
                 let parks = known.channel.iter();
                 parks
                     .filter(|message| {
-                        matches!(message, baton_sync::channel::ServerMessage::Parked { .. })
+                        matches!(
+                            message,
+                            baton_sync::control_channel::ServerMessage::Parked { .. }
+                        )
                     })
                     .count()
             });

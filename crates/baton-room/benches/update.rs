@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+    Awaited, ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions, SyncKind,
 };
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use bytes::Bytes;
@@ -83,7 +83,7 @@ impl Table {
         let line = "All work and no play makes Jack a dull boy. ".repeat(372);
         while author.clock + line.len() as u64 <= bytes {
             let update = author.appends(&line);
-            self.receive(WRITER, Incoming::Sync(Kind::Update, update));
+            self.receive(WRITER, Incoming::Sync(SyncKind::Update, update));
         }
     }
 }
@@ -105,7 +105,7 @@ fn updates(c: &mut Criterion) {
             let hundred = || (0..100).map(|_| typist.appends("a")).collect::<Vec<_>>();
             let run = |updates: Vec<Bytes>| {
                 for update in updates {
-                    table.receive(WRITER, Incoming::Sync(Kind::Update, update));
+                    table.receive(WRITER, Incoming::Sync(SyncKind::Update, update));
                 }
             };
             b.iter_batched(hundred, run, BatchSize::PerIteration);

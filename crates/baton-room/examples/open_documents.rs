@@ -9,7 +9,9 @@
 )]
 
 use baton_presence::{Rights, Time};
-use baton_room::{Awaited, ConnectionId, Incoming, Kind, Record, ResumeToken, Room, RoomOptions};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions, SyncKind,
+};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions};
@@ -58,7 +60,7 @@ fn opened(updates: &[Bytes]) -> Room {
         let token = ResumeToken::new([0; 16]);
         room.receive(
             WRITER,
-            Incoming::Sync(Kind::Update, update),
+            Incoming::Sync(SyncKind::Update, update),
             token,
             Time::ZERO,
         );

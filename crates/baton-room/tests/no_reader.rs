@@ -4,7 +4,7 @@
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Incoming, Kind, Record, ResumeToken, Room, RoomOptions,
+    Awaited, ConnectionId, Departure, Incoming, Record, ResumeToken, Room, RoomOptions, SyncKind,
 };
 use baton_sync::document::docs_built;
 use baton_sync::lib0::{write_var_string, write_var_uint};
@@ -51,7 +51,7 @@ fn people_who_only_edit_cost_no_document_of_the_library() {
     }
     for clock in 0..50 {
         for person in 1..=3 {
-            let update = Incoming::Sync(Kind::Update, typed(person, clock, "x"));
+            let update = Incoming::Sync(SyncKind::Update, typed(person, clock, "x"));
             let token = ResumeToken::new([0; 16]);
             room.receive(ConnectionId(person), update, token, Time::ZERO);
             sent += settle(&mut room, &mut log);

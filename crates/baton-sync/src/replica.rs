@@ -12,7 +12,7 @@ use bytes::Bytes;
 use self::answers::Answers;
 use crate::compact::Compacted;
 use crate::scan::{Scan, ScanError, scan};
-use crate::state::{Judgement, State};
+use crate::state::{Judgement, Lesson, State};
 use crate::state_vector::StateVector;
 use crate::store::BlockStore;
 
@@ -112,11 +112,25 @@ impl Replica {
     /// # Errors
     /// As [`Replica::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, Rejected> {
-        let lesson = match self.state.study(scan) {
-            (Judgement::Known, _) => return Ok(Applied::Known),
-            (Judgement::Fits, lesson) => lesson,
-            (other, _) => return Err(Rejected::NotAdmitted(other)),
+        let Some(admitted) = self.admit(scan)? else {
+            return Ok(Applied::Known);
         };
+        self.add(scan, admitted);
+        Ok(Applied::Added)
+    }
+
+    /// Judges an update. Returns what [`Replica::add`] is to learn of it, or `None` if all of it is
+    /// known.
+    pub(crate) fn admit(&self, scan: &Scan<'_>) -> Result<Option<Lesson>, Rejected> {
+        match self.state.study(scan) {
+            (Judgement::Known, _) => Ok(None),
+            (Judgement::Fits, lesson) => Ok(Some(lesson)),
+            (other, _) => Err(Rejected::NotAdmitted(other)),
+        }
+    }
+
+    /// Adds an update that [`Replica::admit`] has admitted since the last change.
+    pub(crate) fn add(&mut self, scan: &Scan<'_>, lesson: Lesson) {
         let blocks = lesson.blocks.clone();
         self.state.learn(lesson, scan);
         for (client, blocks) in blocks {
@@ -124,7 +138,6 @@ impl Replica {
             self.store.append(scan, client, blocks, may_join);
         }
         self.answers.follow(scan.bytes());
-        Ok(Applied::Added)
     }
 
     /// The index: what is inserted, what is deleted, and where.

@@ -8,9 +8,9 @@ use std::path::Path;
 use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgency};
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+    Awaited, ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions, SyncKind,
 };
-use baton_sync::channel::{ClientMessage, User};
+use baton_sync::control_channel::{ClientMessage, User};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
     Any, Array, Map, MapPrelim, Text, TextPrelim, TransactionMut, WriteTxn, XmlElementPrelim,
@@ -256,7 +256,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
         for id in [ada, bob] {
             room.receive(
                 id,
-                Incoming::Sync(Kind::Update, update.clone()),
+                Incoming::Sync(SyncKind::Update, update.clone()),
                 token(),
                 now,
             );

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use baton_client::ClientEvent;
 use baton_presence::Change;
 use baton_room::{Park, Record, Room};
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 
 use crate::book::Locks;
 use crate::net::ConnNo;

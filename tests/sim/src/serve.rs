@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Kind, Outgoing, Output, Park,
-    Record, Room, protocol_fault,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Record,
+    Room, SyncKind, protocol_fault,
 };
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
@@ -411,8 +411,8 @@ impl World {
 fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
     Ok(match y_websocket::decode(frame)? {
         Message::Step1(vector) => Incoming::Step1(vector),
-        Message::Step2(update) => Incoming::Sync(Kind::Step2, frame.slice_ref(update)),
-        Message::Update(update) => Incoming::Sync(Kind::Update, frame.slice_ref(update)),
+        Message::Step2(update) => Incoming::Sync(SyncKind::Step2, frame.slice_ref(update)),
+        Message::Update(update) => Incoming::Sync(SyncKind::Update, frame.slice_ref(update)),
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),

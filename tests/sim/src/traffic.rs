@@ -3,7 +3,7 @@
 //! Owns the moments at which something arrives, and who is there to take it.
 
 use baton_room::ResumeToken;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
 
@@ -278,8 +278,8 @@ fn beat(frame: &[u8]) -> Option<u64> {
     let Ok(Message::Baton(payload)) = y_websocket::decode(frame) else {
         return None;
     };
-    match baton_sync::channel::ServerMessage::decode(payload) {
-        Ok(baton_sync::channel::ServerMessage::Beat { n, .. }) => Some(n),
+    match baton_sync::control_channel::ServerMessage::decode(payload) {
+        Ok(baton_sync::control_channel::ServerMessage::Beat { n, .. }) => Some(n),
         _ => None,
     }
 }

@@ -9,7 +9,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use baton_load::wire::{self, Frame, Reader, Writer};
-use baton_sync::channel::{ClientMessage, Fence, Outcome, Paths, ServerMessage, User, VERSION};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, Outcome, Paths, ServerMessage, User, VERSION,
+};
 use baton_sync::lib0;
 use baton_sync::y_websocket::{self, Message};
 
@@ -23,9 +25,9 @@ pub enum Heard {
     /// The outcome of its request.
     Result(Outcome),
     /// It holds this.
-    Granted(Fence),
+    Granted(FencingToken),
     /// It holds this no more.
-    Lost(Fence),
+    Lost(FencingToken),
 }
 
 /// See the module.
@@ -91,7 +93,7 @@ impl Member {
     ///
     /// # Errors
     /// The connection is gone, or it is refused.
-    pub async fn takes(&mut self, paths: Paths) -> io::Result<Fence> {
+    pub async fn takes(&mut self, paths: Paths) -> io::Result<FencingToken> {
         self.says(&ClientMessage::Acquire { nonce: 1, paths })
             .await?;
         self.is_granted().await
@@ -101,7 +103,7 @@ impl Member {
     ///
     /// # Errors
     /// The connection is gone, or it is refused.
-    pub async fn is_granted(&mut self) -> io::Result<Fence> {
+    pub async fn is_granted(&mut self) -> io::Result<FencingToken> {
         loop {
             match self.hears().await? {
                 Heard::Granted(fence) => return Ok(fence),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use baton_load::edits::Typed;
 use baton_load::wire::{self, Frame, Reader, Writer};
-use baton_sync::channel::{ClientMessage, Outcome};
+use baton_sync::control_channel::{ClientMessage, Outcome};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket::{self, Message};
 use baton_tests::Proxy;

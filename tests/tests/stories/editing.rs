@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ErrorCode, User};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, User};
 use baton_sync::document::yrs::{Map, Text, WriteTxn};
 use baton_sync::{StateVector, y_websocket};
 use baton_tests::{Join, Random, RawClient, TestServer, converge};

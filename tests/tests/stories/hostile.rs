@@ -306,7 +306,7 @@ async fn json_of_any_depth_is_an_error_and_no_more() {
         "[".repeat(60_000)
     );
     eve.send(y_websocket::baton(&deep));
-    eve.is_told_off(baton_sync::channel::ErrorCode::Protocol)
+    eve.is_told_off(baton_sync::control_channel::ErrorCode::Protocol)
         .await;
     let state = "[".repeat(60_000) + &"]".repeat(60_000);
     let mut awareness = Vec::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
 use baton_sync::yrs::{Text, WriteTxn};

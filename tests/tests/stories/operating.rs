@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_tests::{Join, ServerProcess, TestServer, WildSocket, program, within};
 use futures_util::future::join_all;
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use baton_client::{Client, ClientOptions};
-use baton_sync::channel::PeerState;
+use baton_sync::control_channel::PeerStatus;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{Join, LockState, Proxy, Random, ServerProcess, TestServer, within};
 
@@ -56,7 +56,7 @@ async fn the_package_and_a_stock_client_edit_together() {
     stock.sees("from the package ").await;
     stock.types("from a stock client ");
     sees(&ada, "from a stock client ").await;
-    member.sees_peer("Ada", PeerState::Online).await;
+    member.sees_peer("Ada", PeerStatus::Online).await;
     within("saved", ada.saved()).await.unwrap();
     assert!(!ada.has_unsaved());
 }
@@ -120,7 +120,7 @@ async fn no_two_believe_at_once_that_they_may_edit() {
     let believed = ada.may_edit();
     let passed = began.elapsed();
     assert!(!believed, "after {passed:?} Ada still believed");
-    bob.says(&baton_sync::channel::ClientMessage::Claim { fence: offer });
+    bob.says(&baton_sync::control_channel::ClientMessage::Claim { fence: offer });
     bob.is_granted().await;
     bob.types("bob ");
     proxy.clears();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use baton_sync::originals::Contents;
-use baton_sync::scan::{OwnedScan, Scan, scan};
+use baton_sync::scan::{OwnedScan, Scan, content_form, scan};
 use baton_sync::state::State;
 use baton_sync::store::BlockStore;
 use sha2::{Digest, Sha256};
@@ -127,5 +127,5 @@ impl IndexedPark {
 
 /// Returns the hash of an update without its Yjs client ids; `None` if it is too large to compare.
 pub(super) fn form(update: &Scan<'_>) -> Option<[u8; 32]> {
-    (update.bytes().len() <= ALIKE).then(|| Sha256::digest(update.form()).into())
+    (update.bytes().len() <= ALIKE).then(|| Sha256::digest(content_form(update)).into())
 }

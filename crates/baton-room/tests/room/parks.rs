@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{
-    Awaited, Departure, Incoming, Kind, Outgoing, ParkLimits, ParkState, RECOVERABLE, Record,
-    ResumeToken, RoomOptions,
+    Awaited, Departure, Incoming, Outgoing, ParkLimits, ParkState, RECOVERABLE, Record,
+    ResumeToken, RoomOptions, SyncKind,
 };
 use baton_sync::StateVector;
-use baton_sync::channel::{
-    ClientMessage, Fence, Mode, Outcome, ParkState as Told, ParkView, PartKind, ServerMessage,
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, LockMode, Outcome, ParkStatus, ParkView, PartKind, ServerMessage,
 };
 use baton_sync::document::Document;
 
@@ -97,7 +97,7 @@ fn everybody_is_told_of_a_park_and_a_newcomer_finds_it() {
         (bob.session, "Bob")
     );
     assert_eq!((view.edits, view.inserted, view.deleted), (1, 4, 0));
-    assert_eq!((view.at_ms, view.state), (1_001_000, Told::Open));
+    assert_eq!((view.at_ms, view.state), (1_001_000, ParkStatus::Open));
     bob.types(&mut table, "!");
     let grown = views(&table.told(ada.id));
     assert_eq!(
@@ -148,7 +148,7 @@ fn the_holder_merges_a_park_and_everybody_has_its_edits_once() {
             },
             _ => None,
         });
-        assert_eq!(state, Some(Told::Merged));
+        assert_eq!(state, Some(ParkStatus::Merged));
     }
     // The same edits again are known, and neither applied nor parked.
     bob.sends_all(&mut table);
@@ -263,9 +263,9 @@ fn a_merge_counts_at_its_position_and_not_when_it_was_asked_for() {
 }
 
 /// The fence in force when the only park began.
-fn fence_of(table: &Table) -> Fence {
+fn fence_of(table: &Table) -> FencingToken {
     let fence = parks(table)[0].fence_now.unwrap();
-    Fence {
+    FencingToken {
         epoch: fence.epoch,
         position: fence.position,
     }
@@ -278,7 +278,7 @@ fn a_discarded_park_is_shown_to_who_manages_and_comes_back() {
     table.look(bob.id);
     assert_eq!(ada.asks(&mut table, &discard(id)), Outcome::Done);
     let told = views(&table.told(bob.id));
-    assert_eq!(told[0].state, Told::Discarded);
+    assert_eq!(told[0].state, ParkStatus::Discarded);
     let days = u64::try_from(RECOVERABLE.as_millis()).unwrap();
     assert_eq!(told[0].until_ms, Some(days));
     assert_eq!(told[0].by, Some(ada.session));
@@ -296,12 +296,15 @@ fn a_discarded_park_is_shown_to_who_manages_and_comes_back() {
     let recovered = &views(&table.told(bob.id))[0];
     assert_eq!(
         (recovered.state, recovered.by),
-        (Told::Open, Some(mia.session))
+        (ParkStatus::Open, Some(mia.session))
     );
     table.look(bob.id);
     assert_eq!(ada.asks(&mut table, &merge(id)), Outcome::Done);
     let merged = &views(&table.told(bob.id))[0];
-    assert_eq!((merged.state, merged.by), (Told::Merged, Some(ada.session)));
+    assert_eq!(
+        (merged.state, merged.by),
+        (ParkStatus::Merged, Some(ada.session))
+    );
     assert_eq!(table.text(), "late");
 }
 
@@ -487,7 +490,7 @@ fn an_edit_that_builds_on_what_was_discarded_brings_it_back() {
     assert_eq!(views(&table.told(ada.id)), []);
     bob.types(&mut table, " and more");
     let told = views(&table.told(ada.id));
-    assert_eq!((told[0].id, told[0].state), (id, Told::Open));
+    assert_eq!((told[0].id, told[0].state), (id, ParkStatus::Open));
     assert_eq!(ada.asks(&mut table, &merge(id)), Outcome::Done);
     assert_eq!(table.text(), "late and more");
 }
@@ -548,7 +551,7 @@ fn a_stock_client_that_comes_again_with_more_has_one_park_of_somebody() {
         insert(&mut theirs, "stock ");
         let all = theirs.diff(&StateVector::new()).unwrap();
         let id = table.connect();
-        table.receive(id, Incoming::Sync(Kind::Step2, all));
+        table.receive(id, Incoming::Sync(SyncKind::Step2, all));
     }
     let id = only(&table);
     let told = views(&table.told(ada.id));
@@ -564,7 +567,7 @@ fn in_required_mode_a_park_waits_for_a_lock() {
     let mut bob = Peer::join(&mut table, "Bob", 2);
     let mode = ClientMessage::SetMode {
         nonce: 77,
-        mode: Mode::Required,
+        mode: LockMode::Required,
     };
     assert_eq!(bob.asks(&mut table, &mode), Outcome::Done);
     bob.types(&mut table, "late");
@@ -744,7 +747,7 @@ fn answers(table: &mut Table, peers: &mut [Peer]) {
             if let Some(vector) = asked {
                 let since = StateVector::decode(&vector).unwrap();
                 let lacking = peer.document.diff(&since).unwrap();
-                table.receive(peer.id, Incoming::Sync(Kind::Step2, lacking));
+                table.receive(peer.id, Incoming::Sync(SyncKind::Step2, lacking));
             }
         }
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Kind, Outgoing, Output,
-    Record, RecordError, ResumeToken, Room, RoomOptions, Source,
+    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, Record,
+    RecordError, ResumeToken, Room, RoomOptions, Source, SyncKind,
 };
-use baton_sync::channel::{
-    ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
@@ -362,7 +362,7 @@ pub(crate) struct Coming<'a> {
     /// Of its Yjs document.
     pub(crate) client: u64,
     pub(crate) resume: Option<Resume>,
-    pub(crate) fences: Vec<Fence>,
+    pub(crate) fences: Vec<FencingToken>,
     pub(crate) user_key: Option<&'a str>,
     pub(crate) observer: bool,
 }
@@ -377,7 +377,7 @@ impl Peer {
         Self::come(table, coming)
     }
 
-    pub(crate) fn resume(self, table: &mut Table, fences: &[Fence]) -> Self {
+    pub(crate) fn resume(self, table: &mut Table, fences: &[FencingToken]) -> Self {
         let resume = Resume {
             session: self.session,
             token: self.token.clone(),
@@ -460,14 +460,14 @@ impl Peer {
     /// Types at the end of that text, and sends it.
     pub(crate) fn types_in(&mut self, table: &mut Table, root: &str, what: &str) -> Bytes {
         let update = insert_in(&mut self.document, root, what);
-        table.receive(self.id, Incoming::Sync(Kind::Update, update.clone()));
+        table.receive(self.id, Incoming::Sync(SyncKind::Update, update.clone()));
         update
     }
 
     /// Sends everything that it has, as in an answer to a Step1.
     pub(crate) fn sends_all(&mut self, table: &mut Table) {
         let all = self.document.diff(&StateVector::new()).unwrap();
-        table.receive(self.id, Incoming::Sync(Kind::Step2, all));
+        table.receive(self.id, Incoming::Sync(SyncKind::Step2, all));
     }
 
     pub(crate) fn says(&self, table: &mut Table, message: &ClientMessage) {
@@ -475,12 +475,12 @@ impl Peer {
     }
 
     /// Asks for the lock and claims what it is offered.
-    pub(crate) fn takes_the_lock(&self, table: &mut Table) -> Fence {
+    pub(crate) fn takes_the_lock(&self, table: &mut Table) -> FencingToken {
         self.takes(table, &[])
     }
 
     /// Asks for a lock of these paths and claims what it is offered.
-    pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> Fence {
+    pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> FencingToken {
         table.look(self.id);
         let paths = self::paths(paths);
         let acquire = ClientMessage::Acquire {
@@ -496,7 +496,7 @@ impl Peer {
     }
 
     /// Claims what it was offered since it last looked.
-    pub(crate) fn claims(&self, table: &mut Table) -> Option<Fence> {
+    pub(crate) fn claims(&self, table: &mut Table) -> Option<FencingToken> {
         let fence = offered(&table.told(self.id))?;
         self.says(table, &ClientMessage::Claim { fence });
         let granted = |message: &ServerMessage| matches!(message, ServerMessage::Granted { fence: now, .. } if *now == fence);
@@ -520,7 +520,7 @@ impl Peer {
 }
 
 /// The fence that was offered.
-pub(crate) fn offered(told: &[ServerMessage]) -> Option<Fence> {
+pub(crate) fn offered(told: &[ServerMessage]) -> Option<FencingToken> {
     told.iter().find_map(|message| match message {
         ServerMessage::Offer { fence, .. } => Some(*fence),
         _ => None,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::delete_set::DeleteSet;
-use crate::excerpt;
+use crate::partial_update;
 use crate::scan::scan;
 use crate::state_vector::StateVector;
 
@@ -143,6 +143,6 @@ pub(super) fn cut(update: Bytes, since: &StateVector, most: usize) -> Vec<Bytes>
         return vec![update];
     }
     let pieces = scan(&update).ok();
-    let pieces = pieces.and_then(|scan| excerpt::pieces(&scan, since, most));
+    let pieces = pieces.and_then(|scan| partial_update::pieces(&scan, since, most));
     pieces.unwrap_or_else(|| vec![update])
 }

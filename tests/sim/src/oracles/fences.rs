@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use baton_presence::Change;
 
-use baton_sync::channel::{Fence, ServerMessage};
+use baton_sync::control_channel::{FencingToken, ServerMessage};
 
 use super::Oracle;
 use crate::seen::{Kept, Seen};
@@ -14,7 +14,7 @@ use crate::world::World;
 /// fence that is new is the position of its record, and larger than any before.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    told: BTreeMap<Fence, u64>,
+    told: BTreeMap<FencingToken, u64>,
     offered: Option<baton_presence::Fence>,
     position: u64,
 }
@@ -52,7 +52,7 @@ impl Oracle for Fences {
 }
 
 impl Fences {
-    fn told(&mut self, fence: Fence, session: u64) -> Result<(), String> {
+    fn told(&mut self, fence: FencingToken, session: u64) -> Result<(), String> {
         let owner = *self.told.entry(fence).or_insert(session);
         if owner == session {
             Ok(())

@@ -1,7 +1,7 @@
 //! Passing locks on: handing one to somebody, asking for one, taking one, moving one to the same user's other tab.
 
 use baton_client::sans_io::Operation;
-use baton_client::{Fence, LockScope};
+use baton_client::{FencingToken, LockScope};
 
 use super::Wish;
 use crate::region;
@@ -82,7 +82,7 @@ impl Wish for MoveHere {
 
 impl World {
     /// A lock that another session has, as this person sees it.
-    fn theirs(&mut self, person: usize) -> Option<(Fence, LockScope)> {
+    fn theirs(&mut self, person: usize) -> Option<(FencingToken, LockScope)> {
         let machine = &self.people[person].tab()?.machine;
         let grants = machine.locks().map(|view| &view.grants);
         let mut theirs: Vec<_> = grants?

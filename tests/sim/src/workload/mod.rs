@@ -12,7 +12,7 @@ mod modes;
 mod parks;
 
 use baton_client::sans_io::Operation;
-use baton_client::{Fence, GrantState, GrantView, LockScope, LockStatus};
+use baton_client::{FencingToken, GrantStatus, GrantView, LockScope, LockStatus};
 
 use crate::people::{App, Body, Kind};
 use crate::region::{self, Region};
@@ -86,7 +86,7 @@ impl World {
         };
         // Without auto-pass, a lock whose holder does not come back waits for somebody who wants it.
         let gone = |grant: &&GrantView| {
-            let gone = [GrantState::Suspect, GrantState::Recovering];
+            let gone = [GrantStatus::Suspect, GrantStatus::Recovering];
             gone.contains(&grant.state) && Some(grant.session) != tab.machine.session()
         };
         let view = tab.machine.locks();
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// A lock that this person holds.
-    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, LockScope)> {
+    pub(crate) fn held(&mut self, person: usize) -> Option<(FencingToken, LockScope)> {
         let tab = self.people[person].tab()?;
         let grants = tab.machine.grants();
         let mut held: Vec<_> = grants

@@ -1,6 +1,6 @@
 //! Changing what locks mean, while everybody works.
 
-use baton_client::Mode;
+use baton_client::LockMode;
 use baton_client::sans_io::Operation;
 
 use super::Wish;
@@ -19,9 +19,9 @@ impl Wish for SetMode {
             return;
         }
         let mode = match world.dice.below(6) {
-            0 => Mode::Open,
-            1 => Mode::Required,
-            _ => Mode::ExclusiveWhenHeld,
+            0 => LockMode::Open,
+            1 => LockMode::Required,
+            _ => LockMode::ExclusiveWhenHeld,
         };
         world.ask(person, "sets mode", Operation::SetMode(mode));
     }

@@ -12,7 +12,7 @@ use baton_room::{
     Record, RecordError, ResumeToken, Room, RoomOptions, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::{Fence, Resume, ServerMessage};
+use baton_sync::control_channel::{FencingToken, Resume, ServerMessage};
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, StateVector, scan};
@@ -33,7 +33,7 @@ pub(super) struct Person {
     /// What its last welcome gave it.
     pub(super) resume: Option<Resume>,
     /// Fences it was told of.
-    pub(super) fences: Vec<Fence>,
+    pub(super) fences: Vec<FencingToken>,
     document: Document,
     /// Sync messages that this connection took, and how many it said are saved.
     sent: u64,
@@ -52,7 +52,7 @@ pub(super) struct Table {
     connections: u64,
     pub(super) people: Vec<Person>,
     /// Grants that were announced, over all starts.
-    granted: BTreeSet<Fence>,
+    granted: BTreeSet<FencingToken>,
     pub(super) steps: u32,
 }
 

@@ -1,66 +1,66 @@
-//! What an update says, apart from who says it.
+//! The content of an update without its author.
 //!
-//! Owns the one form that two updates share exactly when they insert and delete the same in the
-//! same place, under whatever Yjs client ids. An editor that writes the same when it opens, in each
-//! tab anew, makes such updates.
+//! Owns the form that two updates share exactly when they insert and delete the same in the same
+//! place, under whatever Yjs client ids. An editor that writes the same initial content in each tab
+//! makes such updates.
 
-use super::{Id, Parent, Scan};
+use super::block::{Id, Parent};
+use super::borrowed_scan::Scan;
 
-/// What stands before an optional part of the form that is not there.
+/// Mark of an optional part that is absent.
 const NONE: u8 = 0;
 
-/// What stands before something of this update's own.
+/// Mark of an id or name that the update itself brings.
 const OWN: u8 = 1;
 
-/// What stands before something that the update refers to by its client's id.
+/// Mark of an id that the update does not bring.
 const OTHER: u8 = 2;
 
-impl Scan<'_> {
-    /// The update with each of its own clients replaced by that client's place in it, and clocks
-    /// counted from the first that the client has here. Never longer than about four times the
-    /// update; equal for equal content.
-    #[must_use]
-    pub fn form(&self) -> Vec<u8> {
-        let mut form = Form {
-            update: self,
-            bytes: Vec::with_capacity(self.bytes().len()),
-        };
-        for (index, run) in self.runs().iter().enumerate() {
-            form.number(index as u64);
-            for block in run.blocks() {
-                let block = self.block(run.client, block);
-                let (info, content) = self.content(&block);
-                form.bytes.push(info);
-                form.number(u64::from(block.len));
-                for id in [block.origin, block.right_origin] {
-                    form.reference(id);
-                }
-                match block.parent {
-                    Parent::Root(name) => {
-                        form.bytes.push(OWN);
-                        form.part(name.as_bytes());
-                    }
-                    Parent::Id(id) => {
-                        form.bytes.push(OTHER);
-                        form.reference(Some(id));
-                    }
-                    Parent::Inherited => form.bytes.push(NONE),
-                }
-                form.part(block.key.unwrap_or_default().as_bytes());
-                form.part(content);
+/// Returns the update with each of its own clients replaced by that client's place in it, and with
+/// clocks that count from the first one of the client. It is at most about four times as long as
+/// the update, and equal for equal content.
+#[must_use]
+pub fn content_form(update: &Scan<'_>) -> Vec<u8> {
+    let mut form = Form {
+        update,
+        bytes: Vec::with_capacity(update.bytes().len()),
+    };
+    for (index, run) in update.runs().iter().enumerate() {
+        form.number(index as u64);
+        for block in run.blocks() {
+            let block = update.block(run.client, block);
+            let (info, content) = update.content(&block);
+            form.bytes.push(info);
+            form.number(u64::from(block.len));
+            for id in [block.origin, block.right_origin] {
+                form.reference(id);
             }
+            match block.parent {
+                Parent::Root(name) => {
+                    form.bytes.push(OWN);
+                    form.part(name.as_bytes());
+                }
+                Parent::Id(id) => {
+                    form.bytes.push(OTHER);
+                    form.reference(Some(id));
+                }
+                Parent::Inherited => form.bytes.push(NONE),
+            }
+            form.part(block.key.unwrap_or_default().as_bytes());
+            form.part(content);
         }
-        for range in self.deletes() {
-            form.reference(Some(Id {
-                client: range.client,
-                clock: range.start,
-            }));
-            form.number(u64::from(range.end - range.start));
-        }
-        form.bytes
     }
+    for range in update.deletes() {
+        form.reference(Some(Id {
+            client: range.client,
+            clock: range.start,
+        }));
+        form.number(u64::from(range.end - range.start));
+    }
+    form.bytes
 }
 
+/// The form of an update as far as it is written.
 struct Form<'a, 'u> {
     update: &'a Scan<'u>,
     bytes: Vec<u8>,
@@ -76,7 +76,7 @@ impl Form<'_, '_> {
         self.bytes.extend(part);
     }
 
-    /// An id of this update's own says where in it; any other says itself.
+    /// Writes an id: one that the update brings by its place in the update, any other as it is.
     fn reference(&mut self, id: Option<Id>) {
         let Some(id) = id else {
             self.bytes.push(NONE);
@@ -107,7 +107,7 @@ mod tests {
     use crate::ClientId;
     use crate::document::yrs::{Map, Text, TransactionMut, WriteTxn};
     use crate::document::{Document, DocumentOptions};
-    use crate::scan::scan;
+    use crate::scan::{content_form, scan};
 
     fn written(client: u64, edits: &[fn(&mut TransactionMut<'_>)]) -> Vec<Vec<u8>> {
         let mut document = Document::new(&DocumentOptions {
@@ -115,7 +115,7 @@ mod tests {
         });
         let updates = edits.iter().map(|edit| {
             let (_, update) = document.transact(edit).unwrap();
-            scan(&update.unwrap()).unwrap().form()
+            content_form(&scan(&update.unwrap()).unwrap())
         });
         updates.collect()
     }
@@ -156,7 +156,7 @@ mod tests {
         for (index, form) in all.iter().enumerate() {
             assert!(!all[index + 1..].contains(form), "{index}");
         }
-        // What is deleted is named by whose it is.
+        // A deletion names the client of the deleted units.
         assert_ne!(all[2], written(2, &EDITS)[2]);
     }
 }

@@ -1,99 +1,54 @@
-//! What an update would change, for people to read before they let it in.
-//!
-//! Owns the [`Difference`] between a document and the same document with more in it: each root type
-//! written as text (`render`), before and after, and compared (`compare`). What is shown is cut to
-//! [`DIFFERENCE_BYTES`]; that something was left out is said. Nothing is decided here, and the
-//! document itself is neither touched nor locked: the work is done on a copy.
-//!
-//! The cost is that of loading the document once and of writing the root types concerned twice, so
-//! this is for the moment in which somebody looks, not for every edit.
+//! The parts of a text diff that are shown, within its limits.
 
-mod compare;
-
-use self::compare::compare;
+use super::compare::compare;
+use super::part::{DiffKind, DiffPart, TextDiff};
 use crate::document::render::Rendering;
 
-/// The most that a difference shows, in bytes of its parts' texts and names.
-pub const DIFFERENCE_BYTES: usize = 32 * 1024;
+/// Largest text diff, in bytes of the texts and names of its parts.
+pub const TEXT_DIFF_BYTES: usize = 32 * 1024;
 
-/// The most root types that a difference looks at.
-pub const DIFFERENCE_ROOTS: usize = 64;
+/// Most root types that a text diff compares.
+pub const TEXT_DIFF_ROOTS: usize = 64;
 
-/// What a part costs beside its text.
+/// Bytes that a part is counted with beside its text and name.
 const PART_OVERHEAD: usize = 32;
 
-/// The most of a root type's name that is shown, in characters.
+/// Longest part of a root type's name that is shown, in characters.
 const NAME_SHOWN: usize = 64;
 
-/// How much of an equal run stands next to a change, in characters.
+/// Length of the unchanged text beside a change, in characters.
 const CONTEXT: usize = 80;
 
-/// How long a changed run may be when not all fits: the first of these with which it does.
+/// Longest changed texts, in bytes, if not everything fits: the first of these with which it does.
 const CHANGED: [usize; 3] = [4096, 1024, 256];
 
-/// What would change, root type by root type.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Difference {
-    /// In reading order of each root type. A root type in which nothing readable changes has none.
-    pub parts: Vec<Part>,
-    /// Whether something was left out that would have been shown: the limits are
-    /// [`DIFFERENCE_BYTES`], [`DIFFERENCE_ROOTS`], and those of what is written of one root type.
-    pub truncated: bool,
-    /// UTF-16 units that the parts of [`PartKind::Insert`] have, before anything was left out.
-    pub inserted: u64,
-    /// UTF-16 units that the parts of [`PartKind::Delete`] have, before anything was left out.
-    pub deleted: u64,
-}
-
-/// One stretch of a root type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The root type's name, shortened if it is long.
-    pub root: String,
-    /// Whether it is in both, or would come, or would go.
-    pub kind: PartKind,
-    /// What it says. "…" stands for what was left out of it.
-    pub text: String,
-}
-
-/// What a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartKind {
-    /// In both.
-    Equal,
-    /// It would come.
-    Insert,
-    /// It would go.
-    Delete,
-}
-
-/// Collects root types and makes a [`Difference`] of them.
+/// Collector of root types, which makes a [`TextDiff`] of them.
 #[derive(Debug, Default)]
-pub(crate) struct Builder {
-    difference: Difference,
+pub(super) struct Builder {
+    diff: TextDiff,
 }
 
 impl Builder {
-    /// Adds a root type as it is before and after.
-    pub(crate) fn root(&mut self, name: &str, before: &Rendering, after: &Rendering) {
-        self.difference.truncated |= before.cut || after.cut;
+    /// Adds a root type as it is before and after the updates.
+    pub(super) fn root(&mut self, name: &str, before: &Rendering, after: &Rendering) {
+        self.diff.truncated |= before.truncated || after.truncated;
         let name = beginning(name, NAME_SHOWN);
         let runs = compare(before, after);
         let last = runs.len().saturating_sub(1);
         for (index, (kind, text)) in runs.iter().enumerate() {
             let text = match kind {
-                PartKind::Equal if runs.len() == 1 => continue,
-                PartKind::Equal => context(text, index > 0, index < last),
-                PartKind::Insert => {
-                    self.difference.inserted += utf16(text);
+                DiffKind::Equal if runs.len() == 1 => continue,
+                DiffKind::Equal => context(text, index > 0, index < last),
+                DiffKind::Insert => {
+                    self.diff.inserted += utf16(text);
                     (*text).to_owned()
                 }
-                PartKind::Delete => {
-                    self.difference.deleted += utf16(text);
+                DiffKind::Delete => {
+                    self.diff.deleted += utf16(text);
                     (*text).to_owned()
                 }
             };
-            self.difference.parts.push(Part {
+            self.diff.parts.push(DiffPart {
                 root: name.clone(),
                 kind: *kind,
                 text,
@@ -101,16 +56,16 @@ impl Builder {
         }
     }
 
-    /// Says that there were more root types than are looked at.
-    pub(crate) fn more_roots(&mut self) {
-        self.difference.truncated = true;
+    /// Notes that there are more root types than are compared.
+    pub(super) fn more_roots(&mut self) {
+        self.diff.truncated = true;
     }
 
-    pub(crate) fn finish(mut self) -> Difference {
-        let parts = &mut self.difference.parts;
+    pub(super) fn finish(mut self) -> TextDiff {
+        let parts = &mut self.diff.parts;
         let mut limits = CHANGED.iter();
-        while parts.iter().map(cost).sum::<usize>() > DIFFERENCE_BYTES {
-            self.difference.truncated = true;
+        while parts.iter().map(cost).sum::<usize>() > TEXT_DIFF_BYTES {
+            self.diff.truncated = true;
             if let Some(limit) = limits.next() {
                 for part in parts.iter_mut() {
                     if part.text.len() > *limit {
@@ -118,8 +73,8 @@ impl Builder {
                     }
                 }
             } else {
-                let mut left = DIFFERENCE_BYTES;
-                let fits = |part: &&Part| match left.checked_sub(cost(part)) {
+                let mut left = TEXT_DIFF_BYTES;
+                let fits = |part: &&DiffPart| match left.checked_sub(cost(part)) {
                     Some(rest) => {
                         left = rest;
                         true
@@ -130,11 +85,11 @@ impl Builder {
                 parts.truncate(count);
             }
         }
-        self.difference
+        self.diff
     }
 }
 
-fn cost(part: &Part) -> usize {
+fn cost(part: &DiffPart) -> usize {
     part.root.len() + part.text.len() + PART_OVERHEAD
 }
 
@@ -142,18 +97,19 @@ fn utf16(text: &str) -> u64 {
     text.encode_utf16().count() as u64
 }
 
-/// An equal run, shortened to what stands next to a change before it and behind it.
+/// Returns an unchanged text, shortened to the ends that are beside a change.
 fn context(text: &str, changed_before: bool, changed_behind: bool) -> String {
     let head = if changed_before { CONTEXT } else { 0 };
     let tail = if changed_behind { CONTEXT } else { 0 };
-    // One that is hardly longer is easier to read as a whole.
+    // A text that is hardly longer is easier to read as a whole.
     if text.chars().nth(head + tail + CONTEXT / 2).is_none() {
         return text.to_owned();
     }
     ends(text, head, tail)
 }
 
-/// The first `head` and the last `tail` characters, if there are more, with "…" between them.
+/// Returns the first `head` and the last `tail` characters, with "…" between them if there are
+/// more.
 fn ends(text: &str, head: usize, tail: usize) -> String {
     let from = text.char_indices().nth(head).map(|(at, _)| at);
     let to = text.char_indices().nth_back(tail.saturating_sub(1));
@@ -183,7 +139,7 @@ mod tests {
         }
     }
 
-    fn between(before: &str, after: &str) -> Difference {
+    fn between(before: &str, after: &str) -> TextDiff {
         let mut builder = Builder::default();
         builder.root("t", &words(before), &words(after));
         builder.finish()
@@ -201,10 +157,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                (PartKind::Equal, CONTEXT + 1),
-                (PartKind::Delete, 3),
-                (PartKind::Insert, 3),
-                (PartKind::Equal, CONTEXT + 1),
+                (DiffKind::Equal, CONTEXT + 1),
+                (DiffKind::Delete, 3),
+                (DiffKind::Insert, 3),
+                (DiffKind::Equal, CONTEXT + 1),
             ]
         );
         assert!(difference.parts[0].text.starts_with('…'));
@@ -216,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_equal_says_nothing() {
-        assert_eq!(between("same", "same"), Difference::default());
+        assert_eq!(between("same", "same"), TextDiff::default());
     }
 
     #[test]
@@ -240,7 +196,7 @@ mod tests {
         let difference = between(&old, "come");
         assert!(difference.truncated);
         assert_eq!(difference.deleted, old.len() as u64);
-        let inserted = |part: &&Part| part.kind == PartKind::Insert;
+        let inserted = |part: &&DiffPart| part.kind == DiffKind::Insert;
         assert!(difference.parts.iter().any(|part| inserted(&part)));
     }
 
@@ -253,7 +209,7 @@ mod tests {
             let after: String = changes.iter().flat_map(|(same, new)| [same.as_str(), new]).collect();
             let difference = between(&before, &after);
             let size: usize = difference.parts.iter().map(cost).sum();
-            prop_assert!(size <= DIFFERENCE_BYTES);
+            prop_assert!(size <= TEXT_DIFF_BYTES);
             let new: u64 = changes.iter().map(|(_, new)| utf16(new)).sum();
             prop_assert!(difference.inserted >= new);
             prop_assert!(size > 0 || new == 0);

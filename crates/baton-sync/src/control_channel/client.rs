@@ -1,19 +1,19 @@
-//! What a client says.
+//! Messages of a client.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Fence, Mode, Paths, User};
+use super::{FencingToken, LockMode, Paths, User};
 
-/// What a client shows to go on with a session that it had before.
+/// Proof with which a client continues a session that it had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// The session.
     pub session: u64,
-    /// The token that the last welcome gave out; works once.
+    /// Token of the last welcome; works once.
     pub token: String,
 }
 
-/// From a client to the server.
+/// Message from a client to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ClientMessage {
@@ -21,7 +21,7 @@ pub enum ClientMessage {
     Hello {
         /// [`VERSION`](super::VERSION) of the client.
         version: u32,
-        /// Goes on with a session instead of starting one.
+        /// Session to continue; absent: a new one begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<Resume>,
         /// Epoch that the client's copy of the document belongs to, when it has one.
@@ -29,20 +29,21 @@ pub enum ClientMessage {
         epoch: Option<u32>,
         /// The fences of the locks that the client believes it holds.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        fences: Vec<Fence>,
+        fences: Vec<FencingToken>,
         /// Version of the last view of the locks that the client saw: a hint.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         locks: Option<u64>,
-        /// Who is editing.
+        /// Name and colour of the person.
         #[serde(default)]
         user: User,
-        /// A secret of 16 to 256 bytes that all sessions of one user have in common; absent: a user of its own.
+        /// Secret of 16 to 256 bytes that all sessions of one user share; absent: a user of its
+        /// own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_key: Option<String>,
         /// The Yjs client id of the client's document, so that rosters and cursors can be matched.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<u64>,
-        /// True for one that only watches: never offered the lock.
+        /// True for a client that only watches, which is never offered a lock.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         observer: bool,
     },
@@ -50,18 +51,18 @@ pub enum ClientMessage {
     Answer {
         /// The beat's number.
         n: u64,
-        /// Whether the page is visible.
+        /// True if the page is visible.
         #[serde(default)]
         visible: bool,
         /// Milliseconds since the person's last input.
         #[serde(default)]
         idle_ms: u64,
     },
-    /// Wants a lock, and waits for it in the queue.
+    /// Acquires a lock, and waits for it in the queue.
     Acquire {
         /// Echoed in the result.
         nonce: u64,
-        /// What it should cover.
+        /// Scope of the lock.
         #[serde(
             default,
             skip_serializing_if = "Vec::is_empty",
@@ -69,11 +70,11 @@ pub enum ClientMessage {
         )]
         paths: Paths,
     },
-    /// Wants a lock if it is free now.
+    /// Acquires a lock if it is free now.
     Try {
         /// Echoed in the result.
         nonce: u64,
-        /// What it should cover.
+        /// Scope of the lock.
         #[serde(
             default,
             skip_serializing_if = "Vec::is_empty",
@@ -91,35 +92,36 @@ pub enum ClientMessage {
         /// Echoed in the result.
         nonce: u64,
         /// The grant that is given back.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Accepts an offer.
     Claim {
         /// The offer.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Declines an offer, and leaves the queue.
     Decline {
         /// The offer.
-        fence: Fence,
-        /// Keeps the ticket, behind those who wait now; the lock is offered again after a pause.
+        fence: FencingToken,
+        /// Keeps the ticket, behind the present waiters; the lock is offered again after a pause.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         later: bool,
     },
-    /// Hands a lock to another session, once this one is drained.
+    /// Hands a lock to another session, once this session has sent all its edits.
     Transfer {
         /// Echoed in the result.
         nonce: u64,
         /// The grant that is handed on.
-        fence: Fence,
-        /// To whom.
+        fence: FencingToken,
+        /// Session that gets it.
         to: u64,
     },
-    /// Asks the holders for what they hold: they are told the note, and must give it up in time. Waits in the queue.
+    /// Asks the holders for a lock, and waits in the queue. The holders see the note, and must give
+    /// the lock up in time.
     Request {
         /// Echoed in the result.
         nonce: u64,
-        /// What is wanted.
+        /// Scope of the lock.
         #[serde(
             default,
             skip_serializing_if = "Vec::is_empty",
@@ -130,11 +132,12 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         note: String,
     },
-    /// Takes a lock from its holder, once that one is drained; needs [`Right::TakeOver`](super::Right::TakeOver).
+    /// Takes a lock from its holder, once that one has sent all its edits. Needs
+    /// [`Right::TakeOver`](super::Right::TakeOver).
     TakeOver {
         /// Echoed in the result.
         nonce: u64,
-        /// What is taken.
+        /// Scope of the lock.
         #[serde(
             default,
             skip_serializing_if = "Vec::is_empty",
@@ -146,7 +149,7 @@ pub enum ClientMessage {
     MoveHere {
         /// Echoed in the result.
         nonce: u64,
-        /// What is moved.
+        /// Scope of the lock.
         #[serde(
             default,
             skip_serializing_if = "Vec::is_empty",
@@ -154,26 +157,26 @@ pub enum ClientMessage {
         )]
         paths: Paths,
     },
-    /// All edits under a grant that drains have been sent.
+    /// Reports that all edits under a draining grant have been sent.
     Drained {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// Changes the document's mode; needs [`Right::Manage`](super::Right::Manage).
     SetMode {
         /// Echoed in the result.
         nonce: u64,
         /// The mode.
-        mode: Mode,
+        mode: LockMode,
     },
-    /// Brings a park's edits into the document, as an edit of who says this.
+    /// Brings a park's edits into the document, as an edit of this session.
     MergePark {
         /// Echoed in the result.
         nonce: u64,
         /// The park.
         id: u64,
     },
-    /// Discards a park; it can be recovered for a time.
+    /// Discards a park, which can be recovered for a time.
     DiscardPark {
         /// Echoed in the result.
         nonce: u64,
@@ -187,7 +190,7 @@ pub enum ClientMessage {
         /// The park.
         id: u64,
     },
-    /// Asks what a park would change.
+    /// Asks for the changes that a park would make.
     ShowPark {
         /// Echoed in the result and in the content.
         nonce: u64,
@@ -196,13 +199,14 @@ pub enum ClientMessage {
     },
     /// Changes the display name or colour.
     Profile {
-        /// Who is editing.
+        /// Name and colour of the person.
         user: User,
     },
 }
 
-/// Reads `paths` that are there. An empty list, or an empty path in it, would cover the whole document in memory, which a
-/// client says by leaving `paths` out; one that computed an empty list has made a mistake.
+/// Reads `paths` that are present. An empty list, or an empty path in it, would mean the whole
+/// document, for which a client leaves `paths` out. A client that computed an empty list has made a
+/// mistake.
 fn named_paths<'de, D: Deserializer<'de>>(from: D) -> Result<Paths, D::Error> {
     let paths = Paths::deserialize(from)?;
     if paths.is_empty() || paths.iter().any(Vec::is_empty) {

@@ -1,42 +1,42 @@
-//! Which of a connection's sync messages are durable: the arithmetic behind `saved`.
+//! Ledger of a connection's sync messages: the number of them that are saved.
 //!
 //! Owns the count of messages and the log positions at which they are settled, in bounded memory.
-//! It never looks at an update, and never announces a message as saved before every one up to it is.
+//! It never looks at an update, and never announces a message as saved before all earlier ones are.
 
 use std::collections::BTreeMap;
 
-/// Stretches of settled messages that are kept apart, beside those that an unsettled message keeps
-/// apart. Beyond it neighbours are taken together, to be announced when the later of them is durable.
+/// Most runs of settled messages, beside those that an unsettled message separates. Beyond it,
+/// neighbouring runs are joined, and announced when the later one is durable.
 const RUNS: usize = 1024;
 
-/// Consecutive messages that are all durable once `position` is; the first of them is the key.
+/// Consecutive messages that are all durable once `position` is; the first one is the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
     to: u64,
     position: u64,
 }
 
-/// The account of one connection.
+/// The ledger of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct SavedLedger {
     /// Messages that came.
     count: u64,
-    /// All up to this one are announced.
+    /// All messages up to this one are announced.
     announced: u64,
-    /// Settled messages that are not announced: disjoint. What lies between is not settled.
+    /// Settled messages that are not announced: disjoint. The messages in between are not settled.
     runs: BTreeMap<u64, Run>,
     /// The first message that is never settled, so that nothing from it on is announced.
     lost: Option<u64>,
 }
 
-impl Ledger {
+impl SavedLedger {
     /// Counts the next message and returns its number, from 1.
     pub(super) fn next(&mut self) -> u64 {
         self.count += 1;
         self.count
     }
 
-    /// One message is settled at a position.
+    /// Settles one message at a position.
     pub(super) fn settle(&mut self, number: u64, position: u64) {
         let before = self.runs.range(..=number).next_back();
         let known = before.is_some_and(|(_, run)| run.to >= number);
@@ -57,7 +57,7 @@ impl Ledger {
         }
     }
 
-    /// This message is not taken, and never will be.
+    /// Notes that a message is never taken.
     pub(super) fn lose(&mut self, number: u64) {
         if number > self.announced && self.lost.is_none_or(|lost| number < lost) {
             self.lost = Some(number);
@@ -65,7 +65,8 @@ impl Ledger {
         }
     }
 
-    /// The log is durable up to a position: the new count of saved messages, if it grew.
+    /// Notes that the log is durable up to a position. Returns the number of saved messages if it
+    /// grew.
     pub(super) fn durable(&mut self, position: u64) -> Option<u64> {
         let before = self.announced;
         while let Some(first) = self.runs.first_entry()
@@ -77,8 +78,8 @@ impl Ledger {
         (self.announced > before).then_some(self.announced)
     }
 
-    /// Whether a message is not announced.
-    pub(super) fn has_unsaved(&self) -> bool {
+    /// Returns true if a message is not announced.
+    pub(super) const fn has_unsaved(&self) -> bool {
         self.announced < self.count
     }
 
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn messages_are_announced_together_up_to_the_first_that_is_not_durable() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SavedLedger::default();
         for position in [10, 11, 12] {
             let number = ledger.next();
             ledger.settle(number, position);
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_but_itself_settles_a_message() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SavedLedger::default();
         (0..4).for_each(|_| assert!(ledger.next() > 0));
         ledger.settle(1, 10);
         ledger.settle(3, 12);
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_holds_back_all_that_follows_and_costs_nothing() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SavedLedger::default();
         for position in 1..=100 {
             let number = ledger.next();
             ledger.settle(number, position);
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_joined_is_announced_later_not_earlier() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SavedLedger::default();
         for position in 1..=10_000 {
             let number = ledger.next();
             ledger.settle(number, position);
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn thousands_that_are_settled_in_reverse_order_are_all_announced() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SavedLedger::default();
         (0..8000).for_each(|_| assert!(ledger.next() > 0));
         for (position, number) in (1..=8000).rev().enumerate() {
             ledger.settle(number, position as u64);
@@ -194,7 +195,7 @@ mod tests {
         /// Against the plain account: the first position at which each message was settled.
         #[test]
         fn the_runs_say_what_a_plain_list_says(ops in proptest::collection::vec(op(), 0..60)) {
-            let mut ledger = Ledger::default();
+            let mut ledger = SavedLedger::default();
             let mut plain: Vec<Option<u64>> = Vec::new();
             let (mut announced, mut position) = (0, 0);
             for op in ops {

@@ -1,31 +1,31 @@
 //! A payload of the channel as text: reading and writing.
 //!
 //! Owns the rules of the JSON form that hold for every message, so that no field can be forgotten:
-//! `null` is as absent, and an integer may be written as `1.0`. Which fields a message has is in
+//! `null` is as absent, and an integer may be written as `1.0`. The fields of a message are in
 //! `client` and `server`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
-use super::{ClientMessage, ServerMessage};
+use super::client::ClientMessage;
+use super::server::ServerMessage;
 
 /// Longest payload of a client that is decoded, in bytes of UTF-8.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 
-/// Longest payload of a server that is decoded, in bytes of UTF-8: a welcome names everybody who is
-/// here.
+/// Longest payload of a server that is decoded, in bytes of UTF-8: a welcome lists all sessions.
 pub const MAX_SERVER_PAYLOAD: usize = 16 * 1024 * 1024;
 
-/// Integers up to this size have one form as a float; above it two integers may share one.
+/// Largest integer with a float of its own; above it two integers may share one.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Why a payload was not understood. The sender is at fault; nothing changed.
+/// Reason for which a payload was not understood. The sender is at fault; nothing changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// The payload is longer than its limit.
     #[error("the payload has {bytes} bytes, more than {most}")]
     TooLong {
-        /// Its length.
+        /// Its length, in bytes.
         bytes: usize,
         /// [`MAX_PAYLOAD`] or [`MAX_SERVER_PAYLOAD`].
         most: usize,
@@ -36,13 +36,13 @@ pub enum ChannelError {
         /// The nonce of the operation, if the payload is an object that has one: its sender waits
         /// for a result.
         nonce: Option<u64>,
-        /// What was wrong.
+        /// Error of the JSON parser.
         source: serde_json::Error,
     },
 }
 
 impl ChannelError {
-    /// The nonce of the operation that was not understood, if it had one.
+    /// Returns the nonce of the operation that was not understood, if it had one.
     #[must_use]
     pub const fn nonce(&self) -> Option<u64> {
         match self {
@@ -66,7 +66,7 @@ impl ClientMessage {
     /// (`1.0`).
     ///
     /// # Errors
-    /// The sender's fault; see [`ChannelError`].
+    /// See [`ChannelError`]; the sender is at fault.
     pub fn decode(payload: &str) -> Result<Self, ChannelError> {
         let mut value: Value = parse(payload, MAX_PAYLOAD)?;
         make_plain(&mut value);
@@ -85,7 +85,7 @@ impl ServerMessage {
     /// Reads a payload.
     ///
     /// # Errors
-    /// The sender's fault; see [`ChannelError`].
+    /// See [`ChannelError`]; the sender is at fault.
     pub fn decode(payload: &str) -> Result<Self, ChannelError> {
         parse(payload, MAX_SERVER_PAYLOAD)
     }
@@ -106,13 +106,13 @@ fn parse<'a, T: Deserialize<'a>>(payload: &'a str, most: usize) -> Result<T, Cha
 }
 
 fn encode<T: Serialize>(message: &T) -> String {
-    // Plain structs of numbers, strings and lists always have a JSON form; an empty payload would
-    // be refused by the receiver as malformed, so even a mistake here cannot pass for a message.
+    // Plain structs of numbers, strings and lists always have a JSON form. A receiver refuses an
+    // empty payload as malformed, so even a mistake here cannot pass for a message.
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// Takes `null` members out of every object, and writes integral floats as integers. The parser
-/// bounds the depth.
+/// Removes `null` members of every object, and makes integers of integral floats. The parser bounds
+/// the depth.
 fn make_plain(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,13 +1,16 @@
-//! A scan that holds the bytes it is about, so that it can be kept and passed on.
+//! A scanned update that holds its bytes, so that it can be kept and passed on.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{Scan, ScanError, ScanLimits, Tables};
+use super::borrowed_scan::Scan;
+use super::error::ScanError;
+use super::limits::ScanLimits;
+use super::tables::Tables;
 
-/// An update whose bytes are sound, with those bytes: read once, and used as a [`Scan`] wherever
-/// one is wanted.
+/// An update whose bytes are sound, with these bytes. It is read once, and used as a [`Scan`]
+/// wherever one is needed.
 #[derive(Clone, Debug)]
 pub struct OwnedScan {
     bytes: Bytes,
@@ -23,7 +26,7 @@ impl OwnedScan {
         Self::within(update, &ScanLimits::NONE)
     }
 
-    /// [`OwnedScan::new`] of an update from a stranger, which may hold so much.
+    /// [`OwnedScan::new`] of an update from a stranger, within limits.
     ///
     /// # Errors
     /// As [`scan_within`](super::scan_within).
@@ -35,19 +38,16 @@ impl OwnedScan {
         })
     }
 
-    /// The update itself.
+    /// Returns the bytes of the update.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The scan, which borrows from this; it costs nothing.
+    /// Returns the scan, which borrows from this one; that costs nothing.
     #[must_use]
     pub fn as_scan(&self) -> Scan<'_> {
-        Scan {
-            bytes: &self.bytes,
-            tables: Cow::Borrowed(&self.tables),
-        }
+        Scan::of(&self.bytes, Cow::Borrowed(&self.tables))
     }
 }
 

@@ -1,9 +1,9 @@
-//! Parts of a whole document's update: what somebody lacks of it, and the whole in pieces.
+//! Partial updates: a document's update in pieces of bounded size.
 //!
-//! Owns the two cuts, which are made from the blocks' own bytes and need no document. [`since`] is what
-//! Yjs answers to a state vector. [`pieces`] are updates of bounded size, each of which can be applied
-//! when those before it are: for somebody who would wait too long for one message. Whoever applies them
-//! sees in between what was deleted as deleted, since each piece says so of its own units.
+//! A client would wait too long for a large document in one message. [`pieces`] are updates, each
+//! of which can be applied once those before it are. They are made of the blocks' own bytes and
+//! need no document. Each piece lists the deletions of its own units, so that deleted content never
+//! appears in between.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,15 +12,15 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::lib0::write_var_uint;
-use crate::scan::{Cut, Id, IdRange, Opened, Run, Scan};
+use crate::scan::{Id, IdRange, OpenBlock, Run, Scan, SplitPoint};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
-/// What stands before a client's blocks in an update, at most.
+/// Most bytes before a client's blocks in an update.
 const RUN_OVERHEAD: usize = 20;
 
-/// What of the update lies behind `vector`, in pieces of at most about `most` bytes, of which each can be
-/// applied when all before it are. (A single value that is larger makes a larger piece.) `None` if the
-/// update itself cannot be applied as a whole by whoever has what `vector` says.
+/// Returns the part of an update that a client with this state vector lacks, in pieces of at most
+/// about `most` bytes. Each can be applied when all before it are. A single value that is larger
+/// makes a larger piece. `None` if such a client could not apply the whole update either.
 pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Option<Vec<Bytes>> {
     let mut walk = Walk::new(scan, vector);
     let order = walk.run()?;
@@ -34,7 +34,7 @@ pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Opti
         let client = scan.runs()[run].client;
         for index in blocks {
             let (size, from) = (scan.size(index), walk.start_of(run, index));
-            if from == Cut::START && size <= most.saturating_sub(writer.bytes) {
+            if from == SplitPoint::START && size <= most.saturating_sub(writer.bytes) {
                 writer.blocks(scan, client, index..index + 1);
                 continue;
             }
@@ -46,13 +46,13 @@ pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Opti
                     pieces.push(std::mem::take(&mut writer).finish_own(&deletes).into());
                     continue;
                 }
-                let to = block.next_cut(from, room.max(1));
+                let to = block.next_point(from, room.max(1));
                 writer.part(client, scan.clock(index), &block, (from, to));
                 from = to;
             }
         }
     }
-    // What is deleted of that which the other side has.
+    // Deletions of units that the client has.
     let known = scan.deletes().iter().filter_map(|range| {
         let end = range.end.min(vector.get(range.client));
         (range.start < end).then_some(IdRange { end, ..*range })
@@ -63,32 +63,33 @@ pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Opti
     Some(pieces)
 }
 
-/// For each run, the first block of which something lies behind the vector, and where in it.
-fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
+/// Returns, for each run, the first block that reaches behind the vector, and the place in it at
+/// which that part begins.
+fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, SplitPoint)> {
     let start = |run: &Run| {
         let known = vector.get(run.client);
         let blocks = run.blocks();
         let first = scan.first_past(blocks.clone(), known);
         let inside = blocks.contains(&first) && scan.clock(first) < known;
-        let cut = if inside {
+        let place = if inside {
             let block = scan.open(run.client, first);
-            block.cut_at(known - scan.clock(first))
+            block.point_at(known - scan.clock(first))
         } else {
-            Cut::START
+            SplitPoint::START
         };
-        (first, cut)
+        (first, place)
     };
     scan.runs().iter().map(start).collect()
 }
 
-/// The order in which blocks can be applied.
+/// Walk over the blocks of an update in an order in which they can be applied.
 struct Walk<'u, 's> {
     scan: &'s Scan<'u>,
     vector: &'s StateVector,
-    starts: Vec<(usize, Cut)>,
-    /// For each run, its first block that was not admitted.
+    starts: Vec<(usize, SplitPoint)>,
+    /// For each run, its first block that has not been passed.
     next: Vec<usize>,
-    /// For each run, the runs that wait for a clock of it, the nearest clock first.
+    /// For each run, the runs that wait for one of its clocks, the nearest clock first.
     waiting: Vec<BinaryHeap<Reverse<(Clock, usize)>>>,
 }
 
@@ -104,13 +105,17 @@ impl<'u, 's> Walk<'u, 's> {
         }
     }
 
-    fn start_of(&self, run: usize, index: usize) -> Cut {
-        let (first, cut) = self.starts[run];
-        if index == first { cut } else { Cut::START }
+    fn start_of(&self, run: usize, index: usize) -> SplitPoint {
+        let (first, place) = self.starts[run];
+        if index == first {
+            place
+        } else {
+            SplitPoint::START
+        }
     }
 
-    /// The blocks of the runs in an order in which each comes after what it refers to. `None` if there
-    /// is none.
+    /// Returns the blocks of the runs in an order in which each comes after the units that it
+    /// refers to. `None` if there is no such order.
     fn run(&mut self) -> Option<Vec<(usize, Range<usize>)>> {
         let mut order = Vec::new();
         let mut ready: Vec<usize> = (0..self.next.len()).collect();
@@ -157,7 +162,7 @@ impl<'u, 's> Walk<'u, 's> {
                         self.waiting[other].push(Reverse((id.clock, run)));
                         return;
                     }
-                    // Of what is not in the update the other side has it, or asks for it.
+                    // The client has a unit that is not in the update, or will ask for it.
                     _ => {}
                 }
             }
@@ -165,7 +170,7 @@ impl<'u, 's> Walk<'u, 's> {
         }
     }
 
-    /// The run that brings this unit.
+    /// Returns the run that brings this unit.
     fn run_of(&self, id: Id) -> Option<usize> {
         if id.clock < self.vector.get(id.client) {
             return None;
@@ -175,7 +180,7 @@ impl<'u, 's> Walk<'u, 's> {
         run.ok().filter(|run| id.clock < self.scan.reaches(*run))
     }
 
-    /// The clock up to which a run was admitted.
+    /// Returns the clock up to which a run has been passed.
     fn known(&self, run: usize) -> Clock {
         let next = self.next[run];
         if next > self.scan.runs()[run].blocks().start {
@@ -186,11 +191,11 @@ impl<'u, 's> Walk<'u, 's> {
     }
 }
 
-/// Collects blocks of several clients, and writes an update of them.
+/// Writer of one update, which collects blocks of several clients.
 #[derive(Default)]
 struct Writer {
     runs: BTreeMap<ClientId, Written>,
-    /// What it comes to, roughly.
+    /// Approximate size of the update.
     bytes: usize,
 }
 
@@ -202,8 +207,14 @@ struct Written {
 }
 
 impl Writer {
-    /// Adds a part of a block that begins at `clock`, behind what was added of its client.
-    fn part(&mut self, client: ClientId, clock: Clock, block: &Opened<'_>, (from, to): (Cut, Cut)) {
+    /// Adds a part of a block that begins at `clock`, behind the blocks of its client so far.
+    fn part(
+        &mut self,
+        client: ClientId,
+        clock: Clock,
+        block: &OpenBlock<'_>,
+        (from, to): (SplitPoint, SplitPoint),
+    ) {
         let run = self.run(client, clock + from.units);
         let before = run.bytes.len();
         block.write(from, to, &mut run.bytes);
@@ -238,7 +249,7 @@ impl Writer {
         })
     }
 
-    /// Adds what is deleted of its own units to `found`.
+    /// Adds the deletions of its own units to `found`.
     fn own_deletes(&self, deletes: &BTreeMap<ClientId, &[IdRange]>, found: &mut Vec<IdRange>) {
         for (client, run) in &self.runs {
             let ranges = deletes.get(client).copied().unwrap_or_default();
@@ -253,7 +264,7 @@ impl Writer {
         }
     }
 
-    /// The update, with what is deleted of its own units.
+    /// Returns the update, with the deletions of its own units.
     fn finish_own(self, deletes: &BTreeMap<ClientId, &[IdRange]>) -> Vec<u8> {
         let mut own = Vec::new();
         self.own_deletes(deletes, &mut own);
@@ -276,7 +287,8 @@ impl Writer {
     }
 }
 
-/// Ranges of one client may touch, and may stand in two places: first what the other side has.
+/// Writes the deletions of an update. Ranges of one client may touch, and may stand in two places:
+/// those of units that the client has come first.
 fn write_deletes(deletes: &[IdRange], out: &mut Vec<u8>) {
     let mut clients: BTreeMap<ClientId, Vec<(Clock, Clock)>> = BTreeMap::new();
     for range in deletes {

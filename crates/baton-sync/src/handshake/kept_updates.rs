@@ -1,35 +1,33 @@
-//! Updates that lack something, kept until it comes.
+//! Incomplete updates, kept aside until the units come on which they build.
 //!
-//! Owns their bytes, the bound on these, and the index by which an update is found again when what it
-//! lacks has come: a change costs nothing for all those that wait for something else. It judges
-//! nothing.
+//! Owns their bytes, the bound on these, and the index of the units that each waits for. A change
+//! costs nothing for the updates that wait for other units. It judges nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::Kind;
+use super::verdict::SyncKind;
 use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// Bytes that a kept update is counted with beyond its own, for its place in the index.
 const OVERHEAD: usize = 96;
 
-/// Obstacles of one update that are looked for at once. The others are looked for when all of these
-/// are gone.
+/// Most obstacles of one update in the index. The others are looked for when these are gone.
 const WATCHED: usize = 64;
 
-/// An update of more bytes is not judged again at once: many small changes could each make one that
-/// large be looked through. See [`Aside::take_large`].
+/// Largest update, in bytes, that is judged again at once. Otherwise each of many small changes
+/// could cost the reading of a large one. See [`KeptUpdates::take_large`].
 const AT_ONCE: usize = 16 * 1024;
 
-/// One that is kept.
+/// One kept update.
 #[derive(Debug)]
 struct Kept {
-    kind: Kind,
+    kind: SyncKind,
     update: Bytes,
-    /// The obstacles under which the index has it.
+    /// Obstacles under which the index has it.
     waits: Vec<(ClientId, Clock)>,
-    /// A part of it was admitted already.
+    /// True if a part of it was admitted already.
     partly: bool,
 }
 
@@ -37,31 +35,33 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Woken {
     pub(super) number: u64,
-    pub(super) kind: Kind,
+    pub(super) kind: SyncKind,
     pub(super) update: Bytes,
     pub(super) partly: bool,
     pub(super) refused: bool,
 }
 
-/// The updates of one connection that are kept, by the numbers of their messages.
+/// The kept updates of one connection, by the numbers of their messages.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(super) struct KeptUpdates {
     limit: usize,
     bytes: usize,
     kept: BTreeMap<u64, Kept>,
-    /// Those that the caller refused: they wait for themselves, to come in another message.
+    /// Updates that the caller refused. They wait for another message that brings the same units.
     refused: BTreeSet<u64>,
-    /// For each client, the clocks that are waited for, and by which message.
+    /// For each client, the clocks that messages wait for, with the message.
     waits: BTreeMap<ClientId, BTreeSet<(Clock, u64)>>,
-    /// To be judged again now.
+    /// Updates to be judged again now.
     woken: BTreeSet<u64>,
-    /// To be judged again when the caller says so.
+    /// Updates to be judged again at [`KeptUpdates::take_large`].
     large: BTreeSet<u64>,
     /// Obstacles of updates that were too large to keep.
     unkept: Vec<(ClientId, Clock)>,
+    /// An obstacle of an update that was too large to keep has gone.
+    may_fit: bool,
 }
 
-impl Aside {
+impl KeptUpdates {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -72,14 +72,15 @@ impl Aside {
             woken: BTreeSet::new(),
             large: BTreeSet::new(),
             unkept: Vec::new(),
+            may_fit: false,
         }
     }
 
-    /// Keeps an update, and says whether it could: if not, only its obstacles are remembered.
+    /// Keeps an update. Returns false if it is too large: then only its obstacles are remembered.
     pub(super) fn keep(
         &mut self,
         number: u64,
-        kind: Kind,
+        kind: SyncKind,
         update: Bytes,
         obstacles: &StateVector,
     ) -> bool {
@@ -101,7 +102,7 @@ impl Aside {
         true
     }
 
-    /// A kept update waits for these from now on, and for nothing else.
+    /// Replaces the obstacles of a kept update.
     pub(super) fn wait(&mut self, number: u64, obstacles: &StateVector) {
         self.forget_waits(number);
         let Some(kept) = self.kept.get_mut(&number) else {
@@ -114,18 +115,19 @@ impl Aside {
         }
     }
 
-    /// A part of a kept update was admitted.
+    /// Notes that a part of a kept update was admitted.
     pub(super) fn admitted_part(&mut self, number: u64) {
         if let Some(kept) = self.kept.get_mut(&number) {
             kept.partly = true;
         }
     }
 
-    /// Keeps an update that was refused, until all that it inserts is known. Says whether it could.
+    /// Keeps an update that was refused, until all units that it inserts are known. Returns true if
+    /// it is kept.
     pub(super) fn keep_refused(
         &mut self,
         number: u64,
-        kind: Kind,
+        kind: SyncKind,
         update: Bytes,
         inserts: &StateVector,
     ) -> bool {
@@ -137,7 +139,7 @@ impl Aside {
         self.refused.contains(&number)
     }
 
-    /// It is kept no more.
+    /// Drops a kept update.
     pub(super) fn remove(&mut self, number: u64) {
         self.forget_waits(number);
         self.woken.remove(&number);
@@ -148,7 +150,8 @@ impl Aside {
         }
     }
 
-    /// The blocks of this client are known up to this clock.
+    /// Wakes the updates for which the last obstacle may be gone: the blocks of this client are
+    /// known up to this clock.
     pub(super) fn wake(&mut self, client: ClientId, known: Clock) {
         while let Some(waits) = self.waits.get_mut(&client) {
             let Some(&(clock, number)) = waits.first() else {
@@ -169,19 +172,24 @@ impl Aside {
                 }
             }
         }
+        let came = |(wanted, clock): &(ClientId, Clock)| *wanted == client && *clock <= known;
+        if self.unkept.iter().any(came) {
+            self.unkept.clear();
+            self.may_fit = true;
+        }
     }
 
-    /// Wakes all: what may be taken of them has changed.
+    /// Wakes all updates at [`KeptUpdates::take_large`]: more of each may be taken from now on.
     pub(super) fn wake_all(&mut self) {
         self.large.extend(self.kept.keys());
     }
 
-    /// Wakes this one.
+    /// Wakes one update.
     pub(super) fn wake_one(&mut self, number: u64) {
         self.woken.insert(number);
     }
 
-    /// Lets that be judged again now which is too large for it at each change.
+    /// Wakes the updates that are too large to be judged again at each change.
     pub(super) fn take_large(&mut self) {
         self.woken.append(&mut self.large);
     }
@@ -190,7 +198,7 @@ impl Aside {
         !self.large.is_empty()
     }
 
-    /// The oldest that was woken.
+    /// Takes the oldest woken update.
     pub(super) fn next_woken(&mut self) -> Option<Woken> {
         loop {
             let number = self.woken.pop_first()?;
@@ -206,33 +214,25 @@ impl Aside {
         }
     }
 
-    /// Tells whether something that an update needs is there which was too large to keep. It is forgotten
-    /// then: its sender is asked for it.
-    pub(super) fn may_fit(&mut self, client: ClientId, known: Clock) -> bool {
-        let came = |(wanted, clock): &(ClientId, Clock)| *wanted == client && *clock <= known;
-        let fits = self.unkept.iter().any(came);
-        if fits {
-            self.unkept.clear();
-        }
-        fits
+    /// Returns true, once, after a unit came on which an update builds that was too large to keep.
+    /// Its sender is to be asked for it.
+    pub(super) const fn take_may_fit(&mut self) -> bool {
+        std::mem::replace(&mut self.may_fit, false)
     }
 
-    /// Tells whether nothing is kept that an answer could complete.
-    pub(super) fn is_empty(&self) -> bool {
-        self.kept.len() == self.refused.len()
+    /// Returns true if an answer could complete an update that is kept, or that was too large to
+    /// keep.
+    pub(super) fn awaits_units(&self) -> bool {
+        self.kept.len() > self.refused.len() || !self.unkept.is_empty()
     }
 
-    /// Tells whether something is kept that was refused.
-    pub(super) fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
+    /// Returns true if changes of the document matter to any update.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.kept.is_empty() || !self.unkept.is_empty() || self.may_fit
     }
 
-    /// Tells whether something was too large to keep, and what it lacks has not come.
-    pub(super) fn has_unkept(&self) -> bool {
-        !self.unkept.is_empty()
-    }
-
-    pub(super) fn bytes(&self) -> usize {
+    /// Returns the bytes of all kept updates, each with its overhead.
+    pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 

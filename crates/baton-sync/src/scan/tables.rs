@@ -1,12 +1,49 @@
-//! Reads an update once, and notes where its blocks and deletions are.
+//! Tables of an update: where its blocks and deletions are.
 //!
-//! Owns the walk over the bytes; the rules of a content are in `content`, those of a header in
-//! `block`.
+//! Owns the walk over an update's bytes and the offsets that it finds. The rules of a content are
+//! in `content`, those of a header in `block`.
 
-use super::block::{Header, Id, IdRange};
-use super::{Entry, GC, Run, SKIP, ScanError, ScanLimits, Tables, content};
+use std::ops::Range;
+
+use super::block::{GC, Header, Id, IdRange, SKIP};
+use super::content;
+use super::error::ScanError;
+use super::limits::ScanLimits;
 use crate::lib0::Reader;
 use crate::state_vector::{CLOCK_END, ClientId, Clock, read_clock};
+
+/// Blocks and deletions of an update, as offsets into its bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    runs: Vec<Run>,
+    entries: Vec<Entry>,
+    deletes: Vec<IdRange>,
+    beyond_yrs: bool,
+}
+
+/// The blocks of one client, in ascending order and without holes between them: a hole is a Skip.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) client: ClientId,
+    /// Indices of its blocks.
+    first: u32,
+    end: u32,
+}
+
+impl Run {
+    pub(crate) fn blocks(self) -> Range<usize> {
+        self.first as usize..self.end as usize
+    }
+}
+
+/// Start of a block, in 8 bytes: a sender can make blocks of two bytes, which must not cost a
+/// hundred each. A block ends where the next entry begins, so that one more entry stands behind the
+/// last block of a run. Everything else is read again from the block's bytes when it is needed.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    clock: Clock,
+}
 
 impl Tables {
     /// Reads an update and checks every byte rule.
@@ -20,6 +57,57 @@ impl Tables {
         tables.read_deletes(&mut reader, limits)?;
         reader.finish()?;
         Ok(tables)
+    }
+
+    /// Returns the runs: clients descending.
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Returns the deleted ranges as they are listed.
+    pub(super) fn deletes(&self) -> &[IdRange] {
+        &self.deletes
+    }
+
+    /// Returns true if there is content that yrs reads otherwise than Yjs.
+    pub(super) const fn is_beyond_yrs(&self) -> bool {
+        self.beyond_yrs
+    }
+
+    /// Returns a number that is larger than the index of every block.
+    pub(super) fn indices(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the first clock of a block.
+    pub(super) fn clock(&self, index: usize) -> Clock {
+        self.entries[index].clock
+    }
+
+    /// Returns the clock behind the last one of a block.
+    pub(super) fn end(&self, index: usize) -> Clock {
+        self.entries[index + 1].clock
+    }
+
+    /// Returns the bytes of consecutive blocks of one run.
+    pub(super) fn span(&self, blocks: Range<usize>) -> Range<usize> {
+        let (first, past) = (self.entries[blocks.start], self.entries[blocks.end]);
+        first.start as usize..past.start as usize
+    }
+
+    /// Returns the block of a client, among its `blocks`, that has the clock.
+    pub(super) fn block_at(&self, blocks: Range<usize>, clock: Clock) -> Option<usize> {
+        let entries = self.entries.get(blocks.clone())?;
+        let at = blocks.start + entries.partition_point(|entry| entry.clock <= clock);
+        at.checked_sub(1)
+            .filter(|index| blocks.contains(index) && clock < self.end(*index))
+    }
+
+    /// Returns the first of these blocks of one run that ends behind the clock, or the end of the
+    /// range.
+    pub(super) fn first_past(&self, blocks: Range<usize>, clock: Clock) -> usize {
+        let ends = &self.entries[blocks.start + 1..=blocks.end];
+        blocks.start + ends.partition_point(|entry| entry.clock <= clock)
     }
 
     fn read_blocks(
@@ -62,7 +150,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Reads a block and returns the clock behind it.
+    /// Reads a block. Returns the clock behind it.
     fn read_block(
         &mut self,
         reader: &mut Reader<'_>,
@@ -144,7 +232,7 @@ impl Tables {
                 });
             }
         }
-        // Yjs writes them descending, yrs ascending: any order is fine, twice is not.
+        // Yjs writes clients in descending order, yrs in ascending order.
         seen.sort_unstable();
         match seen.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(ScanError::ClientOrder { client: pair[0] }),

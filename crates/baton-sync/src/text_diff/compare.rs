@@ -1,37 +1,37 @@
-//! Two texts in, the runs that are equal, gone and new out.
+//! Comparison of two texts: runs that are equal, deleted or inserted.
 //!
-//! Owns the comparison: what both have at the beginning and at the end is passed over, then lines are
-//! compared, then the words of those that differ, each by the greedy algorithm of E. Myers (1986). The
-//! work is bounded by [`STEPS`], whatever the texts are; what is not reached counts as replaced. (The
-//! diff crates bound theirs by the clock, or not at all: two texts of 500 KB without much in common
-//! took one of them minutes.)
+//! Passes over the common beginning and end, then compares lines, then the words of the lines that
+//! differ, each by the greedy algorithm of E. Myers (1986). [`STEPS`] bounds the work, whatever the
+//! texts are; text that is not reached counts as replaced. (The diff crates bound their work by the
+//! clock, or not at all: two texts of 500 KB without much in common took one of them minutes.)
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{PartKind, Rendering};
+use super::part::DiffKind;
+use crate::document::render::Rendering;
 
-/// The most steps for one comparison, of a few nanoseconds each.
+/// Most steps of one comparison, each of a few nanoseconds.
 const STEPS: usize = 4_000_000;
 
-/// How many bytes are cut into pieces for one step.
-const CUT_IN_A_STEP: usize = 16;
+/// Bytes that are split into lines or words in one step.
+const SPLIT_PER_STEP: usize = 16;
 
-/// The most lines or words that are compared in one go: they need some 50 bytes each.
+/// Most lines or words that are compared at once: each needs some 50 bytes.
 const PIECES: usize = 1_000_000;
 
-/// The most insertions and deletions that are looked for in one go; the memory needed is its square.
+/// Most insertions and deletions that are looked for at once. The memory needed is their square.
 const EDITS: usize = 1000;
 
-/// The longest word, in bytes, so that one in a text without spaces is not replaced as a whole.
+/// Longest word, in bytes, so that a text without spaces is not replaced as a whole.
 const WORD: usize = 64;
 
-/// What two replacements may have between them and still read better as one, in bytes.
+/// Largest distance of two replacements that read better as one, in bytes.
 const SLIVER: usize = 2;
 
-/// The runs, in order: equal and deleted ones make `before`, equal and inserted ones make `after`. No
-/// run is empty.
-pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(PartKind, &'a str)> {
+/// Returns the runs, in order: equal and deleted ones make `before`, equal and inserted ones make
+/// `after`. No run is empty.
+pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(DiffKind, &'a str)> {
     let (old, new) = (before.text.as_str(), after.text.as_str());
     let by_lines = before.lines || after.lines;
     let next: fn(&str) -> usize = if by_lines { line } else { word };
@@ -58,23 +58,23 @@ pub(super) fn compare<'a>(before: &'a Rendering, after: &'a Rendering) -> Vec<(P
     };
     let mut past = 0;
     for hunk in hunks {
-        push(PartKind::Equal, &old[past..hunk.old.start]);
+        push(DiffKind::Equal, &old[past..hunk.old.start]);
         past = hunk.old.end;
-        push(PartKind::Delete, &old[hunk.old]);
-        push(PartKind::Insert, &new[hunk.new]);
+        push(DiffKind::Delete, &old[hunk.old]);
+        push(DiffKind::Insert, &new[hunk.new]);
     }
-    push(PartKind::Equal, &old[past..]);
+    push(DiffKind::Equal, &old[past..]);
     runs
 }
 
-/// What is replaced by what, in bytes of the two texts.
+/// A replacement: ranges of bytes in the two texts.
 #[derive(Debug, Clone)]
 struct Hunk {
     old: Range<usize>,
     new: Range<usize>,
 }
 
-/// Two texts, and what may still be done.
+/// Two texts, and the steps that are left.
 struct Comparison<'a> {
     old: &'a str,
     new: &'a str,
@@ -82,7 +82,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Looks for what is equal inside of the hunks.
+    /// Looks for equal text inside of the hunks.
     fn refine(&mut self, hunks: Vec<Hunk>, next: fn(&str) -> usize) -> Vec<Hunk> {
         let mut refined = Vec::new();
         for hunk in hunks {
@@ -98,11 +98,11 @@ impl Comparison<'_> {
     }
 
     fn inside(&mut self, hunk: &Hunk, next: fn(&str) -> usize) -> Option<Vec<Hunk>> {
-        // Cutting costs as well, if less.
+        // Splitting costs less than comparing, but not nothing.
         let size = hunk.old.len() + hunk.new.len();
-        self.steps = self.steps.checked_sub(size / CUT_IN_A_STEP)?;
-        let old = cuts(self.old, &hunk.old, next)?;
-        let new = cuts(self.new, &hunk.new, next)?;
+        self.steps = self.steps.checked_sub(size / SPLIT_PER_STEP)?;
+        let old = splits_of(self.old, &hunk.old, next)?;
+        let new = splits_of(self.new, &hunk.new, next)?;
         let mut numbers = HashMap::new();
         let a = number(self.old, &old, &mut numbers);
         let b = number(self.new, &new, &mut numbers);
@@ -115,9 +115,9 @@ impl Comparison<'_> {
     }
 }
 
-/// A number for each piece, the same for the same ones.
-fn number<'a>(text: &'a str, cuts: &[usize], numbers: &mut HashMap<&'a str, u32>) -> Vec<u32> {
-    let pieces = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]);
+/// Numbers the pieces; equal pieces have the same number.
+fn number<'a>(text: &'a str, places: &[usize], numbers: &mut HashMap<&'a str, u32>) -> Vec<u32> {
+    let pieces = places.windows(2).map(|pair| &text[pair[0]..pair[1]]);
     let number = |piece| {
         let next = numbers.len() as u32;
         *numbers.entry(piece).or_insert(next)
@@ -125,11 +125,11 @@ fn number<'a>(text: &'a str, cuts: &[usize], numbers: &mut HashMap<&'a str, u32>
     pieces.map(number).collect()
 }
 
-/// The shortest edit script between two sequences, as ranges that replace each other; `None` if it is
-/// longer than [`EDITS`] or takes more steps than are left.
+/// Returns the shortest edit script between two sequences, as ranges that replace each other;
+/// `None` if it is longer than [`EDITS`] or takes more steps than are left.
 fn edits(a: &[u32], b: &[u32], steps: &mut usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
-    // `rows[d][k]` is how far `a` is used up at most after d edits, on the diagonal that has used up
-    // `k - d` elements more of `a` than of `b`, where `k` counts in twos.
+    // `rows[d][k]` is the farthest position in `a` after d edits, on the diagonal whose position in
+    // `a` is `2k - d` ahead of that in `b`.
     let mut rows: Vec<Vec<usize>> = Vec::new();
     loop {
         let d = rows.len();
@@ -151,16 +151,17 @@ fn edits(a: &[u32], b: &[u32], steps: &mut usize) -> Option<Vec<(Range<usize>, R
     }
 }
 
-/// How much of `b` is used up where `x` of `a` is, on the diagonal `2k - d`.
+/// Returns the position in `b` at position `x` of `a`, on the diagonal `2k - d`.
 const fn y(x: usize, k: usize, d: usize) -> usize {
     (x + d).wrapping_sub(2 * k)
 }
 
-/// Where the `d`th edit on diagonal `k` begins behind itself: how far `a` is used up, and from which
-/// entry of the row before.
+/// Returns the position in `a` right after the `d`th edit on diagonal `k`, and the entry of the row
+/// before from which the edit comes.
 fn step(before: Option<&Vec<usize>>, k: usize, d: usize) -> Option<(usize, usize)> {
     let before = before?;
-    // From the diagonal below by deleting an element of `a`, or from the one above by inserting one of `b`.
+    // The edit deletes an element of `a`, from the diagonal below, or inserts one of `b`, from the
+    // diagonal above.
     let deleted = k.checked_sub(1).map(|from| (before[from] + 1, from));
     let inserted = (k < d).then(|| (before[k], k));
     match (deleted, inserted) {
@@ -170,7 +171,7 @@ fn step(before: Option<&Vec<usize>>, k: usize, d: usize) -> Option<(usize, usize
     }
 }
 
-/// Goes on while both are equal.
+/// Returns the position in `a` at which the equal elements of both end.
 fn follow(a: &[u32], b: &[u32], x: usize, y: usize, steps: &mut usize) -> Option<usize> {
     let rest = a.get(x..).unwrap_or_default().iter();
     let equal = rest.zip(b.get(y..).unwrap_or_default());
@@ -179,7 +180,7 @@ fn follow(a: &[u32], b: &[u32], x: usize, y: usize, steps: &mut usize) -> Option
     Some(x + equal)
 }
 
-/// The way back from the end.
+/// Returns the edits on the way back from the end.
 fn trace(rows: &[Vec<usize>], mut k: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let mut edits: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     for d in (1..rows.len()).rev() {
@@ -201,7 +202,7 @@ fn trace(rows: &[Vec<usize>], mut k: usize) -> Vec<(Range<usize>, Range<usize>)>
     edits
 }
 
-/// Replacements with next to nothing between them become one.
+/// Joins replacements with next to nothing between them.
 fn joined(hunks: Vec<Hunk>) -> Vec<Hunk> {
     let mut joined: Vec<Hunk> = Vec::new();
     let replaces = |hunk: &Hunk| !hunk.old.is_empty() && !hunk.new.is_empty();
@@ -218,22 +219,22 @@ fn joined(hunks: Vec<Hunk>) -> Vec<Hunk> {
     joined
 }
 
-/// Where a range of the text is cut: its start, and the end of each piece; `None` if there are more
-/// than [`PIECES`].
-fn cuts(text: &str, range: &Range<usize>, next: fn(&str) -> usize) -> Option<Vec<usize>> {
-    let mut cuts = vec![range.start];
+/// Returns the places at which a range of the text is split: its start, and the end of each piece.
+/// `None` if there are more than [`PIECES`].
+fn splits_of(text: &str, range: &Range<usize>, next: fn(&str) -> usize) -> Option<Vec<usize>> {
+    let mut places = vec![range.start];
     let mut at = range.start;
     while at < range.end {
-        if cuts.len() > PIECES {
+        if places.len() > PIECES {
             return None;
         }
         at += next(&text[at..range.end]);
-        cuts.push(at);
+        places.push(at);
     }
-    Some(cuts)
+    Some(places)
 }
 
-/// The bytes that both begin with, in whole words or lines of both.
+/// Returns the length of the common beginning, in whole words or lines of both.
 fn common_head(old: &str, new: &str, next: fn(&str) -> usize) -> usize {
     let equal = old.bytes().zip(new.bytes()).take_while(|(a, b)| a == b);
     let equal = equal.count();
@@ -248,7 +249,7 @@ fn common_head(old: &str, new: &str, next: fn(&str) -> usize) -> usize {
     at
 }
 
-/// The bytes that both end with, in whole words or lines of both.
+/// Returns the length of the common end, in whole words or lines of both.
 fn common_tail(old: &str, new: &str, by_lines: bool) -> usize {
     let pairs = old.bytes().rev().zip(new.bytes().rev());
     let mut equal = pairs.take_while(|(a, b)| a == b).count();
@@ -269,18 +270,18 @@ fn common_tail(old: &str, new: &str, by_lines: bool) -> usize {
     equal
 }
 
-/// Whether a character is a word of its own: it is no letter, or of a script that is written without
-/// spaces.
+/// Returns true if a character is a word of its own: it is no letter, or belongs to a script that
+/// is written without spaces.
 fn stands_alone(c: char) -> bool {
     !c.is_alphanumeric() || c >= '\u{2e80}'
 }
 
-/// The length of the first line, with its end.
+/// Returns the length of the first line, with its end.
 fn line(text: &str) -> usize {
     text.find('\n').map_or(text.len(), |at| at + 1)
 }
 
-/// The length of the first word, or of the first character if that stands alone.
+/// Returns the length of the first word, or of the first character if that stands alone.
 fn word(text: &str) -> usize {
     let mut chars = text.char_indices();
     match chars.next() {
@@ -301,11 +302,11 @@ mod tests {
         Rendering {
             text: text.to_owned(),
             lines,
-            cut: false,
+            truncated: false,
         }
     }
 
-    fn side(runs: &[(PartKind, &str)], without: PartKind) -> String {
+    fn side(runs: &[(DiffKind, &str)], without: DiffKind) -> String {
         let there = runs.iter().filter(|(kind, _)| *kind != without);
         there.map(|(_, text)| *text).collect()
     }
@@ -318,10 +319,10 @@ mod tests {
         );
         let runs = compare(&old, &new);
         let expected = [
-            (PartKind::Equal, "the "),
-            (PartKind::Delete, "old"),
-            (PartKind::Insert, "new"),
-            (PartKind::Equal, " hat"),
+            (DiffKind::Equal, "the "),
+            (DiffKind::Delete, "old"),
+            (DiffKind::Insert, "new"),
+            (DiffKind::Equal, " hat"),
         ];
         assert_eq!(runs, expected);
     }
@@ -331,7 +332,7 @@ mod tests {
         let old = rendering("an old hat", false);
         let new = rendering("an new cap", false);
         let runs = compare(&old, &new);
-        let changed = [(PartKind::Delete, "old hat"), (PartKind::Insert, "new cap")];
+        let changed = [(DiffKind::Delete, "old hat"), (DiffKind::Insert, "new cap")];
         assert_eq!(runs[1..], changed);
     }
 
@@ -360,8 +361,8 @@ mod tests {
                 rendering(&noise(letters), false),
             );
             let runs = compare(&old, &new);
-            assert_eq!(side(&runs, PartKind::Insert), old.text);
-            assert_eq!(side(&runs, PartKind::Delete), new.text);
+            assert_eq!(side(&runs, DiffKind::Insert), old.text);
+            assert_eq!(side(&runs, DiffKind::Delete), new.text);
         }
         let (a, b): (Vec<u32>, Vec<u32>) = ((0..5000).collect(), (5000..10_000).collect());
         let mut steps = 1000;
@@ -369,7 +370,7 @@ mod tests {
         let mut steps = STEPS;
         assert_eq!(edits(&a, &b, &mut steps), None);
         assert!(steps > STEPS - 2 * EDITS * EDITS);
-        // What is equal is not free either.
+        // Equal elements cost steps as well.
         let same = [0; 100];
         assert_eq!(edits(&same, &same, &mut { 100 }), None);
         assert_eq!(edits(&same, &same, &mut { 101 }), Some(Vec::new()));
@@ -386,10 +387,10 @@ mod tests {
             let old = rendering(&format!("{same}{old}{same}"), lines);
             let new = rendering(&format!("{same}{new}{same}"), lines);
             let runs = compare(&old, &new);
-            prop_assert_eq!(side(&runs, PartKind::Insert), old.text.clone());
-            prop_assert_eq!(side(&runs, PartKind::Delete), new.text.clone());
+            prop_assert_eq!(side(&runs, DiffKind::Insert), old.text.clone());
+            prop_assert_eq!(side(&runs, DiffKind::Delete), new.text.clone());
             prop_assert!(runs.iter().all(|(_, text)| !text.is_empty()));
-            let changed = runs.iter().any(|(kind, _)| *kind != PartKind::Equal);
+            let changed = runs.iter().any(|(kind, _)| *kind != DiffKind::Equal);
             prop_assert_eq!(changed, old.text != new.text);
         }
     }

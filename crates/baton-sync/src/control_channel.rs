@@ -1,12 +1,16 @@
-//! Baton's own channel: what a client and the server tell each other about sessions, liveness, the edit lock,
-//! parks and durability, beside the document itself.
+//! Baton's control channel: messages of a client and the server about sessions, liveness, the edit
+//! lock, parks and durability, beside the document itself.
 //!
-//! Owns the payloads and their JSON form; never decides anything. The same payloads ride on every wire: on
-//! y-websocket as one extra message type ([`crate::y_websocket::BATON`]). docs/protocol.md is the specification
-//! for other languages, and a test replays its examples through these types.
+//! Owns the payloads and their JSON form; decides nothing. The same payloads go over every wire:
+//! over y-websocket as one more message type ([`crate::y_websocket::BATON`]). docs/protocol.md is
+//! the specification for other languages, and a test replays its examples through these types.
 //!
-//! [`ClientMessage`] goes one way, [`ServerMessage`] the other; [`LockView`] and [`ParkView`] are what everybody sees
-//! of locks and parks.
+//! [`ClientMessage`] goes one way, [`ServerMessage`] the other. [`PeerView`], [`LockView`] and
+//! [`ParkView`] are the roster, the locks and the parks, as all sessions see them.
+//!
+//! The crate `baton-presence` decides about locks and does not know this one. Its types have other
+//! names: a [`FencingToken`] is its `Fence`, a [`LockMode`] its `Mode`, a [`GrantStatus`] its
+//! `GrantState`, a [`HandoverReason`] its `DrainReason`.
 
 mod client;
 mod payload;
@@ -17,28 +21,28 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{ClientMessage, Resume};
 pub use payload::{ChannelError, MAX_PAYLOAD, MAX_SERVER_PAYLOAD};
-pub use server::{DrainReason, ErrorCode, Outcome, ServerMessage, TimingsMs};
+pub use server::{ErrorCode, Outcome, ServerMessage, TimingsMs};
 pub use views::{
-    GrantState, GrantView, LockView, Mode, ParkPart, ParkReason, ParkState, ParkView, PartKind,
-    Peer, PeerState, Right, Waiter,
+    GrantStatus, GrantView, HandoverReason, LockMode, LockView, ParkCause, ParkPart, ParkStatus,
+    ParkView, PartKind, PeerStatus, PeerView, Right, Waiter,
 };
 
-/// The version of this channel that this crate speaks.
+/// Version of this channel that this crate speaks.
 pub const VERSION: u32 = 1;
 
 /// Longest note of a request, in bytes of UTF-8; a longer one is cut at a character.
 pub const MAX_NOTE: usize = 512;
 
-/// A grant's fencing token on the wire: compared by epoch, then by position.
+/// Fencing token of a grant: compared by epoch, then by position. A later grant has a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fence {
+pub struct FencingToken {
     /// Epoch of the store; raised when a document is restored from a backup.
     pub epoch: u32,
     /// Position of the grant's record in the document's log.
     pub position: u64,
 }
 
-/// What a person wants to be called, and drawn in.
+/// Name and colour of a person, as the client chooses them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Display name; at most 256 bytes are kept.
@@ -49,15 +53,15 @@ pub struct User {
     pub color: String,
 }
 
-/// What a lock covers: a list of paths, each a list of names from a root type of the document downwards. Empty, and so
-/// absent in JSON: the whole document.
+/// Scope of a lock: a list of paths, each a list of names from a root type of the document
+/// downwards. Empty, and so absent in JSON, for the whole document.
 pub type Paths = Vec<Vec<String>>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FENCE: Fence = Fence {
+    const FENCE: FencingToken = FencingToken {
         epoch: 1,
         position: 7,
     };
@@ -106,7 +110,7 @@ mod tests {
     fn a_draining_grant_says_to_whom_and_why() {
         let drain = ServerMessage::Drain {
             fence: FENCE,
-            reason: DrainReason::TakenOver,
+            reason: HandoverReason::TakenOver,
             to: Some(9),
             expires_ms: 3000,
         };
@@ -146,7 +150,7 @@ mod tests {
             panic!("a profile");
         };
         assert_eq!((user.name.as_str(), user.color.as_str()), ("", "red"));
-        // What is needed cannot be null.
+        // A required field cannot be null.
         assert!(ClientMessage::decode(r#"{"type":"acquire","nonce":null}"#).is_err());
     }
 

@@ -1,27 +1,29 @@
-//! A part of a block, as a block of its own: what somebody sends who must not send all of it at once, or to
-//! somebody who has its beginning.
+//! Parts of a block, each written as a block of its own: for a reader that has the beginning, or
+//! that gets a large block in several messages.
 //!
-//! Owns where a block can be cut and how its parts are written, which is as Yjs writes an item from an
-//! offset on. It reads only bytes that were found sound, and changes none.
+//! Owns the places at which a block can be split, and the form of its parts, which is that of an
+//! item that Yjs writes from an offset on. It reads only bytes that were found sound, and changes
+//! none.
 
-use super::block::{HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header};
-use super::{Content, GC, SKIP, Scan, content};
+use super::block::{Content, GC, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header, SKIP};
+use super::borrowed_scan::Scan;
+use super::content;
 use crate::lib0::{Reader, write_var_uint};
 use crate::state_vector::{ClientId, Clock};
 
 /// A place inside a block: before its first unit, behind its last, or between two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct SplitPoint {
     /// Units before it.
     pub(crate) units: Clock,
-    /// Bytes of content before it, without the count or length that stands before all of it.
+    /// Bytes of content before it, without the count or length before the whole content.
     byte: usize,
-    /// Whether it is in the middle of a character of two units.
+    /// True if it is in the middle of a character of two units.
     torn: bool,
 }
 
-impl Cut {
-    /// Before the first unit.
+impl SplitPoint {
+    /// The place before the first unit.
     pub(crate) const START: Self = Self {
         units: 0,
         byte: 0,
@@ -29,49 +31,41 @@ impl Cut {
     };
 }
 
-/// A block taken apart, so that parts of it can be written. (Not free: all of a text is looked at once.)
-pub(crate) struct Opened<'a> {
+/// A block that is taken apart, so that parts of it can be written. Opening a text reads all of it
+/// once.
+pub(crate) struct OpenBlock<'a> {
     client: ClientId,
     clock: Clock,
     len: Clock,
     info: u8,
     header: Header<'a>,
-    /// The header as it is written.
+    /// Bytes of the header.
     head: &'a [u8],
     body: Body<'a>,
 }
 
+/// Content of a block.
 enum Body<'a> {
     /// Only a number of units.
     Length,
     Text(&'a str),
-    /// Values one after the other, of which each is a unit.
+    /// Values one after the other, each of them one unit.
     Values(Content, &'a [u8]),
-    /// One unit, which cannot be cut.
+    /// One unit, which cannot be split.
     Whole(&'a [u8]),
 }
 
 impl<'a> Scan<'a> {
-    /// How many bytes the block has.
-    pub(crate) fn size(&self, index: usize) -> usize {
-        (self.tables.entries[index + 1].start - self.tables.entries[index].start) as usize
-    }
-
-    /// Where the block begins in the update.
-    pub(crate) fn offset(&self, index: usize) -> usize {
-        self.tables.entries[index].start as usize
-    }
-
     /// Takes a block apart.
-    pub(crate) fn open(&self, client: ClientId, index: usize) -> Opened<'a> {
-        let (entry, past) = (self.tables.entries[index], self.tables.entries[index + 1]);
-        let bytes = &self.bytes[entry.start as usize..past.start as usize];
+    pub(crate) fn open(&self, client: ClientId, index: usize) -> OpenBlock<'a> {
+        let bytes = self.block_bytes(index..index + 1);
+        let clock = self.clock(index);
         let mut reader = Reader::new(bytes);
         let info = reader.u8().unwrap_or(GC);
-        let mut opened = Opened {
+        let mut opened = OpenBlock {
             client,
-            clock: entry.clock,
-            len: past.clock - entry.clock,
+            clock,
+            len: self.end(index) - clock,
             info,
             header: Header::NONE,
             head: &[],
@@ -95,35 +89,35 @@ impl<'a> Scan<'a> {
     }
 }
 
-impl Opened<'_> {
-    /// Behind the last unit.
-    pub(crate) fn end(&self) -> Cut {
+impl OpenBlock<'_> {
+    /// Returns the place behind the last unit.
+    pub(crate) fn end(&self) -> SplitPoint {
         let byte = match self.body {
             Body::Text(text) => text.len(),
             Body::Values(_, values) | Body::Whole(values) => values.len(),
             Body::Length => 0,
         };
-        Cut {
+        SplitPoint {
             units: self.len,
             byte,
             torn: false,
         }
     }
 
-    /// Behind so many units.
-    pub(crate) fn cut_at(&self, units: Clock) -> Cut {
+    /// Returns the place behind so many units.
+    pub(crate) fn point_at(&self, units: Clock) -> SplitPoint {
         let (byte, torn) = match self.body {
             Body::Text(text) => byte_of(text, units),
             Body::Values(kind, values) => (past_values(kind, values, units as usize), false),
             Body::Length | Body::Whole(_) => (0, false),
         };
-        Cut { units, byte, torn }
+        SplitPoint { units, byte, torn }
     }
 
-    /// The next place after `from` up to which the content has at most about `most` bytes, and never
-    /// nothing; between two characters.
-    pub(crate) fn next_cut(&self, from: Cut, most: usize) -> Cut {
-        let mut to = Cut {
+    /// Returns the next place after `from`, between two characters, up to which the content has at
+    /// most about `most` bytes. It is never `from` itself.
+    pub(crate) fn next_point(&self, from: SplitPoint, most: usize) -> SplitPoint {
+        let mut to = SplitPoint {
             torn: false,
             ..from
         };
@@ -147,8 +141,8 @@ impl Opened<'_> {
         to
     }
 
-    /// Writes the units between two cuts.
-    pub(crate) fn write(&self, from: Cut, to: Cut, out: &mut Vec<u8>) {
+    /// Writes the units between two places.
+    pub(crate) fn write(&self, from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
         if from.units == 0 {
             out.push(self.info);
             out.extend_from_slice(self.head);
@@ -178,8 +172,8 @@ impl Opened<'_> {
     }
 }
 
-/// Where in a text so many UTF-16 units end, and whether that is in the middle of a character: then the
-/// character's first byte.
+/// Returns the byte at which so many UTF-16 units of a text end. In the middle of a character, that
+/// is its first byte, with true.
 fn byte_of(text: &str, units: Clock) -> (usize, bool) {
     let mut before = 0;
     for (at, character) in text.char_indices() {
@@ -194,8 +188,9 @@ fn byte_of(text: &str, units: Clock) -> (usize, bool) {
     (text.len(), false)
 }
 
-/// What Yjs does with half a character: each half becomes a replacement character.
-fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
+/// Writes a part of a text. Each half of a split character becomes a replacement character, as in
+/// Yjs.
+fn write_text(text: &str, from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
     const HALF: &str = "\u{fffd}";
     let start = if from.torn {
         from.byte + text[from.byte..].chars().next().map_or(0, char::len_utf8)
@@ -211,7 +206,7 @@ fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
     }
 }
 
-/// The bytes that so many values have.
+/// Returns the size of so many values, in bytes.
 fn past_values(kind: Content, values: &[u8], count: usize) -> usize {
     let mut reader = Reader::new(values);
     for _ in 0..count {
@@ -228,7 +223,7 @@ mod tests {
     use crate::scan::scan;
 
     #[test]
-    fn rows_of_values_are_cut_between_values() {
+    fn rows_of_values_are_split_between_values() {
         let json: [&[u8]; 3] = [b"\x011", b"\x09undefined", b"\x02[]"];
         let any: [&[u8]; 3] = [&[120], &[117, 1, 126], &[119, 1, b'x']];
         for (kind, values) in [(2, json), (8, any)] {
@@ -242,15 +237,15 @@ mod tests {
                 opened.write(from, to, &mut out);
                 out
             };
-            let (one, two, end) = (opened.cut_at(1), opened.cut_at(2), opened.end());
-            assert_eq!(written(Cut::START, end), block);
+            let (one, two, end) = (opened.point_at(1), opened.point_at(2), opened.end());
+            assert_eq!(written(SplitPoint::START, end), block);
             let first = [&head[..], &[1], values[0]].concat();
-            assert_eq!(written(Cut::START, one), first);
+            assert_eq!(written(SplitPoint::START, one), first);
             let second = [&[kind | HAS_ORIGIN, 7, 0, 1][..], values[1]].concat();
             assert_eq!(written(one, two), second);
             let last = [&[kind | HAS_ORIGIN, 7, 1, 1][..], values[2]].concat();
             assert_eq!(written(two, end), last);
-            assert_eq!(opened.next_cut(Cut::START, 1), one);
+            assert_eq!(opened.next_point(SplitPoint::START, 1), one);
         }
     }
 }

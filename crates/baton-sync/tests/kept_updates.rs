@@ -1,9 +1,9 @@
-//! Updates that lack something: kept aside until it comes from any connection, at a bounded cost, and
-//! never called saved before. Each story is told with the frames that tell it, and no client between.
+//! Incomplete updates: kept aside until any connection brings the missing units, at a bounded cost,
+//! and not announced as saved before. Each story is told in frames, without a client in between.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind, Verdict};
 use baton_sync::scan::scan;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::{ClientId, StateVector};
@@ -42,7 +42,7 @@ struct Table {
     position: u64,
     connections: Vec<Handshake>,
     saved: Vec<u64>,
-    /// How often each was sent a Step1 after the first.
+    /// Number of Step1 that each was sent after the first.
     asked: Vec<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    fn comes(&mut self, from: usize, kind: Kind, update: &Bytes) {
+    fn comes(&mut self, from: usize, kind: SyncKind, update: &Bytes) {
         let verdict = self.connections[from].incoming(update.clone(), kind, &self.document);
         self.carry_out(from, verdict);
         self.retry();
@@ -73,11 +73,11 @@ impl Table {
     }
 
     fn update(&mut self, from: usize, update: &Bytes) {
-        self.comes(from, Kind::Update, update);
+        self.comes(from, SyncKind::Update, update);
     }
 
     fn step2(&mut self, from: usize, update: &Bytes) {
-        self.comes(from, Kind::Step2, update);
+        self.comes(from, SyncKind::Step2, update);
     }
 
     fn carry_out(&mut self, from: usize, verdict: Verdict) {
@@ -128,11 +128,11 @@ fn an_answer_from_before_an_update_does_not_cover_it() {
     let before = types(&mut document(2), "from before");
     let gap = types(&mut ada, "gap ");
     table.update(0, &gap);
-    // Computed before the update was made: it has something else.
+    // The answer was made before the update, and brings other units.
     table.step2(0, &before);
     assert_eq!(table.saved[0], 0, "the first message is nowhere");
     assert_eq!(table.asked[0], 1, "it is asked for");
-    // All that the client has: now both are there.
+    // The answer with all units of the client: now both are there.
     let all = ada.diff(&StateVector::new()).unwrap();
     table.step2(0, &all);
     assert_eq!(table.saved[0], 3);
@@ -165,7 +165,7 @@ fn deletions_count_as_much_as_blocks() {
     let second = types(&mut ada, "cd");
     let deletion = deletes(&mut ada, 2, 2);
     table.update(0, &first);
-    // Deletes what the document does not have.
+    // It deletes units that the document does not have.
     table.update(0, &deletion);
     table.step2(0, &EMPTY);
     assert_eq!(table.saved[0], 1);
@@ -188,7 +188,7 @@ fn what_one_has_beyond_a_gap_comes_when_another_closes_it() {
     table.update(1, &cd);
     assert_eq!(text(&table.document), "abcdef");
 
-    // The same, and it deletes above its own first gap.
+    // The same update, which also deletes above its own first gap.
     let mut table = Table::new(3);
     let mut gone = types(&mut ada, "ghij");
     let deletion = deletes(&mut ada, 6, 2);
@@ -233,7 +233,7 @@ fn freeing_thousands_costs_one_look_at_each() {
     assert_eq!(table.saved[0], COUNT as u64 - 1);
     let looks = table.rejudged();
     assert!(looks <= COUNT as u64, "{looks} looks");
-    // Nor does a change that frees nothing cost a look.
+    // A change that completes no update costs nothing either.
     let other = types(&mut document(2), "other");
     table.update(0, updates.last().unwrap());
     table.update(1, &other);
@@ -255,7 +255,7 @@ fn beyond_its_bound_an_update_is_not_taken_and_nothing_after_it_is_saved() {
     assert_eq!(complaint, Some(Incomplete::TooLarge));
     assert_eq!(table.connections[0].aside_bytes(), 0);
     table.step2(0, &EMPTY);
-    // What it lacks comes from another: its sender is asked for it.
+    // Another connection brings the missing units: the sender is asked for its update.
     let asked = table.asked[0];
     table.step2(0, &EMPTY);
     table.update(1, &first);
@@ -287,9 +287,9 @@ fn what_was_overtaken_on_its_way_to_the_log_is_judged_again() {
     let first = types(&mut ada, "ab");
     let second = types(&mut ada, "cd");
     let both = ada.diff(&StateVector::new()).unwrap();
-    let verdict = table.connections[0].incoming(both.clone(), Kind::Step2, &table.document);
+    let verdict = table.connections[0].incoming(both.clone(), SyncKind::Step2, &table.document);
     assert_eq!(verdict, Verdict::Admit(both.clone()));
-    // Another's record is before it, and has one half of its block.
+    // The record of another connection comes before it, with one half of its block.
     table.document.apply(&first).unwrap();
     assert!(table.document.apply(&both).is_err());
     table.connections[0].overtaken(both);

@@ -1,4 +1,4 @@
-//! What an update would change, as people read it: held against the documents themselves.
+//! Text diffs, compared with the documents before and after the updates.
 
 #![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
 
@@ -7,8 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use baton_sync::difference::{DIFFERENCE_BYTES, Difference, PartKind};
-use baton_sync::document::DifferenceError;
+use baton_sync::text_diff::{DiffKind, TEXT_DIFF_BYTES, TextDiff, TextDiffError, text_diff};
 use baton_sync::yrs::{
     self, Any, Array, ArrayPrelim, GetString, Map, MapPrelim, ReadTxn, Text, TextPrelim,
     TransactionMut, WriteTxn, XmlElementPrelim, XmlFragment, XmlTextPrelim,
@@ -34,14 +33,14 @@ fn edit(document: &mut Document, edit: impl FnOnce(&mut TransactionMut<'_>)) -> 
     document.transact(edit).unwrap().1.unwrap()
 }
 
-/// What one side has of a root type, if nothing was left out.
-fn side(difference: &Difference, root: &str, without: PartKind) -> String {
+/// Returns the text of one side of a root type, if nothing was left out.
+fn side(difference: &TextDiff, root: &str, without: DiffKind) -> String {
     let parts = difference.parts.iter();
     let there = parts.filter(|part| part.root == root && part.kind != without);
     there.map(|part| part.text.as_str()).collect()
 }
 
-fn said(difference: &Difference) -> Vec<(&str, PartKind, &str)> {
+fn said(difference: &TextDiff) -> Vec<(&str, DiffKind, &str)> {
     let parts = difference.parts.iter();
     parts
         .map(|part| (part.root.as_str(), part.kind, part.text.as_str()))
@@ -61,16 +60,16 @@ fn a_changed_text_is_read_word_by_word() {
         text.insert(txn, 4, "new");
     });
     let before = ann.snapshot().unwrap();
-    let difference = ann.difference([&edit]).unwrap();
+    let difference = text_diff(&ann, [&edit]).unwrap();
     let expected = [
-        ("t", PartKind::Equal, "the "),
-        ("t", PartKind::Delete, "old"),
-        ("t", PartKind::Insert, "new"),
-        ("t", PartKind::Equal, " hat"),
+        ("t", DiffKind::Equal, "the "),
+        ("t", DiffKind::Delete, "old"),
+        ("t", DiffKind::Insert, "new"),
+        ("t", DiffKind::Equal, " hat"),
     ];
     assert_eq!(said(&difference), expected);
     assert_eq!((difference.inserted, difference.deleted), (3, 3));
-    // To look changes nothing.
+    // A text diff changes nothing.
     assert_eq!(ann.snapshot().unwrap(), before);
 }
 
@@ -85,8 +84,8 @@ fn a_format_is_read_too() {
         let bold = [("bold".into(), Any::from(true))];
         text.format(txn, 10, 4, bold.into_iter().collect());
     });
-    let difference = ann.difference([&edit]).unwrap();
-    let after = side(&difference, "t", PartKind::Delete);
+    let difference = text_diff(&ann, [&edit]).unwrap();
+    let after = side(&difference, "t", DiffKind::Delete);
     assert_eq!(after, "plain and ⟦bold: true⟧bold⟦⟧");
 }
 
@@ -111,17 +110,17 @@ fn maps_arrays_and_xml_are_read_line_by_line() {
         let xml = txn.get_or_insert_xml_fragment("xml");
         xml.push_back(txn, XmlElementPrelim::empty("hr"));
     });
-    let difference = ann.difference([&edit]).unwrap();
+    let difference = text_diff(&ann, [&edit]).unwrap();
     assert_eq!(
-        side(&difference, "map", PartKind::Insert),
+        side(&difference, "map", DiffKind::Insert),
         "at:\n  x: 1\n  y: 2\ncolour: \"red\"\nlist:\n  - 1\n  - 2\ntitle: a title\n"
     );
     let changed = said(&difference);
-    assert!(changed.contains(&("map", PartKind::Delete, "  x: 1\n")));
-    assert!(changed.contains(&("map", PartKind::Insert, "  x: 7\n")));
-    assert!(side(&difference, "array", PartKind::Delete).starts_with("- \"one\"\n- ⟨1 bytes, "));
+    assert!(changed.contains(&("map", DiffKind::Delete, "  x: 1\n")));
+    assert!(changed.contains(&("map", DiffKind::Insert, "  x: 7\n")));
+    assert!(side(&difference, "array", DiffKind::Delete).starts_with("- \"one\"\n- ⟨1 bytes, "));
     assert_eq!(
-        side(&difference, "xml", PartKind::Delete),
+        side(&difference, "xml", DiffKind::Delete),
         "<p>some words</p>\n<hr></hr>\n"
     );
 }
@@ -133,9 +132,9 @@ fn values_hidden_between_characters_are_told() {
     let value = Bytes::from_static(b"\x01\x01\x01\x02\x88\x01\x01\x01\x7d\x07\x00");
     let mut document = document(9);
     document.apply(&text).unwrap();
-    let difference = document.difference([&value]).unwrap();
+    let difference = text_diff(&document, [&value]).unwrap();
     assert!(difference.truncated);
-    let expected = ("t", PartKind::Insert, "⟨1 elements that are no text⟩");
+    let expected = ("t", DiffKind::Insert, "⟨1 elements that are no text⟩");
     assert!(said(&difference).contains(&expected));
 }
 
@@ -148,12 +147,12 @@ fn what_does_not_fit_is_no_difference() {
         })
     });
     let nobody = document(9);
-    assert!(nobody.difference(&edits).is_ok());
+    assert!(text_diff(&nobody, &edits).is_ok());
     edits.reverse();
-    let unfit = nobody.difference(&edits);
-    assert!(matches!(unfit, Err(DifferenceError::Unfit(_))));
-    let unsound = nobody.difference([&[1, 1, 77, 0, 4, 1]]);
-    assert!(matches!(unsound, Err(DifferenceError::Unfit(_))));
+    let unfit = text_diff(&nobody, &edits);
+    assert!(matches!(unfit, Err(TextDiffError::Unfit(_))));
+    let unsound = text_diff(&nobody, [&[1, 1, 77, 0, 4, 1]]);
+    assert!(matches!(unsound, Err(TextDiffError::Unfit(_))));
 }
 
 #[test]
@@ -246,7 +245,7 @@ fn make(txn: &mut TransactionMut<'_>, edit: &Edit) {
     }
 }
 
-/// Each root type as it ought to be written.
+/// Returns each root type in the form in which it is to be written.
 fn written(document: &Document) -> BTreeMap<&'static str, String> {
     let read = |txn: &yrs::Transaction<'_>| {
         let text = txn.get_text("text").map(|text| text.get_string(txn));
@@ -285,7 +284,7 @@ proptest! {
         let mut ben = copy(&ann, 2);
         let updates = carry_out(&mut ben, &parked);
         carry_out(&mut ann, &meanwhile);
-        let difference = ann.difference(&updates).unwrap();
+        let difference = text_diff(&ann, &updates).unwrap();
         let before = written(&ann);
         for update in &updates {
             ann.apply(update).unwrap();
@@ -297,22 +296,22 @@ proptest! {
             if before[root] == after[root] {
                 prop_assert!(difference.parts.iter().all(|part| part.root != root));
             } else if !shortened {
-                prop_assert_eq!(&side(&difference, root, PartKind::Insert), &before[root]);
-                prop_assert_eq!(&side(&difference, root, PartKind::Delete), &after[root]);
+                prop_assert_eq!(&side(&difference, root, DiffKind::Insert), &before[root]);
+                prop_assert_eq!(&side(&difference, root, DiffKind::Delete), &after[root]);
             }
         }
     }
 }
 
-/// Whatever the scanner admits can be looked at, and within the bound.
+/// Each update that the scanner admits has a text diff, within the bound.
 fn look(document: &Document, update: &[u8]) -> bool {
-    match document.difference([update]) {
+    match text_diff(document, [update]) {
         Ok(difference) => {
-            let cost = |part: &baton_sync::difference::Part| part.root.len() + part.text.len();
-            assert!(difference.parts.iter().map(cost).sum::<usize>() <= DIFFERENCE_BYTES);
+            let cost = |part: &baton_sync::text_diff::DiffPart| part.root.len() + part.text.len();
+            assert!(difference.parts.iter().map(cost).sum::<usize>() <= TEXT_DIFF_BYTES);
             true
         }
-        Err(DifferenceError::Unfit(_)) => false,
+        Err(TextDiffError::Unfit(_)) => false,
         Err(error) => panic!("{error}"),
     }
 }
@@ -328,7 +327,7 @@ fn random_documents_of_every_kind_can_be_looked_at() {
             assert!(look(&document, update), "seed {seed}");
             document.apply(update).unwrap();
         }
-        assert_eq!(document.difference(&log).unwrap(), Difference::default());
+        assert_eq!(text_diff(&document, &log).unwrap(), TextDiff::default());
     }
 }
 
@@ -380,9 +379,9 @@ fn a_type_nested_to_the_limit_is_cut_and_not_followed() {
         }
         inner.insert(txn, "bottom", 1);
     });
-    let difference = document(9).difference([&deep]).unwrap();
+    let difference = text_diff(&document(9), [&deep]).unwrap();
     assert!(difference.truncated);
-    assert!(side(&difference, "map", PartKind::Delete).contains('…'));
+    assert!(side(&difference, "map", DiffKind::Delete).contains('…'));
     // And the document that has it is not harmed.
     assert!(ann.diff(&StateVector::new()).is_ok());
 }
