@@ -226,15 +226,13 @@ impl FailureDetector {
 
     /// Takes up a lock state that this detector has not followed: from a snapshot, after a replay.
     pub fn adopt(&mut self, lock_state: &LockState, now: Time) {
-        for peer in lock_state.peers() {
-            if peer.presence == Presence::Away && self.sessions.get(peer.session).is_none() {
-                self.sessions.set_away(peer.session, now, &self.timings);
-            }
-        }
         self.lock_timers = LockTimers::default();
         self.offer_pauses = OfferPauses::default();
         self.requester_timers = RequesterTimers::default();
         for peer in lock_state.peers() {
+            if peer.presence == Presence::Away && self.sessions.get(peer.session).is_none() {
+                self.sessions.set_away(peer.session, now, &self.timings);
+            }
             if let Some(fence) = peer.pauses_since() {
                 self.begin_pause(peer.session, fence, lock_state, now);
             }
