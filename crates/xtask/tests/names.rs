@@ -11,7 +11,8 @@ use sources::{Source, product_code};
 use syn::{Ident, Item, Visibility};
 
 /// Crates whose public types are checked.
-const CHECKED: [&str; 6] = [
+const CHECKED: [&str; 7] = [
+    "baton-auth",
     "baton-client",
     "baton-log",
     "baton-presence",

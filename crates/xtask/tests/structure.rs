@@ -13,7 +13,8 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Type, UseTree, Visibility};
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 5] = [
+const CHECKED: [&str; 6] = [
+    "baton-auth",
     "baton-client",
     "baton-log",
     "baton-presence",
