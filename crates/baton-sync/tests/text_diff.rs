@@ -346,7 +346,7 @@ fn damaged_updates_that_the_scanner_admits_can_be_looked_at() {
                     damaged[at] = match dice.below(3) {
                         0 => damaged[at] ^ (1 << dice.below(8)),
                         1 => *dice.pick(&[0, 1, 2, 4, 7, 127]),
-                        _ => (dice.next() & 0xff) as u8,
+                        _ => (dice.bits() & 0xff) as u8,
                     };
                 }
                 looked += u32::from(look(&document, &damaged));

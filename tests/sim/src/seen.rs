@@ -65,6 +65,8 @@ pub(crate) struct Kept {
     pub(crate) position: u64,
     pub(crate) record: Record,
     pub(crate) changes: Vec<Change>,
+    /// Whether a silent holder may lose its lock to none.
+    pub(crate) gives_way: bool,
 }
 
 /// What became of an update at its position.

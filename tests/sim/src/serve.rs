@@ -107,7 +107,7 @@ impl World {
         self.room = Some(room);
         self.arm_driver();
         if self.disk.start_sync() {
-            let slow = if self.dice.chance(4) { 600 } else { 25 };
+            let slow = if self.random.chance(4) { 600 } else { 25 };
             self.after(1, slow, Action::Synced);
         }
         Some(result)
@@ -186,6 +186,7 @@ impl World {
             position,
             record,
             changes,
+            gives_way: self.book.gives_way(),
         });
     }
 
@@ -226,7 +227,7 @@ impl World {
     fn dropped(&mut self, message: &Outgoing) -> bool {
         self.options.flaw == Flaw::DropFanOut
             && matches!(message, Outgoing::Update(_))
-            && self.dice.chance(2)
+            && self.random.chance(2)
     }
 
     fn say(&mut self, conn: ConnNo, message: &Outgoing, behind: &mut Vec<ConnNo>) {

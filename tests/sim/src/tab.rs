@@ -86,7 +86,7 @@ impl World {
             }]
         };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
-        let machine = SansIoClient::new(options, client, self.dice.next(), now);
+        let machine = SansIoClient::new(options, client, self.random.bits(), now);
         let Ok(mut machine) = machine else {
             self.violate("copies load", format!("person {person}: a copy is damaged"));
             return;

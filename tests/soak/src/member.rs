@@ -8,12 +8,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use baton_load::wire::{self, Frame, Reader, Writer};
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, Outcome, Paths, ServerMessage, User, VERSION,
 };
 use baton_sync::lib0;
 use baton_sync::y_websocket::{self, Message};
+use baton_testkit::websocket::{self, Frame, Reader, Writer};
 
 use crate::arrivals::Closed;
 
@@ -43,7 +43,8 @@ impl Member {
     /// # Errors
     /// The server cannot be reached, or ends the connection.
     pub async fn joins(address: SocketAddr, document: &str) -> io::Result<Self> {
-        let (reader, writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
+        let (reader, writer) =
+            websocket::connect(address, &format!("/ws/{document}"), None).await?;
         let mut member = Self { reader, writer };
         let hello = ClientMessage::Hello {
             version: VERSION,

@@ -7,7 +7,8 @@ use baton_room::Room;
 use baton_sync::Document;
 use baton_sync::control_channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn};
-use baton_tests::{Beats, Join, Random, RawClient, TestServer, millis};
+use baton_testkit::Random;
+use baton_tests::{Beats, Join, RawClient, TestServer, millis};
 
 /// How long the run goes on, in seconds, unless `BATON_CHAOS` says otherwise.
 const RUN: u64 = 6;
@@ -147,7 +148,7 @@ impl Stage {
 
     async fn reconnects(&mut self, who: usize) {
         let name = self.actors[who].name.clone();
-        let away = Duration::from_millis(self.random.below(400) as u64);
+        let away = Duration::from_millis(self.random.below(400));
         let actor = self.actors.remove(who);
         let memory = actor.client.vanishes().await;
         // Shorter or longer than the grace, as the dice say.

@@ -402,7 +402,7 @@ async fn a_stock_client_whose_edit_cannot_be_parked_is_not_left_believing_otherw
 #[tokio::test]
 async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
     let server = TestServer::with(|settings| TestServer::graced(settings, 100)).await;
-    let mut random = baton_tests::Random::from_seed(11);
+    let mut random = baton_testkit::Random::from_seed(11);
     let mut writers = Vec::new();
     for name in ["Ada", "Bob", "Carol"] {
         writers.push(member(&server, name).await);

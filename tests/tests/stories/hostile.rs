@@ -8,7 +8,8 @@ use baton_server::close;
 use baton_sync::document::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
-use baton_tests::{Join, Random, RawClient, ServerProcess, converge, http};
+use baton_testkit::Random;
+use baton_tests::{Join, RawClient, ServerProcess, converge, http};
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 

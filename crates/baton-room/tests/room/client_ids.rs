@@ -89,14 +89,16 @@ fn a_second_session_with_an_id_is_refused_when_the_first_answers_the_probe() {
     assert_eq!(welcomed(&table, second), None);
     // What was under way before is no answer, and neither is a pong to another ping.
     table.pass(seconds(1), &[]);
-    table.room.heard(first, table.now);
+    let now = table.now;
+    table.room.heard(first, now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     let mark = probe(&table, first).expect("the first is probed");
-    table.room.probed(first, mark + 1, table.now);
-    table.room.probed(second, mark, table.now);
+    table.room.probed(first, mark + 1, now);
+    table.room.probed(second, mark, now);
     table.pass(seconds(0), &[]);
     assert_eq!(closed(&table, second), None);
-    table.room.probed(first, mark, table.now);
+    let now = table.now;
+    table.room.probed(first, mark, now);
     // The table carries out what the room says with the next input.
     table.say(first, &ClientMessage::Cancel { nonce: 2 });
     assert!(complained(&table, second, ErrorCode::ClientId));
@@ -137,7 +139,8 @@ fn a_stalled_server_reads_the_answer_to_a_probe_before_it_gives_a_client_up() {
     table.now = table.now + Duration::from_millis(1_600);
     table.pass(Duration::from_millis(400), &[]);
     assert_eq!(closed(&table, first), None);
-    table.room.probed(first, mark, table.now);
+    let now = table.now;
+    table.room.probed(first, mark, now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     assert_eq!(closed(&table, second), Some(Ending::ClientId));
     assert_eq!(closed(&table, first), None);

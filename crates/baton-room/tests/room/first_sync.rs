@@ -114,10 +114,10 @@ fn a_replay_makes_the_document_that_was() {
     }
     let updates = paused
         .records()
-        .into_iter()
+        .iter()
         .filter(|(_, record)| matches!(Record::decode(record).unwrap(), Record::Update { .. }));
     assert_eq!(updates.count(), 60);
-    let replayed = Room::open(paused.options.clone(), None, &paused.records(), Time::ZERO).unwrap();
+    let replayed = Room::open(paused.options.clone(), None, paused.records(), Time::ZERO).unwrap();
     let (one, other) = (paused.room.state().document(), replayed.state().document());
     assert_eq!(one.state().vector(), other.state().vector());
     assert_eq!(one.state().deletes(), other.state().deletes());

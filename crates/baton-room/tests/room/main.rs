@@ -515,7 +515,7 @@ fn the_same_records_make_the_same_room() {
     let before = table.room.state().snapshot().unwrap();
     let position = table.room.state().position();
     let replayed =
-        baton_room::Room::open(table.options.clone(), None, &table.records(), table.now).unwrap();
+        baton_room::Room::open(table.options.clone(), None, table.records(), table.now).unwrap();
     assert_eq!(replayed.state().position(), position);
     assert_eq!(replayed.state().snapshot().unwrap(), before);
 }

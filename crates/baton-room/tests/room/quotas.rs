@@ -191,9 +191,10 @@ fn who_is_in_an_erased_document_is_told_so() {
     let carol = stock(&mut table);
     table.look(ada.id);
     table.look(carol);
+    let now = table.now;
     table
         .room
-        .close_all(Ending::Erased, baton_room::ERASED, table.now);
+        .close_all(Ending::Erased, baton_room::ERASED, now);
     table.pass(Duration::from_millis(1), &[]);
     // Outputs are carried out with the next step.
     let dave = stock(&mut table);

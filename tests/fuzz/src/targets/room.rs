@@ -45,7 +45,7 @@ fn step(table: &mut Table, u: &mut Unstructured<'_>) -> Result<()> {
             }
         }
         12 => {
-            let update = invented::update(u, table.room.state().document().state())?;
+            let update = invented::update(u, table.host.room.state().document().state())?;
             let kind = kind(u)?;
             table.say(who, Incoming::Sync(kind, Bytes::from(update)));
         }

@@ -65,8 +65,8 @@ impl World {
         if self.now < self.people[person].dozes_until {
             return;
         }
-        let total = ALL.iter().map(|wish| wish.weight()).sum();
-        let mut drawn = self.dice.below(total);
+        let total: u64 = ALL.iter().map(|wish| wish.weight()).sum();
+        let mut drawn = self.random.below(total);
         for wish in ALL {
             if drawn < wish.weight() {
                 wish.go(self, person);
@@ -108,7 +108,7 @@ impl World {
         if held.is_empty() {
             return None;
         }
-        Some(held.swap_remove(self.dice.index(held.len())))
+        Some(held.swap_remove(self.random.below(held.len())))
     }
 
     /// This person wants nothing any more.
@@ -153,15 +153,15 @@ impl World {
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
         use baton_client::{ClaimPolicy, ClientRole, DivergencePolicy};
         Luggage {
-            role: match self.dice.below(12) {
+            role: match self.random.below(12) {
                 0 => ClientRole::Observer,
                 _ => ClientRole::Editor,
             },
-            claim: match self.dice.below(5) {
+            claim: match self.random.below(5) {
                 0 => ClaimPolicy::Ask,
                 _ => ClaimPolicy::Auto,
             },
-            divergence: match self.dice.below(6) {
+            divergence: match self.random.below(6) {
                 0 => DivergencePolicy::Stop,
                 _ => DivergencePolicy::Afresh,
             },

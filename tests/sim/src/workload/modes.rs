@@ -15,10 +15,10 @@ impl Wish for SetMode {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        if world.dice.chance(60) {
+        if world.random.chance(60) {
             return;
         }
-        let mode = match world.dice.below(6) {
+        let mode = match world.random.below(6) {
             0 => LockMode::Open,
             1 => LockMode::Required,
             _ => LockMode::ExclusiveWhenHeld,

@@ -27,8 +27,8 @@ impl Wish for Decide {
         if parks.is_empty() {
             return;
         }
-        let (id, state) = parks[world.dice.index(parks.len())];
-        let (what, operation) = match (world.dice.below(10), state) {
+        let (id, state) = parks[world.random.below(parks.len())];
+        let (what, operation) = match (world.random.below(10), state) {
             (0, _) => ("shows a park", Operation::Show(id)),
             (1..4, ParkStatus::Open) => ("discards", Operation::Decide(id, ParkDecision::Discard)),
             (4.., ParkStatus::Open) => ("merges", Operation::Decide(id, ParkDecision::Merge)),

@@ -148,7 +148,13 @@ fn fence(table: &Table, who: usize, u: &mut Unstructured<'_>) -> Result<FencingT
 }
 
 fn park(table: &Table, u: &mut Unstructured<'_>) -> Result<u64> {
-    let ids: Vec<u64> = table.room.state().parks().map(|park| park.id).collect();
+    let ids: Vec<u64> = table
+        .host
+        .room
+        .state()
+        .parks()
+        .map(|park| park.id)
+        .collect();
     if ids.is_empty() {
         return u.int_in_range(0..=40);
     }

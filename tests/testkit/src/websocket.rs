@@ -1,7 +1,7 @@
-//! A WebSocket client that does nothing but its job: frames out with an empty mask, frames in by their headers.
+//! A WebSocket client as bytes: frames out with an empty mask, frames in by their headers.
 //!
-//! Owns one connection's bytes. A library's client would cost more than the servers that are measured. Fragmented
-//! messages are not put together (no server here sends any); a frame that is none ends the connection.
+//! It owns one connection. A library's client would cost more than the servers that are measured.
+//! Fragmented messages are not put together (no server here sends any).
 
 use std::io;
 use std::net::SocketAddr;
@@ -75,11 +75,7 @@ pub async fn open(
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    write.write_all(request.as_bytes()).await?;
+    write.write_all(handshake(path).as_bytes()).await?;
     let mut reader = Reader {
         half: read,
         buffer: BytesMut::with_capacity(4096),
@@ -90,6 +86,15 @@ pub async fn open(
         buffer: BytesMut::new(),
     };
     Ok((reader, writer))
+}
+
+/// Returns the request that opens a WebSocket at `path`.
+#[must_use]
+pub fn handshake(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }
 
 impl Reader {
@@ -175,7 +180,7 @@ fn header(buffer: &[u8]) -> Option<(usize, usize)> {
 impl Writer {
     /// Queues a message; [`Writer::flush`] sends.
     pub fn queue(&mut self, message: &[u8]) {
-        frame(&mut self.buffer, BINARY, message);
+        add_frame(&mut self.buffer, BINARY, message);
     }
 
     /// Writes bytes that are frames already, see [`ready`]; nothing is copied.
@@ -191,7 +196,7 @@ impl Writer {
     /// # Errors
     /// The connection is gone.
     pub async fn pong(&mut self, payload: &[u8]) -> io::Result<()> {
-        frame(&mut self.buffer, PONG, payload);
+        add_frame(&mut self.buffer, PONG, payload);
         self.flush().await
     }
 
@@ -208,7 +213,7 @@ impl Writer {
     /// # Errors
     /// The connection is gone.
     pub async fn close(&mut self) -> io::Result<()> {
-        frame(&mut self.buffer, CLOSE, &1000_u16.to_be_bytes());
+        add_frame(&mut self.buffer, CLOSE, &1000_u16.to_be_bytes());
         self.flush().await
     }
 
@@ -225,7 +230,7 @@ impl Writer {
 #[must_use]
 pub fn ready(message: &[u8]) -> Bytes {
     let mut buffer = BytesMut::with_capacity(message.len() + 14);
-    frame(&mut buffer, BINARY, message);
+    add_frame(&mut buffer, BINARY, message);
     buffer.freeze()
 }
 
@@ -233,13 +238,22 @@ pub fn ready(message: &[u8]) -> Bytes {
 #[must_use]
 pub fn ping() -> Bytes {
     let mut buffer = BytesMut::new();
-    frame(&mut buffer, PING, &[]);
+    add_frame(&mut buffer, PING, &[]);
     buffer.freeze()
 }
 
+/// Returns a frame whose first byte is this: an opcode with its flags.
+#[must_use]
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut buffer = BytesMut::with_capacity(payload.len() + 14);
+    head(&mut buffer, first, payload.len());
+    buffer.extend_from_slice(payload);
+    buffer.into()
+}
+
 /// Adds a frame. A mask of zeros is a mask: the payload stays as it is.
-fn frame(buffer: &mut BytesMut, kind: u8, payload: &[u8]) {
-    head(buffer, kind, payload.len());
+fn add_frame(buffer: &mut BytesMut, kind: u8, payload: &[u8]) {
+    head(buffer, FINAL | kind, payload.len());
     buffer.extend_from_slice(payload);
 }
 
@@ -247,12 +261,12 @@ fn frame(buffer: &mut BytesMut, kind: u8, payload: &[u8]) {
 #[must_use]
 pub fn beginning(length: usize) -> BytesMut {
     let mut buffer = BytesMut::new();
-    head(&mut buffer, BINARY, length);
+    head(&mut buffer, FINAL | BINARY, length);
     buffer
 }
 
-fn head(buffer: &mut BytesMut, kind: u8, length: usize) {
-    buffer.extend_from_slice(&[FINAL | kind]);
+fn head(buffer: &mut BytesMut, first: u8, length: usize) {
+    buffer.extend_from_slice(&[first]);
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < 126 => buffer.extend_from_slice(&[MASKED | short]),
         (_, Ok(long)) => {
