@@ -37,6 +37,10 @@ pub(crate) struct Client {
     wish: Scope,
     /// Its user does something only once in a long while.
     pub(crate) lazy: bool,
+    /// It asks once and waits for the server, as a page does that trusts its place in the queue.
+    pub(crate) patient: bool,
+    /// The time of its newest wish, until it is had or lost.
+    asked_at: Option<Time>,
     input_at: Time,
     /// Per cent of the real time.
     rate: u32,
@@ -74,6 +78,8 @@ impl Client {
             given_up: BTreeSet::new(),
             wish: Scope::WHOLE,
             lazy: false,
+            patient: false,
+            asked_at: None,
             input_at: Time::ZERO,
             // Against the server's clock: at most 1.5 times faster or slower.
             rate: u32::try_from(67 + dice.below(84)).unwrap_or(100),
@@ -126,7 +132,9 @@ impl Client {
             self.input_at = now;
         }
         if self.held.is_empty() {
-            self.ask(dice, out);
+            if !self.is_waiting(now) {
+                self.ask(now, dice, out);
+            }
             return;
         }
         let believed: Vec<_> = self.believes(now).map(|(f, s)| (f, s.clone())).collect();
@@ -152,7 +160,13 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, dice: &mut Dice, out: &mut Vec<Up>) {
+    /// Returns true if it goes on waiting for what it asked for.
+    fn is_waiting(&self, now: Time) -> bool {
+        let asked_at = self.asked_at.filter(|_| self.patient);
+        asked_at.is_some_and(|at| now.since(at) < PATIENCE)
+    }
+
+    fn ask(&mut self, now: Time, dice: &mut Dice, out: &mut Vec<Up>) {
         // Mostly it goes on wanting what it wanted.
         let scope = if dice.chance(92) {
             self.wish.clone()
@@ -171,6 +185,7 @@ impl Client {
             _ => return,
         };
         self.wish = scope;
+        self.asked_at = Some(now);
         out.push(wish);
     }
 
@@ -184,6 +199,7 @@ impl Client {
         self.lease_from = None;
         self.hello_at = None;
         self.claimed = None;
+        self.asked_at = None;
         self.answers.clear();
         self.inbox.clear();
     }
@@ -194,6 +210,7 @@ impl Client {
     }
 
     fn forget(&mut self, fence: Fence) {
+        self.asked_at = None;
         self.held.remove(&fence);
         self.leaving.remove(&fence);
         self.given_up.insert(fence);
@@ -246,7 +263,11 @@ impl Client {
                 out.push(Up::Answer(n, now.since(self.input_at)));
             }
             Down::Offered(fence) if self.given_up.contains(&fence) || dice.chance(3) => {
-                out.push(Up::Decline(fence, dice.chance(50)));
+                let later = dice.chance(50);
+                if !later {
+                    self.asked_at = None;
+                }
+                out.push(Up::Decline(fence, later));
             }
             // Its page is busy, or its user is asked and does not answer.
             Down::Offered(_) if dice.chance(12) => {}
@@ -257,7 +278,7 @@ impl Client {
                 out.push(Up::Claim(fence));
             }
             Down::OfferEnded => {
-                if self.held.is_empty() && dice.chance(30) {
+                if self.held.is_empty() && !self.is_waiting(now) && dice.chance(30) {
                     out.push(Up::Acquire(self.wish.clone()));
                 }
             }
@@ -285,6 +306,9 @@ impl Client {
         }
     }
 }
+
+/// How long a patient client waits before it asks again.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const ROOTS: [&str; 3] = ["a", "b", "c"];
 

@@ -1,6 +1,7 @@
 //! The network of the simulation: ordered connections whose two directions are slow or lost apart
 //! from each other. Whoever closes one need not be seen doing so.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use baton_presence::{Fence, Scope, SessionId, Time};
@@ -68,45 +69,62 @@ impl Path {
     }
 }
 
+/// Messages under way in one direction, in the order of their sending.
+///
+/// Each arrival takes the oldest message. A receiver that looks late thus reads in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Conn {
-    pub(crate) client: usize,
-    pub(crate) up: Path,
-    pub(crate) down: Path,
-    pub(crate) client_open: bool,
-    pub(crate) server_open: bool,
-    last_up: Time,
-    last_down: Time,
+pub(crate) struct Lane<M> {
+    pub(crate) path: Path,
+    under_way: VecDeque<M>,
+    last_arrival: Time,
 }
 
-impl Conn {
-    pub(crate) fn new(client: usize, dice: &mut Dice) -> Self {
-        let path = |dice: &mut Dice| match dice.below(20) {
+impl<M> Lane<M> {
+    fn new(dice: &mut Dice) -> Self {
+        let path = match dice.below(20) {
             0 => Path::Lost,
             1 | 2 => Path::Slow,
             _ => Path::Good,
         };
         Self {
-            client,
-            up: path(dice),
-            down: path(dice),
-            client_open: true,
-            server_open: true,
-            last_up: Time::ZERO,
-            last_down: Time::ZERO,
+            path,
+            under_way: VecDeque::new(),
+            last_arrival: Time::ZERO,
         }
     }
 
-    /// When a message sent now arrives, if it does; never before one that was sent earlier.
-    pub(crate) fn up_at(&mut self, now: Time, dice: &mut Dice) -> Option<Time> {
-        let at = (now + self.up.delay(dice)?).max(self.last_up);
-        self.last_up = at;
+    /// Sends a message. Returns the time of its arrival, if it arrives; never before one that was
+    /// sent earlier.
+    pub(crate) fn send(&mut self, message: M, now: Time, dice: &mut Dice) -> Option<Time> {
+        let at = (now + self.path.delay(dice)?).max(self.last_arrival);
+        self.last_arrival = at;
+        self.under_way.push_back(message);
         Some(at)
     }
 
-    pub(crate) fn down_at(&mut self, now: Time, dice: &mut Dice) -> Option<Time> {
-        let at = (now + self.down.delay(dice)?).max(self.last_down);
-        self.last_down = at;
-        Some(at)
+    /// Takes the next message; to be called once for each arrival.
+    pub(crate) fn receive(&mut self) -> Option<M> {
+        self.under_way.pop_front()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Conn {
+    pub(crate) client: usize,
+    pub(crate) up: Lane<Up>,
+    pub(crate) down: Lane<Down>,
+    pub(crate) client_open: bool,
+    pub(crate) server_open: bool,
+}
+
+impl Conn {
+    pub(crate) fn new(client: usize, dice: &mut Dice) -> Self {
+        Self {
+            client,
+            up: Lane::new(dice),
+            down: Lane::new(dice),
+            client_open: true,
+            server_open: true,
+        }
     }
 }

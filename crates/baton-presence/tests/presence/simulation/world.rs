@@ -27,8 +27,12 @@ const COME_BACK: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
-    Up(usize, usize),
-    Down(usize, usize),
+    /// A message arrives at the server over this connection.
+    Up(usize),
+    /// A message arrives at the client of this connection.
+    Down(usize),
+    /// The server sees that this connection is closed.
+    Closed(usize),
     Timeout,
     Durable,
     Think(usize),
@@ -46,8 +50,6 @@ pub(crate) struct World {
     pushed: u64,
     clients: Vec<Client>,
     conns: Vec<Conn>,
-    ups: Vec<Up>,
-    downs: Vec<Down>,
     server: Server,
     up: bool,
     asleep_until: Time,
@@ -59,6 +61,7 @@ pub(crate) struct World {
     unconfirmed: BTreeMap<usize, Since>,
     beside: BTreeMap<usize, Since>,
     harsh: bool,
+    traced: bool,
 }
 
 /// What the server goes by.
@@ -85,6 +88,11 @@ impl World {
             .map(|_| Client::new(ClientKind::LockAware, stop, flaw, &mut dice))
             .collect();
         (clients[2].lazy, clients[3].lazy) = (dice.chance(30), true);
+        // In some worlds nobody asks twice, and all depends on the server's repeated offers.
+        let patience = if dice.chance(20) { 100 } else { 30 };
+        for client in &mut clients {
+            client.patient = dice.chance(patience);
+        }
         clients.push(Client::new(ClientKind::Stock, stop, flaw, &mut dice));
         let mut world = Self {
             now: Time::from_millis(1_000),
@@ -94,8 +102,6 @@ impl World {
             pushed: 0,
             clients,
             conns: Vec::new(),
-            ups: Vec::new(),
-            downs: Vec::new(),
             server: Server::new(flawed(timings, flaw), auto_pass, flaw),
             up: true,
             asleep_until: Time::ZERO,
@@ -107,6 +113,7 @@ impl World {
             unconfirmed: BTreeMap::new(),
             beside: BTreeMap::new(),
             harsh: false,
+            traced: false,
             dice,
         };
         for client in 0..world.clients.len() {
@@ -122,6 +129,19 @@ impl World {
     pub(crate) fn harshly(mut self) -> Self {
         self.harsh = true;
         self
+    }
+
+    /// Prints what is said, heard and recorded.
+    pub(crate) fn traced(mut self) -> Self {
+        self.traced = true;
+        self
+    }
+
+    #[expect(clippy::print_stdout, reason = "a test may print")]
+    fn trace(&self, what: impl FnOnce(&Self) -> String) {
+        if self.traced {
+            println!("{:?} {}", self.now.0, what(self));
+        }
     }
 
     pub(crate) fn run(&mut self) -> Result<(), Violation> {
@@ -151,8 +171,9 @@ impl World {
 
     fn act(&mut self, action: Action) -> Result<(), Violation> {
         match action {
-            Action::Up(conn, message) => self.arrive_up(conn, message),
-            Action::Down(conn, message) => self.arrive_down(conn, message),
+            Action::Up(conn) => self.arrive_up(conn),
+            Action::Down(conn) => self.arrive_down(conn),
+            Action::Closed(conn) => self.server_sees_close(conn),
             Action::Timeout if self.timeout_at == Some(self.now) && self.up => {
                 self.timeout_at = None;
                 self.server.handle_timeout(self.now);
@@ -181,27 +202,29 @@ impl World {
             let Some(conn) = self.clients[client].conn else {
                 return;
             };
+            self.trace(|_| format!("client {client} says {up:?} over {conn}"));
             if up == Up::Done {
                 self.clients[client].conn = None;
                 self.after(500, 5_000, Action::Connect(client));
             }
-            if let Some(at) = self.conns[conn].up_at(self.now, &mut self.dice) {
-                self.ups.push(up);
-                self.at(at, Action::Up(conn, self.ups.len() - 1));
+            if let Some(at) = self.conns[conn].up.send(up, self.now, &mut self.dice) {
+                self.at(at, Action::Up(conn));
             }
         }
     }
 
-    fn arrive_up(&mut self, conn: usize, message: usize) {
+    fn arrive_up(&mut self, conn: usize) {
         if !self.up || !self.conns[conn].server_open {
             return;
         }
-        if self.now < self.asleep_until {
+        if self.is_asleep() {
             // It lies in the socket until the server looks.
-            self.at(self.asleep_until, Action::Up(conn, message));
+            self.at(self.asleep_until, Action::Up(conn));
             return;
         }
-        let up = self.ups[message].clone();
+        let Some(up) = self.conns[conn].up.receive() else {
+            return;
+        };
         if let Up::Hello { resume, fences } = up {
             let visitor = self.visitor(self.conns[conn].client);
             let session = self.server.hello(conn, visitor, resume, fences, self.now);
@@ -231,14 +254,20 @@ impl World {
         found.map(|(session, _)| *session)
     }
 
-    fn arrive_down(&mut self, conn: usize, message: usize) {
+    fn arrive_down(&mut self, conn: usize) {
         let client = self.conns[conn].client;
         let current = self.clients[client].conn == Some(conn);
         if !current || self.clients[client].body == Body::Dead {
             return;
         }
+        let Some(down) = self.conns[conn].down.receive() else {
+            return;
+        };
+        self.trace(|world| {
+            let Client { session, body, .. } = world.clients[client];
+            format!("client {client} ({session:?}, {body:?}) hears {down:?} over {conn}")
+        });
         let mut ups = Vec::new();
-        let down = self.downs[message].clone();
         self.clients[client].receive(down, self.now, &mut self.dice, &mut ups);
         self.say(client, ups);
     }
@@ -247,9 +276,9 @@ impl World {
         let Some(conn) = self.server.conns.get(&session).copied() else {
             return;
         };
-        if let Some(at) = self.conns[conn].down_at(self.now, &mut self.dice) {
-            self.downs.push(down);
-            self.at(at, Action::Down(conn, self.downs.len() - 1));
+        let lane = &mut self.conns[conn].down;
+        if let Some(at) = lane.send(down, self.now, &mut self.dice) {
+            self.at(at, Action::Down(conn));
         }
     }
 
@@ -260,7 +289,7 @@ impl World {
         }
         for conn in std::mem::take(&mut self.server.close) {
             self.conns[conn].server_open = false;
-            if self.conns[conn].down != Path::Lost {
+            if self.conns[conn].down.path != Path::Lost {
                 self.client_sees_close(conn);
             }
         }
@@ -274,6 +303,7 @@ impl World {
                 _ => 20,
             };
             let at = self.now + Duration::from_millis(1 + self.dice.below(slow_disk));
+            let at = at.max(self.asleep_until);
             self.durable_at = Some(at);
             self.at(at, Action::Durable);
         }
@@ -287,6 +317,7 @@ impl World {
 
     fn durable(&mut self) -> Result<(), Violation> {
         for (position, entry) in self.server.make_durable() {
+            self.trace(|_| format!("record {position}: {entry:?}"));
             let granted = self.checker.durable(position, &entry, self.now)?;
             for (to, fence) in granted {
                 self.nobody_dead_is_granted(to, fence)?;
@@ -320,7 +351,7 @@ impl World {
         if one.conn.is_some() || one.body == Body::Dead {
             return;
         }
-        if one.body == Body::Frozen || !self.up || self.now < self.asleep_until {
+        if one.body == Body::Frozen || !self.up || self.is_asleep() {
             self.after(500, 2_500, Action::Connect(client));
             return;
         }
@@ -341,7 +372,7 @@ impl World {
         if let (true, Some(conn)) = (deaf, one.conn) {
             // It closes; whether the server sees that is the network's choice.
             self.client_sees_close(conn);
-            if self.conns[conn].up != Path::Lost {
+            if self.conns[conn].up.path != Path::Lost {
                 self.server_sees_close(conn);
             }
         } else if one.welcomed {
@@ -352,6 +383,10 @@ impl World {
     }
 
     fn server_sees_close(&mut self, conn: usize) {
+        if self.is_asleep() {
+            self.at(self.asleep_until, Action::Closed(conn));
+            return;
+        }
         self.conns[conn].server_open = false;
         if self.up
             && let Some(session) = self.session_of(conn)
@@ -392,10 +427,7 @@ impl World {
             }
             7..11 => self.harm(client),
             11 if self.up && self.dice.chance(40) => self.crash(),
-            12 if self.up && self.dice.chance(30) => {
-                self.asleep_until = self.now + Duration::from_millis(self.dice.below(20_000));
-                self.timeout_at = None;
-            }
+            12 if self.up && !self.is_asleep() && self.dice.chance(30) => self.sleep(),
             _ => {}
         }
     }
@@ -405,12 +437,13 @@ impl World {
             return;
         };
         self.clients[client].unwell_at = self.now;
+        let Conn { up, down, .. } = &mut self.conns[conn];
         match self.dice.below(8) {
-            0 => self.conns[conn].up = Path::Lost,
-            1 => self.conns[conn].down = Path::Lost,
-            2 => (self.conns[conn].up, self.conns[conn].down) = (Path::Lost, Path::Lost),
-            3 if self.conns[conn].up == Path::Good => self.conns[conn].up = Path::Slow,
-            4 if self.conns[conn].down == Path::Good => self.conns[conn].down = Path::Slow,
+            0 => up.path = Path::Lost,
+            1 => down.path = Path::Lost,
+            2 => (up.path, down.path) = (Path::Lost, Path::Lost),
+            3 if up.path == Path::Good => up.path = Path::Slow,
+            4 if down.path == Path::Good => down.path = Path::Slow,
             5 => self.server_sees_close(conn),
             6 => self.client_sees_close(conn),
             7 => {
@@ -421,13 +454,28 @@ impl World {
         }
     }
 
+    fn is_asleep(&self) -> bool {
+        self.now < self.asleep_until
+    }
+
+    /// Stops the server for a while: it reads no socket, meets no deadline and announces nothing.
+    fn sleep(&mut self) {
+        self.asleep_until = self.now + Duration::from_millis(self.dice.below(20_000));
+        self.timeout_at = None;
+        if let Some(at) = &mut self.durable_at {
+            *at = self.asleep_until.max(*at);
+            let at = *at;
+            self.at(at, Action::Durable);
+        }
+    }
+
     fn crash(&mut self) {
         self.up = false;
         (self.timeout_at, self.durable_at) = (None, None);
         self.asleep_until = Time::ZERO;
         for conn in 0..self.conns.len() {
             self.conns[conn].server_open = false;
-            if self.conns[conn].client_open && self.conns[conn].down != Path::Lost {
+            if self.conns[conn].client_open && self.conns[conn].down.path != Path::Lost {
                 self.client_sees_close(conn);
             }
         }
@@ -600,7 +648,7 @@ impl World {
         one.body == Body::Well
             && one
                 .conn
-                .is_none_or(|conn| self.conns[conn].up != Path::Lost)
+                .is_none_or(|conn| self.conns[conn].up.path != Path::Lost)
     }
 
     fn client_of(&self, session: SessionId) -> Option<usize> {
@@ -680,7 +728,7 @@ impl World {
         let one = &self.clients[client];
         let good = |conn: usize| {
             let conn = &self.conns[conn];
-            conn.up == Path::Good && conn.down == Path::Good && conn.server_open
+            conn.up.path == Path::Good && conn.down.path == Path::Good && conn.server_open
         };
         let peer = self.peer_of(client);
         one.body == Body::Well
