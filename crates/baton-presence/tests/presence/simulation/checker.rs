@@ -2,7 +2,7 @@
 //! the clients' beliefs, and how long things take. It keeps its own idea of the lock, from the
 //! changes alone, and trusts no state of the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -68,8 +68,8 @@ pub(crate) struct Checker {
     sessions: BTreeMap<SessionId, Seen>,
     /// Who everybody really is, whatever the server was told.
     visitors: BTreeMap<SessionId, Visitor>,
-    /// Fences that ended with their holder's word that it has sent all.
-    drained: Vec<Fence>,
+    /// Fences that ended with their holder's word that it has sent all: drained or released.
+    given_back: BTreeSet<Fence>,
     granted: Vec<(SessionId, Fence)>,
     auto_pass: AutoPass,
     drain: Duration,
@@ -94,7 +94,7 @@ impl Checker {
             newest: None,
             sessions: BTreeMap::new(),
             visitors: BTreeMap::new(),
-            drained: Vec::new(),
+            given_back: BTreeSet::new(),
             granted: Vec::new(),
             auto_pass,
             drain,
@@ -131,6 +131,33 @@ impl Checker {
         Ok(self.granted.clone())
     }
 
+    /// S9: the queue is made of the wishes that were not served, in their order. No wish is lost in
+    /// silence, and no session waits that was told it does not.
+    pub(crate) fn queue_is(
+        &self,
+        queue: &[(SessionId, Scope)],
+        now: Time,
+    ) -> Result<(), Violation> {
+        let wish = |(session, seen): (&SessionId, &Seen)| {
+            let (since, scope) = seen.waits.clone()?;
+            Some((since, *session, scope))
+        };
+        let mut wishes: Vec<_> = self.sessions.iter().filter_map(wish).collect();
+        wishes.sort_unstable_by_key(|(since, ..)| *since);
+        let wishes: Vec<_> = wishes
+            .into_iter()
+            .map(|(_, session, scope)| (session, scope))
+            .collect();
+        if wishes == queue {
+            return Ok(());
+        }
+        Err(Violation {
+            rule: "S9",
+            at: now,
+            what: format!("{wishes:?} wait, and the queue is {queue:?}"),
+        })
+    }
+
     /// S3: every applied locked write carried its session's current token.
     fn edit(&mut self, session: SessionId, root: &str, carried: Option<Fence>) -> Checked {
         let there = || {
@@ -155,8 +182,8 @@ impl Checker {
     /// S6: an orderly handoff parks nothing.
     fn parked(&mut self, session: SessionId, carried: Option<Fence>) -> Checked {
         self.count("parked edit");
-        if let Some(fence) = carried.filter(|fence| self.drained.contains(fence)) {
-            return Err(("S6", format!("{session} had drained {fence}")));
+        if let Some(fence) = carried.filter(|fence| self.given_back.contains(fence)) {
+            return Err(("S6", format!("{session} had given {fence} back")));
         }
         Ok(())
     }
@@ -200,13 +227,16 @@ impl Checker {
         match event {
             Event::Acquire { session, scope } | Event::Request { session, scope } => {
                 let queued = changes.contains(&Change::Queued { session: *session });
-                let offered = changes
-                    .iter()
-                    .any(|change| matches!(change, Change::Offered { to, .. } if to == session));
+                let offered = changes.iter().find_map(|change| match change {
+                    Change::Offered { to, fence, .. } if to == session => Some(fence),
+                    _ => None,
+                });
                 let has = self.locks.values().filter(|lock| lock.party == *session);
                 let has: Vec<_> = has.map(|lock| lock.phase).collect();
-                let told_again = offered && has == [Phase::Offered];
-                let waits = queued || told_again || offered && has.is_empty();
+                // An offer beside an open one is made once, without a place in the queue.
+                let known = offered.is_some_and(|fence| self.locks.contains_key(fence));
+                let told_again = known && has == [Phase::Offered];
+                let waits = queued || told_again || offered.is_some() && has.is_empty();
                 if let Some(seen) = self.sessions.get_mut(session)
                     && seen.here
                 {
@@ -384,9 +414,9 @@ impl Checker {
                 if let Phase::Draining(_, to) = phase {
                     self.count("drained");
                     record.heirs.extend(to);
-                    if matches!(record.event, Event::Drained { .. }) {
-                        self.drained.push(*fence);
-                    }
+                }
+                if matches!(record.event, Event::Drained { .. } | Event::Release { .. }) {
+                    self.given_back.insert(*fence);
                 }
                 self.locks.remove(fence);
                 Ok(())

@@ -15,10 +15,13 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_presence::Timings;
+use baton_presence::{AutoPass, Event, Fence, Time, Timings};
 
-use checker::Violation;
+use checker::{Checker, Violation};
+use server::Server;
 use world::World;
+
+use crate::harness::{A, B, C, acquire, acquire_of, joined, path};
 
 /// A way to build it that is known to be wrong. Each was found by breaking a model of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ enum Flaw {
     NeverAgain,
     /// The server does not remember across a restart what was locked, only by whom.
     ForgetScopes,
+    /// A missed offer costs the place in the queue, without a word.
+    LoseTicket,
 }
 
 fn seeds(default: u64) -> u64 {
@@ -178,6 +183,41 @@ fn try_schedules(timings: Timings) {
             "{what}: {counts:?}"
         );
     }
+}
+
+/// The checker took an offer beside an open one for the open one told again. It gave the session a
+/// place in the queue that it did not have, and no newcomer could be served in good order.
+#[test]
+fn an_offer_beside_an_open_one_gives_no_place_in_the_queue() {
+    let now = Time::from_millis(1_000);
+    let mut server = Server::new(Timings::default(), AutoPass::On, Flaw::None);
+    let mut checker = Checker::new(AutoPass::On, Timings::default().drain);
+    let mut say = |event: Event| -> Result<Option<Fence>, Violation> {
+        server.record(event, now);
+        for (position, entry) in server.make_durable() {
+            checker.durable(position, &entry, now)?;
+        }
+        checker.queue_is(&server.queue(), now)?;
+        Ok(server.lock_state.last_fence())
+    };
+    let mut story = || -> Result<(), Violation> {
+        for session in [A, B] {
+            say(joined(session))?;
+        }
+        if let Some(fence) = say(acquire_of(A, &path("a")))? {
+            say(Event::Claim { session: A, fence })?;
+        }
+        // No session waits: the lock passes to B unasked, and B asks for another beside it.
+        let unasked = say(Event::Lost { session: A })?;
+        let asked = say(acquire_of(B, &path("b")))?;
+        for fence in [unasked, asked].into_iter().flatten() {
+            say(Event::OfferExpired { session: B, fence })?;
+        }
+        say(joined(C))?;
+        say(acquire(C)).map(drop)
+    };
+    let told = story();
+    assert!(told.is_ok(), "{told:?}");
 }
 
 /// Runs schedules until the checker finds a broken rule, and says which.
@@ -305,4 +345,9 @@ fn a_waiter_that_is_never_offered_a_free_lock_again_is_seen() {
 #[test]
 fn a_restart_that_forgets_what_was_locked_makes_two_holders() {
     assert!(["S1", "S3", "S8"].contains(&caught(Flaw::ForgetScopes)));
+}
+
+#[test]
+fn a_wish_that_is_lost_without_a_word_is_seen() {
+    assert_eq!(caught(Flaw::LoseTicket), "S9");
 }

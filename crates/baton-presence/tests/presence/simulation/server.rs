@@ -7,8 +7,8 @@ use std::mem::{Discriminant, discriminant};
 
 use baton_presence::{
     AutoPass, Change, ClientKind, Event, FailureDetector, Fence, GrantState, LockRefusal,
-    LockSettings, LockSnapshot, LockState, LossReason, Mode, Proposal, Rights, Scope,
-    SessionHealth, SessionId, SessionRole, Time, Timings, UserKey, WriteRight,
+    LockSettings, LockSnapshot, LockState, LossReason, Mode, OfferEnd, Peer, Proposal, Rights,
+    Scope, SessionHealth, SessionId, SessionRole, Time, Timings, UserKey, WriteRight,
 };
 
 use super::Flaw;
@@ -133,6 +133,11 @@ impl Server {
                 Change::Queued { session } if self.flaw == Flaw::Overtake => {
                     self.let_overtake(session);
                 }
+                Change::OfferEnded {
+                    to,
+                    why: OfferEnd::Expired,
+                    ..
+                } if self.flaw == Flaw::LoseTicket => self.lose_ticket(to),
                 _ => {}
             }
         }
@@ -191,6 +196,16 @@ impl Server {
         }
     }
 
+    /// A flaw: the session does not wait any more, and is not told.
+    fn lose_ticket(&mut self, session: SessionId) {
+        let mut snapshot = self.lock_state.snapshot();
+        let waiter = |peer: &&mut Peer| peer.session == session;
+        if let Some(peer) = snapshot.peers.iter_mut().find(waiter) {
+            (peer.ticket, peer.wants) = (None, None);
+            self.lock_state = LockState::restore(&snapshot).expect("still a good snapshot");
+        }
+    }
+
     /// What the lock state is told of a scope. The flaw: a lock state that compares paths for
     /// equality only is one that is told of no path which lies in another.
     fn fold_scope(&mut self, scope: Scope) -> Scope {
@@ -224,6 +239,17 @@ impl Server {
             _ => {}
         }
         change
+    }
+
+    /// Returns the waiters in the order of their tickets, with the scopes that they asked for.
+    pub(crate) fn queue(&self) -> Vec<(SessionId, Scope)> {
+        let waiters = self.lock_state.waiters();
+        let real = |(session, scope): (SessionId, &Scope)| {
+            let mut scope = scope.clone();
+            self.real_scope(&mut scope);
+            (session, scope)
+        };
+        waiters.map(real).collect()
     }
 
     /// Everything up to here is on the disk.

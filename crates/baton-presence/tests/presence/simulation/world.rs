@@ -88,7 +88,7 @@ impl World {
             .map(|_| Client::new(ClientKind::LockAware, stop, flaw, &mut dice))
             .collect();
         (clients[2].lazy, clients[3].lazy) = (dice.chance(30), true);
-        // In some worlds nobody asks twice, and all depends on the server's repeated offers.
+        // In some worlds no client asks twice, and all depends on the repeated offers of the server.
         let patience = if dice.chance(20) { 100 } else { 30 };
         for client in &mut clients {
             client.patient = dice.chance(patience);
@@ -331,7 +331,8 @@ impl World {
                 }
             }
         }
-        Ok(())
+        // All records are durable now: the state is what they made of it.
+        self.checker.queue_is(&self.server.queue(), self.now)
     }
 
     // Clients
