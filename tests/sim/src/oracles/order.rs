@@ -37,7 +37,7 @@ impl Oracle for Order {
         "S9"
     }
 
-    fn saw(&mut self, seen: &Seen<'_>, _: &World) -> Result<(), String> {
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
         let Seen::Durable { records } = seen else {
             return Ok(());
         };
@@ -56,6 +56,14 @@ impl Oracle for Order {
                 self.passes(change, &mut heirs)
                     .map_err(|what| format!("{what}; record {}", kept.position))?;
             }
+        }
+        let last = records.iter().rev().find_map(|kept| match kept.record {
+            Record::Presence(_) => Some(kept.position),
+            _ => None,
+        });
+        // Later records are not durable yet, and not known here.
+        if last.is_some() && last == world.book.fold.position() {
+            return self.is_queue(world.book.fold.waiters());
         }
         Ok(())
     }
@@ -196,6 +204,33 @@ impl Order {
     fn stands(&mut self, fence: Fence, state: GrantState) {
         if let Some(lock) = self.locks.get_mut(&fence) {
             lock.state = state;
+        }
+    }
+
+    /// The queue is made of the wishes that were not served, in their order: none is lost without a
+    /// word, and no session waits that was told that it does not.
+    fn is_queue<'a>(
+        &self,
+        queue: impl Iterator<Item = (SessionId, &'a Scope)>,
+    ) -> Result<(), String> {
+        let mut wishes: Vec<_> = self
+            .waiters
+            .iter()
+            .filter_map(|(session, waiter)| {
+                let (since, wants) = waiter.wants.as_ref()?;
+                Some((*since, *session, wants))
+            })
+            .collect();
+        wishes.sort_unstable_by_key(|(since, ..)| *since);
+        let wishes: Vec<_> = wishes
+            .into_iter()
+            .map(|(_, session, wants)| (session, wants))
+            .collect();
+        let queue: Vec<_> = queue.collect();
+        if wishes == queue {
+            Ok(())
+        } else {
+            Err(format!("{wishes:?} wait, and the queue is {queue:?}"))
         }
     }
 
