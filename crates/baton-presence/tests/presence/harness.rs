@@ -53,6 +53,11 @@ pub(crate) fn acquire(session: SessionId) -> Event {
     Event::Acquire { session, scope }
 }
 
+pub(crate) fn acquire_of(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::Acquire { session, scope }
+}
+
 pub(crate) fn try_now(session: SessionId) -> Event {
     let scope = Scope::WHOLE;
     Event::Try { session, scope }

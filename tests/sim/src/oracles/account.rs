@@ -1,6 +1,6 @@
 //! S1, S2, S6, S8, S9 and S11 of the durable records, as the account of the testkit follows them.
 
-use baton_presence::Scope;
+use baton_presence::{LockState, Scope};
 use baton_testkit::{BrokenRule, LockAccount, Step};
 
 use super::Oracle;
@@ -20,15 +20,39 @@ impl Oracle for Account {
         self.broken.map_or("S1", BrokenRule::name)
     }
 
-    fn saw(&mut self, seen: &Seen<'_>, _: &World) -> Result<(), String> {
+    fn saw(&mut self, seen: &Seen<'_>, world: &World) -> Result<(), String> {
         let Seen::Durable { records } = seen else {
             return Ok(());
         };
-        records.iter().try_for_each(|kept| self.follow(kept))
+        records.iter().try_for_each(|kept| self.follow(kept))?;
+        let about_presence = |kept: &&Kept| event(kept.position, &kept.record).is_some();
+        let last = records.iter().rev().find(about_presence);
+        // Later records are not durable yet, and not known to the account.
+        let state = &world.book.fold;
+        if last.is_some_and(|kept| Some(kept.position) == state.position()) {
+            return self.compare_queue(state);
+        }
+        Ok(())
     }
 }
 
 impl Account {
+    /// Compares the lock's queue with the wishes that were recorded and not served, in their order:
+    /// no ticket is lost without a word, and no session waits that was told that it does not.
+    fn compare_queue(&mut self, state: &LockState) -> Result<(), String> {
+        let wishes = self.locks.waits();
+        let queue: Vec<_> = state
+            .waiters()
+            .map(|(session, scope)| (session, scope.clone()))
+            .collect();
+        if queue == wishes {
+            return Ok(());
+        }
+        let told = format!("{wishes:?} wait, and the queue is {queue:?}");
+        self.broken = Some(BrokenRule::OldestFirst);
+        Err(told)
+    }
+
     fn follow(&mut self, kept: &Kept) -> Result<(), String> {
         let Some(event) = event(kept.position, &kept.record) else {
             return Ok(());
