@@ -9,13 +9,13 @@ use baton_testkit::Random;
 
 use crate::harness::{NewestLock, acquire, joined_as, resumed, state_of, try_now};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Someone {
     id: SessionId,
     can_hold: bool,
     presence: Presence,
     ticket: Option<u64>,
-    missed: Option<Fence>,
+    missed: Vec<Fence>,
 }
 
 #[derive(Debug)]
@@ -55,14 +55,17 @@ impl Reference {
 
     fn offer_to_next(&mut self, offline: bool, asker: Option<SessionId>) {
         let last = self.last_grant;
-        let missed = |one: &Someone| one.missed.filter(|m| last.is_none_or(|g| *m > g));
+        let missed = |one: &Someone| {
+            let missed = one.missed.iter().copied();
+            missed.filter(|m| last.is_none_or(|g| *m > g)).max()
+        };
         // A session in its pause still waits; one that an older server passed over does not.
         let pauses = |one: &Someone| {
             let since = missed(one).map(|missed| missed.position);
             since.is_some_and(|since| one.ticket.is_some_and(|ticket| ticket > since))
         };
         let here = |one: &&Someone| one.can_hold && one.presence == Presence::Live;
-        let here: Vec<Someone> = self.people.iter().filter(here).copied().collect();
+        let here: Vec<Someone> = self.people.iter().filter(here).cloned().collect();
         let able = |one: &&Someone| missed(one).is_none();
         let mut waiting: Vec<&Someone> = here
             .iter()
@@ -108,7 +111,7 @@ impl Reference {
 
     fn miss(&mut self, id: SessionId, fence: Fence) {
         if let Some(one) = self.someone(id) {
-            one.missed = Some(fence);
+            one.missed.push(fence);
         }
         self.offer_to_next(self.offline, None);
     }
@@ -117,7 +120,7 @@ impl Reference {
         self.enter(NewestLock::Held { by, fence });
         self.last_grant = Some(fence);
         if let Some(one) = self.someone(by) {
-            (one.ticket, one.missed) = (None, None);
+            (one.ticket, one.missed) = (None, Vec::new());
         }
     }
 
@@ -138,7 +141,7 @@ impl Reference {
                             && role == SessionRole::Writer,
                         presence: Presence::Live,
                         ticket: None,
-                        missed: None,
+                        missed: Vec::new(),
                     });
                     self.people.sort_by_key(|one| one.id);
                 }
@@ -150,7 +153,7 @@ impl Reference {
                     && one.can_hold
                     && one.presence != Presence::Away
                 {
-                    one.missed = None;
+                    one.missed.clear();
                     if matches!(event, Event::Acquire { .. }) {
                         if !has_it {
                             one.ticket.get_or_insert(here);
@@ -183,7 +186,7 @@ impl Reference {
             }
             Event::PauseOver { session, fence } => {
                 if let Some(one) = self.someone(session) {
-                    one.missed = one.missed.filter(|missed| *missed > fence);
+                    one.missed.retain(|missed| *missed > fence);
                 }
             }
             Event::Claim { session, fence } => self.claim(session, fence),
@@ -224,10 +227,8 @@ impl Reference {
     fn claim(&mut self, session: SessionId, fence: Fence) {
         if self.state == (NewestLock::Offered { to: session, fence }) {
             self.hold(session, fence);
-        } else if let Some(one) = self.someone(session)
-            && one.missed == Some(fence)
-        {
-            one.missed = None;
+        } else if let Some(one) = self.someone(session) {
+            one.missed.retain(|missed| *missed != fence);
         }
     }
 
@@ -248,11 +249,11 @@ impl Reference {
         let before = one.presence;
         let away = before == Presence::Away;
         match event {
-            Event::Resumed { .. } => (one.presence, one.missed) = (Presence::Live, None),
+            Event::Resumed { .. } => (one.presence, one.missed) = (Presence::Live, Vec::new()),
             Event::Disconnected { .. } => one.presence = Presence::Away,
             Event::Lost { .. } if !away => one.presence = Presence::Silent,
             Event::Back { .. } if before == Presence::Silent => {
-                (one.presence, one.missed) = (Presence::Live, None);
+                (one.presence, one.missed) = (Presence::Live, Vec::new());
             }
             _ => {}
         }
