@@ -51,9 +51,15 @@ impl OfferPauses {
     }
 
     /// Drops the pauses that the lock state has ended.
+    ///
+    /// A waiter may have missed an offer before the newest. If only the newest is forgiven, the
+    /// pause goes on for the earlier one, and ends when it would have ended.
     pub(crate) fn follow(&mut self, lock_state: &LockState) {
-        let goes_on = |pause: &Pause| lock_state.pauses_since(pause.session) == Some(pause.fence);
-        self.pauses.retain(goes_on);
+        self.pauses.retain_mut(|pause| {
+            let missed = lock_state.pauses_since(pause.session);
+            pause.fence = missed.unwrap_or(pause.fence);
+            missed.is_some()
+        });
     }
 
     /// Returns the end of the next pause, among the waiters with nothing in their way.

@@ -641,6 +641,34 @@ fn a_missed_offer_is_repeated_when_all_others_had_their_turn() {
     assert_eq!(offers[..5], [A, B, C, D, A], "{offers:?}");
 }
 
+/// L5: B missed two offers, the second because C came. Its late claim of the second ended the pause,
+/// and the first still counted: B waited for ever beside the free lock.
+#[test]
+fn a_late_claim_of_the_newest_missed_offer_leaves_a_pause_for_the_earlier_one() {
+    let mut room = room();
+    for session in [A, B, C] {
+        room.join(session, ClientKind::LockAware);
+    }
+    room.claims = false;
+    room.record(acquire(B));
+    room.pass(millis(2_500));
+    assert_eq!(room.state(), NewestLock::Free);
+    room.record(acquire(C));
+    assert!(matches!(room.state(), NewestLock::Offered { to: B, .. }));
+    let fence = room.log.fence();
+    room.pass(millis(2_100));
+    assert!(matches!(room.state(), NewestLock::Offered { to: C, .. }));
+    room.record(Event::Done { session: C });
+    room.record(Event::Claim { session: B, fence });
+    assert_eq!(room.state(), NewestLock::Free);
+    let since = room.now;
+    room.pass(secs(31));
+    let offered = room.first(since, |change| {
+        matches!(change, Change::Offered { to: B, .. })
+    });
+    assert!(offered.is_some_and(|after| after <= secs(4)), "{offered:?}");
+}
+
 #[test]
 fn a_proposal_that_got_lost_is_made_again() {
     let mut room = room_with_holder(&[B]);
