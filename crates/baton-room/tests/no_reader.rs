@@ -34,7 +34,7 @@ fn people_who_only_edit_cost_no_document_of_the_library() {
         host.room.connect(ConnectionId(3), Rights::ALL);
         host.room
             .receive(ConnectionId(3), Incoming::Step1(step1), token, Time::ZERO);
-        assert!(host.settle().len() > 0);
+        assert!(!host.settle().is_empty());
     }
     let snapshot = (
         host.room.state().position(),
