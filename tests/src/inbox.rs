@@ -189,7 +189,7 @@ impl Known {
         if self.manners == Manners::Raw {
             return Vec::new();
         }
-        let mut frames = vec![y_websocket::step1(self.memory.document.state().vector())];
+        let mut frames = vec![y_websocket::step1(&self.memory.document.state().vector())];
         frames.extend(self.own_awareness());
         frames
     }

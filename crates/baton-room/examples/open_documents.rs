@@ -1,7 +1,9 @@
-//! Memory of an open document: prints the encoded size, and what the process has beside it, after the
-//! edits and once its encoding was asked for. One kind of document for each run, so that nothing of
-//! another is reused:
+//! Memory of an open document: prints the encoded size, and the memory that the room takes, after the
+//! edits and once its encoding was asked for.
 //! `cargo run --release -p baton-room --example open_documents -- text|paper|people|many|empty`.
+//!
+//! Counted are the bytes that the program asked the allocator for and did not give back. Resident
+//! memory is printed beside them; for one small document it is mostly code.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -14,7 +16,11 @@ use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions};
 use bytes::Bytes;
+use peak_alloc::PeakAlloc;
 use std::convert::Infallible;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const WRITER: ConnectionId = ConnectionId(1);
 
@@ -30,24 +36,32 @@ fn main() {
         "many" => (2_000, paper(5_000)),
         other => panic!("what is {other}?"),
     };
-    let before = resident();
-    let mut open: Vec<Room> = (0..rooms).map(|_| opened(&updates)).collect();
-    let edited = resident() - before;
+    let (resident_before, before) = (resident(), ALLOCATOR.current_usage());
+    let mut open: Vec<Room> = Vec::with_capacity(rooms);
+    let vector = rooms * size_of::<Room>();
+    open.extend((0..rooms).map(|_| opened(&updates)));
+    let edited = ALLOCATOR.current_usage() - before;
+    let resident = resident() - resident_before;
     let encoded: usize = open
         .iter_mut()
         .map(|room| room.draft().document_bytes())
         .sum();
-    let asked = resident() - before;
+    let asked = ALLOCATOR.current_usage() - before;
     let times = |bytes: usize| bytes as f64 / encoded as f64;
     println!(
-        "{kind}: {rooms} document(s), encoded {encoded} bytes; resident after the edits {edited} ({:.2} x), \
-         after a snapshot was drafted {asked} ({:.2} x)",
+        "{kind}: {rooms} document(s), encoded {encoded} bytes; after the edits {edited} bytes ({:.2} x), \
+         after a snapshot was drafted {asked} ({:.2} x); for each room {} and {}, of which {} are its struct; \
+         resident after the edits {resident} ({:.2} x)",
         times(edited),
-        times(asked)
+        times(asked),
+        edited / rooms,
+        asked / rooms,
+        vector / rooms,
+        times(resident)
     );
 }
 
-/// A room in which somebody sent these updates.
+/// A room in which a stock client sent these updates.
 fn opened(updates: &[Bytes]) -> Room {
     let mut room = Room::open(RoomOptions::default(), None, &[], Time::ZERO).unwrap();
     room.connect(WRITER, Rights::ALL);
@@ -102,7 +116,7 @@ fn long_text(bytes: usize) -> Vec<Bytes> {
     (0..bytes / piece.len()).map(append).collect()
 }
 
-/// Somebody writes a paper, deletes, and jumps back and forth: so many edits, a hundred in an update.
+/// A person writes a paper, deletes, and jumps back and forth: so many edits, a hundred in an update.
 fn paper(edits: u32) -> Vec<Bytes> {
     let mut author = author(1_234_567_890);
     let (mut at, mut length, mut state) = (0_u32, 0_u32, 1_u32);

@@ -390,7 +390,7 @@ impl Document {
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Document")
-            .field("vector", self.state().vector())
+            .field("vector", &self.state().vector())
             .field("broken", &self.broken.get())
             .finish_non_exhaustive()
     }

@@ -47,7 +47,7 @@ use crate::StateVector;
 use crate::originals::{Clash, Contents};
 use crate::replica::Replica;
 use crate::scan::{OwnedScan, Scan, ScanError, ScanLimits, scan};
-use crate::state::{Judgement, Refusal, Settled, State};
+use crate::state::{Applicability, Judgement, Refusal, State, admitted_part};
 use crate::state_vector::{ClientId, Clock};
 
 mod aside;
@@ -125,13 +125,13 @@ impl<'a> From<&'a Replica> for Basis<'a> {
         Self {
             document: document.state(),
             park: None,
-            contents: Some(Contents::of(document)),
+            contents: Some(document.contents()),
         }
     }
 }
 
 impl<'a> Basis<'a> {
-    fn settle<'u, 's>(&self, scan: &'s Scan<'u>) -> Settled<'u, 's>
+    fn settle<'u, 's>(&self, scan: &'s Scan<'u>) -> Applicability<'u, 's>
     where
         'a: 's,
     {
@@ -141,7 +141,7 @@ impl<'a> Basis<'a> {
         }
     }
 
-    fn compare(&self, settled: &Settled<'_, '_>) -> Result<(), Clash> {
+    fn compare(&self, settled: &Applicability<'_, '_>) -> Result<(), Clash> {
         match &self.contents {
             Some(contents) => contents.compare(settled),
             None => Ok(()),
@@ -149,9 +149,9 @@ impl<'a> Basis<'a> {
     }
 
     /// The part of an update with a gap that can come now. Under a park nothing: a park is one piece.
-    fn closed_part(&self, settled: &Settled<'_, '_>) -> Option<Bytes> {
+    fn closed_part(&self, settled: &Applicability<'_, '_>) -> Option<Bytes> {
         let adds = self.park.is_none() && !settled.adds_nothing();
-        adds.then(|| settled.emit().into())
+        adds.then(|| admitted_part(settled).into())
     }
 }
 
@@ -551,7 +551,7 @@ impl Handshake {
         }
     }
 
-    fn keep(&mut self, number: u64, kind: Kind, update: Bytes, settled: &Settled<'_, '_>) {
+    fn keep(&mut self, number: u64, kind: Kind, update: Bytes, settled: &Applicability<'_, '_>) {
         let kept = self.aside.keep(number, kind, update, &settled.obstacles());
         if !kept {
             self.ledger.lose(number);
@@ -591,7 +591,7 @@ fn own_ends(scan: &Scan<'_>) -> StateVector {
 }
 
 /// Tells whether an update may be taken, now or later.
-fn sound(basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Result<(), HandshakeError> {
+fn sound(basis: &Basis<'_>, settled: &Applicability<'_, '_>) -> Result<(), HandshakeError> {
     if let Judgement::Refused(refusal) = settled.judgement() {
         return Err(refusal.into());
     }
@@ -599,7 +599,7 @@ fn sound(basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Result<(), HandshakeEr
 }
 
 /// The verdict on an update of which all can be taken now.
-fn whole(update: &Bytes, basis: &Basis<'_>, settled: &Settled<'_, '_>) -> Option<Verdict> {
+fn whole(update: &Bytes, basis: &Basis<'_>, settled: &Applicability<'_, '_>) -> Option<Verdict> {
     match settled.judgement() {
         Judgement::Known => Some(Verdict::Known),
         Judgement::Fits => Some(Verdict::Admit(update.clone())),

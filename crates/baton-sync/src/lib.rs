@@ -18,8 +18,8 @@
 //! ann.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Dear "))?;
 //! ben.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Ann"))?;
 //!
-//! let for_ben = ann.diff(ben.state().vector())?;
-//! let for_ann = ben.diff(ann.state().vector())?;
+//! let for_ben = ann.diff(&ben.state().vector())?;
+//! let for_ann = ben.diff(&ann.state().vector())?;
 //! ann.apply(&for_ann)?;
 //! ben.apply(&for_ben)?;
 //!
@@ -54,7 +54,6 @@
 //! | [`compact`](mod@compact) | joining neighbours and dropping what was deleted |
 //! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
-//! | `excerpt` | parts of a document's update: what somebody lacks, and the whole in pieces |
 //! | [`difference`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
 //! | [`y_websocket`] | the frames of the y-websocket wire |
@@ -67,7 +66,6 @@ pub mod compact;
 pub mod delete_set;
 pub mod difference;
 pub mod document;
-mod excerpt;
 pub mod handshake;
 pub mod lib0;
 pub mod originals;

@@ -1,9 +1,9 @@
-//! The blocks that are stored, found by their clocks, and compared with those that come again.
+//! Comparison of stored blocks with those that come again under the same clocks.
 //!
-//! Two clients that write under one Yjs client id give the same clocks to different things. By its
-//! clocks the second's edit is known, and it is nowhere. So a block that is known by its clocks is
-//! compared with the stored one, and a different one is a [`Clash`]. Owns the comparison of an update
-//! with what is stored; `side` owns when two units are the same. See ADR 28.
+//! Two clients that write under one Yjs client id give the same clocks to different content. By its
+//! clocks the second client's edit is known, and yet it is stored nowhere. So a block that is known
+//! by its clocks is compared with the stored one, and a different one is a [`Clash`]. Owns the
+//! comparison of an update with the stored blocks; see decision 28.
 
 mod side;
 mod units;
@@ -12,9 +12,8 @@ mod whole;
 
 use std::ops::Range;
 
-use crate::replica::Replica;
 use crate::scan::{Id, Scan};
-use crate::state::{Settled, State};
+use crate::state::{Applicability, State};
 use crate::state_vector::{ClientId, Clock};
 use crate::store::BlockStore;
 
@@ -23,8 +22,8 @@ pub(crate) use side::Side;
 /// Units that are walked over rather than looked up.
 const WALKED: Clock = 1024;
 
-/// A block came whose clocks are those of a different one that is stored: two clients write under one
-/// id. The fault is with the client that came second; nothing changed.
+/// A block came under the clocks of a different one that is stored: two clients write under one id.
+/// The fault is with the client that came second; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "another client writes under the Yjs client id {}: what this one inserted at clock {} is not what the document has there. Nothing of this update was taken; open the document afresh, under a new client id, and make the edit again",
@@ -46,14 +45,14 @@ pub struct Contents<'a> {
 impl<'a> Contents<'a> {
     /// Those of a document alone.
     #[must_use]
-    pub const fn of(document: &'a Replica) -> Self {
+    pub const fn of(document: &'a BlockStore) -> Self {
         Self {
-            document: Some(document.store()),
+            document: Some(document),
             park: None,
         }
     }
 
-    /// Those of a park alone: what the document has is not looked at.
+    /// Those of a park alone, without the document's.
     #[must_use]
     pub const fn of_park(park: &'a BlockStore) -> Self {
         Self {
@@ -62,7 +61,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// With those of a park, for what the document does not have.
+    /// With those of a park, for the units that the document does not have.
     #[must_use]
     pub const fn with(self, park: &'a BlockStore) -> Self {
         Self {
@@ -71,16 +70,19 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Tells whether all of an update that is known by its clocks to a document, or to a park laid over it, is
-    /// what is stored there.
+    /// Returns true if all blocks of an update that a document, or a park laid over it, knows by
+    /// their clocks are the stored ones.
     #[must_use]
     pub fn agree(&self, document: &State, park: &State, update: &Scan<'_>) -> bool {
         self.compare(&document.settle_over(park, update)).is_ok()
     }
 
-    /// Compares what of an update is known by its clocks with what is stored. What is deleted, or not
-    /// at hand, is the same.
-    pub(crate) fn compare(&self, settled: &Settled<'_, '_>) -> Result<(), Clash> {
+    /// Compares the blocks of an update that are known by their clocks with the stored ones. Units
+    /// that are deleted or not at hand count as the same.
+    ///
+    /// # Errors
+    /// The first unit that differs.
+    pub(crate) fn compare(&self, settled: &Applicability<'_, '_>) -> Result<(), Clash> {
         for (client, blocks, known) in settled.known_blocks() {
             self.compare_run(settled, client, blocks, known)?;
         }
@@ -89,7 +91,7 @@ impl<'a> Contents<'a> {
 
     fn compare_run(
         &self,
-        settled: &Settled<'_, '_>,
+        settled: &Applicability<'_, '_>,
         client: ClientId,
         blocks: Range<usize>,
         known: Clock,
@@ -133,7 +135,7 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    fn find(&self, settled: &Settled<'_, '_>, id: Id) -> Option<Side<'a>> {
+    fn find(&self, settled: &Applicability<'_, '_>, id: Id) -> Option<Side<'a>> {
         if id.clock < settled.base_clock(id.client) {
             self.document?.find(id)
         } else {
@@ -142,8 +144,8 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// Separates what is compared with the document from what is compared with the park.
-fn border(settled: &Settled<'_, '_>, id: Id, to: Clock) -> Clock {
+/// The end of the units that are compared with the same store as this one.
+fn border(settled: &Applicability<'_, '_>, id: Id, to: Clock) -> Clock {
     let document = settled.base_clock(id.client);
     if id.clock < document {
         to.min(document)

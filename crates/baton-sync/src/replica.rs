@@ -1,32 +1,36 @@
-//! A document as a server has it: the index of what is in it, and the bytes of its blocks.
+//! A document as a server has it: its index, and the bytes of its blocks.
 //!
-//! Owns the two together, and the encodings that are shared by those who ask for the same. There is
-//! no CRDT library behind it: the content is never decoded, so every value stays what its author
-//! sent, and an update costs what reading its bytes does. Whoever wants to read the content, or to
-//! edit it, makes a [`Document`](crate::Document) of the bytes.
+//! Owns the two together, and the encodings that are shared by clients who ask for the same. There
+//! is no CRDT library behind it: the content is never decoded, so every value stays as its author
+//! sent it, and applying an update costs as much as reading its bytes. A program that reads or
+//! edits the content makes a [`Document`](crate::Document) of the bytes.
 
 mod answers;
+mod pieces;
 
 use bytes::Bytes;
 
-use self::answers::Answers;
+pub use self::answers::SyncPieces;
+use self::answers::{Answers, Scanned};
 use crate::compact::Compacted;
-use crate::scan::{Scan, ScanError, scan};
-use crate::state::{Judgement, State};
+use crate::originals::Contents;
+use crate::scan::{OwnedScan, Scan, ScanError, scan};
+use crate::state::{IndexDelta, Judgement, State};
 use crate::state_vector::StateVector;
-use crate::store::BlockStore;
 
-/// The encoding of a document of which nothing was inserted.
+/// The encoding of a document into which nothing was inserted.
 const NOTHING: Bytes = Bytes::from_static(&[0, 0]);
+
+/// Size in bytes from which on a document is expected to be sent in pieces.
+const SENT_IN_PIECES: usize = 1 << 20;
 
 /// See the module.
 pub struct Replica {
     state: State,
-    store: BlockStore,
     answers: Answers,
 }
 
-/// What applying an update changed.
+/// The effect of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// Nothing: all of it was known.
@@ -63,8 +67,7 @@ impl Default for Replica {
     fn default() -> Self {
         Self {
             state: State::new(),
-            store: BlockStore::new(),
-            answers: Answers::of(NOTHING, 0),
+            answers: Answers::of(NOTHING, 0, None),
         }
     }
 }
@@ -76,26 +79,30 @@ impl Replica {
         Self::default()
     }
 
-    /// A document from the encoding of everything, such as [`Replica::everything`] returns. It is
-    /// scanned and judged like any other update: damaged bytes are an error, never an empty document.
-    /// The bytes are shared, not copied.
+    /// Loads a document from the encoding of everything, such as [`Replica::everything`] returns.
+    /// It is scanned and judged like any other update: damaged bytes are an error, never an empty
+    /// document. The bytes are shared, not copied.
     ///
     /// # Errors
     /// See [`Rejected`].
     pub fn load(everything: Bytes) -> Result<Self, Rejected> {
-        let scanned = scan(&everything)?;
+        let update = OwnedScan::new(everything.clone())?;
+        let scanned = update.as_scan();
         let mut state = State::new();
-        match state.study(&scanned) {
-            (Judgement::Known | Judgement::Fits, lesson) => state.learn(lesson, &scanned),
-            (other, _) => return Err(Rejected::NotAdmitted(other)),
+        let walk = state.settle(&scanned);
+        let judgement = walk.judgement();
+        if !matches!(judgement, Judgement::Known | Judgement::Fits) {
+            return Err(Rejected::NotAdmitted(judgement));
         }
+        let (order, delta) = (walk.order(), IndexDelta::of(&walk, &state));
+        drop(walk);
+        state.learn_without_blocks(delta, &scanned);
         state.shrink();
-        let store = BlockStore::load(&everything, &scanned);
-        drop(scanned);
+        state.store_mut().load(&everything, &scanned);
+        let scanned = (everything.len() > SENT_IN_PIECES).then_some(Scanned { update, order });
         Ok(Self {
+            answers: Answers::of(everything, state.store().bytes(), scanned),
             state,
-            answers: Answers::of(everything, store.bytes()),
-            store,
         })
     }
 
@@ -112,101 +119,98 @@ impl Replica {
     /// # Errors
     /// As [`Replica::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, Rejected> {
-        let lesson = match self.state.study(scan) {
+        let mut delta = match self.state.study(scan) {
             (Judgement::Known, _) => return Ok(Applied::Known),
-            (Judgement::Fits, lesson) => lesson,
+            (Judgement::Fits, delta) => delta,
             (other, _) => return Err(Rejected::NotAdmitted(other)),
         };
-        let blocks = lesson.blocks.clone();
-        self.state.learn(lesson, scan);
-        for (client, blocks) in blocks {
-            let may_join = |index| !self.state.is_keyed(client, scan.clock(index));
-            self.store.append(scan, client, blocks, may_join);
-        }
+        let blocks = std::mem::take(&mut delta.blocks);
+        self.state.learn(delta, scan);
+        self.state.store_blocks(blocks, scan);
         self.answers.follow(scan.bytes());
+        if self.state.store().is_scattered() {
+            self.everything();
+        }
         Ok(Applied::Added)
     }
 
-    /// The index: what is inserted, what is deleted, and where.
+    /// The index: the inserted and deleted units, and their places.
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state
     }
 
-    /// The bytes of the blocks.
-    pub(crate) const fn store(&self) -> &BlockStore {
-        &self.store
+    /// The blocks, to compare with those that come again.
+    #[must_use]
+    pub const fn contents(&self) -> Contents<'_> {
+        Contents::of(self.state.store())
     }
 
-    /// Everything, as one update v1: to be stored, or for a client that has nothing. It is encoded once
-    /// and shared until the next change; then the document goes on with these bytes.
+    /// Everything, as one update v1: to be stored, or for a client that has nothing. It is encoded
+    /// once and shared until the next change; the document goes on with these bytes.
     pub fn everything(&mut self) -> Bytes {
         if let Some(everything) = self.answers.everything() {
             return everything.clone();
         }
-        let deletes = self.state.deletes();
-        let everything = self.store.consolidate(|mut blocks| {
-            deletes.encode(&mut blocks);
-            blocks.into()
-        });
-        self.answers.keep(everything, self.store.bytes())
+        let everything = self.state.consolidate();
+        self.answers.keep(everything, self.state.store().bytes())
     }
 
-    /// Everything that `since` does not have, as an update v1, with all deletions. The first block of a
-    /// client is cut where `since` ends.
+    /// Everything that `since` does not have, as an update v1, with all deletions. The first block
+    /// of a client is cut where `since` ends.
     #[must_use]
     pub fn difference(&self, since: &StateVector) -> Bytes {
         if let Some(everything) = self.answers.everything().filter(|_| since.is_empty()) {
             return everything.clone();
         }
-        if since.covers(self.state.vector()) {
+        if self.state.is_within(since) {
             return self.answers.deletions(self.state.deletes());
         }
         let mut out = Vec::new();
-        self.store.write_since(since, &mut out);
+        self.state.store().write_since(since, &mut out);
         self.state.deletes().encode(&mut out);
         out.into()
     }
 
-    /// The same in pieces of at most about `most` bytes, for a client that would wait too long for one
-    /// message: each can be applied when those before it are. There is at least one; a document of
-    /// at most `most` bytes has exactly one. A single value that is larger makes a larger piece.
+    /// The same in pieces of at most about `most` bytes, for a client that would wait too long for
+    /// one message: each can be applied when those before it are. There is at least one; a document
+    /// of at most `most` bytes has exactly one. A single value that is larger makes a larger piece.
+    /// Each is made when the iterator is asked for it, from the bytes of now.
     ///
-    /// For clients that have nothing they are made once and shared, also while people type: then the
-    /// updates of the meantime stand at the end.
-    pub fn pieces(&mut self, since: &StateVector, most: usize) -> Vec<Bytes> {
+    /// Those for clients that have nothing are made once and shared, also while people type: then
+    /// the updates of the meantime stand at the end.
+    pub fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
         if !since.is_empty() {
-            return answers::cut(self.difference(since), since, most);
+            return SyncPieces::cut(self.difference(since), since, most);
         }
-        if let Some(made) = self.answers.pieces(most) {
-            return made;
+        if let Some(shared) = self.answers.pieces(most) {
+            return shared;
         }
         let everything = self.everything();
         if everything.len() <= most {
-            return vec![everything];
+            return SyncPieces::whole(everything);
         }
-        self.answers
-            .keep_pieces(most, answers::cut(everything, since, most))
+        self.answers.cut(everything, most)
     }
 
-    /// About how many bytes the encoding of everything has: those of all blocks, and of an estimate of
+    /// Size of the encoding of everything, in bytes: that of all blocks, and an estimate of that of
     /// the deletions.
     #[must_use]
     pub fn about_bytes(&self) -> usize {
         let everything = self.answers.everything();
         everything.map_or_else(
-            || self.store.bytes() + self.answers.deletion_bytes(),
+            || self.state.store().bytes() + self.answers.deletion_bytes(),
             Bytes::len,
         )
     }
 
-    /// Tells whether [`Replica::everything`] costs nothing now.
+    /// Returns true if [`Replica::everything`] costs nothing now.
     #[must_use]
     pub const fn is_encoded(&self) -> bool {
         self.answers.everything().is_some()
     }
 
-    /// Tells whether [`Replica::pieces`] of this size cost nothing for a client that has nothing.
+    /// Returns true if [`Replica::pieces`] of this size cost nothing for a client that has nothing.
     #[must_use]
     pub fn has_pieces(&self, most: usize) -> bool {
         self.answers.has_pieces(most)
@@ -215,35 +219,33 @@ impl Replica {
     /// The state vector as it is sent, encoded once for many newcomers.
     #[must_use]
     pub fn encoded_vector(&self) -> Bytes {
-        self.answers.vector(self.state.vector())
+        self.answers.vector(&self.state)
     }
 
-    /// Tells whether anything is kept that was encoded for clients who asked, beside everything.
+    /// Returns true if any encoding is kept for clients who ask, beside that of everything.
     #[must_use]
     pub fn has_answers(&self) -> bool {
         self.answers.has_spare()
     }
 
-    /// Lets go of all that was encoded for clients who asked.
+    /// Drops all that [`Replica::has_answers`] speaks of.
     pub fn drop_answers(&mut self) {
         self.answers.drop_spare();
     }
 
-    /// Goes on with the compacted form of this document. The former one comes back, to be dropped where
-    /// nobody waits: that takes as long as the document is large. This itself does not.
+    /// Goes on with the compacted form of this document. The former one comes back, to be dropped
+    /// where no client waits: that takes time in proportion to the document. This call does not.
     ///
     /// # Errors
     /// [`Outdated`] if the document has changed since.
     pub fn adopt(&mut self, compacted: Compacted) -> Result<Former, Outdated> {
-        let (everything, state, store) = compacted.into_parts();
-        let same = state.vector() == self.state.vector() && state.deletes() == self.state.deletes();
-        if !same {
+        let (everything, state) = compacted.into_parts();
+        if !state.is_same(&self.state) {
             return Err(Outdated);
         }
         let adopted = Self {
+            answers: Answers::of(everything, state.store().bytes(), None),
             state,
-            answers: Answers::of(everything, store.bytes()),
-            store,
         };
         Ok(Former {
             _replica: std::mem::replace(self, adopted),
@@ -251,12 +253,11 @@ impl Replica {
     }
 }
 
-/// The encodings for clients who asked are not copied.
+/// The encodings that are shared by clients are not copied.
 impl Clone for Replica {
     fn clone(&self) -> Self {
         Self {
             state: self.state.clone(),
-            store: self.store.clone(),
             answers: Answers::default(),
         }
     }
@@ -266,8 +267,8 @@ impl Clone for Replica {
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replica")
-            .field("vector", self.state.vector())
-            .field("bytes", &self.store.bytes())
+            .field("vector", &self.state.vector())
+            .field("bytes", &self.state.store().bytes())
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,10 @@
-//! What a document knows, kept from what the scanner says, and whether an update may be applied
-//! to it.
+//! The index of a document: its clocks, its deletions and the place of each unit; and the rules by
+//! which an update may be applied to it.
 //!
-//! Owns the *state rules*: what is judged about an update only against a document. yrs integrates
-//! past holes, keeps what does not fit yet pending, and is unsound on some of it; so an update is
-//! given to yrs only when all of it can be applied now. [`State`] holds no content and never asks
-//! yrs.
+//! Owns the *state rules*: all that can be judged about an update only against a document. yrs
+//! integrates past holes, keeps blocks pending that do not fit yet, and is unsound on some of them.
+//! So an update is applied only when all of it can be applied now. [`State`] looks into no content
+//! and never asks yrs.
 //!
 //! An update [fits](Judgement::Fits) when
 //! - each client's blocks go on exactly where the document ends, or are known as a whole: no gap,
@@ -17,254 +17,243 @@
 //! - a value of a key is one unit (or several that are deleted) and has no right origin: which of
 //!   several counts depends in Yjs on the order of deliveries otherwise.
 
+mod applicability;
 mod children;
-mod emit;
+mod delta;
+mod encode;
+mod judgement;
 mod keys;
 mod outline;
-mod settle;
+mod place;
+mod placement;
+mod touched;
 mod view;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+pub(crate) use self::applicability::Applicability;
 use self::children::{Children, Inserted};
+pub(crate) use self::delta::IndexDelta;
+pub(crate) use self::encode::{CLIENTS_AT_ONCE, admitted_part};
+pub use self::judgement::{Gain, Judgement, Refusal};
 use self::keys::{Keys, Run, Value};
-pub(crate) use self::outline::Place;
-use self::outline::{Container, Outline};
-use self::settle::Lesson;
-pub(crate) use self::settle::{CLIENTS_AT_ONCE, Settled};
+use self::outline::{ChainKey, Container, Outline};
+pub(crate) use self::place::Place;
 use self::view::View;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Block, Id, IdRange, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
+use crate::store::BlockStore;
 
-/// How many shared types may be inside one another, the root type not counted.
+/// Largest number of shared types that are inside one another, the root type not counted.
 pub const TYPE_DEPTH: u16 = 256;
 
-/// What a document knows.
+/// The index of a document; see the module.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    vector: StateVector,
+    /// The clients with their clocks and places; and the bytes of their blocks, for a replica.
+    store: BlockStore,
     deletes: DeleteSet,
     outline: Outline,
     keys: Keys,
     children: Children,
-    /// Some content was learnt that yrs cannot read.
+    /// Some content cannot be read by yrs.
     beyond_yrs: bool,
 }
 
-/// What an update is to a state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// Everything that it inserts and deletes is known: it adds nothing.
-    Known,
-    /// It adds something, and all of it may be applied now.
-    Fits,
-    /// Something must come first. Ask the sender for what is lacking (Step1), or take
-    /// [`State::closed_part`].
-    Gap {
-        /// For some clients, a clock that the document must know first: the lowest at which
-        /// something more of the update can come, not necessarily all of it. Empty if only a Skip
-        /// over what is known stands in the way; then there is nothing to ask for.
-        missing: StateVector,
-    },
-    /// A block is known in part. Ask the sender (Step1): it will cut the block there.
-    Astride {
-        /// The first unit of the block that is not known.
-        at: Id,
-    },
-    /// It breaks a rule that no later state mends. The fault is the sender's.
-    Refused(Refusal),
-}
-
-/// How much an update adds to a state, roughly: what is known only to who has the content, such as
-/// how many of the deleted units anybody could see, is not looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gain {
-    /// Units of text (UTF-16) and elements that it inserts, minus those of the overlay that it
-    /// deletes: less than nothing for an update that takes earlier ones back.
-    pub inserted: i64,
-    /// Units of the base that it deletes.
-    pub deleted: u64,
-}
-
-/// Why an update can never be applied. Nothing that Yjs or yrs makes is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The parent that a block names is not a shared type.
-    #[error("the parent {}:{} is not a shared type", parent.client, parent.clock)]
-    ParentIsNoType {
-        /// The parent.
-        parent: Id,
-    },
-    /// A block's origin is in one type and its right origin in another.
-    #[error("block {}:{} has its origins in two types", at.client, at.clock)]
-    Torn {
-        /// The block.
-        at: Id,
-    },
-    /// A key gets a block of several units that are not all deleted.
-    #[error("block {}:{} gives a key several values at once", at.client, at.clock)]
-    LongValue {
-        /// The block.
-        at: Id,
-    },
-    /// A value of a key names a right origin: it would stand before another value, and no client
-    /// sends that.
-    #[error("block {}:{} puts the value of a key before another one", at.client, at.clock)]
-    ValueBefore {
-        /// The block.
-        at: Id,
-    },
-    /// Shared types nest deeper than [`TYPE_DEPTH`].
-    #[error("shared types nest too deep")]
-    TooDeep,
-    /// Blocks of different clients refer to one another in a circle.
-    #[error("blocks refer to one another in a circle")]
-    Circular,
-}
-
 impl State {
-    /// Knows nothing.
+    /// Creates the index of an empty document.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is inserted.
+    /// Returns the clock behind the last unit that is known of a client; 0 for one that is not
+    /// known.
     #[must_use]
-    pub const fn vector(&self) -> &StateVector {
-        &self.vector
+    pub fn clock(&self, client: ClientId) -> Clock {
+        self.store.clock(client)
     }
 
-    /// What is deleted.
+    /// The clocks of all clients, by ascending id.
+    pub fn clocks(&self) -> impl Iterator<Item = (ClientId, Clock)> {
+        self.store.clocks()
+    }
+
+    /// Returns the state vector, which is made for the caller: [`State::clock`] costs less.
+    #[must_use]
+    pub fn vector(&self) -> StateVector {
+        self.clocks().collect()
+    }
+
+    /// Returns true if a client with this vector has everything that is inserted.
+    #[must_use]
+    pub fn is_within(&self, vector: &StateVector) -> bool {
+        self.clocks()
+            .all(|(client, clock)| clock <= vector.get(client))
+    }
+
+    /// Returns true if another index has the same units and the same deletions.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.store.clients() == other.store.clients()
+            && self.clocks().eq(other.clocks())
+            && self.deletes == other.deletes
+    }
+
+    /// The deleted units.
     #[must_use]
     pub const fn deletes(&self) -> &DeleteSet {
         &self.deletes
     }
 
-    /// Whether everything that `other` knows is known here.
+    /// Returns true if everything that `other` has is here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.vector.covers(&other.vector) && self.deletes.covers(&other.deletes)
+        let mut clocks = other.clocks();
+        clocks.all(|(client, clock)| clock <= self.clock(client))
+            && self.deletes.covers(&other.deletes)
     }
 
-    /// What the update is to this state.
+    /// Judges an update.
     #[must_use]
     pub fn judge(&self, scan: &Scan<'_>) -> Judgement {
         self.settle(scan).judgement()
     }
 
-    /// What the update is to this state with another laid over it, such as a park's: known is what
-    /// is known to either.
+    /// Judges an update by this index with another laid over it, such as a park's. A unit is known
+    /// if either knows it.
     #[must_use]
     pub fn judge_over(&self, over: &Self, scan: &Scan<'_>) -> Judgement {
         self.settle_over(over, scan).judgement()
     }
 
-    /// Learns what of the update can be applied: all of one that fits, nothing of one that is
+    /// Learns as much of the update as can be applied: all of one that fits, nothing of one that is
     /// known, the closed part of any other.
     ///
-    /// That includes *implied deletions*, which no update states: all values of a key but the one
-    /// that counts, and everything inside a deleted type, also what is inserted there later.
+    /// That includes *implied deletions*, which no update states: all values of a key but the last
+    /// one, and everything inside a deleted type, also units that are inserted there later.
     pub fn absorb(&mut self, scan: &Scan<'_>) {
-        let lesson = self.settle(scan).lesson(self);
-        self.learn(lesson, scan);
+        let (_, delta) = self.study(scan);
+        self.learn_without_blocks(delta, scan);
     }
 
-    /// [`State::absorb`] for a state that is laid over `base`; `base` learns nothing. Without
-    /// implied deletions of what the base has.
+    /// [`State::absorb`] for an index that is laid over `base`; `base` learns nothing. Implied
+    /// deletions of units that the base has are left out.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
-        let lesson = base.settle_over(self, scan).lesson(self);
-        self.learn_stated(&lesson);
-        let Lesson { gone, clipped, .. } = lesson;
-        self.deletes.extend(gone);
-        self.deletes.extend(stated(clipped, scan));
+        let delta = IndexDelta::of(&base.settle_over(self, scan), self);
+        self.insert(&delta);
+        self.raise_clocks(&delta);
+        self.deletes.extend(delta.into_deletions(scan));
     }
 
     /// The largest part of an update that can be applied now, as an update of its own: each
-    /// client's blocks up to the first that cannot come yet, without what refers to others that
-    /// cannot, and the deleted ranges as far as they are known. The blocks are copied verbatim.
+    /// client's blocks up to the first that cannot come yet, or that refers to one that cannot; and
+    /// the deleted ranges as far as they are known. The blocks are copied verbatim.
     ///
     /// `None` if it would add nothing.
     #[must_use]
     pub fn closed_part(&self, scan: &Scan<'_>) -> Option<Vec<u8>> {
         let settled = self.settle(scan);
-        (!settled.adds_nothing()).then(|| settled.emit())
+        (!settled.adds_nothing()).then(|| admitted_part(&settled))
     }
 
     /// The names of the root types in which the update inserts or deletes something new.
     ///
-    /// Complete if the update [fits](Judgement::Fits); what cannot be applied is not looked at.
+    /// Complete if the update [fits](Judgement::Fits); of any other only the part that can be
+    /// applied is looked at.
     #[must_use]
     pub fn touched_roots(&self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(self.settle(scan).roots())
+        names(touched::roots(&self.settle(scan)))
     }
 
-    /// [`State::judge`] and, of an update that [fits](Judgement::Fits), [`State::touched_roots`]: in
-    /// one walk.
+    /// [`State::judge`] and, of an update that [fits](Judgement::Fits), [`State::touched_roots`]:
+    /// in one walk.
     #[must_use]
     pub fn judge_roots(&self, scan: &Scan<'_>) -> (Judgement, BTreeSet<String>) {
         let settled = self.settle(scan);
         let judgement = settled.judgement();
         let roots = match judgement {
-            Judgement::Fits => names(settled.roots()),
+            Judgement::Fits => names(touched::roots(&settled)),
             _ => BTreeSet::new(),
         };
         (judgement, roots)
     }
 
-    /// [`State::touched_roots`] for this state with another laid over it, such as a park's.
+    /// [`State::touched_roots`] for this index with another laid over it, such as a park's.
     #[must_use]
     pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(self.settle_over(over, scan).roots())
+        names(touched::roots(&self.settle_over(over, scan)))
     }
 
-    /// How much the update adds to this state with another laid over it, such as a park's. From the
-    /// scan alone: cheap.
+    /// Returns how much the update adds to this index with another laid over it, such as a park's.
+    /// It reads the scan alone, and no content.
     #[must_use]
     pub fn gain_over(&self, over: &Self, scan: &Scan<'_>) -> Gain {
-        self.settle_over(over, scan).gain()
+        touched::gain(&self.settle_over(over, scan))
     }
 
-    /// Judges, and keeps what would be learnt.
-    pub(crate) fn study(&self, scan: &Scan<'_>) -> (Judgement, Lesson) {
-        let settled = self.settle(scan);
-        (settled.judgement(), settled.lesson(self))
+    /// Judges an update, and returns the change that it makes.
+    pub(crate) fn study(&self, scan: &Scan<'_>) -> (Judgement, IndexDelta) {
+        let walk = self.settle(scan);
+        (walk.judgement(), IndexDelta::of(&walk, self))
     }
 
-    /// An update that fits, in as many updates as yrs can take well; `None` if it can take it as it
+    /// An update that fits, cut into as many as yrs can take well; `None` if it can take it as it
     /// is.
     pub(crate) fn parts(&self, scan: &Scan<'_>) -> Option<Vec<Vec<u8>>> {
-        (scan.runs().len() > CLIENTS_AT_ONCE).then(|| self.settle(scan).parts())
+        (scan.runs().len() > CLIENTS_AT_ONCE).then(|| encode::parts(&self.settle(scan)))
     }
 
-    /// Learns what was studied of this update, and what follows from it.
-    pub(crate) fn learn(&mut self, lesson: Lesson, scan: &Scan<'_>) {
+    /// Makes the change of an update, and all that follows from it. Of the blocks only the clocks
+    /// are kept.
+    pub(crate) fn learn_without_blocks(&mut self, delta: IndexDelta, scan: &Scan<'_>) {
+        self.raise_clocks(&delta);
+        self.learn(delta, scan);
+    }
+
+    /// Makes the change of an update, and all that follows from it; but for the clocks, which rise
+    /// with the blocks: see [`State::store_blocks`].
+    pub(crate) fn learn(&mut self, delta: IndexDelta, scan: &Scan<'_>) {
         self.beyond_yrs |= scan.is_beyond_yrs();
-        self.learn_stated(&lesson);
+        self.insert(&delta);
         let mut lost = Vec::new();
-        for (run, index) in &lesson.keyed {
+        for (run, index) in &delta.keyed {
             let client = scan.runs()[*run as usize].client;
             lost.extend(self.value_added(&scan.block(client, *index as usize)));
         }
         for range in lost {
             self.delete(range);
         }
-        for range in lesson.gone.into_iter().chain(stated(lesson.clipped, scan)) {
+        for range in delta.into_deletions(scan) {
             self.delete(range);
         }
     }
 
-    /// Tells whether there is content that yrs cannot read; see [`Scan::is_beyond_yrs`].
+    /// Returns true if some content cannot be read by yrs; see [`Scan::is_beyond_yrs`].
     pub(crate) const fn is_beyond_yrs(&self) -> bool {
         self.beyond_yrs
     }
 
-    fn learn_stated(&mut self, lesson: &Lesson) {
-        for insert in &lesson.inserts {
+    /// Stores the new blocks of this update. The bytes are copied.
+    pub(crate) fn store_blocks(&mut self, blocks: Vec<(ClientId, Range<usize>)>, scan: &Scan<'_>) {
+        let outline = &self.outline;
+        for (client, blocks) in blocks {
+            let places = self.store.places(client);
+            let may_join = |index| outline.chain(places, scan.clock(index)).is_none();
+            self.store.append(scan, client, blocks, may_join);
+        }
+    }
+
+    fn insert(&mut self, delta: &IndexDelta) {
+        for insert in &delta.inserts {
             let IdRange { client, start, end } = insert.range;
-            self.outline.push(client, start, &insert.place);
-            self.vector.raise(client, end);
+            let places = self.store.places_mut(client);
+            *places = self.outline.push(*places, start, &insert.place);
             let Some(parent) = insert.place.inside() else {
                 continue;
             };
@@ -276,12 +265,41 @@ impl State {
         }
     }
 
-    /// A value was given to a key. Returns what is deleted by that.
+    fn raise_clocks(&mut self, delta: &IndexDelta) {
+        for insert in &delta.inserts {
+            self.store.raise(insert.range.client, insert.range.end);
+        }
+    }
+
+    /// The number of a name, or the name if it has none yet.
+    fn name(&self, name: &str) -> Result<u32, Arc<str>> {
+        self.outline.lookup(name)
+    }
+
+    fn place(&self, id: Id) -> Option<Place<&str>> {
+        self.outline.place(self.store.places(id.client), id.clock)
+    }
+
+    /// The places of a client's units, one for each stretch.
+    fn places_in(
+        &self,
+        client: ClientId,
+        clocks: Range<Clock>,
+    ) -> impl Iterator<Item = Place<&str>> {
+        let places = self.store.places(client);
+        self.outline.places(places, clocks.start, clocks.end)
+    }
+
+    fn chain(&self, client: ClientId, clock: Clock) -> Option<ChainKey> {
+        self.outline.chain(self.store.places(client), clock)
+    }
+
+    /// Gives a value to a key. Returns the units that are deleted by that.
     fn value_added(&mut self, block: &Block<'_>) -> Option<IdRange> {
         let Block { client, clock, .. } = *block;
-        let key = self.outline.chain(client, clock)?;
-        // Inside a deleted type nothing counts.
-        if let Some(parent) = self.outline.place(client, clock)?.inside()
+        let key = self.chain(client, clock)?;
+        // Inside a deleted type no value is shown.
+        if let Some(parent) = self.place(Id { client, clock })?.inside()
             && self.deletes.contains(parent.client, parent.clock, 1)
         {
             return None;
@@ -307,8 +325,8 @@ impl State {
         })
     }
 
-    /// Deletes units, and all that is inside the types among them. Every type is looked into once, so
-    /// that all deletions together cost what all insertions did.
+    /// Deletes units, and everything inside the types among them. Every type is looked into once,
+    /// so that all deletions together cost as much as all insertions.
     fn delete(&mut self, range: IdRange) {
         let mut due = vec![range];
         while let Some(IdRange { client, start, end }) = due.pop() {
@@ -333,9 +351,24 @@ impl State {
         }
     }
 
-    /// Tells whether a known unit is the value of a key.
-    pub(crate) fn is_keyed(&self, client: ClientId, clock: Clock) -> bool {
-        self.outline.chain(client, clock).is_some()
+    /// The blocks of a replica.
+    pub(crate) const fn store(&self) -> &BlockStore {
+        &self.store
+    }
+
+    /// The blocks of a replica, to be loaded or encoded.
+    pub(crate) const fn store_mut(&mut self) -> &mut BlockStore {
+        &mut self.store
+    }
+
+    /// Encodes everything, and goes on with these bytes.
+    pub(crate) fn consolidate(&mut self) -> Bytes {
+        let Self { store, deletes, .. } = self;
+        store.consolidate(|mut encoded| {
+            deletes.encode(&mut encoded);
+            encoded.shrink_to_fit();
+            encoded.into()
+        })
     }
 
     /// Gives back what was reserved for more to come.
@@ -345,8 +378,8 @@ impl State {
         self.children.shrink();
     }
 
-    pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Settled<'u, 's> {
-        Settled::new(
+    pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Applicability<'u, 's> {
+        Applicability::new(
             View {
                 base: self,
                 over: None,
@@ -359,8 +392,8 @@ impl State {
         &'s self,
         over: &'s Self,
         scan: &'s Scan<'u>,
-    ) -> Settled<'u, 's> {
-        Settled::new(
+    ) -> Applicability<'u, 's> {
+        Applicability::new(
             View {
                 base: self,
                 over: Some(over),
@@ -368,13 +401,6 @@ impl State {
             scan,
         )
     }
-}
-
-/// The listed deletions that are learnt.
-fn stated(clipped: Option<Vec<IdRange>>, scan: &Scan<'_>) -> impl Iterator<Item = IdRange> {
-    let all = clipped.is_none().then(|| scan.deletes().iter().copied());
-    let all = all.into_iter().flatten();
-    clipped.into_iter().flatten().chain(all)
 }
 
 fn names<'s>(roots: impl Iterator<Item = &'s str>) -> BTreeSet<String> {

@@ -83,7 +83,7 @@ fn round(seed: u64, tally: &mut Tally) {
         if scan(&update).is_ok_and(|scan| scan.is_beyond_yrs()) {
             continue;
         }
-        let before = document.state().vector().clone();
+        let before = document.state().vector();
         if names_garbage(&document, &update) {
             continue;
         }
@@ -95,7 +95,7 @@ fn round(seed: u64, tally: &mut Tally) {
             Ok(Applied::Known) => tally.known += 1,
             Err(ApplyError::Unsound(_)) => tally.unsound += 1,
             Err(ApplyError::NotAdmitted(judgement)) => {
-                assert_eq!(&before, document.state().vector());
+                assert_eq!(before, document.state().vector());
                 match judgement {
                     Judgement::Gap { .. } => tally.gap += 1,
                     Judgement::Astride { .. } => tally.astride += 1,
@@ -184,8 +184,7 @@ fn pass_on(dice: &mut Dice, document: &Document) {
     // A difference from any place, also from the middle of a block or a character.
     let somewhere: StateVector = document
         .state()
-        .vector()
-        .iter()
+        .clocks()
         .map(|(client, clock)| (client, dice.below(clock + 2)))
         .collect();
     let difference = document.diff(&somewhere).unwrap();

@@ -91,7 +91,7 @@ fn a_genuine_update_is_never_taken_for_another() {
         forms.push(document.snapshot().unwrap().to_vec());
         // Cut at any places.
         for _ in 0..10 {
-            let clocks = document.state().vector().iter();
+            let clocks = document.state().clocks();
             let since: StateVector = clocks
                 .map(|(client, clock)| (client, dice.below(clock + 1)))
                 .collect();

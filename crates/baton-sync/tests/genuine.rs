@@ -45,7 +45,7 @@ fn yrs_state(document: &Document) -> (BTreeMap<ClientId, Clock>, Vec<IdRange>) {
 fn assert_same_as_yrs(document: &Document) {
     let (vector, deletes) = yrs_state(document);
     assert_eq!(
-        document.state().vector().iter().collect::<BTreeMap<_, _>>(),
+        document.state().clocks().collect::<BTreeMap<_, _>>(),
         vector
     );
     assert_eq!(
@@ -157,8 +157,8 @@ proptest! {
             let chosen = if dice.one_in(2) { &mut a } else { &mut b };
             let _ = chosen.apply(update);
         }
-        let to_b = a.diff(b.state().vector()).unwrap();
-        let to_a = b.diff(a.state().vector()).unwrap();
+        let to_b = a.diff(&b.state().vector()).unwrap();
+        let to_a = b.diff(&a.state().vector()).unwrap();
         a.apply(&to_a).unwrap();
         b.apply(&to_b).unwrap();
         prop_assert_eq!(a.state().vector(), b.state().vector());
@@ -215,7 +215,7 @@ proptest! {
             let (over, one) = (base.judge_over(&park, &scan), both.judge(&scan));
             // A park does not know which values of the document its own ones replace.
             if (&over, &one) != (&Judgement::Fits, &Judgement::Known) || scan.inserts().any(|range| {
-                range.end > base.vector().get(range.client).max(park.vector().get(range.client))
+                range.end > base.clock(range.client).max(park.clock(range.client))
             }) {
                 prop_assert_eq!(over, one);
             }

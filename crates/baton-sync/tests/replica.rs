@@ -79,7 +79,7 @@ fn early(dice: &mut Dice, log: &[Vec<u8>]) -> Replica {
 }
 
 fn anywhere(dice: &mut Dice, document: &Replica) -> StateVector {
-    let clocks = document.state().vector().iter();
+    let clocks = document.state().clocks();
     clocks
         .map(|(client, clock)| (client, dice.below(clock + 2)))
         .collect()
@@ -89,6 +89,10 @@ fn assert_same(live: &Replica, other: &Replica) {
     assert_eq!(live.state().vector(), other.state().vector());
     assert_eq!(live.state().deletes(), other.state().deletes());
     assert_eq!(live.encoded_vector(), other.encoded_vector());
+}
+
+fn pieces(document: &mut Replica, since: &StateVector, most: usize) -> Vec<Bytes> {
+    document.pieces(since, most).collect()
 }
 
 /// All pieces fit, one after the other, for somebody who has what `has` has.
@@ -137,7 +141,7 @@ proptest! {
             let (ours, theirs) = (replica.difference(&StateVector::new()), encoded(&live, &StateVector::new()));
             prop_assert_eq!(said(&ours), said(&theirs));
             prop_assert_eq!(said(&ours).1, replica.state().deletes().iter().collect::<Vec<_>>());
-            let vectors = [anywhere(&mut dice, &replica), early(&mut dice, &log).state().vector().clone()];
+            let vectors = [anywhere(&mut dice, &replica), early(&mut dice, &log).state().vector()];
             for since in vectors {
                 let (a, b) = (replica.difference(&since), encoded(&live, &since));
                 prop_assert_eq!(said(&a), said(&b), "{:?}", since);
@@ -153,7 +157,7 @@ proptest! {
         let log = session(&mut dice, peers, steps).log;
         let whole = heard(&log);
         let mut has = early(&mut dice, &log);
-        let difference = whole.difference(has.state().vector());
+        let difference = whole.difference(&has.state().vector());
         has.apply(&difference).unwrap();
         assert_same(&whole, &has);
         prop_assert_eq!(shown([has.everything()]), shown(&log));
@@ -169,17 +173,18 @@ proptest! {
             whole = Replica::load(whole.everything()).unwrap();
         }
         let most = 1 + dice.below(300) as usize;
-        let pieces = whole.pieces(&StateVector::new(), most);
-        let put = put_together(Replica::new(), &pieces);
+        let cut = pieces(&mut whole, &StateVector::new(), most);
+        let put = put_together(Replica::new(), &cut);
         assert_same(&whole, &put);
         // Bare yrs, which knows nothing of us, holds nothing back and shows the same.
-        prop_assert_eq!(shown(&pieces), shown(&log));
+        prop_assert_eq!(shown(&cut), shown(&log));
 
         let has = early(&mut dice, &log);
-        let rest = whole.pieces(has.state().vector(), most);
+        let rest = pieces(&mut whole, &has.state().vector(), most);
         assert_same(&whole, &put_together(has, &rest));
         // Also from where nobody is: then only the bytes are sound.
-        for piece in whole.pieces(&anywhere(&mut dice, &whole), most) {
+        let since = anywhere(&mut dice, &whole);
+        for piece in pieces(&mut whole, &since, most) {
             scan(&piece).unwrap();
         }
     }
@@ -192,8 +197,8 @@ proptest! {
         for update in &log {
             typed.apply(update).unwrap();
             if dice.one_in(5) {
-                let pieces = typed.pieces(&StateVector::new(), most);
-                assert_same(&typed, &put_together(Replica::new(), &pieces));
+                let cut = pieces(&mut typed, &StateVector::new(), most);
+                assert_same(&typed, &put_together(Replica::new(), &cut));
             }
             if dice.one_in(20) {
                 drop(typed.everything());
@@ -217,16 +222,15 @@ fn typed(author: &mut Document, edit: impl FnOnce(&mut yrs::TransactionMut<'_>))
 #[test]
 fn a_long_text_is_cut_between_characters_into_pieces_of_the_size_that_was_asked_for() {
     let (_, mut whole) = written(&"a😀ß".repeat(10_000));
-    let pieces = whole.pieces(&StateVector::new(), 1000);
-    let sizes: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+    let cut = pieces(&mut whole, &StateVector::new(), 1000);
+    let sizes: Vec<usize> = cut.iter().map(Bytes::len).collect();
     assert!(sizes.iter().all(|size| *size <= 1100), "{sizes:?}");
     assert!(sizes.len() < 75, "{sizes:?}");
     assert!(
-        !pieces
-            .iter()
+        !cut.iter()
             .any(|piece| piece.windows(3).any(|at| at == "\u{fffd}".as_bytes()))
     );
-    assert_eq!(shown(&pieces), shown([whole.everything()]));
+    assert_eq!(shown(&cut), shown([whole.everything()]));
 }
 
 #[test]
@@ -237,10 +241,10 @@ fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
         text.remove_range(txn, 100, 800);
     });
     whole.apply(&deletion).unwrap();
-    let pieces = whole.pieces(&StateVector::new(), 100);
-    assert!(pieces.len() > 5);
-    for until in 1..=pieces.len() {
-        let replica = put_together(Replica::new(), &pieces[..until]);
+    let cut = pieces(&mut whole, &StateVector::new(), 100);
+    assert!(cut.len() > 5);
+    for until in 1..=cut.len() {
+        let replica = put_together(Replica::new(), &cut[..until]);
         let document = Document::of(replica, &OWN);
         let text = document.read(|txn| txn.get_text("t").unwrap().get_string(txn));
         assert!(text.unwrap().len() <= 200);
@@ -250,26 +254,26 @@ fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
 #[test]
 fn a_small_document_is_one_shared_piece() {
     let (_, mut whole) = written("small");
-    let pieces = whole.pieces(&StateVector::new(), 1000);
-    assert_eq!(pieces.len(), 1);
-    assert_eq!(pieces[0].as_ptr(), whole.everything().as_ptr());
+    let cut = pieces(&mut whole, &StateVector::new(), 1000);
+    assert_eq!(cut.len(), 1);
+    assert_eq!(cut[0].as_ptr(), whole.everything().as_ptr());
 }
 
 #[test]
 fn pieces_are_made_once_for_all_who_join_also_while_somebody_types() {
     let (mut author, mut whole) = written(&"x".repeat(1000));
     let nothing = StateVector::new();
-    let before = whole.pieces(&nothing, 100);
+    let before = pieces(&mut whole, &nothing, 100);
     let update = typed(&mut author, |txn| {
         txn.get_or_insert_text("t").insert(txn, 0, "more");
     });
     whole.apply(&update).unwrap();
-    let after = whole.pieces(&nothing, 100);
+    let after = pieces(&mut whole, &nothing, 100);
     assert_eq!(after.len(), before.len() + 1);
     assert_eq!(after.last(), Some(&update));
     assert_eq!(after[0].as_ptr(), before[0].as_ptr());
     // Another size is another cut.
-    assert!(whole.pieces(&nothing, 500).len() < before.len());
+    assert!(pieces(&mut whole, &nothing, 500).len() < before.len());
     assert!(whole.has_pieces(100));
     whole.drop_answers();
     assert!(!whole.has_pieces(100));
@@ -283,7 +287,7 @@ fn a_client_that_lacks_nothing_is_told_so_from_shared_bytes() {
         text.remove_range(txn, 2, 3);
     };
     whole.apply(&typed(&mut author, edit)).unwrap();
-    let own = whole.state().vector().clone();
+    let own = whole.state().vector();
     let (one, two) = (whole.difference(&own), whole.difference(&own));
     assert_eq!(one.as_ptr(), two.as_ptr());
     let (inserts, deletes) = said(&one);

@@ -117,6 +117,6 @@ impl Budget<'_> {
 
 /// Returns true for an update that deletes, and inserts nothing that the document lacks.
 fn adds_nothing(document: &State, update: &Scan<'_>) -> bool {
-    let known = |client, end| document.vector().get(client) >= end;
+    let known = |client, end| document.clock(client) >= end;
     update.inserts().all(|range| known(range.client, range.end))
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use baton_presence::{Change, Event, Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
 use baton_sync::handshake::Basis;
-use baton_sync::originals::Contents;
-use baton_sync::replica::Former;
+use baton_sync::replica::{Former, SyncPieces};
 use baton_sync::scan::OwnedScan;
 use baton_sync::{Applied, History, Replica, StateVector};
 use bytes::Bytes;
@@ -173,7 +172,7 @@ impl ReplicatedState {
     /// Returns the states and blocks by which an update with this admission is judged.
     pub(crate) fn basis(&self, admission: Admission) -> Basis<'_> {
         let park = admission.over.and_then(|id| self.parks.basis_of(id));
-        let contents = Contents::of(&self.document);
+        let contents = self.document.contents();
         Basis {
             document: self.document.state(),
             park: park.as_ref().map(|park| park.known),
@@ -217,7 +216,7 @@ impl ReplicatedState {
     }
 
     /// Returns what a client with this state vector lacks, in pieces of about `most` bytes.
-    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> Vec<Bytes> {
+    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
         self.document.pieces(since, most)
     }
 

@@ -1,7 +1,7 @@
 //! A document in yrs's own form.
 //!
-//! Owns the settings under which yrs runs, and what is done with it that may panic: whoever calls this
-//! does so under `catch_unwind`. It knows no state and judges nothing.
+//! Owns the settings under which yrs runs, and the calls of yrs that may panic: the caller runs
+//! them under `catch_unwind`. It has no index and judges nothing.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +22,8 @@ pub(super) struct Live {
 /// See [`docs_built`].
 static BUILT: AtomicU64 = AtomicU64::new(0);
 
-/// Returns how many yrs documents this process has built so far. A server builds none for people who
-/// only edit; a test holds that.
+/// Returns how many yrs documents this process has built so far. A server builds none for people
+/// who only edit; a test holds that.
 #[must_use]
 pub fn docs_built() -> u64 {
     BUILT.load(Ordering::Relaxed)
@@ -85,7 +85,8 @@ fn decode(everything: &[u8]) -> Result<Vec<yrs::Update>, String> {
     }
 }
 
-/// Applies what may be applied; returns all that was deleted, also what yrs deleted by itself.
+/// Applies updates that were admitted. Returns all deleted units, also those that yrs deleted by
+/// itself.
 pub(super) fn integrate(
     txn: &mut yrs::TransactionMut<'_>,
     updates: Vec<yrs::Update>,

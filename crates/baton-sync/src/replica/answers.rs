@@ -1,17 +1,18 @@
 //! The encodings of a document that are shared by clients who ask for the same.
 //!
-//! Owns them, and until when they are good.
+//! Owns them, and the decision on the changes that outdate them.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
+use super::pieces::{BlocksOfRun, PieceCutter};
 use crate::delete_set::DeleteSet;
-use crate::excerpt;
-use crate::scan::scan;
+use crate::scan::OwnedScan;
+use crate::state::State;
 use crate::state_vector::StateVector;
 
-/// How many updates may follow the pieces of a first sync before these are made anew.
+/// Number of updates that may follow the pieces of a first sync before these are made anew.
 const UPDATES_AFTER_PIECES: usize = 256;
 
 /// Encodings, until the next change.
@@ -19,8 +20,11 @@ const UPDATES_AFTER_PIECES: usize = 256;
 pub(super) struct Answers {
     /// Everything, as one update v1.
     everything: Option<Bytes>,
-    /// Everything, in pieces, and the updates that were applied since they were made.
-    pieces: Option<Pieces>,
+    /// The scan of everything, since the document was loaded: most documents are loaded for a
+    /// client that wants the pieces.
+    scanned: Option<Scanned>,
+    /// Everything, in pieces, and the updates that were applied since they were cut.
+    pieces: Option<SharedPieces>,
     /// The deletions, as an update.
     deletes: OnceLock<Bytes>,
     /// The state vector.
@@ -29,20 +33,121 @@ pub(super) struct Answers {
     deletion_bytes: usize,
 }
 
-struct Pieces {
+/// A scan of everything, and an order in which its blocks can be applied.
+pub(super) struct Scanned {
+    pub(super) update: OwnedScan,
+    pub(super) order: Vec<BlocksOfRun>,
+}
+
+#[derive(Clone)]
+struct SharedPieces {
     most: usize,
-    pieces: Vec<Bytes>,
-    /// Updates among them, and their bytes.
-    updates: usize,
-    bytes: usize,
+    cut: Arc<Mutex<PiecesOnDemand>>,
+    /// The updates that came since.
+    behind: Vec<Bytes>,
+    bytes_behind: usize,
+}
+
+/// Pieces that are cut when a client wants them first, and kept for those that follow.
+struct PiecesOnDemand {
+    made: Vec<Bytes>,
+    cutter: Option<PieceCutter>,
+}
+
+impl PiecesOnDemand {
+    /// Returns the piece of this number, and true if it is the last one.
+    fn get(&mut self, number: usize) -> Option<(Bytes, bool)> {
+        while self.made.len() <= number
+            && let Some(cutter) = &mut self.cutter
+        {
+            self.made.extend(cutter.next());
+            if cutter.is_done() {
+                self.cutter = None;
+            }
+        }
+        let piece = self.made.get(number)?.clone();
+        Some((
+            piece,
+            self.cutter.is_none() && number + 1 == self.made.len(),
+        ))
+    }
+}
+
+/// The pieces that one client is sent, in order. Each is made when it is asked for.
+pub struct SyncPieces {
+    source: Source,
+    /// Number of the next piece.
+    next: usize,
+    /// The updates to be sent behind the pieces.
+    behind: std::vec::IntoIter<Bytes>,
+    is_done: bool,
+}
+
+enum Source {
+    Whole(Bytes),
+    /// For this client alone.
+    Own(Box<PieceCutter>),
+    Shared(Arc<Mutex<PiecesOnDemand>>),
+}
+
+impl SyncPieces {
+    fn of(source: Source, behind: Vec<Bytes>) -> Self {
+        Self {
+            source,
+            next: 0,
+            behind: behind.into_iter(),
+            is_done: false,
+        }
+    }
+
+    pub(super) fn whole(update: Bytes) -> Self {
+        Self::of(Source::Whole(update), Vec::new())
+    }
+
+    /// An update that is to be applied by a client that has `since`, in pieces.
+    pub(super) fn cut(update: Bytes, since: &StateVector, most: usize) -> Self {
+        match cutter(&update, since, most) {
+            Some(cutter) => Self::of(Source::Own(Box::new(cutter)), Vec::new()),
+            None => Self::whole(update),
+        }
+    }
+
+    /// Returns true when the last piece was returned.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.is_done && self.behind.len() == 0
+    }
+}
+
+impl Iterator for SyncPieces {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return self.behind.next();
+        }
+        let (piece, is_last) = match &mut self.source {
+            Source::Whole(update) => (std::mem::take(update), true),
+            Source::Own(cutter) => (cutter.next()?, cutter.is_done()),
+            Source::Shared(shared) => {
+                // A panic cannot have left it half changed.
+                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                shared.get(self.next)?
+            }
+        };
+        self.next += 1;
+        self.is_done = is_last;
+        Some(piece)
+    }
 }
 
 impl Answers {
     /// `blocks` are the bytes of all blocks in it.
-    pub(super) fn of(everything: Bytes, blocks: usize) -> Self {
+    pub(super) fn of(everything: Bytes, blocks: usize, scanned: Option<Scanned>) -> Self {
         Self {
             deletion_bytes: everything.len() - blocks,
             everything: Some(everything),
+            scanned,
             ..Self::default()
         }
     }
@@ -67,29 +172,45 @@ impl Answers {
         let Some(mut pieces) = pieces else {
             return;
         };
-        pieces.updates += 1;
-        pieces.bytes += update.len();
-        if pieces.updates <= UPDATES_AFTER_PIECES && pieces.bytes <= pieces.most {
-            pieces.pieces.push(Bytes::copy_from_slice(update));
+        pieces.bytes_behind += update.len();
+        if pieces.behind.len() < UPDATES_AFTER_PIECES && pieces.bytes_behind <= pieces.most {
+            pieces.behind.push(Bytes::copy_from_slice(update));
             self.pieces = Some(pieces);
         }
     }
 
-    /// The pieces of this size for a client that has nothing, if there are any.
-    pub(super) fn pieces(&self, most: usize) -> Option<Vec<Bytes>> {
-        let made = self.pieces.as_ref().filter(|made| made.most == most)?;
-        Some(made.pieces.clone())
+    /// The pieces of this size for a client that has nothing, if they are shared already.
+    pub(super) fn pieces(&self, most: usize) -> Option<SyncPieces> {
+        let shared = self.pieces.as_ref().filter(|shared| shared.most == most)?;
+        let source = Source::Shared(Arc::clone(&shared.cut));
+        Some(SyncPieces::of(source, shared.behind.clone()))
     }
 
-    /// Keeps pieces, unless there are some of another size already: then these are for one client alone.
-    pub(super) fn keep_pieces(&mut self, most: usize, pieces: Vec<Bytes>) -> Vec<Bytes> {
-        self.pieces.get_or_insert_with(|| Pieces {
+    /// Cuts everything into pieces for clients that have nothing, to be shared. If there are some
+    /// of another size already, these are for one client alone.
+    pub(super) fn cut(&mut self, everything: Bytes, most: usize) -> SyncPieces {
+        let nothing = StateVector::new();
+        if self.pieces.is_some() {
+            return SyncPieces::cut(everything, &nothing, most);
+        }
+        let cutter = match self.scanned.take() {
+            Some(Scanned { update, order }) => Some(PieceCutter::of_whole(update, order, most)),
+            None => cutter(&everything, &nothing, most),
+        };
+        let Some(cutter) = cutter else {
+            return SyncPieces::whole(everything);
+        };
+        let cut = Arc::new(Mutex::new(PiecesOnDemand {
+            made: Vec::new(),
+            cutter: Some(cutter),
+        }));
+        self.pieces = Some(SharedPieces {
             most,
-            pieces: pieces.clone(),
-            updates: 0,
-            bytes: 0,
+            cut: Arc::clone(&cut),
+            behind: Vec::new(),
+            bytes_behind: 0,
         });
-        pieces
+        SyncPieces::of(Source::Shared(cut), Vec::new())
     }
 
     pub(super) fn has_pieces(&self, most: usize) -> bool {
@@ -114,8 +235,9 @@ impl Answers {
         self.deletes.get_or_init(encode).clone()
     }
 
-    pub(super) fn vector(&self, vector: &StateVector) -> Bytes {
-        self.vector.get_or_init(|| vector.encode().into()).clone()
+    pub(super) fn vector(&self, index: &State) -> Bytes {
+        let encode = || index.vector().encode().into();
+        self.vector.get_or_init(encode).clone()
     }
 
     /// Bytes of the deletions when everything was encoded last.
@@ -124,10 +246,10 @@ impl Answers {
     }
 
     pub(super) fn has_spare(&self) -> bool {
-        self.pieces.is_some() || self.deletes.get().is_some()
+        self.pieces.is_some() || self.scanned.is_some() || self.deletes.get().is_some()
     }
 
-    /// Lets go of all but the encoding of everything.
+    /// Drops all but the encoding of everything.
     pub(super) fn drop_spare(&mut self) {
         *self = Self {
             everything: self.everything.take(),
@@ -137,12 +259,11 @@ impl Answers {
     }
 }
 
-/// An update that is to be applied by a client that has `since`, in pieces.
-pub(super) fn cut(update: Bytes, since: &StateVector, most: usize) -> Vec<Bytes> {
+/// Returns `None` for an update that is to be sent as a whole.
+fn cutter(update: &Bytes, since: &StateVector, most: usize) -> Option<PieceCutter> {
     if update.len() <= most {
-        return vec![update];
+        return None;
     }
-    let pieces = scan(&update).ok();
-    let pieces = pieces.and_then(|scan| excerpt::pieces(&scan, since, most));
-    pieces.unwrap_or_else(|| vec![update])
+    let scan = OwnedScan::new(update.clone()).ok()?;
+    PieceCutter::new(scan, since.clone(), most)
 }

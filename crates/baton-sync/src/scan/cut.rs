@@ -29,7 +29,7 @@ impl Cut {
     };
 }
 
-/// A block taken apart, so that parts of it can be written. (Not free: all of a text is looked at once.)
+/// A block taken apart, so that parts of it can be written.
 pub(crate) struct Opened<'a> {
     client: ClientId,
     clock: Clock,
@@ -44,7 +44,8 @@ pub(crate) struct Opened<'a> {
 enum Body<'a> {
     /// Only a number of units.
     Length,
-    Text(&'a str),
+    /// A text, which was found to be UTF-8 when the block was scanned.
+    Text(&'a [u8]),
     /// Values one after the other, of which each is a unit.
     Values(Content, &'a [u8]),
     /// One unit, which cannot be cut.
@@ -84,7 +85,7 @@ impl<'a> Scan<'a> {
         opened.head = &bytes[1..reader.position()];
         opened.body = match content::kind(info) {
             Some(Content::Deleted) => Body::Length,
-            Some(Content::String) => Body::Text(reader.var_string().unwrap_or_default()),
+            Some(Content::String) => Body::Text(reader.var_buf().unwrap_or_default()),
             Some(kind @ (Content::Any | Content::Json)) => {
                 let _count = reader.var_uint();
                 Body::Values(kind, reader.rest())
@@ -129,11 +130,8 @@ impl Opened<'_> {
         };
         match self.body {
             Body::Text(text) => {
-                to.byte = text.floor_char_boundary(from.byte.saturating_add(most));
-                if to.byte <= from.byte {
-                    to.byte = text.ceil_char_boundary(from.byte + 1);
-                }
-                let units = content::utf16_len(&text.as_bytes()[from.byte..to.byte]) as Clock;
+                to.byte = char_boundary(text, from.byte, most);
+                let units = content::utf16_len(&text[from.byte..to.byte]) as Clock;
                 to.units += units - Clock::from(from.torn);
             }
             Body::Values(kind, values) => {
@@ -178,9 +176,22 @@ impl Opened<'_> {
     }
 }
 
+/// The last place between two characters at most `most` bytes behind `from`, and behind at least one
+/// character.
+fn char_boundary(text: &[u8], from: usize, most: usize) -> usize {
+    let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let last = from.saturating_add(most).min(text.len());
+    let mut before = (from + 1..=last).rev();
+    before.find(is_boundary).unwrap_or_else(|| {
+        let mut behind = from + 1..text.len();
+        behind.find(is_boundary).unwrap_or(text.len())
+    })
+}
+
 /// Where in a text so many UTF-16 units end, and whether that is in the middle of a character: then the
 /// character's first byte.
-fn byte_of(text: &str, units: Clock) -> (usize, bool) {
+fn byte_of(text: &[u8], units: Clock) -> (usize, bool) {
+    let text = std::str::from_utf8(text).unwrap_or_default();
     let mut before = 0;
     for (at, character) in text.char_indices() {
         if before == units {
@@ -195,19 +206,19 @@ fn byte_of(text: &str, units: Clock) -> (usize, bool) {
 }
 
 /// What Yjs does with half a character: each half becomes a replacement character.
-fn write_text(text: &str, from: Cut, to: Cut, out: &mut Vec<u8>) {
-    const HALF: &str = "\u{fffd}";
+fn write_text(text: &[u8], from: Cut, to: Cut, out: &mut Vec<u8>) {
+    const HALF: &[u8] = "\u{fffd}".as_bytes();
     let start = if from.torn {
-        from.byte + text[from.byte..].chars().next().map_or(0, char::len_utf8)
+        char_boundary(text, from.byte, 1)
     } else {
         from.byte
     };
     let whole = &text[start..to.byte];
-    let before = if from.torn { HALF } else { "" };
-    let behind = if to.torn { HALF } else { "" };
+    let before = if from.torn { HALF } else { &[] };
+    let behind = if to.torn { HALF } else { &[] };
     write_var_uint(out, (before.len() + whole.len() + behind.len()) as u64);
     for part in [before, whole, behind] {
-        out.extend_from_slice(part.as_bytes());
+        out.extend_from_slice(part);
     }
 }
 

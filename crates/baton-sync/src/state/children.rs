@@ -1,7 +1,7 @@
 //! The units inside each shared type, so that they can be deleted with it.
 //!
-//! Owns the way from a type to what was inserted in it. Runs of units are kept in one list for all
-//! types, each with a link to the one that came before it in the same type.
+//! Owns the way from a type to the units that were inserted in it. Runs of units are kept in one
+//! list for all types, each with a link to the one that came before it in the same type.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Link {
 
 const FIRST: u32 = u32::MAX;
 
-/// For each type that is not deleted, what is in it.
+/// For each type that is not deleted, the units in it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Children {
     links: Vec<Link>,

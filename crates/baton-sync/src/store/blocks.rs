@@ -1,93 +1,102 @@
 //! The stored blocks of one client.
 //!
-//! Owns the two parts that they stand in, and the marks.
+//! Owns the adding of blocks. They stand in two parts: the section of the base that was loaded or
+//! encoded last, and the tail of those that came since.
 
 use std::ops::Range;
 
+use super::blocks_ref::{BlocksRef, Growth, Section};
+use super::marks::{MARK_BYTES, Mark, Marks};
 use super::raw_block::{Inner, RawBlock};
 use crate::lib0::write_var_uint;
 use crate::originals::Side;
 use crate::scan::{Id, SKIP, Scan};
 use crate::state_vector::{ClientId, Clock};
 
-/// Bytes of blocks, or of one block's content, between two marks.
-const MARK_BYTES: usize = 1024;
-
 /// A last block of more bytes than this is not copied so that the next one can be joined to it.
 const COPIED: usize = 1024;
 
-/// A place in the blocks.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The unit that is here.
-    clock: Clock,
-    /// The block that has the unit: its first clock, where it begins, and the number of those before it.
-    block_clock: Clock,
-    block_at: u32,
-    number: u32,
-    /// Bytes of the block's content before the unit.
-    byte: u32,
-}
-
-/// See the module. Positions are counted from the first block on, over both parts.
+/// The blocks of one client, to be added to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
-    start: Clock,
-    /// The part in the base: where it begins, how long it is, and the clock behind it.
-    base_at: u32,
-    base_len: u32,
-    base_end: Clock,
-    /// Behind all blocks.
-    end: Clock,
-    /// How many blocks there are.
-    count: u32,
-    /// The last block, if it is in the tail.
-    last_at: u32,
-    last_clock: Clock,
-    tail: Vec<u8>,
-    marks: Vec<Mark>,
+    section: Section,
+    /// Nothing for most clients of a document that rests.
+    growth: Option<Box<Growth>>,
 }
 
 impl Blocks {
-    pub(super) fn load(scan: &Scan<'_>, client: ClientId, blocks: Range<usize>) -> Self {
-        let mut loaded = Self {
-            start: scan.clock(blocks.start),
-            base_at: scan.offset(blocks.start) as u32,
-            ..Self::default()
-        };
-        for index in blocks {
-            loaded.base_len = scan.offset(index) as u32 - loaded.base_at;
-            loaded.mark(
-                scan.clock(index),
-                scan.block_bytes(index..index + 1),
-                client,
-            );
-            loaded.base_len += scan.size(index) as u32;
-            loaded.count += 1;
-            loaded.end = scan.end(index);
+    /// Blocks that are all in the base, and few.
+    pub(super) const fn of(section: Section) -> Self {
+        Self {
+            section,
+            growth: None,
         }
-        loaded.base_end = loaded.end;
-        loaded.marks.shrink_to_fit();
+    }
+
+    pub(super) fn load(scan: &Scan<'_>, client: ClientId, blocks: Range<usize>) -> Self {
+        let bytes = scan.block_bytes(blocks.clone());
+        let mut loaded = Self::of(Section {
+            start: scan.clock(blocks.start),
+            end: scan.end(blocks.end - 1),
+            at: scan.offset(blocks.start) as u32,
+            len: bytes.len() as u32,
+            count: blocks.len() as u32,
+        });
+        if bytes.len() > MARK_BYTES {
+            let Section { at, end, .. } = loaded.section;
+            let mut marks = Marks::default();
+            for (number, index) in blocks.enumerate() {
+                let position = scan.offset(index) as u32 - at;
+                let mark = Mark::at_block(scan.clock(index), position, number as u32);
+                marks.add_block(mark, scan.block_bytes(index..index + 1), client);
+            }
+            if !marks.is_empty() {
+                marks.shrink();
+                let growth = Growth {
+                    base_end: end,
+                    marks,
+                    ..Growth::default()
+                };
+                loaded.growth = Some(Box::new(growth));
+            }
+        }
         loaded
     }
 
-    /// The clock behind the last block.
-    pub(super) const fn end(&self) -> Clock {
-        self.end
+    pub(super) fn as_ref(&self) -> BlocksRef<'_> {
+        BlocksRef::new(self.section, self.growth.as_deref())
     }
 
-    /// Bytes of all blocks.
-    pub(super) fn len(&self) -> usize {
-        self.base_len as usize + self.tail.len()
+    /// The section, if there is nothing beside it.
+    pub(super) fn section_if_plain(&self) -> Option<Section> {
+        self.growth.is_none().then_some(self.section)
+    }
+
+    /// Returns true if some blocks are not in the base.
+    pub(super) fn has_tail(&self) -> bool {
+        self.growth
+            .as_ref()
+            .is_some_and(|growth| !growth.tail.is_empty())
+    }
+
+    /// Raises the clock behind the last unit of a client whose blocks are not kept.
+    pub(super) fn raise(&mut self, end: Clock) {
+        self.section.end = end.max(self.section.end);
     }
 
     /// All blocks are in the base now, from this place on.
     pub(super) fn rebase(&mut self, at: usize) {
-        self.base_len = self.len() as u32;
-        self.base_at = at as u32;
-        self.base_end = self.end;
-        self.tail = Vec::new();
-        self.marks.shrink_to_fit();
+        self.section.len = self.as_ref().len() as u32;
+        self.section.at = at as u32;
+        if let Some(growth) = &mut self.growth {
+            if growth.marks.is_empty() {
+                self.growth = None;
+                return;
+            }
+            growth.base_end = self.section.end;
+            growth.tail = Vec::new();
+            growth.marks.shrink();
+        }
     }
 
     /// Adds the next block of a client.
@@ -101,26 +110,39 @@ impl Blocks {
     ) {
         let (clock, end) = (scan.clock(index), scan.end(index));
         let block = scan.block_bytes(index..index + 1);
-        if self.count == 0 {
-            (self.start, self.end, self.base_end) = (clock, clock, clock);
+        if self.section.count == 0 {
+            (self.section.start, self.section.end) = (clock, clock);
         }
-        if clock > self.end {
+        if clock > self.section.end {
             let mut hole = vec![SKIP];
-            write_var_uint(&mut hole, u64::from(clock - self.end));
-            self.push(self.end, &hole, client);
+            write_var_uint(&mut hole, u64::from(clock - self.section.end));
+            self.push(self.section.end, &hole, client);
         }
         if !(may_join && self.join(base, client, clock, block)) {
             self.push(clock, block, client);
         }
-        self.end = end;
+        self.section.end = end;
+    }
+
+    fn growth(&mut self) -> &mut Growth {
+        let base_end = self.section.end;
+        self.growth.get_or_insert_with(|| {
+            Box::new(Growth {
+                base_end,
+                ..Growth::default()
+            })
+        })
     }
 
     fn push(&mut self, clock: Clock, block: &[u8], client: ClientId) {
-        self.mark(clock, block, client);
-        (self.last_at, self.last_clock) = (self.len() as u32, clock);
-        self.reserve(block.len());
-        self.tail.extend_from_slice(block);
-        self.count += 1;
+        let (position, number) = (self.as_ref().len() as u32, self.section.count);
+        let growth = self.growth();
+        let mark = Mark::at_block(clock, position, number);
+        growth.marks.add_block(mark, block, client);
+        (growth.last_at, growth.last_clock) = (position, clock);
+        reserve(&mut growth.tail, block.len());
+        growth.tail.extend_from_slice(block);
+        self.section.count += 1;
     }
 
     /// Joins a block to the last one, if they go together.
@@ -133,41 +155,36 @@ impl Blocks {
             return false;
         };
         let may_go_on = next.header.origin == Some(last) || next.header.origin.is_none();
-        if self.count == 0 || !may_go_on || (self.tail.is_empty() && !self.take_last(base)) {
+        if self.section.count == 0 || !may_go_on || (!self.has_tail() && !self.take_last(base)) {
             return false;
         }
-        self.reserve(block.len());
-        let at = (self.last_at - self.base_len) as usize;
-        let Some(before) = RawBlock::join(&next, last, at, &mut self.tail) else {
+        let (len, number) = (self.section.len, self.section.count - 1);
+        let growth = self.growth();
+        reserve(&mut growth.tail, block.len());
+        let at = (growth.last_at - len) as usize;
+        let Some(before) = RawBlock::join(&next, last, at, &mut growth.tail) else {
             return false;
         };
         let content = &block[next.content_at..];
-        self.tail.extend_from_slice(content);
-        let mark = Mark {
+        growth.tail.extend_from_slice(content);
+        let unit = Mark {
             clock,
-            block_clock: self.last_clock,
-            block_at: self.last_at,
-            number: self.count - 1,
+            block_clock: growth.last_clock,
+            block_at: growth.last_at,
+            number,
             byte: before as u32,
         };
-        if !content.is_empty() && self.is_far(self.last_at as usize + before) {
-            self.marks.push(mark);
-        }
-        if content.len() > 2 * MARK_BYTES {
-            let whole = Side::read(&self.tail[at..], client, self.last_clock, clock);
-            if let Some(mut side) = whole {
-                side.skip_to(clock, before);
-                Self::mark_inside(&mut self.marks, side, mark);
-            }
-        }
+        let whole = || Side::read(&growth.tail[at..], client, growth.last_clock, clock);
+        growth.marks.add_joined(unit, content.len(), whole);
         true
     }
 
-    /// Moves the last block of the base into the tail, so that another can be joined to it. Says whether
-    /// there is one that is small enough.
+    /// Moves the last block of the base into the tail, so that another can be joined to it. Returns
+    /// true if there is one that is small enough.
     fn take_last(&mut self, base: &[u8]) -> bool {
-        let stored = &base[self.base_at as usize..][..self.base_len as usize];
-        let (mut mark, mut from) = self.nearest(self.base_end.saturating_sub(1));
+        let Section { at, len, end, .. } = self.section;
+        let stored = &base[at as usize..][..len as usize];
+        let (mut mark, mut from) = self.as_ref().nearest(end.saturating_sub(1));
         loop {
             let at = mark.block_at as usize;
             let bytes = &stored[at..];
@@ -176,197 +193,27 @@ impl Blocks {
                 return false;
             };
             let past = mark.block_clock + units;
-            if past < self.base_end {
-                mark = Mark {
-                    clock: past,
-                    block_clock: past,
-                    block_at: mark.block_at + size as u32,
-                    number: mark.number + 1,
-                    byte: 0,
-                };
+            if past < end {
+                mark = Mark::at_block(past, mark.block_at + size as u32, mark.number + 1);
                 from = Inner::START;
                 continue;
             }
-            if size > COPIED || past != self.base_end || at + size != stored.len() {
+            if size > COPIED || past != end || at + size != stored.len() {
                 return false;
             }
-            self.tail = bytes.to_vec();
-            (self.base_len, self.base_end) = (mark.block_at, mark.block_clock);
-            (self.last_at, self.last_clock) = (mark.block_at, mark.block_clock);
+            self.section.len = mark.block_at;
+            let growth = self.growth();
+            growth.tail = bytes.to_vec();
+            growth.base_end = mark.block_clock;
+            (growth.last_at, growth.last_clock) = (mark.block_at, mark.block_clock);
             return true;
         }
     }
+}
 
-    /// Says whether a place is far behind the last mark.
-    fn is_far(&self, position: usize) -> bool {
-        let last = self.marks.last();
-        let last = last.map_or(0, |mark| mark.block_at as usize + mark.byte as usize);
-        position >= last + MARK_BYTES
-    }
-
-    /// Marks the block that comes next, if the last mark is far.
-    fn mark(&mut self, clock: Clock, block: &[u8], client: ClientId) {
-        let mark = Mark {
-            clock,
-            block_clock: clock,
-            block_at: self.len() as u32,
-            number: self.count,
-            byte: 0,
-        };
-        if self.is_far(self.len()) {
-            self.marks.push(mark);
-        }
-        if block.len() > 2 * MARK_BYTES
-            && let Some(side) = Side::read(block, client, clock, clock)
-        {
-            Self::mark_inside(&mut self.marks, side, mark);
-        }
-    }
-
-    /// Marks a large block inside, from the place of `side` on.
-    fn mark_inside(marks: &mut Vec<Mark>, mut side: Side<'_>, block: Mark) {
-        while let Some((clock, byte)) = side.next_place(MARK_BYTES) {
-            marks.push(Mark {
-                clock,
-                byte: byte as u32,
-                ..block
-            });
-        }
-    }
-
-    fn reserve(&mut self, more: usize) {
-        if self.tail.capacity() - self.tail.len() < more + 8 {
-            self.tail.reserve_exact(more + 8 + self.tail.len() / 8);
-        }
-    }
-
-    /// The mark at or before a unit, and the same as a place in its block.
-    fn nearest(&self, clock: Clock) -> (Mark, Inner) {
-        let at = self.marks.partition_point(|mark| mark.clock <= clock);
-        let first = Mark {
-            clock: self.start,
-            block_clock: self.start,
-            block_at: 0,
-            number: 0,
-            byte: 0,
-        };
-        let mark = at.checked_sub(1).map_or(first, |at| self.marks[at]);
-        let inner = Inner {
-            units: mark.clock - mark.block_clock,
-            byte: mark.byte as usize,
-        };
-        (mark, inner)
-    }
-
-    /// The bytes from a position on to the end of the part that it is in, and the clock there.
-    fn part<'a>(&'a self, base: &'a [u8], position: usize) -> (&'a [u8], Clock) {
-        let base_len = self.base_len as usize;
-        match position.checked_sub(base_len) {
-            Some(at) => (self.tail.get(at..).unwrap_or_default(), self.end),
-            None => {
-                let start = self.base_at as usize;
-                (&base[start + position..start + base_len], self.base_end)
-            }
-        }
-    }
-
-    pub(super) fn find<'a>(
-        &'a self,
-        base: &'a [u8],
-        client: ClientId,
-        clock: Clock,
-    ) -> Option<Side<'a>> {
-        if clock < self.start || clock >= self.end {
-            return None;
-        }
-        let (mark, _) = if clock >= self.base_end && !self.tail.is_empty() {
-            self.nearest_in_tail(clock)
-        } else {
-            self.nearest(clock)
-        };
-        let (bytes, end) = self.part(base, mark.block_at as usize);
-        let mut side = Side::read(bytes, client, mark.block_clock, end)?;
-        if mark.byte > 0 {
-            side.skip_to(mark.clock, mark.byte as usize);
-        }
-        side.seek(clock).then_some(side)
-    }
-
-    /// The mark at or before a unit of the tail, but not one of the base.
-    fn nearest_in_tail(&self, clock: Clock) -> (Mark, Inner) {
-        let (mark, inner) = self.nearest(clock);
-        if mark.block_at >= self.base_len {
-            return (mark, inner);
-        }
-        let first = Mark {
-            clock: self.base_end,
-            block_clock: self.base_end,
-            block_at: self.base_len,
-            number: 0,
-            byte: 0,
-        };
-        (first, Inner::START)
-    }
-
-    /// Writes the client's section of an update: what lies behind `since`.
-    pub(super) fn write_since(
-        &self,
-        base: &[u8],
-        client: ClientId,
-        since: Clock,
-        out: &mut Vec<u8>,
-    ) {
-        if since <= self.start {
-            self.write_run(client, self.count, self.start, out);
-            self.write_from(base, 0, out);
-            return;
-        }
-        let (mut mark, mut from) = self.nearest(since);
-        loop {
-            let position = mark.block_at as usize;
-            let (bytes, _) = self.part(base, position);
-            if mark.block_clock == since {
-                self.write_run(client, self.count - mark.number, since, out);
-                return self.write_from(base, position, out);
-            }
-            let Some(block) = RawBlock::read(bytes) else {
-                return;
-            };
-            let reserved = out.len();
-            self.write_run(client, self.count - mark.number, since, out);
-            if let Some(byte) = block.write_cut(client, mark.block_clock, from, since, out) {
-                return self.write_from(base, position + block.content_at + byte, out);
-            }
-            out.truncate(reserved);
-            let Some((units, size)) = block.end(from) else {
-                return;
-            };
-            let past = mark.block_clock + units;
-            mark = Mark {
-                clock: past,
-                block_clock: past,
-                block_at: mark.block_at + size as u32,
-                number: mark.number + 1,
-                byte: 0,
-            };
-            from = Inner::START;
-        }
-    }
-
-    fn write_run(&self, client: ClientId, count: u32, start: Clock, out: &mut Vec<u8>) {
-        write_var_uint(out, u64::from(count));
-        write_var_uint(out, client.get());
-        write_var_uint(out, u64::from(start));
-    }
-
-    /// Copies all blocks from a position on.
-    fn write_from(&self, base: &[u8], position: usize, out: &mut Vec<u8>) {
-        let base_len = self.base_len as usize;
-        if position < base_len {
-            let start = self.base_at as usize;
-            out.extend_from_slice(&base[start + position..start + base_len]);
-        }
-        let at = position.saturating_sub(base_len);
-        out.extend_from_slice(self.tail.get(at..).unwrap_or_default());
+/// Reserves more than is needed now, in proportion to what is there.
+fn reserve(tail: &mut Vec<u8>, more: usize) {
+    if tail.capacity() - tail.len() < more + 8 {
+        tail.reserve_exact(more + 8 + tail.len() / 8);
     }
 }

@@ -9,8 +9,7 @@ use super::Dice;
 /// to what is there, but to anything that is there.
 pub fn invented(dice: &mut Dice, state: &State) -> Vec<u8> {
     let mut clocks: Vec<(u64, Clock)> = state
-        .vector()
-        .iter()
+        .clocks()
         .map(|(client, clock)| (client.get(), clock))
         .collect();
     for client in [1, 2, 3] {

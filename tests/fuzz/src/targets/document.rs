@@ -159,7 +159,7 @@ impl Subject {
 
     /// Somebody who has an older state takes the difference, and has all.
     fn follow(&mut self) {
-        let difference = self.document.diff(self.follower.state().vector()).unwrap();
+        let difference = self.document.diff(&self.follower.state().vector()).unwrap();
         let outcome = self.follower.apply(&difference);
         assert!(outcome.is_ok(), "{outcome:?}: {difference:?}");
         same_as_yrs(&self.follower);
@@ -170,7 +170,7 @@ impl Subject {
 
     /// A difference from any place, also from the middle of a block, is sound.
     fn somewhere(&self, body: &[u8]) {
-        let clocks = self.document.state().vector().iter();
+        let clocks = self.document.state().clocks();
         let cut = clocks.enumerate().map(|(index, (client, clock))| {
             let byte = body.get(index).copied().unwrap_or(0);
             (client, u32::from(byte) % (clock + 1))
@@ -254,7 +254,7 @@ pub(super) fn same_as_yrs(document: &Document) {
     let state = document.state();
     assert_eq!(state.vector().len(), snapshot.state_map.len());
     for (client, clock) in snapshot.state_map.iter() {
-        let ours = state.vector().get(ClientId::new(client.get()).unwrap());
+        let ours = state.clock(ClientId::new(client.get()).unwrap());
         assert_eq!(ours, *clock);
     }
     let theirs: Vec<(u64, Clock, Clock)> = snapshot

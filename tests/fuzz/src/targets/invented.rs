@@ -12,7 +12,7 @@ const ROOTS: [&str; 4] = ["t", "text", "map", ""];
 
 /// An update of at most three clients, with some deletions.
 pub(super) fn update(u: &mut Unstructured<'_>, state: &State) -> Result<Vec<u8>> {
-    let known = state.vector().iter();
+    let known = state.clocks();
     let mut clocks: Clocks = known.map(|(client, clock)| (client.get(), clock)).collect();
     for client in [1, 2, 3] {
         if !clocks.iter().any(|(known, _)| *known == client) {

@@ -128,7 +128,7 @@ impl Peer {
 
     /// What it would answer to the server's Step1.
     fn lacking(&self, server: &Document) -> Vec<u8> {
-        let known = server.state().vector().iter();
+        let known = server.state().clocks();
         let known: TheirVector = known
             .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
             .collect();

@@ -250,12 +250,12 @@ impl Table {
     /// The server goes away and starts again, with all that was appended.
     pub(super) fn restart(&mut self) {
         let position = self.room.state().position();
-        let vector = self.room.state().document().state().vector().clone();
+        let vector = self.room.state().document().state().vector();
         let parks: Vec<_> = self.room.state().parks().cloned().collect();
         let stored = self.room.state().snapshot().unwrap();
         self.reopen();
         assert_eq!(self.room.state().position(), position);
-        assert_eq!(*self.room.state().document().state().vector(), vector);
+        assert_eq!(self.room.state().document().state().vector(), vector);
         assert_eq!(
             self.room.state().parks().cloned().collect::<Vec<_>>(),
             parks

@@ -1,9 +1,9 @@
-//! Parts of a whole document's update: what somebody lacks of it, and the whole in pieces.
+//! An update of a whole document, cut into pieces.
 //!
-//! Owns the two cuts, which are made from the blocks' own bytes and need no document. [`since`] is what
-//! Yjs answers to a state vector. [`pieces`] are updates of bounded size, each of which can be applied
-//! when those before it are: for somebody who would wait too long for one message. Whoever applies them
-//! sees in between what was deleted as deleted, since each piece says so of its own units.
+//! Owns the cuts. They are made from the blocks' own bytes, and each piece only when it is asked
+//! for, so that the first one is on its way while the others are made. A piece can be applied when
+//! those before it are. It lists the deletions of its own units, so that no client shows in between
+//! what was deleted.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,55 +12,133 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::lib0::write_var_uint;
-use crate::scan::{Cut, Id, IdRange, Opened, Run, Scan};
+use crate::scan::{Cut, Id, IdRange, Opened, OwnedScan, Run, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
-/// What stands before a client's blocks in an update, at most.
+/// Largest size of what stands before a client's blocks in an update, in bytes.
 const RUN_OVERHEAD: usize = 20;
 
-/// What of the update lies behind `vector`, in pieces of at most about `most` bytes, of which each can be
-/// applied when all before it are. (A single value that is larger makes a larger piece.) `None` if the
-/// update itself cannot be applied as a whole by whoever has what `vector` says.
-pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Option<Vec<Bytes>> {
-    let mut walk = Walk::new(scan, vector);
-    let order = walk.run()?;
-    let mut deletes: BTreeMap<ClientId, &[IdRange]> = BTreeMap::new();
-    for ranges in scan.deletes().chunk_by(|a, b| a.client == b.client) {
-        deletes.insert(ranges[0].client, ranges);
+/// Blocks of one run of an update: its number, and theirs.
+pub(super) type BlocksOfRun = (usize, Range<usize>);
+
+/// The pieces of an update that were not made yet.
+pub(super) struct PieceCutter {
+    update: OwnedScan,
+    /// The units that the client has.
+    vector: StateVector,
+    /// Size of a piece, in bytes.
+    most: usize,
+    /// For each run, the first block that the client lacks, and the place in it from which on.
+    starts: Vec<(usize, Cut)>,
+    /// The blocks in an order in which they can be applied, the next ones last.
+    order: Vec<BlocksOfRun>,
+    /// The place from which on the next block was not written yet.
+    inside: Option<Cut>,
+    /// For each client, its ranges in the list of deletions.
+    deletes: BTreeMap<ClientId, Range<usize>>,
+    is_done: bool,
+}
+
+impl PieceCutter {
+    /// Cuts what a client with this vector lacks of an update into pieces of at most about `most`
+    /// bytes. A single value that is larger makes a larger piece. `None` if the update cannot be
+    /// applied as a whole.
+    pub(super) fn new(update: OwnedScan, vector: StateVector, most: usize) -> Option<Self> {
+        let scan = update.as_scan();
+        let starts = starts(&scan, &vector);
+        let order = Walk::new(&scan, &vector, &starts).run()?;
+        Some(Self::with_order(update, vector, starts, order, most))
     }
-    let mut pieces = Vec::new();
-    let mut writer = Writer::default();
-    for (run, blocks) in order {
-        let client = scan.runs()[run].client;
-        for index in blocks {
-            let (size, from) = (scan.size(index), walk.start_of(run, index));
+
+    /// Cuts a whole document, of which it is known in which order its blocks can be applied.
+    pub(super) fn of_whole(update: OwnedScan, order: Vec<BlocksOfRun>, most: usize) -> Self {
+        let vector = StateVector::new();
+        let starts = starts(&update.as_scan(), &vector);
+        Self::with_order(update, vector, starts, order, most)
+    }
+
+    fn with_order(
+        update: OwnedScan,
+        vector: StateVector,
+        starts: Vec<(usize, Cut)>,
+        mut order: Vec<BlocksOfRun>,
+        most: usize,
+    ) -> Self {
+        order.reverse();
+        let mut deletes: BTreeMap<ClientId, Range<usize>> = BTreeMap::new();
+        for (index, range) in update.as_scan().deletes().iter().enumerate() {
+            let client = deletes.entry(range.client).or_insert(index..index);
+            client.end = index + 1;
+        }
+        Self {
+            update,
+            vector,
+            most,
+            starts,
+            order,
+            inside: None,
+            deletes,
+            is_done: false,
+        }
+    }
+
+    /// Returns true when the last piece was made.
+    pub(super) const fn is_done(&self) -> bool {
+        self.is_done
+    }
+}
+
+impl Iterator for PieceCutter {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let scan = self.update.as_scan();
+        let deletes = Deletes {
+            ranges: scan.deletes(),
+            clients: &self.deletes,
+        };
+        let (most, mut writer) = (self.most, Writer::default());
+        while let Some((run, blocks)) = self.order.last_mut() {
+            let client = scan.runs()[*run].client;
+            let Some(index) = blocks.next() else {
+                self.order.pop();
+                continue;
+            };
+            let (first, cut) = self.starts[*run];
+            let start = if index == first { cut } else { Cut::START };
+            let mut from = self.inside.take().unwrap_or(start);
+            let size = scan.size(index);
             if from == Cut::START && size <= most.saturating_sub(writer.bytes) {
-                writer.blocks(scan, client, index..index + 1);
+                writer.blocks(&scan, client, index..index + 1);
                 continue;
             }
             let block = scan.open(client, index);
-            let (mut from, end) = (from, block.end());
+            let end = block.end();
             while from.units < end.units {
                 let room = most.saturating_sub(writer.bytes);
                 if size > room && writer.bytes > most / 2 {
-                    pieces.push(std::mem::take(&mut writer).finish_own(&deletes).into());
-                    continue;
+                    blocks.start = index;
+                    self.inside = Some(from);
+                    return Some(writer.finish_own(deletes).into());
                 }
                 let to = block.next_cut(from, room.max(1));
                 writer.part(client, scan.clock(index), &block, (from, to));
                 from = to;
             }
         }
+        self.is_done = true;
+        // The deletions of what the client has.
+        let known = scan.deletes().iter().filter_map(|range| {
+            let end = range.end.min(self.vector.get(range.client));
+            (range.start < end).then_some(IdRange { end, ..*range })
+        });
+        let mut last = known.collect();
+        writer.own_deletes(deletes, &mut last);
+        Some(writer.finish(&last).into())
     }
-    // What is deleted of that which the other side has.
-    let known = scan.deletes().iter().filter_map(|range| {
-        let end = range.end.min(vector.get(range.client));
-        (range.start < end).then_some(IdRange { end, ..*range })
-    });
-    let mut last = known.collect();
-    writer.own_deletes(&deletes, &mut last);
-    pieces.push(writer.finish(&last).into());
-    Some(pieces)
 }
 
 /// For each run, the first block of which something lies behind the vector, and where in it.
@@ -85,7 +163,6 @@ fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
 struct Walk<'u, 's> {
     scan: &'s Scan<'u>,
     vector: &'s StateVector,
-    starts: Vec<(usize, Cut)>,
     /// For each run, its first block that was not admitted.
     next: Vec<usize>,
     /// For each run, the runs that wait for a clock of it, the nearest clock first.
@@ -93,25 +170,18 @@ struct Walk<'u, 's> {
 }
 
 impl<'u, 's> Walk<'u, 's> {
-    fn new(scan: &'s Scan<'u>, vector: &'s StateVector) -> Self {
-        let starts = starts(scan, vector);
+    fn new(scan: &'s Scan<'u>, vector: &'s StateVector, starts: &[(usize, Cut)]) -> Self {
         Self {
             scan,
             vector,
             next: starts.iter().map(|(first, _)| *first).collect(),
             waiting: starts.iter().map(|_| BinaryHeap::new()).collect(),
-            starts,
         }
     }
 
-    fn start_of(&self, run: usize, index: usize) -> Cut {
-        let (first, cut) = self.starts[run];
-        if index == first { cut } else { Cut::START }
-    }
-
-    /// The blocks of the runs in an order in which each comes after what it refers to. `None` if there
-    /// is none.
-    fn run(&mut self) -> Option<Vec<(usize, Range<usize>)>> {
+    /// The blocks of the runs in an order in which each comes after all that it refers to. `None`
+    /// if there is none.
+    fn run(&mut self) -> Option<Vec<BlocksOfRun>> {
         let mut order = Vec::new();
         let mut ready: Vec<usize> = (0..self.next.len()).collect();
         while let Some(run) = ready.pop() {
@@ -157,7 +227,7 @@ impl<'u, 's> Walk<'u, 's> {
                         self.waiting[other].push(Reverse((id.clock, run)));
                         return;
                     }
-                    // Of what is not in the update the other side has it, or asks for it.
+                    // The client has what is not in the update, or asks for it.
                     _ => {}
                 }
             }
@@ -186,11 +256,25 @@ impl<'u, 's> Walk<'u, 's> {
     }
 }
 
+/// The deletions that an update lists, by client.
+#[derive(Clone, Copy)]
+struct Deletes<'a> {
+    ranges: &'a [IdRange],
+    clients: &'a BTreeMap<ClientId, Range<usize>>,
+}
+
+impl<'a> Deletes<'a> {
+    fn of(self, client: ClientId) -> &'a [IdRange] {
+        let ranges = self.clients.get(&client);
+        ranges.map_or(&[], |ranges| &self.ranges[ranges.clone()])
+    }
+}
+
 /// Collects blocks of several clients, and writes an update of them.
 #[derive(Default)]
 struct Writer {
     runs: BTreeMap<ClientId, Written>,
-    /// What it comes to, roughly.
+    /// Size of the update so far, roughly.
     bytes: usize,
 }
 
@@ -238,10 +322,10 @@ impl Writer {
         })
     }
 
-    /// Adds what is deleted of its own units to `found`.
-    fn own_deletes(&self, deletes: &BTreeMap<ClientId, &[IdRange]>, found: &mut Vec<IdRange>) {
+    /// Adds the deletions of its own units to `found`.
+    fn own_deletes(&self, deletes: Deletes<'_>, found: &mut Vec<IdRange>) {
         for (client, run) in &self.runs {
-            let ranges = deletes.get(client).copied().unwrap_or_default();
+            let ranges = deletes.of(*client);
             let from = ranges.partition_point(|range| range.end <= run.start);
             let inside = ranges[from..].iter();
             let inside = inside.take_while(|range| range.start < run.end);
@@ -253,8 +337,8 @@ impl Writer {
         }
     }
 
-    /// The update, with what is deleted of its own units.
-    fn finish_own(self, deletes: &BTreeMap<ClientId, &[IdRange]>) -> Vec<u8> {
+    /// The update, with the deletions of its own units.
+    fn finish_own(self, deletes: Deletes<'_>) -> Vec<u8> {
         let mut own = Vec::new();
         self.own_deletes(deletes, &mut own);
         self.finish(&own)
@@ -276,7 +360,7 @@ impl Writer {
     }
 }
 
-/// Ranges of one client may touch, and may stand in two places: first what the other side has.
+/// Ranges of one client may touch, and may stand in two places: those that the client has first.
 fn write_deletes(deletes: &[IdRange], out: &mut Vec<u8>) {
     let mut clients: BTreeMap<ClientId, Vec<(Clock, Clock)>> = BTreeMap::new();
     for range in deletes {
