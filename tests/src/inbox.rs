@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use baton_sync::Applied;
+use baton_sync::ApplyOutcome;
 use baton_sync::Judgement;
 use baton_sync::channel::{
     ClientMessage, Fence, GrantState, LockView, Peer, Resume, ServerMessage,
@@ -264,7 +264,7 @@ impl Known {
 
     fn apply(&mut self, update: &[u8]) {
         match self.memory.document.apply(update) {
-            Ok(Applied::Added | Applied::Known) => {}
+            Ok(ApplyOutcome::Added | ApplyOutcome::Known) => {}
             // Its copy lacks what the story sent in its name.
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if self.manners == Manners::Raw => {
             }

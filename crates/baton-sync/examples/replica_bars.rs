@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use baton_sync::lib0::{write_var_string, write_var_uint};
-use baton_sync::{Applied, ClientId, Document, DocumentOptions, Replica, StateVector};
+use baton_sync::{ApplyOutcome, ClientId, Document, DocumentOptions, Replica, StateVector};
 use bytes::Bytes;
 
 const ROUNDS: usize = 5;
@@ -72,7 +72,7 @@ fn applied(what: &str, start: &[Bytes], updates: &[Bytes]) {
         let mut replica = replica(start);
         let began = Instant::now();
         for update in updates {
-            assert_eq!(replica.apply(update), Ok(Applied::Added));
+            assert_eq!(replica.apply(update), Ok(ApplyOutcome::Added));
         }
         began.elapsed()
     });
@@ -80,7 +80,7 @@ fn applied(what: &str, start: &[Bytes], updates: &[Bytes]) {
         let mut document = live(start);
         let began = Instant::now();
         for update in updates {
-            assert_eq!(document.apply(update), Ok(Applied::Added));
+            assert_eq!(document.apply(update), Ok(ApplyOutcome::Added));
         }
         began.elapsed()
     });

@@ -10,8 +10,8 @@
 //!
 //! Never here: who may write, where updates are stored, who is told of them.
 
-mod live;
 pub(crate) mod render;
+mod yrs_doc;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -24,14 +24,14 @@ use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
 use crate::difference::{Builder, DIFFERENCE_ROOTS, Difference};
-use crate::replica::{Applied, Rejected, Replica};
+use crate::replica::{ApplyOutcome, Rejected, Replica};
+use crate::replica_index::{Judgement, ReplicaIndex};
 use crate::scan::{IdRange, Scan, ScanError, scan};
-use crate::state::{Judgement, State};
 use crate::state_vector::{ClientId, StateVector};
 
-pub use self::live::docs_built;
-use self::live::{Live, integrate, ranges};
 use self::render::{Rendering, render};
+pub use self::yrs_doc::docs_built;
+use self::yrs_doc::{YrsDoc, integrate, ranges};
 
 /// Why yrs is not given some bytes.
 const BEYOND: &str =
@@ -52,7 +52,7 @@ pub struct Document {
     client: ClientId,
     replica: Replica,
     /// yrs's form of it, once it was read or edited.
-    live: OnceLock<Live>,
+    live: OnceLock<YrsDoc>,
     broken: OnceLock<Broken>,
 }
 
@@ -155,7 +155,7 @@ impl Document {
     ///
     /// # Errors
     /// See [`ApplyError`]. An update is applied as a whole or not at all.
-    pub fn apply(&mut self, update: &[u8]) -> Result<Applied, ApplyError> {
+    pub fn apply(&mut self, update: &[u8]) -> Result<ApplyOutcome, ApplyError> {
         self.usable()?;
         self.apply_scanned(&scan(update)?)
     }
@@ -164,7 +164,7 @@ impl Document {
     ///
     /// # Errors
     /// As [`Document::apply`].
-    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, ApplyError> {
+    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, ApplyError> {
         self.usable()?;
         if scan.is_beyond_yrs() {
             return Err(ApplyError::Undecodable(BEYOND.to_owned()));
@@ -184,7 +184,7 @@ impl Document {
 
     /// What the document knows.
     #[must_use]
-    pub const fn state(&self) -> &State {
+    pub const fn state(&self) -> &ReplicaIndex {
         self.replica.state()
     }
 
@@ -253,7 +253,7 @@ impl Document {
         let mut copy = copy.map_err(DifferenceError::Unfit)?;
         let updates: Vec<U> = updates.into_iter().collect();
         let mut roots = BTreeSet::new();
-        let mut over = State::new();
+        let mut over = ReplicaIndex::new();
         for update in &updates {
             let scanned = scan(update.as_ref()).map_err(ApplyError::from);
             let scanned = scanned.map_err(DifferenceError::Unfit)?;
@@ -367,7 +367,7 @@ impl Document {
     }
 
     /// yrs's form of the document, which is loaded when it is needed first.
-    fn awake(&self) -> Result<&Live, Broken> {
+    fn awake(&self) -> Result<&YrsDoc, Broken> {
         self.usable()?;
         if let Some(live) = self.live.get() {
             return Ok(live);
@@ -376,7 +376,7 @@ impl Document {
             return Err(self.break_off(BEYOND.to_owned()));
         }
         let everything = self.replica.difference(&StateVector::new());
-        let loaded = self.guarded(|| Live::load(&everything, self.client))?;
+        let loaded = self.guarded(|| YrsDoc::load(&everything, self.client))?;
         let live = loaded.map_err(|reason| self.break_off(reason))?;
         Ok(self.live.get_or_init(|| live))
     }

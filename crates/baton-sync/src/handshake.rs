@@ -3,7 +3,7 @@
 //!
 //! Owns the order of questions and answers, what is kept aside for want of something else, and the
 //! account behind `saved`. It never sends, never applies anything and holds no document: it judges by
-//! the [`State`] that it is shown, and whoever holds the document carries its [`Verdict`] out.
+//! the [`ReplicaIndex`] that it is shown, and whoever holds the document carries its [`Verdict`] out.
 //!
 //! # The story of a gap
 //! A client that reconnects sends its newest edits before the answer to our Step1, so an update that
@@ -24,10 +24,10 @@
 //!
 //! ```
 //! use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
-//! use baton_sync::state::State;
+//! use baton_sync::replica_index::ReplicaIndex;
 //! use bytes::Bytes;
 //!
-//! let mut state = State::new();
+//! let mut state = ReplicaIndex::new();
 //! let mut connection = Handshake::new(HandshakeLimits::default());
 //! connection.open(); // our Step1 is on its way
 //!
@@ -44,10 +44,10 @@
 use bytes::Bytes;
 
 use crate::StateVector;
-use crate::originals::{Clash, Contents};
+use crate::known_blocks::{Clash, KnownBlocks};
 use crate::replica::Replica;
+use crate::replica_index::{Applicability, Judgement, Refusal, ReplicaIndex, admitted_part};
 use crate::scan::{OwnedScan, Scan, ScanError, ScanLimits, scan};
-use crate::state::{Applicability, Judgement, Refusal, State, admitted_part};
 use crate::state_vector::{ClientId, Clock};
 
 mod aside;
@@ -96,16 +96,16 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Basis<'a> {
     /// The document.
-    pub document: &'a State,
+    pub document: &'a ReplicaIndex,
     /// What the sender's session has parked, laid over it.
-    pub park: Option<&'a State>,
+    pub park: Option<&'a ReplicaIndex>,
     /// The blocks themselves, with which those are compared that are known by their clocks. Without
     /// it they are taken to be the same: for a caller that has clocks only.
-    pub contents: Option<Contents<'a>>,
+    pub contents: Option<KnownBlocks<'a>>,
 }
 
-impl<'a> From<&'a State> for Basis<'a> {
-    fn from(document: &'a State) -> Self {
+impl<'a> From<&'a ReplicaIndex> for Basis<'a> {
+    fn from(document: &'a ReplicaIndex) -> Self {
         Self {
             document,
             park: None,
@@ -136,8 +136,8 @@ impl<'a> Basis<'a> {
         'a: 's,
     {
         match self.park {
-            Some(park) => self.document.settle_over(park, scan),
-            None => self.document.settle(scan),
+            Some(park) => self.document.applicability_over(park, scan),
+            None => self.document.applicability(scan),
         }
     }
 

@@ -38,7 +38,7 @@
 //! through three steps, each of which can stop it:
 //!
 //! 1. [`scan()`] reads the bytes once and knows no document. What it refuses is nobody's update.
-//! 2. [`State::judge`] compares the scan with what a document knows: [`Judgement::Known`] adds
+//! 2. [`ReplicaIndex::judge`] compares the scan with what a document knows: [`Judgement::Known`] adds
 //!    nothing, [`Judgement::Fits`] may be applied, on [`Judgement::Gap`] the sender is asked. It
 //!    needs no document: a room can decide with the state alone.
 //! 3. [`Document::apply`] gives it to yrs, under `catch_unwind`. Should yrs fail all the same, the
@@ -50,9 +50,9 @@
 //! | [`lib0`] | integers, buffers and strings on the wire |
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
 //! | [`scan`](mod@scan) | the byte rules: what is in an update |
-//! | [`state`] | the state rules: whether it may be applied, and what of it |
+//! | [`replica_index`] | the state rules: whether it may be applied, and what of it |
 //! | [`compact`](mod@compact) | joining neighbours and dropping what was deleted |
-//! | [`originals`] | the blocks as they are stored, and whether one that comes again is the same |
+//! | [`known_blocks`] | comparison of stored blocks with those that come again |
 //! | [`document`] | yrs, and nothing else does; a document at rest does without |
 //! | [`difference`] | what an update would change, for people to read |
 //! | [`awareness`] | who is here, with cursors and names |
@@ -61,19 +61,20 @@
 //! | [`channel`] | Baton's own payloads: presence, the lock, saved |
 
 pub mod awareness;
+pub mod block_store;
 pub mod channel;
 pub mod compact;
 pub mod delete_set;
 pub mod difference;
 pub mod document;
 pub mod handshake;
+pub mod known_blocks;
 pub mod lib0;
-pub mod originals;
 pub mod replica;
+pub mod replica_index;
 pub mod scan;
-pub mod state;
 pub mod state_vector;
-pub mod store;
+mod unit_cursor;
 pub mod y_websocket;
 
 pub use compact::{CompactError, Compacted, History, compact};
@@ -81,7 +82,7 @@ pub use delete_set::DeleteSet;
 pub use difference::Difference;
 pub use document::yrs;
 pub use document::{ApplyError, Broken, DifferenceError, Document, DocumentOptions};
-pub use replica::{Applied, Outdated, Rejected, Replica};
+pub use replica::{ApplyOutcome, Outdated, Rejected, Replica};
+pub use replica_index::{Gain, Judgement, ReplicaIndex};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
-pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};

@@ -5,17 +5,17 @@
 //! sent it, and applying an update costs as much as reading its bytes. A program that reads or
 //! edits the content makes a [`Document`](crate::Document) of the bytes.
 
-mod answers;
+mod diff_cache;
 mod pieces;
 
 use bytes::Bytes;
 
-pub use self::answers::SyncPieces;
-use self::answers::{Answers, Scanned};
+pub use self::diff_cache::SyncPieces;
+use self::diff_cache::{DiffCache, Scanned};
 use crate::compact::Compacted;
-use crate::originals::Contents;
+use crate::known_blocks::KnownBlocks;
+use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};
 use crate::scan::{OwnedScan, Scan, ScanError, scan};
-use crate::state::{IndexDelta, Judgement, State};
 use crate::state_vector::StateVector;
 
 /// The encoding of a document into which nothing was inserted.
@@ -26,13 +26,13 @@ const SENT_IN_PIECES: usize = 1 << 20;
 
 /// See the module.
 pub struct Replica {
-    state: State,
-    answers: Answers,
+    index: ReplicaIndex,
+    diff_cache: DiffCache,
 }
 
 /// The effect of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
+pub enum ApplyOutcome {
     /// Nothing: all of it was known.
     Known,
     /// Something was added.
@@ -59,15 +59,15 @@ pub struct Outdated;
 /// The form of a document before [`Replica::adopt`].
 #[must_use = "dropping it takes a while"]
 #[derive(Debug)]
-pub struct Former {
+pub struct RetiredReplica {
     _replica: Replica,
 }
 
 impl Default for Replica {
     fn default() -> Self {
         Self {
-            state: State::new(),
-            answers: Answers::of(NOTHING, 0, None),
+            index: ReplicaIndex::new(),
+            diff_cache: DiffCache::of(NOTHING, 0, None),
         }
     }
 }
@@ -88,21 +88,21 @@ impl Replica {
     pub fn load(everything: Bytes) -> Result<Self, Rejected> {
         let update = OwnedScan::new(everything.clone())?;
         let scanned = update.as_scan();
-        let mut state = State::new();
-        let walk = state.settle(&scanned);
+        let mut index = ReplicaIndex::new();
+        let walk = index.applicability(&scanned);
         let judgement = walk.judgement();
         if !matches!(judgement, Judgement::Known | Judgement::Fits) {
             return Err(Rejected::NotAdmitted(judgement));
         }
-        let (order, delta) = (walk.order(), IndexDelta::of(&walk, &state));
+        let (order, delta) = (walk.order(), IndexDelta::of(&walk, &index));
         drop(walk);
-        state.learn_without_blocks(delta, &scanned);
-        state.shrink();
-        state.store_mut().load(&everything, &scanned);
+        index.learn_without_blocks(delta, &scanned);
+        index.shrink();
+        index.store_mut().load(&everything, &scanned);
         let scanned = (everything.len() > SENT_IN_PIECES).then_some(Scanned { update, order });
         Ok(Self {
-            answers: Answers::of(everything, state.store().bytes(), scanned),
-            state,
+            diff_cache: DiffCache::of(everything, index.store().bytes(), scanned),
+            index,
         })
     }
 
@@ -110,7 +110,7 @@ impl Replica {
     ///
     /// # Errors
     /// See [`Rejected`]. An update is applied as a whole or not at all.
-    pub fn apply(&mut self, update: &[u8]) -> Result<Applied, Rejected> {
+    pub fn apply(&mut self, update: &[u8]) -> Result<ApplyOutcome, Rejected> {
         self.apply_scanned(&scan(update)?)
     }
 
@@ -118,57 +118,57 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::apply`].
-    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, Rejected> {
-        let mut delta = match self.state.study(scan) {
-            (Judgement::Known, _) => return Ok(Applied::Known),
+    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, Rejected> {
+        let mut delta = match self.index.study(scan) {
+            (Judgement::Known, _) => return Ok(ApplyOutcome::Known),
             (Judgement::Fits, delta) => delta,
             (other, _) => return Err(Rejected::NotAdmitted(other)),
         };
         let blocks = std::mem::take(&mut delta.blocks);
-        self.state.learn(delta, scan);
-        self.state.store_blocks(blocks, scan);
-        self.answers.follow(scan.bytes());
-        if self.state.store().is_scattered() {
+        self.index.learn(delta, scan);
+        self.index.store_blocks(blocks, scan);
+        self.diff_cache.follow(scan.bytes());
+        if self.index.store().is_scattered() {
             self.everything();
         }
-        Ok(Applied::Added)
+        Ok(ApplyOutcome::Added)
     }
 
     /// The index: the inserted and deleted units, and their places.
     #[must_use]
-    pub const fn state(&self) -> &State {
-        &self.state
+    pub const fn state(&self) -> &ReplicaIndex {
+        &self.index
     }
 
     /// The blocks, to compare with those that come again.
     #[must_use]
-    pub const fn contents(&self) -> Contents<'_> {
-        Contents::of(self.state.store())
+    pub const fn contents(&self) -> KnownBlocks<'_> {
+        KnownBlocks::of(self.index.store())
     }
 
     /// Everything, as one update v1: to be stored, or for a client that has nothing. It is encoded
     /// once and shared until the next change; the document goes on with these bytes.
     pub fn everything(&mut self) -> Bytes {
-        if let Some(everything) = self.answers.everything() {
+        if let Some(everything) = self.diff_cache.everything() {
             return everything.clone();
         }
-        let everything = self.state.consolidate();
-        self.answers.keep(everything, self.state.store().bytes())
+        let everything = self.index.consolidate();
+        self.diff_cache.keep(everything, self.index.store().bytes())
     }
 
     /// Everything that `since` does not have, as an update v1, with all deletions. The first block
     /// of a client is cut where `since` ends.
     #[must_use]
     pub fn difference(&self, since: &StateVector) -> Bytes {
-        if let Some(everything) = self.answers.everything().filter(|_| since.is_empty()) {
+        if let Some(everything) = self.diff_cache.everything().filter(|_| since.is_empty()) {
             return everything.clone();
         }
-        if self.state.is_within(since) {
-            return self.answers.deletions(self.state.deletes());
+        if self.index.is_within(since) {
+            return self.diff_cache.deletions(self.index.deletes());
         }
         let mut out = Vec::new();
-        self.state.store().write_since(since, &mut out);
-        self.state.deletes().encode(&mut out);
+        self.index.store().write_since(since, &mut out);
+        self.index.deletes().encode(&mut out);
         out.into()
     }
 
@@ -183,23 +183,23 @@ impl Replica {
         if !since.is_empty() {
             return SyncPieces::cut(self.difference(since), since, most);
         }
-        if let Some(shared) = self.answers.pieces(most) {
+        if let Some(shared) = self.diff_cache.pieces(most) {
             return shared;
         }
         let everything = self.everything();
         if everything.len() <= most {
             return SyncPieces::whole(everything);
         }
-        self.answers.cut(everything, most)
+        self.diff_cache.cut(everything, most)
     }
 
     /// Size of the encoding of everything, in bytes: that of all blocks, and an estimate of that of
     /// the deletions.
     #[must_use]
     pub fn about_bytes(&self) -> usize {
-        let everything = self.answers.everything();
+        let everything = self.diff_cache.everything();
         everything.map_or_else(
-            || self.state.store().bytes() + self.answers.deletion_bytes(),
+            || self.index.store().bytes() + self.diff_cache.deletion_bytes(),
             Bytes::len,
         )
     }
@@ -207,30 +207,30 @@ impl Replica {
     /// Returns true if [`Replica::everything`] costs nothing now.
     #[must_use]
     pub const fn is_encoded(&self) -> bool {
-        self.answers.everything().is_some()
+        self.diff_cache.everything().is_some()
     }
 
     /// Returns true if [`Replica::pieces`] of this size cost nothing for a client that has nothing.
     #[must_use]
     pub fn has_pieces(&self, most: usize) -> bool {
-        self.answers.has_pieces(most)
+        self.diff_cache.has_pieces(most)
     }
 
     /// The state vector as it is sent, encoded once for many newcomers.
     #[must_use]
     pub fn encoded_vector(&self) -> Bytes {
-        self.answers.vector(&self.state)
+        self.diff_cache.vector(&self.index)
     }
 
     /// Returns true if any encoding is kept for clients who ask, beside that of everything.
     #[must_use]
     pub fn has_answers(&self) -> bool {
-        self.answers.has_spare()
+        self.diff_cache.has_spare()
     }
 
     /// Drops all that [`Replica::has_answers`] speaks of.
     pub fn drop_answers(&mut self) {
-        self.answers.drop_spare();
+        self.diff_cache.drop_spare();
     }
 
     /// Goes on with the compacted form of this document. The former one comes back, to be dropped
@@ -238,16 +238,16 @@ impl Replica {
     ///
     /// # Errors
     /// [`Outdated`] if the document has changed since.
-    pub fn adopt(&mut self, compacted: Compacted) -> Result<Former, Outdated> {
-        let (everything, state) = compacted.into_parts();
-        if !state.is_same(&self.state) {
+    pub fn adopt(&mut self, compacted: Compacted) -> Result<RetiredReplica, Outdated> {
+        let (everything, index) = compacted.into_parts();
+        if !index.is_same(&self.index) {
             return Err(Outdated);
         }
         let adopted = Self {
-            answers: Answers::of(everything, state.store().bytes(), None),
-            state,
+            diff_cache: DiffCache::of(everything, index.store().bytes(), None),
+            index,
         };
-        Ok(Former {
+        Ok(RetiredReplica {
             _replica: std::mem::replace(self, adopted),
         })
     }
@@ -257,8 +257,8 @@ impl Replica {
 impl Clone for Replica {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
-            answers: Answers::default(),
+            index: self.index.clone(),
+            diff_cache: DiffCache::default(),
         }
     }
 }
@@ -267,8 +267,8 @@ impl Clone for Replica {
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replica")
-            .field("vector", &self.state.vector())
-            .field("bytes", &self.state.store().bytes())
+            .field("vector", &self.index.vector())
+            .field("bytes", &self.index.store().bytes())
             .finish_non_exhaustive()
     }
 }

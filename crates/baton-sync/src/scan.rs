@@ -204,7 +204,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The names of root types that its blocks say; a name comes as often as it is said. Most
-    /// blocks say none: [`crate::state::State::touched_roots`] finds those.
+    /// blocks say none: [`crate::replica_index::ReplicaIndex::touched_roots`] finds those.
     pub fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.blocks().filter_map(|block| match block.parent {
             Parent::Root(name) => Some(name),

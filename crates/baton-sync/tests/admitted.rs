@@ -14,7 +14,7 @@ use baton_sync::scan::BlockKind;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Transact};
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, History, Id, Judgement,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, History, Id, Judgement,
     StateVector, compact, scan,
 };
 use common::invented::invented;
@@ -88,11 +88,11 @@ fn round(seed: u64, tally: &mut Tally) {
             continue;
         }
         match document.apply(&update) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 tally.added += 1;
                 assert_same_as_yrs(&document);
             }
-            Ok(Applied::Known) => tally.known += 1,
+            Ok(ApplyOutcome::Known) => tally.known += 1,
             Err(ApplyError::Unsound(_)) => tally.unsound += 1,
             Err(ApplyError::NotAdmitted(judgement)) => {
                 assert_eq!(before, document.state().vector());
@@ -164,7 +164,7 @@ fn document() -> Document {
 
 fn take_closed_part(document: &mut Document, update: &[u8]) {
     if let Some(part) = document.state().closed_part(&scan(update).unwrap()) {
-        assert_eq!(document.apply(&part), Ok(Applied::Added), "{update:?}");
+        assert_eq!(document.apply(&part), Ok(ApplyOutcome::Added), "{update:?}");
         assert_same_as_yrs(document);
     }
 }

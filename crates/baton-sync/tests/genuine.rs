@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use baton_sync::yrs::{self, ReadTxn, Transact, updates::decoder::Decode};
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, IdRange, Judgement, State,
-    StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, IdRange, Judgement,
+    ReplicaIndex, StateVector, scan,
 };
 use common::{Dice, Session, contents, session};
 use proptest::prelude::*;
@@ -164,8 +164,8 @@ proptest! {
         prop_assert_eq!(a.state().vector(), b.state().vector());
         prop_assert_eq!(shown(&everything(&a)), shown(&everything(&b)));
         // Both say all they know once more: nobody learns anything.
-        prop_assert_eq!(a.apply(&everything(&b)), Ok(Applied::Known));
-        prop_assert_eq!(b.apply(&everything(&a)), Ok(Applied::Known));
+        prop_assert_eq!(a.apply(&everything(&b)), Ok(ApplyOutcome::Known));
+        prop_assert_eq!(b.apply(&everything(&a)), Ok(ApplyOutcome::Known));
         // And with the rest of the log all is there.
         for update in &session.log {
             a.apply(update).unwrap();
@@ -204,7 +204,7 @@ proptest! {
     fn a_park_laid_over_a_document_judges_like_one_that_has_both(seed: u64) {
         let (mut dice, session) = random_session(seed);
         let split = dice.below(session.log.len() as u32 + 1) as usize;
-        let (mut base, mut both, mut park) = (State::new(), State::new(), State::new());
+        let (mut base, mut both, mut park) = (ReplicaIndex::new(), ReplicaIndex::new(), ReplicaIndex::new());
         for update in &session.log[..split] {
             let scan = scan(update).unwrap();
             base.absorb(&scan);
@@ -228,7 +228,7 @@ proptest! {
         for update in &session.log {
             for range in scan(update).unwrap().deletes() {
                 let known = (range.start..range.end).all(|clock| {
-                    let of = |state: &State| state.deletes().contains(range.client, clock, 1);
+                    let of = |state: &ReplicaIndex| state.deletes().contains(range.client, clock, 1);
                     of(&base) || of(&park)
                 });
                 prop_assert!(known);
@@ -248,7 +248,7 @@ proptest! {
             document.apply_scanned(&scan).unwrap();
         }
         let all = everything(&document);
-        let again = State::new().closed_part(&scan(&all).unwrap());
+        let again = ReplicaIndex::new().closed_part(&scan(&all).unwrap());
         prop_assert_eq!(again.unwrap_or(vec![0, 0]), all);
     }
 
@@ -264,7 +264,7 @@ proptest! {
             for _ in 0..8 {
                 let at = dice.below(flipped.len() as u32) as usize;
                 flipped[at] ^= 1 << dice.below(8);
-                let _ = scan(&flipped).map(|scan| State::new().judge(&scan));
+                let _ = scan(&flipped).map(|scan| ReplicaIndex::new().judge(&scan));
             }
         }
     }

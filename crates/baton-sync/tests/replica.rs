@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{
-    Applied, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated, Rejected,
-    Replica, StateVector, compact, scan,
+    ApplyOutcome, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated,
+    Rejected, Replica, StateVector, compact, scan,
 };
 use bytes::Bytes;
 use common::{Dice, contents, session};
@@ -125,7 +125,7 @@ proptest! {
                 Some(next) if !dice.one_in(4) => next,
                 _ => dice.pick(&log),
             };
-            if replica.apply(update) == Ok(Applied::Added) {
+            if replica.apply(update) == Ok(ApplyOutcome::Added) {
                 tell(&live, update);
             }
             match dice.below(8) {
@@ -303,12 +303,12 @@ fn a_document_that_was_loaded_shares_the_bytes_and_takes_damaged_ones_for_an_err
     let stored = written("text").1.everything();
     let mut loaded = Replica::load(stored.clone()).unwrap();
     assert_eq!(loaded.everything().as_ptr(), stored.as_ptr());
-    assert_eq!(loaded.apply(&stored), Ok(Applied::Known));
+    assert_eq!(loaded.apply(&stored), Ok(ApplyOutcome::Known));
     let part = b"\x01\x01\x07\x09\x04\x01\x01t\x01x\x00";
     let gap = |result| matches!(result, Err(Rejected::NotAdmitted(Judgement::Gap { .. })));
     assert!(gap(loaded.apply(part)));
     assert!(gap(
-        Replica::load(Bytes::from_static(part)).map(|_| Applied::Added)
+        Replica::load(Bytes::from_static(part)).map(|_| ApplyOutcome::Added)
     ));
     assert!(matches!(
         Replica::load(stored.slice(..stored.len() - 1)),
@@ -385,7 +385,7 @@ fn legacy_json_and_hooks_come_back_as_they_came() {
     let text: &[u8] = b"\x01\x01\x01\x05\x84\x01\x04\x01x\x00";
     let mut replica = Replica::new();
     for update in [first, second, hook, text] {
-        assert_eq!(replica.apply(update), Ok(Applied::Added));
+        assert_eq!(replica.apply(update), Ok(ApplyOutcome::Added));
     }
     let all: &[u8] = b"\x01\x03\x01\x00\x02\x01\x01t\x04\x011\x09undefined\x02-0\x02{}\
         \x87\x01\x03\x05\x04hook\x84\x01\x04\x01x\x00";
@@ -395,7 +395,7 @@ fn legacy_json_and_hooks_come_back_as_they_came() {
         \x87\x01\x03\x05\x04hook\x84\x01\x04\x01x\x00";
     assert_eq!(replica.difference(&since), rest);
     let mut loaded = Replica::load(Bytes::copy_from_slice(all)).unwrap();
-    assert_eq!(loaded.apply(first), Ok(Applied::Known));
+    assert_eq!(loaded.apply(first), Ok(ApplyOutcome::Known));
     assert_eq!(loaded.everything(), all);
 }
 
@@ -409,7 +409,7 @@ fn values_of_a_key_are_not_joined_whether_their_flag_is_set_or_not() {
         }
         update.push(0);
         let mut replica = Replica::new();
-        assert_eq!(replica.apply(&update), Ok(Applied::Added));
+        assert_eq!(replica.apply(&update), Ok(ApplyOutcome::Added));
         let mut loaded = Replica::load(replica.everything()).unwrap();
         assert_eq!(loaded.everything(), replica.everything());
         let compacted = compact::rewrite(&replica.everything(), History::Drop).unwrap();

@@ -4,8 +4,8 @@
 
 use baton_sync::channel::ErrorCode;
 use baton_sync::{
-    Applied, ApplyError, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector, scan,
-    y_websocket, yrs,
+    ApplyError, ApplyOutcome, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector,
+    scan, y_websocket, yrs,
 };
 
 use super::outputs::Outputs;
@@ -202,7 +202,7 @@ impl LocalCopy {
                 );
                 match self.document.state().closed_part(&scan) {
                     Some(part) => self.document.apply(&part),
-                    None => Ok(Applied::Known),
+                    None => Ok(ApplyOutcome::Known),
                 }
             }
             other => other,
@@ -308,8 +308,8 @@ impl LocalCopy {
     }
 }
 
-fn report(applied: Applied, out: &mut Outputs) {
-    if applied == Applied::Added {
+fn report(applied: ApplyOutcome, out: &mut Outputs) {
+    if applied == ApplyOutcome::Added {
         out.event(ClientEvent::Changed);
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use baton_presence::{Change, Event, Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
 use baton_sync::handshake::Basis;
-use baton_sync::replica::{Former, SyncPieces};
+use baton_sync::replica::{RetiredReplica, SyncPieces};
 use baton_sync::scan::OwnedScan;
-use baton_sync::{Applied, History, Replica, StateVector};
+use baton_sync::{ApplyOutcome, History, Replica, StateVector};
 use bytes::Bytes;
 
 use super::author::Author;
@@ -206,7 +206,7 @@ impl ReplicatedState {
 
     /// Goes on with the compacted form of the document. Returns the former one; `None` if the
     /// document has changed since.
-    pub(crate) fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+    pub(crate) fn adopt(&mut self, compacted: Compacted) -> Option<RetiredReplica> {
         self.document.adopt(compacted).ok()
     }
 
@@ -359,12 +359,14 @@ impl ReplicatedState {
             return self.park(position, author, update, now, effects);
         }
         match self.document.apply_scanned(&update.as_scan()) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 effects.push(Effect::Applied(update));
                 self.close_parks(effects);
             }
             // An earlier record has overtaken an update that does not fit here.
-            Ok(Applied::Known) | Err(_) => effects.push(Effect::Nothing(update.bytes().clone())),
+            Ok(ApplyOutcome::Known) | Err(_) => {
+                effects.push(Effect::Nothing(update.bytes().clone()))
+            }
         }
     }
 

@@ -7,8 +7,8 @@
 
 use super::History;
 use crate::delete_set::DeleteSet;
+use crate::replica_index::{Applicability, Place};
 use crate::scan::{Block, Id};
-use crate::state::{Applicability, Place};
 use crate::state_vector::Clock;
 
 /// A part of a block that is deleted as a whole, or not at all.

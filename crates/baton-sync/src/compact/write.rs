@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::cut::{Cutter, Piece, units};
 use super::gc_plan::{GcPlan, Part};
 use super::head::{Head, size_of_cut};
+use super::split::{Piece, Splitter, units};
 use crate::lib0::write_var_uint;
 use crate::scan::{Block, BlockKind, CONTENT, Content, GC, Id, Scan};
 use crate::state_vector::{ClientId, Clock};
@@ -127,14 +127,14 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
     /// Writes a block that is deleted in part, of which the deleted content goes: it is cut there,
     /// or the content is blanked where a cut would be longer.
     fn parts(&mut self, block: &Block<'a>, info: u8, kind: Content, units: &'a [u8]) {
-        let mut cutter = Cutter::new(kind, units);
+        let mut splitter = Splitter::new(kind, units);
         let mut clock = block.clock;
         // True if the unit before `clock` is of this block and in the open row.
         let mut goes_on = false;
         while clock < block.end() {
             let Part { end, deleted } = self.plan.part(block, clock);
             let head = Head::of(block, info, clock);
-            let alive = cutter.take(end - clock);
+            let alive = splitter.take(end - clock);
             let piece = if deleted {
                 blanks(block, kind, clock..end)
             } else {

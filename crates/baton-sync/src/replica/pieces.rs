@@ -227,7 +227,7 @@ impl<'u, 's> Walk<'u, 's> {
                         self.waiting[other].push(Reverse((id.clock, run)));
                         return;
                     }
-                    // The client has what is not in the update, or asks for it.
+                    // The client has units that are not in the update, or asks for them.
                     _ => {}
                 }
             }

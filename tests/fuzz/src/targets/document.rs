@@ -6,8 +6,8 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
 use baton_sync::scan::BlockKind;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, DifferenceError, Document, DocumentOptions, Judgement,
-    Replica, Scan, State, StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, DifferenceError, Document, DocumentOptions, Judgement,
+    Replica, ReplicaIndex, Scan, StateVector, scan,
 };
 use bytes::Bytes;
 
@@ -27,7 +27,7 @@ pub(crate) fn scan_only(input: &[u8]) {
     };
     assert_eq!(scanned.bytes(), input);
     consistent(&scanned);
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let judgement = state.judge(&scanned);
     let closed = state.closed_part(&scanned);
     let roots = state.touched_roots(&scanned);
@@ -37,13 +37,16 @@ pub(crate) fn scan_only(input: &[u8]) {
         Judgement::Fits => {
             assert_eq!(state.judge(&scanned), Judgement::Known);
             let closed = closed.unwrap();
-            assert_eq!(State::new().judge(&scan(&closed).unwrap()), Judgement::Fits);
+            assert_eq!(
+                ReplicaIndex::new().judge(&scan(&closed).unwrap()),
+                Judgement::Fits
+            );
         }
         Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {
             if let Some(closed) = closed {
                 let closed = scan(&closed).unwrap();
-                assert_eq!(State::new().judge(&closed), Judgement::Fits);
-                let mut other = State::new();
+                assert_eq!(ReplicaIndex::new().judge(&closed), Judgement::Fits);
+                let mut other = ReplicaIndex::new();
                 other.absorb(&closed);
                 assert_eq!(other.vector(), state.vector());
             }
@@ -77,7 +80,7 @@ struct Subject {
     follower: Document,
     /// What somebody has parked, and what it knows beyond the document.
     parked: Vec<Vec<u8>>,
-    over: State,
+    over: ReplicaIndex,
 }
 
 /// Steps: updates as they are, invented ones, differences, parks, storing and loading.
@@ -86,7 +89,7 @@ pub(crate) fn scan_yrs(input: &[u8]) {
         document: document(),
         follower: document(),
         parked: Vec::new(),
-        over: State::new(),
+        over: ReplicaIndex::new(),
     };
     for (step, body) in Script::new(input).take(64) {
         match step % 16 {
@@ -119,7 +122,7 @@ impl Subject {
         });
         let before = self.document.state().clone();
         match self.document.apply(update) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 let (judgement, closed, _) = judged.unwrap();
                 assert_eq!(judgement, Judgement::Fits);
                 assert!(closed.is_some());
@@ -128,7 +131,7 @@ impl Subject {
                 assert_eq!(again, Judgement::Known);
                 assert!(self.document.state().covers(&before));
             }
-            Ok(Applied::Known) => {
+            Ok(ApplyOutcome::Known) => {
                 let (judgement, closed, roots) = judged.unwrap();
                 assert_eq!(judgement, Judgement::Known);
                 assert!(closed.is_none() && roots.is_empty());
@@ -143,7 +146,11 @@ impl Subject {
                 assert_eq!(judgement, expected);
                 self.unchanged(&before);
                 if let Some(part) = closed {
-                    assert_eq!(self.document.apply(&part), Ok(Applied::Added), "{update:?}");
+                    assert_eq!(
+                        self.document.apply(&part),
+                        Ok(ApplyOutcome::Added),
+                        "{update:?}"
+                    );
                     same_as_yrs(&self.document);
                 }
             }
@@ -153,7 +160,7 @@ impl Subject {
         }
     }
 
-    fn unchanged(&self, before: &State) {
+    fn unchanged(&self, before: &ReplicaIndex) {
         assert!(before.covers(self.document.state()) && self.document.state().covers(before));
     }
 
@@ -226,7 +233,7 @@ impl Subject {
 
     /// What was parked comes into the document.
     fn merge(&mut self) {
-        self.over = State::new();
+        self.over = ReplicaIndex::new();
         for update in std::mem::take(&mut self.parked) {
             self.apply(&update);
         }
@@ -296,7 +303,7 @@ pub(crate) fn handshake(input: &[u8]) {
             }
             // Somebody else's edit.
             5 => {
-                if document.apply(body) == Ok(Applied::Added) {
+                if document.apply(body) == Ok(ApplyOutcome::Added) {
                     subject.position += 1;
                     subject.changed(body);
                 }
@@ -349,7 +356,7 @@ impl Connection {
             Verdict::Ask | Verdict::Wait => {}
             Verdict::Known => self.handshake.settled(self.position),
             Verdict::Admit(update) => {
-                assert_eq!(document.apply(&update), Ok(Applied::Added));
+                assert_eq!(document.apply(&update), Ok(ApplyOutcome::Added));
                 self.position += 1;
                 self.handshake.settled(self.position);
                 self.changed(&update);

@@ -5,17 +5,20 @@
 //! spelling. So a block is read unit by unit, and compared in the form that Yjs would give it if it
 //! were cut there.
 
+mod equal_values;
+mod single_unit;
+mod utf16_units;
+
+use self::equal_values::{same_json_value, same_value};
+use self::single_unit::{same_whole, whole_size};
+use self::utf16_units::{Units, same_unit};
 use crate::lib0::Reader;
 use crate::scan::{Content, GC, HAS_KEY, Header, Id, Parent, content_kind, past_unit};
 use crate::state_vector::{ClientId, Clock};
 
-use super::units::{Units, same_unit};
-use super::values::{same_json_value, same_value};
-use super::whole::{same_whole, whole_size};
-
 /// A block, and a place in it. What follows it in the bytes may be read as well.
 #[derive(Clone)]
-pub(crate) struct Side<'a> {
+pub(crate) struct UnitCursor<'a> {
     /// From the block on.
     bytes: &'a [u8],
     client: ClientId,
@@ -48,7 +51,7 @@ enum Body<'a> {
     Whole(&'a [u8]),
 }
 
-impl<'a> Side<'a> {
+impl<'a> UnitCursor<'a> {
     /// The block at the start of the bytes, at its first unit. `end` is the clock up to which
     /// others of its client follow. `None` for bytes that are no block with clocks.
     pub(crate) fn read(
@@ -361,7 +364,7 @@ mod tests {
 
     /// Compares the first `len` units of two runs of blocks: where the first differs.
     fn compared(ours: &[u8], theirs: &[u8], len: Clock) -> Result<(), Clock> {
-        let read = |bytes| Side::read(bytes, CLIENT.into(), 0, len).unwrap();
+        let read = |bytes| UnitCursor::read(bytes, CLIENT.into(), 0, len).unwrap();
         let (mut ours, mut theirs) = (read(ours), read(theirs));
         let mut clock = 0;
         while clock < len {

@@ -10,12 +10,12 @@ use yrs::updates::decoder::Decode;
 use yrs::{OffsetKind, ReadTxn, Transact};
 
 use crate::lib0::Reader;
+use crate::replica_index::{CLIENTS_AT_ONCE, ReplicaIndex};
 use crate::scan::{IdRange, scan};
-use crate::state::{CLIENTS_AT_ONCE, State};
 use crate::state_vector::ClientId;
 
 /// See the module.
-pub(super) struct Live {
+pub(super) struct YrsDoc {
     pub(super) doc: yrs::Doc,
 }
 
@@ -29,7 +29,7 @@ pub fn docs_built() -> u64 {
     BUILT.load(Ordering::Relaxed)
 }
 
-impl Live {
+impl YrsDoc {
     pub(super) fn new(client: ClientId) -> Self {
         BUILT.fetch_add(1, Ordering::Relaxed);
         let client = yrs::ClientID::new(client.get());
@@ -76,7 +76,7 @@ fn decode(everything: &[u8]) -> Result<Vec<yrs::Update>, String> {
         None
     } else {
         let scan = scan(everything).map_err(|error| error.to_string())?;
-        State::new().parts(&scan)
+        ReplicaIndex::new().parts(&scan)
     };
     let decode = |part: &[u8]| yrs::Update::decode_v1(part).map_err(|error| error.to_string());
     match parts {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::pieces::{BlocksOfRun, PieceCutter};
 use crate::delete_set::DeleteSet;
+use crate::replica_index::ReplicaIndex;
 use crate::scan::OwnedScan;
-use crate::state::State;
 use crate::state_vector::StateVector;
 
 /// Number of updates that may follow the pieces of a first sync before these are made anew.
@@ -17,7 +17,7 @@ const UPDATES_AFTER_PIECES: usize = 256;
 
 /// Encodings, until the next change.
 #[derive(Default)]
-pub(super) struct Answers {
+pub(super) struct DiffCache {
     /// Everything, as one update v1.
     everything: Option<Bytes>,
     /// The scan of everything, since the document was loaded: most documents are loaded for a
@@ -141,7 +141,7 @@ impl Iterator for SyncPieces {
     }
 }
 
-impl Answers {
+impl DiffCache {
     /// `blocks` are the bytes of all blocks in it.
     pub(super) fn of(everything: Bytes, blocks: usize, scanned: Option<Scanned>) -> Self {
         Self {
@@ -235,7 +235,7 @@ impl Answers {
         self.deletes.get_or_init(encode).clone()
     }
 
-    pub(super) fn vector(&self, index: &State) -> Bytes {
+    pub(super) fn vector(&self, index: &ReplicaIndex) -> Bytes {
         let encode = || index.vector().encode().into();
         self.vector.get_or_init(encode).clone()
     }

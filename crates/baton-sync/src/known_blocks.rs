@@ -5,19 +5,13 @@
 //! by its clocks is compared with the stored one, and a different one is a [`Clash`]. Owns the
 //! comparison of an update with the stored blocks; see decision 28.
 
-mod side;
-mod units;
-mod values;
-mod whole;
-
 use std::ops::Range;
 
+use crate::block_store::BlockStore;
+use crate::replica_index::{Applicability, ReplicaIndex};
 use crate::scan::{Id, Scan};
-use crate::state::{Applicability, State};
 use crate::state_vector::{ClientId, Clock};
-use crate::store::BlockStore;
-
-pub(crate) use side::Side;
+use crate::unit_cursor::UnitCursor;
 
 /// Units that are walked over rather than looked up.
 const WALKED: Clock = 1024;
@@ -37,12 +31,12 @@ pub struct Clash {
 
 /// The blocks of a document, with those of a park laid over them.
 #[derive(Clone, Copy, Debug)]
-pub struct Contents<'a> {
+pub struct KnownBlocks<'a> {
     document: Option<&'a BlockStore>,
     park: Option<&'a BlockStore>,
 }
 
-impl<'a> Contents<'a> {
+impl<'a> KnownBlocks<'a> {
     /// Those of a document alone.
     #[must_use]
     pub const fn of(document: &'a BlockStore) -> Self {
@@ -73,8 +67,9 @@ impl<'a> Contents<'a> {
     /// Returns true if all blocks of an update that a document, or a park laid over it, knows by
     /// their clocks are the stored ones.
     #[must_use]
-    pub fn agree(&self, document: &State, park: &State, update: &Scan<'_>) -> bool {
-        self.compare(&document.settle_over(park, update)).is_ok()
+    pub fn agree(&self, document: &ReplicaIndex, park: &ReplicaIndex, update: &Scan<'_>) -> bool {
+        self.compare(&document.applicability_over(park, update))
+            .is_ok()
     }
 
     /// Compares the blocks of an update that are known by their clocks with the stored ones. Units
@@ -82,36 +77,36 @@ impl<'a> Contents<'a> {
     ///
     /// # Errors
     /// The first unit that differs.
-    pub(crate) fn compare(&self, settled: &Applicability<'_, '_>) -> Result<(), Clash> {
-        for (client, blocks, known) in settled.known_blocks() {
-            self.compare_run(settled, client, blocks, known)?;
+    pub(crate) fn compare(&self, walk: &Applicability<'_, '_>) -> Result<(), Clash> {
+        for (client, blocks, known) in walk.known_blocks() {
+            self.compare_run(walk, client, blocks, known)?;
         }
         Ok(())
     }
 
     fn compare_run(
         &self,
-        settled: &Applicability<'_, '_>,
+        walk: &Applicability<'_, '_>,
         client: ClientId,
         blocks: Range<usize>,
         known: Clock,
     ) -> Result<(), Clash> {
-        let scan = settled.scan();
-        let mut stored: Option<Side<'_>> = None;
+        let scan = walk.scan();
+        let mut stored: Option<UnitCursor<'_>> = None;
         for index in blocks {
             let (start, end) = (scan.clock(index), scan.end(index).min(known));
             if start >= known {
                 break;
             }
             let bytes = scan.block_bytes(index..index + 1);
-            let came = Side::read(bytes, client, start, scan.end(index));
-            let Some(mut came) = came.filter(Side::is_content) else {
+            let came = UnitCursor::read(bytes, client, start, scan.end(index));
+            let Some(mut came) = came.filter(UnitCursor::is_content) else {
                 continue;
             };
             let mut clock = start;
             while clock < end {
                 let id = Id { client, clock };
-                if let Some(past) = settled.end_of_deleted(id) {
+                if let Some(past) = walk.end_of_deleted(id) {
                     clock = past;
                     continue;
                 }
@@ -120,9 +115,9 @@ impl<'a> Contents<'a> {
                 }
                 let near = stored.take().filter(|side| side.is_near(clock, WALKED));
                 let near = near.and_then(|mut side| side.seek(clock).then_some(side));
-                let to = settled.next_deleted(id).map_or(end, |next| next.min(end));
-                let to = border(settled, id, to);
-                let Some(mut there) = near.or_else(|| self.find(settled, id)) else {
+                let to = walk.next_deleted(id).map_or(end, |next| next.min(end));
+                let to = border(walk, id, to);
+                let Some(mut there) = near.or_else(|| self.find(walk, id)) else {
                     clock = to;
                     continue;
                 };
@@ -135,8 +130,8 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    fn find(&self, settled: &Applicability<'_, '_>, id: Id) -> Option<Side<'a>> {
-        if id.clock < settled.base_clock(id.client) {
+    fn find(&self, walk: &Applicability<'_, '_>, id: Id) -> Option<UnitCursor<'a>> {
+        if id.clock < walk.base_clock(id.client) {
             self.document?.find(id)
         } else {
             self.park?.find(id)
@@ -145,8 +140,8 @@ impl<'a> Contents<'a> {
 }
 
 /// The end of the units that are compared with the same store as this one.
-fn border(settled: &Applicability<'_, '_>, id: Id, to: Clock) -> Clock {
-    let document = settled.base_clock(id.client);
+fn border(walk: &Applicability<'_, '_>, id: Id, to: Clock) -> Clock {
+    let document = walk.base_clock(id.client);
     if id.clock < document {
         to.min(document)
     } else {

@@ -1,16 +1,16 @@
 //! The part of an update that can be applied: block by block, each when all that it refers to is
 //! there.
 //!
-//! Owns the walk over an update by which [`State`](super::State) judges it, cuts it and learns from
-//! it. It changes no index.
+//! Owns the walk over an update by which [`ReplicaIndex`](super::ReplicaIndex) judges it, cuts it
+//! and learns from it. It changes no index.
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use super::overlay::Overlay;
 use super::place::Place;
-use super::view::View;
 use super::{Judgement, Refusal, placement};
 use crate::delete_set::DeleteSet;
 use crate::scan::{Block, Id, IdRange, Scan};
@@ -30,7 +30,7 @@ struct Progress {
 
 /// The outcome of the walk.
 pub(crate) struct Applicability<'u, 's> {
-    view: View<'s>,
+    view: Overlay<'s>,
     scan: &'s Scan<'u>,
     progress: Vec<Progress>,
     places: Places<'s>,
@@ -69,7 +69,7 @@ impl<'s> Places<'s> {
 
 impl<'u, 's> Applicability<'u, 's> {
     /// Admits as many blocks as can be: the largest set that refers to nothing unknown.
-    pub(super) fn new(view: View<'s>, scan: &'s Scan<'u>) -> Self {
+    pub(super) fn new(view: Overlay<'s>, scan: &'s Scan<'u>) -> Self {
         let progress = scan.runs().iter().map(|run| {
             let blocks = run.blocks();
             let clock = view.clock(run.client);
@@ -245,7 +245,7 @@ impl<'u, 's> Applicability<'u, 's> {
     }
 
     /// The index, or the two of them, that the update is compared with.
-    pub(super) const fn view(&self) -> View<'s> {
+    pub(super) const fn view(&self) -> Overlay<'s> {
         self.view
     }
 

@@ -11,7 +11,7 @@ pub enum Judgement {
     /// It adds something, and all of it may be applied now.
     Fits,
     /// Something must come first. Ask the sender for it (Step1), or take
-    /// [`State::closed_part`](super::State::closed_part).
+    /// [`ReplicaIndex::closed_part`](super::ReplicaIndex::closed_part).
     Gap {
         /// For some clients, a clock that the document must know first: the lowest at which
         /// something more of the update can come, not necessarily all of it. Empty if only a Skip

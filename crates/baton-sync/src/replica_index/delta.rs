@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::State;
+use super::ReplicaIndex;
 use super::applicability::Applicability;
 use super::place::{Holds, Place};
 use crate::scan::{IdRange, Scan};
@@ -33,7 +33,7 @@ pub(super) struct Insert {
 
 impl IndexDelta {
     /// The change that the admitted part makes to `index`.
-    pub(crate) fn of(walk: &Applicability<'_, '_>, index: &State) -> Self {
+    pub(crate) fn of(walk: &Applicability<'_, '_>, index: &ReplicaIndex) -> Self {
         let scan = walk.scan();
         let is_clipped = |range: &IdRange| range.end > walk.known(range.client);
         let clipped = scan.deletes().iter().any(is_clipped);
@@ -62,7 +62,7 @@ impl IndexDelta {
     fn insert(
         &mut self,
         walk: &Applicability<'_, '_>,
-        index: &State,
+        index: &ReplicaIndex,
         block: usize,
         range: IdRange,
         beside: bool,

@@ -3,8 +3,8 @@
 //!
 //! Owns the *state rules*: all that can be judged about an update only against a document. yrs
 //! integrates past holes, keeps blocks pending that do not fit yet, and is unsound on some of them.
-//! So an update is applied only when all of it can be applied now. [`State`] looks into no content
-//! and never asks yrs.
+//! So an update is applied only when all of it can be applied now. [`ReplicaIndex`] looks into no
+//! content and never asks yrs.
 //!
 //! An update [fits](Judgement::Fits) when
 //! - each client's blocks go on exactly where the document ends, or are known as a whole: no gap,
@@ -18,16 +18,16 @@
 //!   several counts depends in Yjs on the order of deliveries otherwise.
 
 mod applicability;
-mod children;
 mod delta;
 mod encode;
 mod judgement;
-mod keys;
-mod outline;
+mod map_keys;
+mod overlay;
 mod place;
 mod placement;
 mod touched;
-mod view;
+mod type_children;
+mod type_index;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -36,36 +36,36 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use self::applicability::Applicability;
-use self::children::{Children, Inserted};
 pub(crate) use self::delta::IndexDelta;
 pub(crate) use self::encode::{CLIENTS_AT_ONCE, admitted_part};
 pub use self::judgement::{Gain, Judgement, Refusal};
-use self::keys::{Keys, Run, Value};
-use self::outline::{ChainKey, Container, Outline};
+use self::map_keys::{MapKeys, Run, Value};
+use self::overlay::Overlay;
 pub(crate) use self::place::Place;
-use self::view::View;
+use self::type_children::{Inserted, TypeChildren};
+use self::type_index::{ChainKey, Container, TypeIndex};
+use crate::block_store::BlockStore;
 use crate::delete_set::DeleteSet;
 use crate::scan::{Block, Id, IdRange, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
-use crate::store::BlockStore;
 
 /// Largest number of shared types that are inside one another, the root type not counted.
 pub const TYPE_DEPTH: u16 = 256;
 
 /// The index of a document; see the module.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct ReplicaIndex {
     /// The clients with their clocks and places; and the bytes of their blocks, for a replica.
     store: BlockStore,
     deletes: DeleteSet,
-    outline: Outline,
-    keys: Keys,
-    children: Children,
+    types: TypeIndex,
+    keys: MapKeys,
+    children: TypeChildren,
     /// Some content cannot be read by yrs.
     beyond_yrs: bool,
 }
 
-impl State {
+impl ReplicaIndex {
     /// Creates the index of an empty document.
     #[must_use]
     pub fn new() -> Self {
@@ -84,7 +84,7 @@ impl State {
         self.store.clocks()
     }
 
-    /// Returns the state vector, which is made for the caller: [`State::clock`] costs less.
+    /// Returns the state vector, which is made for the caller: [`ReplicaIndex::clock`] costs less.
     #[must_use]
     pub fn vector(&self) -> StateVector {
         self.clocks().collect()
@@ -122,14 +122,14 @@ impl State {
     /// Judges an update.
     #[must_use]
     pub fn judge(&self, scan: &Scan<'_>) -> Judgement {
-        self.settle(scan).judgement()
+        self.applicability(scan).judgement()
     }
 
     /// Judges an update by this index with another laid over it, such as a park's. A unit is known
     /// if either knows it.
     #[must_use]
     pub fn judge_over(&self, over: &Self, scan: &Scan<'_>) -> Judgement {
-        self.settle_over(over, scan).judgement()
+        self.applicability_over(over, scan).judgement()
     }
 
     /// Learns as much of the update as can be applied: all of one that fits, nothing of one that is
@@ -142,10 +142,10 @@ impl State {
         self.learn_without_blocks(delta, scan);
     }
 
-    /// [`State::absorb`] for an index that is laid over `base`; `base` learns nothing. Implied
-    /// deletions of units that the base has are left out.
+    /// [`ReplicaIndex::absorb`] for an index that is laid over `base`; `base` learns nothing.
+    /// Implied deletions of units that the base has are left out.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
-        let delta = IndexDelta::of(&base.settle_over(self, scan), self);
+        let delta = IndexDelta::of(&base.applicability_over(self, scan), self);
         self.insert(&delta);
         self.raise_clocks(&delta);
         self.deletes.extend(delta.into_deletions(scan));
@@ -158,7 +158,7 @@ impl State {
     /// `None` if it would add nothing.
     #[must_use]
     pub fn closed_part(&self, scan: &Scan<'_>) -> Option<Vec<u8>> {
-        let settled = self.settle(scan);
+        let settled = self.applicability(scan);
         (!settled.adds_nothing()).then(|| admitted_part(&settled))
     }
 
@@ -168,14 +168,14 @@ impl State {
     /// applied is looked at.
     #[must_use]
     pub fn touched_roots(&self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(touched::roots(&self.settle(scan)))
+        names(touched::roots(&self.applicability(scan)))
     }
 
-    /// [`State::judge`] and, of an update that [fits](Judgement::Fits), [`State::touched_roots`]:
-    /// in one walk.
+    /// [`ReplicaIndex::judge`] and, of an update that [fits](Judgement::Fits),
+    /// [`ReplicaIndex::touched_roots`]: in one walk.
     #[must_use]
     pub fn judge_roots(&self, scan: &Scan<'_>) -> (Judgement, BTreeSet<String>) {
-        let settled = self.settle(scan);
+        let settled = self.applicability(scan);
         let judgement = settled.judgement();
         let roots = match judgement {
             Judgement::Fits => names(touched::roots(&settled)),
@@ -184,29 +184,29 @@ impl State {
         (judgement, roots)
     }
 
-    /// [`State::touched_roots`] for this index with another laid over it, such as a park's.
+    /// [`ReplicaIndex::touched_roots`] for this index with another laid over it, such as a park's.
     #[must_use]
     pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(touched::roots(&self.settle_over(over, scan)))
+        names(touched::roots(&self.applicability_over(over, scan)))
     }
 
     /// Returns how much the update adds to this index with another laid over it, such as a park's.
     /// It reads the scan alone, and no content.
     #[must_use]
     pub fn gain_over(&self, over: &Self, scan: &Scan<'_>) -> Gain {
-        touched::gain(&self.settle_over(over, scan))
+        touched::gain(&self.applicability_over(over, scan))
     }
 
     /// Judges an update, and returns the change that it makes.
     pub(crate) fn study(&self, scan: &Scan<'_>) -> (Judgement, IndexDelta) {
-        let walk = self.settle(scan);
+        let walk = self.applicability(scan);
         (walk.judgement(), IndexDelta::of(&walk, self))
     }
 
     /// An update that fits, cut into as many as yrs can take well; `None` if it can take it as it
     /// is.
     pub(crate) fn parts(&self, scan: &Scan<'_>) -> Option<Vec<Vec<u8>>> {
-        (scan.runs().len() > CLIENTS_AT_ONCE).then(|| encode::parts(&self.settle(scan)))
+        (scan.runs().len() > CLIENTS_AT_ONCE).then(|| encode::parts(&self.applicability(scan)))
     }
 
     /// Makes the change of an update, and all that follows from it. Of the blocks only the clocks
@@ -217,7 +217,7 @@ impl State {
     }
 
     /// Makes the change of an update, and all that follows from it; but for the clocks, which rise
-    /// with the blocks: see [`State::store_blocks`].
+    /// with the blocks: see [`ReplicaIndex::store_blocks`].
     pub(crate) fn learn(&mut self, delta: IndexDelta, scan: &Scan<'_>) {
         self.beyond_yrs |= scan.is_beyond_yrs();
         self.insert(&delta);
@@ -241,10 +241,10 @@ impl State {
 
     /// Stores the new blocks of this update. The bytes are copied.
     pub(crate) fn store_blocks(&mut self, blocks: Vec<(ClientId, Range<usize>)>, scan: &Scan<'_>) {
-        let outline = &self.outline;
+        let types = &self.types;
         for (client, blocks) in blocks {
             let places = self.store.places(client);
-            let may_join = |index| outline.chain(places, scan.clock(index)).is_none();
+            let may_join = |index| types.chain(places, scan.clock(index)).is_none();
             self.store.append(scan, client, blocks, may_join);
         }
     }
@@ -253,13 +253,13 @@ impl State {
         for insert in &delta.inserts {
             let IdRange { client, start, end } = insert.range;
             let places = self.store.places_mut(client);
-            *places = self.outline.push(*places, start, &insert.place);
+            *places = self.types.push(*places, start, &insert.place);
             let Some(parent) = insert.place.inside() else {
                 continue;
             };
             if !self.deletes.contains(parent.client, parent.clock, 1) {
-                let to = Container::of_unit(self.outline.writer(parent.client), parent.clock);
-                let writer = self.outline.writer(client);
+                let to = Container::of_unit(self.types.writer(parent.client), parent.clock);
+                let writer = self.types.writer(client);
                 self.children.add(to, Inserted { writer, start, end });
             }
         }
@@ -273,11 +273,11 @@ impl State {
 
     /// The number of a name, or the name if it has none yet.
     fn name(&self, name: &str) -> Result<u32, Arc<str>> {
-        self.outline.lookup(name)
+        self.types.lookup(name)
     }
 
     fn place(&self, id: Id) -> Option<Place<&str>> {
-        self.outline.place(self.store.places(id.client), id.clock)
+        self.types.place(self.store.places(id.client), id.clock)
     }
 
     /// The places of a client's units, one for each stretch.
@@ -287,11 +287,11 @@ impl State {
         clocks: Range<Clock>,
     ) -> impl Iterator<Item = Place<&str>> {
         let places = self.store.places(client);
-        self.outline.places(places, clocks.start, clocks.end)
+        self.types.places(places, clocks.start, clocks.end)
     }
 
     fn chain(&self, client: ClientId, clock: Clock) -> Option<ChainKey> {
-        self.outline.chain(self.store.places(client), clock)
+        self.types.chain(self.store.places(client), clock)
     }
 
     /// Gives a value to a key. Returns the units that are deleted by that.
@@ -305,21 +305,21 @@ impl State {
             return None;
         }
         let units = Run {
-            writer: self.outline.writer(client),
+            writer: self.types.writer(client),
             start: clock,
             end: block.end(),
         };
         let origin = block.origin.map(|id| {
-            let writer = self.outline.known_writer(id.client);
+            let writer = self.types.known_writer(id.client);
             (writer.unwrap_or(u32::MAX), id.clock)
         });
         let value = Value { units, origin };
-        let outline = &self.outline;
+        let types = &self.types;
         let lost = self
             .keys
-            .add(key, value, |writer| outline.writer_id(writer))?;
+            .add(key, value, |writer| types.writer_id(writer))?;
         Some(IdRange {
-            client: self.outline.writer_id(lost.writer)?,
+            client: self.types.writer_id(lost.writer)?,
             start: lost.start,
             end: lost.end,
         })
@@ -331,17 +331,17 @@ impl State {
         let mut due = vec![range];
         while let Some(IdRange { client, start, end }) = due.pop() {
             self.deletes.insert(client, start, end - start);
-            let Some(writer) = self.outline.known_writer(client) else {
+            let Some(writer) = self.types.known_writer(client) else {
                 continue;
             };
-            let (keys, outline) = (&mut self.keys, &self.outline);
+            let (keys, types) = (&mut self.keys, &self.types);
             self.children.take(
                 writer,
                 start,
                 end,
                 |container| keys.forget(container),
                 |units| {
-                    due.extend(outline.writer_id(units.writer).map(|client| IdRange {
+                    due.extend(types.writer_id(units.writer).map(|client| IdRange {
                         client,
                         start: units.start,
                         end: units.end,
@@ -373,14 +373,14 @@ impl State {
 
     /// Gives back what was reserved for more to come.
     pub(crate) fn shrink(&mut self) {
-        self.outline.shrink();
+        self.types.shrink();
         self.deletes.shrink();
         self.children.shrink();
     }
 
-    pub(crate) fn settle<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Applicability<'u, 's> {
+    pub(crate) fn applicability<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Applicability<'u, 's> {
         Applicability::new(
-            View {
+            Overlay {
                 base: self,
                 over: None,
             },
@@ -388,13 +388,13 @@ impl State {
         )
     }
 
-    pub(crate) fn settle_over<'u, 's>(
+    pub(crate) fn applicability_over<'u, 's>(
         &'s self,
         over: &'s Self,
         scan: &'s Scan<'u>,
     ) -> Applicability<'u, 's> {
         Applicability::new(
-            View {
+            Overlay {
                 base: self,
                 over: Some(over),
             },

@@ -34,9 +34,9 @@ use bytes::Bytes;
 use self::blocks::Blocks;
 use self::client_table::{Client, ClientTable};
 use crate::lib0::write_var_uint;
-use crate::originals::Side;
 use crate::scan::{Id, Scan};
 use crate::state_vector::{ClientId, Clock, StateVector};
+use crate::unit_cursor::UnitCursor;
 
 /// Estimate of what a client costs beside its bytes while it has a tail.
 const TAIL_COST: usize = 160;
@@ -172,7 +172,7 @@ impl BlockStore {
     }
 
     /// Finds the stored blocks from this unit on.
-    pub(crate) fn find(&self, id: Id) -> Option<Side<'_>> {
+    pub(crate) fn find(&self, id: Id) -> Option<UnitCursor<'_>> {
         let blocks = self.clients.get(id.client)?.blocks;
         blocks.find(&self.base, id.client, id.clock)
     }

@@ -1,6 +1,6 @@
 //! Content of one unit, which cannot be cut: its size, and the comparison of two.
 
-use super::values::same_json;
+use super::equal_values::same_json;
 use crate::lib0::Reader;
 use crate::scan::{Content, is_named_type, past_value};
 

@@ -9,9 +9,9 @@ use super::blocks_ref::{BlocksRef, Growth, Section};
 use super::marks::{MARK_BYTES, Mark, Marks};
 use super::raw_block::{Inner, RawBlock};
 use crate::lib0::write_var_uint;
-use crate::originals::Side;
 use crate::scan::{Id, SKIP, Scan};
 use crate::state_vector::{ClientId, Clock};
+use crate::unit_cursor::UnitCursor;
 
 /// A last block of more bytes than this is not copied so that the next one can be joined to it.
 const COPIED: usize = 1024;
@@ -174,7 +174,7 @@ impl Blocks {
             number,
             byte: before as u32,
         };
-        let whole = || Side::read(&growth.tail[at..], client, growth.last_clock, clock);
+        let whole = || UnitCursor::read(&growth.tail[at..], client, growth.last_clock, clock);
         growth.marks.add_joined(unit, content.len(), whole);
         true
     }

@@ -2,8 +2,8 @@
 //!
 //! Owns where they stand: at about each kilobyte of blocks, or of one large block's content.
 
-use crate::originals::Side;
 use crate::state_vector::{ClientId, Clock};
+use crate::unit_cursor::UnitCursor;
 
 /// Bytes of blocks, or of one block's content, between two marks.
 pub(super) const MARK_BYTES: usize = 1024;
@@ -59,7 +59,7 @@ impl Marks {
             self.push(block);
         }
         if bytes.len() > 2 * MARK_BYTES
-            && let Some(side) = Side::read(bytes, client, block.clock, block.clock)
+            && let Some(side) = UnitCursor::read(bytes, client, block.clock, block.clock)
         {
             self.add_inside(side, block);
         }
@@ -71,7 +71,7 @@ impl Marks {
         &mut self,
         unit: Mark,
         more: usize,
-        whole: impl FnOnce() -> Option<Side<'b>>,
+        whole: impl FnOnce() -> Option<UnitCursor<'b>>,
     ) {
         if more > 0 && self.is_far(unit.position()) {
             self.push(unit);
@@ -85,7 +85,7 @@ impl Marks {
     }
 
     /// Marks a large block inside, from the place of `side` on.
-    fn add_inside(&mut self, mut side: Side<'_>, block: Mark) {
+    fn add_inside(&mut self, mut side: UnitCursor<'_>, block: Mark) {
         while let Some((clock, byte)) = side.next_place(MARK_BYTES) {
             self.push(Mark {
                 clock,

@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outline::{ChainKey, Container};
+use super::type_index::{ChainKey, Container};
 use crate::state_vector::{ClientId, Clock};
 
 /// A path of more runs than this gets an index.
@@ -42,7 +42,7 @@ pub(super) struct Value {
 
 /// The chains of a document whose type is not deleted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct MapKeys {
     chains: BTreeMap<ChainKey, Chain>,
 }
 
@@ -66,7 +66,7 @@ struct Path {
     places: BTreeMap<u32, Vec<u32>>,
 }
 
-impl Keys {
+impl MapKeys {
     /// Adds a value, and returns the units that are deleted by that: those of the value that was
     /// last so far, or of this one. `id` returns the client of a number.
     pub(super) fn add(

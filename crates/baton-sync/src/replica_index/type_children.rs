@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outline::Container;
+use super::type_index::Container;
 use crate::state_vector::Clock;
 
 /// The units of one client, by number, that were inserted one after the other into one type.
@@ -27,13 +27,13 @@ const FIRST: u32 = u32::MAX;
 
 /// For each type that is not deleted, the units in it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Children {
+pub(super) struct TypeChildren {
     links: Vec<Link>,
     /// For each type the place of the newest link.
     newest: BTreeMap<Container, u32>,
 }
 
-impl Children {
+impl TypeChildren {
     /// Adds units to a type.
     pub(super) fn add(&mut self, to: Container, units: Inserted) {
         let newest = self.newest.entry(to).or_insert(FIRST);

@@ -6,8 +6,8 @@
 use super::marks::{Mark, Marks};
 use super::raw_block::{Inner, RawBlock};
 use crate::lib0::write_var_uint;
-use crate::originals::Side;
 use crate::state_vector::{ClientId, Clock};
+use crate::unit_cursor::UnitCursor;
 
 /// The blocks of one client, of which `len` bytes are in the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,12 @@ impl<'a> BlocksRef<'a> {
     }
 
     /// Finds the blocks from a unit on.
-    pub(super) fn find(&self, base: &'a [u8], client: ClientId, clock: Clock) -> Option<Side<'a>> {
+    pub(super) fn find(
+        &self,
+        base: &'a [u8],
+        client: ClientId,
+        clock: Clock,
+    ) -> Option<UnitCursor<'a>> {
         if clock < self.section.start || clock >= self.section.end {
             return None;
         }
@@ -105,7 +110,7 @@ impl<'a> BlocksRef<'a> {
             self.nearest(clock).0
         };
         let (bytes, end) = self.part(base, mark.block_at as usize);
-        let mut side = Side::read(bytes, client, mark.block_clock, end)?;
+        let mut side = UnitCursor::read(bytes, client, mark.block_clock, end)?;
         if mark.byte > 0 {
             side.skip_to(mark.clock, mark.byte as usize);
         }

@@ -1,6 +1,6 @@
 //! The place of each inserted unit: its root type, its depth, its parent, and its use as a parent.
 //!
-//! Owns the [`Outline`], run-length coded: a text typed by one person is one run however long it
+//! Owns the [`TypeIndex`], run-length coded: a text typed by one person is one run however long it
 //! is, a nested type costs a few. It holds no content and no order. The block store keeps one
 //! number for each client, which stands for the places of all its units.
 
@@ -13,7 +13,7 @@ use crate::state_vector::{ClientId, Clock};
 
 /// The names, clients and lists of stretches behind the numbers by which places are kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outline {
+pub(crate) struct TypeIndex {
     /// Names of root types, and keys.
     names: Vec<Arc<str>>,
     indices: BTreeMap<Arc<str>, u32>,
@@ -114,7 +114,7 @@ impl Container {
 /// One of the chains of values that were given to one key of one type.
 pub(super) type ChainKey = (Container, u32);
 
-impl Outline {
+impl TypeIndex {
     /// The place of a unit of a client with these places; `None` before the first stretch. The
     /// caller knows that the unit is known at all.
     pub(crate) fn place(&self, places: u32, clock: Clock) -> Option<Place<&str>> {
