@@ -14,7 +14,7 @@ use baton_presence::{Rights, Time};
 use baton_room::{Awaited, ConnectionId, Incoming, Kind, Record, ResumeToken, Room, RoomOptions};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::yrs::{Text, WriteTxn};
-use baton_sync::{ClientId, Document, DocumentOptions};
+use baton_sync::{ClientId, Document, DocumentOptions, Replica};
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use std::convert::Infallible;
@@ -38,7 +38,7 @@ fn main() {
     };
     let (resident_before, before) = (resident(), ALLOCATOR.current_usage());
     let mut open: Vec<Room> = Vec::with_capacity(rooms);
-    let vector = rooms * size_of::<Room>();
+    let structs = size_of::<Room>();
     open.extend((0..rooms).map(|_| opened(&updates)));
     let edited = ALLOCATOR.current_usage() - before;
     let resident = resident() - resident_before;
@@ -48,15 +48,19 @@ fn main() {
         .sum();
     let asked = ALLOCATOR.current_usage() - before;
     let times = |bytes: usize| bytes as f64 / encoded as f64;
+    let before = ALLOCATOR.current_usage();
+    let alone: Vec<Replica> = (0..rooms).map(|_| replica(&updates)).collect();
+    let document = (ALLOCATOR.current_usage() - before) / rooms;
+    drop(alone);
     println!(
         "{kind}: {rooms} document(s), encoded {encoded} bytes; after the edits {edited} bytes ({:.2} x), \
-         after a snapshot was drafted {asked} ({:.2} x); for each room {} and {}, of which {} are its struct; \
+         after a snapshot was drafted {asked} ({:.2} x); for each room {} and {}, of which {} are its struct, {document} the document alone; \
          resident after the edits {resident} ({:.2} x)",
         times(edited),
         times(asked),
         edited / rooms,
         asked / rooms,
-        vector / rooms,
+        structs,
         times(resident)
     );
 }
@@ -84,6 +88,16 @@ fn opened(updates: &[Bytes]) -> Room {
         while room.next_output().is_some() {}
     }
     room
+}
+
+/// The document alone, without a room, after its encoding was asked for.
+fn replica(updates: &[Bytes]) -> Replica {
+    let mut replica = Replica::new();
+    for update in updates {
+        replica.apply(update).unwrap();
+    }
+    replica.everything();
+    replica
 }
 
 fn author(client: u64) -> Document {

@@ -363,6 +363,7 @@ impl ReplicaIndex {
 
     /// Encodes everything, and goes on with these bytes.
     pub(crate) fn consolidate(&mut self) -> Bytes {
+        self.shrink();
         let Self { store, deletes, .. } = self;
         store.consolidate(|mut encoded| {
             deletes.encode(&mut encoded);
@@ -371,7 +372,7 @@ impl ReplicaIndex {
         })
     }
 
-    /// Gives back what was reserved for more to come.
+    /// Gives back the memory that was reserved for more to come.
     pub(crate) fn shrink(&mut self) {
         self.types.shrink();
         self.deletes.shrink();

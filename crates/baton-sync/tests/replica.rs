@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{
@@ -415,4 +416,52 @@ fn values_of_a_key_are_not_joined_whether_their_flag_is_set_or_not() {
         let compacted = compact::rewrite(&replica.everything(), History::Drop).unwrap();
         Replica::load(compacted.encoding().clone()).unwrap();
     }
+}
+
+/// A word of one author at the start of the text "t".
+fn word(client: u64) -> Bytes {
+    let mut update = vec![1, 1];
+    write_var_uint(&mut update, client);
+    update.extend_from_slice(b"\x00\x04\x01\x01t\x05word \x00");
+    update.into()
+}
+
+#[test]
+fn many_authors_of_a_word_are_encoded_now_and_then_and_write_again() {
+    let mut replica = Replica::new();
+    let mut encoded = 0;
+    for author in 1..=2_000 {
+        replica.apply(&word(author)).unwrap();
+        encoded += usize::from(replica.is_encoded());
+    }
+    assert!((5..60).contains(&encoded), "{encoded}");
+    // Authors whose records are packed go on, and others refer to their words.
+    for author in [3_u64, 1_999, 17] {
+        let mut update = vec![1, 1];
+        write_var_uint(&mut update, author);
+        update.extend_from_slice(b"\x05\x84");
+        write_var_uint(&mut update, author);
+        update.extend_from_slice(b"\x04\x01!\x00");
+        assert_eq!(replica.apply(&update), Ok(ApplyOutcome::Added));
+        assert_eq!(replica.state().clock(ClientId::new(author).unwrap()), 6);
+    }
+    let (everything, loaded) = (replica.everything(), Replica::load(replica.everything()));
+    assert_same(&replica, &loaded.unwrap());
+    let mut all = Replica::new();
+    all.apply(&everything).unwrap();
+    assert_same(&replica, &all);
+}
+
+#[test]
+fn newcomers_who_take_their_pieces_in_turns_share_them() {
+    let (_, mut whole) = written(&"x".repeat(1000));
+    let nothing = StateVector::new();
+    let (mut one, mut other) = (whole.pieces(&nothing, 100), whole.pieces(&nothing, 100));
+    let mut taken = vec![one.next().unwrap()];
+    let all: Vec<Bytes> = other.by_ref().collect();
+    assert!(other.is_done() && !one.is_done());
+    taken.extend(one);
+    let places = |pieces: &[Bytes]| pieces.iter().map(Bytes::as_ptr).collect::<Vec<_>>();
+    assert_eq!(places(&taken), places(&all));
+    assert_same(&whole, &put_together(Replica::new(), &taken));
 }

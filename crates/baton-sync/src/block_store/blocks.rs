@@ -214,6 +214,6 @@ impl Blocks {
 /// Reserves more than is needed now, in proportion to what is there.
 fn reserve(tail: &mut Vec<u8>, more: usize) {
     if tail.capacity() - tail.len() < more + 8 {
-        tail.reserve_exact(more + 8 + tail.len() / 8);
+        tail.reserve_exact(more + 8 + tail.len() / 16);
     }
 }

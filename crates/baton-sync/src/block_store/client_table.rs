@@ -153,3 +153,53 @@ impl ClientRef<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Edit { client: u32, places: u32 },
+        Pack,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (0..60_u32, 1..u32::MAX).prop_map(|(client, places)| Step::Edit { client, places }),
+            1 => Just(Step::Pack),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_is_a_map_whether_its_records_are_packed_or_not(
+            steps in proptest::collection::vec(step(), 0..120),
+        ) {
+            let mut table = ClientTable::default();
+            let mut model = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Edit { client, places } => {
+                        table.edit(client.into()).places = places;
+                        model.insert(ClientId::from(client), places);
+                    }
+                    Step::Pack => {
+                        table = ClientTable::of(table.take());
+                        prop_assert!(table.changed.is_empty());
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+                let all = table.iter().map(|(client, record)| (client, record.places));
+                prop_assert!(all.eq(model.iter().map(|(client, places)| (*client, *places))));
+                for client in 0..61_u32 {
+                    let client = client.into();
+                    let found = table.get(client).map(|record| record.places);
+                    prop_assert_eq!(found, model.get(&client).copied());
+                }
+            }
+        }
+    }
+}
