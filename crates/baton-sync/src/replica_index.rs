@@ -168,7 +168,7 @@ impl ReplicaIndex {
     /// applied is looked at.
     #[must_use]
     pub fn touched_roots(&self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(touched::roots(&self.applicability(scan)))
+        touched::root_names(&self.applicability(scan))
     }
 
     /// [`ReplicaIndex::judge`] and, of an update that [fits](Judgement::Fits),
@@ -178,7 +178,7 @@ impl ReplicaIndex {
         let settled = self.applicability(scan);
         let judgement = settled.judgement();
         let roots = match judgement {
-            Judgement::Fits => names(touched::roots(&settled)),
+            Judgement::Fits => touched::root_names(&settled),
             _ => BTreeSet::new(),
         };
         (judgement, roots)
@@ -187,7 +187,7 @@ impl ReplicaIndex {
     /// [`ReplicaIndex::touched_roots`] for this index with another laid over it, such as a park's.
     #[must_use]
     pub fn touched_roots_over(&self, over: &Self, scan: &Scan<'_>) -> BTreeSet<String> {
-        names(touched::roots(&self.applicability_over(over, scan)))
+        touched::root_names(&self.applicability_over(over, scan))
     }
 
     /// Returns how much the update adds to this index with another laid over it, such as a park's.
@@ -380,13 +380,8 @@ impl ReplicaIndex {
     }
 
     pub(crate) fn applicability<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Applicability<'u, 's> {
-        Applicability::new(
-            Overlay {
-                base: self,
-                over: None,
-            },
-            scan,
-        )
+        let over = None;
+        Applicability::new(Overlay { base: self, over }, scan)
     }
 
     pub(crate) fn applicability_over<'u, 's>(
@@ -394,22 +389,7 @@ impl ReplicaIndex {
         over: &'s Self,
         scan: &'s Scan<'u>,
     ) -> Applicability<'u, 's> {
-        Applicability::new(
-            Overlay {
-                base: self,
-                over: Some(over),
-            },
-            scan,
-        )
+        let over = Some(over);
+        Applicability::new(Overlay { base: self, over }, scan)
     }
-}
-
-fn names<'s>(roots: impl Iterator<Item = &'s str>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for root in roots {
-        if !names.contains(root) {
-            names.insert(root.to_owned());
-        }
-    }
-    names
 }

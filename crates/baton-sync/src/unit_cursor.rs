@@ -5,10 +5,12 @@
 //! spelling. So a block is read unit by unit, and compared in the form that Yjs would give it if it
 //! were cut there.
 
+mod block_head;
 mod equal_values;
 mod single_unit;
 mod utf16_units;
 
+use self::block_head::BlockHead;
 use self::equal_values::{same_json_value, same_value};
 use self::single_unit::{same_whole, whole_size};
 use self::utf16_units::{Units, same_unit};
@@ -223,10 +225,10 @@ impl<'a> UnitCursor<'a> {
     }
 
     /// The head that the block gets if it is cut here.
-    fn head(&self) -> Head<'a> {
+    fn head(&self) -> BlockHead<'a> {
         let right_origin = self.header.right_origin;
         if self.clock == self.start {
-            return Head {
+            return BlockHead {
                 origin: self.header.origin,
                 right_origin,
                 parent: self.header.parent,
@@ -234,7 +236,7 @@ impl<'a> UnitCursor<'a> {
                 keyed: self.keyed,
             };
         }
-        Head {
+        BlockHead {
             origin: Some(Id {
                 client: self.client,
                 clock: self.clock - 1,
@@ -327,32 +329,6 @@ impl<'a> UnitCursor<'a> {
             }
             None => false,
         }
-    }
-}
-
-/// The neighbours, parent and key of a block.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    origin: Option<Id>,
-    right_origin: Option<Id>,
-    parent: Parent<'a>,
-    key: Option<&'a str>,
-    keyed: bool,
-}
-
-impl PartialEq for Head<'_> {
-    /// A key or parent that only one of the two has is not compared: the other inherits it.
-    fn eq(&self, other: &Self) -> bool {
-        let origins = (self.origin, self.right_origin) == (other.origin, other.right_origin);
-        let inherited = |parent: Parent<'_>| parent == Parent::Inherited;
-        let parents =
-            self.parent == other.parent || inherited(self.parent) || inherited(other.parent);
-        let keys = match (self.key, other.key) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            (None, None) => true,
-            _ => self.keyed == other.keyed,
-        };
-        origins && parents && keys
     }
 }
 

@@ -461,7 +461,12 @@ fn newcomers_who_take_their_pieces_in_turns_share_them() {
     let all: Vec<Bytes> = other.by_ref().collect();
     assert!(other.is_done() && !one.is_done());
     taken.extend(one);
-    let places = |pieces: &[Bytes]| pieces.iter().map(Bytes::as_ptr).collect::<Vec<_>>();
+    let places = |pieces: &[Bytes]| {
+        pieces
+            .iter()
+            .map(|piece| piece.as_ptr())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(places(&taken), places(&all));
     assert_same(&whole, &put_together(Replica::new(), &taken));
 }

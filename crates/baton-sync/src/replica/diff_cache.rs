@@ -22,9 +22,9 @@ pub(super) struct DiffCache {
     everything: Option<Bytes>,
     /// The scan of everything, since the document was loaded: most documents are loaded for a
     /// client that wants the pieces.
-    scanned: Option<Scanned>,
+    scanned: Option<Box<Scanned>>,
     /// Everything, in pieces, and the updates that were applied since they were cut.
-    pieces: Option<SharedPieces>,
+    pieces: Option<Box<SharedPieces>>,
     /// The deletions, as an update.
     deletes: OnceLock<Bytes>,
     /// The state vector.
@@ -147,7 +147,7 @@ impl DiffCache {
         Self {
             deletion_bytes: everything.len() - blocks,
             everything: Some(everything),
-            scanned,
+            scanned: scanned.map(Box::new),
             ..Self::default()
         }
     }
@@ -194,7 +194,10 @@ impl DiffCache {
             return SyncPieces::cut(everything, &nothing, most);
         }
         let cutter = match self.scanned.take() {
-            Some(Scanned { update, order }) => Some(PieceCutter::of_whole(update, order, most)),
+            Some(scanned) => {
+                let Scanned { update, order } = *scanned;
+                Some(PieceCutter::of_whole(update, order, most))
+            }
             None => cutter(&everything, &nothing, most),
         };
         let Some(cutter) = cutter else {
@@ -204,12 +207,12 @@ impl DiffCache {
             made: Vec::new(),
             cutter: Some(cutter),
         }));
-        self.pieces = Some(SharedPieces {
+        self.pieces = Some(Box::new(SharedPieces {
             most,
             cut: Arc::clone(&cut),
             behind: Vec::new(),
             bytes_behind: 0,
-        });
+        }));
         SyncPieces::of(Source::Shared(cut), Vec::new())
     }
 

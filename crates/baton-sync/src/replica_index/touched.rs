@@ -2,13 +2,26 @@
 //!
 //! Both are found from the index and the scan alone, and only of what was admitted.
 
+use std::collections::BTreeSet;
+
 use super::Gain;
 use super::applicability::Applicability;
 use super::place::Place;
 use crate::scan::{BlockKind, Content, IdRange};
 
 /// The names of the root types in which something new is inserted or deleted.
-pub(super) fn roots<'s>(walk: &Applicability<'_, 's>) -> impl Iterator<Item = &'s str> {
+pub(super) fn root_names(walk: &Applicability<'_, '_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for root in roots(walk) {
+        if !names.contains(root) {
+            names.insert(root.to_owned());
+        }
+    }
+    names
+}
+
+/// The same, each as often as it is found.
+fn roots<'s>(walk: &Applicability<'_, 's>) -> impl Iterator<Item = &'s str> {
     // A range that the update lists as one may be deleted in part, and reach over two root types.
     let deleted = walk
         .deletes()

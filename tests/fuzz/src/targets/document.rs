@@ -6,8 +6,8 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
 use baton_sync::scan::BlockKind;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
-    ApplyError, ApplyOutcome, ClientId, Clock, DifferenceError, Document, DocumentOptions, Judgement,
-    Replica, ReplicaIndex, Scan, StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, DifferenceError, Document, DocumentOptions,
+    Judgement, Replica, ReplicaIndex, Scan, StateVector, scan,
 };
 use bytes::Bytes;
 
