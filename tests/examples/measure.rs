@@ -16,7 +16,7 @@
 use std::time::{Duration, Instant};
 
 use baton_server::Settings;
-use baton_sync::channel::{ClientMessage, Fence};
+use baton_sync::control_channel::{ClientMessage, FencingToken};
 use baton_tests::{Beats, Join, RawClient, ServerProcess};
 use futures_util::stream::{self, StreamExt};
 
@@ -59,7 +59,7 @@ async fn main() {
 struct Pair {
     holder: RawClient,
     waiter: RawClient,
-    fence: Fence,
+    fence: FencingToken,
 }
 
 async fn pair(server: &ServerProcess, document: usize) -> Pair {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_sync::DeleteSet;
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, Fence, Outcome, Paths, PeerState, ServerMessage,
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, FencingToken, Outcome, Paths, PeerStatus, ServerMessage,
 };
 use baton_sync::document::yrs::{self, Text, WriteTxn};
 use baton_sync::state_vector::StateVector;
@@ -336,7 +336,7 @@ impl RawClient {
     }
 
     /// Waits until the peer of this name is in this state.
-    pub async fn sees_peer(&self, name: &str, state: PeerState) {
+    pub async fn sees_peer(&self, name: &str, state: PeerStatus) {
         self.until(&format!("{name} to be {state:?}"), |known| {
             let peer = known.peer(name)?;
             (peer.state == state).then_some(())
@@ -378,7 +378,7 @@ impl RawClient {
     }
 
     /// Waits for an offer of the lock.
-    pub async fn is_offered(&self) -> Fence {
+    pub async fn is_offered(&self) -> FencingToken {
         self.hears("an offer", |message| match message {
             ServerMessage::Offer { fence, .. } => Some(*fence),
             _ => None,
@@ -387,7 +387,7 @@ impl RawClient {
     }
 
     /// Waits for a grant of the lock.
-    pub async fn is_granted(&self) -> Fence {
+    pub async fn is_granted(&self) -> FencingToken {
         self.hears("a grant", |message| match message {
             ServerMessage::Granted { fence, .. } => Some(*fence),
             _ => None,
@@ -396,7 +396,7 @@ impl RawClient {
     }
 
     /// Waits for the loss of a grant or an offer.
-    pub async fn loses(&self, lost: Fence) {
+    pub async fn loses(&self, lost: FencingToken) {
         self.hears("the loss", |message| match message {
             ServerMessage::Lost { fence, .. } if *fence == lost => Some(()),
             _ => None,
@@ -408,7 +408,7 @@ impl RawClient {
     ///
     /// # Panics
     /// When something else is granted than was offered.
-    pub async fn claims(&self) -> Fence {
+    pub async fn claims(&self) -> FencingToken {
         loop {
             let offer = self.is_offered().await;
             self.says(&ClientMessage::Claim { fence: offer });
@@ -431,7 +431,7 @@ impl RawClient {
     ///
     /// # Panics
     /// When it is not to be had.
-    pub async fn takes_lock(&self) -> Fence {
+    pub async fn takes_lock(&self) -> FencingToken {
         assert_eq!(self.acquires().await, Outcome::Done);
         self.claims().await
     }
@@ -440,13 +440,13 @@ impl RawClient {
     ///
     /// # Panics
     /// When it is not to be had.
-    pub async fn takes_part(&self, roots: &[&str]) -> Fence {
+    pub async fn takes_part(&self, roots: &[&str]) -> FencingToken {
         assert_eq!(self.acquires_part(roots).await, Outcome::Done);
         self.claims().await
     }
 
     /// Waits until it is told to give this lock up.
-    pub async fn is_told_to_drain(&self, wanted: Fence) {
+    pub async fn is_told_to_drain(&self, wanted: FencingToken) {
         self.hears("a drain", |message| match message {
             ServerMessage::Drain { fence, .. } if *fence == wanted => Some(()),
             _ => None,
@@ -455,12 +455,12 @@ impl RawClient {
     }
 
     /// Says that it has sent all that it had under this lock.
-    pub fn is_drained(&self, fence: Fence) {
+    pub fn is_drained(&self, fence: FencingToken) {
         self.says(&ClientMessage::Drained { fence });
     }
 
     /// Gives the lock back.
-    pub async fn releases(&self, fence: Fence) -> Outcome {
+    pub async fn releases(&self, fence: FencingToken) -> Outcome {
         self.operates(|nonce| ClientMessage::Release { nonce, fence })
             .await
     }

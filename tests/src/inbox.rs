@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use baton_sync::ApplyOutcome;
 use baton_sync::Judgement;
-use baton_sync::channel::{
-    ClientMessage, Fence, GrantState, LockView, Peer, Resume, ServerMessage,
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, GrantStatus, LockView, PeerView, Resume, ServerMessage,
 };
 use baton_sync::document::{ApplyError, yrs};
 use baton_sync::lib0::{DecodeError, Reader, write_var_string, write_var_uint};
@@ -39,21 +39,21 @@ pub enum LockState {
     /// There is none.
     Free,
     /// It is in this state.
-    Is(GrantState),
+    Is(GrantStatus),
 }
 
 #[expect(non_upper_case_globals, reason = "named as the states that they are")]
 impl LockState {
     /// It is offered.
-    pub const Offered: Self = Self::Is(GrantState::Offered);
+    pub const Offered: Self = Self::Is(GrantStatus::Offered);
     /// It is held.
-    pub const Held: Self = Self::Is(GrantState::Held);
+    pub const Held: Self = Self::Is(GrantStatus::Held);
     /// It is held by somebody whose connection is gone.
-    pub const Suspect: Self = Self::Is(GrantState::Suspect);
+    pub const Suspect: Self = Self::Is(GrantStatus::Suspect);
     /// It was held before the server's start.
-    pub const Recovering: Self = Self::Is(GrantState::Recovering);
+    pub const Recovering: Self = Self::Is(GrantStatus::Recovering);
     /// It is held by somebody who is giving it up.
-    pub const Draining: Self = Self::Is(GrantState::Draining);
+    pub const Draining: Self = Self::Is(GrantStatus::Draining);
 }
 
 /// All that a client knows; see [`RawClient::until`](crate::RawClient::until).
@@ -88,7 +88,7 @@ pub struct Known {
     /// Whether the server went on with the session that was asked for.
     pub resumed: bool,
     /// Everybody, by session.
-    pub roster: BTreeMap<u64, Peer>,
+    pub roster: BTreeMap<u64, PeerView>,
     /// The locks, as the newest view shows them.
     pub lock: Option<LockView>,
     /// How the connection ended, once it has.
@@ -146,13 +146,13 @@ impl Known {
 
     /// The peer of this name in the roster.
     #[must_use]
-    pub fn peer(&self, name: &str) -> Option<&Peer> {
+    pub fn peer(&self, name: &str) -> Option<&PeerView> {
         self.roster.values().find(|peer| peer.user.name == name)
     }
 
     /// The fence of the newest lock that this client holds, as far as it was told.
     #[must_use]
-    pub fn fence(&self) -> Option<Fence> {
+    pub fn fence(&self) -> Option<FencingToken> {
         self.memory.fences.last().copied()
     }
 
@@ -172,7 +172,7 @@ impl Known {
 
     /// The fence of the oldest lock.
     #[must_use]
-    pub fn fence_shown(&self) -> Option<Fence> {
+    pub fn fence_shown(&self) -> Option<FencingToken> {
         let oldest = self.lock.as_ref()?.grants.first();
         oldest.map(|grant| grant.fence)
     }

@@ -1,7 +1,7 @@
 //! Who comes in, how they behave, and what they remember of an earlier connection.
 
 use baton_sync::ClientId;
-use baton_sync::channel::{ClientMessage, Fence, Resume, User, VERSION};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Resume, User, VERSION};
 use baton_sync::document::{Document, DocumentOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ pub struct Memory {
     /// For a hello that goes on with its session.
     pub resume: Option<Resume>,
     /// The locks that it believes it holds.
-    pub fences: Vec<Fence>,
+    pub fences: Vec<FencingToken>,
     /// The epoch of its copy.
     pub epoch: Option<u32>,
 }

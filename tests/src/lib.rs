@@ -29,10 +29,10 @@
 //!
 //! # Map
 //! [`TestServer`] (`server`) and [`ServerProcess`] (`process`) are the two kinds of server; `join` says who comes in,
-//! `inbox` is what a client knows and how it answers, `client` its connection. A [`Proxy`] is a bad network between the
-//! two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
+//! `inbox` is what a client knows and how it answers, `client` its connection. A
+//! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
 //! goes, with the time that the lock takes to pass on. A
-//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`Random`], [`within`].
+//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`within`].
 
 mod client;
 mod holder;
@@ -41,8 +41,6 @@ mod inbox;
 mod join;
 pub mod losses;
 mod process;
-mod proxy;
-mod random;
 mod server;
 mod wait;
 mod wild;
@@ -53,8 +51,6 @@ pub use inbox::{Known, LockState, Seen};
 pub use join::{Beats, Join, Manners, Memory};
 pub use losses::Loss;
 pub use process::{Failure, ServerProcess, program};
-pub use proxy::{Proxy, Way};
-pub use random::Random;
 pub use server::{Stopped, TestServer, millis};
 pub use wait::{WAIT, within};
-pub use wild::{WildSocket, frame};
+pub use wild::WildSocket;

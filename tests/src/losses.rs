@@ -6,15 +6,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use baton_client::{Client, ClientOptions, Fence, Outcome};
+use baton_client::{Client, ClientOptions, FencingToken, Outcome};
 use baton_server::Settings;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
+use baton_testkit::{Direction, Proxy};
 
 use crate::client::RawClient;
 use crate::holder::HolderProcess;
 use crate::join::Join;
 use crate::process::ServerProcess;
-use crate::proxy::{Proxy, Way};
 use crate::within;
 
 /// A way in which a holder goes, while somebody waits.
@@ -124,16 +124,16 @@ impl Loss {
         document: &str,
         after: Duration,
     ) -> Duration {
-        let proxy = Proxy::to(server).await;
+        let proxy = Proxy::to(server).await.expect("a free port");
         let holder = comes(proxy.address(), document).await;
         take(&holder).await;
         let waiter = Waiter::queues(server, document).await;
         tokio::time::sleep(after).await;
         let began = Instant::now();
         match self {
-            Self::Unheard => proxy.swallows_only(Way::ToServer),
-            Self::Deaf => proxy.swallows_only(Way::ToClient),
-            _ => proxy.swallows(),
+            Self::Unheard => proxy.hold(Direction::ToServer),
+            Self::Deaf => proxy.hold(Direction::ToClient),
+            _ => proxy.hold(Direction::Both),
         }
         waiter.is_granted().await;
         let took = began.elapsed();
@@ -167,7 +167,7 @@ impl Waiter {
     ///
     /// # Panics
     /// When it does not come to that.
-    pub async fn is_granted(&self) -> Fence {
+    pub async fn is_granted(&self) -> FencingToken {
         let granted = within("the lock to pass on", self.client.granted()).await;
         granted.expect("it waits until it gets it")
     }

@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use baton_testkit::websocket;
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -17,26 +18,6 @@ const NARROW: u32 = 2048;
 #[derive(Debug)]
 pub struct WildSocket {
     stream: TcpStream,
-}
-
-/// A frame of a client: opcode with its flags, and a payload that is masked with zeros.
-#[must_use]
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(short), _) if short < 126 => frame.push(0x80 | short),
-        (_, Ok(long)) => {
-            frame.push(0x80 | 126);
-            frame.extend(long.to_be_bytes());
-        }
-        _ => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }
 
 impl WildSocket {
@@ -68,18 +49,10 @@ impl WildSocket {
     /// When the server does not let it in.
     pub async fn upgraded(address: SocketAddr, path: &str) -> Self {
         let mut socket = Self::connect(address).await;
-        socket.sends(Self::handshake(path).as_bytes()).await;
+        socket.sends(websocket::handshake(path).as_bytes()).await;
         let head = socket.head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         socket
-    }
-
-    /// A request that is in order.
-    #[must_use]
-    pub fn handshake(path: &str) -> String {
-        format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
     }
 
     /// Sends these bytes. False when the server takes no more.

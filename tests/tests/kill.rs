@@ -7,10 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use baton_sync::channel::{Fence, Outcome};
+use baton_sync::control_channel::{FencingToken, Outcome};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Clock, StateVector};
-use baton_tests::{Join, Known, LockState, Memory, Random, RawClient, ServerProcess, converge};
+use baton_testkit::Random;
+use baton_tests::{Join, Known, LockState, Memory, RawClient, ServerProcess, converge};
 
 /// Documents under load, and who writes in each.
 const DOCUMENTS: [&str; 4] = ["one", "two", "three", "four"];
@@ -128,7 +129,7 @@ struct Scene {
     writers: Vec<Writer>,
     /// One of the writers holds this lock.
     holder: usize,
-    fence: Fence,
+    fence: FencingToken,
     waiter: Option<Memory>,
     /// What must be in each document, whatever happens later.
     floor: Vec<(&'static str, StateVector)>,
@@ -221,7 +222,10 @@ impl Scene {
                 let parks = known.channel.iter();
                 parks
                     .filter(|message| {
-                        matches!(message, baton_sync::channel::ServerMessage::Parked { .. })
+                        matches!(
+                            message,
+                            baton_sync::control_channel::ServerMessage::Parked { .. }
+                        )
                     })
                     .count()
             });
@@ -298,7 +302,7 @@ async fn a_server_killed_at_random_moments_keeps_its_promises() {
     let began = Instant::now();
     let mut scene = Scene::begin().await;
     for _ in 0..kills {
-        let load = Duration::from_millis(50 + random.below(350) as u64);
+        let load = Duration::from_millis(50 + random.below(350));
         scene.round(load).await;
     }
     let words: usize = scene.writers.iter().map(|writer| writer.written).sum();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{Outcome, PeerState, ServerMessage};
+use baton_sync::control_channel::{Outcome, PeerStatus, ServerMessage};
 use baton_tests::{Join, RawClient, ServerProcess};
 
 /// A fifth of the product's clocks, but for the grace.
@@ -19,7 +19,7 @@ fn called_lost(client: &RawClient) -> usize {
         let told = known.channel.iter();
         let lost = told.filter(|message| {
             matches!(message, ServerMessage::Peer { peer }
-                if matches!(peer.state, PeerState::Offline | PeerState::Gone))
+                if matches!(peer.state, PeerStatus::Offline | PeerStatus::Gone))
         });
         lost.count()
     })

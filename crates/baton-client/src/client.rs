@@ -8,7 +8,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, LockView, Mode, Outcome, Peer, Right, TimingsMs, User};
+use baton_sync::control_channel::{
+    FencingToken, LockMode, LockView, Outcome, PeerView, Right, TimingsMs, User,
+};
 use baton_sync::{Broken, ClientId, yrs};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -199,7 +201,7 @@ impl Client {
 
     /// Returns all peers in the document by session, this one included, as the server last told.
     #[must_use]
-    pub fn roster(&self) -> BTreeMap<u64, Peer> {
+    pub fn roster(&self) -> BTreeMap<u64, PeerView> {
         self.state.peek(|core| core.roster().clone())
     }
 
@@ -232,7 +234,7 @@ impl Client {
 
     /// Returns the grants of this session, with the scope of each.
     #[must_use]
-    pub fn grants(&self) -> BTreeMap<Fence, LockScope> {
+    pub fn grants(&self) -> BTreeMap<FencingToken, LockScope> {
         self.state.peek(|core| {
             let grants = core.locks().grants().iter();
             grants
@@ -243,7 +245,7 @@ impl Client {
 
     /// Returns the meaning of locks in this document, once the server has told it.
     #[must_use]
-    pub fn mode(&self) -> Option<Mode> {
+    pub fn mode(&self) -> Option<LockMode> {
         self.state.peek(|core| core.locks().mode())
     }
 
@@ -268,7 +270,7 @@ impl Client {
 
     /// [`Lock::fence`] of the whole document.
     #[must_use]
-    pub fn grant(&self) -> Option<Fence> {
+    pub fn grant(&self) -> Option<FencingToken> {
         self.lock().fence()
     }
 
@@ -326,24 +328,24 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientEnded`]: this client can never hold it.
-    pub async fn granted(&self) -> Result<Fence, ClientEnded> {
+    pub async fn granted(&self) -> Result<FencingToken, ClientEnded> {
         self.lock().granted().await
     }
 
     /// Claims an offer, under [`ClaimPolicy::Ask`](crate::ClaimPolicy::Ask). Nothing happens if it
     /// is over.
-    pub fn claim(&self, fence: Fence) {
+    pub fn claim(&self, fence: FencingToken) {
         self.state.act(|core, now| core.claim(now, fence));
     }
 
     /// Declines an offer, and leaves the queue.
-    pub fn decline(&self, fence: Fence) {
+    pub fn decline(&self, fence: FencingToken) {
         self.state.act(|core, _| core.decline(fence, false));
     }
 
     /// Declines an offer for now: this session goes on waiting, behind those that wait now, and is
     /// offered the lock again after a pause (2 s, growing to 30 s).
-    pub fn decline_for_now(&self, fence: Fence) {
+    pub fn decline_for_now(&self, fence: FencingToken) {
         self.state.act(|core, _| core.decline(fence, true));
     }
 

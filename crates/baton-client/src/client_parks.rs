@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use baton_sync::ClientId;
-use baton_sync::channel::{Mode, Outcome, ParkView};
+use baton_sync::control_channel::{LockMode, Outcome, ParkView};
 
 use crate::client::Client;
 use crate::core::operation::{Operation, ParkContent, ParkDecision, Reply};
@@ -100,7 +100,7 @@ impl Client {
     /// [`OperationError`].
     pub fn set_mode(
         &self,
-        mode: Mode,
+        mode: LockMode,
     ) -> impl Future<Output = Result<Outcome, OperationError>> + Send + use<> {
         self.state().operate(Operation::SetMode(mode))
     }

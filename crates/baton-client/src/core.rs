@@ -23,7 +23,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, Fence, ParkView, Peer, Right, TimingsMs, User};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
+};
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
 use crate::ack_tracker::AckTracker;
@@ -104,12 +106,12 @@ impl ClientCore {
     }
 
     /// Claims an offer, unless it is over.
-    pub(crate) fn claim(&mut self, now: Moment, fence: Fence) {
+    pub(crate) fn claim(&mut self, now: Moment, fence: FencingToken) {
         lock_messages::claim(&mut self.0.locks, &mut self.0.out, now, fence);
     }
 
     /// Declines an offer, unless it is over. With `later`, this session goes on waiting.
-    pub(crate) fn decline(&mut self, fence: Fence, later: bool) {
+    pub(crate) fn decline(&mut self, fence: FencingToken, later: bool) {
         lock_messages::decline(&mut self.0.locks, &mut self.0.out, fence, later);
     }
 
@@ -253,7 +255,7 @@ impl ClientCore {
     }
 
     /// Returns the request for this grant that another session made, if there is one.
-    pub(crate) fn request_for(&self, fence: Fence, now: Moment) -> Option<LockRequest> {
+    pub(crate) fn request_for(&self, fence: FencingToken, now: Moment) -> Option<LockRequest> {
         lock_messages::request_for(&self.0.locks, fence, now)
     }
 
@@ -265,7 +267,7 @@ impl ClientCore {
         self.0.parked.drafts()
     }
 
-    pub(crate) const fn roster(&self) -> &BTreeMap<u64, Peer> {
+    pub(crate) const fn roster(&self) -> &BTreeMap<u64, PeerView> {
         self.0.session.roster()
     }
 

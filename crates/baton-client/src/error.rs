@@ -1,6 +1,6 @@
 //! The errors of this crate. Owns the types only.
 
-use baton_sync::channel::Outcome;
+use baton_sync::control_channel::Outcome;
 use baton_sync::{ApplyError, Broken};
 
 use crate::events::EditPermission;

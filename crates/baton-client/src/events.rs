@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{DrainReason, ErrorCode, Fence, LockView, Mode, Outcome, ParkView, Peer};
+use baton_sync::control_channel::{
+    ErrorCode, FencingToken, HandoverReason, LockMode, LockView, Outcome, ParkView, PeerView,
+};
 
 use crate::draft::Draft;
 use crate::scope::LockScope;
@@ -52,9 +54,9 @@ pub enum EditPermission {
     Draining,
     /// No: another session holds the lock, or is offered it.
     Theirs,
-    /// No: the lock is free, but only holders may edit this document ([`Mode::Required`]).
+    /// No: the lock is free, but only holders may edit this document ([`LockMode::Required`]).
     Required,
-    /// Yes: locks bind no session in this document ([`Mode::Open`]).
+    /// Yes: locks bind no session in this document ([`LockMode::Open`]).
     Advisory,
     /// No: an edit of this copy was parked, and nothing more of it is sent.
     Diverged,
@@ -109,7 +111,7 @@ pub enum Visibility {
 #[derive(Clone, PartialEq, Eq)]
 pub struct LockRequest {
     /// The grant that is asked for.
-    pub fence: Fence,
+    pub fence: FencingToken,
     /// The scope of that grant.
     pub scope: LockScope,
     /// The session that asks.
@@ -150,11 +152,11 @@ pub enum ClientEvent {
     /// Other sessions changed the document.
     Changed,
     /// A peer came, changed, or left.
-    Peer(Peer),
+    Peer(PeerView),
     /// The locks or the queue changed.
     Lock(LockView),
     /// The meaning of locks in this document changed.
-    Mode(Mode),
+    Mode(LockMode),
     /// The permission to edit the whole document changed.
     MayEdit(EditPermission),
     /// The permission to edit a part changed, where this session holds or held a lock.
@@ -168,7 +170,7 @@ pub enum ClientEvent {
     /// it by itself.
     Offer {
         /// The fence to claim it with.
-        fence: Fence,
+        fence: FencingToken,
         /// The scope that it covers.
         scope: LockScope,
         /// The time for which the offer stands, from its sending.
@@ -177,14 +179,14 @@ pub enum ClientEvent {
     /// An offer ended before it became a grant.
     OfferEnded {
         /// The offer.
-        fence: Fence,
+        fence: FencingToken,
         /// The reason, for people.
         reason: String,
     },
     /// This session holds a lock.
     Granted {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// The scope that it covers.
         scope: LockScope,
         /// True if this session had the grant before the connection was lost.
@@ -194,11 +196,11 @@ pub enum ClientEvent {
     /// [`ClientEvent::Lost`] is its end.
     Draining {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// The scope that it covers.
         scope: LockScope,
         /// The reason.
-        reason: DrainReason,
+        reason: HandoverReason,
         /// The next holder, if that is decided.
         to: Option<u64>,
         /// The time for which the server waits, from its sending.
@@ -209,20 +211,20 @@ pub enum ClientEvent {
     /// The request for a lock of this session was withdrawn.
     RequestOver {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
     },
     /// There was no input for a long time, and other sessions wait: the lock passes on unless there
     /// is input ([`Client::touched`](crate::Client::touched)).
     IdleWarning {
         /// The grant.
-        fence: Fence,
+        fence: FencingToken,
         /// The time in which an input still keeps the lock, from the warning's sending.
         left: Duration,
     },
     /// This session lost a lock that it was not giving back.
     Lost {
         /// The grant that ended.
-        fence: Fence,
+        fence: FencingToken,
         /// The scope that it covered.
         scope: LockScope,
         /// The reason, for people.

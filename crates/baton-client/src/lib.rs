@@ -62,8 +62,8 @@
 //! has a lock of anything in the document, while an offer has not become a grant, and while a
 //! holder has heard nothing from the server for so long that its lock may have passed on.
 //! [`Client::permission`] says which, and changes with time alone, too. [`Lock::edit`] asks for a
-//! part only. A document may have another [`Mode`]: there, locks bind no session, or only holders
-//! may edit.
+//! part only. A document may have another [`LockMode`]: there, locks bind no session, or only
+//! holders may edit.
 //!
 //! # Locks
 //! A [`Lock`] covers the whole document ([`Client::lock`]) or a [`LockScope`] of it
@@ -155,9 +155,10 @@ mod system_clock;
 
 pub use crate::core::operation::ParkContent;
 pub use backoff::Backoff;
-pub use baton_sync::channel::{
-    DrainReason, ErrorCode, Fence, GrantState, GrantView, LockView, Mode, Outcome, ParkPart,
-    ParkReason, ParkState, ParkView, PartKind, Peer, PeerState, Right, TimingsMs, User, Waiter,
+pub use baton_sync::control_channel::{
+    ErrorCode, FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, LockView, Outcome,
+    ParkCause, ParkPart, ParkStatus, ParkView, PartKind, PeerStatus, PeerView, Right, TimingsMs,
+    User, Waiter,
 };
 pub use baton_sync::{self, yrs};
 pub use client::Client;

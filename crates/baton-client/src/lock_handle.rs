@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, GrantView, Outcome};
+use baton_sync::control_channel::{FencingToken, GrantView, Outcome};
 use baton_sync::yrs;
 
 use crate::client_state::ClientState;
@@ -61,7 +61,7 @@ impl<'a> Lock<'a> {
 
     /// Returns the fence of the grant under which this session holds the lock.
     #[must_use]
-    pub fn fence(&self) -> Option<Fence> {
+    pub fn fence(&self) -> Option<FencingToken> {
         self.state
             .peek(|core| core.locks().grant(&self.scope).map(|(fence, _)| fence))
     }
@@ -227,7 +227,7 @@ impl<'a> Lock<'a> {
     ///
     /// # Errors
     /// [`ClientEnded`]: this client can never hold it.
-    pub async fn granted(&self) -> Result<Fence, ClientEnded> {
+    pub async fn granted(&self) -> Result<FencingToken, ClientEnded> {
         let held = |core: &ClientCore| {
             let (fence, grant) = core.locks().grant(&self.scope)?;
             (grant.stage() == GrantStage::Held).then_some(fence)

@@ -11,7 +11,7 @@ mod wanted_locks;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, GrantState, LockView, Mode};
+use baton_sync::control_channel::{FencingToken, GrantStatus, LockMode, LockView};
 
 use crate::dual_clock::Moment;
 use crate::lease::Answers;
@@ -25,20 +25,20 @@ use wanted_locks::WantedLocks;
 pub(crate) enum LockEffect {
     /// This session has a lock; `kept` if it had it before the connection was lost.
     Granted {
-        fence: Fence,
+        fence: FencingToken,
         scope: LockScope,
         kept: bool,
     },
     /// This session lost a lock that it was not giving back.
     Lost {
-        fence: Fence,
+        fence: FencingToken,
         scope: LockScope,
         reason: String,
     },
     /// An offer ended before it became a grant.
-    OfferEnded { fence: Fence, reason: String },
+    OfferEnded { fence: FencingToken, reason: String },
     /// The document's mode changed.
-    Mode(Mode),
+    Mode(LockMode),
 }
 
 /// The parts of a welcome that concern the locks.
@@ -73,9 +73,9 @@ pub(crate) struct LockTracker {
     client_stop: Duration,
     session: Option<u64>,
     view: Option<LockView>,
-    grants: BTreeMap<Fence, OwnGrant>,
+    grants: BTreeMap<FencingToken, OwnGrant>,
     ended: EndedGrants,
-    offers: BTreeMap<Fence, Offer>,
+    offers: BTreeMap<FencingToken, Offer>,
     wanted: WantedLocks,
     hello_sent: Option<Moment>,
     connected: bool,
@@ -121,14 +121,14 @@ impl LockTracker {
         let mut effects = Vec::new();
         let shown = self.view.iter().flat_map(|view| &view.grants);
         for shown in shown.filter(|grant| resumed && Some(grant.session) == self.session) {
-            if shown.state == GrantState::Offered {
+            if shown.state == GrantStatus::Offered {
                 continue;
             }
             let (fence, scope) = (shown.fence, LockScope::from_wire(shown.paths.clone()));
             let mut grant = had
                 .remove(&fence)
                 .unwrap_or_else(|| OwnGrant::new(scope.clone()));
-            match (shown.state == GrantState::Draining, grant.stage()) {
+            match (shown.state == GrantStatus::Draining, grant.stage()) {
                 (true, GrantStage::Held) => grant.set_stage(GrantStage::Draining),
                 // A server that restarted has forgotten the next holder, and waits for no drain.
                 (false, GrantStage::Draining | GrantStage::Drained) => {
@@ -195,11 +195,11 @@ impl LockTracker {
         }
         let mut effects = Vec::from_iter(self.mode_change(view.mode));
         self.view = Some(view.clone());
-        let shows = |fence: &Fence| view.grants.iter().any(|grant| grant.fence == *fence);
+        let shows = |fence: &FencingToken| view.grants.iter().any(|grant| grant.fence == *fence);
         self.offers
             .retain(|fence, _| shows(fence) || view.version <= fence.position);
         // A view from before a grant says nothing about that grant.
-        let gone = |fence: &Fence| !shows(fence) && view.version >= fence.position;
+        let gone = |fence: &FencingToken| !shows(fence) && view.version >= fence.position;
         let passed: Vec<_> = self.grants.keys().copied().filter(gone).collect();
         for fence in passed {
             effects.extend(self.end(fence, "the lock passed on"));
@@ -207,7 +207,7 @@ impl LockTracker {
         Some(effects)
     }
 
-    fn mode_change(&self, mode: Mode) -> Option<LockEffect> {
+    fn mode_change(&self, mode: LockMode) -> Option<LockEffect> {
         let changed = self.view.as_ref().is_some_and(|known| known.mode != mode);
         changed.then_some(LockEffect::Mode(mode))
     }
@@ -257,21 +257,21 @@ impl LockTracker {
         self.wanted.answered(nonce);
     }
 
-    pub(crate) fn release_sent(&mut self, fence: Fence) {
+    pub(crate) fn release_sent(&mut self, fence: FencingToken) {
         if let Some(grant) = self.grants.get_mut(&fence) {
             grant.set_stage(GrantStage::Releasing);
         }
     }
 
     /// Ends a grant that the server took back, or does not know.
-    pub(crate) fn released(&mut self, fence: Fence) {
+    pub(crate) fn released(&mut self, fence: FencingToken) {
         self.end(fence, "the lock was given back");
     }
 
     // ---- offers ----
 
     /// Notes an offer. Returns false if this session does not want it.
-    pub(crate) fn offered(&mut self, fence: Fence, scope: LockScope) -> bool {
+    pub(crate) fn offered(&mut self, fence: FencingToken, scope: LockScope) -> bool {
         let wanted = self.wanted.wants(&scope);
         if wanted {
             // A repeated offer is claimed again, but a grant may answer the first claim.
@@ -282,18 +282,18 @@ impl LockTracker {
         wanted
     }
 
-    pub(crate) fn is_offer(&self, fence: Fence) -> bool {
+    pub(crate) fn is_offer(&self, fence: FencingToken) -> bool {
         self.offers.contains_key(&fence)
     }
 
-    pub(crate) fn claim_sent(&mut self, fence: Fence, at: Moment) {
+    pub(crate) fn claim_sent(&mut self, fence: FencingToken, at: Moment) {
         if let Some(offer) = self.offers.get_mut(&fence) {
             offer.claimed.get_or_insert(at);
         }
     }
 
     /// Drops an offer. Unless the lock is wanted `later`, the ticket that it answers goes with it.
-    pub(crate) fn declined(&mut self, fence: Fence, later: bool) {
+    pub(crate) fn declined(&mut self, fence: FencingToken, later: bool) {
         let offer = self.offers.remove(&fence);
         if let Some(offer) = offer.filter(|_| !later) {
             self.wanted.decline(&offer.scope);
@@ -302,7 +302,7 @@ impl LockTracker {
 
     // ---- grants ----
 
-    pub(crate) fn granted(&mut self, fence: Fence, scope: LockScope) -> Option<LockEffect> {
+    pub(crate) fn granted(&mut self, fence: FencingToken, scope: LockScope) -> Option<LockEffect> {
         if self.ended.has(fence) {
             return None;
         }
@@ -330,7 +330,7 @@ impl LockTracker {
         self.wanted.drop_held(held);
     }
 
-    pub(crate) fn lost(&mut self, fence: Fence, reason: String) -> Option<LockEffect> {
+    pub(crate) fn lost(&mut self, fence: FencingToken, reason: String) -> Option<LockEffect> {
         if self.grants.contains_key(&fence) {
             return self.end(fence, &reason);
         }
@@ -340,7 +340,7 @@ impl LockTracker {
     }
 
     /// Ends a grant. A session that was giving it back has lost nothing.
-    fn end(&mut self, fence: Fence, reason: &str) -> Option<LockEffect> {
+    fn end(&mut self, fence: FencingToken, reason: &str) -> Option<LockEffect> {
         let grant = self.grants.remove(&fence)?;
         self.ended.add(fence);
         (grant.stage() != GrantStage::Releasing).then(|| LockEffect::Lost {
@@ -351,7 +351,7 @@ impl LockTracker {
     }
 
     /// Begins to drain a grant. Returns its scope, or `None` if it is not this session's.
-    pub(crate) fn drain(&mut self, fence: Fence) -> Option<LockScope> {
+    pub(crate) fn drain(&mut self, fence: FencingToken) -> Option<LockScope> {
         let grant = self.grants.get_mut(&fence)?;
         if grant.stage() == GrantStage::Held {
             grant.set_stage(GrantStage::Draining);
@@ -360,26 +360,27 @@ impl LockTracker {
     }
 
     /// Returns the grants of which the server waits to hear that they are drained.
-    pub(crate) fn undrained(&self) -> Vec<Fence> {
-        let draining = |(_, grant): &(&Fence, &OwnGrant)| grant.stage() == GrantStage::Draining;
+    pub(crate) fn undrained(&self) -> Vec<FencingToken> {
+        let draining =
+            |(_, grant): &(&FencingToken, &OwnGrant)| grant.stage() == GrantStage::Draining;
         let fences = self.grants.iter().filter(draining);
         fences.map(|(fence, _)| *fence).collect()
     }
 
-    pub(crate) fn drained(&mut self, fence: Fence) {
+    pub(crate) fn drained(&mut self, fence: FencingToken) {
         if let Some(grant) = self.grants.get_mut(&fence) {
             grant.set_stage(GrantStage::Drained);
         }
     }
 
     /// Notes another session's request for a grant. Returns false if it is not this session's.
-    pub(crate) fn requested(&mut self, fence: Fence, request: HeardRequest) -> bool {
+    pub(crate) fn requested(&mut self, fence: FencingToken, request: HeardRequest) -> bool {
         let grant = self.grants.get_mut(&fence);
         grant.map(|grant| grant.set_request(request)).is_some()
     }
 
     /// Forgets the request for a grant. Returns true if there was one.
-    pub(crate) fn request_over(&mut self, fence: Fence) -> bool {
+    pub(crate) fn request_over(&mut self, fence: FencingToken) -> bool {
         self.grants
             .get_mut(&fence)
             .is_some_and(OwnGrant::clear_request)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, User};
+use baton_sync::control_channel::{FencingToken, User};
 
 use crate::backoff::Backoff;
 
@@ -87,7 +87,7 @@ pub struct ResumeTicket {
     /// The secret of the last welcome.
     pub token: String,
     /// The grants that the session held.
-    pub fences: Vec<Fence>,
+    pub fences: Vec<FencingToken>,
 }
 
 /// Leaves out the secret, so that the output may be logged.

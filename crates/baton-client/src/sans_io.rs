@@ -29,7 +29,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, LockView, ParkView};
+use baton_sync::control_channel::{FencingToken, LockView, ParkView};
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
 use crate::core::ClientCore;
@@ -157,18 +157,18 @@ impl SansIoClient {
     }
 
     /// Claims an offer. Nothing happens if it is over.
-    pub fn claim(&mut self, now: Moment, fence: Fence) {
+    pub fn claim(&mut self, now: Moment, fence: FencingToken) {
         self.0.claim(now, fence);
     }
 
     /// Declines an offer, and leaves the queue.
-    pub fn decline(&mut self, fence: Fence) {
+    pub fn decline(&mut self, fence: FencingToken) {
         self.0.decline(fence, false);
     }
 
     /// Declines an offer for now: this session goes on waiting, behind those that wait now, and is
     /// offered the lock again after a pause.
-    pub fn decline_for_now(&mut self, fence: Fence) {
+    pub fn decline_for_now(&mut self, fence: FencingToken) {
         self.0.decline(fence, true);
     }
 
@@ -210,18 +210,18 @@ impl SansIoClient {
 
     /// Returns the grant under which this session holds the scope.
     #[must_use]
-    pub fn grant(&self, scope: &LockScope) -> Option<Fence> {
+    pub fn grant(&self, scope: &LockScope) -> Option<FencingToken> {
         self.0.locks().grant(scope).map(|(fence, _)| fence)
     }
 
     /// Returns the grants of this session, oldest first.
-    pub fn grants(&self) -> impl Iterator<Item = (Fence, &LockScope)> {
+    pub fn grants(&self) -> impl Iterator<Item = (FencingToken, &LockScope)> {
         let grants = self.0.locks().grants().iter();
         grants.map(|(fence, grant)| (*fence, grant.scope()))
     }
 
     /// Returns the offers that this session may claim.
-    pub fn offers(&self) -> impl Iterator<Item = Fence> {
+    pub fn offers(&self) -> impl Iterator<Item = FencingToken> {
         self.0.locks().offers()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the canonical form in which scopes are compared, and their limits. Knows no grants.
 
-use baton_sync::channel::Paths;
+use baton_sync::control_channel::Paths;
 
 /// The scope of one lock: the whole document, or one or more paths.
 ///

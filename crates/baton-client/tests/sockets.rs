@@ -12,7 +12,7 @@ use std::time::Duration;
 use baton_client::yrs::{Text, WriteTxn};
 use baton_client::{
     Client, ClientEnded, ClientEvent, DivergencePolicy, DraftLocation, EditPermission, LockStatus,
-    Outcome, PeerState, ReconnectPolicy,
+    Outcome, PeerStatus, ReconnectPolicy,
 };
 use baton_log::{Log, LogOptions};
 use baton_server::Settings;
@@ -39,7 +39,7 @@ async fn two_clients_converge() {
         .into_values()
         .map(|peer| (peer.user.name, peer.state))
         .collect();
-    let here = |name: &str| (name.to_owned(), PeerState::Online);
+    let here = |name: &str| (name.to_owned(), PeerStatus::Online);
     assert_eq!(names, [here("Ann"), here("Ben")]);
     ann.close().await;
     ben.close().await;

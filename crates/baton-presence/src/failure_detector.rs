@@ -14,6 +14,7 @@ mod editor_liveness;
 mod frequent_beats;
 mod health;
 mod heartbeat_rounds;
+mod lock_deadlines;
 mod lock_timers;
 mod offer_pauses;
 mod proposal;
@@ -31,10 +32,8 @@ use std::time::Duration;
 use deadlines::DeadlineKey;
 use frequent_beats::FrequentBeats;
 pub use health::{BeatVerdict, SessionHealth};
-use lock_timers::LockTimers;
-use offer_pauses::OfferPauses;
+use lock_deadlines::LockDeadlines;
 pub use proposal::Proposal;
-use requester_timers::RequesterTimers;
 use server_stall::ServerStall;
 pub use stop_notices::StopNotices;
 use take_over_cooldown::TakeOverCooldown;
@@ -58,9 +57,7 @@ const BEATS_DELAY: Duration = Duration::from_millis(50);
 pub struct FailureDetector {
     timings: Timings,
     sessions: WatchedSessions,
-    lock_timers: LockTimers,
-    offer_pauses: OfferPauses,
-    requester_timers: RequesterTimers,
+    locks: LockDeadlines,
     frequent_beats: FrequentBeats,
     stall: ServerStall,
     cooldown: TakeOverCooldown,
@@ -76,9 +73,7 @@ impl FailureDetector {
         Ok(Self {
             timings,
             sessions: WatchedSessions::new(),
-            lock_timers: LockTimers::default(),
-            offer_pauses: OfferPauses::default(),
-            requester_timers: RequesterTimers::default(),
+            locks: LockDeadlines::default(),
             frequent_beats: FrequentBeats::default(),
             stall: ServerStall::default(),
             cooldown: TakeOverCooldown::default(),
@@ -133,7 +128,7 @@ impl FailureDetector {
         let timings = &self.timings;
         let answer = self.sessions.answered(session, beat, idle, now, timings);
         while let Some(fence) = self.sessions.take_stopped(session) {
-            self.lock_timers.stopped(fence);
+            self.locks.timers.stopped(fence);
             self.sessions.arm(DeadlineKey::Locks, now);
         }
         answer
@@ -145,13 +140,13 @@ impl FailureDetector {
     /// The state may last longer than its party is told: see [`Timings::wait_out_lease`].
     #[must_use]
     pub fn state_left(&self, fence: Fence, now: Time) -> Option<Duration> {
-        Some(self.lock_timers.state_ends(fence)?.since(now))
+        Some(self.locks.timers.state_ends(fence)?.since(now))
     }
 
     /// Returns the time left to the holder to answer the request for this lock, if there is one.
     #[must_use]
     pub fn request_left(&self, fence: Fence, now: Time) -> Option<Duration> {
-        Some(self.lock_timers.request_ends(fence)?.since(now))
+        Some(self.locks.timers.request_ends(fence)?.since(now))
     }
 
     /// Checks the cooldown before the session takes a lock over. The session that took over last
@@ -187,19 +182,13 @@ impl FailureDetector {
         self.notice_stall(now);
         for change in changes {
             self.note(change, lock_state);
+            self.locks.note(change);
             match *change {
                 Change::Gone { session } => self.removed(session),
                 Change::Detached { session } if self.sessions.get(session).is_none() => {
                     self.sessions.set_away(session, now, &self.timings);
                 }
                 Change::Lost { session } => self.sessions.show_lost(session, now),
-                // Their time begins again, even if the lock was in the same state before.
-                Change::Suspected { fence, .. } | Change::Recovering { fence, .. } => {
-                    self.lock_timers.restart(fence);
-                }
-                Change::Requested { fence, .. } | Change::RequestVoid { fence, .. } => {
-                    self.lock_timers.restart_request(fence);
-                }
                 Change::TakenOver { by, .. } => self.cooldown.taken_over(by, now),
                 Change::OfferEnded { to, fence, .. } => {
                     self.begin_pause(to, fence, lock_state, now);
@@ -207,10 +196,9 @@ impl FailureDetector {
                 Change::Granted { to, fence, .. } => {
                     // Only the claim of an open offer shows that the page lives now. The lock state
                     // also repeats a grant to a session that asks again.
-                    let claimed = self.lock_timers.is_offered(fence);
+                    let claimed = self.locks.timers.is_offered(fence);
                     self.sessions.granted(to, claimed, now);
                 }
-                Change::Draining { fence, .. } => self.lock_timers.asked_to_stop(fence),
                 Change::Restarted => self.adopt(lock_state, now),
                 _ => {}
             }
@@ -226,15 +214,11 @@ impl FailureDetector {
 
     /// Takes up a lock state that this detector has not followed: from a snapshot, after a replay.
     pub fn adopt(&mut self, lock_state: &LockState, now: Time) {
+        self.locks = LockDeadlines::default();
         for peer in lock_state.peers() {
             if peer.presence == Presence::Away && self.sessions.get(peer.session).is_none() {
                 self.sessions.set_away(peer.session, now, &self.timings);
             }
-        }
-        self.lock_timers = LockTimers::default();
-        self.offer_pauses = OfferPauses::default();
-        self.requester_timers = RequesterTimers::default();
-        for peer in lock_state.peers() {
             if let Some(fence) = peer.pauses_since() {
                 self.begin_pause(peer.session, fence, lock_state, now);
             }
@@ -308,14 +292,11 @@ impl FailureDetector {
 
     fn check_locks(&mut self, lock_state: &LockState, now: Time, out: &mut Vec<Proposal>) {
         // A caller that does not follow every record must not make this deadline come up for ever.
-        let timings = self.present_timings(now);
-        let sessions = self.sessions.table();
-        self.lock_timers.follow(lock_state, sessions, &timings, now);
+        self.follow_locks(lock_state, now);
         if now >= self.reads_backlog_until() {
-            self.lock_timers
+            let sessions = self.sessions.table();
+            self.locks
                 .check(now, lock_state, sessions, &self.timings, out);
-            self.offer_pauses.check(now, lock_state, out);
-            self.requester_timers.check(now, out);
         }
         self.arm_locks(lock_state, now);
     }
@@ -324,7 +305,8 @@ impl FailureDetector {
     fn begin_pause(&mut self, session: SessionId, fence: Fence, lock_state: &LockState, now: Time) {
         if lock_state.pauses_since(session) == Some(fence) {
             let missed = self.sessions.missed_offer(session);
-            self.offer_pauses
+            self.locks
+                .pauses
                 .begin(session, fence, missed, now, &self.timings);
         }
     }
@@ -343,24 +325,24 @@ impl FailureDetector {
         self.sessions.note(of, change, position);
     }
 
-    /// Sets the timers of the locks by the present lock state.
+    /// Sets the deadlines of the locks by the present lock state.
     fn time_locks(&mut self, lock_state: &LockState, now: Time) {
-        let timings = self.present_timings(now);
-        self.lock_timers
-            .follow(lock_state, self.sessions.table(), &timings, now);
-        self.offer_pauses.follow(lock_state);
-        self.requester_timers.follow(lock_state, &self.timings, now);
+        self.follow_locks(lock_state, now);
         self.arm_locks(lock_state, now);
     }
 
+    fn follow_locks(&mut self, lock_state: &LockState, now: Time) {
+        let timings = self.present_timings(now);
+        self.locks
+            .follow(lock_state, self.sessions.table(), &timings, now);
+    }
+
     fn arm_locks(&mut self, lock_state: &LockState, now: Time) {
-        let timers = self
-            .lock_timers
+        let next = self
+            .locks
             .next(lock_state, self.sessions.table(), &self.timings);
-        let pauses = self.offer_pauses.next(lock_state);
-        let next = [timers, pauses, self.requester_timers.next()];
         let earliest = now.max(self.reads_backlog_until());
-        match next.into_iter().flatten().min() {
+        match next {
             Some(at) => self.sessions.arm(DeadlineKey::Locks, at.max(earliest)),
             None => self.sessions.disarm(DeadlineKey::Locks),
         }
@@ -380,7 +362,7 @@ impl FailureDetector {
     pub fn met_deadline(&mut self, deadline: Time, now: Time) {
         if let Some(late) = self.stall.notice(deadline, now) {
             self.sessions.forgive(late, now);
-            self.lock_timers.forgive(late, now);
+            self.locks.timers.forgive(late, now);
         }
     }
 

@@ -150,6 +150,7 @@
 //! | `session_liveness` | one session, from `connection_liveness` and `editor_liveness` |
 //! | `watched_sessions` | all sessions: the `session_table`, and the heap of `deadlines` |
 //! | `timeouts` | the check of one session when its deadline comes up |
+//! | `lock_deadlines` | all deadlines of locks: `lock_timers`, `offer_pauses`, `requester_timers` |
 //! | `lock_timers` | time limits of offers, graces, drains, requests and idle holders |
 //! | `offer_pauses` | pauses of waiters that missed an offer |
 //! | `requester_timers` | patience with requesters that are gone |

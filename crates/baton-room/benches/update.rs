@@ -8,44 +8,15 @@ use std::hint::black_box;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
+    Awaited, ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions, SyncKind,
 };
-use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_testkit::TextAuthor;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 const NOW: Time = Time::ZERO;
 const WRITER: ConnectionId = ConnectionId(1);
 const PEOPLE: u64 = 10;
-/// The first bits of an item: a text, with something to its left.
-const TEXT: u8 = 4;
-const HAS_ORIGIN: u8 = 0x80;
-
-/// Somebody who appends to the text "t".
-struct Author {
-    client: u64,
-    clock: u64,
-}
-
-impl Author {
-    fn appends(&mut self, text: &str) -> Bytes {
-        let mut update = vec![1, 1];
-        write_var_uint(&mut update, self.client);
-        write_var_uint(&mut update, self.clock);
-        if self.clock == 0 {
-            update.extend_from_slice(&[TEXT, 1]);
-            write_var_string(&mut update, "t");
-        } else {
-            update.push(TEXT | HAS_ORIGIN);
-            write_var_uint(&mut update, self.client);
-            write_var_uint(&mut update, self.clock - 1);
-        }
-        write_var_string(&mut update, text);
-        update.push(0);
-        self.clock += text.len() as u64;
-        update.into()
-    }
-}
 
 /// A room, and what stands for its log.
 struct Table {
@@ -79,11 +50,11 @@ impl Table {
         }
     }
 
-    fn grow(&mut self, author: &mut Author, bytes: u64) {
+    fn grow(&mut self, author: &mut TextAuthor, bytes: u64) {
         let line = "All work and no play makes Jack a dull boy. ".repeat(372);
-        while author.clock + line.len() as u64 <= bytes {
-            let update = author.appends(&line);
-            self.receive(WRITER, Incoming::Sync(Kind::Update, update));
+        while author.clock() + line.len() as u64 <= bytes {
+            let update = author.append(&line);
+            self.receive(WRITER, Incoming::Sync(SyncKind::Update, update));
         }
     }
 }
@@ -91,21 +62,15 @@ impl Table {
 fn updates(c: &mut Criterion) {
     for (name, bytes) in [("1 KB", 1_000), ("1 MB", 1_000_000), ("50 MB", 50_000_000)] {
         let mut table = Table::new();
-        let mut author = Author {
-            client: 7,
-            clock: 0,
-        };
+        let mut author = TextAuthor::new(7, "t");
         table.grow(&mut author, bytes);
-        let mut typist = Author {
-            client: 1_234_567_890,
-            clock: 0,
-        };
+        let mut typist = TextAuthor::new(1_234_567_890, "t");
         // A hundred keystrokes at a time, so that the documents of one size stay of that size.
         c.bench_function(&format!("update/{name}, 100 keystrokes"), |b| {
-            let hundred = || (0..100).map(|_| typist.appends("a")).collect::<Vec<_>>();
+            let hundred = || (0..100).map(|_| typist.append("a")).collect::<Vec<_>>();
             let run = |updates: Vec<Bytes>| {
                 for update in updates {
-                    table.receive(WRITER, Incoming::Sync(Kind::Update, update));
+                    table.receive(WRITER, Incoming::Sync(SyncKind::Update, update));
                 }
             };
             b.iter_batched(hundred, run, BatchSize::PerIteration);

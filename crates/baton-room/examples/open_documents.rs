@@ -11,10 +11,12 @@
 )]
 
 use baton_presence::{Rights, Time};
-use baton_room::{Awaited, ConnectionId, Incoming, Kind, Record, ResumeToken, Room, RoomOptions};
-use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_room::{
+    Awaited, ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions, SyncKind,
+};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, Replica};
+use baton_testkit::{Random, TextAuthor};
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use std::convert::Infallible;
@@ -65,7 +67,7 @@ fn main() {
     );
 }
 
-/// A room in which a stock client sent these updates.
+/// A room in which somebody sent these updates.
 fn opened(updates: &[Bytes]) -> Room {
     let mut room = Room::open(RoomOptions::default(), None, &[], Time::ZERO).unwrap();
     room.connect(WRITER, Rights::ALL);
@@ -76,7 +78,7 @@ fn opened(updates: &[Bytes]) -> Room {
         let token = ResumeToken::new([0; 16]);
         room.receive(
             WRITER,
-            Incoming::Sync(Kind::Update, update),
+            Incoming::Sync(SyncKind::Update, update),
             token,
             Time::ZERO,
         );
@@ -106,43 +108,25 @@ fn author(client: u64) -> Document {
     })
 }
 
-/// Appended in pieces of 16 KiB, written by hand: an author's own yrs takes milliseconds for each at the end of a long text.
+/// Appended in pieces of 16 KiB, written byte by byte: a document of yrs takes milliseconds for each
+/// at the end of a long text.
 fn long_text(bytes: usize) -> Vec<Bytes> {
-    const CLIENT: u64 = 1_234_567_890;
     let piece = "All work and no play makes Jack a dull boy. ".repeat(372);
-    let append = |number: usize| {
-        let clock = (number * piece.len()) as u64;
-        let mut update = vec![1, 1];
-        write_var_uint(&mut update, CLIENT);
-        write_var_uint(&mut update, clock);
-        if clock == 0 {
-            update.extend_from_slice(&[4, 1]);
-            write_var_string(&mut update, "t");
-        } else {
-            update.push(0x84);
-            write_var_uint(&mut update, CLIENT);
-            write_var_uint(&mut update, clock - 1);
-        }
-        write_var_string(&mut update, &piece);
-        update.push(0);
-        update.into()
-    };
-    (0..bytes / piece.len()).map(append).collect()
+    let mut author = TextAuthor::new(1_234_567_890, "t");
+    (0..bytes / piece.len())
+        .map(|_| author.append(&piece))
+        .collect()
 }
 
-/// A person writes a paper, deletes, and jumps back and forth: so many edits, a hundred in an update.
+/// Somebody writes a paper, deletes, and jumps back and forth: so many edits, a hundred in an update.
 fn paper(edits: u32) -> Vec<Bytes> {
     let mut author = author(1_234_567_890);
-    let (mut at, mut length, mut state) = (0_u32, 0_u32, 1_u32);
-    let mut random = |below: u32| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) % below
-    };
+    let (mut at, mut length, mut random) = (0_u32, 0_u32, Random::from_seed(1));
     let mut updates = Vec::new();
     for _ in 0..edits / 100 {
-        let (jump, deletes) = (random(2) == 0, random(10) < 3);
+        let (jump, deletes) = (random.one_in(2), random.chance(30));
         if jump {
-            at = random(length + 1);
+            at = random.below(length + 1);
         }
         let typed = author.transact(|txn| {
             let text = txn.get_or_insert_text("t");

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use baton_presence::{self as presence, GrantState as LockPhase, Scope};
-use baton_sync::channel::{DrainReason, Fence, GrantState, GrantView, Mode, Paths, User};
+use baton_sync::control_channel::{
+    FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, User,
+};
 
 use crate::replica::Profile;
 
@@ -27,7 +29,7 @@ pub(crate) fn cut(mut text: String, most: usize) -> String {
 }
 
 /// Converts a fence of the channel.
-pub(crate) const fn fence_of(fence: Fence) -> presence::Fence {
+pub(crate) const fn fence_of(fence: FencingToken) -> presence::Fence {
     presence::Fence {
         epoch: fence.epoch,
         position: fence.position,
@@ -35,28 +37,28 @@ pub(crate) const fn fence_of(fence: Fence) -> presence::Fence {
 }
 
 /// Converts a fence of the lock state.
-pub(crate) const fn wire(fence: presence::Fence) -> Fence {
-    Fence {
+pub(crate) const fn wire(fence: presence::Fence) -> FencingToken {
+    FencingToken {
         epoch: fence.epoch,
         position: fence.position,
     }
 }
 
 /// Converts a mode of the lock state.
-pub(crate) const fn mode(mode: presence::Mode) -> Mode {
+pub(crate) const fn mode(mode: presence::Mode) -> LockMode {
     match mode {
-        presence::Mode::Open => Mode::Open,
-        presence::Mode::ExclusiveWhenHeld => Mode::ExclusiveWhenHeld,
-        presence::Mode::Required => Mode::Required,
+        presence::Mode::Open => LockMode::Open,
+        presence::Mode::ExclusiveWhenHeld => LockMode::ExclusiveWhenHeld,
+        presence::Mode::Required => LockMode::Required,
     }
 }
 
 /// Converts a mode of the channel.
-pub(crate) const fn mode_of(mode: Mode) -> presence::Mode {
+pub(crate) const fn mode_of(mode: LockMode) -> presence::Mode {
     match mode {
-        Mode::Open => presence::Mode::Open,
-        Mode::ExclusiveWhenHeld => presence::Mode::ExclusiveWhenHeld,
-        Mode::Required => presence::Mode::Required,
+        LockMode::Open => presence::Mode::Open,
+        LockMode::ExclusiveWhenHeld => presence::Mode::ExclusiveWhenHeld,
+        LockMode::Required => presence::Mode::Required,
     }
 }
 
@@ -67,24 +69,24 @@ pub(crate) fn paths(scope: &Scope) -> Paths {
 }
 
 /// Converts the reason of a drain.
-pub(crate) const fn drain_reason(why: presence::DrainReason) -> DrainReason {
+pub(crate) const fn drain_reason(why: presence::DrainReason) -> HandoverReason {
     match why {
-        presence::DrainReason::Transfer => DrainReason::Transfer,
-        presence::DrainReason::TakenOver => DrainReason::TakenOver,
-        presence::DrainReason::Moved => DrainReason::Moved,
-        presence::DrainReason::Requested => DrainReason::Requested,
-        presence::DrainReason::Idle => DrainReason::Idle,
+        presence::DrainReason::Transfer => HandoverReason::Transfer,
+        presence::DrainReason::TakenOver => HandoverReason::TakenOver,
+        presence::DrainReason::Moved => HandoverReason::Moved,
+        presence::DrainReason::Requested => HandoverReason::Requested,
+        presence::DrainReason::Idle => HandoverReason::Idle,
     }
 }
 
 /// Converts a grant.
 pub(crate) fn grant_view(grant: &presence::Grant) -> GrantView {
     let (state, to, why) = match grant.state {
-        LockPhase::Offered => (GrantState::Offered, None, None),
-        LockPhase::Held => (GrantState::Held, None, None),
-        LockPhase::Suspect => (GrantState::Suspect, None, None),
-        LockPhase::Recovering => (GrantState::Recovering, None, None),
-        LockPhase::Draining { to, why } => (GrantState::Draining, to, Some(why)),
+        LockPhase::Offered => (GrantStatus::Offered, None, None),
+        LockPhase::Held => (GrantStatus::Held, None, None),
+        LockPhase::Suspect => (GrantStatus::Suspect, None, None),
+        LockPhase::Recovering => (GrantStatus::Recovering, None, None),
+        LockPhase::Draining { to, why } => (GrantStatus::Draining, to, Some(why)),
     };
     GrantView {
         paths: paths(&grant.scope),

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use baton_presence::{Rights, Time};
-//! use baton_room::{ConnectionId, Incoming, Kind, Outgoing, Output, Record, RecordError};
+//! use baton_room::{ConnectionId, Incoming, SyncKind, Outgoing, Output, Record, RecordError};
 //! use baton_room::{ResumeToken, Room, RoomOptions};
 //! use bytes::Bytes;
 //!
@@ -25,7 +25,7 @@
 //! // Ada writes "hi" into the text "t".
 //! let edit = Bytes::from_static(b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00");
 //! let token = ResumeToken::new([7; 16]); // 128 random bits in real life
-//! room.receive(ada, Incoming::Sync(Kind::Update, edit.clone()), token, now);
+//! room.receive(ada, Incoming::Sync(SyncKind::Update, edit.clone()), token, now);
 //!
 //! // Whatever it proposes gets a position: here simply the next number.
 //! let mut log = Vec::new();
@@ -70,7 +70,7 @@ mod room;
 mod sessions;
 mod token;
 
-pub use baton_sync::handshake::Kind;
+pub use baton_sync::handshake::SyncKind;
 pub use baton_sync::replica::RetiredReplica;
 pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};

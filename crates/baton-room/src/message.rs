@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use baton_presence::Rights;
-use baton_sync::channel::ServerMessage;
-use baton_sync::handshake::Kind;
+use baton_sync::control_channel::ServerMessage;
+use baton_sync::handshake::SyncKind;
 use bytes::Bytes;
 
 use crate::token::Source;
@@ -19,7 +19,7 @@ pub enum Incoming<'a> {
     /// "This is what I have": an encoded state vector.
     Step1(&'a [u8]),
     /// An update: an edit, or the answer to a Step1.
-    Sync(Kind, Bytes),
+    Sync(SyncKind, Bytes),
     /// An awareness payload.
     Awareness(&'a [u8]),
     /// "Tell me who is here."

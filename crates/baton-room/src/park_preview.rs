@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use baton_sync::channel::{Outcome, ParkPart, PartKind, ServerMessage};
-use baton_sync::difference;
-use baton_sync::document::Document;
+use baton_sync::control_channel::{Outcome, ParkPart, PartKind, ServerMessage};
+use baton_sync::text_diff::{DiffKind, DiffPart, text_diff_of};
 use bytes::Bytes;
 
 use crate::message::Outgoing;
@@ -45,12 +44,12 @@ impl ParkPreview {
     #[must_use]
     pub fn render(self) -> Outgoing {
         let (nonce, id) = (self.nonce, self.id);
-        let message = match Document::difference_of(self.everything, self.updates) {
-            Ok(difference) => ServerMessage::ParkContent {
+        let message = match text_diff_of(self.everything, self.updates) {
+            Ok(diff) => ServerMessage::ParkContent {
                 nonce,
                 id,
-                parts: difference.parts.into_iter().map(part).collect(),
-                truncated: difference.truncated,
+                parts: diff.parts.into_iter().map(part).collect(),
+                truncated: diff.truncated,
             },
             Err(error) => ServerMessage::Result {
                 nonce,
@@ -62,13 +61,13 @@ impl ParkPreview {
     }
 }
 
-fn part(part: difference::Part) -> ParkPart {
+fn part(part: DiffPart) -> ParkPart {
     ParkPart {
         root: part.root,
         kind: match part.kind {
-            difference::PartKind::Equal => PartKind::Equal,
-            difference::PartKind::Insert => PartKind::Insert,
-            difference::PartKind::Delete => PartKind::Delete,
+            DiffKind::Equal => PartKind::Equal,
+            DiffKind::Insert => PartKind::Insert,
+            DiffKind::Delete => PartKind::Delete,
         },
         text: part.text,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use baton_presence::{Event, Fence, SessionId};
 use baton_sync::StateVector;
-use baton_sync::channel::{ErrorCode, Outcome, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, Outcome, ServerMessage};
 use bytes::Bytes;
 
 use crate::message::{ConnectionId, Ending, Outgoing};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use baton_load::edits::{Typed, stretches};
 use baton_load::target::Client;
-use baton_load::wire::Frame;
 use baton_load::{Dialect, Target};
 use baton_log::{Log, LogOptions};
 use baton_server::{Server, Settings};
+use baton_testkit::websocket::Frame;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;

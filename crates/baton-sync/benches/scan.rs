@@ -1,9 +1,9 @@
-//! What an update costs before and in yrs: `cargo bench -p baton-sync --bench scan`.
+//! Cost of an update before yrs and in it: `cargo bench -p baton-sync --bench scan`.
 #![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use std::hint::black_box;
 
-use baton_sync::handshake::{Handshake, HandshakeLimits, Kind};
+use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind};
 use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::{Map, Text, TransactionMut, Update, WriteTxn, updates::decoder::Decode};
 use baton_sync::{
@@ -18,7 +18,7 @@ fn document(client: u32) -> Document {
     })
 }
 
-/// Somebody types: the updates of single characters, one after the other.
+/// A person types: updates of single characters, one after the other.
 fn keystrokes(count: u32) -> Vec<Vec<u8>> {
     let mut author = document(1_234_567_890);
     let mut updates = Vec::new();
@@ -135,7 +135,7 @@ fn again(c: &mut Criterion) {
     c.bench_function("again/a known letter, compared", |b| {
         b.iter(|| {
             let mut handshake = Handshake::new(HandshakeLimits::default());
-            handshake.incoming(letter.clone(), Kind::Update, black_box(&document))
+            handshake.incoming(letter.clone(), SyncKind::Update, black_box(&document))
         });
     });
 }

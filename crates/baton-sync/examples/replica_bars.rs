@@ -11,8 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_sync::lib0::write_var_uint;
 use baton_sync::{ApplyOutcome, ClientId, Document, DocumentOptions, Replica, StateVector};
+use baton_testkit::TextAuthor;
 use bytes::Bytes;
 
 const ROUNDS: usize = 5;
@@ -87,35 +88,11 @@ fn applied(what: &str, start: &[Bytes], updates: &[Bytes]) {
     compared(what, ours, theirs);
 }
 
-fn header(blocks: u64, client: u64, clock: u64) -> Vec<u8> {
-    let mut update = vec![1];
-    write_var_uint(&mut update, blocks);
-    write_var_uint(&mut update, client);
-    write_var_uint(&mut update, clock);
-    update
-}
-
-fn append(client: u64, clock: u64, text: &str) -> Bytes {
-    let mut update = header(1, client, clock);
-    if clock == 0 {
-        update.extend_from_slice(&[4, 1]);
-        write_var_string(&mut update, "t");
-    } else {
-        update.push(0x84);
-        write_var_uint(&mut update, client);
-        write_var_uint(&mut update, clock - 1);
-    }
-    write_var_string(&mut update, text);
-    update.push(0);
-    update.into()
-}
-
 fn keystrokes() {
     for (name, before) in [("1 KB", 1_000), ("1 MB", 1_000_000), ("50 MB", 50_000_000)] {
-        let start = [append(7, 0, &"a".repeat(before))];
-        let updates: Vec<Bytes> = (0..20_000)
-            .map(|at| append(7, before as u64 + at, "a"))
-            .collect();
+        let mut author = TextAuthor::new(7, "t");
+        let start = [author.append(&"a".repeat(before))];
+        let updates: Vec<Bytes> = (0..20_000).map(|_| author.append("a")).collect();
         applied(
             &format!("20,000 keystrokes behind {name}"),
             &start,
@@ -124,26 +101,8 @@ fn keystrokes() {
     }
 }
 
-/// Letters that one client inserts one before the other.
-fn at_the_front(client: u64, letters: u64) -> Bytes {
-    let mut update = header(letters, client, 0);
-    for clock in 0..letters {
-        if clock == 0 {
-            update.extend_from_slice(&[4, 1]);
-            write_var_string(&mut update, "t");
-        } else {
-            update.push(0x44);
-            write_var_uint(&mut update, client);
-            write_var_uint(&mut update, clock - 1);
-        }
-        write_var_string(&mut update, "x");
-    }
-    update.push(0);
-    update.into()
-}
-
 fn front_inserts() {
-    let (one, other) = (at_the_front(1, 10_000), at_the_front(2, 10_000));
+    let [one, other] = [1, 2].map(|client| TextAuthor::new(client, "t").prepend_letters(10_000));
     let what = format!(
         "10,000 concurrent front inserts ({} KiB)",
         other.len() / 1024
@@ -152,7 +111,7 @@ fn front_inserts() {
 }
 
 fn deleted_ranges() {
-    let start = [append(7, 0, &"a".repeat(1_000_000))];
+    let start = [TextAuthor::new(7, "t").append(&"a".repeat(1_000_000))];
     let mut update = vec![0, 1];
     write_var_uint(&mut update, 7);
     write_var_uint(&mut update, 500_000);
@@ -169,11 +128,8 @@ fn opening() {
     let mut typed = Replica::new();
     for at in 0..10_000_u64 {
         // Each by another client, at the front: nothing can be joined.
-        let mut update = header(1, 1_000_000 + at, 0);
-        update.extend_from_slice(&[4, 1]);
-        write_var_string(&mut update, "t");
-        write_var_string(&mut update, &"text of a person ".repeat(58));
-        update.push(0);
+        let mut author = TextAuthor::new(1_000_000 + at, "t");
+        let update = author.append(&"text of a person ".repeat(58));
         typed.apply(&update).unwrap();
     }
     let stored = typed.everything();

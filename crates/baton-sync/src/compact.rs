@@ -32,7 +32,7 @@
 //! by letter is no larger than Yjs would write it. Beyond the above, both have content of one kind
 //! that is a row of units (text, values, legacy JSON), or are deleted units, or GC; and the two
 //! units that meet are both deleted or both alive. (Two values of one key are never both alive: the
-//! index knows the last one.) Contents are put one behind the other as they are: two
+//! index knows the last one.) KnownBlocks are put one behind the other as they are: two
 //! replacement characters, each of which was half of one character, stay two.
 //!
 //! # History

@@ -1,6 +1,6 @@
-//! Which inserted units are deleted.
+//! The set of deleted units.
 //!
-//! Owns [`DeleteSet`]. It only grows, and knows nothing of updates or of what was deleted.
+//! Owns [`DeleteSet`]. It only grows, and knows nothing of updates or of the deleted content.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use crate::lib0::write_var_uint;
 use crate::scan::IdRange;
 use crate::state_vector::{ClientId, Clock};
 
-/// For each client, the clocks that are deleted: ascending ranges that neither overlap nor touch.
+/// The deleted clocks of each client: ascending ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteSet {
     clients: BTreeMap<ClientId, Vec<Range<Clock>>>,
 }
 
 impl DeleteSet {
-    /// Nothing is deleted.
+    /// Returns the empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -24,7 +24,7 @@ impl DeleteSet {
         }
     }
 
-    /// Adds `len` clocks from `clock` on. Adding nothing, or what is there, changes nothing.
+    /// Adds `len` clocks from `clock` on. Clocks that are in the set already change nothing.
     pub fn insert(&mut self, client: ClientId, clock: Clock, len: Clock) {
         if len == 0 {
             return;
@@ -32,7 +32,7 @@ impl DeleteSet {
         let mut added = clock..clock.saturating_add(len);
         let one = || Vec::with_capacity(1);
         let ranges = self.clients.entry(client).or_insert_with(one);
-        // Those that overlap or touch what is added become one with it.
+        // Ranges that overlap or touch the added one are joined with it.
         let from = ranges.partition_point(|range| range.end < added.start);
         let to = from + ranges[from..].partition_point(|range| range.start <= added.end);
         if from < to {
@@ -56,7 +56,7 @@ impl DeleteSet {
         }
     }
 
-    /// Whether all of the `len` clocks from `clock` on are deleted.
+    /// Returns true if all of the `len` clocks from `clock` on are deleted.
     #[must_use]
     pub fn contains(&self, client: ClientId, clock: Clock, len: Clock) -> bool {
         let Some(ranges) = self.clients.get(&client) else {
@@ -70,21 +70,21 @@ impl DeleteSet {
                 .is_some_and(|range| range.start <= clock && end <= range.end)
     }
 
-    /// The end of the deleted range that holds the clock.
+    /// Returns the end of the deleted range that holds the clock.
     pub(crate) fn end_of_range_at(&self, client: ClientId, clock: Clock) -> Option<Clock> {
         let ranges = self.clients.get(&client)?;
         let range = ranges.get(ranges.partition_point(|range| range.end <= clock))?;
         (range.start <= clock).then_some(range.end)
     }
 
-    /// The start of the first deleted range after the clock.
+    /// Returns the start of the first deleted range after the clock.
     pub(crate) fn start_of_range_after(&self, client: ClientId, clock: Clock) -> Option<Clock> {
         let ranges = self.clients.get(&client)?;
         let range = ranges.get(ranges.partition_point(|range| range.start <= clock))?;
         Some(range.start)
     }
 
-    /// All ranges: clients ascending, clocks ascending.
+    /// Returns all ranges: clients ascending, clocks ascending.
     pub fn iter(&self) -> impl Iterator<Item = IdRange> + '_ {
         self.clients.iter().flat_map(|(client, ranges)| {
             ranges.iter().map(|range| IdRange {
@@ -95,7 +95,7 @@ impl DeleteSet {
         })
     }
 
-    /// Writes what an update says of deletions: clients descending, as Yjs does.
+    /// Writes the deletions of an update: clients descending, as Yjs does.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         write_var_uint(out, self.clients.len() as u64);
         for (client, ranges) in self.clients.iter().rev() {
@@ -112,13 +112,13 @@ impl DeleteSet {
         self.clients.values_mut().for_each(Vec::shrink_to_fit);
     }
 
-    /// Whether nothing is deleted.
+    /// Returns true if nothing is deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
     }
 
-    /// Whether everything that is deleted in `other` is deleted here.
+    /// Returns true if all clocks that are deleted in `other` are deleted here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         other

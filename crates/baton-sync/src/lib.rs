@@ -1,13 +1,13 @@
-//! Documents that many people edit at once, on the Yjs CRDT, and what it takes to exchange them
-//! with strangers: a scanner that reads every update before yrs does, the rules by which an update
-//! may be applied, awareness, and the published wires as codecs and state machines.
+//! Documents that many people edit at once, on the Yjs CRDT, and their exchange with untrusted
+//! clients: a scanner of updates, the rules by which an update may be applied, the store of their
+//! blocks, awareness, and the published wires as codecs and state machines.
 //!
-//! There is no IO here, no task and no clock: bytes come in, values go out, time is an argument.
-//! A server, a test on virtual time and a program that embeds a document all use it in the same way.
+//! There is no IO here, no task and no clock: bytes come in, values go out, time is an argument. A
+//! server, a test on virtual time and a program that embeds a document all use it in the same way.
 //!
 //! # A document
-//! A [`Document`] takes updates from anybody. Two of them converge by asking each other for what
-//! they lack:
+//! A [`Document`] takes updates from any source. Two documents converge when each gets the updates
+//! that it lacks:
 //!
 //! ```
 //! use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
@@ -33,56 +33,63 @@
 //!
 //! The example `two_peers` does the same through the encoded messages.
 //!
-//! # Strangers
-//! yrs panics, aborts or worse on some bytes, and applies what Yjs holds back. So every update goes
-//! through three steps, each of which can stop it:
+//! # Untrusted updates
+//! yrs panics or aborts on some bytes, and applies updates that Yjs holds back. So every update
+//! goes through three steps, each of which can stop it:
 //!
-//! 1. [`scan()`] reads the bytes once and knows no document. What it refuses is nobody's update.
-//! 2. [`ReplicaIndex::judge`] compares the scan with what a document knows: [`Judgement::Known`] adds
+//! 1. [`scan()`] reads the bytes once and knows no document. It refuses bytes that no client of Yjs
+//!    writes.
+//! 2. [`ReplicaIndex::judge`] compares the scan with the index of a document: [`Judgement::Known`] adds
 //!    nothing, [`Judgement::Fits`] may be applied, on [`Judgement::Gap`] the sender is asked. It
-//!    needs no document: a room can decide with the state alone.
-//! 3. [`Document::apply`] gives it to yrs, under `catch_unwind`. Should yrs fail all the same, the
-//!    document says [`Broken`] from then on, and is made again from its log.
+//!    needs no content: a room decides with the index alone.
+//! 3. [`Replica::apply`] stores the blocks as their author sent them, which is all that a server
+//!    needs. [`Document::apply`] also gives them to yrs, under `catch_unwind`. If yrs fails, the
+//!    document returns [`Broken`] from then on, and is made again from its log.
 //!
 //! # Map
 //! | module | owns |
 //! | --- | --- |
 //! | [`lib0`] | integers, buffers and strings on the wire |
-//! | [`state_vector`], [`delete_set`] | client ids and clocks; what is inserted, what is deleted |
-//! | [`scan`](mod@scan) | the byte rules: what is in an update |
-//! | [`replica_index`] | the state rules: whether it may be applied, and what of it |
-//! | [`compact`](mod@compact) | joining neighbours and dropping what was deleted |
-//! | [`known_blocks`] | comparison of stored blocks with those that come again |
-//! | [`document`] | yrs, and nothing else does; a document at rest does without |
-//! | [`difference`] | what an update would change, for people to read |
-//! | [`awareness`] | who is here, with cursors and names |
-//! | [`y_websocket`] | the frames of the y-websocket wire |
+//! | [`state_vector`], [`delete_set`] | client ids and clocks; inserted and deleted units |
+//! | [`scan`](mod@scan) | the byte rules: reading an update and refusing unsound bytes |
+//! | [`replica_index`] | the index of a document; the state rules: which part of an update may be applied |
+//! | [`block_store`] | the blocks of a document, as their authors sent them |
+//! | [`replica`] | a document as a server has it: index and blocks |
+//! | [`known_blocks`] | comparison of a block that comes again with the stored one |
+//! | [`compact`](mod@compact) | joining neighbouring blocks and dropping deleted content |
+//! | `unit_cursor` | a cursor over the units of stored blocks, and the comparison of two |
+//! | [`document`] | all use of yrs: a document that can be read and edited |
+//! | [`text_diff`] | changes that updates would make, for people to read |
+//! | [`awareness`] | present people, with cursors and names |
+//! | [`y_websocket`] | frames of the y-websocket wire |
 //! | [`handshake`] | the sync handshake of one connection |
-//! | [`channel`] | Baton's own payloads: presence, the lock, saved |
+//! | [`control_channel`] | Baton's own payloads: sessions, locks, parks, saved |
+//! | `json` | checks of JSON texts that are passed on |
 
 pub mod awareness;
 pub mod block_store;
-pub mod channel;
 pub mod compact;
+pub mod control_channel;
 pub mod delete_set;
-pub mod difference;
 pub mod document;
 pub mod handshake;
+mod json;
 pub mod known_blocks;
 pub mod lib0;
 pub mod replica;
 pub mod replica_index;
 pub mod scan;
 pub mod state_vector;
+pub mod text_diff;
 mod unit_cursor;
 pub mod y_websocket;
 
 pub use compact::{CompactError, Compacted, History, compact};
 pub use delete_set::DeleteSet;
-pub use difference::Difference;
 pub use document::yrs;
-pub use document::{ApplyError, Broken, DifferenceError, Document, DocumentOptions};
+pub use document::{ApplyError, Broken, Document, DocumentOptions};
 pub use replica::{ApplyOutcome, Outdated, Rejected, Replica};
 pub use replica_index::{Gain, Judgement, ReplicaIndex};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
 pub use state_vector::{ClientId, Clock, StateVector};
+pub use text_diff::{TextDiff, TextDiffError};

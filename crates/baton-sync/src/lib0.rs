@@ -1,5 +1,4 @@
-//! The byte encoding that every Yjs wire is made of (lib0): variable-length integers, buffers and
-//! strings.
+//! The byte encoding of every Yjs wire (lib0): variable-length integers, buffers and strings.
 //!
 //! Owns the [`Reader`] and the write functions. It never allocates while reading, never panics on
 //! any bytes, never reads past the end, and knows nothing of updates, frames or clients.
@@ -8,13 +7,13 @@
 //! implementation writes that one, so nothing genuine is refused, and a second spelling of the same
 //! bytes cannot be used to make two readers disagree.
 
-/// Why bytes could not be read. The fault is the writer's; nothing was changed by the attempt.
+/// Reason for which bytes could not be read. Their writer is at fault; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end inside a value.
     #[error("the input ends at byte {at}, inside a value")]
     UnexpectedEnd {
-        /// Offset in bytes where the value that could not be completed begins.
+        /// Offset in bytes of the incomplete value.
         at: usize,
     },
     /// An integer that is not in its shortest form, or does not fit its type.
@@ -32,7 +31,7 @@ pub enum DecodeError {
     /// A count of things that cannot fit in the bytes that remain.
     #[error("a count of {count} is claimed, and only {remaining} bytes remain")]
     CountTooLarge {
-        /// What the input claims.
+        /// The count that the input claims.
         count: u64,
         /// Bytes that are left to read.
         remaining: usize,
@@ -58,7 +57,7 @@ pub enum DecodeError {
     /// A whole value was read and bytes are left.
     #[error("{count} bytes follow the end")]
     TrailingBytes {
-        /// How many.
+        /// Number of these bytes.
         count: usize,
     },
 }
@@ -89,13 +88,13 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.position
     }
 
-    /// Whether nothing is left.
+    /// Returns true if nothing is left.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.remaining() == 0
     }
 
-    /// Everything that has not been read, without reading it.
+    /// Returns all bytes that have not been read, without reading them.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
@@ -112,7 +111,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One byte.
+    /// Reads one byte.
     ///
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`] at the end of the input.
@@ -123,7 +122,7 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    /// Exactly `len` bytes.
+    /// Reads exactly `len` bytes.
     ///
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`] if fewer are left.
@@ -136,7 +135,8 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// An unsigned integer: seven bits a byte, low bits first, the high bit says that more follow.
+    /// Reads an unsigned integer: seven bits a byte, low bits first; a high bit means that more
+    /// follow.
     ///
     /// # Errors
     /// [`DecodeError::BadInteger`] if it is not in its shortest form or does not fit 64 bits, and
@@ -151,7 +151,8 @@ impl<'a> Reader<'a> {
         self.magnitude(u64::from(first & 0x7f), 7, at)
     }
 
-    /// A signed integer: the first byte holds six bits and, in bit 6, the sign; the others seven.
+    /// Reads a signed integer: the first byte holds six bits and, in bit 6, the sign; the others
+    /// seven.
     ///
     /// Negative zero is read as zero: JavaScript writes it.
     ///
@@ -170,7 +171,7 @@ impl<'a> Reader<'a> {
         Ok(if first & 0x40 == 0 { value } else { -value })
     }
 
-    /// A length and that many bytes.
+    /// Reads a length and that many bytes.
     ///
     /// # Errors
     /// As [`Reader::var_uint`] and [`Reader::bytes`].
@@ -182,7 +183,7 @@ impl<'a> Reader<'a> {
         self.bytes(len)
     }
 
-    /// A length in bytes and that much UTF-8.
+    /// Reads a length in bytes and that much UTF-8.
     ///
     /// # Errors
     /// As [`Reader::var_buf`], and [`DecodeError::BadUtf8`].
@@ -193,8 +194,9 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| DecodeError::BadUtf8 { at })
     }
 
-    /// A count of things that take at least `smallest` bytes each (`smallest` is not zero), refused
-    /// if they cannot all be there: what is then reserved or looped over is bounded by the input.
+    /// Reads a count of items that take at least `smallest` bytes each (`smallest` is not zero).
+    /// The count is refused if the items cannot all be there, so the input bounds what a caller
+    /// reserves.
     ///
     /// # Errors
     /// As [`Reader::var_uint`], and [`DecodeError::CountTooLarge`].
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The bytes after an integer's first one.
+    /// Reads the bytes after an integer's first one.
     fn magnitude(&mut self, low: u64, bits: u32, at: usize) -> Result<u64, DecodeError> {
         let mut value = low;
         let mut shift = bits;

@@ -119,11 +119,24 @@ impl Replica {
     /// # Errors
     /// As [`Replica::apply`].
     pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, Rejected> {
-        let mut delta = match self.index.study(scan) {
-            (Judgement::Known, _) => return Ok(ApplyOutcome::Known),
-            (Judgement::Fits, delta) => delta,
-            (other, _) => return Err(Rejected::NotAdmitted(other)),
+        let Some(delta) = self.admit(scan)? else {
+            return Ok(ApplyOutcome::Known);
         };
+        self.add(scan, delta);
+        Ok(ApplyOutcome::Added)
+    }
+
+    /// Judges an update. Returns the change for [`Replica::add`], or `None` if all of it is known.
+    pub(crate) fn admit(&self, scan: &Scan<'_>) -> Result<Option<IndexDelta>, Rejected> {
+        match self.index.study(scan) {
+            (Judgement::Known, _) => Ok(None),
+            (Judgement::Fits, delta) => Ok(Some(delta)),
+            (other, _) => Err(Rejected::NotAdmitted(other)),
+        }
+    }
+
+    /// Adds an update that [`Replica::admit`] has admitted since the last change.
+    pub(crate) fn add(&mut self, scan: &Scan<'_>, mut delta: IndexDelta) {
         let blocks = std::mem::take(&mut delta.blocks);
         self.index.learn(delta, scan);
         self.index.store_blocks(blocks, scan);
@@ -131,7 +144,6 @@ impl Replica {
         if self.index.store().is_scattered() {
             self.everything();
         }
-        Ok(ApplyOutcome::Added)
     }
 
     /// The index: the inserted and deleted units, and their places.

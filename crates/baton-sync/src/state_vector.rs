@@ -1,4 +1,4 @@
-//! Who has written how much: client ids, clocks, and the state vector that maps one to the other.
+//! Client ids, clocks, and the state vector: the number of units that each client has inserted.
 //!
 //! Owns [`ClientId`], [`Clock`] and [`StateVector`] with its encoding on the wire. It never looks
 //! into an update and knows nothing of deletions.
@@ -8,22 +8,22 @@ use std::collections::btree_map::Entry;
 
 use crate::lib0::{DecodeError, Reader, write_var_uint};
 
-/// A position in what one client has inserted, in Yjs units (a text counts UTF-16 code units).
+/// A position among the units that one client has inserted (a text counts UTF-16 code units).
 /// Always below [`CLOCK_END`].
 pub type Clock = u32;
 
-/// No clock reaches this, nor does a clock plus a length: yrs computes with signed 32 bits.
+/// Bound that no clock reaches, nor a clock plus a length: yrs computes with signed 32 bits.
 pub const CLOCK_END: u64 = 1 << 31;
 
-/// The id under which one Yjs document instance writes: a whole number below 2^53.
+/// Id under which one instance of a Yjs document writes: a whole number below 2^53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u64);
 
 impl ClientId {
-    /// The largest id, 2^53 - 1: the largest whole number that JavaScript counts to.
+    /// Largest id, 2^53 - 1: the largest whole number to which JavaScript counts.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// `None` if `id` is 2^53 or more.
+    /// Returns the id; `None` if it is 2^53 or more.
     #[must_use]
     pub const fn new(id: u64) -> Option<Self> {
         if id <= Self::MAX.0 {
@@ -33,7 +33,7 @@ impl ClientId {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -75,14 +75,14 @@ pub(crate) fn read_clock(reader: &mut Reader<'_>) -> Result<Clock, DecodeError> 
     Ok(clock as Clock)
 }
 
-/// For each client, the clock up to which everything it inserted is known. Absent means 0.
+/// ReplicaIndex vector: for each client, the clock up to which all its units are known. Absent means 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateVector {
     clocks: BTreeMap<ClientId, Clock>,
 }
 
 impl StateVector {
-    /// Knows nothing.
+    /// Returns the vector of an empty document.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -90,7 +90,7 @@ impl StateVector {
         }
     }
 
-    /// The first clock of `client` that is not known; 0 for a client never heard of.
+    /// Returns the first clock of `client` that is not known; 0 for an unknown client.
     #[inline]
     #[must_use]
     pub fn get(&self, client: ClientId) -> Clock {
@@ -124,19 +124,19 @@ impl StateVector {
         self.clocks.iter().map(|(client, clock)| (*client, *clock))
     }
 
-    /// How many clients have written.
+    /// Returns the number of clients that have inserted units.
     #[must_use]
     pub fn len(&self) -> usize {
         self.clocks.len()
     }
 
-    /// Whether nothing is known.
+    /// Returns true if no unit is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.clocks.is_empty()
     }
 
-    /// Whether everything that `other` knows is known here.
+    /// Returns true if all units that `other` knows are known here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         other
@@ -144,11 +144,11 @@ impl StateVector {
             .all(|(client, clock)| self.get(client) >= clock)
     }
 
-    /// Reads one from the wire, in any order of clients.
+    /// Reads a state vector from the wire, with clients in any order.
     ///
     /// # Errors
-    /// Bytes that are not exactly one state vector: truncated, a count that cannot fit, a client
-    /// twice or not below 2^53, a clock not below 2^31, bytes after the end.
+    /// [`DecodeError`] for bytes that are not exactly one state vector: truncated, a count that
+    /// cannot fit, a client twice or not below 2^53, a clock not below 2^31, bytes after the end.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let count = reader.count(2)?;
@@ -166,7 +166,7 @@ impl StateVector {
         Ok(Self { clocks })
     }
 
-    /// The bytes for the wire, client ids descending, as Yjs writes them.
+    /// Returns the bytes for the wire, with client ids descending, as Yjs writes them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 + 8 * self.clocks.len());

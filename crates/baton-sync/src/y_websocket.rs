@@ -1,22 +1,21 @@
 //! The frames of the y-websocket wire: one WebSocket binary message, one protocol message.
 //!
 //! Owns the layout of frames, both ways, for servers and clients. It never looks into a state
-//! vector, an update, an awareness payload or a message of Baton's channel, never copies while
-//! reading, and decides nothing: what a message means is up to who receives it.
+//! vector, an update, an awareness payload or a message of the control channel, never copies while
+//! reading, and decides nothing: the receiver decides about a message.
 //!
-//! Reading is total: any bytes are a message or a [`FrameError`]. One thing is stricter than in the
-//! published client, which ignores what follows the first message of a frame: here a frame with
-//! bytes after its message is refused, for whoever put a second message there believes that it was
-//! delivered. No published client writes such a frame. What is looser: a frame of an unknown type is
-//! no error, since a type may come with a newer version ([`Message::Unknown`]; its payload is not
-//! read).
+//! Reading is total: any bytes are a message or a [`FrameError`]. One rule is stricter than in the
+//! published client, which ignores bytes behind the first message of a frame. Here such a frame is
+//! refused, because a sender of two messages would believe that both were delivered. No published
+//! client writes such a frame. One rule is looser: a frame of an unknown type is no error, since a
+//! newer version may have new types ([`Message::Unknown`]; its payload is not read).
 
 use bytes::Bytes;
 
 use crate::StateVector;
 use crate::lib0::{self, Reader, write_var_buf, write_var_uint};
 
-/// The message type of Baton's own channel: a string with JSON ([`crate::channel`]).
+/// Message type of Baton's control channel: a string with JSON ([`crate::control_channel`]).
 pub const BATON: u64 = 98;
 
 const SYNC: u64 = 0;
@@ -30,11 +29,11 @@ const UPDATE: u64 = 2;
 
 const DENIED: u64 = 0;
 
-/// Why a frame is no message of this wire. The sender is at fault; nothing changed. A server closes
-/// that connection with 4400.
+/// Reason for which a frame is no message of this wire. The sender is at fault; nothing changed. A
+/// server closes that connection with 4400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Truncated, too long, a number in a second spelling, or text that is not UTF-8.
+    /// It is truncated, too long, has a number in a second spelling, or text that is not UTF-8.
     #[error("the frame is not a message of the y-websocket wire: {0}")]
     Malformed(#[from] lib0::DecodeError),
     /// A sync message that is neither Step1, Step2 nor Update.
@@ -48,28 +47,28 @@ pub enum FrameError {
 /// One message, borrowed from its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// "This is what I have": the bytes of a state vector. Answered with a Step2.
+    /// The sender's state vector, encoded. Answered with a Step2.
     Step1(&'a [u8]),
-    /// "This is what you lack": an update, in answer to a Step1.
+    /// An update with everything that the receiver lacks, in answer to a Step1.
     Step2(&'a [u8]),
-    /// A new edit: an update.
+    /// An update with a new edit.
     Update(&'a [u8]),
-    /// Who is here: an awareness payload ([`crate::awareness`]).
+    /// An awareness payload ([`crate::awareness`]).
     Awareness(&'a [u8]),
-    /// "Tell me who is here."
+    /// A question for the awareness of all clients.
     QueryAwareness,
-    /// From a server: access is denied, and why.
+    /// A server's denial of access, with its reason.
     AuthDenied(&'a str),
-    /// Baton's own channel: JSON ([`crate::channel`]).
+    /// A message of Baton's control channel: JSON ([`crate::control_channel`]).
     Baton(&'a str),
     /// A type that this version does not know; to be ignored.
     Unknown(u64),
 }
 
-/// Reads a frame. The length of the whole is bounded by who receives it (the WebSocket's limit).
+/// Reads a frame. The receiver bounds its length (with the WebSocket's limit).
 ///
 /// # Errors
-/// The sender's fault; see [`FrameError`].
+/// See [`FrameError`]; the sender is at fault.
 pub fn decode(frame: &[u8]) -> Result<Message<'_>, FrameError> {
     let mut reader = Reader::new(frame);
     let message = match reader.var_uint()? {
@@ -92,57 +91,57 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, FrameError> {
     Ok(message)
 }
 
-/// A Step1 frame: "this is what I have".
+/// Returns a Step1 frame of a state vector.
 #[must_use]
 pub fn step1(vector: &StateVector) -> Bytes {
     step1_bytes(&vector.encode())
 }
 
-/// A Step1 frame of a state vector that is encoded already.
+/// Returns a Step1 frame of a state vector that is encoded already.
 #[must_use]
 pub fn step1_bytes(vector: &[u8]) -> Bytes {
     frame(&[SYNC, STEP1], vector)
 }
 
-/// A Step2 frame: an update that holds what the other side lacks.
+/// Returns a Step2 frame of an update with everything that the receiver lacks.
 #[must_use]
 pub fn step2(update: &[u8]) -> Bytes {
     frame(&[SYNC, STEP2], update)
 }
 
-/// An Update frame: a new edit.
+/// Returns an Update frame of a new edit.
 #[must_use]
 pub fn update(update: &[u8]) -> Bytes {
     frame(&[SYNC, UPDATE], update)
 }
 
-/// An Awareness frame of an awareness payload.
+/// Returns an Awareness frame of an awareness payload.
 #[must_use]
 pub fn awareness(payload: &[u8]) -> Bytes {
     frame(&[AWARENESS], payload)
 }
 
-/// A frame that asks for everybody's awareness.
+/// Returns a frame that asks for the awareness of all clients.
 #[must_use]
 pub fn query_awareness() -> Bytes {
     Bytes::from_static(&[QUERY_AWARENESS as u8])
 }
 
-/// A frame that denies access, and says why.
+/// Returns a frame that denies access, with the reason.
 #[must_use]
 pub fn auth_denied(reason: &str) -> Bytes {
     frame(&[AUTH, DENIED], reason.as_bytes())
 }
 
-/// A frame of Baton's own channel: a payload of [`crate::channel`].
+/// Returns a frame of the control channel: a payload of [`crate::control_channel`].
 #[must_use]
 pub fn baton(payload: &str) -> Bytes {
     frame(&[BATON], payload.as_bytes())
 }
 
-/// What a frame carries behind its [`Head`].
+/// Kind of the payload behind a [`FrameHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carries {
+pub enum PayloadKind {
     /// A state vector.
     Step1,
     /// An update, in answer to a Step1.
@@ -153,29 +152,29 @@ pub enum Carries {
     Awareness,
     /// The reason of a denial.
     Denied,
-    /// A payload of Baton's channel.
+    /// A payload of Baton's control channel.
     Baton,
 }
 
-/// What stands in a frame before its payload: for whoever sends a payload that others share, without
+/// Bytes of a frame before its payload: for a sender that shares one payload between frames without
 /// copying it.
 #[derive(Clone, Copy, Debug)]
-pub struct Head {
+pub struct FrameHeader {
     bytes: [u8; 12],
     length: usize,
 }
 
-impl Head {
-    /// Before a payload of so many bytes.
+impl FrameHeader {
+    /// Returns the header before a payload of so many bytes.
     #[must_use]
-    pub fn new(carries: Carries, payload: usize) -> Self {
-        let types: &[u64] = match carries {
-            Carries::Step1 => &[SYNC, STEP1],
-            Carries::Step2 => &[SYNC, STEP2],
-            Carries::Update => &[SYNC, UPDATE],
-            Carries::Awareness => &[AWARENESS],
-            Carries::Denied => &[AUTH, DENIED],
-            Carries::Baton => &[BATON],
+    pub fn new(kind: PayloadKind, payload: usize) -> Self {
+        let types: &[u64] = match kind {
+            PayloadKind::Step1 => &[SYNC, STEP1],
+            PayloadKind::Step2 => &[SYNC, STEP2],
+            PayloadKind::Update => &[SYNC, UPDATE],
+            PayloadKind::Awareness => &[AWARENESS],
+            PayloadKind::Denied => &[AUTH, DENIED],
+            PayloadKind::Baton => &[BATON],
         };
         let mut out = Vec::with_capacity(12);
         for number in types {
@@ -190,15 +189,15 @@ impl Head {
         }
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }
 
-/// The type numbers, each a single byte, then a length and the bytes. The capacity is exact, so that
-/// `Bytes` takes the vector over as it is.
+/// Writes the type numbers, each a single byte, then a length and the bytes. The capacity is exact,
+/// so that `Bytes` takes the vector over as it is.
 fn frame(types: &[u64], payload: &[u8]) -> Bytes {
     let bits = 64 - (payload.len() as u64 | 1).leading_zeros() as usize;
     let mut out = Vec::with_capacity(types.len() + bits.div_ceil(7) + payload.len());
@@ -305,15 +304,15 @@ mod tests {
         #[test]
         fn a_head_before_its_payload_is_the_frame(payload in proptest::collection::vec(any::<u8>(), 0..40_000), text: String) {
             let frames = [
-                (Carries::Step1, &payload[..], step1_bytes(&payload)),
-                (Carries::Step2, &payload, step2(&payload)),
-                (Carries::Update, &payload, update(&payload)),
-                (Carries::Awareness, &payload, awareness(&payload)),
-                (Carries::Denied, text.as_bytes(), auth_denied(&text)),
-                (Carries::Baton, text.as_bytes(), baton(&text)),
+                (PayloadKind::Step1, &payload[..], step1_bytes(&payload)),
+                (PayloadKind::Step2, &payload, step2(&payload)),
+                (PayloadKind::Update, &payload, update(&payload)),
+                (PayloadKind::Awareness, &payload, awareness(&payload)),
+                (PayloadKind::Denied, text.as_bytes(), auth_denied(&text)),
+                (PayloadKind::Baton, text.as_bytes(), baton(&text)),
             ];
             for (carries, payload, frame) in frames {
-                let head = Head::new(carries, payload.len());
+                let head = FrameHeader::new(carries, payload.len());
                 prop_assert_eq!([head.as_bytes(), payload].concat(), frame);
             }
         }

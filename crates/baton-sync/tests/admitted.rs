@@ -265,9 +265,9 @@ fn damaged(dice: &mut Dice, log: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..=dice.below(3) {
         let at = dice.below(update.len() as u32 + 1) as usize;
         match dice.below(5) {
-            _ if at == update.len() => update.push(dice.next() as u8),
+            _ if at == update.len() => update.push(dice.bits() as u8),
             0 => update[at] ^= 1 << dice.below(8),
-            1 => update[at] = dice.next() as u8,
+            1 => update[at] = dice.bits() as u8,
             2 => update.truncate(at),
             3 => update.insert(at, dice.below(4) as u8),
             _ => {

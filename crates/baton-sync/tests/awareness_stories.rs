@@ -1,6 +1,6 @@
-//! The awareness table against clients that behave as the published ones do: y-protocols' rule for
-//! what is newer, and y-websocket's habit of broadcasting again whatever it accepts. No ghosts, no
-//! flicker, and who comes back is seen.
+//! The awareness table against clients that behave like the published ones: y-protocols' rule for
+//! newer states, and y-websocket's habit of broadcasting again every state that it accepts. No
+//! ghosts, no flicker, and clients that come back are seen.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use baton_sync::ClientId;
 use baton_sync::awareness::{
-    Applied, Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal,
+    Awareness, AwarenessError, AwarenessLimits, AwarenessOutcome, AwarenessRefusal,
 };
 use baton_sync::lib0::{Reader, write_var_string, write_var_uint};
 use bytes::Bytes;
@@ -47,7 +47,7 @@ struct Tab {
     states: BTreeMap<u64, String>,
     /// The open connection, if any.
     connection: Option<u32>,
-    /// When it last heard of each.
+    /// Time of the last statement about each client.
     heard: BTreeMap<u64, Duration>,
     /// Clients that it saw vanish, in order.
     vanished: Vec<u64>,
@@ -123,7 +123,8 @@ impl Tab {
         (!gone.is_empty()).then(|| self.encode(&gone))
     }
 
-    /// What the provider does when its connection ends: the others' states go, their clocks stay.
+    /// The end of a connection, as the provider handles it: it drops the states of others and keeps
+    /// their clocks.
     fn disconnected(&mut self) {
         self.connection = None;
         self.states.retain(|id, _| *id == self.id);
@@ -138,7 +139,7 @@ struct World {
     connections: BTreeMap<u32, usize>,
     to_server: BTreeMap<u32, VecDeque<Bytes>>,
     to_tab: BTreeMap<u32, VecDeque<Bytes>>,
-    /// Connections that the server has received something from.
+    /// Connections from which the server has received a message.
     heard: BTreeSet<u32>,
     next: u32,
     now: Duration,
@@ -273,7 +274,7 @@ impl World {
     fn deliver_down(&mut self, connection: u32) {
         let payload = self.to_tab.get_mut(&connection).unwrap().pop_front();
         let tab = &mut self.tabs[self.connections[&connection]];
-        // What arrives on a connection that the tab has given up is lost.
+        // A frame on a connection that the tab has given up is lost.
         if tab.connection != Some(connection) {
             return;
         }
@@ -321,7 +322,7 @@ impl World {
     }
 
     fn assert_nobody_is_missing(&self) {
-        // One that never speaks for itself cannot be told from a newcomer when it comes again.
+        // A client that never states its own entry looks like a newcomer when it comes again.
         let speaks = |tab: &&Tab| tab.connection.is_some() && tab.states.contains_key(&tab.id);
         for tab in self.tabs.iter().filter(speaks) {
             for other in self.tabs.iter().filter(|tab| tab.connection.is_some()) {
@@ -331,7 +332,7 @@ impl World {
         }
     }
 
-    /// All connected tabs see each other, in the newest state, and nobody else.
+    /// All connected tabs see each other, in the newest state, and no other client.
     fn assert_everybody_sees_everybody(&self) {
         let here: BTreeMap<u64, String> = self
             .tabs
@@ -454,9 +455,9 @@ fn nobody_can_speak_for_another_connections_client() {
     let before = world.table.encode_all();
     let forged = encode(&[(1, 99, Some(r#"{"name":"not Ada"}"#)), (1, 100, None)]);
     let applied = world.table.apply(mallory, &forged, world.now).unwrap();
-    let expected = Applied {
+    let expected = AwarenessOutcome {
         spoofed: 2,
-        ..Applied::default()
+        ..AwarenessOutcome::default()
     };
     assert_eq!(applied, expected);
     assert_eq!(world.table.encode_all(), before);
@@ -474,7 +475,7 @@ fn a_strangers_claim_leaves_the_true_owner_room_to_raise_its_clock() {
     let raised = encode(&[(7, 1 << 31, Some("\"true\""))]);
     let applied = table.apply(2, &raised, Duration::ZERO).unwrap();
     assert_eq!(applied.broadcast, Some(raised));
-    // And nobody can be brought in at a clock that leaves no room, or that others cannot read.
+    // No entry can be stated at a clock that leaves no room, or that other clients cannot read.
     for clock in [1 << 31, 1 << 53, u64::MAX] {
         let payload = encode(&[(8, clock, Some("{}"))]);
         assert_eq!(table.apply(1, &payload, Duration::ZERO).unwrap().refused, 1);
@@ -532,7 +533,7 @@ fn a_tab_that_its_neighbour_announced_first_takes_its_entry_over() {
     world.say(1, r#"{"cursor":1}"#);
     world.settle();
     world.assert_everybody_sees_everybody();
-    // The neighbour goes, and takes nobody along.
+    // The neighbour goes, and no other entry goes with it.
     world.lose(0);
     world.end(neighbour);
     world.settle();
@@ -540,7 +541,8 @@ fn a_tab_that_its_neighbour_announced_first_takes_its_entry_over() {
     world.assert_everybody_sees_everybody();
 }
 
-/// A program that only watches has no state of its own. Its first awareness message is another's entry.
+/// A program that only watches has no state of its own. Its first awareness message repeats an
+/// entry of another client.
 #[test]
 fn a_client_without_a_state_of_its_own_takes_nobodys_place() {
     let mut world = World::new(3);
@@ -670,8 +672,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever happened, in whatever order the frames came: when it is quiet, everybody who is
-    /// connected sees everybody who is, in the newest state, and no ghost.
+    /// After any events, and frames in any order, once it is quiet: all connected tabs see one
+    /// another in the newest state, and no ghost.
     #[test]
     fn all_who_are_here_are_seen_and_nobody_else(events in proptest::collection::vec(event(), 0..120)) {
         let mut world = World::new(5);
@@ -688,8 +690,9 @@ proptest! {
                 }
                 Event::Say(tab) => world.say(tab, &format!("{{\"at\":{:?}}}", world.next)),
                 Event::Relay(from, to) if from != to && world.tabs[to].connection.is_some() => {
-                    // What a tab knows from its neighbour alone, and forgets at a reconnect, no server
-                    // can bring back before the next renewal: here the server has heard it, too.
+                    // No server can bring back an entry that a tab knows from its neighbour alone
+                    // and forgets at a reconnect, before the next renewal: here the server knows
+                    // it, too.
                     while let Some(connection) = world.tabs[from].connection
                         && !world.to_server[&connection].is_empty()
                     {
@@ -716,7 +719,8 @@ proptest! {
         }
         world.settle();
         world.assert_nobody_is_missing();
-        // One whom only a neighbour passed on goes with the next question, or by the tabs' own check.
+        // An entry that only a neighbour relayed goes with the next question, or by the tabs'
+        // check.
         world.wait(Duration::from_secs(20));
         world.quiet();
         world.wait(Duration::from_secs(10));
@@ -732,8 +736,8 @@ proptest! {
     }
 }
 
-/// A cursor with a large selection went over the limit. Its whole message was dropped, and after 40 s its author was gone for
-/// all, though it said something every few seconds.
+/// A cursor with a large selection exceeded the limit. Its whole message was dropped, and after 40
+/// s its author was gone for all clients, though it sent a message every few seconds.
 #[test]
 fn a_state_over_the_limit_leaves_the_last_good_one_visible_for_as_long_as_its_author_speaks() {
     let limits = AwarenessLimits {
@@ -759,7 +763,8 @@ fn a_state_over_the_limit_leaves_the_last_good_one_visible_for_as_long_as_its_au
         let stale = table.stale(seconds(now + 10));
         assert_eq!((stale.ask.len(), stale.broadcast), (0, None));
     }
-    // A hidden tab renews nothing by itself, and is asked at the clock that it has, not at the one that others know.
+    // A hidden tab renews nothing by itself. It is asked at its own clock, not at the one that
+    // others know.
     let stale = table.stale(seconds(65));
     assert_eq!(stale.ask, [(1, encode(&[(7, 4, None)]))]);
     let answer = encode(&[(7, 5, Some("\"much too long\""))]);

@@ -6,7 +6,7 @@ mod common;
 
 use baton_sync::compact::{History, rewrite};
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::known_blocks::Clash;
 use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
@@ -35,7 +35,7 @@ fn clash(document: &Document, update: &[u8]) -> Option<Clash> {
     let mut handshake = Handshake::new(HandshakeLimits::default());
     handshake.open();
     let update = Bytes::copy_from_slice(update);
-    match handshake.incoming(update, Kind::Update, document) {
+    match handshake.incoming(update, SyncKind::Update, document) {
         Verdict::Refuse(HandshakeError::Clash(clash)) => Some(clash),
         Verdict::Refuse(error) => panic!("{error}"),
         _ => None,
@@ -199,11 +199,19 @@ fn after_a_clash_nothing_more_of_the_connection_is_taken() {
     let is_clash = |verdict: Verdict| matches!(verdict, Verdict::Refuse(HandshakeError::Clash(_)));
     let first = types(&mut eve, 0, "Eve");
     let longer = types(&mut eve, 3, " and more");
-    assert!(is_clash(handshake.incoming(first, Kind::Update, &stored)));
+    assert!(is_clash(handshake.incoming(
+        first,
+        SyncKind::Update,
+        &stored
+    )));
     // By its clocks alone this one would fit behind Ada's letters.
     let fits = stored.state().judge(&scan(&longer).unwrap());
     assert_eq!(fits, Judgement::Fits);
-    assert!(is_clash(handshake.incoming(longer, Kind::Update, &stored)));
+    assert!(is_clash(handshake.incoming(
+        longer,
+        SyncKind::Update,
+        &stored
+    )));
     handshake.settled(1);
     assert_eq!(handshake.durable(u64::MAX), None);
 }

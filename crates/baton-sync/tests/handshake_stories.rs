@@ -1,11 +1,12 @@
-//! The handshake between a server and clients that are real yrs documents, with frames that get lost:
-//! all ends converge, nothing is asked in a loop, and `saved` never speaks of what the log lacks.
+//! The handshake between a server and clients that are real yrs documents, with frames that get
+//! lost: all ends converge, nothing is asked in a loop, and `saved` never counts an edit that the
+//! log lacks.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::VecDeque;
 
 use baton_sync::document::{Document, DocumentOptions};
-use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::scan;
 use baton_sync::yrs::updates::decoder::Decode;
@@ -17,11 +18,11 @@ use proptest::prelude::*;
 
 enum Frame {
     Step1(Bytes),
-    Sync(Kind, Bytes),
+    Sync(SyncKind, Bytes),
 }
 
-/// A client as the published provider is one: sends each edit, and answers each Step1 with all that
-/// it has, what it holds back for want of something included.
+/// A client like the published provider: it sends each edit, and answers each Step1 with all its
+/// units, also those that it holds back until others come.
 struct Client {
     doc: Doc,
     to_server: VecDeque<Frame>,
@@ -59,7 +60,7 @@ impl Client {
         Bytes::from(txn.encode_update_v1())
     }
 
-    fn send(&mut self, kind: Kind, update: Bytes) {
+    fn send(&mut self, kind: SyncKind, update: Bytes) {
         self.sent.push(update.clone());
         self.to_server.push_back(Frame::Sync(kind, update));
     }
@@ -90,10 +91,10 @@ struct Server {
     document: Document,
     log: Vec<Bytes>,
     durable: usize,
-    /// What is durable, as a reader of the log would know it.
+    /// The durable part of the document, as a reader of the log would load it.
     durable_state: ReplicaIndex,
     connections: Vec<Handshake>,
-    /// What was announced to each.
+    /// Number of saved messages that was announced to each connection.
     saved: Vec<u64>,
     asked: usize,
 }
@@ -156,7 +157,7 @@ impl World {
     fn edit(&mut self, index: usize, with_deletion: bool) -> Bytes {
         let update = self.clients[index].edit(with_deletion);
         if self.clients[index].connected {
-            self.clients[index].send(Kind::Update, update.clone());
+            self.clients[index].send(SyncKind::Update, update.clone());
         }
         update
     }
@@ -167,7 +168,7 @@ impl World {
             Some(Frame::Step1(vector)) => {
                 let vector = StateVector::decode(&vector).unwrap();
                 let answer = self.server.document.diff(&vector).unwrap();
-                let answer = Frame::Sync(Kind::Step2, answer);
+                let answer = Frame::Sync(SyncKind::Step2, answer);
                 self.clients[index].to_client.push_back(answer);
             }
             Some(Frame::Sync(kind, update)) => {
@@ -185,7 +186,7 @@ impl World {
             None => return false,
             Some(Frame::Step1(vector)) => {
                 let answer = self.clients[index].answer(&vector);
-                self.clients[index].send(Kind::Step2, answer);
+                self.clients[index].send(SyncKind::Step2, answer);
             }
             Some(Frame::Sync(_, update)) => self.clients[index].hear(&update),
         }
@@ -210,7 +211,7 @@ impl World {
                 }
                 for other in (0..self.clients.len()).filter(|other| *other != index) {
                     if self.clients[other].connected {
-                        let frame = Frame::Sync(Kind::Update, update.clone());
+                        let frame = Frame::Sync(SyncKind::Update, update.clone());
                         self.clients[other].to_client.push_back(frame);
                     }
                 }
@@ -239,7 +240,7 @@ impl World {
         }
     }
 
-    /// The log becomes durable up to a position, and everybody is told what that saves.
+    /// Makes the log durable up to a position, and announces the saved messages to all clients.
     fn sync(&mut self, position: usize) {
         for update in &self.server.log[self.server.durable..position] {
             self.server.durable_state.absorb(&scan(update).unwrap());
@@ -289,7 +290,7 @@ impl World {
     }
 }
 
-/// A Skip over what is known adds nothing either.
+/// A Skip over known units adds nothing either.
 fn adds_nothing(judgement: &Judgement) -> bool {
     match judgement {
         Judgement::Known => true,
@@ -313,7 +314,7 @@ fn a_gap_is_asked_about_once_and_the_answer_saves_all() {
     world.deliver_up(0);
     world.sync(world.server.log.len());
     assert_eq!((world.server.asked, world.server.log.len()), (1, 0));
-    // The account of the test counts the lost one as sent: the connection never saw it.
+    // The test counts the lost message as sent: the connection never saw it.
     world.clients[0].sent.remove(1);
     world.quiet();
     assert_eq!(world.server.asked, 1);
@@ -334,7 +335,7 @@ fn edits_that_come_before_the_answer_to_the_opening_are_waited_for() {
     world.assert_all_is_saved();
 }
 
-/// Client 2 has, from client 1 directly, an edit that builds on one which reached nobody.
+/// Client 2 has, from client 1 directly, an edit that builds on one which reached no other end.
 fn somebody_lacks_something() -> World {
     let mut world = World::new(2);
     world.edit(0, false);
@@ -357,7 +358,7 @@ fn what_the_client_lacks_as_well_is_kept_aside_and_not_asked_for_again() {
     assert_eq!(world.clients[1].text(), "abababab");
     assert!(world.server.log.len() >= 3);
 
-    // Who has the missing one comes: the rest goes in, and all is saved.
+    // The client with the missing edit comes: the rest is admitted, and all is saved.
     world.connect(0);
     world.quiet();
     world.assert_all_is_saved();
@@ -377,17 +378,17 @@ fn what_is_too_large_to_keep_is_asked_for_when_it_may_fit() {
     assert!(world.server.connections[1].is_incomplete());
     assert_eq!(world.server.connections[1].aside_bytes(), 0);
     assert_eq!(world.server.asked, 0);
-    // Only the missing edit, without what client 1 wrote after it.
+    // Only the missing edit, without the later ones of client 1.
     let missing = {
         let first = Client::new(1);
         first.edit(false)
     };
     world.connect(0);
     world.clients[0].to_client.clear();
-    world.clients[0].send(Kind::Update, missing);
+    world.clients[0].send(SyncKind::Update, missing);
     world.quiet();
     assert_eq!(world.server.asked, 1);
-    // What was not taken is never called saved on this connection.
+    // A message that was not taken is never announced as saved on this connection.
     assert_eq!(world.server.saved[1], 0);
     world.connect(0);
     world.connect(1);
@@ -408,18 +409,18 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
     handshake.open();
     let mut asked = 0;
     for _ in 0..50 {
-        match handshake.incoming(uncut.clone(), Kind::Step2, &state) {
+        match handshake.incoming(uncut.clone(), SyncKind::Step2, &state) {
             Verdict::Ask => asked += 1,
             Verdict::Wait => {}
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(asked, 3);
-    // The genuine answer mends it.
+    // The genuine answer completes it.
     let vector = state.vector().encode();
     let cut = client.answer(&vector);
     assert!(matches!(
-        handshake.incoming(cut, Kind::Step2, &state),
+        handshake.incoming(cut, SyncKind::Step2, &state),
         Verdict::Admit(_)
     ));
     assert!(!handshake.is_incomplete());
@@ -430,7 +431,7 @@ fn rubbish_is_the_senders_fault_and_is_never_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
     let state = ReplicaIndex::new();
     assert!(matches!(
-        handshake.incoming(Bytes::from_static(&[1]), Kind::Update, &state),
+        handshake.incoming(Bytes::from_static(&[1]), SyncKind::Update, &state),
         Verdict::Refuse(HandshakeError::Malformed(_))
     ));
     handshake.settled(1);
@@ -443,12 +444,12 @@ fn what_a_room_did_not_take_is_not_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
     let mut state = ReplicaIndex::new();
     let client = Client::new(1);
-    let refused = handshake.incoming(client.edit(false), Kind::Update, &state);
+    let refused = handshake.incoming(client.edit(false), SyncKind::Update, &state);
     assert!(matches!(refused, Verdict::Admit(_)));
-    // The room has no place to park it, say. What another wrote is taken.
+    // The room may have no place to park it. The edits of other clients are taken.
     let other = Client::new(2).edit(false);
     assert!(matches!(
-        handshake.incoming(other.clone(), Kind::Update, &state),
+        handshake.incoming(other.clone(), SyncKind::Update, &state),
         Verdict::Admit(_)
     ));
     state.absorb(&scan(&other).unwrap());
@@ -461,7 +462,7 @@ enum Event {
     Connect(usize),
     Disconnect(usize),
     Edit(usize, bool),
-    /// An edit reaches another client and nobody else.
+    /// An edit reaches another client, and not the server.
     Whisper(usize, usize),
     Up(usize),
     Down(usize),
@@ -487,8 +488,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Connections end with frames under way, edits go astray, clients lack what others have: each
-    /// `saved` on the way is true (see `sync`), and when all are connected, all is saved everywhere.
+    /// Connections end with frames under way, edits go astray, clients lack the edits of others.
+    /// Each `saved` is true (see `sync`), and once all are connected, all is saved everywhere.
     #[test]
     fn all_ends_converge_and_saved_is_never_a_lie(events in proptest::collection::vec(event(), 0..80)) {
         let mut world = World::new(3);
@@ -511,7 +512,7 @@ proptest! {
                 }
                 Event::LoseDown(index) => {
                     let next = world.clients[index].to_client.front();
-                    if let Some(Frame::Sync(Kind::Update, _)) = next {
+                    if let Some(Frame::Sync(SyncKind::Update, _)) = next {
                         world.clients[index].to_client.pop_front();
                     }
                 }
@@ -523,7 +524,7 @@ proptest! {
         }
         let messages: usize = world.clients.iter().map(|client| client.sent.len()).sum();
         prop_assert!(world.server.asked <= messages + 80);
-        // Two rounds: in the first, who lacked something may not get it before its answer.
+        // Two rounds: in the first, a client may get missing edits only after its answer.
         for _ in 0..2 {
             for index in 0..3 {
                 world.connect(index);

@@ -246,7 +246,7 @@ fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
     assert!(cut.len() > 5);
     for until in 1..=cut.len() {
         let replica = put_together(Replica::new(), &cut[..until]);
-        let document = Document::of(replica, &OWN);
+        let document = Document::from_replica(replica, &OWN);
         let text = document.read(|txn| txn.get_text("t").unwrap().get_string(txn));
         assert!(text.unwrap().len() <= 200);
     }
@@ -341,7 +341,7 @@ fn a_compacted_form_is_taken_only_if_it_is_the_same_document() {
         }))
         .unwrap();
     assert_eq!(document.adopt(two).unwrap_err(), Outdated);
-    let read = Document::of(document, &OWN);
+    let read = Document::from_replica(document, &OWN);
     let text = read.read(|txn| txn.get_text("t").unwrap().get_string(txn));
     assert_eq!(text.unwrap(), "longer text!");
 }
@@ -370,7 +370,8 @@ fn what_is_typed_letter_by_letter_is_stored_as_one_block() {
     let blocks = scan(&everything).unwrap().blocks().count();
     // A block of more than a kilobyte is not copied to be joined.
     assert!(blocks < 15, "{blocks}");
-    let text = Document::of(replica, &OWN).read(|txn| txn.get_text("t").unwrap().get_string(txn));
+    let text = Document::from_replica(replica, &OWN)
+        .read(|txn| txn.get_text("t").unwrap().get_string(txn));
     assert_eq!(
         text.unwrap(),
         "a😀 text that is typed letter by letter".repeat(100)

@@ -1,8 +1,7 @@
-//! The examples of docs/protocol.md, replayed: what the page says in hex is what this crate reads and
-//! writes.
+//! The examples of docs/protocol.md, replayed: this crate reads and writes the bytes of the page.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{GetString, ReadTxn};
@@ -21,8 +20,8 @@ struct Example {
     line: String,
 }
 
-/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces. A line `> {..}` is a
-/// payload of Baton's channel as text.
+/// Lines `> 00 01 ..   words` and `< ..` inside fences. The words start at the first two spaces. A
+/// line `> {..}` is a payload of the control channel as text.
 fn examples() -> Vec<Example> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
     let page = std::fs::read_to_string(path).unwrap();
@@ -71,7 +70,7 @@ fn every_example_is_read_and_written_again_as_the_same_bytes() {
             Message::QueryAwareness => y_websocket::query_awareness(),
             Message::AuthDenied(reason) => y_websocket::auth_denied(reason),
             Message::Baton(payload) => {
-                // Read and written by whoever would: its fields are all known ones.
+                // It is read and written again: all its fields are known.
                 let (said, again) = match from {
                     From::Client => {
                         let message = ClientMessage::decode(payload).expect(line);

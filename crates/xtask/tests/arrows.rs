@@ -11,7 +11,7 @@ use std::process::Command;
 const NONE: [&str; 0] = [];
 
 /// Pure crates: no runtime, no socket, no file, no clock.
-const CORES: [&str; 3] = ["baton-sync", "baton-presence", "baton-room"];
+const CORES: [&str; 4] = ["baton-auth", "baton-sync", "baton-presence", "baton-room"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -110,6 +110,11 @@ fn the_cores_name_no_socket_no_file_and_no_clock() {
             }
         }
     }
+}
+
+#[test]
+fn authorization_knows_no_other_crate() {
+    assert_eq!(own("baton-auth"), NONE);
 }
 
 #[test]

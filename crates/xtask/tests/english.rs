@@ -7,7 +7,8 @@ mod sources;
 use sources::product_code;
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 5] = [
+const CHECKED: [&str; 6] = [
+    "baton-auth",
     "baton-client",
     "baton-log",
     "baton-presence",

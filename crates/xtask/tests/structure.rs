@@ -13,7 +13,14 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Type, UseTree, Visibility};
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 3] = ["baton-presence", "baton-room", "baton-server"];
+const CHECKED: [&str; 6] = [
+    "baton-auth",
+    "baton-client",
+    "baton-log",
+    "baton-presence",
+    "baton-room",
+    "baton-server",
+];
 
 /// Files in which one type may have `impl` blocks.
 const MAX_IMPL_FILES: usize = 2;

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use baton_testkit::Random;
+
 /// The folder with one folder for each target.
 #[must_use]
 pub fn folder() -> PathBuf {
@@ -31,39 +33,6 @@ pub fn kept(target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Random numbers from a seed (splitmix64).
-#[derive(Debug, Clone)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `end`; 0 if that is 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        if end == 0 {
-            return 0;
-        }
-        usize::try_from(self.roll() % end as u64).unwrap_or(0)
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.roll().to_le_bytes()[0]
-    }
-}
-
 /// Bytes at which readers have gone wrong: ends of ranges, long integers, tags.
 const TELLING: [&[u8]; 12] = [
     &[0],
@@ -82,34 +51,34 @@ const TELLING: [&[u8]; 12] = [
 
 /// The input with a few changes, some of them pieces of the other.
 #[must_use]
-pub fn mutated(dice: &mut Dice, input: &[u8], other: &[u8], most: usize) -> Vec<u8> {
+pub fn mutated(random: &mut Random, input: &[u8], other: &[u8], most: usize) -> Vec<u8> {
     let mut bytes = input.to_vec();
-    for _ in 0..=dice.below(4) {
-        let at = dice.below(bytes.len() + 1);
-        let end = (at + dice.below(9)).min(bytes.len());
-        match dice.below(9) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
-            1 if at < bytes.len() => bytes[at] = dice.byte(),
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        let end = (at + random.below(9)).min(bytes.len());
+        match random.below(9) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            1 if at < bytes.len() => bytes[at] = random.bits() as u8,
             2 => bytes.truncate(at),
             3 => drop(bytes.drain(at..end)),
-            4 => bytes.insert(at, dice.byte()),
+            4 => bytes.insert(at, random.bits() as u8),
             5 => {
                 let copied = bytes[at..end].to_vec();
-                let to = dice.below(bytes.len() + 1);
+                let to = random.below(bytes.len() + 1);
                 bytes.splice(to..to, copied);
             }
             6 => {
-                let from = dice.below(other.len() + 1);
-                let to = (from + dice.below(64)).min(other.len());
+                let from = random.below(other.len() + 1);
+                let to = (from + random.below(64)).min(other.len());
                 bytes.splice(at..end, other[from..to].iter().copied());
             }
             7 => {
-                let telling = TELLING[dice.below(TELLING.len())];
+                let telling = TELLING[random.below(TELLING.len())];
                 let end = (at + telling.len()).min(bytes.len());
                 bytes.splice(at..end, telling.iter().copied());
             }
             _ => {
-                let telling = TELLING[dice.below(TELLING.len())];
+                let telling = TELLING[random.below(TELLING.len())];
                 bytes.splice(at..at, telling.iter().copied());
             }
         }

@@ -7,19 +7,17 @@ use std::path::Path;
 
 use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgency};
 use baton_presence::{Rights, Time};
-use baton_room::{
-    Awaited, ConnectionId, Incoming, Kind, Record, RecordError, ResumeToken, Room, RoomOptions,
-};
-use baton_sync::channel::{ClientMessage, User};
+use baton_room::{ConnectionId, Incoming, ResumeToken, RoomOptions, SyncKind};
+use baton_sync::control_channel::{ClientMessage, User};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
     Any, Array, Map, MapPrelim, Text, TextPrelim, TransactionMut, WriteTxn, XmlElementPrelim,
     XmlFragment,
 };
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector};
+use baton_testkit::{LoggedRoom, Random};
 use bytes::Bytes;
 
-use crate::corpus::Dice;
 use crate::targets::script::write as step;
 
 /// A target, the name of a seed, its bytes.
@@ -213,20 +211,10 @@ fn documents(seeds: &mut Vec<Seed>, updates: &[Bytes]) {
 /// A room's log with a little of everything in it.
 fn rooms(seeds: &mut Vec<Seed>) {
     let now = Time::ZERO;
-    let mut room = Room::open(RoomOptions::default(), None, &[], now).unwrap();
-    let mut records: Vec<Bytes> = Vec::new();
-    let mut settle = |room: &mut Room| {
-        let settled = room.settle(now, |record: &Record, _: Awaited| {
-            records.push(record.encode()?);
-            Ok::<_, RecordError>(records.len() as u64)
-        });
-        settled.unwrap();
-        room.durable(records.len() as u64, now);
-        while room.next_output().is_some() {}
-    };
+    let mut host = LoggedRoom::new(RoomOptions::default());
     let (ada, bob) = (ConnectionId(1), ConnectionId(2));
     for (id, token) in [(ada, 1), (bob, 2)] {
-        room.connect(id, Rights::ALL);
+        host.room.connect(id, Rights::ALL);
         let hello = ClientMessage::Hello {
             version: 1,
             resume: None,
@@ -242,31 +230,33 @@ fn rooms(seeds: &mut Vec<Seed>) {
             observer: false,
         };
         let token = ResumeToken::new([token as u8; 16]);
-        room.receive(id, Incoming::Channel(&hello.encode()), token, now);
-        settle(&mut room);
+        host.room
+            .receive(id, Incoming::Channel(&hello.encode()), token, now);
+        host.settle();
     }
     let token = || ResumeToken::new([9; 16]);
     let acquire = ClientMessage::Acquire {
         nonce: 1,
         paths: vec![vec!["t".to_owned()]],
     };
-    room.receive(ada, Incoming::Channel(&acquire.encode()), token(), now);
-    settle(&mut room);
+    host.room
+        .receive(ada, Incoming::Channel(&acquire.encode()), token(), now);
+    host.settle();
     for update in genuine().into_iter().take(6) {
         for id in [ada, bob] {
-            room.receive(
+            host.room.receive(
                 id,
-                Incoming::Sync(Kind::Update, update.clone()),
+                Incoming::Sync(SyncKind::Update, update.clone()),
                 token(),
                 now,
             );
-            settle(&mut room);
+            host.settle();
         }
     }
-    let snapshot = room.state().snapshot().unwrap();
+    let snapshot = host.room.state().snapshot().unwrap();
     let mut stored = Vec::new();
     step(&mut stored, 0, &[]);
-    for (index, record) in records.iter().enumerate() {
+    for (index, (_, record)) in host.records().iter().enumerate() {
         step(&mut stored, 0, record);
         if index < 12 {
             seeds.push(("record", format!("room-{index:02}.bin"), record.to_vec()));
@@ -275,7 +265,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
     seeds.push(("room_stored", "records.bin".to_owned(), stored));
     let mut stored = Vec::new();
     step(&mut stored, 0, &snapshot);
-    for record in records.iter().take(3) {
+    for (_, record) in host.records().iter().take(3) {
         step(&mut stored, 0, record);
     }
     seeds.push(("room_stored", "snapshot-and-records.bin".to_owned(), stored));
@@ -391,11 +381,14 @@ fn plain(seeds: &mut Vec<Seed>) {
 
 /// Structured targets read choices, and any bytes are some.
 fn by_chance(seeds: &mut Vec<Seed>) {
-    let mut dice = Dice::new(1);
+    let mut random = Random::from_seed(1);
     for (target, many, long) in [("room", 12, 1500), ("peers", 8, 600), ("scan_yrs", 4, 900)] {
         for number in 0..many {
-            let bytes = (0..long).map(|_| dice.roll().to_le_bytes()[3]);
-            seeds.push((target, format!("chance-{number:02}.bin"), bytes.collect()));
+            seeds.push((
+                target,
+                format!("chance-{number:02}.bin"),
+                random.bytes(long),
+            ));
         }
     }
 }

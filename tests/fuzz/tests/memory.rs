@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use baton_fuzz::memory::measured;
-use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::lib0::write_var_uint;
 use baton_sync::{ReplicaIndex, ScanError, ScanLimits};
 use bytes::Bytes;
@@ -84,7 +84,7 @@ fn cost(update: Vec<u8>) -> (usize, usize, Verdict) {
     let peak = measured(|| {
         let mut handshake = Handshake::new(HandshakeLimits::default());
         handshake.open();
-        verdict = handshake.incoming(update, Kind::Update, &state);
+        verdict = handshake.incoming(update, SyncKind::Update, &state);
     });
     (peak, len, verdict)
 }

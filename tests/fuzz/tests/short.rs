@@ -7,8 +7,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use baton_fuzz::corpus::{self, Dice};
+use baton_fuzz::corpus;
 use baton_fuzz::targets::{TARGETS, Target};
+use baton_testkit::Random;
 
 /// Inputs of the random run that a target always does, however slow the machine is.
 const LEAST: u64 = 50;
@@ -29,13 +30,13 @@ fn short(name: &str) {
     }
     let seed: u64 = setting("BATON_FUZZ_SEED", 1);
     let seconds = Duration::from_secs_f64(setting("BATON_FUZZ_SECONDS", 1.0));
-    let mut dice = Dice::new(seed);
+    let mut random = Random::from_seed(seed);
     let until = Instant::now() + seconds;
     let mut runs = 0_u64;
     while runs < LEAST || Instant::now() < until {
-        let input = &kept[dice.below(kept.len())].1;
-        let other = &kept[dice.below(kept.len())].1;
-        let input = corpus::mutated(&mut dice, input, other, target.longest);
+        let input = &kept[random.below(kept.len())].1;
+        let other = &kept[random.below(kept.len())].1;
+        let input = corpus::mutated(&mut random, input, other, target.longest);
         run(target, &input, &format!("run {runs} of seed {seed}"));
         runs += 1;
     }

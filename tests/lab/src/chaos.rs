@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use baton_testkit::Direction;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use crate::error::LabError;
 use crate::people::Phase;
-use crate::plan::{Disturbance, Trouble, Way, disturbances};
+use crate::plan::{Disturbance, Trouble, disturbances};
 use crate::record::{Progress, What};
 use crate::run::{END, LOOK, Stage};
 
@@ -57,21 +58,21 @@ impl Stage {
         let place = &self.places[disturbance.client];
         let how = match disturbance.trouble {
             Trouble::Drop | Trouble::Kill | Trouble::Blackout => {
-                place.door.reset();
+                place.proxy.reset();
                 self.recorder
                     .note(Some(disturbance.client), 0, What::Dropped);
                 return;
             }
             Trouble::Delay { by } => {
-                place.door.slow(by);
+                place.proxy.delay(by);
                 "delay"
             }
             Trouble::Partition { way } => {
-                place.door.block(way);
+                place.proxy.lose(way);
                 match way {
-                    Way::Up => "partition-up",
-                    Way::Down => "partition-down",
-                    Way::Both => "partition",
+                    Direction::ToServer => "partition-up",
+                    Direction::ToClient => "partition-down",
+                    Direction::Both => "partition",
                 }
             }
             Trouble::Freeze => {
@@ -90,8 +91,8 @@ impl Stage {
         let place = &self.places[disturbance.client];
         match disturbance.trouble {
             Trouble::Drop | Trouble::Kill | Trouble::Blackout => {}
-            Trouble::Delay { .. } => place.door.slow(Duration::ZERO),
-            Trouble::Partition { .. } => place.door.unblock(),
+            Trouble::Delay { .. } => place.proxy.delay(Duration::ZERO),
+            Trouble::Partition { .. } => place.proxy.restore(),
             Trouble::Freeze => place.ice.thaw(),
         }
     }

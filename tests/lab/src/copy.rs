@@ -9,7 +9,7 @@ use std::time::Duration;
 use baton_client::yrs::TransactionMut;
 use baton_client::{
     Client, ClientEvent, ClientOptions, ConnectionStatus, DivergencePolicy, EditPermission,
-    ErrorCode, Fence, LockScope, LockView, OperationError, Outcome, ParkState, PeerState,
+    ErrorCode, FencingToken, LockScope, LockView, OperationError, Outcome, ParkStatus, PeerStatus,
     ReconnectPolicy, User, UserSecret,
 };
 use parking_lot::Mutex;
@@ -189,7 +189,7 @@ impl Copy {
     }
 
     /// The grants under which it may edit as the holder at this moment.
-    pub(crate) fn holds(&self) -> Vec<Fence> {
+    pub(crate) fn holds(&self) -> Vec<FencingToken> {
         let grants = self.client.grants();
         let held = grants.iter().filter(|(_, scope)| {
             self.client.lock_for(scope).permission() == EditPermission::Holder
@@ -242,7 +242,7 @@ impl Copy {
     }
 
     /// Gives up what somebody asked for.
-    pub(crate) fn gives_up(&mut self, fence: Fence) {
+    pub(crate) fn gives_up(&mut self, fence: FencingToken) {
         if let Some(scope) = self.client.grants().remove(&fence) {
             self.releases(fence, &scope);
         }
@@ -254,13 +254,13 @@ impl Copy {
         }
     }
 
-    fn releases(&mut self, fence: Fence, scope: &LockScope) {
+    fn releases(&mut self, fence: FencingToken, scope: &LockScope) {
         self.notes(What::Releasing { fence });
         let answer = self.client.lock_for(scope).release();
         self.notes_if_done(answer, What::Released { fence });
     }
 
-    fn hands_over(&mut self, fence: Fence, scope: &LockScope, to: u64) {
+    fn hands_over(&mut self, fence: FencingToken, scope: &LockScope, to: u64) {
         self.notes(What::HandingOver { fence, to });
         let answer = self.client.lock_for(scope).transfer(to);
         self.notes_if_done(answer, What::HandedOver { fence });
@@ -271,7 +271,7 @@ impl Copy {
         let own = self.client.session();
         let roster = self.client.roster();
         let others = roster.values().filter(|peer| {
-            Some(peer.session) != own && peer.state == PeerState::Online && peer.lock
+            Some(peer.session) != own && peer.state == PeerStatus::Online && peer.lock
         });
         let others: Vec<u64> = others.map(|peer| peer.session).collect();
         picked(&others, pick).copied()
@@ -285,7 +285,7 @@ impl Copy {
             .client
             .parks()
             .into_values()
-            .filter(|park| park.state != ParkState::Merged)
+            .filter(|park| park.state != ParkStatus::Merged)
             .map(|park| (park.id, park.state))
             .collect();
         let Some(&(park, state)) = picked(&parks, pick) else {
@@ -295,7 +295,7 @@ impl Copy {
             return;
         }
         match (state, opinion) {
-            (ParkState::Discarded, _) => {
+            (ParkStatus::Discarded, _) => {
                 let answer = self.client.recover_park(park);
                 self.notes_if_done(answer, What::Recovered { park });
             }

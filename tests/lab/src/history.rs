@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::{DrainReason, Fence};
+use baton_client::{FencingToken, HandoverReason};
 use serde::Serialize;
 
 use crate::invariants;
@@ -30,14 +30,14 @@ pub enum Left {
     Idle,
 }
 
-impl From<DrainReason> for Left {
-    fn from(reason: DrainReason) -> Self {
+impl From<HandoverReason> for Left {
+    fn from(reason: HandoverReason) -> Self {
         match reason {
-            DrainReason::Transfer => Self::Transfer,
-            DrainReason::TakenOver => Self::TakenOver,
-            DrainReason::Moved => Self::Moved,
-            DrainReason::Requested => Self::Requested,
-            DrainReason::Idle => Self::Idle,
+            HandoverReason::Transfer => Self::Transfer,
+            HandoverReason::TakenOver => Self::TakenOver,
+            HandoverReason::Moved => Self::Moved,
+            HandoverReason::Requested => Self::Requested,
+            HandoverReason::Idle => Self::Idle,
         }
     }
 }
@@ -48,7 +48,7 @@ pub struct Hold {
     /// Who, by number.
     pub who: usize,
     /// Under which fence.
-    pub fence: Fence,
+    pub fence: FencingToken,
     /// Of what.
     pub part: Part,
     /// From when, in milliseconds.
@@ -153,7 +153,7 @@ pub(crate) fn check(record: &Record, document: usize) -> History {
 }
 
 /// Whose offer of which fence.
-fn offer(moment: &Moment) -> Option<(Option<usize>, Fence)> {
+fn offer(moment: &Moment) -> Option<(Option<usize>, FencingToken)> {
     match moment.what {
         What::Offered { fence, .. } => Some((moment.who, fence)),
         _ => None,
@@ -169,12 +169,12 @@ fn drained(holds: &[Hold]) -> usize {
 /// Whose hands which lock is in, moment by moment.
 #[derive(Debug, Default)]
 struct Hands {
-    open: BTreeMap<(usize, Fence), Hold>,
-    granted: BTreeMap<(usize, Fence), Part>,
+    open: BTreeMap<(usize, FencingToken), Hold>,
+    granted: BTreeMap<(usize, FencingToken), Part>,
     asked: BTreeMap<usize, (Part, u64)>,
     /// When a holder began to give this back, and, once the server has said so, that it was its to give.
-    giving: BTreeMap<(usize, Fence), u64>,
-    sure: BTreeMap<(usize, Fence), u64>,
+    giving: BTreeMap<(usize, FencingToken), u64>,
+    sure: BTreeMap<(usize, FencingToken), u64>,
     sessions: BTreeMap<u64, usize>,
     done: Vec<Hold>,
 }
@@ -260,7 +260,7 @@ impl Hands {
         }
     }
 
-    fn stops(&mut self, who: usize, at: u64, which: impl Fn(&Fence) -> bool) {
+    fn stops(&mut self, who: usize, at: u64, which: impl Fn(&FencingToken) -> bool) {
         let ended = self
             .open
             .extract_if(.., |(holder, fence), _| *holder == who && which(fence));
@@ -268,7 +268,7 @@ impl Hands {
             .extend(ended.map(|(_, hold)| Hold { to: at, ..hold }));
     }
 
-    fn goes_on(&mut self, who: usize, holds: &[Fence], (at, end): (u64, u64)) {
+    fn goes_on(&mut self, who: usize, holds: &[FencingToken], (at, end): (u64, u64)) {
         for fence in holds {
             if let Some(part) = self.granted.get(&(who, *fence)) {
                 self.open
@@ -278,13 +278,13 @@ impl Hands {
         }
     }
 
-    fn gave(&mut self, who: usize, fence: Fence) {
+    fn gave(&mut self, who: usize, fence: FencingToken) {
         if let Some(at) = self.giving.get(&(who, fence)) {
             self.sure.insert((who, fence), *at);
         }
     }
 
-    fn ended(&mut self, who: usize, fence: Fence, how: Left, heir: Option<usize>) {
+    fn ended(&mut self, who: usize, fence: FencingToken, how: Left, heir: Option<usize>) {
         let of = |hold: &&mut Hold| (hold.who, hold.fence) == (who, fence);
         if let Some(last) = self.done.iter_mut().rev().find(of) {
             last.left = last.left.or(Some(how));
@@ -293,7 +293,7 @@ impl Hands {
     }
 }
 
-fn begun(who: usize, fence: Fence, part: &Part, (from, to): (u64, u64)) -> Hold {
+fn begun(who: usize, fence: FencingToken, part: &Part, (from, to): (u64, u64)) -> Hold {
     Hold {
         who,
         fence,
@@ -348,6 +348,6 @@ fn spans(handoffs: &[Handoff]) -> Option<(u64, u64)> {
 }
 
 /// A fence for people.
-pub(crate) fn told(fence: Fence) -> String {
+pub(crate) fn told(fence: FencingToken) -> String {
     format!("{}:{}", fence.epoch, fence.position)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::Fence;
+use baton_client::FencingToken;
 
 use crate::history::{Hold, told};
 use crate::part::Part;
@@ -29,8 +29,8 @@ pub(crate) fn check(record: &Record, moments: &[&Moment], holds: &[Hold]) -> Vec
 
 /// What a client is granted anew has a greater fence than all it was granted before, and was offered to it.
 fn fences_grow(record: &Record, moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut last: BTreeMap<usize, Fence> = BTreeMap::new();
-    let mut offered: BTreeMap<(usize, Fence), &Part> = BTreeMap::new();
+    let mut last: BTreeMap<usize, FencingToken> = BTreeMap::new();
+    let mut offered: BTreeMap<(usize, FencingToken), &Part> = BTreeMap::new();
     for moment in moments {
         let Some(who) = moment.who else { continue };
         let name = &record.people[who].name;
@@ -67,7 +67,7 @@ fn fences_grow(record: &Record, moments: &[&Moment], violations: &mut Vec<String
 }
 
 fn one_session_a_fence(record: &Record, moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut owners: BTreeMap<Fence, usize> = BTreeMap::new();
+    let mut owners: BTreeMap<FencingToken, usize> = BTreeMap::new();
     for moment in moments {
         if let (Some(who), What::Granted { fence, .. }) = (moment.who, &moment.what) {
             let owner = *owners.entry(*fence).or_insert(who);
@@ -85,14 +85,14 @@ fn one_session_a_fence(record: &Record, moments: &[&Moment], violations: &mut Ve
 
 /// A fence that a newer view shows, and no older one did, is greater than all that the older ones showed.
 fn views_grow(moments: &[&Moment], violations: &mut Vec<String>) {
-    let mut by_version: BTreeMap<u64, BTreeSet<Fence>> = BTreeMap::new();
+    let mut by_version: BTreeMap<u64, BTreeSet<FencingToken>> = BTreeMap::new();
     for moment in moments {
         if let What::View { version, grants } = &moment.what {
             let fences = grants.iter().map(|grant| grant.fence);
             by_version.entry(*version).or_default().extend(fences);
         }
     }
-    let mut known: BTreeMap<Fence, u64> = BTreeMap::new();
+    let mut known: BTreeMap<FencingToken, u64> = BTreeMap::new();
     for (version, fences) in by_version {
         let greatest = known.last_key_value().map(|(fence, at)| (*fence, *at));
         for fence in fences {

@@ -71,7 +71,6 @@
 //! | `copy` | one copy of a document in a client's hands; nothing else calls `baton-client` |
 //! | `people` | the clients, each on a thread of its own |
 //! | `ice` | what stops such a thread, and with it the client |
-//! | `proxy` | the door between one client and the server: resets, delays, black holes |
 //! | `server` | the program as a child, and what it left on its disk |
 //! | `run`, `chaos` | the order of it all; what goes wrong, when it is time for it |
 //! | `record` | what was observed, as data |
@@ -95,7 +94,6 @@ mod oracle;
 mod part;
 mod people;
 mod plan;
-mod proxy;
 mod record;
 mod report;
 mod run;

@@ -16,7 +16,7 @@ use crate::ice::Ice;
 use crate::part::Part;
 use crate::plan::{Act, Acts, Manners, Wish};
 use crate::record::What;
-use baton_client::Fence;
+use baton_client::FencingToken;
 use baton_client::yrs::TransactionMut;
 
 /// What a client is told of the run.
@@ -51,7 +51,7 @@ struct Actor {
     own: Vec<(Place, String)>,
     here: bool,
     /// Under which it may edit as the holder, as was last taken down.
-    holds: Vec<Fence>,
+    holds: Vec<FencingToken>,
     /// What it held when the power went; its next session goes on there.
     left_behind: Vec<Part>,
 }
@@ -291,7 +291,7 @@ impl Actor {
         }
     }
 
-    fn may_edit(&mut self, holds: Vec<Fence>) {
+    fn may_edit(&mut self, holds: Vec<FencingToken>) {
         if holds != self.holds {
             self.holds.clone_from(&holds);
             self.notes(What::Holder { holds });

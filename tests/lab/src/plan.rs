@@ -1,47 +1,15 @@
 //! Who does what, and what goes wrong when: every decision of a run, from its seed.
 //!
-//! Owns the dice. Each client has a stream of its own, so that what it decides does not depend on when the others act.
+//! Owns the random numbers. Each client has a stream of its own, so that what it decides does not depend on when the others act.
 //! Does nothing itself.
 
 use std::time::Duration;
 
+use baton_testkit::{Direction, Random};
+
 use crate::content::Place;
 use crate::part::Part;
 use crate::scenario::{Chaos, Locks, Pace, Scenario};
-
-/// A small generator (SplitMix64): the same seed gives the same numbers everywhere. Not for secrets.
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// The stream of this number under this seed.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut dice = Self(seed ^ stream.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        dice.bits();
-        dice
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Even in [0, 1).
-    fn roll(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.roll() * end as f64) as usize
-    }
-
-    fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        least + most.saturating_sub(least).mul_f64(self.roll())
-    }
-}
 
 /// Whether an edit asks the lock first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +72,7 @@ pub(crate) enum Act {
 /// The decisions of one client.
 #[derive(Debug)]
 pub(crate) struct Acts {
-    dice: Dice,
+    random: Random,
     pause: Duration,
     stubborn: f64,
     locks: Locks,
@@ -120,11 +88,11 @@ pub(crate) struct Acts {
 impl Acts {
     pub(crate) fn new(scenario: &Scenario, client: usize) -> Self {
         let people = scenario.clients.div_ceil(scenario.docs);
-        let mut dice = Dice::new(scenario.seed, client as u64 + 1);
+        let mut random = Random::from_seed_and_stream(scenario.seed, client as u64 + 1);
         let share = |per_cent: u32| f64::from(per_cent) / 100.0;
         Self {
-            polite: dice.roll() < 0.5,
-            dice,
+            polite: random.fraction() < 0.5,
+            random,
             pause: scenario.pause,
             stubborn: share(scenario.stubborn),
             locks: scenario.locks,
@@ -145,12 +113,12 @@ impl Acts {
 
     /// Until the next act.
     pub(crate) fn pause(&mut self) -> Duration {
-        self.dice.between(self.pause / 4, self.pause * 7 / 4)
+        self.random.between(self.pause / 4, self.pause * 7 / 4)
     }
 
-    /// The next act. Takes the same number of rolls whatever it is.
+    /// The next act. Takes the same number of draws whatever it is.
     pub(crate) fn next(&mut self) -> Act {
-        let [kind, place, at, manners, how] = std::array::from_fn(|_| self.dice.roll());
+        let [kind, place, at, manners, how] = std::array::from_fn(|_| self.random.fraction());
         let place = Place::ALL[(place * Place::ALL.len() as f64) as usize];
         if kind < self.acquire {
             return Act::Acquire {
@@ -228,20 +196,12 @@ impl Acts {
     }
 }
 
-/// Which way nothing gets through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    Up,
-    Down,
-    Both,
-}
-
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Trouble {
     Drop,
     Delay { by: Duration },
-    Partition { way: Way },
+    Partition { way: Direction },
     Freeze,
     Kill,
     Blackout,
@@ -259,7 +219,7 @@ pub(crate) struct Disturbance {
 
 /// All that goes wrong in this scenario, in order.
 pub(crate) fn disturbances(scenario: &Scenario) -> Vec<Disturbance> {
-    let mut dice = Dice::new(scenario.seed, 0);
+    let mut random = Random::from_seed_and_stream(scenario.seed, 0);
     let kinds: Vec<Chaos> = scenario
         .chaos
         .iter()
@@ -273,14 +233,14 @@ pub(crate) fn disturbances(scenario: &Scenario) -> Vec<Disturbance> {
         (scenario.disturbances * minutes * scenario.clients as f64).ceil() as usize
     };
     let mut all: Vec<Disturbance> = (0..count)
-        .map(|_| of_a_client(&mut dice, scenario, &kinds))
+        .map(|_| of_a_client(&mut random, scenario, &kinds))
         .collect();
     for (chaos, trouble) in [
         (Chaos::Kill, Trouble::Kill),
         (Chaos::Blackout, Trouble::Blackout),
     ] {
         if scenario.chaos.contains(&chaos) {
-            all.extend(of_the_server(&mut dice, scenario, trouble));
+            all.extend(of_the_server(&mut random, scenario, trouble));
         }
     }
     all.sort_by_key(|disturbance| disturbance.at);
@@ -288,31 +248,31 @@ pub(crate) fn disturbances(scenario: &Scenario) -> Vec<Disturbance> {
 }
 
 /// One in each of so many equal stretches, somewhere in its middle.
-fn of_the_server(dice: &mut Dice, scenario: &Scenario, trouble: Trouble) -> Vec<Disturbance> {
+fn of_the_server(random: &mut Random, scenario: &Scenario, trouble: Trouble) -> Vec<Disturbance> {
     let minutes = scenario.lasts.as_secs_f64() / 60.0;
     let times = ((minutes * scenario.kills).ceil() as u32).max(1);
     let stretch = scenario.lasts / times;
     let mut one = |number| Disturbance {
-        at: stretch * number + dice.between(stretch / 4, stretch * 3 / 4),
+        at: stretch * number + random.between(stretch / 4, stretch * 3 / 4),
         client: 0,
         trouble,
-        lasts: dice.between(Duration::from_millis(50), Duration::from_millis(800)),
+        lasts: random.between(Duration::from_millis(50), Duration::from_millis(800)),
     };
     (0..times).map(&mut one).collect()
 }
 
-fn of_a_client(dice: &mut Dice, scenario: &Scenario, kinds: &[Chaos]) -> Disturbance {
+fn of_a_client(random: &mut Random, scenario: &Scenario, kinds: &[Chaos]) -> Disturbance {
     // Long enough, sometimes, for a holder to be given up (10 s, or 2 s).
     let second = match scenario.pace {
         Pace::Product => Duration::from_secs(1),
         Pace::Brisk => Duration::from_millis(200),
     };
-    let at = dice.between(scenario.lasts / 20, scenario.lasts * 19 / 20);
-    let client = dice.below(scenario.clients);
-    let kind = kinds[dice.below(kinds.len())];
-    let long = dice.between(second, second * 14);
-    let by = dice.between(Duration::from_millis(20), Duration::from_millis(400));
-    let way = [Way::Up, Way::Down, Way::Both][dice.below(3)];
+    let at = random.between(scenario.lasts / 20, scenario.lasts * 19 / 20);
+    let client = random.below(scenario.clients);
+    let kind = kinds[random.below(kinds.len())];
+    let long = random.between(second, second * 14);
+    let by = random.between(Duration::from_millis(20), Duration::from_millis(400));
+    let way = [Direction::ToServer, Direction::ToClient, Direction::Both][random.below(3)];
     let (trouble, lasts) = match kind {
         Chaos::Drop | Chaos::Kill | Chaos::Blackout => (Trouble::Drop, Duration::ZERO),
         Chaos::Delay => (Trouble::Delay { by }, long),

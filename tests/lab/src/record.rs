@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use baton_client::{DrainReason, Fence, GrantState};
+use baton_client::{FencingToken, GrantStatus, HandoverReason};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -131,7 +131,7 @@ pub enum What {
     /// The client's process stopped; nothing of it runs until it is thawed.
     Frozen,
     /// It goes on, and may edit as the holder of these grants.
-    Thawed { holds: Vec<Fence> },
+    Thawed { holds: Vec<FencingToken> },
     /// The client ended with the power, and this copy with it.
     Dark,
     /// So many events were missed, because the lab itself was too slow: what this client saw has a hole.
@@ -153,35 +153,35 @@ pub enum What {
     /// The wish was taken back.
     Cancelled,
     /// A lock was offered.
-    Offered { fence: Fence, part: Part },
+    Offered { fence: FencingToken, part: Part },
     /// An offer ended.
-    OfferEnded { fence: Fence },
+    OfferEnded { fence: FencingToken },
     /// It was granted; `kept` when the grant survived a lost connection.
     Granted {
-        fence: Fence,
+        fence: FencingToken,
         part: Part,
         kept: bool,
     },
     /// Somebody asks for it, by session.
-    Requested { fence: Fence, by: u64 },
+    Requested { fence: FencingToken, by: u64 },
     /// The client began to give it back.
-    Releasing { fence: Fence },
+    Releasing { fence: FencingToken },
     /// It gave it back, and the server said that it was its to give.
-    Released { fence: Fence },
+    Released { fence: FencingToken },
     /// The client told the server to hand it to this session.
-    HandingOver { fence: Fence, to: u64 },
+    HandingOver { fence: FencingToken, to: u64 },
     /// The server said that it was its to hand over.
-    HandedOver { fence: Fence },
+    HandedOver { fence: FencingToken },
     /// It passes on, and the client stopped editing there; to whom, by session, if that was settled.
     Draining {
-        fence: Fence,
-        reason: DrainReason,
+        fence: FencingToken,
+        reason: HandoverReason,
         to: Option<u64>,
     },
     /// The client was told that it has it no more.
-    Lost { fence: Fence, reason: String },
+    Lost { fence: FencingToken, reason: String },
     /// The grants under which the client may edit as the holder changed; these are all.
-    Holder { holds: Vec<Fence> },
+    Holder { holds: Vec<FencingToken> },
     /// The grants and offers that the server showed.
     View { version: u64, grants: Vec<Shown> },
     /// The server merged a park for the client.
@@ -202,13 +202,13 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// Its fence.
-    pub fence: Fence,
+    pub fence: FencingToken,
     /// Who has it, by session.
     pub session: u64,
     /// Of what.
     pub part: Part,
     /// How.
-    pub state: GrantState,
+    pub state: GrantStatus,
 }
 
 /// Where a run is, for whoever watches.

@@ -1,4 +1,4 @@
-//! One run: the server, the clients behind their doors, the chaos, the quiet afterwards, and the look at what is left.
+//! One run: the server, each client behind a proxy of its own, the chaos, the quiet afterwards, and the look at what is left.
 //!
 //! Owns the order of these; every decision comes from the plan, every judgement is the oracle's.
 
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use baton_testkit::Proxy;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -16,7 +17,6 @@ use crate::ice::Ice;
 use crate::oracle;
 use crate::people::{Ended, Person, Phase};
 use crate::plan::Acts;
-use crate::proxy::Door;
 use crate::record::{self, Ending, Progress, Record, Recorder};
 use crate::scenario::Scenario;
 use crate::server::{self, Server};
@@ -75,7 +75,7 @@ type Quiet = u64;
 
 /// A client, as the run sees it.
 pub(crate) struct Place {
-    pub(crate) door: Door,
+    pub(crate) proxy: Proxy,
     pub(crate) ice: Arc<Ice>,
     window: Window,
     ended: Ended,
@@ -131,13 +131,13 @@ impl Stage {
             dark,
         };
         for who in 0..scenario.clients {
-            let door = Door::open(host.clone()).await?;
+            let proxy = Proxy::to(host.clone()).await?;
             let (ice, window) = (Arc::new(Ice::default()), Window::default());
             let person = Person {
                 setup: Setup {
                     who,
                     name: name(who),
-                    url: format!("ws://{}{path}", door.address()),
+                    url: format!("ws://{}{path}", proxy.address()),
                     document: stage.documents[who % scenario.docs].clone(),
                     wire,
                     recorder: Arc::clone(&stage.recorder),
@@ -149,7 +149,7 @@ impl Stage {
             };
             let ended = person.start(stage.phase.subscribe())?;
             stage.places.push(Place {
-                door,
+                proxy,
                 ice,
                 window,
                 ended,
@@ -161,8 +161,8 @@ impl Stage {
     /// Ends all chaos, and waits until everybody is back and agrees, or the time for that is over.
     async fn settle(&mut self, progress: &mut impl FnMut(Progress)) -> Quiet {
         for place in &self.places {
-            place.door.slow(Duration::ZERO);
-            place.door.unblock();
+            place.proxy.delay(Duration::ZERO);
+            place.proxy.restore();
             place.ice.thaw();
         }
         let quiet = self.recorder.millis();
@@ -200,7 +200,7 @@ impl Stage {
                 let mut contents = copies.iter().filter_map(|copy| copy.contents.as_ref());
                 contents.any(|contents| contents == seen)
             };
-            // Without a door, for the network between is none of its business.
+            // Without the proxy: the network between is none of its business.
             let newcomer = copy::newcomer(&self.url, name, self.wire, agreed).await?;
             endings.push(Ending {
                 name: name.clone(),

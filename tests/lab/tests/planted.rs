@@ -2,14 +2,14 @@
 //!
 //! The record is small and made by hand, so that what is planted is all that is wrong with it.
 
-use baton_client::{DrainReason, Fence, GrantState};
+use baton_client::{FencingToken, GrantStatus, HandoverReason};
 use baton_lab::{
     Contents, Copy, Ending, Left, Moment, Outcome, Part, Person, Place, Record, Scenario, Shown,
     Stored, Verdict, What, judge,
 };
 
-const fn fence(position: u64) -> Fence {
-    Fence { epoch: 1, position }
+const fn fence(position: u64) -> FencingToken {
+    FencingToken { epoch: 1, position }
 }
 
 fn whole() -> Contents {
@@ -469,7 +469,7 @@ fn a_view_that_shows_two_locks_in_conflict() {
         fence: fence(position),
         session,
         part,
-        state: GrantState::Held,
+        state: GrantStatus::Held,
     };
     let view = |second: Part| {
         move |record: &mut Record| {
@@ -527,7 +527,7 @@ fn a_lock_that_is_handed_over_is_no_loss_and_is_counted() {
             2920,
             What::Draining {
                 fence: fence(5),
-                reason: DrainReason::Transfer,
+                reason: HandoverReason::Transfer,
                 to: Some(2),
             },
         ),

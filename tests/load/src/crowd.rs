@@ -19,7 +19,7 @@ use crate::edits::{Typed, stretches, writer_id};
 use crate::process;
 use crate::target::{Client, Target};
 use crate::times::{Spread, Times};
-use crate::wire::{Frame, Reader, Writer};
+use baton_testkit::websocket::{Frame, Reader, Writer};
 
 /// A load of rooms.
 #[derive(Debug, Clone, PartialEq, Serialize)]

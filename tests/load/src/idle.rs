@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::dialect::{Dialect, Incoming};
 use crate::process;
 use crate::target::{Client, Target};
-use crate::wire::Frame;
+use baton_testkit::websocket::Frame;
 
 /// Connections, and how long they stay.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -30,7 +30,6 @@
 //! | `edits`, `paper` | prepared Yjs updates: keystrokes, and a long document |
 //! | `target`, `dialect` | where the server is, how it is spoken to, the first sync |
 //! | `served` | a server that the load starts and stops itself |
-//! | `wire` | a WebSocket client that does nothing but its job |
 //! | `process`, `times` | processor time and memory of the server's process; histograms |
 //! | `forwarder` | the baseline |
 //!
@@ -52,7 +51,6 @@ pub mod stalled;
 pub mod storm;
 pub mod target;
 pub mod times;
-pub mod wire;
 
 pub use crate::churn::Churn;
 pub use crate::climb::{Climb, Grows};

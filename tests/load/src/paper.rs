@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use baton_sync::lib0::{Reader, write_var_buf};
+use baton_testkit::Random;
 use bytes::Bytes;
 use yrs::{ClientID, Doc, GetString, OffsetKind, Options, Text, TextRef, Transact, TransactionMut};
 
@@ -35,7 +36,7 @@ impl Paper {
             ..Options::default()
         });
         let text = doc.get_or_insert_text("content");
-        let mut author = Author::default();
+        let mut author = Author::new();
         let mut updates = Vec::new();
         let mut left = edits;
         while left > 0 {
@@ -86,11 +87,9 @@ impl Paper {
     }
 }
 
-/// Somebody who writes: always in the same way.
-#[derive(Default)]
+/// Writes the paper, in the same way each time.
 struct Author {
-    /// Of a generator of the xorshift family; the numbers need not be good, only the same each time.
-    state: u64,
+    random: Random,
     length: u32,
     at: u32,
     /// Edits until the next jump or change of mind.
@@ -99,13 +98,14 @@ struct Author {
 }
 
 impl Author {
-    fn random(&mut self, below: u32) -> u32 {
-        let mut state = self.state ^ 0x9e37_79b9_7f4a_7c15;
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        self.state = state ^ 0x9e37_79b9_7f4a_7c15;
-        u32::try_from((state >> 16) % u64::from(below.max(1))).unwrap_or(0)
+    fn new() -> Self {
+        Self {
+            random: Random::from_seed(0),
+            length: 0,
+            at: 0,
+            left: 0,
+            deletes: 0,
+        }
     }
 
     fn edit(&mut self, text: &TextRef, transaction: &mut TransactionMut<'_>) {
@@ -119,8 +119,8 @@ impl Author {
             self.length -= 1;
             text.remove_range(transaction, self.at, 1);
         } else {
-            let letter = char::from(b'a' + u8::try_from(self.random(26)).unwrap_or(0));
-            let letter = if self.random(6) == 0 { ' ' } else { letter };
+            let letter = char::from(b'a' + self.random.below(26));
+            let letter = if self.random.one_in(6) { ' ' } else { letter };
             text.insert(transaction, self.at, letter.encode_utf8(&mut [0; 4]));
             self.at += 1;
             self.length += 1;
@@ -129,16 +129,16 @@ impl Author {
 
     /// What comes next: typing on or deleting here, or after a jump, mostly a short one.
     fn turn(&mut self) {
-        match self.random(8) {
-            0 => self.at = self.random(self.length + 1),
+        match self.random.below(8) {
+            0 => self.at = self.random.below(self.length + 1),
             1 | 2 => {
-                let back = self.random(400);
+                let back = self.random.below(400);
                 self.at = (self.at + 200).saturating_sub(back).min(self.length);
             }
             _ => {}
         }
-        self.left = 1 + self.random(48);
-        self.deletes = if self.random(10) < 3 { self.left } else { 0 };
+        self.left = 1 + self.random.below(48);
+        self.deletes = if self.random.chance(30) { self.left } else { 0 };
     }
 }
 

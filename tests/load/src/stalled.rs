@@ -19,7 +19,7 @@ use crate::dialect::{Dialect, Incoming};
 use crate::edits::stretches;
 use crate::process;
 use crate::target::{Client, PATIENCE, Target};
-use crate::wire::Frame;
+use baton_testkit::websocket::Frame;
 
 /// Receive buffer of those who stop, in bytes: what the kernel takes in for them is not the server's burden.
 const BUFFER: u32 = 64 * 1024;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::{Dialect, Incoming};
-use crate::wire::{self, Frame, Reader, Writer};
+use baton_testkit::websocket::{self, Frame, Reader, Writer};
 
 /// How long a server may take to let somebody in and to send the first sync.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,7 +93,7 @@ impl Target {
     /// The server cannot be reached, or refuses.
     pub async fn connect_with(&self, document: &str, buffer: Option<u32>) -> io::Result<Client> {
         let path = self.path(document);
-        let opened = wire::connect(self.address, &path, buffer);
+        let opened = websocket::connect(self.address, &path, buffer);
         let (reader, mut writer) = timeout_at(Instant::now() + PATIENCE, opened).await??;
         if let Some(hello) = self.dialect.hello(document) {
             writer.queue(&hello);

@@ -3,6 +3,7 @@
 //! Nothing is decided here; it only lists what is possible and hands it to the server or a client.
 
 use baton_presence::{Event, Fence, Presence, SessionId};
+use baton_testkit::Area;
 use stateright::{Model, Property};
 
 use crate::client::{Client, Link};
@@ -164,7 +165,7 @@ impl LockModel {
                 .any(|grant| grant.party != session && Place::of(&grant.scope).conflicts(place))
         };
         for place in places.iter().copied() {
-            let covers = |hold: &crate::Hold| hold.place.covers(place);
+            let covers = |hold: &crate::Hold| hold.place.covers(&place);
             if client.holds.len() == 2 || client.holds.iter().any(covers) {
                 continue;
             }

@@ -24,7 +24,7 @@ pub(crate) fn forget(fold: &mut LockSnapshot, book: &Book) {
     let fences = missed
         .map(|missed| missed.fence)
         .chain(fold.last_fence)
-        .chain(book.newest);
+        .chain(book.locks.newest());
     let newest = fences.map(|fence| fence.position);
     // A gap in the positions means nothing.
     let newest = newest.chain(tickets.map(|ticket| ticket.0)).max();
@@ -54,12 +54,7 @@ pub(crate) fn of_fold(fold: &mut LockSnapshot, visit: &mut dyn FnMut(&mut u64)) 
 
 /// Every position in a book.
 pub(crate) fn of_book(book: &mut Book, visit: &mut dyn FnMut(&mut u64)) {
-    for lock in &mut book.locks {
-        visit(&mut lock.fence.position);
-    }
-    if let Some(fence) = &mut book.newest {
-        visit(&mut fence.position);
-    }
+    book.locks.visit_positions(visit);
     of_set(&mut book.released, visit);
     of_set(&mut book.excused, visit);
 }

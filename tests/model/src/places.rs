@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use baton_presence::Scope;
+use baton_testkit::Area;
 
 use crate::Flaw;
 
@@ -102,10 +103,6 @@ impl Place {
         self.regions() & other.regions() != 0
     }
 
-    pub(crate) const fn covers(self, other: Self) -> bool {
-        self.regions() & other.regions() == other.regions()
-    }
-
     pub(crate) const fn reaches(self, root: Root) -> bool {
         self.regions() & root.regions() != 0
     }
@@ -116,5 +113,19 @@ impl Place {
         [Root::A, Root::B]
             .into_iter()
             .filter(move |root| self.reaches(*root) && (several || *root == Root::A))
+    }
+}
+
+impl Area for Place {
+    fn of(scope: &Scope) -> Self {
+        Self::of(scope)
+    }
+
+    fn conflicts(&self, other: &Self) -> bool {
+        Self::conflicts(*self, *other)
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.regions() & other.regions() == other.regions()
     }
 }

@@ -149,6 +149,7 @@ impl RecordModel {
         state.fold = fold.snapshot();
         state.unsettled = changes.contains(&Change::Unsettled);
         let around = Around {
+            position,
             event,
             changes: &changes,
             after: &state.fold,
@@ -166,7 +167,7 @@ impl RecordModel {
         // No edit and no belief: nobody asks what these were.
         state.book.released.clear();
         state.book.excused.clear();
-        state.book.newest = state.book.locks.iter().map(|lock| lock.fence).max();
+        state.book.locks.forget_ended();
         names::forget(&mut state.fold, &state.book);
         names::rename(|visit| {
             names::of_fold(&mut state.fold, visit);
@@ -344,7 +345,7 @@ fn properties() -> Vec<Property<RecordModel>> {
             first.is_some() && heirs.next() == first
         }),
         P::sometimes("a waiter behind one who waits for more", |_, state| {
-            state.book.waits.len() > 1
+            state.book.locks.waits().len() > 1
         }),
     ]
 }

@@ -10,7 +10,7 @@ use baton_presence::{
 
 use crate::book::{self, Applied, Around};
 use crate::messages::{Down, Fences, Message, Up};
-use crate::places::Root;
+use crate::places::{Place, Root};
 use crate::state::{State, joined, rights_of};
 use crate::{Flaw, Link, Operation, Rule, Settings, flaws, rules};
 
@@ -43,7 +43,7 @@ impl State {
         self.note_words(&changes);
         self.begin_leases(&before, settings);
         self.restart_clocks(&before, &changes);
-        self.judge(event, &changes, settings);
+        self.judge(position, event, &changes, settings);
         let told = book::told(event, &changes);
         self.tail
             .extend(told.into_iter().map(|(to, down)| Message::Down(to, down)));
@@ -59,13 +59,14 @@ impl State {
         }
     }
 
-    fn judge(&mut self, event: &Event, changes: &[Change], settings: &Settings) {
+    fn judge(&mut self, position: u64, event: &Event, changes: &[Change], settings: &Settings) {
         let clients = &self.clients;
         let runs = |session| {
             let mut all = clients.iter();
             all.any(|client| client.session == Some(session))
         };
         let around = Around {
+            position,
             event,
             changes,
             after: &self.now.fold,
@@ -221,6 +222,11 @@ impl State {
         self.net.clear();
         if settings.flaw == Flaw::ForgetHolder {
             self.now.fold.grants.clear();
+        }
+        if settings.flaw == Flaw::ForgetScopes {
+            for grant in &mut self.now.fold.grants {
+                grant.scope = Place::InA.scope(settings.flaw);
+            }
         }
         self.clocks.clear();
         self.leases.clear();

@@ -70,11 +70,13 @@ impl State {
     /// All clients have joined, nobody holds a lock, nothing is under way.
     pub(crate) fn first(settings: &Settings) -> Self {
         let mut fold = LockState::new(LockSettings::default());
-        let mut here = Vec::new();
+        let (mut here, mut book) = (Vec::new(), Book::default());
         for number in 1..=settings.clients as u64 {
             let session = SessionId(number);
             let joined = joined(session, ClientKind::LockAware, settings.flaw);
-            fold.apply(number, &joined, &mut Vec::new());
+            let mut changes = Vec::new();
+            fold.apply(number, &joined, &mut changes);
+            book.joined(number, &joined, &changes);
             let mut client = Client::dead();
             client.session = Some(session);
             client.link = Link::Open;
@@ -82,7 +84,7 @@ impl State {
         }
         let now = Replica {
             fold: fold.snapshot(),
-            book: Book::default(),
+            book,
             sessions: settings.clients as u64,
         };
         let mut state = Self {
@@ -129,7 +131,14 @@ impl State {
         for replica in [&mut self.now, &mut self.durable] {
             names::forget(&mut replica.fold, &replica.book);
         }
-        if self.announced <= self.now.book.newest.min(self.durable.book.newest) {
+        if self.announced
+            <= self
+                .now
+                .book
+                .locks
+                .newest()
+                .min(self.durable.book.locks.newest())
+        {
             self.announced = None;
         }
         let mut live: BTreeSet<Fence> = BTreeSet::new();

@@ -250,6 +250,15 @@ fn a_restart_that_forgets_the_holder_makes_two() {
 }
 
 #[test]
+fn a_restart_that_forgets_what_was_locked_makes_two_holders() {
+    let settings = Settings {
+        crashes: 1,
+        ..Settings::of_places(Flaw::ForgetScopes, WHOLE_AND_A)
+    };
+    caught(settings, Rule::S1);
+}
+
+#[test]
 fn handing_over_early_lets_two_clients_edit() {
     caught(Settings::with(Flaw::HandOverEarly), Rule::S5);
 }

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
-    AutoPass, Change, Event, Fence, Grant, GrantState, LockSettings, LockState, Mode, SessionId,
-    Time,
+    AutoPass, Change, ClientKind, Event, Fence, Grant, GrantState, LockSettings, LockState, Mode,
+    Peer, Presence, SessionId, SessionRole, Time,
 };
 use baton_room::Record;
 use bytes::Bytes;
@@ -77,6 +77,18 @@ impl Book {
         self.since.get(&fence).map_or(Time::ZERO, |(_, at)| *at)
     }
 
+    /// The exception of S11: with auto-pass, where writing needs no lock, a live stock writer may write again.
+    pub(crate) fn gives_way(&self) -> bool {
+        let kept_out = |peer: &Peer| {
+            peer.client_kind == ClientKind::Stock
+                && peer.role == SessionRole::Writer
+                && peer.presence == Presence::Live
+        };
+        self.fold.auto_pass() == AutoPass::On
+            && self.fold.mode() == Mode::ExclusiveWhenHeld
+            && self.fold.peers().any(kept_out)
+    }
+
     pub(crate) fn locks(&self) -> Locks {
         Locks {
             grants: self.fold.grants().cloned().collect(),
@@ -134,7 +146,7 @@ const fn writes(grant: &Grant) -> bool {
 }
 
 /// What a record says of presence.
-fn event(position: u64, record: &Record) -> Option<Event> {
+pub(crate) fn event(position: u64, record: &Record) -> Option<Event> {
     match record {
         Record::Joined {
             client_kind,

@@ -5,7 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::dice::Dice;
+use baton_testkit::Random;
 
 type Entry = (u64, Bytes);
 
@@ -81,7 +81,7 @@ impl Disk {
     }
 
     /// The machine goes down with what was not synced. Returns the position up to which records survived.
-    pub(crate) fn crash(&mut self, dice: &mut Dice) -> u64 {
+    pub(crate) fn crash(&mut self, random: &mut Random) -> u64 {
         self.syncing = None;
         // A snapshot belongs to the sync that would have brought it, and to records that may be lost.
         self.pending = None;
@@ -89,10 +89,10 @@ impl Disk {
         let kept = self.history.partition_point(|(at, _)| *at <= durable);
         let unsynced = self.history.split_off(kept);
         let mut bytes = frames(&unsynced);
-        bytes.truncate(dice.index(bytes.len() + 1));
-        if dice.chance(20) && !bytes.is_empty() {
-            let at = dice.index(bytes.len());
-            bytes[at] ^= 1 << dice.below(8);
+        bytes.truncate(random.below(bytes.len() + 1));
+        if random.chance(20) && !bytes.is_empty() {
+            let at = random.below(bytes.len());
+            bytes[at] ^= 1 << random.below(8);
         }
         self.history.extend(read(&bytes));
         // What is read at the start is on the disk from then on.
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_crash_keeps_what_was_synced_and_a_whole_prefix_of_the_rest() {
         for seed in 0..500 {
-            let mut dice = Dice::new(seed);
+            let mut random = Random::from_seed(seed);
             let mut disk = Disk::default();
             let record = |number: u64| Bytes::from(vec![number as u8; 20]);
             for number in 1..=5 {
@@ -189,7 +189,7 @@ mod tests {
             disk.append(record(6));
             assert_eq!(disk.synced(), 5);
             disk.append(record(7));
-            let kept = disk.crash(&mut dice);
+            let kept = disk.crash(&mut random);
             assert!((5..=7).contains(&kept), "{kept}");
             let (_, tail) = disk.load();
             let whole: Vec<_> = (1..=kept).map(|number| (number, record(number))).collect();

@@ -17,7 +17,7 @@ impl World {
         }
         self.after(300, 7_000, Action::Fault);
         let person = self.victim();
-        match self.dice.below(20) {
+        match self.random.below(20) {
             0..3 => self.freeze(person),
             3 => self.sleep(person),
             4..7 => self.cut(person),
@@ -32,13 +32,13 @@ impl World {
 
     /// Anybody; rather often whoever has the lock.
     fn victim(&mut self) -> usize {
-        let anybody = self.dice.index(self.people.len());
+        let anybody = self.random.below(self.people.len());
         let grants: Vec<_> = self.book.fold.grants().map(|grant| grant.party).collect();
         let party = match grants.len() {
             0 => None,
-            len => Some(grants[self.dice.index(len)]),
+            len => Some(grants[self.random.below(len)]),
         };
-        let party = party.filter(|_| self.dice.chance(25));
+        let party = party.filter(|_| self.random.chance(25));
         let holder = party.and_then(|session| person_of(self, session));
         holder.unwrap_or(anybody)
     }
@@ -52,7 +52,11 @@ impl World {
         one.changed_at = self.now;
         self.note("freezes", person as u64, 0);
         // Some are hidden tabs that nobody looks at for long.
-        let longest = if self.dice.chance(25) { 90_000 } else { 30_000 };
+        let longest = if self.random.chance(25) {
+            90_000
+        } else {
+            30_000
+        };
         self.after(500, longest, Action::Thaw(person));
     }
 
@@ -75,7 +79,7 @@ impl World {
         self.people[person].wake(self.now);
         self.note("wakes", person as u64, 0);
         // Timers and sockets race; here one order or the other.
-        let timers_first = self.dice.chance(50);
+        let timers_first = self.random.chance(50);
         if timers_first {
             self.late_timer(person);
         }
@@ -97,10 +101,10 @@ impl World {
     /// The link of a person, for all of its connections: one way, the other, or both. Frames wait, as TCP sends them
     /// again.
     fn cut(&mut self, person: usize) {
-        let lasts = self.dice.millis(500, 45_000);
+        let lasts = self.random.millis(500, 45_000);
         let until = self.now + lasts;
         let cut = &mut self.people[person].cut;
-        match self.dice.below(4) {
+        match self.random.below(4) {
             0 => cut.0 = cut.0.max(until),
             1 => cut.1 = cut.1.max(until),
             _ => *cut = (cut.0.max(until), cut.1.max(until)),
@@ -114,8 +118,8 @@ impl World {
         let Some(conn) = self.people[person].conn else {
             return;
         };
-        let (how, up) = (self.dice.below(3), self.dice.chance(50));
-        let lasts = self.dice.millis(1_000, 60_000);
+        let (how, up) = (self.random.below(3), self.random.chance(50));
+        let lasts = self.random.millis(1_000, 60_000);
         let here = &mut self.conns[conn];
         let lane = if up { &mut here.up } else { &mut here.down };
         match how {
@@ -132,7 +136,7 @@ impl World {
         let Some(conn) = self.people[person].conn else {
             return;
         };
-        let who = self.dice.below(3);
+        let who = self.random.below(3);
         self.note("is reset", person as u64, who);
         if who != 0 && self.conns[conn].server == End::Open {
             self.server_gets(conn, &Packet::Close(None));
@@ -145,7 +149,7 @@ impl World {
 
     /// A process dies; its machine says so to the server, or nobody does.
     fn kill(&mut self, person: usize) {
-        if self.dice.chance(60) {
+        if self.random.chance(60) {
             self.hang_up(person);
         } else {
             let one = &mut self.people[person];
@@ -164,7 +168,7 @@ impl World {
         if self.room.is_none() || self.now < self.stalled {
             return;
         }
-        let lasts = self.dice.millis(100, 20_000);
+        let lasts = self.random.millis(100, 20_000);
         self.stalled = self.now + lasts;
         self.note("stalls", 0, lasts.as_millis() as u64);
     }

@@ -35,12 +35,11 @@
 //! | `book`, `ledger`, `content`, `region`, `became` | the harness's own account of locks and text |
 //! | `flaw`, `plant` | bugs to plant |
 //! | `shrink` | a smaller run that fails in the same way |
-//! | `trace`, `dice` | what happened; chance |
+//! | `trace` | what happened |
 
 mod became;
 mod book;
 mod content;
-mod dice;
 mod disk;
 mod faults;
 mod flaw;

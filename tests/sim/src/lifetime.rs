@@ -120,7 +120,7 @@ impl World {
         if self.room.take().is_none() {
             return;
         }
-        let mut kept = self.disk.crash(&mut self.dice);
+        let mut kept = self.disk.crash(&mut self.random);
         if self.options.flaw == Flaw::LoseAtCrash {
             kept = self.disk.lose_newest();
         }
@@ -149,7 +149,7 @@ impl World {
             if self.conns[conn].server == End::Open {
                 self.conns[conn].server = End::Closed;
                 // The reset may be lost with the machine.
-                if self.dice.chance(80) {
+                if self.random.chance(80) {
                     self.send_down(conn, Packet::Close(None));
                 }
             }

@@ -10,7 +10,7 @@ use baton_presence::Time;
 use bytes::Bytes;
 
 use crate::content::Token;
-use crate::dice::Dice;
+use baton_testkit::Random;
 
 /// Names a connection; used once.
 pub(crate) type ConnNo = usize;
@@ -64,8 +64,8 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    fn new(dice: &mut Dice) -> Self {
-        let pace = match dice.below(25) {
+    fn new(random: &mut Random) -> Self {
+        let pace = match random.below(25) {
             0 => Pace::Slow,
             _ => Pace::Good,
         };
@@ -79,10 +79,10 @@ impl Lane {
     }
 
     /// Sends; returns when it arrives, if it does. Never before what was sent earlier.
-    pub(crate) fn send(&mut self, packet: Packet, now: Time, dice: &mut Dice) -> Option<Time> {
+    pub(crate) fn send(&mut self, packet: Packet, now: Time, random: &mut Random) -> Option<Time> {
         let delay = match self.pace {
-            Pace::Good => dice.millis(1, 40),
-            Pace::Slow => dice.millis(100, 3500),
+            Pace::Good => random.millis(1, 40),
+            Pace::Slow => random.millis(100, 3500),
             Pace::Dead => return None,
         };
         self.bytes += packet.len();
@@ -162,11 +162,11 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(person: usize, dice: &mut Dice) -> Self {
+    pub(crate) fn new(person: usize, random: &mut Random) -> Self {
         Self {
             person,
-            up: Lane::new(dice),
-            down: Lane::new(dice),
+            up: Lane::new(random),
+            down: Lane::new(random),
             client: End::Open,
             server: End::Open,
             answered: false,

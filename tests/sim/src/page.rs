@@ -174,7 +174,7 @@ impl World {
             crate::people::Kind::Stock { stubborn: true }
         );
         let now = self.now;
-        let delay = self.dice.millis(0, 60);
+        let delay = self.random.millis(0, 60);
         let Some(page) = self.people[person].page_mut() else {
             return;
         };

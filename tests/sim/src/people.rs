@@ -10,10 +10,10 @@ use baton_client::UserSecret;
 use baton_client::sans_io::Moment;
 use baton_presence::{Rights, Time};
 
-use crate::dice::Dice;
 use crate::net::{ConnNo, Packet};
 use crate::page::Page;
 use crate::tab::Tab;
+use baton_testkit::Random;
 
 /// What runs on a person's machine.
 pub(crate) enum App {
@@ -75,13 +75,13 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(kind: Kind, dice: &mut Dice) -> Self {
+    pub(crate) fn new(kind: Kind, random: &mut Random) -> Self {
         // From 2/3 to 3/2 of the server's speed; many are true.
-        let rate = match dice.below(4) {
+        let rate = match random.below(4) {
             0 => 1000,
             1 => 667,
             2 => 1499,
-            _ => 667 + dice.below(833) as u32,
+            _ => 667 + random.below(833),
         };
         Self {
             kind,
@@ -93,21 +93,21 @@ impl Person {
             inbox: VecDeque::new(),
             timer: None,
             cut: (Time::ZERO, Time::ZERO),
-            patient: dice.chance(50),
+            patient: random.chance(50),
             dozes_until: Time::ZERO,
-            rights: match dice.below(4) {
+            rights: match random.below(4) {
                 0 => Rights::NONE,
                 1 => Rights::TAKE_OVER,
                 2 => Rights::MANAGE,
                 _ => Rights::ALL,
             },
-            user: match dice.below(3) {
+            user: match random.below(3) {
                 0 => UserSecret::new("a secret of the first user").ok(),
                 1 => UserSecret::new("a secret of the second user").ok(),
                 _ => None,
             },
             rate,
-            offset: dice.millis(1_000, 1_000_000),
+            offset: random.millis(1_000, 1_000_000),
             slept: Duration::ZERO,
         }
     }

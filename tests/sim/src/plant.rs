@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use baton_presence::{Event, Rights, SessionId};
 use baton_room::{Decision, Placing, RECOVERABLE, Record, Room, RoomOptions};
 use baton_sync::scan::scan;
+use baton_testkit::Random;
 use bytes::Bytes;
 
 use crate::content::Place;
@@ -79,9 +80,8 @@ impl World {
     pub(crate) fn room_options(&self) -> RoomOptions {
         let mut options = self.room_options.clone();
         // With each start the wall clock shows something else, by days: it decides nothing.
-        let mixed =
-            (self.seed ^ self.started.0.as_micros() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        options.unix_at_zero_ms = 1_800_000_000_000 + (mixed >> 33) % (20 * 24 * 60 * 60 * 1000);
+        let mut clock = Random::from_seed(self.seed ^ self.started.0.as_micros() as u64);
+        options.unix_at_zero_ms = 1_800_000_000_000 + clock.below(20 * 24 * 60 * 60 * 1000);
         if self.options.flaw == Flaw::DrainCutShort {
             options.timings.drain = std::time::Duration::from_millis(1);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use baton_client::ClientEvent;
 use baton_presence::Change;
 use baton_room::{Park, Record, Room};
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 
 use crate::book::Locks;
 use crate::net::ConnNo;
@@ -65,6 +65,8 @@ pub(crate) struct Kept {
     pub(crate) position: u64,
     pub(crate) record: Record,
     pub(crate) changes: Vec<Change>,
+    /// Whether a silent holder may lose its lock to none.
+    pub(crate) gives_way: bool,
 }
 
 /// What became of an update at its position.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use baton_presence::{Change, Time};
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Kind, Outgoing, Output, Park,
-    Record, Room, protocol_fault,
+    Awaited, ConnectionId, Departure, Ending, Incoming, Journal, Outgoing, Output, Park, Record,
+    Room, SyncKind, protocol_fault,
 };
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::y_websocket::{self, FrameError, Message};
 use bytes::Bytes;
 
@@ -107,7 +107,7 @@ impl World {
         self.room = Some(room);
         self.arm_driver();
         if self.disk.start_sync() {
-            let slow = if self.dice.chance(4) { 600 } else { 25 };
+            let slow = if self.random.chance(4) { 600 } else { 25 };
             self.after(1, slow, Action::Synced);
         }
         Some(result)
@@ -186,6 +186,7 @@ impl World {
             position,
             record,
             changes,
+            gives_way: self.book.gives_way(),
         });
     }
 
@@ -226,7 +227,7 @@ impl World {
     fn dropped(&mut self, message: &Outgoing) -> bool {
         self.options.flaw == Flaw::DropFanOut
             && matches!(message, Outgoing::Update(_))
-            && self.dice.chance(2)
+            && self.random.chance(2)
     }
 
     fn say(&mut self, conn: ConnNo, message: &Outgoing, behind: &mut Vec<ConnNo>) {
@@ -411,8 +412,8 @@ impl World {
 fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
     Ok(match y_websocket::decode(frame)? {
         Message::Step1(vector) => Incoming::Step1(vector),
-        Message::Step2(update) => Incoming::Sync(Kind::Step2, frame.slice_ref(update)),
-        Message::Update(update) => Incoming::Sync(Kind::Update, frame.slice_ref(update)),
+        Message::Step2(update) => Incoming::Sync(SyncKind::Step2, frame.slice_ref(update)),
+        Message::Update(update) => Incoming::Sync(SyncKind::Update, frame.slice_ref(update)),
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use baton_client::sans_io::{ConnectionPhase, Moment, SansIoClient, SocketWrite};
 use baton_client::{
     Backoff, ClaimPolicy, ClientEnded, ClientEvent, ClientOptions, ClientRole, DivergencePolicy,
-    Fence, ResumeTicket,
+    FencingToken, ResumeTicket,
 };
 use baton_sync::ClientId;
 
@@ -42,7 +42,7 @@ pub(crate) struct Under {
     /// The core's count.
     pub(crate) edits: u64,
     /// The grants; none if there was none, or nobody knows.
-    pub(crate) grants: Vec<Fence>,
+    pub(crate) grants: Vec<FencingToken>,
     /// The root type.
     pub(crate) root: &'static str,
 }
@@ -86,7 +86,7 @@ impl World {
             }]
         };
         let client = ClientId::new(author).unwrap_or(ClientId::MAX);
-        let machine = SansIoClient::new(options, client, self.dice.next(), now);
+        let machine = SansIoClient::new(options, client, self.random.bits(), now);
         let Ok(mut machine) = machine else {
             self.violate("copies load", format!("person {person}: a copy is damaged"));
             return;

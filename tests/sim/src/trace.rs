@@ -3,13 +3,12 @@
 //! Owns both; an event is text only when a failure is shown.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use baton_presence::Time;
 use baton_room::Record;
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
-
-use crate::dice::mix;
 
 /// One event. `who` and `number` mean what `what` says; `bytes` is a frame, a record, or nothing.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ struct Entry {
 /// The events of a run.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    hash: u64,
+    hasher: DefaultHasher,
     steps: u64,
     shown: usize,
     last: VecDeque<Entry>,
@@ -33,9 +32,9 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    pub(crate) const fn new(shown: usize) -> Self {
+    pub(crate) fn new(shown: usize) -> Self {
         Self {
-            hash: 0,
+            hasher: DefaultHasher::new(),
             steps: 0,
             shown,
             last: VecDeque::new(),
@@ -54,12 +53,7 @@ impl Trace {
     ) {
         self.steps += 1;
         *self.counts.entry(what).or_default() += 1;
-        let nanos = u64::try_from(at.0.as_nanos()).unwrap_or(u64::MAX);
-        let name = u64::from(crc32fast::hash(what.as_bytes())) << 32;
-        let content = name | u64::from(crc32fast::hash(bytes));
-        for number in [nanos, content, who, number, bytes.len() as u64] {
-            self.hash = mix(self.hash ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        }
+        (at.0, what, who, number, bytes).hash(&mut self.hasher);
         if self.last.len() == self.shown {
             self.last.pop_front();
         }
@@ -73,8 +67,8 @@ impl Trace {
         });
     }
 
-    pub(crate) const fn hash(&self) -> u64 {
-        self.hash
+    pub(crate) fn hash(&self) -> u64 {
+        self.hasher.finish()
     }
 
     pub(crate) const fn steps(&self) -> u64 {

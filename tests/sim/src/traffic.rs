@@ -3,7 +3,7 @@
 //! Owns the moments at which something arrives, and who is there to take it.
 
 use baton_room::ResumeToken;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
 
@@ -47,8 +47,8 @@ impl World {
 
     fn connect(&mut self, person: usize) {
         let conn = self.conns.len();
-        self.conns.push(Conn::new(person, &mut self.dice));
-        self.tokens.push(ResumeToken::new(self.dice.token()));
+        self.conns.push(Conn::new(person, &mut self.random));
+        self.tokens.push(ResumeToken::new(self.random.array()));
         self.people[person].conn = Some(conn);
         self.note("connects", person as u64, conn as u64);
         let rights = self.rights_of(person);
@@ -133,7 +133,7 @@ impl World {
         let person = self.conns[conn].person;
         let held = self.people[person].cut.0;
         let lane = &mut self.conns[conn].up;
-        if let Some(at) = lane.send(packet, self.now, &mut self.dice) {
+        if let Some(at) = lane.send(packet, self.now, &mut self.random) {
             self.at(at.max(held), Action::Up(conn));
         }
     }
@@ -145,9 +145,9 @@ impl World {
         }
         let person = self.conns[conn].person;
         let held = self.people[person].cut.1;
-        let swap = self.options.flaw == Flaw::OvertakingFrames && self.dice.chance(10);
+        let swap = self.options.flaw == Flaw::OvertakingFrames && self.random.chance(10);
         let lane = &mut self.conns[conn].down;
-        let sent = lane.send(packet, self.now, &mut self.dice);
+        let sent = lane.send(packet, self.now, &mut self.random);
         if swap {
             lane.overtake();
         }
@@ -278,8 +278,8 @@ fn beat(frame: &[u8]) -> Option<u64> {
     let Ok(Message::Baton(payload)) = y_websocket::decode(frame) else {
         return None;
     };
-    match baton_sync::channel::ServerMessage::decode(payload) {
-        Ok(baton_sync::channel::ServerMessage::Beat { n, .. }) => Some(n),
+    match baton_sync::control_channel::ServerMessage::decode(payload) {
+        Ok(baton_sync::control_channel::ServerMessage::Beat { n, .. }) => Some(n),
         _ => None,
     }
 }

@@ -13,7 +13,6 @@ use bytes::Bytes;
 
 use crate::book::Book;
 use crate::content::Contents;
-use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::ledger::Ledger;
 use crate::net::{Conn, ConnNo};
@@ -23,6 +22,7 @@ use crate::people::{Kind, Person};
 use crate::report::{Report, Violation};
 use crate::seen::{Kept, Seen};
 use crate::trace::Trace;
+use baton_testkit::Random;
 
 /// How long the end is: nobody types any more, nothing goes wrong any more, and all timers have their time.
 pub(crate) const QUIET: Duration = Duration::from_secs(75);
@@ -65,7 +65,7 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) options: Options,
     pub(crate) now: Time,
-    pub(crate) dice: Dice,
+    pub(crate) random: Random,
     queue: BinaryHeap<Reverse<(Time, u64, Action)>>,
     pushed: u64,
     pub(crate) people: Vec<Person>,
@@ -99,19 +99,19 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut random = Random::from_seed(seed);
         // Most with the profile that promises most.
-        let timings = match dice.below(10) {
+        let timings = match random.below(10) {
             0..6 => Timings::strict(),
             6..9 => Timings::default(),
             _ => Timings {
                 grace: Duration::ZERO,
-                wait_out_lease: dice.chance(50),
+                wait_out_lease: random.chance(50),
                 ..Timings::default()
             },
         };
         // In some runs what takes minutes takes less, so that it happens.
-        let timings = match dice.below(2) {
+        let timings = match random.below(2) {
             0 => timings,
             _ => Timings {
                 request: Duration::from_secs(12),
@@ -123,12 +123,12 @@ impl World {
         };
         let lock_settings = LockSettings {
             epoch: 1,
-            auto_pass: if dice.chance(70) {
+            auto_pass: if random.chance(70) {
                 AutoPass::On
             } else {
                 AutoPass::Off
             },
-            mode: match dice.below(10) {
+            mode: match random.below(10) {
                 0..7 => Mode::ExclusiveWhenHeld,
                 7 | 8 => Mode::Required,
                 _ => Mode::Open,
@@ -144,12 +144,12 @@ impl World {
         };
         let kinds = (0..options.people.clamp(1, 64)).map(|number| match number % 5 {
             4 => Kind::Stock {
-                stubborn: dice.chance(30),
+                stubborn: random.chance(30),
             },
             _ => Kind::Baton,
         });
         let kinds: Vec<Kind> = kinds.collect();
-        let people = kinds.into_iter().map(|kind| Person::new(kind, &mut dice));
+        let people = kinds.into_iter().map(|kind| Person::new(kind, &mut random));
         let people = people.collect();
         let mut world = Self {
             seed,
@@ -177,7 +177,7 @@ impl World {
             oracles: oracles::all(),
             found: None,
             over: false,
-            dice,
+            random,
         };
         let quiet = world.now + options.lasts;
         world.at(world.now, Action::Start);
@@ -244,7 +244,7 @@ impl World {
 
     /// Something will happen between these two numbers of milliseconds from now.
     pub(crate) fn after(&mut self, least: u64, most: u64, action: Action) {
-        let wait = self.dice.millis(least, most);
+        let wait = self.random.millis(least, most);
         self.at(self.now + wait, action);
     }
 

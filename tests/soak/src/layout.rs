@@ -4,7 +4,7 @@
 //! One process may have 20,000 files open on an ordinary machine, so that some holders have two
 //! locks. Owns the arithmetic.
 
-use baton_sync::channel::Paths;
+use baton_sync::control_channel::Paths;
 
 /// Some documents that are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

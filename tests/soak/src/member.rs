@@ -8,10 +8,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use baton_load::wire::{self, Frame, Reader, Writer};
-use baton_sync::channel::{ClientMessage, Fence, Outcome, Paths, ServerMessage, User, VERSION};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, Outcome, Paths, ServerMessage, User, VERSION,
+};
 use baton_sync::lib0;
 use baton_sync::y_websocket::{self, Message};
+use baton_testkit::websocket::{self, Frame, Reader, Writer};
 
 use crate::arrivals::Closed;
 
@@ -23,9 +25,9 @@ pub enum Heard {
     /// The outcome of its request.
     Result(Outcome),
     /// It holds this.
-    Granted(Fence),
+    Granted(FencingToken),
     /// It holds this no more.
-    Lost(Fence),
+    Lost(FencingToken),
 }
 
 /// See the module.
@@ -41,7 +43,8 @@ impl Member {
     /// # Errors
     /// The server cannot be reached, or ends the connection.
     pub async fn joins(address: SocketAddr, document: &str) -> io::Result<Self> {
-        let (reader, writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
+        let (reader, writer) =
+            websocket::connect(address, &format!("/ws/{document}"), None).await?;
         let mut member = Self { reader, writer };
         let hello = ClientMessage::Hello {
             version: VERSION,
@@ -91,7 +94,7 @@ impl Member {
     ///
     /// # Errors
     /// The connection is gone, or it is refused.
-    pub async fn takes(&mut self, paths: Paths) -> io::Result<Fence> {
+    pub async fn takes(&mut self, paths: Paths) -> io::Result<FencingToken> {
         self.says(&ClientMessage::Acquire { nonce: 1, paths })
             .await?;
         self.is_granted().await
@@ -101,7 +104,7 @@ impl Member {
     ///
     /// # Errors
     /// The connection is gone, or it is refused.
-    pub async fn is_granted(&mut self) -> io::Result<Fence> {
+    pub async fn is_granted(&mut self) -> io::Result<FencingToken> {
         loop {
             match self.hears().await? {
                 Heard::Granted(fence) => return Ok(fence),

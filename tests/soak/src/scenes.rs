@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use baton_load::edits::Typed;
-use baton_load::wire::{self, Frame, Reader, Writer};
-use baton_sync::channel::{ClientMessage, Outcome};
+use baton_sync::control_channel::{ClientMessage, Outcome};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket::{self, Message};
-use baton_tests::Proxy;
+use baton_testkit::websocket::{self, Frame, Reader, Writer};
+use baton_testkit::{Direction, Proxy};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -108,7 +108,8 @@ async fn syncs(
     document: &str,
     edits: &[Bytes],
 ) -> io::Result<(Reader, Writer)> {
-    let (mut reader, mut writer) = wire::connect(address, &format!("/ws/{document}"), None).await?;
+    let (mut reader, mut writer) =
+        websocket::connect(address, &format!("/ws/{document}"), None).await?;
     writer.queue(&y_websocket::step1_bytes(&[0]));
     for edit in edits {
         writer.queue(edit);
@@ -245,7 +246,7 @@ fn long_state(clock: u64) -> Vec<u8> {
 }
 
 async fn black_holes(address: SocketAddr, arrivals: &Arrivals) -> io::Result<()> {
-    let proxy = Proxy::to(address).await;
+    let proxy = Proxy::to(address).await?;
     let mut lost = Vec::new();
     for number in 0..5 {
         for way in [proxy.address(), address] {
@@ -253,7 +254,7 @@ async fn black_holes(address: SocketAddr, arrivals: &Arrivals) -> io::Result<()>
             lost.push(arrivals.until_served(number, joins).await?);
         }
     }
-    proxy.swallows();
+    proxy.hold(Direction::Both);
     // Handshakes that never end, and requests that are none.
     let mut open = Vec::new();
     for part in [

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use baton_room::Room;
 use baton_sync::Document;
-use baton_sync::channel::{ClientMessage, Fence, LockView, Paths, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn};
-use baton_tests::{Beats, Join, Random, RawClient, TestServer, millis};
+use baton_testkit::Random;
+use baton_tests::{Beats, Join, RawClient, TestServer, millis};
 
 /// How long the run goes on, in seconds, unless `BATON_CHAOS` says otherwise.
 const RUN: u64 = 6;
@@ -25,7 +26,7 @@ struct Stage {
     acknowledged: Vec<String>,
     /// Typed and not acknowledged yet, by actor.
     typed: Vec<Vec<String>>,
-    grants: Vec<Fence>,
+    grants: Vec<FencingToken>,
 }
 
 impl Stage {
@@ -83,7 +84,7 @@ impl Stage {
         self.client(who).says(message);
     }
 
-    fn fence(&self, who: usize) -> Option<Fence> {
+    fn fence(&self, who: usize) -> Option<FencingToken> {
         self.client(who).look(|known| known.fence())
     }
 
@@ -107,7 +108,7 @@ impl Stage {
 
     /// Who is told to drain does so, but for one of ten.
     fn drains(&mut self, who: usize) {
-        let told: Vec<Fence> = self.client(who).take(|message| match message {
+        let told: Vec<FencingToken> = self.client(who).take(|message| match message {
             ServerMessage::Drain { fence, .. } => Some(*fence),
             _ => None,
         });
@@ -120,7 +121,7 @@ impl Stage {
 
     /// Nine of ten offers are claimed.
     fn claims(&mut self, who: usize) {
-        let offers: Vec<Fence> = self.client(who).take(|message| match message {
+        let offers: Vec<FencingToken> = self.client(who).take(|message| match message {
             ServerMessage::Offer { fence, .. } => Some(*fence),
             _ => None,
         });
@@ -132,7 +133,7 @@ impl Stage {
     }
 
     fn take_grants(&mut self, who: usize) {
-        let grants: Vec<Fence> = self.client(who).take(|message| match message {
+        let grants: Vec<FencingToken> = self.client(who).take(|message| match message {
             ServerMessage::Granted { fence, .. } => Some(*fence),
             _ => None,
         });
@@ -147,7 +148,7 @@ impl Stage {
 
     async fn reconnects(&mut self, who: usize) {
         let name = self.actors[who].name.clone();
-        let away = Duration::from_millis(self.random.below(400) as u64);
+        let away = Duration::from_millis(self.random.below(400));
         let actor = self.actors.remove(who);
         let memory = actor.client.vanishes().await;
         // Shorter or longer than the grace, as the dice say.

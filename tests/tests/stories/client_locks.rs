@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use baton_client::{
-    Client, ClientEvent, ClientOptions, DrainReason, EditError, EditPermission, LockScope,
+    Client, ClientEvent, ClientOptions, EditError, EditPermission, HandoverReason, LockScope,
     LockStatus, Outcome, UserSecret,
 };
 use baton_server::Settings;
@@ -45,7 +45,7 @@ pub(crate) fn root(name: &str) -> LockScope {
 }
 
 /// Takes the lock of a scope that nobody else has.
-pub(crate) async fn takes(client: &Client, scope: &LockScope) -> baton_client::Fence {
+pub(crate) async fn takes(client: &Client, scope: &LockScope) -> baton_client::FencingToken {
     let lock = client.lock_for(scope);
     let outcome = within("a result", lock.acquire()).await;
     assert_eq!(outcome, Ok(Outcome::Done));
@@ -138,7 +138,7 @@ async fn types_until_it_may_not(client: &Client, name: &str) -> usize {
     unreachable!()
 }
 
-fn drains(event: &ClientEvent) -> Option<(DrainReason, Option<u64>)> {
+fn drains(event: &ClientEvent) -> Option<(HandoverReason, Option<u64>)> {
     match event {
         ClientEvent::Draining { reason, to, .. } => Some((*reason, *to)),
         _ => None,
@@ -160,7 +160,7 @@ async fn a_lock_is_handed_to_somebody_named_past_the_queue() {
     let (handed, words) = tokio::join!(ada.lock().transfer(to), types_until_it_may_not(&ada, "t"));
     assert_eq!(handed, Ok(Outcome::Done));
     let reason = hears("the drain", &mut of_ada, |event| drains(&event)).await;
-    assert_eq!(reason, (DrainReason::Transfer, Some(to)));
+    assert_eq!(reason, (HandoverReason::Transfer, Some(to)));
     let second = within("Bob's grant", bob.granted()).await.unwrap();
     assert!(second > first);
     assert!(
@@ -211,7 +211,7 @@ async fn a_request_is_told_with_its_note_and_runs_out_in_the_waiters_favour() {
     let words = types_until_it_may_not(&ada, "t").await;
     assert!(began.elapsed() >= Duration::from_millis(600));
     let (reason, _) = hears("the drain", &mut of_ada, |event| drains(&event)).await;
-    assert_eq!(reason, DrainReason::Requested);
+    assert_eq!(reason, HandoverReason::Requested);
     within("Bob's grant", bob.granted()).await.unwrap();
     assert_eq!(text(&bob, "t").len(), words);
     nothing_is_parked(&[&ada, &bob]).await;
@@ -251,7 +251,7 @@ async fn who_may_takes_a_lock_over_but_not_twice_in_a_row() {
     let (taken, words) = tokio::join!(bob.lock().take_over(), types_until_it_may_not(&ada, "t"));
     assert_eq!(taken, Ok(Outcome::Done));
     let reason = hears("the drain", &mut of_ada, |event| drains(&event)).await;
-    assert_eq!(reason, (DrainReason::TakenOver, bob.session()));
+    assert_eq!(reason, (HandoverReason::TakenOver, bob.session()));
     within("Bob's grant", bob.granted()).await.unwrap();
     assert_eq!(text(&bob, "t").len(), words);
     let mut of_carol = carol.events();
@@ -284,7 +284,7 @@ async fn without_the_right_nobody_takes_over_or_changes_the_mode() {
     assert_eq!(bob.rights(), []);
     let taken = within("a result", bob.lock().take_over()).await;
     assert_eq!(taken, Ok(Outcome::NotAllowed));
-    let mode = within("a result", bob.set_mode(baton_client::Mode::Open)).await;
+    let mode = within("a result", bob.set_mode(baton_client::LockMode::Open)).await;
     assert_eq!(mode, Ok(Outcome::NotAllowed));
     assert_eq!(ada.permission(), EditPermission::Holder);
 }
@@ -307,7 +307,7 @@ async fn a_lock_moves_to_the_same_users_other_client_and_to_nobody_elses() {
     let moved = within("a result", phone.lock().move_here()).await;
     assert_eq!(moved, Ok(Outcome::Done));
     let reason = hears("the drain", &mut of_desk, |event| drains(&event)).await;
-    assert_eq!(reason, (DrainReason::Moved, phone.session()));
+    assert_eq!(reason, (HandoverReason::Moved, phone.session()));
     within("the grant", phone.granted()).await.unwrap();
     types(&phone, "t", "from the phone").unwrap();
     sees(&desk, "t", "from the desk from the phone").await;
@@ -414,7 +414,7 @@ async fn who_does_nothing_yields_to_who_waits_unless_it_stirs() {
         "the touch counted"
     );
     let (reason, _) = hears("the drain", &mut of_ada, |event| drains(&event)).await;
-    assert_eq!(reason, DrainReason::Idle);
+    assert_eq!(reason, HandoverReason::Idle);
     within("Bob's grant", bob.granted()).await.unwrap();
     nothing_is_parked(&[&ada, &bob]).await;
 }

@@ -3,7 +3,7 @@
 
 use baton_client::{
     Client, ClientEnded, ClientEvent, ClientOptions, Draft, DraftLocation, EditPermission,
-    LockScope, LockStatus, Outcome, ParkState, PartKind, UserSecret,
+    LockScope, LockStatus, Outcome, ParkStatus, PartKind, UserSecret,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{TestServer, millis, within};
@@ -32,7 +32,7 @@ async fn diverges(client: &Client, name: &str, words: &str) -> (u64, Draft) {
     (diverged.0.unwrap(), diverged.1)
 }
 
-async fn park_is(client: &Client, id: u64, state: ParkState) {
+async fn park_is(client: &Client, id: u64, state: ParkStatus) {
     let mut events = client.events();
     let told = async {
         while client.parks().get(&id).map(|park| park.state) != Some(state) {
@@ -76,7 +76,7 @@ async fn a_copy_that_diverged_is_a_draft_and_the_session_goes_on_afresh() {
     assert_eq!(drafts.len(), 1);
     assert_eq!(drafts[0].location, DraftLocation::InPark);
     // Everybody sees that there is something, and what.
-    park_is(&ada, park, ParkState::Open).await;
+    park_is(&ada, park, ParkStatus::Open).await;
     let view = ada.parks()[&park].clone();
     assert_eq!(
         (Some(view.session), view.user.name.as_str()),
@@ -105,7 +105,7 @@ async fn the_holder_brings_a_park_in() {
     takes(&ada, &root("t")).await;
     let mut of_bob = bob.events();
     let (park, _) = diverges(&bob, "t", "bob's").await;
-    park_is(&carol, park, ParkState::Open).await;
+    park_is(&carol, park, ParkStatus::Open).await;
     // It is for the holder to say, and for nobody who only looks on.
     let onlooker = within("a result", carol.merge_park(park)).await;
     assert!(
@@ -120,7 +120,7 @@ async fn the_holder_brings_a_park_in() {
     );
     for client in [&ada, &bob, &carol] {
         sees(client, "t", "bob's").await;
-        park_is(client, park, ParkState::Merged).await;
+        park_is(client, park, ParkStatus::Merged).await;
     }
     draft_is_dropped(&mut of_bob, park).await;
     assert_eq!(bob.drafts(), []);
@@ -134,17 +134,17 @@ async fn what_was_discarded_can_be_had_back() {
     takes(&ada, &LockScope::whole()).await;
     let mut of_bob = bob.events();
     let (park, _) = diverges(&bob, "t", "bob's").await;
-    park_is(&ada, park, ParkState::Open).await;
+    park_is(&ada, park, ParkStatus::Open).await;
     let discarded = within("a result", ada.discard_park(park)).await;
     assert_eq!(discarded, Ok(Outcome::Done));
     draft_is_dropped(&mut of_bob, park).await;
-    park_is(&ada, park, ParkState::Discarded).await;
+    park_is(&ada, park, ParkStatus::Discarded).await;
     assert!(ada.parks()[&park].until_ms.is_some());
     let too_early = within("a result", ada.merge_park(park)).await;
     assert_eq!(too_early, Ok(Outcome::Stale), "it is to be recovered first");
     let recovered = within("a result", ada.recover_park(park)).await;
     assert_eq!(recovered, Ok(Outcome::Done));
-    park_is(&bob, park, ParkState::Open).await;
+    park_is(&bob, park, ParkStatus::Open).await;
     assert_eq!(
         within("a result", ada.merge_park(park)).await,
         Ok(Outcome::Done)
@@ -169,7 +169,7 @@ async fn what_was_parked_comes_in_when_its_author_holds_the_lock_next() {
     sees(&bob, "t", "bob's").await;
     sees(&ada, "t", "bob's").await;
     draft_is_dropped(&mut of_bob, park).await;
-    park_is(&ada, park, ParkState::Merged).await;
+    park_is(&ada, park, ParkStatus::Merged).await;
     types(&bob, "t", " and more").unwrap();
     sees(&ada, "t", "and more").await;
 }
@@ -187,13 +187,13 @@ async fn an_author_is_known_by_the_key_of_the_user() {
     let (park, _) = diverges(&bob, "t", "bob's").await;
     bob.close().await;
     let again = comes_as(&server, "Bob", key).await;
-    assert_eq!(again.parks()[&park].state, ParkState::Open);
+    assert_eq!(again.parks()[&park].state, ParkStatus::Open);
     within("a result", ada.lock_for(&root("t")).release())
         .await
         .unwrap();
     takes(&again, &root("t")).await;
     sees(&ada, "t", "bob's").await;
-    park_is(&again, park, ParkState::Merged).await;
+    park_is(&again, park, ParkStatus::Merged).await;
 }
 
 /// The fresh copy comes over a connection of its own, which takes the place of the old one while that is still open: even

@@ -1,6 +1,6 @@
 //! Settings: where they come from, and what is refused.
 
-use baton_sync::channel::{Mode, Right, ServerMessage};
+use baton_sync::control_channel::{LockMode, Right, ServerMessage};
 use baton_tests::{Join, ServerProcess};
 use tempfile::TempDir;
 
@@ -135,7 +135,7 @@ async fn rights_and_the_mode_of_new_documents_are_set_up() {
             _ => None,
         })
         .await;
-    assert_eq!(welcome, (vec![Right::Manage], Mode::Required));
+    assert_eq!(welcome, (vec![Right::Manage], LockMode::Required));
     let folder = TempDir::new().unwrap();
     let failed = ServerProcess::fails(folder.path(), &["--rights", "everything"], &[]).await;
     assert!(

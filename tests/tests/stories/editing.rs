@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ErrorCode, User};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, User};
 use baton_sync::document::yrs::{Map, Text, WriteTxn};
 use baton_sync::{StateVector, y_websocket};
-use baton_tests::{Join, Random, RawClient, TestServer, converge};
+use baton_testkit::Random;
+use baton_tests::{Join, RawClient, TestServer, converge};
 
 #[tokio::test]
 async fn two_people_edit_at_the_same_time_and_see_the_same() {

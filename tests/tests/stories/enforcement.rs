@@ -3,7 +3,7 @@
 use baton_presence::SessionId;
 use baton_room::Park;
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ErrorCode, Fence};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, FencingToken};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
@@ -39,7 +39,7 @@ fn text_of(park: &Park, base: &RawClient) -> String {
     read.unwrap()
 }
 
-fn same(park: Option<baton_presence::Fence>, wire: Fence) -> bool {
+fn same(park: Option<baton_presence::Fence>, wire: FencingToken) -> bool {
     park.is_some_and(|fence| (fence.epoch, fence.position) == (wire.epoch, wire.position))
 }
 
@@ -261,7 +261,7 @@ async fn a_holder_that_resumes_without_its_fence_has_lost_the_lock() {
     let fence = ada.takes_lock().await;
     let mut memory = ada.vanishes().await;
     bob.sees_lock(LockState::Suspect).await;
-    memory.fences = vec![Fence {
+    memory.fences = vec![FencingToken {
         position: fence.position + 1000,
         ..fence
     }];
@@ -402,7 +402,7 @@ async fn a_stock_client_whose_edit_cannot_be_parked_is_not_left_believing_otherw
 #[tokio::test]
 async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
     let server = TestServer::with(|settings| TestServer::graced(settings, 100)).await;
-    let mut random = baton_tests::Random::from_seed(11);
+    let mut random = baton_testkit::Random::from_seed(11);
     let mut writers = Vec::new();
     for name in ["Ada", "Bob", "Carol"] {
         writers.push(member(&server, name).await);
@@ -431,7 +431,7 @@ async fn every_edit_is_in_the_document_or_in_a_park_and_never_in_both() {
                 .iter()
                 .rev()
                 .find_map(|message| match message {
-                    baton_sync::channel::ServerMessage::Offer { fence, .. } => Some(*fence),
+                    baton_sync::control_channel::ServerMessage::Offer { fence, .. } => Some(*fence),
                     _ => None,
                 })
         });

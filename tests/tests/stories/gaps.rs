@@ -2,7 +2,7 @@
 
 use baton_server::close;
 use baton_sync::StateVector;
-use baton_sync::channel::ErrorCode;
+use baton_sync::control_channel::ErrorCode;
 use baton_sync::document::yrs::{self, Text, WriteTxn};
 use baton_tests::{Join, RawClient, TestServer};
 use bytes::Bytes;

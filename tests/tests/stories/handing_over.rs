@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use baton_sync::channel::{ClientMessage, Mode, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, LockMode, Outcome, ServerMessage};
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_tests::{Join, LockState, RawClient, TestServer, millis};
 
@@ -172,11 +172,11 @@ async fn a_mode_is_changed_while_people_are_at_it() {
     ada.takes_lock().await;
     let open = |nonce| ClientMessage::SetMode {
         nonce,
-        mode: Mode::Open,
+        mode: LockMode::Open,
     };
     assert_eq!(bob.operates(open).await, Outcome::Done);
     ada.until("the mode", |known| {
-        (known.lock.as_ref()?.mode == Mode::Open).then_some(())
+        (known.lock.as_ref()?.mode == LockMode::Open).then_some(())
     })
     .await;
     bob.types("in the open ");
@@ -187,6 +187,6 @@ async fn a_mode_is_changed_while_people_are_at_it() {
     let carol = member(&server, "Carol").await;
     assert_eq!(
         carol.look(|known| known.lock.as_ref().map(|lock| lock.mode)),
-        Some(Mode::Open)
+        Some(LockMode::Open)
     );
 }

@@ -8,7 +8,8 @@ use baton_server::close;
 use baton_sync::document::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
-use baton_tests::{Join, Random, RawClient, ServerProcess, converge, http};
+use baton_testkit::Random;
+use baton_tests::{Join, RawClient, ServerProcess, converge, http};
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -306,7 +307,7 @@ async fn json_of_any_depth_is_an_error_and_no_more() {
         "[".repeat(60_000)
     );
     eve.send(y_websocket::baton(&deep));
-    eve.is_told_off(baton_sync::channel::ErrorCode::Protocol)
+    eve.is_told_off(baton_sync::control_channel::ErrorCode::Protocol)
         .await;
     let state = "[".repeat(60_000) + &"]".repeat(60_000);
     let mut awareness = Vec::new();

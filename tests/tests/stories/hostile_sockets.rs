@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use baton_server::close;
-use baton_tests::{Join, TestServer, WildSocket, frame, millis, within};
+use baton_testkit::websocket::{self, frame};
+use baton_tests::{Join, TestServer, WildSocket, millis, within};
 use bytesize::ByteSize;
 use futures_util::future::join_all;
 
@@ -28,7 +29,7 @@ async fn a_head_that_comes_byte_by_byte_is_told_408_when_its_time_is_over() {
     let slow = async {
         let mut sockets = join_all((0..50).map(|_| WildSocket::connect(address))).await;
         let began = Instant::now();
-        let request = WildSocket::handshake("/ws/notes");
+        let request = websocket::handshake("/ws/notes");
         'all: for byte in request.as_bytes().chunks(1) {
             for socket in &mut sockets {
                 if !socket.sends(byte).await {
@@ -276,7 +277,7 @@ async fn sockets_that_go_at_any_moment_leave_nothing_behind() {
     let attack = async {
         for round in 0..300_usize {
             let mut eve = WildSocket::connect(address).await;
-            let request = WildSocket::handshake(&format!("/ws/fleeting-{}", round % 7));
+            let request = websocket::handshake(&format!("/ws/fleeting-{}", round % 7));
             let whole = [request.as_bytes(), &frame(BINARY, &[0, 0, 1, 0])].concat();
             let count = whole.len() * (round % 30 + 1) / 30;
             eve.sends(&whole[..count]).await;

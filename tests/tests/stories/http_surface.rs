@@ -1,6 +1,7 @@
 //! What the HTTP side answers to what: methods, paths, heads, handshakes that are none.
 
 use baton_server::close;
+use baton_testkit::websocket;
 use baton_tests::{Join, TestServer, WildSocket, http, millis};
 
 /// Requests, and the status that each is answered with. Each is on a connection of its own.
@@ -142,7 +143,7 @@ async fn nothing_is_smuggled_behind_a_body() {
 #[tokio::test]
 async fn handshakes_that_are_none() {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let good = WildSocket::handshake("/ws/notes");
+    let good = websocket::handshake("/ws/notes");
     let with = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");
         let request = good.replace(from, to);

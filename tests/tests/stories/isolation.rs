@@ -1,15 +1,14 @@
 //! Nothing that one session or one document does shuts out another: large late edits, long work, a stop in the midst of it.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, ServerMessage};
-use baton_sync::lib0::{write_var_string, write_var_uint};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::y_websocket;
 use baton_sync::yrs::{Text, WriteTxn};
+use baton_testkit::TextAuthor;
 use baton_tests::{Join, LockState, RawClient, ServerProcess, TestServer, http};
 use bytes::Bytes;
 use bytesize::ByteSize;
@@ -104,30 +103,13 @@ async fn a_late_edit_of_megabytes_closes_nobody() {
 }
 
 /// Letters that one client inserts one before the other, which nothing can join.
-fn letters(client: u64, clocks: Range<u64>) -> Bytes {
-    let mut update = vec![1];
-    for number in [clocks.end - clocks.start, client, clocks.start] {
-        write_var_uint(&mut update, number);
-    }
-    for clock in clocks {
-        if clock == 0 {
-            update.extend_from_slice(&[4, 1]);
-            write_var_string(&mut update, "t");
-        } else {
-            update.push(0x44);
-            write_var_uint(&mut update, client);
-            write_var_uint(&mut update, clock - 1);
-        }
-        write_var_string(&mut update, "x");
-    }
-    update.push(0);
-    update.into()
+fn letters(client: u64, count: u64) -> Bytes {
+    TextAuthor::new(client, "t").prepend_letters(count)
 }
 
 /// As many blocks as one update may have, behind those of so many such updates before it.
 fn many_blocks(updates_before: u64) -> Bytes {
-    let start = updates_before * BLOCKS;
-    letters(2, start..start + BLOCKS)
+    TextAuthor::after(2, "t", updates_before * BLOCKS).prepend_letters(BLOCKS)
 }
 
 /// Blocks of one update.
@@ -346,11 +328,11 @@ async fn large_frames_that_wait_for_the_disk_delay_no_keystroke_elsewhere() {
 async fn a_preview_that_takes_too_long_is_an_error_to_who_asked() {
     let server = ServerProcess::start(&[]).await;
     let ada = server.connect(Join::member("crowded", "Ada")).await;
-    ada.sends_update(&letters(71, 0..20_000));
+    ada.sends_update(&letters(71, 20_000));
     ada.is_saved().await;
     ada.takes_lock().await;
     let bob = server.connect(Join::member("crowded", "Bob")).await;
-    bob.sends_update(&letters(72, 0..20_000));
+    bob.sends_update(&letters(72, 20_000));
     let id = bob.is_parked().await;
     let began = Instant::now();
     bob.says(&ClientMessage::ShowPark { nonce: 7, id });

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use baton_server::close;
 use baton_sync::awareness;
-use baton_sync::channel::{ClientMessage, ErrorCode};
+use baton_sync::control_channel::{ClientMessage, ErrorCode};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 use baton_sync::y_websocket;
 use baton_tests::{Join, TestServer, http, millis, within};
@@ -206,7 +206,7 @@ async fn a_channel_message_over_its_limit_is_an_error_and_changes_nothing() {
             paths: Vec::new(),
         })
         .await;
-    assert_eq!(outcome, baton_sync::channel::Outcome::Done);
+    assert_eq!(outcome, baton_sync::control_channel::Outcome::Done);
 }
 
 /// Many documents at once, with one load at a time: they wait their turn, and all come in.

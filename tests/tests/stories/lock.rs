@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use baton_server::{Settings, Switch};
-use baton_sync::channel::{ClientMessage, Fence, Outcome, PeerState};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome, PeerStatus};
 use baton_tests::{
     Beats, Join, LockState, Memory, RawClient, ServerProcess, TestServer, converge, millis,
 };
@@ -443,7 +443,7 @@ async fn a_waiter_that_is_away_is_skipped_and_keeps_its_place() {
     carol.acquires().await;
     let session = bob.session();
     let memory = bob.vanishes().await;
-    ada.sees_peer("Bob", PeerState::Offline).await;
+    ada.sees_peer("Bob", PeerStatus::Offline).await;
     ada.releases(first).await;
     let second = carol.claims().await;
     sees_queue(&carol, &[session]).await;
@@ -498,7 +498,7 @@ async fn a_silent_holder_who_is_alone_keeps_it_until_somebody_comes() {
     let ada = member(&server, "Ada").await;
     ada.takes_lock().await;
     ada.set_beats(Beats::Ignored);
-    watching.sees_peer("Ada", PeerState::Offline).await;
+    watching.sees_peer("Ada", PeerStatus::Offline).await;
     assert_eq!(
         watching.sees_lock(LockState::Held).await,
         Some(ada.session())
@@ -584,7 +584,7 @@ async fn after_a_restart_another_gets_it_when_the_holder_stays_away() {
 #[tokio::test]
 async fn fences_grow_over_restarts() {
     let mut server = TestServer::start().await;
-    let mut last: Option<Fence> = None;
+    let mut last: Option<FencingToken> = None;
     for round in 0..3 {
         let ada = member(&server, "Ada").await;
         let fence = ada.takes_lock().await;
@@ -618,7 +618,7 @@ async fn a_lock_that_goes_round_reaches_all_and_parks_nothing() {
             }
             fences
         });
-    let mut fences: Vec<Fence> = futures_util::future::join_all(legs)
+    let mut fences: Vec<FencingToken> = futures_util::future::join_all(legs)
         .await
         .into_iter()
         .flatten()
@@ -639,7 +639,7 @@ async fn the_clocks_that_a_client_is_told_are_the_servers() {
     let ada = member(&server, "Ada").await;
     let told = ada
         .hears("the welcome", |message| match message {
-            baton_sync::channel::ServerMessage::Welcome { timings, .. } => Some(*timings),
+            baton_sync::control_channel::ServerMessage::Welcome { timings, .. } => Some(*timings),
             _ => None,
         })
         .await;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
+use baton_testkit::websocket;
 use baton_tests::{Join, ServerProcess, TestServer, WildSocket, program, within};
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -220,7 +221,7 @@ async fn a_burst_beyond_all_places_is_answered_and_never_reset() {
     }
     let coming = (0..1200).map(|_| async move {
         let mut socket = WildSocket::connect(address).await;
-        let request = WildSocket::handshake("/ws/notes");
+        let request = websocket::handshake("/ws/notes");
         socket.sends(request.as_bytes()).await;
         // Slower to read than the server is to close.
         tokio::time::sleep(Duration::from_millis(400)).await;

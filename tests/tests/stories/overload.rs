@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use baton_log::{Batch, MemoryStore, Store, StoreError, StoreView};
 use baton_server::{ProxyHeader, close};
-use baton_tests::{Join, RawClient, ServerProcess, TestServer, WildSocket, frame, millis};
+use baton_testkit::websocket::frame;
+use baton_tests::{Join, RawClient, ServerProcess, TestServer, WildSocket, millis};
 use bytesize::ByteSize;
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use baton_client::{Client, ClientOptions};
-use baton_sync::channel::PeerState;
+use baton_sync::control_channel::PeerStatus;
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, WriteTxn};
-use baton_tests::{Join, LockState, Proxy, Random, ServerProcess, TestServer, within};
+use baton_testkit::{Direction, Proxy, Random};
+use baton_tests::{Join, LockState, ServerProcess, TestServer, within};
 
 fn client(address: std::net::SocketAddr, name: &str) -> Client {
     let mut options = ClientOptions::new(format!("ws://{address}/ws"), "notes");
@@ -56,7 +57,7 @@ async fn the_package_and_a_stock_client_edit_together() {
     stock.sees("from the package ").await;
     stock.types("from a stock client ");
     sees(&ada, "from a stock client ").await;
-    member.sees_peer("Ada", PeerState::Online).await;
+    member.sees_peer("Ada", PeerStatus::Online).await;
     within("saved", ada.saved()).await.unwrap();
     assert!(!ada.has_unsaved());
 }
@@ -106,7 +107,7 @@ async fn the_package_holds_on_through_a_kill_of_the_server_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_two_believe_at_once_that_they_may_edit() {
     let server = TestServer::with(TestServer::brisk).await;
-    let proxy = Proxy::to(server.address()).await;
+    let proxy = Proxy::to(server.address()).await.unwrap();
     let ada = comes(proxy.address(), "Ada").await;
     within("a result", ada.acquire()).await.unwrap();
     within("the grant", ada.granted()).await.unwrap();
@@ -115,15 +116,15 @@ async fn no_two_believe_at_once_that_they_may_edit() {
     types(&ada, "in time ");
     bob.sees("in time ").await;
     let began = Instant::now();
-    proxy.swallows();
+    proxy.hold(Direction::Both);
     let offer = bob.is_offered().await;
     let believed = ada.may_edit();
     let passed = began.elapsed();
     assert!(!believed, "after {passed:?} Ada still believed");
-    bob.says(&baton_sync::channel::ClientMessage::Claim { fence: offer });
+    bob.says(&baton_sync::control_channel::ClientMessage::Claim { fence: offer });
     bob.is_granted().await;
     bob.types("bob ");
-    proxy.clears();
+    proxy.restore();
     sees(&ada, "bob ").await;
     assert!(!ada.may_edit(), "Bob has it");
     assert_eq!(text(&ada), "in time bob ");
@@ -135,7 +136,7 @@ async fn on_networks_that_cut_and_swallow_everybody_ends_with_the_same() {
     let server = TestServer::start().await;
     let mut people = Vec::new();
     for name in ["Ada", "Bob", "Carol"] {
-        let proxy = Proxy::to(server.address()).await;
+        let proxy = Proxy::to(server.address()).await.unwrap();
         let client = comes(proxy.address(), name).await;
         people.push((proxy, client, name));
     }
@@ -144,9 +145,9 @@ async fn on_networks_that_cut_and_swallow_everybody_ends_with_the_same() {
     while Instant::now() < end {
         let (proxy, client, name) = &people[random.below(3)];
         match random.below(30) {
-            0 => proxy.cuts(),
-            1 => proxy.swallows(),
-            2..=4 => proxy.clears(),
+            0 => proxy.reset(),
+            1 => proxy.hold(Direction::Both),
+            2..=4 => proxy.restore(),
             _ => {
                 let word = format!("<{name}{}>", words.len());
                 types(client, &word);
@@ -157,7 +158,7 @@ async fn on_networks_that_cut_and_swallow_everybody_ends_with_the_same() {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     for (proxy, client, _) in &people {
-        proxy.clears();
+        proxy.restore();
         within("everything saved", client.saved()).await.unwrap();
     }
     let witness = server.connect(Join::stock("notes")).await;

@@ -1,7 +1,7 @@
 //! The examples of the protocol's page, replayed. Who writes a client from that page alone gets these very bytes.
 
 use baton_server::close;
-use baton_sync::channel::{ErrorCode, GrantState, Outcome, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, GrantStatus, Outcome, ServerMessage};
 use baton_sync::y_websocket;
 use baton_tests::{Join, LockState, TestServer};
 use bytes::Bytes;
@@ -214,7 +214,7 @@ async fn only_1000_says_that_a_client_is_done() {
         if code == 1000 {
             bob.is_offered().await;
         } else {
-            bob.sees_lock(LockState::Is(GrantState::Suspect)).await;
+            bob.sees_lock(LockState::Is(GrantStatus::Suspect)).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_server::close;
-use baton_sync::channel::ErrorCode;
+use baton_sync::control_channel::ErrorCode;
 use baton_sync::yrs::{GetString, Text, WriteTxn};
 use baton_tests::{Join, RawClient, ServerProcess, TestServer, millis, program, within};
 use bytesize::ByteSize;
@@ -43,7 +43,10 @@ async fn is_admitted(server: &TestServer, document: &str, text: &str) {
             let refused = async {
                 eve.until("a refusal or an end", |known| {
                     let told = known.channel.iter().any(|message| {
-                        matches!(message, baton_sync::channel::ServerMessage::Error { .. })
+                        matches!(
+                            message,
+                            baton_sync::control_channel::ServerMessage::Error { .. }
+                        )
                     });
                     (told || known.ended.is_some()).then_some(())
                 })

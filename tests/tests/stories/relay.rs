@@ -1,7 +1,7 @@
 //! One lock that goes round three people in every way in which it can pass, over real sockets: each grant of it is as good
 //! as the first.
 
-use baton_sync::channel::{ClientMessage, Fence, Outcome};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome};
 use baton_tests::{Beats, Join, LockState, RawClient, TestServer, millis};
 
 const SECRET: &str = "sixteen bytes and some more";
@@ -37,7 +37,7 @@ async fn does(client: &RawClient, operation: impl FnOnce(u64) -> ClientMessage) 
 }
 
 /// Told to stop, it does.
-async fn drains(client: &RawClient, fence: Fence) {
+async fn drains(client: &RawClient, fence: FencingToken) {
     client.is_told_to_drain(fence).await;
     client.is_drained(fence);
 }

@@ -1,6 +1,6 @@
 //! After a crash: copies that come back before the holder, with edits of it that were seen and never stored.
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_tests::{Join, RawClient, ServerProcess};
 
 fn is_parked(client: &RawClient) -> bool {

@@ -1,11 +1,11 @@
 //! The roster: who is online, shaky, offline, gone.
 
 use baton_server::close;
-use baton_sync::channel::{ClientMessage, PeerState, ServerMessage, User};
+use baton_sync::control_channel::{ClientMessage, PeerStatus, ServerMessage, User};
 use baton_tests::{Beats, Join, RawClient, TestServer, millis};
 
 /// The next state that the watcher is told of this peer.
-async fn next_of(watcher: &RawClient, name: &str) -> PeerState {
+async fn next_of(watcher: &RawClient, name: &str) -> PeerStatus {
     watcher
         .hears(&format!("news of {name}"), |message| match message {
             ServerMessage::Peer { peer } if peer.user.name == name => Some(peer.state),
@@ -19,7 +19,7 @@ async fn goes(watcher: &RawClient, session: u64) {
     watcher
         .hears("somebody to be gone", |message| match message {
             ServerMessage::Peer { peer } if peer.session == session => {
-                (peer.state == PeerState::Gone).then_some(())
+                (peer.state == PeerStatus::Gone).then_some(())
             }
             _ => None,
         })
@@ -34,8 +34,8 @@ async fn everybody_is_in_the_roster_with_name_and_client_id() {
         .connect(Join::member("notes", "Bob").observing())
         .await;
     let _carol = server.connect(Join::stock("notes")).await;
-    ada.sees_peer("Bob", PeerState::Online).await;
-    bob.sees_peer("Ada", PeerState::Online).await;
+    ada.sees_peer("Bob", PeerStatus::Online).await;
+    bob.sees_peer("Ada", PeerStatus::Online).await;
     let seen = bob.look(|known| known.peer("Ada").cloned()).unwrap();
     assert_eq!(seen.session, ada.session());
     assert_eq!(
@@ -47,7 +47,7 @@ async fn everybody_is_in_the_roster_with_name_and_client_id() {
     assert!(ada.look(|known| known.peer("Bob").is_some_and(|peer| peer.observer)));
     ada.until("the stock client", |known| {
         let stock = known.roster.values().find(|peer| !peer.lock)?;
-        (stock.state == PeerState::Online).then_some(())
+        (stock.state == PeerStatus::Online).then_some(())
     })
     .await;
     assert!(
@@ -66,7 +66,7 @@ async fn another_name_is_shown_to_all() {
         color: "plum".to_owned(),
     };
     bob.says(&ClientMessage::Profile { user });
-    ada.sees_peer("Bobby", PeerState::Online).await;
+    ada.sees_peer("Bobby", PeerStatus::Online).await;
     let carol = server.connect(Join::member("notes", "Carol")).await;
     assert!(carol.look(|known| known.peer("Bobby").is_some()));
 }
@@ -79,11 +79,11 @@ async fn a_frozen_tab_goes_from_online_over_shaky_to_offline_and_back() {
     let ada = server
         .connect(Join::member("notes", "Ada").ignoring_beats())
         .await;
-    assert_eq!(next_of(&bob, "Ada").await, PeerState::Online);
-    assert_eq!(next_of(&bob, "Ada").await, PeerState::Shaky);
-    assert_eq!(next_of(&bob, "Ada").await, PeerState::Offline);
+    assert_eq!(next_of(&bob, "Ada").await, PeerStatus::Online);
+    assert_eq!(next_of(&bob, "Ada").await, PeerStatus::Shaky);
+    assert_eq!(next_of(&bob, "Ada").await, PeerStatus::Offline);
     ada.set_beats(Beats::Answered);
-    assert_eq!(next_of(&bob, "Ada").await, PeerState::Online);
+    assert_eq!(next_of(&bob, "Ada").await, PeerStatus::Online);
     assert!(
         ada.look(|known| known.ended.is_none()),
         "its connection lives"
@@ -95,11 +95,11 @@ async fn who_answers_in_time_stays_online() {
     let server = TestServer::with(TestServer::brisk).await;
     let bob = server.connect(Join::member("notes", "Bob")).await;
     let _ada = server.connect(Join::member("notes", "Ada")).await;
-    assert_eq!(next_of(&bob, "Ada").await, PeerState::Online);
+    assert_eq!(next_of(&bob, "Ada").await, PeerStatus::Online);
     let _carol = server
         .connect(Join::member("notes", "Carol").ignoring_beats())
         .await;
-    bob.sees_peer("Carol", PeerState::Offline).await;
+    bob.sees_peer("Carol", PeerStatus::Offline).await;
     let ill = bob.look(|known| {
         known.channel.iter().any(
             |message| matches!(message, ServerMessage::Peer { peer } if peer.user.name == "Ada"),
@@ -122,7 +122,7 @@ async fn a_network_that_swallows_everything_makes_offline_and_closes() {
         .await;
     ada.stalls();
     stock.stalls();
-    bob.sees_peer("Ada", PeerState::Offline).await;
+    bob.sees_peer("Ada", PeerStatus::Offline).await;
     bob.until("both awareness states to be gone", |known| {
         let gone = known
             .memory
@@ -147,13 +147,13 @@ async fn who_says_goodbye_is_gone_at_once_and_who_is_cut_off_is_offline_first() 
     let watcher = server.connect(Join::member("chat", "Watcher")).await;
     let ada = server.connect(Join::member("chat", "Ada")).await;
     let bob = server.connect(Join::member("chat", "Bob")).await;
-    assert_eq!(next_of(&watcher, "Ada").await, PeerState::Online);
-    assert_eq!(next_of(&watcher, "Bob").await, PeerState::Online);
+    assert_eq!(next_of(&watcher, "Ada").await, PeerStatus::Online);
+    assert_eq!(next_of(&watcher, "Bob").await, PeerStatus::Online);
     let (first, second) = (ada.session(), bob.session());
     ada.leaves().await;
     goes(&watcher, first).await;
     bob.vanishes().await;
-    assert_eq!(next_of(&watcher, "Bob").await, PeerState::Offline);
+    assert_eq!(next_of(&watcher, "Bob").await, PeerStatus::Offline);
     goes(&watcher, second).await;
     let late = server.connect(Join::member("chat", "Late")).await;
     assert!(late.look(|known| known.peer("Ada").is_none() && known.peer("Bob").is_none()));
@@ -165,9 +165,9 @@ async fn a_stock_client_leaves_the_roster_with_its_connection() {
     let watcher = server.connect(Join::member("chat", "Watcher")).await;
     let stock = server.connect(Join::stock("chat")).await;
     let anonymous = next_of(&watcher, "").await;
-    assert_eq!(anonymous, PeerState::Online);
+    assert_eq!(anonymous, PeerStatus::Online);
     stock.vanishes().await;
-    assert_eq!(next_of(&watcher, "").await, PeerState::Gone);
+    assert_eq!(next_of(&watcher, "").await, PeerStatus::Gone);
 }
 
 #[tokio::test]
@@ -177,13 +177,13 @@ async fn who_resumes_is_the_same_session_and_online_again() {
     let ada = server.connect(Join::member("chat", "Ada")).await;
     let session = ada.session();
     let memory = ada.vanishes().await;
-    watcher.sees_peer("Ada", PeerState::Offline).await;
+    watcher.sees_peer("Ada", PeerStatus::Offline).await;
     let ada = server
         .connect(Join::member("chat", "Ada").remembering(memory))
         .await;
     assert!(ada.look(|known| known.resumed));
     assert_eq!(ada.session(), session);
-    watcher.sees_peer("Ada", PeerState::Online).await;
+    watcher.sees_peer("Ada", PeerStatus::Online).await;
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_token_works_once() {
         .await;
     assert!(ada.look(|known| known.resumed) && !twin.look(|known| known.resumed));
     assert_ne!(ada.session(), twin.session());
-    ada.sees_peer("Twin", PeerState::Online).await;
+    ada.sees_peer("Twin", PeerStatus::Online).await;
 }
 
 #[tokio::test]

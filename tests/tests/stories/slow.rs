@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_server::{Settings, Span};
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::document::yrs::{GetString, ReadTxn};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector};

@@ -4,7 +4,7 @@
 //! and the requests of one connection end together.
 
 use baton_sync::Broken;
-use baton_sync::channel::{ClientMessage, Resume, VERSION};
+use baton_sync::control_channel::{ClientMessage, Resume, VERSION};
 
 use super::connection::{AfterLeaving, ConnectionPhase, LeaveStep, PassedDeadline};
 use super::state::CoreState;

@@ -2,7 +2,7 @@
 //!
 //! Owns the copy, the client's half of the sync handshake, and the account of durable edits.
 
-use baton_sync::channel::ErrorCode;
+use baton_sync::control_channel::ErrorCode;
 use baton_sync::{
     ApplyError, ApplyOutcome, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector,
     scan, y_websocket, yrs,

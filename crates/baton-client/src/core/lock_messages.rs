@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, Fence, LockView, Paths, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockView, Paths, ServerMessage};
 
 use super::outputs::Outputs;
 use crate::dual_clock::Moment;
@@ -120,7 +120,7 @@ fn view(locks: &mut LockTracker, out: &mut Outputs, view: LockView) {
 fn offer(
     locks: &mut LockTracker,
     out: &mut Outputs,
-    fence: Fence,
+    fence: FencingToken,
     paths: Paths,
     expires: Duration,
 ) -> bool {
@@ -139,14 +139,14 @@ fn offer(
     wanted
 }
 
-fn request_over(locks: &mut LockTracker, out: &mut Outputs, fence: Fence) {
+fn request_over(locks: &mut LockTracker, out: &mut Outputs, fence: FencingToken) {
     if locks.request_over(fence) {
         out.event(ClientEvent::RequestOver { fence });
     }
 }
 
 /// Claims an offer, unless it is over.
-pub(super) fn claim(locks: &mut LockTracker, out: &mut Outputs, now: Moment, fence: Fence) {
+pub(super) fn claim(locks: &mut LockTracker, out: &mut Outputs, now: Moment, fence: FencingToken) {
     if locks.is_offer(fence) {
         out.say(&ClientMessage::Claim { fence });
         locks.claim_sent(fence, now);
@@ -154,7 +154,12 @@ pub(super) fn claim(locks: &mut LockTracker, out: &mut Outputs, now: Moment, fen
 }
 
 /// Declines an offer, unless it is over. With `later`, this session goes on waiting.
-pub(super) fn decline(locks: &mut LockTracker, out: &mut Outputs, fence: Fence, later: bool) {
+pub(super) fn decline(
+    locks: &mut LockTracker,
+    out: &mut Outputs,
+    fence: FencingToken,
+    later: bool,
+) {
     if locks.is_offer(fence) {
         out.say(&ClientMessage::Decline { fence, later });
         locks.declined(fence, later);
@@ -162,7 +167,11 @@ pub(super) fn decline(locks: &mut LockTracker, out: &mut Outputs, fence: Fence, 
 }
 
 /// Returns the request for this grant that another session made, if there is one.
-pub(super) fn request_for(locks: &LockTracker, fence: Fence, now: Moment) -> Option<LockRequest> {
+pub(super) fn request_for(
+    locks: &LockTracker,
+    fence: FencingToken,
+    now: Moment,
+) -> Option<LockRequest> {
     let grant = locks.grants().get(&fence)?;
     let heard = grant.request()?;
     Some(LockRequest {

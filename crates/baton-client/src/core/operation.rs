@@ -1,6 +1,6 @@
 //! The operations that a program can ask of the server, and their answers. Owns the types only.
 
-use baton_sync::channel::{Mode, Outcome, ParkPart};
+use baton_sync::control_channel::{LockMode, Outcome, ParkPart};
 
 use crate::error::OperationError;
 use crate::scope::LockScope;
@@ -66,7 +66,7 @@ pub enum Operation {
     /// Takes the lock from the same user's other session.
     MoveHere(LockScope),
     /// Changes the document's mode.
-    SetMode(Mode),
+    SetMode(LockMode),
     /// Decides about the park of that number.
     Decide(u64, ParkDecision),
     /// Asks for the changes that the park of that number would make.

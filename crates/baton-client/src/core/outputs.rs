@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use baton_sync::channel::{ClientMessage, ErrorCode};
+use baton_sync::control_channel::{ClientMessage, ErrorCode};
 use baton_sync::y_websocket;
 use bytes::Bytes;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use baton_sync::ClientId;
-use baton_sync::channel::{ParkState, ParkView};
+use baton_sync::control_channel::{ParkStatus, ParkView};
 
 use super::outputs::Outputs;
 use crate::draft::{Draft, DraftLocation};
@@ -59,7 +59,7 @@ impl ParkedEdits {
         out.event(ClientEvent::Park(park.clone()));
         self.drop_decided_drafts(&park, out);
         self.parks.insert(park.id, park);
-        let decided = |(_, park): &(&u64, &ParkView)| park.state != ParkState::Open;
+        let decided = |(_, park): &(&u64, &ParkView)| park.state != ParkStatus::Open;
         if self.parks.iter().filter(decided).count() > MAX_DECIDED
             && let Some((&oldest, _)) = self.parks.iter().find(decided)
         {
@@ -81,7 +81,7 @@ impl ParkedEdits {
 
     /// Drops the drafts whose edits are all in this park, once the park is decided.
     fn drop_decided_drafts(&mut self, park: &ParkView, out: &mut Outputs) {
-        if park.state == ParkState::Open {
+        if park.state == ParkStatus::Open {
             return;
         }
         let decided = |draft: &mut Draft| {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::{ClientMessage, Fence, MAX_NOTE, Outcome};
+use baton_sync::control_channel::{ClientMessage, FencingToken, MAX_NOTE, Outcome};
 
 use super::operation::{Answer, Operation, ParkContent, ParkDecision, Reply};
 use super::outputs::Outputs;
@@ -256,7 +256,7 @@ const fn outlives_connection(message: &ClientMessage) -> bool {
 }
 
 /// Returns the grant without which the operation makes no sense.
-const fn required_grant(message: &ClientMessage) -> Option<Fence> {
+const fn required_grant(message: &ClientMessage) -> Option<FencingToken> {
     match message {
         ClientMessage::Release { fence, .. } | ClientMessage::Transfer { fence, .. } => {
             Some(*fence)

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::Fence;
+use baton_sync::control_channel::FencingToken;
 
 use super::outputs::Outputs;
 use crate::events::{ClientEvent, EditPermission};
@@ -16,7 +16,7 @@ use crate::scope::LockScope;
 #[derive(Debug)]
 pub(super) struct PermissionEvents {
     whole: EditPermission,
-    parts: BTreeMap<Fence, (LockScope, EditPermission)>,
+    parts: BTreeMap<FencingToken, (LockScope, EditPermission)>,
 }
 
 impl PermissionEvents {

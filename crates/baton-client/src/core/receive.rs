@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, LockView, ParkView, Peer, Right, ServerMessage, TimingsMs,
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, LockView, ParkView, PeerView, Right, ServerMessage, TimingsMs,
 };
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{ApplyError, ClientId, StateVector};
@@ -51,7 +51,7 @@ struct Welcome {
     epoch: u32,
     timings: TimingsMs,
     rights: Vec<Right>,
-    roster: Vec<Peer>,
+    roster: Vec<PeerView>,
     lock: LockView,
     parks: Vec<ParkView>,
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_sync::channel::{Peer, PeerState, Right, TimingsMs};
+use baton_sync::control_channel::{PeerStatus, PeerView, Right, TimingsMs};
 
 use crate::options::ResumeTicket;
 
@@ -15,7 +15,7 @@ pub(super) struct SessionInfo {
     epoch: Option<u32>,
     timings: Option<TimingsMs>,
     rights: Vec<Right>,
-    roster: BTreeMap<u64, Peer>,
+    roster: BTreeMap<u64, PeerView>,
 }
 
 impl SessionInfo {
@@ -37,9 +37,9 @@ impl SessionInfo {
         epoch: u32,
         timings: TimingsMs,
         rights: Vec<Right>,
-        roster: Vec<Peer>,
+        roster: Vec<PeerView>,
     ) {
-        let by_session = |peer: Peer| (peer.session, peer);
+        let by_session = |peer: PeerView| (peer.session, peer);
         self.ticket = Some(ticket);
         self.epoch = Some(epoch);
         self.timings = Some(timings);
@@ -47,8 +47,8 @@ impl SessionInfo {
         self.roster = roster.into_iter().map(by_session).collect();
     }
 
-    pub(super) fn peer_changed(&mut self, peer: &Peer) {
-        if peer.state == PeerState::Gone {
+    pub(super) fn peer_changed(&mut self, peer: &PeerView) {
+        if peer.state == PeerStatus::Gone {
             self.roster.remove(&peer.session);
         } else {
             self.roster.insert(peer.session, peer.clone());
@@ -77,7 +77,7 @@ impl SessionInfo {
         &self.rights
     }
 
-    pub(super) const fn roster(&self) -> &BTreeMap<u64, Peer> {
+    pub(super) const fn roster(&self) -> &BTreeMap<u64, PeerView> {
         &self.roster
     }
 }

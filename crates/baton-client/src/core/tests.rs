@@ -11,7 +11,7 @@ mod script;
 
 use std::time::Duration;
 
-use baton_sync::channel::{ClientMessage, Fence, Resume};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Resume};
 
 use script::{SECOND, Script, Sent, fence, free, view};
 
@@ -21,7 +21,7 @@ use crate::error::{ClientEnded, OperationError};
 use crate::events::{ClientEvent, ConnectionStatus, EditPermission, ReconnectPolicy};
 use crate::options::{ClientRole, ResumeTicket};
 use crate::scope::LockScope;
-use baton_sync::channel::{GrantState, ServerMessage};
+use baton_sync::control_channel::{GrantStatus, ServerMessage};
 
 fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
     let of = |event: &ClientEvent| match event {
@@ -33,7 +33,7 @@ fn closes(events: &[ClientEvent]) -> Vec<(Option<u16>, ReconnectPolicy)> {
     events.iter().filter_map(of).collect()
 }
 
-fn hello(opening: &[Sent]) -> (Option<Resume>, Vec<Fence>) {
+fn hello(opening: &[Sent]) -> (Option<Resume>, Vec<FencingToken>) {
     match &opening[0] {
         Sent::Says(ClientMessage::Hello { resume, fences, .. }) => (resume.clone(), fences.clone()),
         other => panic!("opens with {other:?}"),
@@ -80,13 +80,13 @@ fn a_session_goes_on_with_a_token_that_changes_each_time() {
     let (resume, shown) = hello(&script.opens());
     assert_eq!(resume.unwrap().token, "from before");
     assert_eq!(shown, [fence(4)]);
-    script.welcomes(5, true, view(4, GrantState::Held, 5));
+    script.welcomes(5, true, view(4, GrantStatus::Held, 5));
     let first = script.core.ticket().unwrap();
     script.loses_connection(None);
     let (resume, shown) = hello(&script.opens());
     assert_eq!(resume.unwrap().token, first.token);
     assert_eq!(shown, [fence(4)]);
-    script.welcomes(5, true, view(4, GrantState::Held, 5));
+    script.welcomes(5, true, view(4, GrantStatus::Held, 5));
     assert_ne!(script.core.ticket().unwrap().token, first.token);
 }
 
@@ -255,10 +255,10 @@ fn beats_are_answered_at_once_with_how_long_nobody_has_edited() {
 
 #[test]
 fn the_roster_follows_what_the_server_says() {
-    use baton_sync::channel::{Peer, PeerState, User};
+    use baton_sync::control_channel::{PeerStatus, PeerView, User};
     let mut script = Script::new();
     script.joins(false, free(1));
-    let peer = |state| Peer {
+    let peer = |state| PeerView {
         session: 8,
         user: User::default(),
         client: None,
@@ -266,12 +266,12 @@ fn the_roster_follows_what_the_server_says() {
         lock: true,
         observer: false,
     };
-    for state in [PeerState::Online, PeerState::Shaky, PeerState::Offline] {
+    for state in [PeerStatus::Online, PeerStatus::Shaky, PeerStatus::Offline] {
         script.says(&ServerMessage::Peer { peer: peer(state) });
         assert_eq!(script.core.roster()[&8].state, state);
     }
     script.says(&ServerMessage::Peer {
-        peer: peer(PeerState::Gone),
+        peer: peer(PeerStatus::Gone),
     });
     assert!(script.core.roster().is_empty());
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton_sync::channel::Fence;
+use baton_sync::control_channel::FencingToken;
 
 use crate::dual_clock::Moment;
 use crate::lease::Lease;
@@ -106,19 +106,19 @@ pub(super) struct Offer {
 /// Fences of grants that ended, so that late news of them are recognised.
 #[derive(Debug, Default)]
 pub(super) struct EndedGrants {
-    fences: BTreeSet<Fence>,
-    below: Option<Fence>,
+    fences: BTreeSet<FencingToken>,
+    below: Option<FencingToken>,
 }
 
 impl EndedGrants {
-    pub(super) fn add(&mut self, fence: Fence) {
+    pub(super) fn add(&mut self, fence: FencingToken) {
         self.fences.insert(fence);
         if self.fences.len() > MAX_ENDED {
             self.below = self.fences.pop_first().max(self.below);
         }
     }
 
-    pub(super) fn has(&self, fence: Fence) -> bool {
+    pub(super) fn has(&self, fence: FencingToken) -> bool {
         self.fences.contains(&fence) || self.below.is_some_and(|below| fence <= below)
     }
 }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn ended_grants_are_remembered_in_bounds() {
-        let fence = |position| Fence { epoch: 1, position };
+        let fence = |position| FencingToken { epoch: 1, position };
         let mut ended = EndedGrants::default();
         for position in (0..1000).step_by(2) {
             ended.add(fence(position));

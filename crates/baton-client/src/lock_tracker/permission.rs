@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_sync::channel::{Fence, GrantState, GrantView, LockView, Mode, Waiter};
+use baton_sync::control_channel::{
+    FencingToken, GrantStatus, GrantView, LockMode, LockView, Waiter,
+};
 
 use super::grant::{GrantStage, OwnGrant};
 use super::{EditBlock, LockTracker};
@@ -23,11 +25,11 @@ impl LockTracker {
         self.view.as_ref()
     }
 
-    pub(crate) const fn grants(&self) -> &BTreeMap<Fence, OwnGrant> {
+    pub(crate) const fn grants(&self) -> &BTreeMap<FencingToken, OwnGrant> {
         &self.grants
     }
 
-    pub(crate) fn offers(&self) -> impl Iterator<Item = Fence> + '_ {
+    pub(crate) fn offers(&self) -> impl Iterator<Item = FencingToken> + '_ {
         self.offers.keys().copied()
     }
 
@@ -37,7 +39,7 @@ impl LockTracker {
     }
 
     /// Returns this session's grant of just this scope, or else one that covers it.
-    pub(crate) fn grant(&self, scope: &LockScope) -> Option<(Fence, &OwnGrant)> {
+    pub(crate) fn grant(&self, scope: &LockScope) -> Option<(FencingToken, &OwnGrant)> {
         let find = |fits: &dyn Fn(&OwnGrant) -> bool| {
             let mut grants = self.grants.iter();
             grants.find(|(_, grant)| fits(grant))
@@ -77,7 +79,7 @@ impl LockTracker {
     fn is_offered(&self, scope: &LockScope) -> bool {
         self.offers.values().any(|offer| offer.scope.covers(scope))
             || self.shown().any(|(grant, of)| {
-                grant.state == GrantState::Offered
+                grant.state == GrantStatus::Offered
                     && Some(grant.session) == self.session
                     && of.covers(scope)
             })
@@ -99,7 +101,7 @@ impl LockTracker {
         queue.iter().enumerate().find(ours).map(|(n, _)| n + 1)
     }
 
-    pub(crate) fn mode(&self) -> Option<Mode> {
+    pub(crate) fn mode(&self) -> Option<LockMode> {
         self.view.as_ref().map(|view| view.mode)
     }
 
@@ -129,7 +131,7 @@ impl LockTracker {
                 })
                 .unwrap_or(EditPermission::Connecting)
         };
-        if self.mode() == Some(Mode::Open) && !permission.may_edit() {
+        if self.mode() == Some(LockMode::Open) && !permission.may_edit() {
             EditPermission::Advisory
         } else {
             permission
@@ -168,14 +170,14 @@ impl LockTracker {
         let mut theirs = false;
         for (grant, _) in self.shown().filter(|(_, scope)| scope.meets(root)) {
             let ours = Some(grant.session) == self.session;
-            if ours && grant.state == GrantState::Offered {
+            if ours && grant.state == GrantStatus::Offered {
                 return EditPermission::Offered;
             }
             theirs |= !self.grants.contains_key(&grant.fence);
         }
         match self.mode() {
             _ if theirs => EditPermission::Theirs,
-            Some(Mode::Required) => EditPermission::Required,
+            Some(LockMode::Required) => EditPermission::Required,
             _ if self.connected => EditPermission::Free,
             _ => EditPermission::FreeOffline,
         }

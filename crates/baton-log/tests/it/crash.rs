@@ -6,25 +6,17 @@
 use crate::disk::{Disk, Fate};
 use crate::model::{Driver, Model, options};
 use baton_log::{Log, RedbStore, Store, StoreTable};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use baton_testkit::Random;
 
 const STEPS: usize = 120;
-
-fn seed() -> u64 {
-    let seed = std::env::var("BATON_LOG_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    seed.unwrap_or_else(rand::random)
-}
 
 /// Starts a log on the disk and drives it until the disk crashes or the steps are over. Returns no
 /// store if the crash came while the file was being created: it never got its name.
 fn drive(disk: &Disk, model: &mut Model, seed: u64) -> Option<()> {
     let store = RedbStore::with_backend(disk.clone(), options().cache_bytes).ok()?;
     if let Ok(log) = Log::start(store, options()) {
-        let mut chance = StdRng::seed_from_u64(seed);
-        let _ = Driver::new(&log, model).run(&mut chance, STEPS);
+        let mut random = Random::from_seed(seed);
+        let _ = Driver::new(&log, model).run(&mut random, STEPS);
     }
     Some(())
 }
@@ -52,7 +44,7 @@ fn relocated_rows(disk: &Disk) -> usize {
 
 #[test]
 fn what_was_reported_durable_survives_a_crash_at_any_call() {
-    let seed = seed();
+    let seed = Random::seed("BATON_LOG_SEED");
     eprintln!("BATON_LOG_SEED={seed}");
     let calm = Disk::default();
     drive(&calm, &mut Model::default(), seed).unwrap();
@@ -73,21 +65,21 @@ fn what_was_reported_durable_survives_a_crash_at_any_call() {
 
 #[test]
 fn crash_after_crash_loses_nothing_either() {
-    let seed = seed();
+    let seed = Random::seed("BATON_LOG_SEED");
     eprintln!("BATON_LOG_SEED={seed}");
-    let mut chance = StdRng::seed_from_u64(seed);
+    let mut random = Random::from_seed(seed);
     let mut relocated = 0;
     for chain in 0..12 {
         let (mut disk, mut model) = (Disk::default(), Model::default());
         for life in 0..8 {
-            let crash = chance.random_range(40..1500);
+            let crash = random.within(40..1500);
             eprintln!("chain {chain}, life {life}, crash at call {crash}");
             disk.crash_at(crash);
-            drive(&disk, &mut model, chance.random()).unwrap();
-            let fate = match chance.random_range(0..4) {
+            drive(&disk, &mut model, random.bits()).unwrap();
+            let fate = match random.within(0..4) {
                 0 => Fate::Kept,
                 1 => Fate::Lost,
-                _ => Fate::Mixed(chance.random()),
+                _ => Fate::Mixed(random.bits()),
             };
             disk = recover(disk.survivor(fate), &mut model);
         }

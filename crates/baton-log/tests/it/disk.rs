@@ -9,9 +9,8 @@ use std::io::{Error, ErrorKind, Result};
 use std::ops::Range;
 use std::sync::Arc;
 
+use baton_testkit::Random;
 use parking_lot::{Condvar, Mutex};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use redb::StorageBackend;
 
 /// The fate of the writes that were not synced.
@@ -42,7 +41,7 @@ struct State {
     crash_at: Option<u64>,
     fail_syncs: Range<u64>,
     /// Chooses the writes before a failed sync that reach the disk all the same.
-    failing: Option<StdRng>,
+    failing: Option<Random>,
     syncs: u64,
     /// Bytes that can still be written.
     room: Option<u64>,
@@ -89,7 +88,7 @@ impl Disk {
     pub(crate) fn fail_syncs(&self, sync: u64, count: u64, seed: u64) {
         let mut state = self.state.lock();
         state.fail_syncs = state.syncs + sync..state.syncs + sync + count;
-        state.failing = Some(StdRng::seed_from_u64(seed));
+        state.failing = Some(Random::from_seed(seed));
     }
 
     /// Allows this many more bytes to be written.
@@ -152,24 +151,24 @@ impl Disk {
     pub(crate) fn survivor(&self, fate: Fate) -> Vec<u8> {
         let state = self.state.lock();
         let mut image = state.synced.clone();
-        let mut chance = match fate {
+        let mut random = match fate {
             Fate::Lost => return image,
             Fate::Kept => return state.image(),
-            Fate::Mixed(seed) => StdRng::seed_from_u64(seed),
+            Fate::Mixed(seed) => Random::from_seed(seed),
         };
         for change in &state.unsynced {
-            perhaps(&mut image, change, &mut chance);
+            perhaps(&mut image, change, &mut random);
         }
         image
     }
 }
 
 /// The change is on the disk, or not, or in part.
-fn perhaps(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
-    match chance.random_range(0..10) {
+fn perhaps(image: &mut Vec<u8>, change: &Change, random: &mut Random) {
+    match random.within(0..10) {
         0..4 => apply(image, change),
         4..8 => {}
-        _ => tear(image, change, chance),
+        _ => tear(image, change, random),
     }
 }
 
@@ -187,12 +186,12 @@ fn apply(image: &mut Vec<u8>, change: &Change) {
 }
 
 /// Writes the front, the back, or some of the 512-byte sectors.
-fn tear(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
+fn tear(image: &mut Vec<u8>, change: &Change, random: &mut Random) {
     let Change::Write(offset, bytes) = change else {
         return;
     };
-    let cut = chance.random_range(0..=bytes.len());
-    match chance.random_range(0..3) {
+    let cut = random.within(0..=bytes.len());
+    match random.within(0..3) {
         0 => apply(image, &Change::Write(*offset, bytes[..cut].to_vec())),
         1 => apply(
             image,
@@ -200,7 +199,7 @@ fn tear(image: &mut Vec<u8>, change: &Change, chance: &mut StdRng) {
         ),
         _ => {
             for (number, sector) in bytes.chunks(512).enumerate() {
-                if chance.random_bool(0.5) {
+                if random.chance(50) {
                     apply(
                         image,
                         &Change::Write(offset + number as u64 * 512, sector.to_vec()),
@@ -226,7 +225,7 @@ impl State {
         for change in std::mem::take(&mut self.unsynced) {
             match (&change, &mut self.failing) {
                 (Change::Resize(_), _) => self.unsynced.push(change),
-                (_, Some(chance)) => perhaps(&mut self.synced, &change, chance),
+                (_, Some(random)) => perhaps(&mut self.synced, &change, random),
                 (_, None) => {}
             }
         }

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use baton_log::{Log, LogOptions, Position, Urgency};
+use baton_testkit::Random;
 use bytes::Bytes;
-use rand::RngExt;
 
 use crate::model::block_on;
 
@@ -36,19 +36,19 @@ fn append_until_killed(folder: &Path) {
         .collect();
     let mut printed = [Position::START; DOCUMENTS];
     let started = std::time::Instant::now();
-    let mut chance = rand::rng();
+    let mut random = Random::announced("appends");
     while started.elapsed() < Duration::from_secs(60) {
-        let number = chance.random_range(0..DOCUMENTS);
+        let number = random.below(DOCUMENTS);
         let document = &mut documents[number];
         let record = content(&name(number), document.last().next(), "record");
-        let urgency = if chance.random_bool(0.02) {
+        let urgency = if random.chance(2) {
             Urgency::Now
         } else {
             Urgency::Soon
         };
         let reservation = block_on(log.reserve(record.len())).unwrap();
         document.append(reservation, record, urgency).unwrap();
-        if chance.random_bool(0.002) {
+        if random.one_in(500) {
             let at = document.last();
             document
                 .snapshot(at, content(&name(number), at, "snapshot"))
@@ -75,7 +75,7 @@ fn the_process_that_is_killed() {
 
 /// Starts the process, kills it some time after its first output, and returns the last positions
 /// that it had printed.
-fn start_and_kill(folder: &Path) -> BTreeMap<usize, Position> {
+fn start_and_kill(folder: &Path, random: &mut Random) -> BTreeMap<usize, Position> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "kill::the_process_that_is_killed",
@@ -96,7 +96,7 @@ fn start_and_kill(folder: &Path) -> BTreeMap<usize, Position> {
     let mut durable = BTreeMap::from([lines.next().unwrap()]);
     let reader = std::thread::scope(|scope| {
         let reader = scope.spawn(|| lines.collect::<BTreeMap<usize, Position>>());
-        std::thread::sleep(Duration::from_micros(rand::rng().random_range(0..150_000)));
+        std::thread::sleep(random.millis(0, 150));
         child.kill().unwrap();
         child.wait().unwrap();
         reader.join().unwrap()
@@ -108,9 +108,10 @@ fn start_and_kill(folder: &Path) -> BTreeMap<usize, Position> {
 #[test]
 fn what_a_killed_process_had_called_durable_is_there() {
     let folder = tempfile::tempdir().unwrap();
+    let mut random = Random::announced("kills");
     let mut known: BTreeMap<usize, Position> = BTreeMap::new();
     for _ in 0..20 {
-        known.extend(start_and_kill(folder.path()));
+        known.extend(start_and_kill(folder.path(), &mut random));
         let log = Log::open_embedded(folder.path(), LogOptions::default()).unwrap();
         for (&number, &durable) in &known {
             let name = name(number);

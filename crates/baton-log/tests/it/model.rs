@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_log::{DocumentLog, LoadedDocument, Log, LogError, LogOptions, Position, Urgency};
+use baton_testkit::Random;
 use bytes::Bytes;
-use rand::RngExt;
-use rand::rngs::StdRng;
 
 /// Options under which commits happen only on request, and rows are moved early.
 pub(crate) fn options() -> LogOptions {
@@ -157,22 +156,22 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes this many random steps; returns the error at which the log ended, if it did.
-    pub(crate) fn run(&mut self, chance: &mut StdRng, steps: usize) -> Result<(), LogError> {
+    pub(crate) fn run(&mut self, random: &mut Random, steps: usize) -> Result<(), LogError> {
         for _ in 0..steps {
-            let outcome = self.step(chance);
+            let outcome = self.step(random);
             self.note_durable();
             outcome?;
         }
         Ok(())
     }
 
-    fn step(&mut self, chance: &mut StdRng) -> Result<(), LogError> {
+    fn step(&mut self, random: &mut Random) -> Result<(), LogError> {
         // Chosen unevenly, so that some documents are quiet and keep old rows alive.
-        let number = (chance.random_range(0.0..1.0f64).powi(3) * 8.0) as usize;
+        let number = (random.fraction().powi(3) * 8.0) as usize;
         let name = format!("document {number}");
-        match chance.random_range(0..100) {
-            0..60 => self.append(&name, chance),
-            60..72 => self.snapshot(&name, chance),
+        match random.within(0..100) {
+            0..60 => self.append(&name, random),
+            60..72 => self.snapshot(&name, random),
             72..74 => self.erase(&name),
             74..80 => {
                 self.open.remove(&name);
@@ -195,16 +194,13 @@ impl<'a> Driver<'a> {
         Ok((self.open.get_mut(name).unwrap(), model))
     }
 
-    fn append(&mut self, name: &str, chance: &mut StdRng) -> Result<(), LogError> {
-        let len = match chance.random_range(0..20) {
+    fn append(&mut self, name: &str, random: &mut Random) -> Result<(), LogError> {
+        let len = match random.within(0..20) {
             0 => 0,
-            1 => chance.random_range(1000..20_000),
-            _ => chance.random_range(1..100),
+            1 => random.within(1000..20_000),
+            _ => random.within(1..100),
         };
-        let record: Bytes = (0..len)
-            .map(|_| chance.random::<u8>())
-            .collect::<Vec<_>>()
-            .into();
+        let record = Bytes::from(random.bytes(len));
         let reservation = block_on(self.log.reserve(len))?;
         let (document, model) = self.opened(name)?;
         let position = document
@@ -216,13 +212,10 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn snapshot(&mut self, name: &str, chance: &mut StdRng) -> Result<(), LogError> {
-        let len = chance.random_range(0..3000);
-        let bytes: Bytes = (0..len)
-            .map(|_| chance.random::<u8>())
-            .collect::<Vec<_>>()
-            .into();
-        let back = chance.random_range(0..4);
+    fn snapshot(&mut self, name: &str, random: &mut Random) -> Result<(), LogError> {
+        let len = random.within(0..3000);
+        let bytes = Bytes::from(random.bytes(len));
+        let back = random.within(0..4);
         let (document, model) = self.opened(name)?;
         let base = model.bases.last().map_or(0, |base| base.0);
         let at = model.last.saturating_sub(back).max(base);

@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use baton_log::{Durability, Log, LogError, LogHealth, LogOptions, Position, RedbStore, Urgency};
+use baton_testkit::Random;
 use bytes::Bytes;
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 use crate::disk::{Disk, Fate};
 use crate::model::{Driver, Model, block_on, options};
@@ -274,22 +273,18 @@ fn number(variable: &str) -> Option<u64> {
 
 /// One run of a disk that fails, recovers, fails again, and loses its power in the end.
 fn live(seed: u64) -> u64 {
-    let mut chance = StdRng::seed_from_u64(seed);
+    let mut random = Random::from_seed(seed);
     let (disk, mut model) = (Disk::default(), Model::default());
     let log = start(&disk, quick());
-    for _ in 0..chance.random_range(1..4) {
-        match chance.random_range(0..3) {
-            0 => disk.full_after(chance.random_range(0..60_000)),
-            _ => disk.fail_syncs(
-                chance.random_range(1..6),
-                chance.random_range(1..4),
-                chance.random(),
-            ),
+    for _ in 0..random.within(1..4) {
+        match random.within(0..3) {
+            0 => disk.full_after(random.within(0..60_000)),
+            _ => disk.fail_syncs(random.within(1..6), random.within(1..4), random.bits()),
         }
-        let _ = Driver::new(&log, &mut model).run(&mut chance, 40);
+        let _ = Driver::new(&log, &mut model).run(&mut random, 40);
         // The failure may not have come, or may come only now.
         let _ = block_on(log.flush());
-        if chance.random_bool(0.3) {
+        if random.chance(30) {
             disk.evicts();
         }
         disk.heals();
@@ -298,13 +293,13 @@ fn live(seed: u64) -> u64 {
         model.judge(&log);
     }
     let recoveries = log.stats().recoveries;
-    let _ = Driver::new(&log, &mut model).run(&mut chance, 20);
-    let fate = match chance.random_range(0..3) {
+    let _ = Driver::new(&log, &mut model).run(&mut random, 20);
+    let fate = match random.within(0..3) {
         0 => Fate::Lost,
         1 => Fate::Kept,
-        _ => Fate::Mixed(chance.random()),
+        _ => Fate::Mixed(random.bits()),
     };
-    if chance.random_bool(0.5) {
+    if random.chance(50) {
         disk.evicts();
     }
     let survivor = disk.survivor(fate);
@@ -316,7 +311,7 @@ fn live(seed: u64) -> u64 {
 
 #[test]
 fn whatever_fails_and_whenever_what_was_reported_durable_is_there_and_in_order() {
-    let first = number("BATON_LOG_SEED").unwrap_or_else(rand::random);
+    let first = Random::seed("BATON_LOG_SEED");
     let count = number("BATON_LOG_SEEDS").unwrap_or(300);
     eprintln!("BATON_LOG_SEED={first} and {count} from it");
     let mut recoveries = 0;

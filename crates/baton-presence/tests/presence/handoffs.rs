@@ -8,13 +8,9 @@ use baton_presence::{
 };
 
 use crate::harness::{
-    A, B, C, D, Log, NewestLock, acquire, joined_as, joined_with, path, paths, resumed,
+    A, B, C, D, Log, NewestLock, acquire, acquire_of, joined, joined_as, joined_with, path, paths,
+    resumed,
 };
-
-fn acquire_of(session: SessionId, scope: &Scope) -> Event {
-    let scope = scope.clone();
-    Event::Acquire { session, scope }
-}
 
 fn request(session: SessionId, scope: &Scope) -> Event {
     let scope = scope.clone();
@@ -230,6 +226,29 @@ fn a_holder_gets_more_at_once_or_not_at_all() {
         log.say(acquire_of(A, &path("a/x"))),
         vec![Change::Granted { to, fence, scope }]
     );
+}
+
+/// It is as with a holder: it gets more at once, and only once.
+#[test]
+fn a_session_that_is_offered_a_lock_unasked_does_not_wait_for_another() {
+    let mut log = Log::with(AutoPass::On, &[A, B]);
+    log.hold_of(A, &path("a"));
+    let changes = log.say(Event::Lost { session: A });
+    assert_eq!(offers(&changes), [(B, path("a"))]);
+    let unasked = log.fence();
+    assert_eq!(
+        offers(&log.say(acquire_of(B, &path("b")))),
+        [(B, path("b"))]
+    );
+    let asked = log.fence();
+    assert_eq!(log.lock_state.queue_position(B), None);
+    for fence in [unasked, asked] {
+        let session = B;
+        log.say(Event::OfferExpired { session, fence });
+    }
+    // No place in the queue is kept for it, so a newcomer does not overtake it.
+    log.say(joined(C));
+    assert_eq!(offers(&log.acquire(C)), [(C, Scope::WHOLE)]);
 }
 
 #[test]

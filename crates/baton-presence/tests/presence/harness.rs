@@ -53,6 +53,11 @@ pub(crate) fn acquire(session: SessionId) -> Event {
     Event::Acquire { session, scope }
 }
 
+pub(crate) fn acquire_of(session: SessionId, scope: &Scope) -> Event {
+    let scope = scope.clone();
+    Event::Acquire { session, scope }
+}
+
 pub(crate) fn try_now(session: SessionId) -> Event {
     let scope = Scope::WHOLE;
     Event::Try { session, scope }
@@ -357,33 +362,5 @@ impl Room {
 
     pub(crate) fn state(&self) -> NewestLock {
         self.log.state()
-    }
-}
-
-/// A small random number generator (splitmix64): a seed fixes the whole schedule.
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number below `sides`.
-    pub(crate) fn below(&mut self, sides: u64) -> u64 {
-        self.roll() % sides.max(1)
-    }
-
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let index = usize::try_from(self.below(from.len() as u64)).ok()?;
-        from.get(index).copied()
     }
 }

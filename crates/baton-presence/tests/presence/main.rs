@@ -1,9 +1,11 @@
-//! Tests of baton-presence: stories for every row of the table of states and for the heartbeats, a
-//! reference implementation beside the real one, and a simulation that is also broken on purpose.
+//! Stories for every row of the table of states, for handoffs and for the heartbeats, and a reference
+//! implementation beside the real one.
+//!
+//! Every order of records is checked in `tests/model`, and schedules of whole servers and clients in
+//! `tests/sim`; both are also broken on purpose.
 
 mod failure_detector;
 mod handoffs;
 mod harness;
 mod reference;
-mod simulation;
 mod table;

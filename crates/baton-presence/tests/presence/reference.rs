@@ -5,8 +5,9 @@ use baton_presence::{
     AutoPass, Change, ClientKind, Event, Fence, Lateness, LockSettings, LockState, Mode, Presence,
     SessionId, SessionRole,
 };
+use baton_testkit::Random;
 
-use crate::harness::{Dice, NewestLock, acquire, joined_as, resumed, state_of, try_now};
+use crate::harness::{NewestLock, acquire, joined_as, resumed, state_of, try_now};
 
 #[derive(Debug, Clone, Copy)]
 struct Someone {
@@ -289,28 +290,31 @@ impl Reference {
     }
 }
 
-fn some_event(dice: &mut Dice, lock_state: &LockState, fences: &[Fence]) -> Event {
-    let session = SessionId(dice.below(6) + 1);
+fn some_event(random: &mut Random, lock_state: &LockState, fences: &[Fence]) -> Event {
+    let session = SessionId(random.below(6) + 1);
     let grant = lock_state.grants().next();
     let party = grant.map(|grant| (grant.party, grant.fence));
     // Most records fit the present state; some are overtaken.
     let (session, fence) = match party {
-        Some((who, fence)) if dice.chance(50) => (who, fence),
-        Some((_, fence)) if dice.chance(50) => (session, fence),
+        Some((who, fence)) if random.chance(50) => (who, fence),
+        Some((_, fence)) if random.chance(50) => (session, fence),
         _ => {
-            let position = 0;
-            let old = dice.pick(fences).unwrap_or(Fence { epoch: 1, position });
-            (session, old)
+            let none = [Fence {
+                epoch: 1,
+                position: 0,
+            }];
+            let old = if fences.is_empty() { &none } else { fences };
+            (session, *random.pick(old))
         }
     };
-    match dice.below(25) {
+    match random.below(25) {
         0 | 1 => {
-            let client_kind = if dice.chance(85) {
+            let client_kind = if random.chance(85) {
                 ClientKind::LockAware
             } else {
                 ClientKind::Stock
             };
-            let role = if dice.chance(85) {
+            let role = if random.chance(85) {
                 SessionRole::Writer
             } else {
                 SessionRole::Observer
@@ -318,21 +322,21 @@ fn some_event(dice: &mut Dice, lock_state: &LockState, fences: &[Fence]) -> Even
             joined_as(session, client_kind, role)
         }
         2 | 3 => {
-            let named = dice.chance(60).then_some(fence);
+            let named = random.chance(60).then_some(fence);
             resumed(session, named.as_slice())
         }
         4 => Event::Disconnected { session },
-        5 if dice.chance(30) => Event::Done { session },
+        5 if random.chance(30) => Event::Done { session },
         6 | 7 => Event::Lost { session },
         8 | 9 => Event::Back { session },
-        10 if dice.chance(30) => Event::Forgotten { session },
+        10 if random.chance(30) => Event::Forgotten { session },
         11 | 12 => acquire(session),
         13 => try_now(session),
         14 => Event::Cancel { session },
         15 => Event::Release { session, fence },
         16 | 17 => Event::Claim { session, fence },
         18 => {
-            let later = dice.chance(50);
+            let later = random.chance(50);
             Event::Decline {
                 session,
                 fence,
@@ -340,21 +344,21 @@ fn some_event(dice: &mut Dice, lock_state: &LockState, fences: &[Fence]) -> Even
             }
         }
         19 => Event::OfferExpired { session, fence },
-        22 if dice.chance(50) => Event::OldDecline { session, fence },
+        22 if random.chance(50) => Event::OldDecline { session, fence },
         22 => Event::OldOfferExpired { session, fence },
         23 | 24 => {
             let missed = lock_state.peers().flat_map(|peer| {
                 let missed = peer.missed_offers.iter();
                 missed.map(|missed| (peer.session, missed.fence))
             });
-            let missed: Vec<_> = missed.collect();
-            let (session, fence) = dice.pick(&missed).unwrap_or((session, fence));
+            let missed: Vec<_> = missed.chain([(session, fence)]).collect();
+            let (session, fence) = *random.pick(&missed);
             Event::PauseOver { session, fence }
         }
         20 => Event::GraceOver { session, fence },
         21 => Event::RecoveryOver { session, fence },
-        _ if dice.chance(20) => Event::Restarted,
-        _ if dice.chance(50) => Event::AutoPassSet(AutoPass::Off),
+        _ if random.chance(20) => Event::Restarted,
+        _ if random.chance(50) => Event::AutoPassSet(AutoPass::Off),
         _ => Event::AutoPassSet(AutoPass::On),
     }
 }
@@ -374,7 +378,7 @@ fn believe(state: NewestLock, change: &Change) -> NewestLock {
 }
 
 fn run(seed: u64) {
-    let mut dice = Dice(seed);
+    let mut random = Random::from_seed(seed);
     let mut lock_state = LockState::new(LockSettings {
         epoch: 1,
         auto_pass: AutoPass::On,
@@ -395,8 +399,8 @@ fn run(seed: u64) {
     let mut position = 0;
     let mut changes = Vec::new();
     for step in 0..300 {
-        position += 1 + dice.below(3);
-        let event = some_event(&mut dice, &lock_state, &fences);
+        position += 1 + random.below(3);
+        let event = some_event(&mut random, &lock_state, &fences);
         changes.clear();
         lock_state.apply(position, &event, &mut changes);
         reference.apply(position, &event);
@@ -433,7 +437,7 @@ fn run(seed: u64) {
         }
         let restored = LockState::restore(&lock_state.snapshot());
         assert_eq!(restored.as_ref(), Ok(&lock_state), "{at}");
-        if dice.chance(10) {
+        if random.chance(10) {
             lock_state = restored.expect("just compared");
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_presence::SessionId;
-use baton_sync::channel::{ClientMessage, ErrorCode};
+use baton_sync::control_channel::{ClientMessage, ErrorCode};
 
 use super::{lock_ops, park_ops};
 use crate::channel_types::profile;

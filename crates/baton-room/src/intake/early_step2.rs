@@ -7,7 +7,7 @@
 //! log; a client is told `saved` only for messages that were judged. See decision 15.
 
 use baton_presence::{Grant, GrantState, Lateness, SessionId, Time};
-use baton_sync::handshake::Kind;
+use baton_sync::handshake::SyncKind;
 use baton_sync::scan::{Scan, scan};
 use bytes::Bytes;
 
@@ -43,7 +43,7 @@ impl Intake {
     pub(super) fn keep_early(
         &mut self,
         connection: ConnectionId,
-        kind: Kind,
+        kind: SyncKind,
         update: &CheckedUpdate,
         cx: Context<'_>,
         out: &mut Vec<Reaction>,
@@ -193,7 +193,7 @@ impl Intake {
         connection: ConnectionId,
         pass: Pass,
         cx: Context<'_>,
-    ) -> Option<(Kind, Bytes)> {
+    ) -> Option<(SyncKind, Bytes)> {
         let inbox = self.inboxes.get(connection)?;
         let (kind, update) = inbox.early.front()?;
         let turn = match scan(update) {
@@ -214,15 +214,15 @@ impl Intake {
     fn turn(
         &self,
         connection: ConnectionId,
-        kind: Kind,
+        kind: SyncKind,
         update: &Scan<'_>,
         cx: Context<'_>,
     ) -> Turn {
         let grants = cx.state.locks().grants();
         let expected: Vec<&Grant> = match kind {
-            Kind::Step2 => grants.filter(|grant| self.expects(grant, cx)).collect(),
+            SyncKind::Step2 => grants.filter(|grant| self.expects(grant, cx)).collect(),
             // The client that sends a new edit has typed it.
-            Kind::Update => Vec::new(),
+            SyncKind::Update => Vec::new(),
         };
         let inbox = self.inboxes.get(connection);
         if expected.is_empty() && inbox.is_none_or(|inbox| inbox.early.is_empty()) {

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use baton_presence::Time;
-use baton_sync::channel::{ClientMessage, ErrorCode};
-use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, Kind};
+use baton_sync::control_channel::{ClientMessage, ErrorCode};
+use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind};
 use bytes::Bytes;
 
 use crate::reaction::Answer;
@@ -75,7 +75,7 @@ pub(super) enum ResyncState {
 /// Sync messages of one connection that are not judged yet, in their order.
 #[derive(Debug, Default)]
 pub(super) struct EarlyMessages {
-    messages: VecDeque<(Kind, Bytes)>,
+    messages: VecDeque<(SyncKind, Bytes)>,
     bytes: usize,
     /// More came than may be kept: all of it is judged now.
     overfull: bool,
@@ -100,17 +100,17 @@ impl EarlyMessages {
         update.len() + OVERHEAD
     }
 
-    pub(super) fn front(&self) -> Option<&(Kind, Bytes)> {
+    pub(super) fn front(&self) -> Option<&(SyncKind, Bytes)> {
         self.messages.front()
     }
 
-    pub(super) fn push(&mut self, kind: Kind, update: Bytes, fits: bool) {
+    pub(super) fn push(&mut self, kind: SyncKind, update: Bytes, fits: bool) {
         self.bytes += Self::cost(&update);
         self.messages.push_back((kind, update));
         self.overfull |= !fits;
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Kind, Bytes)> {
+    pub(super) fn pop(&mut self) -> Option<(SyncKind, Bytes)> {
         let (kind, update) = self.messages.pop_front()?;
         self.bytes -= Self::cost(&update);
         self.overfull &= !self.messages.is_empty();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::Fence;
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::scan::OwnedScan;
 

@@ -5,7 +5,7 @@
 //! state decides what a record grants.
 
 use baton_presence::{Event, GrantState, Rights, Scope, ScopeError, SessionId};
-use baton_sync::channel::{self, ClientMessage, MAX_NOTE, Outcome, Paths};
+use baton_sync::control_channel::{ClientMessage, LockMode, MAX_NOTE, Outcome, Paths};
 
 use crate::channel_types::{cut, fence_of, mode_of};
 use crate::context::Context;
@@ -96,7 +96,7 @@ fn unconditional(session: SessionId, message: &ClientMessage) -> Option<(Event, 
     })
 }
 
-fn set_mode(cx: Context<'_>, session: SessionId, mode: channel::Mode) -> Result<Event, OpRefused> {
+fn set_mode(cx: Context<'_>, session: SessionId, mode: LockMode) -> Result<Event, OpRefused> {
     let peer = cx.state.locks().peer(session);
     if peer.is_some_and(|peer| peer.rights.contains(Rights::MANAGE)) {
         Ok(Event::ModeSet(mode_of(mode)))

@@ -4,7 +4,7 @@
 //! and the limits. The replicated state checks the right to decide at the record's position.
 
 use baton_presence::{SessionId, Time};
-use baton_sync::channel::Outcome;
+use baton_sync::control_channel::Outcome;
 
 use crate::context::Context;
 use crate::message::ConnectionId;

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::channel::{ClientMessage, ErrorCode, Outcome};
-use baton_sync::handshake::{HandshakeError, Kind, Verdict};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome};
+use baton_sync::handshake::{HandshakeError, SyncKind, Verdict};
 use baton_sync::replica_index::Judgement;
 use bytes::Bytes;
 
@@ -43,7 +43,7 @@ impl Intake {
     pub(crate) fn update(
         &mut self,
         connection: ConnectionId,
-        kind: Kind,
+        kind: SyncKind,
         update: Bytes,
         cx: Context<'_>,
         out: &mut Vec<Reaction>,
@@ -61,7 +61,7 @@ impl Intake {
         };
         let kept = self.keep_early(connection, kind, &update, cx, out);
         let proposed = !kept && self.judge(connection, kind, update, cx, out);
-        if kind == Kind::Step2 {
+        if kind == SyncKind::Step2 {
             self.resynced(connection, proposed, cx, out);
             self.take_up_deferred(connection, cx, out);
         }
@@ -141,7 +141,7 @@ impl Intake {
     pub(super) fn judge(
         &mut self,
         connection: ConnectionId,
-        kind: Kind,
+        kind: SyncKind,
         mut update: CheckedUpdate,
         cx: Context<'_>,
         out: &mut Vec<Reaction>,

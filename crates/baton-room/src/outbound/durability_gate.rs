@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 
 use super::latest_only::LatestOnly;
 use crate::message::{ConnectionId, Ending, ViewOf};

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 
 use crate::message::ViewOf;
 

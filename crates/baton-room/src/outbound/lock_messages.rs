@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_presence::{Change, DrainReason, Fence, SessionId};
-use baton_sync::channel::{LockView, ServerMessage, Waiter};
+use baton_sync::control_channel::{LockView, ServerMessage, Waiter};
 
 use crate::channel_types::{drain_reason, grant_view, millis, mode, paths, wire};
 use crate::context::Context;

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::channel::LockView;
+use baton_sync::control_channel::LockView;
 
 use super::lock_messages::{QUEUE_SHOWN, lock_view};
 use crate::context::Context;

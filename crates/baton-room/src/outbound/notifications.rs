@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use baton_presence::{Change, Fence, LockRefusal, LossReason, Proposal, SessionId};
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 
 use super::durability_gate::Held;
 use super::lock_messages::{granted_or_asked, lost, requested};

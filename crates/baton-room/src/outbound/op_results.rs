@@ -1,7 +1,7 @@
 //! The results of operations, as a word for programs and a text for people.
 
 use baton_presence::{Change, DrainReason, LockRefusal, LossReason, OfferEnd};
-use baton_sync::channel::Outcome;
+use baton_sync::control_channel::Outcome;
 
 use crate::replica::Effect;
 

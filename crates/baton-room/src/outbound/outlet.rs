@@ -6,7 +6,7 @@ use std::sync::Arc;
 use baton_presence::{DrainReason, Fence, SessionId, Time};
 use baton_sync::StateVector;
 use baton_sync::awareness;
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::replica::SyncPieces;
 
 use super::durability_gate::{DueMessage, DurabilityGate, Held, Released};

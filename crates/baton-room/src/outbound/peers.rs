@@ -1,7 +1,9 @@
 //! Sessions as clients are shown them: the roster, and the welcome of each.
 
 use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole};
-use baton_sync::channel::{Peer, PeerState, Right, ServerMessage, TimingsMs, User, VERSION};
+use baton_sync::control_channel::{
+    PeerStatus, PeerView, Right, ServerMessage, TimingsMs, User, VERSION,
+};
 
 use super::lock_messages::lock_view;
 use crate::channel_types::millis;
@@ -9,19 +11,19 @@ use crate::context::Context;
 use crate::token::ResumeToken;
 
 /// Returns a session as clients are shown it, also one that has just left.
-pub(super) fn peer(session: SessionId, cx: Context<'_>) -> Peer {
+pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
     let person = cx.state.person(session);
     let peer = cx.state.locks().peer(session);
     let state = match peer {
-        None => PeerState::Gone,
-        Some(peer) if peer.presence != Presence::Live => PeerState::Offline,
+        None => PeerStatus::Gone,
+        Some(peer) if peer.presence != Presence::Live => PeerStatus::Offline,
         Some(_) => match cx.sessions.health(session, cx.now) {
-            SessionHealth::Online => PeerState::Online,
-            SessionHealth::Shaky => PeerState::Shaky,
-            SessionHealth::Offline => PeerState::Offline,
+            SessionHealth::Online => PeerStatus::Online,
+            SessionHealth::Shaky => PeerStatus::Shaky,
+            SessionHealth::Offline => PeerStatus::Offline,
         },
     };
-    Peer {
+    PeerView {
         session: session.0,
         user: person.map_or_else(User::default, |person| User {
             name: person.profile.name.clone(),

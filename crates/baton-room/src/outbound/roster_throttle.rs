@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_presence::{SessionId, Time};
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 
 /// With no more connections than this, all are told at once.
 const MAX_TOLD_AT_ONCE: usize = 32;

@@ -1,7 +1,7 @@
 //! The effects of a record.
 
 use baton_presence::{Change, SessionId};
-use baton_sync::channel::{Outcome, ParkView};
+use baton_sync::control_channel::{Outcome, ParkView};
 use baton_sync::scan::OwnedScan;
 use bytes::Bytes;
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use baton_sync::block_store::BlockStore;
 use baton_sync::known_blocks::KnownBlocks;
 use baton_sync::replica_index::ReplicaIndex;
-use baton_sync::scan::{OwnedScan, Scan, scan};
+use baton_sync::scan::{OwnedScan, Scan, content_form, scan};
 use sha2::{Digest, Sha256};
 
 use super::park::Park;
@@ -127,5 +127,5 @@ impl IndexedPark {
 
 /// Returns the hash of an update without its Yjs client ids; `None` if it is too large to compare.
 pub(super) fn form(update: &Scan<'_>) -> Option<[u8; 32]> {
-    (update.bytes().len() <= ALIKE).then(|| Sha256::digest(update.form()).into())
+    (update.bytes().len() <= ALIKE).then(|| Sha256::digest(content_form(update)).into())
 }

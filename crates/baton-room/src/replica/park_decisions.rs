@@ -6,7 +6,7 @@
 
 use baton_presence::{Rights, SessionId, SessionRole, WriteRight};
 use baton_sync::ApplyOutcome;
-use baton_sync::channel::{Outcome, ParkState as ShownState, ParkView};
+use baton_sync::control_channel::{Outcome, ParkStatus, ParkView};
 use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::{OwnedScan, scan};
 
@@ -111,7 +111,7 @@ impl ReplicatedState {
     /// Closes the parks whose edits have entered the document.
     pub(super) fn close_parks(&mut self, effects: &mut Vec<Effect>) {
         for park in self.parks.close_merged(self.document.state()) {
-            effects.push(Effect::Park(Box::new(view(&park, ShownState::Merged))));
+            effects.push(Effect::Park(Box::new(view(&park, ParkStatus::Merged))));
         }
     }
 
@@ -202,7 +202,7 @@ impl ReplicatedState {
         self.close_parks(effects);
         // Also if it holds an edit that today's scanner would not admit.
         if let Some(park) = self.parks.remove(id) {
-            effects.push(Effect::Park(Box::new(view(&park, ShownState::Merged))));
+            effects.push(Effect::Park(Box::new(view(&park, ParkStatus::Merged))));
         }
     }
 

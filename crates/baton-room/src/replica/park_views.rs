@@ -1,19 +1,19 @@
 //! Parks as they are shown to the clients.
 
-use baton_sync::channel::{self, ParkState as ShownState, ParkView, User};
+use baton_sync::control_channel::{ParkCause, ParkStatus, ParkView, User};
 
 use super::park::{Park, ParkReason, ParkState};
 
 /// Returns the state of a park as clients are shown it.
-pub(crate) fn shown_state(park: &Park) -> ShownState {
+pub(crate) fn shown_state(park: &Park) -> ParkStatus {
     match park.state {
-        ParkState::Open => ShownState::Open,
-        ParkState::Discarded { .. } => ShownState::Discarded,
+        ParkState::Open => ParkStatus::Open,
+        ParkState::Discarded { .. } => ParkStatus::Discarded,
     }
 }
 
 /// Returns a park as clients are shown it.
-pub(crate) fn view(park: &Park, state: ShownState) -> ParkView {
+pub(crate) fn view(park: &Park, state: ParkStatus) -> ParkView {
     let until = park.recoverable_until_ms();
     ParkView {
         id: park.id,
@@ -24,17 +24,17 @@ pub(crate) fn view(park: &Park, state: ShownState) -> ParkView {
         },
         at_ms: park.at_ms,
         reason: match park.reason {
-            ParkReason::Locked => channel::ParkReason::Locked,
-            ParkReason::Quarantined => channel::ParkReason::Quarantined,
+            ParkReason::Locked => ParkCause::Locked,
+            ParkReason::Quarantined => ParkCause::Quarantined,
         },
         edits: u32::try_from(park.updates.len()).unwrap_or(u32::MAX),
         inserted: park.inserted,
         deleted: park.deleted,
         bytes: park.bytes() as u64,
         state,
-        until_ms: until.filter(|_| state == ShownState::Discarded),
+        until_ms: until.filter(|_| state == ParkStatus::Discarded),
         by: match park.state {
-            ParkState::Discarded { by, .. } if state == ShownState::Discarded => Some(by.0),
+            ParkState::Discarded { by, .. } if state == ParkStatus::Discarded => Some(by.0),
             _ => None,
         },
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use baton_presence::Time;
 use baton_sync::ClientId;
 use baton_sync::awareness::{
-    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, Removed,
+    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, OwnerRemoval,
 };
 use bytes::Bytes;
 
@@ -100,7 +100,7 @@ impl AwarenessRelay {
         self.table.transfer(from, to);
     }
 
-    pub(super) fn removed(&mut self, connection: ConnectionId) -> Removed<ConnectionId> {
+    pub(super) fn removed(&mut self, connection: ConnectionId) -> OwnerRemoval<ConnectionId> {
         self.table.removed(connection)
     }
 

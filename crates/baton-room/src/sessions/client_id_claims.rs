@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::handshake::Kind;
+use baton_sync::handshake::SyncKind;
 use bytes::Bytes;
 
 use super::hello::Hello;
@@ -28,7 +28,7 @@ const OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub(crate) enum KeptMessage {
     Step1(Vec<u8>),
-    Sync(Kind, Bytes),
+    Sync(SyncKind, Bytes),
     Awareness(Vec<u8>),
     QueryAwareness,
     Channel(String),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use baton_presence::{ClientKind, Rights, SessionId, SessionRole, Time, UserKey};
 use baton_sync::ClientId;
-use baton_sync::channel::{self, ErrorCode, Resume, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, Resume, ServerMessage, VERSION};
 
 use super::client_id_claims::Contested;
 use super::connection::{Channel, ConnectionStage};
@@ -102,10 +102,9 @@ impl Sessions {
         entry: Entry<'_>,
         out: &mut Vec<Reaction>,
     ) {
-        if hello.version != channel::VERSION {
+        if hello.version != VERSION {
             let fault = format!(
-                "this server speaks version {} of Baton's channel, not {}",
-                channel::VERSION,
+                "this server speaks version {VERSION} of Baton's channel, not {}",
                 hello.version
             );
             out.push(Reaction::malformed(connection, &fault));

@@ -1,14 +1,14 @@
 //! The content of a hello, the first message of a client that speaks Baton's channel.
 
 use baton_presence::SessionRole;
-use baton_sync::channel::{self, ClientMessage, Resume, User};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Resume, User};
 
 /// Content of a hello, read from its payload.
 pub(super) struct Hello {
     pub(super) version: u32,
     pub(super) resume: Option<Resume>,
     pub(super) epoch: Option<u32>,
-    pub(super) fences: Vec<channel::Fence>,
+    pub(super) fences: Vec<FencingToken>,
     pub(super) user: User,
     pub(super) user_key: Option<String>,
     client: Option<u64>,

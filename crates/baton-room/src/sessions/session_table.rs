@@ -7,7 +7,7 @@ use baton_presence::{
     BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, SessionHealth, SessionId,
     Time,
 };
-use baton_sync::awareness::Removed;
+use baton_sync::awareness::OwnerRemoval;
 
 use super::awareness::AwarenessRelay;
 use super::client_id_claims::ClientIdClaims;
@@ -38,7 +38,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Left {
     /// The record about its session.
     pub(crate) event: Option<Event>,
-    pub(crate) awareness: Removed<ConnectionId>,
+    pub(crate) awareness: OwnerRemoval<ConnectionId>,
 }
 
 /// A connection that got its session.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use baton_room::{ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, RoomOptions};
+use baton_room::{ConnectionId, Departure, Ending, Incoming, Outgoing, RoomOptions, SyncKind};
 use baton_sync::StateVector;
-use baton_sync::channel::{ClientMessage, ErrorCode, Resume, ServerMessage, User};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Resume, ServerMessage, User};
 use bytes::Bytes;
 
 use crate::table::{Peer, Seen, Table, insert, text};
@@ -89,14 +89,16 @@ fn a_second_session_with_an_id_is_refused_when_the_first_answers_the_probe() {
     assert_eq!(welcomed(&table, second), None);
     // What was under way before is no answer, and neither is a pong to another ping.
     table.pass(seconds(1), &[]);
-    table.room.heard(first, table.now);
+    let now = table.now;
+    table.room.heard(first, now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     let mark = probe(&table, first).expect("the first is probed");
-    table.room.probed(first, mark + 1, table.now);
-    table.room.probed(second, mark, table.now);
+    table.room.probed(first, mark + 1, now);
+    table.room.probed(second, mark, now);
     table.pass(seconds(0), &[]);
     assert_eq!(closed(&table, second), None);
-    table.room.probed(first, mark, table.now);
+    let now = table.now;
+    table.room.probed(first, mark, now);
     // The table carries out what the room says with the next input.
     table.say(first, &ClientMessage::Cancel { nonce: 2 });
     assert!(complained(&table, second, ErrorCode::ClientId));
@@ -115,7 +117,7 @@ fn a_half_open_connection_does_not_shut_its_own_client_out() {
     // What it sends meanwhile waits with it.
     let mut copy = document(7);
     let update = insert(&mut copy, "kept in order");
-    table.receive(second, Incoming::Sync(Kind::Step2, update));
+    table.receive(second, Incoming::Sync(SyncKind::Step2, update));
     assert_eq!(table.text(), "");
     assert!(table.room.load().aside_bytes > 0);
     table.pass(seconds(3), &[]);
@@ -137,7 +139,8 @@ fn a_stalled_server_reads_the_answer_to_a_probe_before_it_gives_a_client_up() {
     table.now = table.now + Duration::from_millis(1_600);
     table.pass(Duration::from_millis(400), &[]);
     assert_eq!(closed(&table, first), None);
-    table.room.probed(first, mark, table.now);
+    let now = table.now;
+    table.room.probed(first, mark, now);
     table.say(first, &ClientMessage::Cancel { nonce: 1 });
     assert_eq!(closed(&table, second), Some(Ending::ClientId));
     assert_eq!(closed(&table, first), None);
@@ -174,13 +177,13 @@ fn an_edit_with_the_clocks_of_another_is_never_called_saved() {
     let bob = Peer::join(&mut table, "Bob", 2);
     ada.types(&mut table, "Ada was here");
     let other = insert(&mut document(7), "Eve was here");
-    table.receive(bob.id, Incoming::Sync(Kind::Update, other.clone()));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, other.clone()));
     assert!(complained(&table, bob.id, ErrorCode::ClientId));
     assert_eq!(saved(&table, bob.id), 0);
     assert_eq!(closed(&table, bob.id), None);
     // A stock client is told by a denial and a final close.
     let stock = table.connect();
-    table.receive(stock, Incoming::Sync(Kind::Step2, other));
+    table.receive(stock, Incoming::Sync(SyncKind::Step2, other));
     let seen = table.look(stock);
     assert!(matches!(
         seen[seen.len() - 2],
@@ -211,7 +214,7 @@ fn a_parked_edit_is_compared_as_well() {
     // The same edit over a new session is parked once, as ever.
     let again = Peer::join(&mut table, "Bob", 8);
     let all = bob.document.diff(&StateVector::new()).unwrap();
-    table.receive(again.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(again.id, Incoming::Sync(SyncKind::Step2, all));
     assert_eq!(table.room.state().parks().count(), 2);
     assert_eq!(saved(&table, again.id), 1);
 }
@@ -225,10 +228,10 @@ fn what_one_has_beyond_a_gap_comes_when_another_closes_it() {
     let ef = insert(&mut offline, "ef");
     let ada = Peer::join(&mut table, "Ada", 1);
     let bob = Peer::join(&mut table, "Bob", 2);
-    table.receive(ada.id, Incoming::Sync(Kind::Update, ab));
-    table.receive(ada.id, Incoming::Sync(Kind::Update, ef));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, ab));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, ef));
     assert_eq!(saved(&table, ada.id), 1);
-    table.receive(bob.id, Incoming::Sync(Kind::Update, cd));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, cd));
     assert_eq!(table.text(), "abcdef");
     assert_eq!(saved(&table, ada.id), 2);
     assert_eq!(table.room.load().aside_bytes, 0);
@@ -246,10 +249,10 @@ fn what_goes_into_a_park_frees_what_its_author_has_aside() {
     let mut copy = document(7);
     insert(&mut copy, "one ");
     let two = insert(&mut copy, "two");
-    table.receive(bob.id, Incoming::Sync(Kind::Update, two));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, two));
     assert_eq!(saved(&table, bob.id), 0);
     let all = copy.diff(&StateVector::new()).unwrap();
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, all));
     assert_eq!(
         table
             .room
@@ -271,8 +274,8 @@ fn a_large_edit_that_is_freed_comes_a_moment_later() {
     let long = insert(&mut offline, &"long ".repeat(10_000));
     let ada = Peer::join(&mut table, "Ada", 1);
     let bob = Peer::join(&mut table, "Bob", 2);
-    table.receive(ada.id, Incoming::Sync(Kind::Update, long));
-    table.receive(bob.id, Incoming::Sync(Kind::Update, first));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, long));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, first));
     assert_eq!(table.text(), "first ");
     table.pass(seconds(1), &[ada.id, bob.id]);
     assert_eq!(table.text().len(), 50_006);
@@ -287,9 +290,9 @@ fn beyond_what_may_be_kept_aside_its_sender_is_told_and_nothing_is_saved() {
     insert(&mut offline, "first ");
     let second = insert(&mut offline, "second");
     let ada = Peer::join(&mut table, "Ada", 1);
-    table.receive(ada.id, Incoming::Sync(Kind::Update, second));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, second));
     assert!(complained(&table, ada.id, ErrorCode::Incomplete));
     let nothing = Bytes::from_static(&[0, 0]);
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, nothing));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, nothing));
     assert_eq!(saved(&table, ada.id), 0);
 }

@@ -1,8 +1,8 @@
 //! Stories of copies that come back after a crash before the holder whose lost edits they bring.
 
 use baton_presence::AutoPass;
-use baton_room::{ConnectionId, Departure, Incoming, Kind, Outgoing, RoomOptions};
-use baton_sync::channel::{ClientMessage, Fence, ServerMessage};
+use baton_room::{ConnectionId, Departure, Incoming, Outgoing, RoomOptions, SyncKind};
+use baton_sync::control_channel::{ClientMessage, FencingToken, ServerMessage};
 use baton_sync::document::Document;
 
 use crate::table::{Disk, Peer, Seen, Table, offered, text};
@@ -14,7 +14,7 @@ struct Crashed {
     ada: Peer,
     bob: Peer,
     stock: Document,
-    fence: Fence,
+    fence: FencingToken,
 }
 
 fn crashed(options: RoomOptions) -> Crashed {
@@ -45,7 +45,7 @@ fn crashed(options: RoomOptions) -> Crashed {
 fn brings(table: &mut Table, id: ConnectionId, copy: &Document) {
     let known = table.room.state().document().state().vector();
     let all = copy.diff(&known).unwrap();
-    table.receive(id, Incoming::Sync(Kind::Step2, all));
+    table.receive(id, Incoming::Sync(SyncKind::Step2, all));
 }
 
 fn stock_comes(table: &mut Table, stock: &Document) -> ConnectionId {

@@ -1,7 +1,7 @@
 //! The first sync of clients that come to a document, and what is kept for those who come next.
 
 use baton_presence::Time;
-use baton_room::{Incoming, Kind, Outgoing, Record, Room, RoomOptions};
+use baton_room::{Incoming, Outgoing, Record, Room, RoomOptions, SyncKind};
 use baton_sync::document::Document;
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{History, Replica, StateVector, scan};
@@ -106,7 +106,7 @@ fn a_replay_makes_the_document_that_was() {
         // Two values for one key: the loser is deleted without a word.
         for peer in [&mut ada, &mut ben] {
             let update = key(&mut peer.document);
-            let kind = Kind::Update;
+            let kind = SyncKind::Update;
             paused.receive(peer.id, Incoming::Sync(kind, update));
         }
         let (a, b) = (ada.id, ben.id);
@@ -114,10 +114,10 @@ fn a_replay_makes_the_document_that_was() {
     }
     let updates = paused
         .records()
-        .into_iter()
+        .iter()
         .filter(|(_, record)| matches!(Record::decode(record).unwrap(), Record::Update { .. }));
     assert_eq!(updates.count(), 60);
-    let replayed = Room::open(paused.options.clone(), None, &paused.records(), Time::ZERO).unwrap();
+    let replayed = Room::open(paused.options.clone(), None, paused.records(), Time::ZERO).unwrap();
     let (one, other) = (paused.room.state().document(), replayed.state().document());
     assert_eq!(one.state().vector(), other.state().vector());
     assert_eq!(one.state().deletes(), other.state().deletes());
@@ -146,7 +146,7 @@ fn deleted_content_goes_with_a_snapshot_unless_the_history_is_kept() {
             text.remove_range(txn, 0, 24);
         });
         let deletion = deletion.unwrap().1.unwrap();
-        table.receive(ada.id, Incoming::Sync(Kind::Update, deletion));
+        table.receive(ada.id, Incoming::Sync(SyncKind::Update, deletion));
         table.compact();
         table.restart();
         assert_eq!(table.text(), "d");

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind};
+use baton_room::{Departure, Incoming, SyncKind};
 use baton_sync::StateVector;
-use baton_sync::channel::{ClientMessage, DrainReason, Fence, GrantState, Outcome, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, GrantStatus, HandoverReason, Outcome, ServerMessage,
+};
 
 use crate::table::{Coming, Peer, Table, locks, offered};
 use crate::{document, seconds};
 
 /// Two people, of whom the first holds the lock.
-fn holder_and_peer() -> (Table, Peer, Peer, Fence) {
+fn holder_and_peer() -> (Table, Peer, Peer, FencingToken) {
     let mut table = Table::new();
     let ada = Peer::join(&mut table, "Ada", 1);
     let bob = Peer::join(&mut table, "Bob", 2);
@@ -21,7 +23,7 @@ fn holder_and_peer() -> (Table, Peer, Peer, Fence) {
 }
 
 /// What the holder was told about giving its lock up.
-fn drain(table: &mut Table, holder: &Peer) -> Option<(DrainReason, Option<u64>)> {
+fn drain(table: &mut Table, holder: &Peer) -> Option<(HandoverReason, Option<u64>)> {
     table
         .told(holder.id)
         .iter()
@@ -31,7 +33,7 @@ fn drain(table: &mut Table, holder: &Peer) -> Option<(DrainReason, Option<u64>)>
         })
 }
 
-fn lost(table: &mut Table, holder: &Peer) -> Option<Fence> {
+fn lost(table: &mut Table, holder: &Peer) -> Option<FencingToken> {
     table
         .told(holder.id)
         .iter()
@@ -42,9 +44,9 @@ fn lost(table: &mut Table, holder: &Peer) -> Option<Fence> {
 }
 
 /// The holder still sends what it has, and says so; the other holds after it; nothing was parked.
-fn hands_over(table: &mut Table, from: &mut Peer, to: &Peer, fence: Fence) -> Fence {
+fn hands_over(table: &mut Table, from: &mut Peer, to: &Peer, fence: FencingToken) -> FencingToken {
     let view = locks(&table.told_still(from.id)).unwrap();
-    assert_eq!(view.grants[0].state, GrantState::Draining);
+    assert_eq!(view.grants[0].state, GrantStatus::Draining);
     assert!(
         view.grants[0].reason.is_some(),
         "all are told why it drains"
@@ -79,7 +81,7 @@ fn a_transfer_goes_to_whom_it_names_and_parks_nothing() {
     let told = table.told_still(ada.id);
     assert!(told.iter().any(|message| matches!(
         message,
-        ServerMessage::Drain { reason: DrainReason::Transfer, to: Some(to), expires_ms: 3000, .. }
+        ServerMessage::Drain { reason: HandoverReason::Transfer, to: Some(to), expires_ms: 3000, .. }
             if *to == cleo.session
     )));
     assert_eq!(
@@ -104,7 +106,7 @@ fn a_lock_cannot_be_given_to_somebody_who_cannot_hold_it() {
         };
         assert_eq!(ada.asks(&mut table, &transfer), Outcome::Unknown);
     }
-    let stale = Fence {
+    let stale = FencingToken {
         position: 1,
         ..fence
     };
@@ -191,7 +193,7 @@ fn a_take_over_drains_the_holder_and_parks_nothing() {
     let told = table.told_still(ada.id);
     assert!(told.iter().any(|message| matches!(
         message,
-        ServerMessage::Drain { reason: DrainReason::TakenOver, to: Some(to), .. } if *to == bob.session
+        ServerMessage::Drain { reason: HandoverReason::TakenOver, to: Some(to), .. } if *to == bob.session
     )));
     let next = hands_over(&mut table, &mut ada, &bob, fence);
     // Not back and forth: for a minute nobody else takes over.
@@ -267,13 +269,9 @@ fn a_lock_moves_to_the_same_users_other_tab_and_to_nobody_elses() {
     assert!(locks(&table.told_still(tab.id)).is_some());
     hands_over(&mut table, &mut tab, &other_tab, fence);
     // Of the secret nothing is stored.
-    let stored = table.records().into_iter().map(|(_, record)| record);
+    let mut stored = table.records().iter().map(|(_, record)| record);
     let needle = b"a secret of sixteen";
-    assert!(
-        !stored
-            .into_iter()
-            .any(|record| record.windows(needle.len()).any(|part| part == needle))
-    );
+    assert!(!stored.any(|record| record.windows(needle.len()).any(|part| part == needle)));
 }
 
 #[test]
@@ -319,7 +317,7 @@ fn an_idle_holder_is_warned_and_then_yields_to_who_waits() {
     assert!(table.told_still(ada.id).iter().any(|message| matches!(
         message,
         ServerMessage::Drain {
-            reason: DrainReason::Idle,
+            reason: HandoverReason::Idle,
             to: None,
             ..
         }
@@ -362,7 +360,7 @@ fn a_draining_holder_that_comes_back_is_told_to_drain_again() {
     let told = table.told_still(ada.id);
     assert!(told.iter().any(|message| matches!(
         message,
-        ServerMessage::Drain { reason: DrainReason::Transfer, to: Some(to), .. } if *to == bob.session
+        ServerMessage::Drain { reason: HandoverReason::Transfer, to: Some(to), .. } if *to == bob.session
     )));
     hands_over(&mut table, &mut ada, &bob, fence);
 }
@@ -376,8 +374,8 @@ fn a_release_waits_for_the_edits_that_were_asked_for_again() {
     let _on_a_lost_connection = crate::insert(&mut offline, "typed while away, ");
     let newest = crate::insert(&mut offline, "and after");
     let nothing = bytes::Bytes::from_static(&[0, 0]);
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, nothing));
-    table.receive(ada.id, Incoming::Sync(Kind::Update, newest));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, nothing));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, newest));
     bob.says(
         &mut table,
         &ClientMessage::Acquire {
@@ -389,7 +387,7 @@ fn a_release_waits_for_the_edits_that_were_asked_for_again() {
     ada.says(&mut table, &ClientMessage::Release { nonce: 5, fence });
     assert_eq!(offered(&table.told(bob.id)), None);
     let all = offline.diff(&StateVector::new()).unwrap();
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, all));
     assert!(bob.claims(&mut table).is_some());
     assert_eq!(table.text(), "typed while away, and after");
     assert_eq!(table.room.state().parks().count(), 0);

@@ -18,9 +18,9 @@ mod words;
 
 use std::time::Duration;
 
-use baton_room::{Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, RoomOptions};
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, GrantState, Outcome, PeerState, ServerMessage,
+use baton_room::{Departure, Ending, Incoming, Outgoing, ParkLimits, RoomOptions, SyncKind};
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, GrantStatus, Outcome, PeerStatus, ServerMessage,
 };
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, StateVector};
@@ -119,7 +119,7 @@ fn the_others_see_a_newcomer_online() {
             _ => None,
         })
         .collect();
-    assert!(!states.is_empty() && states.iter().all(|state| *state == PeerState::Online));
+    assert!(!states.is_empty() && states.iter().all(|state| *state == PeerStatus::Online));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_stock_client_that_edits_under_a_lock_is_denied_for_good_and_parked_once() {
     let edit = insert(&mut theirs, "stock");
     for _ in 0..3 {
         let id = table.connect();
-        table.receive(id, Incoming::Sync(Kind::Step2, edit.clone()));
+        table.receive(id, Incoming::Sync(SyncKind::Step2, edit.clone()));
         let seen = table.look(id);
         assert!(
             seen.iter()
@@ -385,7 +385,7 @@ fn a_holder_that_reloads_keeps_its_lock_and_its_fence_and_its_token_works_once()
     let thief = Coming {
         name: "thief",
         client: 5,
-        resume: Some(baton_sync::channel::Resume { session, token }),
+        resume: Some(baton_sync::control_channel::Resume { session, token }),
         fences: vec![fence],
         ..Coming::default()
     };
@@ -406,7 +406,7 @@ fn a_token_whose_successor_was_lost_on_its_way_works_again() {
     for _ in 0..3 {
         let again = Coming {
             client: 1,
-            resume: Some(baton_sync::channel::Resume {
+            resume: Some(baton_sync::control_channel::Resume {
                 session,
                 token: token.clone(),
             }),
@@ -447,10 +447,10 @@ fn after_a_restart_the_holder_comes_back_to_its_lock_or_it_passes_on() {
         assert_eq!(view.grants.len(), 1);
         (view.grants[0].state, view.grants[0].fence)
     };
-    assert_eq!(view(&mut table), (GrantState::Recovering, fence));
+    assert_eq!(view(&mut table), (GrantStatus::Recovering, fence));
     let ada = ada.resume(&mut table, &[fence]);
     assert!(ada.resumed);
-    assert_eq!(view(&mut table), (GrantState::Held, fence));
+    assert_eq!(view(&mut table), (GrantStatus::Held, fence));
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
     table.look(bob.id);
@@ -469,13 +469,13 @@ fn an_edit_beyond_a_gap_is_asked_for_once_and_not_applied() {
     table.look(ada.id);
     table.look(bob.id);
     // The answer to the Step1 of the connection's opening is still awaited, so nothing is asked.
-    table.receive(bob.id, Incoming::Sync(Kind::Update, second.clone()));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, second.clone()));
     assert_eq!(table.text(), "");
     assert_eq!(table.look(ada.id), []);
     let nothing = Bytes::from_static(&[0, 0]);
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, nothing));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, nothing));
     for _ in 0..3 {
-        table.receive(bob.id, Incoming::Sync(Kind::Update, second.clone()));
+        table.receive(bob.id, Incoming::Sync(SyncKind::Update, second.clone()));
     }
     let asked = |seen: &Seen| matches!(seen, Seen::Message(Outgoing::Step1(_)));
     assert_eq!(
@@ -483,7 +483,7 @@ fn an_edit_beyond_a_gap_is_asked_for_once_and_not_applied() {
         1
     );
     let all = offline.diff(&StateVector::new()).unwrap();
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, all));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, all));
     assert_eq!(table.text(), "first second");
 }
 
@@ -493,7 +493,7 @@ fn rubbish_closes_its_own_connection_only() {
     let mut ada = Peer::join(&mut table, "Ada", 1);
     let bad = table.connect();
     let rubbish = Bytes::from_static(&[1, 1, 77, 0, 4, 1]);
-    table.receive(bad, Incoming::Sync(Kind::Update, rubbish));
+    table.receive(bad, Incoming::Sync(SyncKind::Update, rubbish));
     assert_eq!(
         table.look(bad).last(),
         Some(&Seen::Closed(Ending::Protocol))
@@ -515,7 +515,7 @@ fn the_same_records_make_the_same_room() {
     let before = table.room.state().snapshot().unwrap();
     let position = table.room.state().position();
     let replayed =
-        baton_room::Room::open(table.options.clone(), None, &table.records(), table.now).unwrap();
+        baton_room::Room::open(table.options.clone(), None, table.records(), table.now).unwrap();
     assert_eq!(replayed.state().position(), position);
     assert_eq!(replayed.state().snapshot().unwrap(), before);
 }

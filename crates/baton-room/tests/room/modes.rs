@@ -1,13 +1,13 @@
 //! What locks mean, changed while people are at it, and who may do what.
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind};
-use baton_sync::channel::{ClientMessage, Mode, Outcome, Right, ServerMessage};
+use baton_room::{Departure, Incoming, SyncKind};
+use baton_sync::control_channel::{ClientMessage, LockMode, Outcome, Right, ServerMessage};
 
 use crate::table::{Coming, Peer, Table, insert, locks};
 use crate::{document, seconds};
 
-fn set(table: &mut Table, who: &Peer, mode: Mode) -> Outcome {
+fn set(table: &mut Table, who: &Peer, mode: LockMode) -> Outcome {
     who.asks(table, &ClientMessage::SetMode { nonce: 77, mode })
 }
 
@@ -17,12 +17,12 @@ fn in_the_mode_open_others_write_under_a_lock() {
     let ada = Peer::join(&mut table, "Ada", 1);
     let mut bob = Peer::join(&mut table, "Bob", 2);
     ada.takes_the_lock(&mut table);
-    assert_eq!(set(&mut table, &ada, Mode::Open), Outcome::Done);
-    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, Mode::Open);
+    assert_eq!(set(&mut table, &ada, LockMode::Open), Outcome::Done);
+    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, LockMode::Open);
     bob.types(&mut table, "free");
     assert_eq!(table.text(), "free");
     assert_eq!(
-        set(&mut table, &ada, Mode::ExclusiveWhenHeld),
+        set(&mut table, &ada, LockMode::ExclusiveWhenHeld),
         Outcome::Done
     );
     bob.types(&mut table, " no more");
@@ -35,7 +35,7 @@ fn in_the_mode_required_nobody_writes_without_a_lock() {
     let mut table = Table::new();
     let mut ada = Peer::join(&mut table, "Ada", 1);
     let mut bob = Peer::join(&mut table, "Bob", 2);
-    assert_eq!(set(&mut table, &ada, Mode::Required), Outcome::Done);
+    assert_eq!(set(&mut table, &ada, LockMode::Required), Outcome::Done);
     bob.types(&mut table, "too early");
     assert_eq!(table.text(), "");
     let parked = table.room.state().parks().next().unwrap().clone();
@@ -58,12 +58,12 @@ fn a_mode_stays_over_a_restart_and_a_new_document_has_the_one_that_is_set_up() {
     table.options.lock_settings.mode = baton_presence::Mode::Required;
     table.restart();
     let ada = Peer::join(&mut table, "Ada", 1);
-    assert_eq!(locks(&table.told(ada.id)).unwrap().mode, Mode::Required);
+    assert_eq!(locks(&table.told(ada.id)).unwrap().mode, LockMode::Required);
     // From now on another one is set up, which is for new documents.
     table.options.lock_settings.mode = baton_presence::Mode::Open;
     table.restart();
     let bob = Peer::join(&mut table, "Bob", 2);
-    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, Mode::Required);
+    assert_eq!(locks(&table.told(bob.id)).unwrap().mode, LockMode::Required);
 }
 
 #[test]
@@ -90,16 +90,19 @@ fn rights_come_from_the_server_and_watchers_have_none() {
     };
     let watcher = Peer::come(&mut table, watcher);
     assert_eq!(rights(&mut table, &watcher), Some(Vec::new()));
-    assert_eq!(set(&mut table, &watcher, Mode::Open), Outcome::NotAllowed);
+    assert_eq!(
+        set(&mut table, &watcher, LockMode::Open),
+        Outcome::NotAllowed
+    );
     table.rights = Rights::TAKE_OVER;
     let bob = Peer::join(&mut table, "Bob", 3);
     assert_eq!(rights(&mut table, &bob), Some(vec![Right::TakeOver]));
-    assert_eq!(set(&mut table, &bob, Mode::Open), Outcome::NotAllowed);
+    assert_eq!(set(&mut table, &bob, LockMode::Open), Outcome::NotAllowed);
     // They are given anew with each connection.
     table.rights = Rights::MANAGE;
     let bob = bob.resume(&mut table, &[]);
     assert_eq!(rights(&mut table, &bob), Some(vec![Right::Manage]));
-    assert_eq!(set(&mut table, &bob, Mode::Open), Outcome::Done);
+    assert_eq!(set(&mut table, &bob, LockMode::Open), Outcome::Done);
 }
 
 /// Nobody who could take the lock is there, and its holder does not come back: stock clients are not shut out for ever.
@@ -107,7 +110,10 @@ fn rights_come_from_the_server_and_watchers_have_none() {
 /// came up again and again at the same time, under the room's lock.)
 #[test]
 fn a_holder_that_is_gone_does_not_keep_stock_clients_from_writing() {
-    for (mode, written) in [(Mode::ExclusiveWhenHeld, "stock"), (Mode::Required, "")] {
+    for (mode, written) in [
+        (LockMode::ExclusiveWhenHeld, "stock"),
+        (LockMode::Required, ""),
+    ] {
         let mut table = Table::new();
         let ada = Peer::join(&mut table, "Ada", 1);
         assert_eq!(set(&mut table, &ada, mode), Outcome::Done);
@@ -118,7 +124,7 @@ fn a_holder_that_is_gone_does_not_keep_stock_clients_from_writing() {
         // Just granted, it may believe in its lock for nearly ten seconds.
         table.pass(seconds(11), &[stock]);
         let edit = insert(&mut document(7), "stock");
-        table.receive(stock, Incoming::Sync(Kind::Update, edit));
+        table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
         assert_eq!(table.text(), written);
     }
 }
@@ -133,7 +139,7 @@ fn within_its_grace_a_holder_that_is_gone_keeps_everybody_out() {
     table.leave(ada.id, Departure::Dropped);
     table.pass(seconds(4), &[stock]);
     let edit = insert(&mut document(7), "stock");
-    table.receive(stock, Incoming::Sync(Kind::Update, edit));
+    table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
     assert_eq!(
         (table.text().as_str(), table.room.state().parks().count()),
         ("", 1)

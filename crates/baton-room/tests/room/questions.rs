@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use baton_presence::Rights;
 use baton_room::{Departure, Ending, Incoming, ParkLimits, RoomOptions};
-use baton_sync::channel::{ClientMessage, ErrorCode, Fence, Outcome, Resume, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, FencingToken, Outcome, Resume, ServerMessage,
+};
 
 use crate::seconds;
 use crate::table::{Coming, Peer, Seen, Table, locks, offered, paths};
@@ -38,7 +40,7 @@ fn take_over(of: &[&[&str]]) -> ClientMessage {
     }
 }
 
-fn granted(told: &[ServerMessage]) -> Vec<Fence> {
+fn granted(told: &[ServerMessage]) -> Vec<FencingToken> {
     let granted = told.iter().filter_map(|message| match message {
         ServerMessage::Granted { fence, .. } => Some(*fence),
         _ => None,
@@ -46,7 +48,7 @@ fn granted(told: &[ServerMessage]) -> Vec<Fence> {
     granted.collect()
 }
 
-fn lost(told: &[ServerMessage]) -> Vec<Fence> {
+fn lost(told: &[ServerMessage]) -> Vec<FencingToken> {
     let lost = told.iter().filter_map(|message| match message {
         ServerMessage::Lost { fence, .. } => Some(*fence),
         _ => None,

@@ -50,7 +50,7 @@ fn an_edit_over_the_limit_is_refused_to_its_author_alone_and_never_called_saved(
         text.remove_range(txn, 0, 2);
     });
     let deletion = deletion.unwrap().1.unwrap();
-    table.receive(bob.id, Incoming::Sync(Kind::Update, deletion));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, deletion));
     assert_eq!(table.text(), "pt");
     assert!(table.told(bob.id).iter().any(saved));
     // A copy of what is here adds nothing either.
@@ -70,12 +70,12 @@ fn a_stock_client_is_told_and_closed_for_good_and_several_edits_share_what_is_le
     left(&mut table, 200);
     table.receive(
         carol,
-        Incoming::Sync(Kind::Update, edit(5, &"x".repeat(100))),
+        Incoming::Sync(SyncKind::Update, edit(5, &"x".repeat(100))),
     );
     assert_eq!(table.text().len(), 100);
     table.receive(
         carol,
-        Incoming::Sync(Kind::Update, edit(6, &"y".repeat(100))),
+        Incoming::Sync(SyncKind::Update, edit(6, &"y".repeat(100))),
     );
     let seen = table.look(carol);
     let denied = |seen: &Seen| matches!(seen, Seen::Message(Outgoing::Denied(why)) if why.contains("max_document"));
@@ -160,7 +160,7 @@ fn of_an_erased_document_nothing_remains_that_could_be_read_and_no_copy_brings_i
     assert_eq!(table.room.state().parks().count(), 0);
     let carol = stock(&mut table);
     table.look(carol);
-    table.receive(carol, Incoming::Sync(Kind::Step2, copy));
+    table.receive(carol, Incoming::Sync(SyncKind::Step2, copy));
     assert_eq!(table.text(), "");
     assert_eq!(table.room.state().parks().count(), 0);
     // Its own copy loses it.
@@ -174,7 +174,7 @@ fn of_an_erased_document_nothing_remains_that_could_be_read_and_no_copy_brings_i
     assert_eq!(text(&bob.document), "");
     // What it never had comes in.
     let more = insert(&mut bob.document, "new");
-    table.receive(carol, Incoming::Sync(Kind::Update, more));
+    table.receive(carol, Incoming::Sync(SyncKind::Update, more));
     assert_eq!(table.text(), "new");
     // A restart keeps the epoch, also with an earlier one of the store.
     table.restart();
@@ -191,9 +191,10 @@ fn who_is_in_an_erased_document_is_told_so() {
     let carol = stock(&mut table);
     table.look(ada.id);
     table.look(carol);
+    let now = table.now;
     table
         .room
-        .close_all(Ending::Erased, baton_room::ERASED, table.now);
+        .close_all(Ending::Erased, baton_room::ERASED, now);
     table.pass(Duration::from_millis(1), &[]);
     // Outputs are carried out with the next step.
     let dave = stock(&mut table);

@@ -1,7 +1,7 @@
 //! Locks on parts of a document: what they keep from whom, and what they leave alone.
 
-use baton_room::{Incoming, Kind, ParkReason};
-use baton_sync::channel::{ClientMessage, Fence, Outcome, ServerMessage};
+use baton_room::{Incoming, ParkReason, SyncKind};
+use baton_sync::control_channel::{ClientMessage, FencingToken, Outcome, ServerMessage};
 use baton_sync::document::yrs::{Text, WriteTxn};
 use baton_sync::{Document, StateVector};
 
@@ -27,7 +27,7 @@ fn catches_up(peer: &mut Peer, table: &mut Table) {
 }
 
 /// A title and a body with some text, and Ada with the lock of the title.
-fn with_a_locked_title() -> (Table, Peer, Peer, Fence) {
+fn with_a_locked_title() -> (Table, Peer, Peer, FencingToken) {
     let mut table = Table::new();
     let mut ada = Peer::join(&mut table, "Ada", 1);
     ada.types_in(&mut table, "title", "A title");
@@ -94,11 +94,11 @@ fn an_item_that_names_no_root_takes_it_from_its_neighbour() {
     };
     let body = in_the_middle(&mut bob.document, "body");
     assert!(!body.windows(4).any(|window| window == b"body"));
-    table.receive(bob.id, Incoming::Sync(Kind::Update, body));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, body));
     assert_eq!(read(&table, "body"), "A bxody");
     let title = in_the_middle(&mut bob.document, "title");
     assert!(!title.windows(5).any(|window| window == b"title"));
-    table.receive(bob.id, Incoming::Sync(Kind::Update, title));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, title));
     assert_eq!(read(&table, "title"), "A title");
     assert_eq!(parked(&table), 1);
 }
@@ -111,7 +111,7 @@ fn what_is_deleted_in_a_locked_root_is_parked_and_elsewhere_applied() {
             let text = txn.get_or_insert_text(root);
             text.remove_range(txn, 0, 2);
         });
-        table.receive(bob.id, Incoming::Sync(Kind::Update, deletion));
+        table.receive(bob.id, Incoming::Sync(SyncKind::Update, deletion));
     }
     assert_eq!(read(&table, "body"), "body");
     assert_eq!(read(&table, "title"), "A title");
@@ -127,7 +127,7 @@ fn an_update_that_touches_a_locked_and_a_free_root_is_refused_whole() {
             text.insert(txn, 0, "mixed ");
         }
     });
-    table.receive(bob.id, Incoming::Sync(Kind::Update, mixed));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, mixed));
     assert_eq!(read(&table, "title"), "A title");
     assert_eq!(read(&table, "body"), "A body");
     // What he writes after it builds on it, so it goes to the same park, whichever root it touches.
@@ -157,12 +157,12 @@ fn who_has_something_parked_still_writes_what_does_not_build_on_it() {
         .difference(&StateVector::new());
     afresh.apply(&all).unwrap();
     let edit = insert_in(&mut afresh, "body", " of his");
-    table.receive(bob.id, Incoming::Sync(Kind::Update, edit));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, edit));
     assert_eq!(read(&table, "body"), "A body of his");
     assert_eq!(parked(&table), 1);
     // Into the locked root it is one more edit of the same park, although it builds on nothing of it.
     let edit = insert_in(&mut afresh, "title", "!");
-    table.receive(bob.id, Incoming::Sync(Kind::Update, edit));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Update, edit));
     assert_eq!(table.room.state().parks().count(), 1);
     assert_eq!(read(&table, "title"), "A title");
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use baton_room::{Departure, RoomOptions};
-use baton_sync::channel::{ClientMessage, DrainReason, Fence, Outcome, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, HandoverReason, Outcome, ServerMessage,
+};
 
 use crate::seconds;
 use crate::table::{Coming, Peer, Table, offered};
@@ -85,7 +87,7 @@ impl Relay {
     }
 
     /// The holder was told to stop for this reason, and does.
-    fn drains(&mut self, runner: usize, why: DrainReason, fence: Fence) {
+    fn drains(&mut self, runner: usize, why: HandoverReason, fence: FencingToken) {
         let holder = &self.runners[runner];
         let told = self.table.told(holder.id);
         let drain = |message: &ServerMessage| matches!(message, ServerMessage::Drain { reason, .. } if *reason == why);
@@ -94,7 +96,7 @@ impl Relay {
     }
 
     /// The lock goes from one to the other.
-    fn hands_over(&mut self, way: Way, fence: Fence, from: usize, to: usize) {
+    fn hands_over(&mut self, way: Way, fence: FencingToken, from: usize, to: usize) {
         let paths = Vec::new;
         let nonce = 77;
         match way {
@@ -108,7 +110,7 @@ impl Relay {
                 let transfer = ClientMessage::Transfer { nonce, fence, to };
                 let said = self.runners[from].asks(&mut self.table, &transfer);
                 assert_eq!(said, Outcome::Done);
-                self.drains(from, DrainReason::Transfer, fence);
+                self.drains(from, HandoverReason::Transfer, fence);
             }
             Way::RequestedInVain => {
                 let request = ClientMessage::Request {
@@ -119,17 +121,17 @@ impl Relay {
                 let asked = self.runners[to].asks(&mut self.table, &request);
                 assert_eq!(asked, Outcome::Queued);
                 self.passes(seconds(31));
-                self.drains(from, DrainReason::Requested, fence);
+                self.drains(from, HandoverReason::Requested, fence);
             }
             Way::TakenOver | Way::MovedHere => {
                 let (take, why) = if matches!(way, Way::TakenOver) {
                     let paths = paths();
                     let take = ClientMessage::TakeOver { nonce, paths };
-                    (take, DrainReason::TakenOver)
+                    (take, HandoverReason::TakenOver)
                 } else {
                     let paths = paths();
                     let take = ClientMessage::MoveHere { nonce, paths };
-                    (take, DrainReason::Moved)
+                    (take, HandoverReason::Moved)
                 };
                 let taken = self.runners[to].asks(&mut self.table, &take);
                 assert_eq!(taken, Outcome::Done);
@@ -139,7 +141,7 @@ impl Relay {
                 self.table.idles(self.runners[from].id);
                 self.waits(to);
                 self.passes(seconds(91));
-                self.drains(from, DrainReason::Idle, fence);
+                self.drains(from, HandoverReason::Idle, fence);
                 self.table.wakes(self.runners[from].id);
             }
             Way::Silent => {
@@ -176,7 +178,7 @@ impl Relay {
         comes(&mut self.table, 100 + self.clients)
     }
 
-    fn resumes(&mut self, runner: usize, fences: &[Fence]) {
+    fn resumes(&mut self, runner: usize, fences: &[FencingToken]) {
         let spare = self.comes_anew();
         let gone = std::mem::replace(&mut self.runners[runner], spare);
         let spare = std::mem::replace(

@@ -1,10 +1,10 @@
 //! Many small edits that are parked: they do not use up the places of people, and none of them is dropped.
 
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, Kind, Outgoing, ParkLimits, Room, RoomOptions,
-    Source,
+    ConnectionId, Departure, Ending, Incoming, Outgoing, ParkLimits, Room, RoomOptions, Source,
+    SyncKind,
 };
-use baton_sync::channel::{ClientMessage, ErrorCode, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome, ServerMessage};
 use baton_sync::document::yrs::{Map, WriteTxn};
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ fn opened(client: u64) -> Bytes {
 
 fn stock(table: &mut Table, update: &Bytes) -> ConnectionId {
     let id = table.connect();
-    table.receive(id, Incoming::Sync(Kind::Update, update.clone()));
+    table.receive(id, Incoming::Sync(SyncKind::Update, update.clone()));
     id
 }
 

@@ -1,19 +1,22 @@
 //! A room with a log in memory, a disk that is as slow as the story wants, and clients that keep what they are sent.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, Awaited, ConnectionId, Departure, ERASED, Ending, Incoming, Kind, Outgoing, Output,
-    Record, RecordError, ResumeToken, Room, RoomOptions, Source,
+    Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, ResumeToken,
+    RoomOptions, Source, SyncKind,
 };
-use baton_sync::channel::{
-    ClientMessage, Fence, LockView, Outcome, Paths, Resume, ServerMessage, User,
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
 };
 use baton_sync::document::yrs::{GetString, ReadTxn, Text, TransactionMut, WriteTxn};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::{ClientId, Replica, StateVector};
+pub(crate) use baton_testkit::Disk;
+use baton_testkit::LoggedRoom;
 use bytes::Bytes;
 
 /// What a client saw of its connection.
@@ -27,14 +30,7 @@ pub(crate) enum Seen {
 
 /// A story's table: the room, its log, its disk, its people.
 pub(crate) struct Table {
-    pub(crate) options: RoomOptions,
-    pub(crate) room: Room,
-    pub(crate) now: Time,
-    log: Vec<(u64, Bytes)>,
-    /// How many records of it are on the disk.
-    stored: usize,
-    snapshot: Option<(u64, Bytes)>,
-    disk: Disk,
+    host: LoggedRoom,
     seen: BTreeMap<ConnectionId, Vec<Seen>>,
     connections: u64,
     frozen: Option<ConnectionId>,
@@ -48,11 +44,18 @@ pub(crate) struct Table {
     pub(crate) source: Option<Source>,
 }
 
-/// Whether what is appended is durable at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
-    Quick,
-    Stalled,
+impl Deref for Table {
+    type Target = LoggedRoom;
+
+    fn deref(&self) -> &LoggedRoom {
+        &self.host
+    }
+}
+
+impl DerefMut for Table {
+    fn deref_mut(&mut self) -> &mut LoggedRoom {
+        &mut self.host
+    }
 }
 
 impl Table {
@@ -61,15 +64,8 @@ impl Table {
     }
 
     pub(crate) fn with(options: RoomOptions) -> Self {
-        let now = Time::ZERO;
         Self {
-            room: Room::open(options.clone(), None, &[], now).unwrap(),
-            options,
-            now,
-            log: Vec::new(),
-            stored: 0,
-            snapshot: None,
-            disk: Disk::Quick,
+            host: LoggedRoom::new(options),
             seen: BTreeMap::new(),
             connections: 0,
             frozen: None,
@@ -81,58 +77,37 @@ impl Table {
     }
 
     pub(crate) fn disk(&mut self, disk: Disk) {
-        self.disk = disk;
+        self.set_disk(disk);
         self.settle();
     }
 
     /// The server is killed and starts again; what was not durable yet is lost, or not, as the disk was.
     pub(crate) fn restart(&mut self) {
-        let tail: Vec<_> = self.log.clone();
-        self.room = Room::open(
-            self.options.clone(),
-            self.snapshot.as_ref(),
-            &tail,
-            self.now,
-        )
-        .unwrap();
+        self.host.restart();
         self.seen.clear();
         self.settle();
     }
 
     /// The server is killed, and what is not on the disk is lost. It starts again with a quick disk.
     pub(crate) fn crash(&mut self) {
-        self.log.truncate(self.stored);
-        self.disk = Disk::Quick;
-        self.restart();
+        self.host.crash();
+        self.seen.clear();
+        self.settle();
     }
 
     /// The document is erased, in this epoch, and opened again.
     pub(crate) fn erase(&mut self, epoch: u32) {
-        self.room.close_all(Ending::Erased, ERASED, self.now);
+        let now = self.now;
+        self.room.close_all(Ending::Erased, ERASED, now);
         self.settle();
         let erased = self.room.state().erased(epoch).unwrap();
-        self.snapshot = Some((self.room.state().position(), erased));
-        self.log.clear();
+        self.store(erased);
         self.restart();
     }
 
     /// What is stored in place of all records up to now.
     pub(crate) fn stored_snapshot(&self) -> &Bytes {
-        &self.snapshot.as_ref().unwrap().1
-    }
-
-    /// Everything in the log.
-    pub(crate) fn records(&self) -> Vec<(u64, Bytes)> {
-        self.log.clone()
-    }
-
-    /// A snapshot takes the place of all records.
-    pub(crate) fn compact(&mut self) {
-        self.snapshot = Some((
-            self.room.state().position(),
-            self.room.state().snapshot().unwrap(),
-        ));
-        self.log.clear();
+        &self.snapshot().unwrap().1
     }
 
     pub(crate) fn connect(&mut self) -> ConnectionId {
@@ -151,8 +126,9 @@ impl Table {
     pub(crate) fn receive(&mut self, from: ConnectionId, message: Incoming<'_>) {
         let mut random = [0; 16];
         random[..8].copy_from_slice(&from.0.to_le_bytes());
+        let now = self.now;
         self.room
-            .receive(from, message, ResumeToken::new(random), self.now);
+            .receive(from, message, ResumeToken::new(random), now);
         self.settle();
     }
 
@@ -186,7 +162,8 @@ impl Table {
     }
 
     pub(crate) fn leave(&mut self, who: ConnectionId, how: Departure) {
-        self.room.disconnect(who, how, self.now);
+        let now = self.now;
+        self.room.disconnect(who, how, now);
         self.settle();
     }
 
@@ -197,30 +174,22 @@ impl Table {
         for id in alive {
             self.answer(*id);
         }
-        let mut steps = 0;
-        while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
-            steps += 1;
-            assert!(
-                steps < 100_000,
-                "the room wants to be called at {next:?} again and again"
-            );
-            self.now = self.now.max(next);
-            self.room.handle_timeout(self.now);
+        while self.next_deadline(end) {
             self.settle();
             for id in alive {
                 self.answer(*id);
             }
         }
-        self.now = end;
     }
 
     fn answer(&mut self, id: ConnectionId) {
+        let now = self.now;
         for seen in self.seen.get(&id).cloned().unwrap_or_default() {
             if seen == Seen::Ping {
-                self.room.heard(id, self.now);
+                self.room.heard(id, now);
             }
             if let Seen::Probe(mark) = seen {
-                self.room.probed(id, mark, self.now);
+                self.room.probed(id, mark, now);
             }
             if let Seen::Message(Outgoing::Channel(message)) = seen
                 && let ServerMessage::Beat { n, .. } = *message
@@ -280,27 +249,9 @@ impl Table {
     }
 
     fn settle(&mut self) {
-        self.sequence();
-        if self.disk == Disk::Quick {
-            self.room.durable(self.room.state().position(), self.now);
-            // What is told may end a connection, and that is a record again.
-            self.sequence();
-            self.room.durable(self.room.state().position(), self.now);
-            self.stored = self.log.len();
-        }
-        while let Some(output) = self.room.next_output() {
+        for output in self.host.settle() {
             self.carry_out(output);
         }
-    }
-
-    fn sequence(&mut self) {
-        let (log, mut position) = (&mut self.log, self.room.state().position());
-        let settled = self.room.settle(self.now, |record: &Record, _: Awaited| {
-            position += 1;
-            log.push((position, record.encode()?));
-            Ok::<_, RecordError>(position)
-        });
-        settled.unwrap();
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -362,7 +313,7 @@ pub(crate) struct Coming<'a> {
     /// Of its Yjs document.
     pub(crate) client: u64,
     pub(crate) resume: Option<Resume>,
-    pub(crate) fences: Vec<Fence>,
+    pub(crate) fences: Vec<FencingToken>,
     pub(crate) user_key: Option<&'a str>,
     pub(crate) observer: bool,
 }
@@ -377,7 +328,7 @@ impl Peer {
         Self::come(table, coming)
     }
 
-    pub(crate) fn resume(self, table: &mut Table, fences: &[Fence]) -> Self {
+    pub(crate) fn resume(self, table: &mut Table, fences: &[FencingToken]) -> Self {
         let resume = Resume {
             session: self.session,
             token: self.token.clone(),
@@ -460,14 +411,14 @@ impl Peer {
     /// Types at the end of that text, and sends it.
     pub(crate) fn types_in(&mut self, table: &mut Table, root: &str, what: &str) -> Bytes {
         let update = insert_in(&mut self.document, root, what);
-        table.receive(self.id, Incoming::Sync(Kind::Update, update.clone()));
+        table.receive(self.id, Incoming::Sync(SyncKind::Update, update.clone()));
         update
     }
 
     /// Sends everything that it has, as in an answer to a Step1.
     pub(crate) fn sends_all(&mut self, table: &mut Table) {
         let all = self.document.diff(&StateVector::new()).unwrap();
-        table.receive(self.id, Incoming::Sync(Kind::Step2, all));
+        table.receive(self.id, Incoming::Sync(SyncKind::Step2, all));
     }
 
     pub(crate) fn says(&self, table: &mut Table, message: &ClientMessage) {
@@ -475,12 +426,12 @@ impl Peer {
     }
 
     /// Asks for the lock and claims what it is offered.
-    pub(crate) fn takes_the_lock(&self, table: &mut Table) -> Fence {
+    pub(crate) fn takes_the_lock(&self, table: &mut Table) -> FencingToken {
         self.takes(table, &[])
     }
 
     /// Asks for a lock of these paths and claims what it is offered.
-    pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> Fence {
+    pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> FencingToken {
         table.look(self.id);
         let paths = self::paths(paths);
         let acquire = ClientMessage::Acquire {
@@ -496,7 +447,7 @@ impl Peer {
     }
 
     /// Claims what it was offered since it last looked.
-    pub(crate) fn claims(&self, table: &mut Table) -> Option<Fence> {
+    pub(crate) fn claims(&self, table: &mut Table) -> Option<FencingToken> {
         let fence = offered(&table.told(self.id))?;
         self.says(table, &ClientMessage::Claim { fence });
         let granted = |message: &ServerMessage| matches!(message, ServerMessage::Granted { fence: now, .. } if *now == fence);
@@ -520,7 +471,7 @@ impl Peer {
 }
 
 /// The fence that was offered.
-pub(crate) fn offered(told: &[ServerMessage]) -> Option<Fence> {
+pub(crate) fn offered(told: &[ServerMessage]) -> Option<FencingToken> {
     told.iter().find_map(|message| match message {
         ServerMessage::Offer { fence, .. } => Some(*fence),
         _ => None,

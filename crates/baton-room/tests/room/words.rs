@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use baton_presence::Rights;
-use baton_room::{Departure, Incoming, Kind, Outgoing};
-use baton_sync::channel::{ClientMessage, ErrorCode, Fence, Mode, Outcome, ServerMessage};
+use baton_room::{Departure, Incoming, Outgoing, SyncKind};
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, FencingToken, LockMode, Outcome, ServerMessage,
+};
 
 use crate::table::{Coming, Disk, Peer, Seen, Table, insert, insert_in, offered, paths};
 use crate::{document, seconds};
@@ -28,7 +30,7 @@ fn answer(table: &mut Table, who: &Peer, message: &ClientMessage) -> (Outcome, S
 }
 
 /// Why somebody lost something.
-fn lost(table: &mut Table, who: &Peer) -> Vec<(Fence, String)> {
+fn lost(table: &mut Table, who: &Peer) -> Vec<(FencingToken, String)> {
     let told = table.told(who.id);
     let lost = told.into_iter().filter_map(|message| match message {
         ServerMessage::Lost { fence, reason } => Some((fence, reason)),
@@ -216,9 +218,9 @@ fn who_said_drained_but_owes_an_answer_is_not_told_that_it_was_slow_to_stop() {
     let _lost = insert(&mut offline, "typed while away, ");
     let newest = insert(&mut offline, "and after");
     let nothing = bytes::Bytes::from_static(&[0, 0]);
-    table.receive(ada.id, Incoming::Sync(Kind::Step2, nothing));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Step2, nothing));
     assert_eq!(bob.asks(&mut table, &TAKE_OVER), Outcome::Done);
-    table.receive(ada.id, Incoming::Sync(Kind::Update, newest));
+    table.receive(ada.id, Incoming::Sync(SyncKind::Update, newest));
     ada.says(&mut table, &ClientMessage::Drained { fence });
     table.look(ada.id);
     table.pass(seconds(4), &[ada.id, bob.id]);
@@ -242,7 +244,7 @@ fn who_said_drained_while_its_edits_wait_for_another_holder_is_told_that() {
     };
     assert_eq!(cleo.asks(&mut table, &take), Outcome::Done);
     let copy = insert_in(&mut document(20), "title", "of somebody");
-    table.receive(bob.id, Incoming::Sync(Kind::Step2, copy));
+    table.receive(bob.id, Incoming::Sync(SyncKind::Step2, copy));
     bob.says(&mut table, &ClientMessage::Drained { fence: body });
     table.look(bob.id);
     table.pass(seconds(4), &[ada.id, bob.id, cleo.id]);
@@ -338,7 +340,7 @@ fn an_edit_is_parked_with_the_reason_that_is_true_then() {
     // The same park, which began under Ada's lock.
     let required = ClientMessage::SetMode {
         nonce: 77,
-        mode: Mode::Required,
+        mode: LockMode::Required,
     };
     assert_eq!(ada.asks(&mut table, &required), Outcome::Done);
     ada.says(&mut table, &ClientMessage::Release { nonce: 1, fence });
@@ -364,12 +366,12 @@ fn a_stock_client_is_told_why_as_well() {
     let (mut table, ada, _) = pair();
     let required = ClientMessage::SetMode {
         nonce: 77,
-        mode: Mode::Required,
+        mode: LockMode::Required,
     };
     assert_eq!(ada.asks(&mut table, &required), Outcome::Done);
     let stock = table.connect();
     let edit = insert(&mut document(7), "stock");
-    table.receive(stock, Incoming::Sync(Kind::Update, edit));
+    table.receive(stock, Incoming::Sync(SyncKind::Update, edit));
     let denied = table.look(stock).into_iter().find_map(|seen| match seen {
         Seen::Message(Outgoing::Denied(why)) => Some(why),
         _ => None,

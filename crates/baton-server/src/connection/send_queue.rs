@@ -253,7 +253,7 @@ impl SendQueue {
         }
         if !self.fits() {
             let reason = format!(
-                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
+                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; reconnect later",
                 self.limit
             );
             self.end_slow_reader(reason);

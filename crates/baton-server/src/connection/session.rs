@@ -51,7 +51,7 @@ pub(crate) fn largest_reservation(settings: &Settings) -> usize {
 pub(crate) struct Session {
     pub(crate) id: ConnectionId,
     registry: Arc<Registry>,
-    hosted: Arc<OpenDocument>,
+    document: Arc<OpenDocument>,
     writer: Arc<SocketWriter>,
     token: ResumeToken,
     departure: Departure,
@@ -78,14 +78,14 @@ impl Session {
             tracing::error!(%error, "the system gives no random numbers");
             writer.end(
                 close_codes::UNAVAILABLE,
-                "the server cannot draw a resume token; come again",
+                "the server cannot draw a resume token; reconnect later",
             );
             return Err(ConnectionOver);
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
         for _ in 0..JOIN_TRIES {
-            let hosted = match registry.open(document).await {
-                Ok(hosted) => hosted,
+            let opened = match registry.open(document).await {
+                Ok(opened) => opened,
                 Err(error) => {
                     match error.refusal() {
                         Some(refusal) => registry.refusals().note(refusal, &error),
@@ -95,13 +95,13 @@ impl Session {
                     return Err(ConnectionOver);
                 }
             };
-            match hosted.join(id, &writer, registry.settings()).await {
+            match opened.join(id, &writer, registry.settings()).await {
                 Ok(()) => {
                     let rate = MessageRateLimit::new(registry.settings());
                     return Ok(Self {
                         id,
                         registry,
-                        hosted,
+                        document: opened,
                         writer,
                         due: PendingFlushes::default(),
                         busy: Duration::ZERO,
@@ -110,7 +110,7 @@ impl Session {
                         rate,
                     });
                 }
-                Err(JoinError::Gone(_)) => registry.forget(&hosted),
+                Err(JoinError::Gone(_)) => registry.forget(&opened),
                 Err(full @ JoinError::Full(_)) => {
                     let refusals = registry.refusals();
                     refusals.note(Rejection::ConnectionsOfDocument, &full);
@@ -121,7 +121,7 @@ impl Session {
         }
         writer.end(
             close_codes::UNAVAILABLE,
-            "the document is being closed; come again",
+            "the document is being closed; reconnect later",
         );
         Err(ConnectionOver)
     }
@@ -135,7 +135,7 @@ impl Session {
             Err(error) => return self.malformed(&error.to_string()).await,
         };
         let most = largest_reservation(self.registry.settings());
-        let reserving = self.hosted.reserve(OVERHEAD + frame.len(), most);
+        let reserving = self.document.reserve(OVERHEAD + frame.len(), most);
         let reservation = match patiently(&mut self.due, reserving).await {
             Ok(reservation) => reservation,
             Err(error) => {
@@ -156,7 +156,7 @@ impl Session {
                 }
             },
         };
-        let stepped = self.hosted.step(step, &mut self.due).await;
+        let stepped = self.document.step(step, &mut self.due).await;
         let stepped = stepped.map_err(|_| self.gone())?;
         self.spent(stepped.took).await;
         for (writer, preview) in stepped.previews {
@@ -180,7 +180,7 @@ impl Session {
     async fn show(&mut self, writer: &Arc<SocketWriter>, preview: ParkPreview) {
         self.flush();
         let showing = self
-            .hosted
+            .document
             .previews()
             .answer(writer, preview, || !self.writer.is_gone());
         let mut showing = pin!(showing);
@@ -189,7 +189,7 @@ impl Session {
                 biased;
                 took = &mut showing => break took,
                 // Its frames are not read meanwhile: its silence is the server's.
-                () = tokio::time::sleep(HEARD_EVERY) => self.hosted.heard(self.id).await,
+                () = tokio::time::sleep(HEARD_EVERY) => self.document.heard(self.id).await,
             }
         };
         self.rate.spent(took);
@@ -204,7 +204,7 @@ impl Session {
     /// A ping or pong with so many bytes came. Counts for the rate as everything does.
     pub(crate) async fn control(&mut self, bytes: usize) {
         patiently(&mut self.due, self.rate.take(bytes)).await;
-        patiently(&mut self.due, self.hosted.heard(self.id)).await;
+        patiently(&mut self.due, self.document.heard(self.id)).await;
     }
 
     /// A pong came. One that answers a probe tells the room so.
@@ -214,18 +214,18 @@ impl Session {
             let (id, mark) = (self.id, u64::from_be_bytes(mark));
             let probed = move |room: &mut Room, now| room.probed(id, mark, now);
             // A document that is gone has told this connection so already.
-            let _ended = Box::pin(self.hosted.own_step(StepKind::Light, probed)).await;
+            let _ended = Box::pin(self.document.own_step(StepKind::Light, probed)).await;
         }
     }
 
     /// The connection gave a sign of life.
     pub(crate) async fn heard(&self) {
-        self.hosted.heard(self.id).await;
+        self.document.heard(self.id).await;
     }
 
     /// Queues the difference for what was dropped while the client read too slowly.
     pub(crate) async fn catch_up(&mut self) {
-        let took = Box::pin(self.hosted.catch_up(self.id, &mut self.due)).await;
+        let took = Box::pin(self.document.catch_up(self.id, &mut self.due)).await;
         self.rate.spent(took);
         self.due.flush();
     }
@@ -236,7 +236,7 @@ impl Session {
         let malformed = move |room: &mut Room, now| {
             room.close(id, Ending::Protocol, protocol_fault(&fault), now);
         };
-        let _ended = Box::pin(self.hosted.own_step(StepKind::Light, malformed)).await;
+        let _ended = Box::pin(self.document.own_step(StepKind::Light, malformed)).await;
         Err(ConnectionOver)
     }
 
@@ -248,7 +248,7 @@ impl Session {
     fn gone(&self) -> ConnectionOver {
         self.writer.end(
             close_codes::UNAVAILABLE,
-            "the document was closed; come again",
+            "the document was closed; reconnect later",
         );
         ConnectionOver
     }
@@ -256,7 +256,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.hosted.leave(self.id, self.departure);
+        self.document.leave(self.id, self.departure);
     }
 }
 

@@ -282,7 +282,7 @@ impl SocketWriter {
             return Some(until);
         }
         let reason = format!(
-            "this connection has read nothing for {:?} (max_behind), and others went on; come again",
+            "this connection has read nothing for {:?} (max_behind), and others went on; reconnect later",
             self.patience
         );
         self.outbox.end_slow_reader(reason);

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use baton_sync::y_websocket::{Carries, Head};
+use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use bytes::Bytes;
 
 /// First byte of a binary message in one frame.
@@ -39,7 +39,7 @@ pub(crate) enum Frame {
 
 impl Frame {
     /// A message with this payload.
-    pub(crate) fn new(carries: Carries, payload: &Bytes) -> Self {
+    pub(crate) fn new(carries: PayloadKind, payload: &Bytes) -> Self {
         if payload.len() > COPIED {
             let front = front(carries, payload.len(), 0);
             return Self::Shared(Arc::new((front.into(), payload.clone())));
@@ -48,7 +48,7 @@ impl Frame {
     }
 
     /// Returns a message with a payload that no other owner shares.
-    pub(crate) fn copied(carries: Carries, payload: &[u8]) -> Self {
+    pub(crate) fn copied(carries: PayloadKind, payload: &[u8]) -> Self {
         let mut bytes = front(carries, payload.len(), payload.len());
         let begins = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
         bytes.extend_from_slice(payload);
@@ -73,8 +73,8 @@ impl Frame {
 }
 
 /// The frame's header and the message's head; room for `more` bytes, and for no others.
-fn front(carries: Carries, payload: usize, more: usize) -> Vec<u8> {
-    let head = Head::new(carries, payload);
+fn front(carries: PayloadKind, payload: usize, more: usize) -> Vec<u8> {
+    let head = FrameHeader::new(carries, payload);
     let head = head.as_bytes();
     let mut header = Vec::with_capacity(HEADER);
     write_header(BINARY, head.len() + payload, &mut header);
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn a_long_payload_is_shared_and_a_short_one_copied() {
         let long = Bytes::from(vec![7; COPIED + 1]);
-        let Frame::Shared(parts) = Frame::new(Carries::Step2, &long) else {
+        let Frame::Shared(parts) = Frame::new(PayloadKind::Step2, &long) else {
             panic!("a long payload is shared");
         };
         assert_eq!(parts.1.as_ptr(), long.as_ptr());
         let short = long.slice(..COPIED);
-        let frame = Frame::new(Carries::Step2, &short);
+        let frame = Frame::new(PayloadKind::Step2, &short);
         assert!(matches!(frame, Frame::Whole(..)));
         assert_eq!(frame.payload(), &short[..]);
         assert_eq!(frame.len(), 4 + 4 + COPIED);

@@ -23,43 +23,43 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Drives a document until it is out of memory.
 pub(crate) async fn drive(
-    hosted: Arc<OpenDocument>,
-    slots: Arc<OpenDocuments>,
+    document: Arc<OpenDocument>,
+    open_documents: Arc<OpenDocuments>,
     settings: Arc<Settings>,
     mut durability: watch::Receiver<Durability>,
 ) {
     let mut soonest = Time::ZERO;
     loop {
-        let (next, disk) = hosted.next(&settings).await;
+        let (next, disk) = document.next(&settings).await;
         tokio::select! {
             biased;
             changed = durability.changed(), if disk == DurabilityNews::Awaited => {
-                if changed.is_err() || pass_on(&hosted, &mut durability, &settings).await.is_err() {
+                if changed.is_err() || pass_on(&document, &mut durability, &settings).await.is_err() {
                     break;
                 }
             }
-            () = sleep(&hosted, next, soonest) => {
-                soonest = hosted.clock().now() + TICK;
-                if hosted.own_step(StepKind::Timeout, Room::handle_timeout).await.is_err() {
+            () = sleep(&document, next, soonest) => {
+                soonest = document.clock().now() + TICK;
+                if document.own_step(StepKind::Timeout, Room::handle_timeout).await.is_err() {
                     break;
                 }
                 // A closed channel has news as well: that the log has failed.
                 let news = durability.has_changed().unwrap_or(true);
                 if disk == DurabilityNews::Ignored
                     && news
-                    && pass_on(&hosted, &mut durability, &settings).await.is_err()
+                    && pass_on(&document, &mut durability, &settings).await.is_err()
                 {
                     break;
                 }
-                compaction::compact_if_due(&hosted, &settings).await;
-                compaction::compact_if_idle(&hosted, &settings).await;
-                if slots.unload_if_idle(&hosted, &settings) {
+                compaction::compact_if_due(&document, &settings).await;
+                compaction::compact_if_idle(&document, &settings).await;
+                if open_documents.unload_if_idle(&document, &settings) {
                     break;
                 }
             }
-            () = hosted.woken() => {
-                if hosted.has_departures()
-                    && hosted.own_step(StepKind::Light, |_, _| ()).await.is_err()
+            () = document.woken() => {
+                if document.has_departures()
+                    && document.own_step(StepKind::Light, |_, _| ()).await.is_err()
                 {
                     break;
                 }
@@ -69,12 +69,12 @@ pub(crate) async fn drive(
             break;
         }
     }
-    slots.forget(&hosted);
+    open_documents.forget(&document);
 }
 
 /// Tells the document what the disk says.
 async fn pass_on(
-    hosted: &Arc<OpenDocument>,
+    document: &Arc<OpenDocument>,
     durability: &mut watch::Receiver<Durability>,
     settings: &Settings,
 ) -> Result<(), Gone> {
@@ -82,20 +82,22 @@ async fn pass_on(
     match durable {
         Durability::UpTo(position) => {
             let durable = move |room: &mut Room, now| room.durable(position.get(), now);
-            hosted.own_step(StepKind::Light, durable).await?;
-            compaction::compact_if_due(hosted, settings).await;
+            document.own_step(StepKind::Light, durable).await?;
+            compaction::compact_if_due(document, settings).await;
             Ok(())
         }
         Durability::Failed(error) => {
-            hosted.store_failed(&error).await;
+            document.store_failed(&error).await;
             Err(Gone)
         }
     }
 }
 
-async fn sleep(hosted: &OpenDocument, next: NextWake, soonest: Time) {
+async fn sleep(document: &OpenDocument, next: NextWake, soonest: Time) {
     match next {
-        NextWake::At(time) => tokio::time::sleep_until(hosted.clock().at(time.max(soonest))).await,
+        NextWake::At(time) => {
+            tokio::time::sleep_until(document.clock().at(time.max(soonest))).await;
+        }
         NextWake::Woken => std::future::pending().await,
         NextWake::Gone => {}
     }

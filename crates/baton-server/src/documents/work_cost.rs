@@ -3,7 +3,7 @@
 //! Owns the estimates, which rest on the kind of the step and on bytes. A document is an index and
 //! its bytes, so an edit costs as much as its own bytes do, whatever is in the document.
 
-use baton_room::{Incoming, Kind};
+use baton_room::{Incoming, SyncKind};
 
 /// Time from which on a step is long, in microseconds.
 const LONG_US: f64 = 1_000.0;
@@ -85,7 +85,9 @@ impl StepKind {
         match message {
             Incoming::Step1([0] | []) => Self::FullSync,
             Incoming::Step1(_) => Self::Difference,
-            Incoming::Sync(Kind::Step2 | Kind::Update, update) => Self::Update(update.len()),
+            Incoming::Sync(SyncKind::Step2 | SyncKind::Update, update) => {
+                Self::Update(update.len())
+            }
             // JSON may spell any letter of a type as an escape; then the type has to be decoded.
             Incoming::Channel(payload) if payload.contains("\\u") => serde_json::from_str(payload)
                 .map_or(Self::Light, |message: MessageType| {

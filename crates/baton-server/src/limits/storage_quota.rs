@@ -22,11 +22,11 @@ const COMPACT_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NewDocumentRefused {
     #[error(
-        "there is no room for a new document: the server stores {0}, which is the limit (max_documents_stored); ask its operator"
+        "there is no room for a new document: the server stores its limit of {0} (max_documents_stored); ask its operator"
     )]
     Documents(usize),
     #[error(
-        "there is no room for a new document: the store has the {0} bytes of its limit (max_store); ask its operator"
+        "there is no room for a new document: the store has its limit of {0} bytes (max_store); ask its operator"
     )]
     Store(u64),
 }

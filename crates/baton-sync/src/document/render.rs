@@ -1,11 +1,11 @@
-//! A root type as text.
+//! Root types as text, for people.
 //!
-//! Owns how content looks to a person: a text as itself with its formats in brackets, XML with its
-//! tags, a map as `key: value` lines in the order of the keys, an array as one line for each element.
-//! It reads from yrs and never edits. A root type that is known only from updates has no kind, so
-//! what is in it decides how it is written; hostile content may be a mixture, and is written as such.
+//! Owns the form of the text: a text as it is with its formats in brackets, XML with its tags, a
+//! map as `key: value` lines in the order of the keys, an array as one line for each element. It
+//! reads from yrs and never edits. A root type that is known only from updates has no kind, so its
+//! content decides. Hostile content may be a mixture, and is written as one.
 //!
-//! It writes at most [`WRITTEN`] bytes, and nests at most [`DEPTH`] deep.
+//! It writes at most [`WRITTEN`] bytes, and follows types at most [`DEPTH`] deep.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -15,27 +15,28 @@ use yrs::types::text::{Diff, YChange};
 use yrs::types::{Attrs, TypeRef};
 use yrs::{Any, Array, ArrayRef, Map, MapRef, Number, Out, ReadTxn, Text, TextRef};
 
-/// The most that is written of one root type, in bytes.
+/// Longest text of one root type, in bytes.
 const WRITTEN: usize = 16 * 1024 * 1024;
 
-/// How deep types and values are followed into one another; what is deeper is "…".
+/// Deepest nesting of types and values that is followed; deeper content is "…".
 const DEPTH: usize = 48;
 
-/// How many levels are indented.
+/// Number of levels that are indented.
 const INDENTED: usize = 8;
 
-/// A root type, written.
+/// A root type as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rendering {
-    /// What is in it.
+    /// The text.
     pub(crate) text: String,
-    /// Whether its lines are to be compared, as those of a map or an array; else its words.
+    /// True if its lines are to be compared, as those of a map or an array; otherwise its words
+    /// are.
     pub(crate) lines: bool,
-    /// Whether something of it was not written.
-    pub(crate) cut: bool,
+    /// True if a part of it was not written.
+    pub(crate) truncated: bool,
 }
 
-/// Writes a root type; nothing if it does not exist.
+/// Writes a root type; an empty text if it does not exist.
 pub(crate) fn render<T: ReadTxn>(txn: &T, root: &str) -> Rendering {
     let mut writer = Writer {
         txn,
@@ -43,31 +44,31 @@ pub(crate) fn render<T: ReadTxn>(txn: &T, root: &str) -> Rendering {
     };
     let root = txn.get(root);
     if let Some(branch) = root.as_ref().and_then(Out::try_branch) {
-        // On the error `Cut`, the rendering says so itself.
+        // After the error `Full`, the rendering is marked as truncated.
         let _written = writer.root(branch);
     }
     writer.rendering
 }
 
-/// Enough was written.
-struct Cut;
+/// The longest text is reached.
+struct Full;
 
 struct Writer<'t, T> {
     txn: &'t T,
     rendering: Rendering,
 }
 
-/// What is in a type, apart from the entries of a map.
+/// Content of a type, apart from the entries of a map.
 enum Sequence {
     Empty,
-    /// Characters, with other things between them.
+    /// Characters, with other elements between them.
     Text(Vec<Diff<YChange>>),
     /// Elements.
     Elements(ArrayRef),
 }
 
 impl<T: ReadTxn> Writer<'_, T> {
-    fn root(&mut self, branch: &Branch) -> Result<(), Cut> {
+    fn root(&mut self, branch: &Branch) -> Result<(), Full> {
         let sequence = sequence(branch, self.txn);
         let is_xml = |out: &Out| {
             matches!(
@@ -89,8 +90,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    /// Each entry of a map on a line of its own.
-    fn entries(&mut self, branch: &Branch, depth: usize) -> Result<(), Cut> {
+    /// Writes each entry of a map on a line of its own.
+    fn entries(&mut self, branch: &Branch, depth: usize) -> Result<(), Full> {
         for (key, value) in self.sorted_entries(branch) {
             self.indent(depth)?;
             self.write(&key)?;
@@ -108,8 +109,8 @@ impl<T: ReadTxn> Writer<'_, T> {
             .collect()
     }
 
-    /// Each element of an array on a line of its own.
-    fn elements(&mut self, array: &ArrayRef, depth: usize) -> Result<(), Cut> {
+    /// Writes each element of an array on a line of its own.
+    fn elements(&mut self, array: &ArrayRef, depth: usize) -> Result<(), Full> {
         for value in array.iter(self.txn) {
             self.indent(depth)?;
             self.write("-")?;
@@ -118,8 +119,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         Ok(())
     }
 
-    /// A value behind a key or a dash, up to the end of its line or lines.
-    fn line_value(&mut self, value: &Out, depth: usize) -> Result<(), Cut> {
+    /// Writes a value behind a key or a dash, up to the end of its line or lines.
+    fn line_value(&mut self, value: &Out, depth: usize) -> Result<(), Full> {
         match value.try_branch() {
             Some(branch) if !is_xml_or_text(value) => {
                 self.write("\n")?;
@@ -133,8 +134,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    /// A map, an array, or whatever else a type without a kind has in it.
-    fn block(&mut self, branch: &Branch, depth: usize) -> Result<(), Cut> {
+    /// Writes a map, an array, or the content of a type without a kind.
+    fn block(&mut self, branch: &Branch, depth: usize) -> Result<(), Full> {
         if depth >= DEPTH {
             return self.too_deep();
         }
@@ -150,8 +151,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    /// A value where it stands.
-    fn inline(&mut self, value: &Out, depth: usize) -> Result<(), Cut> {
+    /// Writes a value within a line.
+    fn inline(&mut self, value: &Out, depth: usize) -> Result<(), Full> {
         if depth >= DEPTH {
             return self.too_deep();
         }
@@ -170,7 +171,7 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    fn inline_type(&mut self, value: &Out, branch: &Branch, depth: usize) -> Result<(), Cut> {
+    fn inline_type(&mut self, value: &Out, branch: &Branch, depth: usize) -> Result<(), Full> {
         let tag = match branch.type_ref() {
             TypeRef::XmlElement(tag) => Some(tag.clone()),
             _ => None,
@@ -207,16 +208,21 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    /// The nodes of an XML fragment or element.
-    fn children(&mut self, array: &ArrayRef, depth: usize) -> Result<(), Cut> {
+    /// Writes the nodes of an XML fragment or element.
+    fn children(&mut self, array: &ArrayRef, depth: usize) -> Result<(), Full> {
         for child in array.iter(self.txn) {
             self.inline(&child, depth + 1)?;
         }
         Ok(())
     }
 
-    /// Characters as they are. Where the formats change, those that hold from there on are named.
-    fn text(&mut self, branch: &Branch, chunks: &[Diff<YChange>], depth: usize) -> Result<(), Cut> {
+    /// Writes characters as they are, and the new formats at each place where the formats change.
+    fn text(
+        &mut self,
+        branch: &Branch,
+        chunks: &[Diff<YChange>],
+        depth: usize,
+    ) -> Result<(), Full> {
         let mut formats = BTreeMap::new();
         let mut units = 0_u64;
         for chunk in chunks {
@@ -239,17 +245,17 @@ impl<T: ReadTxn> Writer<'_, T> {
         if !formats.is_empty() {
             self.write("⟦⟧")?;
         }
-        // Values between characters, which no editor shows, and nobody may smuggle in unseen.
+        // Values between characters are shown by no editor. They must not come in unseen.
         match u64::from(branch.content_len()).checked_sub(units) {
             Some(hidden) if hidden > 0 => {
-                self.rendering.cut = true;
+                self.rendering.truncated = true;
                 self.write(&format!("⟨{hidden} elements that are no text⟩"))
             }
             _ => Ok(()),
         }
     }
 
-    fn formats(&mut self, formats: &BTreeMap<&str, &Any>, depth: usize) -> Result<(), Cut> {
+    fn formats(&mut self, formats: &BTreeMap<&str, &Any>, depth: usize) -> Result<(), Full> {
         self.write("⟦")?;
         for (index, (key, value)) in formats.iter().enumerate() {
             self.write(if index == 0 { "" } else { ", " })?;
@@ -260,8 +266,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         self.write("⟧")
     }
 
-    /// Like JSON, with the keys in order; a byte array by its length and a checksum.
-    fn any(&mut self, any: &Any, depth: usize) -> Result<(), Cut> {
+    /// Writes a value like JSON, with the keys in order; a byte array by its length and a checksum.
+    fn any(&mut self, any: &Any, depth: usize) -> Result<(), Full> {
         if depth >= DEPTH {
             return self.too_deep();
         }
@@ -301,8 +307,8 @@ impl<T: ReadTxn> Writer<'_, T> {
         }
     }
 
-    /// In quotes, on one line.
-    fn quoted(&mut self, text: &str) -> Result<(), Cut> {
+    /// Writes a text in quotes, on one line.
+    fn quoted(&mut self, text: &str) -> Result<(), Full> {
         self.write("\"")?;
         for (index, line) in text.split('\n').enumerate() {
             self.write(if index == 0 { "" } else { "\\n" })?;
@@ -311,22 +317,22 @@ impl<T: ReadTxn> Writer<'_, T> {
         self.write("\"")
     }
 
-    fn indent(&mut self, depth: usize) -> Result<(), Cut> {
+    fn indent(&mut self, depth: usize) -> Result<(), Full> {
         self.write(&"  ".repeat(depth.min(INDENTED)))
     }
 
-    fn too_deep(&mut self) -> Result<(), Cut> {
-        self.rendering.cut = true;
+    fn too_deep(&mut self) -> Result<(), Full> {
+        self.rendering.truncated = true;
         self.write("…\n")
     }
 
-    fn write(&mut self, text: &str) -> Result<(), Cut> {
+    fn write(&mut self, text: &str) -> Result<(), Full> {
         let written = &mut self.rendering.text;
         if written.len() + text.len() > WRITTEN {
-            self.rendering.cut = true;
+            self.rendering.truncated = true;
             let fits = text.floor_char_boundary(WRITTEN - written.len());
             written.push_str(&text[..fits]);
-            return Err(Cut);
+            return Err(Full);
         }
         written.push_str(text);
         Ok(())
@@ -345,8 +351,8 @@ fn sorted(attributes: Option<&Attrs>) -> BTreeMap<&str, &Any> {
     attributes.map(|(key, value)| (&**key, value)).collect()
 }
 
-/// What is in a type. Its elements are read as those of an array only if there are no characters
-/// among them: yrs counts those in another unit than it reads them in.
+/// Returns the content of a type. Its elements are read as those of an array only if there are no
+/// characters among them, for which yrs counts in another unit than it reads in.
 fn sequence<T: ReadTxn>(branch: &Branch, txn: &T) -> Sequence {
     if branch.content_len() == 0 {
         return Sequence::Empty;

@@ -12,7 +12,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::lib0::write_var_uint;
-use crate::scan::{Cut, Id, IdRange, Opened, OwnedScan, Run, Scan};
+use crate::scan::{Id, IdRange, OpenBlock, OwnedScan, Run, Scan, SplitPoint};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// Largest size of what stands before a client's blocks in an update, in bytes.
@@ -29,11 +29,11 @@ pub(super) struct PieceCutter {
     /// Size of a piece, in bytes.
     most: usize,
     /// For each run, the first block that the client lacks, and the place in it from which on.
-    starts: Vec<(usize, Cut)>,
+    starts: Vec<(usize, SplitPoint)>,
     /// The blocks in an order in which they can be applied, the next ones last.
     order: Vec<BlocksOfRun>,
     /// The place from which on the next block was not written yet.
-    inside: Option<Cut>,
+    inside: Option<SplitPoint>,
     /// For each client, its ranges in the list of deletions.
     deletes: BTreeMap<ClientId, Range<usize>>,
     is_done: bool,
@@ -60,7 +60,7 @@ impl PieceCutter {
     fn with_order(
         update: OwnedScan,
         vector: StateVector,
-        starts: Vec<(usize, Cut)>,
+        starts: Vec<(usize, SplitPoint)>,
         mut order: Vec<BlocksOfRun>,
         most: usize,
     ) -> Self {
@@ -108,10 +108,14 @@ impl Iterator for PieceCutter {
                 continue;
             };
             let (first, cut) = self.starts[*run];
-            let start = if index == first { cut } else { Cut::START };
+            let start = if index == first {
+                cut
+            } else {
+                SplitPoint::START
+            };
             let mut from = self.inside.take().unwrap_or(start);
             let size = scan.size(index);
-            if from == Cut::START && size <= most.saturating_sub(writer.bytes) {
+            if from == SplitPoint::START && size <= most.saturating_sub(writer.bytes) {
                 writer.blocks(&scan, client, index..index + 1);
                 continue;
             }
@@ -124,7 +128,7 @@ impl Iterator for PieceCutter {
                     self.inside = Some(from);
                     return Some(writer.finish_own(deletes).into());
                 }
-                let to = block.next_cut(from, room.max(1));
+                let to = block.next_point(from, room.max(1));
                 writer.part(client, scan.clock(index), &block, (from, to));
                 from = to;
             }
@@ -142,7 +146,7 @@ impl Iterator for PieceCutter {
 }
 
 /// For each run, the first block of which something lies behind the vector, and where in it.
-fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
+fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, SplitPoint)> {
     let start = |run: &Run| {
         let known = vector.get(run.client);
         let blocks = run.blocks();
@@ -150,9 +154,9 @@ fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, Cut)> {
         let inside = blocks.contains(&first) && scan.clock(first) < known;
         let cut = if inside {
             let block = scan.open(run.client, first);
-            block.cut_at(known - scan.clock(first))
+            block.point_at(known - scan.clock(first))
         } else {
-            Cut::START
+            SplitPoint::START
         };
         (first, cut)
     };
@@ -170,7 +174,7 @@ struct Walk<'u, 's> {
 }
 
 impl<'u, 's> Walk<'u, 's> {
-    fn new(scan: &'s Scan<'u>, vector: &'s StateVector, starts: &[(usize, Cut)]) -> Self {
+    fn new(scan: &'s Scan<'u>, vector: &'s StateVector, starts: &[(usize, SplitPoint)]) -> Self {
         Self {
             scan,
             vector,
@@ -287,7 +291,13 @@ struct Written {
 
 impl Writer {
     /// Adds a part of a block that begins at `clock`, behind what was added of its client.
-    fn part(&mut self, client: ClientId, clock: Clock, block: &Opened<'_>, (from, to): (Cut, Cut)) {
+    fn part(
+        &mut self,
+        client: ClientId,
+        clock: Clock,
+        block: &OpenBlock<'_>,
+        (from, to): (SplitPoint, SplitPoint),
+    ) {
         let run = self.run(client, clock + from.units);
         let before = run.bytes.len();
         block.write(from, to, &mut run.bytes);

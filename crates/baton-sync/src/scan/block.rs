@@ -1,41 +1,49 @@
-//! What a block says of itself: who inserted it, what it is, what it refers to.
+//! One block of an update: its author, its kind, and the units that it refers to.
 //!
-//! Owns the [`Block`] and the reading of what stands before an item's content.
+//! Owns the [`Block`] and the reading of the header before an item's content.
 
 use std::ops::Range;
 
-use super::ScanError;
+use super::error::ScanError;
 use crate::lib0::{DecodeError, Reader};
 use crate::state_vector::{ClientId, Clock, read_clock};
 
+/// First byte of a GC block.
+pub(crate) const GC: u8 = 0;
+/// First byte of a Skip block.
+pub(crate) const SKIP: u8 = 10;
+
+/// Bit of an item's first byte: an origin follows.
 pub(crate) const HAS_ORIGIN: u8 = 0x80;
+/// Bit of an item's first byte: a right origin follows.
 pub(crate) const HAS_RIGHT_ORIGIN: u8 = 0x40;
+/// Bit of an item's first byte: it has a key of a map, which follows unless it is inherited.
 pub(crate) const HAS_KEY: u8 = 0x20;
 
 /// One inserted unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
-    /// Who inserted it.
+    /// Client that inserted it.
     pub client: ClientId,
-    /// At which position of what that client inserted.
+    /// Position among the units that this client has inserted.
     pub clock: Clock,
 }
 
 /// The units from `start` to before `end` of one client; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IdRange {
-    /// Who inserted them.
+    /// Client that inserted them.
     pub client: ClientId,
-    /// The first.
+    /// Clock of the first unit.
     pub start: Clock,
-    /// One past the last.
+    /// Clock behind the last unit.
     pub end: Clock,
 }
 
-/// What an item holds.
+/// Kind of an item's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Only the length of what was deleted.
+    /// Deleted content, of which only the length remains.
     Deleted,
     /// Values as JSON texts, which early versions of Yjs 13 wrote instead of [`Content::Any`].
     Json,
@@ -55,66 +63,66 @@ pub enum Content {
     Doc,
 }
 
-/// What a block is.
+/// Kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
-    /// Something inserted.
+    /// Inserted content.
     Item(Content),
-    /// Something inserted and deleted since, of which only the clocks remain.
+    /// Content that was inserted and deleted since, of which only the clocks remain.
     Gc,
     /// A hole: the sender does not have these clocks either.
     Skip,
 }
 
-/// Where an item says that it belongs.
+/// Parent of an item, as the item states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parent<'a> {
-    /// Into the root type of this name.
+    /// The root type of this name.
     Root(&'a str),
-    /// Into the shared type that this unit is.
+    /// The shared type that this unit is.
     Id(Id),
-    /// Where its origin is, or else its right origin. (GC and Skip have no parent either.)
+    /// The parent of its origin, or else of its right origin. (GC and Skip state no parent either.)
     Inherited,
 }
 
 /// One block of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block<'a> {
-    /// Who inserted it.
+    /// Client that inserted it.
     pub client: ClientId,
     /// Its first clock.
     pub clock: Clock,
-    /// How many clocks it takes; never 0.
+    /// Number of its clocks; never 0.
     pub len: Clock,
-    /// What it is.
+    /// Kind of block.
     pub kind: BlockKind,
-    /// What was to its left when it was inserted.
+    /// Unit to its left when it was inserted.
     pub origin: Option<Id>,
-    /// What was to its right when it was inserted.
+    /// Unit to its right when it was inserted.
     pub right_origin: Option<Id>,
-    /// Where it belongs.
+    /// Parent, as the block states it.
     pub parent: Parent<'a>,
-    /// The key under which a map holds it, if it is said here (with [`Parent::Inherited`] it is
-    /// inherited as well).
+    /// Key under which a map holds it, if the block states one. (With [`Parent::Inherited`] the key
+    /// is inherited as well.)
     pub key: Option<&'a str>,
-    /// Where its bytes are in the update.
+    /// Range of its bytes in the update.
     pub span: Range<usize>,
 }
 
 impl Block<'_> {
-    /// One past its last clock.
+    /// Returns the clock behind its last one.
     #[must_use]
     pub const fn end(&self) -> Clock {
         self.clock + self.len
     }
 
-    /// What it refers to: origin, right origin, parent.
+    /// Returns the units that it refers to: origin, right origin, parent.
     pub fn references(&self) -> impl Iterator<Item = Id> + use<> {
         references(self.origin, self.right_origin, self.parent)
     }
 }
 
-/// What stands between an item's first byte and its content.
+/// Fields between an item's first byte and its content.
 #[derive(Clone)]
 pub(crate) struct Header<'a> {
     pub(crate) origin: Option<Id>,

@@ -1,34 +1,37 @@
-//! Length in clocks of an item's content, and the rules that make Yjs able to read it.
+//! The content of an item: its length in clocks, and the rules by which Yjs can read it.
 //!
 //! Owns the walk over values and JSON. It builds nothing from them.
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{ANY_DEPTH, Content, JSON_DEPTH, ScanError};
+use super::block::Content;
+use super::error::ScanError;
+use super::limits::{ANY_DEPTH, JSON_DEPTH};
+use crate::json::is_json;
 use crate::lib0::Reader;
 
 /// JavaScript's largest safe integer; Yjs throws on a larger one.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// The bits of an item's first byte that say what its content is.
+/// Bits of an item's first byte that hold the kind of its content.
 pub(crate) const CONTENT: u8 = 0x1f;
 
-/// Name of the value that JSON does not have, in the place of a JSON text of [`Content::Json`].
+/// Text that [`Content::Json`] has in place of a JSON text for the value that JSON lacks.
 const UNDEFINED: &str = "undefined";
 
-/// Length of one content, and its readers.
+/// Length of one content, and its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Clocks.
     pub(super) len: u64,
-    /// Yjs reads it as it was meant, and yrs does not.
+    /// True if Yjs reads it as it was meant, and yrs does not.
     pub(super) beyond_yrs: bool,
 }
 
 impl Extent {
     const UNIT: Self = Self::of(1);
 
-    /// Content of this many clocks that Yjs and yrs read alike.
+    /// Returns the extent of content of this many clocks that Yjs and yrs read alike.
     const fn of(len: u64) -> Self {
         Self {
             len,
@@ -37,7 +40,8 @@ impl Extent {
     }
 }
 
-/// The content that an item's first byte announces; `None` for a kind that Yjs 13 does not define.
+/// Returns the content that an item's first byte announces; `None` for a kind that Yjs 13 does not
+/// define.
 ///
 /// Yjs takes five bits for it and yrs four, so the fifth must be zero. An undefined kind has no
 /// known length, so that nothing behind it can be read.
@@ -80,10 +84,10 @@ pub(super) fn read(reader: &mut Reader<'_>, kind: Content) -> Result<Extent, Sca
             Ok(Extent::UNIT)
         }
         Content::String => Ok(Extent::of(utf16_len(reader.var_string()?.as_bytes()))),
-        Content::Embed => json(reader),
+        Content::Embed => json_text(reader),
         Content::Format => {
             reader.var_string()?;
-            json(reader)
+            json_text(reader)
         }
         Content::Type => shared_type(reader),
         Content::Any => {
@@ -163,7 +167,7 @@ pub(crate) fn past_value(reader: &mut Reader<'_>) -> Result<(), ScanError> {
     any(reader, 0)
 }
 
-/// Reads past one unit of content that is a row of values, which was found sound before.
+/// Reads past one unit of a row of values that was found sound before.
 pub(crate) fn past_unit(kind: Content, reader: &mut Reader<'_>) -> Result<(), ScanError> {
     if kind == Content::Json {
         reader.var_buf()?;
@@ -172,7 +176,7 @@ pub(crate) fn past_unit(kind: Content, reader: &mut Reader<'_>) -> Result<(), Sc
     past_value(reader)
 }
 
-/// One value of lib0's `any`, already inside `depth` arrays and maps.
+/// Reads past one value of lib0's `any` that is inside `depth` arrays and maps already.
 fn any(reader: &mut Reader<'_>, depth: usize) -> Result<(), ScanError> {
     let at = reader.position();
     match reader.u8()? {
@@ -213,11 +217,11 @@ fn any(reader: &mut Reader<'_>, depth: usize) -> Result<(), ScanError> {
     Ok(())
 }
 
-/// One JSON text, as the one unit of a content.
-fn json(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
+/// Reads past one JSON text, which is the one unit of a content.
+fn json_text(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
     let text = reader.var_string()?;
     let beyond_yrs = !is_json_for_yrs(text);
-    if beyond_yrs && !is_json(text) {
+    if beyond_yrs && !is_json(text, JSON_DEPTH) {
         let at = reader.position();
         return Err(ScanError::BadJson { at });
     }
@@ -226,44 +230,11 @@ fn json(reader: &mut Reader<'_>) -> Result<Extent, ScanError> {
 
 fn json_or_undefined(reader: &mut Reader<'_>) -> Result<(), ScanError> {
     let text = reader.var_string()?;
-    if text == UNDEFINED || is_json(text) {
+    if text == UNDEFINED || is_json(text, JSON_DEPTH) {
         return Ok(());
     }
     let at = reader.position();
     Err(ScanError::BadJson { at })
-}
-
-/// Returns true for a text that JavaScript's `JSON.parse` takes and that nests at most
-/// [`JSON_DEPTH`] deep.
-fn is_json(text: &str) -> bool {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    // This reader neither recurses nor looks at the value of a number or of an escape.
-    let parsed = serde::de::IgnoredAny::deserialize(&mut parser).and_then(|_| parser.end());
-    parsed.is_ok() && json_depth(text) <= JSON_DEPTH
-}
-
-/// Deepest nesting of arrays and objects in a JSON text that is well-formed.
-fn json_depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => {
-                while let Some(inner) = bytes.next().filter(|byte| *byte != b'"') {
-                    if inner == b'\\' {
-                        bytes.next();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Returns true for a JSON text that yrs reads: through `serde_json`, with whole numbers of 64
@@ -274,7 +245,7 @@ fn is_json_for_yrs(text: &str) -> bool {
     parsed.and_then(|()| parser.end()).is_ok()
 }
 
-/// A JSON value that is walked over and not built.
+/// A JSON value that is read past and not built.
 #[derive(Clone, Copy)]
 struct Json {
     depth: usize,

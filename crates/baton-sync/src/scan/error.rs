@@ -1,11 +1,10 @@
-//! Why bytes are no update: the errors of the scanner.
+//! Reasons for which bytes are no update.
 
-#[cfg(doc)]
-use super::{ANY_DEPTH, JSON_DEPTH};
 use crate::lib0::DecodeError;
 use crate::state_vector::{ClientId, Clock};
 
-/// Why an update's bytes were refused. The fault is the sender's, and asking again is of no use.
+/// Reason for which an update's bytes were refused. The sender is at fault, and asking again is of
+/// no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
@@ -15,7 +14,7 @@ pub enum ScanError {
     /// More than 4 GiB.
     #[error("the update is larger than 4 GiB")]
     TooLarge,
-    /// More of something than one update may hold ([`ScanLimits`](super::ScanLimits)).
+    /// More blocks, clients or ranges than one update may hold ([`ScanLimits`](super::ScanLimits)).
     #[error("one update may hold {most} {what}, and this one holds {count}: send it in parts")]
     TooMany {
         /// The thing that is counted.
@@ -36,11 +35,11 @@ pub enum ScanError {
     ClockOverflow {
         /// The client.
         client: ClientId,
-        /// Where its block or range begins.
+        /// Clock at which its block or range begins.
         clock: Clock,
     },
     /// A client without blocks or ranges, a block or a range without length.
-    #[error("nothing is announced at byte {at}")]
+    #[error("a client, block or range before byte {at} is empty")]
     Empty {
         /// Offset in bytes just behind it.
         at: usize,
@@ -81,13 +80,14 @@ pub enum ScanError {
         /// Offset in bytes.
         at: usize,
     },
-    /// JSON that JavaScript would not parse, or that nests deeper than [`JSON_DEPTH`].
+    /// JSON that JavaScript would not parse, or that nests deeper than
+    /// [`JSON_DEPTH`](super::JSON_DEPTH).
     #[error("the JSON before byte {at} cannot be read")]
     BadJson {
         /// Offset in bytes just behind it.
         at: usize,
     },
-    /// A value or JSON that nests deeper than [`ANY_DEPTH`] or [`JSON_DEPTH`].
+    /// A value that nests deeper than [`ANY_DEPTH`](super::ANY_DEPTH).
     #[error("the value at byte {at} nests too deep")]
     TooDeep {
         /// Offset in bytes.

@@ -9,12 +9,14 @@
 pub mod invented;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
 use baton_sync::lib0::{Reader, write_var_uint};
 use baton_sync::scan::{Block, BlockKind, Content, Parent};
 use baton_sync::yrs;
 use baton_sync::{ClientId, Clock, DeleteSet, Id, IdRange, scan};
+use baton_testkit::Random;
 use yrs::types::ToJson;
 use yrs::undo::{Options as UndoOptions, UndoManager};
 use yrs::updates::decoder::Decode;
@@ -24,10 +26,9 @@ use yrs::{
     XmlFragment, XmlFragmentRef, XmlOut, XmlTextPrelim,
 };
 
-/// Random numbers from a seed (splitmix64).
-#[derive(Clone)]
+/// Random numbers from a seed, and what may be invented with them.
 pub struct Dice {
-    state: u64,
+    random: Random,
     /// Cut texts also through the middle of a surrogate pair. Yjs and yrs then put a replacement
     /// character for each half where they have to cut, and peers that did not have to cut see
     /// something else: then contents cannot be compared.
@@ -42,36 +43,34 @@ pub struct Dice {
 impl Dice {
     pub fn new(seed: u64) -> Self {
         Self {
-            state: seed,
+            random: Random::from_seed(seed),
             through_pairs: false,
             subdocuments: false,
             beyond_yrs: false,
         }
     }
 
-    pub fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `end`, which is not 0.
+    /// Below `end`; the tests count in the clocks' integers.
     pub fn below(&mut self, end: u32) -> u32 {
-        (self.next() % u64::from(end)) as u32
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u32) as usize]
+        self.random.below(end)
     }
 
     pub fn word(&mut self, from: &[&'static str]) -> &'static str {
-        from[self.below(from.len() as u32) as usize]
+        *self.random.pick::<&'static str>(from)
     }
+}
 
-    pub fn one_in(&mut self, n: u32) -> bool {
-        self.below(n) == 0
+impl Deref for Dice {
+    type Target = Random;
+
+    fn deref(&self) -> &Random {
+        &self.random
+    }
+}
+
+impl DerefMut for Dice {
+    fn deref_mut(&mut self) -> &mut Random {
+        &mut self.random
     }
 }
 
@@ -520,7 +519,7 @@ pub fn any(dice: &mut Dice, depth: u32) -> Any {
         2 => Any::Bool(dice.one_in(2)),
         3 => Any::from(f64::from(dice.below(1000)) / 8.0),
         4 => Any::from(i64::from(dice.below(u32::MAX)) - (1 << 31)),
-        5 => Any::from(dice.next() as i64),
+        5 => Any::from(dice.bits() as i64),
         6 => Any::from((1_i64 << 53) - 1),
         7 => Any::from(f64::MAX),
         8 => Any::from("text 😀"),

@@ -7,7 +7,7 @@ use baton_client::sans_io::{
     ConnectionPhase, Moment, Operation, ParkDecision, SansIoClient, SocketWrite,
 };
 use baton_client::{ClaimPolicy, ClientOptions, DivergencePolicy, LockScope};
-use baton_sync::channel::ClientMessage;
+use baton_sync::control_channel::ClientMessage;
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{Text, WriteTxn};
 use baton_sync::{ClientId, StateVector, scan};

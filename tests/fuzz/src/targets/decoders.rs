@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_room::{Record, TokenHash};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 use baton_sync::lib0::{Reader, write_var_buf, write_var_string, write_var_uint};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{ClientId, StateVector};

@@ -2,12 +2,13 @@
 //! document then says to newcomers, to its store and about itself must be as sound as what it was told.
 
 use arbitrary::Unstructured;
-use baton_sync::handshake::{Handshake, HandshakeLimits, Kind, Verdict};
+use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::scan::BlockKind;
+use baton_sync::text_diff::text_diff;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
-    ApplyError, ApplyOutcome, ClientId, Clock, DifferenceError, Document, DocumentOptions,
-    Judgement, Replica, ReplicaIndex, Scan, StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, Judgement, Replica,
+    ReplicaIndex, Scan, StateVector, TextDiffError, scan,
 };
 use bytes::Bytes;
 
@@ -224,9 +225,9 @@ impl Subject {
             Judgement::Known => assert!(roots.is_empty()),
             Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {}
         }
-        match self.document.difference(&self.parked) {
+        match text_diff(&self.document, &self.parked) {
             // Overtaken by the document in the meantime.
-            Ok(_) | Err(DifferenceError::Unfit(ApplyError::NotAdmitted(_))) => {}
+            Ok(_) | Err(TextDiffError::Unfit(ApplyError::NotAdmitted(_))) => {}
             Err(error) => panic!("{error}: {:?}", self.parked),
         }
     }
@@ -261,7 +262,7 @@ pub(super) fn same_as_yrs(document: &Document) {
     let state = document.state();
     assert_eq!(state.vector().len(), snapshot.state_map.len());
     for (client, clock) in snapshot.state_map.iter() {
-        let ours = state.clock(ClientId::new(client.get()).unwrap());
+        let ours = state.vector().get(ClientId::new(client.get()).unwrap());
         assert_eq!(ours, *clock);
     }
     let theirs: Vec<(u64, Clock, Clock)> = snapshot
@@ -289,9 +290,9 @@ pub(crate) fn handshake(input: &[u8]) {
     let mut document = Replica::new();
     for (step, body) in Script::new(input).take(64) {
         let kind = if step & 8 == 0 {
-            Kind::Update
+            SyncKind::Update
         } else {
-            Kind::Step2
+            SyncKind::Step2
         };
         match step % 8 {
             0..=3 => subject.comes(&mut document, kind, Bytes::copy_from_slice(body)),
@@ -339,7 +340,7 @@ impl Connection {
         }
     }
 
-    fn comes(&mut self, document: &mut Replica, kind: Kind, update: Bytes) {
+    fn comes(&mut self, document: &mut Replica, kind: SyncKind, update: Bytes) {
         self.messages.push(update.clone());
         let verdict = self.handshake.incoming(update, kind, &*document);
         self.carry_out(document, verdict);

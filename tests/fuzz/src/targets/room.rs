@@ -10,7 +10,7 @@ mod words;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use baton_room::{Departure, Ending, Incoming, Kind};
+use baton_room::{Departure, Ending, Incoming, SyncKind};
 use bytes::Bytes;
 
 use self::table::Table;
@@ -45,7 +45,7 @@ fn step(table: &mut Table, u: &mut Unstructured<'_>) -> Result<()> {
             }
         }
         12 => {
-            let update = invented::update(u, table.room.state().document().state())?;
+            let update = invented::update(u, table.host.room.state().document().state())?;
             let kind = kind(u)?;
             table.say(who, Incoming::Sync(kind, Bytes::from(update)));
         }
@@ -53,7 +53,7 @@ fn step(table: &mut Table, u: &mut Unstructured<'_>) -> Result<()> {
         13 => {
             let all = table.people[who].everything();
             let all = hurt(u, all)?;
-            table.say(who, Incoming::Sync(Kind::Step2, Bytes::from(all)));
+            table.say(who, Incoming::Sync(SyncKind::Step2, Bytes::from(all)));
         }
         14 | 15 => {
             let vector = table.people[who].vector();
@@ -95,11 +95,11 @@ fn step(table: &mut Table, u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-fn kind(u: &mut Unstructured<'_>) -> Result<Kind> {
+fn kind(u: &mut Unstructured<'_>) -> Result<SyncKind> {
     Ok(if u.ratio(1, 5)? {
-        Kind::Step2
+        SyncKind::Step2
     } else {
-        Kind::Update
+        SyncKind::Update
     })
 }
 

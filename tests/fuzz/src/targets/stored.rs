@@ -2,9 +2,8 @@
 //! changed below the checksums. It opens or it does not; one that opened can be used, stored and opened again.
 
 use baton_presence::{Rights, Time};
-use baton_room::{
-    Awaited, ConnectionId, Incoming, Record, RecordError, ResumeToken, Room, RoomOptions,
-};
+use baton_room::{ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions};
+use baton_testkit::LoggedRoom;
 use bytes::Bytes;
 
 use super::script::Script;
@@ -30,11 +29,11 @@ pub(crate) fn room_stored(input: &[u8]) {
 }
 
 fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
-    let options = RoomOptions::default();
-    let now = Time::ZERO;
-    let Ok(mut room) = Room::open(options, snapshot, tail, now) else {
+    let (options, now) = (RoomOptions::default(), Time::ZERO);
+    let Ok(mut host) = LoggedRoom::open(options, snapshot.cloned(), tail.to_vec(), now) else {
         return;
     };
+    let room = &host.room;
     assert!(room.state().position() <= last);
     let stored = room.state().snapshot().unwrap();
     let position = room.state().position();
@@ -43,30 +42,20 @@ fn open(snapshot: Option<&(u64, Bytes)>, tail: &[(u64, Bytes)], last: u64) {
 
     // It goes on: somebody comes, looks, and time passes.
     let somebody = ConnectionId(1);
-    let mut next = position;
-    let mut settle = |room: &mut Room, now| {
-        let settled = room.settle(now, |record: &Record, _: Awaited| {
-            next += 1;
-            record.encode()?;
-            Ok::<_, RecordError>(next)
-        });
-        settled.unwrap();
-        room.durable(next, now);
-        while room.next_output().is_some() {}
-    };
-    settle(&mut room, now);
-    room.connect(somebody, Rights::ALL);
+    host.settle();
+    host.room.connect(somebody, Rights::ALL);
     let token = ResumeToken::new([7; 16]);
-    room.receive(somebody, Incoming::Step1(&[0]), token, now);
-    settle(&mut room, now);
+    host.room
+        .receive(somebody, Incoming::Step1(&[0]), token, now);
+    host.settle();
     for _ in 0..8 {
-        let Some(due) = room.poll_timeout() else {
+        let Some(due) = host.room.poll_timeout() else {
             break;
         };
-        room.handle_timeout(due);
-        settle(&mut room, due);
+        host.next_deadline(due);
+        host.settle();
     }
-    room.state().snapshot().unwrap();
+    host.room.state().snapshot().unwrap();
 }
 
 /// What a room stores that was opened from this snapshot: the same, but for where the document library cuts runs of text.

@@ -12,7 +12,7 @@ use super::attack::{Assault, Attack, Delivered};
 use super::frames;
 use super::line::{Gone, Line};
 use crate::edits::Typed;
-use crate::wire;
+use baton_testkit::websocket;
 
 /// Time between the questions of a `show-park` attacker and its leaving.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -291,7 +291,7 @@ fn around(client: u64, number: usize, length: usize) -> (Bytes, Bytes) {
     let mut message = vec![0, 2];
     write_var_uint(&mut message, (update.len() + length + tail.len()) as u64);
     message.extend_from_slice(&update);
-    let mut head = wire::beginning(message.len() + length + tail.len());
+    let mut head = websocket::beginning(message.len() + length + tail.len());
     head.extend_from_slice(&message);
     (head.freeze(), Bytes::from_static(tail))
 }

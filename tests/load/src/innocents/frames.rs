@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::wire;
+use baton_testkit::websocket;
 
 /// The root type that all of them write in.
 const ROOT: &str = "content";
@@ -29,17 +29,17 @@ pub(crate) fn channel(message: &Value) -> Bytes {
     let mut out = Vec::new();
     write_var_uint(&mut out, 98);
     write_var_string(&mut out, &message.to_string());
-    wire::ready(&out)
+    websocket::ready(&out)
 }
 
 /// An edit, ready to be written.
 pub(crate) fn update(update: &[u8]) -> Bytes {
-    wire::ready(&Dialect::YWebsocket.update("", update))
+    websocket::ready(&Dialect::YWebsocket.update("", update))
 }
 
 /// "I have nothing", ready to be written.
 pub(crate) fn step1() -> Bytes {
-    wire::ready(&Dialect::YWebsocket.step1(""))
+    websocket::ready(&Dialect::YWebsocket.step1(""))
 }
 
 /// A text of about `bytes`, in blocks of `piece` characters, as updates of many blocks each. Two authors write in turns, so
@@ -150,14 +150,14 @@ pub(crate) fn tiny(kind: usize) -> (Bytes, usize) {
     const RUN: usize = 4096;
     let frame = match kind % 5 {
         // An edit that adds nothing.
-        0 => wire::ready(&[0, 2, 2, 0, 0]),
+        0 => websocket::ready(&[0, 2, 2, 0, 0]),
         // A question for the awareness of all.
-        1 => wire::ready(&[3]),
+        1 => websocket::ready(&[3]),
         // An awareness without entries.
-        2 => wire::ready(&[1, 1, 0]),
+        2 => websocket::ready(&[1, 1, 0]),
         // A type that does not exist.
-        3 => wire::ready(&[77]),
-        _ => wire::ping(),
+        3 => websocket::ready(&[77]),
+        _ => websocket::ping(),
     };
     (frame.repeat(RUN).into(), RUN)
 }

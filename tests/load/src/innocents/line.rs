@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::attack::ATTACKED;
 use super::frames;
 use crate::dialect::{Dialect, Incoming};
-use crate::wire::{self, Frame, Reader, Writer};
+use baton_testkit::websocket::{self, Frame, Reader, Writer};
 
 /// Longest wait for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ impl Line {
             socket.set_recv_buffer_size(buffer)?;
         }
         let path = format!("/ws/{ATTACKED}");
-        let opened = timeout(HANDSHAKE, wire::open(socket, address, &path)).await?;
+        let opened = timeout(HANDSHAKE, websocket::open(socket, address, &path)).await?;
         let (reader, writer) = opened?;
         Ok(Self { reader, writer })
     }

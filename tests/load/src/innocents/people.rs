@@ -19,7 +19,7 @@ use crate::dialect::{Dialect, Incoming};
 use crate::edits::{Typed, stretches};
 use crate::target::{Client, Target};
 use crate::times::{Spread, Times};
-use crate::wire::Frame;
+use baton_testkit::websocket::Frame;
 
 /// Between two edits.
 const EVERY: Duration = Duration::from_millis(20);

@@ -1,6 +1,6 @@
 //! Everything that is announced about sessions and the lock was durable before.
 
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 
 use super::Oracle;
 use crate::seen::Seen;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::{EditPermission, Fence, LockScope};
+use baton_client::{EditPermission, FencingToken, LockScope};
 use baton_presence::{Change, LossReason};
 
 use super::Oracle;
@@ -52,7 +52,7 @@ impl Oracle for Believers {
 
 impl Believers {
     fn ask(&self, world: &World) -> Result<(), String> {
-        let mut believed: Vec<(Fence, &LockScope, usize)> = Vec::new();
+        let mut believed: Vec<(FencingToken, &LockScope, usize)> = Vec::new();
         for (number, person) in world.people.iter().enumerate() {
             let Some(tab) = person.tab() else { continue };
             let moment = person.moment(world.now);

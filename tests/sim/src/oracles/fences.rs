@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use baton_presence::Change;
-
-use baton_sync::channel::{Fence, ServerMessage};
+use baton_sync::control_channel::{FencingToken, ServerMessage};
 
 use super::Oracle;
-use crate::seen::{Kept, Seen};
+use crate::seen::Seen;
 use crate::world::World;
 
-/// What clients were told: a fence is one session's for ever. And what the disk kept: a position is given once, and a
-/// fence that is new is the position of its record, and larger than any before.
+/// What clients were told: a fence is one session's for ever. And what the disk kept: a position is given once.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    told: BTreeMap<Fence, u64>,
-    offered: Option<baton_presence::Fence>,
+    told: BTreeMap<FencingToken, u64>,
     position: u64,
 }
 
@@ -42,7 +38,6 @@ impl Oracle for Fences {
                         ));
                     }
                     self.position = record.position;
-                    self.offered(record)?;
                 }
                 Ok(())
             }
@@ -52,36 +47,12 @@ impl Oracle for Fences {
 }
 
 impl Fences {
-    fn told(&mut self, fence: Fence, session: u64) -> Result<(), String> {
+    fn told(&mut self, fence: FencingToken, session: u64) -> Result<(), String> {
         let owner = *self.told.entry(fence).or_insert(session);
         if owner == session {
             Ok(())
         } else {
             Err(format!("{fence:?} was {owner}'s and is {session}'s"))
         }
-    }
-
-    fn offered(&mut self, record: &Kept) -> Result<(), String> {
-        for change in &record.changes {
-            let Change::Offered { fence, .. } = change else {
-                continue;
-            };
-            // Told again.
-            if self.offered.is_some_and(|newest| *fence <= newest)
-                && fence.position < record.position
-            {
-                continue;
-            }
-            if fence.position != record.position
-                || self.offered.is_some_and(|newest| *fence <= newest)
-            {
-                return Err(format!(
-                    "{fence} is new in record {}, after {:?}",
-                    record.position, self.offered
-                ));
-            }
-            self.offered = Some(*fence);
-        }
-        Ok(())
     }
 }

@@ -1,19 +1,18 @@
-//! What must hold, an invariant a file. A new one is one more file, named in [`all`].
+//! What must hold: an invariant a file, but for those of the locks' own records, which are in `account`. A new one is one
+//! more file, named in [`all`].
 //!
 //! Each oracle keeps what it needs from what it is [shown](Seen), may look at the [`World`], and trusts no state of the
 //! room. `docs` of the design name the invariants S1 to S11 and L1 to L6; L4 (a park stays
 //! until a person decides) is a part of S4: what was called saved is in the document or in a park.
 
+mod account;
 mod announced;
 mod awake;
 mod believers;
 mod beside;
 mod confirmed;
 mod convergence;
-mod eviction;
 mod fences;
-mod one_holder;
-mod order;
 mod orderly;
 mod quiet;
 mod rebuilt;
@@ -50,7 +49,7 @@ pub(crate) trait Oracle {
 /// One of each.
 pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
     vec![
-        Box::new(one_holder::OneHolder::default()),
+        Box::new(account::Account::default()),
         Box::new(fences::Fences::default()),
         Box::new(writes::Writes),
         Box::new(saved::Saved),
@@ -58,9 +57,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(orderly::Orderly::default()),
         Box::new(rights::Entitled::default()),
         Box::new(resume::Resume::default()),
-        Box::new(order::Order::default()),
         Box::new(waiting::Waiting),
-        Box::new(eviction::Eviction),
         Box::new(awake::Awake::default()),
         Box::new(service::Service::default()),
         Box::new(timers::Timers),

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_client::{ClientEvent, Fence};
+use baton_client::{ClientEvent, FencingToken};
 use baton_presence::{Change, LossReason, Time};
 
 use super::Oracle;
@@ -48,7 +48,7 @@ impl Oracle for Orderly {
                     return Ok(());
                 };
                 let late = tab.under.iter().any(|under| {
-                    let lost = |grant: &Fence| {
+                    let lost = |grant: &FencingToken| {
                         let by = self.given_back.get(&grant.position);
                         self.lost.contains(&grant.position) || by.is_some_and(|by| by != person)
                     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_sync::channel::{ClientMessage, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, ServerMessage};
 
 use super::Oracle;
 use crate::net::ConnNo;

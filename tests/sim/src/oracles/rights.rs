@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{Change, DrainReason, Rights, SessionId, UserKey};
 use baton_room::Record;
-use baton_sync::channel::{ClientMessage, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, Outcome, ServerMessage};
 
 use super::Oracle;
 use crate::net::ConnNo;

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use baton_room::{Park, Room};
-use baton_sync::channel::ServerMessage;
+use baton_sync::control_channel::ServerMessage;
 use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
 use bytes::Bytes;

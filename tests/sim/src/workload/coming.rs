@@ -35,7 +35,7 @@ impl Wish for Rest {
         };
         if rests(world) {
             world.with_tab(person, |machine, now| machine.connect(now));
-        } else if world.dice.chance(15) {
+        } else if world.random.chance(15) {
             world.note("rests", person as u64, 0);
             world.with_tab(person, |machine, now| machine.disconnect(now));
         }
@@ -57,7 +57,7 @@ impl Wish for Reload {
             world.after(50, 2_000, Action::Return(person));
             return;
         }
-        let keeps = world.dice.chance(50);
+        let keeps = world.random.chance(50);
         let Some(tab) = world.people[person].tab() else {
             return;
         };
@@ -97,7 +97,7 @@ impl Wish for Duplicate {
         };
         // A session is an observer or an editor from its beginning, whatever resumes it says.
         let (role, claim) = (tab.role, tab.claim);
-        let other = world.dice.index(world.people.len());
+        let other = world.random.below(world.people.len());
         if other == person || world.people[other].kind != Kind::Baton {
             return;
         }

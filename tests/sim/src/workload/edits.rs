@@ -53,7 +53,7 @@ impl Wish for Burst {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        for _ in 0..3 + world.dice.below(12) {
+        for _ in 0..3 + world.random.below(12) {
             world.type_token(person, Guard::Lock);
         }
     }
@@ -84,7 +84,7 @@ impl Wish for Delete {
         if standing.is_empty() {
             return;
         }
-        let (token, place) = standing[world.dice.index(standing.len())];
+        let (token, place) = standing[world.random.below(standing.len())];
         if world.edit(person, Guard::Lock, token, Change::Out(place))
             && let Some(typed) = world.ledger.typed.get_mut(&token)
         {
@@ -111,8 +111,8 @@ impl Change {
 
 impl World {
     fn type_token(&mut self, person: usize, guard: Guard) {
-        let place = Place::ALL[self.dice.index(Place::ALL.len())];
-        let at = self.dice.below(1000) as u32;
+        let place = Place::ALL[self.random.below(Place::ALL.len())];
+        let at = self.random.below(1000);
         let token = match &mut self.people[person].app {
             App::Tab(tab) => {
                 tab.numbers += 1;

@@ -1,7 +1,7 @@
 //! Passing locks on: handing one to somebody, asking for one, taking one, moving one to the same user's other tab.
 
 use baton_client::sans_io::Operation;
-use baton_client::{Fence, LockScope};
+use baton_client::{FencingToken, LockScope};
 
 use super::Wish;
 use crate::region;
@@ -16,7 +16,7 @@ impl Wish for Transfer {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let to = world.dice.index(world.people.len());
+        let to = world.random.below(world.people.len());
         let session = |number: usize| world.people[number].tab()?.machine.session();
         let Some(to) = session(to) else { return };
         if let Some((_, scope)) = world.held(person) {
@@ -55,7 +55,7 @@ impl Wish for TakeOver {
         let Some((_, mut scope)) = world.theirs(person) else {
             return;
         };
-        if world.dice.chance(30) {
+        if world.random.chance(30) {
             scope = world.region().scope();
         }
         world.ask(person, "takes over", Operation::TakeOver(scope));
@@ -82,7 +82,7 @@ impl Wish for MoveHere {
 
 impl World {
     /// A lock that another session has, as this person sees it.
-    fn theirs(&mut self, person: usize) -> Option<(Fence, LockScope)> {
+    fn theirs(&mut self, person: usize) -> Option<(FencingToken, LockScope)> {
         let machine = &self.people[person].tab()?.machine;
         let grants = machine.locks().map(|view| &view.grants);
         let mut theirs: Vec<_> = grants?
@@ -93,6 +93,6 @@ impl World {
         if theirs.is_empty() {
             return None;
         }
-        Some(theirs.swap_remove(self.dice.index(theirs.len())))
+        Some(theirs.swap_remove(self.random.below(theirs.len())))
     }
 }

@@ -12,7 +12,7 @@ impl Wish for Doze {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let lasts = world.dice.millis(5_000, 40_000);
+        let lasts = world.random.millis(5_000, 40_000);
         world.people[person].dozes_until = world.now + lasts;
         world.note("dozes", person as u64, lasts.as_millis() as u64);
     }

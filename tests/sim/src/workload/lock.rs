@@ -73,14 +73,14 @@ impl Wish for AnswerOffer {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        let declines = world.dice.chance(40);
+        let declines = world.random.chance(40);
         let tab = world.people[person].tab();
         let Some(fence) = tab.and_then(|tab| tab.machine.offers().next()) else {
             return;
         };
         if declines {
             world.note("declines", person as u64, fence.position);
-            let for_now = world.dice.chance(50);
+            let for_now = world.random.chance(50);
             world.with_tab(person, |machine, _| {
                 if for_now {
                     machine.decline_for_now(fence);
@@ -97,9 +97,9 @@ impl Wish for AnswerOffer {
 impl World {
     /// Something to lock; rather often the whole document.
     pub(crate) fn region(&mut self) -> Region {
-        if self.dice.chance(40) {
+        if self.random.chance(40) {
             return Region::Whole;
         }
-        Region::ALL[self.dice.index(Region::ALL.len())]
+        Region::ALL[self.random.below(Region::ALL.len())]
     }
 }

@@ -12,7 +12,7 @@ mod modes;
 mod parks;
 
 use baton_client::sans_io::Operation;
-use baton_client::{Fence, GrantState, GrantView, LockScope, LockStatus};
+use baton_client::{FencingToken, GrantStatus, GrantView, LockScope, LockStatus};
 
 use crate::people::{App, Body, Kind};
 use crate::region::{self, Region};
@@ -65,8 +65,8 @@ impl World {
         if self.now < self.people[person].dozes_until {
             return;
         }
-        let total = ALL.iter().map(|wish| wish.weight()).sum();
-        let mut drawn = self.dice.below(total);
+        let total: u64 = ALL.iter().map(|wish| wish.weight()).sum();
+        let mut drawn = self.random.below(total);
         for wish in ALL {
             if drawn < wish.weight() {
                 wish.go(self, person);
@@ -86,7 +86,7 @@ impl World {
         };
         // Without auto-pass, a lock whose holder does not come back waits for somebody who wants it.
         let gone = |grant: &&GrantView| {
-            let gone = [GrantState::Suspect, GrantState::Recovering];
+            let gone = [GrantStatus::Suspect, GrantStatus::Recovering];
             gone.contains(&grant.state) && Some(grant.session) != tab.machine.session()
         };
         let view = tab.machine.locks();
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// A lock that this person holds.
-    pub(crate) fn held(&mut self, person: usize) -> Option<(Fence, LockScope)> {
+    pub(crate) fn held(&mut self, person: usize) -> Option<(FencingToken, LockScope)> {
         let tab = self.people[person].tab()?;
         let grants = tab.machine.grants();
         let mut held: Vec<_> = grants
@@ -108,7 +108,7 @@ impl World {
         if held.is_empty() {
             return None;
         }
-        Some(held.swap_remove(self.dice.index(held.len())))
+        Some(held.swap_remove(self.random.below(held.len())))
     }
 
     /// This person wants nothing any more.
@@ -153,15 +153,15 @@ impl World {
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
         use baton_client::{ClaimPolicy, ClientRole, DivergencePolicy};
         Luggage {
-            role: match self.dice.below(12) {
+            role: match self.random.below(12) {
                 0 => ClientRole::Observer,
                 _ => ClientRole::Editor,
             },
-            claim: match self.dice.below(5) {
+            claim: match self.random.below(5) {
                 0 => ClaimPolicy::Ask,
                 _ => ClaimPolicy::Auto,
             },
-            divergence: match self.dice.below(6) {
+            divergence: match self.random.below(6) {
                 0 => DivergencePolicy::Stop,
                 _ => DivergencePolicy::Afresh,
             },

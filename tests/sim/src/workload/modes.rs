@@ -1,6 +1,6 @@
 //! Changing what locks mean, while everybody works.
 
-use baton_client::Mode;
+use baton_client::LockMode;
 use baton_client::sans_io::Operation;
 
 use super::Wish;
@@ -15,13 +15,13 @@ impl Wish for SetMode {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        if world.dice.chance(60) {
+        if world.random.chance(60) {
             return;
         }
-        let mode = match world.dice.below(6) {
-            0 => Mode::Open,
-            1 => Mode::Required,
-            _ => Mode::ExclusiveWhenHeld,
+        let mode = match world.random.below(6) {
+            0 => LockMode::Open,
+            1 => LockMode::Required,
+            _ => LockMode::ExclusiveWhenHeld,
         };
         world.ask(person, "sets mode", Operation::SetMode(mode));
     }

@@ -1,6 +1,6 @@
 //! Deciding about what was set aside.
 
-use baton_client::ParkState;
+use baton_client::ParkStatus;
 use baton_client::sans_io::{Operation, ParkDecision};
 
 use super::Wish;
@@ -21,17 +21,17 @@ impl Wish for Decide {
         let parks: Vec<_> = tab
             .machine
             .parks()
-            .filter(|park| park.state != ParkState::Merged)
+            .filter(|park| park.state != ParkStatus::Merged)
             .map(|park| (park.id, park.state))
             .collect();
         if parks.is_empty() {
             return;
         }
-        let (id, state) = parks[world.dice.index(parks.len())];
-        let (what, operation) = match (world.dice.below(10), state) {
+        let (id, state) = parks[world.random.below(parks.len())];
+        let (what, operation) = match (world.random.below(10), state) {
             (0, _) => ("shows a park", Operation::Show(id)),
-            (1..4, ParkState::Open) => ("discards", Operation::Decide(id, ParkDecision::Discard)),
-            (4.., ParkState::Open) => ("merges", Operation::Decide(id, ParkDecision::Merge)),
+            (1..4, ParkStatus::Open) => ("discards", Operation::Decide(id, ParkDecision::Discard)),
+            (4.., ParkStatus::Open) => ("merges", Operation::Decide(id, ParkDecision::Merge)),
             (1..8, _) => ("recovers", Operation::Decide(id, ParkDecision::Recover)),
             (_, _) => ("merges", Operation::Decide(id, ParkDecision::Merge)),
         };

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use baton_soak::layout::{Fate, Holder, PARTS, Part};
 use baton_soak::member::Member;
-use baton_sync::channel::Outcome;
+use baton_sync::control_channel::Outcome;
 use baton_tests::ServerProcess;
 use clap::{Parser, ValueEnum};
 use futures_util::stream::{self, StreamExt, TryStreamExt};

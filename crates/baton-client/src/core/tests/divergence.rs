@@ -1,7 +1,7 @@
 //! Stories of parks, drafts and the fresh copy.
 
-use baton_sync::channel::{
-    ClientMessage, GrantState, ParkReason, ParkState, ParkView, ServerMessage, User,
+use baton_sync::control_channel::{
+    ClientMessage, GrantStatus, ParkCause, ParkStatus, ParkView, ServerMessage, User,
 };
 use baton_sync::y_websocket;
 
@@ -14,13 +14,13 @@ use crate::events::{ClientEvent, ConnectionStatus, EditPermission};
 use crate::options::DivergencePolicy;
 use crate::scope::LockScope;
 
-pub(super) fn park(id: u64, state: ParkState) -> ParkView {
+pub(super) fn park(id: u64, state: ParkStatus) -> ParkView {
     ParkView {
         id,
         session: 5,
         user: User::default(),
         at_ms: 0,
-        reason: ParkReason::Locked,
+        reason: ParkCause::Locked,
         edits: 1,
         inserted: 8,
         deleted: 0,
@@ -43,7 +43,7 @@ pub(super) fn parks(script: &mut Script, id: u64) {
 pub(super) fn diverging() -> Script {
     let mut script = Script::new();
     script.other_writes("before ");
-    let opening = script.joins(false, view(2, GrantState::Held, 8));
+    let opening = script.joins(false, view(2, GrantStatus::Held, 8));
     script.applies(&opening);
     script.writes("in time ");
     let sent = script.sent();
@@ -128,7 +128,7 @@ fn a_copy_whose_edit_was_parked_is_kept_and_the_session_goes_on_with_a_fresh_one
 #[test]
 fn what_was_edited_and_not_sent_goes_to_the_same_park() {
     let mut script = Script::with(|options| options.max_queued = 60);
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     for _ in 0..20 {
         script.writes("late ");
     }
@@ -185,7 +185,7 @@ fn beats_and_locks_go_on_while_the_old_connection_retires() {
     script.beat(1, 0);
     let drain = ServerMessage::Drain {
         fence: fence(7),
-        reason: baton_sync::channel::DrainReason::Idle,
+        reason: baton_sync::control_channel::HandoverReason::Idle,
         to: None,
         expires_ms: 3000,
     };
@@ -233,7 +233,7 @@ fn a_copy_that_stops_makes_no_draft_and_still_drains() {
     assert_eq!(script.core.drafts(), []);
     script.says(&ServerMessage::Drain {
         fence: fence(7),
-        reason: baton_sync::channel::DrainReason::Idle,
+        reason: baton_sync::control_channel::HandoverReason::Idle,
         to: None,
         expires_ms: 3000,
     });

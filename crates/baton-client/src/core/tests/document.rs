@@ -1,6 +1,6 @@
 //! Stories of the document: updates, the sync handshake, durable edits.
 
-use baton_sync::channel::{ErrorCode, GrantState, ServerMessage};
+use baton_sync::control_channel::{ErrorCode, GrantStatus, ServerMessage};
 use baton_sync::y_websocket;
 
 use super::script::{SECOND, Script, Sent, free, text, view};
@@ -152,7 +152,7 @@ fn edits_that_do_not_fit_the_outbox_go_as_one_and_are_saved_with_it() {
 #[test]
 fn all_edits_are_sent_before_the_lock_is_given_back() {
     let mut script = Script::with(|options| options.max_queued = 60);
-    let opening = script.joins(false, view(3, GrantState::Held, 5));
+    let opening = script.joins(false, view(3, GrantStatus::Held, 5));
     script.applies(&opening);
     script.says(&ServerMessage::Granted {
         fence: super::fence(3),
@@ -220,7 +220,7 @@ fn an_edit_asks_the_lock_first_and_changes_nothing_when_refused() {
     };
     let not_now = |permission| Err(EditError::NotNow(permission));
     assert_eq!(edit(&mut script), not_now(EditPermission::Connecting));
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     assert_eq!(edit(&mut script), not_now(EditPermission::Theirs));
     assert_eq!(text(script.core.document()), "");
     script.says(&ServerMessage::Lock { lock: free(3) });

@@ -1,8 +1,8 @@
 //! Stories of drafts and parks: their decisions, their bounds, the edits that no park takes.
 
 use super::divergence::{diverging, park, parks, text_of};
-use baton_sync::channel::{
-    ClientMessage, ErrorCode, GrantState, Outcome, ParkPart, ParkState, PartKind, ServerMessage,
+use baton_sync::control_channel::{
+    ClientMessage, ErrorCode, GrantStatus, Outcome, ParkPart, ParkStatus, PartKind, ServerMessage,
 };
 
 use super::script::{SECOND, Script, Sent, free, nonce, text, view};
@@ -29,11 +29,11 @@ fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
         script.joins(true, free(9));
         script.takes_events();
         script.says(&ServerMessage::Park {
-            park: park(4, ParkState::Merged),
+            park: park(4, ParkStatus::Merged),
         });
         assert_eq!(
             script.takes_events(),
-            [ClientEvent::Park(park(4, ParkState::Merged))]
+            [ClientEvent::Park(park(4, ParkStatus::Merged))]
         );
         let draft = script.core.drafts()[0].clone();
         assert_eq!(draft.location, DraftLocation::InDraft);
@@ -44,14 +44,14 @@ fn a_draft_that_is_not_all_in_its_park_stays_when_the_park_is_decided() {
 
 #[test]
 fn a_draft_is_dropped_when_its_park_is_merged_or_discarded() {
-    for state in [ParkState::Merged, ParkState::Discarded] {
+    for state in [ParkStatus::Merged, ParkStatus::Discarded] {
         let mut script = diverging();
         parks(&mut script, 4);
         script.says(&ServerMessage::Saved { updates: 3 });
         script.joins(true, free(9));
         for id in [3, 4] {
             script.says(&ServerMessage::Park {
-                park: park(id, ParkState::Open),
+                park: park(id, ParkStatus::Open),
             });
         }
         script.says(&ServerMessage::Park {
@@ -80,7 +80,7 @@ fn a_decision_before_the_last_word_of_durability_counts_too() {
     let mut script = diverging();
     parks(&mut script, 4);
     script.says(&ServerMessage::Park {
-        park: park(4, ParkState::Merged),
+        park: park(4, ParkStatus::Merged),
     });
     assert_eq!(script.core.drafts().len(), 1);
     script.says(&ServerMessage::Saved { updates: 3 });
@@ -111,7 +111,7 @@ fn a_copy_that_came_along_is_a_draft_as_a_whole() {
     before.writes("from yesterday");
     let copy = before.core.document().snapshot().unwrap();
     let mut script = Script::with(|options| options.copy = copy.to_vec());
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     parks(&mut script, 4);
     let draft = &script.core.drafts()[0];
     assert_eq!(draft.difference, draft.copy);
@@ -123,14 +123,14 @@ fn a_copy_that_came_along_is_a_draft_as_a_whole() {
 fn more_drafts_than_can_be_kept_are_not_made() {
     let mut script = Script::new();
     for round in 0..100 {
-        script.joins(round > 0, view(2, GrantState::Held, 8));
+        script.joins(round > 0, view(2, GrantStatus::Held, 8));
         script.writes("late");
         script.sent();
         parks(&mut script, round);
         script.says(&ServerMessage::Saved { updates: 2 });
     }
     assert_eq!(script.core.drafts().len(), 100);
-    script.joins(true, view(2, GrantState::Held, 8));
+    script.joins(true, view(2, GrantStatus::Held, 8));
     script.writes("too late");
     script.sent();
     parks(&mut script, 100);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
-    ClientMessage, DrainReason, GrantState, LockView, Mode, Outcome, ServerMessage,
+use baton_sync::control_channel::{
+    ClientMessage, GrantStatus, HandoverReason, LockMode, LockView, Outcome, ServerMessage,
 };
 
 use super::script::{SECOND, Script, Sent, fence, free, grants, nonce, shows, text, view};
@@ -12,7 +12,7 @@ use crate::error::OperationError;
 use crate::events::{ClientEvent, EditPermission, LockRequest, LockStatus, Visibility};
 use crate::scope::LockScope;
 
-fn drains(script: &mut Script, position: u64, reason: DrainReason) {
+fn drains(script: &mut Script, position: u64, reason: HandoverReason) {
     script.says(&ServerMessage::Drain {
         fence: fence(position),
         reason,
@@ -47,7 +47,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     for _ in 0..20 {
         script.writes("word ");
     }
-    drains(&mut script, 7, DrainReason::TakenOver);
+    drains(&mut script, 7, HandoverReason::TakenOver);
     // Editing stops at once, before anything is sent.
     assert_eq!(permission(&script), EditPermission::Draining);
     let status = script.core.locks().lock_status(&LockScope::whole());
@@ -60,7 +60,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
     let draining = ClientEvent::Draining {
         fence: fence(7),
         scope: LockScope::whole(),
-        reason: DrainReason::TakenOver,
+        reason: HandoverReason::TakenOver,
         to: Some(8),
         expires: 3 * SECOND,
     };
@@ -73,7 +73,7 @@ fn drained_is_said_when_all_that_was_edited_is_on_its_way() {
         reason: "taken over".to_owned(),
     });
     script.says(&ServerMessage::Lock {
-        lock: view(9, GrantState::Offered, 8),
+        lock: view(9, GrantStatus::Offered, 8),
     });
     assert_eq!(permission(&script), EditPermission::Theirs);
     let losses = script.takes_events();
@@ -89,9 +89,9 @@ fn who_drains_while_it_comes_back_says_so_after_what_it_edited_offline() {
     script.loses_connection(None);
     script.writes("in the dark");
     script.opens();
-    script.welcomes(5, true, view(7, GrantState::Draining, 5));
+    script.welcomes(5, true, view(7, GrantStatus::Draining, 5));
     assert_eq!(permission(&script), EditPermission::Draining);
-    drains(&mut script, 7, DrainReason::Requested);
+    drains(&mut script, 7, HandoverReason::Requested);
     // The server has not sent its Step1 yet, so it does not have the edit.
     assert_eq!(script.sent(), []);
     script.asks();
@@ -104,23 +104,23 @@ fn who_drains_while_it_comes_back_says_so_after_what_it_edited_offline() {
 #[test]
 fn drained_is_said_again_on_the_next_connection_and_only_once_on_each() {
     let mut script = holder(|_| ());
-    drains(&mut script, 7, DrainReason::Idle);
+    drains(&mut script, 7, HandoverReason::Idle);
     assert_eq!(script.sent(), [drained(7)]);
-    drains(&mut script, 7, DrainReason::Idle);
+    drains(&mut script, 7, HandoverReason::Idle);
     assert_eq!(script.sent(), []);
     script.loses_connection(None);
-    let said = script.joins(true, view(7, GrantState::Draining, 5));
+    let said = script.joins(true, view(7, GrantStatus::Draining, 5));
     assert_eq!(said.iter().filter(|sent| **sent == drained(7)).count(), 1);
 }
 
 #[test]
 fn a_drain_that_a_start_of_the_server_forgot_is_over() {
     let mut script = holder(|_| ());
-    drains(&mut script, 7, DrainReason::Requested);
+    drains(&mut script, 7, HandoverReason::Requested);
     assert_eq!(script.sent(), [drained(7)]);
     script.loses_connection(None);
     // The server has restarted: it knows the holder, but not that the lock was to pass on.
-    let said = script.joins(true, view(7, GrantState::Held, 5));
+    let said = script.joins(true, view(7, GrantStatus::Held, 5));
     assert!(!said.contains(&drained(7)));
     assert_eq!(permission(&script), EditPermission::Holder);
     let status = script.core.locks().lock_status(&LockScope::whole());
@@ -131,7 +131,7 @@ fn a_drain_that_a_start_of_the_server_forgot_is_over() {
 #[test]
 fn a_drain_of_what_is_not_ours_is_not_answered() {
     let mut script = holder(|_| ());
-    drains(&mut script, 6, DrainReason::Idle);
+    drains(&mut script, 6, HandoverReason::Idle);
     assert_eq!(script.sent(), []);
     assert_eq!(permission(&script), EditPermission::Holder);
 }
@@ -154,10 +154,10 @@ fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
     // Editing is permitted until the drain.
     assert_eq!(permission(&script), EditPermission::Holder);
     script.loses_connection(None);
-    let again = script.joins(true, view(7, GrantState::Suspect, 5));
+    let again = script.joins(true, view(7, GrantStatus::Suspect, 5));
     assert!(again.contains(&Sent::Says(said)));
     script.loses_connection(None);
-    script.joins(true, view(9, GrantState::Held, 8));
+    script.joins(true, view(9, GrantStatus::Held, 8));
     let stale = Ok(Reply::Outcome(Outcome::Stale));
     assert_eq!(script.answers, [(asked, stale)]);
 }
@@ -165,7 +165,7 @@ fn a_transfer_names_the_grant_and_is_repeated_while_it_is_ours() {
 #[test]
 fn a_request_waits_in_the_queue_and_its_note_is_cut() {
     let mut script = Script::new();
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     let long = "\u{e4}".repeat(400);
     let asked = nonce(script.asks_for(Operation::Request(LockScope::whole(), long)));
     let sent = script.sent();
@@ -179,7 +179,7 @@ fn a_request_waits_in_the_queue_and_its_note_is_cut() {
     );
     // Like other requests, it survives a lost connection.
     script.loses_connection(None);
-    let said = script.joins(true, view(2, GrantState::Held, 8));
+    let said = script.joins(true, view(2, GrantStatus::Held, 8));
     let requests = said.iter().filter(
         |sent| matches!(sent, Sent::Says(ClientMessage::Request { nonce, .. }) if *nonce == asked),
     );
@@ -228,7 +228,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
         Operation::MoveHere(LockScope::whole()),
     ] {
         let mut script = Script::new();
-        script.joins(false, view(2, GrantState::Held, 8));
+        script.joins(false, view(2, GrantStatus::Held, 8));
         let asked = nonce(script.asks_for(operation.clone()));
         script.loses_connection(None);
         assert_eq!(script.answers, [(asked, Err(OperationError::Disconnected))]);
@@ -236,7 +236,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
             script.asks_for(operation.clone()),
             Asked::Known(Err(OperationError::Disconnected))
         );
-        let said = script.joins(true, view(2, GrantState::Held, 8));
+        let said = script.joins(true, view(2, GrantStatus::Held, 8));
         assert!(!said.iter().any(|sent| matches!(sent, Sent::Says(_))));
         // The session waits for a part, and still wants the whole document that it takes over.
         let asked = nonce(script.asks_for(operation));
@@ -255,7 +255,7 @@ fn a_take_over_is_about_this_moment_and_its_offer_is_wanted() {
 #[test]
 fn what_the_server_explains_is_told_with_the_outcome() {
     let mut script = Script::new();
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     let asked = nonce(script.asks_for(Operation::TakeOver(LockScope::whole())));
     script.takes_events();
     script.says(&ServerMessage::Result {
@@ -306,35 +306,35 @@ fn the_mode_says_what_a_lock_means() {
         ..shows(
             version,
             if held {
-                &[(2, "", GrantState::Held, 8)]
+                &[(2, "", GrantStatus::Held, 8)]
             } else {
                 &[]
             },
         )
     };
     let mut script = Script::new();
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     assert_eq!(permission(&script), EditPermission::Theirs);
     script.takes_events();
     script.says(&ServerMessage::Lock {
-        lock: in_mode(3, Mode::Open, true),
+        lock: in_mode(3, LockMode::Open, true),
     });
     assert_eq!(permission(&script), EditPermission::Advisory);
     let events = script.takes_events();
-    assert!(events.contains(&ClientEvent::Mode(Mode::Open)));
+    assert!(events.contains(&ClientEvent::Mode(LockMode::Open)));
     assert!(events.contains(&ClientEvent::MayEdit(EditPermission::Advisory)));
     script.says(&ServerMessage::Lock {
-        lock: in_mode(4, Mode::Required, false),
+        lock: in_mode(4, LockMode::Required, false),
     });
     assert_eq!(permission(&script), EditPermission::Required);
     script.says(&ServerMessage::Lock {
-        lock: in_mode(5, Mode::ExclusiveWhenHeld, false),
+        lock: in_mode(5, LockMode::ExclusiveWhenHeld, false),
     });
     assert_eq!(permission(&script), EditPermission::Free);
-    let asked = nonce(script.asks_for(Operation::SetMode(Mode::Open)));
+    let asked = nonce(script.asks_for(Operation::SetMode(LockMode::Open)));
     let said = ClientMessage::SetMode {
         nonce: asked,
-        mode: Mode::Open,
+        mode: LockMode::Open,
     };
     assert_eq!(script.sent(), [Sent::Says(said)]);
     assert_eq!(script.core.rights().len(), 2);

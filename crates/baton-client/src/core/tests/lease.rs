@@ -1,6 +1,6 @@
 //! Stories of the lease: the time for which a holder may edit without news from the server.
 
-use baton_sync::channel::{GrantState, ServerMessage};
+use baton_sync::control_channel::{GrantStatus, ServerMessage};
 
 use super::script::{SECOND, Script, fence, free, grants, view};
 use crate::events::{ClientEvent, EditPermission};
@@ -98,7 +98,7 @@ fn a_resumed_holder_goes_on_and_counts_from_its_hello() {
     script.pass(SECOND);
     assert_eq!(permission(&script), EditPermission::Unconfirmed);
     script.takes_events();
-    script.welcomes(5, true, view(7, GrantState::Held, 5));
+    script.welcomes(5, true, view(7, GrantStatus::Held, 5));
     assert_eq!(permission(&script), EditPermission::Holder);
     assert_eq!(
         script

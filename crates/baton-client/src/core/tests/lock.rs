@@ -1,6 +1,6 @@
 //! Stories of the lock of the whole document: requests, offers, grants, losses.
 
-use baton_sync::channel::{ClientMessage, GrantState, Outcome, ServerMessage};
+use baton_sync::control_channel::{ClientMessage, GrantStatus, Outcome, ServerMessage};
 
 use super::script::{Script, Sent, fence, free, grants, nonce, view};
 use crate::core::operation::{Asked, Operation, Reply};
@@ -49,8 +49,8 @@ fn an_offer_is_claimed_and_a_grant_gives_the_right_to_edit() {
 #[test]
 fn who_comes_back_as_another_session_or_too_late_holds_nothing() {
     for (resumed, lock) in [
-        (false, view(7, GrantState::Suspect, 5)),
-        (true, view(9, GrantState::Held, 6)),
+        (false, view(7, GrantStatus::Suspect, 5)),
+        (true, view(9, GrantStatus::Held, 6)),
     ] {
         let mut script = Script::new();
         script.joins(false, free(1));
@@ -81,7 +81,7 @@ fn a_loss_is_reported_once_by_the_first_news_of_it() {
         reason: "silent".to_owned(),
     };
     let passed = ServerMessage::Lock {
-        lock: view(9, GrantState::Offered, 6),
+        lock: view(9, GrantStatus::Offered, 6),
     };
     for order in [[&lost, &passed], [&passed, &lost]] {
         let mut script = Script::new();
@@ -114,7 +114,7 @@ fn an_older_view_changes_nothing() {
 #[test]
 fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
     let mut script = Script::new();
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     let tried = nonce(script.asks_for(Operation::Try(LockScope::whole())));
     let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
     script.loses_connection(None);
@@ -123,7 +123,7 @@ fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
         script.asks_for(Operation::Try(LockScope::whole())),
         Asked::Known(Err(OperationError::Disconnected))
     );
-    let said = script.joins(true, view(2, GrantState::Held, 8));
+    let said = script.joins(true, view(2, GrantStatus::Held, 8));
     let again = Sent::Says(ClientMessage::Acquire {
         nonce: asked,
         paths: Vec::new(),
@@ -138,7 +138,7 @@ fn what_was_not_answered_is_asked_again_under_its_nonce_but_a_try_is_not() {
 #[test]
 fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     let mut script = Script::new();
-    script.joins(false, view(2, GrantState::Held, 8));
+    script.joins(false, view(2, GrantStatus::Held, 8));
     let asked = nonce(script.asks_for(Operation::Acquire(LockScope::whole())));
     script.says(&ServerMessage::Result {
         nonce: asked,
@@ -147,7 +147,7 @@ fn a_place_in_the_queue_that_was_lost_is_asked_for_anew() {
     });
     script.sent();
     script.loses_connection(None);
-    let said = script.joins(false, view(2, GrantState::Held, 8));
+    let said = script.joins(false, view(2, GrantStatus::Held, 8));
     let anew = |sent: &&Sent| match sent {
         Sent::Says(ClientMessage::Acquire { nonce, .. }) => *nonce > asked,
         _ => false,
@@ -205,7 +205,7 @@ fn a_release_stops_the_editing_at_once_and_is_repeated_after_a_lost_connection()
     let released = nonce(script.asks_for(Operation::Release(LockScope::whole())));
     assert_eq!(permission(&script), EditPermission::Releasing);
     script.loses_connection(None);
-    let said = script.joins(true, view(7, GrantState::Suspect, 5));
+    let said = script.joins(true, view(7, GrantStatus::Suspect, 5));
     let release = Sent::Says(ClientMessage::Release {
         nonce: released,
         fence: fence(7),
@@ -235,7 +235,7 @@ fn a_release_whose_grant_has_passed_on_is_stale() {
     grants(&mut script, 7);
     let released = nonce(script.asks_for(Operation::Release(LockScope::whole())));
     script.loses_connection(None);
-    script.joins(true, view(9, GrantState::Held, 8));
+    script.joins(true, view(9, GrantStatus::Held, 8));
     assert_eq!(
         script.answers,
         [(released, Ok(Reply::Outcome(Outcome::Stale)))]
@@ -293,7 +293,7 @@ fn a_view_from_before_the_grant_does_not_take_it_away() {
         paths: Vec::new(),
     });
     script.says(&ServerMessage::Lock {
-        lock: view(5, GrantState::Offered, 8),
+        lock: view(5, GrantStatus::Offered, 8),
     });
     assert_eq!(script.core.ticket().unwrap().fences, [fence(7)]);
     assert_eq!(permission(&script), EditPermission::Holder);

@@ -1,6 +1,8 @@
 //! Stories of locks of parts: several grants, one ticket, the permission to edit each part.
 
-use baton_sync::channel::{ClientMessage, GrantState, LockView, Mode, Outcome, ServerMessage};
+use baton_sync::control_channel::{
+    ClientMessage, GrantStatus, LockMode, LockView, Outcome, ServerMessage,
+};
 
 use super::script::{SECOND, Script, Sent, fence, free, nonce, scope, shows, waits};
 use crate::core::operation::{Asked, Operation, Reply};
@@ -39,7 +41,7 @@ fn permission(script: &Script, of: &str) -> EditPermission {
     script.core.permission(&scope(of), script.now)
 }
 
-const HELD: GrantState = GrantState::Held;
+const HELD: GrantStatus = GrantStatus::Held;
 
 #[test]
 fn the_lease_of_one_grant_does_not_keep_another_alive() {
@@ -93,7 +95,7 @@ fn the_root_type_decides_who_may_write() {
     assert_eq!(permission(&script, ""), EditPermission::Theirs);
     script.says(&ServerMessage::Lock {
         lock: LockView {
-            mode: Mode::Required,
+            mode: LockMode::Required,
             ..shows(8, &[(7, "rows/8", HELD, 5)])
         },
     });

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use baton_sync::channel::{
-    ClientMessage, Fence, GrantState, GrantView, LockView, Right, ServerMessage, TimingsMs, Waiter,
+use baton_sync::control_channel::{
+    ClientMessage, FencingToken, GrantStatus, GrantView, LockView, Right, ServerMessage, TimingsMs,
+    Waiter,
 };
 use baton_sync::yrs::{GetString, ReadTxn, Text, WriteTxn};
 use baton_sync::{ClientId, Document, DocumentOptions, StateVector, y_websocket};
@@ -40,12 +41,12 @@ pub(super) struct Script {
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-pub(super) const fn fence(position: u64) -> Fence {
-    Fence { epoch: 1, position }
+pub(super) const fn fence(position: u64) -> FencingToken {
+    FencingToken { epoch: 1, position }
 }
 
 /// One grant of the whole document, whose fence is the view's version.
-pub(super) fn view(version: u64, state: GrantState, session: u64) -> LockView {
+pub(super) fn view(version: u64, state: GrantStatus, session: u64) -> LockView {
     shows(version, &[(version, "", state, session)])
 }
 
@@ -54,7 +55,7 @@ pub(super) fn free(version: u64) -> LockView {
 }
 
 /// Grants: fence, scope, state, session.
-pub(super) fn shows(version: u64, grants: &[(u64, &str, GrantState, u64)]) -> LockView {
+pub(super) fn shows(version: u64, grants: &[(u64, &str, GrantStatus, u64)]) -> LockView {
     let grants = grants
         .iter()
         .map(|(position, of, state, session)| GrantView {
@@ -287,7 +288,7 @@ pub(super) fn grants(script: &mut Script, position: u64) {
         paths: Vec::new(),
     });
     script.says(&ServerMessage::Lock {
-        lock: view(position, GrantState::Held, 5),
+        lock: view(position, GrantStatus::Held, 5),
     });
 }
 

@@ -1,10 +1,10 @@
-use baton_sync::y_websocket::Carries;
+use baton_sync::y_websocket::PayloadKind;
 use futures_util::FutureExt;
 
 use super::*;
 
 fn send(outbox: &Outbox, text: &str) -> NeedsFlush {
-    let frame = Frame::copied(Carries::Baton, text.as_bytes());
+    let frame = Frame::copied(PayloadKind::Baton, text.as_bytes());
     outbox.send(frame, FrameClass::Required)
 }
 
@@ -65,8 +65,11 @@ fn the_ending_wakes_its_waiter_and_is_the_last_of_the_batch() {
 #[test]
 fn both_events_reach_the_reading_side() {
     let outbox = Outbox::new(1);
-    let edit = BroadcastUpdate::new(Frame::copied(Carries::Update, &[0, 0]));
-    let _ = outbox.send(Frame::copied(Carries::Step2, &[0, 0]), FrameClass::Answer);
+    let edit = BroadcastUpdate::new(Frame::copied(PayloadKind::Update, &[0, 0]));
+    let _ = outbox.send(
+        Frame::copied(PayloadKind::Step2, &[0, 0]),
+        FrameClass::Answer,
+    );
     for _ in 0..3 {
         let _ = outbox.edit(&edit);
     }

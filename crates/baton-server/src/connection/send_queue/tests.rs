@@ -1,13 +1,13 @@
-use baton_sync::y_websocket::Carries;
+use baton_sync::y_websocket::PayloadKind;
 
 use super::*;
 
 fn frame(text: &str) -> Frame {
-    Frame::copied(Carries::Baton, text.as_bytes())
+    Frame::copied(PayloadKind::Baton, text.as_bytes())
 }
 
 fn long(bytes: usize) -> Frame {
-    Frame::copied(Carries::Baton, &vec![b'x'; bytes])
+    Frame::copied(PayloadKind::Baton, &vec![b'x'; bytes])
 }
 
 /// An edit of this client that inserts `length` units from `clock` on.
@@ -16,7 +16,7 @@ fn edit(client: u8, clock: u8, length: u8) -> BroadcastUpdate {
     let mut update = vec![1, 1, client, clock, 4, 1, 1, b't', length];
     update.extend(std::iter::repeat_n(b'x', usize::from(length)));
     update.push(0);
-    BroadcastUpdate::new(Frame::copied(Carries::Update, &update))
+    BroadcastUpdate::new(Frame::copied(PayloadKind::Update, &update))
 }
 
 /// A queue that takes so many edits, and has sent its first answer.

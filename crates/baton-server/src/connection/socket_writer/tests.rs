@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use baton_sync::y_websocket::{Carries, Head};
+use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use bytes::{BufMut, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,12 +38,12 @@ async fn pair() -> (Arc<SocketWriter>, WebSocketStream<TcpStream>) {
 /// A message that carries so many bytes.
 fn frame(length: usize) -> Frame {
     let fill = u8::try_from(length % 251).unwrap();
-    Frame::new(Carries::Update, &Bytes::from(vec![fill; length]))
+    Frame::new(PayloadKind::Update, &Bytes::from(vec![fill; length]))
 }
 
 /// Returns the message that a client reads.
 fn message(frame: &Frame) -> Message {
-    let head = Head::new(Carries::Update, frame.payload().len());
+    let head = FrameHeader::new(PayloadKind::Update, frame.payload().len());
     Message::Binary([head.as_bytes(), frame.payload()].concat().into())
 }
 
@@ -90,7 +90,7 @@ async fn what_many_queue_at_once_comes_whole_and_in_order() {
                 let mut frame = BytesMut::zeroed(usize::try_from(number % 300).unwrap());
                 frame.put_u32(writer);
                 frame.put_u32(number);
-                let frame = Frame::copied(Carries::Update, &frame);
+                let frame = Frame::copied(PayloadKind::Update, &frame);
                 if line.outbox().send(frame, FrameClass::Required) == NeedsFlush::Yes {
                     line.flush();
                 }

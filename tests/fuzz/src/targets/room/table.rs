@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use baton_presence::{Rights, Time};
+use baton_presence::Rights;
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
-    Record, RecordError, ResumeToken, Room, RoomOptions, protocol_fault,
+    ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
+    ResumeToken, RoomOptions, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
-use baton_sync::channel::{Fence, Resume, ServerMessage};
+use baton_sync::control_channel::{FencingToken, Resume, ServerMessage};
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::yrs::{Array, Map, Text, WriteTxn};
 use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, StateVector, scan};
-use bytes::Bytes;
+use baton_testkit::{Disk, LoggedRoom};
 
 use crate::targets::document::sound;
 use crate::targets::stored::as_loaded;
@@ -33,7 +33,7 @@ pub(super) struct Person {
     /// What its last welcome gave it.
     pub(super) resume: Option<Resume>,
     /// Fences it was told of.
-    pub(super) fences: Vec<Fence>,
+    pub(super) fences: Vec<FencingToken>,
     document: Document,
     /// Sync messages that this connection took, and how many it said are saved.
     sent: u64,
@@ -41,18 +41,11 @@ pub(super) struct Person {
 }
 
 pub(super) struct Table {
-    options: RoomOptions,
-    pub(super) room: Room,
-    now: Time,
-    log: Vec<(u64, Bytes)>,
-    snapshot: Option<(u64, Bytes)>,
-    /// The position up to which the disk has it.
-    durable: u64,
-    stalled: bool,
+    pub(super) host: LoggedRoom,
     connections: u64,
     pub(super) people: Vec<Person>,
     /// Grants that were announced, over all starts.
-    granted: BTreeSet<Fence>,
+    granted: BTreeSet<FencingToken>,
     pub(super) steps: u32,
 }
 
@@ -111,16 +104,8 @@ impl Table {
             1 => baton_presence::Mode::Open,
             _ => baton_presence::Mode::Required,
         };
-        let now = Time::ZERO;
-        let room = Room::open(options.clone(), None, &[], now).unwrap();
         let mut table = Self {
-            options,
-            room,
-            now,
-            log: Vec::new(),
-            snapshot: None,
-            durable: 0,
-            stalled: false,
+            host: LoggedRoom::new(options),
             connections: 0,
             people: (0..PEOPLE).map(Person::new).collect(),
             granted: BTreeSet::new(),
@@ -138,13 +123,13 @@ impl Table {
         (self.people[who].sent, self.people[who].saved) = (0, 0);
         let rights =
             [Rights::NONE, Rights::MANAGE, Rights::ALL, Rights::ALL][usize::from(rights % 4)];
-        self.room.connect(id, rights);
+        self.host.room.connect(id, rights);
         self.settle();
     }
 
     pub(super) fn leave(&mut self, who: usize, how: Departure) {
         if let Some(id) = self.people[who].connection.take() {
-            self.room.disconnect(id, how, self.now);
+            self.host.room.disconnect(id, how, self.host.now);
             self.settle();
         }
     }
@@ -156,29 +141,32 @@ impl Table {
         self.people[who].sent += u64::from(matches!(message, Incoming::Sync(..)));
         let mut random = [0; 16];
         random[..8].copy_from_slice(&id.0.to_le_bytes());
-        self.room
-            .receive(id, message, ResumeToken::new(random), self.now);
+        self.host
+            .room
+            .receive(id, message, ResumeToken::new(random), self.host.now);
         self.settle();
     }
 
     pub(super) fn heard(&mut self, who: usize) {
         if let Some(id) = self.people[who].connection {
-            self.room.heard(id, self.now);
+            self.host.room.heard(id, self.host.now);
         }
     }
 
     pub(super) fn malformed(&mut self, who: usize) {
         if let Some(id) = self.people[who].connection {
             let reason = protocol_fault("not a frame");
-            self.room.close(id, Ending::Protocol, reason, self.now);
+            self.host
+                .room
+                .close(id, Ending::Protocol, reason, self.host.now);
             self.settle();
         }
     }
 
     pub(super) fn close_all(&mut self, why: Ending) {
-        self.room.close_all(why, "closed", self.now);
+        self.host.room.close_all(why, "closed", self.host.now);
         self.settle();
-        assert_eq!(self.room.load().connections, 0);
+        assert_eq!(self.host.room.load().connections, 0);
     }
 
     /// An edit of somebody's own copy, as others would be sent it.
@@ -213,23 +201,15 @@ impl Table {
 
     /// Lets time pass, deadline by deadline.
     pub(super) fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        let mut calls = 0;
-        while let Some(next) = self.room.poll_timeout().filter(|next| *next <= end) {
-            calls += 1;
-            assert!(
-                calls < 20_000,
-                "the room wants to be called again and again"
-            );
-            self.now = self.now.max(next);
-            self.room.handle_timeout(self.now);
+        let end = self.host.after(time);
+        while self.host.next_deadline(end) {
             self.settle();
         }
-        self.now = end;
     }
 
     pub(super) fn stall(&mut self, stalled: bool) {
-        self.stalled = stalled;
+        self.host
+            .set_disk(if stalled { Disk::Stalled } else { Disk::Quick });
         self.settle();
     }
 
@@ -240,77 +220,46 @@ impl Table {
     /// A snapshot takes the place of all records; it is written after them.
     pub(super) fn compact(&mut self) {
         self.disk_catches_up();
-        self.snapshot = Some((
-            self.room.state().position(),
-            self.room.state().snapshot().unwrap(),
-        ));
-        self.log.clear();
+        self.host.compact();
     }
 
     /// The server goes away and starts again, with all that was appended.
     pub(super) fn restart(&mut self) {
-        let position = self.room.state().position();
-        let vector = self.room.state().document().state().vector();
-        let parks: Vec<_> = self.room.state().parks().cloned().collect();
-        let stored = self.room.state().snapshot().unwrap();
-        self.reopen();
-        assert_eq!(self.room.state().position(), position);
-        assert_eq!(self.room.state().document().state().vector(), vector);
+        let position = self.host.room.state().position();
+        let vector = self.host.room.state().document().state().vector();
+        let parks: Vec<_> = self.host.room.state().parks().cloned().collect();
+        let stored = self.host.room.state().snapshot().unwrap();
+        self.host.restart();
+        self.leave_all();
+        assert_eq!(self.host.room.state().position(), position);
+        assert_eq!(self.host.room.state().document().state().vector(), vector);
         assert_eq!(
-            self.room.state().parks().cloned().collect::<Vec<_>>(),
+            self.host.room.state().parks().cloned().collect::<Vec<_>>(),
             parks
         );
         // The document, who is here, who holds what, what is parked.
-        let again = self.room.state().snapshot().unwrap();
+        let again = self.host.room.state().snapshot().unwrap();
         assert_eq!(as_loaded(position, again), as_loaded(position, stored));
-        self.durable = position;
         self.settle();
     }
 
     /// The server is killed, and what is not on the disk is lost.
     pub(super) fn crash(&mut self) {
-        let durable = self.durable;
-        self.log.retain(|(position, _)| *position <= durable);
-        self.stalled = false;
-        self.reopen();
-        assert_eq!(self.room.state().position(), durable);
+        self.host.crash();
+        self.leave_all();
         self.settle();
     }
 
-    fn reopen(&mut self) {
-        let (options, snapshot) = (self.options.clone(), self.snapshot.as_ref());
-        self.room = Room::open(options, snapshot, &self.log, self.now).unwrap();
+    fn leave_all(&mut self) {
         for person in &mut self.people {
             person.connection = None;
         }
     }
 
     fn settle(&mut self) {
-        self.sequence();
-        if !self.stalled {
-            // What is told may end a connection, and that is a record again.
-            for _ in 0..2 {
-                self.durable = self.room.state().position();
-                self.room.durable(self.durable, self.now);
-                self.sequence();
-            }
-            self.durable = self.room.state().position();
-            self.room.durable(self.durable, self.now);
-        }
-        while let Some(output) = self.room.next_output() {
+        for output in self.host.settle() {
             self.carry_out(output);
         }
-    }
-
-    fn sequence(&mut self) {
-        let (log, mut position) = (&mut self.log, self.room.state().position());
-        let settled = self.room.settle(self.now, |record: &Record, _: Awaited| {
-            position += 1;
-            log.push((position, record.encode()?));
-            Ok::<_, RecordError>(position)
-        });
-        settled.unwrap();
-        assert_eq!(self.room.state().position(), position);
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -368,7 +317,7 @@ impl Table {
     fn told_more(&mut self, to: ConnectionId, message: &ServerMessage) {
         let text = message.encode();
         assert_eq!(ServerMessage::decode(&text).as_ref().unwrap(), message);
-        let durable = self.durable;
+        let durable = self.host.durable();
         let person = self.people.iter_mut();
         let mut person = person.filter(|person| person.connection == Some(to));
         let Some(person) = person.next() else {
@@ -402,12 +351,12 @@ impl Table {
 
     /// What holds after every step.
     pub(super) fn check(&mut self) {
-        assert!(self.room.load().connections <= PEOPLE);
-        assert!(self.durable <= self.room.state().position());
-        let parks = self.room.state().parks().count();
+        assert!(self.host.room.load().connections <= PEOPLE);
+        assert!(self.host.durable() <= self.host.room.state().position());
+        let parks = self.host.room.state().parks().count();
         assert!(parks <= 64, "{parks} parks");
         if self.steps.is_multiple_of(16) {
-            sound(self.room.state().document());
+            sound(self.host.room.state().document());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What people say, valid by construction: fences that were given out, sessions that exist, names of root types.
 
 use arbitrary::{Result, Unstructured};
-use baton_sync::channel::{ClientMessage, Fence, Mode, Paths, Resume, User};
+use baton_sync::control_channel::{ClientMessage, FencingToken, LockMode, Paths, Resume, User};
 use baton_sync::lib0::{write_var_string, write_var_uint};
 
 use super::table::{PEOPLE, Table};
@@ -109,7 +109,11 @@ pub(super) fn message(
         15 => ClientMessage::Drained { fence },
         16 => ClientMessage::SetMode {
             nonce,
-            mode: *u.choose(&[Mode::Open, Mode::ExclusiveWhenHeld, Mode::Required])?,
+            mode: *u.choose(&[
+                LockMode::Open,
+                LockMode::ExclusiveWhenHeld,
+                LockMode::Required,
+            ])?,
         },
         17 => ClientMessage::MergePark { nonce, id },
         18 => ClientMessage::DiscardPark { nonce, id },
@@ -126,7 +130,7 @@ pub(super) fn message(
     })
 }
 
-fn fence(table: &Table, who: usize, u: &mut Unstructured<'_>) -> Result<Fence> {
+fn fence(table: &Table, who: usize, u: &mut Unstructured<'_>) -> Result<FencingToken> {
     let whose = if u.ratio(1, 8)? {
         u.choose_index(PEOPLE)?
     } else {
@@ -136,7 +140,7 @@ fn fence(table: &Table, who: usize, u: &mut Unstructured<'_>) -> Result<Fence> {
     let known = table.people[whose].fences.iter().rev().nth(back).copied();
     match known {
         Some(fence) => Ok(fence),
-        None => Ok(Fence {
+        None => Ok(FencingToken {
             epoch: 1,
             position: u.int_in_range(0..=40)?,
         }),
@@ -144,7 +148,13 @@ fn fence(table: &Table, who: usize, u: &mut Unstructured<'_>) -> Result<Fence> {
 }
 
 fn park(table: &Table, u: &mut Unstructured<'_>) -> Result<u64> {
-    let ids: Vec<u64> = table.room.state().parks().map(|park| park.id).collect();
+    let ids: Vec<u64> = table
+        .host
+        .room
+        .state()
+        .parks()
+        .map(|park| park.id)
+        .collect();
     if ids.is_empty() {
         return u.int_in_range(0..=40);
     }

@@ -1,0 +1,396 @@
+//! Steps of the sync handshake of one connection.
+//!
+//! Owns the message that awaits its position in the log, and the order in which messages, kept
+//! updates and questions follow one another.
+
+use bytes::Bytes;
+
+use super::basis::Basis;
+use super::kept_updates::{KeptUpdates, Woken};
+use super::limits::HandshakeLimits;
+use super::questions::Questions;
+use super::saved_ledger::SavedLedger;
+use super::verdict::{HandshakeError, Incomplete, SyncKind, Verdict};
+use crate::StateVector;
+use crate::known_blocks::Clash;
+use crate::replica_index::{Applicability, Judgement};
+use crate::scan::{OwnedScan, Scan, ScanLimits, scan};
+use crate::state_vector::{ClientId, Clock};
+
+/// A message that awaits its position in the log; see [`Handshake::settled`].
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    number: u64,
+    kind: SyncKind,
+    /// True for a part of a message that stays aside.
+    part: bool,
+}
+
+/// The sync handshake of one connection.
+#[derive(Debug)]
+pub struct Handshake {
+    update: ScanLimits,
+    questions: Questions,
+    kept: KeptUpdates,
+    ledger: SavedLedger,
+    due: Option<Due>,
+    /// Report that the client is to get.
+    complaint: Option<Incomplete>,
+    /// The client's id is that of another client.
+    clash: Option<Clash>,
+    rejudged: u64,
+}
+
+impl Handshake {
+    /// Starts the handshake of a connection on which nothing was sent yet.
+    #[must_use]
+    pub fn new(limits: HandshakeLimits) -> Self {
+        Self {
+            update: limits.update,
+            questions: Questions::default(),
+            kept: KeptUpdates::new(limits.aside_bytes),
+            ledger: SavedLedger::default(),
+            due: None,
+            complaint: None,
+            clash: None,
+            rejudged: 0,
+        }
+    }
+
+    /// Notes that our first Step1 is on its way.
+    pub const fn open(&mut self) {
+        self.questions.ask();
+    }
+
+    /// Judges a Step2 or an Update that came, and counts it.
+    pub fn incoming<'a>(
+        &mut self,
+        update: Bytes,
+        kind: SyncKind,
+        basis: impl Into<Basis<'a>>,
+    ) -> Verdict {
+        match OwnedScan::within(update, &self.update) {
+            Ok(scan) => self.incoming_scanned(&scan, kind, basis),
+            Err(error) => {
+                let number = self.arrived(kind);
+                self.refuse(number, error.into())
+            }
+        }
+    }
+
+    /// [`Handshake::incoming`] for a caller that has scanned the update, within
+    /// [`HandshakeLimits::update`].
+    pub fn incoming_scanned<'a>(
+        &mut self,
+        scan: &OwnedScan,
+        kind: SyncKind,
+        basis: impl Into<Basis<'a>>,
+    ) -> Verdict {
+        let basis = basis.into();
+        let number = self.arrived(kind);
+        if let Some(clash) = self.clash {
+            return self.refuse(number, clash.into());
+        }
+        let (update, scanned) = (scan.bytes(), scan.as_scan());
+        let settled = basis.settle(&scanned);
+        if let Err(fault) = basis.check(&settled) {
+            return self.refuse(number, fault);
+        }
+        let due = Due {
+            number,
+            kind,
+            part: false,
+        };
+        if let Some(verdict) = basis.whole(update, &settled) {
+            self.due = Some(due);
+            if kind == SyncKind::Step2 {
+                self.questions.answer_was_whole();
+            }
+            return verdict;
+        }
+        self.keep(number, kind, update.clone(), &settled);
+        if kind == SyncKind::Step2 {
+            let astride = matches!(settled.judgement(), Judgement::Astride { .. });
+            if astride && self.questions.answer_was_astride() {
+                return self.ask();
+            }
+            self.find_lacking();
+        } else if !self.questions.client_lacks() {
+            return self.ask();
+        }
+        match basis.closed_part(&settled) {
+            Some(closed) => {
+                self.admit_part(due);
+                Verdict::Admit(closed)
+            }
+            None => Verdict::Wait,
+        }
+    }
+
+    /// Notes that the blocks of this client are known up to this clock, to the document or to the
+    /// session's park. [`Handshake::retry`] is to follow. Costs next to nothing unless a kept
+    /// update waits for it.
+    pub fn changed(&mut self, client: ClientId, known: Clock) {
+        self.kept.wake(client, known);
+    }
+
+    /// Lets [`Handshake::retry`] judge large kept updates again. A caller calls this from time to
+    /// time.
+    pub fn take_large(&mut self) {
+        self.kept.take_large();
+    }
+
+    /// Returns true if [`Handshake::take_large`] is to be called in a moment.
+    #[must_use]
+    pub fn has_large(&self) -> bool {
+        self.kept.has_large()
+    }
+
+    /// Returns the verdict on a kept update that may have become complete. To be called after each
+    /// message and after [`Handshake::changed`], until it returns `None`; also when the last
+    /// verdict is settled. `basis` returns the basis on which an update is judged.
+    pub fn retry<'a, B: Into<Basis<'a>>>(
+        &mut self,
+        basis: impl Fn(&Bytes) -> B,
+    ) -> Option<Verdict> {
+        if self.due.is_some() || self.clash.is_some() {
+            return None;
+        }
+        while let Some(woken) = self.kept.next_woken() {
+            let basis = basis(&woken.update).into();
+            if let Some(verdict) = self.judge_again(&woken, &basis) {
+                return Some(verdict);
+            }
+        }
+        if self.kept.take_may_fit() {
+            self.questions.begin_anew();
+            if self.questions.ask() {
+                return Some(Verdict::Ask);
+            }
+        }
+        if !self.kept.awaits_units() || self.questions.is_open() || self.questions.client_lacks() {
+            return None;
+        }
+        if self.questions.answer_was_fruitless() {
+            return Some(self.ask());
+        }
+        self.find_lacking();
+        None
+    }
+
+    /// Notes that the update of the last verdict ([`Verdict::Known`] or [`Verdict::Admit`], of
+    /// [`Handshake::incoming`] or [`Handshake::retry`]) is at this position of the log, or before
+    /// it. To be called before the next update is judged: a message without a position counts as
+    /// not taken.
+    pub fn settled(&mut self, position: u64) {
+        if let Some(due) = self.due.take()
+            && !due.part
+        {
+            self.ledger.settle(due.number, position);
+        }
+    }
+
+    /// Notes that the update of the last verdict did not fit at its position, because other records
+    /// had come before it. The next [`Handshake::retry`] judges it again.
+    pub fn overtaken(&mut self, update: Bytes) {
+        let Some(due) = self.due.take() else {
+            return;
+        };
+        if !due.part {
+            let nothing = StateVector::new();
+            if !self.kept.keep(due.number, due.kind, update, &nothing) {
+                self.ledger.lose(due.number);
+                self.complaint = Some(Incomplete::TooLarge);
+                return;
+            }
+        }
+        self.kept.wake_one(due.number);
+    }
+
+    /// Notes that the update of the last verdict has no place for the time being, and that its
+    /// client was told so. Its message counts once another message has brought all of it.
+    pub fn refused(&mut self, update: Bytes) {
+        let Some(due) = self.due.take() else {
+            return;
+        };
+        let ends = scan(&update).map(|scanned| own_ends(&scanned));
+        let ends = ends.unwrap_or_default();
+        let kept = !due.part && self.kept.keep_refused(due.number, due.kind, update, &ends);
+        if !kept {
+            self.due = Some(due);
+            self.not_taken();
+        }
+    }
+
+    /// Gives up the update of the last verdict: its message is never taken.
+    pub fn not_taken(&mut self) {
+        if let Some(due) = self.due.take() {
+            self.ledger.lose(due.number);
+            self.kept.remove(due.number);
+        }
+    }
+
+    /// Notes that the log is durable up to a position. If that saves more of the connection's sync
+    /// messages, returns the number of saved ones, counted from its start.
+    #[must_use]
+    pub fn durable(&mut self, position: u64) -> Option<u64> {
+        self.ledger.durable(position)
+    }
+
+    /// Returns true if any sync message has not been announced as saved.
+    #[must_use]
+    pub const fn has_unsaved(&self) -> bool {
+        self.ledger.has_unsaved()
+    }
+
+    /// Returns true if the caller is to report changes: an update is kept aside, or was too large
+    /// for that.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.kept.is_waiting()
+    }
+
+    /// Returns true if the client lacks units that the document lacks, too: its edits may have to
+    /// wait for another connection.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.questions.client_lacks() && self.is_waiting()
+    }
+
+    /// Takes the report that the client is to get as `incomplete`, once.
+    #[must_use]
+    pub const fn take_complaint(&mut self) -> Option<Incomplete> {
+        self.complaint.take()
+    }
+
+    /// Returns true if an answer of the client may bring messages that could not be taken. Its
+    /// later messages may build on them.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        let possible = !self.questions.client_lacks() && self.clash.is_none();
+        possible && self.kept.awaits_units()
+    }
+
+    /// Returns the bytes that are kept aside.
+    #[must_use]
+    pub const fn aside_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Returns the number of times at which a kept update was judged again, since the connection
+    /// began.
+    #[must_use]
+    pub const fn rejudged(&self) -> u64 {
+        self.rejudged
+    }
+
+    /// Counts a message that came.
+    fn arrived(&mut self, kind: SyncKind) -> u64 {
+        self.not_taken();
+        if kind == SyncKind::Step2 {
+            self.questions.answered();
+        }
+        self.ledger.next()
+    }
+
+    fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {
+        let Woken {
+            number,
+            kind,
+            ref update,
+            partly,
+            refused,
+        } = *woken;
+        self.rejudged += 1;
+        // It was scanned when it came.
+        let Ok(scanned) = scan(update) else {
+            return None;
+        };
+        let settled = basis.settle(&scanned);
+        if let Err(fault) = basis.check(&settled) {
+            self.kept.remove(number);
+            return Some(self.refuse(number, fault));
+        }
+        if refused && settled.judgement() != Judgement::Known {
+            self.kept.wait(number, &own_ends(&scanned));
+            return None;
+        }
+        let mut due = Due {
+            number,
+            kind,
+            part: false,
+        };
+        if let Some(verdict) = basis.whole(update, &settled) {
+            self.kept.remove(number);
+            self.questions.kept_was_completed();
+            self.due = Some(due);
+            // A part that was admitted before is not written again.
+            return Some(match verdict {
+                Verdict::Admit(_) if partly => {
+                    let rest = basis.closed_part(&settled);
+                    Verdict::Admit(rest.unwrap_or_else(|| update.clone()))
+                }
+                other => other,
+            });
+        }
+        self.kept.wait(number, &settled.obstacles());
+        if kind == SyncKind::Update && !self.questions.client_lacks() {
+            return None;
+        }
+        let closed = basis.closed_part(&settled)?;
+        due.part = true;
+        self.admit_part(due);
+        Some(Verdict::Admit(closed))
+    }
+
+    fn ask(&mut self) -> Verdict {
+        if self.questions.ask() {
+            Verdict::Ask
+        } else {
+            Verdict::Wait
+        }
+    }
+
+    fn keep(
+        &mut self,
+        number: u64,
+        kind: SyncKind,
+        update: Bytes,
+        settled: &Applicability<'_, '_>,
+    ) {
+        let kept = self.kept.keep(number, kind, update, &settled.obstacles());
+        if !kept {
+            self.ledger.lose(number);
+            self.complaint = Some(Incomplete::TooLarge);
+        }
+    }
+
+    /// Admits a part of a message; the message stays aside, if it could be kept.
+    fn admit_part(&mut self, due: Due) {
+        self.kept.admitted_part(due.number);
+        self.due = Some(Due { part: true, ..due });
+    }
+
+    /// Notes that the client's answer does not complete its own updates.
+    fn find_lacking(&mut self) {
+        if self.questions.find_lacking() {
+            self.complaint.get_or_insert(Incomplete::Kept);
+            // The complete part of each update can be admitted now.
+            self.kept.wake_all();
+        }
+    }
+
+    fn refuse(&mut self, number: u64, fault: HandshakeError) -> Verdict {
+        self.ledger.lose(number);
+        if let HandshakeError::Clash(clash) = fault {
+            self.clash = Some(clash);
+        }
+        Verdict::Refuse(fault)
+    }
+}
+
+/// Returns, for each client of the update's blocks, the clock behind the last one.
+fn own_ends(scan: &Scan<'_>) -> StateVector {
+    let inserts = scan.inserts();
+    inserts.map(|range| (range.client, range.end)).collect()
+}

@@ -1,0 +1,83 @@
+//! Text diffs of updates, which are tried on a copy of the document.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::part::TextDiff;
+use super::shorten::{Builder, TEXT_DIFF_ROOTS};
+use crate::document::{ApplyError, Broken, Document, DocumentOptions};
+use crate::replica_index::ReplicaIndex;
+use crate::scan::scan;
+use crate::state_vector::ClientId;
+
+/// The changes that updates would make cannot be shown. The document is as before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextDiffError {
+    /// The updates cannot be applied to this document as it is.
+    #[error("the edits cannot be applied to the document as it is: {0}")]
+    Unfit(ApplyError),
+    /// yrs failed on a copy of the document, on the updates, or on writing them as text. This crate
+    /// is at fault; the updates had better not be applied.
+    #[error("the changes of the edits cannot be shown: {0}")]
+    Failed(Broken),
+    /// The document cannot be used any more.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// Returns the changes that applying `updates`, in their order, would make to a document.
+///
+/// This costs as much as encoding and loading the whole document, and writing the touched root
+/// types twice: 5 ms for a text of 100 KB, a quarter of a second for one of 16 MB.
+///
+/// # Errors
+/// See [`TextDiffError`]. The document is as before.
+pub fn text_diff<U: AsRef<[u8]>>(
+    document: &Document,
+    updates: impl IntoIterator<Item = U>,
+) -> Result<TextDiff, TextDiffError> {
+    text_diff_of(document.snapshot()?, updates)
+}
+
+/// [`text_diff`] of the bytes that [`Document::snapshot`] returned, so that it can be made
+/// elsewhere.
+///
+/// # Errors
+/// See [`TextDiffError`].
+pub fn text_diff_of<U: AsRef<[u8]>>(
+    everything: Bytes,
+    updates: impl IntoIterator<Item = U>,
+) -> Result<TextDiff, TextDiffError> {
+    // Only an author needs an id that no other has.
+    let options = DocumentOptions {
+        client: ClientId::MAX,
+    };
+    let mut copy = Document::load_shared(everything, &options).map_err(TextDiffError::Unfit)?;
+    let updates: Vec<U> = updates.into_iter().collect();
+    let mut roots = BTreeSet::new();
+    let mut over = ReplicaIndex::new();
+    for update in &updates {
+        let scanned = scan(update.as_ref()).map_err(ApplyError::from);
+        let scanned = scanned.map_err(TextDiffError::Unfit)?;
+        roots.extend(copy.state().touched_roots_over(&over, &scanned));
+        over.absorb_over(copy.state(), &scanned);
+    }
+    let shown: Vec<String> = roots.iter().take(TEXT_DIFF_ROOTS).cloned().collect();
+    let before = copy.render(&shown).map_err(TextDiffError::Failed)?;
+    for update in &updates {
+        copy.apply(update.as_ref()).map_err(|error| match error {
+            ApplyError::Broken(broken) => TextDiffError::Failed(broken),
+            other => TextDiffError::Unfit(other),
+        })?;
+    }
+    let after = copy.render(&shown).map_err(TextDiffError::Failed)?;
+    let mut diff = Builder::default();
+    for (root, (before, after)) in shown.iter().zip(before.iter().zip(&after)) {
+        diff.root(root, before, after);
+    }
+    if shown.len() < roots.len() {
+        diff.more_roots();
+    }
+    Ok(diff.finish())
+}
