@@ -365,7 +365,7 @@ impl ReplicatedState {
             }
             // An earlier record has overtaken an update that does not fit here.
             Ok(ApplyOutcome::Known) | Err(_) => {
-                effects.push(Effect::Nothing(update.bytes().clone()))
+                effects.push(Effect::Nothing(update.bytes().clone()));
             }
         }
     }
