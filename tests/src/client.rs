@@ -584,7 +584,7 @@ pub async fn converge(clients: &[&RawClient]) {
     loop {
         let mut all = StateVector::new();
         for client in clients {
-            let vector = client.look(|known| known.memory.document.state().vector().clone());
+            let vector = client.look(|known| known.memory.document.state().vector());
             for (id, clock) in vector.iter() {
                 all.raise(id, clock);
             }
@@ -599,7 +599,7 @@ pub async fn converge(clients: &[&RawClient]) {
         }
         let same = clients
             .iter()
-            .all(|client| client.look(|known| all.covers(known.memory.document.state().vector())));
+            .all(|client| client.look(|known| all.covers(&known.memory.document.state().vector())));
         if same {
             break;
         }

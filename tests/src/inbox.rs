@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use baton_sync::Applied;
+use baton_sync::ApplyOutcome;
 use baton_sync::Judgement;
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, GrantStatus, LockView, PeerView, Resume, ServerMessage,
@@ -189,7 +189,7 @@ impl Known {
         if self.manners == Manners::Raw {
             return Vec::new();
         }
-        let mut frames = vec![y_websocket::step1(self.memory.document.state().vector())];
+        let mut frames = vec![y_websocket::step1(&self.memory.document.state().vector())];
         frames.extend(self.own_awareness());
         frames
     }
@@ -264,7 +264,7 @@ impl Known {
 
     fn apply(&mut self, update: &[u8]) {
         match self.memory.document.apply(update) {
-            Ok(Applied::Added | Applied::Known) => {}
+            Ok(ApplyOutcome::Added | ApplyOutcome::Known) => {}
             // Its copy lacks what the story sent in its name.
             Err(ApplyError::NotAdmitted(Judgement::Gap { .. })) if self.manners == Manners::Raw => {
             }

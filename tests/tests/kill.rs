@@ -75,11 +75,11 @@ impl Writer {
 
 fn own_clock(known: &Known) -> Clock {
     let own = known.memory.client;
-    known.memory.document.state().vector().get(own)
+    known.memory.document.state().clock(own)
 }
 
 fn vector(known: &Known) -> StateVector {
-    known.memory.document.state().vector().clone()
+    known.memory.document.state().vector()
 }
 
 fn text_of(client: &RawClient, root: &str) -> String {

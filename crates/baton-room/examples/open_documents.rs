@@ -1,7 +1,9 @@
-//! Memory of an open document: prints the encoded size, and what the process has beside it, after the
-//! edits and once its encoding was asked for. One kind of document for each run, so that nothing of
-//! another is reused:
+//! Memory of an open document: prints the encoded size, and the memory that the room takes, after the
+//! edits and once its encoding was asked for.
 //! `cargo run --release -p baton-room --example open_documents -- text|paper|people|many|empty`.
+//!
+//! Counted are the bytes that the program asked the allocator for and did not give back. Resident
+//! memory is printed beside them; for one small document it is mostly code.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -13,10 +15,14 @@ use baton_room::{
     Awaited, ConnectionId, Incoming, Record, ResumeToken, Room, RoomOptions, SyncKind,
 };
 use baton_sync::yrs::{Text, WriteTxn};
-use baton_sync::{ClientId, Document, DocumentOptions};
+use baton_sync::{ClientId, Document, DocumentOptions, Replica};
 use baton_testkit::{Random, TextAuthor};
 use bytes::Bytes;
+use peak_alloc::PeakAlloc;
 use std::convert::Infallible;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const WRITER: ConnectionId = ConnectionId(1);
 
@@ -32,20 +38,32 @@ fn main() {
         "many" => (2_000, paper(5_000)),
         other => panic!("what is {other}?"),
     };
-    let before = resident();
-    let mut open: Vec<Room> = (0..rooms).map(|_| opened(&updates)).collect();
-    let edited = resident() - before;
+    let (resident_before, before) = (resident(), ALLOCATOR.current_usage());
+    let mut open: Vec<Room> = Vec::with_capacity(rooms);
+    let structs = size_of::<Room>();
+    open.extend((0..rooms).map(|_| opened(&updates)));
+    let edited = ALLOCATOR.current_usage() - before;
+    let resident = resident() - resident_before;
     let encoded: usize = open
         .iter_mut()
         .map(|room| room.draft().document_bytes())
         .sum();
-    let asked = resident() - before;
+    let asked = ALLOCATOR.current_usage() - before;
     let times = |bytes: usize| bytes as f64 / encoded as f64;
+    let before = ALLOCATOR.current_usage();
+    let alone: Vec<Replica> = (0..rooms).map(|_| replica(&updates)).collect();
+    let document = (ALLOCATOR.current_usage() - before) / rooms;
+    drop(alone);
     println!(
-        "{kind}: {rooms} document(s), encoded {encoded} bytes; resident after the edits {edited} ({:.2} x), \
-         after a snapshot was drafted {asked} ({:.2} x)",
+        "{kind}: {rooms} document(s), encoded {encoded} bytes; after the edits {edited} bytes ({:.2} x), \
+         after a snapshot was drafted {asked} ({:.2} x); for each room {} and {}, of which {} are its struct, {document} the document alone; \
+         resident after the edits {resident} ({:.2} x)",
         times(edited),
-        times(asked)
+        times(asked),
+        edited / rooms,
+        asked / rooms,
+        structs,
+        times(resident)
     );
 }
 
@@ -72,6 +90,16 @@ fn opened(updates: &[Bytes]) -> Room {
         while room.next_output().is_some() {}
     }
     room
+}
+
+/// The document alone, without a room, after its encoding was asked for.
+fn replica(updates: &[Bytes]) -> Replica {
+    let mut replica = Replica::new();
+    for update in updates {
+        replica.apply(update).unwrap();
+    }
+    replica.everything();
+    replica
 }
 
 fn author(client: u64) -> Document {

@@ -71,7 +71,7 @@ mod sessions;
 mod token;
 
 pub use baton_sync::handshake::SyncKind;
-pub use baton_sync::replica::Former;
+pub use baton_sync::replica::RetiredReplica;
 pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, ViewOf};

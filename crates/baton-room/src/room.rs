@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use baton_presence::{Event, LockSettings, Proposal, Time};
 use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
-use baton_sync::replica::Former;
+use baton_sync::replica::RetiredReplica;
 use bytes::Bytes;
 
 use crate::context::context;
@@ -366,7 +366,7 @@ impl Room {
     /// Goes on with the document as a snapshot was written of it, without its deleted content.
     /// Returns the former form of the document, to be dropped where no client waits; `None` if the
     /// document has changed meanwhile.
-    pub fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+    pub fn adopt(&mut self, compacted: Compacted) -> Option<RetiredReplica> {
         self.state.adopt(compacted)
     }
 }

@@ -6,7 +6,9 @@ use std::hint::black_box;
 use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind};
 use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::{Map, Text, TransactionMut, Update, WriteTxn, updates::decoder::Decode};
-use baton_sync::{ClientId, Document, DocumentOptions, ScanLimits, State, StateVector, scan};
+use baton_sync::{
+    ClientId, Document, DocumentOptions, ReplicaIndex, ScanLimits, StateVector, scan,
+};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
@@ -51,7 +53,7 @@ fn thousand_blocks_of(client: u32) -> Vec<u8> {
 fn small(c: &mut Criterion) {
     let updates = keystrokes(1_001);
     let (update, before) = updates.split_last().unwrap();
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let mut typed = document(1);
     for update in before {
         state.absorb(&scan(update).unwrap());
@@ -85,7 +87,7 @@ fn large(c: &mut Criterion) {
     let update = thousand_blocks();
     let scanned = scan(&update).unwrap();
     let blocks = scanned.blocks().count();
-    let empty = State::new();
+    let empty = ReplicaIndex::new();
     let name = |what: &str| format!("{blocks} blocks, {} bytes/{what}", update.len());
     c.bench_function(&name("scan"), |b| {
         b.iter(|| scan(black_box(&update)).unwrap());
@@ -114,7 +116,7 @@ fn hostile(c: &mut Criterion) {
     }
     update.extend([0, 1].repeat(blocks));
     update.push(0);
-    let empty = State::new();
+    let empty = ReplicaIndex::new();
     c.bench_function(
         "hostile/500,000 collected blocks, scanned and judged",
         |b| {

@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use baton_sync::lib0::{Reader, write_var_buf, write_var_uint};
-use baton_sync::{ClientId, History, IdRange, Judgement, State, compact, scan};
+use baton_sync::{ClientId, History, IdRange, Judgement, ReplicaIndex, compact, scan};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -72,7 +72,7 @@ fn all(states: &[u8], history: History) -> Result<Vec<u8>, Failure> {
 /// The document that these updates make, each of which fits what is before it.
 fn gathered(updates: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut updates = Reader::new(updates);
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let mut clients: BTreeMap<ClientId, (u64, Vec<u8>)> = BTreeMap::new();
     while !updates.is_empty() {
         let update = scan(updates.var_buf()?)?;

@@ -6,35 +6,34 @@
 //!
 //! # Changes
 //! A document is a set of *units*: an id, the neighbours between which it was inserted (origin and
-//! right origin), where it belongs, and content. A block of n units says that each of them but the
-//! first has the one before it as its origin, and that all have the same right origin. Where a unit
-//! stands is decided by these alone, never by content, nor by how units are packed into blocks, nor
-//! by which of two that do not refer to each other came first: that is what makes Yjs converge. So
+//! right origin), its parent, and content. In a block of n units each unit but the first has the
+//! one before it as its origin, and all have the same right origin. These alone decide the order of
+//! units; never content, nor the packing of units into blocks, nor the arrival of two that do not
+//! refer to each other: so Yjs converges. Therefore
 //!
-//! - the content of a deleted unit may be dropped: what remains is its place (content 1, a length);
-//! - two blocks become one if that says the same: same client, the second goes on where the first
-//!   ends, has its last unit as origin, and has the same right origin. What stands between them
-//!   today came by a reference to a unit of one of them, and splits them again;
-//! - what is *in* a deleted type can never be seen again, nor anything that is put there later. Of
-//!   it only the clocks remain (a GC block, which needs no neighbours to become one with the next),
-//!   and what refers to them becomes nothing as well, in Yjs, in yrs and in [`crate::state`].
+//! - the content of a deleted unit may be dropped: its place remains (content 1, a length);
+//! - two blocks become one if that means the same: same client, the second goes on at the end of
+//!   the first, has its last unit as origin, and has the same right origin. A unit between them
+//!   came by a reference to a unit of one of them, and splits them again;
+//! - units *in* a deleted type can never be seen again, nor any that are put there later. Of them
+//!   only the clocks remain (a GC block, which needs no neighbours to become one with the next),
+//!   and a block that refers to them becomes nothing as well, in Yjs, in yrs and in
+//!   [`crate::replica_index`].
 //!
-//! Where a few deleted units stand in the midst of a block, the heads of three blocks would be
-//! longer than their content. There the content is blanked (spaces, null): no reader shows it, and
-//! it is gone all the same.
+//! If a few deleted units stand in the midst of a block, the heads of three blocks would be longer
+//! than their content. Then the content is blanked (spaces, null): no reader shows it, and it is
+//! gone all the same.
 //!
-//! The first two keep every unit where it was, so that an edit made beside it or an undo that puts
-//! a copy beside it finds its neighbours. The third is what Yjs with garbage collection does as
-//! well. It is done only for a type of which nothing is left, and to which nothing refers that is
-//! kept (only a forged update does that).
+//! The first two keep every unit in its place, so that an edit made beside it or an undo that puts
+//! a copy beside it finds its neighbours. Yjs with garbage collection does the third as well.
 //!
 //! # Joins
 //! Blocks are joined by the rule of Yjs's own `mergeWith`, so that a document that was typed letter
 //! by letter is no larger than Yjs would write it. Beyond the above, both have content of one kind
 //! that is a row of units (text, values, legacy JSON), or are deleted units, or GC; and the two
 //! units that meet are both deleted or both alive. (Two values of one key are never both alive: the
-//! state knows which one counts.) Contents are put one behind the other as they are: two replacement
-//! characters, each of which was half of one character, stay two.
+//! index knows the last one.) KnownBlocks are put one behind the other as they are: two
+//! replacement characters, each of which was half of one character, stay two.
 //!
 //! # History
 //! `Y.snapshot` shows a document as it was, and needs deleted content for it. A document whose
@@ -42,17 +41,16 @@
 //! dropped.
 
 mod check;
-mod cut;
-mod fate;
+mod gc_plan;
 mod head;
+mod split;
 mod write;
 
 use bytes::Bytes;
 
-use self::fate::Fates;
+use self::gc_plan::GcPlan;
+use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};
 use crate::scan::{ScanError, scan};
-use crate::state::{Judgement, State};
-use crate::store::BlockStore;
 
 /// Treatment of deleted content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,10 +85,10 @@ pub enum CompactError {
 ///
 /// - is never longer, but for deletions that the state implies and does not say. Compacting it
 ///   again changes nothing;
-/// - is admitted by the scanner and fits an empty [`State`], which then knows the same: the same
-///   vector, the same deletions;
+/// - is admitted by the scanner and fits an empty [`ReplicaIndex`], which then has the same clocks
+///   and the same deletions;
 /// - has all that is not deleted, byte for byte and with its neighbours, and shows the same in Yjs
-///   and in yrs; with [`History::Keep`] it has what is deleted as well;
+///   and in yrs; with [`History::Keep`] it has the deleted content as well;
 /// - can take its place anywhere: updates that were made against the one fit the other, and lead to
 ///   the same document; a client that has the one and hears differences of the other converges.
 ///
@@ -108,8 +106,7 @@ pub fn compact(encoded: &[u8], history: History) -> Result<Bytes, CompactError> 
 #[derive(Debug)]
 pub struct Compacted {
     encoding: Bytes,
-    state: State,
-    store: BlockStore,
+    index: ReplicaIndex,
 }
 
 impl Compacted {
@@ -119,8 +116,8 @@ impl Compacted {
         &self.encoding
     }
 
-    pub(crate) fn into_parts(self) -> (Bytes, State, BlockStore) {
-        (self.encoding, self.state, self.store)
+    pub(crate) fn into_parts(self) -> (Bytes, ReplicaIndex) {
+        (self.encoding, self.index)
     }
 }
 
@@ -131,32 +128,29 @@ impl Compacted {
 /// As [`compact`].
 pub fn rewrite(encoded: &[u8], history: History) -> Result<Compacted, CompactError> {
     let before = scan(encoded)?;
-    let nothing = State::new();
-    let settled = nothing.settle(&before);
-    if !matches!(settled.judgement(), Judgement::Fits | Judgement::Known) {
-        return Err(CompactError::NotWhole(settled.judgement()));
+    let nothing = ReplicaIndex::new();
+    let walk = nothing.applicability(&before);
+    if !matches!(walk.judgement(), Judgement::Fits | Judgement::Known) {
+        return Err(CompactError::NotWhole(walk.judgement()));
     }
-    let mut known = State::new();
-    known.learn(settled.lesson(&nothing), &before);
-    let fates = Fates::new(&settled, known.deletes(), history);
-    let compacted = write::write(&before, &fates);
-    drop(fates);
-    drop(settled);
+    let mut known = ReplicaIndex::new();
+    known.learn_without_blocks(IndexDelta::of(&walk, &nothing), &before);
+    let plan = GcPlan::new(&walk, known.deletes(), history);
+    let mut compacted = write::write(&before, &plan);
+    compacted.shrink_to_fit();
+    drop(walk);
     if compacted == encoded {
         let encoding = Bytes::copy_from_slice(encoded);
+        known.store_mut().load(&encoding, &before);
         return Ok(Compacted {
-            store: BlockStore::load(&encoding, &before),
             encoding,
-            state: known,
+            index: known,
         });
     }
-    let state =
+    let mut index =
         check::check(&before, &known, &compacted, history).map_err(CompactError::Differs)?;
     let encoding = Bytes::from(compacted);
     let after = scan(&encoding)?;
-    Ok(Compacted {
-        store: BlockStore::load(&encoding, &after),
-        encoding,
-        state,
-    })
+    index.store_mut().load(&encoding, &after);
+    Ok(Compacted { encoding, index })
 }

@@ -41,6 +41,10 @@ impl DeleteSet {
             ranges[from] = added;
             ranges.drain(from + 1..to);
         } else {
+            if ranges.len() == ranges.capacity() {
+                // Doubling would cost more than the ranges do.
+                ranges.reserve_exact(1 + ranges.len() / 4);
+            }
             ranges.insert(from, added);
         }
     }

@@ -14,17 +14,17 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `editable_document` | the document: its replica, and yrs beside it |
-//! | `live` | the settings of yrs, and its transactions |
+//! | `yrs_doc` | the settings of yrs, and its transactions |
 //! | `render` | root types as text |
 //! | `error` | reasons for which an update is not applied |
 
 mod editable_document;
 mod error;
-mod live;
 pub(crate) mod render;
+mod yrs_doc;
 
 pub use yrs;
 
 pub use self::editable_document::{Document, DocumentOptions};
 pub use self::error::{ApplyError, Broken};
-pub use self::live::docs_built;
+pub use self::yrs_doc::docs_built;

@@ -1,7 +1,7 @@
 //! The sync handshake of one connection: the answer to each Step2 and Update of its client, the
 //! questions to it, and the count of its messages that are saved.
 //!
-//! Sends nothing, applies nothing and holds no document. It judges by the [`State`](crate::State)
+//! Sends nothing, applies nothing and holds no document. It judges by the [`ReplicaIndex`](crate::ReplicaIndex)
 //! in a [`Basis`], and the caller, which has the document, carries its [`Verdict`] out.
 //!
 //! # Picture
@@ -47,10 +47,10 @@
 //!
 //! ```
 //! use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};
-//! use baton_sync::state::State;
+//! use baton_sync::replica_index::ReplicaIndex;
 //! use bytes::Bytes;
 //!
-//! let mut state = State::new();
+//! let mut state = ReplicaIndex::new();
 //! let mut connection = Handshake::new(HandshakeLimits::default());
 //! connection.open(); // our Step1 is on its way
 //!

@@ -18,8 +18,8 @@
 //! ann.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Dear "))?;
 //! ben.transact(|txn| txn.get_or_insert_text("letter").insert(txn, 0, "Ann"))?;
 //!
-//! let for_ben = ann.diff(ben.state().vector())?;
-//! let for_ann = ben.diff(ann.state().vector())?;
+//! let for_ben = ann.diff(&ben.state().vector())?;
+//! let for_ann = ben.diff(&ann.state().vector())?;
 //! ann.apply(&for_ann)?;
 //! ben.apply(&for_ben)?;
 //!
@@ -39,7 +39,7 @@
 //!
 //! 1. [`scan()`] reads the bytes once and knows no document. It refuses bytes that no client of Yjs
 //!    writes.
-//! 2. [`State::judge`] compares the scan with the index of a document: [`Judgement::Known`] adds
+//! 2. [`ReplicaIndex::judge`] compares the scan with the index of a document: [`Judgement::Known`] adds
 //!    nothing, [`Judgement::Fits`] may be applied, on [`Judgement::Gap`] the sender is asked. It
 //!    needs no content: a room decides with the index alone.
 //! 3. [`Replica::apply`] stores the blocks as their author sent them, which is all that a server
@@ -52,12 +52,12 @@
 //! | [`lib0`] | integers, buffers and strings on the wire |
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; inserted and deleted units |
 //! | [`scan`](mod@scan) | the byte rules: reading an update and refusing unsound bytes |
-//! | [`state`] | the index of a document; the state rules: which part of an update may be applied |
-//! | [`store`] | the blocks of a document, as their authors sent them |
+//! | [`replica_index`] | the index of a document; the state rules: which part of an update may be applied |
+//! | [`block_store`] | the blocks of a document, as their authors sent them |
 //! | [`replica`] | a document as a server has it: index and blocks |
-//! | [`originals`] | comparison of a block that comes again with the stored one |
+//! | [`known_blocks`] | comparison of a block that comes again with the stored one |
 //! | [`compact`](mod@compact) | joining neighbouring blocks and dropping deleted content |
-//! | `partial_update` | a document's update in pieces of bounded size |
+//! | `unit_cursor` | a cursor over the units of stored blocks, and the comparison of two |
 //! | [`document`] | all use of yrs: a document that can be read and edited |
 //! | [`text_diff`] | changes that updates would make, for people to read |
 //! | [`awareness`] | present people, with cursors and names |
@@ -67,29 +67,29 @@
 //! | `json` | checks of JSON texts that are passed on |
 
 pub mod awareness;
+pub mod block_store;
 pub mod compact;
 pub mod control_channel;
 pub mod delete_set;
 pub mod document;
 pub mod handshake;
 mod json;
+pub mod known_blocks;
 pub mod lib0;
-pub mod originals;
-mod partial_update;
 pub mod replica;
+pub mod replica_index;
 pub mod scan;
-pub mod state;
 pub mod state_vector;
-pub mod store;
 pub mod text_diff;
+mod unit_cursor;
 pub mod y_websocket;
 
 pub use compact::{CompactError, Compacted, History, compact};
 pub use delete_set::DeleteSet;
 pub use document::yrs;
 pub use document::{ApplyError, Broken, Document, DocumentOptions};
-pub use replica::{Applied, Outdated, Rejected, Replica};
+pub use replica::{ApplyOutcome, Outdated, Rejected, Replica};
+pub use replica_index::{Gain, Judgement, ReplicaIndex};
 pub use scan::{Id, IdRange, Scan, ScanError, ScanLimits, scan, scan_within};
-pub use state::{Gain, Judgement, State};
 pub use state_vector::{ClientId, Clock, StateVector};
 pub use text_diff::{TextDiff, TextDiffError};

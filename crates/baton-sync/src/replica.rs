@@ -1,34 +1,38 @@
-//! A document as a server has it: the index of what is in it, and the bytes of its blocks.
+//! A document as a server has it: its index, and the bytes of its blocks.
 //!
-//! Owns the two together, and the encodings that are shared by those who ask for the same. There is
-//! no CRDT library behind it: the content is never decoded, so every value stays what its author
-//! sent, and an update costs what reading its bytes does. Whoever wants to read the content, or to
-//! edit it, makes a [`Document`](crate::Document) of the bytes.
+//! Owns the two together, and the encodings that are shared by clients who ask for the same. There
+//! is no CRDT library behind it: the content is never decoded, so every value stays as its author
+//! sent it, and applying an update costs as much as reading its bytes. A program that reads or
+//! edits the content makes a [`Document`](crate::Document) of the bytes.
 
-mod answers;
+mod diff_cache;
+mod pieces;
 
 use bytes::Bytes;
 
-use self::answers::Answers;
+pub use self::diff_cache::SyncPieces;
+use self::diff_cache::{DiffCache, Scanned};
 use crate::compact::Compacted;
-use crate::scan::{Scan, ScanError, scan};
-use crate::state::{Judgement, Lesson, State};
+use crate::known_blocks::KnownBlocks;
+use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};
+use crate::scan::{OwnedScan, Scan, ScanError, scan};
 use crate::state_vector::StateVector;
-use crate::store::BlockStore;
 
-/// The encoding of a document of which nothing was inserted.
+/// The encoding of a document into which nothing was inserted.
 const NOTHING: Bytes = Bytes::from_static(&[0, 0]);
+
+/// Size in bytes from which on a document is expected to be sent in pieces.
+const SENT_IN_PIECES: usize = 1 << 20;
 
 /// See the module.
 pub struct Replica {
-    state: State,
-    store: BlockStore,
-    answers: Answers,
+    index: ReplicaIndex,
+    diff_cache: DiffCache,
 }
 
-/// What applying an update changed.
+/// The effect of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
+pub enum ApplyOutcome {
     /// Nothing: all of it was known.
     Known,
     /// Something was added.
@@ -55,16 +59,15 @@ pub struct Outdated;
 /// The form of a document before [`Replica::adopt`].
 #[must_use = "dropping it takes a while"]
 #[derive(Debug)]
-pub struct Former {
+pub struct RetiredReplica {
     _replica: Replica,
 }
 
 impl Default for Replica {
     fn default() -> Self {
         Self {
-            state: State::new(),
-            store: BlockStore::new(),
-            answers: Answers::of(NOTHING, 0),
+            index: ReplicaIndex::new(),
+            diff_cache: DiffCache::of(NOTHING, 0, None),
         }
     }
 }
@@ -76,26 +79,30 @@ impl Replica {
         Self::default()
     }
 
-    /// A document from the encoding of everything, such as [`Replica::everything`] returns. It is
-    /// scanned and judged like any other update: damaged bytes are an error, never an empty document.
-    /// The bytes are shared, not copied.
+    /// Loads a document from the encoding of everything, such as [`Replica::everything`] returns.
+    /// It is scanned and judged like any other update: damaged bytes are an error, never an empty
+    /// document. The bytes are shared, not copied.
     ///
     /// # Errors
     /// See [`Rejected`].
     pub fn load(everything: Bytes) -> Result<Self, Rejected> {
-        let scanned = scan(&everything)?;
-        let mut state = State::new();
-        match state.study(&scanned) {
-            (Judgement::Known | Judgement::Fits, lesson) => state.learn(lesson, &scanned),
-            (other, _) => return Err(Rejected::NotAdmitted(other)),
+        let update = OwnedScan::new(everything.clone())?;
+        let scanned = update.as_scan();
+        let mut index = ReplicaIndex::new();
+        let walk = index.applicability(&scanned);
+        let judgement = walk.judgement();
+        if !matches!(judgement, Judgement::Known | Judgement::Fits) {
+            return Err(Rejected::NotAdmitted(judgement));
         }
-        state.shrink();
-        let store = BlockStore::load(&everything, &scanned);
-        drop(scanned);
+        let (order, delta) = (walk.order(), IndexDelta::of(&walk, &index));
+        drop(walk);
+        index.learn_without_blocks(delta, &scanned);
+        index.shrink();
+        index.store_mut().load(&everything, &scanned);
+        let scanned = (everything.len() > SENT_IN_PIECES).then_some(Scanned { update, order });
         Ok(Self {
-            state,
-            answers: Answers::of(everything, store.bytes()),
-            store,
+            diff_cache: DiffCache::of(everything, index.store().bytes(), scanned),
+            index,
         })
     }
 
@@ -103,7 +110,7 @@ impl Replica {
     ///
     /// # Errors
     /// See [`Rejected`]. An update is applied as a whole or not at all.
-    pub fn apply(&mut self, update: &[u8]) -> Result<Applied, Rejected> {
+    pub fn apply(&mut self, update: &[u8]) -> Result<ApplyOutcome, Rejected> {
         self.apply_scanned(&scan(update)?)
     }
 
@@ -111,166 +118,159 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::apply`].
-    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, Rejected> {
-        let Some(admitted) = self.admit(scan)? else {
-            return Ok(Applied::Known);
+    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, Rejected> {
+        let Some(delta) = self.admit(scan)? else {
+            return Ok(ApplyOutcome::Known);
         };
-        self.add(scan, admitted);
-        Ok(Applied::Added)
+        self.add(scan, delta);
+        Ok(ApplyOutcome::Added)
     }
 
-    /// Judges an update. Returns what [`Replica::add`] is to learn of it, or `None` if all of it is
-    /// known.
-    pub(crate) fn admit(&self, scan: &Scan<'_>) -> Result<Option<Lesson>, Rejected> {
-        match self.state.study(scan) {
+    /// Judges an update. Returns the change for [`Replica::add`], or `None` if all of it is known.
+    pub(crate) fn admit(&self, scan: &Scan<'_>) -> Result<Option<IndexDelta>, Rejected> {
+        match self.index.study(scan) {
             (Judgement::Known, _) => Ok(None),
-            (Judgement::Fits, lesson) => Ok(Some(lesson)),
+            (Judgement::Fits, delta) => Ok(Some(delta)),
             (other, _) => Err(Rejected::NotAdmitted(other)),
         }
     }
 
     /// Adds an update that [`Replica::admit`] has admitted since the last change.
-    pub(crate) fn add(&mut self, scan: &Scan<'_>, lesson: Lesson) {
-        let blocks = lesson.blocks.clone();
-        self.state.learn(lesson, scan);
-        for (client, blocks) in blocks {
-            let may_join = |index| !self.state.is_keyed(client, scan.clock(index));
-            self.store.append(scan, client, blocks, may_join);
+    pub(crate) fn add(&mut self, scan: &Scan<'_>, mut delta: IndexDelta) {
+        let blocks = std::mem::take(&mut delta.blocks);
+        self.index.learn(delta, scan);
+        self.index.store_blocks(blocks, scan);
+        self.diff_cache.follow(scan.bytes());
+        if self.index.store().is_scattered() {
+            self.everything();
         }
-        self.answers.follow(scan.bytes());
     }
 
-    /// The index: what is inserted, what is deleted, and where.
+    /// The index: the inserted and deleted units, and their places.
     #[must_use]
-    pub const fn state(&self) -> &State {
-        &self.state
+    pub const fn state(&self) -> &ReplicaIndex {
+        &self.index
     }
 
-    /// The bytes of the blocks.
-    pub(crate) const fn store(&self) -> &BlockStore {
-        &self.store
+    /// The blocks, to compare with those that come again.
+    #[must_use]
+    pub const fn contents(&self) -> KnownBlocks<'_> {
+        KnownBlocks::of(self.index.store())
     }
 
-    /// Everything, as one update v1: to be stored, or for a client that has nothing. It is encoded once
-    /// and shared until the next change; then the document goes on with these bytes.
+    /// Everything, as one update v1: to be stored, or for a client that has nothing. It is encoded
+    /// once and shared until the next change; the document goes on with these bytes.
     pub fn everything(&mut self) -> Bytes {
-        if let Some(everything) = self.answers.everything() {
+        if let Some(everything) = self.diff_cache.everything() {
             return everything.clone();
         }
-        let deletes = self.state.deletes();
-        let everything = self.store.consolidate(|mut blocks| {
-            deletes.encode(&mut blocks);
-            blocks.into()
-        });
-        self.answers.keep(everything, self.store.bytes())
+        let everything = self.index.consolidate();
+        self.diff_cache.keep(everything, self.index.store().bytes())
     }
 
-    /// Everything that `since` does not have, as an update v1, with all deletions. The first block of a
-    /// client is cut where `since` ends.
+    /// Everything that `since` does not have, as an update v1, with all deletions. The first block
+    /// of a client is cut where `since` ends.
     #[must_use]
     pub fn difference(&self, since: &StateVector) -> Bytes {
-        if let Some(everything) = self.answers.everything().filter(|_| since.is_empty()) {
+        if let Some(everything) = self.diff_cache.everything().filter(|_| since.is_empty()) {
             return everything.clone();
         }
-        if since.covers(self.state.vector()) {
-            return self.answers.deletions(self.state.deletes());
+        if self.index.is_within(since) {
+            return self.diff_cache.deletions(self.index.deletes());
         }
         let mut out = Vec::new();
-        self.store.write_since(since, &mut out);
-        self.state.deletes().encode(&mut out);
+        self.index.store().write_since(since, &mut out);
+        self.index.deletes().encode(&mut out);
         out.into()
     }
 
-    /// The same in pieces of at most about `most` bytes, for a client that would wait too long for one
-    /// message: each can be applied when those before it are. There is at least one; a document of
-    /// at most `most` bytes has exactly one. A single value that is larger makes a larger piece.
+    /// The same in pieces of at most about `most` bytes, for a client that would wait too long for
+    /// one message: each can be applied when those before it are. There is at least one; a document
+    /// of at most `most` bytes has exactly one. A single value that is larger makes a larger piece.
+    /// Each is made when the iterator is asked for it, from the bytes of now.
     ///
-    /// For clients that have nothing they are made once and shared, also while people type: then the
-    /// updates of the meantime stand at the end.
-    pub fn pieces(&mut self, since: &StateVector, most: usize) -> Vec<Bytes> {
+    /// Those for clients that have nothing are made once and shared, also while people type: then
+    /// the updates of the meantime stand at the end.
+    pub fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
         if !since.is_empty() {
-            return answers::cut(self.difference(since), since, most);
+            return SyncPieces::cut(self.difference(since), since, most);
         }
-        if let Some(made) = self.answers.pieces(most) {
-            return made;
+        if let Some(shared) = self.diff_cache.pieces(most) {
+            return shared;
         }
         let everything = self.everything();
         if everything.len() <= most {
-            return vec![everything];
+            return SyncPieces::whole(everything);
         }
-        self.answers
-            .keep_pieces(most, answers::cut(everything, since, most))
+        self.diff_cache.cut(everything, most)
     }
 
-    /// About how many bytes the encoding of everything has: those of all blocks, and of an estimate of
+    /// Size of the encoding of everything, in bytes: that of all blocks, and an estimate of that of
     /// the deletions.
     #[must_use]
     pub fn about_bytes(&self) -> usize {
-        let everything = self.answers.everything();
+        let everything = self.diff_cache.everything();
         everything.map_or_else(
-            || self.store.bytes() + self.answers.deletion_bytes(),
+            || self.index.store().bytes() + self.diff_cache.deletion_bytes(),
             Bytes::len,
         )
     }
 
-    /// Tells whether [`Replica::everything`] costs nothing now.
+    /// Returns true if [`Replica::everything`] costs nothing now.
     #[must_use]
     pub const fn is_encoded(&self) -> bool {
-        self.answers.everything().is_some()
+        self.diff_cache.everything().is_some()
     }
 
-    /// Tells whether [`Replica::pieces`] of this size cost nothing for a client that has nothing.
+    /// Returns true if [`Replica::pieces`] of this size cost nothing for a client that has nothing.
     #[must_use]
     pub fn has_pieces(&self, most: usize) -> bool {
-        self.answers.has_pieces(most)
+        self.diff_cache.has_pieces(most)
     }
 
     /// The state vector as it is sent, encoded once for many newcomers.
     #[must_use]
     pub fn encoded_vector(&self) -> Bytes {
-        self.answers.vector(self.state.vector())
+        self.diff_cache.vector(&self.index)
     }
 
-    /// Tells whether anything is kept that was encoded for clients who asked, beside everything.
+    /// Returns true if any encoding is kept for clients who ask, beside that of everything.
     #[must_use]
     pub fn has_answers(&self) -> bool {
-        self.answers.has_spare()
+        self.diff_cache.has_spare()
     }
 
-    /// Lets go of all that was encoded for clients who asked.
+    /// Drops all that [`Replica::has_answers`] speaks of.
     pub fn drop_answers(&mut self) {
-        self.answers.drop_spare();
+        self.diff_cache.drop_spare();
     }
 
-    /// Goes on with the compacted form of this document. The former one comes back, to be dropped where
-    /// nobody waits: that takes as long as the document is large. This itself does not.
+    /// Goes on with the compacted form of this document. The former one comes back, to be dropped
+    /// where no client waits: that takes time in proportion to the document. This call does not.
     ///
     /// # Errors
     /// [`Outdated`] if the document has changed since.
-    pub fn adopt(&mut self, compacted: Compacted) -> Result<Former, Outdated> {
-        let (everything, state, store) = compacted.into_parts();
-        let same = state.vector() == self.state.vector() && state.deletes() == self.state.deletes();
-        if !same {
+    pub fn adopt(&mut self, compacted: Compacted) -> Result<RetiredReplica, Outdated> {
+        let (everything, index) = compacted.into_parts();
+        if !index.is_same(&self.index) {
             return Err(Outdated);
         }
         let adopted = Self {
-            state,
-            answers: Answers::of(everything, store.bytes()),
-            store,
+            diff_cache: DiffCache::of(everything, index.store().bytes(), None),
+            index,
         };
-        Ok(Former {
+        Ok(RetiredReplica {
             _replica: std::mem::replace(self, adopted),
         })
     }
 }
 
-/// The encodings for clients who asked are not copied.
+/// The encodings that are shared by clients are not copied.
 impl Clone for Replica {
     fn clone(&self) -> Self {
         Self {
-            state: self.state.clone(),
-            store: self.store.clone(),
-            answers: Answers::default(),
+            index: self.index.clone(),
+            diff_cache: DiffCache::default(),
         }
     }
 }
@@ -279,8 +279,8 @@ impl Clone for Replica {
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replica")
-            .field("vector", self.state.vector())
-            .field("bytes", &self.store.bytes())
+            .field("vector", &self.index.vector())
+            .field("bytes", &self.index.store().bytes())
             .finish_non_exhaustive()
     }
 }

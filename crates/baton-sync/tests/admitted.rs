@@ -14,7 +14,7 @@ use baton_sync::scan::BlockKind;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Transact};
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, History, Id, Judgement,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, History, Id, Judgement,
     StateVector, compact, scan,
 };
 use common::invented::invented;
@@ -83,19 +83,19 @@ fn round(seed: u64, tally: &mut Tally) {
         if scan(&update).is_ok_and(|scan| scan.is_beyond_yrs()) {
             continue;
         }
-        let before = document.state().vector().clone();
+        let before = document.state().vector();
         if names_garbage(&document, &update) {
             continue;
         }
         match document.apply(&update) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 tally.added += 1;
                 assert_same_as_yrs(&document);
             }
-            Ok(Applied::Known) => tally.known += 1,
+            Ok(ApplyOutcome::Known) => tally.known += 1,
             Err(ApplyError::Unsound(_)) => tally.unsound += 1,
             Err(ApplyError::NotAdmitted(judgement)) => {
-                assert_eq!(&before, document.state().vector());
+                assert_eq!(before, document.state().vector());
                 match judgement {
                     Judgement::Gap { .. } => tally.gap += 1,
                     Judgement::Astride { .. } => tally.astride += 1,
@@ -164,7 +164,7 @@ fn document() -> Document {
 
 fn take_closed_part(document: &mut Document, update: &[u8]) {
     if let Some(part) = document.state().closed_part(&scan(update).unwrap()) {
-        assert_eq!(document.apply(&part), Ok(Applied::Added), "{update:?}");
+        assert_eq!(document.apply(&part), Ok(ApplyOutcome::Added), "{update:?}");
         assert_same_as_yrs(document);
     }
 }
@@ -184,8 +184,7 @@ fn pass_on(dice: &mut Dice, document: &Document) {
     // A difference from any place, also from the middle of a block or a character.
     let somewhere: StateVector = document
         .state()
-        .vector()
-        .iter()
+        .clocks()
         .map(|(client, clock)| (client, dice.below(clock + 2)))
         .collect();
     let difference = document.diff(&somewhere).unwrap();

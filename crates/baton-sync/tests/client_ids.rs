@@ -7,9 +7,9 @@ mod common;
 use baton_sync::compact::{History, rewrite};
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
-use baton_sync::originals::Clash;
+use baton_sync::known_blocks::Clash;
+use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
-use baton_sync::state::Judgement;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, Doc, OffsetKind, Options, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{ClientId, StateVector};
@@ -91,7 +91,7 @@ fn a_genuine_update_is_never_taken_for_another() {
         forms.push(document.snapshot().unwrap().to_vec());
         // Cut at any places.
         for _ in 0..10 {
-            let clocks = document.state().vector().iter();
+            let clocks = document.state().clocks();
             let since: StateVector = clocks
                 .map(|(client, clock)| (client, dice.below(clock + 1)))
                 .collect();

@@ -15,8 +15,8 @@ use baton_sync::yrs::{
     TransactionMut, WriteTxn, updates::decoder::Decode,
 };
 use baton_sync::{
-    ClientId, CompactError, Document, DocumentOptions, History, Id, Judgement, State, StateVector,
-    compact, scan, state::Refusal,
+    ClientId, CompactError, Document, DocumentOptions, History, Id, Judgement, ReplicaIndex,
+    StateVector, compact, replica_index::Refusal, scan,
 };
 use common::invented::invented;
 use common::{Dice, contents, gathered, session, units};
@@ -68,8 +68,8 @@ fn knows(peer: &Doc) -> StateVector {
     clocks.collect()
 }
 
-fn state_of(encoded: &[u8]) -> State {
-    let mut state = State::new();
+fn state_of(encoded: &[u8]) -> ReplicaIndex {
+    let mut state = ReplicaIndex::new();
     let scan = scan(encoded).unwrap();
     assert!(matches!(
         state.judge(&scan),
@@ -84,7 +84,7 @@ const GONE: [&str; 5] = ["gone", "deleted", "20", "[7e]", "0"];
 
 /// Rewritten in both ways, a state has all its units in their places, and a second time changes
 /// nothing.
-fn assert_rewritten(encoded: &[u8], knows: &State) {
+fn assert_rewritten(encoded: &[u8], knows: &ReplicaIndex) {
     let before = units(encoded);
     for history in [History::Drop, History::Keep] {
         let after = compact(encoded, history).unwrap();
@@ -222,7 +222,7 @@ fn for_each_round<S: Strategy>(rounds: u32, cases: &S, test: impl Fn(S::Value)) 
 fn oddities(seed: u64) {
     let mut dice = Dice::new(seed);
     dice.beyond_yrs = true;
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let mut log = Vec::new();
     for _ in 0..60 {
         let update = invented(&mut dice, &state);

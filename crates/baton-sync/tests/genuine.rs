@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use baton_sync::yrs::{self, ReadTxn, Transact, updates::decoder::Decode};
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, IdRange, Judgement, State,
-    StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, IdRange, Judgement,
+    ReplicaIndex, StateVector, scan,
 };
 use common::{Dice, Session, contents, session};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn yrs_state(document: &Document) -> (BTreeMap<ClientId, Clock>, Vec<IdRange>) {
 fn assert_same_as_yrs(document: &Document) {
     let (vector, deletes) = yrs_state(document);
     assert_eq!(
-        document.state().vector().iter().collect::<BTreeMap<_, _>>(),
+        document.state().clocks().collect::<BTreeMap<_, _>>(),
         vector
     );
     assert_eq!(
@@ -157,15 +157,15 @@ proptest! {
             let chosen = if dice.one_in(2) { &mut a } else { &mut b };
             let _ = chosen.apply(update);
         }
-        let to_b = a.diff(b.state().vector()).unwrap();
-        let to_a = b.diff(a.state().vector()).unwrap();
+        let to_b = a.diff(&b.state().vector()).unwrap();
+        let to_a = b.diff(&a.state().vector()).unwrap();
         a.apply(&to_a).unwrap();
         b.apply(&to_b).unwrap();
         prop_assert_eq!(a.state().vector(), b.state().vector());
         prop_assert_eq!(shown(&everything(&a)), shown(&everything(&b)));
         // Both say all they know once more: nobody learns anything.
-        prop_assert_eq!(a.apply(&everything(&b)), Ok(Applied::Known));
-        prop_assert_eq!(b.apply(&everything(&a)), Ok(Applied::Known));
+        prop_assert_eq!(a.apply(&everything(&b)), Ok(ApplyOutcome::Known));
+        prop_assert_eq!(b.apply(&everything(&a)), Ok(ApplyOutcome::Known));
         // And with the rest of the log all is there.
         for update in &session.log {
             a.apply(update).unwrap();
@@ -204,7 +204,7 @@ proptest! {
     fn a_park_laid_over_a_document_judges_like_one_that_has_both(seed: u64) {
         let (mut dice, session) = random_session(seed);
         let split = dice.below(session.log.len() as u32 + 1) as usize;
-        let (mut base, mut both, mut park) = (State::new(), State::new(), State::new());
+        let (mut base, mut both, mut park) = (ReplicaIndex::new(), ReplicaIndex::new(), ReplicaIndex::new());
         for update in &session.log[..split] {
             let scan = scan(update).unwrap();
             base.absorb(&scan);
@@ -215,7 +215,7 @@ proptest! {
             let (over, one) = (base.judge_over(&park, &scan), both.judge(&scan));
             // A park does not know which values of the document its own ones replace.
             if (&over, &one) != (&Judgement::Fits, &Judgement::Known) || scan.inserts().any(|range| {
-                range.end > base.vector().get(range.client).max(park.vector().get(range.client))
+                range.end > base.clock(range.client).max(park.clock(range.client))
             }) {
                 prop_assert_eq!(over, one);
             }
@@ -228,7 +228,7 @@ proptest! {
         for update in &session.log {
             for range in scan(update).unwrap().deletes() {
                 let known = (range.start..range.end).all(|clock| {
-                    let of = |state: &State| state.deletes().contains(range.client, clock, 1);
+                    let of = |state: &ReplicaIndex| state.deletes().contains(range.client, clock, 1);
                     of(&base) || of(&park)
                 });
                 prop_assert!(known);
@@ -248,7 +248,7 @@ proptest! {
             document.apply_scanned(&scan).unwrap();
         }
         let all = everything(&document);
-        let again = State::new().closed_part(&scan(&all).unwrap());
+        let again = ReplicaIndex::new().closed_part(&scan(&all).unwrap());
         prop_assert_eq!(again.unwrap_or(vec![0, 0]), all);
     }
 
@@ -264,7 +264,7 @@ proptest! {
             for _ in 0..8 {
                 let at = dice.below(flipped.len() as u32) as usize;
                 flipped[at] ^= 1 << dice.below(8);
-                let _ = scan(&flipped).map(|scan| State::new().judge(&scan));
+                let _ = scan(&flipped).map(|scan| ReplicaIndex::new().judge(&scan));
             }
         }
     }

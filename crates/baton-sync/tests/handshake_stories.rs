@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use baton_sync::document::{Document, DocumentOptions};
 use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
+use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::scan;
-use baton_sync::state::{Judgement, State};
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::updates::encoder::Encode;
 use baton_sync::yrs::{self, Doc, GetString, Options, ReadTxn, Text, Transact};
@@ -92,7 +92,7 @@ struct Server {
     log: Vec<Bytes>,
     durable: usize,
     /// The durable part of the document, as a reader of the log would load it.
-    durable_state: State,
+    durable_state: ReplicaIndex,
     connections: Vec<Handshake>,
     /// Number of saved messages that was announced to each connection.
     saved: Vec<u64>,
@@ -107,7 +107,7 @@ impl Server {
             }),
             log: Vec::new(),
             durable: 0,
-            durable_state: State::new(),
+            durable_state: ReplicaIndex::new(),
             connections: (0..clients)
                 .map(|_| Handshake::new(HandshakeLimits::default()))
                 .collect(),
@@ -403,7 +403,7 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
     client.edit(false);
     // All of it, though the document knows the first half by now: one block of four letters.
     let uncut = client.answer(&[0]);
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     state.absorb(&scan(&first).unwrap());
     let mut handshake = Handshake::new(HandshakeLimits::default());
     handshake.open();
@@ -429,7 +429,7 @@ fn an_answer_cut_at_the_wrong_place_is_asked_for_a_bounded_number_of_times() {
 #[test]
 fn rubbish_is_the_senders_fault_and_is_never_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
-    let state = State::new();
+    let state = ReplicaIndex::new();
     assert!(matches!(
         handshake.incoming(Bytes::from_static(&[1]), SyncKind::Update, &state),
         Verdict::Refuse(HandshakeError::Malformed(_))
@@ -442,7 +442,7 @@ fn rubbish_is_the_senders_fault_and_is_never_saved() {
 #[test]
 fn what_a_room_did_not_take_is_not_saved() {
     let mut handshake = Handshake::new(HandshakeLimits::default());
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let client = Client::new(1);
     let refused = handshake.incoming(client.edit(false), SyncKind::Update, &state);
     assert!(matches!(refused, Verdict::Admit(_)));

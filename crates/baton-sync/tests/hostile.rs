@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a failure is to stop the run")]
 
 use baton_sync::lib0::{DecodeError, write_var_string, write_var_uint};
+use baton_sync::replica_index::{Refusal, TYPE_DEPTH};
 use baton_sync::scan::{ANY_DEPTH, JSON_DEPTH};
-use baton_sync::state::{Refusal, TYPE_DEPTH};
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{ReadTxn, Text, TransactionMut, Update, WriteTxn};
 use baton_sync::{
-    Applied, ApplyError, ClientId, Document, DocumentOptions, Id, Judgement, Replica, ScanError,
-    State, StateVector, scan,
+    ApplyError, ApplyOutcome, ClientId, Document, DocumentOptions, Id, Judgement, Replica,
+    ReplicaIndex, ScanError, StateVector, scan,
 };
 
 const ABORT: &[u8] = include_bytes!("hostile/abort.bin");
@@ -159,7 +159,7 @@ fn the_sequence_that_is_used_after_free_stops_at_its_first_update() {
         Judgement::Gap { missing }
     );
     // Without the first the second is harmless; and the first still deletes what nobody has.
-    assert_eq!(document.apply(USE_AFTER_FREE[1]), Ok(Applied::Added));
+    assert_eq!(document.apply(USE_AFTER_FREE[1]), Ok(ApplyOutcome::Added));
     let missing = [(ClientId::from(1), 88)].into_iter().collect();
     assert_eq!(
         judged(&mut document, USE_AFTER_FREE[0]),
@@ -184,7 +184,10 @@ fn values_and_json_that_would_overflow_the_stack_are_refused() {
         refused(&nested(100_000)),
         ScanError::TooDeep { .. }
     ));
-    assert_eq!(document().apply(&nested(ANY_DEPTH)), Ok(Applied::Added));
+    assert_eq!(
+        document().apply(&nested(ANY_DEPTH)),
+        Ok(ApplyOutcome::Added)
+    );
 
     let json = |depth| {
         one(in_root(
@@ -197,7 +200,7 @@ fn values_and_json_that_would_overflow_the_stack_are_refused() {
         ScanError::BadJson { .. }
     ));
     assert!(matches!(refused(&json(100_000)), ScanError::BadJson { .. }));
-    assert_eq!(document().apply(&json(JSON_DEPTH)), Ok(Applied::Added));
+    assert_eq!(document().apply(&json(JSON_DEPTH)), Ok(ApplyOutcome::Added));
 }
 
 /// Deleting a type deletes what is in it, by recursion: 3,000 levels overflow a stack of 2 MB in a
@@ -209,7 +212,7 @@ fn types_that_would_overflow_the_stack_when_deleted_are_refused() {
     let map = [1];
     let mut outcome = document.apply(&one(in_root(7, &map)));
     let mut depth = 0;
-    while outcome == Ok(Applied::Added) && depth < 1_000 {
+    while outcome == Ok(ApplyOutcome::Added) && depth < 1_000 {
         depth += 1;
         let inner = in_type(7, depth - 1, 7, &map);
         outcome = document.apply(&update(&[(7, depth, &[inner])]));
@@ -217,7 +220,10 @@ fn types_that_would_overflow_the_stack_when_deleted_are_refused() {
     let too_deep = Judgement::Refused(Refusal::TooDeep);
     assert_eq!(outcome, Err(ApplyError::NotAdmitted(too_deep.clone())));
     assert_eq!(depth, u64::from(TYPE_DEPTH) + 1);
-    assert_eq!(document.apply(&deletion(7, &[(0, 1)])), Ok(Applied::Added));
+    assert_eq!(
+        document.apply(&deletion(7, &[(0, 1)])),
+        Ok(ApplyOutcome::Added)
+    );
 
     // A neighbour is as deep as its origin.
     let mut blocks = vec![in_root(7, &map)];
@@ -226,7 +232,7 @@ fn types_that_would_overflow_the_stack_when_deleted_are_refused() {
     }
     blocks.push(after(7, u64::from(TYPE_DEPTH), 7, &map));
     let fits = update(&[(7, 0, &blocks)]);
-    assert_eq!(self::document().apply(&fits), Ok(Applied::Added));
+    assert_eq!(self::document().apply(&fits), Ok(ApplyOutcome::Added));
     blocks.push(in_type(7, u64::from(TYPE_DEPTH) + 1, 7, &map));
     let deep = update(&[(7, 0, &blocks)]);
     assert_eq!(judged(&mut self::document(), &deep), too_deep);
@@ -248,7 +254,7 @@ fn a_chain_of_many_clients_does_not_overflow_the_stack() {
         .map(|(id, clock, blocks)| (*id, *clock, blocks.as_slice()))
         .collect();
     let mut document = document();
-    assert_eq!(document.apply(&update(&all)), Ok(Applied::Added));
+    assert_eq!(document.apply(&update(&all)), Ok(ApplyOutcome::Added));
     assert_eq!(document.state().vector().len(), clients as usize);
     let length = document.read(|txn| txn.state_vector().len()).unwrap();
     assert_eq!(length, clients as usize);
@@ -348,7 +354,7 @@ fn nothing_is_empty_and_nothing_follows_the_end() {
         refused(&[]),
         ScanError::Decode(DecodeError::UnexpectedEnd { at: 0 })
     ));
-    assert_eq!(document().apply(&[0, 0]), Ok(Applied::Known));
+    assert_eq!(document().apply(&[0, 0]), Ok(ApplyOutcome::Known));
 }
 
 #[test]
@@ -435,7 +441,7 @@ fn what_yrs_reads_otherwise_than_yjs_is_kept_and_said() {
     for (update, len) in [(&four, 4), (&hook, 1), (&large, 1), (&half, 1)] {
         let scanned = scan(update).unwrap();
         assert!(scanned.is_beyond_yrs(), "{update:?}");
-        let state = State::new();
+        let state = ReplicaIndex::new();
         assert_eq!(state.judge(&scanned), Judgement::Fits);
         assert_eq!(scanned.blocks().next().unwrap().len, len);
     }
@@ -494,7 +500,11 @@ fn json_is_such_as_javascript_parses() {
         "-9223372036854775808",
         "\"x\"",
     ] {
-        assert_eq!(document().apply(&embed(json)), Ok(Applied::Added), "{json}");
+        assert_eq!(
+            document().apply(&embed(json)),
+            Ok(ApplyOutcome::Added),
+            "{json}"
+        );
     }
     let format = one(in_root(6, &[string("bold"), string("tru")].concat()));
     assert!(matches!(refused(&format), ScanError::BadJson { .. }));
@@ -526,7 +536,7 @@ fn a_gap_a_hole_and_a_block_in_the_middle_are_not_applied() {
         .state()
         .closed_part(&scan(&known_skip).unwrap())
         .unwrap();
-    assert_eq!(document.apply(&part), Ok(Applied::Added));
+    assert_eq!(document.apply(&part), Ok(ApplyOutcome::Added));
 }
 
 #[test]
@@ -604,7 +614,7 @@ fn children_of_what_is_gone_are_gone() {
     document.apply(&update(&[(7, 3, &more)])).unwrap();
     assert!(document.state().deletes().contains(ClientId::from(7), 0, 5));
     let everything = document.diff(&StateVector::new()).unwrap();
-    assert_eq!(self::document().apply(&everything), Ok(Applied::Added));
+    assert_eq!(self::document().apply(&everything), Ok(ApplyOutcome::Added));
 }
 
 /// A lock is on a root type, and most blocks do not say in which they are.
@@ -707,9 +717,9 @@ fn local_edits_come_out_as_updates() {
         text.push(txn, "hello");
     });
     let update = edit.unwrap().1.unwrap();
-    assert_eq!(there.apply(&update), Ok(Applied::Added));
+    assert_eq!(there.apply(&update), Ok(ApplyOutcome::Added));
     assert_eq!(there.state().vector(), here.state().vector());
-    assert_eq!(here.apply(&update), Ok(Applied::Known));
+    assert_eq!(here.apply(&update), Ok(ApplyOutcome::Known));
     assert_eq!(here.transact(|_| 5).unwrap(), (5, None));
 }
 

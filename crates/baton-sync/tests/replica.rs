@@ -6,11 +6,12 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use baton_sync::lib0::write_var_uint;
 use baton_sync::yrs::updates::decoder::Decode;
 use baton_sync::yrs::{self, GetString, ReadTxn, Text, Transact, WriteTxn};
 use baton_sync::{
-    Applied, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated, Rejected,
-    Replica, StateVector, compact, scan,
+    ApplyOutcome, ClientId, Document, DocumentOptions, History, IdRange, Judgement, Outdated,
+    Rejected, Replica, StateVector, compact, scan,
 };
 use bytes::Bytes;
 use common::{Dice, contents, session};
@@ -79,7 +80,7 @@ fn early(dice: &mut Dice, log: &[Vec<u8>]) -> Replica {
 }
 
 fn anywhere(dice: &mut Dice, document: &Replica) -> StateVector {
-    let clocks = document.state().vector().iter();
+    let clocks = document.state().clocks();
     clocks
         .map(|(client, clock)| (client, dice.below(clock + 2)))
         .collect()
@@ -89,6 +90,10 @@ fn assert_same(live: &Replica, other: &Replica) {
     assert_eq!(live.state().vector(), other.state().vector());
     assert_eq!(live.state().deletes(), other.state().deletes());
     assert_eq!(live.encoded_vector(), other.encoded_vector());
+}
+
+fn pieces(document: &mut Replica, since: &StateVector, most: usize) -> Vec<Bytes> {
+    document.pieces(since, most).collect()
 }
 
 /// All pieces fit, one after the other, for somebody who has what `has` has.
@@ -121,7 +126,7 @@ proptest! {
                 Some(next) if !dice.one_in(4) => next,
                 _ => dice.pick(&log),
             };
-            if replica.apply(update) == Ok(Applied::Added) {
+            if replica.apply(update) == Ok(ApplyOutcome::Added) {
                 tell(&live, update);
             }
             match dice.below(8) {
@@ -137,7 +142,7 @@ proptest! {
             let (ours, theirs) = (replica.difference(&StateVector::new()), encoded(&live, &StateVector::new()));
             prop_assert_eq!(said(&ours), said(&theirs));
             prop_assert_eq!(said(&ours).1, replica.state().deletes().iter().collect::<Vec<_>>());
-            let vectors = [anywhere(&mut dice, &replica), early(&mut dice, &log).state().vector().clone()];
+            let vectors = [anywhere(&mut dice, &replica), early(&mut dice, &log).state().vector()];
             for since in vectors {
                 let (a, b) = (replica.difference(&since), encoded(&live, &since));
                 prop_assert_eq!(said(&a), said(&b), "{:?}", since);
@@ -153,7 +158,7 @@ proptest! {
         let log = session(&mut dice, peers, steps).log;
         let whole = heard(&log);
         let mut has = early(&mut dice, &log);
-        let difference = whole.difference(has.state().vector());
+        let difference = whole.difference(&has.state().vector());
         has.apply(&difference).unwrap();
         assert_same(&whole, &has);
         prop_assert_eq!(shown([has.everything()]), shown(&log));
@@ -169,17 +174,18 @@ proptest! {
             whole = Replica::load(whole.everything()).unwrap();
         }
         let most = 1 + dice.below(300) as usize;
-        let pieces = whole.pieces(&StateVector::new(), most);
-        let put = put_together(Replica::new(), &pieces);
+        let cut = pieces(&mut whole, &StateVector::new(), most);
+        let put = put_together(Replica::new(), &cut);
         assert_same(&whole, &put);
         // Bare yrs, which knows nothing of us, holds nothing back and shows the same.
-        prop_assert_eq!(shown(&pieces), shown(&log));
+        prop_assert_eq!(shown(&cut), shown(&log));
 
         let has = early(&mut dice, &log);
-        let rest = whole.pieces(has.state().vector(), most);
+        let rest = pieces(&mut whole, &has.state().vector(), most);
         assert_same(&whole, &put_together(has, &rest));
         // Also from where nobody is: then only the bytes are sound.
-        for piece in whole.pieces(&anywhere(&mut dice, &whole), most) {
+        let since = anywhere(&mut dice, &whole);
+        for piece in pieces(&mut whole, &since, most) {
             scan(&piece).unwrap();
         }
     }
@@ -192,8 +198,8 @@ proptest! {
         for update in &log {
             typed.apply(update).unwrap();
             if dice.one_in(5) {
-                let pieces = typed.pieces(&StateVector::new(), most);
-                assert_same(&typed, &put_together(Replica::new(), &pieces));
+                let cut = pieces(&mut typed, &StateVector::new(), most);
+                assert_same(&typed, &put_together(Replica::new(), &cut));
             }
             if dice.one_in(20) {
                 drop(typed.everything());
@@ -217,16 +223,15 @@ fn typed(author: &mut Document, edit: impl FnOnce(&mut yrs::TransactionMut<'_>))
 #[test]
 fn a_long_text_is_cut_between_characters_into_pieces_of_the_size_that_was_asked_for() {
     let (_, mut whole) = written(&"a😀ß".repeat(10_000));
-    let pieces = whole.pieces(&StateVector::new(), 1000);
-    let sizes: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+    let cut = pieces(&mut whole, &StateVector::new(), 1000);
+    let sizes: Vec<usize> = cut.iter().map(Bytes::len).collect();
     assert!(sizes.iter().all(|size| *size <= 1100), "{sizes:?}");
     assert!(sizes.len() < 75, "{sizes:?}");
     assert!(
-        !pieces
-            .iter()
+        !cut.iter()
             .any(|piece| piece.windows(3).any(|at| at == "\u{fffd}".as_bytes()))
     );
-    assert_eq!(shown(&pieces), shown([whole.everything()]));
+    assert_eq!(shown(&cut), shown([whole.everything()]));
 }
 
 #[test]
@@ -237,10 +242,10 @@ fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
         text.remove_range(txn, 100, 800);
     });
     whole.apply(&deletion).unwrap();
-    let pieces = whole.pieces(&StateVector::new(), 100);
-    assert!(pieces.len() > 5);
-    for until in 1..=pieces.len() {
-        let replica = put_together(Replica::new(), &pieces[..until]);
+    let cut = pieces(&mut whole, &StateVector::new(), 100);
+    assert!(cut.len() > 5);
+    for until in 1..=cut.len() {
+        let replica = put_together(Replica::new(), &cut[..until]);
         let document = Document::from_replica(replica, &OWN);
         let text = document.read(|txn| txn.get_text("t").unwrap().get_string(txn));
         assert!(text.unwrap().len() <= 200);
@@ -250,26 +255,26 @@ fn what_was_deleted_comes_as_deleted_with_its_own_piece() {
 #[test]
 fn a_small_document_is_one_shared_piece() {
     let (_, mut whole) = written("small");
-    let pieces = whole.pieces(&StateVector::new(), 1000);
-    assert_eq!(pieces.len(), 1);
-    assert_eq!(pieces[0].as_ptr(), whole.everything().as_ptr());
+    let cut = pieces(&mut whole, &StateVector::new(), 1000);
+    assert_eq!(cut.len(), 1);
+    assert_eq!(cut[0].as_ptr(), whole.everything().as_ptr());
 }
 
 #[test]
 fn pieces_are_made_once_for_all_who_join_also_while_somebody_types() {
     let (mut author, mut whole) = written(&"x".repeat(1000));
     let nothing = StateVector::new();
-    let before = whole.pieces(&nothing, 100);
+    let before = pieces(&mut whole, &nothing, 100);
     let update = typed(&mut author, |txn| {
         txn.get_or_insert_text("t").insert(txn, 0, "more");
     });
     whole.apply(&update).unwrap();
-    let after = whole.pieces(&nothing, 100);
+    let after = pieces(&mut whole, &nothing, 100);
     assert_eq!(after.len(), before.len() + 1);
     assert_eq!(after.last(), Some(&update));
     assert_eq!(after[0].as_ptr(), before[0].as_ptr());
     // Another size is another cut.
-    assert!(whole.pieces(&nothing, 500).len() < before.len());
+    assert!(pieces(&mut whole, &nothing, 500).len() < before.len());
     assert!(whole.has_pieces(100));
     whole.drop_answers();
     assert!(!whole.has_pieces(100));
@@ -283,7 +288,7 @@ fn a_client_that_lacks_nothing_is_told_so_from_shared_bytes() {
         text.remove_range(txn, 2, 3);
     };
     whole.apply(&typed(&mut author, edit)).unwrap();
-    let own = whole.state().vector().clone();
+    let own = whole.state().vector();
     let (one, two) = (whole.difference(&own), whole.difference(&own));
     assert_eq!(one.as_ptr(), two.as_ptr());
     let (inserts, deletes) = said(&one);
@@ -299,12 +304,12 @@ fn a_document_that_was_loaded_shares_the_bytes_and_takes_damaged_ones_for_an_err
     let stored = written("text").1.everything();
     let mut loaded = Replica::load(stored.clone()).unwrap();
     assert_eq!(loaded.everything().as_ptr(), stored.as_ptr());
-    assert_eq!(loaded.apply(&stored), Ok(Applied::Known));
+    assert_eq!(loaded.apply(&stored), Ok(ApplyOutcome::Known));
     let part = b"\x01\x01\x07\x09\x04\x01\x01t\x01x\x00";
     let gap = |result| matches!(result, Err(Rejected::NotAdmitted(Judgement::Gap { .. })));
     assert!(gap(loaded.apply(part)));
     assert!(gap(
-        Replica::load(Bytes::from_static(part)).map(|_| Applied::Added)
+        Replica::load(Bytes::from_static(part)).map(|_| ApplyOutcome::Added)
     ));
     assert!(matches!(
         Replica::load(stored.slice(..stored.len() - 1)),
@@ -382,7 +387,7 @@ fn legacy_json_and_hooks_come_back_as_they_came() {
     let text: &[u8] = b"\x01\x01\x01\x05\x84\x01\x04\x01x\x00";
     let mut replica = Replica::new();
     for update in [first, second, hook, text] {
-        assert_eq!(replica.apply(update), Ok(Applied::Added));
+        assert_eq!(replica.apply(update), Ok(ApplyOutcome::Added));
     }
     let all: &[u8] = b"\x01\x03\x01\x00\x02\x01\x01t\x04\x011\x09undefined\x02-0\x02{}\
         \x87\x01\x03\x05\x04hook\x84\x01\x04\x01x\x00";
@@ -392,7 +397,7 @@ fn legacy_json_and_hooks_come_back_as_they_came() {
         \x87\x01\x03\x05\x04hook\x84\x01\x04\x01x\x00";
     assert_eq!(replica.difference(&since), rest);
     let mut loaded = Replica::load(Bytes::copy_from_slice(all)).unwrap();
-    assert_eq!(loaded.apply(first), Ok(Applied::Known));
+    assert_eq!(loaded.apply(first), Ok(ApplyOutcome::Known));
     assert_eq!(loaded.everything(), all);
 }
 
@@ -406,10 +411,63 @@ fn values_of_a_key_are_not_joined_whether_their_flag_is_set_or_not() {
         }
         update.push(0);
         let mut replica = Replica::new();
-        assert_eq!(replica.apply(&update), Ok(Applied::Added));
+        assert_eq!(replica.apply(&update), Ok(ApplyOutcome::Added));
         let mut loaded = Replica::load(replica.everything()).unwrap();
         assert_eq!(loaded.everything(), replica.everything());
         let compacted = compact::rewrite(&replica.everything(), History::Drop).unwrap();
         Replica::load(compacted.encoding().clone()).unwrap();
     }
+}
+
+/// A word of one author at the start of the text "t".
+fn word(client: u64) -> Bytes {
+    let mut update = vec![1, 1];
+    write_var_uint(&mut update, client);
+    update.extend_from_slice(b"\x00\x04\x01\x01t\x05word \x00");
+    update.into()
+}
+
+#[test]
+fn many_authors_of_a_word_are_encoded_now_and_then_and_write_again() {
+    let mut replica = Replica::new();
+    let mut encoded = 0;
+    for author in 1..=2_000 {
+        replica.apply(&word(author)).unwrap();
+        encoded += usize::from(replica.is_encoded());
+    }
+    assert!((5..60).contains(&encoded), "{encoded}");
+    // Authors whose records are packed go on, and others refer to their words.
+    for author in [3_u64, 1_999, 17] {
+        let mut update = vec![1, 1];
+        write_var_uint(&mut update, author);
+        update.extend_from_slice(b"\x05\x84");
+        write_var_uint(&mut update, author);
+        update.extend_from_slice(b"\x04\x01!\x00");
+        assert_eq!(replica.apply(&update), Ok(ApplyOutcome::Added));
+        assert_eq!(replica.state().clock(ClientId::new(author).unwrap()), 6);
+    }
+    let (everything, loaded) = (replica.everything(), Replica::load(replica.everything()));
+    assert_same(&replica, &loaded.unwrap());
+    let mut all = Replica::new();
+    all.apply(&everything).unwrap();
+    assert_same(&replica, &all);
+}
+
+#[test]
+fn newcomers_who_take_their_pieces_in_turns_share_them() {
+    let (_, mut whole) = written(&"x".repeat(1000));
+    let nothing = StateVector::new();
+    let (mut one, mut other) = (whole.pieces(&nothing, 100), whole.pieces(&nothing, 100));
+    let mut taken = vec![one.next().unwrap()];
+    let all: Vec<Bytes> = other.by_ref().collect();
+    assert!(other.is_done() && !one.is_done());
+    taken.extend(one);
+    let places = |pieces: &[Bytes]| {
+        pieces
+            .iter()
+            .map(|piece| piece.as_ptr())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(places(&taken), places(&all));
+    assert_same(&whole, &put_together(Replica::new(), &taken));
 }

@@ -12,7 +12,7 @@ use baton_sync::yrs::{
     self, Any, Array, ArrayPrelim, GetString, Map, MapPrelim, ReadTxn, Text, TextPrelim,
     TransactionMut, WriteTxn, XmlElementPrelim, XmlFragment, XmlTextPrelim,
 };
-use baton_sync::{ClientId, Document, DocumentOptions, State, StateVector, scan};
+use baton_sync::{ClientId, Document, DocumentOptions, ReplicaIndex, StateVector, scan};
 use bytes::Bytes;
 use common::{Dice, session};
 use proptest::prelude::*;
@@ -163,7 +163,7 @@ fn a_gain_counts_what_the_base_lacks() {
     });
     let mut ben = copy(&ann, 2);
     let base = ann.state().clone();
-    let mut park = State::new();
+    let mut park = ReplicaIndex::new();
     let mut total = (0, 0);
     let mut add = |update: &[u8]| {
         let scanned = scan(update).unwrap();

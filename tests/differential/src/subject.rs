@@ -85,7 +85,7 @@ impl Subject for Replica {
     }
 
     fn knowledge(&self) -> Knowledge {
-        Knowledge::of(self.state().vector(), self.state().deletes())
+        Knowledge::of(&self.state().vector(), self.state().deletes())
     }
 
     fn everything(&mut self) -> Result<Vec<u8>, String> {

@@ -5,7 +5,7 @@
 use baton_fuzz::memory::measured;
 use baton_sync::handshake::{Handshake, HandshakeError, HandshakeLimits, SyncKind, Verdict};
 use baton_sync::lib0::write_var_uint;
-use baton_sync::{ScanError, ScanLimits, State};
+use baton_sync::{ReplicaIndex, ScanError, ScanLimits};
 use bytes::Bytes;
 
 const MIB: usize = 1 << 20;
@@ -79,7 +79,7 @@ fn values(bytes: usize) -> Vec<u8> {
 fn cost(update: Vec<u8>) -> (usize, usize, Verdict) {
     let len = update.len();
     let update = Bytes::from(update);
-    let state = State::new();
+    let state = ReplicaIndex::new();
     let mut verdict = Verdict::Wait;
     let peak = measured(|| {
         let mut handshake = Handshake::new(HandshakeLimits::default());

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use baton_presence::{Change, DrainReason, LossReason};
 use baton_room::{Decision, Park, Record, Room};
+use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
-use baton_sync::state::Judgement;
 
 use crate::book::Locks;
 use crate::content::Contents;

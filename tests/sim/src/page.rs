@@ -161,7 +161,7 @@ impl World {
         page.stage = Stage::Open;
         page.heard = now;
         page.renew = now + RENEW;
-        let step1 = y_websocket::step1(page.document.state().vector());
+        let step1 = y_websocket::step1(&page.document.state().vector());
         let awareness = page.awareness();
         self.send_up(person, Packet::Frame(step1));
         self.send_up(person, Packet::Frame(awareness));

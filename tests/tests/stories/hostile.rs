@@ -95,7 +95,7 @@ fn genuine(client: &RawClient) -> Vec<Bytes> {
         target.remove_range(txn, 0, 3);
     });
     frames.push(y_websocket::update(&removal));
-    let vector = client.look(|known| known.memory.document.state().vector().clone());
+    let vector = client.look(|known| known.memory.document.state().vector());
     frames.push(y_websocket::step1(&vector));
     let mut awareness = Vec::new();
     write_var_uint(&mut awareness, 1);

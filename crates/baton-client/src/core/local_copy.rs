@@ -4,8 +4,8 @@
 
 use baton_sync::control_channel::ErrorCode;
 use baton_sync::{
-    Applied, ApplyError, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector, scan,
-    y_websocket, yrs,
+    ApplyError, ApplyOutcome, Broken, ClientId, Document, DocumentOptions, Judgement, StateVector,
+    scan, y_websocket, yrs,
 };
 
 use super::outputs::Outputs;
@@ -133,7 +133,7 @@ impl LocalCopy {
     }
 
     fn own_clock(&self) -> u32 {
-        self.document.state().vector().get(self.client)
+        self.document.state().clock(self.client)
     }
 
     fn send_edit(&mut self, from: u32, update: &[u8], out: &mut Outputs) {
@@ -153,7 +153,7 @@ impl LocalCopy {
     /// the server.
     pub(super) fn send_unsent(&mut self, out: &mut Outputs) -> Result<(), Broken> {
         if let Some(from) = self.unsent_from.take() {
-            let mut since = self.document.state().vector().clone();
+            let mut since = self.document.state().vector();
             since.set(self.client, from);
             out.send(y_websocket::update(&self.document.diff(&since)?));
             self.acks.sent_all();
@@ -165,7 +165,7 @@ impl LocalCopy {
 
     /// Asks for the document on a connection that was just opened.
     pub(super) fn send_step1(&self, out: &mut Outputs) {
-        out.send(y_websocket::step1(self.document.state().vector()));
+        out.send(y_websocket::step1(&self.document.state().vector()));
     }
 
     /// Answers the server's Step1 with all that the server lacks.
@@ -202,7 +202,7 @@ impl LocalCopy {
                 );
                 match self.document.state().closed_part(&scan) {
                     Some(part) => self.document.apply(&part),
-                    None => Ok(Applied::Known),
+                    None => Ok(ApplyOutcome::Known),
                 }
             }
             other => other,
@@ -293,7 +293,7 @@ impl LocalCopy {
             // It is not known which of the loaded content the server has.
             StateVector::new()
         } else {
-            let mut since = self.document.state().vector().clone();
+            let mut since = self.document.state().vector();
             since.set(self.client, clock);
             since
         };
@@ -308,8 +308,8 @@ impl LocalCopy {
     }
 }
 
-fn report(applied: Applied, out: &mut Outputs) {
-    if applied == Applied::Added {
+fn report(applied: ApplyOutcome, out: &mut Outputs) {
+    if applied == ApplyOutcome::Added {
         out.event(ClientEvent::Changed);
     }
 }

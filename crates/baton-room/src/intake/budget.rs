@@ -5,8 +5,8 @@
 //! on. A refused edit is never counted as saved, and no other client is affected.
 
 use baton_sync::awareness::AwarenessRefusal;
+use baton_sync::replica_index::ReplicaIndex;
 use baton_sync::scan::Scan;
-use baton_sync::state::State;
 
 use crate::sessions::AwarenessRelay;
 
@@ -58,7 +58,11 @@ impl EditBudget {
     ///
     /// # Errors
     /// The limit that is met. An update that inserts nothing is not refused.
-    pub(super) fn take(&mut self, update: &Scan<'_>, document: &State) -> Result<(), StorageLimit> {
+    pub(super) fn take(
+        &mut self,
+        update: &Scan<'_>,
+        document: &ReplicaIndex,
+    ) -> Result<(), StorageLimit> {
         let Some(growth) = &mut self.growth else {
             return Ok(());
         };
@@ -116,7 +120,7 @@ impl Budget<'_> {
 }
 
 /// Returns true for an update that deletes, and inserts nothing that the document lacks.
-fn adds_nothing(document: &State, update: &Scan<'_>) -> bool {
-    let known = |client, end| document.vector().get(client) >= end;
+fn adds_nothing(document: &ReplicaIndex, update: &Scan<'_>) -> bool {
+    let known = |client, end| document.clock(client) >= end;
     update.inserts().all(|range| known(range.client, range.end))
 }

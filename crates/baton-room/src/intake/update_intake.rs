@@ -8,7 +8,7 @@ use std::time::Duration;
 use baton_presence::Time;
 use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome};
 use baton_sync::handshake::{HandshakeError, SyncKind, Verdict};
-use baton_sync::state::Judgement;
+use baton_sync::replica_index::Judgement;
 use bytes::Bytes;
 
 use super::budget::EditBudget;

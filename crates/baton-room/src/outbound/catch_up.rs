@@ -65,7 +65,7 @@ pub(crate) fn caught_up(
     awareness: Option<Bytes>,
     missed: &MissedUpdates,
 ) -> CatchUp {
-    let mut has = document.state().vector().clone();
+    let mut has = document.state().vector();
     if missed.anything {
         has = StateVector::new();
     }

@@ -2,6 +2,7 @@
 
 use baton_presence::Time;
 use baton_sync::StateVector;
+use baton_sync::replica::SyncPieces;
 
 use crate::message::Outgoing;
 use crate::options::RoomOptions;
@@ -27,7 +28,7 @@ impl FirstSync {
         has.then(|| self.touched + options.rest_after)
     }
 
-    /// Returns what a client with this state vector lacks: one message, or several if it would wait
+    /// Returns what a client with this state vector lacks: one piece, or several if it would wait
     /// too long for one.
     pub(super) fn lacking(
         &mut self,
@@ -35,14 +36,18 @@ impl FirstSync {
         options: &RoomOptions,
         since: &StateVector,
         now: Time,
-    ) -> Vec<Outgoing> {
+    ) -> SyncPieces {
         self.touched = now;
-        let mut pieces = state.pieces(since, options.piece_bytes);
-        let last = pieces.pop().map(Outgoing::Step2);
-        pieces
-            .into_iter()
-            .map(Outgoing::Update)
-            .chain(last)
-            .collect()
+        state.pieces(since, options.piece_bytes)
     }
+}
+
+/// Returns the message with the next piece: a Step2 with the last one, an Update with every other.
+pub(super) fn next_message(pieces: &mut SyncPieces) -> Option<Outgoing> {
+    let piece = pieces.next()?;
+    Some(if pieces.is_done() {
+        Outgoing::Step2(piece)
+    } else {
+        Outgoing::Update(piece)
+    })
 }

@@ -7,9 +7,10 @@ use baton_presence::{DrainReason, Fence, SessionId, Time};
 use baton_sync::StateVector;
 use baton_sync::awareness;
 use baton_sync::control_channel::ServerMessage;
+use baton_sync::replica::SyncPieces;
 
 use super::durability_gate::{DueMessage, DurabilityGate, Held, Released};
-use super::first_sync::FirstSync;
+use super::first_sync::{FirstSync, next_message};
 use super::keepalive::Keepalive;
 use super::lock_view_throttle::LockViewThrottle;
 use super::roster_throttle::RosterThrottle;
@@ -21,9 +22,16 @@ use crate::output::Output;
 use crate::replica::ReplicatedState;
 use crate::sessions::{Channel, Sessions};
 
+/// One thing that goes out of a room.
+enum Queued {
+    Output(Output),
+    /// A first sync. Its pieces are made one by one, so that the first is sent at once.
+    FirstSync(ConnectionId, Box<SyncPieces>),
+}
+
 /// Everything that goes out of a room.
 pub(crate) struct Outbound {
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<Queued>,
     gate: DurabilityGate,
     keepalive: Keepalive,
     lock_views: LockViewThrottle,
@@ -59,12 +67,25 @@ impl Outbound {
     }
 
     pub(crate) fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        loop {
+            match self.outputs.pop_front()? {
+                Queued::Output(output) => return Some(output),
+                Queued::FirstSync(to, mut pieces) => {
+                    let Some(message) = next_message(&mut pieces) else {
+                        continue;
+                    };
+                    if !pieces.is_done() {
+                        self.outputs.push_front(Queued::FirstSync(to, pieces));
+                    }
+                    return Some(Output::Send { to, message });
+                }
+            }
+        }
     }
 
     /// Queues an output that is no message.
     pub(crate) fn push(&mut self, output: Output) {
-        self.outputs.push_back(output);
+        self.outputs.push_back(Queued::Output(output));
     }
 
     /// Sends to one connection.
@@ -135,9 +156,10 @@ impl Outbound {
         options: &RoomOptions,
         now: Time,
     ) {
-        for message in self.first_sync.lacking(state, options, since, now) {
-            self.send(to, message, now);
-        }
+        let pieces = self.first_sync.lacking(state, options, since, now);
+        self.keepalive.note(to, now);
+        self.outputs
+            .push_back(Queued::FirstSync(to, Box::new(pieces)));
     }
 
     /// Notes a change of the document.

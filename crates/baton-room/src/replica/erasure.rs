@@ -63,7 +63,7 @@ fn snapshot(document: Bytes, epoch: u32) -> Result<Bytes, SnapshotError> {
 
 /// Returns an update that deletes everything that a document knows.
 fn deletion_of_all(document: &Replica) -> Vec<u8> {
-    let known: Vec<_> = document.state().vector().iter().collect();
+    let known: Vec<_> = document.state().clocks().collect();
     let mut update = Vec::new();
     write_var_uint(&mut update, 0);
     write_var_uint(&mut update, known.len() as u64);

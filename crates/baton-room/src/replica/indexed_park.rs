@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use baton_sync::originals::Contents;
+use baton_sync::block_store::BlockStore;
+use baton_sync::known_blocks::KnownBlocks;
+use baton_sync::replica_index::ReplicaIndex;
 use baton_sync::scan::{OwnedScan, Scan, content_form, scan};
-use baton_sync::state::State;
-use baton_sync::store::BlockStore;
 use sha2::{Digest, Sha256};
 
 use super::park::Park;
@@ -19,7 +19,7 @@ const ALIKE: usize = 64 * 1024;
 pub(super) struct IndexedPark {
     pub(super) park: Park,
     /// The index of its edits, beyond the document.
-    pub(super) known: State,
+    pub(super) known: ReplicaIndex,
     /// Hashes of its edits that may come again from the same source under another Yjs client id.
     forms: BTreeSet<[u8; 32]>,
     /// The blocks of its edits, once some came again.
@@ -29,7 +29,7 @@ pub(super) struct IndexedPark {
 /// The part of a park on which an update may build, beside the document.
 pub(super) struct ParkBasis<'a> {
     pub(super) id: u64,
-    pub(super) known: &'a State,
+    pub(super) known: &'a ReplicaIndex,
     pub(super) originals: &'a BlockStore,
     pub(super) roots: &'a BTreeSet<String>,
 }
@@ -39,14 +39,14 @@ impl IndexedPark {
     pub(super) fn new(park: Park) -> Self {
         Self {
             park,
-            known: State::default(),
+            known: ReplicaIndex::default(),
             forms: BTreeSet::new(),
             originals: OnceLock::new(),
         }
     }
 
     /// Indexes a stored park.
-    pub(super) fn restore(park: Park, document: &State) -> Self {
+    pub(super) fn restore(park: Park, document: &ReplicaIndex) -> Self {
         let mut restored = Self::new(park);
         for update in &restored.park.updates {
             // Only scanned updates are ever parked. One that does not scan any more, by a newer
@@ -67,7 +67,7 @@ impl IndexedPark {
     }
 
     /// Adds an edit. One `with_form` is found again by its form.
-    pub(super) fn add(&mut self, document: &State, update: &OwnedScan, with_form: bool) {
+    pub(super) fn add(&mut self, document: &ReplicaIndex, update: &OwnedScan, with_form: bool) {
         let scanned = update.as_scan();
         self.learn(document, &scanned);
         if with_form {
@@ -86,7 +86,7 @@ impl IndexedPark {
     }
 
     pub(super) fn clear(&mut self) {
-        self.known = State::default();
+        self.known = ReplicaIndex::default();
         self.forms.clear();
         self.originals = OnceLock::new();
         self.park.updates.clear();
@@ -94,7 +94,7 @@ impl IndexedPark {
         (self.park.inserted, self.park.deleted) = (0, 0);
     }
 
-    fn learn(&mut self, document: &State, update: &Scan<'_>) {
+    fn learn(&mut self, document: &ReplicaIndex, update: &Scan<'_>) {
         let roots = document.touched_roots_over(&self.known, update);
         self.park.roots.extend(roots);
         let gain = document.gain_over(&self.known, update);
@@ -120,8 +120,8 @@ impl IndexedPark {
 
     /// Compares the blocks that the update and the park have in common by their clocks: two clients
     /// that write under one id share clocks, and nothing else.
-    pub(super) fn agrees(&self, document: &State, update: &Scan<'_>) -> bool {
-        Contents::of_park(self.originals()).agree(document, &self.known, update)
+    pub(super) fn agrees(&self, document: &ReplicaIndex, update: &Scan<'_>) -> bool {
+        KnownBlocks::of_park(self.originals()).agree(document, &self.known, update)
     }
 }
 

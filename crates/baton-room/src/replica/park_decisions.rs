@@ -5,10 +5,10 @@
 //! differ from one start to the next, so the intake checks them before it proposes a record.
 
 use baton_presence::{Rights, SessionId, SessionRole, WriteRight};
-use baton_sync::Applied;
+use baton_sync::ApplyOutcome;
 use baton_sync::control_channel::{Outcome, ParkStatus, ParkView};
+use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::{OwnedScan, scan};
-use baton_sync::state::{Judgement, State};
 
 use super::effect::Effect;
 use super::park::{Park, ParkState};
@@ -189,8 +189,8 @@ impl ReplicatedState {
             let scanned = OwnedScan::new(update).ok();
             let applied = scanned.map(|scan| (self.document.apply_scanned(&scan.as_scan()), scan));
             match applied {
-                Some((Ok(Applied::Added), scan)) => effects.push(Effect::Applied(scan)),
-                Some((Ok(Applied::Known), _)) => {}
+                Some((Ok(ApplyOutcome::Added), scan)) => effects.push(Effect::Applied(scan)),
+                Some((Ok(ApplyOutcome::Known), _)) => {}
                 // They were found to fit together when the merge was allowed.
                 Some((Err(_), _)) | None => {
                     let denied = DecisionRefused::Incomplete;
@@ -224,8 +224,8 @@ impl ReplicatedState {
 }
 
 /// Returns true if the edits can be applied one after the other.
-fn fit_together(document: &State, park: &Park) -> bool {
-    let mut over = State::new();
+fn fit_together(document: &ReplicaIndex, park: &Park) -> bool {
+    let mut over = ReplicaIndex::new();
     park.updates.iter().all(|update| {
         let Ok(scanned) = scan(update) else {
             return false;

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::SessionId;
+use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::{OwnedScan, Scan};
-use baton_sync::state::{Judgement, State};
 
 use super::author::Author;
 use super::indexed_park::{IndexedPark, ParkBasis, form};
@@ -35,7 +35,7 @@ enum Place {
 
 impl Parks {
     /// Rebuilds from stored parks.
-    pub(crate) fn restore(stored: Vec<Park>, document: &State) -> Self {
+    pub(crate) fn restore(stored: Vec<Park>, document: &ReplicaIndex) -> Self {
         let kept = stored.into_iter().map(|park| {
             let kept = IndexedPark::restore(park, document);
             (kept.park.id, kept)
@@ -85,7 +85,7 @@ impl Parks {
     pub(super) fn basis(
         &self,
         author: Author,
-        document: &State,
+        document: &ReplicaIndex,
         update: &Scan<'_>,
     ) -> Option<ParkBasis<'_>> {
         Some(self.under(author, document, update)?.basis())
@@ -97,7 +97,7 @@ impl Parks {
     }
 
     /// Returns the park that already holds everything of this update that the document lacks.
-    pub(crate) fn holding(&self, document: &State, update: &Scan<'_>) -> Option<u64> {
+    pub(crate) fn holding(&self, document: &ReplicaIndex, update: &Scan<'_>) -> Option<u64> {
         let holds = |kept: &&IndexedPark| {
             matches!(document.judge_over(&kept.known, update), Judgement::Known)
                 && kept.agrees(document, update)
@@ -109,7 +109,7 @@ impl Parks {
     pub(crate) fn room_for(
         &self,
         author: Author,
-        document: &State,
+        document: &ReplicaIndex,
         update: &Scan<'_>,
         limits: &ParkLimits,
     ) -> Result<(), ParkFull> {
@@ -175,7 +175,7 @@ impl Parks {
         &mut self,
         fresh: Park,
         author: Author,
-        document: &State,
+        document: &ReplicaIndex,
         update: &OwnedScan,
         is_gone: impl Fn(SessionId) -> bool,
     ) -> u64 {
@@ -201,7 +201,7 @@ impl Parks {
     }
 
     /// Closes the parks whose edits the document now has.
-    pub(crate) fn close_merged(&mut self, document: &State) -> Vec<Park> {
+    pub(crate) fn close_merged(&mut self, document: &ReplicaIndex) -> Vec<Park> {
         if self.parks.is_empty() {
             return Vec::new();
         }
@@ -232,12 +232,17 @@ impl Parks {
     }
 
     /// Returns the park of this author over which the update fits.
-    fn under(&self, author: Author, document: &State, update: &Scan<'_>) -> Option<&IndexedPark> {
+    fn under(
+        &self,
+        author: Author,
+        document: &ReplicaIndex,
+        update: &Scan<'_>,
+    ) -> Option<&IndexedPark> {
         self.of(author)
             .find(|kept| fits(&document.judge_over(&kept.known, update)))
     }
 
-    fn place(&self, author: Author, document: &State, update: &Scan<'_>) -> Place {
+    fn place(&self, author: Author, document: &ReplicaIndex, update: &Scan<'_>) -> Place {
         if !fits(&document.judge(update)) {
             // It builds on one of them, also if that is discarded: apart from it, it could never be
             // applied.
@@ -266,7 +271,7 @@ impl Parks {
         &self,
         fresh: &Park,
         author: Author,
-        document: &State,
+        document: &ReplicaIndex,
         update: &Scan<'_>,
         is_gone: impl Fn(SessionId) -> bool,
     ) -> Place {
@@ -293,8 +298,8 @@ fn fits(judgement: &Judgement) -> bool {
 }
 
 /// Returns the index of an update beyond the document.
-fn alone(document: &State, update: &Scan<'_>) -> State {
-    let mut known = State::default();
+fn alone(document: &ReplicaIndex, update: &Scan<'_>) -> ReplicaIndex {
+    let mut known = ReplicaIndex::default();
     known.absorb_over(document, update);
     known
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use baton_presence::{Change, Event, Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
 use baton_sync::handshake::Basis;
-use baton_sync::originals::Contents;
-use baton_sync::replica::Former;
+use baton_sync::replica::{RetiredReplica, SyncPieces};
 use baton_sync::scan::OwnedScan;
-use baton_sync::{Applied, History, Replica, StateVector};
+use baton_sync::{ApplyOutcome, History, Replica, StateVector};
 use bytes::Bytes;
 
 use super::author::Author;
@@ -173,7 +172,7 @@ impl ReplicatedState {
     /// Returns the states and blocks by which an update with this admission is judged.
     pub(crate) fn basis(&self, admission: Admission) -> Basis<'_> {
         let park = admission.over.and_then(|id| self.parks.basis_of(id));
-        let contents = Contents::of(&self.document);
+        let contents = self.document.contents();
         Basis {
             document: self.document.state(),
             park: park.as_ref().map(|park| park.known),
@@ -207,7 +206,7 @@ impl ReplicatedState {
 
     /// Goes on with the compacted form of the document. Returns the former one; `None` if the
     /// document has changed since.
-    pub(crate) fn adopt(&mut self, compacted: Compacted) -> Option<Former> {
+    pub(crate) fn adopt(&mut self, compacted: Compacted) -> Option<RetiredReplica> {
         self.document.adopt(compacted).ok()
     }
 
@@ -217,7 +216,7 @@ impl ReplicatedState {
     }
 
     /// Returns what a client with this state vector lacks, in pieces of about `most` bytes.
-    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> Vec<Bytes> {
+    pub(crate) fn pieces(&mut self, since: &StateVector, most: usize) -> SyncPieces {
         self.document.pieces(since, most)
     }
 
@@ -360,12 +359,14 @@ impl ReplicatedState {
             return self.park(position, author, update, now, effects);
         }
         match self.document.apply_scanned(&update.as_scan()) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 effects.push(Effect::Applied(update));
                 self.close_parks(effects);
             }
             // An earlier record has overtaken an update that does not fit here.
-            Ok(Applied::Known) | Err(_) => effects.push(Effect::Nothing(update.bytes().clone())),
+            Ok(ApplyOutcome::Known) | Err(_) => {
+                effects.push(Effect::Nothing(update.bytes().clone()));
+            }
         }
     }
 

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use baton_presence::{Fence, Grant, LockState, Mode, SessionId, WriteRight};
+use baton_sync::replica_index::{Judgement, ReplicaIndex};
 use baton_sync::scan::{Scan, scan};
-use baton_sync::state::{Judgement, State};
 use bytes::Bytes;
 
 use super::author::Author;
@@ -56,7 +56,7 @@ pub(crate) struct WriteCheck<'s> {
     /// The last record that these parts hold.
     pub(super) position: u64,
     pub(super) locks: &'s LockState,
-    pub(super) document: &'s State,
+    pub(super) document: &'s ReplicaIndex,
     pub(super) parks: &'s Parks,
 }
 

@@ -43,7 +43,7 @@ fn crashed(options: RoomOptions) -> Crashed {
 
 /// What a client answers to the server's Step1 with.
 fn brings(table: &mut Table, id: ConnectionId, copy: &Document) {
-    let known = table.room.state().document().state().vector().clone();
+    let known = table.room.state().document().state().vector();
     let all = copy.diff(&known).unwrap();
     table.receive(id, Incoming::Sync(SyncKind::Step2, all));
 }

@@ -6,32 +6,32 @@
 use std::ops::Range;
 
 use super::History;
-use super::cut::{Cutter, Piece, units};
+use super::split::{Piece, Splitter, units};
 use crate::delete_set::DeleteSet;
+use crate::replica_index::{Judgement, ReplicaIndex};
 use crate::scan::{Block, BlockKind, Content, Id, Parent, Scan, scan};
-use crate::state::{Judgement, State};
 use crate::state_vector::Clock;
 
-/// Proves that `after` means the same as `before`, which makes a document know `known`. Returns the
-/// knowledge of a document that is made of it.
+/// Proves that `after` means the same as `before`, of which `known` is the index. Returns the index
+/// of `after`.
 ///
 /// # Errors
 /// The difference.
 pub(super) fn check(
     before: &Scan<'_>,
-    known: &State,
+    known: &ReplicaIndex,
     after: &[u8],
     history: History,
-) -> Result<State, &'static str> {
+) -> Result<ReplicaIndex, &'static str> {
     let after = scan(after).map_err(|_| "it cannot be read")?;
-    let nothing = State::new();
-    let settled = nothing.settle(&after);
-    if settled.judgement() != Judgement::Fits {
+    let nothing = ReplicaIndex::new();
+    let (judgement, delta) = nothing.study(&after);
+    if judgement != Judgement::Fits {
         return Err("it does not fit an empty document");
     }
-    let mut knows = State::new();
-    knows.learn(settled.lesson(&nothing), &after);
-    if knows.vector() != known.vector() {
+    let mut knows = ReplicaIndex::new();
+    knows.learn_without_blocks(delta, &after);
+    if !knows.clocks().eq(known.clocks()) {
         return Err("the clocks");
     }
     if knows.deletes() != known.deletes() {
@@ -60,7 +60,7 @@ struct Walk<'a, I: Iterator<Item = Block<'a>>> {
     rest: I,
     block: Option<Block<'a>>,
     /// The content of `block` from this clock on, if it was cut.
-    cut: Option<(Cutter<'a>, Clock)>,
+    cut: Option<(Splitter<'a>, Clock)>,
 }
 
 impl<'a, I: Iterator<Item = Block<'a>>> Walk<'a, I> {
@@ -96,12 +96,12 @@ impl<'a, I: Iterator<Item = Block<'a>>> Walk<'a, I> {
             return Some(Piece::whole(units()?, block.len));
         }
         if self.cut.is_none() {
-            self.cut = Some((Cutter::new(kind, units()?), block.clock));
+            self.cut = Some((Splitter::new(kind, units()?), block.clock));
         }
-        let (cutter, at) = self.cut.as_mut()?;
-        cutter.take(start - *at);
+        let (splitter, at) = self.cut.as_mut()?;
+        splitter.take(start - *at);
         *at = end;
-        Some(cutter.take(end - start))
+        Some(splitter.take(end - start))
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
     ) -> Option<&'static str> {
         let before = update(before, deleted.clone());
         let before = scan(&before).unwrap();
-        let mut known = State::new();
+        let mut known = ReplicaIndex::new();
         known.absorb(&before);
         check(&before, &known, &update(after, deleted), history).err()
     }

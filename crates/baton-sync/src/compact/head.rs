@@ -1,6 +1,6 @@
 //! The part of an item before its content: its neighbours, parent and key.
 //!
-//! Owns how a head is cut, written and measured.
+//! Owns the cutting, writing and measuring of heads.
 
 use crate::lib0::{write_var_string, write_var_uint};
 use crate::scan::{Block, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Id, Parent};

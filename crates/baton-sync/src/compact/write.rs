@@ -4,48 +4,32 @@
 
 use std::ops::Range;
 
-use super::cut::{Cutter, Piece, units};
-use super::fate::{Fates, Stretch};
+use super::gc_plan::{GcPlan, Part};
 use super::head::{Head, size_of_cut};
-use crate::delete_set::DeleteSet;
+use super::split::{Piece, Splitter, units};
 use crate::lib0::write_var_uint;
-use crate::scan::{Block, BlockKind, CONTENT, Content, GC, Id, IdRange, Scan};
+use crate::scan::{Block, BlockKind, CONTENT, Content, GC, Id, Scan};
 use crate::state_vector::{ClientId, Clock};
 
 /// The number of [`Content::Deleted`] on the wire.
 const DELETED: u8 = 1;
 
 /// The whole state, rewritten.
-pub(super) fn write(scan: &Scan<'_>, fates: &Fates<'_, '_>) -> Vec<u8> {
+pub(super) fn write(scan: &Scan<'_>, plan: &GcPlan<'_, '_>) -> Vec<u8> {
     let mut out = Vec::new();
     write_var_uint(&mut out, scan.runs().len() as u64);
     // One buffer for all: there may be a hundred thousand clients.
     let mut bytes = Vec::new();
     for run in scan.runs() {
-        let mut writer = Writer::new(run.client, fates, bytes);
+        let mut writer = Writer::new(run.client, plan, bytes);
         for index in run.blocks() {
             let block = scan.block(run.client, index);
             writer.block(scan, index, &block);
         }
         bytes = writer.finish(&mut out, scan.clock(run.blocks().start));
     }
-    write_deletes(&mut out, fates.deletes());
+    plan.deletes().encode(&mut out);
     out
-}
-
-/// As Yjs writes them, clients descending; ranges that touch are one.
-fn write_deletes(out: &mut Vec<u8>, deletes: &DeleteSet) {
-    let all: Vec<IdRange> = deletes.iter().collect();
-    let clients: Vec<&[IdRange]> = all.chunk_by(|a, b| a.client == b.client).collect();
-    write_var_uint(out, clients.len() as u64);
-    for ranges in clients.into_iter().rev() {
-        write_var_uint(out, ranges[0].client.get());
-        write_var_uint(out, ranges.len() as u64);
-        for range in ranges {
-            write_var_uint(out, u64::from(range.start));
-            write_var_uint(out, u64::from(range.end - range.start));
-        }
-    }
 }
 
 /// The last block, which the next may continue.
@@ -72,7 +56,7 @@ struct Row {
 }
 
 /// Units that are to be written, all of one block.
-struct Part<'a> {
+struct Units<'a> {
     head: Head<'a>,
     kind: Content,
     /// The kind's number.
@@ -86,18 +70,18 @@ struct Part<'a> {
 /// The blocks of one client.
 struct Writer<'a, 'f, 'u, 's> {
     client: ClientId,
-    fates: &'f Fates<'u, 's>,
+    plan: &'f GcPlan<'u, 's>,
     count: u64,
     bytes: Vec<u8>,
     open: Option<Open<'a>>,
 }
 
 impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
-    fn new(client: ClientId, fates: &'f Fates<'u, 's>, mut bytes: Vec<u8>) -> Self {
+    fn new(client: ClientId, plan: &'f GcPlan<'u, 's>, mut bytes: Vec<u8>) -> Self {
         bytes.clear();
         Self {
             client,
-            fates,
+            plan,
             count: 0,
             bytes,
             open: None,
@@ -108,15 +92,15 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
         let BlockKind::Item(kind) = block.kind else {
             return self.gc(block.len);
         };
-        if self.fates.is_gone(index) {
+        if self.plan.is_gone(index) {
             return self.gc(block.len);
         }
         let (info, content) = scan.content(block);
-        let drops = self.fates.drops_deleted();
-        let first = self.fates.stretch(block, block.clock);
+        let drops = self.plan.drops_deleted();
+        let first = self.plan.part(block, block.clock);
         let stays = match kind {
             Content::Deleted => false,
-            Content::Type => !self.fates.goes(self.id(block.clock)),
+            Content::Type => !self.plan.goes(self.id(block.clock)),
             _ => !drops || !first.deleted,
         };
         match units(kind, content) {
@@ -125,8 +109,8 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
             }
             Some(units) if stays => {
                 let last = block.end() - 1;
-                let last = !drops && self.fates.deletes().contains(self.client, last, 1);
-                self.row(&Part {
+                let last = !drops && self.plan.deletes().contains(self.client, last, 1);
+                self.row(&Units {
                     head: Head::of(block, info, block.clock),
                     kind,
                     number: info & CONTENT,
@@ -143,14 +127,14 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
     /// Writes a block that is deleted in part, of which the deleted content goes: it is cut there,
     /// or the content is blanked where a cut would be longer.
     fn parts(&mut self, block: &Block<'a>, info: u8, kind: Content, units: &'a [u8]) {
-        let mut cutter = Cutter::new(kind, units);
+        let mut splitter = Splitter::new(kind, units);
         let mut clock = block.clock;
         // True if the unit before `clock` is of this block and in the open row.
         let mut goes_on = false;
         while clock < block.end() {
-            let Stretch { end, deleted } = self.fates.stretch(block, clock);
+            let Part { end, deleted } = self.plan.part(block, clock);
             let head = Head::of(block, info, clock);
-            let alive = cutter.take(end - clock);
+            let alive = splitter.take(end - clock);
             let piece = if deleted {
                 blanks(block, kind, clock..end)
             } else {
@@ -159,7 +143,7 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
             match piece {
                 None => self.deleted(head, clock, end - clock),
                 Some(piece) if goes_on => self.extend(&piece, deleted),
-                Some(piece) => self.row(&Part {
+                Some(piece) => self.row(&Units {
                     head,
                     kind,
                     number: info & CONTENT,
@@ -224,14 +208,14 @@ impl<'a, 'f, 'u, 's> Writer<'a, 'f, 'u, 's> {
     ///
     /// Blanks are not joined with blanks: as many as make a cut worth while would be cut the next
     /// time.
-    fn row(&mut self, part: &Part<'a>) {
+    fn row(&mut self, part: &Units<'a>) {
         let before = part.start.checked_sub(1).map(|clock| self.id(clock));
         if let Some(Open::Row(row)) = &mut self.open
             && row.kind == part.kind
             && part.head.origin == before
             && part.head.right_origin == row.right_origin
             && part.deleted.0 == row.deleted
-            && !(row.deleted && self.fates.drops_deleted())
+            && !(row.deleted && self.plan.drops_deleted())
         {
             return self.extend(&part.piece, part.deleted.1);
         }

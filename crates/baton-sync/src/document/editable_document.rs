@@ -9,11 +9,11 @@ use yrs::Transact;
 use yrs::updates::decoder::Decode;
 
 use super::error::{ApplyError, Broken};
-use super::live::{Live, integrate, ranges};
 use super::render::{Rendering, render};
-use crate::replica::{Applied, Replica};
+use super::yrs_doc::{YrsDoc, integrate, ranges};
+use crate::replica::{ApplyOutcome, Replica};
+use crate::replica_index::ReplicaIndex;
 use crate::scan::{IdRange, Scan, scan};
-use crate::state::State;
 use crate::state_vector::{ClientId, StateVector};
 
 /// Reason for which yrs is not given some bytes.
@@ -34,7 +34,7 @@ pub struct Document {
     client: ClientId,
     replica: Replica,
     /// The document as yrs has it, once it was read or edited.
-    live: OnceLock<Live>,
+    live: OnceLock<YrsDoc>,
     broken: OnceLock<Broken>,
 }
 
@@ -86,7 +86,7 @@ impl Document {
     ///
     /// # Errors
     /// See [`ApplyError`]. An update is applied as a whole or not at all.
-    pub fn apply(&mut self, update: &[u8]) -> Result<Applied, ApplyError> {
+    pub fn apply(&mut self, update: &[u8]) -> Result<ApplyOutcome, ApplyError> {
         self.usable()?;
         self.apply_scanned(&scan(update)?)
     }
@@ -95,17 +95,17 @@ impl Document {
     ///
     /// # Errors
     /// As [`Document::apply`].
-    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<Applied, ApplyError> {
+    pub fn apply_scanned(&mut self, scan: &Scan<'_>) -> Result<ApplyOutcome, ApplyError> {
         self.usable()?;
         if scan.is_beyond_yrs() {
             return Err(ApplyError::Undecodable(BEYOND.to_owned()));
         }
         let Some(admitted) = self.replica.admit(scan)? else {
-            return Ok(Applied::Known);
+            return Ok(ApplyOutcome::Known);
         };
         if self.live.get().is_none() {
             self.replica.add(scan, admitted);
-            return Ok(Applied::Added);
+            return Ok(ApplyOutcome::Added);
         }
         let updates = self.decode(scan)?;
         let deletes = self.in_transaction(|txn| integrate(txn, updates))?;
@@ -114,12 +114,12 @@ impl Document {
             self.has_deleted(&deletes),
             "yrs deletes what the index does not"
         );
-        Ok(Applied::Added)
+        Ok(ApplyOutcome::Added)
     }
 
     /// Returns the index of the document: inserted and deleted units.
     #[must_use]
-    pub const fn state(&self) -> &State {
+    pub const fn state(&self) -> &ReplicaIndex {
         self.replica.state()
     }
 
@@ -245,7 +245,7 @@ impl Document {
     }
 
     /// Returns the document as yrs has it, which is loaded at the first call.
-    fn awake(&self) -> Result<&Live, Broken> {
+    fn awake(&self) -> Result<&YrsDoc, Broken> {
         self.usable()?;
         if let Some(live) = self.live.get() {
             return Ok(live);
@@ -254,7 +254,7 @@ impl Document {
             return Err(self.break_off(BEYOND.to_owned()));
         }
         let everything = self.replica.difference(&StateVector::new());
-        let loaded = self.guarded(|| Live::load(&everything, self.client))?;
+        let loaded = self.guarded(|| YrsDoc::load(&everything, self.client))?;
         let live = loaded.map_err(|reason| self.break_off(reason))?;
         Ok(self.live.get_or_init(|| live))
     }
@@ -268,7 +268,7 @@ impl Document {
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Document")
-            .field("vector", self.state().vector())
+            .field("vector", &self.state().vector())
             .field("broken", &self.broken.get())
             .finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
 //! Errors of a document.
 
 use crate::replica::Rejected;
+use crate::replica_index::Judgement;
 use crate::scan::ScanError;
-use crate::state::Judgement;
 
 /// An update was not applied. Except for [`ApplyError::Broken`] the document is as before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,25 +4,25 @@ use bytes::Bytes;
 
 use super::verdict::{HandshakeError, Verdict};
 use crate::document::Document;
-use crate::originals::{Clash, Contents};
+use crate::known_blocks::{Clash, KnownBlocks};
 use crate::replica::Replica;
+use crate::replica_index::{Applicability, Judgement, ReplicaIndex, admitted_part};
 use crate::scan::Scan;
-use crate::state::{Judgement, Settled, State};
 
 /// Basis on which an update is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Basis<'a> {
     /// Index of the document.
-    pub document: &'a State,
+    pub document: &'a ReplicaIndex,
     /// Index of the edits that the sender's session has parked, laid over the document's.
-    pub park: Option<&'a State>,
+    pub park: Option<&'a ReplicaIndex>,
     /// The blocks, with which blocks that are known by their clocks are compared. Without them,
     /// they are taken to be the same: for a caller that has clocks only.
-    pub contents: Option<Contents<'a>>,
+    pub contents: Option<KnownBlocks<'a>>,
 }
 
-impl<'a> From<&'a State> for Basis<'a> {
-    fn from(document: &'a State) -> Self {
+impl<'a> From<&'a ReplicaIndex> for Basis<'a> {
+    fn from(document: &'a ReplicaIndex) -> Self {
         Self {
             document,
             park: None,
@@ -42,24 +42,24 @@ impl<'a> From<&'a Replica> for Basis<'a> {
         Self {
             document: document.state(),
             park: None,
-            contents: Some(Contents::of(document)),
+            contents: Some(document.contents()),
         }
     }
 }
 
 impl<'a> Basis<'a> {
-    pub(super) fn settle<'u, 's>(&self, scan: &'s Scan<'u>) -> Settled<'u, 's>
+    pub(super) fn settle<'u, 's>(&self, scan: &'s Scan<'u>) -> Applicability<'u, 's>
     where
         'a: 's,
     {
         match self.park {
-            Some(park) => self.document.settle_over(park, scan),
-            None => self.document.settle(scan),
+            Some(park) => self.document.applicability_over(park, scan),
+            None => self.document.applicability(scan),
         }
     }
 
     /// Checks that an update may be taken, now or later.
-    pub(super) fn check(&self, settled: &Settled<'_, '_>) -> Result<(), HandshakeError> {
+    pub(super) fn check(&self, settled: &Applicability<'_, '_>) -> Result<(), HandshakeError> {
         if let Judgement::Refused(refusal) = settled.judgement() {
             return Err(refusal.into());
         }
@@ -67,7 +67,7 @@ impl<'a> Basis<'a> {
     }
 
     /// Returns the verdict on an update that can be taken as a whole now.
-    pub(super) fn whole(&self, update: &Bytes, settled: &Settled<'_, '_>) -> Option<Verdict> {
+    pub(super) fn whole(&self, update: &Bytes, settled: &Applicability<'_, '_>) -> Option<Verdict> {
         match settled.judgement() {
             Judgement::Known => Some(Verdict::Known),
             Judgement::Fits => Some(Verdict::Admit(update.clone())),
@@ -83,12 +83,12 @@ impl<'a> Basis<'a> {
 
     /// Returns the part of an update with a gap that can be taken now. Over a park there is none: a
     /// park is one piece.
-    pub(super) fn closed_part(&self, settled: &Settled<'_, '_>) -> Option<Bytes> {
+    pub(super) fn closed_part(&self, settled: &Applicability<'_, '_>) -> Option<Bytes> {
         let adds = self.park.is_none() && !settled.adds_nothing();
-        adds.then(|| settled.emit().into())
+        adds.then(|| admitted_part(settled).into())
     }
 
-    fn compare(&self, settled: &Settled<'_, '_>) -> Result<(), Clash> {
+    fn compare(&self, settled: &Applicability<'_, '_>) -> Result<(), Clash> {
         match &self.contents {
             Some(contents) => contents.compare(settled),
             None => Ok(()),

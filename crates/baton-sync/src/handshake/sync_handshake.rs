@@ -12,9 +12,9 @@ use super::questions::Questions;
 use super::saved_ledger::SavedLedger;
 use super::verdict::{HandshakeError, Incomplete, SyncKind, Verdict};
 use crate::StateVector;
-use crate::originals::Clash;
+use crate::known_blocks::Clash;
+use crate::replica_index::{Applicability, Judgement};
 use crate::scan::{OwnedScan, Scan, ScanLimits, scan};
-use crate::state::{Judgement, Settled};
 use crate::state_vector::{ClientId, Clock};
 
 /// A message that awaits its position in the log; see [`Handshake::settled`].
@@ -351,7 +351,13 @@ impl Handshake {
         }
     }
 
-    fn keep(&mut self, number: u64, kind: SyncKind, update: Bytes, settled: &Settled<'_, '_>) {
+    fn keep(
+        &mut self,
+        number: u64,
+        kind: SyncKind,
+        update: Bytes,
+        settled: &Applicability<'_, '_>,
+    ) {
         let kept = self.kept.keep(number, kind, update, &settled.obstacles());
         if !kept {
             self.ledger.lose(number);

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::originals::Clash;
+use crate::known_blocks::Clash;
+use crate::replica_index::Refusal;
 use crate::scan::ScanError;
-use crate::state::Refusal;
 
 /// Kind of the sync message that brought an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,8 +31,7 @@ impl SplitPoint {
     };
 }
 
-/// A block that is taken apart, so that parts of it can be written. Opening a text reads all of it
-/// once.
+/// A block that is taken apart, so that parts of it can be written.
 pub(crate) struct OpenBlock<'a> {
     client: ClientId,
     clock: Clock,
@@ -48,7 +47,8 @@ pub(crate) struct OpenBlock<'a> {
 enum Body<'a> {
     /// Only a number of units.
     Length,
-    Text(&'a str),
+    /// A text, which was found to be UTF-8 when the block was scanned.
+    Text(&'a [u8]),
     /// Values one after the other, each of them one unit.
     Values(Content, &'a [u8]),
     /// One unit, which cannot be split.
@@ -78,7 +78,7 @@ impl<'a> Scan<'a> {
         opened.head = &bytes[1..reader.position()];
         opened.body = match content::kind(info) {
             Some(Content::Deleted) => Body::Length,
-            Some(Content::String) => Body::Text(reader.var_string().unwrap_or_default()),
+            Some(Content::String) => Body::Text(reader.var_buf().unwrap_or_default()),
             Some(kind @ (Content::Any | Content::Json)) => {
                 let _count = reader.var_uint();
                 Body::Values(kind, reader.rest())
@@ -123,11 +123,8 @@ impl OpenBlock<'_> {
         };
         match self.body {
             Body::Text(text) => {
-                to.byte = text.floor_char_boundary(from.byte.saturating_add(most));
-                if to.byte <= from.byte {
-                    to.byte = text.ceil_char_boundary(from.byte + 1);
-                }
-                let units = content::utf16_len(&text.as_bytes()[from.byte..to.byte]) as Clock;
+                to.byte = char_boundary(text, from.byte, most);
+                let units = content::utf16_len(&text[from.byte..to.byte]) as Clock;
                 to.units += units - Clock::from(from.torn);
             }
             Body::Values(kind, values) => {
@@ -172,9 +169,22 @@ impl OpenBlock<'_> {
     }
 }
 
+/// Returns the last place between two characters at most `most` bytes behind `from`, and behind at
+/// least one character.
+fn char_boundary(text: &[u8], from: usize, most: usize) -> usize {
+    let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let last = from.saturating_add(most).min(text.len());
+    let mut before = (from + 1..=last).rev();
+    before.find(is_boundary).unwrap_or_else(|| {
+        let mut behind = from + 1..text.len();
+        behind.find(is_boundary).unwrap_or(text.len())
+    })
+}
+
 /// Returns the byte at which so many UTF-16 units of a text end. In the middle of a character, that
 /// is its first byte, with true.
-fn byte_of(text: &str, units: Clock) -> (usize, bool) {
+fn byte_of(text: &[u8], units: Clock) -> (usize, bool) {
+    let text = std::str::from_utf8(text).unwrap_or_default();
     let mut before = 0;
     for (at, character) in text.char_indices() {
         if before == units {
@@ -190,19 +200,19 @@ fn byte_of(text: &str, units: Clock) -> (usize, bool) {
 
 /// Writes a part of a text. Each half of a split character becomes a replacement character, as in
 /// Yjs.
-fn write_text(text: &str, from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
-    const HALF: &str = "\u{fffd}";
+fn write_text(text: &[u8], from: SplitPoint, to: SplitPoint, out: &mut Vec<u8>) {
+    const HALF: &[u8] = "\u{fffd}".as_bytes();
     let start = if from.torn {
-        from.byte + text[from.byte..].chars().next().map_or(0, char::len_utf8)
+        char_boundary(text, from.byte, 1)
     } else {
         from.byte
     };
     let whole = &text[start..to.byte];
-    let before = if from.torn { HALF } else { "" };
-    let behind = if to.torn { HALF } else { "" };
+    let before = if from.torn { HALF } else { &[] };
+    let behind = if to.torn { HALF } else { &[] };
     write_var_uint(out, (before.len() + whole.len() + behind.len()) as u64);
     for part in [before, whole, behind] {
-        out.extend_from_slice(part.as_bytes());
+        out.extend_from_slice(part);
     }
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::part::TextDiff;
 use super::shorten::{Builder, TEXT_DIFF_ROOTS};
 use crate::document::{ApplyError, Broken, Document, DocumentOptions};
+use crate::replica_index::ReplicaIndex;
 use crate::scan::scan;
-use crate::state::State;
 use crate::state_vector::ClientId;
 
 /// The changes that updates would make cannot be shown. The document is as before.
@@ -56,7 +56,7 @@ pub fn text_diff_of<U: AsRef<[u8]>>(
     let mut copy = Document::load_shared(everything, &options).map_err(TextDiffError::Unfit)?;
     let updates: Vec<U> = updates.into_iter().collect();
     let mut roots = BTreeSet::new();
-    let mut over = State::new();
+    let mut over = ReplicaIndex::new();
     for update in &updates {
         let scanned = scan(update.as_ref()).map_err(ApplyError::from);
         let scanned = scanned.map_err(TextDiffError::Unfit)?;

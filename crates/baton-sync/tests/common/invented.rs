@@ -1,16 +1,15 @@
 //! Updates that are as odd as the rules of scanner and state allow.
 
 use baton_sync::lib0::{write_var_string, write_var_uint};
-use baton_sync::{Clock, State};
+use baton_sync::{Clock, ReplicaIndex};
 
 use super::Dice;
 
 /// An update of few blocks by few clients, that mostly goes on where the document ends and refers
 /// to what is there, but to anything that is there.
-pub fn invented(dice: &mut Dice, state: &State) -> Vec<u8> {
+pub fn invented(dice: &mut Dice, state: &ReplicaIndex) -> Vec<u8> {
     let mut clocks: Vec<(u64, Clock)> = state
-        .vector()
-        .iter()
+        .clocks()
         .map(|(client, clock)| (client.get(), clock))
         .collect();
     for client in [1, 2, 3] {

@@ -7,8 +7,8 @@ use baton_sync::scan::BlockKind;
 use baton_sync::text_diff::text_diff;
 use baton_sync::yrs::ReadTxn;
 use baton_sync::{
-    Applied, ApplyError, ClientId, Clock, Document, DocumentOptions, Judgement, Replica, Scan,
-    State, StateVector, TextDiffError, scan,
+    ApplyError, ApplyOutcome, ClientId, Clock, Document, DocumentOptions, Judgement, Replica,
+    ReplicaIndex, Scan, StateVector, TextDiffError, scan,
 };
 use bytes::Bytes;
 
@@ -28,7 +28,7 @@ pub(crate) fn scan_only(input: &[u8]) {
     };
     assert_eq!(scanned.bytes(), input);
     consistent(&scanned);
-    let mut state = State::new();
+    let mut state = ReplicaIndex::new();
     let judgement = state.judge(&scanned);
     let closed = state.closed_part(&scanned);
     let roots = state.touched_roots(&scanned);
@@ -38,13 +38,16 @@ pub(crate) fn scan_only(input: &[u8]) {
         Judgement::Fits => {
             assert_eq!(state.judge(&scanned), Judgement::Known);
             let closed = closed.unwrap();
-            assert_eq!(State::new().judge(&scan(&closed).unwrap()), Judgement::Fits);
+            assert_eq!(
+                ReplicaIndex::new().judge(&scan(&closed).unwrap()),
+                Judgement::Fits
+            );
         }
         Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => {
             if let Some(closed) = closed {
                 let closed = scan(&closed).unwrap();
-                assert_eq!(State::new().judge(&closed), Judgement::Fits);
-                let mut other = State::new();
+                assert_eq!(ReplicaIndex::new().judge(&closed), Judgement::Fits);
+                let mut other = ReplicaIndex::new();
                 other.absorb(&closed);
                 assert_eq!(other.vector(), state.vector());
             }
@@ -78,7 +81,7 @@ struct Subject {
     follower: Document,
     /// What somebody has parked, and what it knows beyond the document.
     parked: Vec<Vec<u8>>,
-    over: State,
+    over: ReplicaIndex,
 }
 
 /// Steps: updates as they are, invented ones, differences, parks, storing and loading.
@@ -87,7 +90,7 @@ pub(crate) fn scan_yrs(input: &[u8]) {
         document: document(),
         follower: document(),
         parked: Vec::new(),
-        over: State::new(),
+        over: ReplicaIndex::new(),
     };
     for (step, body) in Script::new(input).take(64) {
         match step % 16 {
@@ -120,7 +123,7 @@ impl Subject {
         });
         let before = self.document.state().clone();
         match self.document.apply(update) {
-            Ok(Applied::Added) => {
+            Ok(ApplyOutcome::Added) => {
                 let (judgement, closed, _) = judged.unwrap();
                 assert_eq!(judgement, Judgement::Fits);
                 assert!(closed.is_some());
@@ -129,7 +132,7 @@ impl Subject {
                 assert_eq!(again, Judgement::Known);
                 assert!(self.document.state().covers(&before));
             }
-            Ok(Applied::Known) => {
+            Ok(ApplyOutcome::Known) => {
                 let (judgement, closed, roots) = judged.unwrap();
                 assert_eq!(judgement, Judgement::Known);
                 assert!(closed.is_none() && roots.is_empty());
@@ -144,7 +147,11 @@ impl Subject {
                 assert_eq!(judgement, expected);
                 self.unchanged(&before);
                 if let Some(part) = closed {
-                    assert_eq!(self.document.apply(&part), Ok(Applied::Added), "{update:?}");
+                    assert_eq!(
+                        self.document.apply(&part),
+                        Ok(ApplyOutcome::Added),
+                        "{update:?}"
+                    );
                     same_as_yrs(&self.document);
                 }
             }
@@ -154,13 +161,13 @@ impl Subject {
         }
     }
 
-    fn unchanged(&self, before: &State) {
+    fn unchanged(&self, before: &ReplicaIndex) {
         assert!(before.covers(self.document.state()) && self.document.state().covers(before));
     }
 
     /// Somebody who has an older state takes the difference, and has all.
     fn follow(&mut self) {
-        let difference = self.document.diff(self.follower.state().vector()).unwrap();
+        let difference = self.document.diff(&self.follower.state().vector()).unwrap();
         let outcome = self.follower.apply(&difference);
         assert!(outcome.is_ok(), "{outcome:?}: {difference:?}");
         same_as_yrs(&self.follower);
@@ -171,7 +178,7 @@ impl Subject {
 
     /// A difference from any place, also from the middle of a block, is sound.
     fn somewhere(&self, body: &[u8]) {
-        let clocks = self.document.state().vector().iter();
+        let clocks = self.document.state().clocks();
         let cut = clocks.enumerate().map(|(index, (client, clock))| {
             let byte = body.get(index).copied().unwrap_or(0);
             (client, u32::from(byte) % (clock + 1))
@@ -227,7 +234,7 @@ impl Subject {
 
     /// What was parked comes into the document.
     fn merge(&mut self) {
-        self.over = State::new();
+        self.over = ReplicaIndex::new();
         for update in std::mem::take(&mut self.parked) {
             self.apply(&update);
         }
@@ -297,7 +304,7 @@ pub(crate) fn handshake(input: &[u8]) {
             }
             // Somebody else's edit.
             5 => {
-                if document.apply(body) == Ok(Applied::Added) {
+                if document.apply(body) == Ok(ApplyOutcome::Added) {
                     subject.position += 1;
                     subject.changed(body);
                 }
@@ -350,7 +357,7 @@ impl Connection {
             Verdict::Ask | Verdict::Wait => {}
             Verdict::Known => self.handshake.settled(self.position),
             Verdict::Admit(update) => {
-                assert_eq!(document.apply(&update), Ok(Applied::Added));
+                assert_eq!(document.apply(&update), Ok(ApplyOutcome::Added));
                 self.position += 1;
                 self.handshake.settled(self.position);
                 self.changed(&update);

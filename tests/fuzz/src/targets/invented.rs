@@ -3,7 +3,7 @@
 
 use arbitrary::{Result, Unstructured};
 use baton_sync::lib0::{write_var_buf, write_var_string, write_var_uint};
-use baton_sync::{Clock, State};
+use baton_sync::{Clock, ReplicaIndex};
 
 /// Clients and the clock where each ends.
 type Clocks = Vec<(u64, Clock)>;
@@ -11,8 +11,8 @@ type Clocks = Vec<(u64, Clock)>;
 const ROOTS: [&str; 4] = ["t", "text", "map", ""];
 
 /// An update of at most three clients, with some deletions.
-pub(super) fn update(u: &mut Unstructured<'_>, state: &State) -> Result<Vec<u8>> {
-    let known = state.vector().iter();
+pub(super) fn update(u: &mut Unstructured<'_>, state: &ReplicaIndex) -> Result<Vec<u8>> {
+    let known = state.clocks();
     let mut clocks: Clocks = known.map(|(client, clock)| (client.get(), clock)).collect();
     for client in [1, 2, 3] {
         if !clocks.iter().any(|(known, _)| *known == client) {

@@ -8,7 +8,7 @@ use baton_sync::yrs::{
     self, Any, Array, ArrayPrelim, Doc, GetString, Map, MapPrelim, OffsetKind, Options, Out,
     ReadTxn, StateVector as TheirVector, Text, Transact, TransactionMut, WriteTxn,
 };
-use baton_sync::{Applied, ApplyError, ClientId, Document, Judgement, StateVector, scan};
+use baton_sync::{ApplyError, ApplyOutcome, ClientId, Document, Judgement, StateVector, scan};
 
 use super::document::{document, same_as_yrs};
 
@@ -92,12 +92,12 @@ fn damage(u: &mut Unstructured<'_>, harmed: &mut Document, update: &[u8]) -> Res
         }
     }
     match harmed.apply(&update) {
-        Ok(Applied::Added) => same_as_yrs(harmed),
-        Ok(Applied::Known) | Err(ApplyError::Unsound(_)) => {}
+        Ok(ApplyOutcome::Added) => same_as_yrs(harmed),
+        Ok(ApplyOutcome::Known) | Err(ApplyError::Unsound(_)) => {}
         Err(ApplyError::NotAdmitted(_)) => {
             let part = harmed.state().closed_part(&scan(&update).unwrap());
             if let Some(part) = part {
-                assert_eq!(harmed.apply(&part), Ok(Applied::Added), "{update:?}");
+                assert_eq!(harmed.apply(&part), Ok(ApplyOutcome::Added), "{update:?}");
             }
         }
         Err(error) => panic!("{error}: {update:?}"),
@@ -128,7 +128,7 @@ impl Peer {
 
     /// What it would answer to the server's Step1.
     fn lacking(&self, server: &Document) -> Vec<u8> {
-        let known = server.state().vector().iter();
+        let known = server.state().clocks();
         let known: TheirVector = known
             .map(|(client, clock)| (yrs::ClientID::new(client.get()), clock))
             .collect();

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use baton_room::{Park, Room};
 use baton_sync::control_channel::ServerMessage;
+use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
-use baton_sync::state::Judgement;
 use bytes::Bytes;
 
 use super::Oracle;

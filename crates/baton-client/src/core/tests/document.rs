@@ -54,7 +54,7 @@ fn a_gap_is_asked_about_once_and_healed_by_the_answer() {
     let mut script = Script::new();
     script.joins(false, free(1));
     script.other_writes("lost on the way");
-    let known = script.core.document().state().vector().clone();
+    let known = script.core.document().state().vector();
     for _ in 0..3 {
         let update = script.other_writes("x");
         script.frame(&y_websocket::update(&update));
@@ -74,7 +74,7 @@ fn an_answer_that_lacks_something_is_used_as_far_as_it_goes() {
     script.opens();
     let first = script.other_writes("a");
     script.other_writes("b");
-    let vector = script.document.state().vector().clone();
+    let vector = script.document.state().vector();
     script.other_writes("c");
     let torn = script.document.diff(&{
         let mut since = vector;

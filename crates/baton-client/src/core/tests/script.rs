@@ -212,7 +212,7 @@ impl Script {
 
     /// Sends the server's Step1.
     pub(super) fn asks(&mut self) {
-        let step1 = y_websocket::step1(self.document.state().vector());
+        let step1 = y_websocket::step1(&self.document.state().vector());
         self.frame(&step1);
     }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use baton_log::{DocumentLog, LogError, Position, Reservation, Urgency};
 use baton_presence::Time;
 use baton_room::{
-    Awaited, ConnectionId, Departure, Ending, Former, Record, Room, Snapshot, SnapshotDraft,
-    SnapshotError, remnant,
+    Awaited, ConnectionId, Departure, Ending, Record, RetiredReplica, Room, Snapshot,
+    SnapshotDraft, SnapshotError, remnant,
 };
 
 use super::connections::{Connections, RequestedPreview};
@@ -287,7 +287,7 @@ impl DocumentState {
         &mut self,
         written: Result<Snapshot, SnapshotError>,
         name: &str,
-    ) -> Option<Former> {
+    ) -> Option<RetiredReplica> {
         let snapshot = match written {
             Ok(snapshot) => snapshot,
             Err(error) => return self.snapshot_failed(name, &error),
@@ -308,7 +308,11 @@ impl DocumentState {
         self.room.adopt(snapshot.compacted?)
     }
 
-    fn snapshot_failed(&mut self, name: &str, error: &dyn std::error::Error) -> Option<Former> {
+    fn snapshot_failed(
+        &mut self,
+        name: &str,
+        error: &dyn std::error::Error,
+    ) -> Option<RetiredReplica> {
         self.snapshots.failed(self.log.tail_bytes());
         tracing::warn!(
             document = name,

@@ -226,13 +226,13 @@ impl Table {
     /// The server goes away and starts again, with all that was appended.
     pub(super) fn restart(&mut self) {
         let position = self.host.room.state().position();
-        let vector = self.host.room.state().document().state().vector().clone();
+        let vector = self.host.room.state().document().state().vector();
         let parks: Vec<_> = self.host.room.state().parks().cloned().collect();
         let stored = self.host.room.state().snapshot().unwrap();
         self.host.restart();
         self.leave_all();
         assert_eq!(self.host.room.state().position(), position);
-        assert_eq!(*self.host.room.state().document().state().vector(), vector);
+        assert_eq!(self.host.room.state().document().state().vector(), vector);
         assert_eq!(
             self.host.room.state().parks().cloned().collect::<Vec<_>>(),
             parks

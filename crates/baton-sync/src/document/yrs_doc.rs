@@ -1,7 +1,7 @@
 //! A document in yrs's own form.
 //!
-//! Owns the settings under which yrs runs, and what is done with it that may panic: whoever calls this
-//! does so under `catch_unwind`. It knows no state and judges nothing.
+//! Owns the settings under which yrs runs, and the calls of yrs that may panic: the caller runs
+//! them under `catch_unwind`. It has no index and judges nothing.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,26 +10,26 @@ use yrs::updates::decoder::Decode;
 use yrs::{OffsetKind, ReadTxn, Transact};
 
 use crate::lib0::Reader;
+use crate::replica_index::{CLIENTS_AT_ONCE, ReplicaIndex};
 use crate::scan::{IdRange, scan};
-use crate::state::{CLIENTS_AT_ONCE, State};
 use crate::state_vector::ClientId;
 
 /// See the module.
-pub(super) struct Live {
+pub(super) struct YrsDoc {
     pub(super) doc: yrs::Doc,
 }
 
 /// See [`docs_built`].
 static BUILT: AtomicU64 = AtomicU64::new(0);
 
-/// Returns how many yrs documents this process has built so far. A server builds none for people who
-/// only edit; a test holds that.
+/// Returns how many yrs documents this process has built so far. A server builds none for people
+/// who only edit; a test holds that.
 #[must_use]
 pub fn docs_built() -> u64 {
     BUILT.load(Ordering::Relaxed)
 }
 
-impl Live {
+impl YrsDoc {
     pub(super) fn new(client: ClientId) -> Self {
         BUILT.fetch_add(1, Ordering::Relaxed);
         let client = yrs::ClientID::new(client.get());
@@ -76,7 +76,7 @@ fn decode(everything: &[u8]) -> Result<Vec<yrs::Update>, String> {
         None
     } else {
         let scan = scan(everything).map_err(|error| error.to_string())?;
-        State::new().parts(&scan)
+        ReplicaIndex::new().parts(&scan)
     };
     let decode = |part: &[u8]| yrs::Update::decode_v1(part).map_err(|error| error.to_string());
     match parts {
@@ -85,7 +85,8 @@ fn decode(everything: &[u8]) -> Result<Vec<yrs::Update>, String> {
     }
 }
 
-/// Applies what may be applied; returns all that was deleted, also what yrs deleted by itself.
+/// Applies updates that were admitted. Returns all deleted units, also those that yrs deleted by
+/// itself.
 pub(super) fn integrate(
     txn: &mut yrs::TransactionMut<'_>,
     updates: Vec<yrs::Update>,

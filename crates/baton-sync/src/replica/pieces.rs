@@ -1,9 +1,9 @@
-//! Partial updates: a document's update in pieces of bounded size.
+//! An update of a whole document, cut into pieces.
 //!
-//! A client would wait too long for a large document in one message. [`pieces`] are updates, each
-//! of which can be applied once those before it are. They are made of the blocks' own bytes and
-//! need no document. Each piece lists the deletions of its own units, so that deleted content never
-//! appears in between.
+//! Owns the cuts. They are made from the blocks' own bytes, and each piece only when it is asked
+//! for, so that the first one is on its way while the others are made. A piece can be applied when
+//! those before it are. It lists the deletions of its own units, so that no client shows in between
+//! what was deleted.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,111 +12,180 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::lib0::write_var_uint;
-use crate::scan::{Id, IdRange, OpenBlock, Run, Scan, SplitPoint};
+use crate::scan::{Id, IdRange, OpenBlock, OwnedScan, Run, Scan, SplitPoint};
 use crate::state_vector::{ClientId, Clock, StateVector};
 
-/// Most bytes before a client's blocks in an update.
+/// Largest size of what stands before a client's blocks in an update, in bytes.
 const RUN_OVERHEAD: usize = 20;
 
-/// Returns the part of an update that a client with this state vector lacks, in pieces of at most
-/// about `most` bytes. Each can be applied when all before it are. A single value that is larger
-/// makes a larger piece. `None` if such a client could not apply the whole update either.
-pub(crate) fn pieces(scan: &Scan<'_>, vector: &StateVector, most: usize) -> Option<Vec<Bytes>> {
-    let mut walk = Walk::new(scan, vector);
-    let order = walk.run()?;
-    let mut deletes: BTreeMap<ClientId, &[IdRange]> = BTreeMap::new();
-    for ranges in scan.deletes().chunk_by(|a, b| a.client == b.client) {
-        deletes.insert(ranges[0].client, ranges);
+/// Blocks of one run of an update: its number, and theirs.
+pub(super) type BlocksOfRun = (usize, Range<usize>);
+
+/// The pieces of an update that were not made yet.
+pub(super) struct PieceCutter {
+    update: OwnedScan,
+    /// The units that the client has.
+    vector: StateVector,
+    /// Size of a piece, in bytes.
+    most: usize,
+    /// For each run, the first block that the client lacks, and the place in it from which on.
+    starts: Vec<(usize, SplitPoint)>,
+    /// The blocks in an order in which they can be applied, the next ones last.
+    order: Vec<BlocksOfRun>,
+    /// The place from which on the next block was not written yet.
+    inside: Option<SplitPoint>,
+    /// For each client, its ranges in the list of deletions.
+    deletes: BTreeMap<ClientId, Range<usize>>,
+    is_done: bool,
+}
+
+impl PieceCutter {
+    /// Cuts what a client with this vector lacks of an update into pieces of at most about `most`
+    /// bytes. A single value that is larger makes a larger piece. `None` if the update cannot be
+    /// applied as a whole.
+    pub(super) fn new(update: OwnedScan, vector: StateVector, most: usize) -> Option<Self> {
+        let scan = update.as_scan();
+        let starts = starts(&scan, &vector);
+        let order = Walk::new(&scan, &vector, &starts).run()?;
+        Some(Self::with_order(update, vector, starts, order, most))
     }
-    let mut pieces = Vec::new();
-    let mut writer = Writer::default();
-    for (run, blocks) in order {
-        let client = scan.runs()[run].client;
-        for index in blocks {
-            let (size, from) = (scan.size(index), walk.start_of(run, index));
+
+    /// Cuts a whole document, of which it is known in which order its blocks can be applied.
+    pub(super) fn of_whole(update: OwnedScan, order: Vec<BlocksOfRun>, most: usize) -> Self {
+        let vector = StateVector::new();
+        let starts = starts(&update.as_scan(), &vector);
+        Self::with_order(update, vector, starts, order, most)
+    }
+
+    fn with_order(
+        update: OwnedScan,
+        vector: StateVector,
+        starts: Vec<(usize, SplitPoint)>,
+        mut order: Vec<BlocksOfRun>,
+        most: usize,
+    ) -> Self {
+        order.reverse();
+        let mut deletes: BTreeMap<ClientId, Range<usize>> = BTreeMap::new();
+        for (index, range) in update.as_scan().deletes().iter().enumerate() {
+            let client = deletes.entry(range.client).or_insert(index..index);
+            client.end = index + 1;
+        }
+        Self {
+            update,
+            vector,
+            most,
+            starts,
+            order,
+            inside: None,
+            deletes,
+            is_done: false,
+        }
+    }
+
+    /// Returns true when the last piece was made.
+    pub(super) const fn is_done(&self) -> bool {
+        self.is_done
+    }
+}
+
+impl Iterator for PieceCutter {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let scan = self.update.as_scan();
+        let deletes = Deletes {
+            ranges: scan.deletes(),
+            clients: &self.deletes,
+        };
+        let (most, mut writer) = (self.most, Writer::default());
+        while let Some((run, blocks)) = self.order.last_mut() {
+            let client = scan.runs()[*run].client;
+            let Some(index) = blocks.next() else {
+                self.order.pop();
+                continue;
+            };
+            let (first, cut) = self.starts[*run];
+            let start = if index == first {
+                cut
+            } else {
+                SplitPoint::START
+            };
+            let mut from = self.inside.take().unwrap_or(start);
+            let size = scan.size(index);
             if from == SplitPoint::START && size <= most.saturating_sub(writer.bytes) {
-                writer.blocks(scan, client, index..index + 1);
+                writer.blocks(&scan, client, index..index + 1);
                 continue;
             }
             let block = scan.open(client, index);
-            let (mut from, end) = (from, block.end());
+            let end = block.end();
             while from.units < end.units {
                 let room = most.saturating_sub(writer.bytes);
                 if size > room && writer.bytes > most / 2 {
-                    pieces.push(std::mem::take(&mut writer).finish_own(&deletes).into());
-                    continue;
+                    blocks.start = index;
+                    self.inside = Some(from);
+                    return Some(writer.finish_own(deletes).into());
                 }
                 let to = block.next_point(from, room.max(1));
                 writer.part(client, scan.clock(index), &block, (from, to));
                 from = to;
             }
         }
+        self.is_done = true;
+        // The deletions of what the client has.
+        let known = scan.deletes().iter().filter_map(|range| {
+            let end = range.end.min(self.vector.get(range.client));
+            (range.start < end).then_some(IdRange { end, ..*range })
+        });
+        let mut last = known.collect();
+        writer.own_deletes(deletes, &mut last);
+        Some(writer.finish(&last).into())
     }
-    // Deletions of units that the client has.
-    let known = scan.deletes().iter().filter_map(|range| {
-        let end = range.end.min(vector.get(range.client));
-        (range.start < end).then_some(IdRange { end, ..*range })
-    });
-    let mut last = known.collect();
-    writer.own_deletes(&deletes, &mut last);
-    pieces.push(writer.finish(&last).into());
-    Some(pieces)
 }
 
-/// Returns, for each run, the first block that reaches behind the vector, and the place in it at
-/// which that part begins.
+/// For each run, the first block of which something lies behind the vector, and where in it.
 fn starts(scan: &Scan<'_>, vector: &StateVector) -> Vec<(usize, SplitPoint)> {
     let start = |run: &Run| {
         let known = vector.get(run.client);
         let blocks = run.blocks();
         let first = scan.first_past(blocks.clone(), known);
         let inside = blocks.contains(&first) && scan.clock(first) < known;
-        let place = if inside {
+        let cut = if inside {
             let block = scan.open(run.client, first);
             block.point_at(known - scan.clock(first))
         } else {
             SplitPoint::START
         };
-        (first, place)
+        (first, cut)
     };
     scan.runs().iter().map(start).collect()
 }
 
-/// Walk over the blocks of an update in an order in which they can be applied.
+/// The order in which blocks can be applied.
 struct Walk<'u, 's> {
     scan: &'s Scan<'u>,
     vector: &'s StateVector,
-    starts: Vec<(usize, SplitPoint)>,
-    /// For each run, its first block that has not been passed.
+    /// For each run, its first block that was not admitted.
     next: Vec<usize>,
-    /// For each run, the runs that wait for one of its clocks, the nearest clock first.
+    /// For each run, the runs that wait for a clock of it, the nearest clock first.
     waiting: Vec<BinaryHeap<Reverse<(Clock, usize)>>>,
 }
 
 impl<'u, 's> Walk<'u, 's> {
-    fn new(scan: &'s Scan<'u>, vector: &'s StateVector) -> Self {
-        let starts = starts(scan, vector);
+    fn new(scan: &'s Scan<'u>, vector: &'s StateVector, starts: &[(usize, SplitPoint)]) -> Self {
         Self {
             scan,
             vector,
             next: starts.iter().map(|(first, _)| *first).collect(),
             waiting: starts.iter().map(|_| BinaryHeap::new()).collect(),
-            starts,
         }
     }
 
-    fn start_of(&self, run: usize, index: usize) -> SplitPoint {
-        let (first, place) = self.starts[run];
-        if index == first {
-            place
-        } else {
-            SplitPoint::START
-        }
-    }
-
-    /// Returns the blocks of the runs in an order in which each comes after the units that it
-    /// refers to. `None` if there is no such order.
-    fn run(&mut self) -> Option<Vec<(usize, Range<usize>)>> {
+    /// The blocks of the runs in an order in which each comes after all that it refers to. `None`
+    /// if there is none.
+    fn run(&mut self) -> Option<Vec<BlocksOfRun>> {
         let mut order = Vec::new();
         let mut ready: Vec<usize> = (0..self.next.len()).collect();
         while let Some(run) = ready.pop() {
@@ -162,7 +231,7 @@ impl<'u, 's> Walk<'u, 's> {
                         self.waiting[other].push(Reverse((id.clock, run)));
                         return;
                     }
-                    // The client has a unit that is not in the update, or will ask for it.
+                    // The client has units that are not in the update, or asks for them.
                     _ => {}
                 }
             }
@@ -170,7 +239,7 @@ impl<'u, 's> Walk<'u, 's> {
         }
     }
 
-    /// Returns the run that brings this unit.
+    /// The run that brings this unit.
     fn run_of(&self, id: Id) -> Option<usize> {
         if id.clock < self.vector.get(id.client) {
             return None;
@@ -180,7 +249,7 @@ impl<'u, 's> Walk<'u, 's> {
         run.ok().filter(|run| id.clock < self.scan.reaches(*run))
     }
 
-    /// Returns the clock up to which a run has been passed.
+    /// The clock up to which a run was admitted.
     fn known(&self, run: usize) -> Clock {
         let next = self.next[run];
         if next > self.scan.runs()[run].blocks().start {
@@ -191,11 +260,25 @@ impl<'u, 's> Walk<'u, 's> {
     }
 }
 
-/// Writer of one update, which collects blocks of several clients.
+/// The deletions that an update lists, by client.
+#[derive(Clone, Copy)]
+struct Deletes<'a> {
+    ranges: &'a [IdRange],
+    clients: &'a BTreeMap<ClientId, Range<usize>>,
+}
+
+impl<'a> Deletes<'a> {
+    fn of(self, client: ClientId) -> &'a [IdRange] {
+        let ranges = self.clients.get(&client);
+        ranges.map_or(&[], |ranges| &self.ranges[ranges.clone()])
+    }
+}
+
+/// Collects blocks of several clients, and writes an update of them.
 #[derive(Default)]
 struct Writer {
     runs: BTreeMap<ClientId, Written>,
-    /// Approximate size of the update.
+    /// Size of the update so far, roughly.
     bytes: usize,
 }
 
@@ -207,7 +290,7 @@ struct Written {
 }
 
 impl Writer {
-    /// Adds a part of a block that begins at `clock`, behind the blocks of its client so far.
+    /// Adds a part of a block that begins at `clock`, behind what was added of its client.
     fn part(
         &mut self,
         client: ClientId,
@@ -250,9 +333,9 @@ impl Writer {
     }
 
     /// Adds the deletions of its own units to `found`.
-    fn own_deletes(&self, deletes: &BTreeMap<ClientId, &[IdRange]>, found: &mut Vec<IdRange>) {
+    fn own_deletes(&self, deletes: Deletes<'_>, found: &mut Vec<IdRange>) {
         for (client, run) in &self.runs {
-            let ranges = deletes.get(client).copied().unwrap_or_default();
+            let ranges = deletes.of(*client);
             let from = ranges.partition_point(|range| range.end <= run.start);
             let inside = ranges[from..].iter();
             let inside = inside.take_while(|range| range.start < run.end);
@@ -264,8 +347,8 @@ impl Writer {
         }
     }
 
-    /// Returns the update, with the deletions of its own units.
-    fn finish_own(self, deletes: &BTreeMap<ClientId, &[IdRange]>) -> Vec<u8> {
+    /// The update, with the deletions of its own units.
+    fn finish_own(self, deletes: Deletes<'_>) -> Vec<u8> {
         let mut own = Vec::new();
         self.own_deletes(deletes, &mut own);
         self.finish(&own)
@@ -287,8 +370,7 @@ impl Writer {
     }
 }
 
-/// Writes the deletions of an update. Ranges of one client may touch, and may stand in two places:
-/// those of units that the client has come first.
+/// Ranges of one client may touch, and may stand in two places: those that the client has first.
 fn write_deletes(deletes: &[IdRange], out: &mut Vec<u8>) {
     let mut clients: BTreeMap<ClientId, Vec<(Clock, Clock)>> = BTreeMap::new();
     for range in deletes {

@@ -1,12 +1,12 @@
 //! One stored block, read as far as it takes to pass it, to cut it, or to join another one to it.
 //!
-//! Owns how a block's bytes are taken apart and written anew around content that is copied. The bytes
-//! were found sound when they came.
+//! Owns the taking apart of a block's bytes, and the writing of them around content that is copied.
+//! The bytes were found sound when they came.
 
 use crate::lib0::{Reader, write_var_uint};
 use crate::scan::{
     Content, GC, HAS_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, Header, Id, SKIP, content_kind,
-    content_len, past_unit,
+    content_len, past_unit, utf16_len,
 };
 use crate::state_vector::{ClientId, Clock};
 
@@ -22,10 +22,10 @@ pub(super) struct RawBlock<'a> {
 
 /// The content of a block.
 enum Body<'a> {
-    /// So many units, of which nothing is left.
+    /// This many units, of which nothing is left.
     Units(Clock),
     Text(&'a [u8]),
-    /// So many values, and all bytes from the first one on, also those behind the block.
+    /// This many values, and all bytes from the first one on, also those behind the block.
     Values(Clock, &'a [u8]),
     /// One unit, and all bytes from it on.
     Whole(&'a [u8]),
@@ -82,15 +82,14 @@ impl<'a> RawBlock<'a> {
         })
     }
 
-    /// The block ends behind so many units and so many bytes. Only what lies behind `from` is looked
-    /// at. `None` if it cannot be read.
+    /// Returns the units and the bytes of the block. Only the content behind `from` is looked at.
+    /// `None` if it cannot be read.
     pub(super) fn end(&self, from: Inner) -> Option<(Clock, usize)> {
         let (units, content) = match self.body {
             Body::Units(units) => (units, 0),
             Body::Text(text) => {
-                let rest = std::str::from_utf8(text.get(from.byte..)?).ok()?;
-                let units = from.units + rest.encode_utf16().count() as Clock;
-                (units, text.len())
+                let rest = utf16_len(text.get(from.byte..)?) as Clock;
+                (from.units + rest, text.len())
             }
             Body::Values(count, values) => {
                 let mut reader = Reader::new(values.get(from.byte..)?);
@@ -174,8 +173,9 @@ impl<'a> RawBlock<'a> {
         }
     }
 
-    /// Joins the next block of the client to this one, which is the last in `tail` and begins at `at`.
-    /// Returns the bytes of content that were there before; `None` if the two are not to be joined.
+    /// Joins the next block of the client to this one, which is the last in `tail` and begins at
+    /// `at`. Returns the bytes of content that were there before; `None` if the two are not to be
+    /// joined.
     pub(super) fn join(
         next: &RawBlock<'_>,
         last: Id,
@@ -207,5 +207,5 @@ impl<'a> RawBlock<'a> {
     }
 }
 
-/// What Yjs puts in place of half a character.
+/// Replacement for half a character, as in Yjs.
 const HALF: &str = "\u{fffd}";

@@ -1,25 +1,30 @@
-//! Two blocks of the same clocks: the same, or not.
+//! A cursor over the units of stored blocks, and the comparison of two.
 //!
-//! Owns the comparison, which is pure: it reads bytes that were found sound, and knows no document.
-//! Blocks that say the same may be merged or split in different ways, and a library that stored one may
-//! have written its values in another spelling. So a block is read unit by unit, and stands for what
-//! Yjs would make of it if it were cut there.
+//! It reads bytes that were found sound, and knows no document. Equal blocks may be merged or split
+//! in different ways, and a library that stored one may have written its values in another
+//! spelling. So a block is read unit by unit, and compared in the form that Yjs would give it if it
+//! were cut there.
 
+mod block_head;
+mod equal_values;
+mod single_unit;
+mod utf16_units;
+
+use self::block_head::BlockHead;
+use self::equal_values::{same_json_value, same_value};
+use self::single_unit::{same_whole, whole_size};
+use self::utf16_units::{Units, same_unit};
 use crate::lib0::Reader;
 use crate::scan::{Content, GC, HAS_KEY, Header, Id, Parent, content_kind, past_unit};
 use crate::state_vector::{ClientId, Clock};
 
-use super::units::{Units, same_unit};
-use super::values::{same_json_value, same_value};
-use super::whole::{same_whole, whole_size};
-
 /// A block, and a place in it. What follows it in the bytes may be read as well.
 #[derive(Clone)]
-pub(crate) struct Side<'a> {
+pub(crate) struct UnitCursor<'a> {
     /// From the block on.
     bytes: &'a [u8],
     client: ClientId,
-    /// Where the block begins.
+    /// The first unit of the block.
     start: Clock,
     /// The unit at which it is.
     clock: Clock,
@@ -35,7 +40,7 @@ pub(crate) struct Side<'a> {
 
 #[derive(Clone)]
 enum Body<'a> {
-    /// So many units of which nothing is left.
+    /// This many units, of which nothing is left.
     Units(Clock),
     Text(Units<'a>),
     /// This many values, of which so many bytes are read.
@@ -48,9 +53,9 @@ enum Body<'a> {
     Whole(&'a [u8]),
 }
 
-impl<'a> Side<'a> {
-    /// The block at the start of the bytes, at its first unit. `end` is the clock up to which others
-    /// of its client follow. `None` for what is no block with clocks.
+impl<'a> UnitCursor<'a> {
+    /// The block at the start of the bytes, at its first unit. `end` is the clock up to which
+    /// others of its client follow. `None` for bytes that are no block with clocks.
     pub(crate) fn read(
         bytes: &'a [u8],
         client: ClientId,
@@ -93,17 +98,17 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// Tells whether it holds anything: not if it was deleted.
+    /// Returns true if it holds content: not if it was deleted.
     pub(crate) fn is_content(&self) -> bool {
         !matches!(self.body, Body::Units(_))
     }
 
-    /// Tells whether the unit is not before this place, and not far behind it.
+    /// Returns true if the unit is not before this place, and not far behind it.
     pub(crate) fn is_near(&self, clock: Clock, most: Clock) -> bool {
         (self.clock..self.clock.saturating_add(most)).contains(&clock) && clock < self.end
     }
 
-    /// Goes on to a unit of this block of which it is known where its content begins.
+    /// Goes on to a unit of this block whose content begins at a known byte.
     pub(crate) fn skip_to(&mut self, clock: Clock, byte: usize) {
         match &mut self.body {
             Body::Text(units) => units.at = byte,
@@ -113,8 +118,8 @@ impl<'a> Side<'a> {
         self.clock = clock;
     }
 
-    /// The place in this block behind about so many bytes of content, between two characters or values;
-    /// nothing if the content ends before.
+    /// Goes on behind about so many bytes of content of this block, to a place between two
+    /// characters or values. Returns its unit and byte; `None` if the content ends before.
     pub(crate) fn next_place(&mut self, bytes: usize) -> Option<(Clock, usize)> {
         if let Body::Text(units) = &mut self.body {
             self.clock += units.skip(bytes)?;
@@ -127,7 +132,7 @@ impl<'a> Side<'a> {
         Some((self.clock, self.byte()?))
     }
 
-    /// Goes on to a unit at or behind this place. Says whether it is there.
+    /// Goes on to a unit at or behind this place. Returns true if it is there.
     pub(crate) fn seek(&mut self, clock: Clock) -> bool {
         if clock < self.clock || clock >= self.end {
             return clock == self.clock && clock < self.end;
@@ -159,8 +164,8 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Compares both from the unit on at which both are, up to `to` or to where the first of the two
-    /// blocks ends. Returns that clock.
+    /// Compares both from the unit on at which both are, up to `to` or to where the first of the
+    /// two blocks ends. Returns that clock.
     ///
     /// # Errors
     /// The first unit that differs.
@@ -220,10 +225,10 @@ impl<'a> Side<'a> {
     }
 
     /// The head that the block gets if it is cut here.
-    fn head(&self) -> Head<'a> {
+    fn head(&self) -> BlockHead<'a> {
         let right_origin = self.header.right_origin;
         if self.clock == self.start {
-            return Head {
+            return BlockHead {
                 origin: self.header.origin,
                 right_origin,
                 parent: self.header.parent,
@@ -231,7 +236,7 @@ impl<'a> Side<'a> {
                 keyed: self.keyed,
             };
         }
-        Head {
+        BlockHead {
             origin: Some(Id {
                 client: self.client,
                 clock: self.clock - 1,
@@ -243,7 +248,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// The clock behind a block of which that is said; for a text, the next clock.
+    /// The clock behind a block that has a count of units; for any other, the next clock.
     fn past(&self) -> Clock {
         match self.body {
             Body::Units(count) | Body::Values { count, .. } => self.start + count,
@@ -327,32 +332,6 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The place of a block, as it says it.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    origin: Option<Id>,
-    right_origin: Option<Id>,
-    parent: Parent<'a>,
-    key: Option<&'a str>,
-    keyed: bool,
-}
-
-impl PartialEq for Head<'_> {
-    /// A key or parent that only one of the two says is not compared: it is inherited then.
-    fn eq(&self, other: &Self) -> bool {
-        let origins = (self.origin, self.right_origin) == (other.origin, other.right_origin);
-        let inherited = |parent: Parent<'_>| parent == Parent::Inherited;
-        let parents =
-            self.parent == other.parent || inherited(self.parent) || inherited(other.parent);
-        let keys = match (self.key, other.key) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            (None, None) => true,
-            _ => self.keyed == other.keyed,
-        };
-        origins && parents && keys
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +340,7 @@ mod tests {
 
     /// Compares the first `len` units of two runs of blocks: where the first differs.
     fn compared(ours: &[u8], theirs: &[u8], len: Clock) -> Result<(), Clock> {
-        let read = |bytes| Side::read(bytes, CLIENT.into(), 0, len).unwrap();
+        let read = |bytes| UnitCursor::read(bytes, CLIENT.into(), 0, len).unwrap();
         let (mut ours, mut theirs) = (read(ours), read(theirs));
         let mut clock = 0;
         while clock < len {

@@ -1,36 +1,33 @@
-//! A state with another over it, such as a document's with that of a park.
+//! An index with another over it, such as a document's with that of a park.
 //!
-//! Owns the questions that are answered by both.
+//! Owns the questions that both answer together.
 
-use super::State;
-use super::outline::Place;
+use super::ReplicaIndex;
+use super::place::Place;
 use crate::scan::{Id, IdRange};
 use crate::state_vector::{ClientId, Clock};
 
-/// A state, and perhaps another laid over it: known is what is known to either.
+/// An index, and perhaps another laid over it. A unit is known if either knows it.
 #[derive(Clone, Copy)]
-pub(super) struct View<'s> {
-    pub(super) base: &'s State,
-    pub(super) over: Option<&'s State>,
+pub(super) struct Overlay<'s> {
+    pub(super) base: &'s ReplicaIndex,
+    pub(super) over: Option<&'s ReplicaIndex>,
 }
 
-impl<'s> View<'s> {
+impl<'s> Overlay<'s> {
     pub(super) fn clock(self, client: ClientId) -> Clock {
-        let over = self.over.map_or(0, |over| over.vector.get(client));
-        self.base.vector.get(client).max(over)
+        let over = self.over.map_or(0, |over| over.clock(client));
+        self.base.clock(client).max(over)
     }
 
-    /// The place of a unit below [`View::clock`].
+    /// The place of a unit below [`Overlay::clock`].
     pub(super) fn place(self, id: Id) -> Place<&'s str> {
-        let base = if id.clock < self.base.vector.get(id.client) {
-            self.base.outline.place(id.client, id.clock)
+        let base = if id.clock < self.base.clock(id.client) {
+            self.base.place(id)
         } else {
             None
         };
-        let over = || {
-            self.over
-                .and_then(|over| over.outline.place(id.client, id.clock))
-        };
+        let over = || self.over.and_then(|over| over.place(id));
         base.or_else(over).unwrap_or(Place::Gone)
     }
 
@@ -51,7 +48,7 @@ impl<'s> View<'s> {
 
     /// The start of the first deleted range behind the unit.
     pub(super) fn next_deleted(self, id: Id) -> Option<Clock> {
-        let next = |state: &State| state.deletes.start_of_range_after(id.client, id.clock);
+        let next = |state: &ReplicaIndex| state.deletes.start_of_range_after(id.client, id.clock);
         let over = self.over.and_then(next);
         [next(self.base), over].into_iter().flatten().min()
     }
@@ -67,6 +64,17 @@ impl<'s> View<'s> {
             }
         }
         clock
+    }
+
+    /// The places of units below [`Overlay::clock`].
+    pub(super) fn places_in(self, range: IdRange) -> Vec<Place<&'s str>> {
+        let IdRange { client, start, end } = range;
+        let indexes = [Some(self.base), self.over];
+        let known = indexes.into_iter().flatten().filter_map(|index| {
+            let end = end.min(index.clock(client));
+            (start < end).then(|| index.places_in(client, start..end))
+        });
+        known.flatten().collect()
     }
 
     /// The parts of a range that are not deleted yet.

@@ -1,10 +1,10 @@
 //! Content of one unit, which cannot be cut: its size, and the comparison of two.
 
-use super::values::same_json;
+use super::equal_values::same_json;
 use crate::lib0::Reader;
 use crate::scan::{Content, is_named_type, past_value};
 
-/// Returns true if two contents of one unit say the same; `None` if one cannot be read.
+/// Returns true if two contents of one unit are equal; `None` if one cannot be read.
 pub(super) fn same_whole(content: Content, ours: &[u8], theirs: &[u8]) -> Option<bool> {
     let (mut a, mut b) = (Reader::new(ours), Reader::new(theirs));
     Some(match content {

@@ -102,7 +102,7 @@ impl<'a> Piece<'a> {
 
 /// The rest of a row that is cut.
 #[derive(Debug)]
-pub(super) enum Cutter<'a> {
+pub(super) enum Splitter<'a> {
     Text {
         rest: &'a str,
         /// The next unit is the second half of a character that was cut.
@@ -111,7 +111,7 @@ pub(super) enum Cutter<'a> {
     Values(Content, Reader<'a>),
 }
 
-impl<'a> Cutter<'a> {
+impl<'a> Splitter<'a> {
     /// Cuts the [`units`] of this kind of content.
     pub(super) fn new(kind: Content, units: &'a [u8]) -> Self {
         if kind == Content::String {
@@ -190,9 +190,9 @@ mod tests {
     /// Cuts a content into pieces of so many units, each with the length that would stand before
     /// it.
     fn cut(kind: Content, content: &[u8], sizes: &[Clock]) -> Vec<(u64, Vec<u8>)> {
-        let mut cutter = Cutter::new(kind, units(kind, content).unwrap());
+        let mut splitter = Splitter::new(kind, units(kind, content).unwrap());
         let pieces = sizes.iter().map(|size| {
-            let piece = cutter.take(*size);
+            let piece = splitter.take(*size);
             let mut out = Vec::new();
             piece.write(&mut out);
             assert_eq!(

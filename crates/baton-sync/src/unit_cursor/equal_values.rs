@@ -1,8 +1,8 @@
-//! Values in two spellings: the same, or not.
+//! Comparison of values in two spellings.
 //!
-//! A library that stores a value may write it otherwise than it came: keys in another order, a large
-//! integer as a number, a whole number without its point. Owns what is the same all the same. Nothing
-//! is built of the values: each is reduced to a sum, so that comparing costs no memory.
+//! A library that stores a value may write it otherwise than it came: keys in another order, a
+//! large integer as a number, a whole number without its point. Owns the equality of such
+//! spellings. No value is built: each is reduced to a hash, so that comparing costs no memory.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::lib0::Reader;
 
-/// Tells whether two values of lib0's `any`, each as a whole, say the same.
+/// Returns true if two whole values of lib0's `any` are equal.
 pub(super) fn same_value(ours: &[u8], theirs: &[u8]) -> bool {
     ours == theirs || {
         let sum = |bytes| value(&mut Reader::new(bytes));
@@ -18,7 +18,7 @@ pub(super) fn same_value(ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
-/// Tells whether two units of legacy JSON content, each with its length before it, say the same.
+/// Returns true if two units of legacy JSON content, each with its length before it, are equal.
 pub(super) fn same_json_value(ours: &[u8], theirs: &[u8]) -> bool {
     ours == theirs || {
         let text = |bytes| Reader::new(bytes).var_string().ok();
@@ -28,7 +28,7 @@ pub(super) fn same_json_value(ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
-/// Tells whether two JSON texts say the same.
+/// Returns true if two JSON texts are equal.
 pub(super) fn same_json(ours: &str, theirs: &str) -> bool {
     ours == theirs || {
         let sum = |text| {
@@ -100,7 +100,7 @@ fn value(reader: &mut Reader<'_>) -> Option<u64> {
     })
 }
 
-/// A JSON value that becomes a sum.
+/// A JSON value that becomes a hash.
 #[derive(Clone, Copy)]
 struct Json;
 

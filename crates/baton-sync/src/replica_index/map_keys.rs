@@ -1,24 +1,23 @@
-//! The values that were given to the keys of maps, and which of them is the one that counts.
+//! The values that were given to the keys of maps, and the one among them that is shown.
 //!
 //! Owns the *implied deletions* of keys. All values of one key of one type form a chain, ordered as
-//! Yjs orders a sequence; only the last one counts, and Yjs and yrs delete every other one without
-//! saying so in any update (`Item.integrate` of Yjs 13.6, the two places that look at `parentSub`).
+//! Yjs orders a sequence; only the last one is shown. Yjs and yrs delete every other one without
+//! a word in any update (`Item.integrate` of Yjs 13.6, the two places that look at `parentSub`).
 //!
 //! # Closed form
-//! A value has no right origin (see [`Refusal::ValueBefore`](super::Refusal::ValueBefore)). It stands
-//! behind its origin, and behind the values with the same origin and a smaller client id, each with
-//! all that follows from it. So
-//! the chain is a tree in depth-first order: the last value is found from the first by going to the
-//! last child again and again. Of the tree only that path is kept, since what is off the path never
-//! comes back to it. A new value becomes the last one if its origin is on the path and its client id
-//! is larger than that of the next value on it.
+//! A value has no right origin (see [`Refusal::ValueBefore`](super::Refusal::ValueBefore)). It
+//! stands behind its origin, and behind the values with the same origin and a smaller client id,
+//! each with all that follows from it. So the chain is a tree in depth-first order: the last value
+//! is found from the first by going to the last child again and again. Of the tree only that path
+//! is kept, since what is off the path never comes back to it. A new value becomes the last one if
+//! its origin is on the path and its client id is larger than that of the next value on it.
 //!
-//! Several values of the same client with the same origin stand the newest first: the newer one does
-//! not become the last.
+//! Several values of the same client with the same origin stand the newest first: the newer one
+//! does not become the last.
 
 use std::collections::BTreeMap;
 
-use super::outline::{ChainKey, Container};
+use super::type_index::{ChainKey, Container};
 use crate::state_vector::{ClientId, Clock};
 
 /// A path of more runs than this gets an index.
@@ -43,7 +42,7 @@ pub(super) struct Value {
 
 /// The chains of a document whose type is not deleted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct MapKeys {
     chains: BTreeMap<ChainKey, Chain>,
 }
 
@@ -61,15 +60,15 @@ enum Chain {
 struct Path {
     /// Never empty.
     runs: Vec<Run>,
-    /// The first unit of the block that counts.
+    /// The first unit of the last block.
     last: Clock,
     /// For each client by number the places of its runs, ascending; empty while there are few.
     places: BTreeMap<u32, Vec<u32>>,
 }
 
-impl Keys {
-    /// Adds a value, and returns the units that are deleted by that: those of the value that counted
-    /// so far, or of this one. `id` tells the client of a number.
+impl MapKeys {
+    /// Adds a value, and returns the units that are deleted by that: those of the value that was
+    /// last so far, or of this one. `id` returns the client of a number.
     pub(super) fn add(
         &mut self,
         key: ChainKey,

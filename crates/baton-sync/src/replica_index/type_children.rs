@@ -1,11 +1,11 @@
 //! The units inside each shared type, so that they can be deleted with it.
 //!
-//! Owns the way from a type to what was inserted in it. Runs of units are kept in one list for all
-//! types, each with a link to the one that came before it in the same type.
+//! Owns the way from a type to the units that were inserted in it. Runs of units are kept in one
+//! list for all types, each with a link to the one that came before it in the same type.
 
 use std::collections::BTreeMap;
 
-use super::outline::Container;
+use super::type_index::Container;
 use crate::state_vector::Clock;
 
 /// The units of one client, by number, that were inserted one after the other into one type.
@@ -25,15 +25,15 @@ struct Link {
 
 const FIRST: u32 = u32::MAX;
 
-/// For each type that is not deleted, what is in it.
+/// For each type that is not deleted, the units in it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Children {
+pub(super) struct TypeChildren {
     links: Vec<Link>,
     /// For each type the place of the newest link.
     newest: BTreeMap<Container, u32>,
 }
 
-impl Children {
+impl TypeChildren {
     /// Adds units to a type.
     pub(super) fn add(&mut self, to: Container, units: Inserted) {
         let newest = self.newest.entry(to).or_insert(FIRST);

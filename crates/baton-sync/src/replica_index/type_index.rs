@@ -1,112 +1,56 @@
-//! Where each inserted unit is: under which root type, how deep, in which type, and whether others
-//! can be inside.
+//! The place of each inserted unit: its root type, its depth, its parent, and its use as a parent.
 //!
-//! Owns the [`Outline`], run-length coded: a text typed by one person is one run however long it
-//! is, a nested type costs a few. It holds no content and no order.
+//! Owns the [`TypeIndex`], run-length coded: a text typed by one person is one run however long it
+//! is, a nested type costs a few. It holds no content and no order. The block store keeps one
+//! number for each client, which stands for the places of all its units.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::place::{Holds, Place};
 use crate::scan::Id;
 use crate::state_vector::{ClientId, Clock};
 
-/// Where a unit is; `R` names the root type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place<R> {
-    /// Nowhere: a GC block, or an item whose neighbours or parent are gone, which becomes one.
-    Gone,
-    /// In a type.
-    At {
-        /// The root type that this type is, or is in.
-        root: R,
-        /// How many types are between them; 0 directly in the root type.
-        depth: u16,
-        /// The type that it is in; `None` directly in the root type.
-        inside: Option<Id>,
-        /// The key under which a map or an element has it, if it is not in a sequence.
-        key: Option<R>,
-        /// What the unit is to others.
-        holds: Holds,
-    },
-}
-
-/// Whether a unit can be a parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// No: it is a value, a character, a format.
-    Value,
-    /// Yes: it is a shared type.
-    Type,
-    /// It may have been one, and was deleted; what says that it is inside becomes nothing.
-    Deleted,
-}
-
-impl<R> Place<R> {
-    /// The type that it is in.
-    pub(crate) fn inside(&self) -> Option<Id> {
-        match self {
-            Self::At { inside, .. } => *inside,
-            Self::Gone => None,
-        }
-    }
-
-    /// Is in the same sequence as another place, or under the same key.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool
-    where
-        R: PartialEq,
-    {
-        let (
-            Self::At {
-                root, inside, key, ..
-            },
-            Self::At {
-                root: other_root,
-                inside: other_inside,
-                key: other_key,
-                ..
-            },
-        ) = (self, other)
-        else {
-            return false;
-        };
-        (root, inside, key) == (other_root, other_inside, other_key)
-    }
-
-    /// Is in no sequence, but under a key.
-    pub(crate) fn is_keyed(&self) -> bool {
-        matches!(self, Self::At { key: Some(_), .. })
-    }
-
-    pub(crate) fn map_names<S>(self, mut name: impl FnMut(R) -> S) -> Place<S> {
-        match self {
-            Self::Gone => Place::Gone,
-            Self::At {
-                root,
-                depth,
-                inside,
-                key,
-                holds,
-            } => Place::At {
-                root: name(root),
-                depth,
-                inside,
-                key: key.map(name),
-                holds,
-            },
-        }
-    }
-}
-
-/// The places of everything inserted.
+/// The names, clients and lists of stretches behind the numbers by which places are kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outline {
+pub(crate) struct TypeIndex {
     /// Names of root types, and keys.
     names: Vec<Arc<str>>,
     indices: BTreeMap<Arc<str>, u32>,
-    /// Who inserted types that others are in.
+    /// Clients that inserted types that others are in.
     writers: Vec<ClientId>,
     writer_indices: BTreeMap<ClientId, u32>,
-    clients: BTreeMap<ClientId, Vec<Stretch>>,
+    /// For each client whose units have several places, or another than that of a plain text.
+    stretches: Vec<Vec<Stretch>>,
+}
+
+/// The places of all units of one client, as the block store keeps them for it: one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientPlaces {
+    /// It has no units yet.
+    None,
+    /// All of them, from clock 0 on, are values in the sequence of the root type of this name.
+    InRoot(u32),
+    /// A list of stretches.
+    Stretches(u32),
+}
+
+impl ClientPlaces {
+    const fn of(number: u32) -> Self {
+        match number {
+            0 => Self::None,
+            odd if odd % 2 == 1 => Self::InRoot(odd / 2),
+            even => Self::Stretches(even / 2 - 1),
+        }
+    }
+
+    const fn number(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::InRoot(name) => 2 * name + 1,
+            Self::Stretches(list) => 2 * list + 2,
+        }
+    }
 }
 
 /// From `start` to the next stretch (or to the end of what the client inserted) all is in `place`.
@@ -122,7 +66,7 @@ enum Packed {
     Gone,
     At {
         root: u32,
-        /// Who inserted the type that it is in, by number, or [`IN_ROOT`].
+        /// The client, by number, that inserted the type that it is in, or [`IN_ROOT`].
         writer: u32,
         clock: Clock,
         /// The key, by number, or [`NO_KEY`].
@@ -130,6 +74,20 @@ enum Packed {
         depth: u16,
         holds: Holds,
     },
+}
+
+impl Packed {
+    /// A value in the sequence of a root type.
+    const fn in_root(root: u32) -> Self {
+        Self::At {
+            root,
+            writer: IN_ROOT,
+            clock: 0,
+            key: NO_KEY,
+            depth: 0,
+            holds: Holds::Value,
+        }
+    }
 }
 
 /// In no type but the root.
@@ -141,7 +99,7 @@ const NO_KEY: u32 = u32::MAX;
 /// The type that units are in, by numbers: a root type, or the unit that is the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Container {
-    /// Who inserted the type, by number, or [`IN_ROOT`].
+    /// The client, by number, that inserted the type, or [`IN_ROOT`].
     writer: u32,
     /// The unit's clock, or the number of the root type's name.
     at: u32,
@@ -156,32 +114,46 @@ impl Container {
 /// One of the chains of values that were given to one key of one type.
 pub(super) type ChainKey = (Container, u32);
 
-impl Outline {
-    /// The place of a unit; `None` before the first stretch of its client. The caller knows that
-    /// the unit is known at all.
-    pub(crate) fn place(&self, client: ClientId, clock: Clock) -> Option<Place<&str>> {
-        let stretches = self.clients.get(&client)?;
-        let at = stretches
-            .partition_point(|stretch| stretch.start <= clock)
-            .checked_sub(1)?;
-        Some(self.named(stretches[at].place))
+impl TypeIndex {
+    /// The place of a unit of a client with these places; `None` before the first stretch. The
+    /// caller knows that the unit is known at all.
+    pub(crate) fn place(&self, places: u32, clock: Clock) -> Option<Place<&str>> {
+        Some(self.named(self.packed(places, clock)?))
+    }
+
+    fn packed(&self, places: u32, clock: Clock) -> Option<Packed> {
+        match ClientPlaces::of(places) {
+            ClientPlaces::None => None,
+            ClientPlaces::InRoot(root) => Some(Packed::in_root(root)),
+            ClientPlaces::Stretches(list) => {
+                let stretches = self.stretches.get(list as usize)?;
+                let at = stretches.partition_point(|stretch| stretch.start <= clock);
+                Some(stretches[at.checked_sub(1)?].place)
+            }
+        }
     }
 
     /// The places of the units from `start` to before `end`, one for each stretch.
     pub(crate) fn places(
         &self,
-        client: ClientId,
+        places: u32,
         start: Clock,
         end: Clock,
     ) -> impl Iterator<Item = Place<&str>> {
-        let stretches = self.clients.get(&client).map_or(&[][..], Vec::as_slice);
+        let (one, list) = match ClientPlaces::of(places) {
+            ClientPlaces::None => (None, None),
+            ClientPlaces::InRoot(root) => (Some(Packed::in_root(root)), None),
+            ClientPlaces::Stretches(list) => (None, self.stretches.get(list as usize)),
+        };
+        let stretches = list.map_or(&[][..], Vec::as_slice);
         let from = stretches
             .partition_point(|stretch| stretch.start <= start)
             .saturating_sub(1);
-        stretches[from..]
+        let listed = stretches[from..]
             .iter()
             .take_while(move |stretch| stretch.start < end)
-            .map(|stretch| self.named(stretch.place))
+            .map(|stretch| stretch.place);
+        one.into_iter().chain(listed).map(|place| self.named(place))
     }
 
     /// The root type's number, or its name if it has none yet.
@@ -192,20 +164,46 @@ impl Outline {
             .ok_or_else(|| Arc::from(name))
     }
 
-    /// Adds the place of what `client` inserted from `start` on, behind all that it has inserted.
+    /// Adds the place of what a client inserted from `start` on, behind all that it has inserted.
+    /// Returns the places that the client has now.
     pub(crate) fn push(
         &mut self,
-        client: ClientId,
+        places: u32,
         start: Clock,
         place: &Place<Result<u32, Arc<str>>>,
-    ) {
+    ) -> u32 {
         let place = self.pack(place);
-        // Most clients of a large document never have a second one.
-        let one = || Vec::with_capacity(1);
-        let stretches = self.clients.entry(client).or_insert_with(one);
-        if stretches.last().is_none_or(|last| last.place != place) {
-            stretches.push(Stretch { start, place });
-        }
+        let added = Stretch { start, place };
+        let now = match ClientPlaces::of(places) {
+            ClientPlaces::None => match place {
+                Packed::At { root, .. } if start == 0 && place == Packed::in_root(root) => {
+                    ClientPlaces::InRoot(root)
+                }
+                _ => self.list(vec![added]),
+            },
+            ClientPlaces::InRoot(root) if place == Packed::in_root(root) => return places,
+            ClientPlaces::InRoot(root) => {
+                let place = Packed::in_root(root);
+                self.list(vec![Stretch { start: 0, place }, added])
+            }
+            ClientPlaces::Stretches(list) => {
+                if let Some(stretches) = self.stretches.get_mut(list as usize)
+                    && stretches.last().is_none_or(|last| last.place != place)
+                {
+                    if stretches.len() == stretches.capacity() {
+                        stretches.reserve_exact(1 + stretches.len() / 4);
+                    }
+                    stretches.push(added);
+                }
+                return places;
+            }
+        };
+        now.number()
+    }
+
+    fn list(&mut self, stretches: Vec<Stretch>) -> ClientPlaces {
+        self.stretches.push(stretches);
+        ClientPlaces::Stretches(self.stretches.len() as u32 - 1)
     }
 
     fn pack(&mut self, place: &Place<Result<u32, Arc<str>>>) -> Packed {
@@ -235,10 +233,8 @@ impl Outline {
     }
 
     /// The chain that a known unit is in, if it has a key.
-    pub(super) fn chain(&self, client: ClientId, clock: Clock) -> Option<ChainKey> {
-        let stretches = self.clients.get(&client)?;
-        let at = stretches.partition_point(|stretch| stretch.start <= clock);
-        match stretches[at.checked_sub(1)?].place {
+    pub(super) fn chain(&self, places: u32, clock: Clock) -> Option<ChainKey> {
+        match self.packed(places, clock)? {
             Packed::At { key: NO_KEY, .. } | Packed::Gone => None,
             Packed::At {
                 root,
@@ -274,7 +270,8 @@ impl Outline {
     }
 
     pub(crate) fn shrink(&mut self) {
-        self.clients.values_mut().for_each(Vec::shrink_to_fit);
+        self.stretches.iter_mut().for_each(Vec::shrink_to_fit);
+        self.stretches.shrink_to_fit();
     }
 
     fn number(&mut self, name: &Result<u32, Arc<str>>) -> u32 {
