@@ -306,7 +306,7 @@ impl<A: Area> LockAccount<A> {
         let begun = |phase| !matches!(phase, Phase::Offered);
         match change {
             Change::Offered { to, fence, scope } => {
-                self.follow_offer(*to, *fence, scope, heirs, step)?
+                self.follow_offer(*to, *fence, scope, heirs, step)?;
             }
             Change::Granted { to, fence, scope } => {
                 let from = |phase| matches!(phase, Phase::Offered | Phase::Held);

@@ -56,7 +56,7 @@ impl Dice {
     }
 
     pub fn word(&mut self, from: &[&'static str]) -> &'static str {
-        *self.random.pick::<&'static str>(from)
+        self.random.pick::<&'static str>(from)
     }
 }
 
