@@ -32,7 +32,7 @@
 //! by letter is no larger than Yjs would write it. Beyond the above, both have content of one kind
 //! that is a row of units (text, values, legacy JSON), or are deleted units, or GC; and the two
 //! units that meet are both deleted or both alive. (Two values of one key are never both alive: the
-//! index knows the last one.) KnownBlocks are put one behind the other as they are: two
+//! index knows the last one.) Contents are put one behind the other as they are: two
 //! replacement characters, each of which was half of one character, stay two.
 //!
 //! # History
@@ -43,25 +43,16 @@
 mod check;
 mod gc_plan;
 mod head;
+mod history;
 mod split;
 mod write;
 
 use bytes::Bytes;
 
 use self::gc_plan::GcPlan;
+pub use self::history::History;
 use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};
 use crate::scan::{ScanError, scan};
-
-/// Treatment of deleted content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum History {
-    /// Drops it, as Yjs does with its garbage collection: the place of each unit remains.
-    #[default]
-    Drop,
-    /// Keeps it byte for byte, as Yjs does without its garbage collection (`gc: false`), for users
-    /// of `Y.snapshot`.
-    Keep,
-}
 
 /// An encoded state was not compacted. Nothing has changed; it is as good as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! The sync handshake of one connection: the answer to each Step2 and Update of its client, the
 //! questions to it, and the count of its messages that are saved.
 //!
-//! Sends nothing, applies nothing and holds no document. It judges by the [`ReplicaIndex`](crate::ReplicaIndex)
-//! in a [`Basis`], and the caller, which has the document, carries its [`Verdict`] out.
+//! Sends nothing, applies nothing and holds no document. It judges by the
+//! [`ReplicaIndex`](crate::ReplicaIndex) in a [`Basis`], and the caller, which has the document,
+//! carries its [`Verdict`] out.
 //!
 //! # Picture
 //! ```text

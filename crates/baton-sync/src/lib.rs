@@ -39,9 +39,10 @@
 //!
 //! 1. [`scan()`] reads the bytes once and knows no document. It refuses bytes that no client of Yjs
 //!    writes.
-//! 2. [`ReplicaIndex::judge`] compares the scan with the index of a document: [`Judgement::Known`] adds
-//!    nothing, [`Judgement::Fits`] may be applied, on [`Judgement::Gap`] the sender is asked. It
-//!    needs no content: a room decides with the index alone.
+//! 2. [`ReplicaIndex::judge`] compares the scan with the index of a document:
+//!    [`Judgement::Known`] adds nothing, [`Judgement::Fits`] may be applied, on
+//!    [`Judgement::Gap`] the sender is asked. It needs no content: a room decides with the index
+//!    alone.
 //! 3. [`Replica::apply`] stores the blocks as their author sent them, which is all that a server
 //!    needs. [`Document::apply`] also gives them to yrs, under `catch_unwind`. If yrs fails, the
 //!    document returns [`Broken`] from then on, and is made again from its log.
@@ -52,7 +53,7 @@
 //! | [`lib0`] | integers, buffers and strings on the wire |
 //! | [`state_vector`], [`delete_set`] | client ids and clocks; inserted and deleted units |
 //! | [`scan`](mod@scan) | the byte rules: reading an update and refusing unsound bytes |
-//! | [`replica_index`] | the index of a document; the state rules: which part of an update may be applied |
+//! | [`replica_index`] | the index of a document; which part of an update may be applied |
 //! | [`block_store`] | the blocks of a document, as their authors sent them |
 //! | [`replica`] | a document as a server has it: index and blocks |
 //! | [`known_blocks`] | comparison of a block that comes again with the stored one |

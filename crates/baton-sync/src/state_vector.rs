@@ -75,7 +75,7 @@ pub(crate) fn read_clock(reader: &mut Reader<'_>) -> Result<Clock, DecodeError> 
     Ok(clock as Clock)
 }
 
-/// ReplicaIndex vector: for each client, the clock up to which all its units are known. Absent means 0.
+/// State vector: for each client, the clock up to which all its units are known. Absent means 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateVector {
     clocks: BTreeMap<ClientId, Clock>,

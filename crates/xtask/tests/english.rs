@@ -7,13 +7,14 @@ mod sources;
 use sources::product_code;
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 6] = [
+const CHECKED: [&str; 7] = [
     "baton-auth",
     "baton-client",
     "baton-log",
     "baton-presence",
     "baton-room",
     "baton-server",
+    "baton-sync",
 ];
 
 /// Widest comment line, in columns.

@@ -13,17 +13,27 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Type, UseTree, Visibility};
 
 /// Crates whose product code is checked.
-const CHECKED: [&str; 6] = [
+const CHECKED: [&str; 7] = [
     "baton-auth",
     "baton-client",
     "baton-log",
     "baton-presence",
     "baton-room",
     "baton-server",
+    "baton-sync",
 ];
+
+/// Circles of imports that are known and still to be opened, by their first file.
+///
+/// `replica_index`: an index makes the walk over an update, and the walk asks an index. The parts
+/// that are asked belong into a leaf below both.
+const KNOWN_CIRCLES: [(&str, &str); 1] = [("baton-sync", "replica_index.rs")];
 
 /// Files in which one type may have `impl` blocks.
 const MAX_IMPL_FILES: usize = 2;
+
+/// The fault of a circle, before the files.
+const CIRCLE: &str = "files import one another in a circle: ";
 
 /// Lines of one file.
 const MAX_LINES: usize = 400;
@@ -336,7 +346,7 @@ impl Crate {
             let path = |module: &Module| self.files[module].path.clone();
             let files: Vec<_> = circle.iter().map(path).collect();
             let files = files.join(", ");
-            faults.push(format!("files import one another in a circle: {files}"));
+            faults.push(format!("{CIRCLE}{files}"));
         }
         for file in self.files.values() {
             if file.lines > MAX_LINES {
@@ -438,6 +448,15 @@ fn types_have_one_owner_imports_run_one_way_and_files_are_short() {
     for package in CHECKED {
         let faults = Crate::parse(&product_code(package)).faults().into_iter();
         found.extend(faults.map(|fault| format!("{package}: {fault}")));
+    }
+    for (package, file) in KNOWN_CIRCLES {
+        let circle = format!("{package}: {CIRCLE}{file}");
+        let before = found.len();
+        found.retain(|fault| !fault.starts_with(&circle));
+        assert!(
+            found.len() < before,
+            "{package} has no circle any more that begins at {file}"
+        );
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

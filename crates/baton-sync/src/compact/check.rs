@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::History;
+use super::history::History;
 use super::split::{Piece, Splitter, units};
 use crate::delete_set::DeleteSet;
 use crate::replica_index::{Judgement, ReplicaIndex};

@@ -5,7 +5,7 @@
 //! Everything inside a deleted type is deleted, as the index knows. A block with neighbours is
 //! where they are, so none that is kept has a neighbour that goes.
 
-use super::History;
+use super::history::History;
 use crate::delete_set::DeleteSet;
 use crate::replica_index::{Applicability, Place};
 use crate::scan::{Block, Id};

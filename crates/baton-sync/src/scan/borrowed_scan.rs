@@ -98,7 +98,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Returns the names of root types that the blocks state; a name comes as often as it is
-    /// stated. Most blocks state none: [`crate::replica_index::ReplicaIndex::touched_roots`] finds the roots of
+    /// stated. Most blocks state none:
+    /// [`ReplicaIndex::touched_roots`](crate::ReplicaIndex::touched_roots) finds the roots of
     /// those.
     pub fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.blocks().filter_map(|block| match block.parent {
