@@ -28,7 +28,7 @@ pub enum Writes {
     /// One write for each frame.
     #[default]
     Each,
-    /// One write for all frames that wait, up to [`GATHERED`] of them.
+    /// One write for all frames that wait, 256 at most.
     Gathered,
 }
 
