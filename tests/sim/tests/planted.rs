@@ -58,6 +58,15 @@ fn a_waiter_who_is_never_offered_a_free_lock_again() {
 }
 
 #[test]
+fn a_ticket_that_an_expired_offer_takes_along() {
+    check(Flaw::LoseTicket, &["S9"]);
+    // A later offer out of turn breaks S9 as well. The queue itself must tell, too.
+    let reports = (0..BOUND).map(|seed| run(seed, &options(Flaw::LoseTicket)));
+    let mut told = reports.filter_map(|report| report.violation);
+    assert!(told.any(|violation| violation.what.contains("wait, and the queue is")));
+}
+
+#[test]
 fn an_edit_that_one_of_the_others_is_not_sent() {
     check(Flaw::DropFanOut, &["convergence"]);
 }
