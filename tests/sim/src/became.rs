@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_presence::{Change, DrainReason, LossReason};
+use baton_presence::{Change, DrainReason, Event, LossReason};
 use baton_room::{Decision, Park, Record, Room};
 use baton_sync::replica_index::Judgement;
 use baton_sync::scan::scan;
@@ -74,8 +74,10 @@ impl World {
             };
             self.note(what, 0, *id);
         }
+        let offered_again = matches!(record, Record::Presence(Event::PauseOver { .. }));
         for change in changes {
             let (what, fence) = match change {
+                Change::Offered { fence, .. } if offered_again => ("offered again", fence),
                 Change::Draining { why, fence, .. } => (drain(*why), fence),
                 Change::LockLost { why, fence, .. } => (loss(*why), fence),
                 Change::Mode(_) => {

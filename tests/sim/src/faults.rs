@@ -15,7 +15,12 @@ impl World {
         if self.quiet {
             return;
         }
-        self.after(300, 7_000, Action::Fault);
+        let (least, most) = if self.calm {
+            (3_000, 40_000)
+        } else {
+            (300, 7_000)
+        };
+        self.after(least, most, Action::Fault);
         let person = self.victim();
         match self.random.below(20) {
             0..3 => self.freeze(person),

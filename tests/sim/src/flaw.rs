@@ -42,11 +42,13 @@ pub enum Flaw {
     NeverConfirmedAgain,
     /// Whoever has missed an offer is never offered the lock again by itself.
     NeverOfferedAgain,
+    /// An expired offer takes its waiter's ticket with it, and no change says so.
+    LoseTicket,
 }
 
 impl Flaw {
     /// All that are wrong.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::DropFanOut,
         Self::LieAboutDurability,
         Self::LoseAtCrash,
@@ -64,5 +66,6 @@ impl Flaw {
         Self::EverybodyMay,
         Self::NeverConfirmedAgain,
         Self::NeverOfferedAgain,
+        Self::LoseTicket,
     ];
 }

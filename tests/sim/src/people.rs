@@ -44,6 +44,37 @@ pub(crate) enum Body {
     Asleep(Time),
 }
 
+/// Behaviour of a person who wants a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Asks again and again, and cancels at times.
+    Fickle,
+    /// Asks again and again until the lock comes.
+    Insistent,
+    /// Asks once, and waits until the lock comes. Each request forgives the asking session its
+    /// missed offers, so only such a person depends on being offered the lock again.
+    AsksOnce {
+        /// Asks for no lock before this time.
+        again: Time,
+    },
+}
+
+impl Patience {
+    /// Draws the patience of one person.
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        if random.chance(30) {
+            Self::ASKS_ONCE
+        } else if random.chance(50) {
+            Self::Insistent
+        } else {
+            Self::Fickle
+        }
+    }
+
+    /// Patience of a person who has not asked yet.
+    pub(crate) const ASKS_ONCE: Self = Self::AsksOnce { again: Time::ZERO };
+}
+
 /// See the module.
 pub(crate) struct Person {
     pub(crate) kind: Kind,
@@ -60,8 +91,7 @@ pub(crate) struct Person {
     pub(crate) timer: Option<Time>,
     /// Nothing goes out before the first, nothing comes in before the second.
     pub(crate) cut: (Time, Time),
-    /// Waits for the lock until it comes.
-    pub(crate) patient: bool,
+    pub(crate) patience: Patience,
     /// What its sessions may do beside editing.
     pub(crate) rights: Rights,
     /// Whose machine it is, where several are one user's.
@@ -75,7 +105,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(kind: Kind, random: &mut Random) -> Self {
+    pub(crate) fn new(kind: Kind, patience: Patience, random: &mut Random) -> Self {
         // From 2/3 to 3/2 of the server's speed; many are true.
         let rate = match random.below(4) {
             0 => 1000,
@@ -93,7 +123,7 @@ impl Person {
             inbox: VecDeque::new(),
             timer: None,
             cut: (Time::ZERO, Time::ZERO),
-            patient: random.chance(50),
+            patience,
             dozes_until: Time::ZERO,
             rights: match random.below(4) {
                 0 => Rights::NONE,

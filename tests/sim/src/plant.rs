@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use baton_presence::{Event, Rights, SessionId};
+use baton_presence::{Change, Event, Rights, SessionId};
 use baton_room::{Decision, Placing, RECOVERABLE, Record, Room, RoomOptions};
 use baton_sync::scan::scan;
 use baton_testkit::Random;
@@ -43,12 +43,29 @@ impl World {
                     *event = Event::Settle;
                 }
             }
+            (Flaw::LoseTicket, Record::Presence(event)) => {
+                if let Event::OfferExpired { session, fence } = *event {
+                    *event = Event::Decline {
+                        session,
+                        fence,
+                        later: false,
+                    };
+                }
+            }
             (Flaw::MergeLosesLast, Record::ParkDecided { .. }) => {
                 return without_last(room, record);
             }
             _ => {}
         }
         VecDeque::from([record])
+    }
+
+    /// Takes the changes out that a flaw keeps back. Planted: [`Flaw::LoseTicket`].
+    pub(crate) fn keep_back(&self, proposed: &Record, changes: &mut Vec<Change>) {
+        let expired = matches!(proposed, Record::Presence(Event::OfferExpired { .. }));
+        if self.options.flaw == Flaw::LoseTicket && expired {
+            changes.retain(|change| !matches!(change, Change::Dequeued { .. }));
+        }
     }
 
     /// Who holds a root type that this update touches.

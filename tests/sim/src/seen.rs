@@ -63,6 +63,7 @@ pub(crate) enum Seen<'a> {
 /// A record that is durable, and what followed of it.
 pub(crate) struct Kept {
     pub(crate) position: u64,
+    /// As the room proposed it.
     pub(crate) record: Record,
     pub(crate) changes: Vec<Change>,
     /// Whether a silent holder may lose its lock to none.

@@ -162,7 +162,8 @@ impl World {
         if self.options.flaw == Flaw::LieAboutDurability {
             room.durable(position, now);
         }
-        let changes = self.book.apply(position, &record, self.now);
+        let mut changes = self.book.apply(position, &record, self.now);
+        self.keep_back(proposed, &mut changes);
         let fate = known.map(|known| fate(room, proposed, known));
         let touched = self.touched(room, proposed, stood, fate);
         self.note_fate(fate, position);
@@ -184,7 +185,7 @@ impl World {
         });
         self.undurable.push_back(Kept {
             position,
-            record,
+            record: pending.proposed,
             changes,
             gives_way: self.book.gives_way(),
         });

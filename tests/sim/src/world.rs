@@ -18,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::net::{Conn, ConnNo};
 use crate::options::Options;
 use crate::oracles::{self, Oracle};
-use crate::people::{Kind, Person};
+use crate::people::{Kind, Patience, Person};
 use crate::report::{Report, Violation};
 use crate::seen::{Kept, Seen};
 use crate::trace::Trace;
@@ -91,6 +91,9 @@ pub(crate) struct World {
     /// Edits that others had seen and a crash took.
     pub(crate) edits_lost: u64,
     pub(crate) quiet: bool,
+    /// True if less goes wrong, all people ask for a lock once, and most claim it by hand. In other
+    /// runs a request or a reconnect forgives nearly every missed offer before its pause is over.
+    pub(crate) calm: bool,
     trace: Trace,
     oracles: Vec<Box<dyn Oracle>>,
     found: Option<Violation>,
@@ -149,7 +152,15 @@ impl World {
             _ => Kind::Baton,
         });
         let kinds: Vec<Kind> = kinds.collect();
-        let people = kinds.into_iter().map(|kind| Person::new(kind, &mut random));
+        let calm = random.chance(20);
+        let people = kinds.into_iter().map(|kind| {
+            let patience = if calm {
+                Patience::ASKS_ONCE
+            } else {
+                Patience::draw(&mut random)
+            };
+            Person::new(kind, patience, &mut random)
+        });
         let people = people.collect();
         let mut world = Self {
             seed,
@@ -173,6 +184,7 @@ impl World {
             ledger: Ledger::default(),
             edits_lost: 0,
             quiet: false,
+            calm,
             trace: Trace::new(options.shown),
             oracles: oracles::all(),
             found: None,

@@ -127,6 +127,7 @@ fn no_seed_breaks_an_invariant() {
         "leaves",
         "rests",
         "declines",
+        "offered again",
         "tries",
         "cancels",
         "releases",

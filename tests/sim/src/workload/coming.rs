@@ -13,6 +13,10 @@ impl Wish for Leave {
         1
     }
 
+    fn gives_up_waiting(&self) -> bool {
+        true
+    }
+
     fn go(&self, world: &mut World, person: usize) {
         world.note("leaves", person as u64, 0);
         world.with_tab(person, |machine, now| machine.close(now));
@@ -25,6 +29,10 @@ pub(super) struct Rest;
 impl Wish for Rest {
     fn weight(&self) -> u64 {
         4
+    }
+
+    fn gives_up_waiting(&self) -> bool {
+        true
     }
 
     fn go(&self, world: &mut World, person: usize) {
@@ -48,6 +56,10 @@ pub(super) struct Reload;
 impl Wish for Reload {
     fn weight(&self) -> u64 {
         1
+    }
+
+    fn gives_up_waiting(&self) -> bool {
+        true
     }
 
     fn go(&self, world: &mut World, person: usize) {
@@ -86,6 +98,10 @@ pub(super) struct Duplicate;
 impl Wish for Duplicate {
     fn weight(&self) -> u64 {
         1
+    }
+
+    fn gives_up_waiting(&self) -> bool {
+        true
     }
 
     fn go(&self, world: &mut World, person: usize) {

@@ -39,7 +39,7 @@ impl Wish for Request {
             None => world.region().scope(),
         };
         let note = "may I?".to_owned();
-        world.ask(person, "requests", Operation::Request(scope, note));
+        world.ask_for_lock(person, "requests", Operation::Request(scope, note));
     }
 }
 
@@ -58,7 +58,7 @@ impl Wish for TakeOver {
         if world.random.chance(30) {
             scope = world.region().scope();
         }
-        world.ask(person, "takes over", Operation::TakeOver(scope));
+        world.ask_for_lock(person, "takes over", Operation::TakeOver(scope));
     }
 }
 
@@ -75,7 +75,7 @@ impl Wish for MoveHere {
             return;
         }
         if let Some((_, scope)) = world.theirs(person) {
-            world.ask(person, "moves", Operation::MoveHere(scope));
+            world.ask_for_lock(person, "moves", Operation::MoveHere(scope));
         }
     }
 }

@@ -3,6 +3,7 @@
 use baton_client::sans_io::Operation;
 
 use super::Wish;
+use crate::people::Patience;
 use crate::region::Region;
 use crate::world::World;
 
@@ -16,7 +17,7 @@ impl Wish for Acquire {
 
     fn go(&self, world: &mut World, person: usize) {
         let scope = world.region().scope();
-        world.ask(person, "acquires", Operation::Acquire(scope));
+        world.ask_for_lock(person, "acquires", Operation::Acquire(scope));
     }
 }
 
@@ -30,7 +31,7 @@ impl Wish for Try {
 
     fn go(&self, world: &mut World, person: usize) {
         let scope = world.region().scope();
-        world.ask(person, "tries", Operation::Try(scope));
+        world.ask_for_lock(person, "tries", Operation::Try(scope));
     }
 }
 
@@ -43,7 +44,7 @@ impl Wish for Cancel {
     }
 
     fn go(&self, world: &mut World, person: usize) {
-        if !world.people[person].patient {
+        if world.people[person].patience == Patience::Fickle {
             world.cancel(person);
         }
     }

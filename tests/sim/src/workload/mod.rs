@@ -13,8 +13,9 @@ mod parks;
 
 use baton_client::sans_io::Operation;
 use baton_client::{FencingToken, GrantStatus, GrantView, LockScope, LockStatus};
+use baton_presence::Time;
 
-use crate::people::{App, Body, Kind};
+use crate::people::{App, Body, Kind, Patience};
 use crate::region::{self, Region};
 use crate::tab::Luggage;
 use crate::world::{Action, World};
@@ -23,6 +24,10 @@ use crate::world::{Action, World};
 pub(crate) trait Wish: Sync {
     /// How often it is wanted, against the others.
     fn weight(&self) -> u64;
+    /// Returns true if it ends the wait for a lock, or the session that waits.
+    fn gives_up_waiting(&self) -> bool {
+        false
+    }
     /// Does it, if this person can.
     fn go(&self, world: &mut World, person: usize);
 }
@@ -69,7 +74,10 @@ impl World {
         let mut drawn = self.random.below(total);
         for wish in ALL {
             if drawn < wish.weight() {
-                wish.go(self, person);
+                let stays = self.asks_once(person).is_some() && self.waits(person);
+                if !(stays && wish.gives_up_waiting()) {
+                    wish.go(self, person);
+                }
                 return;
             }
             drawn -= wish.weight();
@@ -113,21 +121,48 @@ impl World {
 
     /// This person wants nothing any more.
     pub(crate) fn cancel(&mut self, person: usize) {
+        for scope in self.wanted(person) {
+            self.ask(person, "cancels", Operation::Cancel(scope));
+        }
+    }
+
+    /// Returns the scopes that this person waits for or is offered.
+    fn wanted(&self, person: usize) -> Vec<LockScope> {
         let Some(tab) = self.people[person].tab() else {
-            return;
+            return Vec::new();
         };
         let wants = |scope: &LockScope| {
             let standing = tab.machine.lock_status(scope);
             matches!(standing, LockStatus::Waiting | LockStatus::Offered)
         };
-        let wanted: Vec<LockScope> = Region::ALL
-            .into_iter()
-            .map(Region::scope)
-            .filter(wants)
-            .collect();
-        for scope in wanted {
-            self.ask(person, "cancels", Operation::Cancel(scope));
+        let all = Region::ALL.into_iter().map(Region::scope);
+        all.filter(wants).collect()
+    }
+
+    /// Returns true if this person waits for a lock over a connection that works.
+    fn waits(&self, person: usize) -> bool {
+        let tab = self.people[person].tab();
+        tab.is_some_and(|tab| tab.machine.is_ready()) && !self.wanted(person).is_empty()
+    }
+
+    /// Returns the time before which this person asks for no other lock, if it asks once.
+    fn asks_once(&self, person: usize) -> Option<Time> {
+        match self.people[person].patience {
+            Patience::AsksOnce { again } => Some(again),
+            Patience::Fickle | Patience::Insistent => None,
         }
+    }
+
+    /// Asks for a lock, unless this person asks once and has done so.
+    pub(crate) fn ask_for_lock(&mut self, person: usize, what: &'static str, asks: Operation) {
+        if let Some(again) = self.asks_once(person) {
+            if self.now < again || self.waits(person) {
+                return;
+            }
+            let again = self.now + self.random.millis(40_000, 160_000);
+            self.people[person].patience = Patience::AsksOnce { again };
+        }
+        self.ask(person, what, asks);
     }
 
     pub(crate) fn ask(&mut self, person: usize, what: &'static str, operation: Operation) {
@@ -152,14 +187,16 @@ impl World {
 
     pub(crate) fn fresh_luggage(&mut self) -> Luggage {
         use baton_client::{ClaimPolicy, ClientRole, DivergencePolicy};
+        let by_hand = if self.calm { 60 } else { 20 };
         Luggage {
             role: match self.random.below(12) {
                 0 => ClientRole::Observer,
                 _ => ClientRole::Editor,
             },
-            claim: match self.random.below(5) {
-                0 => ClaimPolicy::Ask,
-                _ => ClaimPolicy::Auto,
+            claim: if self.random.chance(by_hand) {
+                ClaimPolicy::Ask
+            } else {
+                ClaimPolicy::Auto
             },
             divergence: match self.random.below(6) {
                 0 => DivergencePolicy::Stop,
