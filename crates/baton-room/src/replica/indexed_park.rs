@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use baton_sync::block_store::BlockStore;
 use baton_sync::known_blocks::KnownBlocks;
+use baton_sync::replica::cut_where_known;
 use baton_sync::replica_index::ReplicaIndex;
 use baton_sync::scan::{OwnedScan, Scan, content_form, scan};
 use sha2::{Digest, Sha256};
@@ -51,8 +52,12 @@ impl IndexedPark {
         for update in &restored.park.updates {
             // Only scanned updates are ever parked. One that does not scan any more, by a newer
             // rule, is not indexed, so its park never closes by itself.
-            if let Ok(scanned) = scan(update) {
-                restored.known.absorb_over(document, &scanned);
+            if let Ok(update) = OwnedScan::new(update.clone()) {
+                // The document may know a part of it by now. An index without the rest would count
+                // as known as a whole, and its park as merged.
+                let rest = cut_where_known(&update, document, &restored.known);
+                restored.known.absorb_over(document, &rest.as_scan());
+                let scanned = update.as_scan();
                 // The kind of its author's client is not stored. Only stock clients look for it.
                 let form = restored.park.user.and_then(|_| form(&scanned));
                 restored.forms.extend(form);
