@@ -11,6 +11,7 @@ mod erasure;
 mod indexed_park;
 mod park;
 mod park_decisions;
+mod park_fit;
 mod park_limits;
 mod park_views;
 mod parks;

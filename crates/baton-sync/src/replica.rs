@@ -6,12 +6,14 @@
 //! edits the content makes a [`Document`](crate::Document) of the bytes.
 
 mod diff_cache;
+mod partly_known;
 mod pieces;
 
 use bytes::Bytes;
 
 pub use self::diff_cache::SyncPieces;
 use self::diff_cache::{DiffCache, Scanned};
+pub use self::partly_known::cut_where_known;
 use crate::compact::Compacted;
 use crate::known_blocks::KnownBlocks;
 use crate::replica_index::{IndexDelta, Judgement, ReplicaIndex};

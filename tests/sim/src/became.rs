@@ -67,7 +67,7 @@ impl World {
             && decided
         {
             let what = match decision {
-                Decision::Merge => "park merged",
+                Decision::Merge | Decision::OldMerge => "park merged",
                 Decision::Discard => "park discarded",
                 Decision::Recover => "park recovered",
                 Decision::Purge => "park purged",

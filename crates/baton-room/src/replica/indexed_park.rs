@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use baton_sync::block_store::BlockStore;
 use baton_sync::known_blocks::KnownBlocks;
+use baton_sync::replica::cut_where_known;
 use baton_sync::replica_index::ReplicaIndex;
 use baton_sync::scan::{OwnedScan, Scan, content_form, scan};
 use sha2::{Digest, Sha256};
@@ -20,6 +21,8 @@ pub(super) struct IndexedPark {
     pub(super) park: Park,
     /// The index of its edits, beyond the document.
     pub(super) known: ReplicaIndex,
+    /// True if `known` holds all of its edits.
+    is_indexed: bool,
     /// Hashes of its edits that may come again from the same source under another Yjs client id.
     forms: BTreeSet<[u8; 32]>,
     /// The blocks of its edits, once some came again.
@@ -40,6 +43,7 @@ impl IndexedPark {
         Self {
             park,
             known: ReplicaIndex::default(),
+            is_indexed: true,
             forms: BTreeSet::new(),
             originals: OnceLock::new(),
         }
@@ -50,15 +54,30 @@ impl IndexedPark {
         let mut restored = Self::new(park);
         for update in &restored.park.updates {
             // Only scanned updates are ever parked. One that does not scan any more, by a newer
-            // rule, is not indexed, so its park never closes by itself.
-            if let Ok(scanned) = scan(update) {
-                restored.known.absorb_over(document, &scanned);
+            // rule, is not indexed.
+            let mut is_indexed = false;
+            if let Ok(update) = OwnedScan::new(update.clone()) {
+                // The document may know a part of it by now.
+                let rest = cut_where_known(&update, document, &restored.known);
+                restored.known.absorb_over(document, &rest.as_scan());
+                let scanned = update.as_scan();
+                is_indexed = scanned.inserts().all(|range| {
+                    let clock = restored.known.clock(range.client);
+                    range.end <= clock.max(document.clock(range.client))
+                });
                 // The kind of its author's client is not stored. Only stock clients look for it.
                 let form = restored.park.user.and_then(|_| form(&scanned));
                 restored.forms.extend(form);
             }
+            restored.is_indexed &= is_indexed;
         }
         restored
+    }
+
+    /// Returns true if the document has all of its edits. A park with an edit that is not indexed
+    /// never closes by itself: else it would be taken for an empty one.
+    pub(super) fn is_within(&self, document: &ReplicaIndex) -> bool {
+        self.is_indexed && document.covers(&self.known)
     }
 
     /// Returns true if it holds an edit with this form.
@@ -87,6 +106,7 @@ impl IndexedPark {
 
     pub(super) fn clear(&mut self) {
         self.known = ReplicaIndex::default();
+        self.is_indexed = true;
         self.forms.clear();
         self.originals = OnceLock::new();
         self.park.updates.clear();
@@ -128,4 +148,32 @@ impl IndexedPark {
 /// Returns the hash of an update without its Yjs client ids; `None` if it is too large to compare.
 pub(super) fn form(update: &Scan<'_>) -> Option<[u8; 32]> {
     (update.bytes().len() <= ALIKE).then(|| Sha256::digest(content_form(update)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_presence::SessionId;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::replica::Profile;
+
+    fn is_within_nothing(updates: &[&'static [u8]]) -> bool {
+        let mut park = Park::new(7, SessionId(2), Profile::default(), 0);
+        park.updates = updates
+            .iter()
+            .map(|bytes| Bytes::from_static(bytes))
+            .collect();
+        let document = ReplicaIndex::new();
+        IndexedPark::restore(park, &document).is_within(&document)
+    }
+
+    #[test]
+    fn a_stored_park_that_cannot_be_indexed_is_not_taken_for_an_empty_one() {
+        assert!(is_within_nothing(&[]));
+        let no_update = b"\xff\xff";
+        assert!(!is_within_nothing(&[no_update]));
+        let lacking = b"\x01\x01\x01\x07\x84\x01\x06\x01!\x00";
+        assert!(!is_within_nothing(&[lacking]));
+    }
 }

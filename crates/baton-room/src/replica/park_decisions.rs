@@ -7,11 +7,12 @@
 use baton_presence::{Rights, SessionId, SessionRole, WriteRight};
 use baton_sync::ApplyOutcome;
 use baton_sync::control_channel::{Outcome, ParkStatus, ParkView};
-use baton_sync::replica_index::{Judgement, ReplicaIndex};
-use baton_sync::scan::{OwnedScan, scan};
+use baton_sync::replica_index::ReplicaIndex;
+use baton_sync::scan::OwnedScan;
 
 use super::effect::Effect;
 use super::park::{Park, ParkState};
+use super::park_fit::{fit_together, fitting};
 use super::park_limits::ParkFull;
 use super::park_views::{shown_state, view};
 use super::record::Decision;
@@ -81,7 +82,9 @@ impl ReplicatedState {
         }
         let before = effects.len();
         match (decision, by) {
-            (Decision::Merge, Some(_)) => self.merge_park(id, effects),
+            (Decision::Merge | Decision::OldMerge, Some(_)) => {
+                self.merge_park(id, decision, effects);
+            }
             (Decision::Discard, Some(by)) => {
                 // Discarded again, it does not begin its 30 days anew.
                 if self.parks.get(id).is_some_and(Park::is_open) {
@@ -160,7 +163,7 @@ impl ReplicatedState {
         if !manages && !self.is_author(by, park) && !self.holds_all(by, park) {
             return Err(DecisionRefused::NotAllowed(roots(park)));
         }
-        if decision != Decision::Merge {
+        if !decision.is_merge() {
             return Ok(());
         }
         if !park.is_open() {
@@ -175,19 +178,23 @@ impl ReplicatedState {
         if let WriteRight::Refused { .. } = right {
             return Err(DecisionRefused::Locked(roots(park)));
         }
-        if !fit_together(self.document.state(), park) {
+        if !fit_together(&self.document, park, decision) {
             return Err(DecisionRefused::Incomplete);
         }
         Ok(())
     }
 
     /// Applies all of a park's edits, which fit, as one step.
-    fn merge_park(&mut self, id: u64, effects: &mut Vec<Effect>) {
+    fn merge_park(&mut self, id: u64, decision: Decision, effects: &mut Vec<Effect>) {
         let park = self.parks.get(id);
         let updates = park.map(|park| park.updates.clone()).unwrap_or_default();
+        let nothing = ReplicaIndex::new();
         for update in updates {
-            let scanned = OwnedScan::new(update).ok();
-            let applied = scanned.map(|scan| (self.document.apply_scanned(&scan.as_scan()), scan));
+            let read = OwnedScan::new(update).ok();
+            let fitting = read.map(|update| {
+                fitting(&update, self.document.state(), &nothing, decision).into_owned()
+            });
+            let applied = fitting.map(|scan| (self.document.apply_scanned(&scan.as_scan()), scan));
             match applied {
                 Some((Ok(ApplyOutcome::Added), scan)) => effects.push(Effect::Applied(scan)),
                 Some((Ok(ApplyOutcome::Known), _)) => {}
@@ -221,19 +228,6 @@ impl ReplicatedState {
             effects.push(Effect::Park(Box::new(view(park, shown_state(park)))));
         }
     }
-}
-
-/// Returns true if the edits can be applied one after the other.
-fn fit_together(document: &ReplicaIndex, park: &Park) -> bool {
-    let mut over = ReplicaIndex::new();
-    park.updates.iter().all(|update| {
-        let Ok(scanned) = scan(update) else {
-            return false;
-        };
-        let judgement = document.judge_over(&over, &scanned);
-        over.absorb_over(document, &scanned);
-        matches!(judgement, Judgement::Fits | Judgement::Known)
-    })
 }
 
 /// Returns the names of a park's root types for people: in parentheses, empty if it has none.
@@ -341,6 +335,29 @@ mod tests {
         let until = state.parks.get(5).unwrap().recoverable_until_ms().unwrap();
         assert_eq!(purge(&mut state, 8, until - 1), 1);
         assert_eq!(purge(&mut state, 9, until), 0);
+    }
+
+    #[test]
+    fn a_park_of_which_the_document_has_a_part_is_merged_by_the_rule_of_the_record() {
+        let mut state = parked();
+        let first = b"\x01\x01\x01\x00\x04\x01\x01t\x01h\x00";
+        state.document.apply(first).unwrap();
+        let effects = decide(&mut state, 6, Decision::OldMerge);
+        assert!(matches!(effects[..], [Effect::Denied(Outcome::Stale, _)]));
+        assert_eq!(state.parks.iter().count(), 1);
+        let effects = decide(&mut state, 7, Decision::Merge);
+        assert!(matches!(effects[..], [Effect::Applied(_), Effect::Park(_)]));
+        assert_eq!(state.parks.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_park_of_which_the_document_has_other_units_is_not_merged() {
+        let mut state = parked();
+        let other = b"\x01\x01\x01\x00\x04\x01\x01t\x01x\x00";
+        state.document.apply(other).unwrap();
+        let effects = decide(&mut state, 6, Decision::Merge);
+        assert!(matches!(effects[..], [Effect::Denied(Outcome::Stale, _)]));
+        assert_eq!(state.parks.iter().count(), 1);
     }
 
     #[test]

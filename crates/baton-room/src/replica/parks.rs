@@ -206,7 +206,7 @@ impl Parks {
             return Vec::new();
         }
         let is_merged = |kept: &&IndexedPark| {
-            kept.park.reason == ParkReason::Locked && document.covers(&kept.known)
+            kept.park.reason == ParkReason::Locked && kept.is_within(document)
         };
         let merged = self.parks.values().filter(is_merged);
         let merged: Vec<u64> = merged.map(|kept| kept.park.id).collect();

@@ -45,14 +45,25 @@ pub enum Placing {
 /// A decision about a park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decision {
-    /// Its edits are to be in the document.
-    Merge,
+    /// Its edits are to be in the document, if none is known there in part: as older versions
+    /// merged. No new record says it.
+    OldMerge,
     /// Its edits are not wanted; it can be recovered for a time.
     Discard,
     /// It is wanted after all.
     Recover,
     /// The time in which it could be recovered is over.
     Purge,
+    /// Its edits are to be in the document, each without what is known there.
+    Merge,
+}
+
+impl Decision {
+    /// Returns true for a merge, by the rule of any version.
+    #[must_use]
+    pub const fn is_merge(self) -> bool {
+        matches!(self, Self::Merge | Self::OldMerge)
+    }
 }
 
 /// One entry of a document's log.
@@ -240,6 +251,21 @@ mod tests {
             (presence(Event::Cancel { session }), true),
         ] {
             assert_eq!(record.is_urgent(), urgent, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_merge_of_an_older_version_is_read_as_one() {
+        for (number, decision) in [(0, Decision::OldMerge), (4, Decision::Merge)] {
+            let record = Record::ParkDecided {
+                id: 9,
+                by: Some(SessionId(7)),
+                decision,
+                at_ms: 3,
+            };
+            let bytes = [FORMAT, 6, 9, 1, 7, number, 3];
+            assert_eq!(record.encode().unwrap()[..], bytes);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
         }
     }
 

@@ -7,6 +7,7 @@ mod early_step2;
 mod first_sync;
 mod handoff;
 mod modes;
+mod overlapping_parks;
 mod parks;
 mod questions;
 mod quotas;

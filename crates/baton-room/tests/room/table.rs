@@ -240,6 +240,20 @@ impl Table {
             .collect()
     }
 
+    /// The same, while what it was sent of the document stays: a client that loses a question or an
+    /// update is none that there is.
+    fn takes_what_it_was_told(&mut self, who: ConnectionId) -> Vec<ServerMessage> {
+        let seen = self.seen(who);
+        let told = self.told(who);
+        let is_sync = |seen: &Seen| {
+            use Outgoing::{Step1, Step2, Update};
+            matches!(seen, Seen::Message(Step1(_) | Step2(_) | Update(_)))
+        };
+        self.seen
+            .insert(who, seen.into_iter().filter(is_sync).collect());
+        told
+    }
+
     /// The same, without forgetting it.
     pub(crate) fn told_still(&mut self, who: ConnectionId) -> Vec<ServerMessage> {
         let seen = self.seen.get(&who).cloned().unwrap_or_default();
@@ -432,17 +446,17 @@ impl Peer {
 
     /// Asks for a lock of these paths and claims what it is offered.
     pub(crate) fn takes(&self, table: &mut Table, paths: &[&[&str]]) -> FencingToken {
-        table.look(self.id);
+        table.takes_what_it_was_told(self.id);
         let paths = self::paths(paths);
         let acquire = ClientMessage::Acquire {
             nonce: 1,
             paths: paths.clone(),
         };
         self.says(table, &acquire);
-        let fence = offered(&table.told(self.id)).unwrap();
+        let fence = offered(&table.takes_what_it_was_told(self.id)).unwrap();
         self.says(table, &ClientMessage::Claim { fence });
         let granted = ServerMessage::Granted { fence, paths };
-        assert!(table.told(self.id).contains(&granted));
+        assert!(table.takes_what_it_was_told(self.id).contains(&granted));
         fence
     }
 

@@ -1,6 +1,6 @@
 //! S3: every applied locked write was its holder's, at its position; and whoever may write is never set aside (S6).
 
-use baton_room::{Decision, Record};
+use baton_room::Record;
 
 use super::Oracle;
 use crate::seen::{Seen, UpdateFate};
@@ -51,7 +51,7 @@ impl Oracle for Writes {
                 },
                 _,
             ) if !touched.is_empty() => {
-                let merge = *decision == Decision::Merge;
+                let merge = decision.is_merge();
                 let by = by.filter(|_| merge).ok_or_else(|| {
                     format!("park {id} was decided ({decision:?}), and {touched:?} changed")
                 })?;
