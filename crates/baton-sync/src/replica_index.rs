@@ -114,9 +114,13 @@ impl ReplicaIndex {
     /// Returns true if everything that `other` has is here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        let mut clocks = other.clocks();
-        clocks.all(|(client, clock)| clock <= self.clock(client))
-            && self.deletes.covers(&other.deletes)
+        Overlay::of(self).covers(other)
+    }
+
+    /// Returns true if everything that `other` has is here or in `over`, such as a copy of it.
+    #[must_use]
+    pub fn covers_over(&self, over: &Self, other: &Self) -> bool {
+        Overlay::of(self).with(over).covers(other)
     }
 
     /// Judges an update.
@@ -143,9 +147,11 @@ impl ReplicaIndex {
     }
 
     /// [`ReplicaIndex::absorb`] for an index that is laid over `base`; `base` learns nothing.
-    /// Implied deletions of units that the base has are left out.
+    /// Without implied deletions, and of a block that the base has in part only the rest: so it does
+    /// not matter how much of the base came before.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
-        let delta = IndexDelta::of(&base.applicability_over(self, scan), self);
+        let walk = Applicability::with_rests(Overlay::of(base).with(self), scan);
+        let delta = IndexDelta::of(&walk, self);
         self.insert(&delta);
         self.raise_clocks(&delta);
         self.deletes.extend(delta.into_deletions(scan));
@@ -380,8 +386,7 @@ impl ReplicaIndex {
     }
 
     pub(crate) fn applicability<'u, 's>(&'s self, scan: &'s Scan<'u>) -> Applicability<'u, 's> {
-        let over = None;
-        Applicability::new(Overlay { base: self, over }, scan)
+        Applicability::new(Overlay::of(self), scan)
     }
 
     pub(crate) fn applicability_over<'u, 's>(
@@ -389,7 +394,6 @@ impl ReplicaIndex {
         over: &'s Self,
         scan: &'s Scan<'u>,
     ) -> Applicability<'u, 's> {
-        let over = Some(over);
-        Applicability::new(Overlay { base: self, over }, scan)
+        Applicability::new(Overlay::of(self).with(over), scan)
     }
 }

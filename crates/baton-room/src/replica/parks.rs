@@ -258,7 +258,7 @@ impl Parks {
             if fits(&document.judge_over(&kept.known, update)) {
                 return Place::With(kept.park.id);
             }
-            if alone(document, update).covers(&kept.known) {
+            if document.covers_over(&alone(document, update), &kept.known) {
                 return Place::Instead(kept.park.id);
             }
         }
@@ -284,7 +284,7 @@ impl Parks {
                 && park.reason == ParkReason::Locked
                 && park.author == fresh.author
                 && same_user
-                && known.covers(&kept.known)
+                && document.covers_over(&known, &kept.known)
                 && is_gone(park.session)
                 && kept.agrees(document, update)
         };

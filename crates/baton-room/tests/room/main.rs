@@ -13,6 +13,7 @@ mod questions;
 mod quotas;
 mod regions;
 mod relay;
+mod restored;
 mod small_parks;
 mod table;
 mod words;

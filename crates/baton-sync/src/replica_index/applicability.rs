@@ -44,6 +44,8 @@ pub(crate) struct Applicability<'u, 's> {
     missing: StateVector,
     refusal: Option<Refusal>,
     astride: Option<Id>,
+    /// Admits the rest of a block of which a part is known.
+    takes_rests: bool,
 }
 
 /// For each new block that was admitted, its place. Neighbours mostly have the same.
@@ -70,6 +72,15 @@ impl<'s> Places<'s> {
 impl<'u, 's> Applicability<'u, 's> {
     /// Admits as many blocks as can be: the largest set that refers to nothing unknown.
     pub(super) fn new(view: Overlay<'s>, scan: &'s Scan<'u>) -> Self {
+        Self::walk(view, scan, false)
+    }
+
+    /// The same, and of a block that is known in part the rest.
+    pub(super) fn with_rests(view: Overlay<'s>, scan: &'s Scan<'u>) -> Self {
+        Self::walk(view, scan, true)
+    }
+
+    fn walk(view: Overlay<'s>, scan: &'s Scan<'u>, takes_rests: bool) -> Self {
         let progress = scan.runs().iter().map(|run| {
             let blocks = run.blocks();
             let clock = view.clock(run.client);
@@ -95,6 +106,7 @@ impl<'u, 's> Applicability<'u, 's> {
             missing: StateVector::new(),
             refusal: None,
             astride: None,
+            takes_rests,
         };
         walk.run();
         walk
@@ -149,7 +161,7 @@ impl<'u, 's> Applicability<'u, 's> {
             } else if start > clock || self.scan.is_skip(index) {
                 self.lack(client, if start > clock { start } else { past });
                 return Ok(());
-            } else if start < clock {
+            } else if start < clock && !self.takes_rests {
                 self.astride.get_or_insert(Id { client, clock });
                 return Ok(());
             } else {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::ReplicaIndex;
 use super::applicability::Applicability;
-use super::place::{Holds, Place};
-use crate::scan::{IdRange, Scan};
+use super::place::Place;
+use crate::scan::{BlockKind, Content, IdRange, Scan};
 use crate::state_vector::ClientId;
 
 /// The change that an update makes.
@@ -47,7 +47,7 @@ impl IndexDelta {
         for (client, blocks) in walk.admitted() {
             for block in blocks.clone() {
                 let beside = block > blocks.start && walk.are_beside(block - 1, block);
-                let start = scan.clock(block);
+                let start = scan.clock(block).max(walk.view().clock(client));
                 let end = scan.end(block);
                 delta.insert(walk, index, block, IdRange { client, start, end }, beside);
             }
@@ -70,15 +70,15 @@ impl IndexDelta {
         let Some(place) = walk.place_of_block(block) else {
             return;
         };
-        let is_gone = matches!(
-            place,
-            Place::Gone
-                | Place::At {
-                    holds: Holds::Deleted,
-                    ..
-                }
-        );
-        if is_gone || walk.is_dead(place) {
+        let is_gone = match walk.view().over {
+            None => place.is_without_content() || walk.is_dead(place),
+            // The base may lose the type around it at any time, and only the base learns that.
+            Some(_) => matches!(
+                walk.scan().block(range.client, block).kind,
+                BlockKind::Gc | BlockKind::Item(Content::Deleted)
+            ),
+        };
+        if is_gone {
             let goes_on =
                 |last: &&mut IdRange| last.client == range.client && last.end == range.start;
             match self.gone.last_mut().filter(goes_on) {

@@ -15,9 +15,27 @@ pub(super) struct Overlay<'s> {
 }
 
 impl<'s> Overlay<'s> {
+    pub(super) const fn of(base: &'s ReplicaIndex) -> Self {
+        Self { base, over: None }
+    }
+
+    pub(super) const fn with(self, over: &'s ReplicaIndex) -> Self {
+        Self {
+            over: Some(over),
+            ..self
+        }
+    }
+
     pub(super) fn clock(self, client: ClientId) -> Clock {
         let over = self.over.map_or(0, |over| over.clock(client));
         self.base.clock(client).max(over)
+    }
+
+    /// Returns true if everything that `other` knows is known to either.
+    pub(super) fn covers(self, other: &ReplicaIndex) -> bool {
+        let mut clocks = other.clocks();
+        clocks.all(|(client, clock)| clock <= self.clock(client))
+            && other.deletes.iter().all(|range| self.is_deleted(&range))
     }
 
     /// The place of a unit below [`Overlay::clock`].
@@ -69,12 +87,16 @@ impl<'s> Overlay<'s> {
     /// The places of units below [`Overlay::clock`].
     pub(super) fn places_in(self, range: IdRange) -> Vec<Place<&'s str>> {
         let IdRange { client, start, end } = range;
-        let indexes = [Some(self.base), self.over];
-        let known = indexes.into_iter().flatten().filter_map(|index| {
-            let end = end.min(index.clock(client));
-            (start < end).then(|| index.places_in(client, start..end))
-        });
-        known.flatten().collect()
+        let (mut from, mut places) = (start, Vec::new());
+        // Of the units that both know, the base has the places.
+        for index in [Some(self.base), self.over].into_iter().flatten() {
+            let to = end.min(index.clock(client));
+            if from < to {
+                places.extend(index.places_in(client, from..to));
+                from = to;
+            }
+        }
+        places
     }
 
     /// The parts of a range that are not deleted yet.

@@ -64,6 +64,18 @@ impl<R> Place<R> {
         (root, inside, key) == (other_root, other_inside, other_key)
     }
 
+    /// Holds nothing that can be seen: its content is gone, or was deleted when it came.
+    pub(crate) const fn is_without_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Gone
+                | Self::At {
+                    holds: Holds::Deleted,
+                    ..
+                }
+        )
+    }
+
     /// Is in no sequence, but under a key.
     pub(crate) fn is_keyed(&self) -> bool {
         matches!(self, Self::At { key: Some(_), .. })
