@@ -1,5 +1,6 @@
 //! A short run against the real server, with everything that can go wrong.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use baton_lab::{
@@ -146,8 +147,27 @@ fn tampered(record: &Record) {
     assert!(problems[0].contains("acknowledged at"));
 }
 
-/// An element that is in the first document at the end, and was not taken out in some copy that diverged.
+/// Returns an element that is in the first document at the end, whose author was told that it is
+/// saved, and that was not taken out in a copy that diverged.
 fn kept_element(record: &Record) -> String {
+    let saved: BTreeSet<(Option<usize>, u64)> = record
+        .moments
+        .iter()
+        .flat_map(|moment| match &moment.what {
+            What::Saved { edits } => edits.iter().map(|edit| (moment.who, *edit)).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let acknowledged: BTreeSet<&String> = record
+        .moments
+        .iter()
+        .filter_map(|moment| match &moment.what {
+            What::Insert { edit, element, .. } if saved.contains(&(moment.who, *edit)) => {
+                Some(element)
+            }
+            _ => None,
+        })
+        .collect();
     let deleted: Vec<&String> = record
         .moments
         .iter()
@@ -158,7 +178,10 @@ fn kept_element(record: &Record) -> String {
         .collect();
     let newcomer = record.documents[0].newcomer.as_ref();
     let mut there = newcomer.expect("somebody came").elements();
-    let kept = there.find(|(_, id)| !deleted.iter().any(|gone| gone == id));
+    let kept = there.find(|(_, id)| {
+        let id = id.to_string();
+        acknowledged.contains(&id) && !deleted.contains(&&id)
+    });
     kept.expect("something was put in").1.to_owned()
 }
 

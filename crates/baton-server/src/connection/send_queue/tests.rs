@@ -160,7 +160,7 @@ fn who_sends_pings_and_reads_no_answer_is_told_to_come_again() {
         Taken::Last(Ending {
             code: 1013,
             reason: format!(
-                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; come again",
+                "this connection reads too slowly: more than {} bytes (max_outbox) were waiting; reconnect later",
                 queue.limit
             ),
         })
