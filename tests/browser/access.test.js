@@ -218,7 +218,8 @@ story('what flickers is not spoken, what settles is spoken once', async (stage) 
   await bob.sees('is saved.')
   await ada.becomes('save-state', 'saved')
   // Nothing of the forty, or where it ended, if that took long enough to settle.
-  const typed = await spoken()
+  // On a slow machine, what the page said when it opened settles as late as this.
+  const typed = (await spoken()).filter((words) => words !== 'Nobody has the lock')
   assert.ok(typed.length <= 1 && typed.every((words) => words === 'All is saved'), JSON.stringify(typed))
   // The lock goes back and forth faster than words could be.
   const began = Date.now()
