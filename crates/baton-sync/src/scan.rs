@@ -1,8 +1,8 @@
 //! Scanner of updates: one pass over an update's bytes, before yrs or the index sees them.
 //!
 //! Owns the *byte rules*: everything about an update that can be judged without a document.
-//! Whether the update fits a given document is the question of [`crate::state`]. The scanner
-//! copies no content, recurses only to [`ANY_DEPTH`] and [`JSON_DEPTH`], reserves nothing that the
+//! [`crate::replica_index`] decides if the update fits a given document. The scanner copies no
+//! content, recurses only to [`ANY_DEPTH`] and [`JSON_DEPTH`], reserves nothing that the
 //! bytes do not pay for, and never panics.
 //!
 //! The format is update v1 of Yjs 13. A rule that is stricter than the format has a reason: either

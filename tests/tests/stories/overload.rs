@@ -425,8 +425,14 @@ async fn a_server_without_file_descriptors_says_so_goes_on_and_recovers() {
     let used = processor_time(server.id()) - before;
     assert!(used < came.elapsed() / 2, "{used:?}: it spins");
     let said = server.said();
-    assert!(said.contains("the system cannot accept a connection"), "{said}");
-    assert!(said.matches("cannot accept a connection").count() <= 2, "{said}");
+    assert!(
+        said.contains("the system cannot accept a connection"),
+        "{said}"
+    );
+    assert!(
+        said.matches("cannot accept a connection").count() <= 2,
+        "{said}"
+    );
     crowd.pop().unwrap().leaves().await;
     let carol = waiting.await;
     assert_eq!(carol.text(), "on and on");
