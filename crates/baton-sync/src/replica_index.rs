@@ -147,8 +147,8 @@ impl ReplicaIndex {
     }
 
     /// [`ReplicaIndex::absorb`] for an index that is laid over `base`; `base` learns nothing.
-    /// Without implied deletions, and of a block that the base has in part only the rest: so it does
-    /// not matter how much of the base came before.
+    /// Without implied deletions, and of a block that the base has in part only the rest: so it
+    /// does not matter how much of the base came before.
     pub fn absorb_over(&mut self, base: &Self, scan: &Scan<'_>) {
         let walk = Applicability::with_rests(Overlay::of(base).with(self), scan);
         let delta = IndexDelta::of(&walk, self);
