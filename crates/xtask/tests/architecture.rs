@@ -3,6 +3,7 @@
 //!
 //! A map that is not checked is wrong within a week.
 
+mod packages;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -10,17 +11,6 @@ use std::fs;
 use std::path::Path;
 
 use sources::{Source, product_code};
-
-/// The crates that have a table.
-const MAPPED: [&str; 7] = [
-    "baton-auth",
-    "baton-client",
-    "baton-log",
-    "baton-presence",
-    "baton-room",
-    "baton-server",
-    "baton-sync",
-];
 
 /// Longest file, in lines, that only lists the modules of a folder and needs no place on the map.
 const LIST_OF_MODULES: usize = 40;
@@ -118,10 +108,10 @@ fn the_map_names_every_file_and_no_other() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md");
     let page = fs::read_to_string(page).expect("the page is text");
     let mut found = Vec::new();
-    for package in MAPPED {
-        let sources = product_code(package);
+    for package in packages::product() {
+        let sources = product_code(&package);
         let files: BTreeSet<String> = sources.iter().filter_map(mapped_name).collect();
-        found.extend(faults(&page, package, &files));
+        found.extend(faults(&page, &package, &files));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

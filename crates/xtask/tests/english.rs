@@ -2,20 +2,10 @@
 //!
 //! A comment names the actor and starts with a verb or a noun, in lines of at most 100 columns.
 
+mod packages;
 mod sources;
 
 use sources::product_code;
-
-/// Crates whose product code is checked.
-const CHECKED: [&str; 7] = [
-    "baton-auth",
-    "baton-client",
-    "baton-log",
-    "baton-presence",
-    "baton-room",
-    "baton-server",
-    "baton-sync",
-];
 
 /// Widest comment line, in columns.
 const MAX_COLUMNS: usize = 100;
@@ -161,8 +151,8 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn comments_of_product_code_are_in_plain_technical_english() {
     let mut found = Vec::new();
-    for package in CHECKED {
-        for source in product_code(package) {
+    for package in packages::product() {
+        for source in product_code(&package) {
             let path = &source.path;
             let faults = faults(&source.text).into_iter();
             found.extend(faults.map(|fault| format!("crates/{package}/src/{path}:{fault}")));

@@ -3,23 +3,13 @@
 //! A reader who searches for a type by its name finds one definition, and no file needs an alias to
 //! speak of two.
 
+mod packages;
 mod sources;
 
 use std::collections::BTreeMap;
 
 use sources::{Source, product_code};
 use syn::{Ident, Item, Visibility};
-
-/// Crates whose public types are checked.
-const CHECKED: [&str; 7] = [
-    "baton-auth",
-    "baton-client",
-    "baton-log",
-    "baton-presence",
-    "baton-room",
-    "baton-server",
-    "baton-sync",
-];
 
 /// Places of the definitions of each name.
 type Definitions = BTreeMap<String, Vec<String>>;
@@ -70,7 +60,11 @@ fn doubles(packages: &[(&str, Vec<Source>)]) -> Definitions {
 
 #[test]
 fn a_public_type_name_stands_for_one_type() {
-    let packages = CHECKED.map(|package| (package, product_code(package)));
+    let names = packages::product();
+    let packages: Vec<_> = names
+        .iter()
+        .map(|package| (package.as_str(), product_code(package)))
+        .collect();
     let doubles = doubles(&packages);
     let faults: Vec<_> = doubles
         .iter()
