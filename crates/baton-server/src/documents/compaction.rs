@@ -18,21 +18,21 @@ const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// Writes a snapshot if the log has grown enough since the last one, or if the document is near its
 /// limit.
-pub(crate) async fn compact_if_due(document: &Arc<OpenDocument>, settings: &Settings) {
+pub(crate) async fn compact_if_due(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
     if document.snapshot_is_due(settings).await {
-        compact(document).await;
+        compact(document, settings).await;
     }
 }
 
 /// Writes a snapshot of an idle document whose log is long, so that it can be opened quickly again.
 /// Not part of the step out of memory, because connections to any document may wait for that.
-pub(crate) async fn compact_if_idle(document: &Arc<OpenDocument>, settings: &Settings) {
+pub(crate) async fn compact_if_idle(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
     if document.idle_snapshot_is_due(settings).await {
-        compact(document).await;
+        compact(document, settings).await;
     }
 }
 
-async fn compact(document: &Arc<OpenDocument>) {
+async fn compact(document: &Arc<OpenDocument>, settings: &Arc<Settings>) {
     let Some(mut draft) = document.draft_snapshot().await else {
         return;
     };
@@ -41,17 +41,38 @@ async fn compact(document: &Arc<OpenDocument>) {
         document.finish_snapshot(written).await;
         return;
     }
-    let document = Arc::clone(document);
     // Not awaited, because the document's task has deadlines to keep.
-    tokio::spawn(async move {
+    tokio::spawn(compact_aside(
+        Arc::clone(document),
+        Arc::clone(settings),
+        draft,
+    ));
+}
+
+/// Writes a snapshot on the pool, and the next one if the log has grown enough meanwhile. The
+/// document may get no other edit that would ask for it.
+async fn compact_aside(
+    document: Arc<OpenDocument>,
+    settings: Arc<Settings>,
+    mut draft: SnapshotDraft,
+) {
+    loop {
         let class = work_cost::snapshot(draft.document_bytes());
         let turn = document.pool().turn(class).await;
         let writer = Arc::clone(&document);
         let writing = turn.run(move || write(&mut draft, writer.name()));
-        if let Ok(written) = writing.await {
-            document.finish_snapshot(written).await;
+        let Ok(written) = writing.await else {
+            return;
+        };
+        document.finish_snapshot(written).await;
+        if !document.snapshot_is_due(&settings).await {
+            return;
         }
-    });
+        let Some(next) = document.draft_snapshot().await else {
+            return;
+        };
+        draft = next;
+    }
 }
 
 /// Writes a snapshot. Never panics: the caller has to end the state in which the document cannot

@@ -76,7 +76,7 @@ pub(crate) async fn drive(
 async fn pass_on(
     document: &Arc<OpenDocument>,
     durability: &mut watch::Receiver<Durability>,
-    settings: &Settings,
+    settings: &Arc<Settings>,
 ) -> Result<(), Gone> {
     let durable = durability.borrow_and_update().clone();
     match durable {

@@ -39,6 +39,7 @@ impl OpenDocument {
         &self,
         connection: ConnectionId,
         writer: &Arc<SocketWriter>,
+        arrival: Arrival,
         settings: &Settings,
     ) -> Result<(), JoinError> {
         // No await follows the registration, so a task that is cancelled leaves nothing behind.
@@ -50,10 +51,6 @@ impl OpenDocument {
         let most = settings.max_connections_per_document;
         state.register(connection, writer, &departed, most)?;
         self.count_connections(state);
-        let arrival = Arrival {
-            rights: settings.rights.0,
-            source: writer.source(),
-        };
         self.step_held(&mut held, reservation, &mut pending, |room, _| {
             room.connect(connection, arrival);
         })?;
