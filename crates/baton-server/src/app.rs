@@ -5,6 +5,7 @@ use std::sync::Arc;
 use baton_log::Log;
 use tokio::sync::watch;
 
+use crate::access::Authorizer;
 use crate::config::Settings;
 use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
@@ -16,6 +17,7 @@ use crate::net::web_origin::OriginPolicy;
 /// life.
 pub(crate) struct App {
     registry: Arc<Registry>,
+    authorizer: Arc<Authorizer>,
     limits: Arc<ConnectionLimit>,
     places: Arc<PreUpgradeLimit>,
     trust: ProxyTrust,
@@ -35,6 +37,7 @@ impl App {
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
         let (stage, _) = watch::channel(Stage::Serving);
         Self {
+            authorizer: Arc::new(Authorizer::new(&settings)),
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
             trust: ProxyTrust::new(&settings),
@@ -47,6 +50,11 @@ impl App {
     /// Returns the documents, with the settings and the log.
     pub(crate) const fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// Returns the place that decides who may do what.
+    pub(crate) const fn authorizer(&self) -> &Arc<Authorizer> {
+        &self.authorizer
     }
 
     /// Returns the limits on WebSockets.

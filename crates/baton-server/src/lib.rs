@@ -34,6 +34,7 @@
 //! `documents::gate`). `server` creates the state that all requests share (`app`). `config` and
 //! `clock` are leaves.
 
+mod access;
 mod app;
 mod clock;
 mod config;

@@ -9,6 +9,8 @@ pub const WEBSOCKET: u16 = 1002;
 pub const OVERLOADED: u16 = 1013;
 /// A frame was not understood: final.
 pub const PROTOCOL: u16 = 4400;
+/// The client may not open this document: final.
+pub const FORBIDDEN: u16 = 4403;
 /// Not a document name: final.
 pub const BAD_NAME: u16 = 4404;
 /// This session went on over another connection: final for this one.

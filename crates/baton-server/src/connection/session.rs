@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use baton_room::{
-    ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, ResumeToken, Room, protocol_fault,
+    Arrival, ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, ResumeToken, Room,
+    protocol_fault,
 };
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
 
+use crate::access::AccessGrant;
 use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::pending_flushes::PendingFlushes;
@@ -71,6 +73,7 @@ impl Session {
     pub(crate) async fn join(
         registry: Arc<Registry>,
         document: &str,
+        grant: &AccessGrant,
         writer: Arc<SocketWriter>,
     ) -> Result<Self, ConnectionOver> {
         let mut random = [0; 16];
@@ -83,6 +86,10 @@ impl Session {
             return Err(ConnectionOver);
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+        let arrival = Arrival {
+            rights: grant.rights(),
+            source: writer.source(),
+        };
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,
@@ -95,7 +102,7 @@ impl Session {
                     return Err(ConnectionOver);
                 }
             };
-            match opened.join(id, &writer, registry.settings()).await {
+            match opened.join(id, &writer, arrival, registry.settings()).await {
                 Ok(()) => {
                     let rate = MessageRateLimit::new(registry.settings());
                     return Ok(Self {

@@ -5,11 +5,13 @@
 //! [`SocketWriter`] with everything else.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use baton_auth::Token;
 use baton_room::Source;
 use bytes::Bytes;
 use futures_util::future::FutureExt;
@@ -22,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::access::{AccessDenied, AccessRequest, Authorizer};
 use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::outbox::WriterEvent;
@@ -54,32 +57,39 @@ pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
         .max_frame_size(Some(max))
 }
 
+/// A connection that asks for a document: the request, and what decides about it.
+pub(crate) struct Entry {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) authorizer: Arc<Authorizer>,
+    /// Name of the document; checked after the upgrade, where a Yjs provider can see the answer.
+    pub(crate) document: String,
+    pub(crate) token: Option<Token>,
+    pub(crate) client: IpAddr,
+    pub(crate) source: Source,
+}
+
 /// Serves one connection to one document until it ends. `early` was read behind the handshake.
-pub(crate) async fn serve_tcp(
-    stream: TcpStream,
-    early: Vec<u8>,
-    registry: Arc<Registry>,
-    document: &str,
-    source: Source,
-) {
+pub(crate) async fn serve_tcp(stream: TcpStream, early: Vec<u8>, entry: Entry) {
     let (from, to) = stream.into_split();
-    let writer = Arc::new(SocketWriter::direct(patience(&registry), to).comes_from(source));
-    let reading = Reading::new(from, &writer, &registry);
+    let writer =
+        Arc::new(SocketWriter::direct(patience(&entry.registry), to).comes_from(entry.source));
+    let reading = Reading::new(from, &writer, &entry.registry);
     let writing = writer.serve();
-    serve(reading, early, writing, &writer, &registry, document).await;
+    serve(reading, early, writing, &writer, &entry).await;
     writer.hang_up();
 }
 
 /// The same over any other stream.
-pub(crate) async fn serve_any<S>(stream: S, registry: Arc<Registry>, document: &str, source: Source)
+pub(crate) async fn serve_any<S>(stream: S, entry: Entry)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from, mut to) = tokio::io::split(stream);
-    let writer = Arc::new(SocketWriter::indirect(patience(&registry)).comes_from(source));
-    let reading = Reading::new(from, &writer, &registry);
+    let writer =
+        Arc::new(SocketWriter::indirect(patience(&entry.registry)).comes_from(entry.source));
+    let reading = Reading::new(from, &writer, &entry.registry);
     let writing = writer.serve_alone(&mut to);
-    serve(reading, Vec::new(), writing, &writer, &registry, document).await;
+    serve(reading, Vec::new(), writing, &writer, &entry).await;
 }
 
 fn patience(registry: &Registry) -> SlowReaderLimits {
@@ -95,18 +105,18 @@ async fn serve<R>(
     early: Vec<u8>,
     writing: impl Future<Output = ()>,
     writer: &Arc<SocketWriter>,
-    registry: &Arc<Registry>,
-    document: &str,
+    entry: &Entry,
 ) where
     R: AsyncRead + Unpin,
 {
+    let registry = &entry.registry;
     let config = Some(config(registry.settings()));
     let part = Arc::clone(&reading.part);
     let mut stream =
         WebSocketStream::from_partially_read(reading, early, Role::Server, config).await;
     tokio::pin!(writing);
     let ended = {
-        let reader = take_part(&mut stream, registry, document, writer, &part);
+        let reader = take_part(&mut stream, entry, writer, &part);
         tokio::pin!(reader);
         tokio::select! {
             parted = &mut reader => match parted {
@@ -223,18 +233,32 @@ enum Parted {
 /// Takes a seat in the document, and reads until the connection is over.
 async fn take_part<R>(
     stream: &mut R,
-    registry: &Arc<Registry>,
-    document: &str,
+    entry: &Entry,
     writer: &Arc<SocketWriter>,
     part: &InboundBytes,
 ) -> Result<Parted, ConnectionOver>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
+    let (registry, document) = (&entry.registry, entry.document.as_str());
     check_name(document, registry, writer)?;
-    let mut session = Session::join(Arc::clone(registry), document, Arc::clone(writer)).await?;
+    let request = AccessRequest {
+        token: entry.token.as_ref(),
+        document,
+        client: entry.client,
+    };
+    let grant = match entry.authorizer.authorize(request).await {
+        Ok(grant) => grant,
+        Err(denied) => {
+            deny(writer, &denied);
+            return Err(ConnectionOver);
+        }
+    };
+    let writer = Arc::clone(writer);
+    let mut session =
+        Session::join(Arc::clone(registry), document, &grant, Arc::clone(&writer)).await?;
     tracing::debug!(connection = session.id.0, "joined");
-    read(stream, &mut session, writer, registry, part).await
+    read(stream, &mut session, &writer, registry, part).await
 }
 
 /// Reads what cannot be understood, so that closing does not reset the connection.
@@ -256,6 +280,13 @@ where
 async fn stalled(writer: &SocketWriter) {
     writer.outbox().ended().await;
     tokio::time::sleep(CLOSE_WAIT).await;
+}
+
+/// Tells a client that it may not open the document, and ends its connection.
+fn deny(writer: &SocketWriter, denied: &AccessDenied) {
+    let frame = wire_codec::denied(&denied.text);
+    let _seen_to_by_the_ending = writer.outbox().send(frame, FrameClass::Required);
+    writer.end(denied.code, denied.reason);
 }
 
 fn check_name(

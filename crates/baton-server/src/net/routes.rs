@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::config::Switch;
-use crate::connection::socket;
+use crate::connection::socket::{self, Entry};
 use crate::limits::connection_limit::{ConnectionPermit, ConnectionRefused};
 use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
@@ -140,7 +140,9 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     );
     let serving = async move {
         match upgrade.await {
-            Ok(upgraded) => serve(app, upgraded, document.unwrap_or_default(), permit).await,
+            Ok(upgraded) => {
+                serve(app, upgraded, document.unwrap_or_default(), client, permit).await;
+            }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
     };
@@ -148,10 +150,22 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     switching(&accept, protocol)
 }
 
-async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: ConnectionPermit) {
-    let registry = Arc::clone(app.registry());
+async fn serve(
+    app: Arc<App>,
+    upgraded: Upgraded,
+    document: String,
+    client: IpAddr,
+    permit: ConnectionPermit,
+) {
+    let entry = Entry {
+        registry: Arc::clone(app.registry()),
+        authorizer: Arc::clone(app.authorizer()),
+        document,
+        token: None,
+        client,
+        source: app.registry().sources().of(permit.address()),
+    };
     drop(app);
-    let source = registry.sources().of(permit.address());
     // A stream that an embedder accepted is plain TCP, or of a type that only hyper knows.
     let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
@@ -165,12 +179,12 @@ async fn serve(app: Arc<App>, upgraded: Upgraded, document: String, permit: Conn
             let early = read.to_vec();
             drop(read);
             if let Some(stream) = stream {
-                socket::serve_tcp(stream, early, registry, &document, source).await;
+                socket::serve_tcp(stream, early, entry).await;
             }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            socket::serve_any(stream, registry, &document, source).await;
+            socket::serve_any(stream, entry).await;
         }
     }
     drop(permit);

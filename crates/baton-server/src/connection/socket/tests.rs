@@ -3,16 +3,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-const SOURCE: Source = Source::new([7; 16]);
+/// A request for the document "notes" of a server with the default settings.
+fn entry() -> Entry {
+    let log = Log::in_memory(LogOptions::default()).unwrap();
+    let settings = Arc::new(Settings::default());
+    Entry {
+        authorizer: Arc::new(Authorizer::new(&settings)),
+        registry: Arc::new(Registry::new(settings, log)),
+        document: "notes".to_owned(),
+        token: None,
+        client: IpAddr::from([127, 0, 0, 1]),
+        source: Source::new([7; 16]),
+    }
+}
 
 /// A stream that is no TCP is written to by its own task only, and that had gone when the library
 /// wanted to answer the close: the client took it for a broken connection.
 #[tokio::test]
 async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
-    let log = Log::in_memory(LogOptions::default()).unwrap();
-    let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+    let entry = entry();
     let (near, far) = tokio::io::duplex(1 << 16);
-    let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
+    let server = tokio::spawn(async move { serve_any(far, entry).await });
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let first = client.next().await.unwrap().unwrap();
     assert!(first.is_binary(), "the server's Step1");
@@ -26,10 +37,9 @@ async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
 /// everything and answered nothing was kept for ever.
 #[tokio::test(start_paused = true)]
 async fn who_takes_pings_and_answers_none_is_closed() {
-    let log = Log::in_memory(LogOptions::default()).unwrap();
-    let registry = Arc::new(Registry::new(Arc::new(Settings::default()), log));
+    let entry = entry();
     let (mut near, far) = tokio::io::duplex(1 << 16);
-    let server = tokio::spawn(async move { serve_any(far, registry, "notes", SOURCE).await });
+    let server = tokio::spawn(async move { serve_any(far, entry).await });
     let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
     near.write_all(&step1).await.unwrap();
     let mut read = Vec::new();
