@@ -87,3 +87,60 @@ fn write(draft: &mut SnapshotDraft, name: &str) -> Result<Snapshot, SnapshotErro
         draft.write_as_it_is()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_log::{Log, LogOptions};
+    use baton_presence::{Rights, Time};
+    use baton_room::{ConnectionId, Incoming, ResumeToken, Room, SyncKind};
+    use bytes::Bytes;
+    use bytesize::ByteSize;
+
+    use super::*;
+    use crate::documents::registry::Registry;
+    use crate::documents::work_cost::StepKind;
+
+    /// Returns an update in which a client writes so many letters into the text "t".
+    fn writes(client: u8, letters: usize) -> Bytes {
+        let mut update = vec![1, 1, client, 0, 4, 1, 1, b't'];
+        let mut length = letters;
+        while length > 0x7f {
+            update.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        update.push(length as u8);
+        update.resize(update.len() + letters, b'x');
+        update.push(0);
+        update.into()
+    }
+
+    async fn edit(document: &Arc<OpenDocument>, client: u8, letters: usize) {
+        let update = writes(client, letters);
+        let edit = move |room: &mut Room, now: Time| {
+            let edit = Incoming::Sync(SyncKind::Update, update);
+            let connection = ConnectionId(client.into());
+            room.connect(connection, Rights::ALL);
+            room.receive(connection, edit, ResumeToken::new([client; 16]), now);
+        };
+        document.own_step(StepKind::Light, edit).await.unwrap();
+    }
+
+    /// The commit of such an edit found a snapshot under way, and no later one asked again.
+    #[tokio::test]
+    async fn edits_that_come_while_a_snapshot_is_written_get_one_as_well() {
+        let settings = Arc::new(Settings {
+            compact_after: ByteSize::kib(64),
+            ..Settings::default()
+        });
+        let log = Log::in_memory(LogOptions::default()).unwrap();
+        let registry = Registry::new(Arc::clone(&settings), log);
+        let document = registry.open("notes").await.unwrap();
+        edit(&document, 1, 40_000).await;
+        let draft = document.draft_snapshot().await.expect("none is under way");
+        edit(&document, 2, 300_000).await;
+        assert!(document.draft_snapshot().await.is_none());
+        assert!(document.snapshot_is_due(&settings).await);
+        compact_aside(Arc::clone(&document), Arc::clone(&settings), draft).await;
+        assert!(!document.snapshot_is_due(&settings).await);
+    }
+}
