@@ -237,7 +237,7 @@ impl Known {
                 Vec::new()
             }
             Ok(Message::Baton(payload)) => self.channel(payload),
-            Ok(Message::QueryAwareness | Message::Unknown(_)) | Err(_) => {
+            Ok(Message::QueryAwareness | Message::Barrier(_) | Message::Unknown(_)) | Err(_) => {
                 self.fault(format!("a frame that no server sends: {frame:?}"));
                 Vec::new()
             }

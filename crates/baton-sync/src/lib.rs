@@ -62,7 +62,8 @@
 //! | [`document`] | all use of yrs: a document that can be read and edited |
 //! | [`text_diff`] | changes that updates would make, for people to read |
 //! | [`awareness`] | present people, with cursors and names |
-//! | [`y_websocket`] | frames of the y-websocket wire |
+//! | [`y_websocket`] | frames of the y-websocket wire, and y-sweet's addition to it |
+//! | [`hocuspocus`] | frames of the Hocuspocus wire |
 //! | [`handshake`] | the sync handshake of one connection |
 //! | [`control_channel`] | Baton's own payloads: sessions, locks, parks, saved |
 //! | `json` | checks of JSON texts that are passed on |
@@ -74,6 +75,7 @@ pub mod control_channel;
 pub mod delete_set;
 pub mod document;
 pub mod handshake;
+pub mod hocuspocus;
 mod json;
 pub mod known_blocks;
 pub mod lib0;

@@ -18,6 +18,9 @@ use crate::lib0::{self, Reader, write_var_buf, write_var_uint};
 /// Message type of Baton's control channel: a string with JSON ([`crate::control_channel`]).
 pub const BATON: u64 = 98;
 
+/// Message type of y-sweet's barrier: a buffer that the server echoes.
+const BARRIER: u64 = 102;
+
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
@@ -61,6 +64,9 @@ pub enum Message<'a> {
     AuthDenied(&'a str),
     /// A message of Baton's control channel: JSON ([`crate::control_channel`]).
     Baton(&'a str),
+    /// y-sweet's question if all before it on this connection is saved. The server answers with the
+    /// same bytes once it is.
+    Barrier(&'a [u8]),
     /// A type that this version does not know; to be ignored.
     Unknown(u64),
 }
@@ -85,6 +91,7 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, FrameError> {
         },
         QUERY_AWARENESS => Message::QueryAwareness,
         BATON => Message::Baton(reader.var_string()?),
+        BARRIER => Message::Barrier(reader.var_buf()?),
         other => return Ok(Message::Unknown(other)),
     };
     reader.finish()?;
@@ -139,6 +146,12 @@ pub fn baton(payload: &str) -> Bytes {
     frame(&[BATON], payload.as_bytes())
 }
 
+/// Returns a barrier frame of y-sweet: the client's question, and the server's answer.
+#[must_use]
+pub fn barrier(version: &[u8]) -> Bytes {
+    frame(&[BARRIER], version)
+}
+
 /// Kind of the payload behind a [`FrameHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadKind {
@@ -154,6 +167,8 @@ pub enum PayloadKind {
     Denied,
     /// A payload of Baton's control channel.
     Baton,
+    /// The bytes of a client's barrier.
+    Barrier,
 }
 
 /// Bytes of a frame before its payload: for a sender that shares one payload between frames without
@@ -175,6 +190,7 @@ impl FrameHeader {
             PayloadKind::Awareness => &[AWARENESS],
             PayloadKind::Denied => &[AUTH, DENIED],
             PayloadKind::Baton => &[BATON],
+            PayloadKind::Barrier => &[BARRIER],
         };
         let mut out = Vec::with_capacity(12);
         for number in types {
@@ -225,6 +241,8 @@ mod tests {
         assert_eq!(&query_awareness()[..], [3]);
         assert_eq!(&auth_denied("no")[..], [2, 0, 2, b'n', b'o']);
         assert_eq!(&baton("{}")[..], [98, 2, b'{', b'}']);
+        // As @y-sweet/client 0.9.1 writes it.
+        assert_eq!(&barrier(&[1])[..], [0x66, 1, 1]);
     }
 
     #[test]
@@ -261,6 +279,7 @@ mod tests {
             query_awareness(),
             auth_denied("no"),
             baton("{}"),
+            barrier(&[1]),
         ];
         for frame in &frames {
             assert!(decode(frame).is_ok());
@@ -295,6 +314,7 @@ mod tests {
                 (awareness(&payload), Message::Awareness(&payload)),
                 (auth_denied(&text), Message::AuthDenied(&text)),
                 (baton(&text), Message::Baton(&text)),
+                (barrier(&payload), Message::Barrier(&payload)),
             ];
             for (frame, message) in &frames {
                 prop_assert_eq!(decode(frame), Ok(*message));
@@ -310,6 +330,7 @@ mod tests {
                 (PayloadKind::Awareness, &payload, awareness(&payload)),
                 (PayloadKind::Denied, text.as_bytes(), auth_denied(&text)),
                 (PayloadKind::Baton, text.as_bytes(), baton(&text)),
+                (PayloadKind::Barrier, &payload, barrier(&payload)),
             ];
             for (carries, payload, frame) in frames {
                 let head = FrameHeader::new(carries, payload.len());

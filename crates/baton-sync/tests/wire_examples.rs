@@ -89,6 +89,7 @@ fn every_example_is_read_and_written_again_as_the_same_bytes() {
                 }
                 y_websocket::baton(payload)
             }
+            Message::Barrier(version) => y_websocket::barrier(version),
             Message::Unknown(kind) => panic!("{line}: type {kind} is not in the table"),
         };
         assert_eq!(&again[..], &frame[..], "{line}");

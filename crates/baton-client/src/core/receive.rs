@@ -89,7 +89,12 @@ pub(super) fn frame(core: &mut CoreState, now: Moment, frame: &[u8]) {
             message: format!("the server denies access: {reason}"),
             retry: false,
         }),
-        Ok(Message::Awareness(_) | Message::QueryAwareness | Message::Unknown(_)) => {}
+        Ok(
+            Message::Awareness(_)
+            | Message::QueryAwareness
+            | Message::Barrier(_)
+            | Message::Unknown(_),
+        ) => {}
         Err(error) => give_up(core, now, &error.to_string()),
     }
 }

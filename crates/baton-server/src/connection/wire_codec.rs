@@ -45,6 +45,6 @@ pub(crate) fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
-        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
+        Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => Incoming::Other,
     })
 }
