@@ -4,7 +4,7 @@ use crate::document_pattern::DocumentPattern;
 use crate::identity::{
     IdentityError, MAX_IDENTITY_BYTES, TenantPrefix, TokenUser, check_tenant, check_text,
 };
-use crate::permissions::Permissions;
+use crate::permissions::{Permission, Permissions};
 
 /// Permissions for the documents that fit a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub struct Access {
     within: Option<Box<str>>,
     user: Option<TokenUser>,
     tenant: Option<Box<str>>,
+    issued_at: Option<u64>,
     expires_at: Option<u64>,
     token_id: Option<Box<str>>,
 }
@@ -83,6 +84,13 @@ impl Access {
         Ok(self)
     }
 
+    /// Sets the time at which the token was issued, in Unix milliseconds.
+    #[must_use]
+    pub fn with_issue_time(mut self, issued_at: u64) -> Self {
+        self.issued_at = Some(issued_at);
+        self
+    }
+
     /// Sets the time from which on the access counts no more, in Unix milliseconds.
     #[must_use]
     pub fn with_expiry(mut self, expires_at: u64) -> Self {
@@ -124,6 +132,16 @@ impl Access {
             .fold(Permissions::NONE, |all, rule| all | rule.permissions)
     }
 
+    /// Returns true if the access has [`Permission::Manage`] for every document that exists or will
+    /// exist: one rule gives it for all names, and neither a tenant nor a list narrows it.
+    #[must_use]
+    pub fn manages_every_document(&self) -> bool {
+        let is_everywhere = |rule: &DocumentRule| {
+            rule.documents.is_every() && rule.permissions.contains(Permission::Manage)
+        };
+        self.within.is_none() && self.read_only.is_empty() && self.rules.iter().any(is_everywhere)
+    }
+
     /// Returns the user, if the token states one.
     #[must_use]
     pub fn user(&self) -> Option<&TokenUser> {
@@ -134,6 +152,12 @@ impl Access {
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
+    }
+
+    /// Returns the time at which the token was issued, in Unix milliseconds, if it states one.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.issued_at
     }
 
     /// Returns the time from which on the access counts no more, in Unix milliseconds. The leeway

@@ -108,9 +108,12 @@ impl ClaimRules {
             leeway_ms: self.leeway_ms,
             expiry_required: self.expiry_required,
         };
-        let expires_at = registered.check(claims, now)?;
+        let times = registered.check(claims, now)?;
         let mut access = self.documents(claims)?;
-        if let Some(expires_at) = expires_at {
+        if let Some(issued_at) = times.issued_at {
+            access = access.with_issue_time(issued_at);
+        }
+        if let Some(expires_at) = times.expires_at {
             access = access.with_expiry(expires_at);
         }
         if let Some(user) = self.user(claims)? {

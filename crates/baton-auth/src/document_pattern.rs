@@ -124,6 +124,11 @@ impl DocumentPattern {
         Ok(Self { text, shape })
     }
 
+    /// Returns true if every name fits by the pattern's form, as that of `*`.
+    pub(crate) fn is_every(&self) -> bool {
+        self.shape == Shape::Every
+    }
+
     /// Returns true if the name fits. Costs at most [`MAX_GLOB_BYTES`] steps for a byte of it.
     #[must_use]
     pub fn matches(&self, document: &str) -> bool {

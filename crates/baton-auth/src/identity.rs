@@ -177,6 +177,16 @@ impl TenantPrefix {
         })
     }
 
+    /// Returns the tenant to which the document of this name belongs, if it belongs to one.
+    #[must_use]
+    pub fn tenant_of<'a>(&self, document: &'a str) -> Option<&'a str> {
+        let rest = document.strip_prefix(&*self.before)?;
+        // A tenant has no `/`, and the template has one behind it.
+        let (tenant, _) = rest.split_once('/')?;
+        let name = rest[tenant.len()..].strip_prefix(&*self.after)?;
+        (!name.is_empty() && check_tenant(tenant).is_ok()).then_some(tenant)
+    }
+
     /// Returns the prefix of a tenant whose name was checked.
     pub(crate) fn of(&self, tenant: &str) -> String {
         format!("{}{tenant}{}", self.before, self.after)

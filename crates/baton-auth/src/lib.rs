@@ -86,6 +86,6 @@ pub use keys::{
 pub use mint::{MintError, NewToken, mint};
 pub use permissions::{Permission, Permissions, UnknownPermission};
 pub use signing_key::{SigningKey, secret_from_random};
-pub use token::{MAX_TOKEN_BYTES, Token};
+pub use token::{MAX_TOKEN_BYTES, Token, TokenFingerprint};
 pub use verify::verify;
 pub use webhook::{MAX_WEBHOOK_ANSWER_BYTES, WebhookRequest};

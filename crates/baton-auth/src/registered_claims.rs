@@ -15,14 +15,20 @@ pub(crate) struct RegisteredClaims<'a> {
     pub(crate) expiry_required: bool,
 }
 
+/// Times of a token, in Unix milliseconds.
+pub(crate) struct TokenTimes {
+    pub(crate) issued_at: Option<u64>,
+    /// Time from which on the token counts no more, leeway included.
+    pub(crate) expires_at: Option<u64>,
+}
+
 impl RegisteredClaims<'_> {
-    /// Returns the time from which on the token counts no more, leeway included. Times are in
-    /// Unix milliseconds.
+    /// Checks the claims at this time, in Unix milliseconds, and returns the token's times.
     pub(crate) fn check(
         &self,
         claims: &Map<String, Value>,
         now: u64,
-    ) -> Result<Option<u64>, TokenError> {
+    ) -> Result<TokenTimes, TokenError> {
         let latest = now.saturating_add(self.leeway_ms);
         let expires_at = time(claims, "exp")?.map(|end| end.saturating_add(self.leeway_ms));
         match expires_at {
@@ -33,7 +39,8 @@ impl RegisteredClaims<'_> {
         if time(claims, "nbf")?.is_some_and(|start| start > latest) {
             return Err(TokenError::NotYetValid);
         }
-        if time(claims, "iat")?.is_some_and(|issued| issued > latest) {
+        let issued_at = time(claims, "iat")?;
+        if issued_at.is_some_and(|issued| issued > latest) {
             return Err(TokenError::IssuedInFuture);
         }
         if !self.audiences.is_empty() && !names_one_of(claims, "aud", self.audiences)? {
@@ -42,7 +49,10 @@ impl RegisteredClaims<'_> {
         if !self.issuers.is_empty() && !names_one_of(claims, "iss", self.issuers)? {
             return Err(TokenError::IssuerWrong);
         }
-        Ok(expires_at)
+        Ok(TokenTimes {
+            issued_at,
+            expires_at,
+        })
     }
 }
 

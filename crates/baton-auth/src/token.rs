@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::TokenError;
@@ -41,10 +42,26 @@ impl Token {
         Ok(Self(text))
     }
 
+    /// Computes what identifies this token without being a secret: a list of revoked tokens holds it.
+    #[must_use]
+    pub fn fingerprint(&self) -> TokenFingerprint {
+        TokenFingerprint(Sha256::digest(self.0.as_bytes()).into())
+    }
+
     /// Returns the secret text, to hand it to a webhook or a client. Never log it.
     #[must_use]
     pub fn secret_text(&self) -> &str {
         &self.0
+    }
+}
+
+/// SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenFingerprint([u8; 32]);
+
+impl fmt::Debug for TokenFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenFingerprint(redacted)")
     }
 }
 

@@ -53,6 +53,95 @@ fn a_pattern_for_another_tenant_gives_nothing() {
     }
 }
 
+/// A document counts for the tenant that can reach it, and for no other.
+#[test]
+fn a_document_belongs_to_the_tenant_whose_token_reaches_it() {
+    for template in ["{tenant}/", "t/{tenant}/docs/"] {
+        let prefix = TenantPrefix::parse(template).unwrap();
+        let reaches = |tenant: &str, document: &str| {
+            let access = Access::to_every_document(Permissions::READ);
+            let access = access.with_tenant(tenant, Some(&prefix)).unwrap();
+            !access.permissions(document).is_empty()
+        };
+        let documents = [
+            "acme/a",
+            "acme/a/b",
+            "acme/",
+            "acme",
+            "/acme/a",
+            "t/acme/docs/a",
+            "t/acme/docs/",
+            "t/acme/doc/a",
+            "t//docs/a",
+            "t/acme2/docs/docs/a",
+            "",
+            "../a",
+            "..",
+            "./a",
+            "a*/b",
+        ];
+        for document in documents {
+            let owner = prefix.tenant_of(document);
+            for tenant in ["acme", "acme2", "t", "docs", "a"] {
+                let expected = reaches(tenant, document);
+                assert_eq!(
+                    owner == Some(tenant),
+                    expected,
+                    "{template} {document} {tenant}"
+                );
+            }
+        }
+    }
+    let prefix = TenantPrefix::parse("{tenant}/").unwrap();
+    assert_eq!(prefix.tenant_of("acme/a/b"), Some("acme"));
+    for nameless in ["../a", "./a", "a*/b", "/a", "a"] {
+        assert_eq!(prefix.tenant_of(nameless), None, "{nameless}");
+    }
+}
+
+#[test]
+fn only_one_rule_for_all_names_manages_every_document() {
+    let manages = |changes: &Value, rules: &ClaimRules| {
+        let claims = honest_but(changes);
+        access(&claims, rules).is_ok_and(|access| access.manages_every_document())
+    };
+    let open = ClaimRules::default();
+    for (changes, expected) in [
+        (json!({"documents": ["*"], "permissions": ["manage"]}), true),
+        (
+            json!({"documents": {"a": ["read"], "**": ["manage"]}}),
+            true,
+        ),
+        (
+            json!({"documents": ["*"], "permissions": ["take-over"]}),
+            false,
+        ),
+        (
+            json!({"documents": ["*/**"], "permissions": ["manage"]}),
+            false,
+        ),
+        (
+            json!({"documents": {"a": ["manage"], "*": ["read"]}}),
+            false,
+        ),
+        (
+            json!({"documents": ["*"], "permissions": ["manage"], "read_only_documents": ["a"]}),
+            false,
+        ),
+    ] {
+        assert_eq!(manages(&changes, &open), expected, "{changes}");
+    }
+    let of_tenant = json!({"documents": ["*"], "permissions": ["manage"], "tenant": "acme"});
+    assert!(manages(&of_tenant, &open));
+    assert!(!manages(&of_tenant, &rules("{tenant}/")));
+    let exact = ClaimRules {
+        document_syntax: baton_auth::DocumentSyntax::Exact,
+        ..open
+    };
+    let star = json!({"documents": ["*"], "permissions": ["manage"]});
+    assert!(!manages(&star, &exact), "a document of the name `*`");
+}
+
 #[test]
 fn the_prefix_may_have_more_than_the_tenant() {
     let access = access(&claims(&json!(42)), &rules("t/{tenant}/docs/")).unwrap();

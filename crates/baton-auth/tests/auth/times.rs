@@ -42,6 +42,16 @@ fn a_token_counts_from_its_start_to_its_end() {
 }
 
 #[test]
+fn the_access_knows_when_its_token_was_issued() {
+    let issued = |claims: Value| {
+        let access = access(&honest_but(&claims), &ClaimRules::default());
+        access.unwrap().issued_at()
+    };
+    assert_eq!(issued(json!({"iat": NOW_SECONDS - 7})), Some(NOW - 7_000));
+    assert_eq!(issued(json!({"iat": null})), None);
+}
+
+#[test]
 fn the_access_ends_in_the_moment_from_which_on_the_token_is_refused() {
     let claims = honest_but(&json!({"exp": NOW_SECONDS}));
     let access = access(&claims, &ClaimRules::default()).unwrap();
