@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict'
 import * as Y from 'yjs'
-import { story } from './harness.js'
+import { storyOnEach } from './harness.js'
 import { converge, stock } from './stock.js'
+import { played } from './wires.js'
 
-story('two clients write text, a map, an array and XML, and hold the same', async (stage) => {
+storyOnEach(played, 'two clients write text, a map, an array and XML, and hold the same', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'essay')
-  const bob = stock(stage, server, 'essay')
+  const ada = stock(stage, server, 'essay', wire)
+  const bob = stock(stage, server, 'essay', wire)
   await Promise.all([ada.synced(), bob.synced()])
 
   ada.type('Ada writes, ')
@@ -40,10 +41,10 @@ story('two clients write text, a map, an array and XML, and hold the same', asyn
   assert.equal(bob.text.length, 'Ada writes, Bob writes, '.length - 4)
 })
 
-story('two clients that type at the same place at the same time hold the same', async (stage) => {
+storyOnEach(played, 'two clients that type at the same place at the same time hold the same', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'race')
-  const bob = stock(stage, server, 'race')
+  const ada = stock(stage, server, 'race', wire)
+  const bob = stock(stage, server, 'race', wire)
   await Promise.all([ada.synced(), bob.synced()])
   for (let i = 0; i < 200; i++) {
     ada.text.insert(0, 'a')
@@ -57,14 +58,14 @@ story('two clients that type at the same place at the same time hold the same', 
   assert.equal(ada.text.length, 400)
 })
 
-story('a newcomer gets everything that was there before', async (stage) => {
+storyOnEach(played, 'a newcomer gets everything that was there before', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'long')
+  const ada = stock(stage, server, 'long', wire)
   await ada.synced()
   for (let i = 0; i < 500; i++) ada.type(`line ${i}\n`)
   ada.text.delete(0, 7)
   ada.map.set('count', 500)
-  const bob = stock(stage, server, 'long')
+  const bob = stock(stage, server, 'long', wire)
   await bob.synced()
   await converge([ada, bob])
   const before = ada.all()
@@ -72,32 +73,31 @@ story('a newcomer gets everything that was there before', async (stage) => {
   bob.leave()
 
   // Nobody is there who could have sent it.
-  const cleo = stock(stage, server, 'long')
+  const cleo = stock(stage, server, 'long', wire)
   await cleo.synced()
   assert.equal(cleo.all(), before)
 })
 
-story('what both wrote while they were apart is merged when they are back', async (stage) => {
+storyOnEach(played, 'what both wrote while they were apart is merged when they are back', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'trip')
-  const bob = stock(stage, server, 'trip')
+  const ada = stock(stage, server, 'trip', wire)
+  const bob = stock(stage, server, 'trip', wire)
   await Promise.all([ada.synced(), bob.synced()])
   ada.type('common ')
   await bob.sees('common ')
 
-  ada.provider.disconnect()
-  bob.provider.disconnect()
+  await Promise.all([ada.disconnect(), bob.disconnect()])
   ada.type('from the train ')
   ada.map.set('ada', 1)
   bob.type('from the plane ')
   bob.map.set('bob', 2)
-  ada.provider.connect()
-  bob.provider.connect()
+  ada.connect()
+  bob.connect()
   await Promise.all([ada.sees('from the plane'), bob.sees('from the train')])
   await converge([ada, bob])
   assert.deepEqual(ada.map.toJSON(), { ada: 1, bob: 2 })
 
-  const cleo = stock(stage, server, 'trip')
+  const cleo = stock(stage, server, 'trip', wire)
   await cleo.synced()
   await converge([ada, bob, cleo])
 })

@@ -1,8 +1,9 @@
 // The server dies and comes back.
 
 import assert from 'node:assert/strict'
-import { pause, story, waitFor } from './harness.js'
+import { pause, storyOnEach, waitFor } from './harness.js'
 import { converge, stock } from './stock.js'
+import { played } from './wires.js'
 
 /** What others saw this long ago, in milliseconds, is on disk: some ten are meant, a busy machine took over a hundred. */
 const SETTLED = 500
@@ -10,17 +11,17 @@ const SETTLED = 500
 /** The provider's longest pause between two attempts is 2.5 s. */
 const BACK = 15_000
 
-story('after kill -9 both clients come back by themselves and go on', async (stage) => {
+storyOnEach(played, 'after kill -9 both clients come back by themselves and go on', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'essay')
-  const bob = stock(stage, server, 'essay')
+  const ada = stock(stage, server, 'essay', wire)
+  const bob = stock(stage, server, 'essay', wire)
   ada.called('Ada')
   bob.called('Bob')
   ada.type('before ')
   await bob.sees('before')
 
   await server.kill()
-  await waitFor('both noticed', () => !ada.provider.wsconnected && !bob.provider.wsconnected)
+  await waitFor('both noticed', () => !ada.isConnected() && !bob.isConnected())
   ada.type('meanwhile-a ')
   bob.type('meanwhile-b ')
   await server.start()
@@ -32,11 +33,11 @@ story('after kill -9 both clients come back by themselves and go on', async (sta
   await waitFor('both in the list', () => ada.names() === 'Ada Bob' && bob.names() === 'Ada Bob')
 })
 
-story('nothing that others had seen is missing after kill -9, with nobody there to send it again', async (stage) => {
+storyOnEach(played, 'nothing that others had seen is missing after kill -9, with nobody there to send it again', async (stage, wire) => {
   const server = await stage.server()
   for (let round = 0; round < 3; round++) {
-    const ada = stock(stage, server, 'essay')
-    const bob = stock(stage, server, 'essay')
+    const ada = stock(stage, server, 'essay', wire)
+    const bob = stock(stage, server, 'essay', wire)
     await Promise.all([ada.synced(), bob.synced()])
     for (let i = 0; i < 100; i++) {
       ada.type(`${round}:${i} `)
@@ -52,7 +53,7 @@ story('nothing that others had seen is missing after kill -9, with nobody there 
     bob.leave()
 
     await server.start()
-    const cleo = stock(stage, server, 'essay')
+    const cleo = stock(stage, server, 'essay', wire)
     await cleo.synced()
     const got = JSON.parse(cleo.all())
     const { map, text: [{ insert }] } = JSON.parse(seen)
@@ -64,21 +65,21 @@ story('nothing that others had seen is missing after kill -9, with nobody there 
   }
 })
 
-story('an orderly stop saves everything and ends within its time', async (stage) => {
+storyOnEach(played, 'an orderly stop saves everything and ends within its time', async (stage, wire) => {
   const server = await stage.server()
-  const ada = stock(stage, server, 'essay')
-  const bob = stock(stage, server, 'essay')
+  const ada = stock(stage, server, 'essay', wire)
+  const bob = stock(stage, server, 'essay', wire)
   await Promise.all([ada.synced(), bob.synced()])
   ada.type('the last words')
   await bob.sees('the last words')
   const stopped = server.stop()
-  await waitFor('the clients were let go', () => !ada.provider.wsconnected && !bob.provider.wsconnected)
+  await waitFor('the clients were let go', () => !ada.isConnected() && !bob.isConnected())
   await stopped
   ada.leave()
   bob.leave()
 
   await server.start()
-  const cleo = stock(stage, server, 'essay')
+  const cleo = stock(stage, server, 'essay', wire)
   await cleo.synced()
   assert.equal(cleo.text.toString(), 'the last words')
 })

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,6 +16,9 @@ import { fileURLToPath } from 'node:url'
 
 const BINARY = process.env.BATON_BIN ??
   fileURLToPath(new URL('../../target/debug/baton', import.meta.url))
+
+/** With `BATON_PEER=hocuspocus` the stories of that wire meet the server that it was made for: what they expect is what it does. */
+const PEER = process.env.BATON_PEER && fileURLToPath(new URL(`../load/peers/${process.env.BATON_PEER}.js`, import.meta.url))
 
 /** What the server prints on its standard output once it answers. */
 const READY = /listening on http:\/\/([^\s/]+)/
@@ -85,9 +89,14 @@ export class Server {
     return `http://${this.address}/`
   }
 
-  /** What a Yjs provider is given. */
+  /** What a y-websocket provider is given. */
   get socket () {
     return `ws://${this.address}/ws`
+  }
+
+  /** What a Hocuspocus provider is given. */
+  get hocuspocus () {
+    return `ws://${this.address}/hocuspocus`
   }
 
   /** The process, while it runs. */
@@ -109,9 +118,10 @@ export class Server {
     if (!existsSync(BINARY)) {
       throw new Error(`${BINARY} is not there: cargo build -p baton-server --bin baton, or set BATON_BIN`)
     }
-    const child = spawn(BINARY, ['serve', '--listen', this.address, '--data', this.data, ...this.#more], {
-      stdio: ['ignore', 'pipe', 'pipe']
-    })
+    const command = PEER
+      ? [process.execPath, PEER, ...await this.#forPeer()]
+      : [BINARY, 'serve', '--listen', this.address, '--data', this.data, ...this.#more]
+    const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     running.add(child)
     child.once('exit', () => running.delete(child))
@@ -127,16 +137,34 @@ export class Server {
       throw new Error(`the server ended: ${code ?? signal}`)
     })
     ended.catch(() => {})
+    const reached = PEER ? this.#reached() : ready
     const late = new AbortController()
     const slow = pause(START, undefined, { signal: late.signal }).then(() => {
       throw new Error(`the server did not answer within ${START} ms`)
     })
     slow.catch(() => {})
     try {
-      this.address = await Promise.race([ready, ended, slow])
+      this.address = await Promise.race([reached, ended, slow])
     } finally {
       late.abort()
     }
+  }
+
+  /** A peer chooses no port, and prints nothing. */
+  async #forPeer () {
+    if (this.address.endsWith(':0')) {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      this.address = `127.0.0.1:${server.address().port}`
+      server.close()
+      await once(server, 'close')
+    }
+    return [this.address.split(':')[1], this.data]
+  }
+
+  async #reached () {
+    await waitFor('a peer that answers', () => fetch(this.page), START)
+    return this.address
   }
 
   /** Asks it to end, and waits. */
@@ -240,4 +268,16 @@ export function story (name, play, options = {}) {
     }
     await stage.clear()
   })
+}
+
+/**
+ * A story that each wire's own provider plays.
+ *
+ * @param {object[]} wires
+ * @param {string} name a sentence
+ * @param {(stage: Stage, wire: object, t: object) => Promise<void>} play
+ * @param {object} options as of a story
+ */
+export function storyOnEach (wires, name, play, options = {}) {
+  for (const wire of wires) story(`${wire.name}: ${name}`, (stage, t) => play(stage, wire, t), options)
 }

@@ -1,12 +1,8 @@
-// A stock client: the published `WebsocketProvider`, with nothing of it changed.
+// A stock client: a published provider of one of the wires, with nothing of it changed.
 
-import WebSocket from 'ws'
-import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 import { waitFor } from './harness.js'
-
-// Each provider listens for the end of the process; a story with a dozen of them has no leak.
-process.setMaxListeners(0)
+import { yWebsocket } from './wires.js'
 
 /**
  * A client of one document, with a few words for what the stories look at.
@@ -14,17 +10,16 @@ process.setMaxListeners(0)
  * @param {import('./harness.js').Stage} stage
  * @param {import('./harness.js').Server} server
  * @param {string} name of the document, as the person types it
+ * @param {{open: Function}} wire
+ * @param {object} options for the provider
  */
-export function stock (stage, server, name) {
+export function stock (stage, server, name, wire = yWebsocket, options = {}) {
   const doc = new Y.Doc()
-  const provider = new WebsocketProvider(server.socket, name, doc, {
-    WebSocketPolyfill: WebSocket,
-    // Two providers in one process would otherwise talk past the server.
-    disableBc: true
-  })
+  const connection = wire.open(server, name, doc, options)
+  const { awareness } = connection
   const client = {
+    ...connection,
     doc,
-    provider,
     text: doc.getText('text'),
     map: doc.getMap('map'),
     array: doc.getArray('array'),
@@ -40,15 +35,15 @@ export function stock (stage, server, name) {
       xml: client.xml.toString()
     }),
     /** The names of those who are here, in order. */
-    names: () => [...provider.awareness.getStates().values()]
+    names: () => [...awareness.getStates().values()]
       .map((state) => state.user?.name)
       .filter((name) => name !== undefined)
       .sort()
       .join(' '),
     /** Where that index is, as a cursor says it. */
     position: (type, index) => Y.createRelativePositionFromTypeIndex(type, index),
-    called: (name) => provider.awareness.setLocalStateField('user', { name }),
-    synced: (within) => waitFor(`${name} synced`, () => provider.synced, within),
+    called: (name) => awareness.setLocalStateField('user', { name }),
+    synced: (within) => waitFor(`${name} synced`, connection.isSynced, within),
     sees: (words, within) => waitFor(
       `"${words}" in ${name}`,
       () => client.text.toString().includes(words),
@@ -56,7 +51,7 @@ export function stock (stage, server, name) {
     ),
     /** Goes, politely. */
     leave: () => {
-      provider.destroy()
+      connection.leave()
       doc.destroy()
     }
   }
