@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_sync::control_channel::{
-    ErrorCode, FencingToken, HandoverReason, LockMode, LockView, Outcome, ParkView, PeerView,
+    ErrorCode, FencingToken, HandoverReason, LockMode, LockView, Outcome, ParkView, PeerView, Right,
 };
 
 use crate::draft::Draft;
@@ -147,6 +147,8 @@ pub enum ClientEvent {
         /// True if it is the session from before the connection was lost.
         resumed: bool,
     },
+    /// The rights of this session changed. What it may no longer hold drains or is lost.
+    Rights(Vec<Right>),
     /// The copy has all that the server had when it was asked, and stays in step from now on.
     Synced,
     /// Other sessions changed the document.

@@ -63,7 +63,7 @@ impl Scene {
                 session,
                 client_kind: ClientKind::LockAware,
                 role: SessionRole::Writer,
-                rights: Rights::NONE,
+                rights: Rights::EDIT,
                 user: None,
             };
             scene.record(&joined, Time::ZERO);

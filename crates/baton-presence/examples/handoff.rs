@@ -55,7 +55,7 @@ impl Story {
             session,
             client_kind,
             role,
-            rights: Rights::NONE,
+            rights: Rights::EDIT,
             user: None,
         });
     }

@@ -1,6 +1,6 @@
 //! Changes: consequences of a record, for the caller to announce.
 
-use crate::{AutoPass, DrainReason, Fence, Mode, Scope, SessionId};
+use crate::{AutoPass, DrainReason, Fence, Mode, Rights, Scope, SessionId};
 
 /// One consequence of a record, in order. The caller turns it into messages.
 ///
@@ -32,6 +32,13 @@ pub enum Change {
     Attached {
         /// The session.
         session: SessionId,
+    },
+    /// The session has other rights from now on. The caller tells its client.
+    Rights {
+        /// The session.
+        session: SessionId,
+        /// All its rights.
+        rights: Rights,
     },
     /// The session has no connection any more.
     Detached {
@@ -214,6 +221,8 @@ pub enum OfferEnd {
     /// A session with the right to take over, or another one of the same user, took the scope. A
     /// ticket stays.
     TakenOver,
+    /// The session may no longer hold a lock.
+    Revoked,
 }
 
 /// Reason why a holder lost its lock.
@@ -234,6 +243,8 @@ pub enum LossReason {
     /// Another session took the lock over, or the same user moved it, while the holder could not be
     /// reached.
     TakenOver,
+    /// The holder may no longer hold a lock, and could not be told to drain.
+    Revoked,
 }
 
 /// Reason why an operation was refused.
@@ -251,6 +262,8 @@ pub enum LockRefusal {
     CannotClaim,
     /// An observer never holds a lock.
     Observer,
+    /// The session has no right to write, or none to lock.
+    NoLockRight,
     /// Another session holds the lock, is offered it, or waits for it with the better claim.
     Busy {
         /// The session in the way.

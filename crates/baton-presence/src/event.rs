@@ -19,7 +19,7 @@ pub enum Event {
         client_kind: ClientKind,
         /// Role that the session joins with.
         role: SessionRole,
-        /// Rights beyond editing, until a `Resumed` changes them.
+        /// Its rights, until a `Resumed` or a `RightsSet` changes them.
         rights: Rights,
         /// The user that the session belongs to, if the client named one.
         user: Option<UserKey>,
@@ -34,7 +34,7 @@ pub enum Event {
         /// Otherwise the session loses each lock that the list does not name, and each named fence
         /// that the session does not hold is refused.
         fences: Vec<Fence>,
-        /// Rights beyond editing, from now on.
+        /// All its rights, from now on, as in [`Event::RightsSet`].
         rights: Rights,
     },
     /// The session's connection is gone, without a farewell from its client.
@@ -233,5 +233,15 @@ pub enum Event {
     RequestsVoid {
         /// The requesting session.
         session: SessionId,
+    },
+    /// The rights of a session change while it is here. The caller has checked its token.
+    ///
+    /// A session that may no longer hold a lock leaves the queue and loses its offers. Its locks
+    /// drain, or end at once if it cannot be reached.
+    RightsSet {
+        /// The session.
+        session: SessionId,
+        /// All its rights, from now on.
+        rights: Rights,
     },
 }

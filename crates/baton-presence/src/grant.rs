@@ -37,6 +37,8 @@ pub enum DrainReason {
     Requested,
     /// The holder's user was idle for too long while another session waited.
     Idle,
+    /// The holder may no longer hold a lock.
+    Revoked,
 }
 
 /// Tells if a holder may be replaced as soon as another session can take the lock.
@@ -76,6 +78,8 @@ pub enum WriteRight {
         /// The fence in the way; `None` if the session only lacks a lock of its own.
         fence_now: Option<Fence>,
     },
+    /// The session may write nowhere: it has no right to write.
+    ReadOnly,
 }
 
 /// One lock on its way from an offer to its end. Plain data, and its own snapshot.

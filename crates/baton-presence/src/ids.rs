@@ -56,22 +56,31 @@ pub struct Ticket(pub u64);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UserKey(pub [u8; 16]);
 
-/// Set of rights of a session beyond editing.
+/// Set of rights of a session. A session without any reads, and is in the roster.
+///
+/// In storage, the rights to write and to lock are stated by their absence. Records from before
+/// these rights existed read so as having both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(from = "u8", into = "u8"))]
 pub struct Rights(u8);
 
 impl Rights {
-    /// No right beyond editing.
+    /// No right: the session only reads.
     pub const NONE: Self = Self(0);
     /// Right to take a lock away from its holder.
     pub const TAKE_OVER: Self = Self(1);
     /// Right to change the mode and to decide about parked edits. The caller checks it; this crate
     /// does not.
     pub const MANAGE: Self = Self(2);
+    /// Right to edit the document.
+    pub const WRITE: Self = Self(4);
+    /// Right to hold a lock and to wait for one. Without [`Rights::WRITE`] it permits nothing.
+    pub const LOCK: Self = Self(8);
+    /// The rights of a plain editor: to write and to lock.
+    pub const EDIT: Self = Self(Self::WRITE.0 | Self::LOCK.0);
     /// All rights.
-    pub const ALL: Self = Self(3);
+    pub const ALL: Self = Self(Self::EDIT.0 | Self::TAKE_OVER.0 | Self::MANAGE.0);
 
     /// Returns true if the set contains all of `wanted`.
     #[must_use]
@@ -85,23 +94,29 @@ impl Rights {
         Self(self.0 | more.0)
     }
 
-    /// Returns the set as bits, to be stored.
+    /// Returns the rights that both sets contain.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns the set as bits, to be stored. `Rights::from` reads them again.
     #[must_use]
     pub const fn bits(self) -> u8 {
-        self.0
+        self.0 ^ Self::EDIT.0
     }
 }
 
 /// Reads stored bits, and ignores unknown ones.
 impl From<u8> for Rights {
     fn from(bits: u8) -> Self {
-        Self(bits & Self::ALL.0)
+        Self((bits & Self::ALL.0) ^ Self::EDIT.0)
     }
 }
 
 impl From<Rights> for u8 {
     fn from(rights: Rights) -> Self {
-        rights.0
+        rights.bits()
     }
 }
 

@@ -59,7 +59,7 @@
 //!
 //! for session in [anna, ben] {
 //!     let (client_kind, role) = (ClientKind::LockAware, SessionRole::Writer);
-//!     let (rights, user) = (Rights::NONE, None);
+//!     let (rights, user) = (Rights::EDIT, None);
 //!     detector.attached(session, client_kind, now);
 //!     let joined = Event::Joined { session, client_kind, role, rights, user };
 //!     record(&mut lock_state, &mut detector, now, joined);
@@ -140,6 +140,7 @@
 //! | `lock_requests` | rules: acquire, try, cancel, claim, decline, release |
 //! | `handover_requests` | rules: a waiter's request to the holder, the yield of an idle holder |
 //! | `handoff` | rules: transfer, take-over, move-here, drain |
+//! | `revocation` | rules: other rights, and the locks that end with them |
 //! | `succession`, `turns` | rules: end of a grant and next offer; order among the waiters |
 //! | `tickets`, `answers` | parts that several rules share |
 //! | `scope_index`, `hint` | search for scopes in conflict; search hints that are no state |

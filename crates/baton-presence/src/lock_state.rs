@@ -4,8 +4,8 @@
 //! same state and the same changes on every replay, so it looks at nothing else.
 //!
 //! The rules are functions over one private [`State`]: `membership`, `lock_requests`,
-//! `handover_requests` and `handoff` apply events; `succession` passes locks on; `turns` finds the
-//! next waiter.
+//! `handover_requests`, `handoff` and `revocation` apply events; `succession` passes locks on;
+//! `turns` finds the next waiter.
 
 mod answers;
 mod dispatch;
@@ -15,6 +15,7 @@ mod handover_requests;
 mod hint;
 mod lock_requests;
 mod membership;
+mod revocation;
 mod roster;
 mod scope_index;
 mod state;
@@ -118,7 +119,17 @@ impl LockState {
         session: SessionId,
         roots: impl IntoIterator<Item = &'a str>,
     ) -> WriteRight {
+        if !self.can_write(session) {
+            return WriteRight::ReadOnly;
+        }
         self.state.grants().may_write(session, roots, self.mode())
+    }
+
+    /// Returns false for a session without the right to write. A session that is not in the roster
+    /// has no rights to look at, and is not refused here.
+    #[must_use]
+    pub fn can_write(&self, session: SessionId) -> bool {
+        self.peer(session).is_none_or(Peer::can_write)
     }
 
     /// Iterates over the waiters and their scopes in the order of their tickets. A waiter that is

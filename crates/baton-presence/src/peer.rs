@@ -39,7 +39,7 @@ pub struct Peer {
     pub client_kind: ClientKind,
     /// Role that the session joined with.
     pub role: SessionRole,
-    /// Rights beyond editing.
+    /// Its rights.
     pub rights: Rights,
     /// The user that the session belongs to, if the client named one.
     pub user: Option<UserKey>,
@@ -62,7 +62,23 @@ impl Peer {
     /// Returns true if a lock can be offered to such a session at all.
     #[must_use]
     pub fn can_hold(&self) -> bool {
+        self.speaks_for_locks() && self.rights.contains(Rights::EDIT)
+    }
+
+    /// Returns true if only its rights can keep the session from holding a lock.
+    pub(crate) fn speaks_for_locks(&self) -> bool {
         self.client_kind == ClientKind::LockAware && self.role == SessionRole::Writer
+    }
+
+    /// Returns true if the session may edit the document, as far as its rights go.
+    #[must_use]
+    pub const fn can_write(&self) -> bool {
+        self.rights.contains(Rights::WRITE)
+    }
+
+    /// Returns true for a writer that cannot hold a lock, such as a stock client.
+    pub(crate) fn only_writes(&self) -> bool {
+        self.role == SessionRole::Writer && self.can_write() && !self.can_hold()
     }
 
     /// Returns true if a lock of this scope may be offered to the session now.

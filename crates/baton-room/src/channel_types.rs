@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_presence::{self as presence, GrantState as LockPhase, Scope};
 use baton_sync::control_channel::{
-    FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, User,
+    FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, Right, User,
 };
 
 use crate::replica::Profile;
@@ -76,7 +76,22 @@ pub(crate) const fn drain_reason(why: presence::DrainReason) -> HandoverReason {
         presence::DrainReason::Moved => HandoverReason::Moved,
         presence::DrainReason::Requested => HandoverReason::Requested,
         presence::DrainReason::Idle => HandoverReason::Idle,
+        presence::DrainReason::Revoked => HandoverReason::Revoked,
     }
+}
+
+/// Converts a set of rights.
+pub(crate) fn rights(rights: presence::Rights) -> Vec<Right> {
+    [
+        (presence::Rights::WRITE, Right::Write),
+        (presence::Rights::LOCK, Right::Lock),
+        (presence::Rights::TAKE_OVER, Right::TakeOver),
+        (presence::Rights::MANAGE, Right::Manage),
+    ]
+    .into_iter()
+    .filter(|(right, _)| rights.contains(*right))
+    .map(|(_, shown)| shown)
+    .collect()
 }
 
 /// Converts a grant.

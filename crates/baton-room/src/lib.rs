@@ -74,7 +74,9 @@ pub use baton_sync::handshake::SyncKind;
 pub use baton_sync::replica::RetiredReplica;
 pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
-pub use message::{Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, ViewOf};
+pub use message::{
+    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, ViewOf,
+};
 pub use options::{LockLimits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};
 pub use output::Output;

@@ -74,6 +74,10 @@ impl ViewOf {
 pub enum Ending {
     /// It broke the protocol.
     Protocol,
+    /// Its client's token counts no longer: it is over, or was revoked.
+    Unauthorized,
+    /// Its client may not open the document any longer.
+    Forbidden,
     /// Its session went on over another connection.
     Superseded,
     /// Another client that is here writes under its Yjs client id.
@@ -109,19 +113,103 @@ pub enum Departure {
     Dropped,
 }
 
+/// The user of a connection, as its token states it. The room shows this user to others, in place
+/// of what the client says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    id: String,
+    name: Option<String>,
+    color: Option<String>,
+}
+
+impl Identity {
+    /// A user with this id, which is the user's own among all users. The caller bounds the texts:
+    /// 256 bytes of the id and of the name and 64 of the colour are kept.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        let (name, color) = (None, None);
+        Self {
+            id: id.into(),
+            name,
+            color,
+        }
+    }
+
+    /// Sets the name that others are shown. Without it they are shown the id.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<String>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Sets the colour that others are shown. Without it the client chooses one.
+    #[must_use]
+    pub fn with_color(mut self, color: Option<String>) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// Returns the id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the name that others are shown.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Returns the colour that others are shown, if it is settled.
+    #[must_use]
+    pub fn color(&self) -> Option<&str> {
+        self.color.as_deref()
+    }
+}
+
 /// The facts about a connection that come with it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Arrival {
-    /// Rights of its session beside editing, unless it is an observer's.
+    /// Rights of its session. Those of an observer's session end with [`Rights::WRITE`].
     pub rights: Rights,
+    /// User of the connection, if a token states one.
+    pub identity: Option<Identity>,
     /// Source of the connection. Equal edits that stock clients of one source park become one park;
     /// without a source each has a park of its own.
     pub source: Option<Source>,
 }
 
+impl Arrival {
+    /// A connection with these rights, without a user and without a source.
+    #[must_use]
+    pub const fn new(rights: Rights) -> Self {
+        let (identity, source) = (None, None);
+        Self {
+            rights,
+            identity,
+            source,
+        }
+    }
+
+    /// Sets the user that a token states.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Option<Identity>) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Sets the source.
+    #[must_use]
+    pub fn with_source(mut self, source: Option<Source>) -> Self {
+        self.source = source;
+        self
+    }
+}
+
 impl From<Rights> for Arrival {
     fn from(rights: Rights) -> Self {
-        let source = None;
-        Self { rights, source }
+        Self::new(rights)
     }
 }

@@ -13,7 +13,7 @@ mod settle;
 
 use std::collections::VecDeque;
 
-use baton_presence::{Event, LockSettings, Proposal, Time};
+use baton_presence::{Event, LockSettings, Proposal, Rights, Time};
 use baton_sync::StateVector;
 use baton_sync::compact::Compacted;
 use baton_sync::replica::RetiredReplica;
@@ -177,6 +177,21 @@ impl Room {
         let mut out = Vec::new();
         self.sessions.probe_answered(connection, mark, &mut out);
         self.carry_out(out, now);
+    }
+
+    /// Sets the rights of a connection from now on, such as those of its client's new token. Its
+    /// client is told, and what it may no longer have ends: see [`Event::RightsSet`]. Harmless for
+    /// a connection that is gone.
+    pub fn set_rights(&mut self, connection: ConnectionId, rights: Rights, now: Time) {
+        self.now = now;
+        self.sessions.set_rights(connection, rights);
+        self.propose_rights(connection);
+    }
+
+    /// Proposes the rights of a connection for its session, if that has others.
+    fn propose_rights(&mut self, connection: ConnectionId) {
+        let event = self.sessions.rights_event(connection, &self.state);
+        self.proposals.extend(event.map(ProposedRecord::event));
     }
 
     /// Closes one connection.

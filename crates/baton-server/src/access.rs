@@ -34,9 +34,11 @@ pub(crate) struct AccessGrant {
 }
 
 impl AccessGrant {
-    /// Returns the rights of a session beside editing.
+    /// Returns the rights of a session; a client that may only read has none.
     pub(crate) fn rights(&self) -> Rights {
         [
+            (Permission::Write, Rights::WRITE),
+            (Permission::Lock, Rights::LOCK),
             (Permission::TakeOver, Rights::TAKE_OVER),
             (Permission::Manage, Rights::MANAGE),
         ]

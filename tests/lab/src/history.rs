@@ -28,6 +28,8 @@ pub enum Left {
     Requested,
     /// Its holder did nothing for long while somebody waited.
     Idle,
+    /// Its holder lost the right to hold it.
+    Revoked,
 }
 
 impl From<HandoverReason> for Left {
@@ -38,6 +40,7 @@ impl From<HandoverReason> for Left {
             HandoverReason::Moved => Self::Moved,
             HandoverReason::Requested => Self::Requested,
             HandoverReason::Idle => Self::Idle,
+            HandoverReason::Revoked => Self::Revoked,
         }
     }
 }

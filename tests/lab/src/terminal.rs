@@ -195,6 +195,7 @@ fn held(lock: &LockVerdict) -> String {
             Left::Moved => "moved",
             Left::Requested => "given up on request",
             Left::Idle => "given up idle",
+            Left::Revoked => "given up for want of the right",
         };
         words.push_str(&format!(", {count} {how}"));
     }

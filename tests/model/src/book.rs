@@ -220,7 +220,9 @@ pub(crate) fn verdict(right: WriteRight, named_is_held: bool) -> Applied {
     match right {
         WriteRight::Free => Applied::Yes,
         WriteRight::Holder(_) if named_is_held => Applied::Yes,
-        WriteRight::Holder(_) | WriteRight::Refused { .. } => Applied::Parked,
+        WriteRight::Holder(_) | WriteRight::Refused { .. } | WriteRight::ReadOnly => {
+            Applied::Parked
+        }
     }
 }
 

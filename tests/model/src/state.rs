@@ -49,9 +49,9 @@ pub struct State {
 /// The right to take over is one session's; the flaw gives it to all.
 pub(crate) const fn rights_of(session: SessionId, flaw: Flaw) -> Rights {
     if session.0 == TAKER.0 || matches!(flaw, Flaw::RightsForAll) {
-        Rights::TAKE_OVER
+        Rights::EDIT.union(Rights::TAKE_OVER)
     } else {
-        Rights::NONE
+        Rights::EDIT
     }
 }
 

@@ -151,6 +151,7 @@ const fn drain(why: DrainReason) -> &'static str {
         DrainReason::Moved => "drain: moved",
         DrainReason::Requested => "drain: request",
         DrainReason::Idle => "drain: idle",
+        DrainReason::Revoked => "drain: revoked",
     }
 }
 
@@ -162,6 +163,7 @@ const fn loss(why: LossReason) -> &'static str {
         LossReason::OtherFence => "loss: other fence",
         LossReason::DrainOver => "loss: drain over",
         LossReason::TakenOver => "loss: taken over",
+        LossReason::Revoked => "loss: revoked",
     }
 }
 

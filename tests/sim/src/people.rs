@@ -126,9 +126,9 @@ impl Person {
             patience,
             dozes_until: Time::ZERO,
             rights: match random.below(4) {
-                0 => Rights::NONE,
-                1 => Rights::TAKE_OVER,
-                2 => Rights::MANAGE,
+                0 => Rights::EDIT,
+                1 => Rights::EDIT.union(Rights::TAKE_OVER),
+                2 => Rights::EDIT.union(Rights::MANAGE),
                 _ => Rights::ALL,
             },
             user: match random.below(3) {

@@ -426,6 +426,8 @@ fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
 const fn code(why: Ending) -> u16 {
     match why {
         Ending::Protocol => 4400,
+        Ending::Unauthorized => 4401,
+        Ending::Forbidden => 4403,
         Ending::Superseded => 4409,
         Ending::Epoch => 4410,
         Ending::ClientId => 4411,

@@ -172,6 +172,10 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             };
             welcomed(core, welcome);
         }
+        ServerMessage::Rights { rights } => {
+            core.session.rights_changed(rights.clone());
+            core.out.event(ClientEvent::Rights(rights));
+        }
         ServerMessage::Beat { n, confirmed } => beat(core, now, n, confirmed),
         ServerMessage::Peer { peer } => {
             core.session.peer_changed(&peer);

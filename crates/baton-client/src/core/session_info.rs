@@ -47,6 +47,10 @@ impl SessionInfo {
         self.roster = roster.into_iter().map(by_session).collect();
     }
 
+    pub(super) fn rights_changed(&mut self, rights: Vec<Right>) {
+        self.rights = rights;
+    }
+
     pub(super) fn peer_changed(&mut self, peer: &PeerView) {
         if peer.state == PeerStatus::Gone {
             self.roster.remove(&peer.session);

@@ -265,6 +265,7 @@ fn the_roster_follows_what_the_server_says() {
         state,
         lock: true,
         observer: false,
+        read_only: false,
     };
     for state in [PeerStatus::Online, PeerStatus::Shaky, PeerStatus::Offline] {
         script.says(&ServerMessage::Peer { peer: peer(state) });

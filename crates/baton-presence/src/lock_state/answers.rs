@@ -15,6 +15,7 @@ pub(crate) fn admit(state: &mut State, session: SessionId, step: &mut Step<'_>) 
         Some(peer) if peer.client_kind == ClientKind::Stock => LockRefusal::CannotClaim,
         Some(peer) if peer.role == SessionRole::Observer => LockRefusal::Observer,
         Some(peer) if peer.presence == Presence::Away => LockRefusal::NotLive,
+        Some(peer) if !peer.can_hold() => LockRefusal::NoLockRight,
         Some(_) => {
             state.acted(session);
             return true;

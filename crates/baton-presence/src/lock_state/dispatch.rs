@@ -10,6 +10,7 @@ use super::membership::{
     back, disconnected, done, forgotten, grace_over, joined, lost, recovery_over, restarted,
     resumed,
 };
+use super::revocation::rights_set;
 use super::state::State;
 use super::step::Step;
 use crate::{Change, Event, Peer, Presence};
@@ -85,5 +86,6 @@ pub(crate) fn dispatch(state: &mut State, event: &Event, step: &mut Step<'_>) {
             step.report(Change::Mode(mode));
         }
         Event::RequestsVoid { session } => requests_void(state, session, step),
+        Event::RightsSet { session, rights } => rights_set(state, session, rights, step),
     }
 }

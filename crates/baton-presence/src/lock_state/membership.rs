@@ -4,6 +4,7 @@
 
 use super::answers::{refuse_fence, repeat};
 use super::handoff::forget_successor;
+use super::revocation::revoke;
 use super::state::State;
 use super::step::Step;
 use super::succession::{end_offer, give_back, hold, lose};
@@ -62,6 +63,7 @@ pub(crate) fn resumed(
             }
         }
     }
+    revoke(state, session, step);
 }
 
 /// Continues a lock whose party is connected again: a holder holds it as before, under the same

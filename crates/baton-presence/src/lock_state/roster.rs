@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hint::Hint;
 use crate::peer::MissedOffer;
-use crate::{Fence, Peer, Presence, Rights, Scope, SessionId, SessionRole, Ticket};
+use crate::{Fence, Peer, Presence, Rights, Scope, SessionId, Ticket};
 
 /// All peers, ascending by session.
 ///
@@ -14,7 +14,8 @@ use crate::{Fence, Peer, Presence, Rights, Scope, SessionId, SessionRole, Ticket
 pub(crate) struct Roster {
     peers: BTreeMap<SessionId, Peer>,
     can_hold: BTreeSet<SessionId>,
-    stock_writers: BTreeSet<SessionId>,
+    /// Writers that cannot hold a lock.
+    only_write: BTreeSet<SessionId>,
     missed_offers: BTreeSet<SessionId>,
     /// Sessions that changed since [`Roster::take_touched`].
     touched: Hint<BTreeSet<SessionId>>,
@@ -22,11 +23,7 @@ pub(crate) struct Roster {
 
 impl Roster {
     pub(crate) fn insert(&mut self, peer: Peer) {
-        if peer.can_hold() {
-            self.can_hold.insert(peer.session);
-        } else if peer.role == SessionRole::Writer {
-            self.stock_writers.insert(peer.session);
-        }
+        self.index_rights(&peer);
         if !peer.missed_offers.is_empty() {
             self.missed_offers.insert(peer.session);
         }
@@ -37,7 +34,7 @@ impl Roster {
     pub(crate) fn remove(&mut self, session: SessionId) -> Option<Peer> {
         self.touched.insert(session);
         self.can_hold.remove(&session);
-        self.stock_writers.remove(&session);
+        self.only_write.remove(&session);
         self.missed_offers.remove(&session);
         self.peers.remove(&session)
     }
@@ -58,8 +55,26 @@ impl Roster {
     }
 
     pub(crate) fn set_rights(&mut self, session: SessionId, rights: Rights) {
-        if let Some(peer) = self.get_mut(session) {
-            peer.rights = rights;
+        let Some(mut peer) = self.peers.remove(&session) else {
+            return;
+        };
+        peer.rights = rights;
+        self.touched.insert(session);
+        self.index_rights(&peer);
+        self.peers.insert(session, peer);
+    }
+
+    fn index_rights(&mut self, peer: &Peer) {
+        let sets = [
+            (&mut self.can_hold, peer.can_hold()),
+            (&mut self.only_write, peer.only_writes()),
+        ];
+        for (set, belongs) in sets {
+            if belongs {
+                set.insert(peer.session);
+            } else {
+                set.remove(&peer.session);
+            }
         }
     }
 
@@ -90,12 +105,13 @@ impl Roster {
         self.can_hold.iter().filter_map(|id| self.peers.get(id))
     }
 
-    pub(crate) fn has_live_stock_writer(&self) -> bool {
+    /// Returns true if a live writer is here that cannot hold a lock.
+    pub(crate) fn has_live_lockless_writer(&self) -> bool {
         let live = |id: &SessionId| {
             self.get(*id)
                 .is_some_and(|peer| peer.presence == Presence::Live)
         };
-        self.stock_writers.iter().any(live)
+        self.only_write.iter().any(live)
     }
 
     /// Counts a missed offer against the session.

@@ -18,8 +18,8 @@ use crate::{
 enum Consequence {
     /// Offer this scope to that session, and end the overdue grants in it.
     Offer(SessionId, Scope),
-    /// End this overdue grant in favour of stock clients, which cannot hold one (the exception of
-    /// S11).
+    /// End this overdue grant in favour of writers that cannot hold one, such as stock clients (the
+    /// exception of S11).
     GiveWay(Fence, LossReason),
 }
 
@@ -98,7 +98,7 @@ fn next_consequence(state: &mut State) -> Option<Consequence> {
     let (fence, why) = give_way?;
     let exception = state.settings().auto_pass == AutoPass::On
         && state.settings().mode == Mode::ExclusiveWhenHeld
-        && state.roster().has_live_stock_writer();
+        && state.roster().has_live_lockless_writer();
     exception.then_some(Consequence::GiveWay(fence, why))
 }
 
@@ -225,7 +225,10 @@ pub(crate) fn end_offer(state: &mut State, fence: Fence, why: OfferEnd, step: &m
         return;
     };
     let (to, scope) = (grant.party, grant.scope);
-    if !matches!(why, OfferEnd::Unreachable | OfferEnd::TakenOver) {
+    if matches!(
+        why,
+        OfferEnd::Expired | OfferEnd::Declined | OfferEnd::Cancelled
+    ) {
         let scope = scope.clone();
         state.pass_over(to, MissedOffer { fence, scope });
     }

@@ -39,6 +39,8 @@ fn refused(session: SessionId, why: LockRefusal) -> Vec<Change> {
     vec![Change::Refused { session, why }]
 }
 
+const TAKER: Rights = Rights::EDIT.union(Rights::TAKE_OVER);
+
 fn drains(log: &Log, fence: Fence) -> Option<(Option<SessionId>, DrainReason)> {
     match log.lock_state.grant(fence)?.state {
         GrantState::Draining { to, why } => Some((to, why)),
@@ -55,7 +57,7 @@ fn with_rights(sessions: &[SessionId]) -> Log {
     let mut log = Log::new(AutoPass::On);
     for (user, session) in sessions.iter().enumerate() {
         let user = u8::try_from(user).expect("few users");
-        log.say(joined_with(*session, Rights::TAKE_OVER, user));
+        log.say(joined_with(*session, TAKER, user));
     }
     log
 }
@@ -470,7 +472,7 @@ fn taking_over_needs_the_right() {
     assert_eq!(log.say(take_over(B, &Scope::WHOLE)), refusal);
     assert!(matches!(log.state(), NewestLock::Held { by: A, .. }));
     // The rights of the newest connection count.
-    let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
+    let (session, fences, rights) = (B, vec![], TAKER);
     log.say(Event::Resumed {
         session,
         fences,
@@ -518,7 +520,7 @@ fn a_holder_that_cannot_be_reached_is_not_waited_for() {
         log.say(Event::AutoPassSet(AutoPass::Off));
         let fence = log.hold(A);
         log.say(gone);
-        let (session, fences, rights) = (B, vec![], Rights::TAKE_OVER);
+        let (session, fences, rights) = (B, vec![], TAKER);
         log.say(Event::Resumed {
             session,
             fences,
@@ -573,9 +575,9 @@ fn a_taker_that_changes_its_mind_or_is_gone_leaves_it_to_the_queue() {
 #[test]
 fn only_the_same_user_moves_its_lock() {
     let mut log = Log::new(AutoPass::On);
-    log.say(joined_with(A, Rights::NONE, 7));
-    log.say(joined_with(B, Rights::NONE, 7));
-    log.say(joined_with(C, Rights::NONE, 8));
+    log.say(joined_with(A, Rights::EDIT, 7));
+    log.say(joined_with(B, Rights::EDIT, 7));
+    log.say(joined_with(C, Rights::EDIT, 8));
     log.say(joined_as(D, ClientKind::LockAware, SessionRole::Writer));
     let fence = log.hold_of(A, &path("a"));
     let refusal = refused(C, LockRefusal::OtherUser { by: A });

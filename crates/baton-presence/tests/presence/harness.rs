@@ -24,7 +24,7 @@ pub(crate) fn joined_as(session: SessionId, client_kind: ClientKind, role: Sessi
         session,
         client_kind,
         role,
-        rights: Rights::NONE,
+        rights: Rights::EDIT,
         user: None,
     }
 }
@@ -44,7 +44,7 @@ pub(crate) fn resumed(session: SessionId, fences: &[Fence]) -> Event {
     Event::Resumed {
         session,
         fences: fences.to_vec(),
-        rights: Rights::NONE,
+        rights: Rights::EDIT,
     }
 }
 

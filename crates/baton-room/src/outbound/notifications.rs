@@ -15,7 +15,7 @@ use super::op_results::{
 };
 use super::outlet::Outbound;
 use super::peers::{peer, welcome};
-use crate::channel_types::{millis, wire};
+use crate::channel_types::{millis, rights as shown_rights, wire};
 use crate::context::Context;
 use crate::intake::{DrainDelay, Inboxes};
 use crate::message::{ConnectionId, Outgoing};
@@ -177,6 +177,11 @@ impl Outbound {
             | Change::Back { session }
             | Change::Attached { session }
             | Change::Detached { session } => self.tell_of_peer(session, cx),
+            Change::Rights { session, rights } => {
+                let rights = shown_rights(rights);
+                self.hold_for(session, ServerMessage::Rights { rights }, cx);
+                self.tell_of_peer(session, cx);
+            }
             Change::Resumed { by, fence, .. } => {
                 // A holder that came back hears again of the request that runs against it.
                 let grant = cx.state.locks().grant(fence);

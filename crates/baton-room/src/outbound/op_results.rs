@@ -61,6 +61,10 @@ fn refusal(why: &LockRefusal) -> (Outcome, Option<&'static str>) {
         LockRefusal::Observer | LockRefusal::CannotClaim => {
             (Outcome::Forbidden, Some("an observer holds no lock"))
         }
+        LockRefusal::NoLockRight => (
+            Outcome::Forbidden,
+            Some("this session has no right to hold a lock: nothing changed; ask for the right"),
+        ),
         LockRefusal::NotLive => (
             Outcome::Busy,
             Some(
@@ -82,6 +86,7 @@ pub(super) fn offer_end(why: OfferEnd) -> &'static str {
         OfferEnd::TakenOver => {
             "it was taken over, or moved to another session of its user, while it was offered to you"
         }
+        OfferEnd::Revoked => "you may no longer hold a lock",
     }
 }
 
@@ -97,6 +102,7 @@ pub(super) fn loss(why: LossReason) -> &'static str {
         LossReason::TakenOver => {
             "it was taken over, or moved to another session of its user, while you could not be reached"
         }
+        LossReason::Revoked => "you may no longer hold a lock",
     }
 }
 
@@ -110,6 +116,7 @@ pub(super) fn given_back(drained: Option<DrainReason>) -> &'static str {
         Some(DrainReason::Moved) => "it was moved to another session of yours",
         Some(DrainReason::Requested) => "it was requested, and the time for that was over",
         Some(DrainReason::Idle) => "you had no input for long, and another session waited",
+        Some(DrainReason::Revoked) => "you may no longer hold a lock",
     }
 }
 

@@ -1,12 +1,10 @@
 //! Sessions as clients are shown them: the roster, and the welcome of each.
 
 use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, SessionRole};
-use baton_sync::control_channel::{
-    PeerStatus, PeerView, Right, ServerMessage, TimingsMs, User, VERSION,
-};
+use baton_sync::control_channel::{PeerStatus, PeerView, ServerMessage, TimingsMs, User, VERSION};
 
 use super::lock_messages::lock_view;
-use crate::channel_types::millis;
+use crate::channel_types::{millis, rights};
 use crate::context::Context;
 use crate::token::ResumeToken;
 
@@ -33,6 +31,7 @@ pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
         state,
         lock: peer.is_some_and(|peer| peer.client_kind == ClientKind::LockAware),
         observer: peer.is_some_and(|peer| peer.role == SessionRole::Observer),
+        read_only: peer.is_some_and(|peer| !peer.can_write()),
     }
 }
 
@@ -44,6 +43,8 @@ pub(super) fn welcome(
     cx: Context<'_>,
 ) -> ServerMessage {
     let timings = &cx.options.timings;
+    let peer_here = cx.state.locks().peer(session);
+    let mine = peer_here.map_or(Rights::NONE, |peer| peer.rights);
     ServerMessage::Welcome {
         version: VERSION,
         session: session.0,
@@ -61,22 +62,9 @@ pub(super) fn welcome(
             request: millis(timings.request),
             idle_yield: millis(timings.idle_yield),
         },
-        rights: rights(session, cx),
+        rights: rights(mine),
         roster: cx.state.sessions().map(|here| peer(here, cx)).collect(),
         lock: lock_view(cx.state),
         parks: cx.state.park_views(session),
     }
-}
-
-fn rights(session: SessionId, cx: Context<'_>) -> Vec<Right> {
-    let peer = cx.state.locks().peer(session);
-    let rights = peer.map_or(Rights::NONE, |peer| peer.rights);
-    [
-        (Rights::TAKE_OVER, Right::TakeOver),
-        (Rights::MANAGE, Right::Manage),
-    ]
-    .into_iter()
-    .filter(|(right, _)| rights.contains(*right))
-    .map(|(_, shown)| shown)
-    .collect()
 }

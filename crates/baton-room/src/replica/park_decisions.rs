@@ -257,7 +257,7 @@ mod tests {
         Record::Joined {
             client_kind: ClientKind::LockAware,
             role: SessionRole::Writer,
-            rights: Rights::NONE,
+            rights: Rights::EDIT,
             user: Some(UserKey([1; 16])),
             token: ResumeToken::new([0; 16]).hash(),
             profile: Profile::default(),

@@ -233,7 +233,7 @@ mod tests {
         let joined = |client_kind| Record::Joined {
             client_kind,
             role: SessionRole::Writer,
-            rights: Rights::NONE,
+            rights: Rights::EDIT,
             user: None,
             token: TokenHash::of_text("a token"),
             profile: Profile::default(),
@@ -251,6 +251,25 @@ mod tests {
             (presence(Event::Cancel { session }), true),
         ] {
             assert_eq!(record.is_urgent(), urgent, "{record:?}");
+        }
+    }
+
+    /// The rights to write and to lock came later. A session of before had both.
+    #[test]
+    fn the_rights_of_older_records_read_as_those_of_an_editor() {
+        let old = [
+            (0, Rights::EDIT),
+            (1, Rights::EDIT.union(Rights::TAKE_OVER)),
+            (2, Rights::EDIT.union(Rights::MANAGE)),
+            (3, Rights::ALL),
+        ];
+        let new = [(4, Rights::LOCK), (8, Rights::WRITE), (12, Rights::NONE)];
+        for (bits, rights) in old.into_iter().chain(new) {
+            let session = SessionId(7);
+            let record = Record::Presence(Event::RightsSet { session, rights });
+            let bytes = [FORMAT, 3, 32, 7, bits];
+            assert_eq!(record.encode().unwrap()[..], bytes);
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
         }
     }
 

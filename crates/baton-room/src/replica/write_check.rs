@@ -166,7 +166,10 @@ impl WriteCheck<'_> {
         };
         match right {
             WriteRight::Refused { fence_now } => Destination::Park { now: fence_now },
-            WriteRight::Free | WriteRight::Holder(_) => Destination::Document,
+            // A session without the right to write is judged before.
+            WriteRight::Free | WriteRight::Holder(_) | WriteRight::ReadOnly => {
+                Destination::Document
+            }
         }
     }
 
@@ -200,7 +203,7 @@ impl WriteCheck<'_> {
         let roots = park.roots.iter().map(String::as_str);
         let blocking = match self.locks.may_write(session, roots) {
             WriteRight::Refused { fence_now } => fence_now,
-            WriteRight::Free | WriteRight::Holder(_) => {
+            WriteRight::Free | WriteRight::Holder(_) | WriteRight::ReadOnly => {
                 return "you might not write there when this edit came";
             }
         };

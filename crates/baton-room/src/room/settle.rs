@@ -204,6 +204,8 @@ impl Room {
             let cx = context!(self, now);
             self.outbound.welcome(connection, &attachment, token, cx);
         }
+        // They may have changed while the session was on its way.
+        self.propose_rights(connection);
     }
 
     /// Carries out reactions, in order.

@@ -1,6 +1,6 @@
 //! The facts about one connection.
 
-use baton_presence::SessionId;
+use baton_presence::{Rights, SessionId, SessionRole};
 
 use crate::message::Arrival;
 
@@ -33,4 +33,15 @@ pub(super) struct Connection {
     pub(super) stage: ConnectionStage,
     pub(super) channel: Channel,
     pub(super) arrival: Arrival,
+}
+
+impl Connection {
+    /// Returns the rights of its session in this role. An observer takes no lock, so that it has no
+    /// right beyond editing.
+    pub(super) const fn rights_as(&self, role: SessionRole) -> Rights {
+        match role {
+            SessionRole::Writer => self.arrival.rights,
+            SessionRole::Observer => self.arrival.rights.intersection(Rights::WRITE),
+        }
+    }
 }

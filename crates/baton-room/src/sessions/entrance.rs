@@ -246,16 +246,13 @@ impl Sessions {
     }
 
     /// Notes that the session of this connection is being proposed. Returns the rights that it will
-    /// have: an observer has none.
+    /// have.
     fn enter(&mut self, connection: ConnectionId, role: SessionRole) -> Rights {
         let Some(here) = self.connections.get_mut(&connection) else {
             return Rights::NONE;
         };
         here.stage = ConnectionStage::Joining;
-        match role {
-            SessionRole::Writer => here.arrival.rights,
-            SessionRole::Observer => Rights::NONE,
-        }
+        here.rights_as(role)
     }
 
     /// Returns the session that a token resumes: the last token given out, or the one before as

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_presence::{
-    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, SessionHealth, SessionId,
-    Time,
+    BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, Rights, SessionHealth,
+    SessionId, Time,
 };
 use baton_sync::awareness::OwnerRemoval;
 
@@ -156,6 +156,29 @@ impl Sessions {
 
     pub(crate) fn source_of(&self, connection: ConnectionId) -> Option<Source> {
         self.connections.get(&connection)?.arrival.source
+    }
+
+    /// Sets the rights of a connection, which its session has from its record on.
+    pub(crate) fn set_rights(&mut self, connection: ConnectionId, rights: Rights) {
+        if let Some(here) = self.connections.get_mut(&connection) {
+            here.arrival.rights = rights;
+        }
+    }
+
+    /// Returns the event that gives the session of this connection the connection's rights; `None`
+    /// if it has them, or if there is no session yet.
+    pub(crate) fn rights_event(
+        &self,
+        connection: ConnectionId,
+        state: &ReplicatedState,
+    ) -> Option<Event> {
+        let session = self.session_of(connection)?;
+        if self.connection_of(session) != Some(connection) {
+            return None;
+        }
+        let peer = state.locks().peer(session)?;
+        let rights = self.connections.get(&connection)?.rights_as(peer.role);
+        (rights != peer.rights).then_some(Event::RightsSet { session, rights })
     }
 
     /// Opens the channel of a connection, with its welcome. Returns false if it is gone.

@@ -213,7 +213,7 @@ fn a_take_over_drains_the_holder_and_parks_nothing() {
 fn a_take_over_needs_the_right_and_somebody_to_take_from() {
     let mut table = Table::new();
     let ada = Peer::join(&mut table, "Ada", 1);
-    table.rights = Rights::MANAGE;
+    table.rights = Rights::EDIT.union(Rights::MANAGE);
     let bob = Peer::join(&mut table, "Bob", 2);
     let take = ClientMessage::TakeOver {
         nonce: 77,

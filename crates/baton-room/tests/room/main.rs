@@ -14,6 +14,7 @@ mod quotas;
 mod regions;
 mod relay;
 mod restored;
+mod rights;
 mod small_parks;
 mod table;
 mod words;

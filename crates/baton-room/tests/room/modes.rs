@@ -67,7 +67,7 @@ fn a_mode_stays_over_a_restart_and_a_new_document_has_the_one_that_is_set_up() {
 }
 
 #[test]
-fn rights_come_from_the_server_and_watchers_have_none() {
+fn rights_come_from_the_server_and_watchers_only_write() {
     let mut table = Table::new();
     let rights = |table: &mut Table, peer: &Peer| {
         table
@@ -81,7 +81,12 @@ fn rights_come_from_the_server_and_watchers_have_none() {
     let ada = Peer::join(&mut table, "Ada", 1);
     assert_eq!(
         rights(&mut table, &ada),
-        Some(vec![Right::TakeOver, Right::Manage])
+        Some(vec![
+            Right::Write,
+            Right::Lock,
+            Right::TakeOver,
+            Right::Manage
+        ])
     );
     let watcher = Coming {
         client: 2,
@@ -89,19 +94,21 @@ fn rights_come_from_the_server_and_watchers_have_none() {
         ..Coming::default()
     };
     let watcher = Peer::come(&mut table, watcher);
-    assert_eq!(rights(&mut table, &watcher), Some(Vec::new()));
+    assert_eq!(rights(&mut table, &watcher), Some(vec![Right::Write]));
     assert_eq!(
         set(&mut table, &watcher, LockMode::Open),
         Outcome::NotAllowed
     );
-    table.rights = Rights::TAKE_OVER;
+    table.rights = Rights::EDIT.union(Rights::TAKE_OVER);
     let bob = Peer::join(&mut table, "Bob", 3);
-    assert_eq!(rights(&mut table, &bob), Some(vec![Right::TakeOver]));
+    let edit = [Right::Write, Right::Lock];
+    let with = |right| Some([&edit[..], &[right]].concat());
+    assert_eq!(rights(&mut table, &bob), with(Right::TakeOver));
     assert_eq!(set(&mut table, &bob, LockMode::Open), Outcome::NotAllowed);
     // They are given anew with each connection.
-    table.rights = Rights::MANAGE;
+    table.rights = Rights::EDIT.union(Rights::MANAGE);
     let bob = bob.resume(&mut table, &[]);
-    assert_eq!(rights(&mut table, &bob), Some(vec![Right::Manage]));
+    assert_eq!(rights(&mut table, &bob), with(Right::Manage));
     assert_eq!(set(&mut table, &bob, LockMode::Open), Outcome::Done);
 }
 

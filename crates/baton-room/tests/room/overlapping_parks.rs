@@ -20,7 +20,7 @@ fn parks(table: &Table) -> Vec<Park> {
 /// Ada holds the lock, and has merged "late" of Bob. His park of "late and more", in one block,
 /// which he sent while the other park was discarded, is the only one left.
 fn overlapping(table: &mut Table) -> (Peer, Peer, u64) {
-    table.rights = Rights::NONE;
+    table.rights = Rights::EDIT;
     let ada = Peer::join(table, "Ada", 1);
     let mut bob = Peer::join(table, "Bob", 2);
     ada.takes_the_lock(table);

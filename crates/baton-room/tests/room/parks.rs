@@ -64,7 +64,7 @@ fn only(table: &Table) -> u64 {
 
 /// Somebody without any rights.
 fn plain(table: &mut Table, name: &str, client: u64) -> Peer {
-    let rights = std::mem::replace(&mut table.rights, Rights::NONE);
+    let rights = std::mem::replace(&mut table.rights, Rights::EDIT);
     let peer = Peer::join(table, name, client);
     table.rights = rights;
     peer
@@ -434,7 +434,7 @@ fn a_park_merges_by_itself_when_its_author_holds_the_lock_next() {
 #[test]
 fn a_park_of_one_user_merges_when_their_other_tab_holds_the_lock() {
     let mut table = Table::new();
-    table.rights = Rights::NONE;
+    table.rights = Rights::EDIT;
     let tab = |table: &mut Table, client, user_key| {
         let coming = Coming {
             name: "Bob",

@@ -447,7 +447,7 @@ fn a_hello_without_an_epoch_is_taken_for_a_fresh_copy() {
 #[test]
 fn an_answer_needs_its_number_only() {
     let (mut table, ada, bob) = pair();
-    table.rights = Rights::NONE;
+    table.rights = Rights::EDIT;
     ada.takes_the_lock(&mut table);
     assert_eq!(bob.asks(&mut table, &acquire(&[])), Outcome::Queued);
     for _ in 0..200 {

@@ -114,13 +114,17 @@ impl Table {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
-        let arrival = Arrival {
-            rights: self.rights,
-            source: self.source,
-        };
+        let arrival = Arrival::new(self.rights).with_source(self.source);
         self.room.connect(id, arrival);
         self.settle();
         id
+    }
+
+    /// The client of a connection has other rights from now on.
+    pub(crate) fn set_rights(&mut self, of: ConnectionId, rights: Rights) {
+        let now = self.now;
+        self.room.set_rights(of, rights, now);
+        self.settle();
     }
 
     pub(crate) fn receive(&mut self, from: ConnectionId, message: Incoming<'_>) {

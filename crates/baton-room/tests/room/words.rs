@@ -167,7 +167,7 @@ fn move_here_says_what_it_lacks_which_is_never_the_right_to_take_over() {
     let (outcome, message) = answer(&mut table, &cleo, &MOVE_HERE);
     assert_eq!(outcome, Outcome::NotAllowed);
     assert!(message.contains("another user_key"), "{message}");
-    table.rights = Rights::NONE;
+    table.rights = Rights::EDIT;
     let dora = Peer::join(&mut table, "Dora", 4);
     let (outcome, message) = answer(&mut table, &dora, &TAKE_OVER);
     assert_eq!(outcome, Outcome::NotAllowed);
@@ -177,7 +177,7 @@ fn move_here_says_what_it_lacks_which_is_never_the_right_to_take_over() {
 #[test]
 fn a_park_that_is_not_shown_is_not_called_merged() {
     let (mut table, ada, mut bob) = pair();
-    table.rights = Rights::NONE;
+    table.rights = Rights::EDIT;
     let cleo = Peer::join(&mut table, "Cleo", 3);
     ada.takes_the_lock(&mut table);
     bob.types(&mut table, "late");

@@ -9,6 +9,8 @@ pub const WEBSOCKET: u16 = 1002;
 pub const OVERLOADED: u16 = 1013;
 /// A frame was not understood: final.
 pub const PROTOCOL: u16 = 4400;
+/// The client showed no token, or one that counts no longer: final, until it has another token.
+pub const UNAUTHORIZED: u16 = 4401;
 /// The client may not open this document: final.
 pub const FORBIDDEN: u16 = 4403;
 /// Not a document name: final.
@@ -38,6 +40,8 @@ pub const SILENT: u16 = 4508;
 pub(crate) fn code(why: Ending) -> u16 {
     match why {
         Ending::Protocol => PROTOCOL,
+        Ending::Unauthorized => UNAUTHORIZED,
+        Ending::Forbidden => FORBIDDEN,
         Ending::Superseded => SUPERSEDED,
         Ending::ClientId => CLIENT_ID,
         Ending::Epoch => EPOCH,

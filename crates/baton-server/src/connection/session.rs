@@ -86,10 +86,7 @@ impl Session {
             return Err(ConnectionOver);
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
-        let arrival = Arrival {
-            rights: grant.rights(),
-            source: writer.source(),
-        };
+        let arrival = Arrival::new(grant.rights()).with_source(writer.source());
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,
@@ -102,7 +99,10 @@ impl Session {
                     return Err(ConnectionOver);
                 }
             };
-            match opened.join(id, &writer, arrival, registry.settings()).await {
+            match opened
+                .join(id, &writer, arrival.clone(), registry.settings())
+                .await
+            {
                 Ok(()) => {
                     let rate = MessageRateLimit::new(registry.settings());
                     return Ok(Self {

@@ -75,6 +75,8 @@ pub enum ErrorCode {
     /// Another client writes under the same Yjs client id: no more edits of this connection are
     /// taken.
     ClientId,
+    /// The session has no right to edit: its edit was not taken, and only it has it.
+    ReadOnly,
 }
 
 /// Message from the server to a client.
@@ -95,7 +97,7 @@ pub enum ServerMessage {
         epoch: u32,
         /// Timers of the server.
         timings: TimingsMs,
-        /// Rights of this session, beside editing.
+        /// Rights of this session.
         #[serde(default)]
         rights: Vec<Right>,
         /// All sessions in the document.
@@ -105,6 +107,11 @@ pub enum ServerMessage {
         /// The parks; discarded ones only with [`Right::Manage`].
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         parks: Vec<ParkView>,
+    },
+    /// The rights of this session changed.
+    Rights {
+        /// All rights that it has from now on.
+        rights: Vec<Right>,
     },
     /// A heartbeat, to be answered at once.
     Beat {

@@ -35,12 +35,19 @@ pub struct PeerView {
     /// True if it only watches.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observer: bool,
+    /// True if it may not edit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
 }
 
-/// A right of a session, beside editing.
+/// A right of a session. One without any only reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
+    /// Edit the document.
+    Write,
+    /// Hold a lock, and wait for one.
+    Lock,
     /// Take a lock from its holder.
     TakeOver,
     /// Change the mode, and decide about parks.
@@ -90,6 +97,8 @@ pub enum HandoverReason {
     Requested,
     /// The holder had no input for long, and another session waits.
     Idle,
+    /// The holder may no longer hold a lock.
+    Revoked,
 }
 
 /// One lock that is offered or held.

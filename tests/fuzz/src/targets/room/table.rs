@@ -121,8 +121,12 @@ impl Table {
         let id = ConnectionId(self.connections);
         self.people[who].connection = Some(id);
         (self.people[who].sent, self.people[who].saved) = (0, 0);
-        let rights =
-            [Rights::NONE, Rights::MANAGE, Rights::ALL, Rights::ALL][usize::from(rights % 4)];
+        let rights = [
+            Rights::EDIT,
+            Rights::EDIT.union(Rights::MANAGE),
+            Rights::ALL,
+            Rights::ALL,
+        ][usize::from(rights % 4)];
         self.host.room.connect(id, rights);
         self.settle();
     }
