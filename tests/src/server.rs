@@ -292,7 +292,10 @@ async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<(
     let server = Server::new(settings.clone(), log).expect("the settings fit each other");
     let listening = tokio::spawn({
         let server = server.clone();
-        async move { server.listen(listener).await }
+        async move {
+            let served = server.listen(listener).await;
+            served.expect("it may listen there");
+        }
     });
     (server, address, listening)
 }

@@ -1,6 +1,7 @@
 //! Names under which an issuer's tokens hold what Baton needs.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -72,6 +73,14 @@ fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 impl fmt::Display for ClaimName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ClaimName {
+    type Err = ClaimNameError;
+
+    fn from_str(name: &str) -> Result<Self, ClaimNameError> {
+        Self::new(name)
     }
 }
 

@@ -5,6 +5,7 @@
 //! keep kilobytes of automaton for each pattern of each connection.
 
 use std::fmt;
+use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -51,13 +52,13 @@ pub struct DocumentPattern {
 #[non_exhaustive]
 pub enum PatternError {
     /// The text is empty.
-    #[error("is empty")]
+    #[error("the pattern is empty")]
     Empty,
     /// The text is longer than [`MAX_EXACT_BYTES`], or [`MAX_GLOB_BYTES`] with a `*`.
-    #[error("is too long")]
+    #[error("the pattern is too long")]
     TooLong,
     /// The text has a control character, which no name of a document has.
-    #[error("has a control character")]
+    #[error("the pattern has a control character")]
     ControlCharacter,
 }
 
@@ -138,6 +139,14 @@ impl DocumentPattern {
             Shape::Prefix => document.len() > self.text.len() && document.starts_with(&*self.text),
             Shape::Glob => glob_matches(&self.text, document),
         }
+    }
+}
+
+impl FromStr for DocumentPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
     }
 }
 

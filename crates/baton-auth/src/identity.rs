@@ -1,5 +1,8 @@
 //! Identities that a token states: its user and its tenant.
 
+use std::fmt;
+use std::str::FromStr;
+
 use thiserror::Error;
 
 /// Longest identity of a user, a token or a name shown to others, in bytes.
@@ -190,5 +193,19 @@ impl TenantPrefix {
     /// Returns the prefix of a tenant whose name was checked.
     pub(crate) fn of(&self, tenant: &str) -> String {
         format!("{}{tenant}{}", self.before, self.after)
+    }
+}
+
+impl FromStr for TenantPrefix {
+    type Err = TenantPrefixError;
+
+    fn from_str(template: &str) -> Result<Self, TenantPrefixError> {
+        Self::parse(template)
+    }
+}
+
+impl fmt::Display for TenantPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{TENANT_PLACE}{}", self.before, self.after)
     }
 }

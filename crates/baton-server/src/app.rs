@@ -6,7 +6,7 @@ use baton_log::Log;
 use tokio::sync::watch;
 
 use crate::access::Authorizer;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
 use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
@@ -34,17 +34,20 @@ enum Stage {
 
 impl App {
     /// Returns the state of a server over this log.
-    pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
+    ///
+    /// # Errors
+    /// A key that the settings name cannot be used.
+    pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Result<Self, ConfigError> {
         let (stage, _) = watch::channel(Stage::Serving);
-        Self {
-            authorizer: Arc::new(Authorizer::new(&settings)),
+        Ok(Self {
+            authorizer: Arc::new(Authorizer::new(&settings)?),
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
             trust: ProxyTrust::new(&settings),
             origins: OriginPolicy::new(&settings),
             registry: Arc::new(Registry::new(settings, log)),
             stage,
-        }
+        })
     }
 
     /// Returns the documents, with the settings and the log.

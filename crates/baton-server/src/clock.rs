@@ -6,6 +6,13 @@ use std::time::{Duration, SystemTime};
 use baton_presence::Time;
 use tokio::time::Instant;
 
+/// Returns the system's present time, in Unix milliseconds.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    u64::try_from(millis).unwrap_or(u64::MAX)
+}
+
 /// A clock that counts from its creation. It is tokio's clock, so that tests can pause it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerClock {
@@ -27,11 +34,8 @@ impl ServerClock {
 
     /// Returns the Unix time at [`Time::ZERO`], in milliseconds, by the system's present clock.
     pub(crate) fn unix_at_zero_ms(self) -> u64 {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let at_zero = since.saturating_sub(self.origin.elapsed());
-        u64::try_from(at_zero.as_millis()).unwrap_or(u64::MAX)
+        let elapsed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        unix_ms().saturating_sub(elapsed)
     }
 
     /// Returns the moment to sleep until. Tokio rounds it up to the next millisecond; waking up

@@ -3,6 +3,8 @@
 //! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then the default) and
 //! the checks that need more than one setting. Reads nothing later than at the start.
 
+mod auth;
+mod auth_values;
 mod document_names;
 mod error;
 mod proxies;
@@ -11,12 +13,16 @@ mod settings;
 mod values;
 mod web_names;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use bytesize::ByteSize;
 
+use self::auth::check_auth;
 use self::ranges::check_ranges;
 
+pub(crate) use self::auth::claim_rules;
+pub use self::auth_values::{AuthMode, ClaimPreset, CommaList, OrNone, Secret, TokenDocuments};
 pub use self::document_names::DocumentNames;
 pub use self::error::ConfigError;
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
@@ -46,6 +52,10 @@ impl Settings {
         if let Some(profile) = command_line.profile.or(file.profile) {
             settings.set_timings(&profile.timings());
         }
+        // So does a setting about claims.
+        if let Some(preset) = command_line.auth_claims.or(file.auth_claims) {
+            settings.set_claims(preset);
+        }
         settings.take(file);
         settings.take(command_line);
         settings.check()?;
@@ -58,6 +68,7 @@ impl Settings {
     /// Names the setting and its range, or the settings that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_ranges(self)?;
+        check_auth(self)?;
         self.timings()
             .validate()
             .map_err(|error| ConfigError::Contradiction(error.to_string()))?;
@@ -76,6 +87,18 @@ impl Settings {
         }
         Ok(())
     }
+
+    /// Checks that a server which lets every client in is reached only from this machine.
+    ///
+    /// # Errors
+    /// [`ConfigError::Open`]: other machines reach this address, and `open` does not allow that.
+    pub fn check_reach(&self, address: SocketAddr) -> Result<(), ConfigError> {
+        let is_guarded = self.auth != AuthMode::None || self.open == Switch::On;
+        if is_guarded || address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        Err(ConfigError::Open { address })
+    }
 }
 
 fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
@@ -85,6 +108,16 @@ fn read(path: &Path) -> Result<PartialSettings, ConfigError> {
     })?;
     toml::from_str(&text).map_err(|error| ConfigError::Malformed {
         path: path.to_owned(),
-        message: error.to_string(),
+        message: place(&text, &error),
     })
+}
+
+/// Returns the line and the mistake. The line itself is left out: a secret may be in it.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| before.matches('\n').count() + 1);
+    match line {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
 }

@@ -46,9 +46,10 @@ mod ops;
 mod server;
 
 pub use config::{
-    ConfigError, DocumentMode, DocumentNames, FrameAncestors, Hosts, InvalidListen, InvalidNetwork,
-    InvalidRight, InvalidWebName, Listen, Origins, PartialSettings, Proxies, ProxyHeader,
-    RightsList, Settings, Span, Switch, TimingProfile,
+    AuthMode, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, FrameAncestors,
+    Hosts, InvalidListen, InvalidNetwork, InvalidRight, InvalidWebName, Listen, OrNone, Origins,
+    PartialSettings, Proxies, ProxyHeader, RightsList, Secret, Settings, Span, Switch,
+    TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};

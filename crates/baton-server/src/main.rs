@@ -131,6 +131,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
         )
     })?;
     let address = listener.local_addr()?;
+    settings.check_reach(address)?;
     let deadline = settings.shutdown_deadline.0;
     let data = settings.data.clone();
     let server = Server::new(settings, log)?;

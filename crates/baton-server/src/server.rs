@@ -25,10 +25,11 @@ impl Server {
     /// Returns a server over this log, which does not listen yet.
     ///
     /// # Errors
-    /// A setting is out of its range, or the settings contradict each other.
+    /// A setting is out of its range, the settings contradict each other, or a key that they name
+    /// cannot be used.
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
         settings.check()?;
-        let app = App::new(Arc::new(settings), log);
+        let app = App::new(Arc::new(settings), log)?;
         Ok(Self { app: Arc::new(app) })
     }
 
@@ -58,8 +59,18 @@ impl Server {
     }
 
     /// Accepts connections until the server is shut down.
-    pub async fn listen(&self, listener: tokio::net::TcpListener) {
+    ///
+    /// # Errors
+    /// [`ConfigError::Open`]: other machines reach the listener, while every client is let in and
+    /// `open` does not allow that. Nothing was accepted. A program that serves [`Server::router`]
+    /// by itself has to see to that itself: [`Settings::check_reach`].
+    pub async fn listen(&self, listener: tokio::net::TcpListener) -> Result<(), ConfigError> {
+        // Without an address there is no listener that could accept anything.
+        if let Ok(address) = listener.local_addr() {
+            self.app.registry().settings().check_reach(address)?;
+        }
         listen::accept(listener, self.router(), &self.app).await;
+        Ok(())
     }
 
     /// Returns the current load.

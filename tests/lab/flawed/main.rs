@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(Flaw::DroppedUpdate) => front::Flaw::DroppedUpdate,
         Some(Flaw::UncheckedFence) => front::Flaw::UncheckedFence,
         Some(Flaw::ForgottenRecord) | None => {
-            server.listen(listener).await;
+            server.listen(listener).await?;
             return Ok(());
         }
     };

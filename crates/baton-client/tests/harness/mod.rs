@@ -46,7 +46,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let server = Server::new(settings, log).unwrap();
         let accepting = server.clone();
-        let listening = tokio::spawn(async move { accepting.listen(listener).await });
+        let listening = tokio::spawn(async move { accepting.listen(listener).await.unwrap() });
         Self {
             server,
             address,

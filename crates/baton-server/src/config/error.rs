@@ -1,6 +1,9 @@
 //! The errors of settings that cannot be used.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use baton_auth::KeyError;
 
 /// The reason for which the settings cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -42,4 +45,30 @@ pub enum ConfigError {
     /// Two settings contradict each other.
     #[error("the settings contradict each other: {0}; nothing was started; change one of them")]
     Contradiction(String),
+    /// A file with keys or a secret could not be read.
+    #[error("{setting}: the file {path} cannot be read: {source}; nothing was started; correct it")]
+    KeyFile {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A key or secret cannot verify tokens.
+    #[error("{setting}: {source}; nothing was started")]
+    Keys {
+        /// The setting that gives the key.
+        setting: &'static str,
+        /// The fault of the key.
+        source: KeyError,
+    },
+    /// The server would let everyone in on an address that other machines can reach.
+    #[error(
+        "{address} can be reached from other machines, and auth is none: every client could write every document; nothing was started; set auth to jwt or webhook, listen on a loopback address, or pass --open if that is wanted"
+    )]
+    Open {
+        /// Address to listen on.
+        address: SocketAddr,
+    },
 }

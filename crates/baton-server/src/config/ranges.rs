@@ -143,6 +143,7 @@ fn connections(settings: &Settings) -> Vec<SettingRange> {
             HOUR,
         ),
         time("http_timeout", settings.http_timeout, TEN_MS, HOUR),
+        time("auth_leeway", settings.auth_leeway, Duration::ZERO, HOUR),
     ]
 }
 
@@ -297,7 +298,28 @@ mod tests {
     use super::*;
 
     /// Settings that are words, lists or paths: whatever can be parsed is valid.
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 35] = [
+        "auth",
+        "open",
+        "auth_secret",
+        "auth_secret_file",
+        "auth_key_file",
+        "auth_claims",
+        "claim_documents",
+        "claim_read_only",
+        "claim_permissions",
+        "claim_user_id",
+        "claim_user_name",
+        "claim_user_color",
+        "claim_tenant",
+        "claim_token_id",
+        "token_documents",
+        "default_documents",
+        "default_permissions",
+        "auth_audiences",
+        "auth_issuers",
+        "auth_expiry",
+        "tenant_prefix",
         "listen",
         "data",
         "trusted_proxies",

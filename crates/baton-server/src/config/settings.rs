@@ -6,17 +6,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use baton_auth::{ClaimName, ClaimNames, ClaimRules, DocumentPattern, Permissions, TenantPrefix};
 use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use super::auth_values::{AuthMode, ClaimPreset, CommaList, OrNone, Secret, TokenDocuments};
 use super::document_names::DocumentNames;
 use super::proxies::{Proxies, ProxyHeader};
 use super::values::{DocumentMode, Listen, RightsList, Span, Switch, TimingProfile};
 use super::web_names::{FrameAncestors, Hosts, Origins};
 
 macro_rules! settings {
-    ($( $(#[doc = $doc:literal])* $name:ident : $ty:ty = $default:expr ; )*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $name:ident : $ty:ty = $default:expr $(, arg($($arg:tt)*))? ;
+    )*) => {
         /// The settings in force.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         pub struct Settings {
@@ -33,7 +38,7 @@ macro_rules! settings {
         #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
         pub struct PartialSettings {
-            $( $(#[doc = $doc])* #[arg(long)] pub $name: Option<$ty>, )*
+            $( $(#[doc = $doc])* #[arg(long $(, $($arg)*)?)] pub $name: Option<$ty>, )*
         }
 
         impl Settings {
@@ -53,6 +58,56 @@ settings! {
     listen: Listen = Listen::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
     /// Folder of the embedded store; created if it does not exist
     data: PathBuf = PathBuf::from("data");
+
+    /// Decides who may do what: none (every client), jwt (signed tokens) or webhook (another
+    /// service)
+    auth: AuthMode = AuthMode::None;
+    /// Listen with auth = none on an address that other machines can reach: every client of theirs
+    /// may then write every document
+    open: Switch = Switch::Off,
+        arg(num_args = 0..=1, require_equals = true, default_missing_value = "on");
+    /// Secret of at least 32 bytes that signs tokens (HS256); the variable BATON_AUTH_SECRET or a
+    /// file is safer than the flag, which other users of the machine can see
+    auth_secret: Secret = Secret::default(), arg(hide_env_values = true);
+    /// File with such a secret
+    auth_secret_file: OrNone<String> = OrNone::default();
+    /// File with public keys that verify tokens, in PEM or as a JSON Web Key Set
+    auth_key_file: OrNone<String> = OrNone::default();
+    /// Values of the settings about claims, unless they are set by themselves
+    auth_claims: ClaimPreset = ClaimPreset::Baton;
+    /// Claim with the documents of a token
+    claim_documents: ClaimName = ClaimNames::default().documents;
+    /// Claim with the documents that the token may only read
+    claim_read_only: ClaimName = ClaimNames::default().read_only_documents;
+    /// Claim with the permissions on the documents of a token
+    claim_permissions: ClaimName = ClaimNames::default().permissions;
+    /// Claim with the identity of the user
+    claim_user_id: ClaimName = ClaimNames::default().user_id;
+    /// Claim with the name of the user that others see
+    claim_user_name: ClaimName = ClaimNames::default().user_name;
+    /// Claim with the color of the user that others see
+    claim_user_color: ClaimName = ClaimNames::default().user_color;
+    /// Claim with the tenant of the user
+    claim_tenant: ClaimName = ClaimNames::default().tenant;
+    /// Claim with the identity of the token
+    claim_token_id: ClaimName = ClaimNames::default().token_id;
+    /// Documents in tokens are patterns (`team/*`), or exact names
+    token_documents: TokenDocuments = TokenDocuments::Patterns;
+    /// Documents of a token without the claim for them, like `public/*`; none: it is refused
+    default_documents: CommaList<DocumentPattern> = CommaList::default();
+    /// Permissions of a token without the claim for them, like `write`; none: it is refused
+    default_permissions: OrNone<Permissions> = OrNone::default();
+    /// Audiences of which a token must name one in `aud`; none: it is not looked at
+    auth_audiences: CommaList<String> = CommaList::default();
+    /// Issuers of which a token must name one in `iss`; none: it is not looked at
+    auth_issuers: CommaList<String> = CommaList::default();
+    /// Difference of clocks that the times of a token allow for
+    auth_leeway: Span = Span(Duration::from_secs(30));
+    /// Refuse tokens that never expire
+    auth_expiry: Switch = Switch::On;
+    /// Beginning of the names of a tenant's documents, like `{tenant}/`: tokens must then name a
+    /// tenant, and reach no other documents
+    tenant_prefix: OrNone<TenantPrefix> = OrNone::default();
 
     /// Largest WebSocket message, in bytes; over it: close 4413
     max_frame: ByteSize = ByteSize::mib(64);
@@ -192,8 +247,8 @@ settings! {
     /// Deadline of an orderly stop
     shutdown_deadline: Span = Span(Duration::from_secs(10));
 
-    /// Rights of every connection beside editing: take-over, manage, both with a comma between, or
-    /// none
+    /// Rights of every connection beside editing while auth = none: take-over, manage, both with a
+    /// comma between, or none
     rights: RightsList = RightsList(Rights::ALL);
     /// Meaning of locks in a new document; a client with the right manage can change it later
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
@@ -294,5 +349,27 @@ impl Settings {
         } else {
             Switch::Off
         };
+    }
+
+    /// Sets all names of claims, and what else a preset says about tokens.
+    pub fn set_claims(&mut self, preset: ClaimPreset) {
+        let rules = match preset {
+            ClaimPreset::Baton => ClaimRules::default(),
+            ClaimPreset::YSweet => ClaimRules::y_sweet(),
+            ClaimPreset::Tiptap => ClaimRules::tiptap(),
+        };
+        let names = rules.names;
+        self.claim_documents = names.documents;
+        self.claim_read_only = names.read_only_documents;
+        self.claim_permissions = names.permissions;
+        self.claim_user_id = names.user_id;
+        self.claim_user_name = names.user_name;
+        self.claim_user_color = names.user_color;
+        self.claim_tenant = names.tenant;
+        self.claim_token_id = names.token_id;
+        self.token_documents = rules.document_syntax.into();
+        self.default_documents = CommaList(rules.default_documents);
+        let permissions = rules.default_permissions;
+        self.default_permissions = OrNone((!permissions.is_empty()).then_some(permissions));
     }
 }

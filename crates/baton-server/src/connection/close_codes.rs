@@ -31,6 +31,8 @@ pub const LOCKED: u16 = 4423;
 pub const UNAVAILABLE: u16 = 4500;
 /// The server is going away: come again after a random delay.
 pub const GOING_AWAY: u16 = 4503;
+/// Access cannot be decided now, because a service that decides does not answer: come again later.
+pub const UNDECIDED: u16 = 4504;
 /// The store failed: come again later.
 pub const STORE_FAILED: u16 = 4507;
 /// Nothing came from this connection for the deadline: come again.

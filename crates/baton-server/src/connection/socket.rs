@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use baton_auth::Token;
 use baton_room::Source;
 use bytes::Bytes;
 use futures_util::future::FutureExt;
@@ -24,7 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::access::{AccessDenied, AccessRequest, Authorizer};
+use crate::access::{AccessDenied, Authorizer, ShownToken};
 use crate::config::Settings;
 use crate::connection::close_codes;
 use crate::connection::outbox::WriterEvent;
@@ -63,7 +62,8 @@ pub(crate) struct Entry {
     pub(crate) authorizer: Arc<Authorizer>,
     /// Name of the document; checked after the upgrade, where a Yjs provider can see the answer.
     pub(crate) document: String,
-    pub(crate) token: Option<Token>,
+    /// Token of the handshake, or the reason for which it has none that can be used.
+    pub(crate) token: ShownToken,
     pub(crate) client: IpAddr,
     pub(crate) source: Source,
 }
@@ -242,12 +242,8 @@ where
 {
     let (registry, document) = (&entry.registry, entry.document.as_str());
     check_name(document, registry, writer)?;
-    let request = AccessRequest {
-        token: entry.token.as_ref(),
-        document,
-        client: entry.client,
-    };
-    let grant = match entry.authorizer.authorize(request).await {
+    let asking = entry.authorizer.admit(&entry.token, document, entry.client);
+    let grant = match asking.await {
         Ok(grant) => grant,
         Err(denied) => {
             deny(writer, &denied);

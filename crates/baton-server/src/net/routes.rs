@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
+use crate::access::{ShownToken, agreed_protocol, request_token};
 use crate::app::App;
 use crate::config::Switch;
 use crate::connection::socket::{self, Entry};
@@ -131,7 +132,8 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
         }
     };
     let document = document_name(request.uri().path());
-    let protocol = first_protocol(request.headers());
+    let protocol = agreed_protocol(request.headers());
+    let token = request_token(request.uri(), request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     let span = tracing::info_span!(
         "connection",
@@ -141,7 +143,8 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     let serving = async move {
         match upgrade.await {
             Ok(upgraded) => {
-                serve(app, upgraded, document.unwrap_or_default(), client, permit).await;
+                let document = document.unwrap_or_default();
+                serve(app, upgraded, document, token, client, permit).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
@@ -154,6 +157,7 @@ async fn serve(
     app: Arc<App>,
     upgraded: Upgraded,
     document: String,
+    token: ShownToken,
     client: IpAddr,
     permit: ConnectionPermit,
 ) {
@@ -161,7 +165,7 @@ async fn serve(
         registry: Arc::clone(app.registry()),
         authorizer: Arc::clone(app.authorizer()),
         document,
-        token: None,
+        token,
         client,
         source: app.registry().sources().of(permit.address()),
     };
@@ -271,13 +275,6 @@ fn is_key(text: &[u8]) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     text.strip_suffix(b"==")
         .is_some_and(|rest| rest.len() == 22 && rest.iter().all(base64))
-}
-
-/// Returns the first sub-protocol that the client offers. A browser expects one of its offers back.
-fn first_protocol(headers: &HeaderMap) -> Option<String> {
-    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let first = offered.split(',').next()?.trim();
-    (!first.is_empty()).then(|| first.to_owned())
 }
 
 fn switching(accept: &str, protocol: Option<String>) -> Response {

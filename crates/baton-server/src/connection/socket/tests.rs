@@ -8,10 +8,10 @@ fn entry() -> Entry {
     let log = Log::in_memory(LogOptions::default()).unwrap();
     let settings = Arc::new(Settings::default());
     Entry {
-        authorizer: Arc::new(Authorizer::new(&settings)),
+        authorizer: Arc::new(Authorizer::new(&settings).unwrap()),
         registry: Arc::new(Registry::new(settings, log)),
         document: "notes".to_owned(),
-        token: None,
+        token: Ok(None),
         client: IpAddr::from([127, 0, 0, 1]),
         source: Source::new([7; 16]),
     }

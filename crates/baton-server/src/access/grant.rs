@@ -1,0 +1,159 @@
+//! The question of a client for a document, and the two answers.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use baton_auth::{Access, Permission, Permissions, Token, TokenError, TokenUser};
+use baton_presence::Rights;
+
+use crate::connection::close_codes;
+
+/// A question for the [`Authorizer`](super::Authorizer): one client and one document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccessRequest<'a> {
+    /// Token that the client showed.
+    pub(crate) token: Option<&'a Token>,
+    /// Exact name of the document, as the wire gave it.
+    pub(crate) document: &'a str,
+    /// Address of the client.
+    pub(crate) client: IpAddr,
+}
+
+/// Token of a request, or the reason for which what it shows cannot be used.
+pub(crate) type ShownToken = Result<Option<Token>, AccessDenied>;
+
+/// The answer to a client that may at least read.
+///
+/// It keeps the question, so that [`Authorizer::recheck`](super::Authorizer::recheck) can ask again
+/// while the connection is open.
+#[derive(Clone)]
+pub(crate) struct AccessGrant {
+    token: Option<Token>,
+    document: Box<str>,
+    client: IpAddr,
+    access: Arc<Access>,
+    permissions: Permissions,
+}
+
+#[allow(
+    dead_code,
+    reason = "for the enforcement on open connections, identity and quotas"
+)]
+impl AccessGrant {
+    /// Returns the grant of an access, if it lets the client at least read the document.
+    ///
+    /// # Errors
+    /// The access is for other documents.
+    pub(super) fn of(
+        request: AccessRequest<'_>,
+        access: Arc<Access>,
+    ) -> Result<Self, AccessDenied> {
+        let permissions = access.permissions(request.document);
+        if !permissions.contains(Permission::Read) {
+            return Err(AccessDenied::not_this_document());
+        }
+        Ok(Self {
+            token: request.token.cloned(),
+            document: request.document.into(),
+            client: request.client,
+            access,
+            permissions,
+        })
+    }
+
+    /// Returns the question that was answered.
+    pub(super) fn request(&self) -> AccessRequest<'_> {
+        AccessRequest {
+            token: self.token.as_ref(),
+            document: &self.document,
+            client: self.client,
+        }
+    }
+
+    /// Returns the rights of a session; a client that may only read has none.
+    pub(crate) fn rights(&self) -> Rights {
+        [
+            (Permission::Write, Rights::WRITE),
+            (Permission::Lock, Rights::LOCK),
+            (Permission::TakeOver, Rights::TAKE_OVER),
+            (Permission::Manage, Rights::MANAGE),
+        ]
+        .into_iter()
+        .filter(|(permission, _)| self.permissions.contains(*permission))
+        .fold(Rights::NONE, |rights, (_, right)| rights.union(right))
+    }
+
+    /// Returns the permissions on the document.
+    pub(crate) fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// Returns the user, if the token states one.
+    pub(crate) fn user(&self) -> Option<&TokenUser> {
+        self.access.user()
+    }
+
+    /// Returns the tenant, if the token states one.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.access.tenant()
+    }
+
+    /// Returns the identity of the token, if it has one.
+    pub(crate) fn token_id(&self) -> Option<&str> {
+        self.access.token_id()
+    }
+
+    /// Returns the time from which on the grant counts no more, in Unix milliseconds.
+    pub(crate) fn expires_at(&self) -> Option<u64> {
+        self.access.expires_at()
+    }
+}
+
+/// Shows what the client may do, and not what it showed for it.
+impl fmt::Debug for AccessGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessGrant")
+            .field("document", &self.document)
+            .field("permissions", &self.permissions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to a client that may not open the document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct AccessDenied {
+    /// Close code: 44xx is final, 45xx means that the client may try again.
+    pub(crate) code: u16,
+    /// Reason in a few bytes, for a close frame and a metric. Names no secret.
+    pub(crate) reason: &'static str,
+    /// Reason for people: whose fault it is and what to do. Names no secret.
+    pub(crate) text: String,
+}
+
+impl AccessDenied {
+    /// Returns the answer to a client whose token is for other documents.
+    fn not_this_document() -> Self {
+        Self {
+            code: close_codes::FORBIDDEN,
+            reason: "document-not-granted",
+            text: "the token is not for this document; ask its issuer for one that is".to_owned(),
+        }
+    }
+}
+
+impl From<TokenError> for AccessDenied {
+    fn from(error: TokenError) -> Self {
+        let code = match &error {
+            TokenError::WebhookRefused => close_codes::FORBIDDEN,
+            error if error.is_temporary() => close_codes::UNDECIDED,
+            _ => close_codes::UNAUTHORIZED,
+        };
+        Self {
+            code,
+            reason: error.reason(),
+            text: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The settings about authorization together: which of them contradict each other, and the rules
+//! for claims that they give.
+
+use baton_auth::{ClaimNames, ClaimRules, Permissions};
+
+use super::auth_values::AuthMode;
+use super::error::ConfigError;
+use super::settings::Settings;
+use super::values::Switch;
+
+/// Checks that the mode of authorization has what it needs, and that nothing is set for another
+/// mode: an operator who gives a secret does not mean to let everyone in.
+///
+/// # Errors
+/// Names the settings that contradict each other.
+pub(super) fn check_auth(settings: &Settings) -> Result<(), ConfigError> {
+    let for_jwt = [
+        ("auth_secret", settings.auth_secret.is_set()),
+        ("auth_secret_file", settings.auth_secret_file.0.is_some()),
+        ("auth_key_file", settings.auth_key_file.0.is_some()),
+    ];
+    let given = |all: &[(&'static str, bool)]| {
+        let mut given = all.iter().filter(|(_, is_given)| *is_given);
+        given.next().map(|(name, _)| *name)
+    };
+    let contradiction = |text: String| Err(ConfigError::Contradiction(text));
+    match (settings.auth, given(&for_jwt)) {
+        (AuthMode::Jwt, None) => contradiction(
+            "auth is jwt, but there is no key that verifies tokens; set auth_secret_file, auth_key_file or auth_secret".to_owned(),
+        ),
+        (AuthMode::Jwt, Some(_)) | (_, None) => Ok(()),
+        (_, Some(name)) => contradiction(format!("{name} is set, but auth is not jwt")),
+    }
+}
+
+/// Returns the rules for the claims of tokens.
+pub(crate) fn claim_rules(settings: &Settings) -> ClaimRules {
+    ClaimRules {
+        names: ClaimNames {
+            documents: settings.claim_documents.clone(),
+            read_only_documents: settings.claim_read_only.clone(),
+            permissions: settings.claim_permissions.clone(),
+            user_id: settings.claim_user_id.clone(),
+            user_name: settings.claim_user_name.clone(),
+            user_color: settings.claim_user_color.clone(),
+            tenant: settings.claim_tenant.clone(),
+            token_id: settings.claim_token_id.clone(),
+        },
+        document_syntax: settings.token_documents.into(),
+        default_documents: settings.default_documents.0.clone(),
+        default_permissions: settings.default_permissions.0.unwrap_or(Permissions::NONE),
+        audiences: settings.auth_audiences.0.clone(),
+        issuers: settings.auth_issuers.0.clone(),
+        leeway_ms: u64::try_from(settings.auth_leeway.0.as_millis()).unwrap_or(u64::MAX),
+        expiry_required: settings.auth_expiry == Switch::On,
+        tenant_prefix: settings.tenant_prefix.0.clone(),
+        ..ClaimRules::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::auth_values::ClaimPreset;
+    use super::super::settings::PartialSettings;
+    use super::*;
+
+    fn resolved(file: &str) -> Result<Settings, ConfigError> {
+        let given: PartialSettings = toml::from_str(file).expect("a configuration");
+        Settings::resolve(given, None)
+    }
+
+    #[test]
+    fn keys_without_jwt_and_jwt_without_keys_do_not_start() {
+        for (file, part) in [
+            ("auth = \"jwt\"", "auth is jwt"),
+            ("auth_key_file = \"keys.pem\"", "auth_key_file is set"),
+            ("auth_secret = \"x\"", "auth_secret is set"),
+        ] {
+            let error = resolved(file).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(resolved("auth = \"jwt\"\nauth_secret = \"x\"").is_ok());
+    }
+
+    #[test]
+    fn a_claim_that_is_set_by_itself_overrides_the_preset() {
+        let settings = resolved("auth_claims = \"y-sweet\"\nclaim_user_id = \"uid\"").unwrap();
+        let rules = claim_rules(&settings);
+        assert_eq!(rules.names.documents.as_str(), "doc_id");
+        assert_eq!(rules.names.user_id.as_str(), "uid");
+        let mut preset = Settings::default();
+        preset.set_claims(ClaimPreset::Tiptap);
+        let rules = claim_rules(&preset);
+        assert_eq!(
+            rules.names.read_only_documents.as_str(),
+            "readonlyDocumentNames"
+        );
+        assert_eq!(rules.default_permissions, Permissions::WRITE);
+        assert_eq!(rules.default_documents.len(), 1);
+    }
+
+    #[test]
+    fn only_a_loopback_address_is_open_to_everyone_unasked() {
+        let mut settings = Settings::default();
+        let wide = ["0.0.0.0:1", "[::]:1", "192.0.2.1:1"];
+        let near = ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.2]:1"];
+        let check = |settings: &Settings, text: &str| settings.check_reach(text.parse().unwrap());
+        for text in near {
+            assert!(check(&settings, text).is_ok(), "{text}");
+        }
+        for text in wide {
+            let error = check(&settings, text).unwrap_err().to_string();
+            assert!(error.contains("--open"), "{error}");
+        }
+        settings.open = Switch::On;
+        assert!(wide.iter().all(|text| check(&settings, text).is_ok()));
+        settings.open = Switch::Off;
+        settings.auth = AuthMode::Jwt;
+        assert!(wide.iter().all(|text| check(&settings, text).is_ok()));
+    }
+}
