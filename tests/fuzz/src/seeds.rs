@@ -9,6 +9,7 @@ use baton_log::{Log, LogOptions, MemoryStore, Position, Store, StoreTable, Urgen
 use baton_presence::{Rights, Time};
 use baton_room::{ConnectionId, Incoming, ResumeToken, RoomOptions, SyncKind};
 use baton_sync::control_channel::{ClientMessage, User};
+use baton_sync::hocuspocus::{self, AccessScope, SyncStep};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::yrs::{
     Any, Array, Map, MapPrelim, Text, TextPrelim, TransactionMut, WriteTxn, XmlElementPrelim,
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Seed> {
     let mut seeds = Vec::new();
     hostile(&mut seeds);
     protocol(&mut seeds);
+    other_wires(&mut seeds);
     let updates = genuine();
     documents(&mut seeds, &updates);
     rooms(&mut seeds);
@@ -162,6 +164,8 @@ fn protocol(seeds: &mut Vec<Seed>) {
         } else {
             step(&mut conversation, 0, &frame);
         }
+        let translated = translated(&frame);
+        seeds.extend(translated.map(|frame| ("hocuspocus", name.clone(), frame.to_vec())));
         match y_websocket::decode(&frame) {
             Ok(Message::Step1(bytes)) => {
                 seeds.push(("state_vector", name.clone(), bytes.to_vec()));
@@ -185,6 +189,48 @@ fn protocol(seeds: &mut Vec<Seed>) {
     assert!(number >= 5, "the page has lost its examples");
     seeds.push(("http", "protocol-from-clients.bin".to_owned(), conversation));
     seeds.push(("client", "protocol-from-the-server.bin".to_owned(), server));
+}
+
+/// The same message on the Hocuspocus wire.
+fn translated(frame: &[u8]) -> Option<Bytes> {
+    let address = "notes\0tab-1";
+    Some(match y_websocket::decode(frame).ok()? {
+        Message::Step1(vector) => hocuspocus::step1_bytes(address, vector),
+        Message::Step2(update) => hocuspocus::step2(address, update),
+        Message::Update(update) => hocuspocus::update(address, update),
+        Message::Awareness(payload) => hocuspocus::awareness(address, payload),
+        Message::QueryAwareness => hocuspocus::query_awareness(address),
+        Message::AuthDenied(reason) => hocuspocus::permission_denied(address, reason),
+        Message::Baton(payload) => hocuspocus::stateless(address, payload),
+        Message::Barrier(_) | Message::Unknown(_) => return None,
+    })
+}
+
+/// Messages that only the Hocuspocus wire and y-sweet have.
+fn other_wires(seeds: &mut Vec<Seed>) {
+    let frames = [
+        ("token", hocuspocus::token("d", "rw", Some("4.8.0"))),
+        ("token-without-version", hocuspocus::token("d", "rw", None)),
+        ("token-request", hocuspocus::token_request("d")),
+        (
+            "authenticated",
+            hocuspocus::authenticated("d", AccessScope::ReadOnly),
+        ),
+        (
+            "sync-reply",
+            hocuspocus::sync_reply("d", SyncStep::Step1(&[0])),
+        ),
+        ("close-request", hocuspocus::close_request("d")),
+        ("close", hocuspocus::close("d", "erased")),
+        ("sync-status", hocuspocus::sync_status("d", true)),
+        ("ping", hocuspocus::ping()),
+        ("pong", hocuspocus::pong()),
+    ];
+    for (name, frame) in frames {
+        seeds.push(("hocuspocus", format!("{name}.bin"), frame.to_vec()));
+    }
+    let barrier = y_websocket::barrier(&[1]).to_vec();
+    seeds.push(("y_websocket", "barrier.bin".to_owned(), barrier));
 }
 
 fn documents(seeds: &mut Vec<Seed>, updates: &[Bytes]) {

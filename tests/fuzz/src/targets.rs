@@ -54,10 +54,11 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: Allowance, longest: 
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     target("lib0", decoders::lib0, READS, 1024),
     target("state_vector", decoders::state_vector, READS, 1024),
     target("y_websocket", decoders::y_websocket, READS, 4096),
+    target("hocuspocus", decoders::hocuspocus, READS, 4096),
     target("awareness", decoders::awareness, READS, 4096),
     target("channel", decoders::channel, READS, 4096),
     target("record", decoders::record, READS, 4096),

@@ -95,6 +95,7 @@ targets!(
     lib0,
     state_vector,
     y_websocket,
+    hocuspocus,
     awareness,
     channel,
     record,

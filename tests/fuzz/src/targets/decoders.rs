@@ -5,6 +5,7 @@ use std::time::Duration;
 use baton_room::{Record, TokenHash};
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::control_channel::{ClientMessage, ServerMessage};
+use baton_sync::hocuspocus::{self, Address, HocuspocusFrame, HocuspocusMessage, SyncStep};
 use baton_sync::lib0::{Reader, write_var_buf, write_var_string, write_var_uint};
 use baton_sync::y_websocket::{self, Message};
 use baton_sync::{ClientId, StateVector};
@@ -98,9 +99,72 @@ pub(crate) fn y_websocket(input: &[u8]) {
             channel_payload(payload);
             y_websocket::baton(payload)
         }
+        Message::Barrier(version) => y_websocket::barrier(version),
         Message::Unknown(_) => return,
     };
     assert_eq!(&again[..], input, "{message:?}");
+}
+
+pub(crate) fn hocuspocus(input: &[u8]) {
+    let (address, message) = match hocuspocus::decode(input) {
+        Ok(HocuspocusFrame::Ping) => return assert_eq!(input, &hocuspocus::ping()[..]),
+        Ok(HocuspocusFrame::Pong) => return assert_eq!(input, &hocuspocus::pong()[..]),
+        Ok(HocuspocusFrame::Message(envelope)) => (envelope.address, envelope.message),
+        Err(_) => return,
+    };
+    assert_eq!(Address::parse(address.raw), address);
+    let joined = match address.session {
+        Some(session) => format!("{}\0{session}", address.document),
+        None => address.document.to_owned(),
+    };
+    assert_eq!(joined, address.raw);
+    let to = address.raw;
+    let again = match message {
+        HocuspocusMessage::Sync(step) => {
+            sync_step(step);
+            match step {
+                SyncStep::Step1(vector) => hocuspocus::step1_bytes(to, vector),
+                SyncStep::Step2(update) => hocuspocus::step2(to, update),
+                SyncStep::Update(update) => hocuspocus::update(to, update),
+            }
+        }
+        HocuspocusMessage::SyncReply(step) => {
+            sync_step(step);
+            hocuspocus::sync_reply(to, step)
+        }
+        HocuspocusMessage::Awareness(payload) => {
+            awareness_payload(payload);
+            hocuspocus::awareness(to, payload)
+        }
+        HocuspocusMessage::QueryAwareness => hocuspocus::query_awareness(to),
+        HocuspocusMessage::Token { token, version } => {
+            // Bytes behind a token are ignored.
+            let again = hocuspocus::token(to, token, version);
+            return assert_eq!(again, input[..again.len()]);
+        }
+        HocuspocusMessage::TokenRequest => hocuspocus::token_request(to),
+        HocuspocusMessage::Authenticated(scope) => hocuspocus::authenticated(to, scope),
+        HocuspocusMessage::PermissionDenied(reason) => hocuspocus::permission_denied(to, reason),
+        HocuspocusMessage::Stateless(payload) => {
+            channel_payload(payload);
+            hocuspocus::stateless(to, payload)
+        }
+        HocuspocusMessage::BroadcastStateless(payload) => {
+            hocuspocus::broadcast_stateless(to, payload)
+        }
+        HocuspocusMessage::Close(None) => hocuspocus::close_request(to),
+        HocuspocusMessage::Close(Some(reason)) => hocuspocus::close(to, reason),
+        HocuspocusMessage::SyncStatus(saved) => hocuspocus::sync_status(to, saved),
+        HocuspocusMessage::Unknown(_) => return,
+    };
+    assert_eq!(&again[..], input, "{message:?}");
+}
+
+fn sync_step(step: SyncStep<'_>) {
+    match step {
+        SyncStep::Step1(vector) => state_vector(vector),
+        SyncStep::Step2(update) | SyncStep::Update(update) => super::document::scan_only(update),
+    }
 }
 
 /// Small enough that the caps are met.
