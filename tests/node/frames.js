@@ -38,8 +38,11 @@ export function read (bytes, addressed) {
   if (frame.type === SYNC || frame.type === SYNC_REPLY) {
     frame.step = readVarUint(decoder)
     frame.update = readVarUint8Array(decoder)
-  } else if (frame.type === BATON || (addressed && [STATELESS, CLOSE].includes(frame.type))) {
+  } else if (frame.type === BATON || (addressed && frame.type === STATELESS)) {
     frame.text = readVarString(decoder)
+  } else if (addressed && frame.type === CLOSE) {
+    // A client gives no reason.
+    if (hasContent(decoder)) frame.text = readVarString(decoder)
   } else if (addressed && frame.type === AUTH) {
     frame.number = readVarUint(decoder)
     if (hasContent(decoder)) frame.text = readVarString(decoder)

@@ -115,7 +115,7 @@ export class Server {
   }
 
   async start () {
-    if (!existsSync(BINARY)) {
+    if (!PEER && !existsSync(BINARY)) {
       throw new Error(`${BINARY} is not there: cargo build -p baton-server --bin baton, or set BATON_BIN`)
     }
     const command = PEER

@@ -26,6 +26,22 @@ process.setMaxListeners(0)
  * @property {() => void} leave for good, politely
  */
 
+/** A WebSocket that tells what passes: `opened(send)`, `sent(bytes)` and `came(bytes)`, all before the provider sees it. */
+export function tapped ({ opened, sent, came }) {
+  return class Tap extends WebSocket {
+    constructor (...given) {
+      super(...given)
+      if (opened) this.on('open', () => opened((bytes) => super.send(bytes)))
+      if (came) this.on('message', (bytes) => came(new Uint8Array(bytes)))
+    }
+
+    send (bytes, ...more) {
+      sent?.(bytes)
+      super.send(bytes, ...more)
+    }
+  }
+}
+
 /** One document a socket, named by the path. */
 export const yWebsocket = {
   name: 'y-websocket',
@@ -57,8 +73,8 @@ export function hocuspocusSocket (server, options = {}) {
 /** Any number of documents on one socket; here one, unless the story gives a socket. */
 export const hocuspocus = {
   name: 'hocuspocus',
-  open (server, name, doc, { socket: shared, ...options } = {}) {
-    const socket = shared ?? hocuspocusSocket(server)
+  open (server, name, doc, { socket: shared, WebSocketPolyfill = WebSocket, ...options } = {}) {
+    const socket = shared ?? hocuspocusSocket(server, { WebSocketPolyfill })
     const provider = new HocuspocusProvider({ websocketProvider: socket, name, document: doc, token: 'unused', ...options })
     provider.attach()
     return {
@@ -87,10 +103,10 @@ const NOWHERE = 'ws://127.0.0.1:1/'
 /** As y-websocket, below another path; the address comes with a token. */
 export const ySweet = {
   name: 'y-sweet',
-  open (server, name, doc, options = {}) {
+  open (server, name, doc, { WebSocketPolyfill = WebSocket, ...options } = {}) {
     // The provider's own `disconnect` connects again at once: being offline is a network that leads nowhere.
     let offline = false
-    class Line extends WebSocket {
+    class Line extends WebSocketPolyfill {
       constructor (url) {
         super(offline ? NOWHERE : url)
       }
