@@ -15,13 +15,13 @@ export class Channel {
   /** Everything that came on the channel, beats excepted. */
   heard = []
 
-  /** Connects and says hello. */
-  static async open (stage, server, document, name) {
+  /** Connects and says hello, with more than a name if that is given. */
+  static async open (stage, server, document, name, more = {}) {
     const channel = new Channel()
     channel.#socket = new WebSocket(`${server.socket}/${encodeURIComponent(document)}`)
     channel.#socket.binaryType = 'arraybuffer'
     channel.#socket.on('message', (bytes) => channel.#receive(new Uint8Array(bytes)))
-    channel.#socket.on('open', () => channel.say({ type: 'hello', version: 1, user: { name, color: '#30507a' } }))
+    channel.#socket.on('open', () => channel.say({ type: 'hello', version: 1, user: { name, color: '#30507a' }, ...more }))
     // What ends the connection is seen by the story as what does not come.
     channel.#socket.on('error', () => {})
     stage.later(() => channel.#socket.terminate())

@@ -3,7 +3,7 @@
 // Owns the edits that such a client adds to what `edits.js` makes: sequences and attributes of any type.
 
 import * as prng from 'lib0/prng'
-import * as Y from 'yjs-14'
+import * as Y from '@y/y'
 import { KEYS, any, letters, liveTypes, mark, position, upTo } from './edits.js'
 
 /** The roots that all clients write in. */

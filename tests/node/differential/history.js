@@ -6,7 +6,7 @@
 import * as encoding from 'lib0/encoding'
 import * as prng from 'lib0/prng'
 import * as Y from 'yjs'
-import * as Y14 from 'yjs-14'
+import * as Y14 from '@y/y'
 import { dump } from './dump.js'
 import * as edits from './edits.js'
 import * as edits14 from './edits-14.js'
