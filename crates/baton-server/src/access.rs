@@ -7,13 +7,20 @@
 //! | --- | --- |
 //! | `authorizer` | the mode of authorization, which answers each question |
 //! | `grant` | the question and its answers |
+//! | `denial_counters` | denials by reason |
 //! | `request_token` | the places in which a request can show a token |
-//! | `token_keys` | the keys of the settings |
+//! | `token_keys`, `key_fetcher` | keys of the settings: secrets, files, an address |
+//! | `webhook_client` | questions to another service |
+//! | `service_client` | requests over HTTP, with their limits |
 
 mod authorizer;
+mod denial_counters;
 mod grant;
+mod key_fetcher;
 mod request_token;
+mod service_client;
 mod token_keys;
+mod webhook_client;
 
 pub(crate) use authorizer::Authorizer;
 #[allow(

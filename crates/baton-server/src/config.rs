@@ -22,7 +22,9 @@ use self::auth::check_auth;
 use self::ranges::check_ranges;
 
 pub(crate) use self::auth::claim_rules;
-pub use self::auth_values::{AuthMode, ClaimPreset, CommaList, OrNone, Secret, TokenDocuments};
+pub use self::auth_values::{
+    AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
+};
 pub use self::document_names::DocumentNames;
 pub use self::error::ConfigError;
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};

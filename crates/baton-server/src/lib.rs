@@ -48,7 +48,7 @@ mod server;
 pub use config::{
     AuthMode, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, FrameAncestors,
     Hosts, InvalidListen, InvalidNetwork, InvalidRight, InvalidWebName, Listen, OrNone, Origins,
-    PartialSettings, Proxies, ProxyHeader, RightsList, Secret, Settings, Span, Switch,
+    PartialSettings, Proxies, ProxyHeader, RightsList, Secret, ServiceUrl, Settings, Span, Switch,
     TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;

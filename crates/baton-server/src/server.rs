@@ -69,6 +69,10 @@ impl Server {
         if let Ok(address) = listener.local_addr() {
             self.app.registry().settings().check_reach(address)?;
         }
+        tokio::select! {
+            () = self.app.authorizer().ready() => {}
+            () = self.app.stopping() => {}
+        }
         listen::accept(listener, self.router(), &self.app).await;
         Ok(())
     }

@@ -2,16 +2,69 @@
 
 use std::path::Path;
 
-use baton_auth::{KeyError, KeySet};
+use baton_auth::{Access, ClaimRules, KeyError, KeySet, Token, TokenError, verify};
 use zeroize::Zeroizing;
 
+use super::key_fetcher::KeyFetcher;
+use crate::clock::unix_ms;
 use crate::config::{ConfigError, Settings};
+
+/// The keys that verify tokens.
+pub(super) enum TokenKeys {
+    /// Keys of secrets and files, read at the start.
+    Read(KeySet),
+    /// Keys from an address.
+    Fetched(KeyFetcher),
+}
+
+impl TokenKeys {
+    /// Returns the keys that the settings name.
+    ///
+    /// # Errors
+    /// A key cannot be read or used.
+    pub(super) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        if settings.auth_jwks_url.is_set() {
+            return KeyFetcher::new(settings).map(Self::Fetched);
+        }
+        read_keys(settings).map(Self::Read)
+    }
+
+    /// Waits for the first fetch of keys from an address.
+    pub(super) async fn ready(&self) {
+        if let Self::Fetched(fetcher) = self {
+            fetcher.ready().await;
+        }
+    }
+
+    /// Returns the access that a token gives now.
+    ///
+    /// # Errors
+    /// The token gives none.
+    pub(super) async fn verify(
+        &self,
+        token: &Token,
+        rules: &ClaimRules,
+    ) -> Result<Access, TokenError> {
+        match self {
+            Self::Read(keys) => verify(token, keys, rules, unix_ms()),
+            Self::Fetched(fetcher) => fetcher.verify(token, rules).await,
+        }
+    }
+
+    /// Returns the number of fetches, and of those that failed.
+    pub(super) fn fetches(&self) -> (u64, u64) {
+        match self {
+            Self::Read(_) => (0, 0),
+            Self::Fetched(fetcher) => fetcher.counts(),
+        }
+    }
+}
 
 /// Reads the keys of all settings that give some.
 ///
 /// # Errors
 /// A file cannot be read, or a key cannot be used. Names the setting and never the key.
-pub(super) fn read_keys(settings: &Settings) -> Result<KeySet, ConfigError> {
+fn read_keys(settings: &Settings) -> Result<KeySet, ConfigError> {
     let mut all = Vec::new();
     if let Some(secret) = settings.auth_secret.secret_text() {
         all.push(("auth_secret", KeySet::from_secret(secret.as_bytes(), None)));

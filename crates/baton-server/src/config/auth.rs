@@ -14,22 +14,47 @@ use super::values::Switch;
 /// # Errors
 /// Names the settings that contradict each other.
 pub(super) fn check_auth(settings: &Settings) -> Result<(), ConfigError> {
-    let for_jwt = [
-        ("auth_secret", settings.auth_secret.is_set()),
-        ("auth_secret_file", settings.auth_secret_file.0.is_some()),
-        ("auth_key_file", settings.auth_key_file.0.is_some()),
-    ];
-    let given = |all: &[(&'static str, bool)]| {
-        let mut given = all.iter().filter(|(_, is_given)| *is_given);
-        given.next().map(|(name, _)| *name)
+    if let Some(fault) = contradiction(settings) {
+        return Err(ConfigError::Contradiction(fault));
+    }
+    if settings.auth_jwks_url.is_set() {
+        settings.auth_jwks_url.uri("auth_jwks_url")?;
+    }
+    if settings.auth_webhook_url.is_set() {
+        settings.auth_webhook_url.uri("auth_webhook_url")?;
+    }
+    Ok(())
+}
+
+fn contradiction(settings: &Settings) -> Option<String> {
+    let given = |name: &'static str, is_given: bool| is_given.then_some(name);
+    let keys = given("auth_secret", settings.auth_secret.is_set())
+        .or(given(
+            "auth_secret_file",
+            settings.auth_secret_file.0.is_some(),
+        ))
+        .or(given("auth_key_file", settings.auth_key_file.0.is_some()));
+    let address = given("auth_jwks_url", settings.auth_jwks_url.is_set());
+    let webhook = given("auth_webhook_url", settings.auth_webhook_url.is_set());
+    let (mode, foreign) = match settings.auth {
+        AuthMode::None => ("none", keys.or(address).or(webhook)),
+        AuthMode::Jwt => ("jwt", webhook),
+        AuthMode::Webhook => ("webhook", keys.or(address)),
     };
-    let contradiction = |text: String| Err(ConfigError::Contradiction(text));
-    match (settings.auth, given(&for_jwt)) {
-        (AuthMode::Jwt, None) => contradiction(
-            "auth is jwt, but there is no key that verifies tokens; set auth_secret_file, auth_key_file or auth_secret".to_owned(),
+    if let Some(name) = foreign {
+        return Some(format!("{name} is set, but auth is {mode}"));
+    }
+    match (settings.auth, keys, address) {
+        (AuthMode::Jwt, Some(name), Some(address)) => Some(format!(
+            "{name} and {address} are set; keys come from files and secrets, or from an address"
+        )),
+        (AuthMode::Jwt, None, None) => Some(
+            "auth is jwt, but there is no key that verifies tokens; set auth_secret_file, auth_key_file, auth_jwks_url or auth_secret".to_owned(),
         ),
-        (AuthMode::Jwt, Some(_)) | (_, None) => Ok(()),
-        (_, Some(name)) => contradiction(format!("{name} is set, but auth is not jwt")),
+        (AuthMode::Webhook, ..) if webhook.is_none() => {
+            Some("auth is webhook, but auth_webhook_url is not set".to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -75,6 +100,19 @@ mod tests {
             ("auth = \"jwt\"", "auth is jwt"),
             ("auth_key_file = \"keys.pem\"", "auth_key_file is set"),
             ("auth_secret = \"x\"", "auth_secret is set"),
+            ("auth = \"webhook\"", "auth_webhook_url is not set"),
+            (
+                "auth_webhook_url = \"http://h/\"",
+                "auth_webhook_url is set",
+            ),
+            (
+                "auth = \"jwt\"\nauth_secret = \"x\"\nauth_jwks_url = \"http://h/\"",
+                "auth_secret and auth_jwks_url are set",
+            ),
+            (
+                "auth = \"webhook\"\nauth_webhook_url = \"nowhere\"",
+                "auth_webhook_url is no address",
+            ),
         ] {
             let error = resolved(file).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

@@ -7,8 +7,12 @@ use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
 
 use baton_auth::DocumentSyntax;
+use http::Uri;
+use http::uri::{Authority, Scheme};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+use super::error::ConfigError;
 
 /// The way in which the server decides who may do what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -116,6 +120,90 @@ impl Serialize for Secret {
     }
 }
 
+/// The address of a service, `https://` or `http://`, or `none`. Its path and query are not shown,
+/// because many services have a key there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ServiceUrl(Option<Zeroizing<String>>);
+
+impl ServiceUrl {
+    /// Returns true if there is an address.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Returns true if the address is one of https.
+    pub(crate) fn is_tls(&self) -> bool {
+        let uri = self.parsed();
+        uri.is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS))
+    }
+
+    /// Returns the address.
+    ///
+    /// # Errors
+    /// Names the setting, if it is no address of a service.
+    pub(crate) fn uri(&self, setting: &'static str) -> Result<Uri, ConfigError> {
+        self.parsed().ok_or_else(|| {
+            ConfigError::Contradiction(format!(
+                "{setting} is no address of a service; write it like https://example.org/path, without a user or a fragment"
+            ))
+        })
+    }
+
+    fn parsed(&self) -> Option<Uri> {
+        let text = self.0.as_ref().filter(|text| !text.contains('#'))?;
+        let uri: Uri = text.parse().ok()?;
+        let is_known = [&Scheme::HTTP, &Scheme::HTTPS]
+            .map(Some)
+            .contains(&uri.scheme());
+        let has_user = uri.authority()?.as_str().contains('@');
+        let has_host = uri.host().is_some_and(|host| !host.is_empty());
+        (is_known && has_host && !has_user).then_some(uri)
+    }
+}
+
+impl FromStr for ServiceUrl {
+    type Err = Infallible;
+
+    /// Takes any text, because an error of the command line would repeat it.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let is_set = !text.is_empty() && text != "none";
+        Ok(Self(is_set.then(|| Zeroizing::new(text.to_owned()))))
+    }
+}
+
+impl Debug for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceUrl({self})")
+    }
+}
+
+impl Display for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.parsed(), self.is_set()) {
+            (Some(uri), _) => {
+                let host = uri.authority().map_or("", Authority::as_str);
+                write!(f, "{}://{host}/...", uri.scheme_str().unwrap_or_default())
+            }
+            (None, true) => f.write_str("redacted"),
+            (None, false) => f.write_str("none"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ServiceUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(from)?);
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for ServiceUrl {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 /// A value, or `none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrNone<T>(pub Option<T>);
@@ -217,6 +305,32 @@ mod tests {
         }
         assert!(!"none".parse::<Secret>().unwrap().is_set());
         assert!(!"".parse::<Secret>().unwrap().is_set());
+    }
+
+    #[test]
+    fn an_address_of_a_service_is_shown_without_what_may_be_a_key() {
+        let url = |text: &str| text.parse::<ServiceUrl>().unwrap();
+        let good = url("https://example.org:8443/a?key=hush");
+        assert!(good.is_tls() && good.uri("setting").is_ok());
+        assert_eq!(good.to_string(), "https://example.org:8443/...");
+        assert!(!url("http://127.0.0.1/").is_tls());
+        assert!(!url("none").is_set());
+        for text in [
+            "hush",
+            "ftp://hush/",
+            "https://u:hush@h/",
+            "https://h/#hush",
+            "/hush",
+            "https://",
+        ] {
+            let error = url(text).uri("auth_jwks_url").unwrap_err().to_string();
+            assert!(error.contains("auth_jwks_url"), "{error}");
+            let shown = format!("{:?}", url(text));
+            assert!(
+                !error.contains("hush") && !shown.contains("hush"),
+                "{error} {shown}"
+            );
+        }
     }
 
     #[test]

@@ -63,6 +63,16 @@ pub enum ConfigError {
         /// The fault of the key.
         source: KeyError,
     },
+    /// The system has no certificates by which a service could be trusted.
+    #[error(
+        "{setting} is an address of https, but the certificates of the system cannot be read: {source}; nothing was started; install them (ca-certificates), or name a file in SSL_CERT_FILE"
+    )]
+    Certificates {
+        /// The setting with the address.
+        setting: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The server would let everyone in on an address that other machines can reach.
     #[error(
         "{address} can be reached from other machines, and auth is none: every client could write every document; nothing was started; set auth to jwt or webhook, listen on a loopback address, or pass --open if that is wanted"

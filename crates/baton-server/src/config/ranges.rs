@@ -64,6 +64,7 @@ const MANY: usize = 100_000_000;
 /// Returns every setting that is a number, a size or a time.
 fn ranged(settings: &Settings) -> Vec<SettingRange> {
     let mut all = connections(settings);
+    all.extend(authorization(settings));
     all.extend(documents(settings));
     all.extend(process(settings));
     all.extend(clocks(settings));
@@ -143,7 +144,35 @@ fn connections(settings: &Settings) -> Vec<SettingRange> {
             HOUR,
         ),
         time("http_timeout", settings.http_timeout, TEN_MS, HOUR),
+    ]
+}
+
+/// Returns the settings about authorization.
+fn authorization(settings: &Settings) -> Vec<SettingRange> {
+    let day = 24 * HOUR;
+    vec![
         time("auth_leeway", settings.auth_leeway, Duration::ZERO, HOUR),
+        time("auth_jwks_refresh", settings.auth_jwks_refresh, SECOND, day),
+        time("auth_jwks_keep", settings.auth_jwks_keep, SECOND, 30 * day),
+        time(
+            "auth_jwks_timeout",
+            settings.auth_jwks_timeout,
+            TEN_MS,
+            60 * SECOND,
+        ),
+        time(
+            "auth_webhook_timeout",
+            settings.auth_webhook_timeout,
+            TEN_MS,
+            60 * SECOND,
+        ),
+        count("auth_webhook_calls", settings.auth_webhook_calls, 1, 10_000),
+        time(
+            "auth_webhook_cache",
+            settings.auth_webhook_cache,
+            Duration::ZERO,
+            day,
+        ),
     ]
 }
 
@@ -298,12 +327,14 @@ mod tests {
     use super::*;
 
     /// Settings that are words, lists or paths: whatever can be parsed is valid.
-    const WORDS: [&str; 35] = [
+    const WORDS: [&str; 37] = [
         "auth",
         "open",
         "auth_secret",
         "auth_secret_file",
         "auth_key_file",
+        "auth_jwks_url",
+        "auth_webhook_url",
         "auth_claims",
         "claim_documents",
         "claim_read_only",

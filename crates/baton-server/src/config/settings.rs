@@ -11,7 +11,9 @@ use baton_presence::{Rights, Timings};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::auth_values::{AuthMode, ClaimPreset, CommaList, OrNone, Secret, TokenDocuments};
+use super::auth_values::{
+    AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
+};
 use super::document_names::DocumentNames;
 use super::proxies::{Proxies, ProxyHeader};
 use super::values::{DocumentMode, Listen, RightsList, Span, Switch, TimingProfile};
@@ -73,6 +75,23 @@ settings! {
     auth_secret_file: OrNone<String> = OrNone::default();
     /// File with public keys that verify tokens, in PEM or as a JSON Web Key Set
     auth_key_file: OrNone<String> = OrNone::default();
+    /// Address of a JSON Web Key Set with the public keys that verify tokens
+    auth_jwks_url: ServiceUrl = ServiceUrl::default(), arg(hide_env_values = true);
+    /// Time after which the keys of that address are fetched again
+    auth_jwks_refresh: Span = Span(Duration::from_mins(15));
+    /// Time for which fetched keys count while newer ones cannot be fetched
+    auth_jwks_keep: Span = Span(Duration::from_hours(6));
+    /// Time for one fetch of keys; over it: it failed
+    auth_jwks_timeout: Span = Span(Duration::from_secs(10));
+    /// Address of the service that is asked with auth = webhook
+    auth_webhook_url: ServiceUrl = ServiceUrl::default(), arg(hide_env_values = true);
+    /// Time for one question to the webhook, waiting for its turn included; over it: refused with
+    /// close 4504
+    auth_webhook_timeout: Span = Span(Duration::from_secs(5));
+    /// Questions that the webhook is asked at the same time; further ones wait
+    auth_webhook_calls: usize = 32;
+    /// Longest time for which an answer of the webhook counts without asking again
+    auth_webhook_cache: Span = Span(Duration::from_mins(1));
     /// Values of the settings about claims, unless they are set by themselves
     auth_claims: ClaimPreset = ClaimPreset::Baton;
     /// Claim with the documents of a token

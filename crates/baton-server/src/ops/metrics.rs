@@ -40,6 +40,8 @@ struct Samples {
     counters: Vec<Sample>,
     /// Rejections since the start, by reason.
     refused: Vec<(&'static str, u64)>,
+    /// Denials of access since the start, by reason.
+    denied: Vec<(&'static str, u64)>,
     log: LogStats,
 }
 
@@ -48,8 +50,9 @@ impl Samples {
         let log = app.registry().log().stats();
         Self {
             gauges: gauges(app, &log),
-            counters: counters(&log),
+            counters: counters(app, &log),
             refused: app.registry().refusals().each().collect(),
+            denied: app.authorizer().denials().collect(),
             log,
         }
     }
@@ -141,8 +144,29 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
     gauges
 }
 
-fn counters(log: &LogStats) -> Vec<Sample> {
+fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
+    let services = app.authorizer().service_calls();
     vec![
+        (
+            "key_fetches",
+            "Fetches of keys from auth_jwks_url",
+            services.key_fetches,
+        ),
+        (
+            "key_fetch_failures",
+            "Fetches of keys that failed",
+            services.key_fetch_failures,
+        ),
+        (
+            "webhook_calls",
+            "Questions that the webhook was asked",
+            services.webhook_calls,
+        ),
+        (
+            "webhook_failures",
+            "Questions to which the webhook gave no valid answer in time",
+            services.webhook_failures,
+        ),
         ("commit_failures", "Commits that failed", log.failures),
         (
             "store_recoveries",
@@ -166,12 +190,16 @@ impl Collector for Samples {
                 .encode_descriptor(name, help, None, MetricType::Counter)?
                 .encode_counter::<NoLabelSet, _, f64>(value, None)?;
         }
-        let help = "Rejections, by reason";
-        let mut refused = encoder.encode_descriptor("refused", help, None, MetricType::Counter)?;
-        for (why, count) in &self.refused {
-            refused
-                .encode_family(&[("why", *why)])?
-                .encode_counter::<NoLabelSet, _, f64>(count, None)?;
+        for (name, help, counts) in [
+            ("refused", "Rejections, by reason", &self.refused),
+            ("denied", "Denials of access, by reason", &self.denied),
+        ] {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (why, count) in counts {
+                family
+                    .encode_family(&[("why", *why)])?
+                    .encode_counter::<NoLabelSet, _, f64>(count, None)?;
+            }
         }
         let help = "Duration of group commits";
         let buckets = self.log.commit_buckets;

@@ -94,8 +94,9 @@ pub(crate) struct RejectionCounters {
     counters: [ReasonCounter; REASONS.len()],
 }
 
+/// The count of one reason for rejections.
 #[derive(Debug, Default)]
-struct ReasonCounter {
+pub(crate) struct ReasonCounter {
     count: AtomicU64,
     logged: Mutex<LastLogged>,
 }
@@ -106,12 +107,12 @@ struct LastLogged {
     count: u64,
 }
 
-impl RejectionCounters {
-    /// Counts one rejection. Logs `what`, unless this reason was logged within [`QUIET`].
-    pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
-        let counter = &self.counters[refusal as usize];
-        let count = counter.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let Some(mut logged) = counter.logged.try_lock() else {
+impl ReasonCounter {
+    /// Counts one rejection for the reason `why`. Logs `what`, unless this reason was logged within
+    /// [`QUIET`].
+    pub(crate) fn note(&self, why: &'static str, what: impl Display) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(mut logged) = self.logged.try_lock() else {
             return;
         };
         let now = Instant::now();
@@ -124,14 +125,25 @@ impl RejectionCounters {
             count,
         };
         drop(logged);
-        let (_, why) = REASONS[refusal as usize];
         tracing::warn!(why, since, in_all = count, "refused: {what}");
+    }
+
+    /// Returns the number of rejections since the start.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl RejectionCounters {
+    /// Counts one rejection. Logs `what`, unless this reason was logged within [`QUIET`].
+    pub(crate) fn note(&self, refusal: Rejection, what: impl Display) {
+        let (_, why) = REASONS[refusal as usize];
+        self.counters[refusal as usize].note(why, what);
     }
 
     /// Returns each reason with the number of its rejections since the start.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let counts = self.counters.iter();
-        let counts = counts.map(|counter| counter.count.load(Ordering::Relaxed));
+        let counts = self.counters.iter().map(ReasonCounter::count);
         REASONS.iter().map(|(_, why)| *why).zip(counts)
     }
 }

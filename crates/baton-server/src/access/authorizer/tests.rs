@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use baton_auth::{DocumentPattern, NewToken, Permission, SigningKey, Token, TokenUser, mint};
 
 use super::*;
+use crate::clock::unix_ms;
 use crate::config::Secret;
 use crate::connection::close_codes;
 
