@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::grant::AccessDenied;
 use crate::ops::rejection_counters::ReasonCounter;
 
-/// All reasons, as metrics and close frames give them. A reason that is not here counts as the last.
+/// All reasons, as metrics and close frames give them. Any other reason counts as the last one.
 const REASONS: [&str; 26] = [
     "token-missing",
     "token-too-large",
