@@ -20,9 +20,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::content::{self, Contents, Place};
 use crate::error::LabError;
+use crate::line::Line;
 use crate::part::Part;
 use crate::plan::{Manners, Opinion, Wish};
 use crate::record::{Recorder, Shown, What};
+use crate::scenario::ClientWire;
 
 /// Events that may wait for a client that is busy; past it the history has a hole, which is told.
 const EVENTS: usize = 16 * 1024;
@@ -34,9 +36,9 @@ const NEWCOMER: Duration = Duration::from_secs(15);
 /// How often a newcomer to a plain server is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Whether the server speaks Baton's channel, or only y-websocket.
+/// Whether the server speaks Baton's channel, or only what any Yjs server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wire {
+pub(crate) enum ServerKind {
     Baton,
     Plain,
 }
@@ -49,14 +51,22 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) document: String,
-    pub(crate) wire: Wire,
+    pub(crate) wire: ClientWire,
+    pub(crate) kind: ServerKind,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) window: Window,
 }
 
 /// Where a client's present copy can be looked at, from any thread.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Window(Arc<Mutex<Option<Arc<Client>>>>);
+pub(crate) struct Window(Arc<Mutex<Option<OpenCopy>>>);
+
+/// What is behind a window.
+#[derive(Debug, Clone)]
+struct OpenCopy {
+    client: Arc<Client>,
+    line: Arc<Line>,
+}
 
 /// What is seen through a window.
 #[derive(Debug, Clone, Default)]
@@ -70,8 +80,8 @@ pub(crate) struct Sight {
 }
 
 impl Window {
-    pub(crate) fn look(&self, wire: Wire) -> Sight {
-        let Some(client) = self.0.lock().clone() else {
+    pub(crate) fn look(&self, kind: ServerKind) -> Sight {
+        let Some(OpenCopy { client, line }) = self.0.lock().clone() else {
             return Sight {
                 unsaved: true,
                 ..Sight::default()
@@ -79,7 +89,7 @@ impl Window {
         };
         Sight {
             contents: client.read(content::read).ok(),
-            unsaved: wire == Wire::Baton && client.has_unsaved(),
+            unsaved: (kind == ServerKind::Baton && client.has_unsaved()) || !line.all_answered(),
             over: matches!(
                 client.permission(),
                 EditPermission::Diverged | EditPermission::Closed
@@ -106,6 +116,7 @@ pub(crate) struct Copy {
     pub(crate) number: u32,
     setup: Setup,
     client: Arc<Client>,
+    line: Arc<Line>,
     events: broadcast::Receiver<ClientEvent>,
     pending: Arc<Mutex<Vec<u64>>>,
     edited: Arc<Notify>,
@@ -117,7 +128,8 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn open(setup: &Setup, number: u32) -> Result<Self, LabError> {
-        let mut options = ClientOptions::new(&setup.url, &setup.document);
+        let line = Line::open(setup.wire, &setup.url, &setup.document)?;
+        let mut options = ClientOptions::new(line.url(), &setup.document);
         options.user = User {
             name: setup.name.clone(),
             color: String::new(),
@@ -126,7 +138,7 @@ impl Copy {
         // A copy that diverged is given up with its session, so that one that goes on never brings anything of it back.
         options.divergence = DivergencePolicy::Stop;
         options.user_key = Some(key(setup)?);
-        if setup.wire == Wire::Plain {
+        if setup.kind == ServerKind::Plain {
             // Such a server never welcomes, and may be silent for long.
             options.silent_after = Duration::from_secs(3600);
         }
@@ -140,8 +152,9 @@ impl Copy {
             wanted: LockScope::whole(),
             helpers: JoinSet::new(),
             client: Arc::new(client),
+            line: Arc::new(line),
         };
-        if setup.wire == Wire::Baton {
+        if setup.kind == ServerKind::Baton {
             copy.helpers.spawn(watch_saves(
                 Arc::clone(&copy.client),
                 Arc::clone(&copy.pending),
@@ -150,7 +163,10 @@ impl Copy {
                 (setup.who, number),
             ));
         }
-        *setup.window.0.lock() = Some(Arc::clone(&copy.client));
+        *setup.window.0.lock() = Some(OpenCopy {
+            client: Arc::clone(&copy.client),
+            line: Arc::clone(&copy.line),
+        });
         Ok(copy)
     }
 
@@ -174,7 +190,7 @@ impl Copy {
         // Before it is made: a thread may have to wait its turn between making an edit and taking it down, and it must not
         // seem to be from after a grant that it was made before.
         let began = self.setup.recorder.millis();
-        let regardless = manners == Manners::Stubborn || self.setup.wire == Wire::Plain;
+        let regardless = manners == Manners::Stubborn || self.setup.kind == ServerKind::Plain;
         let made = if regardless && !matches!(self.client.permission(), EditPermission::Diverged) {
             self.client.edit_regardless(edit)
         } else {
@@ -204,7 +220,7 @@ impl Copy {
 
     /// Whether there is a lock to be asked for.
     pub(crate) fn locks(&self) -> bool {
-        self.setup.wire == Wire::Baton
+        self.setup.kind == ServerKind::Baton
     }
 
     // ---- locks ----
@@ -343,8 +359,11 @@ impl Copy {
 
     /// Another copy takes this one's place; this one leaves in order, beside what goes on.
     pub(crate) fn makes_way_for(&mut self, next: Self) {
-        let client = std::mem::replace(self, next).client;
-        self.helpers.spawn(async move { client.close().await });
+        let Self { client, line, .. } = std::mem::replace(self, next);
+        self.helpers.spawn(async move {
+            client.close().await;
+            drop(line);
+        });
     }
 
     /// Ends without a word to anybody, and without sending anything more.
@@ -473,19 +492,24 @@ fn connect(options: ClientOptions) -> Result<Client, LabError> {
 }
 
 /// Whether the server speaks Baton's channel, and for how long its clocks let two clients believe that they hold the lock.
-pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration), LabError> {
-    let client = connect(ClientOptions::new(url, document))?;
+pub(crate) async fn probe(
+    wire: ClientWire,
+    url: &str,
+    document: &str,
+) -> Result<(ServerKind, Duration), LabError> {
+    let line = Line::open(wire, url, document)?;
+    let client = connect(ClientOptions::new(line.url(), document))?;
     let mut events = client.events();
     let (mut open, mut last) = (false, "it does not answer".to_owned());
     let mut synced = std::pin::pin!(client.synced());
     let mut until = Instant::now() + PROBE;
     let mut again = true;
-    let wire = loop {
+    let kind = loop {
         tokio::select! {
             synced = &mut synced => break if synced.is_ok() {
-                Wire::Baton
+                ServerKind::Baton
             } else {
-                Wire::Plain
+                ServerKind::Plain
             },
             event = events.recv() => match event {
                 Ok(ClientEvent::Status(ConnectionStatus::Connected)) => {
@@ -502,7 +526,7 @@ pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration),
                 client.reconnect();
                 until = Instant::now() + PROBE;
             }
-            () = sleep_until(until), if open || !again => break Wire::Plain,
+            () = sleep_until(until), if open || !again => break ServerKind::Plain,
         }
     };
     let overlap = client.timings().map(|clocks| {
@@ -510,24 +534,25 @@ pub(crate) async fn probe(url: &str, document: &str) -> Result<(Wire, Duration),
         Duration::from_millis(clocks.client_stop.saturating_sub(passed_on))
     });
     client.close().await;
-    if wire == Wire::Plain && !open {
+    if kind == ServerKind::Plain && !open {
         return Err(LabError::Address(format!(
             "no WebSocket opens at {url}: {last}"
         )));
     }
-    Ok((wire, overlap.unwrap_or_default()))
+    Ok((kind, overlap.unwrap_or_default()))
 }
 
 /// What somebody gets who comes now. A plain server does not say when all has come: there, `agreed` says when it has, and
 /// else it is what there is after some time.
 pub(crate) async fn newcomer(
+    (wire, kind): (ClientWire, ServerKind),
     url: &str,
     document: &str,
-    wire: Wire,
     agreed: impl Fn(&Contents) -> bool,
 ) -> Result<Option<Contents>, LabError> {
-    let client = connect(ClientOptions::new(url, document))?;
-    if wire == Wire::Plain {
+    let line = Line::open(wire, url, document)?;
+    let client = connect(ClientOptions::new(line.url(), document))?;
+    if kind == ServerKind::Plain {
         let until = Instant::now() + NEWCOMER / 3;
         loop {
             let seen = client.read(content::read).ok();

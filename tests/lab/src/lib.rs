@@ -2,7 +2,7 @@
 //! verdict: did all copies converge, and was anything lost, duplicated, or let past the lock?
 //!
 //! A [`Scenario`] says who, how long and how bad; [`run`] makes it happen against a server that it starts, or one that
-//! is there already ([`Target::Url`]: your own application with Baton in it, or any y-websocket server); what comes back
+//! is there already ([`Target::Url`]: your own application with Baton in it, or any y-websocket or Hocuspocus server); what comes back
 //! is a [`Record`] of all that was observed, and the [`Verdict`] on it. In somebody's own `cargo test`:
 //!
 //! ```
@@ -69,6 +69,8 @@
 //! | `plan` | every decision, from the seed |
 //! | `content` | what is written into documents, and read back |
 //! | `copy` | one copy of a document in a client's hands; nothing else calls `baton-client` |
+//! | `line` | a copy's way to the server |
+//! | `hocuspocus_bridge`, `hocuspocus_framing` | what stands in it where the server speaks Hocuspocus |
 //! | `people` | the clients, each on a thread of its own |
 //! | `ice` | what stops such a thread, and with it the client |
 //! | `server` | the program as a child, and what it left on its disk |
@@ -88,8 +90,11 @@ mod content;
 mod copy;
 mod error;
 mod history;
+mod hocuspocus_bridge;
+mod hocuspocus_framing;
 mod ice;
 mod invariants;
+mod line;
 mod oracle;
 mod part;
 mod people;
@@ -108,5 +113,5 @@ pub use oracle::judge;
 pub use part::Part;
 pub use record::{Copy, Ending, Moment, Person, Progress, Record, Shown, Stored, What};
 pub use run::{Run, Target, run};
-pub use scenario::{Chaos, Locks, Pace, Scenario, ScenarioError};
+pub use scenario::{Chaos, ClientWire, Locks, Pace, Scenario, ScenarioError};
 pub use verdict::{DocumentVerdict, Outcome, Verdict};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use baton_lab::{Chaos, Locks, Outcome, Pace, Run, Scenario, Target};
+use baton_lab::{Chaos, ClientWire, Locks, Outcome, Pace, Run, Scenario, Target};
 use clap::{Parser, Subcommand};
 
 use crate::terminal::{Screen, Style};
@@ -18,7 +18,7 @@ use crate::terminal::{Screen, Style};
 /// What keeps a command from having a result.
 type Failure = Box<dyn std::error::Error>;
 
-/// Conflict tests for Baton and other y-websocket servers
+/// Conflict tests for Baton and other y-websocket and Hocuspocus servers
 ///
 /// Every decision (who does what, what goes wrong and when) comes from the seed. Sockets, scheduling and time are real:
 /// a seed repeats the play, not the performance, so a failure may need several runs to come again.
@@ -54,12 +54,15 @@ enum Command {
 struct RunArguments {
     /// A scenario in TOML; flags go before what it says
     scenario: Option<PathBuf>,
-    /// A y-websocket server that is there already, as ws://host:port/path; without it a `baton` is started
+    /// A server that is there already, as ws://host:port/path; without it a `baton` is started
     #[arg(long, conflicts_with = "program")]
     url: Option<String>,
     /// The server to start: a program with the arguments of `baton` [default: BATON_BIN, else the `baton` beside this]
     #[arg(long)]
     program: Option<PathBuf>,
+    /// How clients speak to the server: y-websocket, hocuspocus or y-sweet
+    #[arg(long, value_parser = wire)]
+    wire: Option<ClientWire>,
     /// Where every decision comes from
     #[arg(long)]
     seed: Option<u64>,
@@ -137,6 +140,12 @@ fn chaos(word: &str) -> Result<Chaos, String> {
     kinds.find(|kind| kind.name() == word).ok_or_else(names)
 }
 
+fn wire(word: &str) -> Result<ClientWire, String> {
+    let mut kinds = ClientWire::ALL.into_iter();
+    let names = || ClientWire::ALL.map(ClientWire::name).join(", ");
+    kinds.find(|kind| kind.name() == word).ok_or_else(names)
+}
+
 fn locks(word: &str) -> Result<Locks, String> {
     let mut kinds = Locks::ALL.into_iter();
     let names = || Locks::ALL.map(Locks::name).join(", ");
@@ -164,6 +173,7 @@ impl RunArguments {
         }
         Ok(Scenario {
             seed: self.seed.unwrap_or(scenario.seed),
+            wire: self.wire.unwrap_or(scenario.wire),
             clients: self.clients.unwrap_or(scenario.clients),
             docs: self.docs.unwrap_or(scenario.docs),
             lasts: self.lasts.unwrap_or(scenario.lasts),

@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::content::Contents;
-use crate::copy::{self, Setup, Window, Wire};
+use crate::copy::{self, ServerKind, Setup, Window};
 use crate::error::LabError;
 use crate::ice::Ice;
 use crate::oracle;
 use crate::people::{Ended, Person, Phase};
 use crate::plan::Acts;
 use crate::record::{self, Ending, Progress, Record, Recorder};
-use crate::scenario::Scenario;
+use crate::scenario::{ClientWire, Scenario};
 use crate::server::{self, Server};
 use crate::verdict::Verdict;
 
@@ -36,7 +36,7 @@ pub enum Target {
     Started,
     /// The same with another program, which takes the arguments of `baton` and prints what `baton` prints.
     Program(PathBuf),
-    /// A y-websocket server that is there already: `ws://host:port/path`, below which documents are. The lab looks
+    /// A server that is there already: `ws://host:port/path`, below which documents are, or where a Hocuspocus client connects. The lab looks
     /// whether it speaks Baton's channel; if not, only convergence is judged. It is never killed.
     Url(String),
 }
@@ -85,7 +85,7 @@ pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     pub(crate) server: Option<Server>,
     url: String,
-    wire: Wire,
+    kind: ServerKind,
     overlap: Duration,
     documents: Vec<String>,
     pub(crate) places: Vec<Place>,
@@ -113,16 +113,20 @@ impl Stage {
             Some(_) => String::new(),
             None => format!("-{}", since_epoch().as_millis()),
         };
+        let wire = scenario.wire;
+        // On y-sweet's wire a name is one part of a path.
+        let between = if wire == ClientWire::YSweet { '-' } else { '/' };
         let documents: Vec<String> = (1..=scenario.docs)
-            .map(|number| format!("lab{run}/{number}"))
+            .map(|number| format!("lab{run}{between}{number}"))
             .collect();
-        let (wire, overlap) = copy::probe(&url, &format!("lab{run}/probe")).await?;
+        let probe = format!("lab{run}{between}probe");
+        let (kind, overlap) = copy::probe(wire, &url, &probe).await?;
         let (tell_dark, dark) = mpsc::channel(scenario.clients);
         let mut stage = Self {
             scenario: scenario.clone(),
             server,
             url,
-            wire,
+            kind,
             overlap,
             documents,
             places: Vec::new(),
@@ -140,6 +144,7 @@ impl Stage {
                     url: format!("ws://{}{path}", proxy.address()),
                     document: stage.documents[who % scenario.docs].clone(),
                     wire,
+                    kind,
                     recorder: Arc::clone(&stage.recorder),
                     window: window.clone(),
                 },
@@ -182,7 +187,7 @@ impl Stage {
         let documents = self.documents.len();
         let mut first: Vec<Option<Contents>> = vec![None; documents];
         self.places.iter().enumerate().all(|(who, place)| {
-            let sight = place.window.look(self.wire);
+            let sight = place.window.look(self.kind);
             let Some(contents) = sight.contents else {
                 return false;
             };
@@ -193,6 +198,7 @@ impl Stage {
 
     /// Looks at every copy, lets a newcomer look at every document, and ends everything.
     async fn clear(mut self, quiet_from: Quiet) -> Result<Record, LabError> {
+        let spoken = (self.scenario.wire, self.kind);
         let mut endings = Vec::new();
         for (number, name) in self.documents.iter().enumerate() {
             let copies = self.copies(number);
@@ -201,7 +207,7 @@ impl Stage {
                 contents.any(|contents| contents == seen)
             };
             // Without the proxy: the network between is none of its business.
-            let newcomer = copy::newcomer(&self.url, name, self.wire, agreed).await?;
+            let newcomer = copy::newcomer(spoken, &self.url, name, agreed).await?;
             endings.push(Ending {
                 name: name.clone(),
                 copies,
@@ -234,7 +240,7 @@ impl Stage {
             scenario: self.scenario.clone(),
             millis,
             quiet_from,
-            locks: self.wire == Wire::Baton,
+            locks: self.kind == ServerKind::Baton,
             overlap: u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX),
             documents: endings,
             moments: self.recorder.take(),
@@ -245,7 +251,7 @@ impl Stage {
         let places = self.places.iter().enumerate();
         let ours = places.filter(|(who, _)| who % self.documents.len() == document);
         ours.map(|(who, place)| {
-            let sight = place.window.look(self.wire);
+            let sight = place.window.look(self.kind);
             record::Copy {
                 who,
                 contents: sight.contents,
@@ -267,7 +273,7 @@ async fn found(scenario: &Scenario, target: &Target) -> Result<(Option<Server>, 
         Target::Program(program) => server::there(program.clone())?,
     };
     let server = Server::start(program, scenario).await?;
-    let url = format!("ws://{}/ws", server.address());
+    let url = format!("ws://{}{}", server.address(), scenario.wire.path());
     Ok((Some(server), url))
 }
 

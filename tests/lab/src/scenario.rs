@@ -69,6 +69,43 @@ pub enum Pace {
     Brisk,
 }
 
+/// The wire on which clients speak to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientWire {
+    /// One document for each socket, named by the path.
+    #[default]
+    YWebsocket,
+    /// Each message names its document; Baton's channel speaks in Stateless messages.
+    Hocuspocus,
+    /// As y-websocket, at another path.
+    YSweet,
+}
+
+impl ClientWire {
+    /// Every wire.
+    pub const ALL: [Self; 3] = [Self::YWebsocket, Self::Hocuspocus, Self::YSweet];
+
+    /// Its name in a scenario and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::YWebsocket => "y-websocket",
+            Self::Hocuspocus => "hocuspocus",
+            Self::YSweet => "y-sweet",
+        }
+    }
+
+    /// Where a server that the lab starts speaks it.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::YWebsocket => "/ws",
+            Self::Hocuspocus => "/hocuspocus",
+            Self::YSweet => "",
+        }
+    }
+}
+
 /// What people want locks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -120,6 +157,8 @@ pub struct Scenario {
     pub docs: usize,
     /// Where every decision comes from.
     pub seed: u64,
+    /// How clients speak to the server.
+    pub wire: ClientWire,
     /// How long there are edits and chaos; at most an hour.
     #[serde(with = "span")]
     pub lasts: Duration,
@@ -166,6 +205,7 @@ impl Default for Scenario {
             clients: 10,
             docs: 2,
             seed: 7,
+            wire: ClientWire::default(),
             lasts: Duration::from_secs(60),
             settle: Duration::from_secs(30),
             pause: Duration::from_millis(400),
@@ -234,6 +274,10 @@ impl Scenario {
                 words.push(words_of);
             }
         };
+        unusual(
+            self.wire != usual.wire,
+            format!("--wire {}", self.wire.name()),
+        );
         let kinds: Vec<&str> = self.chaos.iter().map(|kind| kind.name()).collect();
         unusual(!kinds.is_empty(), format!("--chaos {}", kinds.join(",")));
         unusual(
