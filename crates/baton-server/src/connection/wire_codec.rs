@@ -3,6 +3,7 @@
 //! bytes.
 
 use baton_room::{Incoming, Outgoing, SyncKind, ViewOf};
+use baton_sync::awareness;
 use baton_sync::y_websocket::{self, FrameError, Message, PayloadKind};
 use bytes::Bytes;
 
@@ -18,6 +19,16 @@ pub(crate) fn encode(message: &Outgoing) -> (Frame, FrameClass) {
             Frame::new(PayloadKind::Update, update),
             FrameClass::AnswerPart,
         ),
+        // It must not be replaced by a difference, nor does it answer a Step1.
+        Outgoing::Echo(update) => (Frame::new(PayloadKind::Update, update), FrameClass::Required),
+        Outgoing::Barrier(version) => {
+            (Frame::new(PayloadKind::Barrier, version), FrameClass::Required)
+        }
+        // This wire has no statuses: an awareness of no entries tells nothing.
+        Outgoing::SyncStatus(_) => {
+            let frame = Frame::copied(PayloadKind::Awareness, &awareness::nothing());
+            (frame, FrameClass::Required)
+        }
         Outgoing::Awareness(payload) => {
             let frame = Frame::new(PayloadKind::Awareness, payload);
             (frame, FrameClass::Awareness)
@@ -45,6 +56,7 @@ pub(crate) fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
-        Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => Incoming::Other,
+        Message::Barrier(version) => Incoming::Barrier(version),
+        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
     })
 }
