@@ -8,6 +8,7 @@ use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::EllipticCurve;
 use pem::Pem;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::crypto_provider::PROVIDER;
@@ -96,6 +97,19 @@ impl SigningKey {
     #[must_use]
     pub fn with_id(mut self, id: &str) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// Sets the thumbprint of the public key as the id (RFC 7638), so that it need not be written
+    /// down beside the key. A secret is left without an id.
+    #[must_use]
+    pub fn with_thumbprint(mut self) -> Self {
+        if let Signing::Ed25519 { public, .. } = &self.signing {
+            let x = URL_SAFE_NO_PAD.encode(public);
+            let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+            let id = URL_SAFE_NO_PAD.encode(Sha256::digest(members));
+            self.id = Some(id.into());
+        }
         self
     }
 

