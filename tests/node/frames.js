@@ -15,6 +15,8 @@ export const PING = 9
 export const PONG = 10
 /** y-websocket: Baton's channel. */
 export const BATON = 98
+/** Hocuspocus: what a Stateless message of Baton's channel begins with. */
+export const CHANNEL = 'baton:'
 /** y-sweet: what came before this is to be confirmed. */
 export const BARRIER = 102
 

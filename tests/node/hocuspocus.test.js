@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import WebSocket from 'ws'
 import { encodeStateAsUpdate, Doc } from 'yjs'
 import {
-  AUTH, BROADCAST_STATELESS, CLOSE, PING, PONG, STATELESS, STEP1, STEP2, SYNC, SYNC_STATUS, UPDATE, frame, isChange, read
+  AUTH, BROADCAST_STATELESS, CHANNEL, CLOSE, PING, PONG, STATELESS, STEP1, STEP2, SYNC, SYNC_STATUS, UPDATE, frame, isChange, read
 } from './frames.js'
 import { pause, storyOnEach, waitFor } from './harness.js'
 import { converge, stock } from './stock.js'
@@ -210,10 +210,13 @@ storyOnEach(here, 'the channel speaks in Stateless to one that says hello, and o
   const [ada, bob] = ['essay', 'plan'].map((name) => on(stage, server, name, socket))
   const heard = { essay: [], plan: [] }
   for (const { provider } of [ada, bob]) {
-    provider.on('stateless', ({ payload }) => heard[provider.configuration.name].push(JSON.parse(payload)))
+    provider.on('stateless', ({ payload }) => {
+      assert.ok(payload.startsWith(CHANNEL))
+      heard[provider.configuration.name].push(JSON.parse(payload.slice(CHANNEL.length)))
+    })
   }
   await Promise.all([ada.synced(), bob.synced()])
-  const say = (message) => ada.provider.sendStateless(JSON.stringify(message))
+  const say = (message) => ada.provider.sendStateless(CHANNEL + JSON.stringify(message))
   const hears = (type) => waitFor(`a ${type}`, () => heard.essay.find((message) => message.type === type))
   say({ type: 'hello', version: 1, user: { name: 'Ada', color: '#30507a' } })
   const { session } = await hears('welcome')

@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import WebSocket, { WebSocketServer } from 'ws'
-import { BARRIER, BATON, STATELESS, SYNC, SYNC_STATUS, UPDATE, frame, isChange, read } from '../frames.js'
+import { BARRIER, BATON, CHANNEL, STATELESS, SYNC, SYNC_STATUS, UPDATE, frame, isChange, read } from '../frames.js'
 
 /** How much later the server gets what was confirmed already, in milliseconds. */
 const LATE = 50
@@ -29,7 +29,7 @@ const LIES = {
   },
   'channel-hocuspocus': {
     answer: (change, _bytes, count) =>
-      isChange(change) && frame(change.address, STATELESS, JSON.stringify({ type: 'saved', updates: count })),
+      isChange(change) && frame(change.address, STATELESS, CHANNEL + JSON.stringify({ type: 'saved', updates: count })),
     keeps: ({ type, text }) => type === STATELESS && text.includes('"saved"')
   }
 }

@@ -3,7 +3,7 @@
 // A sign opens a stock provider for a writer, and enters into the writer's ledger what the client shows. Providers are as
 // published; where one has no such sign yet, the frames are looked at on their way.
 
-import { BATON, STATELESS, SYNC, UPDATE, frame, isChange, read } from '../frames.js'
+import { BATON, CHANNEL, STATELESS, SYNC, UPDATE, frame, isChange, read } from '../frames.js'
 import { hocuspocus, tapped, ySweet, yWebsocket } from '../wires.js'
 
 const HELLO = { type: 'hello', version: 1, user: { name: 'writer', color: '#30507a' } }
@@ -110,11 +110,11 @@ export const signs = {
       const channel = new Channel(ledger)
       const opened = hocuspocus.open(server, name, doc, {
         WebSocketPolyfill: tapped({
-          opened: (send) => channel.begin((text) => send(frame(name, STATELESS, text))),
+          opened: (send) => channel.begin((text) => send(frame(name, STATELESS, CHANNEL + text))),
           sent: (bytes) => { if (isChange(read(bytes, true))) channel.change() }
         })
       })
-      opened.provider.on('stateless', ({ payload }) => channel.hear(payload))
+      opened.provider.on('stateless', ({ payload }) => channel.hear(payload.slice(CHANNEL.length)))
       return opened
     }
   }
