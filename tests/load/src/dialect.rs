@@ -2,7 +2,9 @@
 //!
 //! Owns what is put around a message and taken off it. One message a frame, both ways.
 
-use baton_sync::lib0::{Reader, write_var_buf, write_var_string, write_var_uint};
+use baton_sync::hocuspocus::{self, HocuspocusFrame, HocuspocusMessage, SyncStep};
+use baton_sync::lib0::{Reader, write_var_string, write_var_uint};
+use baton_sync::y_websocket;
 use bytes::Bytes;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -35,44 +37,38 @@ pub enum Incoming<'a> {
     Other,
 }
 
-const SYNC: u64 = 0;
-const AWARENESS: u64 = 1;
-const AUTH: u64 = 2;
-/// Hocuspocus: a sync message that is never answered with a Step1.
-const SYNC_REPLY: u64 = 4;
-const PING: u8 = 9;
+/// An encoded state vector of nothing: the count 0.
+const NOTHING: &[u8] = &[0];
+
+/// The provider as which a load comes.
+const PROVIDER: &str = "4.8.0";
+
+/// What answers a ping of Hocuspocus.
 const PONG: &[u8] = &[10];
 
 impl Dialect {
-    /// What is sent first on a connection, if anything.
+    /// What is sent first for a document, if anything.
     #[must_use]
     pub fn hello(self, document: &str) -> Option<Bytes> {
-        (self == Self::Hocuspocus).then(|| {
-            let mut out = self.begin(document, AUTH);
-            write_var_uint(&mut out, 0);
-            write_var_string(&mut out, "load");
-            write_var_string(&mut out, "4.7.0");
-            out.into()
-        })
+        (self == Self::Hocuspocus).then(|| hocuspocus::token(document, "load", Some(PROVIDER)))
     }
 
     /// "I have nothing": asks for everything.
     #[must_use]
     pub fn step1(self, document: &str) -> Bytes {
-        let mut out = self.begin(document, SYNC);
-        write_var_uint(&mut out, 0);
-        // An empty state vector is the count 0.
-        write_var_buf(&mut out, &[0]);
-        out.into()
+        match self {
+            Self::Hocuspocus => hocuspocus::step1_bytes(document, NOTHING),
+            Self::Forward | Self::YWebsocket => y_websocket::step1_bytes(NOTHING),
+        }
     }
 
     /// An edit.
     #[must_use]
     pub fn update(self, document: &str, update: &[u8]) -> Bytes {
-        let mut out = self.begin(document, SYNC);
-        write_var_uint(&mut out, 2);
-        write_var_buf(&mut out, update);
-        out.into()
+        match self {
+            Self::Hocuspocus => hocuspocus::update(document, update),
+            Self::Forward | Self::YWebsocket => y_websocket::update(update),
+        }
     }
 
     /// Somebody's awareness: an entry with a cursor.
@@ -86,45 +82,49 @@ impl Dialect {
             &mut payload,
             r##"{"user":{"name":"load","color":"#30bced"},"cursor":null}"##,
         );
-        let mut out = self.begin(document, AWARENESS);
-        write_var_buf(&mut out, &payload);
-        out.into()
-    }
-
-    fn begin(self, document: &str, kind: u64) -> Vec<u8> {
-        let mut out = Vec::new();
-        if self == Self::Hocuspocus {
-            write_var_string(&mut out, document);
+        match self {
+            Self::Hocuspocus => hocuspocus::awareness(document, &payload),
+            Self::Forward | Self::YWebsocket => y_websocket::awareness(&payload),
         }
-        write_var_uint(&mut out, kind);
-        out
     }
 
     /// Reads a frame; what is not understood is [`Incoming::Other`].
     #[must_use]
     pub fn read(self, frame: &[u8]) -> Incoming<'_> {
-        let mut reader = Reader::new(frame);
-        if self == Self::Hocuspocus {
-            if frame == [PING] {
-                return Incoming::Ping(PONG);
-            }
-            if reader.var_string().is_err() {
-                return Incoming::Other;
-            }
+        match self {
+            Self::Hocuspocus => read_hocuspocus(frame),
+            Self::Forward | Self::YWebsocket => read_y_websocket(frame).unwrap_or(Incoming::Other),
         }
-        self.message(&mut reader).unwrap_or(Incoming::Other)
     }
+}
 
-    fn message<'a>(self, reader: &mut Reader<'a>) -> Option<Incoming<'a>> {
-        let kind = reader.var_uint().ok()?;
-        let detail = reader.var_uint().ok()?;
-        match (kind, detail) {
-            (SYNC | SYNC_REPLY, 1) => Some(Incoming::Step2(reader.var_buf().ok()?)),
-            (SYNC | SYNC_REPLY, 2) => Some(Incoming::Update(reader.var_buf().ok()?)),
-            (AUTH, 0) if self != Self::Hocuspocus => Some(Incoming::Denied),
-            (AUTH, 1) if self == Self::Hocuspocus => Some(Incoming::Denied),
-            _ => None,
-        }
+/// Reads the first message of a frame: some servers put several into one, of which clients read the first, too.
+fn read_y_websocket(frame: &[u8]) -> Option<Incoming<'_>> {
+    const SYNC: u64 = 0;
+    const AUTH: u64 = 2;
+    let mut reader = Reader::new(frame);
+    match (reader.var_uint().ok()?, reader.var_uint().ok()?) {
+        (SYNC, 1) => Some(Incoming::Step2(reader.var_buf().ok()?)),
+        (SYNC, 2) => Some(Incoming::Update(reader.var_buf().ok()?)),
+        (AUTH, 0) => Some(Incoming::Denied),
+        _ => None,
+    }
+}
+
+fn read_hocuspocus(frame: &[u8]) -> Incoming<'_> {
+    let envelope = match hocuspocus::decode(frame) {
+        Ok(HocuspocusFrame::Message(envelope)) => envelope,
+        Ok(HocuspocusFrame::Ping) => return Incoming::Ping(PONG),
+        Ok(HocuspocusFrame::Pong) | Err(_) => return Incoming::Other,
+    };
+    match envelope.message {
+        HocuspocusMessage::Sync(step) | HocuspocusMessage::SyncReply(step) => match step {
+            SyncStep::Step2(update) => Incoming::Step2(update),
+            SyncStep::Update(update) => Incoming::Update(update),
+            SyncStep::Step1(_) => Incoming::Other,
+        },
+        HocuspocusMessage::PermissionDenied(_) => Incoming::Denied,
+        _ => Incoming::Other,
     }
 }
 
@@ -148,14 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_y_websocket_are_those_of_the_codec() {
-        use baton_sync::{StateVector, y_websocket};
+    fn a_frame_of_y_websocket_names_no_document_and_is_read_back() {
         let wire = Dialect::YWebsocket;
-        assert_eq!(wire.step1("d"), y_websocket::step1(&StateVector::new()));
-        assert_eq!(wire.update("d", &[0, 0]), y_websocket::update(&[0, 0]));
-        assert_eq!(
-            wire.read(&y_websocket::step2(&[0, 0])),
-            Incoming::Step2(&[0, 0][..])
-        );
+        assert_eq!(&wire.step1("d")[..], [0, 0, 1, 0]);
+        assert_eq!(wire.hello("d"), None);
+        let update = wire.update("d", &[0, 0]);
+        assert_eq!(wire.read(&update), Incoming::Update(&[0, 0][..]));
+        // Sync, Step2.
+        let step2 = [0, 1, 2, 0, 0];
+        assert_eq!(wire.read(&step2), Incoming::Step2(&[0, 0][..]));
+        // Auth, permission denied, reason.
+        assert_eq!(wire.read(&[2, 0, 1, b'x']), Incoming::Denied);
     }
 }

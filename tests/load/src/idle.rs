@@ -23,6 +23,8 @@ pub struct Idle {
     pub connections: usize,
     /// In so many documents.
     pub documents: usize,
+    /// So many of them on each connection; more than one only on the Hocuspocus wire.
+    pub documents_each: usize,
     /// How long their heartbeats are watched, if at all.
     pub heartbeats: Option<Duration>,
     /// How often each renews its awareness, if at all.
@@ -61,7 +63,13 @@ impl Idle {
     /// Somebody could not connect, or the server's process is not known.
     pub async fn run(&self, target: &Target) -> io::Result<IdleCost> {
         let pid = target.pid.ok_or_else(unknown_process)?;
+        if self.documents_each != 1 && target.dialect != Dialect::Hocuspocus {
+            return Err(io::Error::other(
+                "several documents on a connection need the wire hocuspocus",
+            ));
+        }
         let name = |number: usize| format!("{}-{}", self.name, number % self.documents.max(1));
+        let first = |connection: usize| name(connection * self.documents_each);
         // What a server sets up once is not what a connection costs.
         for client in target
             .join_all((0..self.documents.max(1)).map(name))
@@ -71,7 +79,13 @@ impl Idle {
         }
         process::idle(pid, Duration::from_secs(5)).await?;
         let before = process::resident(pid)?;
-        let clients = target.join_all((0..self.connections).map(name)).await?;
+        let mut clients = target.join_all((0..self.connections).map(first)).await?;
+        for (connection, client) in clients.iter_mut().enumerate() {
+            for more in 1..self.documents_each {
+                let document = name(connection * self.documents_each + more);
+                client.open_another(target.dialect, &document).await?;
+            }
+        }
         let counts = Arc::new(Counts::default());
         let mut staying = JoinSet::new();
         let start = Instant::now();
@@ -82,7 +96,7 @@ impl Idle {
             });
             let stay = Stay {
                 dialect: target.dialect,
-                document: name(number),
+                document: first(number),
                 id: 1_000_000 + number as u64,
                 counts: Arc::clone(&counts),
             };

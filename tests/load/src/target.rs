@@ -128,6 +128,21 @@ impl Target {
 }
 
 impl Client {
+    /// Opens one more document on this connection, where the wire has several on one.
+    ///
+    /// # Errors
+    /// As [`Client::first_sync`].
+    pub async fn open_another(
+        &mut self,
+        dialect: Dialect,
+        document: &str,
+    ) -> io::Result<FirstSync> {
+        if let Some(hello) = dialect.hello(document) {
+            self.writer.queue(&hello);
+        }
+        self.first_sync(dialect, document).await
+    }
+
     /// Asks for everything and waits until it is here.
     ///
     /// # Errors

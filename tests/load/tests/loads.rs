@@ -89,6 +89,7 @@ async fn idle_connections_answer_pings_and_stay() {
     let idle = Idle {
         connections: 20,
         documents: 4,
+        documents_each: 1,
         // At a fifth of the product's times: twice the silence after which somebody is offline.
         heartbeats: Some(Duration::from_secs(4)),
         renew: Some(Duration::from_secs(1)),

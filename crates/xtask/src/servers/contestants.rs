@@ -72,6 +72,10 @@ type Installer = fn(&Place) -> Result<Vec<Contestant>, Trouble>;
 
 fn own(place: &Place) -> Vec<Contestant> {
     let built = |name: &str| place.built("release", name).display().to_string();
+    let baton = format!(
+        "{} serve --listen 127.0.0.1:{{port}} --data {{data}}",
+        built("baton")
+    );
     vec![
         Contestant {
             name: "forwarder",
@@ -86,10 +90,15 @@ fn own(place: &Place) -> Vec<Contestant> {
             label: "Baton",
             wire: "y-websocket",
             base: "/ws",
-            command: format!(
-                "{} serve --listen 127.0.0.1:{{port}} --data {{data}}",
-                built("baton")
-            ),
+            command: baton.clone(),
+            keeps: Keeps::Disk("0"),
+        },
+        Contestant {
+            name: "baton-hocuspocus",
+            label: "Baton, Hocuspocus wire",
+            wire: "hocuspocus",
+            base: "/hocuspocus",
+            command: baton,
             keeps: Keeps::Disk("0"),
         },
     ]

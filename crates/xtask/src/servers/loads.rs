@@ -272,7 +272,7 @@ impl Load {
             Whom::All => true,
             Whom::Keeping => contestant.keeps != Keeps::Nothing,
             Whom::Storing => matches!(contestant.keeps, Keeps::Disk(_)),
-            Whom::Baton => contestant.name == "baton",
+            Whom::Baton => contestant.name.starts_with("baton"),
         }
     }
 

@@ -48,7 +48,7 @@ fn of(metric: &Metric, results: &Results) -> String {
         .iter()
         .filter_map(|server| {
             let class = match server.name.as_str() {
-                "baton" => "own",
+                "baton" | "baton-hocuspocus" => "own",
                 "forwarder" => "base",
                 _ => "bar",
             };

@@ -127,6 +127,9 @@ struct IdleOptions {
     /// In so many documents
     #[arg(long, default_value_t = 1)]
     documents: usize,
+    /// So many of them on each connection (hocuspocus)
+    #[arg(long, default_value_t = 1)]
+    documents_each: usize,
     /// Seconds for which the processor time of their heartbeats is measured
     #[arg(long)]
     heartbeats: Option<f64>,
@@ -305,6 +308,7 @@ async fn idle(options: IdleOptions) -> io::Result<Value> {
     let load = Idle {
         connections: options.connections,
         documents: options.documents,
+        documents_each: options.documents_each,
         heartbeats: options.heartbeats.map(seconds),
         renew: options.renew.map(seconds),
         name: options.server.name,
