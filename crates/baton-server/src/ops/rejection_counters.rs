@@ -60,10 +60,14 @@ pub(crate) enum Rejection {
     Store,
     /// `max_awareness`, or a limit of one document's awareness.
     Awareness,
+    /// `max_backlog` or `max_backlog_messages`.
+    Backlog,
+    /// `max_documents_per_connection`.
+    DocumentsOfConnection,
 }
 
 /// All reasons, with their names in metrics and logs.
-const REASONS: [(Rejection, &str); 22] = [
+const REASONS: [(Rejection, &str); 24] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
     (Rejection::PaceOfAddress, "pace_of_address"),
@@ -86,6 +90,8 @@ const REASONS: [(Rejection, &str); 22] = [
     (Rejection::DocumentsStored, "documents_stored"),
     (Rejection::Store, "store"),
     (Rejection::Awareness, "awareness"),
+    (Rejection::Backlog, "backlog"),
+    (Rejection::DocumentsOfConnection, "documents_of_connection"),
 ];
 
 /// See the module.
