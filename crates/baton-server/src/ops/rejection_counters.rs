@@ -64,10 +64,12 @@ pub(crate) enum Rejection {
     Backlog,
     /// `max_documents_per_connection`.
     DocumentsOfConnection,
+    /// A Stateless message of the Hocuspocus wire that is not of Baton's channel.
+    Stateless,
 }
 
 /// All reasons, with their names in metrics and logs.
-const REASONS: [(Rejection, &str); 24] = [
+const REASONS: [(Rejection, &str); 25] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
     (Rejection::PaceOfAddress, "pace_of_address"),
@@ -92,6 +94,7 @@ const REASONS: [(Rejection, &str); 24] = [
     (Rejection::Awareness, "awareness"),
     (Rejection::Backlog, "backlog"),
     (Rejection::DocumentsOfConnection, "documents_of_connection"),
+    (Rejection::Stateless, "stateless"),
 ];
 
 /// See the module.

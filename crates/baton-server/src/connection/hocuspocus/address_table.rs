@@ -23,6 +23,7 @@ use crate::connection::close_codes;
 use crate::connection::socket;
 use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire::HocuspocusAddress;
+use crate::connection::wire_codec::CHANNEL_PREFIX;
 use crate::ops::rejection_counters::Rejection;
 
 /// Longest session id behind the name of a document, in bytes; a published provider's has 11.
@@ -130,6 +131,12 @@ impl AddressTable {
             {
                 let refused = hocuspocus::sync_status(address.raw, false);
                 self.socket.send_encoded(&refused);
+                Ok(None)
+            }
+            HocuspocusMessage::Stateless(text) if !text.starts_with(CHANNEL_PREFIX) => {
+                let what = "a Stateless message of an application, which nothing here receives";
+                let refusals = self.shared.registry.refusals();
+                refusals.note(Rejection::Stateless, what);
                 Ok(None)
             }
             HocuspocusMessage::Sync(_)
