@@ -4,6 +4,7 @@
 //! and operations that wait for them. Reads the replicated state and the sessions, and returns
 //! reactions: answer, propose or close. Applies nothing, and queues nothing that goes out.
 
+mod barriers;
 mod budget;
 mod client_ops;
 mod early_step2;
@@ -11,6 +12,7 @@ mod inbox;
 mod inboxes;
 mod lock_ops;
 mod park_ops;
+mod settlement;
 mod update_intake;
 
 pub use budget::{Budget, BudgetRefusals, Growth, StorageLimit};

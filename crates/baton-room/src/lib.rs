@@ -75,7 +75,8 @@ pub use baton_sync::replica::RetiredReplica;
 pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, ViewOf,
+    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Receipts,
+    ViewOf,
 };
 pub use options::{LockLimits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};

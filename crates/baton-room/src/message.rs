@@ -26,6 +26,8 @@ pub enum Incoming<'a> {
     QueryAwareness,
     /// A payload of Baton's own channel.
     Channel(&'a str),
+    /// "Is all that I sent before this saved?": answered with these bytes once it is.
+    Barrier(&'a [u8]),
     /// A message without a meaning for a room.
     Other,
 }
@@ -39,6 +41,13 @@ pub enum Outgoing {
     Step2(Bytes),
     /// A new edit: an update.
     Update(Bytes),
+    /// An update that the client sent itself, back to it: it is durable in the document. Never
+    /// replaced by a difference: that may hold edits of the client which are not durable yet.
+    Echo(Bytes),
+    /// The answer to one Step2 or Update of the client: true if it is durable in the document.
+    SyncStatus(bool),
+    /// The answer to a barrier: all that the client sent before it is durable in the document.
+    Barrier(Bytes),
     /// An awareness payload.
     Awareness(Bytes),
     /// Access is denied, with the reason; a closing follows.
@@ -168,6 +177,22 @@ impl Identity {
     }
 }
 
+/// The means by which a wire tells a client that its edits are saved, beside Baton's channel and
+/// the barriers that a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Receipts {
+    /// None.
+    #[default]
+    None,
+    /// [`Outgoing::SyncStatus`] for each Step2 and Update of the client, in order. Its Step1 is
+    /// answered with our Step1 before the Step2, and no Step1 is sent before: the client counts on
+    /// one status for each Step1 that it sends. An answer to a Step1 of ours that it did not ask
+    /// for gets none.
+    EachUpdate,
+    /// [`Outgoing::Echo`] for each update of the client.
+    Echo,
+}
+
 /// The facts about a connection that come with it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -179,6 +204,8 @@ pub struct Arrival {
     /// Source of the connection. Equal edits that stock clients of one source park become one park;
     /// without a source each has a park of its own.
     pub source: Option<Source>,
+    /// The way in which its client is told that an edit is saved.
+    pub receipts: Receipts,
 }
 
 impl Arrival {
@@ -190,6 +217,7 @@ impl Arrival {
             rights,
             identity,
             source,
+            receipts: Receipts::None,
         }
     }
 
@@ -204,6 +232,13 @@ impl Arrival {
     #[must_use]
     pub fn with_source(mut self, source: Option<Source>) -> Self {
         self.source = source;
+        self
+    }
+
+    /// Sets the way in which the client is told that an edit is saved.
+    #[must_use]
+    pub const fn with_receipts(mut self, receipts: Receipts) -> Self {
+        self.receipts = receipts;
         self
     }
 }

@@ -91,8 +91,10 @@ pub(crate) enum Answer {
     Probe(u64),
     /// An edit of this connection is in this park already.
     ParkedBefore(u64),
-    /// Some updates of this connection may be durable now.
-    Saved,
+    /// An update of this connection that the document has already, back to it once all is durable.
+    Echo(Bytes),
+    /// Some updates of this connection may be durable now, or were refused.
+    Receipts,
 }
 
 impl Answer {

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use crate::context::context;
 use crate::error::LoadError;
 use crate::intake::{Budget, Intake, finished_recoveries, next_finished_recovery};
-use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing};
+use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing, Receipts};
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
@@ -105,14 +105,18 @@ impl Room {
         })
     }
 
-    /// Lets a connection in. It is sent the state vector and the awareness of the room.
+    /// Lets a connection in. It is sent the state vector of the room, unless its wire wants that
+    /// with the first answer ([`Receipts::EachUpdate`]), and the awareness.
     pub fn connect(&mut self, connection: ConnectionId, arrival: impl Into<Arrival>) {
-        self.sessions.connect(connection, arrival.into(), self.now);
-        let limits = self.options.handshake;
-        self.intake.inboxes_mut().connect(connection, limits);
-        let vector = Outgoing::Step1(self.state.document().encoded_vector());
+        let arrival = arrival.into();
+        let (limits, receipts) = (self.options.handshake, arrival.receipts);
+        self.sessions.connect(connection, arrival, self.now);
+        let inboxes = self.intake.inboxes_mut();
+        inboxes.connect(connection, limits, receipts);
+        let step1 = Outgoing::Step1(self.state.document().encoded_vector());
+        let step1 = (receipts != Receipts::EachUpdate).then_some(step1);
         let all = self.sessions.awareness().all();
-        for message in [Some(vector), all].into_iter().flatten() {
+        for message in [step1, all].into_iter().flatten() {
             self.outbound.send(connection, message, self.now);
         }
         self.outbound.connect(connection, self.now);
@@ -136,13 +140,7 @@ impl Room {
             now,
         };
         match self.sessions.receive(connection, message, entry, &mut out) {
-            Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
-                Ok(since) => Reaction::Answer(connection, Answer::Lacking(since)),
-                Err(error) => {
-                    let fault = format!("a state vector is wrong: {error}");
-                    Reaction::malformed(connection, &fault)
-                }
-            }),
+            Some(Incoming::Step1(vector)) => self.step1(connection, vector, &mut out),
             Some(Incoming::Sync(kind, update)) => {
                 let cx = context!(self, now);
                 self.intake.update(connection, kind, update, cx, &mut out);
@@ -151,6 +149,7 @@ impl Room {
                 let cx = context!(self, now);
                 self.intake.channel(connection, payload, cx, &mut out);
             }
+            Some(Incoming::Barrier(version)) => self.intake.barrier(connection, version, &mut out),
             Some(Incoming::Awareness(payload)) => {
                 let is_stock = self.sessions.is_stock(connection);
                 let awareness = self.sessions.awareness_mut();
@@ -164,6 +163,23 @@ impl Room {
             Some(Incoming::Other) | None => {}
         }
         self.carry_out(out, now);
+    }
+
+    fn step1(&mut self, connection: ConnectionId, vector: &[u8], out: &mut Vec<Reaction>) {
+        let since = match StateVector::decode(vector) {
+            Ok(since) => since,
+            Err(error) => {
+                let fault = format!("a state vector is wrong: {error}");
+                return out.push(Reaction::malformed(connection, &fault));
+            }
+        };
+        let inboxes = self.intake.inboxes_mut();
+        if inboxes.receipts(connection) == Receipts::EachUpdate {
+            inboxes.asked(connection);
+            let step1 = Outgoing::Step1(self.state.document().encoded_vector());
+            out.push(Reaction::Answer(connection, Answer::Send(step1)));
+        }
+        out.push(Reaction::Answer(connection, Answer::Lacking(since)));
     }
 
     /// Notes that bytes came over a connection which are no message: a pong, or a ping.
@@ -319,11 +335,20 @@ impl Room {
     /// Notes that the log is durable up to `position`.
     pub fn durable(&mut self, position: u64, now: Time) {
         self.outbound.raise_durable(position);
+        // A stock client has its status before it is closed for a park; a client of Baton's channel
+        // hears of the park before its message is called saved.
+        self.tell_receipts(|sessions, connection| sessions.is_stock(connection), now);
         self.release(now);
+        self.tell_receipts(|_, _| true, now);
+    }
+
+    fn tell_receipts(&mut self, is_meant: impl Fn(&Sessions, ConnectionId) -> bool, now: Time) {
         for connection in self.intake.inboxes().unsaved() {
-            let inboxes = self.intake.inboxes_mut();
-            self.outbound
-                .tell_saved(connection, inboxes, context!(self, now));
+            if is_meant(&self.sessions, connection) {
+                let inboxes = self.intake.inboxes_mut();
+                self.outbound
+                    .tell_receipts(connection, inboxes, context!(self, now));
+            }
         }
     }
 

@@ -17,7 +17,7 @@
 //!     |                      | units that other connections brought             |
 //!     |                      Handshake::changed <--- caller                     |
 //!     |  saved                                                                  |
-//!     +-------------------------------------------------- Handshake::durable ---+
+//!     +--------------------------------------------------- Handshake::ledger ---+
 //! ```
 //!
 //! | file | owns |
@@ -26,7 +26,7 @@
 //! | `basis` | what the document and a park say about an update |
 //! | `questions` | the Step1 that is out; what the answers show that the client lacks |
 //! | `kept_updates` | incomplete updates, and the units that each waits for |
-//! | `saved_ledger` | the log position of each message |
+//! | `saved_ledger` | the log position of each message, and everything told of it |
 //! | `verdict`, `limits` | results and faults; bounds |
 //!
 //! # Gaps
@@ -44,7 +44,9 @@
 //! A message is settled by its own blocks and deletions only: all of them were admitted under one
 //! position of the log, or all are known. No other message covers it, whatever that brings. A
 //! message that was not taken (too large to keep, or refused) is a hole for ever: no message from
-//! it on is announced as saved to this connection, and its client connects again.
+//! it on is announced as saved to this connection, and its client connects again. A wire that
+//! answers each message ([`Handshake::give_statuses`]) tells of this one that it failed, and goes
+//! on.
 //!
 //! ```
 //! use baton_sync::handshake::{Handshake, HandshakeLimits, SyncKind, Verdict};
@@ -61,8 +63,8 @@
 //! let Verdict::Admit(edit) = verdict else { panic!() };
 //! state.absorb(&baton_sync::scan::scan(&edit)?); // the room appends it to its log, at 7
 //! connection.settled(7);
-//! assert_eq!(connection.durable(6), None);
-//! assert_eq!(connection.durable(7), Some(1)); // "your first message is saved"
+//! assert_eq!(connection.ledger().durable(6), None);
+//! assert_eq!(connection.ledger().durable(7), Some(1)); // "your first message is saved"
 //! # Ok::<(), baton_sync::scan::ScanError>(())
 //! ```
 
@@ -76,5 +78,6 @@ mod verdict;
 
 pub use self::basis::Basis;
 pub use self::limits::HandshakeLimits;
+pub use self::saved_ledger::{Coverage, SavedLedger};
 pub use self::sync_handshake::Handshake;
 pub use self::verdict::{HandshakeError, Incomplete, SyncKind, Verdict};

@@ -213,7 +213,7 @@ fn after_a_clash_nothing_more_of_the_connection_is_taken() {
         &stored
     )));
     handshake.settled(1);
-    assert_eq!(handshake.durable(u64::MAX), None);
+    assert_eq!(handshake.ledger().durable(u64::MAX), None);
 }
 
 /// The index of the stored blocks follows a document that changes between two looks at it.

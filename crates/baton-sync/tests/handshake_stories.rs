@@ -195,7 +195,7 @@ impl World {
 
     fn carry_out(&mut self, index: usize, verdict: Verdict) {
         match verdict {
-            Verdict::Known => {
+            Verdict::Known(_) => {
                 let head = self.server.log.len() as u64;
                 self.server.connections[index].settled(head);
             }
@@ -250,7 +250,10 @@ impl World {
             if !client.connected {
                 continue;
             }
-            if let Some(saved) = self.server.connections[index].durable(position as u64) {
+            if let Some(saved) = self.server.connections[index]
+                .ledger()
+                .durable(position as u64)
+            {
                 assert!(saved > self.server.saved[index], "told again");
                 self.server.saved[index] = saved;
             }
@@ -435,8 +438,11 @@ fn rubbish_is_the_senders_fault_and_is_never_saved() {
         Verdict::Refuse(HandshakeError::Malformed(_))
     ));
     handshake.settled(1);
-    assert_eq!(handshake.durable(u64::MAX), None);
-    assert!(handshake.has_unsaved());
+    assert_eq!(handshake.ledger().durable(u64::MAX), None);
+    assert!(
+        !handshake.ledger().has_unsaved(),
+        "nothing more is ever saved"
+    );
 }
 
 #[test]
@@ -454,7 +460,7 @@ fn what_a_room_did_not_take_is_not_saved() {
     ));
     state.absorb(&scan(&other).unwrap());
     handshake.settled(1);
-    assert_eq!(handshake.durable(1), None, "the first is nowhere");
+    assert_eq!(handshake.ledger().durable(1), None, "the first is nowhere");
 }
 
 #[derive(Debug, Clone)]

@@ -68,7 +68,7 @@ impl Table {
         self.carry_out(from, verdict);
         self.retry();
         for (connection, saved) in self.connections.iter_mut().zip(&mut self.saved) {
-            *saved = connection.durable(self.position).unwrap_or(*saved);
+            *saved = connection.ledger().durable(self.position).unwrap_or(*saved);
         }
     }
 
@@ -82,7 +82,7 @@ impl Table {
 
     fn carry_out(&mut self, from: usize, verdict: Verdict) {
         match verdict {
-            Verdict::Known => self.connections[from].settled(self.position),
+            Verdict::Known(_) => self.connections[from].settled(self.position),
             Verdict::Admit(update) => {
                 self.document.apply(&update).unwrap();
                 self.position += 1;
@@ -295,7 +295,7 @@ fn what_was_overtaken_on_its_way_to_the_log_is_judged_again() {
     table.connections[0].overtaken(both);
     table.position = 2;
     table.retry();
-    assert_eq!(table.connections[0].durable(u64::MAX), None);
+    assert_eq!(table.connections[0].ledger().durable(u64::MAX), None);
     table.update(0, &second);
     assert_eq!(table.saved[0], 2);
 }

@@ -241,7 +241,9 @@ impl World {
                 self.conns[conn].answered = true;
                 y_websocket::step2(update)
             }
-            Outgoing::Update(update) => y_websocket::update(update),
+            Outgoing::Update(update) | Outgoing::Echo(update) => y_websocket::update(update),
+            Outgoing::Barrier(version) => y_websocket::barrier(version),
+            Outgoing::SyncStatus(_) => return,
             Outgoing::Awareness(payload) => y_websocket::awareness(payload),
             Outgoing::Denied(reason) => y_websocket::auth_denied(reason),
             Outgoing::Channel(message) => {
@@ -418,7 +420,8 @@ fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
-        Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => Incoming::Other,
+        Message::Barrier(version) => Incoming::Barrier(version),
+        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
     })
 }
 

@@ -7,6 +7,8 @@ use baton_sync::control_channel::{ClientMessage, ErrorCode};
 use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind};
 use bytes::Bytes;
 
+use super::barriers::Barriers;
+use crate::message::Receipts;
 use crate::reaction::Answer;
 
 /// Bytes that an early message costs beyond its own.
@@ -19,6 +21,10 @@ const TOO_LARGE: &str = "an edit builds on other edits that the document does no
 /// Everything that one connection has on its way in.
 pub(super) struct Inbox {
     pub(super) handshake: Handshake,
+    pub(super) receipts: Receipts,
+    barriers: Barriers,
+    /// The client sends barriers: it wants to know of each update.
+    sends_barriers: bool,
     /// Sync messages that came too early to be judged.
     pub(super) early: EarlyMessages,
     pub(super) resync: ResyncState,
@@ -32,11 +38,17 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn open(limits: HandshakeLimits) -> Self {
+    pub(super) fn open(limits: HandshakeLimits, receipts: Receipts) -> Self {
         let mut handshake = Handshake::new(limits);
-        handshake.open();
+        match receipts {
+            Receipts::EachUpdate => handshake.give_statuses(),
+            Receipts::None | Receipts::Echo => handshake.open(),
+        }
         Self {
             handshake,
+            receipts,
+            barriers: Barriers::default(),
+            sends_barriers: false,
             early: EarlyMessages::default(),
             resync: ResyncState::Done,
             deferred: Vec::new(),
@@ -53,6 +65,29 @@ impl Inbox {
         };
         let code = ErrorCode::Incomplete;
         Some(Answer::complaint(code, message.to_owned(), true))
+    }
+
+    /// Returns true if a stock client is told of its updates as well.
+    pub(super) fn wants_receipts(&self) -> bool {
+        self.sends_barriers || self.receipts != Receipts::None
+    }
+
+    /// Returns true if the client has to be told of something that is not durable or not decided.
+    pub(super) fn has_unsaved(&mut self) -> bool {
+        !self.barriers.is_empty() || self.handshake.ledger().has_unsaved()
+    }
+
+    /// Takes a barrier behind all messages that came.
+    pub(super) fn barrier(&mut self, version: &[u8]) {
+        self.sends_barriers = true;
+        let early = self.early.messages.len() as u64;
+        let mark = self.handshake.ledger().mark(early);
+        self.barriers.push(mark, version);
+    }
+
+    /// Returns the next barrier to answer.
+    pub(super) fn next_barrier(&mut self) -> Option<Bytes> {
+        self.barriers.next(self.handshake.ledger())
     }
 
     /// Returns true if edits that the client sent before are still being asked for, or wait.

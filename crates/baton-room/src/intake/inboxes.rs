@@ -6,10 +6,11 @@ use baton_presence::Fence;
 use baton_sync::control_channel::ClientMessage;
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::scan::OwnedScan;
+use bytes::Bytes;
 
 use super::inbox::{Inbox, ResyncState};
 use crate::channel_types::fence_of;
-use crate::message::ConnectionId;
+use crate::message::{ConnectionId, Receipts};
 use crate::replica::Effect;
 
 /// The reason for which a drained lock could not count as drained in time.
@@ -34,8 +35,13 @@ pub(crate) struct Inboxes {
 }
 
 impl Inboxes {
-    pub(crate) fn connect(&mut self, connection: ConnectionId, limits: HandshakeLimits) {
-        let inbox = Box::new(Inbox::open(limits));
+    pub(crate) fn connect(
+        &mut self,
+        connection: ConnectionId,
+        limits: HandshakeLimits,
+        receipts: Receipts,
+    ) {
+        let inbox = Box::new(Inbox::open(limits, receipts));
         self.all.insert(connection, inbox);
     }
 
@@ -79,11 +85,14 @@ impl Inboxes {
             Effect::Nothing(update) => Some(update.clone()),
             _ => None,
         });
+        let is_parked = |effect: &Effect| matches!(effect, Effect::Parked { .. });
+        let is_parked = effects.iter().any(is_parked);
         match nothing {
             Some(update) => {
                 inbox.handshake.overtaken(update);
                 self.aside.insert(connection);
             }
+            None if is_parked => inbox.handshake.parked(position),
             None => inbox.handshake.settled(position),
         }
         let expected = inbox.resync == ResyncState::Appending;
@@ -132,12 +141,40 @@ impl Inboxes {
     /// Returns the number of this connection's messages that are durable, in the document or in a
     /// park (S4), if it has grown.
     pub(crate) fn take_saved(&mut self, connection: ConnectionId, durable: u64) -> Option<u64> {
-        let handshake = &mut self.all.get_mut(&connection)?.handshake;
-        let saved = handshake.durable(durable);
-        if !handshake.has_unsaved() {
+        let inbox = self.all.get_mut(&connection)?;
+        inbox.handshake.ledger().durable(durable)
+    }
+
+    /// Returns the status of the connection's next message that has one now.
+    pub(crate) fn next_status(&mut self, connection: ConnectionId, durable: u64) -> Option<bool> {
+        let inbox = self.all.get_mut(&connection)?;
+        inbox.handshake.ledger().next_status(durable)
+    }
+
+    /// Returns the connection's next barrier that is answered now.
+    pub(crate) fn next_barrier(&mut self, connection: ConnectionId) -> Option<Bytes> {
+        self.all.get_mut(&connection)?.next_barrier()
+    }
+
+    /// Notes that a connection was told everything that it can be told now.
+    pub(crate) fn told(&mut self, connection: ConnectionId) {
+        let inbox = self.all.get_mut(&connection);
+        if inbox.is_none_or(|inbox| !inbox.has_unsaved()) {
             self.unsaved.remove(&connection);
         }
-        saved
+    }
+
+    /// Returns the way in which the client of a connection is told that an edit is saved.
+    pub(crate) fn receipts(&self, connection: ConnectionId) -> Receipts {
+        let inbox = self.all.get(&connection);
+        inbox.map_or(Receipts::None, |inbox| inbox.receipts)
+    }
+
+    /// Notes that our Step1 goes out before the answer to the client's.
+    pub(crate) fn asked(&mut self, connection: ConnectionId) {
+        if let Some(inbox) = self.all.get_mut(&connection) {
+            inbox.handshake.open();
+        }
     }
 
     /// Returns the connections with updates that are not durable yet.

@@ -8,14 +8,14 @@ use std::time::Duration;
 use baton_presence::Time;
 use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome};
 use baton_sync::handshake::{HandshakeError, SyncKind, Verdict};
-use baton_sync::replica_index::Judgement;
 use bytes::Bytes;
 
 use super::budget::EditBudget;
 use super::client_ops;
 use super::inboxes::{Inboxes, given_away};
+use super::settlement::{barrier, close_malformed, known, parked_before, refuse};
 use crate::context::Context;
-use crate::message::{ConnectionId, Ending, Outgoing};
+use crate::message::{ConnectionId, Ending, Outgoing, Receipts};
 use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Destination};
 
@@ -56,7 +56,7 @@ impl Intake {
             Ok(update) => update,
             Err(error) => {
                 let fault = HandshakeError::from(error).to_string();
-                return self.close_malformed(connection, &fault, out);
+                return close_malformed(&mut self.inboxes, connection, &fault, out);
             }
         };
         let kept = self.keep_early(connection, kind, &update, cx, out);
@@ -65,6 +65,16 @@ impl Intake {
             self.resynced(connection, proposed, cx, out);
             self.take_up_deferred(connection, cx, out);
         }
+    }
+
+    /// Takes a barrier.
+    pub(crate) fn barrier(
+        &mut self,
+        connection: ConnectionId,
+        version: &[u8],
+        out: &mut Vec<Reaction>,
+    ) {
+        barrier(&mut self.inboxes, connection, version, out);
     }
 
     /// Takes a message of Baton's channel.
@@ -91,7 +101,7 @@ impl Intake {
         }
         if cx.sessions.is_stock(connection) {
             let fault = "Baton's channel opens with a hello";
-            return self.close_malformed(connection, fault, out);
+            return close_malformed(&mut self.inboxes, connection, fault, out);
         }
         self.operate(connection, message, cx, out);
     }
@@ -153,7 +163,7 @@ impl Intake {
         let basis = cx.state.basis(admission);
         let scan = update.owned_scan();
         let verdict = inbox.handshake.incoming_scanned(scan, kind, basis);
-        if !cx.sessions.is_stock(connection) {
+        if inbox.wants_receipts() || !cx.sessions.is_stock(connection) {
             self.inboxes.set_unsaved(connection);
         }
         let mut proposed = self.follow_verdict(connection, verdict, Some(update), cx, out);
@@ -172,15 +182,17 @@ impl Intake {
         out: &mut Vec<Reaction>,
     ) -> bool {
         match verdict {
-            Verdict::Known => self.known(connection, came.as_ref(), cx, out),
-            Verdict::Admit(bytes) => {
+            Verdict::Known(ref bytes) | Verdict::Admit(ref bytes) => {
                 // The scan is of other bytes if only a part of the message is admitted.
-                let whole = came.filter(|came| came.is_of(&bytes));
-                match whole.map_or_else(|| CheckedUpdate::reread(bytes), Ok) {
+                let whole = came.filter(|came| came.is_of(bytes));
+                match whole.map_or_else(|| CheckedUpdate::reread(bytes.clone()), Ok) {
+                    Ok(update) if matches!(verdict, Verdict::Known(_)) => {
+                        known(&mut self.inboxes, connection, &update, cx, out);
+                    }
                     Ok(update) => return self.admit(connection, update, cx, out),
                     Err(error) => {
                         let fault = HandshakeError::from(error).to_string();
-                        self.close_malformed(connection, &fault, out);
+                        close_malformed(&mut self.inboxes, connection, &fault, out);
                     }
                 }
             }
@@ -192,67 +204,21 @@ impl Intake {
             Verdict::Wait => {}
             Verdict::Refuse(HandshakeError::Clash(clash)) => {
                 let (code, reason) = (ErrorCode::ClientId, clash.to_string());
-                self.refuse(connection, code, Ending::Protocol, reason, cx, out);
+                refuse(
+                    &mut self.inboxes,
+                    connection,
+                    code,
+                    Ending::Protocol,
+                    reason,
+                    cx,
+                    out,
+                );
             }
-            Verdict::Refuse(fault) => self.close_malformed(connection, &fault.to_string(), out),
+            Verdict::Refuse(fault) => {
+                close_malformed(&mut self.inboxes, connection, &fault.to_string(), out);
+            }
         }
         false
-    }
-
-    /// Tells a client that its edit is refused. A stock client can only be told by a denial and a
-    /// final close.
-    fn refuse(
-        &mut self,
-        connection: ConnectionId,
-        code: ErrorCode,
-        ending: Ending,
-        reason: String,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        if cx.sessions.is_stock(connection) {
-            let denied = Answer::Send(Outgoing::Denied(reason.clone()));
-            out.push(Reaction::Answer(connection, denied));
-            out.push(Reaction::Close(connection, ending, reason));
-            self.inboxes.close(connection);
-        } else {
-            let answer = Answer::complaint(code, reason, false);
-            out.push(Reaction::Answer(connection, answer));
-        }
-    }
-
-    fn close_malformed(&mut self, connection: ConnectionId, fault: &str, out: &mut Vec<Reaction>) {
-        out.push(Reaction::malformed(connection, fault));
-        self.inboxes.close(connection);
-    }
-
-    /// Settles an update that adds nothing: it is saved as soon as everything up to now is.
-    fn known(
-        &mut self,
-        connection: ConnectionId,
-        came: Option<&CheckedUpdate>,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        let (document, parks) = (cx.state.document().state(), cx.state.all_parks());
-        // Known to its own park only: its author is told again, since it may have come with a new
-        // connection. Before the message is called saved, so that its author does not take the park
-        // for the document.
-        if let Some(update) = came.filter(|_| !parks.is_empty())
-            && document.judge(&update.scan()) != Judgement::Known
-            && let Some(id) = parks.holding(document, &update.scan())
-        {
-            out.push(Reaction::Answer(connection, Answer::ParkedBefore(id)));
-        }
-        self.settle_here(connection, cx, out);
-    }
-
-    fn settle_here(&mut self, connection: ConnectionId, cx: Context<'_>, out: &mut Vec<Reaction>) {
-        if let Some(inbox) = self.inboxes.get_mut(connection) {
-            inbox.handshake.settled(cx.state.position());
-        }
-        // It may be durable already, and then no commit comes to tell it.
-        out.push(Reaction::Answer(connection, Answer::Saved));
     }
 
     fn admit(
@@ -273,8 +239,7 @@ impl Intake {
             if let Some(id) = held.or_else(|| parks.alike(author, &update.scan())) {
                 // The same edit over a new session, or an equal one of a stock client from the same
                 // source: it is parked once.
-                out.push(Reaction::Answer(connection, Answer::ParkedBefore(id)));
-                self.settle_here(connection, cx, out);
+                parked_before(&mut self.inboxes, connection, id, cx, out);
                 return false;
             }
             let limits = &cx.options.parks;
@@ -283,14 +248,33 @@ impl Intake {
                     inbox.handshake.refused(update.bytes().clone());
                 }
                 let (code, reason) = (ErrorCode::ParkFull, full.to_string());
-                self.refuse(connection, code, Ending::Locked, reason, cx, out);
+                refuse(
+                    &mut self.inboxes,
+                    connection,
+                    code,
+                    Ending::Locked,
+                    reason,
+                    cx,
+                    out,
+                );
                 return false;
             }
             at_ms = Some(cx.unix_ms());
         }
         if let Err(limit) = self.budget.take(&update.scan(), document) {
+            if let Some(inbox) = self.inboxes.get_mut(connection) {
+                inbox.handshake.not_taken();
+            }
             let (code, reason) = (ErrorCode::Limit, limit.to_string());
-            self.refuse(connection, code, Ending::Limit, reason, cx, out);
+            refuse(
+                &mut self.inboxes,
+                connection,
+                code,
+                Ending::Limit,
+                reason,
+                cx,
+                out,
+            );
             return false;
         }
         if let Some(inbox) = self.inboxes.get_mut(connection) {
@@ -353,11 +337,16 @@ impl Intake {
         };
         let complaint = inbox.take_complaint();
         out.extend(complaint.map(|complaint| Reaction::Answer(connection, complaint)));
+        let gives_statuses = inbox.receipts == Receipts::EachUpdate;
         let is_waiting = inbox.handshake.is_waiting();
         let has_large = inbox.handshake.has_large();
         let resumes = !inbox.deferred.is_empty() && !inbox.owes_edits();
         if is_waiting || !proposed {
             self.inboxes.set_aside(connection, is_waiting);
+        }
+        if gives_statuses {
+            // A message that was not taken has its status at once.
+            out.push(Reaction::Answer(connection, Answer::Receipts));
         }
         if has_large {
             self.large_due.get_or_insert(cx.now + LARGE_AGAIN);

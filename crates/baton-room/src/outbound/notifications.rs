@@ -18,7 +18,7 @@ use super::peers::{peer, welcome};
 use crate::channel_types::{millis, rights as shown_rights, wire};
 use crate::context::Context;
 use crate::intake::{DrainDelay, Inboxes};
-use crate::message::{ConnectionId, Outgoing};
+use crate::message::{ConnectionId, Outgoing, Receipts};
 use crate::output::Output;
 use crate::reaction::Origin;
 use crate::replica::Effect;
@@ -60,6 +60,11 @@ impl Outbound {
                     };
                     let message = Outgoing::Update(update.bytes().clone());
                     self.broadcast(except, message, cx);
+                    if let Some(author) = except
+                        && inboxes.receipts(author) == Receipts::Echo
+                    {
+                        self.hold_echo(author, update.bytes().clone(), cx);
+                    }
                 }
                 Effect::Parked { id, .. } => {
                     if let Origin::Update(connection) = *origin {

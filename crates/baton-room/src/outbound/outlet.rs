@@ -8,6 +8,7 @@ use baton_sync::StateVector;
 use baton_sync::awareness;
 use baton_sync::control_channel::ServerMessage;
 use baton_sync::replica::SyncPieces;
+use bytes::Bytes;
 
 use super::durability_gate::{DueMessage, DurabilityGate, Held, Released};
 use super::first_sync::{FirstSync, next_message};
@@ -198,14 +199,39 @@ impl Outbound {
         }
     }
 
-    /// Tells a connection how many of its updates are durable, if that has grown.
-    pub(crate) fn tell_saved(&mut self, to: ConnectionId, inboxes: &mut Inboxes, cx: Context<'_>) {
-        // Before its welcome a client is told nothing, so nothing is counted as told.
-        if cx.sessions.channel_of(to) == Some(Channel::Open)
-            && let Some(updates) = inboxes.take_saved(to, self.gate.durable())
-        {
-            self.send_channel(to, &Arc::new(ServerMessage::Saved { updates }), cx);
+    /// Sends a client its own update back, when everything up to now is durable.
+    pub(crate) fn hold_echo(&mut self, to: ConnectionId, update: Bytes, cx: Context<'_>) {
+        let message = Outgoing::Echo(update);
+        self.hold(Held::Output(Output::Send { to, message }), cx);
+    }
+
+    /// Tells a connection which of its updates are durable, in the ways of its wire.
+    pub(crate) fn tell_receipts(
+        &mut self,
+        to: ConnectionId,
+        inboxes: &mut Inboxes,
+        cx: Context<'_>,
+    ) {
+        let durable = self.gate.durable();
+        match cx.sessions.channel_of(to) {
+            // Before its welcome a client is told nothing, so nothing is counted as told.
+            Some(Channel::Opening) | None => return,
+            Some(Channel::Open) => {
+                if let Some(updates) = inboxes.take_saved(to, durable) {
+                    self.send_channel(to, &Arc::new(ServerMessage::Saved { updates }), cx);
+                }
+            }
+            Some(Channel::Closed) => {
+                let _untold = inboxes.take_saved(to, durable);
+            }
         }
+        while let Some(saved) = inboxes.next_status(to, durable) {
+            self.send(to, Outgoing::SyncStatus(saved), cx.now);
+        }
+        while let Some(version) = inboxes.next_barrier(to) {
+            self.send(to, Outgoing::Barrier(version), cx.now);
+        }
+        inboxes.told(to);
     }
 
     /// Position up to which the log is durable.

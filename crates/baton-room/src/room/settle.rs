@@ -248,9 +248,14 @@ impl Room {
                         // It may be durable already, and then no commit comes to tell it.
                         self.release(now);
                     }
-                    Answer::Saved => {
+                    Answer::Echo(update) => {
+                        self.outbound.hold_echo(to, update, context!(self, now));
+                        self.release(now);
+                    }
+                    Answer::Receipts => {
                         let inboxes = self.intake.inboxes_mut();
-                        self.outbound.tell_saved(to, inboxes, context!(self, now));
+                        self.outbound
+                            .tell_receipts(to, inboxes, context!(self, now));
                     }
                 },
             }

@@ -32,6 +32,7 @@ pub(crate) enum KeptMessage {
     Awareness(Vec<u8>),
     QueryAwareness,
     Channel(String),
+    Barrier(Vec<u8>),
     Other,
 }
 
@@ -46,6 +47,7 @@ impl KeptMessage {
             Incoming::Awareness(payload) => (Self::Awareness(payload.to_vec()), payload.len()),
             Incoming::QueryAwareness => (Self::QueryAwareness, 0),
             Incoming::Channel(payload) => (Self::Channel(payload.to_owned()), payload.len()),
+            Incoming::Barrier(version) => (Self::Barrier(version.to_vec()), version.len()),
             Incoming::Other => (Self::Other, 0),
         }
     }
@@ -58,6 +60,7 @@ impl KeptMessage {
             Self::Awareness(payload) => Incoming::Awareness(payload),
             Self::QueryAwareness => Incoming::QueryAwareness,
             Self::Channel(payload) => Incoming::Channel(payload),
+            Self::Barrier(version) => Incoming::Barrier(version),
             Self::Other => Incoming::Other,
         }
     }

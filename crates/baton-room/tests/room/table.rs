@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, ResumeToken,
-    RoomOptions, Source, SyncKind,
+    Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, Receipts,
+    ResumeToken, RoomOptions, Source, SyncKind,
 };
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -42,6 +42,8 @@ pub(crate) struct Table {
     pub(crate) rights: Rights,
     /// From where whoever connects from now on comes.
     pub(crate) source: Option<Source>,
+    /// How whoever connects from now on is told that an edit is saved.
+    pub(crate) receipts: Receipts,
 }
 
 impl Deref for Table {
@@ -73,6 +75,7 @@ impl Table {
             confirmed: BTreeMap::new(),
             rights: Rights::ALL,
             source: None,
+            receipts: Receipts::None,
         }
     }
 
@@ -114,7 +117,9 @@ impl Table {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
-        let arrival = Arrival::new(self.rights).with_source(self.source);
+        let arrival = Arrival::new(self.rights)
+            .with_source(self.source)
+            .with_receipts(self.receipts);
         self.room.connect(id, arrival);
         self.settle();
         id

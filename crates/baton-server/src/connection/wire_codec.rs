@@ -31,7 +31,7 @@ pub(crate) enum WireError {
 pub(crate) fn encode(wire: &Wire, message: &Outgoing) -> Option<(Frame, FrameClass)> {
     let class = class(message);
     let frame = match wire {
-        Wire::YWebsocket => y_websocket_frame(message),
+        Wire::YWebsocket => y_websocket_frame(message)?,
         Wire::Hocuspocus(address) => hocuspocus_frame(address.raw(), message)?,
     };
     Some((frame, class))
@@ -40,7 +40,12 @@ pub(crate) fn encode(wire: &Wire, message: &Outgoing) -> Option<(Frame, FrameCla
 /// Returns the class of a message in the send queue of its receiver.
 fn class(message: &Outgoing) -> FrameClass {
     match message {
-        Outgoing::Step1(_) | Outgoing::Denied(_) => FrameClass::Required,
+        // An echo must not be replaced by a difference, nor does it answer a Step1.
+        Outgoing::Step1(_)
+        | Outgoing::Echo(_)
+        | Outgoing::SyncStatus(_)
+        | Outgoing::Barrier(_)
+        | Outgoing::Denied(_) => FrameClass::Required,
         Outgoing::Step2(_) => FrameClass::Answer,
         Outgoing::Update(_) => FrameClass::AnswerPart,
         Outgoing::Awareness(_) => FrameClass::Awareness,
@@ -50,17 +55,21 @@ fn class(message: &Outgoing) -> FrameClass {
     }
 }
 
-fn y_websocket_frame(message: &Outgoing) -> Frame {
-    match message {
+fn y_websocket_frame(message: &Outgoing) -> Option<Frame> {
+    Some(match message {
         Outgoing::Step1(vector) => Frame::new(PayloadKind::Step1, vector),
         Outgoing::Step2(update) => Frame::new(PayloadKind::Step2, update),
-        Outgoing::Update(update) => Frame::new(PayloadKind::Update, update),
+        Outgoing::Update(update) | Outgoing::Echo(update) => {
+            Frame::new(PayloadKind::Update, update)
+        }
+        Outgoing::Barrier(version) => Frame::new(PayloadKind::Barrier, version),
+        Outgoing::SyncStatus(_) => return None,
         Outgoing::Awareness(payload) => Frame::new(PayloadKind::Awareness, payload),
         Outgoing::Denied(reason) => denied(reason),
         Outgoing::Channel(message) => {
             Frame::copied(PayloadKind::Baton, message.encode().as_bytes())
         }
-    }
+    })
 }
 
 /// A denial has no frame here: a Close with the same reason follows it, or it tells of a limit. To
@@ -71,9 +80,12 @@ fn hocuspocus_frame(address: &str, message: &Outgoing) -> Option<Frame> {
     Some(match message {
         Outgoing::Step1(vector) => Frame::new(head(Step1), vector),
         Outgoing::Step2(update) => Frame::new(head(Step2), update),
-        Outgoing::Update(update) => Frame::new(head(Update), update),
+        Outgoing::Update(update) | Outgoing::Echo(update) => Frame::new(head(Update), update),
+        Outgoing::SyncStatus(saved) => {
+            Frame::encoded(&hocuspocus::sync_status(address, *saved))
+        }
         Outgoing::Awareness(payload) => Frame::new(head(Awareness), payload),
-        Outgoing::Denied(_) => return None,
+        Outgoing::Barrier(_) | Outgoing::Denied(_) => return None,
         Outgoing::Channel(message) => {
             let text = [CHANNEL_PREFIX, &message.encode()].concat();
             Frame::copied(head(Stateless), text.as_bytes())
@@ -105,7 +117,8 @@ fn from_y_websocket(frame: &Bytes) -> Result<Incoming<'_>, WireError> {
         Message::Awareness(payload) => Incoming::Awareness(payload),
         Message::QueryAwareness => Incoming::QueryAwareness,
         Message::Baton(payload) => Incoming::Channel(payload),
-        Message::Barrier(_) | Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
+        Message::Barrier(version) => Incoming::Barrier(version),
+        Message::AuthDenied(_) | Message::Unknown(_) => Incoming::Other,
     })
 }
 

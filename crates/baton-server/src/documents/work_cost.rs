@@ -94,7 +94,10 @@ impl StepKind {
                     Self::named(&message.name)
                 }),
             Incoming::Channel(payload) => Self::named(payload),
-            Incoming::Awareness(_) | Incoming::QueryAwareness | Incoming::Other => Self::Light,
+            Incoming::Awareness(_)
+            | Incoming::QueryAwareness
+            | Incoming::Barrier(_)
+            | Incoming::Other => Self::Light,
         }
     }
 

@@ -69,13 +69,13 @@ impl<'a> Basis<'a> {
     /// Returns the verdict on an update that can be taken as a whole now.
     pub(super) fn whole(&self, update: &Bytes, settled: &Applicability<'_, '_>) -> Option<Verdict> {
         match settled.judgement() {
-            Judgement::Known => Some(Verdict::Known),
+            Judgement::Known => Some(Verdict::Known(update.clone())),
             Judgement::Fits => Some(Verdict::Admit(update.clone())),
             // A Skip over known units hides nothing: the other blocks are the whole update. Over a
             // park the Skip cannot be cut out, so the update waits.
             Judgement::Gap { missing } if missing.is_empty() && self.park.is_none() => {
                 let closed = self.closed_part(settled);
-                Some(closed.map_or(Verdict::Known, Verdict::Admit))
+                Some(closed.map_or_else(|| Verdict::Known(update.clone()), Verdict::Admit))
             }
             Judgement::Gap { .. } | Judgement::Astride { .. } | Judgement::Refused(_) => None,
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::verdict::SyncKind;
+use crate::scan::Scan;
 use crate::state_vector::{ClientId, Clock, StateVector};
 
 /// Bytes that a kept update is counted with beyond its own, for its place in the index.
@@ -249,4 +250,10 @@ impl KeptUpdates {
             }
         }
     }
+}
+
+/// Returns, for each client of the update's blocks, the clock behind the last one.
+pub(super) fn own_ends(scan: &Scan<'_>) -> StateVector {
+    let inserts = scan.inserts();
+    inserts.map(|range| (range.client, range.end)).collect()
 }

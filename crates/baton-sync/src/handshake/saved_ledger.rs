@@ -1,9 +1,25 @@
-//! Ledger of a connection's sync messages: the number of them that are saved.
+//! Ledger of a connection's sync messages: the log position at which each is settled, and the
+//! messages that are not in the document.
 //!
-//! Owns the count of messages and the log positions at which they are settled, in bounded memory.
-//! It never looks at an update, and never announces a message as saved before all earlier ones are.
+//! Owns the count of messages and their positions, in bounded memory. It never looks at an update.
+//! Everything that a client is told about its own edits is read from here, in the way of its wire:
+//!
+//! | told | read with | is true of |
+//! | --- | --- | --- |
+//! | `saved` of Baton's channel | [`SavedLedger::durable`] | messages in the document or in a park |
+//! | a status for each message (Hocuspocus) | [`SavedLedger::next_status`] | one message in the document |
+//! | the answer to a barrier (y-sweet) | [`SavedLedger::coverage`] | all messages before it, in the document |
+//!
+//! None of them is told of a message before all earlier ones are decided and durable.
+
+mod statuses;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+
+use self::statuses::{Fixed, Statuses};
+use super::verdict::SyncKind;
 
 /// Most runs of settled messages, beside those that an unsettled message separates. Beyond it,
 /// neighbouring runs are joined, and announced when the later one is durable. A stock client is
@@ -17,23 +33,134 @@ struct Run {
     position: u64,
 }
 
-/// The ledger of one connection.
+/// State of all messages before a mark; see [`SavedLedger::mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// All of them are durable, in the document.
+    Saved,
+    /// One of them is not decided or not durable yet, or the client has not answered our first
+    /// Step1, and may have edits that it has not sent.
+    Open,
+    /// One of them is parked, refused or dropped: they will not all be in the document.
+    Failed,
+}
+
+/// The ledger of one connection; see the module.
 #[derive(Debug, Default)]
-pub(super) struct SavedLedger {
+pub struct SavedLedger {
     /// Messages that came.
     count: u64,
     /// All messages up to this one are announced.
     announced: u64,
-    /// Settled messages that are not announced: disjoint. The messages in between are not settled.
+    /// Settled messages that are not announced, or that still want a status: disjoint. The messages
+    /// in between are not settled.
     runs: BTreeMap<u64, Run>,
     /// The first message that is never settled, so that nothing from it on is announced.
     lost: Option<u64>,
+    /// The first message that was parked, refused or dropped.
+    failed: Option<u64>,
+    /// The first answer to our Step1.
+    first_step2: Option<u64>,
+    /// Present if each message gets a status.
+    statuses: Option<Box<Statuses>>,
 }
 
 impl SavedLedger {
+    /// Notes that the log is durable up to a position. Returns the number of saved messages, those
+    /// in parks among them, if it grew.
+    pub fn durable(&mut self, position: u64) -> Option<u64> {
+        let before = self.announced;
+        while let Some(first) = self.runs.first_entry()
+            && *first.key() == self.announced + 1
+            && self.lost.is_none_or(|lost| *first.key() < lost)
+            && first.get().position <= position
+        {
+            self.announced = first.remove().to;
+        }
+        (self.announced > before).then_some(self.announced)
+    }
+
+    /// Returns the status of the next message in order, once, when the log is durable up to a
+    /// position: true if the message is durable in the document. `None` if it is not decided or not
+    /// durable, or if no status is wanted.
+    pub fn next_status(&mut self, position: u64) -> Option<bool> {
+        loop {
+            let statuses = self.statuses.as_mut()?;
+            let number = statuses.next();
+            if number > self.count {
+                return None;
+            }
+            let fixed = statuses.fixed(number);
+            if fixed.is_none() && number > self.announced {
+                let (_, run) = self.runs.range(..=number).next_back()?;
+                if run.to < number || run.position > position {
+                    return None;
+                }
+            }
+            statuses.told(number);
+            if self.lost.is_some_and(|lost| number >= lost) {
+                self.drop_run_ending_at(number);
+            }
+            match fixed {
+                None => return Some(true),
+                Some(Fixed::Failed) => return Some(false),
+                Some(Fixed::NotAwaited) => {}
+            }
+        }
+    }
+
+    /// Returns a mark behind all messages that came, and behind `more` of the next ones.
+    #[must_use]
+    pub const fn mark(&self, more: u64) -> u64 {
+        self.count + more
+    }
+
+    /// Returns the state of all messages before a mark, as [`SavedLedger::durable`] was told last.
+    #[must_use]
+    pub fn coverage(&self, mark: u64) -> Coverage {
+        let last = mark.max(self.first_step2.unwrap_or(0));
+        if self.failed.is_some_and(|failed| failed <= last) {
+            Coverage::Failed
+        } else if self.first_step2.is_some() && self.announced >= last {
+            Coverage::Saved
+        } else {
+            Coverage::Open
+        }
+    }
+
+    /// Returns true if a message may still be announced, or gets a status.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        let end = self.lost.map_or(self.count, |lost| lost - 1);
+        let told = self
+            .statuses
+            .as_ref()
+            .is_none_or(|it| it.next() > self.count);
+        self.announced < end || !told
+    }
+
+    /// From now on each message gets a status. To be called before the first one.
+    pub(super) fn give_statuses(&mut self) {
+        self.statuses = Some(Box::default());
+    }
+
+    /// Notes that our Step1 is on its way. `awaited` is true if the client asked for it, and counts
+    /// on a status for its answer.
+    pub(super) fn asked(&mut self, awaited: bool) {
+        if let Some(statuses) = &mut self.statuses {
+            statuses.asked(awaited);
+        }
+    }
+
     /// Counts the next message and returns its number, from 1.
-    pub(super) fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self, kind: SyncKind) -> u64 {
         self.count += 1;
+        if kind == SyncKind::Step2 {
+            self.first_step2.get_or_insert(self.count);
+            if let Some(statuses) = &mut self.statuses {
+                statuses.answered(self.count);
+            }
+        }
         self.count
     }
 
@@ -41,8 +168,7 @@ impl SavedLedger {
     pub(super) fn settle(&mut self, number: u64, position: u64) {
         let before = self.runs.range(..=number).next_back();
         let known = before.is_some_and(|(_, run)| run.to >= number);
-        let never = self.lost.is_some_and(|lost| number >= lost);
-        if number <= self.announced || known || never {
+        if number <= self.announced || known || self.is_of_no_use(number) {
             return;
         }
         let run = Run {
@@ -58,30 +184,39 @@ impl SavedLedger {
         }
     }
 
+    /// Notes that a message, or a part of it, is not in the document: it is in a park, or was
+    /// refused for the time being. It may be settled all the same.
+    pub(super) fn fail(&mut self, number: u64) {
+        self.failed = Some(self.failed.map_or(number, |failed| failed.min(number)));
+        if let Some(statuses) = &mut self.statuses {
+            statuses.fix(number, Fixed::Failed);
+        }
+    }
+
     /// Notes that a message is never taken.
     pub(super) fn lose(&mut self, number: u64) {
+        self.fail(number);
         if number > self.announced && self.lost.is_none_or(|lost| number < lost) {
             self.lost = Some(number);
-            drop(self.runs.split_off(&number));
+            if self.statuses.is_none() {
+                drop(self.runs.split_off(&number));
+            }
         }
     }
 
-    /// Notes that the log is durable up to a position. Returns the number of saved messages if it
-    /// grew.
-    pub(super) fn durable(&mut self, position: u64) -> Option<u64> {
-        let before = self.announced;
-        while let Some(first) = self.runs.first_entry()
-            && *first.key() == self.announced + 1
-            && first.get().position <= position
+    /// Returns true if the position of a message that is not announced tells a client nothing.
+    fn is_of_no_use(&self, number: u64) -> bool {
+        let has_status = self.statuses.as_ref().is_none_or(|it| number < it.next());
+        self.lost.is_some_and(|lost| number >= lost) && has_status
+    }
+
+    fn drop_run_ending_at(&mut self, number: u64) {
+        let run = self.runs.range(..=number).next_back();
+        if let Some((&from, run)) = run
+            && run.to == number
         {
-            self.announced = first.remove().to;
+            self.runs.remove(&from);
         }
-        (self.announced > before).then_some(self.announced)
-    }
-
-    /// Returns true if a message is not announced.
-    pub(super) const fn has_unsaved(&self) -> bool {
-        self.announced < self.count
     }
 
     /// Joins a run with the one behind it where that loses nothing, or where there are too many.
@@ -92,145 +227,13 @@ impl SavedLedger {
         let Some(&next) = self.runs.get(&(run.to + 1)) else {
             return;
         };
-        if run.position == next.position || self.runs.len() > RUNS {
+        // What follows a message that is never settled is not announced with what is before it.
+        let parted = self.lost == Some(run.to + 1);
+        if !parted && (run.position == next.position || self.runs.len() > RUNS) {
             self.runs.remove(&(run.to + 1));
             let position = run.position.max(next.position);
             let to = next.to;
             self.runs.insert(from, Run { to, position });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn messages_are_announced_together_up_to_the_first_that_is_not_durable() {
-        let mut ledger = SavedLedger::default();
-        for position in [10, 11, 12] {
-            let number = ledger.next();
-            ledger.settle(number, position);
-        }
-        assert_eq!(ledger.durable(9), None);
-        assert_eq!(ledger.durable(11), Some(2));
-        assert_eq!(ledger.durable(11), None);
-        assert_eq!(ledger.durable(50), Some(3));
-        assert!(!ledger.has_unsaved());
-    }
-
-    #[test]
-    fn nothing_but_itself_settles_a_message() {
-        let mut ledger = SavedLedger::default();
-        (0..4).for_each(|_| assert!(ledger.next() > 0));
-        ledger.settle(1, 10);
-        ledger.settle(3, 12);
-        ledger.settle(4, 13);
-        assert_eq!(ledger.durable(100), Some(1));
-        ledger.settle(2, 200);
-        assert_eq!(ledger.durable(199), None);
-        assert_eq!(ledger.durable(200), Some(4));
-    }
-
-    #[test]
-    fn what_is_lost_holds_back_all_that_follows_and_costs_nothing() {
-        let mut ledger = SavedLedger::default();
-        for position in 1..=100 {
-            let number = ledger.next();
-            ledger.settle(number, position);
-        }
-        ledger.lose(51);
-        assert_eq!(ledger.durable(1000), Some(50));
-        for position in 101..=10_000 {
-            let number = ledger.next();
-            ledger.settle(number, position);
-        }
-        assert!(ledger.runs.is_empty());
-        assert_eq!(ledger.durable(20_000), None);
-        assert!(ledger.has_unsaved());
-    }
-
-    #[test]
-    fn memory_is_bounded_and_what_is_joined_is_announced_later_not_earlier() {
-        let mut ledger = SavedLedger::default();
-        for position in 1..=10_000 {
-            let number = ledger.next();
-            ledger.settle(number, position);
-        }
-        assert!(ledger.runs.len() <= RUNS);
-        assert_eq!(ledger.durable(20), Some(20));
-        assert_eq!(ledger.durable(5000), Some(RUNS as u64 - 1));
-        assert_eq!(ledger.durable(10_000), Some(10_000));
-    }
-
-    #[test]
-    fn thousands_that_are_settled_in_reverse_order_are_all_announced() {
-        let mut ledger = SavedLedger::default();
-        (0..8000).for_each(|_| assert!(ledger.next() > 0));
-        for (position, number) in (1..=8000).rev().enumerate() {
-            ledger.settle(number, position as u64);
-        }
-        assert!(ledger.runs.len() <= RUNS);
-        assert_eq!(ledger.durable(8000), Some(8000));
-    }
-
-    #[derive(Debug, Clone)]
-    enum Op {
-        Settle { back: u64 },
-        Skip,
-        Lose { back: u64 },
-        Durable { behind: u64 },
-    }
-
-    fn op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            12 => (0..5_u64).prop_map(|back| Op::Settle { back }),
-            4 => Just(Op::Skip),
-            1 => (0..3_u64).prop_map(|back| Op::Lose { back }),
-            6 => (0..6_u64).prop_map(|behind| Op::Durable { behind }),
-        ]
-    }
-
-    proptest! {
-        /// Against the plain account: the first position at which each message was settled.
-        #[test]
-        fn the_runs_say_what_a_plain_list_says(ops in proptest::collection::vec(op(), 0..60)) {
-            let mut ledger = SavedLedger::default();
-            let mut plain: Vec<Option<u64>> = Vec::new();
-            let (mut announced, mut position) = (0, 0);
-            for op in ops {
-                position += 1;
-                if !matches!(op, Op::Durable { .. }) {
-                    ledger.next();
-                    plain.push(None);
-                }
-                let at = |back: u64| (plain.len() as u64).saturating_sub(back).max(1);
-                match op {
-                    Op::Skip => {}
-                    Op::Settle { back } => {
-                        let number = at(back);
-                        ledger.settle(number, position);
-                        plain[number as usize - 1].get_or_insert(position);
-                    }
-                    Op::Lose { back } => {
-                        let number = at(back);
-                        ledger.lose(number);
-                        if number as usize > announced {
-                            plain[number as usize - 1] = Some(u64::MAX);
-                        }
-                    }
-                    Op::Durable { behind } => {
-                        let durable = position.saturating_sub(behind);
-                        let settled = |at: &&Option<u64>| at.is_some_and(|at| at <= durable);
-                        let expected = plain.iter().take_while(settled).count().max(announced);
-                        let grew = (expected > announced).then_some(expected as u64);
-                        announced = expected;
-                        prop_assert_eq!(ledger.durable(durable), grew);
-                    }
-                }
-                prop_assert_eq!(ledger.has_unsaved(), announced < plain.len());
-            }
         }
     }
 }

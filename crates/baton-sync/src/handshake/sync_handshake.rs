@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::basis::Basis;
-use super::kept_updates::{KeptUpdates, Woken};
+use super::kept_updates::{KeptUpdates, Woken, own_ends};
 use super::limits::HandshakeLimits;
 use super::questions::Questions;
 use super::saved_ledger::SavedLedger;
@@ -14,7 +14,7 @@ use super::verdict::{HandshakeError, Incomplete, SyncKind, Verdict};
 use crate::StateVector;
 use crate::known_blocks::Clash;
 use crate::replica_index::{Applicability, Judgement};
-use crate::scan::{OwnedScan, Scan, ScanLimits, scan};
+use crate::scan::{OwnedScan, ScanLimits, scan};
 use crate::state_vector::{ClientId, Clock};
 
 /// A message that awaits its position in the log; see [`Handshake::settled`].
@@ -57,9 +57,17 @@ impl Handshake {
         }
     }
 
-    /// Notes that our first Step1 is on its way.
-    pub const fn open(&mut self) {
+    /// From now on each message gets a status ([`SavedLedger::next_status`]), for a wire that
+    /// answers each. To be called before the first message.
+    pub fn give_statuses(&mut self) {
+        self.ledger.give_statuses();
+    }
+
+    /// Notes that our Step1 is on its way, without a verdict: as the first message, or because the
+    /// wire wants it before the answer to a client's Step1.
+    pub fn open(&mut self) {
         self.questions.ask();
+        self.ledger.asked(true);
     }
 
     /// Judges a Step2 or an Update that came, and counts it.
@@ -164,8 +172,8 @@ impl Handshake {
         }
         if self.kept.take_may_fit() {
             self.questions.begin_anew();
-            if self.questions.ask() {
-                return Some(Verdict::Ask);
+            if let asked @ Verdict::Ask = self.ask() {
+                return Some(asked);
             }
         }
         if !self.kept.awaits_units() || self.questions.is_open() || self.questions.client_lacks() {
@@ -188,6 +196,14 @@ impl Handshake {
         {
             self.ledger.settle(due.number, position);
         }
+    }
+
+    /// [`Handshake::settled`] for an update that is in a park, not in the document.
+    pub fn parked(&mut self, position: u64) {
+        if let Some(due) = self.due {
+            self.ledger.fail(due.number);
+        }
+        self.settled(position);
     }
 
     /// Notes that the update of the last verdict did not fit at its position, because other records
@@ -213,6 +229,7 @@ impl Handshake {
         let Some(due) = self.due.take() else {
             return;
         };
+        self.ledger.fail(due.number);
         let ends = scan(&update).map(|scanned| own_ends(&scanned));
         let ends = ends.unwrap_or_default();
         let kept = !due.part && self.kept.keep_refused(due.number, due.kind, update, &ends);
@@ -230,17 +247,9 @@ impl Handshake {
         }
     }
 
-    /// Notes that the log is durable up to a position. If that saves more of the connection's sync
-    /// messages, returns the number of saved ones, counted from its start.
-    #[must_use]
-    pub fn durable(&mut self, position: u64) -> Option<u64> {
-        self.ledger.durable(position)
-    }
-
-    /// Returns true if any sync message has not been announced as saved.
-    #[must_use]
-    pub const fn has_unsaved(&self) -> bool {
-        self.ledger.has_unsaved()
+    /// Returns the ledger of the connection's messages, for that which its client is told.
+    pub const fn ledger(&mut self) -> &mut SavedLedger {
+        &mut self.ledger
     }
 
     /// Returns true if the caller is to report changes: an update is kept aside, or was too large
@@ -290,7 +299,7 @@ impl Handshake {
         if kind == SyncKind::Step2 {
             self.questions.answered();
         }
-        self.ledger.next()
+        self.ledger.next(kind)
     }
 
     fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {
@@ -345,6 +354,7 @@ impl Handshake {
 
     fn ask(&mut self) -> Verdict {
         if self.questions.ask() {
+            self.ledger.asked(false);
             Verdict::Ask
         } else {
             Verdict::Wait
@@ -387,10 +397,4 @@ impl Handshake {
         }
         Verdict::Refuse(fault)
     }
-}
-
-/// Returns, for each client of the update's blocks, the clock behind the last one.
-fn own_ends(scan: &Scan<'_>) -> StateVector {
-    let inserts = scan.inserts();
-    inserts.map(|range| (range.client, range.end)).collect()
 }

@@ -35,11 +35,13 @@ pub enum HandshakeError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// It adds nothing. Call [`Handshake::settled`](super::Handshake::settled) with the newest
-    /// position of the log.
-    Known,
+    /// This update adds nothing. Call [`Handshake::settled`](super::Handshake::settled) with the
+    /// newest position of the log, or [`Handshake::parked`](super::Handshake::parked) if only the
+    /// session's park holds it.
+    Known(Bytes),
     /// Apply these bytes: all of the update, or its complete part. Then call
-    /// [`Handshake::settled`](super::Handshake::settled) with their position in the log,
+    /// [`Handshake::settled`](super::Handshake::settled) or
+    /// [`Handshake::parked`](super::Handshake::parked) with their position in the log,
     /// [`Handshake::overtaken`](super::Handshake::overtaken) if they did not fit there, or
     /// [`Handshake::not_taken`](super::Handshake::not_taken).
     Admit(Bytes),

@@ -355,7 +355,7 @@ impl Connection {
     fn carry_out(&mut self, document: &mut Replica, verdict: Verdict) {
         match verdict {
             Verdict::Ask | Verdict::Wait => {}
-            Verdict::Known => self.handshake.settled(self.position),
+            Verdict::Known(_) => self.handshake.settled(self.position),
             Verdict::Admit(update) => {
                 assert_eq!(document.apply(&update), Ok(ApplyOutcome::Added));
                 self.position += 1;

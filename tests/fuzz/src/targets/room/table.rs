@@ -301,7 +301,7 @@ impl Table {
             Outgoing::Step1(vector) => {
                 StateVector::decode(vector).unwrap();
             }
-            Outgoing::Step2(update) | Outgoing::Update(update) => {
+            Outgoing::Step2(update) | Outgoing::Update(update) | Outgoing::Echo(update) => {
                 scan(update).unwrap();
                 match person.document.apply(update) {
                     // It may have edited what nobody else has, or have missed what came before its Step2.
@@ -313,6 +313,7 @@ impl Table {
                 let mut fresh = Awareness::new(AwarenessLimits::default());
                 let _ = fresh.apply(0, payload, Duration::ZERO).unwrap();
             }
+            Outgoing::SyncStatus(_) | Outgoing::Barrier(_) => {}
             Outgoing::Denied(reason) => assert!(!reason.is_empty()),
             Outgoing::Channel(message) => self.told_more(to, message),
         }
