@@ -28,5 +28,5 @@ pub(crate) use authorizer::Authorizer;
     reason = "for the wires that show a token in a message"
 )]
 pub(crate) use grant::AccessRequest;
-pub(crate) use grant::{AccessDenied, AccessGrant, ShownToken};
+pub(crate) use grant::{AccessDenied, AccessGrant, ShownToken, shown_token};
 pub(crate) use request_token::{agreed_protocol, request_token};

@@ -92,8 +92,22 @@ impl App {
 
     /// Waits until the server stops.
     pub(crate) async fn stopping(&self) {
-        let mut stage = self.stage.subscribe();
-        // The sender is here, so the channel is open.
-        let _stage = stage.wait_for(|stage| *stage == Stage::Stopping).await;
+        self.stop_signal().wait().await;
+    }
+
+    /// Returns a signal that keeps nothing else of the server alive.
+    pub(crate) fn stop_signal(&self) -> StopSignal {
+        StopSignal(self.stage.subscribe())
+    }
+}
+
+/// Tells that the server stops.
+pub(crate) struct StopSignal(watch::Receiver<Stage>);
+
+impl StopSignal {
+    /// Waits until the server stops.
+    pub(crate) async fn wait(&mut self) {
+        // A server that is gone has stopped.
+        let _stage = self.0.wait_for(|stage| *stage == Stage::Stopping).await;
     }
 }

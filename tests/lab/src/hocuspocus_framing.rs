@@ -7,6 +7,9 @@ use baton_sync::hocuspocus::{self, HocuspocusFrame, HocuspocusMessage, SyncStep}
 use baton_sync::y_websocket::{self, Message};
 use bytes::Bytes;
 
+/// What a Stateless message of Baton's channel begins with.
+const CHANNEL: &str = "baton:";
+
 /// The close code for a client whose address the server has ended: it is not to come again with this copy.
 const ENDED: u16 = 4400;
 
@@ -78,7 +81,9 @@ impl HocuspocusFraming {
             }
             Message::Awareness(payload) => hocuspocus::awareness(address, payload),
             Message::QueryAwareness => hocuspocus::query_awareness(address),
-            Message::Baton(payload) => hocuspocus::stateless(address, payload),
+            Message::Baton(payload) => {
+                hocuspocus::stateless(address, &[CHANNEL, payload].concat())
+            }
             Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => {
                 return Err(format!("no client of the lab sends {message:?}"));
             }
@@ -106,7 +111,10 @@ impl HocuspocusFraming {
             },
             HocuspocusMessage::Awareness(payload) => y_websocket::awareness(payload),
             HocuspocusMessage::QueryAwareness => y_websocket::query_awareness(),
-            HocuspocusMessage::Stateless(payload) => y_websocket::baton(payload),
+            HocuspocusMessage::Stateless(text) => match text.strip_prefix(CHANNEL) {
+                Some(payload) => y_websocket::baton(payload),
+                None => return Ok(Translated::Nothing),
+            },
             HocuspocusMessage::SyncStatus(_) => {
                 self.unanswered -= 1;
                 return Ok(Translated::Nothing);
@@ -147,10 +155,10 @@ mod tests {
         let update = framing.outgoing(&y_websocket::update(&[0, 0]));
         assert_eq!(update, Ok(hocuspocus::update("d", &[0, 0])));
         let hello = framing.outgoing(&y_websocket::baton("{}"));
-        assert_eq!(hello, Ok(hocuspocus::stateless("d", "{}")));
+        assert_eq!(hello, Ok(hocuspocus::stateless("d", "baton:{}")));
         let step2 = framing.incoming(&hocuspocus::step2("d", &[0, 0]));
         assert_eq!(step2, Ok(Translated::Frame(y_websocket::step2(&[0, 0]))));
-        let told = framing.incoming(&hocuspocus::stateless("d", "{}"));
+        let told = framing.incoming(&hocuspocus::stateless("d", "baton:{}"));
         assert_eq!(told, Ok(Translated::Frame(y_websocket::baton("{}"))));
         let denied = framing.incoming(&hocuspocus::permission_denied("d", "no"));
         let end = Translated::End {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_auth::{Access, Permission, Permissions, Token, TokenError, TokenUser};
 use baton_presence::Rights;
+use baton_sync::hocuspocus::AccessScope;
 
 use crate::connection::close_codes;
 
@@ -84,6 +85,15 @@ impl AccessGrant {
         .fold(Rights::NONE, |rights, (_, right)| rights.union(right))
     }
 
+    /// Returns the scope of a Hocuspocus client.
+    pub(crate) fn scope(&self) -> AccessScope {
+        if self.permissions.contains(Permission::Write) {
+            AccessScope::ReadWrite
+        } else {
+            AccessScope::ReadOnly
+        }
+    }
+
     /// Returns the permissions on the document.
     pub(crate) fn permissions(&self) -> Permissions {
         self.permissions
@@ -140,6 +150,15 @@ impl AccessDenied {
             reason: "document-not-granted",
             text: "the token is not for this document; ask its issuer for one that is".to_owned(),
         }
+    }
+}
+
+/// Returns the token of a message of a wire, in which an empty text is none.
+pub(crate) fn shown_token(text: &str) -> ShownToken {
+    match Token::new(text) {
+        Ok(token) => Ok(Some(token)),
+        Err(TokenError::Missing) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

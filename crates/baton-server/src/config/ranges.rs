@@ -113,6 +113,19 @@ fn connections(settings: &Settings) -> Vec<SettingRange> {
         count("max_loads", settings.max_loads, 1, 100_000),
         count("max_waiting_loads", settings.max_waiting_loads, 0, MANY),
         time("load_wait", settings.load_wait, Duration::ZERO, HOUR),
+        count(
+            "max_documents_per_connection",
+            settings.max_documents_per_connection,
+            1,
+            10_000,
+        ),
+        size("max_backlog", settings.max_backlog, kib(64), gib(1)),
+        count(
+            "max_backlog_messages",
+            settings.max_backlog_messages,
+            10,
+            1_000_000,
+        ),
         // The log takes no longer names.
         count("max_document_name", settings.max_document_name, 1, 1024),
         size("max_outbox", settings.max_outbox, kib(4), gib(1)),

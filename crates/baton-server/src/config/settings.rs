@@ -159,6 +159,13 @@ settings! {
     allowed_hosts: Hosts = Hosts::default();
     /// Pages that may show the demo page in a frame, like `self,https://example.org`, or none
     frame_ancestors: FrameAncestors = FrameAncestors::default();
+    /// Documents of one Hocuspocus connection; over it: close 4205
+    max_documents_per_connection: usize = 100;
+    /// Bytes that one Hocuspocus connection may send for documents before it is let in to them; over
+    /// it: close 4205
+    max_backlog: ByteSize = ByteSize::mib(5);
+    /// Messages that one Hocuspocus connection may send in the same time; over it: close 4205
+    max_backlog_messages: usize = 1_000;
     /// Documents in memory; over it: close 1013 until one becomes idle
     max_documents: usize = 100_000;
     /// Documents being loaded at the same time; further ones wait

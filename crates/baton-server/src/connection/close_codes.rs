@@ -7,6 +7,10 @@ use baton_room::Ending;
 pub const WEBSOCKET: u16 = 1002;
 /// Overloaded, or this connection reads too slowly: come again.
 pub const OVERLOADED: u16 = 1013;
+/// The client did what it said it would: the code of a close that nothing is wrong with.
+pub const NORMAL: u16 = 1000;
+/// More of a Hocuspocus client waits before it is let in than may wait: come again.
+pub const RESET: u16 = 4205;
 /// A frame was not understood: final.
 pub const PROTOCOL: u16 = 4400;
 /// The client showed no token, or one that counts no longer: final, until it has another token.
@@ -15,6 +19,9 @@ pub const UNAUTHORIZED: u16 = 4401;
 pub const FORBIDDEN: u16 = 4403;
 /// Not a document name: final.
 pub const BAD_NAME: u16 = 4404;
+/// No document of a Hocuspocus connection was asked for with a token in time, or the client answers
+/// nothing: come again.
+pub const TIMEOUT: u16 = 4408;
 /// This session went on over another connection: final for this one.
 pub const SUPERSEDED: u16 = 4409;
 /// The client's copy is of another epoch: final.
@@ -37,6 +44,11 @@ pub const UNDECIDED: u16 = 4504;
 pub const STORE_FAILED: u16 = 4507;
 /// Nothing came from this connection for the deadline: come again.
 pub const SILENT: u16 = 4508;
+
+/// Returns true if a client cannot help itself by coming again.
+pub(crate) const fn is_final(code: u16) -> bool {
+    matches!(code, NORMAL | 4400..4500) && code != TIMEOUT
+}
 
 /// The code that says why a room ended a connection.
 pub(crate) fn code(why: Ending) -> u16 {

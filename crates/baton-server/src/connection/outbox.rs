@@ -4,12 +4,26 @@
 //! write call is made under the lock: the task that writes has the batch meanwhile. It gives the
 //! batch back only under the lock under which it found the queue empty, so a task that finds the
 //! batch gone can leave its items to the task that has it.
+//!
+//! A socket with several addresses has an outbox, and so has each address. The batch is the
+//! socket's: it is refilled from its own queue first, and then from those of the addresses. The lock
+//! of a socket may be held while one of an address is taken, never the other way round.
+
+mod addresses;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::connection::send_queue::{Behind, BroadcastUpdate, FrameClass, NeedsFlush, SendQueue};
+pub(crate) use self::addresses::AddressOutbox;
+use self::addresses::{ReadyAddresses, SocketEnding};
+use crate::connection::send_queue::{
+    Behind, BroadcastUpdate, FrameClass, Item, NeedsFlush, SendQueue, Taken,
+};
 use crate::connection::write_batch::{Refilled, WriteBatch};
 use crate::connection::ws_frame::Frame;
 
@@ -21,11 +35,15 @@ pub(crate) struct Outbox {
     news: Notify,
     /// Wakes the task that waits for an ending.
     ended: Notify,
+    /// True while the outbox of an address is in the list of its socket.
+    listed: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
     queue: SendQueue,
+    /// Addresses that have something to write; `None` if the socket has no addresses (any more).
+    addresses: Option<Box<ReadyAddresses>>,
     /// `None` while a task writes it.
     batch: Option<WriteBatch>,
     /// Bytes that the kernel has taken, without those of a turn that is under way.
@@ -52,6 +70,7 @@ impl Outbox {
         Self {
             state: Mutex::new(State {
                 queue: SendQueue::new(limit),
+                addresses: None,
                 batch: Some(WriteBatch::default()),
                 written: 0,
                 alive: false,
@@ -59,7 +78,44 @@ impl Outbox {
             }),
             news: Notify::new(),
             ended: Notify::new(),
+            listed: AtomicBool::new(false),
         }
+    }
+
+    /// Lets the socket have addresses.
+    pub(crate) fn admit_addresses(&mut self) {
+        self.state.get_mut().addresses = Some(Box::default());
+    }
+
+    /// Notes that an address of the socket has something to write.
+    pub(crate) fn list(&self, address: Arc<dyn AddressOutbox>) {
+        if let Some(addresses) = &mut self.state.lock().addresses {
+            addresses.list(address);
+        }
+    }
+
+    /// Lets go of all addresses: the socket has ended.
+    pub(crate) fn forget_addresses(&self) {
+        let addresses = self.state.lock().addresses.take();
+        // Dropped without the lock, because an address may be the last owner of its socket.
+        drop(addresses);
+    }
+
+    /// Notes if the outbox is in the list of its socket. Returns true if it was.
+    fn set_listed(&self, listed: bool) -> bool {
+        self.listed.swap(listed, Ordering::AcqRel)
+    }
+
+    /// Takes items for the socket. Also returns true if the socket has to look here again.
+    fn take(&self, into: &mut VecDeque<Item>) -> (Taken, bool) {
+        let mut state = self.state.lock();
+        let taken = state.queue.take(into);
+        if taken == Taken::Behind {
+            self.tell_drained(&mut state);
+            return (taken, false);
+        }
+        let more = state.queue.can_write() || state.queue.is_at_catch_up();
+        (taken, more)
     }
 
     /// Queues a frame; see [`SendQueue::send`].
@@ -127,9 +183,12 @@ impl Outbox {
         }
     }
 
-    /// Returns true if something was dropped that no difference has replaced yet.
+    /// Returns true if something was dropped that no difference has replaced yet, also by an address
+    /// that has something to write.
     pub(crate) fn is_behind(&self) -> bool {
-        self.state.lock().queue.is_behind()
+        let state = self.state.lock();
+        let addresses = state.addresses.as_ref();
+        state.queue.is_behind() || addresses.is_some_and(|addresses| addresses.any_behind())
     }
 
     /// Returns how many bytes the kernel has taken, without those of a turn that is under way.
@@ -193,13 +252,41 @@ impl Outbox {
     fn refill(&self, state: &mut State, batch: &mut WriteBatch) -> bool {
         match batch.refill(&mut state.queue) {
             Refilled::Some => true,
-            Refilled::Nothing => false,
+            Refilled::Nothing => self.refill_from_addresses(state, batch),
             Refilled::Behind => {
-                state.drained = true;
-                self.news.notify_one();
+                self.tell_drained(state);
                 false
             }
         }
+    }
+
+    fn refill_from_addresses(&self, state: &mut State, batch: &mut WriteBatch) -> bool {
+        let Some(addresses) = &mut state.addresses else {
+            return false;
+        };
+        if state.queue.has_ending() {
+            return false;
+        }
+        let ending = batch.refill_with(|items| addresses.take(items));
+        let Some(SocketEnding {
+            ending,
+            slow_reader,
+        }) = ending
+        else {
+            return !batch.is_written();
+        };
+        if slow_reader {
+            state.queue.end_slow_reader(ending.reason);
+        } else {
+            state.queue.end(ending.code, ending.reason);
+        }
+        self.ended.notify_one();
+        batch.refill(&mut state.queue) == Refilled::Some
+    }
+
+    fn tell_drained(&self, state: &mut State) {
+        state.drained = true;
+        self.news.notify_one();
     }
 
     /// Changes the queue, and wakes the task that waits for an ending if the change set one.

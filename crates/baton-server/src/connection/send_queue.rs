@@ -214,6 +214,11 @@ impl SendQueue {
         }
     }
 
+    /// Returns true if the placeholder of what was dropped is next.
+    pub(crate) fn is_at_catch_up(&self) -> bool {
+        self.items.front() == Some(&Item::CatchUp)
+    }
+
     /// Moves items into `into`, as many as may leave at once. Nothing follows an ending that was
     /// taken.
     pub(crate) fn take(&mut self, into: &mut VecDeque<Item>) -> Taken {
@@ -270,10 +275,6 @@ impl SendQueue {
 
     fn fits(&self) -> bool {
         self.bytes <= self.limit || self.counted <= 1
-    }
-
-    fn is_at_catch_up(&self) -> bool {
-        self.items.front() == Some(&Item::CatchUp)
     }
 
     fn put(&mut self, frame: Frame, class: FrameClass) {

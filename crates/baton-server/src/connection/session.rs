@@ -57,7 +57,7 @@ pub(crate) struct Session {
     writer: Arc<SocketWriter>,
     token: ResumeToken,
     departure: Departure,
-    rate: MessageRateLimit,
+    rate: Arc<MessageRateLimit>,
     /// Connections for which its frames queued something that is not flushed yet.
     due: PendingFlushes,
     /// Time that its frames took since others had their turn.
@@ -68,22 +68,40 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionOver;
 
+/// The reason for which a connection did not get into a document: close code and text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotJoined {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+impl NotJoined {
+    fn unavailable(reason: &str) -> Self {
+        Self {
+            code: close_codes::UNAVAILABLE,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
 impl Session {
-    /// Opens the document and joins it. When that fails, the writer has the ending.
+    /// Opens the document and joins it. The rates are those of the socket.
+    ///
+    /// # Errors
+    /// The document cannot be opened or joined at the moment. Nothing was queued.
     pub(crate) async fn join(
         registry: Arc<Registry>,
         document: &str,
         grant: &AccessGrant,
         writer: Arc<SocketWriter>,
-    ) -> Result<Self, ConnectionOver> {
+        rate: Arc<MessageRateLimit>,
+    ) -> Result<Self, NotJoined> {
         let mut random = [0; 16];
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::error!(%error, "the system gives no random numbers");
-            writer.end(
-                close_codes::UNAVAILABLE,
+            return Err(NotJoined::unavailable(
                 "the server cannot draw a resume token; reconnect later",
-            );
-            return Err(ConnectionOver);
+            ));
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
         let arrival = Arrival::new(grant.rights()).with_source(writer.source());
@@ -95,8 +113,10 @@ impl Session {
                         Some(refusal) => registry.refusals().note(refusal, &error),
                         None => tracing::warn!(document, %error, "a document could not be opened"),
                     }
-                    writer.end(error.close_code(), error.to_string());
-                    return Err(ConnectionOver);
+                    return Err(NotJoined {
+                        code: error.close_code(),
+                        reason: error.to_string(),
+                    });
                 }
             };
             match opened
@@ -104,7 +124,6 @@ impl Session {
                 .await
             {
                 Ok(()) => {
-                    let rate = MessageRateLimit::new(registry.settings());
                     return Ok(Self {
                         id,
                         registry,
@@ -121,23 +140,24 @@ impl Session {
                 Err(full @ JoinError::Full(_)) => {
                     let refusals = registry.refusals();
                     refusals.note(Rejection::ConnectionsOfDocument, &full);
-                    writer.end(close_codes::OVERLOADED, full.to_string());
-                    return Err(ConnectionOver);
+                    return Err(NotJoined {
+                        code: close_codes::OVERLOADED,
+                        reason: full.to_string(),
+                    });
                 }
             }
         }
-        writer.end(
-            close_codes::UNAVAILABLE,
+        Err(NotJoined::unavailable(
             "the document is being closed; reconnect later",
-        );
-        Err(ConnectionOver)
+        ))
     }
 
     /// A binary frame came. Waits while the log's queue is full, the connection is over its rate,
     /// or the document is at long work, which in turn makes its client wait.
     pub(crate) async fn frame(&mut self, frame: &Bytes) -> Result<(), ConnectionOver> {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
-        let kind = match wire_codec::decode(frame) {
+        let decode = wire_codec::decoder(self.writer.wire());
+        let kind = match decode(frame) {
             Ok(message) => StepKind::of(&message),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
@@ -158,7 +178,7 @@ impl Session {
             wanted: || !self.writer.is_gone(),
             input: move |room: &mut Room, now| {
                 // It could be decoded before.
-                if let Ok(message) = wire_codec::decode(&frame) {
+                if let Ok(message) = decode(&frame) {
                     room.receive(id, message, token, now);
                 }
             },
@@ -247,9 +267,17 @@ impl Session {
         Err(ConnectionOver)
     }
 
-    /// The client said that it is done.
-    pub(crate) fn done(&mut self) {
-        self.departure = Departure::Done;
+    /// Gives the session the rights of a new grant.
+    pub(crate) async fn grant(&self, grant: &AccessGrant) {
+        let (id, rights) = (self.id, grant.rights());
+        let granted = move |room: &mut Room, now| room.set_rights(id, rights, now);
+        // A document that is gone has told this connection so already.
+        let _ended = Box::pin(self.document.own_step(StepKind::Light, granted)).await;
+    }
+
+    /// Notes how the client leaves.
+    pub(crate) fn leaves(&mut self, departure: Departure) {
+        self.departure = departure;
     }
 
     fn gone(&self) -> ConnectionOver {

@@ -10,11 +10,13 @@
 //! client that is behind and takes nothing for `max_behind` is told to come again. The reading side
 //! learns of both events ([`Outbox::news`]), because it knows the room.
 
+mod address;
+
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use baton_room::Source;
+use baton_room::{Outgoing, Source};
 use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
@@ -23,7 +25,12 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use self::address::AddressOnSocket;
 use crate::connection::outbox::Outbox;
+use crate::connection::send_queue::{FrameClass, NeedsFlush};
+use crate::connection::wire::Wire;
+use crate::connection::wire_codec;
+use crate::connection::ws_frame::Frame;
 
 /// Bytes that a connection's own task writes before others have their turn, about. A client that
 /// reads as fast as the task writes would keep a thread for itself otherwise.
@@ -48,12 +55,23 @@ pub(crate) struct SlowReaderLimits {
 #[derive(Debug)]
 pub(crate) struct SocketWriter {
     outbox: Outbox,
+    wire: Wire,
     source: Option<Source>,
     patience: Duration,
-    /// `None` for a stream that only its own task can write to, as under TLS.
-    stream: Option<OwnedWriteHalf>,
+    stream: WriterStream,
     /// Wakes the connection's own task.
     work: Notify,
+}
+
+/// The stream of a connection.
+#[derive(Debug)]
+enum WriterStream {
+    /// Any task can write to it.
+    Tcp(OwnedWriteHalf),
+    /// Only its own task can write to it, as under TLS.
+    OwnTask,
+    /// It is that of a socket with several addresses.
+    Shared(AddressOnSocket),
 }
 
 /// The result of a turn of writing.
@@ -73,7 +91,7 @@ impl SocketWriter {
     /// Returns the writer of a TCP stream, which any task may write to.
     pub(crate) fn direct(patience: SlowReaderLimits, stream: OwnedWriteHalf) -> Self {
         let mut writer = Self::indirect(patience);
-        writer.stream = Some(stream);
+        writer.stream = WriterStream::Tcp(stream);
         writer
     }
 
@@ -81,11 +99,19 @@ impl SocketWriter {
     pub(crate) fn indirect(patience: SlowReaderLimits) -> Self {
         Self {
             outbox: Outbox::new(patience.most),
+            wire: Wire::YWebsocket,
             source: None,
             patience: patience.behind,
-            stream: None,
+            stream: WriterStream::OwnTask,
             work: Notify::new(),
         }
+    }
+
+    /// Lets the socket have several addresses.
+    #[must_use]
+    pub(crate) fn with_addresses(mut self) -> Self {
+        self.outbox.admit_addresses();
+        self
     }
 
     /// Notes from where the connection comes.
@@ -98,6 +124,27 @@ impl SocketWriter {
     /// Returns from where the connection comes, if that is known.
     pub(crate) const fn source(&self) -> Option<Source> {
         self.source
+    }
+
+    /// Returns the wire of the connection.
+    pub(crate) const fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Queues a message, if the wire of the connection has such a message.
+    pub(crate) fn send(&self, message: &Outgoing) -> NeedsFlush {
+        match wire_codec::encode(&self.wire, message) {
+            Some((frame, class)) => self.outbox.send(frame, class),
+            None => NeedsFlush::No,
+        }
+    }
+
+    /// Queues a message that is encoded already, and flushes it.
+    pub(crate) fn send_encoded(&self, message: &[u8]) {
+        let frame = Frame::encoded(message);
+        if self.outbox.send(frame, FrameClass::Required) == NeedsFlush::Yes {
+            self.flush();
+        }
     }
 
     /// Returns what waits to be written.
@@ -113,14 +160,25 @@ impl SocketWriter {
 
     /// Writes what is queued, as far as that is possible at once; never waits.
     pub(crate) fn flush(&self) {
-        if self.stream.is_none() || self.write_now(OTHERS_TURN) != Written::All {
-            self.work.notify_one();
+        match &self.stream {
+            WriterStream::Tcp(_) if self.write_now(OTHERS_TURN) == Written::All => {}
+            WriterStream::Tcp(_) | WriterStream::OwnTask => self.work.notify_one(),
+            WriterStream::Shared(place) => {
+                place.list();
+                place.socket.flush();
+            }
         }
     }
 
     /// Leaves what is queued to the connection's own task.
     pub(crate) fn hand_over(&self) {
-        self.work.notify_one();
+        match &self.stream {
+            WriterStream::Tcp(_) | WriterStream::OwnTask => self.work.notify_one(),
+            WriterStream::Shared(place) => {
+                place.list();
+                place.socket.hand_over();
+            }
+        }
     }
 
     /// Returns true if the client is known to be gone, though what it sent may not be read yet.
@@ -128,8 +186,10 @@ impl SocketWriter {
         if self.outbox.has_ending() {
             return true;
         }
-        let Some(stream) = &self.stream else {
-            return false;
+        let stream = match &self.stream {
+            WriterStream::Tcp(stream) => stream,
+            WriterStream::OwnTask => return false,
+            WriterStream::Shared(place) => return place.socket.is_gone(),
         };
         let ready = stream
             .ready(Interest::READABLE | Interest::WRITABLE)
@@ -143,7 +203,8 @@ impl SocketWriter {
 
     /// Ends the stream, also while a document that is at long work still refers to this connection.
     pub(crate) fn hang_up(&self) {
-        if let Some(stream) = &self.stream {
+        self.outbox.forget_addresses();
+        if let WriterStream::Tcp(stream) = &self.stream {
             // A stream that has ended already needs no end.
             let _gone = rustix::net::shutdown(stream.as_ref(), rustix::net::Shutdown::Both);
         }
@@ -152,7 +213,9 @@ impl SocketWriter {
     /// The connection's own task on a TCP stream: writes what other tasks could not, until the
     /// ending is out or the connection breaks.
     pub(crate) async fn serve(&self) {
-        let Some(stream) = &self.stream else { return };
+        let WriterStream::Tcp(stream) = &self.stream else {
+            return;
+        };
         let mut progress = Progress::default();
         loop {
             match self.write_now(OWN_TURN) {
@@ -231,7 +294,7 @@ impl SocketWriter {
 
     /// Writes about `turn` bytes.
     fn write_now(&self, turn: usize) -> Written {
-        let Some(stream) = &self.stream else {
+        let WriterStream::Tcp(stream) = &self.stream else {
             return Written::Blocked;
         };
         let Some(mut batch) = self.outbox.borrow_batch() else {
@@ -293,7 +356,9 @@ impl SocketWriter {
 impl Drop for SocketWriter {
     fn drop(&mut self) {
         // The reading half closes the socket, in one go.
-        if let Some(stream) = self.stream.take() {
+        if let WriterStream::Tcp(stream) =
+            std::mem::replace(&mut self.stream, WriterStream::OwnTask)
+        {
             stream.forget();
         }
     }

@@ -63,6 +63,11 @@ impl WriteBatch {
         Refilled::Some
     }
 
+    /// Lets `take` add items. Copies nothing.
+    pub(crate) fn refill_with<T>(&mut self, take: impl FnOnce(&mut VecDeque<Item>) -> T) -> T {
+        take(&mut self.items)
+    }
+
     /// Returns true if everything that was taken is with the kernel.
     pub(crate) fn is_written(&self) -> bool {
         self.items.is_empty() && self.pieces.is_empty() && self.ending.is_none()

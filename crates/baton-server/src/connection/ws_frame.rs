@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use baton_sync::hocuspocus::{self, HocuspocusPayload};
 use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use bytes::Bytes;
 
@@ -28,31 +29,55 @@ const COPIED: usize = 4 * 1024;
 /// Longest header of a frame (RFC 6455, section 5.2), unmasked.
 const HEADER: usize = 10;
 
+/// The kind of a message, as the bytes before its payload say it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MessageHead<'a> {
+    /// A message of the y-websocket wire.
+    YWebsocket(PayloadKind),
+    /// A message of the Hocuspocus wire, to this address.
+    Hocuspocus(&'a str, HocuspocusPayload),
+}
+
+impl From<PayloadKind> for MessageHead<'_> {
+    fn from(kind: PayloadKind) -> Self {
+        Self::YWebsocket(kind)
+    }
+}
+
 /// A message, ready to be written; see the module. A clone costs no copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// All of it, and where its payload begins.
-    Whole(Bytes, u8),
+    Whole(Bytes, u16),
     /// The bytes before the payload, and the payload.
     Shared(Arc<(Bytes, Bytes)>),
 }
 
 impl Frame {
     /// A message with this payload.
-    pub(crate) fn new(carries: PayloadKind, payload: &Bytes) -> Self {
+    pub(crate) fn new<'a>(head: impl Into<MessageHead<'a>>, payload: &Bytes) -> Self {
         if payload.len() > COPIED {
-            let front = front(carries, payload.len(), 0);
+            let front = front(head.into(), payload.len(), 0);
             return Self::Shared(Arc::new((front.into(), payload.clone())));
         }
-        Self::copied(carries, payload)
+        Self::copied(head, payload)
     }
 
     /// Returns a message with a payload that no other owner shares.
-    pub(crate) fn copied(carries: PayloadKind, payload: &[u8]) -> Self {
-        let mut bytes = front(carries, payload.len(), payload.len());
-        let begins = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
-        bytes.extend_from_slice(payload);
-        Self::Whole(bytes.into(), begins)
+    pub(crate) fn copied<'a>(head: impl Into<MessageHead<'a>>, payload: &[u8]) -> Self {
+        Self::from_parts(front(head.into(), payload.len(), payload.len()), payload)
+    }
+
+    /// Returns a message that is encoded already, without a payload that anything looks at.
+    pub(crate) fn encoded(message: &[u8]) -> Self {
+        Self::from_parts(front_of(message, 0, 0), &[])
+    }
+
+    fn from_parts(mut front: Vec<u8>, payload: &[u8]) -> Self {
+        // An address has at most as many bytes as two document names.
+        let begins = u16::try_from(front.len()).unwrap_or(u16::MAX);
+        front.extend_from_slice(payload);
+        Self::Whole(front.into(), begins)
     }
 
     /// Returns its payload.
@@ -73,9 +98,18 @@ impl Frame {
 }
 
 /// The frame's header and the message's head; room for `more` bytes, and for no others.
-fn front(carries: PayloadKind, payload: usize, more: usize) -> Vec<u8> {
-    let head = FrameHeader::new(carries, payload);
-    let head = head.as_bytes();
+fn front(head: MessageHead<'_>, payload: usize, more: usize) -> Vec<u8> {
+    match head {
+        MessageHead::YWebsocket(kind) => {
+            front_of(FrameHeader::new(kind, payload).as_bytes(), payload, more)
+        }
+        MessageHead::Hocuspocus(address, kind) => {
+            front_of(&hocuspocus::header(address, kind, payload), payload, more)
+        }
+    }
+}
+
+fn front_of(head: &[u8], payload: usize, more: usize) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER);
     write_header(BINARY, head.len() + payload, &mut header);
     let mut out = Vec::with_capacity(header.len() + head.len() + more);
@@ -95,6 +129,16 @@ pub(crate) fn probe_frame(mark: u64) -> Bytes {
     let mut out = Vec::with_capacity(2 + mark.len());
     write_header(PING, mark.len(), &mut out);
     out.extend_from_slice(&mark);
+    out.into()
+}
+
+/// Returns a ping with the mark of one address's room, and the number of that address on its
+/// socket: 8 and 4 bytes, most significant first.
+pub(crate) fn address_probe_frame(mark: u64, address: u32) -> Bytes {
+    let mut out = Vec::with_capacity(2 + 12);
+    write_header(PING, 12, &mut out);
+    out.extend_from_slice(&mark.to_be_bytes());
+    out.extend_from_slice(&address.to_be_bytes());
     out.into()
 }
 

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::clock::ServerClock;
 use crate::config::{Settings, Switch};
 use crate::connection::close_codes;
+use crate::connection::hocuspocus::HocuspocusLoad;
 use crate::documents::document_task;
 use crate::documents::open_document::OpenDocument;
 use crate::documents::open_documents::{NotOpened, OpenDocuments};
@@ -86,6 +87,7 @@ pub(crate) struct Registry {
     sources: SourceKeys,
     refusals: Arc<RejectionCounters>,
     quota: Arc<StorageQuota>,
+    hocuspocus: HocuspocusLoad,
     /// Started by the first document, for all of them.
     watching_store: Once,
 }
@@ -101,6 +103,7 @@ impl Registry {
             sources: SourceKeys::default(),
             refusals,
             quota: Arc::new(quota),
+            hocuspocus: HocuspocusLoad::default(),
             open_documents: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
@@ -131,6 +134,10 @@ impl Registry {
 
     pub(crate) fn refusals(&self) -> &RejectionCounters {
         &self.refusals
+    }
+
+    pub(crate) fn hocuspocus(&self) -> &HocuspocusLoad {
+        &self.hocuspocus
     }
 
     pub(crate) fn quota(&self) -> &StorageQuota {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::config::Settings;
@@ -17,9 +18,14 @@ const FRAME: usize = 14;
 /// server believes that it is dead.
 const LONGEST_DEBT: Duration = Duration::from_secs(4);
 
-/// The buckets of one connection; see the module.
+/// The rates of one socket; see the module. All documents on it share them.
 #[derive(Debug)]
 pub(crate) struct MessageRateLimit {
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Debug)]
+struct Buckets {
     messages: Bucket,
     bytes: Bucket,
     /// In seconds. The time of a step is known only afterwards.
@@ -42,7 +48,7 @@ impl MessageRateLimit {
         let burst = settings.rate_burst.0;
         // A rate needs no more than the 52 bits of a float.
         let bytes = settings.max_bytes_per_second.as_u64() as f64;
-        Self {
+        let buckets = Buckets {
             messages: Bucket::new(f64::from(settings.max_messages_per_second), burst),
             bytes: Bucket::new(bytes, burst),
             work: Bucket::holding(
@@ -50,17 +56,27 @@ impl MessageRateLimit {
                 settings.cpu_burst.0.as_secs_f64(),
             ),
             at: Instant::now(),
+        };
+        Self {
+            buckets: Mutex::new(buckets),
         }
     }
 
     /// Takes a message of so many bytes out of the buckets, and waits until none owes anything.
-    pub(crate) async fn take(&mut self, bytes: usize) {
-        let wait = self.owes(bytes);
+    pub(crate) async fn take(&self, bytes: usize) {
+        let wait = self.buckets.lock().owes(bytes);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
     }
 
+    /// Charges processor time, which is paid for before the next message.
+    pub(crate) fn spent(&self, took: Duration) {
+        self.buckets.lock().work.tokens -= took.as_secs_f64();
+    }
+}
+
+impl Buckets {
     fn owes(&mut self, bytes: usize) -> Duration {
         let now = Instant::now();
         let since = now.duration_since(self.at).as_secs_f64();
@@ -70,11 +86,6 @@ impl MessageRateLimit {
         let work = self.work.take(0.0, since).min(LONGEST_DEBT);
         self.work.forgive(LONGEST_DEBT);
         messages.max(bytes).max(work)
-    }
-
-    /// Charges processor time, which is paid for before the next message.
-    pub(crate) fn spent(&mut self, took: Duration) {
-        self.work.tokens -= took.as_secs_f64();
     }
 }
 
@@ -120,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn messages_over_the_rate_wait_once_the_burst_is_used() {
-        let mut rate = MessageRateLimit::new(&settings(|settings| {
+        let rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_messages_per_second = 10;
             settings.rate_burst = crate::config::Span(Duration::from_secs(2));
         }));
@@ -138,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_beyond_the_burst_is_paid_for_before_the_next_message() {
-        let mut rate = MessageRateLimit::new(&settings(|settings| {
+        let rate = MessageRateLimit::new(&settings(|settings| {
             settings.cpu_per_connection = crate::config::Span(Duration::from_millis(250));
             settings.cpu_burst = crate::config::Span(Duration::from_secs(1));
         }));
@@ -159,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_larger_than_the_burst_is_taken_and_paid_for() {
-        let mut rate = MessageRateLimit::new(&settings(|settings| {
+        let rate = MessageRateLimit::new(&settings(|settings| {
             settings.max_bytes_per_second = bytesize::ByteSize::b(1000);
         }));
         let began = Instant::now();

@@ -13,19 +13,22 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use baton_room::Source;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 
-use crate::access::{ShownToken, agreed_protocol, request_token};
+use crate::access::{agreed_protocol, request_token};
 use crate::app::App;
 use crate::config::Switch;
-use crate::connection::socket::{self, Entry};
-use crate::limits::connection_limit::{ConnectionPermit, ConnectionRefused};
+use crate::connection::hocuspocus::HocuspocusEntry;
+use crate::connection::single_document::Entry;
+use crate::connection::socket::{self, Opened};
+use crate::limits::connection_limit::ConnectionRefused;
 use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
@@ -46,6 +49,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/ws", get(websocket))
         .route("/ws/", get(websocket))
         .route("/ws/{*document}", get(websocket))
+        .route("/hocuspocus", get(hocuspocus))
+        .route("/hocuspocus/", get(hocuspocus))
+        .route("/hocuspocus/{*rest}", get(hocuspocus))
         .fallback(page)
         .layer(from_fn_with_state(Arc::clone(&app), admit))
         .with_state(app)
@@ -110,7 +116,47 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Response {
+/// Opens a WebSocket for the document that the path names.
+async fn websocket(State(app): State<Arc<App>>, request: Request) -> Response {
+    let document = document_name(request.uri().path());
+    let token = request_token(request.uri(), request.headers());
+    let shown = document.clone().unwrap_or_else(|| "?".to_owned());
+    let span = tracing::info_span!("connection", address = field::Empty, document = shown);
+    let open = move |app: &App, client: IpAddr, source: Source| {
+        Opened::Document(Entry {
+            registry: Arc::clone(app.registry()),
+            authorizer: Arc::clone(app.authorizer()),
+            document: document.unwrap_or_default(),
+            token,
+            client,
+            source,
+        })
+    };
+    upgrade(app, request, span, open)
+}
+
+/// Opens a WebSocket of the Hocuspocus wire. Its messages name the documents, the path does not.
+async fn hocuspocus(State(app): State<Arc<App>>, request: Request) -> Response {
+    let span = tracing::info_span!("connection", address = field::Empty, wire = "hocuspocus");
+    let open = |app: &App, client: IpAddr, source: Source| {
+        Opened::Hocuspocus(Box::new(HocuspocusEntry {
+            registry: Arc::clone(app.registry()),
+            authorizer: Arc::clone(app.authorizer()),
+            client,
+            source,
+            stopping: app.stop_signal(),
+        }))
+    };
+    upgrade(app, request, span, open)
+}
+
+/// Upgrades a request to a WebSocket, which `open` prepares. `span` becomes that of the connection.
+fn upgrade(
+    app: Arc<App>,
+    mut request: Request,
+    span: Span,
+    open: impl FnOnce(&App, IpAddr, Source) -> Opened + Send + 'static,
+) -> Response {
     let client = client(&app, &request);
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
@@ -131,20 +177,17 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
             return refuse(refused, text);
         }
     };
-    let document = document_name(request.uri().path());
     let protocol = agreed_protocol(request.headers());
-    let token = request_token(request.uri(), request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
-    let span = tracing::info_span!(
-        "connection",
-        address = %client,
-        document = document.as_deref().unwrap_or("?")
-    );
+    span.record("address", field::display(client));
     let serving = async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let document = document.unwrap_or_default();
-                serve(app, upgraded, document, token, client, permit).await;
+                let source = app.registry().sources().of(permit.address());
+                let opened = open(&app, client, source);
+                drop(app);
+                serve(upgraded, opened).await;
+                drop(permit);
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
@@ -153,23 +196,7 @@ async fn websocket(State(app): State<Arc<App>>, mut request: Request) -> Respons
     switching(&accept, protocol)
 }
 
-async fn serve(
-    app: Arc<App>,
-    upgraded: Upgraded,
-    document: String,
-    token: ShownToken,
-    client: IpAddr,
-    permit: ConnectionPermit,
-) {
-    let entry = Entry {
-        registry: Arc::clone(app.registry()),
-        authorizer: Arc::clone(app.authorizer()),
-        document,
-        token,
-        client,
-        source: app.registry().sources().of(permit.address()),
-    };
-    drop(app);
+async fn serve(upgraded: Upgraded, opened: Opened) {
     // A stream that an embedder accepted is plain TCP, or of a type that only hyper knows.
     let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
@@ -183,15 +210,14 @@ async fn serve(
             let early = read.to_vec();
             drop(read);
             if let Some(stream) = stream {
-                socket::serve_tcp(stream, early, entry).await;
+                socket::serve_tcp(stream, early, opened).await;
             }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            socket::serve_any(stream, entry).await;
+            socket::serve_any(stream, opened).await;
         }
     }
-    drop(permit);
 }
 
 /// The reason for which a request for a document is not a WebSocket handshake. Nothing was started.

@@ -78,6 +78,16 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
             "Client addresses with a connection, or with a remembered rate",
             count(app.limits().addresses()),
         ),
+        (
+            "hocuspocus_connections",
+            "Open connections of the Hocuspocus wire",
+            count(registry.hocuspocus().connections()),
+        ),
+        (
+            "hocuspocus_documents",
+            "Documents open on connections of the Hocuspocus wire, each counted for each connection",
+            count(registry.hocuspocus().documents()),
+        ),
         ("loads", "Documents being loaded", count(loads.under_way())),
         (
             "loads_waiting",

@@ -60,10 +60,16 @@ pub(crate) enum Rejection {
     Store,
     /// `max_awareness`, or a limit of one document's awareness.
     Awareness,
+    /// `max_backlog` or `max_backlog_messages`.
+    Backlog,
+    /// `max_documents_per_connection`.
+    DocumentsOfConnection,
+    /// A Stateless message of the Hocuspocus wire that is not of Baton's channel.
+    Stateless,
 }
 
 /// All reasons, with their names in metrics and logs.
-const REASONS: [(Rejection, &str); 22] = [
+const REASONS: [(Rejection, &str); 25] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
     (Rejection::PaceOfAddress, "pace_of_address"),
@@ -86,6 +92,9 @@ const REASONS: [(Rejection, &str); 22] = [
     (Rejection::DocumentsStored, "documents_stored"),
     (Rejection::Store, "store"),
     (Rejection::Awareness, "awareness"),
+    (Rejection::Backlog, "backlog"),
+    (Rejection::DocumentsOfConnection, "documents_of_connection"),
+    (Rejection::Stateless, "stateless"),
 ];
 
 /// See the module.

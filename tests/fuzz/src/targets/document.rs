@@ -385,7 +385,7 @@ impl Connection {
 
     /// Each message that is called saved has all its blocks and deletions in the document, and the same ones.
     fn told(&mut self, document: &Replica) {
-        let durable = self.handshake.durable(self.position);
+        let durable = self.handshake.ledger().durable(self.position);
         self.saved = durable.unwrap_or(self.saved).max(self.saved);
         let saved = self.messages.get(..self.saved as usize);
         for update in saved.unwrap() {

@@ -56,7 +56,7 @@ impl Item {
     pub(super) const OVERHEAD: usize = size_of::<Self>() + 40;
 
     /// Returns its length on the wire in bytes; 0 for pings, which are not counted.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Frame(frame, _) => frame.len(),
             Self::Raw(bytes) => bytes.len(),

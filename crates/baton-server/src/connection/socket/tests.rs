@@ -1,20 +1,25 @@
+use std::net::IpAddr;
+
 use baton_log::{Log, LogOptions};
+use baton_room::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::access::Authorizer;
+use crate::connection::close_codes;
 
 /// A request for the document "notes" of a server with the default settings.
-fn entry() -> Entry {
+fn entry() -> Opened {
     let log = Log::in_memory(LogOptions::default()).unwrap();
     let settings = Arc::new(Settings::default());
-    Entry {
+    Opened::Document(Entry {
         authorizer: Arc::new(Authorizer::new(&settings).unwrap()),
         registry: Arc::new(Registry::new(settings, log)),
         document: "notes".to_owned(),
         token: Ok(None),
         client: IpAddr::from([127, 0, 0, 1]),
         source: Source::new([7; 16]),
-    }
+    })
 }
 
 /// A stream that is no TCP is written to by its own task only, and that had gone when the library

@@ -224,7 +224,10 @@ async fn whoever_writes_stops_after_a_turn_and_goes_on_in_order() {
 }
 
 async fn to_be_writable(line: &SocketWriter) {
-    line.stream.as_ref().unwrap().writable().await.unwrap();
+    let WriterStream::Tcp(stream) = &line.stream else {
+        panic!("a TCP stream");
+    };
+    stream.writable().await.unwrap();
 }
 
 const FRAMES: usize = 400;

@@ -8,7 +8,8 @@ use baton_room::{CatchUp, ConnectionId, Outgoing, Output, ParkPreview, Room};
 
 use crate::connection::close_codes;
 use crate::connection::pending_flushes::PendingFlushes;
-use crate::connection::send_queue::{BroadcastUpdate, NeedsFlush};
+use crate::connection::send_queue::NeedsFlush;
+use crate::connection::shared_message::SharedMessage;
 use crate::connection::socket_writer::SocketWriter;
 use crate::connection::wire_codec;
 
@@ -52,15 +53,12 @@ impl Connections {
         while let Some(output) = room.next_output() {
             match output {
                 Output::Send { to, message } => {
-                    let (frame, class) = wire_codec::encode(&message);
-                    self.put(to, pending, |writer| writer.outbox().send(frame, class));
+                    self.put(to, pending, |writer| writer.send(&message));
                 }
                 Output::Multicast { to, message } => {
-                    let (frame, class) = wire_codec::encode(&message);
+                    let shared = SharedMessage::to_some(&message);
                     for to in to {
-                        self.put(to, pending, |writer| {
-                            writer.outbox().send(frame.clone(), class)
-                        });
+                        self.put(to, pending, |writer| shared.queue(writer));
                     }
                 }
                 Output::Broadcast { except, message } => self.broadcast(except, &message, pending),
@@ -108,7 +106,8 @@ impl Connections {
             awareness.map(Outgoing::Awareness),
         ];
         let messages = messages.iter().flatten();
-        let frames: Vec<_> = messages.map(|m| wire_codec::encode(m).0).collect();
+        let encoded = messages.filter_map(|message| wire_codec::encode(writer.wire(), message));
+        let frames: Vec<_> = encoded.map(|(frame, _)| frame).collect();
         if writer.outbox().caught_up(frames) == NeedsFlush::Yes {
             pending.push(writer);
         }
@@ -133,17 +132,10 @@ impl Connections {
         message: &Outgoing,
         pending: &mut PendingFlushes,
     ) {
-        let (frame, class) = wire_codec::encode(message);
-        let is_update = matches!(message, Outgoing::Update(_));
-        let update = BroadcastUpdate::new(frame);
+        let shared = SharedMessage::to_all(message);
         let receivers = self.writers.iter().filter(|(id, _)| Some(**id) != except);
         for (_, writer) in receivers {
-            let needs_flush = if is_update {
-                writer.outbox().edit(&update)
-            } else {
-                writer.outbox().send(update.frame.clone(), class)
-            };
-            if needs_flush == NeedsFlush::Yes {
+            if shared.queue(writer) == NeedsFlush::Yes {
                 pending.push(writer);
             }
         }

@@ -12,7 +12,6 @@ use tokio::sync::Semaphore;
 
 use crate::connection::send_queue::NeedsFlush;
 use crate::connection::socket_writer::SocketWriter;
-use crate::connection::wire_codec;
 use crate::documents::work_cost;
 use crate::documents::work_pool::WorkPool;
 
@@ -93,8 +92,7 @@ impl ParkPreviews {
 }
 
 fn send(writer: &Arc<SocketWriter>, message: &Outgoing) {
-    let (frame, weight) = wire_codec::encode(message);
-    if writer.outbox().send(frame, weight) == NeedsFlush::Yes {
+    if writer.send(message) == NeedsFlush::Yes {
         writer.flush();
     }
 }

@@ -138,7 +138,7 @@ fn a_refused_message_has_its_status_at_once_and_counts_as_saved_when_it_is_taken
 #[test]
 fn an_answer_that_the_client_does_not_count_has_no_status() {
     let mut ledger = with_statuses();
-    let mut answer = |ledger: &mut SavedLedger, position| {
+    let answer = |ledger: &mut SavedLedger, position| {
         let number = ledger.next(SyncKind::Step2);
         ledger.settle(number, position);
         statuses(ledger, position)
