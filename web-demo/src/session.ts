@@ -5,6 +5,10 @@
 import { BatonProvider } from '@baton/client'
 import * as Y from 'yjs'
 import { loadProfile, makeDistinct } from './profile'
+import { takeToken } from './token'
+
+/** Taken before anything else can see the address. */
+const token = takeToken()
 
 export interface Session {
   readonly provider: BatonProvider
@@ -30,6 +34,7 @@ export function startSession(name: string, options: SessionOptions = {}): Sessio
   server.search = ''
   const provider = new BatonProvider(server.href, name, new Y.Doc(), {
     user,
+    ...(token !== null && { token }),
     resume: options.afresh !== true,
     observer: options.observer === true,
     connect: false,

@@ -638,3 +638,18 @@ describe('a tab', () => {
     expect(b.roster.size).toBe(1)
   })
 })
+
+describe('a token', () => {
+  it('is in the first message of each connection, fresh each time, and never in an address', async () => {
+    let asked = 0
+    const a = client({ token: () => `token-${++asked}` })
+    await until(a, () => a.lock.state === 'free')
+    expect(a.url).not.toContain('token')
+    const shown = (): (string | undefined)[] => server.room('story').heard.flatMap((m) => (m.type === 'hello' ? [m.token] : []))
+    expect(shown()).toEqual(['token-1'])
+    a.disconnect()
+    a.connect()
+    await until(a, () => shown().length === 2)
+    expect(shown()).toEqual(['token-1', 'token-2'])
+  })
+})

@@ -167,6 +167,8 @@ export interface Hello {
   user?: User
   /** A secret that all tabs of one person share. */
   user_key?: string
+  /** What this client may do, for a server that asks for it. */
+  token?: string
   client?: number
   observer?: boolean
 }

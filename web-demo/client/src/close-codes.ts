@@ -6,6 +6,8 @@ const WORDS: Record<number, string> = {
   1006: 'The connection broke.',
   1013: 'The server is overloaded, or this connection reads too slowly.',
   4400: 'The server did not understand a frame of this client.',
+  4401: 'The server asks for a token, and did not get one that counts.',
+  4403: 'This token is not for this document.',
   4404: 'This is not a document name.',
   4409: 'This session went on in another window.',
   4410: 'This copy belongs to an earlier epoch of the document, which has been restored from a backup, or erased.',
@@ -15,6 +17,7 @@ const WORDS: Record<number, string> = {
   4423: 'An edit came under somebody else’s lock and was set aside.',
   4500: 'The document cannot be served now.',
   4503: 'The server is going away.',
+  4504: 'The server cannot find out now who may open this document.',
   4507: 'The server’s store failed: nothing more can be saved there now.',
   4508: 'The server heard nothing from this client for too long.',
 }
@@ -22,6 +25,15 @@ const WORDS: Record<number, string> = {
 /** What a close code means, for people. */
 export function closeWords(code: number): string {
   return WORDS[code] ?? `The connection ended (${code}).`
+}
+
+/** Codes whose reason is one word for programs, such as `expired`. */
+const WORD_REASONS = [4401, 4403, 4504]
+
+/** Why a connection ended, for people: what the server said, or what its code means. */
+export function endWords({ code, reason }: { code: number; reason: string }): string {
+  if (reason === '') return closeWords(code)
+  return WORD_REASONS.includes(code) ? `${closeWords(code)} (${reason})` : reason
 }
 
 /** Whether coming again with this copy would be refused again. */

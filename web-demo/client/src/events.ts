@@ -48,6 +48,11 @@ export interface BatonOptions {
   /** Connect at once; true unless told otherwise. */
   connect?: boolean
   awareness?: Awareness
+  /**
+   * Shown to a server that asks for tokens: in the first message, so that it is in no address and no log. A function is
+   * asked at each attempt to connect, for a token that is renewed.
+   */
+  token?: string | (() => string | null)
   /** Query parameters of the address. */
   params?: Record<string, string>
   /** Sub-protocols of the WebSocket. */

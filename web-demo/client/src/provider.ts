@@ -12,7 +12,7 @@ import type * as Y from 'yjs'
 import { watchActivity } from './activity'
 import { placeOf, urlOf } from './address'
 import { encodeClientMessage, type ClientMessage, type LockView, type Mode, type ParkView, type Peer, type Right, type ServerMessage, type Timings, type User } from './channel'
-import { closeWords } from './close-codes'
+import { endWords } from './close-codes'
 import { decodeFrame, encodeFrame, type Frame } from './codec'
 import { Divergence } from './divergence'
 import { defaultDrafts, type Draft } from './drafts'
@@ -339,7 +339,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   #refused(closed: Closed): void {
     this.#refusal = true
     this.#session.refused()
-    this.emit('refused', [{ code: closed.code, reason: closed.reason || closeWords(closed.code) }])
+    this.emit('refused', [{ code: closed.code, reason: endWords(closed) }])
     this.#watcher.look()
   }
 

@@ -71,6 +71,7 @@ export class Session {
     const ticket = this.ticket
     const locks = this.machine.version
     const key = this.#options.userKey === undefined ? userKey() : this.#options.userKey
+    const token = typeof this.#options.token === 'function' ? this.#options.token() : this.#options.token
     this.machine.helloSent(now())
     this.#events.say({
       type: 'hello',
@@ -81,6 +82,7 @@ export class Session {
       ...(locks !== null && { locks }),
       user: this.user,
       ...(key !== null && { user_key: key }),
+      ...(token && { token }),
       client,
       ...(this.#options.observer && { observer: true }),
     })

@@ -1,5 +1,5 @@
 /** Turns what the client tells into lines of the event list. Owns the words for it and the memory of the last locks. */
-import { closeWords, type BatonProvider, type DrainReason, type GrantView, type Mode, type ParkView } from '@baton/client'
+import { endWords, type BatonProvider, type DrainReason, type GrantView, type Mode, type ParkView } from '@baton/client'
 import { lossOf } from '../passing'
 import { lockName, partName, scopeIn } from '../regions'
 import { capital, cleanName, COMINGS, decidedWords, DRAIN_WORDS, lostWords, MODES, nameOf, OWN_STATE, parkWords, turnedAwayWords, type Matter } from '../words'
@@ -25,7 +25,7 @@ function connection(provider: BatonProvider, log: EventLog): void {
     isFirst = false
   })
   provider.on('connection-close', ({ code, reason }) => {
-    if (provider.shouldConnect) log.add(`Connection lost: ${reason || closeWords(code)}`, 'bad')
+    if (provider.shouldConnect) log.add(`Connection lost: ${endWords({ code, reason })}`, 'bad')
   })
   provider.on('connection-error', () => {
     // One line for a run of failed attempts, not one for each.
