@@ -140,7 +140,13 @@ impl Room {
             now,
         };
         match self.sessions.receive(connection, message, entry, &mut out) {
-            Some(Incoming::Step1(vector)) => self.step1(connection, vector, &mut out),
+            Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
+                Ok(since) => Reaction::Answer(connection, Answer::Lacking(since)),
+                Err(error) => {
+                    let fault = format!("a state vector is wrong: {error}");
+                    Reaction::malformed(connection, &fault)
+                }
+            }),
             Some(Incoming::Sync(kind, update)) => {
                 let cx = context!(self, now);
                 self.intake.update(connection, kind, update, cx, &mut out);
@@ -163,23 +169,6 @@ impl Room {
             Some(Incoming::Other) | None => {}
         }
         self.carry_out(out, now);
-    }
-
-    fn step1(&mut self, connection: ConnectionId, vector: &[u8], out: &mut Vec<Reaction>) {
-        let since = match StateVector::decode(vector) {
-            Ok(since) => since,
-            Err(error) => {
-                let fault = format!("a state vector is wrong: {error}");
-                return out.push(Reaction::malformed(connection, &fault));
-            }
-        };
-        let inboxes = self.intake.inboxes_mut();
-        if inboxes.receipts(connection) == Receipts::EachUpdate {
-            inboxes.asked(connection);
-            let step1 = Outgoing::Step1(self.state.document().encoded_vector());
-            out.push(Reaction::Answer(connection, Answer::Send(step1)));
-        }
-        out.push(Reaction::Answer(connection, Answer::Lacking(since)));
     }
 
     /// Notes that bytes came over a connection which are no message: a pong, or a ping.
@@ -337,19 +326,13 @@ impl Room {
         self.outbound.raise_durable(position);
         // A stock client has its status before it is closed for a park; a client of Baton's channel
         // hears of the park before its message is called saved.
-        self.tell_receipts(|sessions, connection| sessions.is_stock(connection), now);
+        let inboxes = self.intake.inboxes_mut();
+        self.outbound
+            .tell_stock_receipts(inboxes, context!(self, now));
         self.release(now);
-        self.tell_receipts(|_, _| true, now);
-    }
-
-    fn tell_receipts(&mut self, is_meant: impl Fn(&Sessions, ConnectionId) -> bool, now: Time) {
-        for connection in self.intake.inboxes().unsaved() {
-            if is_meant(&self.sessions, connection) {
-                let inboxes = self.intake.inboxes_mut();
-                self.outbound
-                    .tell_receipts(connection, inboxes, context!(self, now));
-            }
-        }
+        let inboxes = self.intake.inboxes_mut();
+        self.outbound
+            .tell_all_receipts(inboxes, context!(self, now));
     }
 
     /// Returns true if a client waits for the disk. If none does, [`Room::durable`] need not be

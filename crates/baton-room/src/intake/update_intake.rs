@@ -181,12 +181,13 @@ impl Intake {
         cx: Context<'_>,
         out: &mut Vec<Reaction>,
     ) -> bool {
+        let is_known = matches!(verdict, Verdict::Known(_));
         match verdict {
-            Verdict::Known(ref bytes) | Verdict::Admit(ref bytes) => {
+            Verdict::Known(bytes) | Verdict::Admit(bytes) => {
                 // The scan is of other bytes if only a part of the message is admitted.
-                let whole = came.filter(|came| came.is_of(bytes));
-                match whole.map_or_else(|| CheckedUpdate::reread(bytes.clone()), Ok) {
-                    Ok(update) if matches!(verdict, Verdict::Known(_)) => {
+                let whole = came.filter(|came| came.is_of(&bytes));
+                match whole.map_or_else(|| CheckedUpdate::reread(bytes), Ok) {
+                    Ok(update) if is_known => {
                         known(&mut self.inboxes, connection, &update, cx, out);
                     }
                     Ok(update) => return self.admit(connection, update, cx, out),

@@ -234,6 +234,22 @@ impl Outbound {
         inboxes.told(to);
     }
 
+    /// Tells all connections which of their updates are durable.
+    pub(crate) fn tell_all_receipts(&mut self, inboxes: &mut Inboxes, cx: Context<'_>) {
+        for connection in inboxes.unsaved() {
+            self.tell_receipts(connection, inboxes, cx);
+        }
+    }
+
+    /// [`Outbound::tell_all_receipts`] for stock clients alone.
+    pub(crate) fn tell_stock_receipts(&mut self, inboxes: &mut Inboxes, cx: Context<'_>) {
+        for connection in inboxes.unsaved() {
+            if cx.sessions.is_stock(connection) {
+                self.tell_receipts(connection, inboxes, cx);
+            }
+        }
+    }
+
     /// Position up to which the log is durable.
     pub(crate) const fn durable(&self) -> u64 {
         self.gate.durable()

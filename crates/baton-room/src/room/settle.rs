@@ -1,11 +1,12 @@
 //! The way of a proposal through a room: its position, its effects, and the reactions to them.
 
 use baton_presence::{Change, Event, Time};
+use baton_sync::StateVector;
 
 use super::Room;
 use crate::context::context;
 use crate::intake::own_merges;
-use crate::message::{ConnectionId, Ending};
+use crate::message::{ConnectionId, Ending, Outgoing, Receipts};
 use crate::outbound::Released;
 use crate::output::Output;
 use crate::park_preview::ParkPreview;
@@ -229,10 +230,7 @@ impl Room {
                     Answer::Tell(message) => {
                         self.outbound.tell(to, message, context!(self, now));
                     }
-                    Answer::Lacking(since) => {
-                        let (state, options) = (&mut self.state, &self.options);
-                        self.outbound.send_lacking(to, &since, state, options, now);
-                    }
+                    Answer::Lacking(since) => self.send_lacking(to, &since, now),
                     Answer::Show { nonce, id, updates } => {
                         let preview = ParkPreview {
                             nonce,
@@ -261,6 +259,18 @@ impl Room {
             }
         }
         self.reactions = reactions;
+    }
+
+    /// Answers a Step1: with our own first, if the wire wants it there.
+    fn send_lacking(&mut self, to: ConnectionId, since: &StateVector, now: Time) {
+        let inboxes = self.intake.inboxes_mut();
+        if inboxes.receipts(to) == Receipts::EachUpdate {
+            inboxes.asked(to);
+            let step1 = Outgoing::Step1(self.state.document().encoded_vector());
+            self.outbound.send(to, step1, now);
+        }
+        let (state, options) = (&mut self.state, &self.options);
+        self.outbound.send_lacking(to, since, state, options, now);
     }
 
     /// Tells everything that waited for the disk and is durable.
