@@ -26,8 +26,13 @@ impl Context<'_> {
     /// Returns the author of a connection's edits. Before its session has its record, it holds no
     /// lock; a stock client's first message is judged then.
     pub(crate) fn author_of(&self, connection: ConnectionId) -> Author {
+        let writes = self.sessions.may_write(connection);
         if let Some(session) = self.sessions.session_of(connection) {
-            return self.state.author(session);
+            let author = self.state.author(session);
+            return Author {
+                writes: writes && author.writes,
+                ..author
+            };
         }
         let is_stock = self.sessions.is_stock(connection);
         let source = self.sessions.source_of(connection);
@@ -36,6 +41,7 @@ impl Context<'_> {
             user: None,
             is_stock,
             source: source.filter(|_| is_stock).map(Source::key),
+            writes,
         }
     }
 }

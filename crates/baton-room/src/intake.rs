@@ -12,6 +12,7 @@ mod inbox;
 mod inboxes;
 mod lock_ops;
 mod park_ops;
+mod read_only;
 mod settlement;
 mod update_intake;
 

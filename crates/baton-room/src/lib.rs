@@ -78,7 +78,7 @@ pub use message::{
     Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Receipts,
     ViewOf,
 };
-pub use options::{LockLimits, RoomOptions};
+pub use options::{LockLimits, ReadOnlyEdits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};
 pub use output::Output;
 pub use park_preview::ParkPreview;

@@ -30,6 +30,16 @@ impl Default for LockLimits {
     }
 }
 
+/// Fate of edits from sessions without the right to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadOnlyEdits {
+    /// They are dropped.
+    #[default]
+    Drop,
+    /// They are parked, for a session that may write to merge.
+    Suggest,
+}
+
 /// The settings of a room. The default is the design's timings and limits, in epoch 1.
 #[derive(Debug, Clone)]
 pub struct RoomOptions {
@@ -48,6 +58,8 @@ pub struct RoomOptions {
     pub handshake: HandshakeLimits,
     /// Caps on parks.
     pub parks: ParkLimits,
+    /// Fate of edits from sessions without the right to write.
+    pub read_only_edits: ReadOnlyEdits,
     /// Fate of deleted content when a snapshot is written.
     pub history: History,
     /// Time after the last change or newcomer until the encodings that are kept for further
@@ -70,6 +82,7 @@ impl Default for RoomOptions {
             awareness: AwarenessLimits::default(),
             handshake: HandshakeLimits::default(),
             parks: ParkLimits::default(),
+            read_only_edits: ReadOnlyEdits::Drop,
             history: History::Drop,
             rest_after: Duration::from_mins(1),
             piece_bytes: 1024 * 1024,

@@ -63,6 +63,8 @@ pub(crate) enum ProposedRecord {
         update: CheckedUpdate,
         /// Arrival in milliseconds of Unix time, if it is to be parked.
         at_ms: Option<u64>,
+        /// True if its author has no right to write.
+        is_suggestion: bool,
     },
 }
 

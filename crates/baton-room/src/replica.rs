@@ -15,6 +15,7 @@ mod park_fit;
 mod park_limits;
 mod park_views;
 mod parks;
+mod people;
 mod record;
 mod snapshot;
 mod state;

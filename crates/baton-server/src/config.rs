@@ -30,7 +30,8 @@ pub use self::error::ConfigError;
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
 pub use self::settings::{PartialSettings, Settings};
 pub use self::values::{
-    DocumentMode, InvalidListen, InvalidRight, Listen, RightsList, Span, Switch, TimingProfile,
+    DocumentMode, InvalidListen, InvalidRight, Listen, ReadOnlyPolicy, RightsList, Span, Switch,
+    TimingProfile,
 };
 pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};
 

@@ -48,8 +48,8 @@ mod server;
 pub use config::{
     AuthMode, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, FrameAncestors,
     Hosts, InvalidListen, InvalidNetwork, InvalidRight, InvalidWebName, Listen, OrNone, Origins,
-    PartialSettings, Proxies, ProxyHeader, RightsList, Secret, ServiceUrl, Settings, Span, Switch,
-    TimingProfile, TokenDocuments,
+    PartialSettings, Proxies, ProxyHeader, ReadOnlyPolicy, RightsList, Secret, ServiceUrl,
+    Settings, Span, Switch, TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};

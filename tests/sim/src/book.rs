@@ -174,6 +174,7 @@ pub(crate) fn event(position: u64, record: &Record) -> Option<Event> {
         Record::Presence(event) => Some(event.clone()),
         Record::Renamed { .. }
         | Record::Update { .. }
+        | Record::Suggested { .. }
         | Record::Epoch(_)
         | Record::ParkDecided { .. } => None,
     }

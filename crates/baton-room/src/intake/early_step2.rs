@@ -11,6 +11,7 @@ use baton_sync::handshake::SyncKind;
 use baton_sync::scan::{Scan, scan};
 use bytes::Bytes;
 
+use super::client_ops;
 use super::inbox::{EarlyMessages, ResyncState};
 use super::update_intake::Intake;
 use crate::context::Context;
@@ -181,7 +182,7 @@ impl Intake {
             let inbox = self.inboxes.get(connection);
             if inbox.is_none_or(|inbox| inbox.early.is_empty()) {
                 self.inboxes.set_early(connection, false);
-                self.take_up_deferred(connection, cx, out);
+                client_ops::take_up_deferred(&mut self.inboxes, connection, cx, out);
             }
         }
         self.judge_again |= proposed;

@@ -8,6 +8,7 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind};
 use bytes::Bytes;
 
 use super::barriers::Barriers;
+use super::read_only::ReadOnlyNotices;
 use crate::message::Receipts;
 use crate::reaction::Answer;
 
@@ -33,6 +34,7 @@ pub(super) struct Inbox {
     pub(super) deferred: Vec<ClientMessage>,
     /// Proposed updates that have no position yet.
     pub(super) proposed: u32,
+    pub(super) read_only: ReadOnlyNotices,
     /// The connection is being closed: nothing more of it is taken.
     pub(super) closing: bool,
 }
@@ -53,6 +55,7 @@ impl Inbox {
             resync: ResyncState::Done,
             deferred: Vec::new(),
             proposed: 0,
+            read_only: ReadOnlyNotices::default(),
             closing: false,
         }
     }

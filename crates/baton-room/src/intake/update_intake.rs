@@ -6,26 +6,24 @@
 use std::time::Duration;
 
 use baton_presence::Time;
-use baton_sync::control_channel::{ClientMessage, ErrorCode, Outcome};
+use baton_sync::control_channel::ErrorCode;
 use baton_sync::handshake::{HandshakeError, SyncKind, Verdict};
 use bytes::Bytes;
 
 use super::budget::EditBudget;
 use super::client_ops;
-use super::inboxes::{Inboxes, given_away};
+use super::inboxes::Inboxes;
+use super::read_only;
 use super::settlement::{barrier, close_malformed, known, parked_before, refuse};
 use crate::context::Context;
 use crate::message::{ConnectionId, Ending, Outgoing, Receipts};
+use crate::options::ReadOnlyEdits;
 use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::{CheckedUpdate, Destination};
 
 /// Time that a large update which is kept aside waits after something changed for it: it is not
 /// looked through again at every letter that comes.
 const LARGE_AGAIN: Duration = Duration::from_millis(250);
-
-/// Operations of one connection that wait for edits which came before them; a further one does not
-/// wait.
-const MOST_DEFERRED: usize = 16;
 
 /// The updates and operations of all connections that are not records yet.
 #[derive(Default)]
@@ -59,11 +57,13 @@ impl Intake {
                 return close_malformed(&mut self.inboxes, connection, &fault, out);
             }
         };
-        let kept = self.keep_early(connection, kind, &update, cx, out);
-        let proposed = !kept && self.judge(connection, kind, update, cx, out);
+        let inboxes = &mut self.inboxes;
+        let done = read_only::drop_edit(inboxes, connection, kind, &update, cx, out)
+            || self.keep_early(connection, kind, &update, cx, out);
+        let proposed = !done && self.judge(connection, kind, update, cx, out);
         if kind == SyncKind::Step2 {
             self.resynced(connection, proposed, cx, out);
-            self.take_up_deferred(connection, cx, out);
+            client_ops::take_up_deferred(&mut self.inboxes, connection, cx, out);
         }
     }
 
@@ -85,66 +85,7 @@ impl Intake {
         cx: Context<'_>,
         out: &mut Vec<Reaction>,
     ) {
-        let message = match ClientMessage::decode(payload) {
-            Ok(message) => message,
-            Err(error) => {
-                let fault = format!("{error}; nothing changed");
-                let answer = match error.nonce() {
-                    Some(nonce) => Answer::result(nonce, Outcome::Invalid, Some(fault)),
-                    None => Answer::complaint(ErrorCode::Protocol, fault, false),
-                };
-                return out.push(Reaction::Answer(connection, answer));
-            }
-        };
-        if cx.sessions.session_of(connection).is_none() {
-            return;
-        }
-        if cx.sessions.is_stock(connection) {
-            let fault = "Baton's channel opens with a hello";
-            return close_malformed(&mut self.inboxes, connection, fault, out);
-        }
-        self.operate(connection, message, cx, out);
-    }
-
-    /// Carries out an operation, or lets it wait for edits that the client sent before: an orderly
-    /// handoff would park them otherwise.
-    fn operate(
-        &mut self,
-        connection: ConnectionId,
-        message: ClientMessage,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        let Some(session) = cx.sessions.session_of(connection) else {
-            return;
-        };
-        if given_away(&message).is_some()
-            && let Some(inbox) = self.inboxes.get_mut(connection)
-            && inbox.deferred.len() < MOST_DEFERRED
-            && inbox.owes_edits()
-        {
-            inbox.deferred.push(message);
-            return;
-        }
-        out.extend(client_ops::operate(cx, connection, session, message));
-    }
-
-    /// Carries out the operations that waited for edits, behind those edits.
-    pub(super) fn take_up_deferred(
-        &mut self,
-        connection: ConnectionId,
-        cx: Context<'_>,
-        out: &mut Vec<Reaction>,
-    ) {
-        if cx.sessions.session_of(connection).is_none() {
-            return;
-        }
-        let Some(inbox) = self.inboxes.get_mut(connection) else {
-            return;
-        };
-        for message in std::mem::take(&mut inbox.deferred) {
-            self.operate(connection, message, cx, out);
-        }
+        client_ops::receive(&mut self.inboxes, connection, payload, cx, out);
     }
 
     /// Judges an update. Returns true if something was proposed.
@@ -232,10 +173,16 @@ impl Intake {
         let author = cx.author_of(connection);
         let (document, parks) = (cx.state.document().state(), cx.state.all_parks());
         let mut at_ms = None;
-        if let Destination::Park { .. } = update
+        let destination = update
             .admission(author, &cx.state.write_check())
-            .destination
-        {
+            .destination;
+        let is_suggestion = destination == Destination::Suggestion;
+        let suggests = cx.options.read_only_edits == ReadOnlyEdits::Suggest;
+        if is_suggestion && !suggests {
+            read_only::give_up_edit(&mut self.inboxes, connection, cx, out);
+            return false;
+        }
+        if destination != Destination::Document {
             let held = parks.holding(document, &update.scan());
             if let Some(id) = held.or_else(|| parks.alike(author, &update.scan())) {
                 // The same edit over a new session, or an equal one of a stock client from the same
@@ -245,6 +192,10 @@ impl Intake {
             }
             let limits = &cx.options.parks;
             if let Err(full) = parks.room_for(author, document, &update.scan(), limits) {
+                if is_suggestion {
+                    read_only::give_up_edit(&mut self.inboxes, connection, cx, out);
+                    return false;
+                }
                 if let Some(inbox) = self.inboxes.get_mut(connection) {
                     inbox.handshake.refused(update.bytes().clone());
                 }
@@ -263,6 +214,10 @@ impl Intake {
             at_ms = Some(cx.unix_ms());
         }
         if let Err(limit) = self.budget.take(&update.scan(), document) {
+            if is_suggestion {
+                read_only::give_up_edit(&mut self.inboxes, connection, cx, out);
+                return false;
+            }
             if let Some(inbox) = self.inboxes.get_mut(connection) {
                 inbox.handshake.not_taken();
             }
@@ -278,6 +233,9 @@ impl Intake {
             );
             return false;
         }
+        if is_suggestion {
+            read_only::note_suggestion(&mut self.inboxes, connection, cx, out);
+        }
         if let Some(inbox) = self.inboxes.get_mut(connection) {
             inbox.proposed += 1;
         }
@@ -285,8 +243,19 @@ impl Intake {
             connection,
             update,
             at_ms,
+            is_suggestion,
         }));
         true
+    }
+
+    /// Follows a change of the rights of a connection's session.
+    pub(crate) fn follow_rights(
+        &mut self,
+        connection: ConnectionId,
+        cx: Context<'_>,
+        out: &mut Vec<Reaction>,
+    ) {
+        read_only::follow_rights(&mut self.inboxes, connection, cx, out);
     }
 
     /// Takes up everything that waited for a record and can come now.
@@ -353,7 +322,7 @@ impl Intake {
             self.large_due.get_or_insert(cx.now + LARGE_AGAIN);
         }
         if resumes {
-            self.take_up_deferred(connection, cx, out);
+            client_ops::take_up_deferred(&mut self.inboxes, connection, cx, out);
         }
         proposed
     }

@@ -21,7 +21,7 @@ use crate::intake::{DrainDelay, Inboxes};
 use crate::message::{ConnectionId, Outgoing, Receipts};
 use crate::output::Output;
 use crate::reaction::Origin;
-use crate::replica::Effect;
+use crate::replica::{Effect, ParkReason};
 use crate::sessions::Attachment;
 use crate::token::ResumeToken;
 
@@ -98,7 +98,13 @@ impl Outbound {
         let session = cx.sessions.session_of(connection);
         let check = cx.state.write_check();
         let why = check.why_parked(session.unwrap_or(SessionId(0)), id);
+        let park = cx.state.all_parks().get(id);
+        let is_suggestion = park.is_some_and(|park| park.reason == ParkReason::Suggestion);
         if cx.sessions.is_stock(connection) {
+            // It goes on reading, and the intake tells it once in a while.
+            if is_suggestion {
+                return;
+            }
             let reason = format!("{why}: your edit was kept (park {id}); open the document again");
             self.hold_denial(connection, reason, cx);
         } else {

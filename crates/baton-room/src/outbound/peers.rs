@@ -10,7 +10,7 @@ use crate::token::ResumeToken;
 
 /// Returns a session as clients are shown it, also one that has just left.
 pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
-    let person = cx.state.person(session);
+    let person = cx.state.people().known(session);
     let peer = cx.state.locks().peer(session);
     let state = match peer {
         None => PeerStatus::Gone,
@@ -43,6 +43,7 @@ pub(super) fn welcome(
     cx: Context<'_>,
 ) -> ServerMessage {
     let timings = &cx.options.timings;
+    let people = cx.state.people().sessions();
     let peer_here = cx.state.locks().peer(session);
     let mine = peer_here.map_or(Rights::NONE, |peer| peer.rights);
     ServerMessage::Welcome {
@@ -63,7 +64,7 @@ pub(super) fn welcome(
             idle_yield: millis(timings.idle_yield),
         },
         rights: rights(mine),
-        roster: cx.state.sessions().map(|here| peer(here, cx)).collect(),
+        roster: people.map(|here| peer(here, cx)).collect(),
         lock: lock_view(cx.state),
         parks: cx.state.park_views(session),
     }

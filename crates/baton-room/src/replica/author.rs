@@ -2,7 +2,7 @@
 
 use baton_presence::{ClientKind, LockState, SessionId, UserKey};
 
-use super::park::Park;
+use super::park::{Park, ParkReason};
 use super::record::Placing;
 
 /// The author of an edit, as far as parks are concerned.
@@ -15,6 +15,8 @@ pub(crate) struct Author {
     pub(crate) is_stock: bool,
     /// The source of a stock client's connection, if it is known.
     pub(crate) source: Option<UserKey>,
+    /// True if it has the right to write.
+    pub(crate) writes: bool,
 }
 
 impl Author {
@@ -23,19 +25,31 @@ impl Author {
         let peer = locks.peer(session);
         let key = peer.and_then(|peer| peer.user);
         let is_stock = peer.is_some_and(|peer| peer.client_kind == ClientKind::Stock);
+        let writes = locks.can_write(session);
         match placing {
             Placing::BySession => Self {
                 session,
                 user: None,
                 is_stock: false,
                 source: None,
+                writes,
             },
             Placing::ByAuthor => Self {
                 session,
                 user: key.filter(|_| !is_stock),
                 is_stock,
                 source: key.filter(|_| is_stock),
+                writes,
             },
+        }
+    }
+
+    /// Returns the reason of the parks in which its edits may be.
+    pub(super) const fn park_reason(&self) -> ParkReason {
+        if self.writes {
+            ParkReason::Locked
+        } else {
+            ParkReason::Suggestion
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn erased(
     // Their authors may still have them, and bring them again.
     let sound = parks
         .iter()
-        .filter(|park| park.reason == ParkReason::Locked);
+        .filter(|park| park.reason != ParkReason::Quarantined);
     for update in sound.flat_map(|park| &park.updates) {
         // One that builds on blocks which are nowhere cannot come back either.
         let _not_known = document.apply(update);

@@ -21,6 +21,8 @@ pub enum ParkReason {
     Locked,
     /// The CRDT library of an earlier version failed on it. It can be merged like any other.
     Quarantined,
+    /// Its author had no right to write.
+    Suggestion,
 }
 
 /// Decision about a park. A merged park exists no longer.

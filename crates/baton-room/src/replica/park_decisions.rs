@@ -33,7 +33,7 @@ pub(crate) enum DecisionRefused {
         "park {0} is discarded, and only its author and who has the right to manage see it until it is recovered; nothing changed"
     )]
     Hidden(u64),
-    #[error("who only watches merges nothing; nothing changed")]
+    #[error("who only watches or reads merges nothing; nothing changed")]
     Observer,
     #[error(
         "you may not write now where it changes something{0}: somebody else has a lock there, or yours is lacking; nothing changed: take the lock, then merge"
@@ -169,7 +169,7 @@ impl ReplicatedState {
         if !park.is_open() {
             return Err(DecisionRefused::Discarded);
         }
-        if peer.is_none_or(|peer| peer.role == SessionRole::Observer) {
+        if peer.is_none_or(|peer| peer.role == SessionRole::Observer || !peer.can_write()) {
             return Err(DecisionRefused::Observer);
         }
         let right = self

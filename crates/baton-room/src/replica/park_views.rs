@@ -26,6 +26,7 @@ pub(crate) fn view(park: &Park, state: ParkStatus) -> ParkView {
         reason: match park.reason {
             ParkReason::Locked => ParkCause::Locked,
             ParkReason::Quarantined => ParkCause::Quarantined,
+            ParkReason::Suggestion => ParkCause::Suggestion,
         },
         edits: u32::try_from(park.updates.len()).unwrap_or(u32::MAX),
         inserted: park.inserted,

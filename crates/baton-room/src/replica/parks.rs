@@ -71,7 +71,7 @@ impl Parks {
         let source = author.source?;
         let of_source = |kept: &&IndexedPark| {
             let park = &kept.park;
-            park.user == Some(source) && park.is_open() && park.reason == ParkReason::Locked
+            park.user == Some(source) && park.is_open() && park.reason == author.park_reason()
         };
         let mut there = self.parks.values().filter(of_source).peekable();
         there.peek()?;
@@ -206,7 +206,7 @@ impl Parks {
             return Vec::new();
         }
         let is_merged = |kept: &&IndexedPark| {
-            kept.park.reason == ParkReason::Locked && kept.is_within(document)
+            kept.park.reason != ParkReason::Quarantined && kept.is_within(document)
         };
         let merged = self.parks.values().filter(is_merged);
         let merged: Vec<u64> = merged.map(|kept| kept.park.id).collect();
@@ -220,10 +220,10 @@ impl Parks {
         self.iter().filter(|park| park.is_open())
     }
 
-    /// Returns this author's parks, the likeliest to be built on first.
+    /// Returns this author's parks to which its edits may be added, the likeliest to be built on first.
     fn of(&self, author: Author) -> impl Iterator<Item = &IndexedPark> {
         let own = move |kept: &&IndexedPark| {
-            author.wrote(&kept.park) && kept.park.reason == ParkReason::Locked
+            author.wrote(&kept.park) && kept.park.reason == author.park_reason()
         };
         let open = self.parks.values().rev().filter(own);
         let discarded = self.parks.values().rev().filter(own);
@@ -281,7 +281,7 @@ impl Parks {
             // A stock client has no name, and may come back from another source: its copy tells.
             let same_user = park.user == fresh.user || author.is_stock;
             park.is_open()
-                && park.reason == ParkReason::Locked
+                && park.reason == fresh.reason
                 && park.author == fresh.author
                 && same_user
                 && document.covers_over(&known, &kept.known)

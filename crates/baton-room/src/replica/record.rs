@@ -141,6 +141,16 @@ pub enum Record {
         /// Time, in milliseconds of Unix time.
         at_ms: u64,
     },
+    /// An edit of a session without the right to write, for its park of suggestions. Changes
+    /// nothing if the session has the right at this position: its edit is judged again.
+    Suggested {
+        /// Session that sent it.
+        session: SessionId,
+        /// The Yjs update (v1), as it came.
+        update: Bytes,
+        /// Arrival, in milliseconds of Unix time.
+        at_ms: u64,
+    },
 }
 
 /// The stored bytes are no record. The store, or a newer Baton, is at fault; nothing changed.
@@ -168,7 +178,7 @@ impl Record {
     /// Only if memory for them cannot be had.
     pub fn encode(&self) -> Result<Bytes, RecordError> {
         let room = match self {
-            Self::Update { update, .. } => update.len() + 32,
+            Self::Update { update, .. } | Self::Suggested { update, .. } => update.len() + 32,
             _ => 160,
         };
         let mut buffer = Vec::with_capacity(room);
@@ -213,7 +223,7 @@ impl Record {
     #[must_use]
     pub fn is_urgent(&self) -> bool {
         match self {
-            Self::Update { .. } | Self::Renamed { .. } => false,
+            Self::Update { .. } | Self::Suggested { .. } | Self::Renamed { .. } => false,
             Self::Joined { client_kind, .. } => *client_kind != ClientKind::Stock,
             Self::Presence(event) => {
                 !matches!(event, Event::Disconnected { .. } | Event::Forgotten { .. })

@@ -1,7 +1,5 @@
 //! The state that the log makes: the document, the locks, the sessions, the parks.
 
-use std::collections::BTreeMap;
-
 use baton_presence::{Change, Event, Fence, LockState, SessionId};
 use baton_sync::compact::Compacted;
 use baton_sync::handshake::Basis;
@@ -16,6 +14,7 @@ use super::effect::Effect;
 use super::erasure;
 use super::park::Park;
 use super::parks::Parks;
+use super::people::People;
 use super::record::{Placing, Record};
 use super::snapshot::SnapshotDraft;
 use super::stored::{Person, Stored};
@@ -27,12 +26,10 @@ pub struct ReplicatedState {
     position: u64,
     pub(super) document: Replica,
     pub(super) locks: LockState,
-    people: BTreeMap<SessionId, Box<Person>>,
+    people: People,
     pub(super) parks: Parks,
     /// The newest time that a record stated, in milliseconds of Unix time.
     pub(super) last_at: u64,
-    /// The session that left last, whose name the notice of it needs.
-    departed: Option<(SessionId, Box<Person>)>,
     changes: Vec<Change>,
     /// Fate of deleted content in snapshots: a setting, which no record depends on.
     history: History,
@@ -71,9 +68,8 @@ impl ReplicatedState {
             parks: Parks::restore(stored.parks, document.state()),
             document,
             locks,
-            people: stored.people,
+            people: People::restore(stored.people),
             last_at: stored.last_at,
-            departed: None,
             changes: Vec::new(),
             history,
         })
@@ -137,21 +133,9 @@ impl ReplicatedState {
         &self.parks
     }
 
-    /// Returns the sessions that are here, in order.
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
-        self.people.keys().copied()
-    }
-
-    /// Returns the log's record of a session that is here.
-    pub(crate) fn person_here(&self, session: SessionId) -> Option<&Person> {
-        self.people.get(&session).map(Box::as_ref)
-    }
-
-    /// Returns the log's record of a session that is here, or has just left.
-    pub(crate) fn person(&self, session: SessionId) -> Option<&Person> {
-        let departed = self.departed.as_ref().filter(|(id, _)| *id == session);
-        let departed = departed.map(|(_, person)| person.as_ref());
-        self.person_here(session).or(departed)
+    /// The sessions that are here, as people.
+    pub(crate) const fn people(&self) -> &People {
+        &self.people
     }
 
     /// Returns the author behind a session.
@@ -193,7 +177,7 @@ impl ReplicatedState {
         let stored = Stored {
             document,
             fold: self.locks.snapshot(),
-            people: self.people.clone(),
+            people: self.people.stored().clone(),
             parks: self.parks.iter().cloned().collect(),
             last_at: self.last_at,
         };
@@ -252,7 +236,7 @@ impl ReplicatedState {
                     profile,
                     client,
                 };
-                self.people.insert(session, Box::new(person));
+                self.people.join(session, person);
                 let joined = Event::Joined {
                     session,
                     client_kind,
@@ -272,13 +256,12 @@ impl ReplicatedState {
                 at_ms,
             } => {
                 self.last_at = self.last_at.max(at_ms);
-                if let Some(person) = self.people.get_mut(&session) {
-                    **person = Person {
-                        token,
-                        profile,
-                        client,
-                    };
-                }
+                let person = Person {
+                    token,
+                    profile,
+                    client,
+                };
+                self.people.resume(session, person);
                 let resumed = Event::Resumed {
                     session,
                     fences,
@@ -287,8 +270,7 @@ impl ReplicatedState {
                 self.presence(position, &resumed, effects);
             }
             Record::Renamed { session, profile } => {
-                if let Some(person) = self.people.get_mut(&session) {
-                    person.profile = profile;
+                if self.people.rename(session, profile) {
                     effects.push(Effect::Renamed(session));
                 }
             }
@@ -302,13 +284,16 @@ impl ReplicatedState {
             } => {
                 self.last_at = self.last_at.max(at_ms.unwrap_or(0));
                 let author = Author::of(&self.locks, session, placing);
-                match checked.filter(|checked| checked.is_of(&update)) {
-                    Some(checked) => self.update(position, author, checked, effects),
-                    None => match CheckedUpdate::reread(update.clone()) {
-                        Ok(read) => self.update(position, author, read, effects),
-                        Err(_) => effects.push(Effect::Nothing(update)),
-                    },
-                }
+                self.edit(position, author, update, false, checked, effects);
+            }
+            Record::Suggested {
+                session,
+                update,
+                at_ms,
+            } => {
+                self.last_at = self.last_at.max(at_ms);
+                let author = self.author(session);
+                self.edit(position, author, update, true, checked, effects);
             }
             Record::ParkDecided {
                 id,
@@ -339,25 +324,41 @@ impl ReplicatedState {
         }
         for change in self.changes.drain(..) {
             if let Change::Gone { session, .. } = change {
-                let person = self.people.remove(&session);
-                self.departed = person.map(|person| (session, person));
+                self.people.leave(session);
             }
             effects.push(Effect::Presence(change));
         }
     }
 
-    fn update(
+    fn edit(
         &mut self,
         position: u64,
         author: Author,
-        mut update: CheckedUpdate,
+        update: Bytes,
+        is_suggestion: bool,
+        checked: Option<CheckedUpdate>,
         effects: &mut Vec<Effect>,
     ) {
-        let admission = update.admission(author, &self.write_check());
-        let update = update.into_scan();
-        if let Destination::Park { now } = admission.destination {
-            return self.park(position, author, update, now, effects);
+        let checked = checked.filter(|checked| checked.is_of(&update));
+        let read = checked.map_or_else(|| CheckedUpdate::reread(update.clone()), Ok);
+        let Ok(mut read) = read else {
+            return effects.push(Effect::Nothing(update));
+        };
+        let destination = read.admission(author, &self.write_check()).destination;
+        let scan = read.into_scan();
+        match (destination, is_suggestion) {
+            (Destination::Document, false) => self.apply_update(scan, effects),
+            (Destination::Park { now }, false) => self.park(position, author, scan, now, effects),
+            (Destination::Suggestion, true) => self.park(position, author, scan, None, effects),
+            // A record before it has changed the rights of its session.
+            (Destination::Suggestion, false)
+            | (Destination::Document | Destination::Park { .. }, true) => {
+                effects.push(Effect::Nothing(update));
+            }
         }
+    }
+
+    fn apply_update(&mut self, update: OwnedScan, effects: &mut Vec<Effect>) {
         match self.document.apply_scanned(&update.as_scan()) {
             Ok(ApplyOutcome::Added) => {
                 effects.push(Effect::Applied(update));
@@ -379,10 +380,10 @@ impl ReplicatedState {
         effects: &mut Vec<Effect>,
     ) {
         let session = author.session;
-        let profile = self
-            .person_here(session)
-            .map(|person| person.profile.clone());
+        let person = self.people.here(session);
+        let profile = person.map(|person| person.profile.clone());
         let mut fresh = Park::new(position, session, profile.unwrap_or_default(), self.last_at);
+        fresh.reason = author.park_reason();
         let peer = self.locks.peer(session);
         fresh.user = peer.and_then(|peer| peer.user);
         fresh.fence_seen = peer.and_then(|peer| peer.fence_seen);

@@ -80,7 +80,9 @@ pub fn last_joined_ms(snapshot: Option<&[u8]>, tail: &[Bytes]) -> Option<u64> {
     let stored = snapshot.and_then(|bytes| Stored::read(bytes).ok());
     let records = tail.iter().filter_map(|bytes| Record::decode(bytes).ok());
     let said = records.filter_map(|record| match record {
-        Record::Joined { at_ms, .. } | Record::Resumed { at_ms, .. } => Some(at_ms),
+        Record::Joined { at_ms, .. }
+        | Record::Resumed { at_ms, .. }
+        | Record::Suggested { at_ms, .. } => Some(at_ms),
         Record::Update { at_ms, .. } => at_ms,
         _ => None,
     });

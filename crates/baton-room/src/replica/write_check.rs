@@ -12,6 +12,7 @@ use baton_sync::scan::{Scan, scan};
 use bytes::Bytes;
 
 use super::author::Author;
+use super::park::ParkReason;
 use super::parks::Parks;
 
 /// The destination of an update.
@@ -24,6 +25,8 @@ pub(crate) enum Destination {
         /// The grant that blocks the update; `None` if its session lacks a grant of its own.
         now: Option<Fence>,
     },
+    /// Nowhere, or the park of suggestions of its author, who has no right to write.
+    Suggestion,
 }
 
 /// The result of a write check.
@@ -63,6 +66,9 @@ pub(crate) struct WriteCheck<'s> {
 impl WriteCheck<'_> {
     /// Returns the destination of an update of this author.
     pub(crate) fn admission(&self, author: Author, update: &Scan<'_>) -> Admission {
+        if !author.writes {
+            return self.suggestion(author, update);
+        }
         if !self.locks_matter() {
             return ADMITTED;
         }
@@ -90,7 +96,7 @@ impl WriteCheck<'_> {
                 match self.destination(session, &roots) {
                     // Its author is asked, and brings the parked edits with it.
                     Destination::Document => ADMITTED,
-                    destination @ Destination::Park { .. } => Admission {
+                    destination => Admission {
                         destination,
                         over: Some(park.id),
                     },
@@ -99,9 +105,25 @@ impl WriteCheck<'_> {
         }
     }
 
+    /// Returns the destination of an update of an author without the right to write.
+    fn suggestion(&self, author: Author, update: &Scan<'_>) -> Admission {
+        let over = match self.document.judge(update) {
+            Judgement::Known | Judgement::Refused(_) => return ADMITTED,
+            Judgement::Fits => None,
+            Judgement::Gap { .. } | Judgement::Astride { .. } => {
+                let park = self.parks.basis(author, self.document, update);
+                park.map(|park| park.id)
+            }
+        };
+        Admission {
+            destination: Destination::Suggestion,
+            over,
+        }
+    }
+
     /// [`WriteCheck::admission`] of an update that was kept aside as bytes.
     pub(crate) fn admission_of_bytes(&self, author: Author, update: &Bytes) -> Admission {
-        if !self.locks_matter() {
+        if author.writes && !self.locks_matter() {
             return ADMITTED;
         }
         scan(update).map_or(ADMITTED, |scanned| self.admission(author, &scanned))
@@ -123,9 +145,10 @@ impl WriteCheck<'_> {
     }
 
     fn obstacle_of(&self, author: Author, update: &Scan<'_>, named: &[&Grant]) -> Obstacle {
-        let admission = self.admission(author, update);
-        if admission.destination == Destination::Document {
-            return Obstacle::None;
+        match self.admission(author, update).destination {
+            Destination::Document => return Obstacle::None,
+            Destination::Suggestion => return Obstacle::Other,
+            Destination::Park { .. } => {}
         }
         let roots = self.roots_of(author, update);
         let refused = |root: &&String| {
@@ -166,10 +189,8 @@ impl WriteCheck<'_> {
         };
         match right {
             WriteRight::Refused { fence_now } => Destination::Park { now: fence_now },
-            // A session without the right to write is judged before.
-            WriteRight::Free | WriteRight::Holder(_) | WriteRight::ReadOnly => {
-                Destination::Document
-            }
+            WriteRight::Free | WriteRight::Holder(_) => Destination::Document,
+            WriteRight::ReadOnly => Destination::Suggestion,
         }
     }
 
@@ -199,6 +220,9 @@ impl WriteCheck<'_> {
         };
         if !park.is_open() {
             return "this edit stands in a park that was discarded";
+        }
+        if park.reason == ParkReason::Suggestion {
+            return "you may only read here: this edit is kept as a suggestion";
         }
         let roots = park.roots.iter().map(String::as_str);
         let blocking = match self.locks.may_write(session, roots) {

@@ -79,15 +79,25 @@ impl Room {
                     connection,
                     update,
                     at_ms,
+                    is_suggestion,
                 } => {
                     let Some(session) = self.sessions.session_of(connection) else {
                         continue;
                     };
-                    let record = Record::Update {
-                        session,
-                        update: update.bytes().clone(),
-                        at_ms,
-                        placing: Placing::ByAuthor,
+                    let bytes = update.bytes().clone();
+                    let record = if is_suggestion {
+                        Record::Suggested {
+                            session,
+                            update: bytes,
+                            at_ms: at_ms.unwrap_or(0),
+                        }
+                    } else {
+                        Record::Update {
+                            session,
+                            update: bytes,
+                            at_ms,
+                            placing: Placing::ByAuthor,
+                        }
                     };
                     (record, Some(update), Origin::Update(connection))
                 }
@@ -167,6 +177,13 @@ impl Room {
         }
         let mut out = std::mem::take(&mut self.reactions);
         let cx = context!(self, now);
+        for change in &changes {
+            if let Change::Rights { session, .. } = change
+                && let Some(connection) = cx.sessions.connection_of(*session)
+            {
+                self.intake.follow_rights(connection, cx, &mut out);
+            }
+        }
         self.intake
             .follow_record(updated, locks_changed, cx, &mut out);
         self.carry_out(out, now);

@@ -264,7 +264,7 @@ impl Sessions {
     ) -> Option<(SessionId, TokenHash)> {
         let resume = resume?;
         let session = SessionId(resume.session);
-        let person = state.person_here(session)?;
+        let person = state.people().here(session)?;
         let peer = state.locks().peer(session)?;
         let shown = TokenHash::of_text(&resume.token);
         let known = person.token == shown || self.unproven.get(&session) == Some(&shown);

@@ -154,6 +154,12 @@ impl Sessions {
         self.channel_of(connection) == Some(Channel::Closed)
     }
 
+    /// Returns true if this connection came with the right to write, or has it by now.
+    pub(crate) fn may_write(&self, connection: ConnectionId) -> bool {
+        let here = self.connections.get(&connection);
+        here.is_some_and(|here| here.arrival.rights.contains(Rights::WRITE))
+    }
+
     pub(crate) fn source_of(&self, connection: ConnectionId) -> Option<Source> {
         self.connections.get(&connection)?.arrival.source
     }

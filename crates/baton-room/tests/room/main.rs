@@ -11,6 +11,7 @@ mod overlapping_parks;
 mod parks;
 mod questions;
 mod quotas;
+mod read_only;
 mod receipts;
 mod regions;
 mod relay;

@@ -16,7 +16,9 @@ use super::auth_values::{
 };
 use super::document_names::DocumentNames;
 use super::proxies::{Proxies, ProxyHeader};
-use super::values::{DocumentMode, Listen, RightsList, Span, Switch, TimingProfile};
+use super::values::{
+    DocumentMode, Listen, ReadOnlyPolicy, RightsList, Span, Switch, TimingProfile,
+};
 use super::web_names::{FrameAncestors, Hosts, Origins};
 
 macro_rules! settings {
@@ -278,6 +280,8 @@ settings! {
     rights: RightsList = RightsList(Rights::TAKE_OVER.union(Rights::MANAGE));
     /// Meaning of locks in a new document; a client with the right manage can change it later
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
+    /// Fate of edits from clients that may only read
+    read_only_edits: ReadOnlyPolicy = ReadOnlyPolicy::Drop;
 
     /// Values of all timings below, unless they are set by themselves
     profile: TimingProfile = TimingProfile::Default;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use baton_presence::{Mode, Rights, Timings};
+use baton_room::ReadOnlyEdits;
 use serde::{Deserialize, Serialize};
 
 /// A duration, written like `500ms`, `5s` or `1m`.
@@ -174,6 +175,25 @@ impl From<DocumentMode> for Mode {
             DocumentMode::Open => Self::Open,
             DocumentMode::ExclusiveWhenHeld => Self::ExclusiveWhenHeld,
             DocumentMode::Required => Self::Required,
+        }
+    }
+}
+
+/// The fate of edits from clients that may only read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadOnlyPolicy {
+    /// They are dropped, and their clients are told
+    Drop,
+    /// They are kept as suggestions, for a client that may write to merge
+    Suggest,
+}
+
+impl From<ReadOnlyPolicy> for ReadOnlyEdits {
+    fn from(policy: ReadOnlyPolicy) -> Self {
+        match policy {
+            ReadOnlyPolicy::Drop => Self::Drop,
+            ReadOnlyPolicy::Suggest => Self::Suggest,
         }
     }
 }

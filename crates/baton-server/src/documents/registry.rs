@@ -279,6 +279,7 @@ impl Registry {
                 bytes: bytes(settings.max_parked),
                 discarded_bytes: bytes(settings.max_discarded_parks),
             },
+            read_only_edits: settings.read_only_edits.into(),
             history: if settings.keep_history.cover(document) {
                 History::Keep
             } else {

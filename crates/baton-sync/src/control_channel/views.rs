@@ -158,6 +158,8 @@ pub enum ParkCause {
     Locked,
     /// The document library failed on them.
     Quarantined,
+    /// Their author has no right to edit, and the server keeps what such people write.
+    Suggestion,
 }
 
 /// State of a park.

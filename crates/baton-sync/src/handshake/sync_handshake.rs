@@ -135,6 +135,18 @@ impl Handshake {
         }
     }
 
+    /// Counts a Step2 or an Update that the caller does not take, whatever is in it.
+    pub fn dropped(&mut self, kind: SyncKind) {
+        let number = self.arrived(kind);
+        self.ledger.lose(number);
+    }
+
+    /// Asks the client for everything that the document lacks, since some of its messages were not
+    /// taken. Returns true if our Step1 is to be sent: a question is not out already.
+    pub fn ask_for_all(&mut self) -> bool {
+        self.ask() == Verdict::Ask
+    }
+
     /// Notes that the blocks of this client are known up to this clock, to the document or to the
     /// session's park. [`Handshake::retry`] is to follow. Costs next to nothing unless a kept
     /// update waits for it.
