@@ -11,7 +11,7 @@ use baton_log::{Log, LogError, LogOptions, Store};
 use baton_presence::Time;
 use baton_room::{Room, RoomOptions};
 use baton_server::{
-    EraseError, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
+    EraseError, Listener, Load, Server, Settings, Span, StoredDocument, Switch, TimingProfile,
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -287,8 +287,9 @@ pub(crate) fn stored_room(data: &Path, document: &str) -> Room {
 }
 
 async fn run(settings: &Settings, log: Log) -> (Server, SocketAddr, JoinHandle<()>) {
-    let listener = baton_server::bind(&settings.listen).expect("the port is free");
-    let address = listener.local_addr().expect("it listens");
+    let listener = Listener::bind(settings).expect("the port is free");
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let address = listener.address().unwrap_or(nowhere);
     let server = Server::new(settings.clone(), log).expect("the settings fit each other");
     let listening = tokio::spawn({
         let server = server.clone();

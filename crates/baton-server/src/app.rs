@@ -11,6 +11,7 @@ use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
 use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
 use crate::net::client_addr::ProxyTrust;
+use crate::net::tls::Tls;
 use crate::net::web_origin::OriginPolicy;
 
 /// The shared state of all requests, each part with its own owner, and the stage of the server's
@@ -22,6 +23,7 @@ pub(crate) struct App {
     places: Arc<PreUpgradeLimit>,
     trust: ProxyTrust,
     origins: OriginPolicy,
+    tls: Option<Tls>,
     stage: watch::Sender<Stage>,
 }
 
@@ -36,10 +38,11 @@ impl App {
     /// Returns the state of a server over this log.
     ///
     /// # Errors
-    /// A key that the settings name cannot be used.
+    /// A key that the settings name, or the certificate for TLS, cannot be used.
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Result<Self, ConfigError> {
         let (stage, _) = watch::channel(Stage::Serving);
         Ok(Self {
+            tls: Tls::open(&settings)?,
             authorizer: Arc::new(Authorizer::new(&settings)?),
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
@@ -78,6 +81,11 @@ impl App {
     /// Returns the rules for web pages and host names.
     pub(crate) const fn origins(&self) -> &OriginPolicy {
         &self.origins
+    }
+
+    /// Returns TLS, if the server speaks it.
+    pub(crate) const fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Ends the serving stage: no connection is accepted any more.

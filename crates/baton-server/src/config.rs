@@ -5,8 +5,10 @@
 
 mod auth;
 mod auth_values;
+mod base_path;
 mod document_names;
 mod error;
+mod listen;
 mod proxies;
 mod ranges;
 mod settings;
@@ -25,12 +27,14 @@ pub(crate) use self::auth::claim_rules;
 pub use self::auth_values::{
     AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
 };
+pub use self::base_path::{BasePath, InvalidBasePath};
 pub use self::document_names::DocumentNames;
 pub use self::error::ConfigError;
+pub use self::listen::{InvalidListen, Listen};
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
 pub use self::settings::{PartialSettings, Settings};
 pub use self::values::{
-    DocumentMode, InvalidListen, InvalidRight, Listen, ReadOnlyPolicy, RightsList, Span, Switch,
+    DocumentMode, InvalidRight, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch,
     TimingProfile,
 };
 pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};
@@ -87,6 +91,19 @@ impl Settings {
                 ByteSize(MAX_FRAME_AND_ASIDE),
                 self.log_queue
             )));
+        }
+        self.check_tls()
+    }
+
+    fn check_tls(&self) -> Result<(), ConfigError> {
+        let both = self.tls_cert.0.is_some() == self.tls_key.0.is_some();
+        if !both {
+            let what = "tls_cert and tls_key belong together: give both or none";
+            return Err(ConfigError::Contradiction(what.to_owned()));
+        }
+        if self.tls_cert.0.is_some() && self.listen.socket().is_some() {
+            let what = "a Unix socket (listen) has no TLS (tls_cert): let the proxy end it";
+            return Err(ConfigError::Contradiction(what.to_owned()));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! queues.
 
 pub mod close_codes;
+pub(crate) mod direct_stream;
 pub(crate) mod document_name;
 pub(crate) mod hocuspocus;
 pub(crate) mod inbound_stream;

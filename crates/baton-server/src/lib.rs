@@ -46,14 +46,15 @@ mod ops;
 mod server;
 
 pub use config::{
-    AuthMode, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, FrameAncestors,
-    Hosts, InvalidListen, InvalidNetwork, InvalidRight, InvalidWebName, Listen, OrNone, Origins,
-    PartialSettings, Proxies, ProxyHeader, ReadOnlyPolicy, RightsList, Secret, ServiceUrl,
-    Settings, Span, Switch, TimingProfile, TokenDocuments,
+    AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames,
+    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork, InvalidRight,
+    InvalidWebName, Listen, OrNone, Origins, PartialSettings, Proxies, ProxyHeader, ReadOnlyPolicy,
+    RightsList, Secret, ServiceUrl, Settings, SocketAccess, Span, Switch, TimingProfile,
+    TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};
-pub use net::listen::bind;
+pub use net::listener::Listener;
 pub use ops::admin_socket::{ADMIN_SOCKET, AdminReply, AdminRequest, AdminSocket, ask_server};
 pub use ops::open_files::raise_open_files;
 pub use server::{Load, Server};

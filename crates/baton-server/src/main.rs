@@ -4,16 +4,17 @@ mod commands;
 mod log_output;
 mod token_commands;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use baton_log::Log;
-use baton_server::{AdminSocket, PartialSettings, Server, Settings};
+use baton_server::{AdminSocket, Listener, PartialSettings, Server, Settings};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// An allocator that gives memory back after documents and connections are gone; the system's
 /// allocator keeps the most that it ever had. `.cargo/config.toml` sets the delay, and that a
@@ -123,27 +124,29 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Sent when the terminal is closed, or by a container runtime. The first process of a container
-    // ignores it unless it is handled.
     let mut hangup = signal(SignalKind::hangup())?;
+    let terminal = Terminal::of_this_process();
     // With a handler, a write over the limit on file sizes (`ulimit -f`) is an error and does not
     // end the process.
     let _handled = signal(SignalKind::from_raw(SIGXFSZ))?;
     let log = Log::open_embedded(&settings.data, Server::log_options(&settings))?;
     baton_server::raise_open_files(&settings);
-    let listener = baton_server::bind(&settings.listen).map_err(|error| {
+    let listener = Listener::bind(&settings).map_err(|error| {
         format!(
             "the server cannot listen on {}: {error}; nothing was started; stop the program that uses it, or set another address with --listen",
             settings.listen
         )
     })?;
-    let address = listener.local_addr()?;
-    settings.check_reach(address)?;
+    if let Some(address) = listener.address() {
+        settings.check_reach(address)?;
+    }
     let deadline = settings.shutdown_deadline.0;
     let data = settings.data.clone();
+    let (address, url) = (listener.to_string(), url(&listener, &settings));
     let server = Server::new(settings, log)?;
     let admin = serve_admin_socket(&data, &server);
-    announce(address);
+    announce(&url);
+    tracing::info!(%address, %url, "listening");
     let accepting = tokio::spawn({
         let server = server.clone();
         async move { server.listen(listener).await }
@@ -151,7 +154,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Box<dyn std::error::
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
+        () = hung_up(&mut hangup, &server, &terminal) => {}
     }
     if let Some(admin) = admin {
         admin.abort();
@@ -203,12 +206,57 @@ fn serve_admin_socket(
     }
 }
 
+/// Waits for a SIGHUP that ends the server. With TLS the signal means that the certificate is read
+/// again, as operators expect of a server with files that are renewed. It still ends the server if
+/// it comes because the terminal was closed. Without TLS it always ends the server: the first
+/// process of a container would ignore it unless it is handled.
+async fn hung_up(hangup: &mut Signal, server: &Server, terminal: &Terminal) {
+    while hangup.recv().await.is_some() {
+        if terminal.is_closed() || !server.reload_certificate().await {
+            return;
+        }
+    }
+}
+
+/// The terminal in which the program was started, if it was.
+struct Terminal {
+    streams: Vec<OwnedFd>,
+}
+
+impl Terminal {
+    /// Finds it among the standard streams.
+    fn of_this_process() -> Self {
+        let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let streams = [input.as_fd(), output.as_fd(), error.as_fd()];
+        let terminals = streams.into_iter().filter(BorrowedFd::is_terminal);
+        Self {
+            streams: terminals
+                .filter_map(|stream| stream.try_clone_to_owned().ok())
+                .collect(),
+        }
+    }
+
+    /// Returns true once it is gone. The system then no longer takes the streams for a terminal.
+    fn is_closed(&self) -> bool {
+        self.streams.iter().any(|stream| !stream.is_terminal())
+    }
+}
+
+/// Returns the URL of the server; of a Unix socket its path.
+fn url(listener: &Listener, settings: &Settings) -> String {
+    let scheme = match listener.address() {
+        None => "",
+        Some(_) if settings.tls_cert.0.is_some() => "https://",
+        Some(_) => "http://",
+    };
+    format!("{scheme}{listener}{}", settings.base.prefix())
+}
+
 /// Writes one line to standard output, for a program that starts the server and waits for it. The
 /// server works without it if the output is closed.
-fn announce(address: std::net::SocketAddr) {
-    let said = writeln!(std::io::stdout(), "listening on http://{address}");
+fn announce(url: &str) {
+    let said = writeln!(std::io::stdout(), "listening on {url}");
     if let Err(error) = said {
         tracing::warn!(%error, "standard output is closed");
     }
-    tracing::info!(%address, "listening");
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::config::{ConfigError, Settings};
 use crate::connection::session;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
+use crate::net::listener::Listener;
 use crate::net::{listen, routes};
 
 /// A server with its log; see the crate documentation. All clones are the same server.
@@ -25,8 +26,8 @@ impl Server {
     /// Returns a server over this log, which does not listen yet.
     ///
     /// # Errors
-    /// A setting is out of its range, the settings contradict each other, or a key that they name
-    /// cannot be used.
+    /// A setting is out of its range, the settings contradict each other, or a key or the
+    /// certificate for TLS cannot be used.
     pub fn new(settings: Settings, log: Log) -> Result<Self, ConfigError> {
         settings.check()?;
         let app = App::new(Arc::new(settings), log)?;
@@ -58,15 +59,17 @@ impl Server {
         routes::router(Arc::clone(&self.app))
     }
 
-    /// Accepts connections until the server is shut down.
+    /// Accepts connections until the server is shut down, with TLS if the settings name a
+    /// certificate.
     ///
     /// # Errors
     /// [`ConfigError::Open`]: other machines reach the listener, while every client is let in and
     /// `open` does not allow that. Nothing was accepted. A program that serves [`Server::router`]
     /// by itself has to see to that itself: [`Settings::check_reach`].
-    pub async fn listen(&self, listener: tokio::net::TcpListener) -> Result<(), ConfigError> {
-        // Without an address there is no listener that could accept anything.
-        if let Ok(address) = listener.local_addr() {
+    pub async fn listen(&self, listener: impl Into<Listener>) -> Result<(), ConfigError> {
+        let listener = listener.into();
+        // A Unix socket is reached from this machine only.
+        if let Some(address) = listener.address() {
             self.app.registry().settings().check_reach(address)?;
         }
         tokio::select! {
@@ -75,6 +78,20 @@ impl Server {
         }
         listen::accept(listener, self.router(), &self.app).await;
         Ok(())
+    }
+
+    /// Reads the files of the certificate again, and uses what they hold for new connections. Keeps
+    /// the certificate if they cannot be used; the log says so. Returns false without TLS.
+    pub async fn reload_certificate(&self) -> bool {
+        let Some(tls) = self.app.tls() else {
+            return false;
+        };
+        let certificates = Arc::clone(tls.certificates());
+        let reloading = tokio::task::spawn_blocking(move || certificates.reload());
+        if let Ok(reloaded) = reloading.await {
+            tracing::info!(?reloaded, "the files of the certificate were read again");
+        }
+        true
     }
 
     /// Returns the current load.

@@ -63,7 +63,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(Flaw::ForgottenRecord) => Log::start(store::Forgetful::new(disk), options)?,
         _ => Log::start(disk, options)?,
     };
-    let listener = baton_server::bind(&settings.listen)?;
+    let addresses: Vec<_> = settings.listen.addresses().collect();
+    let listener = TcpListener::bind(&*addresses).await?;
     let server = Server::new(settings, log)?;
     announce(listener.local_addr()?);
     let front = match serve.flaw {

@@ -81,9 +81,7 @@ impl HocuspocusFraming {
             }
             Message::Awareness(payload) => hocuspocus::awareness(address, payload),
             Message::QueryAwareness => hocuspocus::query_awareness(address),
-            Message::Baton(payload) => {
-                hocuspocus::stateless(address, &[CHANNEL, payload].concat())
-            }
+            Message::Baton(payload) => hocuspocus::stateless(address, &[CHANNEL, payload].concat()),
             Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => {
                 return Err(format!("no client of the lab sends {message:?}"));
             }

@@ -81,4 +81,7 @@ pub enum ConfigError {
         /// Address to listen on.
         address: SocketAddr,
     },
+    /// The files of the certificate (`tls_cert`, `tls_key`) cannot be used.
+    #[error("TLS cannot be used: {0}; nothing was started; correct tls_cert or tls_key")]
+    Tls(String),
 }

@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::auth_values::{
     AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
 };
+use super::base_path::BasePath;
 use super::document_names::DocumentNames;
+use super::listen::Listen;
 use super::proxies::{Proxies, ProxyHeader};
 use super::values::{
-    DocumentMode, Listen, ReadOnlyPolicy, RightsList, Span, Switch, TimingProfile,
+    DocumentMode, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch, TimingProfile,
 };
 use super::web_names::{FrameAncestors, Hosts, Origins};
 
@@ -58,8 +60,16 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Address or host name, and port, to listen on; port 0 takes a free one
+    /// Address or host name, and port, to listen on; port 0 takes a free one; or unix:/path
     listen: Listen = Listen::from(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    /// Users who may connect to a Unix socket, and are trusted as proxies
+    socket_access: SocketAccess = SocketAccess::Owner;
+    /// Path under which all addresses of this server are, like /collab
+    base: BasePath = BasePath::default();
+    /// PEM file with the certificate for TLS and its chain, or none; read again when it changes
+    tls_cert: OrNone<String> = OrNone::default();
+    /// PEM file with the private key of that certificate, or none
+    tls_key: OrNone<String> = OrNone::default();
     /// Folder of the embedded store; created if it does not exist
     data: PathBuf = PathBuf::from("data");
 

@@ -1,9 +1,8 @@
-//! The types of settings: times, addresses, words and lists.
+//! The types of settings: times, words and lists.
 //!
 //! Owns how a value is parsed and written; knows no setting by name.
 
 use std::fmt::{self, Display};
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -37,91 +36,6 @@ impl Serialize for Span {
     }
 }
 
-/// An address to listen on, written like `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`. A host
-/// name is looked up when it is parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    text: String,
-    addresses: Vec<SocketAddr>,
-}
-
-impl Listen {
-    /// Returns the addresses of the text. The server listens on the first that is available.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.addresses.iter().copied()
-    }
-}
-
-impl From<SocketAddr> for Listen {
-    fn from(address: SocketAddr) -> Self {
-        Self {
-            text: address.to_string(),
-            addresses: vec![address],
-        }
-    }
-}
-
-impl From<&Listen> for Listen {
-    fn from(listen: &Listen) -> Self {
-        listen.clone()
-    }
-}
-
-/// The text is not an address to listen on. Nothing was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not an address to listen on ({why}); write it like 127.0.0.1:8080, [::1]:8080 or localhost:0"
-)]
-pub struct InvalidListen {
-    text: String,
-    why: String,
-}
-
-impl FromStr for Listen {
-    type Err = InvalidListen;
-
-    fn from_str(text: &str) -> Result<Self, InvalidListen> {
-        let invalid = |why: String| InvalidListen {
-            text: text.to_owned(),
-            why,
-        };
-        let found = text
-            .to_socket_addrs()
-            .map_err(|error| invalid(error.to_string()))?;
-        let mut addresses: Vec<SocketAddr> = found.collect();
-        if addresses.is_empty() {
-            return Err(invalid("the name has no address".to_owned()));
-        }
-        // The system may return IPv6 first although only IPv4 is set up, and clients expect IPv4
-        // for a host name.
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        Ok(Self {
-            text: text.to_owned(),
-            addresses,
-        })
-    }
-}
-
-impl Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Listen {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
 /// A switch, written `on` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +44,29 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// The users who may connect to a Unix socket. Each of them is trusted as a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketAccess {
+    /// The user that runs the server (mode 0600)
+    Owner,
+    /// Also the group of the socket's file (mode 0660)
+    Group,
+    /// Every user of this machine (mode 0666)
+    Everyone,
+}
+
+impl SocketAccess {
+    /// Returns the mode of the socket's file.
+    pub(crate) const fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Group => 0o660,
+            Self::Everyone => 0o666,
+        }
+    }
 }
 
 /// A set of values for all timings; each timing can also be set by itself.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Settings;
+use crate::connection::direct_stream::{DirectReader, DirectWriter};
 use crate::connection::hocuspocus::{HocuspocusEntry, HocuspocusSocket};
 use crate::connection::inbound_stream::{InboundStream, Parted};
 use crate::connection::session::ConnectionOver;
@@ -64,9 +64,13 @@ pub(crate) fn config(settings: &Settings) -> WebSocketConfig {
         .max_frame_size(Some(max))
 }
 
-/// Serves a WebSocket until it ends. `early` was read behind the handshake.
-pub(crate) async fn serve_tcp(stream: TcpStream, early: Vec<u8>, opened: Opened) {
-    let (from, to) = stream.into_split();
+/// Serves a WebSocket until it ends, on a stream that any task may write to. `early` was read behind
+/// the handshake.
+pub(crate) async fn serve_direct(
+    (from, to): (DirectReader, DirectWriter),
+    early: Vec<u8>,
+    opened: Opened,
+) {
     let writer = opened.prepare(SocketWriter::direct(patience(opened.registry()), to));
     let reading = InboundStream::new(from, &writer, opened.registry());
     let writing = writer.serve();
@@ -74,8 +78,8 @@ pub(crate) async fn serve_tcp(stream: TcpStream, early: Vec<u8>, opened: Opened)
     writer.hang_up();
 }
 
-/// The same over any other stream.
-pub(crate) async fn serve_any<S>(stream: S, opened: Opened)
+/// The same over any other stream, as of TLS.
+pub(crate) async fn serve_any<S>(stream: S, early: Vec<u8>, opened: Opened)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -83,8 +87,10 @@ where
     let writer = opened.prepare(SocketWriter::indirect(patience(opened.registry())));
     let reading = InboundStream::new(from, &writer, opened.registry());
     let writing = writer.serve_alone(&mut to);
-    serve(reading, Vec::new(), writing, &writer, opened).await;
+    serve(reading, early, writing, &writer, opened).await;
     writer.hang_up();
+    // Ends TLS in order: a client that misses the end may take the connection for cut off.
+    let _no_end = tokio::time::timeout(CLOSE_WAIT, to.shutdown()).await;
 }
 
 /// Returns the limits of a client that reads slowly.

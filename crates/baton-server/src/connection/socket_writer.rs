@@ -1,6 +1,6 @@
 //! Writes the send queue of a connection to its socket.
 //!
-//! Owns the order of bytes on one connection. On a TCP stream the task that queued a frame also
+//! Owns the order of bytes on one connection. On TCP and Unix sockets the task that queued a frame also
 //! writes it, as far as the kernel takes it at once: waking the connection's own task for every
 //! frame would cost more than the frame. The connection's own task writes the rest when the kernel
 //! is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another one
@@ -21,11 +21,11 @@ use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::address::AddressOnSocket;
+use crate::connection::direct_stream::DirectWriter;
 use crate::connection::outbox::Outbox;
 use crate::connection::send_queue::{FrameClass, NeedsFlush};
 use crate::connection::wire::Wire;
@@ -67,7 +67,7 @@ pub(crate) struct SocketWriter {
 #[derive(Debug)]
 enum WriterStream {
     /// Any task can write to it.
-    Tcp(OwnedWriteHalf),
+    Direct(DirectWriter),
     /// Only its own task can write to it, as under TLS.
     OwnTask,
     /// It is that of a socket with several addresses.
@@ -88,10 +88,10 @@ enum Written {
 }
 
 impl SocketWriter {
-    /// Returns the writer of a TCP stream, which any task may write to.
-    pub(crate) fn direct(patience: SlowReaderLimits, stream: OwnedWriteHalf) -> Self {
+    /// Returns the writer of a stream that any task may write to.
+    pub(crate) fn direct(patience: SlowReaderLimits, stream: impl Into<DirectWriter>) -> Self {
         let mut writer = Self::indirect(patience);
-        writer.stream = WriterStream::Tcp(stream);
+        writer.stream = WriterStream::Direct(stream.into());
         writer
     }
 
@@ -161,8 +161,8 @@ impl SocketWriter {
     /// Writes what is queued, as far as that is possible at once; never waits.
     pub(crate) fn flush(&self) {
         match &self.stream {
-            WriterStream::Tcp(_) if self.write_now(OTHERS_TURN) == Written::All => {}
-            WriterStream::Tcp(_) | WriterStream::OwnTask => self.work.notify_one(),
+            WriterStream::Direct(_) if self.write_now(OTHERS_TURN) == Written::All => {}
+            WriterStream::Direct(_) | WriterStream::OwnTask => self.work.notify_one(),
             WriterStream::Shared(place) => {
                 place.list();
                 place.socket.flush();
@@ -173,7 +173,7 @@ impl SocketWriter {
     /// Leaves what is queued to the connection's own task.
     pub(crate) fn hand_over(&self) {
         match &self.stream {
-            WriterStream::Tcp(_) | WriterStream::OwnTask => self.work.notify_one(),
+            WriterStream::Direct(_) | WriterStream::OwnTask => self.work.notify_one(),
             WriterStream::Shared(place) => {
                 place.list();
                 place.socket.hand_over();
@@ -187,7 +187,7 @@ impl SocketWriter {
             return true;
         }
         let stream = match &self.stream {
-            WriterStream::Tcp(stream) => stream,
+            WriterStream::Direct(stream) => stream,
             WriterStream::OwnTask => return false,
             WriterStream::Shared(place) => return place.socket.is_gone(),
         };
@@ -204,16 +204,15 @@ impl SocketWriter {
     /// Ends the stream, also while a document that is at long work still refers to this connection.
     pub(crate) fn hang_up(&self) {
         self.outbox.forget_addresses();
-        if let WriterStream::Tcp(stream) = &self.stream {
-            // A stream that has ended already needs no end.
-            let _gone = rustix::net::shutdown(stream.as_ref(), rustix::net::Shutdown::Both);
+        if let WriterStream::Direct(stream) = &self.stream {
+            stream.hang_up();
         }
     }
 
     /// The connection's own task on a TCP stream: writes what other tasks could not, until the
     /// ending is out or the connection breaks.
     pub(crate) async fn serve(&self) {
-        let WriterStream::Tcp(stream) = &self.stream else {
+        let WriterStream::Direct(stream) = &self.stream else {
             return;
         };
         let mut progress = Progress::default();
@@ -294,7 +293,7 @@ impl SocketWriter {
 
     /// Writes about `turn` bytes.
     fn write_now(&self, turn: usize) -> Written {
-        let WriterStream::Tcp(stream) = &self.stream else {
+        let WriterStream::Direct(stream) = &self.stream else {
             return Written::Blocked;
         };
         let Some(mut batch) = self.outbox.borrow_batch() else {
@@ -356,7 +355,7 @@ impl SocketWriter {
 impl Drop for SocketWriter {
     fn drop(&mut self) {
         // The reading half closes the socket, in one go.
-        if let WriterStream::Tcp(stream) =
+        if let WriterStream::Direct(stream) =
             std::mem::replace(&mut self.stream, WriterStream::OwnTask)
         {
             stream.forget();

@@ -81,9 +81,7 @@ fn hocuspocus_frame(address: &str, message: &Outgoing) -> Option<Frame> {
         Outgoing::Step1(vector) => Frame::new(head(Step1), vector),
         Outgoing::Step2(update) => Frame::new(head(Step2), update),
         Outgoing::Update(update) | Outgoing::Echo(update) => Frame::new(head(Update), update),
-        Outgoing::SyncStatus(saved) => {
-            Frame::encoded(&hocuspocus::sync_status(address, *saved))
-        }
+        Outgoing::SyncStatus(saved) => Frame::encoded(&hocuspocus::sync_status(address, *saved)),
         Outgoing::Awareness(payload) => Frame::new(head(Awareness), payload),
         Outgoing::Barrier(_) | Outgoing::Denied(_) => return None,
         Outgoing::Channel(message) => {

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::connection::direct_stream::DirectWriter;
 use crate::connection::send_queue::{Ending, Item, SendQueue, Taken};
 use crate::connection::ws_frame::{Frame, close_frame, ping_frame, probe_frame};
 
@@ -83,7 +83,7 @@ impl WriteBatch {
     ///
     /// # Errors
     /// The kernel takes nothing at the moment (`WouldBlock`), or the connection is broken.
-    pub(crate) fn write_some(&mut self, stream: &OwnedWriteHalf) -> io::Result<usize> {
+    pub(crate) fn write_some(&mut self, stream: &DirectWriter) -> io::Result<usize> {
         self.encode();
         let written = match self.pieces.make_contiguous() {
             [] => return Ok(0),

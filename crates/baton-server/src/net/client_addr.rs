@@ -1,13 +1,15 @@
 //! Finds the address of a client: that of the peer, or the one that a trusted proxy names.
 //!
-//! Owns the rule for forwarding headers. They count only from a peer in `trusted_proxies`. The
+//! Owns the rule for forwarding headers. They count only from a peer in `trusted_proxies`, and from
+//! every peer of a Unix socket, because only users of this machine whom its mode admits reach it. The
 //! client is then the right-most address that is not such a proxy, because the client itself may
 //! have written everything to the left of it. Only the header that `proxy_header` names is read: a
 //! proxy that sets one of the two passes the other on unchanged.
 
 use std::fmt::{self, Display};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderMap;
 
 use crate::config::{Proxies, ProxyHeader, Settings};
@@ -41,6 +43,45 @@ impl Display for ClientAddr {
     }
 }
 
+/// The other end of a connection. The acceptor puts it into the extensions of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Address(SocketAddr),
+    /// A process on this machine, which is a proxy.
+    UnixSocket,
+    /// An embedder's own axum server does not tell.
+    Unknown,
+}
+
+impl Peer {
+    /// Returns the peer that sent a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let known = request.extensions().get::<Self>().copied();
+        known.unwrap_or_else(|| {
+            let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            info.map_or(Self::Unknown, |info| Self::Address(info.0))
+        })
+    }
+
+    /// Returns the address. All peers without one share the unspecified address.
+    pub(crate) fn ip(self) -> IpAddr {
+        match self {
+            Self::Address(address) => address.ip().to_canonical(),
+            Self::UnixSocket | Self::Unknown => Ipv4Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+impl Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{}", address.ip()),
+            Self::UnixSocket => f.write_str("unix socket"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
 /// The proxies whose headers count.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyTrust {
@@ -63,14 +104,17 @@ impl ProxyTrust {
     }
 
     /// Returns true if this peer is a trusted proxy.
-    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
-        self.proxies.contain(peer.to_canonical())
+    pub(crate) fn is_proxy(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::UnixSocket => true,
+            Peer::Address(_) | Peer::Unknown => self.proxies.contain(peer.ip()),
+        }
     }
 
     /// Returns the address of the client of a peer that sends these headers.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut nearest = peer.to_canonical();
-        if !self.proxies.contain(nearest) {
+    pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
+        let mut nearest = peer.ip();
+        if !self.is_proxy(peer) {
             return nearest;
         }
         let name = match self.header {
@@ -142,7 +186,10 @@ mod tests {
             };
             headers.append(name, line.parse().unwrap());
         }
-        let peer = peer.parse().unwrap();
+        let peer = match peer {
+            "unix" => Peer::UnixSocket,
+            peer => Peer::Address(SocketAddr::new(peer.parse().unwrap(), 4711)),
+        };
         trust.client(peer, &headers).to_string()
     }
 
@@ -198,8 +245,22 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
-        let peer = "10.1.1.1".parse().unwrap();
-        assert_eq!(trust.client(peer, &headers), peer);
+        let peer: IpAddr = "10.1.1.1".parse().unwrap();
+        let connected = Peer::Address(SocketAddr::new(peer, 4711));
+        assert_eq!(trust.client(connected, &headers), peer);
+    }
+
+    #[test]
+    fn a_peer_of_a_unix_socket_is_a_proxy_without_an_address_of_its_own() {
+        let client = |lines: &[&str]| client(ProxyHeader::XForwardedFor, "unix", lines);
+        assert_eq!(client(&["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(
+            client(&["1.1.1.1, 2001:db8:9::1, 10.2.2.2"]),
+            "2001:db8:9::1"
+        );
+        assert_eq!(client(&[]), "0.0.0.0");
+        // nginx's name for a peer of its own Unix socket.
+        assert_eq!(client(&["unix:"]), "0.0.0.0");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A TCP stream in the hands of HTTP, before it becomes a WebSocket or ends.
+//! An accepted stream in the hands of HTTP, before it becomes a WebSocket or ends.
 //!
 //! Owns the way back: when HTTP drops the stream, the acceptor gets it back and knows if HTTP wrote
 //! anything. Only if not, the acceptor may still send the reason for closing it as an HTTP
@@ -12,13 +12,14 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::net::accepted_stream::AcceptedStream;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct HttpStream {
     /// `None` once it was taken out.
-    stream: Option<TcpStream>,
+    stream: Option<AcceptedStream>,
     returned: Arc<ReturnedStream>,
 }
 
@@ -26,7 +27,7 @@ pub(crate) struct HttpStream {
 #[derive(Debug, Default)]
 pub(crate) struct ReturnedStream {
     written: AtomicBool,
-    stream: Mutex<Option<TcpStream>>,
+    stream: Mutex<Option<AcceptedStream>>,
 }
 
 impl ReturnedStream {
@@ -36,14 +37,14 @@ impl ReturnedStream {
     }
 
     /// Takes the stream, once HTTP has dropped it; `None` if it became a WebSocket.
-    pub(crate) fn take(&self) -> Option<TcpStream> {
+    pub(crate) fn take(&self) -> Option<AcceptedStream> {
         self.stream.lock().take()
     }
 }
 
 impl HttpStream {
     /// Returns the stream for HTTP; `returned` gets it back.
-    pub(crate) fn new(stream: TcpStream, returned: &Arc<ReturnedStream>) -> Self {
+    pub(crate) fn new(stream: AcceptedStream, returned: &Arc<ReturnedStream>) -> Self {
         Self {
             stream: Some(stream),
             returned: Arc::clone(returned),
@@ -51,11 +52,11 @@ impl HttpStream {
     }
 
     /// Takes the stream for a WebSocket: the acceptor does not get it back.
-    pub(crate) fn into_stream(mut self) -> Option<TcpStream> {
+    pub(crate) fn into_stream(mut self) -> Option<AcceptedStream> {
         self.stream.take()
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+    fn stream(&mut self) -> io::Result<Pin<&mut AcceptedStream>> {
         let stream = self.stream.as_mut();
         let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         Ok(Pin::new(stream))
@@ -104,11 +105,12 @@ impl AsyncWrite for HttpStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        let stream = self.stream.as_ref();
+        stream.is_some_and(AsyncWrite::is_write_vectored)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {

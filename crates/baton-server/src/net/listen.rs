@@ -1,12 +1,11 @@
-//! Accepts TCP connections and serves HTTP on them, within limits.
+//! Accepts connections and serves HTTP on them, with TLS if that is set, within limits.
 //!
-//! Owns the listener's queue, the accept loop, and the time that a connection has for the head of
-//! its request and in all. A client that is refused here gets an HTTP response, if nothing was
-//! written to it before. No connection can keep the loop from the next one, nor can a lack of file
-//! descriptors.
+//! Owns the accept loop, and the time that a connection has for a handshake of TLS, for the head of
+//! its request, and in all. A client that is refused here gets an HTTP response, if nothing was
+//! written to it before; without TLS on a port of TLS none is possible. No connection can keep the
+//! loop from the next one, nor can a lack of file descriptors.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,20 +17,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::config::Listen;
 use crate::limits::pre_upgrade_limit::PreUpgradePlace;
+use crate::net::accepted_stream::AcceptedStream;
+use crate::net::client_addr::Peer;
 use crate::net::http_stream::{HttpStream, ReturnedStream};
+use crate::net::listener::Listener;
+use crate::net::tls::TlsFailure;
 use crate::net::web_origin::ListenerReach;
 use crate::ops::rejection_counters::Rejection;
-
-/// Connections that may wait to be accepted. The system reduces it to its own limit
-/// (`net.core.somaxconn`).
-const BACKLOG: u32 = 16_384;
 
 /// Pause after an accept that failed for lack of resources (file descriptors), to avoid spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -46,47 +43,26 @@ pub(crate) const MAX_TURNED_AWAY: usize = 1_024;
 /// Time for a refused client to read the answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Listens on the first of these addresses that is available, with a queue for a storm of
-/// connections.
-///
-/// # Errors
-/// Each address is in use, or does not belong to this machine. Returns the last error of the
-/// system.
-pub fn bind(listen: impl Into<Listen>) -> io::Result<TcpListener> {
-    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in listen.into().addresses() {
-        match bind_one(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A restarted server gets its port back while connections of the last process linger.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// Accepts connections until the server stops.
-pub(crate) async fn accept(listener: TcpListener, router: Router, app: &Arc<App>) {
+pub(crate) async fn accept(listener: Listener, router: Router, app: &Arc<App>) {
     let acceptor = Acceptor {
         app: Arc::clone(app),
         router,
-        reach: listener
-            .local_addr()
-            .map_or(ListenerReach::Wider, ListenerReach::of),
+        reach: ListenerReach::of(listener.address()),
         turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
     };
     tokio::select! {
         () = acceptor.accept(&listener) => {}
+        () = watch_certificates(app) => {}
         () = app.stopping() => {}
+    }
+}
+
+/// Looks after changes of the certificate's files, for ever.
+async fn watch_certificates(app: &App) {
+    match app.tls() {
+        Some(tls) => Arc::clone(tls.certificates()).watch().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -99,7 +75,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn accept(&self, listener: &TcpListener) {
+    async fn accept(&self, listener: &Listener) {
         let refusals = self.app.registry().refusals();
         let sent_away = || {
             refusals.note(
@@ -134,22 +110,28 @@ impl Acceptor {
     /// Serves a connection, or refuses it if there is no place. Waits while [`MAX_TURNED_AWAY`]
     /// others are being refused: a connection that is closed unread is reset, so that its client
     /// does not get the answer.
-    async fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        let ip = peer.ip();
-        let address = (!self.app.trust().is_proxy(ip)).then(|| ip.into());
+    async fn take(&self, stream: AcceptedStream, peer: Peer) {
+        let address = (!self.app.trust().is_proxy(peer)).then(|| peer.ip().into());
         match self.app.places().take(address) {
             Ok(place) => {
-                let from = (peer, self.reach);
-                let serving = serve(stream, from, self.router.clone(), place, self.app.clone());
-                tokio::spawn(serving);
+                let connection = Connection {
+                    peer,
+                    reach: self.reach,
+                    router: self.router.clone(),
+                    place,
+                    app: Arc::clone(&self.app),
+                };
+                tokio::spawn(connection.serve(stream));
             }
             Err(refused) => {
                 let refusals = self.app.registry().refusals();
-                refusals.note(Rejection::HandshakesOfAddress, WithAddress(&refused, ip));
+                refusals.note(Rejection::HandshakesOfAddress, WithPeer(&refused, peer));
                 // Never closed.
                 if let Ok(permit) = Arc::clone(&self.turned_away).acquire_owned().await {
-                    let refusal =
-                        HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, refused.to_string());
+                    let status = StatusCode::TOO_MANY_REQUESTS;
+                    let refusal = HttpRefusal::new(status, refused.to_string());
+                    // A handshake of TLS would cost more than it refuses.
+                    let refusal = self.app.tls().is_none().then_some(refusal);
                     tokio::spawn(turn_away(stream, refusal, permit));
                 }
             }
@@ -166,55 +148,123 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(
-    stream: TcpStream,
-    (peer, reach): (SocketAddr, ListenerReach),
+/// A connection that has its place, until it is a WebSocket or ends.
+struct Connection {
+    peer: Peer,
+    reach: ListenerReach,
     router: Router,
     place: PreUpgradePlace,
     app: Arc<App>,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection ended before it was served");
-        return;
-    }
-    let returned = Arc::new(ReturnedStream::default());
-    let ended = {
-        let io = TokioIo::new(HttpStream::new(stream, &returned));
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(reach);
-            router.clone().oneshot(request)
-        });
-        let settings = app.registry().settings();
-        // Not hyper-util's builder, which waits for a first byte without a time limit.
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.handshake_timeout.0)
-            .max_buf_size(MAX_HEAD);
-        let serving = builder.serve_connection(io, service).with_upgrades();
-        tokio::select! {
-            // A request that arrived in time is served, even if the process was suspended
-            // meanwhile.
-            biased;
-            served = serving => served.map_err(|error| HttpRefusal::failed(&error)),
-            () = place.lost() => Err(Some(HttpRefusal::no_place())),
-            () = tokio::time::sleep(settings.http_timeout.0) => Err(Some(HttpRefusal::too_long())),
+}
+
+impl Connection {
+    async fn serve(self, stream: AcceptedStream) {
+        if let AcceptedStream::Tcp(stream) = &stream
+            && let Err(error) = stream.set_nodelay(true)
+        {
+            tracing::debug!(%error, "a connection ended before it was served");
+            return;
         }
-    };
-    let Err(Some(refusal)) = ended else {
-        return;
-    };
-    if let Some(reason) = refusal.uncounted {
-        let refusals = app.registry().refusals();
-        refusals.note(reason, WithAddress(&refusal.text.trim_end(), peer.ip()));
+        let ended = match self.secure(stream).await {
+            Ok(stream) => self.http(stream).await,
+            Err(ended) => ended,
+        };
+        if let Some(reason) = ended.refusal.as_ref().and_then(|refusal| refusal.uncounted) {
+            let text = ended.refusal.as_ref().map_or("", |refusal| &refusal.text);
+            let refusals = self.app.registry().refusals();
+            refusals.note(reason, WithPeer(&text.trim_end(), self.peer));
+        }
+        if let Some(stream) = ended.stream {
+            farewell(stream, ended.refusal).await;
+        }
     }
-    // Bytes that were written already may be half a response, or the one to an earlier request.
-    let refusal = (!returned.was_written()).then_some(refusal);
-    if let Some(stream) = returned.take() {
-        farewell(stream, refusal).await;
+
+    /// Shakes hands, if the server speaks TLS.
+    async fn secure(&self, stream: AcceptedStream) -> Result<AcceptedStream, Ended> {
+        let (tls, stream) = match (self.app.tls(), stream) {
+            (Some(tls), AcceptedStream::Tcp(stream)) => (tls, stream),
+            (_, stream) => return Ok(stream),
+        };
+        let limit = self.app.registry().settings().handshake_timeout.0;
+        let failure = tokio::select! {
+            biased;
+            shaken = tls.accept(stream) => match shaken {
+                Ok(stream) => return Ok(AcceptedStream::Tls(stream)),
+                Err(failure) => failure,
+            },
+            () = self.place.lost() => return Err(Ended::default()),
+            () = tokio::time::sleep(limit) => {
+                let refusals = self.app.registry().refusals();
+                let what = "the client did not shake hands (TLS) in time (handshake_timeout)";
+                refusals.note(Rejection::HandshakeTime, WithPeer(&what, self.peer));
+                return Err(Ended::default());
+            }
+        };
+        Err(match failure {
+            TlsFailure::Gone => Ended::default(),
+            TlsFailure::PlainHttp(stream) => Ended {
+                refusal: Some(HttpRefusal::plain()),
+                stream: Some(AcceptedStream::Tcp(stream)),
+            },
+            TlsFailure::Refused(_) => {
+                let refusals = self.app.registry().refusals();
+                refusals.note(Rejection::Tls, WithPeer(&failure, self.peer));
+                Ended::default()
+            }
+        })
     }
-    drop(place);
+
+    /// Serves requests until the connection becomes a WebSocket or ends.
+    async fn http(&self, stream: AcceptedStream) -> Ended {
+        let returned = Arc::new(ReturnedStream::default());
+        let ended = {
+            let io = TokioIo::new(HttpStream::new(stream, &returned));
+            let (router, peer, reach) = (self.router.clone(), self.peer, self.reach);
+            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                if let Peer::Address(address) = peer {
+                    request.extensions_mut().insert(ConnectInfo(address));
+                }
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(reach);
+                router.clone().oneshot(request)
+            });
+            let settings = self.app.registry().settings();
+            // Not hyper-util's builder, which waits for a first byte without a time limit.
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(settings.handshake_timeout.0)
+                .max_buf_size(MAX_HEAD);
+            let serving = builder.serve_connection(io, service).with_upgrades();
+            tokio::select! {
+                // A request that arrived in time is served, even if the process was suspended
+                // meanwhile.
+                biased;
+                served = serving => served.map_err(|error| HttpRefusal::failed(&error)),
+                () = self.place.lost() => Err(Some(HttpRefusal::no_place())),
+                () = tokio::time::sleep(settings.http_timeout.0) => {
+                    Err(Some(HttpRefusal::too_long()))
+                }
+            }
+        };
+        let Err(Some(mut refusal)) = ended else {
+            return Ended::default();
+        };
+        // Bytes that were written already may be half a response, or the one to an earlier request.
+        refusal.silent = returned.was_written();
+        Ended {
+            refusal: Some(refusal),
+            stream: returned.take(),
+        }
+    }
+}
+
+/// The end of a connection that is no WebSocket.
+#[derive(Default)]
+struct Ended {
+    refusal: Option<HttpRefusal>,
+    /// The stream on which the refusal can be told, if there is one.
+    stream: Option<AcceptedStream>,
 }
 
 /// The HTTP response to a connection that is closed.
@@ -223,6 +273,8 @@ struct HttpRefusal {
     text: String,
     /// The reason under which it is counted, if it was not counted before.
     uncounted: Option<Rejection>,
+    /// True if nothing more may be written.
+    silent: bool,
 }
 
 impl HttpRefusal {
@@ -231,6 +283,15 @@ impl HttpRefusal {
             status,
             text,
             uncounted: None,
+            silent: false,
+        }
+    }
+
+    fn plain() -> Self {
+        let text = "this port speaks TLS; use https:// or wss://\n";
+        Self {
+            uncounted: Some(Rejection::Tls),
+            ..Self::new(StatusCode::BAD_REQUEST, text.to_owned())
         }
     }
 
@@ -279,15 +340,19 @@ impl HttpRefusal {
 }
 
 /// Refuses a connection that got no place.
-async fn turn_away(stream: TcpStream, refusal: HttpRefusal, _permit: OwnedSemaphorePermit) {
-    farewell(stream, Some(refusal)).await;
+async fn turn_away(
+    stream: AcceptedStream,
+    refusal: Option<HttpRefusal>,
+    _permit: OwnedSemaphorePermit,
+) {
+    farewell(stream, refusal).await;
 }
 
 /// Sends the last response and gives the client time to read it. Closing a connection with unread
 /// bytes resets it, so that its client may never see the response.
-async fn farewell(mut stream: TcpStream, refusal: Option<HttpRefusal>) {
+async fn farewell(mut stream: AcceptedStream, refusal: Option<HttpRefusal>) {
     let leaving = async {
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = refusal.filter(|refusal| !refusal.silent) {
             stream.write_all(refusal.response().as_bytes()).await?;
         }
         stream.shutdown().await?;
@@ -298,10 +363,10 @@ async fn farewell(mut stream: TcpStream, refusal: Option<HttpRefusal>) {
     let _gone_or_too_slow = tokio::time::timeout(FAREWELL, leaving).await;
 }
 
-/// A log text with the address that it concerns.
-struct WithAddress<'a, T>(&'a T, IpAddr);
+/// A log text with the peer that it concerns.
+struct WithPeer<'a, T>(&'a T, Peer);
 
-impl<T: std::fmt::Display> std::fmt::Display for WithAddress<'_, T> {
+impl<T: std::fmt::Display> std::fmt::Display for WithPeer<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.0.to_string();
         write!(f, "{}: {}", self.1, text.trim_end())

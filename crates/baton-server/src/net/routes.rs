@@ -3,12 +3,12 @@
 //! Owns the paths. The upgrade is done here, so that the server owns the stream and its limits:
 //! axum's own WebSocket contains another version of the library, with that version's defaults.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -25,11 +25,14 @@ use tracing::{Instrument, Span, field};
 use crate::access::{agreed_protocol, request_token};
 use crate::app::App;
 use crate::config::Switch;
+use crate::connection::direct_stream::{split_tcp, split_unix};
 use crate::connection::hocuspocus::HocuspocusEntry;
 use crate::connection::single_document::Entry;
 use crate::connection::socket::{self, Opened};
 use crate::limits::connection_limit::ConnectionRefused;
-use crate::net::client_addr::ClientAddr;
+use crate::net::accepted_stream::AcceptedStream;
+use crate::net::base_route;
+use crate::net::client_addr::{ClientAddr, Peer};
 use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
 use crate::net::web_origin::Forbidden;
@@ -40,10 +43,11 @@ use crate::ops::rejection_counters::Rejection;
 /// Returns all routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut routes = Router::new();
-    if app.registry().settings().metrics == Switch::On {
+    let settings = app.registry().settings();
+    if settings.metrics == Switch::On {
         routes = routes.route("/metrics", get(metrics));
     }
-    routes
+    let routes = routes
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/ws", get(websocket))
@@ -53,8 +57,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/hocuspocus/", get(hocuspocus))
         .route("/hocuspocus/{*rest}", get(hocuspocus))
         .fallback(page)
-        .layer(from_fn_with_state(Arc::clone(&app), admit))
-        .with_state(app)
+        .with_state(Arc::clone(&app));
+    let base = settings.base.clone();
+    base_route::under(&base, routes).layer(from_fn_with_state(app, admit))
 }
 
 /// Refuses web pages of other origins, and host names that are not this server's, on every path.
@@ -74,12 +79,10 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     (status, format!("{forbidden}\n")).into_response()
 }
 
-/// Returns the client's address. It may be unknown in an embedder's own axum server; all such
-/// requests count as one address.
+/// Returns the client's address. It may be unknown in an embedder's own axum server, or behind a
+/// proxy that does not name it; all such requests count as one address.
 fn client(app: &App, request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    app.trust().client(peer, request.headers())
+    app.trust().client(Peer::of(request), request.headers())
 }
 
 /// Serves a file of the demo page.
@@ -198,24 +201,35 @@ fn upgrade(
 
 async fn serve(upgraded: Upgraded, opened: Opened) {
     // A stream that an embedder accepted is plain TCP, or of a type that only hyper knows.
-    let tcp = match upgraded.downcast::<TokioIo<HttpStream>>() {
+    let own = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => Ok((parts.io.into_inner().into_stream(), parts.read_buf)),
-        Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded)
-            .map(|parts| (Some(parts.io.into_inner()), parts.read_buf)),
+        Err(upgraded) => downcast::<TokioIo<TcpStream>>(upgraded).map(|parts| {
+            let stream = AcceptedStream::Tcp(parts.io.into_inner());
+            (Some(stream), parts.read_buf)
+        }),
     };
-    match tcp {
+    match own {
         Ok((stream, read)) => {
             // Copied, so that HTTP's buffer of 16 KiB is freed now and not when the connection
             // ends.
             let early = read.to_vec();
             drop(read);
-            if let Some(stream) = stream {
-                socket::serve_tcp(stream, early, opened).await;
+            match stream {
+                Some(AcceptedStream::Tcp(stream)) => {
+                    socket::serve_direct(split_tcp(stream), early, opened).await;
+                }
+                Some(AcceptedStream::Unix(stream)) => {
+                    socket::serve_direct(split_unix(stream), early, opened).await;
+                }
+                Some(AcceptedStream::Tls(stream)) => {
+                    socket::serve_any(*stream, early, opened).await;
+                }
+                None => {}
             }
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            socket::serve_any(stream, opened).await;
+            socket::serve_any(stream, Vec::new(), opened).await;
         }
     }
 }
@@ -281,7 +295,7 @@ fn accept_key(request: &Request) -> Result<String, HandshakeFault> {
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
         return Err(HandshakeFault::Version);
     }
-    let empty = |length: &header::HeaderValue| length == "0";
+    let empty = |length: &HeaderValue| length == "0";
     let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
         && headers.get(header::CONTENT_LENGTH).is_none_or(empty);
     let addressed = headers.contains_key(header::HOST);

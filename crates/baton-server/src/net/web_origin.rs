@@ -6,13 +6,13 @@
 //! origin; only the `Host` header shows that. Programs other than browsers send no `Origin` and are
 //! served.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 
 use crate::config::{Hosts, Origins, ProxyHeader, Settings};
-use crate::net::client_addr::ProxyTrust;
+use crate::net::client_addr::{Peer, ProxyTrust};
 use crate::net::host_name::{Authority, Scheme, WebOrigin};
 
 /// Most bytes of a refused header that an error repeats.
@@ -24,17 +24,17 @@ const REPEATED: usize = 100;
 pub(crate) enum ListenerReach {
     /// A loopback address: only programs on this machine.
     Loopback,
-    /// Any other address, or an unknown one.
+    /// Any other address, an unknown one, or a Unix socket: the proxy that uses it decides about
+    /// host names.
     Wider,
 }
 
 impl ListenerReach {
-    /// Returns the reach of a listener on this address.
-    pub(crate) fn of(listening: SocketAddr) -> Self {
-        if listening.ip().to_canonical().is_loopback() {
-            Self::Loopback
-        } else {
-            Self::Wider
+    /// Returns the reach of a listener on this address; `None` for a Unix socket.
+    pub(crate) fn of(listening: Option<SocketAddr>) -> Self {
+        match listening {
+            Some(address) if address.ip().to_canonical().is_loopback() => Self::Loopback,
+            Some(_) | None => Self::Wider,
         }
     }
 }
@@ -76,15 +76,13 @@ impl OriginPolicy {
     pub(crate) fn check(&self, request: &Request) -> Result<(), Forbidden> {
         let reach = request.extensions().get::<ListenerReach>();
         let reach = reach.copied().unwrap_or(ListenerReach::Wider);
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|info| info.0.ip());
-        self.judge(reach, peer, request.uri(), request.headers())
+        self.judge(reach, Peer::of(request), request.uri(), request.headers())
     }
 
     fn judge(
         &self,
         reach: ListenerReach,
-        peer: Option<IpAddr>,
+        peer: Peer,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), Forbidden> {
@@ -106,8 +104,8 @@ impl OriginPolicy {
             ))));
         }
         let own = own.and_then(Authority::read);
-        let said = peer.filter(|peer| self.trust.is_proxy(*peer));
-        let said = said.map(|_| Forwarded::read(self.trust.header(), headers));
+        let proxied = self.trust.is_proxy(peer);
+        let said = proxied.then(|| Forwarded::read(self.trust.header(), headers));
         if self.may_use(reach, text, own.as_ref(), said.as_ref()) {
             Ok(())
         } else {

@@ -151,12 +151,27 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
         let help = "Bytes free on the disk of the data folder";
         gauges.push(("disk_free_bytes", help, free));
     }
+    if let Some(tls) = app.tls() {
+        let certificate = tls.certificates().status();
+        gauges.extend([
+            (
+                "tls_not_after_timestamp_seconds",
+                "End of the validity of the certificate in use, in seconds since 1970",
+                certificate.not_after,
+            ),
+            (
+                "tls_certificate_stale",
+                "1 while the files of the certificate cannot be used, and the one before stays",
+                u64::from(certificate.stale),
+            ),
+        ]);
+    }
     gauges
 }
 
 fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
     let services = app.authorizer().service_calls();
-    vec![
+    let mut counters = vec![
         (
             "key_fetches",
             "Fetches of keys from auth_jwks_url",
@@ -185,7 +200,15 @@ fn counters(app: &App, log: &LogStats) -> Vec<Sample> {
         ),
         ("records", "Records made durable", log.records),
         ("record_bytes", "Bytes of records made durable", log.bytes),
-    ]
+    ];
+    if let Some(tls) = app.tls() {
+        counters.push((
+            "tls_certificate_changes",
+            "Number of times that another certificate came into use",
+            tls.certificates().status().replaced,
+        ));
+    }
+    counters
 }
 
 impl Collector for Samples {
@@ -232,7 +255,7 @@ mod tests {
 
     use baton_log::{Log, LogOptions};
 
-    use crate::{Server, Settings};
+    use crate::{OrNone, Server, Settings};
 
     /// The series of a scrape, as dashboards and alerts know them: the lines that declare the
     /// types, and each name with its labels.
@@ -253,8 +276,17 @@ mod tests {
     async fn every_series_keeps_its_name_its_type_and_its_labels() {
         let data = tempfile::tempdir().unwrap();
         let log = Log::open_embedded(data.path(), LogOptions::default()).unwrap();
+        let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let file = |name: &str, text: String| {
+            let path = data.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            OrNone(Some(path.display().to_string()))
+        };
         let settings = Settings {
             data: data.path().to_owned(),
+            // A server without TLS has all series but those of the certificate.
+            tls_cert: file("cert.pem", key.cert.pem()),
+            tls_key: file("key.pem", key.signing_key.serialize_pem()),
             ..Settings::default()
         };
         let server = Server::new(settings, log).unwrap();

@@ -66,10 +66,12 @@ pub(crate) enum Rejection {
     DocumentsOfConnection,
     /// A Stateless message of the Hocuspocus wire that is not of Baton's channel.
     Stateless,
+    /// A handshake of TLS that failed, or plain HTTP where TLS is spoken.
+    Tls,
 }
 
 /// All reasons, with their names in metrics and logs.
-const REASONS: [(Rejection, &str); 25] = [
+const REASONS: [(Rejection, &str); 26] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
     (Rejection::PaceOfAddress, "pace_of_address"),
@@ -95,6 +97,7 @@ const REASONS: [(Rejection, &str); 25] = [
     (Rejection::Backlog, "backlog"),
     (Rejection::DocumentsOfConnection, "documents_of_connection"),
     (Rejection::Stateless, "stateless"),
+    (Rejection::Tls, "tls"),
 ];
 
 /// See the module.

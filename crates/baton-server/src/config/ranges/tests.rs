@@ -1,7 +1,7 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 37] = [
+const WORDS: [&str; 41] = [
     "auth",
     "open",
     "auth_secret",
@@ -26,6 +26,10 @@ const WORDS: [&str; 37] = [
     "auth_expiry",
     "tenant_prefix",
     "listen",
+    "socket_access",
+    "base",
+    "tls_cert",
+    "tls_key",
     "data",
     "trusted_proxies",
     "proxy_header",

@@ -39,7 +39,7 @@ impl Socket {
         };
         let (near, far) = tokio::io::duplex(1 << 20);
         let opened = Opened::Hocuspocus(Box::new(entry));
-        let server = tokio::spawn(serve_any(far, opened));
+        let server = tokio::spawn(serve_any(far, Vec::new(), opened));
         Self {
             app: Arc::clone(app),
             client: WebSocketStream::from_raw_socket(near, Role::Client, None).await,

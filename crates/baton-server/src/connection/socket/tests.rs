@@ -28,7 +28,7 @@ fn entry() -> Opened {
 async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
     let entry = entry();
     let (near, far) = tokio::io::duplex(1 << 16);
-    let server = tokio::spawn(async move { serve_any(far, entry).await });
+    let server = tokio::spawn(async move { serve_any(far, Vec::new(), entry).await });
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let first = client.next().await.unwrap().unwrap();
     assert!(first.is_binary(), "the server's Step1");
@@ -44,7 +44,7 @@ async fn a_close_is_answered_on_a_stream_that_is_no_tcp() {
 async fn who_takes_pings_and_answers_none_is_closed() {
     let entry = entry();
     let (mut near, far) = tokio::io::duplex(1 << 16);
-    let server = tokio::spawn(async move { serve_any(far, entry).await });
+    let server = tokio::spawn(async move { serve_any(far, Vec::new(), entry).await });
     let step1 = [0x82, 0x84, 0, 0, 0, 0, 0, 0, 1, 0];
     near.write_all(&step1).await.unwrap();
     let mut read = Vec::new();

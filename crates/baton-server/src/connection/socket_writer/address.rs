@@ -58,7 +58,7 @@ impl AddressOutbox for SocketWriter {
     fn number(&self) -> u32 {
         match &self.stream {
             WriterStream::Shared(place) => place.number,
-            WriterStream::Tcp(_) | WriterStream::OwnTask => 0,
+            WriterStream::Direct(_) | WriterStream::OwnTask => 0,
         }
     }
 

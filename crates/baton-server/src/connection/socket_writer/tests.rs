@@ -224,7 +224,7 @@ async fn whoever_writes_stops_after_a_turn_and_goes_on_in_order() {
 }
 
 async fn to_be_writable(line: &SocketWriter) {
-    let WriterStream::Tcp(stream) = &line.stream else {
+    let WriterStream::Direct(stream) = &line.stream else {
         panic!("a TCP stream");
     };
     stream.writable().await.unwrap();

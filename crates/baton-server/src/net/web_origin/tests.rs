@@ -18,7 +18,7 @@ fn judge(
         let name: HeaderName = name.parse().unwrap();
         headers.append(name, value.parse().unwrap());
     }
-    let peer = Some(IpAddr::from([127, 0, 0, 1]));
+    let peer = Peer::Address(([127, 0, 0, 1], 4711).into());
     keeper.judge(reach, peer, &Uri::from_static("/"), &headers)
 }
 
@@ -134,7 +134,7 @@ fn on_loopback_any_loopback_page_is_served_under_loopback_names_only() {
     let uri = Uri::from_static("http://evil.example/metrics");
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, "localhost".parse().unwrap());
-    let judged = keeper.judge(ListenerReach::Loopback, None, &uri, &headers);
+    let judged = keeper.judge(ListenerReach::Loopback, Peer::Unknown, &uri, &headers);
     assert_eq!(judged, Err(Forbidden::Host("evil.example".to_owned())));
 }
 
