@@ -26,6 +26,24 @@ pub(crate) const CHROMIUM: Wanted = Wanted {
     packages: &["chromium"],
 };
 
+/// The proxies of docs/proxies.md that its tests run.
+pub(crate) const NGINX: Wanted = Wanted {
+    program: "nginx",
+    packages: &["nginx"],
+};
+
+/// As [`NGINX`].
+pub(crate) const HAPROXY: Wanted = Wanted {
+    program: "haproxy",
+    packages: &["haproxy"],
+};
+
+/// Makes the certificates of the stories under Node.
+pub(crate) const OPENSSL: Wanted = Wanted {
+    program: "openssl",
+    packages: &["openssl"],
+};
+
 /// Makes sure that the program is there.
 ///
 /// # Errors

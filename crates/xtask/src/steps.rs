@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -67,6 +67,11 @@ const STEPS: [Step; 10] = [
         name: "node",
         what: "stock Yjs clients under Node against the real server",
         run: node_clients,
+    },
+    Step {
+        name: "proxies",
+        what: "stock Yjs clients through nginx and HAProxy, as docs/proxies.md says",
+        run: proxies,
     },
     Step {
         name: "browser",
@@ -202,14 +207,28 @@ fn doctests(place: &Place) -> Result<Tally, Trouble> {
 
 fn node_clients(place: &Place) -> Result<Tally, Trouble> {
     node::ensure()?;
+    debian::ensure(debian::OPENSSL)?;
     let folder = place.root().join("tests/node");
     node::install(place, &folder)?;
     let binary = server(place)?;
     stories(place, folder, &[("BATON_BIN", binary.into())])
 }
 
+/// A step of its own: where the proxies cannot be installed, the clients under Node still are tested.
+fn proxies(place: &Place) -> Result<Tally, Trouble> {
+    node::ensure()?;
+    for program in [debian::NGINX, debian::HAPROXY, debian::OPENSSL] {
+        debian::ensure(program)?;
+    }
+    node::install(place, &place.root().join("tests/node"))?;
+    let binary = server(place)?;
+    let folder = place.root().join("tests/proxies");
+    stories(place, folder, &[("BATON_BIN", binary.into())])
+}
+
 fn browser(place: &Place) -> Result<Tally, Trouble> {
     node::ensure()?;
+    debian::ensure(debian::OPENSSL)?;
     let chromium = match env::var_os("CHROMIUM") {
         Some(given) => given,
         None => {

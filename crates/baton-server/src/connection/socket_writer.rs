@@ -1,8 +1,8 @@
 //! Writes the send queue of a connection to its socket.
 //!
-//! Owns the order of bytes on one connection. On TCP and Unix sockets the task that queued a frame also
-//! writes it, as far as the kernel takes it at once: waking the connection's own task for every
-//! frame would cost more than the frame. The connection's own task writes the rest when the kernel
+//! Owns the order of bytes on one connection. On TCP and Unix sockets the task that queued a frame
+//! also writes it, as far as the kernel takes it at once: waking the connection's own task for
+//! every frame would cost more than the frame. The connection's own task writes the rest when the kernel
 //! is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another one
 //! writing leaves its items to it.
 //!

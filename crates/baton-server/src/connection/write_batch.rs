@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::connection::direct_stream::DirectWriter;
 use crate::connection::send_queue::{Ending, Item, SendQueue, Taken};
@@ -20,6 +20,9 @@ const WRITE: usize = 64 * 1024;
 
 /// Longest piece in bytes that is copied to its neighbours when more items wait than [`PIECES`].
 const GATHERED: usize = 4 * 1024;
+
+/// Most bytes of one record of TLS.
+const RECORD: usize = 16 * 1024;
 
 /// An empty list with room for more entries than this gives its memory back.
 const KEPT_CAPACITY: usize = 64;
@@ -107,10 +110,27 @@ impl WriteBatch {
         Ok(written)
     }
 
-    /// Removes the next piece, for a stream that is written piece by piece.
+    /// Removes the next bytes, for a stream of which every write costs as a record of TLS does.
+    /// Short pieces are joined, up to [`RECORD`].
     pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
         self.encode();
-        self.pieces.pop_front()
+        let first = self.pieces.pop_front()?;
+        if first.len() >= RECORD || self.pieces.is_empty() {
+            return Some(first);
+        }
+        let waiting = self.pieces.iter().map(Bytes::len);
+        let all = waiting.fold(first.len(), usize::saturating_add);
+        let mut joined = BytesMut::with_capacity(all.min(RECORD));
+        joined.extend_from_slice(&first);
+        while let Some(next) = self.pieces.front_mut() {
+            let room = RECORD - joined.len();
+            joined.extend_from_slice(&next.split_to(next.len().min(room)));
+            if !next.is_empty() {
+                break;
+            }
+            self.pieces.pop_front();
+        }
+        Some(joined.freeze())
     }
 
     /// Drops everything: the connection is broken.

@@ -1,7 +1,7 @@
 //! Finds the address of a client: that of the peer, or the one that a trusted proxy names.
 //!
 //! Owns the rule for forwarding headers. They count only from a peer in `trusted_proxies`, and from
-//! every peer of a Unix socket, because only users of this machine whom its mode admits reach it. The
+//! every peer of a Unix socket, because the mode of its file says which users may connect. The
 //! client is then the right-most address that is not such a proxy, because the client itself may
 //! have written everything to the left of it. Only the header that `proxy_header` names is read: a
 //! proxy that sets one of the two passes the other on unchanged.

@@ -248,7 +248,13 @@ impl Connection {
             }
         };
         let Err(Some(mut refusal)) = ended else {
-            return Ended::default();
+            // Without an end of TLS the client cannot know that the response is whole.
+            let stream = returned.take();
+            let stream = stream.filter(|stream| matches!(stream, AcceptedStream::Tls(_)));
+            return Ended {
+                refusal: None,
+                stream,
+            };
         };
         // Bytes that were written already may be half a response, or the one to an earlier request.
         refusal.silent = returned.was_written();

@@ -1,4 +1,6 @@
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use bytes::{BufMut, BytesMut};
@@ -238,5 +240,54 @@ fn let_much_wait(line: &SocketWriter) {
         if line.outbox().send(frame(100_000), FrameClass::Required) == NeedsFlush::Yes {
             line.flush();
         }
+    }
+}
+
+/// A sink that keeps what it is given, write by write.
+#[derive(Default)]
+struct Writes(Vec<Vec<u8>>);
+
+impl AsyncWrite for Writes {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.push(bytes.to_vec());
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Each write became a record of TLS and a system call: two for a frame, of its head and of its
+/// payload.
+#[tokio::test]
+async fn short_pieces_leave_a_stream_of_its_own_task_in_one_write() {
+    let (most, behind) = (usize::MAX, Duration::from_secs(60));
+    for (lengths, expected) in [
+        (&[100, 200, 300][..], 1),
+        (&[10_000; 3][..], 2),
+        (&[100_000, 100][..], 3),
+        (&[10; 200][..], 1),
+    ] {
+        let line = SocketWriter::indirect(SlowReaderLimits { most, behind });
+        for length in lengths {
+            let _written_below = line.outbox().send(frame(*length), FrameClass::Required);
+        }
+        let mut sink = Writes::default();
+        // Nothing is queued after that, so it waits for ever.
+        assert!(line.serve_alone(&mut sink).now_or_never().is_none());
+        assert_eq!(sink.0.len(), expected, "{lengths:?}");
+        let written = sink.0.concat().len();
+        let payload: usize = lengths.iter().sum();
+        assert!(written > payload && written < payload + 20 * lengths.len());
+        assert_eq!(line.outbox().written(), written as u64);
     }
 }
