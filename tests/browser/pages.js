@@ -188,7 +188,9 @@ export class Person {
  *   `violates`: the story breaks the page's policy on purpose
  */
 export async function open (stage, server, name, { page = EDITOR, document = 'essay', size, violates = false } = {}) {
-  const context = await fresh(stage, { viewport: size ?? { width: 1280, height: 800 } })
+  // A certificate of the story's own, which no browser knows.
+  const ignoreHTTPSErrors = server.page.startsWith('https:')
+  const context = await fresh(stage, { viewport: size ?? { width: 1280, height: 800 }, ignoreHTTPSErrors })
   return await tab(stage, server, name, context, { page, document, violates })
 }
 

@@ -14,14 +14,15 @@ import test from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const BINARY = process.env.BATON_BIN ??
+/** The server's program. */
+export const BINARY = process.env.BATON_BIN ??
   fileURLToPath(new URL('../../target/debug/baton', import.meta.url))
 
 /** With `BATON_PEER=hocuspocus` the stories of that wire meet the server that it was made for: what they expect is what it does. */
 const PEER = process.env.BATON_PEER && fileURLToPath(new URL(`../load/peers/${process.env.BATON_PEER}.js`, import.meta.url))
 
 /** What the server prints on its standard output once it answers. */
-const READY = /listening on http:\/\/([^\s/]+)/
+const READY = /listening on (https?:|unix:)\/+([^\s/]+)(\S*)/
 
 /** How long a server may take to start, in milliseconds. */
 const START = 30_000
@@ -76,6 +77,9 @@ export class Server {
   #more
   #child = null
   #said = []
+  #scheme = 'http:'
+  /** The base path; empty for `/`. */
+  #path = ''
 
   constructor (data, more) {
     this.data = data
@@ -86,17 +90,17 @@ export class Server {
 
   /** The address of the page. */
   get page () {
-    return `http://${this.address}/`
+    return `${this.#scheme}//${this.address}${this.#path}/`
   }
 
   /** What a y-websocket provider is given. */
   get socket () {
-    return `ws://${this.address}/ws`
+    return `${this.#scheme.replace('http', 'ws')}//${this.address}${this.#path}/ws`
   }
 
   /** What a Hocuspocus provider is given. */
   get hocuspocus () {
-    return `ws://${this.address}/hocuspocus`
+    return `${this.#scheme.replace('http', 'ws')}//${this.address}${this.#path}/hocuspocus`
   }
 
   /** The process, while it runs. */
@@ -109,6 +113,11 @@ export class Server {
     return this.#child === null ? null : this.#child.exitCode ?? this.#child.signalCode
   }
 
+  /** Tells it that its terminal is gone, or that its certificate is another one. */
+  hangUp () {
+    this.#child.kill('SIGHUP')
+  }
+
   /** Everything that the processes said so far, for a failed story. */
   get log () {
     return this.#said.join('\n')
@@ -118,9 +127,10 @@ export class Server {
     if (!PEER && !existsSync(BINARY)) {
       throw new Error(`${BINARY} is not there: cargo build -p baton-server --bin baton, or set BATON_BIN`)
     }
+    const listen = this.#more.includes('--listen') ? [] : ['--listen', this.address]
     const command = PEER
       ? [process.execPath, PEER, ...await this.#forPeer()]
-      : [BINARY, 'serve', '--listen', this.address, '--data', this.data, ...this.#more]
+      : [BINARY, 'serve', ...listen, '--data', this.data, ...this.#more]
     const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     running.add(child)
@@ -130,7 +140,7 @@ export class Server {
       createInterface(child.stdout).on('line', (line) => {
         this.#said.push(line)
         const found = READY.exec(line)
-        if (found) resolve(found[1])
+        if (found) resolve(found.slice(1))
       })
     })
     const ended = once(child, 'exit').then(([code, signal]) => {
@@ -144,7 +154,7 @@ export class Server {
     })
     slow.catch(() => {})
     try {
-      this.address = await Promise.race([reached, ended, slow])
+      [this.#scheme, this.address, this.#path] = await Promise.race([reached, ended, slow])
     } finally {
       late.abort()
     }
@@ -164,7 +174,7 @@ export class Server {
 
   async #reached () {
     await waitFor('a peer that answers', () => fetch(this.page), START)
-    return this.address
+    return ['http:', this.address, '']
   }
 
   /** Asks it to end, and waits. */
@@ -217,11 +227,16 @@ export class Stage {
     return told.join('\n')
   }
 
+  /** An empty folder. */
+  folder () {
+    const folder = mkdtempSync(join(tmpdir(), 'baton-'))
+    this.later(() => rmSync(folder, { recursive: true, force: true }))
+    return folder
+  }
+
   /** A running server on an empty folder. */
   async server (...more) {
-    const data = mkdtempSync(join(tmpdir(), 'baton-'))
-    this.later(() => rmSync(data, { recursive: true, force: true }))
-    const server = new Server(data, more)
+    const server = new Server(this.folder(), more)
     this.#servers.push(server)
     this.later(() => server.stop())
     await server.start()

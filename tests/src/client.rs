@@ -18,9 +18,12 @@ use baton_sync::y_websocket;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -28,7 +31,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::inbox::{Known, LockState, TEXT};
-use crate::join::{Beats, Join, Manners, Memory, Socket};
+use crate::join::{Beats, Join, Manners, Memory, Socket, Transport};
 use crate::{WAIT, within};
 
 /// How a connection ended.
@@ -101,8 +104,7 @@ impl RawClient {
     /// # Panics
     /// When there is no server.
     pub async fn try_connect(address: SocketAddr, join: Join) -> Result<Self, Refused> {
-        let socket = within("a WebSocket", open(address, &join)).await?;
-        let local = socket.get_ref().local_addr().expect("it is connected");
+        let (socket, local) = within("a WebSocket", open(address, &join)).await?;
         let hello = join.hello.as_ref().map(ClientMessage::encode);
         let (orders, taken) = mpsc::unbounded_channel();
         let (shout, news) = watch::channel(0);
@@ -634,8 +636,38 @@ fn deletions(known: &Known) -> DeleteSet {
 /// What a narrow socket takes, in bytes; the kernel doubles it.
 const NARROW: u32 = 2048;
 
+/// A connected stream of any kind.
+type Stream = Box<dyn Duplex>;
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// Connects through what the client has between itself and the server. Returns its own address too.
+async fn connected(address: SocketAddr, join: &Join) -> io::Result<(Stream, SocketAddr)> {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    match &join.transport {
+        Transport::Unix(path) => Ok((Box::new(UnixStream::connect(path).await?), nowhere)),
+        Transport::Tcp => {
+            let stream = stream(address, join).await?;
+            let local = stream.local_addr()?;
+            Ok((Box::new(stream), local))
+        }
+        Transport::Tls(config) => {
+            let stream = stream(address, join).await?;
+            let local = stream.local_addr()?;
+            let name = ServerName::from(address.ip());
+            let connector = TlsConnector::from(Arc::clone(config));
+            Ok((Box::new(connector.connect(name, stream).await?), local))
+        }
+    }
+}
+
 async fn stream(address: SocketAddr, join: &Join) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     if let Some(from) = join.from {
         socket.bind((from, 0).into())?;
     }
@@ -649,10 +681,13 @@ async fn stream(address: SocketAddr, join: &Join) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStream>, Refused> {
+async fn open(
+    address: SocketAddr,
+    join: &Join,
+) -> Result<(WebSocketStream<Stream>, SocketAddr), Refused> {
     let path = &join.path;
-    let stream = stream(address, join).await;
-    let stream = stream.expect("a server listens there");
+    let connected = connected(address, join).await;
+    let (stream, local) = connected.expect("a server listens there");
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .expect("the path can stand in a request");
@@ -665,7 +700,7 @@ async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStr
         .max_message_size(None)
         .max_frame_size(None);
     match client_async_with_config(request, stream, Some(config)).await {
-        Ok((socket, _)) => Ok(socket),
+        Ok((socket, _)) => Ok((socket, local)),
         Err(Error::Http(response)) => {
             let body = response.body().clone().unwrap_or_default();
             Err(Refused {
@@ -683,7 +718,7 @@ async fn open(address: SocketAddr, join: &Join) -> Result<WebSocketStream<TcpStr
 
 /// What the task of a client has.
 struct Connection {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Stream>,
     known: Arc<Mutex<Known>>,
     shout: watch::Sender<u64>,
     orders: mpsc::UnboundedSender<Order>,

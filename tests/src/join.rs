@@ -6,7 +6,10 @@ use baton_sync::document::{Document, DocumentOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::Seen;
 
@@ -38,6 +41,16 @@ pub(crate) enum Socket {
     Resetting,
     /// It takes a few kilobytes that nobody has read yet (`SO_RCVBUF`).
     Narrow,
+}
+
+/// What lies between a client and the server.
+#[derive(Debug, Clone)]
+pub(crate) enum Transport {
+    Tcp,
+    /// TLS over TCP. The server's address is the name that its certificate must have.
+    Tls(Arc<ClientConfig>),
+    /// The socket at this path.
+    Unix(PathBuf),
 }
 
 /// What a client keeps when it loses its connection: a page that goes on, or is reloaded.
@@ -90,6 +103,7 @@ pub struct Join {
     pub(crate) memory: Memory,
     pub(crate) socket: Socket,
     pub(crate) from: Option<Ipv4Addr>,
+    pub(crate) transport: Transport,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -106,8 +120,23 @@ impl Join {
             memory: Memory::fresh(),
             socket: Socket::Plain,
             from: None,
+            transport: Transport::Tcp,
             headers: Vec::new(),
         }
+    }
+
+    /// Over TLS, as this configuration says.
+    #[must_use]
+    pub fn over_tls(mut self, config: &Arc<ClientConfig>) -> Self {
+        self.transport = Transport::Tls(Arc::clone(config));
+        self
+    }
+
+    /// Through a Unix socket.
+    #[must_use]
+    pub fn over_unix(mut self, path: &Path) -> Self {
+        self.transport = Transport::Unix(path.to_owned());
+        self
     }
 
     /// As a Yjs client that speaks Baton's channel, under this name.

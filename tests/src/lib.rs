@@ -32,8 +32,9 @@
 //! `inbox` is what a client knows and how it answers, `client` its connection. A
 //! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
 //! goes, with the time that the lock takes to pass on. A
-//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`within`].
+//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`].
 
+pub mod certificates;
 mod client;
 mod holder;
 pub mod http;

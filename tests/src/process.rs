@@ -20,7 +20,7 @@ use crate::join::Join;
 use crate::within;
 
 /// What the program prints when it takes connections.
-const READY: &str = "listening on http://";
+const READY: &str = "listening on ";
 
 /// A running program; see the module.
 #[derive(Debug)]
@@ -333,13 +333,18 @@ impl Plan {
     }
 
     async fn launch(&self, listen: SocketAddr) -> (Child, SocketAddr) {
-        let mut child = self.spawn(&["--listen".to_owned(), listen.to_string()]);
+        let listens = |argument: &String| argument == "--listen";
+        let mut child = if self.arguments.iter().any(listens) {
+            self.spawn(&[])
+        } else {
+            self.spawn(&["--listen".to_owned(), listen.to_string()])
+        };
         let output = child.stdout.take().expect("its output is a pipe");
         let mut lines = BufReader::new(output).lines();
         let ready = async {
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Some(address) = line.strip_prefix(READY) {
-                    return address.parse().ok();
+                if let Some(url) = line.strip_prefix(READY) {
+                    return Some(address_of(url));
                 }
             }
             None
@@ -350,4 +355,12 @@ impl Plan {
         };
         (child, address)
     }
+}
+
+/// Returns the address in the URL of a server; of a Unix socket one that stands for none.
+fn address_of(url: &str) -> SocketAddr {
+    let rest = url.split_once("://").map(|(_, rest)| rest);
+    let host = rest.and_then(|rest| rest.split('/').next());
+    let address = host.and_then(|host| host.parse().ok());
+    address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }

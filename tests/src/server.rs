@@ -150,6 +150,14 @@ impl TestServer {
         assert!(reached.is_ok(), "not {what}: {:?}", self.load());
     }
 
+    /// Has the files of the certificate read again.
+    ///
+    /// # Panics
+    /// When it has no TLS.
+    pub async fn reloads_its_certificate(&self) {
+        assert!(self.server.reload_certificate().await, "it has TLS");
+    }
+
     /// Lets a client in.
     pub async fn connect(&self, join: Join) -> RawClient {
         RawClient::connect(self.address, join).await
