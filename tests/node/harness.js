@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Issuer } from './tokens.js'
 
 /** The server's program. */
 export const BINARY = process.env.BATON_BIN ??
@@ -236,7 +237,21 @@ export class Stage {
 
   /** A running server on an empty folder. */
   async server (...more) {
-    const server = new Server(this.folder(), more)
+    return await this.#start((data) => new Server(data, more))
+  }
+
+  /** The same, for clients with tokens: `server.issuer` mints them. */
+  async guarded (...more) {
+    return await this.#start((data) => {
+      const issuer = new Issuer(data)
+      const server = new Server(data, [...issuer.arguments, ...more])
+      server.issuer = issuer
+      return server
+    })
+  }
+
+  async #start (make) {
+    const server = make(this.folder())
     this.#servers.push(server)
     this.later(() => server.stop())
     await server.start()

@@ -6,6 +6,7 @@ import { encodeStateAsUpdate, Doc } from 'yjs'
 import {
   AUTH, BROADCAST_STATELESS, CHANNEL, CLOSE, PING, PONG, STATELESS, STEP1, STEP2, SYNC, SYNC_STATUS, UPDATE, frame, isChange, read
 } from './frames.js'
+import { Channel } from './channel.js'
 import { pause, storyOnEach, waitFor } from './harness.js'
 import { converge, stock } from './stock.js'
 import { hocuspocus, hocuspocusSocket, played, tapped, yWebsocket } from './wires.js'
@@ -215,10 +216,11 @@ storyOnEach(here, 'the channel speaks in Stateless to one that says hello, and o
       heard[provider.configuration.name].push(JSON.parse(payload.slice(CHANNEL.length)))
     })
   }
-  await Promise.all([ada.synced(), bob.synced()])
   const say = (message) => ada.provider.sendStateless(CHANNEL + JSON.stringify(message))
   const hears = (type) => waitFor(`a ${type}`, () => heard.essay.find((message) => message.type === type))
-  say({ type: 'hello', version: 1, user: { name: 'Ada', color: '#30507a' } })
+  // Before anything else, also before the token.
+  ada.provider.on('open', () => say({ type: 'hello', version: 1, user: { name: 'Ada', color: '#30507a' } }))
+  await Promise.all([ada.synced(), bob.synced()])
   const { session } = await hears('welcome')
   const before = heard.essay.length
   ada.type('told ')
@@ -298,4 +300,37 @@ storyOnEach(here, 'a ping is answered, and a client that broadcasts is not heard
   socket.say('essay', STATELESS, 'to the server')
   await pause(NEVER)
   assert.equal(heard, 0)
+})
+
+storyOnEach(here, 'what a provider writes under a lock is shown as unsynced, and ends its address alone', async (stage) => {
+  const server = await stage.server()
+  const holder = await Channel.open(stage, server, 'essay', 'Holder')
+  const socket = socketOf(stage, server)
+  const [bob, plan] = ['essay', 'plan'].map((name) => on(stage, server, name, socket))
+  const cleo = stock(stage, server, 'essay', hocuspocus)
+  await Promise.all([bob.synced(), plan.synced(), cleo.synced()])
+  await waitFor('nothing unsynced', () => bob.provider.unsyncedChanges === 0)
+  const fence = await holder.take()
+
+  const closes = []
+  bob.provider.on('close', ({ event }) => closes.push(event.reason))
+  bob.type('under the lock')
+  const { park } = await holder.hears('park')
+  assert.equal(park.inserted, 'under the lock'.length)
+  await waitFor('the end of the address', () => closes.length > 0)
+  assert.match(closes[0], /lock/)
+  assert.equal(bob.provider.unsyncedChanges, 1)
+  assert.equal(cleo.text.toString(), '')
+  // The other document of the socket goes on.
+  plan.type('goes on')
+  await waitFor('nothing unsynced', () => plan.provider.unsyncedChanges === 0)
+  assert.equal(socket.status, 'connected')
+
+  // When the lock is given back, whoever opens the document again may write what was kept out.
+  await holder.release(fence)
+  bob.provider.detach()
+  bob.provider.attach()
+  await cleo.sees('under the lock')
+  await waitFor('nothing unsynced', () => bob.provider.unsyncedChanges === 0)
+  await converge([bob, cleo])
 })

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { Channel } from './channel.js'
-import { pause, story, waitFor } from './harness.js'
+import { pause, story, storyOnEach, waitFor } from './harness.js'
 import { converge, stock } from './stock.js'
+import { played } from './wires.js'
 
 const AUTH = 2
 
@@ -99,16 +100,14 @@ story('what a stock client wrote under a lock is kept, and the holder merges it'
   assert.equal(bob.text.toString(), 'before the lock first second ')
 })
 
-story('what was set aside is still there after kill -9, and is discarded and recovered', async (stage, t) => {
+storyOnEach(played, 'what was set aside is still there after kill -9, and is discarded and recovered', async (stage, wire, t) => {
   t.mock.method(console, 'warn', () => {})
   const server = await stage.server()
   const holder = await Channel.open(stage, server, 'essay', 'Holder')
-  const bob = stock(stage, server, 'essay')
+  const bob = stock(stage, server, 'essay', wire)
   await bob.synced()
   await holder.take()
-  const closed = new Promise((resolve) => bob.provider.once('closed', resolve))
   bob.type('out of turn')
-  await closed
   const { park: { id } } = await holder.hears('park')
   bob.leave()
   await server.kill()
@@ -123,15 +122,15 @@ story('what was set aside is still there after kill -9, and is discarded and rec
   assert.equal((await judge.ask({ type: 'recover-park', id })).outcome, 'done')
   // The holder from before the crash does not come back: the lock passes on, and then it can be merged.
   await waitFor('merged', async () => (await judge.ask({ type: 'merge-park', id })).outcome === 'done', RECOVERY)
-  const cleo = stock(stage, server, 'essay')
+  const cleo = stock(stage, server, 'essay', wire)
   await cleo.synced()
   assert.equal(cleo.text.toString(), 'out of turn')
 })
 
-story('a stock client that only reads under a lock stays', async (stage) => {
+storyOnEach(played, 'a stock client that only reads under a lock stays', async (stage, wire) => {
   const server = await stage.server()
-  const bob = stock(stage, server, 'essay')
-  const cleo = stock(stage, server, 'essay')
+  const bob = stock(stage, server, 'essay', wire)
+  const cleo = stock(stage, server, 'essay', wire)
   bob.called('Bob')
   await Promise.all([bob.synced(), cleo.synced()])
   bob.type('all there')
@@ -140,12 +139,12 @@ story('a stock client that only reads under a lock stays', async (stage) => {
   await holder.take()
 
   // A reconnect sends a Step2 with its deletions in it: it adds nothing, so it is no edit.
-  cleo.provider.disconnect()
-  cleo.provider.connect()
+  await cleo.disconnect()
+  cleo.connect()
   await cleo.synced()
   cleo.called('Cleo')
   await waitFor('Bob sees Cleo', () => bob.names() === 'Bob Cleo')
-  assert.ok(bob.provider.wsconnected && cleo.provider.wsconnected)
+  assert.ok(bob.isConnected() && cleo.isConnected())
 })
 
 story('the lock passes to the next in the queue when its holder goes', async (stage) => {

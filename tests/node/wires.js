@@ -42,14 +42,18 @@ export function tapped ({ opened, sent, came }) {
   }
 }
 
+/** Where a server wants tokens, a client shows one that lets it do everything, unless the story gives another. */
+const tokenFor = (server) => server.issuer?.mint()
+
 /** One document a socket, named by the path. */
 export const yWebsocket = {
   name: 'y-websocket',
-  open (server, name, doc, options = {}) {
+  open (server, name, doc, { token = tokenFor(server), ...options } = {}) {
     const provider = new WebsocketProvider(server.socket, name, doc, {
       WebSocketPolyfill: WebSocket,
       // Two providers in one process would otherwise talk past the server.
       disableBc: true,
+      params: token === undefined ? {} : { token },
       ...options
     })
     return {
@@ -73,9 +77,10 @@ export function hocuspocusSocket (server, options = {}) {
 /** Any number of documents on one socket; here one, unless the story gives a socket. */
 export const hocuspocus = {
   name: 'hocuspocus',
-  open (server, name, doc, { socket: shared, WebSocketPolyfill = WebSocket, ...options } = {}) {
+  open (server, name, doc, options = {}) {
+    const { socket: shared, WebSocketPolyfill = WebSocket, token = tokenFor(server) ?? 'unused', ...more } = options
     const socket = shared ?? hocuspocusSocket(server, { WebSocketPolyfill })
-    const provider = new HocuspocusProvider({ websocketProvider: socket, name, document: doc, token: 'unused', ...options })
+    const provider = new HocuspocusProvider({ websocketProvider: socket, name, document: doc, token, ...more })
     provider.attach()
     return {
       provider,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use baton_lab::{
-    Chaos, Contents, LabError, Left, Locks, Moment, Pace, Record, Scenario, Target, What, judge,
+    Chaos, ClientWire, Contents, LabError, Left, Locks, Moment, Pace, Record, Scenario, Target, What, judge,
     run,
 };
 
@@ -64,6 +64,23 @@ async fn under_all_chaos_nothing_is_lost_and_the_lock_is_held_by_one() {
     let page = run.html();
     assert!(page.contains("lab/2") && !page.contains("/*DATA*/"));
     assert!(!page.contains("http://") && !page.contains("https://"));
+}
+
+/// The other wires under the same chaos, in turn: each client has the same channel, and each change its confirmation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_each_wire_nothing_is_lost_and_the_lock_is_held_by_one() {
+    for wire in [ClientWire::Hocuspocus, ClientWire::YSweet] {
+        let scenario = Scenario { wire, ..scenario() };
+        assert!(scenario.arguments().contains(wire.name()));
+        let run = run(&scenario, &Target::Started, |_| ())
+            .await
+            .expect("the run can be made");
+        run.verdict.assert_good();
+        assert!(run.record.locks, "the channel is spoken on {wire:?}");
+        let saved = run.record.moments.iter();
+        let saved = saved.filter(|moment| matches!(moment.what, What::Saved { .. }));
+        assert!(saved.count() > 0);
+    }
 }
 
 /// In a day's worth of wishes, each way in which a lock passes on is there, and some parks are decided.

@@ -29,6 +29,15 @@ async fn baton() -> (TestServer, Target) {
     (server, target)
 }
 
+/// The same server on the Hocuspocus wire.
+fn on_hocuspocus(server: &TestServer) -> Target {
+    Target {
+        base: "/hocuspocus".to_owned(),
+        pid: Some(std::process::id()),
+        ..Target::new(server.address(), Dialect::Hocuspocus)
+    }
+}
+
 fn small() -> Crowd {
     Crowd {
         rooms: 2,
@@ -42,9 +51,13 @@ fn small() -> Crowd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_edit_of_a_crowd_arrives_at_the_others() {
-    let (_server, baton) = baton().await;
-    for target in [forwarder().await, baton] {
-        let seen = small().run(&target).await.unwrap();
+    let (server, baton) = baton().await;
+    for target in [forwarder().await, baton, on_hocuspocus(&server)] {
+        let load = Crowd {
+            name: format!("{:?}", target.dialect),
+            ..small()
+        };
+        let seen = load.run(&target).await.unwrap();
         assert_eq!(
             seen.due,
             2 * 2 * 15 * 3,
@@ -95,15 +108,24 @@ async fn idle_connections_answer_pings_and_stay() {
         renew: Some(Duration::from_secs(1)),
         name: "idle".to_owned(),
     };
-    let cost = idle.run(&target).await.unwrap();
-    assert!(cost.pings >= 20, "{cost:?}");
-    assert_eq!(cost.closed, 0);
-    assert!(cost.processor_share.is_some());
+    let several = Idle {
+        documents: 60,
+        documents_each: 3,
+        name: "several".to_owned(),
+        ..idle.clone()
+    };
+    assert!(several.run(&target).await.is_err(), "one a connection here");
+    for (idle, target) in [(idle, target), (several, on_hocuspocus(&server))] {
+        let cost = idle.run(&target).await.unwrap();
+        assert!(cost.pings >= 20, "{cost:?}");
+        assert_eq!(cost.closed, 0);
+        assert!(cost.processor_share.is_some());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joiners_get_the_whole_of_a_long_document() {
-    let (_server, target) = baton().await;
+    let (server, target) = baton().await;
     let paper = Paper::write(3_000);
     let cold = Cold {
         joiners: 5,
@@ -112,6 +134,8 @@ async fn joiners_get_the_whole_of_a_long_document() {
         name: "cold".to_owned(),
     };
     cold.prepare(&target, &paper).await.unwrap();
+    let other_wire = cold.run(&on_hocuspocus(&server), &paper).await.unwrap();
+    assert_eq!(other_wire.incomplete, 0);
     let joined = cold.run(&target, &paper).await.unwrap();
     assert_eq!(joined.incomplete, 0);
     assert!(joined.bytes > 1_500 && joined.messages >= 1);
@@ -125,13 +149,13 @@ async fn joiners_get_the_whole_of_a_long_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_weathers_a_storm() {
-    let (_server, baton) = baton().await;
+    let (server, baton) = baton().await;
     let storm = Storm {
         clients: 60,
         documents: 6,
         name: "storm".to_owned(),
     };
-    for target in [forwarder().await, baton] {
+    for target in [forwarder().await, baton, on_hocuspocus(&server)] {
         let seen = storm.run(&target).await.unwrap();
         assert_eq!((seen.synced, seen.refused), (60, 0));
     }
