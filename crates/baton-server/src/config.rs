@@ -10,6 +10,7 @@ mod document_names;
 mod error;
 mod listen;
 mod proxies;
+mod public_url;
 mod ranges;
 mod settings;
 mod values;
@@ -23,7 +24,7 @@ use bytesize::ByteSize;
 use self::auth::check_auth;
 use self::ranges::check_ranges;
 
-pub(crate) use self::auth::claim_rules;
+pub(crate) use self::auth::{claim_rules, has_keys};
 pub use self::auth_values::{
     AuthMode, ClaimPreset, CommaList, OrNone, Secret, ServiceUrl, TokenDocuments,
 };
@@ -32,6 +33,7 @@ pub use self::document_names::DocumentNames;
 pub use self::error::ConfigError;
 pub use self::listen::{InvalidListen, Listen};
 pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
+pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::settings::{PartialSettings, Settings};
 pub use self::values::{
     DocumentMode, InvalidRight, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch,

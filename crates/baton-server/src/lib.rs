@@ -47,10 +47,10 @@ mod server;
 
 pub use config::{
     AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames,
-    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork, InvalidRight,
-    InvalidWebName, Listen, OrNone, Origins, PartialSettings, Proxies, ProxyHeader, ReadOnlyPolicy,
-    RightsList, Secret, ServiceUrl, Settings, SocketAccess, Span, Switch, TimingProfile,
-    TokenDocuments,
+    FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork, InvalidPublicUrl,
+    InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings, Proxies, ProxyHeader,
+    PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings, SocketAccess, Span,
+    Switch, TimingProfile, TokenDocuments,
 };
 pub use connection::close_codes as close;
 pub use documents::stored_documents::{EraseError, StoredDocument};

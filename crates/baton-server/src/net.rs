@@ -3,9 +3,11 @@
 
 pub(crate) mod accept_encoding;
 pub(crate) mod accepted_stream;
+pub(crate) mod api_error;
 pub(crate) mod base_route;
 pub(crate) mod client_addr;
 pub(crate) mod demo_page;
+pub(crate) mod document_transfer;
 pub(crate) mod host_name;
 pub(crate) mod http_stream;
 pub(crate) mod listen;
@@ -14,3 +16,4 @@ pub(crate) mod routes;
 pub(crate) mod source_key;
 pub(crate) mod tls;
 pub(crate) mod web_origin;
+pub(crate) mod y_sweet_api;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use baton_lab::{
-    Chaos, ClientWire, Contents, LabError, Left, Locks, Moment, Pace, Record, Scenario, Target, What, judge,
-    run,
+    Chaos, ClientWire, Contents, LabError, Left, Locks, Moment, Pace, Record, Scenario, Target,
+    What, judge, run,
 };
 
 fn scenario() -> Scenario {

@@ -3,24 +3,29 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use baton_auth::{Access, ClaimRules, Permissions, TokenError};
+use baton_auth::{Access, ClaimRules, Permission, Permissions, TokenError};
 use baton_presence::Rights;
 
 use super::denial_counters::DenialCounters;
 use super::grant::{AccessDenied, AccessGrant, AccessRequest, ShownToken};
+use super::own_tokens::OwnTokens;
 use super::token_keys::TokenKeys;
 use super::webhook_client::{AnswerAge, WebhookClient};
-use crate::config::{AuthMode, ConfigError, Settings, claim_rules};
+use crate::clock::unix_ms;
+use crate::config::{AuthMode, ConfigError, Settings, claim_rules, has_keys};
 
 /// The one place that decides who may do what; see [`super`].
 pub(crate) struct Authorizer {
     mode: Mode,
     denials: DenialCounters,
+    own: OwnTokens,
 }
 
 enum Mode {
     /// Every client has this access.
     Everyone(Arc<Access>),
+    /// The server's own tokens are the only ones.
+    OwnTokens,
     /// Signed tokens say what their client may do.
     Tokens(Box<TokenVerifier>),
     /// Another service decides.
@@ -48,8 +53,10 @@ impl Authorizer {
     /// # Errors
     /// A key cannot be read or used. Nothing was started.
     pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let own = OwnTokens::new(settings)?;
         let mode = match settings.auth {
             AuthMode::None => Mode::Everyone(Arc::new(everyone(settings))),
+            AuthMode::Jwt if !has_keys(settings) => Mode::OwnTokens,
             AuthMode::Jwt => Mode::Tokens(Box::new(TokenVerifier {
                 keys: TokenKeys::new(settings)?,
                 rules: claim_rules(settings),
@@ -57,7 +64,12 @@ impl Authorizer {
             AuthMode::Webhook => Mode::Webhook(WebhookClient::new(settings)?),
         };
         let denials = DenialCounters::default();
-        Ok(Self { mode, denials })
+        Ok(Self { mode, denials, own })
+    }
+
+    /// Returns the tokens that the server itself gives out.
+    pub(crate) const fn own(&self) -> &OwnTokens {
+        &self.own
     }
 
     /// Returns true if a client has to show a token.
@@ -83,6 +95,37 @@ impl Authorizer {
         document: &str,
         client: IpAddr,
     ) -> Result<AccessGrant, AccessDenied> {
+        let request = self.request(shown, document, client)?;
+        self.authorize(request).await
+    }
+
+    /// Returns the access of a caller that may manage the document, with the token of its request.
+    /// It may lack every other permission.
+    ///
+    /// # Errors
+    /// The caller may not manage the document, or its token cannot be used. Nothing changed.
+    pub(crate) async fn admit_manager(
+        &self,
+        shown: &ShownToken,
+        document: &str,
+        client: IpAddr,
+    ) -> Result<Arc<Access>, AccessDenied> {
+        let request = self.request(shown, document, client)?;
+        let access = self.access(request, AnswerAge::Remembered).await;
+        let managed = access.and_then(|access| {
+            let may = access.permissions(document).contains(Permission::Manage);
+            may.then_some(access)
+                .ok_or_else(AccessDenied::not_a_manager)
+        });
+        managed.inspect_err(|denied| self.denials.note(denied, client))
+    }
+
+    fn request<'a>(
+        &self,
+        shown: &'a ShownToken,
+        document: &'a str,
+        client: IpAddr,
+    ) -> Result<AccessRequest<'a>, AccessDenied> {
         let token = match shown {
             Ok(token) => token.as_ref(),
             Err(denied) if self.asks_for_tokens() => {
@@ -91,12 +134,11 @@ impl Authorizer {
             }
             Err(_) => None,
         };
-        let request = AccessRequest {
+        Ok(AccessRequest {
             token,
             document,
             client,
-        };
-        self.authorize(request).await
+        })
     }
 
     /// Decides about one client and one document.
@@ -130,19 +172,35 @@ impl Authorizer {
         request: AccessRequest<'_>,
         age: AnswerAge,
     ) -> Result<AccessGrant, AccessDenied> {
-        let token = || request.token.ok_or(TokenError::Missing);
-        let access = match &self.mode {
-            Mode::Everyone(access) => Arc::clone(access),
+        let access = self.access(request, age).await?;
+        AccessGrant::of(request, access)
+    }
+
+    /// Returns the access of a client to all documents.
+    async fn access(
+        &self,
+        request: AccessRequest<'_>,
+        age: AnswerAge,
+    ) -> Result<Arc<Access>, AccessDenied> {
+        if let Mode::Everyone(access) = &self.mode {
+            return Ok(Arc::clone(access));
+        }
+        let token = request.token.ok_or(TokenError::Missing)?;
+        if let Some(access) = self.own.access(token, unix_ms())? {
+            return Ok(Arc::new(access));
+        }
+        match &self.mode {
+            Mode::Everyone(access) => Ok(Arc::clone(access)),
+            Mode::OwnTokens => Err(TokenError::KeyUnknown.into()),
             Mode::Tokens(verifier) => {
                 let TokenVerifier { keys, rules } = &**verifier;
-                Arc::new(keys.verify(token()?, rules).await?)
+                Ok(Arc::new(keys.verify(token, rules).await?))
             }
             Mode::Webhook(webhook) => {
                 let (document, client) = (request.document, request.client);
-                webhook.ask(token()?, document, client, age).await?
+                Ok(webhook.ask(token, document, client, age).await?)
             }
-        };
-        AccessGrant::of(request, access)
+        }
     }
 
     /// Returns each reason for a denial with its number since the start.
@@ -154,7 +212,7 @@ impl Authorizer {
     pub(crate) fn service_calls(&self) -> ServiceCalls {
         let mut calls = ServiceCalls::default();
         match &self.mode {
-            Mode::Everyone(_) => {}
+            Mode::Everyone(_) | Mode::OwnTokens => {}
             Mode::Tokens(verifier) => {
                 (calls.key_fetches, calls.key_fetch_failures) = verifier.keys.fetches();
             }

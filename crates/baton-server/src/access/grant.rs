@@ -151,6 +151,15 @@ impl AccessDenied {
             text: "the token is not for this document; ask its issuer for one that is".to_owned(),
         }
     }
+
+    /// Returns the answer to a caller whose token does not let it manage the document.
+    pub(super) fn not_a_manager() -> Self {
+        Self {
+            code: close_codes::FORBIDDEN,
+            reason: "not-a-manager",
+            text: "the token does not let its owner manage this document; show the server token, or one with the permission manage".to_owned(),
+        }
+    }
 }
 
 /// Returns the token of a message of a wire, in which an empty text is none.

@@ -102,12 +102,12 @@ fn public_keys(text: &[u8]) -> Result<KeySet, KeyError> {
 }
 
 /// Returns a secret without the line end that editors add.
-fn trimmed(text: &[u8]) -> &[u8] {
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     text.strip_suffix(b"\r").unwrap_or(text)
 }
 
-fn read(setting: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+pub(super) fn read(setting: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     match std::fs::read(path) {
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(source) => Err(ConfigError::KeyFile {

@@ -36,8 +36,9 @@ fn contradiction(settings: &Settings) -> Option<String> {
         .or(given("auth_key_file", settings.auth_key_file.0.is_some()));
     let address = given("auth_jwks_url", settings.auth_jwks_url.is_set());
     let webhook = given("auth_webhook_url", settings.auth_webhook_url.is_set());
+    let server_token = given("server_token", settings.server_token.is_set());
     let (mode, foreign) = match settings.auth {
-        AuthMode::None => ("none", keys.or(address).or(webhook)),
+        AuthMode::None => ("none", keys.or(address).or(webhook).or(server_token)),
         AuthMode::Jwt => ("jwt", webhook),
         AuthMode::Webhook => ("webhook", keys.or(address)),
     };
@@ -48,14 +49,22 @@ fn contradiction(settings: &Settings) -> Option<String> {
         (AuthMode::Jwt, Some(name), Some(address)) => Some(format!(
             "{name} and {address} are set; keys come from files and secrets, or from an address"
         )),
-        (AuthMode::Jwt, None, None) => Some(
-            "auth is jwt, but there is no key that verifies tokens; set auth_secret_file, auth_key_file, auth_jwks_url or auth_secret".to_owned(),
+        (AuthMode::Jwt, None, None) if !settings.server_token.is_set() => Some(
+            "auth is jwt, but there is no key that verifies tokens; set auth_secret_file, auth_key_file, auth_jwks_url, auth_secret or server_token".to_owned(),
         ),
         (AuthMode::Webhook, ..) if webhook.is_none() => {
             Some("auth is webhook, but auth_webhook_url is not set".to_owned())
         }
         _ => None,
     }
+}
+
+/// Returns true if some setting gives keys for the signed tokens of other issuers.
+pub(crate) fn has_keys(settings: &Settings) -> bool {
+    settings.auth_secret.is_set()
+        || settings.auth_secret_file.0.is_some()
+        || settings.auth_key_file.0.is_some()
+        || settings.auth_jwks_url.is_set()
 }
 
 /// Returns the rules for the claims of tokens.
@@ -100,6 +109,7 @@ mod tests {
             ("auth = \"jwt\"", "auth is jwt"),
             ("auth_key_file = \"keys.pem\"", "auth_key_file is set"),
             ("auth_secret = \"x\"", "auth_secret is set"),
+            ("server_token = \"x\"", "server_token is set"),
             ("auth = \"webhook\"", "auth_webhook_url is not set"),
             (
                 "auth_webhook_url = \"http://h/\"",
@@ -117,7 +127,9 @@ mod tests {
             let error = resolved(file).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        assert!(resolved("auth = \"jwt\"\nauth_secret = \"x\"").is_ok());
+        for key in ["auth_secret", "server_token"] {
+            assert!(resolved(&format!("auth = \"jwt\"\n{key} = \"x\"")).is_ok());
+        }
     }
 
     #[test]

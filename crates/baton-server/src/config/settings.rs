@@ -18,6 +18,7 @@ use super::base_path::BasePath;
 use super::document_names::DocumentNames;
 use super::listen::Listen;
 use super::proxies::{Proxies, ProxyHeader};
+use super::public_url::PublicUrl;
 use super::values::{
     DocumentMode, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch, TimingProfile,
 };
@@ -104,6 +105,15 @@ settings! {
     auth_webhook_calls: usize = 32;
     /// Longest time for which an answer of the webhook counts without asking again
     auth_webhook_cache: Span = Span(Duration::from_mins(1));
+    /// Token of at least 32 bytes with which an application's own server manages every document, and
+    /// asks for tokens for its clients; the variable BATON_SERVER_TOKEN is safer than the flag
+    server_token: Secret = Secret::default(), arg(hide_env_values = true);
+    /// File with the key that signs the tokens for clients: a private Ed25519 key in PEM, or a
+    /// secret of at least 32 bytes. With none, a key is drawn at the start
+    signing_key_file: OrNone<String> = OrNone::default();
+    /// Address at which clients reach this server, like https://collab.example.com/base, if that is
+    /// not the Host of their requests
+    public_url: OrNone<PublicUrl> = OrNone::default();
     /// Values of the settings about claims, unless they are set by themselves
     auth_claims: ClaimPreset = ClaimPreset::Baton;
     /// Claim with the documents of a token

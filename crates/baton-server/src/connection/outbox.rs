@@ -176,6 +176,11 @@ impl Outbox {
         self.state.lock().queue.has_ending()
     }
 
+    /// Returns the code and the reason of the ending, if one is set.
+    pub(crate) fn ending(&self) -> Option<(u16, String)> {
+        self.state.lock().queue.ending()
+    }
+
     /// Waits until an ending is set. For one waiter.
     pub(crate) async fn ended(&self) {
         while !self.has_ending() {

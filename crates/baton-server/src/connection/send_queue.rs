@@ -198,6 +198,12 @@ impl SendQueue {
         Some(&ending.reason)
     }
 
+    /// Returns the code and the reason of the ending, if one is set.
+    pub(crate) fn ending(&self) -> Option<(u16, String)> {
+        let ending = self.ending.as_ref()?;
+        Some((ending.code, ending.reason.clone()))
+    }
+
     /// Returns true if an ending is set.
     pub(crate) fn has_ending(&self) -> bool {
         self.ending.is_some()

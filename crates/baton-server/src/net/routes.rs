@@ -36,6 +36,7 @@ use crate::net::client_addr::{ClientAddr, Peer};
 use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
 use crate::net::web_origin::Forbidden;
+use crate::net::y_sweet_api;
 use crate::ops::metrics;
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
@@ -56,6 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/hocuspocus", get(hocuspocus))
         .route("/hocuspocus/", get(hocuspocus))
         .route("/hocuspocus/{*rest}", get(hocuspocus))
+        .merge(y_sweet_api::router())
         .fallback(page)
         .with_state(Arc::clone(&app));
     let base = settings.base.clone();
@@ -81,7 +83,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 /// Returns the client's address. It may be unknown in an embedder's own axum server, or behind a
 /// proxy that does not name it; all such requests count as one address.
-fn client(app: &App, request: &Request) -> IpAddr {
+pub(crate) fn client(app: &App, request: &Request) -> IpAddr {
     app.trust().client(Peer::of(request), request.headers())
 }
 
@@ -122,6 +124,11 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 /// Opens a WebSocket for the document that the path names.
 async fn websocket(State(app): State<Arc<App>>, request: Request) -> Response {
     let document = document_name(request.uri().path());
+    open_socket(app, request, document)
+}
+
+/// Upgrades a request to a WebSocket of this document; `None` for a name that is not UTF-8.
+pub(crate) fn open_socket(app: Arc<App>, request: Request, document: Option<String>) -> Response {
     let token = request_token(request.uri(), request.headers());
     let shown = document.clone().unwrap_or_else(|| "?".to_owned());
     let span = tracing::info_span!("connection", address = field::Empty, document = shown);
@@ -331,7 +338,7 @@ fn switching(accept: &str, protocol: Option<String>) -> Response {
         .unwrap_or_else(|_| StatusCode::BAD_REQUEST.into_response())
 }
 
-fn refuse(refused: ConnectionRefused, text: String) -> Response {
+pub(crate) fn refuse(refused: ConnectionRefused, text: String) -> Response {
     let status = match refused {
         ConnectionRefused::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
         ConnectionRefused::Address(_) | ConnectionRefused::Pace { .. } => {

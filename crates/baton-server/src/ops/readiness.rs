@@ -26,6 +26,11 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
+    /// Returns the first reason for which the server is not ready.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reasons.first().map(|reason| reason.what.as_str())
+    }
+
     /// Returns true if the server takes connections and can save.
     pub(crate) const fn is_ready(&self) -> bool {
         self.ready

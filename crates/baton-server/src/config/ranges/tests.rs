@@ -1,7 +1,10 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 41] = [
+const WORDS: [&str; 44] = [
+    "server_token",
+    "signing_key_file",
+    "public_url",
     "auth",
     "open",
     "auth_secret",
