@@ -44,7 +44,7 @@ pub enum Outgoing {
     /// An update that the client sent itself, back to it: it is durable in the document. Never
     /// replaced by a difference: that may hold edits of the client which are not durable yet.
     Echo(Bytes),
-    /// The answer to one Step2 or Update of the client: true if it is durable in the document.
+    /// The answer to one Step2 or Update of the client: true only if it is durable in the document.
     SyncStatus(bool),
     /// The answer to a barrier: all that the client sent before it is durable in the document.
     Barrier(Bytes),
@@ -186,8 +186,8 @@ pub enum Receipts {
     None,
     /// [`Outgoing::SyncStatus`] for each Step2 and Update of the client, in order. Its Step1 is
     /// answered with our Step1 before the Step2, and no Step1 is sent before: the client counts on
-    /// one status for each Step1 that it sends. An answer to a Step1 of ours that it did not ask
-    /// for gets none.
+    /// one status for each Step1 that it sends. The answer to a Step1 of ours that it did
+    /// not ask for gets a false one.
     EachUpdate,
     /// [`Outgoing::Echo`] for each update of the client.
     Echo,

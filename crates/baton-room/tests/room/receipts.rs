@@ -203,7 +203,8 @@ fn an_edit_that_is_kept_aside_holds_the_statuses_back_until_it_is_decided() {
     ada.sends(&mut table, SyncKind::Update, own);
     let seen = table.look(ada.id);
     assert_eq!(kinds(&seen), ["Step1"], "it is asked for what is missing");
-    // The answer does not bring it. Its client does not count on a status for this answer.
+    // The answer does not bring it. A client does not count on a status for this answer: a true
+    // one would stand for one of its edits.
     ada.sends(&mut table, SyncKind::Step2, Bytes::from_static(&[0, 0]));
     assert!(!kinds(&table.look(ada.id)).contains(&"saved"));
     table.disk(Disk::Stalled);
@@ -212,7 +213,7 @@ fn an_edit_that_is_kept_aside_holds_the_statuses_back_until_it_is_decided() {
     assert!(table.text().contains("first second"));
     assert_eq!(ada.statuses(&mut table), NONE);
     table.disk(Disk::Quick);
-    assert_eq!(ada.statuses(&mut table), [true, true]);
+    assert_eq!(ada.statuses(&mut table), [true, true, false]);
 }
 
 #[test]
@@ -228,11 +229,11 @@ fn an_edit_that_is_too_large_to_keep_aside_is_not_saved_and_those_behind_it_are(
     ada.sends(&mut table, SyncKind::Update, second);
     ada.types(&mut table, "own");
     assert_eq!(ada.statuses(&mut table), [false, true]);
-    // It is asked for it again, and that answer is none that its client counts.
+    // It is asked for it again, and does not count on a status for that answer.
     ada.sends(&mut table, SyncKind::Update, first);
     let rest = other.diff(&here).unwrap();
     ada.sends(&mut table, SyncKind::Step2, rest);
-    assert_eq!(ada.statuses(&mut table), [true]);
+    assert_eq!(ada.statuses(&mut table), [true, false]);
     assert!(table.text().contains("first second"));
 }
 

@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use self::statuses::{Fixed, Statuses};
+use self::statuses::Statuses;
 use super::verdict::SyncKind;
 
 /// Most runs of settled messages, beside those that an unsettled message separates. Beyond it,
@@ -81,32 +81,26 @@ impl SavedLedger {
     }
 
     /// Returns the status of the next message in order, once, when the log is durable up to a
-    /// position: true if the message is durable in the document. `None` if it is not decided or not
-    /// durable, or if no status is wanted.
+    /// position: true if the message is durable in the document, and if the client counts on it.
+    /// `None` if it is not decided or not durable, or if no status is wanted.
     pub fn next_status(&mut self, position: u64) -> Option<bool> {
-        loop {
-            let statuses = self.statuses.as_mut()?;
-            let number = statuses.next();
-            if number > self.count {
+        let statuses = self.statuses.as_mut()?;
+        let number = statuses.next();
+        if number > self.count {
+            return None;
+        }
+        let saved = !statuses.is_false(number);
+        if saved && number > self.announced {
+            let (_, run) = self.runs.range(..=number).next_back()?;
+            if run.to < number || run.position > position {
                 return None;
             }
-            let fixed = statuses.fixed(number);
-            if fixed.is_none() && number > self.announced {
-                let (_, run) = self.runs.range(..=number).next_back()?;
-                if run.to < number || run.position > position {
-                    return None;
-                }
-            }
-            statuses.told(number);
-            if self.lost.is_some_and(|lost| number >= lost) {
-                self.drop_run_ending_at(number);
-            }
-            match fixed {
-                None => return Some(true),
-                Some(Fixed::Failed) => return Some(false),
-                Some(Fixed::NotAwaited) => {}
-            }
         }
+        statuses.told(number);
+        if self.lost.is_some_and(|lost| number >= lost) {
+            self.drop_run_ending_at(number);
+        }
+        Some(saved)
     }
 
     /// Returns a mark behind all messages that came, and behind `more` of the next ones.
@@ -189,7 +183,7 @@ impl SavedLedger {
     pub(super) fn fail(&mut self, number: u64) {
         self.failed = Some(self.failed.map_or(number, |failed| failed.min(number)));
         if let Some(statuses) = &mut self.statuses {
-            statuses.fix(number, Fixed::Failed);
+            statuses.deny(number);
         }
     }
 
