@@ -4,6 +4,7 @@
 pub mod close_codes;
 pub(crate) mod direct_stream;
 pub(crate) mod document_name;
+mod first_message;
 pub(crate) mod hocuspocus;
 pub(crate) mod inbound_stream;
 pub(crate) mod outbox;

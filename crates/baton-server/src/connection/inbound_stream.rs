@@ -70,7 +70,9 @@ impl<R> InboundStream<R> {
         self.part.came(bytes).map_err(|excess| {
             let (refusal, code) = match excess {
                 Excess::All(_) => (Rejection::Receiving, close_codes::OVERLOADED),
-                Excess::Message(_) => (Rejection::Frame, close_codes::TOO_LARGE),
+                Excess::Message(_) | Excess::Unauthorized(_) => {
+                    (Rejection::Frame, close_codes::TOO_LARGE)
+                }
             };
             self.registry.refusals().note(refusal, excess);
             self.writer.end(code, excess.to_string());

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::access::{AccessDenied, Authorizer, ShownToken};
+use crate::connection::first_message::{Read, first_hello, first_message, hello_token};
 use crate::connection::inbound_stream::{CONTROL, Parted, broken};
 use crate::connection::outbox::WriterEvent;
 use crate::connection::send_queue::FrameClass;
@@ -19,7 +20,6 @@ use crate::connection::{close_codes, document_name, wire_codec};
 use crate::documents::registry::Registry;
 use crate::limits::inbound_memory_limit::InboundBytes;
 use crate::limits::message_rate_limit::MessageRateLimit;
-use crate::ops::rejection_counters::Rejection;
 
 /// A connection that asks for a document: the request, and what decides about it.
 pub(crate) struct Entry {
@@ -48,7 +48,18 @@ where
         deny(writer, close_codes::BAD_NAME, &fault, &fault);
         return Err(ConnectionOver);
     }
-    let asking = entry.authorizer.admit(&entry.token, document, entry.client);
+    let mut shown = entry.token.clone();
+    let mut first = None;
+    if entry.authorizer.asks_for_tokens() && matches!(shown, Ok(None)) {
+        let message = match first_hello(stream, writer, registry, part).await? {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Ok(broken(&error, writer, registry)),
+            None => return Ok(Parted::Closed),
+        };
+        shown = hello_token(&message);
+        first = Some(message);
+    }
+    let asking = entry.authorizer.admit(&shown, document, entry.client);
     let grant = match asking.await {
         Ok(grant) => grant,
         Err(denied) => {
@@ -74,7 +85,11 @@ where
         }
     };
     tracing::debug!(connection = session.id.0, "joined");
-    read(stream, &mut session, &writer, registry, part).await
+    let next = match first {
+        Some(message) => Some(Ok(message)),
+        None => first_message(stream, &writer, registry).await?,
+    };
+    read(next, stream, &mut session, &writer, registry, part).await
 }
 
 /// Tells a client that it may not open the document, and ends its connection.
@@ -85,6 +100,7 @@ fn deny(writer: &SocketWriter, code: u16, reason: &str, text: &str) {
 }
 
 async fn read<R>(
+    mut next: Read,
     stream: &mut R,
     session: &mut Session,
     writer: &SocketWriter,
@@ -94,13 +110,6 @@ async fn read<R>(
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
-    let first = registry.settings().handshake_timeout.0;
-    let Ok(mut next) = tokio::time::timeout(first, stream.next()).await else {
-        let what = "no message came within the handshake's time (handshake_timeout)";
-        registry.refusals().note(Rejection::HandshakeTime, what);
-        writer.end(close_codes::SILENT, what);
-        return Err(ConnectionOver);
-    };
     while let Some(message) = next {
         match message {
             Ok(Message::Binary(frame)) => {

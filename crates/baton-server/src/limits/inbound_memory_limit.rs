@@ -5,7 +5,7 @@
 //! when others have used the limit up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes of one connection up to which it is never closed because of the others.
 const SMALL: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub(crate) struct InboundBytes {
     all: Arc<InboundMemoryLimit>,
     most: usize,
     bytes: AtomicUsize,
+    /// True while the client may not make the server keep more than [`SMALL`].
+    is_small: AtomicBool,
 }
 
 /// The reason for which no more of a message is received. The connection is closed.
@@ -36,6 +38,10 @@ pub(crate) enum Excess {
         "the client sent more than {0} bytes without completing a message (max_frame); send smaller messages"
     )]
     Message(usize),
+    #[error(
+        "the client sent more than {0} bytes before it showed a token; send the hello with the token first"
+    )]
+    Unauthorized(usize),
 }
 
 impl InboundMemoryLimit {
@@ -62,6 +68,7 @@ impl InboundMemoryLimit {
                 .saturating_add(max_message / 8)
                 .saturating_add(SMALL),
             bytes: AtomicUsize::new(0),
+            is_small: AtomicBool::new(false),
         }
     }
 }
@@ -74,6 +81,9 @@ impl InboundBytes {
     pub(crate) fn came(&self, bytes: usize) -> Result<(), Excess> {
         let here = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let all = self.all.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if here > SMALL && self.is_small.load(Ordering::Relaxed) {
+            return Err(Excess::Unauthorized(SMALL));
+        }
         if here > self.most {
             return Err(Excess::Message(self.most));
         }
@@ -81,6 +91,16 @@ impl InboundBytes {
             return Err(Excess::All(self.all.most));
         }
         Ok(())
+    }
+
+    /// Limits the messages to 64 KiB, while the client has not shown what it may do.
+    pub(crate) fn keep_small(&self) {
+        self.is_small.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends that limit.
+    pub(crate) fn grow(&self) {
+        self.is_small.store(false, Ordering::Relaxed);
     }
 
     /// Notes that everything was handled, except what was read ahead.
@@ -105,6 +125,17 @@ impl Drop for InboundBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_showed_no_token_sends_little() {
+        let all = Arc::new(InboundMemoryLimit::new(1 << 30));
+        let part = all.part(1 << 20);
+        part.keep_small();
+        assert_eq!(part.came(SMALL), Ok(()));
+        assert_eq!(part.came(1), Err(Excess::Unauthorized(SMALL)));
+        part.grow();
+        assert_eq!(part.came(SMALL), Ok(()));
+    }
 
     #[test]
     fn a_crowd_of_large_messages_is_bounded_and_small_ones_go_on() {

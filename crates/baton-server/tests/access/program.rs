@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Longest wait for anything, on a machine that has much else to do.
 pub(crate) const WAIT: Duration = Duration::from_secs(30);
@@ -122,24 +124,29 @@ impl Program {
             Err(Error::Http(answer)) => return Outcome::Http(answer.status().as_u16()),
             Err(error) => panic!("{path}: {error}"),
         };
-        let mut text = String::new();
-        loop {
-            let message = timeout(WAIT, socket.next()).await.unwrap();
-            match message.expect("an end with a close frame").unwrap() {
-                // Sync: what a client that is denied must never see, with or without content.
-                Message::Binary(frame) if frame.first() == Some(&0) => return Outcome::Opened,
-                // Auth: denied, and a text with its length.
-                Message::Binary(frame) if frame.starts_with(&[2, 0]) => {
-                    text = String::from_utf8_lossy(&frame[3..]).into_owned();
-                }
-                Message::Close(Some(close)) => {
-                    let (code, reason) = (close.code.into(), close.reason.to_string());
-                    return Outcome::Closed { code, reason, text };
-                }
-                Message::Ping(_) => {}
-                other => panic!("{path}: {other:?} comes before the answer"),
-            }
-        }
+        self.talks(&mut socket, vec![0, 0, 1, 0]).await
+    }
+
+    /// Asks for a document with this hello as the first message.
+    pub(crate) async fn ask_with_hello(&self, document: &str, hello: &str) -> Outcome {
+        let url = format!("ws://{}/ws/{document}", self.address);
+        let (mut socket, _) = timeout(WAIT, connect_async(url)).await.unwrap().unwrap();
+        let frame = baton_sync::y_websocket::baton(hello).to_vec();
+        self.talks(&mut socket, frame).await
+    }
+
+    /// Connects without a token, and says nothing.
+    pub(crate) async fn stays_silent(&self, document: &str) -> Outcome {
+        let url = format!("ws://{}/ws/{document}", self.address);
+        let (mut socket, _) = timeout(WAIT, connect_async(url)).await.unwrap().unwrap();
+        hears(&mut socket).await
+    }
+
+    /// Sends the first message, as every client does, and reads the answer to it.
+    async fn talks(&self, socket: &mut Socket, first: Vec<u8>) -> Outcome {
+        // It may be refused before it has read all of this.
+        let _refused = socket.send(Message::Binary(first.into())).await;
+        hears(socket).await
     }
 
     /// Asks again until the client is let in, as a provider does after a retryable code.
@@ -185,6 +192,30 @@ impl Program {
             for part in secret.split('.').filter(|part| part.len() >= 16) {
                 assert!(!shown.contains(part), "{part} is shown: {shown}");
             }
+        }
+    }
+}
+
+/// Reads the answer of the server to a client that asks for a document.
+async fn hears(socket: &mut Socket) -> Outcome {
+    let mut text = String::new();
+    loop {
+        let message = timeout(WAIT, socket.next()).await.unwrap();
+        match message.unwrap_or_else(|| panic!("no close frame")).unwrap() {
+            // Sync: what a client that is denied must never see, with or without content.
+            Message::Binary(frame) if frame.first() == Some(&0) => return Outcome::Opened,
+            // Auth: denied, and a text with its length.
+            Message::Binary(frame) if frame.starts_with(&[2, 0]) => {
+                text = String::from_utf8_lossy(&frame[3..]).into_owned();
+            }
+            Message::Close(Some(close)) => {
+                let (code, reason) = (close.code.into(), close.reason.to_string());
+                return Outcome::Closed { code, reason, text };
+            }
+            Message::Ping(_) => {}
+            // A welcome: the channel is open, and so is the document.
+            Message::Binary(frame) if frame.first() == Some(&98) => return Outcome::Opened,
+            other => panic!("{other:?} comes before the answer"),
         }
     }
 }

@@ -429,6 +429,51 @@ async fn two_tokens_are_one_too_many() {
     server.keeps_secret(&[&mine, &other]).await;
 }
 
+#[tokio::test]
+async fn a_hello_shows_a_token_if_the_handshake_shows_none() {
+    let server = server_with_secret(&[]).await;
+    let token = hs256(&claims(&["notes"]));
+    let hello = |token: Value| json!({"type": "hello", "version": 1, "token": token}).to_string();
+    let right = hello(json!(token));
+    assert_eq!(
+        server.ask_with_hello("notes", &right).await,
+        Outcome::Opened
+    );
+    let other = server.ask_with_hello("other", &right).await;
+    assert_eq!(other.closed(), (4403, "document-not-granted"));
+    for (hello, reason) in [
+        (hello(json!("a.b.c")), "token-malformed"),
+        (hello(json!("a".repeat(9_000))), "token-too-large"),
+        (hello(Value::Null), "token-missing"),
+        (hello(json!([token])), "token-missing"),
+        (
+            json!({"type": "profile", "token": token}).to_string(),
+            "token-missing",
+        ),
+        (token.clone(), "token-missing"),
+    ] {
+        let outcome = server.ask_with_hello("notes", &hello).await;
+        assert_eq!(outcome.closed(), (4401, reason), "{hello}");
+    }
+    // No hello is read where the handshake has a token: that one counts.
+    let path = "notes?token=a.b.c";
+    let outcome = server.ask_with_hello(path, &right).await;
+    assert_eq!(outcome.closed(), (4401, "token-malformed"));
+    let long = format!(
+        r#"{{"type":"hello","x":"{}","token":"{token}"}}"#,
+        "a".repeat(70_000)
+    );
+    assert_eq!(server.ask_with_hello("notes", &long).await.closed().0, 4413);
+    server.keeps_secret(&[&token]).await;
+}
+
+/// A client that says nothing holds its place no longer than any other.
+#[tokio::test]
+async fn a_client_that_shows_nothing_is_sent_away_in_time() {
+    let server = server_with_secret(&[("handshake_timeout", "300ms")]).await;
+    assert_eq!(server.stays_silent("notes").await.closed().0, 4508);
+}
+
 /// A key whose private part is known to everyone who reads this file is still only a key.
 #[tokio::test]
 async fn the_signature_of_another_server_does_not_count() {
