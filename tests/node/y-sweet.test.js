@@ -225,3 +225,108 @@ story('an edit of the SDK under a lock is kept as a park, and the SDK is told', 
   await app.updateDoc('plan', writing('afterwards'))
   assert.equal(textOf(await app.getDocAsUpdate('plan')), 'afterwards')
 })
+
+story('a client of y-sweet shows its edits as saved only when they are on disk', async (stage) => {
+  // As a slow disk: everything waits so long for the next commit.
+  const delay = 2_000
+  const server = await stage.server('--commit-delay', `${delay}ms`)
+  const ada = stock(stage, server, 'plan', ySweet)
+  await ada.synced()
+  await waitFor('nothing is unsaved', () => !ada.provider.hasLocalChanges)
+  // What a person is shown, as the client's own event says it.
+  const shown = []
+  ada.provider.on('local-changes', (unsaved) => shown.push([unsaved, performance.now()]))
+  ada.type('typed')
+  assert.equal(ada.provider.hasLocalChanges, true)
+  await waitFor('saved', () => !ada.provider.hasLocalChanges)
+  assert.deepEqual(shown.map(([unsaved]) => unsaved), [true, false])
+  const took = shown[1][1] - shown[0][1]
+  // The commit may have been under way already, with part of its delay gone.
+  assert.ok(took > delay / 4, `shown as saved after ${took} ms`)
+
+  await server.kill()
+  ada.leave()
+  await server.start()
+  const bob = stock(stage, server, 'plan')
+  await bob.sees('typed')
+})
+
+story('what a client of y-sweet wrote without a line is not shown as saved before it has arrived', async (stage) => {
+  const server = await stage.server()
+  let held = null
+  /** Keeps back what the client answers to the server's question for its edits, until the story lets it go. */
+  class Slow extends WebSocket {
+    send (frame, ...rest) {
+      const isStep2 = frame[0] === 0 && frame[1] === 1
+      if (held !== null && isStep2) held.push(() => super.send(frame, ...rest))
+      else super.send(frame, ...rest)
+    }
+  }
+  const ada = stock(stage, server, 'plan', ySweet, { WebSocketPolyfill: Slow })
+  await ada.synced()
+  await waitFor('nothing is unsaved', () => !ada.provider.hasLocalChanges)
+  held = []
+  ada.breaks()
+  // In the same moment: the line is gone, and it is back in a few milliseconds.
+  ada.type('typed without a line')
+  await waitFor('a line, and the edits under way', () => ada.provider.synced && held.length > 0)
+  // It asked when it connected, behind nothing that it had sent.
+  await pause(1_000)
+  assert.equal(ada.provider.hasLocalChanges, true)
+  held.splice(0).forEach((send) => send())
+  await waitFor('saved', () => !ada.provider.hasLocalChanges)
+  const bob = stock(stage, server, 'plan')
+  await bob.sees('typed without a line')
+})
+
+story('the React hooks of y-sweet show a document, who is here, and what is not saved', async (stage) => {
+  // The hooks take the WebSocket of the browser.
+  globalThis.WebSocket ??= WebSocket
+  globalThis.IS_REACT_ACT_ENVIRONMENT = true
+  const {
+    YDocProvider, useConnectionStatus, useHasLocalChanges, usePresence, usePresenceSetter, useText, useYjsProvider
+  } = await import('@y-sweet/react')
+  const server = await stage.server()
+  const app = manager(server)
+  const bob = stock(stage, server, 'plan')
+  bob.called('Bob')
+  bob.type('Bob wrote this')
+
+  const seen = {}
+  function Page () {
+    const set = usePresenceSetter()
+    useEffect(() => { set({ user: { name: 'Rea' } }) }, [set])
+    Object.assign(seen, {
+      text: useText('text'),
+      words: useText('text').toString(),
+      status: useConnectionStatus(),
+      unsaved: useHasLocalChanges(),
+      others: [...usePresence().values()].map(({ user }) => user?.name),
+      provider: useYjsProvider()
+    })
+    return null
+  }
+  let page
+  await act(() => {
+    page = create(createElement(YDocProvider, {
+      docId: 'plan',
+      authEndpoint: () => app.getOrCreateDocAndToken('plan'),
+      showDebuggerLink: false
+    }, createElement(Page)))
+  })
+  stage.later(async () => {
+    // A provider that is destroyed would go on connecting for ever.
+    seen.provider.attemptToConnect = async () => true
+    await act(() => page.unmount())
+  })
+  const shows = (what, condition) => waitFor(what, async () => {
+    await act(() => pause(20))
+    return condition()
+  })
+  await shows("Bob's words and Bob", () => seen.words === 'Bob wrote this' && seen.others.includes('Bob'))
+  assert.equal(seen.status, 'connected')
+  await act(() => { seen.text.insert(0, 'Rea: ') })
+  await bob.sees('Rea: Bob')
+  await shows('that all is saved', () => seen.unsaved === false && seen.words === 'Rea: Bob wrote this')
+  await waitFor('Rea is here', () => bob.names() === 'Bob Rea')
+})
