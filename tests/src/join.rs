@@ -152,6 +152,7 @@ impl Join {
             user: User {
                 name: name.to_owned(),
                 color: "teal".to_owned(),
+                ..User::default()
             },
             user_key: None,
             client: Some(join.memory.client.get()),

@@ -116,6 +116,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.user = User {
         name: "Feed".to_owned(),
         color: "#2f9e44".to_owned(),
+        ..User::default()
     };
     // The feed edits only while the lock is free, and never asks for it.
     options.role = ClientRole::Observer;

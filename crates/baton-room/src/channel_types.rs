@@ -7,16 +7,34 @@ use baton_sync::control_channel::{
     FencingToken, GrantStatus, GrantView, HandoverReason, LockMode, Paths, Right, User,
 };
 
+use crate::message::Identity;
 use crate::replica::Profile;
 
 /// Bytes of a name, and of a colour.
 const PROFILE_BYTES: (usize, usize) = (256, 64);
 
-/// Returns the kept part of a client's name and colour; longer texts are cut at a character.
-pub(crate) fn profile(user: User) -> Profile {
+/// Returns the name and colour that are shown of a client: those of its token, or the kept part of
+/// what it says. Longer texts are cut at a character.
+pub(crate) fn profile(user: User, identity: Option<&Identity>) -> Profile {
+    let stated = |identity: &Identity| {
+        let color = identity.color().map_or(user.color.clone(), str::to_owned);
+        (identity.name().to_owned(), color)
+    };
+    let (name, color) = identity.map_or((user.name.clone(), user.color.clone()), stated);
+    let (most_name, most_color) = PROFILE_BYTES;
     Profile {
-        name: cut(user.name, PROFILE_BYTES.0),
-        color: cut(user.color, PROFILE_BYTES.1),
+        name: cut(name, most_name),
+        color: cut(color, most_color),
+        user_id: identity.map(|identity| cut(identity.id().to_owned(), most_name)),
+    }
+}
+
+/// Returns a profile as clients are shown it.
+pub(crate) fn user(profile: &Profile) -> User {
+    User {
+        name: profile.name.clone(),
+        color: profile.color.clone(),
+        id: profile.user_id.clone(),
     }
 }
 

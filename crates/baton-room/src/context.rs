@@ -6,7 +6,6 @@ use crate::message::ConnectionId;
 use crate::options::RoomOptions;
 use crate::replica::{Author, ReplicatedState};
 use crate::sessions::Sessions;
-use crate::token::Source;
 
 /// Everything that a decision may read and does not own.
 #[derive(Clone, Copy)]
@@ -35,12 +34,11 @@ impl Context<'_> {
             };
         }
         let is_stock = self.sessions.is_stock(connection);
-        let source = self.sessions.source_of(connection);
         Author {
             session: SessionId(0),
             user: None,
             is_stock,
-            source: source.filter(|_| is_stock).map(Source::key),
+            source: self.sessions.stock_key(connection).filter(|_| is_stock),
             writes,
         }
     }

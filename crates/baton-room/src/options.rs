@@ -60,6 +60,8 @@ pub struct RoomOptions {
     pub parks: ParkLimits,
     /// Fate of edits from sessions without the right to write.
     pub read_only_edits: ReadOnlyEdits,
+    /// If true, awareness states name the user of their connection's token, and say who only reads.
+    pub stamp_awareness: bool,
     /// Fate of deleted content when a snapshot is written.
     pub history: History,
     /// Time after the last change or newcomer until the encodings that are kept for further
@@ -83,6 +85,7 @@ impl Default for RoomOptions {
             handshake: HandshakeLimits::default(),
             parks: ParkLimits::default(),
             read_only_edits: ReadOnlyEdits::Drop,
+            stamp_awareness: true,
             history: History::Drop,
             rest_after: Duration::from_mins(1),
             piece_bytes: 1024 * 1024,

@@ -9,6 +9,7 @@
 //! socket (outputs go out), no disk (records go out, positions come back). The caller's duty after
 //! every call: [`Room::settle`], then [`Room::next_output`] until it is empty.
 
+mod room_load;
 mod settle;
 
 use std::collections::VecDeque;
@@ -31,19 +32,8 @@ use crate::replica::{Effect, Record, ReplicatedState, SnapshotDraft};
 use crate::sessions::{Entry, Sessions};
 use crate::token::ResumeToken;
 
+pub use room_load::RoomLoad;
 pub use settle::{Awaited, Journal};
-
-/// The size of a room beside its document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomLoad {
-    /// Connections in the room.
-    pub connections: usize,
-    /// Bytes of updates kept aside, which may become records with the next change of the document
-    /// or of its locks.
-    pub aside_bytes: usize,
-    /// The pieces for a client that has nothing are encoded already.
-    pub first_sync_is_encoded: bool,
-}
 
 /// An open document; see the module.
 pub struct Room {
@@ -157,9 +147,8 @@ impl Room {
             }
             Some(Incoming::Barrier(version)) => self.intake.barrier(connection, version, &mut out),
             Some(Incoming::Awareness(payload)) => {
-                let is_stock = self.sessions.is_stock(connection);
-                let awareness = self.sessions.awareness_mut();
-                let refusal = awareness.receive(connection, payload, is_stock, now, &mut out);
+                let sessions = &mut self.sessions;
+                let refusal = sessions.receive_awareness(connection, payload, now, &mut out);
                 self.intake.budget_mut().refused_awareness(refusal);
             }
             Some(Incoming::QueryAwareness) => {
@@ -189,14 +178,10 @@ impl Room {
     /// a connection that is gone.
     pub fn set_rights(&mut self, connection: ConnectionId, rights: Rights, now: Time) {
         self.now = now;
-        self.sessions.set_rights(connection, rights);
-        self.propose_rights(connection);
-    }
-
-    /// Proposes the rights of a connection for its session, if that has others.
-    fn propose_rights(&mut self, connection: ConnectionId) {
-        let event = self.sessions.rights_event(connection, &self.state);
-        self.proposals.extend(event.map(ProposedRecord::event));
+        let mut out = Vec::new();
+        self.sessions
+            .set_rights(connection, rights, &self.state, &mut out);
+        self.carry_out(out, now);
     }
 
     /// Closes one connection.

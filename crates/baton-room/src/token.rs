@@ -77,9 +77,24 @@ impl Source {
 /// Returns the key of the user whose sessions all show this secret: the first half of its SHA-256,
 /// which does not reveal the secret.
 pub(crate) fn user_key(secret: &str) -> UserKey {
+    half(&Sha256::digest(secret.as_bytes()))
+}
+
+/// Returns the key of the user of a token. No secret has it, since the byte in front is in no text.
+pub(crate) fn identity_key(user_id: &str) -> UserKey {
+    const IN_NO_TEXT: [u8; 1] = [0xff];
+    half(
+        &Sha256::new()
+            .chain_update(IN_NO_TEXT)
+            .chain_update(user_id)
+            .finalize(),
+    )
+}
+
+fn half(digest: &[u8]) -> UserKey {
     let mut key = [0; 16];
-    for (to, from) in key.iter_mut().zip(Sha256::digest(secret.as_bytes())) {
-        *to = from;
+    for (to, from) in key.iter_mut().zip(digest) {
+        *to = *from;
     }
     UserKey(key)
 }

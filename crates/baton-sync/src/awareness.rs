@@ -41,6 +41,7 @@
 //! | `statement_rules` | the decision about one statement |
 //! | `entry_table` | entries, owners, tombstones, and the sums over them |
 //! | `announcements`, `payload` | payloads made from entries; their bytes |
+//! | `user_stamp` | the user in a state, in place of what its client says |
 //! | `limits`, `error`, `outcome` | bounds, faults and results |
 
 mod announcements;
@@ -51,9 +52,11 @@ mod limits;
 mod outcome;
 mod payload;
 mod statement_rules;
+mod user_stamp;
 
 pub use document_awareness::Awareness;
 pub use error::{AwarenessError, AwarenessRefusal};
 pub use limits::{AwarenessLimits, CLOCK_END, STRANGERS_CLOCK_END, Stamp};
 pub use outcome::{AwarenessOutcome, OwnerRemoval, StaleEntries};
 pub use payload::nothing;
+pub use user_stamp::UserStamp;

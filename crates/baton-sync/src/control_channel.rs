@@ -42,7 +42,8 @@ pub struct FencingToken {
     pub position: u64,
 }
 
-/// Name and colour of a person, as the client chooses them.
+/// Name and colour of a person, as the client chooses them. The server shows those of a token in
+/// their place, and the id with them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Display name; at most 256 bytes are kept.
@@ -51,6 +52,9 @@ pub struct User {
     /// A CSS colour; at most 64 bytes are kept.
     #[serde(default)]
     pub color: String,
+    /// Id of the user, if a token stated it. From a client it means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 /// Scope of a lock: a list of paths, each a list of names from a root type of the document

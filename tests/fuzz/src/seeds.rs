@@ -270,6 +270,7 @@ fn rooms(seeds: &mut Vec<Seed>) {
             user: User {
                 name: "Ada".to_owned(),
                 color: String::new(),
+                ..User::default()
             },
             user_key: None,
             client: Some(token),

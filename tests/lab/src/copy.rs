@@ -133,6 +133,7 @@ impl Copy {
         options.user = User {
             name: setup.name.clone(),
             color: String::new(),
+            ..User::default()
         };
         options.event_capacity = EVENTS;
         // A copy that diverged is given up with its session, so that one that goes on never brings anything of it back.

@@ -64,6 +64,7 @@ async fn another_name_is_shown_to_all() {
     let user = User {
         name: "Bobby".to_owned(),
         color: "plum".to_owned(),
+        ..User::default()
     };
     bob.says(&ClientMessage::Profile { user });
     ada.sees_peer("Bobby", PeerStatus::Online).await;

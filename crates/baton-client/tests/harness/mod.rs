@@ -66,6 +66,7 @@ impl Running {
         options.user = User {
             name: name.to_owned(),
             color: String::new(),
+            ..User::default()
         };
         options
     }

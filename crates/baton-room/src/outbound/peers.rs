@@ -4,7 +4,7 @@ use baton_presence::{ClientKind, Presence, Rights, SessionHealth, SessionId, Ses
 use baton_sync::control_channel::{PeerStatus, PeerView, ServerMessage, TimingsMs, User, VERSION};
 
 use super::lock_messages::lock_view;
-use crate::channel_types::{millis, rights};
+use crate::channel_types::{millis, rights, user};
 use crate::context::Context;
 use crate::token::ResumeToken;
 
@@ -23,10 +23,7 @@ pub(super) fn peer(session: SessionId, cx: Context<'_>) -> PeerView {
     };
     PeerView {
         session: session.0,
-        user: person.map_or_else(User::default, |person| User {
-            name: person.profile.name.clone(),
-            color: person.profile.color.clone(),
-        }),
+        user: person.map_or_else(User::default, |person| user(&person.profile)),
         client: person.and_then(|person| person.client),
         state,
         lock: peer.is_some_and(|peer| peer.client_kind == ClientKind::LockAware),

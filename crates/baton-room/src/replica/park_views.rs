@@ -1,6 +1,8 @@
 //! Parks as they are shown to the clients.
 
-use baton_sync::control_channel::{ParkCause, ParkStatus, ParkView, User};
+use baton_sync::control_channel::{ParkCause, ParkStatus, ParkView};
+
+use crate::channel_types::user;
 
 use super::park::{Park, ParkReason, ParkState};
 
@@ -18,10 +20,7 @@ pub(crate) fn view(park: &Park, state: ParkStatus) -> ParkView {
     ParkView {
         id: park.id,
         session: park.session.0,
-        user: User {
-            name: park.author.name.clone(),
-            color: park.author.color.clone(),
-        },
+        user: user(&park.author),
         at_ms: park.at_ms,
         reason: match park.reason {
             ParkReason::Locked => ParkCause::Locked,

@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::token::TokenHash;
 
-/// First byte of every record.
+/// First byte of every record but those of the two other formats that are read.
 pub(super) const FORMAT: u8 = 3;
+
+/// The format of a record that names the user of a token: [`FORMAT`], then the postcard form of
+/// the user's id.
+pub(super) const IDENTIFIED: u8 = 4;
 
 /// The format in which an edit found its park by its session alone: see [`Placing`]. Still read.
 pub(super) const BY_SESSION: u8 = 2;
@@ -29,6 +33,10 @@ pub struct Profile {
     pub name: String,
     /// A CSS colour, at most 64 bytes.
     pub color: String,
+    /// Id of the user, at most 256 bytes, if a token stated it. The formats of record and snapshot
+    /// have it behind all else, so that older ones read as having none.
+    #[serde(skip)]
+    pub user_id: Option<String>,
 }
 
 /// The rule by which a parked edit finds its park. A record is placed by the rule of the version
@@ -158,7 +166,7 @@ pub enum Record {
 pub enum RecordError {
     /// Another format.
     #[error(
-        "record format {0} is not known to this version, which writes {FORMAT}; use the newer baton that wrote it"
+        "record format {0} is not known to this version, which writes {FORMAT} and {IDENTIFIED}; use the newer baton that wrote it"
     )]
     Format(u8),
     /// The format of before the first release.
@@ -172,6 +180,25 @@ pub enum RecordError {
 }
 
 impl Record {
+    /// Returns the name and colour that it states.
+    const fn profile(&self) -> Option<&Profile> {
+        match self {
+            Self::Joined { profile, .. }
+            | Self::Resumed { profile, .. }
+            | Self::Renamed { profile, .. } => Some(profile),
+            _ => None,
+        }
+    }
+
+    const fn profile_mut(&mut self) -> Option<&mut Profile> {
+        match self {
+            Self::Joined { profile, .. }
+            | Self::Resumed { profile, .. }
+            | Self::Renamed { profile, .. } => Some(profile),
+            _ => None,
+        }
+    }
+
     /// The bytes to store.
     ///
     /// # Errors
@@ -182,14 +209,20 @@ impl Record {
             _ => 160,
         };
         let mut buffer = Vec::with_capacity(room);
+        let user_id = self.profile().and_then(|profile| profile.user_id.as_ref());
         buffer.push(match self {
             Self::Update {
                 placing: Placing::BySession,
                 ..
             } => BY_SESSION,
+            _ if user_id.is_some() => IDENTIFIED,
             _ => FORMAT,
         });
-        Ok(postcard::to_extend(self, buffer)?.into())
+        let mut buffer = postcard::to_extend(self, buffer)?;
+        if let Some(user_id) = user_id {
+            buffer = postcard::to_extend(user_id, buffer)?;
+        }
+        Ok(buffer.into())
     }
 
     /// Reads stored bytes.
@@ -203,6 +236,13 @@ impl Record {
                 let mut record = postcard::from_bytes(rest)?;
                 if let Self::Update { placing, .. } = &mut record {
                     *placing = Placing::BySession;
+                }
+                Ok(record)
+            }
+            Some((&IDENTIFIED, rest)) => {
+                let (mut record, rest) = postcard::take_from_bytes::<Self>(rest)?;
+                if let Some(profile) = record.profile_mut() {
+                    profile.user_id = Some(postcard::from_bytes(rest)?);
                 }
                 Ok(record)
             }
@@ -281,6 +321,29 @@ mod tests {
             assert_eq!(record.encode().unwrap()[..], bytes);
             assert_eq!(Record::decode(&bytes).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn the_user_of_a_token_stands_behind_the_rest_of_a_record() {
+        let session = SessionId(7);
+        let renamed = |user_id| {
+            let (name, color) = ("Ada".to_owned(), String::new());
+            let profile = Profile {
+                name,
+                color,
+                user_id,
+            };
+            Record::Renamed { session, profile }
+        };
+        let without = [FORMAT, 2, 7, 3, b'A', b'd', b'a', 0];
+        let with = [IDENTIFIED, 2, 7, 3, b'A', b'd', b'a', 0, 2, b'u', b'1'];
+        for (bytes, user_id) in [(&without[..], None), (&with, Some("u1".to_owned()))] {
+            let record = renamed(user_id);
+            assert_eq!(record.encode().unwrap()[..], *bytes);
+            assert_eq!(Record::decode(bytes).unwrap(), record);
+        }
+        // A record without its user is damaged, not one without a user.
+        assert!(Record::decode(&with[..8]).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use baton_sync::compact::{CompactError, Compacted, History, rewrite};
 use bytes::Bytes;
 
-use super::stored::{SNAPSHOT_FORMAT, Stored};
+use super::stored::Stored;
 use crate::error::SnapshotError;
 
 /// The source of a snapshot; see [`Room::draft`](crate::Room::draft). It shares the document's
@@ -70,11 +70,10 @@ impl SnapshotDraft {
         compacted: Option<Compacted>,
         trouble: Option<CompactError>,
     ) -> Result<Snapshot, SnapshotError> {
-        let mut buffer = Vec::with_capacity(self.document_bytes() + 256);
-        buffer.push(SNAPSHOT_FORMAT);
+        let buffer = Vec::with_capacity(self.document_bytes() + 256);
         Ok(Snapshot {
             position: self.position,
-            bytes: postcard::to_extend(&self.stored, buffer)?.into(),
+            bytes: self.stored.write(buffer)?.into(),
             compacted,
             trouble,
         })

@@ -11,8 +11,12 @@ use super::park::Park;
 use super::record::{Profile, Record, RecordError, UNRELEASED};
 use crate::token::TokenHash;
 
-/// First byte of every snapshot.
-pub(super) const SNAPSHOT_FORMAT: u8 = 2;
+/// First byte of a snapshot without users of tokens.
+const SNAPSHOT_FORMAT: u8 = 2;
+
+/// First byte of a snapshot with users of tokens: [`SNAPSHOT_FORMAT`], then the postcard form of
+/// [`UserIds`].
+const IDENTIFIED_SNAPSHOT: u8 = 3;
 
 /// The log's record of a session beside its presence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,45 @@ pub(super) struct Stored {
     pub(super) people: BTreeMap<SessionId, Box<Person>>,
     pub(super) parks: Vec<Park>,
     pub(super) last_at: u64,
+}
+
+/// The ids of the users in a snapshot, as their tokens stated them.
+#[derive(Default, Serialize, Deserialize)]
+struct UserIds {
+    /// Of the sessions that are here.
+    sessions: Vec<(SessionId, String)>,
+    /// Of the authors of parks.
+    parks: Vec<(u64, String)>,
+}
+
+impl UserIds {
+    fn of(stored: &Stored) -> Self {
+        let people = stored.people.iter();
+        let sessions = people
+            .filter_map(|(session, person)| Some((*session, person.profile.user_id.clone()?)));
+        let parks = stored.parks.iter();
+        let parks = parks.filter_map(|park| Some((park.id, park.author.user_id.clone()?)));
+        Self {
+            sessions: sessions.collect(),
+            parks: parks.collect(),
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.parks.is_empty()
+    }
+
+    fn fill(self, stored: &mut Stored) {
+        for (session, user_id) in self.sessions {
+            if let Some(person) = stored.people.get_mut(&session) {
+                person.profile.user_id = Some(user_id);
+            }
+        }
+        let parks = BTreeMap::from_iter(self.parks);
+        for park in &mut stored.parks {
+            park.author.user_id = parks.get(&park.id).cloned();
+        }
+    }
 }
 
 /// The beginning of every log. Records state other settings.
@@ -55,10 +98,34 @@ impl Stored {
             Some((&SNAPSHOT_FORMAT, rest)) => {
                 postcard::from_bytes(rest).map_err(|error| error.to_string())
             }
+            Some((&IDENTIFIED_SNAPSHOT, rest)) => {
+                let read =
+                    postcard::take_from_bytes::<Self>(rest).and_then(|(mut stored, rest)| {
+                        postcard::from_bytes::<UserIds>(rest)?.fill(&mut stored);
+                        Ok(stored)
+                    });
+                read.map_err(|error| error.to_string())
+            }
             Some((&UNRELEASED, _)) => Err(RecordError::Unreleased.to_string()),
             Some((other, _)) => Err(format!("format {other} is not known")),
             None => Err("it is empty".to_owned()),
         }
+    }
+
+    /// Writes a snapshot. An older server reads it, unless it names the user of a token.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub(super) fn write(&self, buffer: Vec<u8>) -> Result<Vec<u8>, postcard::Error> {
+        let user_ids = UserIds::of(self);
+        let mut buffer = buffer;
+        if user_ids.is_empty() {
+            buffer.push(SNAPSHOT_FORMAT);
+            return postcard::to_extend(self, buffer);
+        }
+        buffer.push(IDENTIFIED_SNAPSHOT);
+        let buffer = postcard::to_extend(self, buffer)?;
+        postcard::to_extend(&user_ids, buffer)
     }
 
     /// Holds a document and locks, and nothing beside them.

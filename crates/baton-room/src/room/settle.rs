@@ -223,7 +223,8 @@ impl Room {
             self.outbound.welcome(connection, &attachment, token, cx);
         }
         // They may have changed while the session was on its way.
-        self.propose_rights(connection);
+        let event = self.sessions.rights_event(connection, &self.state);
+        self.proposals.extend(event.map(ProposedRecord::event));
     }
 
     /// Carries out reactions, in order.

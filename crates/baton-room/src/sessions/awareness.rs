@@ -8,7 +8,7 @@ use std::time::Duration;
 use baton_presence::Time;
 use baton_sync::ClientId;
 use baton_sync::awareness::{
-    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, OwnerRemoval,
+    Awareness, AwarenessError, AwarenessLimits, AwarenessRefusal, OwnerRemoval, UserStamp,
 };
 use bytes::Bytes;
 
@@ -21,6 +21,14 @@ const ROLL_CALL_CHECK: Duration = Duration::from_secs(1);
 /// Latest look for them, while there are any. A look goes through all of them, so it is not made at
 /// every message.
 const AWARENESS_CHECK: Duration = Duration::from_secs(5);
+
+/// The connection that a payload came from.
+pub(super) struct Speaker<'a> {
+    pub(super) connection: ConnectionId,
+    /// The user that its states are shown with.
+    pub(super) user: &'a UserStamp,
+    pub(super) is_stock: bool,
+}
 
 /// The awareness of one room.
 pub(crate) struct AwarenessRelay {
@@ -37,15 +45,19 @@ impl AwarenessRelay {
     }
 
     /// Takes a payload of a connection. Returns the reason if an entry of it is not shown.
-    pub(crate) fn receive(
+    pub(super) fn receive(
         &mut self,
-        connection: ConnectionId,
+        speaker: Speaker<'_>,
         payload: &[u8],
-        is_stock: bool,
         now: Time,
         out: &mut Vec<Reaction>,
     ) -> Option<AwarenessRefusal> {
-        match self.table.apply(connection, payload, now.0) {
+        let Speaker {
+            connection,
+            user,
+            is_stock,
+        } = speaker;
+        match self.table.apply_as(connection, user, payload, now.0) {
             Ok(applied) => {
                 self.moved(applied.answer.is_some(), now);
                 let changed = applied.broadcast.map(Outgoing::Awareness);
@@ -69,6 +81,11 @@ impl AwarenessRelay {
                 None
             }
         }
+    }
+
+    /// Returns the payload that has a connection state its entries again, if it has any.
+    pub(super) fn question(&self, connection: ConnectionId) -> Option<Bytes> {
+        self.table.question(connection)
     }
 
     /// Returns all entries, if there are any.

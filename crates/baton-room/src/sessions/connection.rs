@@ -1,6 +1,7 @@
 //! The facts about one connection.
 
 use baton_presence::{Rights, SessionId, SessionRole};
+use baton_sync::awareness::UserStamp;
 
 use crate::message::Arrival;
 
@@ -33,6 +34,24 @@ pub(super) struct Connection {
     pub(super) stage: ConnectionStage,
     pub(super) channel: Channel,
     pub(super) arrival: Arrival,
+    /// The user that its awareness states are shown with.
+    pub(super) user_stamp: UserStamp,
+}
+
+/// Returns the user that the awareness states of a connection are shown with.
+pub(super) fn user_stamp(arrival: &Arrival) -> UserStamp {
+    let mut stamp = UserStamp::new();
+    if let Some(identity) = &arrival.identity {
+        stamp = stamp.with_user(identity.id(), identity.name());
+        if let Some(color) = identity.color() {
+            stamp = stamp.with_color(color);
+        }
+    }
+    if arrival.rights.contains(Rights::WRITE) {
+        stamp
+    } else {
+        stamp.with_read_only()
+    }
 }
 
 impl Connection {

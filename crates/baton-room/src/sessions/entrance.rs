@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use baton_presence::{ClientKind, Rights, SessionId, SessionRole, Time, UserKey};
 use baton_sync::ClientId;
-use baton_sync::control_channel::{ErrorCode, Resume, ServerMessage, VERSION};
+use baton_sync::control_channel::{ErrorCode, Resume, ServerMessage, User, VERSION};
 
 use super::client_id_claims::Contested;
 use super::connection::{Channel, ConnectionStage};
 use super::hello::Hello;
 use super::session_table::Sessions;
 use crate::channel_types::{fence_of, profile};
-use crate::message::{ConnectionId, Ending, Incoming, Outgoing};
+use crate::message::{ConnectionId, Ending, Identity, Incoming, Outgoing};
 use crate::options::RoomOptions;
 use crate::reaction::{Answer, Origin, ProposedRecord, Reaction, Resumption};
 use crate::replica::{Profile, Record, ReplicatedState};
-use crate::token::{ResumeToken, Source, TokenHash, user_key};
+use crate::token::{ResumeToken, Source, TokenHash, identity_key, user_key};
 
 /// Bytes that the secret of a user may have.
 const USER_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
@@ -83,12 +83,25 @@ impl Sessions {
         }
     }
 
+    /// Returns the user of a connection, if a token states one.
+    pub(crate) fn identity_of(&self, connection: ConnectionId) -> Option<&Identity> {
+        self.connections.get(&connection)?.arrival.identity.as_ref()
+    }
+
+    /// Returns the key by which the edits of a stock client's connection are known as one user's,
+    /// or as those of one source.
+    pub(crate) fn stock_key(&self, connection: ConnectionId) -> Option<UserKey> {
+        let identity = self.identity_of(connection);
+        let user = identity.map(|identity| identity_key(identity.id()));
+        user.or_else(|| self.source_of(connection).map(Source::key))
+    }
+
     fn join_stock(&mut self, connection: ConnectionId, entry: Entry<'_>, out: &mut Vec<Reaction>) {
         let newcomer = Newcomer {
             client_kind: ClientKind::Stock,
             role: SessionRole::Writer,
-            user: self.source_of(connection).map(Source::key),
-            profile: Profile::default(),
+            user: self.stock_key(connection),
+            profile: profile(User::default(), self.identity_of(connection)),
             client: None,
         };
         self.join(connection, newcomer, entry, out);
@@ -149,7 +162,7 @@ impl Sessions {
             return Some(hello);
         };
         let owner = self.claims.owner(client).filter(|owner| {
-            let resumed = self.resumable(hello.resume.as_ref(), entry.state);
+            let resumed = self.resumable(connection, hello.resume.as_ref(), entry.state);
             let same = resumed.is_some_and(|(session, _)| self.session_of(*owner) == Some(session));
             *owner != connection && self.contains(*owner) && !same
         });
@@ -189,15 +202,18 @@ impl Sessions {
         out: &mut Vec<Reaction>,
     ) {
         let client = hello.client_id();
-        let profile = profile(hello.user);
+        let identity = self.identity_of(connection);
+        let profile = profile(hello.user, identity);
+        let token_user = identity.map(|identity| identity_key(identity.id()));
         if let Some(client) = client.and_then(ClientId::new) {
             self.awareness.claim(connection, client);
         }
-        let Some((session, shown)) = self.resumable(hello.resume.as_ref(), entry.state) else {
+        let resumable = self.resumable(connection, hello.resume.as_ref(), entry.state);
+        let Some((session, shown)) = resumable else {
             let newcomer = Newcomer {
                 client_kind: ClientKind::LockAware,
                 role: hello.role,
-                user: hello.user_key.as_deref().map(user_key),
+                user: token_user.or_else(|| hello.user_key.as_deref().map(user_key)),
                 profile,
                 client,
             };
@@ -256,9 +272,10 @@ impl Sessions {
     }
 
     /// Returns the session that a token resumes: the last token given out, or the one before as
-    /// long as nothing proves that the last one arrived.
+    /// long as nothing proves that the last one arrived. A session of another user is not resumed.
     fn resumable(
         &self,
+        connection: ConnectionId,
         resume: Option<&Resume>,
         state: &ReplicatedState,
     ) -> Option<(SessionId, TokenHash)> {
@@ -268,7 +285,10 @@ impl Sessions {
         let peer = state.locks().peer(session)?;
         let shown = TokenHash::of_text(&resume.token);
         let known = person.token == shown || self.unproven.get(&session) == Some(&shown);
-        (peer.client_kind == ClientKind::LockAware && known).then_some((session, shown))
+        let identity = self.identity_of(connection).map(Identity::id);
+        let is_same_user = person.profile.user_id.as_deref() == identity;
+        (peer.client_kind == ClientKind::LockAware && known && is_same_user)
+            .then_some((session, shown))
     }
 
     /// Goes on with the connections that waited for one which is gone. Returns the messages that

@@ -7,15 +7,16 @@ use baton_presence::{
     BeatVerdict, Change, ClientKind, Event, FailureDetector, Proposal, Rights, SessionHealth,
     SessionId, Time,
 };
-use baton_sync::awareness::OwnerRemoval;
+use baton_sync::awareness::{AwarenessRefusal, OwnerRemoval, UserStamp};
 
-use super::awareness::AwarenessRelay;
+use super::awareness::{AwarenessRelay, Speaker};
 use super::client_id_claims::ClientIdClaims;
-use super::connection::{Channel, Connection, ConnectionStage};
+use super::connection::{Channel, Connection, ConnectionStage, user_stamp};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
 use crate::error::LoadError;
-use crate::message::{Arrival, ConnectionId, Departure};
+use crate::message::{Arrival, ConnectionId, Departure, Outgoing};
 use crate::options::RoomOptions;
+use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::ReplicatedState;
 use crate::token::{Source, TokenHash};
 
@@ -32,6 +33,8 @@ pub(crate) struct Sessions {
     pub(super) detector: FailureDetector,
     greeting: GreetingLiveness,
     pub(super) awareness: AwarenessRelay,
+    /// Awareness states are shown with the users of tokens.
+    stamps_awareness: bool,
 }
 
 /// The effects of a connection's end.
@@ -69,14 +72,21 @@ impl Sessions {
             detector,
             greeting: GreetingLiveness::default(),
             awareness: AwarenessRelay::new(options.awareness),
+            stamps_awareness: options.stamp_awareness,
         })
     }
 
     pub(crate) fn connect(&mut self, connection: ConnectionId, arrival: Arrival, now: Time) {
         self.greeting.arrived(connection, now);
+        let user_stamp = if self.stamps_awareness {
+            user_stamp(&arrival)
+        } else {
+            UserStamp::new()
+        };
         let here = Connection {
             stage: ConnectionStage::Greeting,
             channel: Channel::Closed,
+            user_stamp,
             arrival,
         };
         self.connections.insert(connection, Box::new(here));
@@ -160,15 +170,53 @@ impl Sessions {
         here.is_some_and(|here| here.arrival.rights.contains(Rights::WRITE))
     }
 
-    pub(crate) fn source_of(&self, connection: ConnectionId) -> Option<Source> {
+    pub(super) fn source_of(&self, connection: ConnectionId) -> Option<Source> {
         self.connections.get(&connection)?.arrival.source
     }
 
-    /// Sets the rights of a connection, which its session has from its record on.
-    pub(crate) fn set_rights(&mut self, connection: ConnectionId, rights: Rights) {
-        if let Some(here) = self.connections.get_mut(&connection) {
-            here.arrival.rights = rights;
+    /// Takes an awareness payload of a connection. Returns the reason if an entry of it is not
+    /// shown.
+    pub(crate) fn receive_awareness(
+        &mut self,
+        connection: ConnectionId,
+        payload: &[u8],
+        now: Time,
+        out: &mut Vec<Reaction>,
+    ) -> Option<AwarenessRefusal> {
+        let here = self.connections.get(&connection)?;
+        let speaker = Speaker {
+            connection,
+            user: &here.user_stamp,
+            is_stock: here.channel == Channel::Closed,
+        };
+        self.awareness.receive(speaker, payload, now, out)
+    }
+
+    /// Sets the rights of a connection, which its session has from its record on. Its client states
+    /// its awareness again, if others are to see that otherwise.
+    pub(crate) fn set_rights(
+        &mut self,
+        connection: ConnectionId,
+        rights: Rights,
+        state: &ReplicatedState,
+        out: &mut Vec<Reaction>,
+    ) {
+        let Some(here) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        here.arrival.rights = rights;
+        let before = here.user_stamp.clone();
+        if self.stamps_awareness {
+            here.user_stamp = user_stamp(&here.arrival);
         }
+        if here.user_stamp != before
+            && let Some(question) = self.awareness.question(connection)
+        {
+            let answer = Answer::Send(Outgoing::Awareness(question));
+            out.push(Reaction::Answer(connection, answer));
+        }
+        let event = self.rights_event(connection, state);
+        out.extend(event.map(|event| Reaction::Propose(ProposedRecord::event(event))));
     }
 
     /// Returns the event that gives the session of this connection the connection's rights; `None`

@@ -20,6 +20,7 @@ fn hello(client: Option<u64>, resume: Option<Resume>) -> ClientMessage {
         user: User {
             name: "Ada".to_owned(),
             color: String::new(),
+            ..User::default()
         },
         user_key: None,
         client,

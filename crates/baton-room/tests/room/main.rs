@@ -6,6 +6,7 @@ mod client_ids;
 mod early_step2;
 mod first_sync;
 mod handoff;
+mod identity;
 mod modes;
 mod overlapping_parks;
 mod parks;

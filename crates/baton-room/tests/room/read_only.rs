@@ -3,7 +3,8 @@
 
 use baton_presence::Rights;
 use baton_room::{
-    ConnectionId, Incoming, Outgoing, ParkLimits, ParkReason, ReadOnlyEdits, RoomOptions, SyncKind,
+    ConnectionId, Incoming, Outgoing, ParkLimits, ParkReason, ReadOnlyEdits, Receipts, RoomOptions,
+    SyncKind,
 };
 use baton_sync::StateVector;
 use baton_sync::control_channel::{
@@ -24,8 +25,9 @@ fn suggesting() -> RoomOptions {
 /// Somebody who may only read.
 fn reader(table: &mut Table, client: u64) -> Peer {
     let rights = std::mem::replace(&mut table.rights, Rights::NONE);
-    let peer = Peer::join(table, "Rea", client);
+    let mut peer = Peer::join(table, "Rea", client);
     table.rights = rights;
+    peer.sends_all(table);
     peer
 }
 
@@ -36,7 +38,9 @@ fn stock_reader(table: &mut Table, client: u64) -> (ConnectionId, Document) {
     table.rights = rights;
     let vector = StateVector::new().encode();
     table.receive(id, Incoming::Step1(&vector));
-    (id, document(client))
+    let copy = document(client);
+    sends_all(table, id, &copy);
+    (id, copy)
 }
 
 fn sends(table: &mut Table, from: ConnectionId, copy: &mut Document, what: &str) {
@@ -348,4 +352,29 @@ fn the_suggestions_of_who_may_write_by_now_enter_with_its_copy() {
     assert_eq!(table.text(), "suggested");
     assert_eq!(table.room.state().parks().count(), 0);
     assert_eq!(text(&rea.document), "suggested");
+}
+
+/// A denial would end its connection, and a status says the same.
+#[test]
+fn a_client_with_a_status_for_each_update_is_told_by_that_alone() {
+    let mut table = Table::new();
+    table.receipts = Receipts::EachUpdate;
+    let (id, mut copy) = stock_reader(&mut table, 1);
+    table.look(id);
+    sends(&mut table, id, &mut copy, "x");
+    sends(&mut table, id, &mut copy, "y");
+    let statuses: Vec<_> = table
+        .look(id)
+        .into_iter()
+        .filter(|seen| !matches!(seen, Seen::Ping))
+        .collect();
+    let failed = Seen::Message(Outgoing::SyncStatus(false));
+    assert_eq!(statuses, [failed.clone(), failed]);
+    // What adds nothing is fine.
+    let mut bob = Peer::join(&mut table, "Bob", 2);
+    let known = bob.types(&mut table, "known");
+    table.look(id);
+    table.receive(id, Incoming::Sync(SyncKind::Update, known));
+    let fine = Seen::Message(Outgoing::SyncStatus(true));
+    assert!(table.look(id).contains(&fine));
 }

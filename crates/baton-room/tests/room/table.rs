@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use baton_presence::{Rights, Time};
 use baton_room::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, Incoming, Outgoing, Output, Receipts,
-    ResumeToken, RoomOptions, Source, SyncKind,
+    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Output,
+    Receipts, ResumeToken, RoomOptions, Source, SyncKind,
 };
 use baton_sync::control_channel::{
     ClientMessage, FencingToken, LockView, Outcome, Paths, Resume, ServerMessage, User,
@@ -40,6 +40,8 @@ pub(crate) struct Table {
     confirmed: BTreeMap<ConnectionId, u64>,
     /// What the server grants whoever connects from now on.
     pub(crate) rights: Rights,
+    /// The user of whoever connects from now on, as a token says.
+    pub(crate) identity: Option<Identity>,
     /// From where whoever connects from now on comes.
     pub(crate) source: Option<Source>,
     /// How whoever connects from now on is told that an edit is saved.
@@ -74,6 +76,7 @@ impl Table {
             idle: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             rights: Rights::ALL,
+            identity: None,
             source: None,
             receipts: Receipts::None,
         }
@@ -118,6 +121,7 @@ impl Table {
         let id = ConnectionId(self.connections);
         self.seen.insert(id, Vec::new());
         let arrival = Arrival::new(self.rights)
+            .with_identity(self.identity.clone())
             .with_source(self.source)
             .with_receipts(self.receipts);
         self.room.connect(id, arrival);
@@ -378,7 +382,7 @@ impl Peer {
             locks: None,
             user: User {
                 name: coming.name.to_owned(),
-                color: String::new(),
+                ..User::default()
             },
             user_key: coming.user_key.map(str::to_owned),
             client: None,

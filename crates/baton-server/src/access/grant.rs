@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_auth::{Access, Permission, Permissions, Token, TokenError, TokenUser};
 use baton_presence::Rights;
+use baton_room::Identity;
 use baton_sync::hocuspocus::AccessScope;
 
 use crate::connection::close_codes;
@@ -102,6 +103,16 @@ impl AccessGrant {
     /// Returns the user, if the token states one.
     pub(crate) fn user(&self) -> Option<&TokenUser> {
         self.access.user()
+    }
+
+    /// Returns the user as the room shows it to others.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let owned = |text: &str| text.to_owned();
+        self.user().map(|user| {
+            Identity::new(user.id())
+                .with_name(user.name().map(owned))
+                .with_color(user.color().map(owned))
+        })
     }
 
     /// Returns the tenant, if the token states one.

@@ -300,6 +300,8 @@ settings! {
     rights: RightsList = RightsList(Rights::TAKE_OVER.union(Rights::MANAGE));
     /// Meaning of locks in a new document; a client with the right manage can change it later
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
+    /// Show the users of tokens in awareness states, in place of what clients say
+    stamp_awareness: Switch = Switch::On;
     /// Fate of edits from clients that may only read
     read_only_edits: ReadOnlyPolicy = ReadOnlyPolicy::Drop;
 

@@ -104,7 +104,9 @@ impl Session {
             ));
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
-        let arrival = Arrival::new(grant.rights()).with_source(writer.source());
+        let arrival = Arrival::new(grant.rights())
+            .with_identity(grant.identity())
+            .with_source(writer.source());
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,

@@ -280,6 +280,7 @@ impl Registry {
                 discarded_bytes: bytes(settings.max_discarded_parks),
             },
             read_only_edits: settings.read_only_edits.into(),
+            stamp_awareness: settings.stamp_awareness == Switch::On,
             history: if settings.keep_history.cover(document) {
                 History::Keep
             } else {

@@ -11,6 +11,7 @@ use super::limits::{AwarenessLimits, Stamp};
 use super::outcome::{AwarenessOutcome, OwnerRemoval, StaleEntries};
 use super::payload::{self, Statement};
 use super::statement_rules::{Bounds, Decision, decide};
+use super::user_stamp::UserStamp;
 use crate::ClientId;
 
 /// The awareness of one document. `O` names a connection.
@@ -92,8 +93,35 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         payload: &[u8],
         now: Stamp,
     ) -> Result<AwarenessOutcome, AwarenessError> {
+        self.apply_as(owner, &UserStamp::new(), payload, now)
+    }
+
+    /// [`Awareness::apply`] for a connection whose user is known: its states name that user,
+    /// whatever it wrote, and keep their clocks. So its client keeps its own copy.
+    ///
+    /// # Errors
+    /// As [`Awareness::apply`].
+    pub fn apply_as(
+        &mut self,
+        owner: O,
+        user: &UserStamp,
+        payload: &[u8],
+        now: Stamp,
+    ) -> Result<AwarenessOutcome, AwarenessError> {
         let statements = payload::decode(payload)?;
         self.check_json(&statements)?;
+        let stamped: Vec<Option<String>> = statements
+            .iter()
+            .map(|statement| user.applied(statement.state.filter(|_| self.is_read(statement))?))
+            .collect();
+        let statements: Vec<Statement<'_>> = statements
+            .into_iter()
+            .zip(&stamped)
+            .map(|(statement, stamped)| Statement {
+                state: stamped.as_deref().or(statement.state),
+                ..statement
+            })
+            .collect();
         let opening = self.table.introduce(owner, &statements);
         if opening.is_some_and(|opening| opening.rejoins) {
             let since = self.rejoins.map_or(now, |(since, _)| since);
@@ -142,6 +170,15 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
     /// that it showed before stays.
     pub fn claim(&mut self, owner: O, client: ClientId) {
         self.table.claim(owner, client);
+    }
+
+    /// Returns the payload that has a connection state its own entries again, at raised clocks;
+    /// `None` if it has none.
+    #[must_use]
+    pub fn question(&self, owner: O) -> Option<Bytes> {
+        let owned = self.iter().filter(|(.., of)| *of == owner);
+        let clients = owned.map(|(client, ..)| client).collect();
+        announcements::questions(&self.table, &clients)
     }
 
     /// Takes the end of a connection. Its entries are removed, at their last clocks, and
@@ -198,17 +235,18 @@ impl<O: Copy + Eq + Ord> Awareness<O> {
         stale.into_iter().chain(roll_call).min()
     }
 
+    /// Returns true if the state may be news, and is short enough to be looked at.
+    fn is_read(&self, statement: &Statement<'_>) -> bool {
+        let known = self.table.entry(statement.client);
+        let news = known.is_none_or(|entry| statement.clock > entry.clock);
+        news && statement.state.map_or(0, str::len) <= self.limits.entry_bytes
+    }
+
     /// Checks that the states are JSON. Most entries of a message are repeated ones of other
     /// clients: only those that may be news are read.
     fn check_json(&self, statements: &[Statement<'_>]) -> Result<(), AwarenessError> {
         for statement in statements {
-            let known = self.table.entry(statement.client);
-            let news = known.is_none_or(|entry| statement.clock > entry.clock);
-            let bytes = statement.state.map_or(0, str::len);
-            if news
-                && bytes <= self.limits.entry_bytes
-                && !statement.state.is_none_or(payload::is_json)
-            {
+            if self.is_read(statement) && !statement.state.is_none_or(payload::is_json) {
                 return Err(AwarenessError::NotJson {
                     client: statement.client,
                 });

@@ -60,6 +60,7 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
     Ok(User {
         name: name.repeat(if long { 400 } else { 1 }),
         color: "#abc".to_owned(),
+        ..User::default()
     })
 }
 
