@@ -50,6 +50,9 @@ pub enum Outgoing {
     Barrier(Bytes),
     /// An awareness payload.
     Awareness(Bytes),
+    /// An awareness payload that removes entries of the receiver itself, which is to state them
+    /// again at a newer clock. A wire whose clients do not do so by themselves asks them to.
+    AwarenessQuestion(Bytes),
     /// Access is denied, with the reason; a closing follows.
     Denied(String),
     /// Baton's own channel.

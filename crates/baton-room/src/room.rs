@@ -218,7 +218,8 @@ impl Room {
             self.outbound.broadcast(None, removal, context!(self, now));
         }
         for (owner, answer) in left.awareness.answers {
-            self.outbound.send(owner, Outgoing::Awareness(answer), now);
+            let question = self.sessions.awareness().question_of(answer);
+            self.outbound.send(owner, question, now);
         }
         self.proposals.extend(left.event.map(ProposedRecord::event));
         for waiting in self.sessions.drop_claim(connection) {

@@ -244,7 +244,9 @@ impl World {
             Outgoing::Update(update) | Outgoing::Echo(update) => y_websocket::update(update),
             Outgoing::Barrier(version) => y_websocket::barrier(version),
             Outgoing::SyncStatus(_) => return,
-            Outgoing::Awareness(payload) => y_websocket::awareness(payload),
+            Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
+                y_websocket::awareness(payload)
+            }
             Outgoing::Denied(reason) => y_websocket::auth_denied(reason),
             Outgoing::Channel(message) => {
                 let message = self.bent(conn, message);

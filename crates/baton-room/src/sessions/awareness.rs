@@ -22,6 +22,10 @@ const ROLL_CALL_CHECK: Duration = Duration::from_secs(1);
 /// every message.
 const AWARENESS_CHECK: Duration = Duration::from_secs(5);
 
+/// Most clients of a document in which owners are asked on wires whose clients answer a question with
+/// the states of all clients: in a larger one the answers would be more than a crowd can read.
+const MOST_ASKED: usize = 128;
+
 /// The connection that a payload came from.
 pub(super) struct Speaker<'a> {
     pub(super) connection: ConnectionId,
@@ -62,8 +66,9 @@ impl AwarenessRelay {
                 self.moved(applied.answer.is_some(), now);
                 let changed = applied.broadcast.map(Outgoing::Awareness);
                 out.extend(changed.map(Reaction::Broadcast));
-                let answer = applied.answer.map(Outgoing::Awareness).map(Answer::Send);
-                out.extend(answer.map(|answer| Reaction::Answer(connection, answer)));
+                let question = applied.answer.map(|removal| self.question_of(removal));
+                let question = question.map(Answer::Send);
+                out.extend(question.map(|question| Reaction::Answer(connection, question)));
                 if let Some(why) = applied.refusal {
                     let answer = Answer::limit(is_stock, why.to_string());
                     out.push(Reaction::Answer(connection, answer));
@@ -83,9 +88,10 @@ impl AwarenessRelay {
         }
     }
 
-    /// Returns the payload that has a connection state its entries again, if it has any.
-    pub(super) fn question(&self, connection: ConnectionId) -> Option<Bytes> {
-        self.table.question(connection)
+    /// Returns the message that has a connection state its entries again, if it has any.
+    pub(super) fn question(&self, connection: ConnectionId) -> Option<Outgoing> {
+        let removal = self.table.question(connection)?;
+        Some(self.question_of(removal))
     }
 
     /// Returns all entries, if there are any.
@@ -97,6 +103,15 @@ impl AwarenessRelay {
     pub(crate) fn known(&self) -> Option<Bytes> {
         let known = self.table.encode_known();
         (known[..] != [0]).then_some(known)
+    }
+
+    /// Returns the question to the owner of entries whose removal this is.
+    pub(crate) fn question_of(&self, removal: Bytes) -> Outgoing {
+        if self.table.len() > MOST_ASKED {
+            Outgoing::Awareness(removal)
+        } else {
+            Outgoing::AwarenessQuestion(removal)
+        }
     }
 
     /// Bytes of all entries.
@@ -132,8 +147,8 @@ impl AwarenessRelay {
         }
         let stale = self.table.stale(now.0);
         for (owner, removal) in stale.ask {
-            let answer = Answer::Send(Outgoing::Awareness(removal));
-            out.push(Reaction::Answer(owner, answer));
+            let question = Answer::Send(self.question_of(removal));
+            out.push(Reaction::Answer(owner, question));
         }
         let gone = stale.broadcast.map(Outgoing::Awareness);
         out.extend(gone.map(Reaction::Broadcast));

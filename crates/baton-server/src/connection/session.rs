@@ -106,7 +106,8 @@ impl Session {
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
         let arrival = Arrival::new(grant.rights())
             .with_identity(grant.identity())
-            .with_source(writer.source());
+            .with_source(writer.source())
+            .with_receipts(writer.wire().receipts());
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,

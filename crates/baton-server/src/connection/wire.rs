@@ -1,5 +1,6 @@
 //! The wire of a connection: how the messages of one document are framed for its client.
 
+use baton_room::Receipts;
 use baton_sync::hocuspocus::{self, Address};
 use bytes::Bytes;
 
@@ -13,6 +14,16 @@ pub(crate) enum Wire {
     YWebsocket,
     /// One of several addresses of a WebSocket.
     Hocuspocus(HocuspocusAddress),
+}
+
+impl Wire {
+    /// Returns the way in which a client of the wire is told that its edits are saved.
+    pub(crate) const fn receipts(&self) -> Receipts {
+        match self {
+            Self::YWebsocket => Receipts::None,
+            Self::Hocuspocus(_) => Receipts::EachUpdate,
+        }
+    }
 }
 
 /// An address of a Hocuspocus socket: the name of a document, behind which a session id may stand.

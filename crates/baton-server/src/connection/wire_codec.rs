@@ -48,7 +48,7 @@ fn class(message: &Outgoing) -> FrameClass {
         | Outgoing::Denied(_) => FrameClass::Required,
         Outgoing::Step2(_) => FrameClass::Answer,
         Outgoing::Update(_) => FrameClass::AnswerPart,
-        Outgoing::Awareness(_) => FrameClass::Awareness,
+        Outgoing::Awareness(_) | Outgoing::AwarenessQuestion(_) => FrameClass::Awareness,
         Outgoing::Channel(message) => {
             ViewOf::of(message).map_or(FrameClass::Required, FrameClass::Latest)
         }
@@ -64,7 +64,9 @@ fn y_websocket_frame(message: &Outgoing) -> Option<Frame> {
         }
         Outgoing::Barrier(version) => Frame::new(PayloadKind::Barrier, version),
         Outgoing::SyncStatus(_) => return None,
-        Outgoing::Awareness(payload) => Frame::new(PayloadKind::Awareness, payload),
+        Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
+            Frame::new(PayloadKind::Awareness, payload)
+        }
         Outgoing::Denied(reason) => denied(reason),
         Outgoing::Channel(message) => {
             Frame::copied(PayloadKind::Baton, message.encode().as_bytes())
@@ -83,6 +85,11 @@ fn hocuspocus_frame(address: &str, message: &Outgoing) -> Option<Frame> {
         Outgoing::Update(update) | Outgoing::Echo(update) => Frame::new(head(Update), update),
         Outgoing::SyncStatus(saved) => Frame::encoded(&hocuspocus::sync_status(address, *saved)),
         Outgoing::Awareness(payload) => Frame::new(head(Awareness), payload),
+        // A provider raises its clock at the removal, and states it when it is asked.
+        Outgoing::AwarenessQuestion(removal) => {
+            let removal = hocuspocus::awareness(address, removal);
+            Frame::two(&removal, &hocuspocus::query_awareness(address))
+        }
         Outgoing::Barrier(_) | Outgoing::Denied(_) => return None,
         Outgoing::Channel(message) => {
             let text = [CHANNEL_PREFIX, &message.encode()].concat();
@@ -125,6 +132,8 @@ fn from_hocuspocus(frame: &Bytes) -> Result<Incoming<'_>, WireError> {
         return Ok(Incoming::Other);
     };
     Ok(match message {
+        // No published client sends one. Its answer would hold a Step1, which it must not.
+        HocuspocusMessage::SyncReply(SyncStep::Step1(_)) => Incoming::Other,
         HocuspocusMessage::Sync(step) | HocuspocusMessage::SyncReply(step) => match step {
             SyncStep::Step1(vector) => Incoming::Step1(vector),
             SyncStep::Step2(update) => Incoming::Sync(SyncKind::Step2, frame.slice_ref(update)),

@@ -73,6 +73,13 @@ impl Frame {
         Self::from_parts(front_of(message, 0, 0), &[])
     }
 
+    /// Returns two messages that are encoded already and always go together.
+    pub(crate) fn two(first: &[u8], second: &[u8]) -> Self {
+        let mut bytes = front_of(first, 0, 0);
+        bytes.extend_from_slice(&front_of(second, 0, 0));
+        Self::from_parts(bytes, &[])
+    }
+
     fn from_parts(mut front: Vec<u8>, payload: &[u8]) -> Self {
         // An address has at most as many bytes as two document names.
         let begins = u16::try_from(front.len()).unwrap_or(u16::MAX);

@@ -1,5 +1,6 @@
+use baton_auth::{DocumentPattern, NewToken, Permissions, SigningKey, mint};
 use baton_log::{Log, LogOptions};
-use baton_sync::hocuspocus::{AccessScope, Envelope, HocuspocusMessage, SyncStep};
+use baton_sync::hocuspocus::{Address, Envelope, HocuspocusMessage, SyncStep};
 use futures_util::SinkExt;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -8,8 +9,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::app::App;
-use crate::config::Settings;
+use crate::clock::unix_ms;
+use crate::config::{AuthMode, Settings};
 use crate::connection::socket::{Opened, serve_any};
+use crate::connection::socket_writer::SlowReaderLimits;
+use crate::connection::wire::HocuspocusAddress;
 
 /// A server without a network, and one of its sockets.
 struct Socket {
@@ -66,12 +70,15 @@ impl Socket {
             kinds.push(kind);
         }
         assert_eq!(kinds, ["read-write", "step1", "step2"]);
+        self.send(hocuspocus::step2(address, &[0, 0])).await;
+        assert_eq!(self.next().await, at(address, "saved true"));
     }
 
-    /// Returns the next message, without pings of the protocol.
+    /// Returns the next message, without pings of the protocol and awareness of no entries.
     async fn next(&mut self) -> Received {
         loop {
             match self.raw().await {
+                Message::Binary(frame) if frame.ends_with(&[1, 1, 0]) => {}
                 Message::Binary(frame) => return shown(&frame),
                 Message::Ping(_) | Message::Pong(_) => {}
                 Message::Close(frame) => {
@@ -97,7 +104,7 @@ fn shown(frame: &Bytes) -> Received {
         HocuspocusFrame::Message(Envelope { address, message }) => (address.raw, message),
     };
     let kind = match message {
-        HocuspocusMessage::Authenticated(AccessScope::ReadWrite) => "read-write".to_owned(),
+        HocuspocusMessage::Authenticated(scope) => scope.as_str().to_owned(),
         HocuspocusMessage::PermissionDenied(reason) => format!("denied: {reason}"),
         HocuspocusMessage::Close(reason) => format!("close: {}", reason.unwrap_or_default()),
         HocuspocusMessage::Sync(SyncStep::Step1(_)) => "step1".to_owned(),
@@ -158,16 +165,14 @@ async fn an_address_is_left_and_opened_again_and_the_socket_stays() {
         hocuspocus::token("notes", "", None),
         hocuspocus::close_request("notes"),
         hocuspocus::token("notes", "", None),
+        hocuspocus::step1_bytes("notes", &[0]),
     ] {
         socket.send(message).await;
     }
-    let mut kinds = Vec::new();
-    while kinds.iter().filter(|kind| *kind == "step1").count() < 2 {
-        kinds.push(socket.next().await.1);
-    }
     let left = "close: provider_initiated";
-    let expected = ["read-write", "step1", left, "read-write", "step1"];
-    assert_eq!(kinds, expected);
+    for kind in ["read-write", left, "read-write", "step1", "step2"] {
+        assert_eq!(socket.next().await, at("notes", kind));
+    }
 }
 
 #[tokio::test]
@@ -197,6 +202,7 @@ async fn what_comes_before_the_token_waits_for_it_within_limits() {
     // What an admitted address sends does not count, nor what was taken off the backlog.
     for _ in 0..10 {
         socket.send(hocuspocus::step1_bytes("notes", &[0])).await;
+        assert_eq!(socket.next().await, at("notes", "step1"));
         assert_eq!(socket.next().await, at("notes", "step2"));
     }
     for number in 0..4 {
@@ -229,11 +235,7 @@ async fn a_socket_without_a_token_is_closed_and_an_address_without_one_is_denied
     let mut socket = Socket::open(&app).await;
     socket.enter("notes").await;
     socket.send(hocuspocus::step1_bytes("other", &[0])).await;
-    let mut received = socket.next().await;
-    while received == at("notes", "awareness") {
-        received = socket.next().await;
-    }
-    let (address, kind) = received;
+    let (address, kind) = socket.next().await;
     assert!(kind.starts_with("denied: no token"), "{address}: {kind}");
     assert_eq!(address, "other");
 }
@@ -288,6 +290,183 @@ async fn the_last_edits_of_a_socket_that_ended_are_taken_in() {
             return;
         }
     }
+}
+
+/// The published provider raises the clock of its own entry when it is sent a removal of it, but says
+/// so only to a QueryAwareness. Without one a client that came back with the clock that it had was
+/// not seen for up to 15 s.
+#[tokio::test]
+async fn a_client_that_states_its_awareness_is_asked_for_it_at_a_newer_clock() {
+    let app = app(|_| ());
+    let mut socket = Socket::open(&app).await;
+    socket.enter("notes").await;
+    let state = [1, 5, 3, 2, b'{', b'}'];
+    socket.send(hocuspocus::awareness("notes", &state)).await;
+    assert_eq!(socket.next().await, at("notes", "awareness"));
+    let removal = [1, 5, 3, 4, b'n', b'u', b'l', b'l'];
+    let Message::Binary(frame) = socket.raw().await else {
+        panic!("a removal");
+    };
+    assert_eq!(frame, hocuspocus::awareness("notes", &removal));
+    let Message::Binary(frame) = socket.raw().await else {
+        panic!("a question");
+    };
+    assert_eq!(frame, hocuspocus::query_awareness("notes"));
+}
+
+const SECRET: &str = "a secret of thirty-two bytes or more";
+
+fn with_tokens() -> Arc<App> {
+    app(|settings| {
+        settings.auth = AuthMode::Jwt;
+        settings.auth_secret = SECRET.parse().unwrap();
+    })
+}
+
+fn token(documents: &str, permissions: Permissions) -> String {
+    let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
+    let documents = vec![DocumentPattern::parse(documents).unwrap()];
+    let contents = NewToken::new(documents, permissions, 60_000);
+    let token = mint(&key, &contents, unix_ms()).unwrap();
+    token.secret_text().to_owned()
+}
+
+#[tokio::test]
+async fn each_document_of_a_socket_has_its_own_token() {
+    let app = with_tokens();
+    let mut socket = Socket::open(&app).await;
+    let (write, read) = (
+        token("team/*", Permissions::WRITE),
+        token("team/*", Permissions::READ),
+    );
+    for (address, token) in [("team/a", ""), ("team/a", "forged"), ("other", &write)] {
+        socket.send(hocuspocus::token(address, token, None)).await;
+        // What follows is not for a client that is not let in.
+        socket.send(hocuspocus::step1_bytes(address, &[0])).await;
+        let (from, kind) = socket.next().await;
+        assert!(kind.starts_with("denied: "), "{kind}");
+        assert_eq!(from, address);
+    }
+    socket.send(hocuspocus::token("team/a", &write, None)).await;
+    assert_eq!(socket.next().await, at("team/a", "read-write"));
+    socket.send(hocuspocus::token("team/b", &read, None)).await;
+    assert_eq!(socket.next().await, at("team/b", "readonly"));
+}
+
+#[tokio::test]
+async fn another_token_on_an_open_document_changes_what_its_client_may_do() {
+    let app = with_tokens();
+    let mut socket = Socket::open(&app).await;
+    let write = token("notes", Permissions::WRITE);
+    socket.send(hocuspocus::token("notes", &write, None)).await;
+    assert_eq!(socket.next().await, at("notes", "read-write"));
+    socket.send(hocuspocus::update("notes", &HI)).await;
+    assert_eq!(socket.next().await, at("notes", "saved true"));
+    let read = token("notes", Permissions::READ);
+    socket.send(hocuspocus::token("notes", &read, None)).await;
+    assert_eq!(socket.next().await, at("notes", "readonly"));
+    socket.send(hocuspocus::token("notes", &write, None)).await;
+    assert_eq!(socket.next().await, at("notes", "read-write"));
+    socket
+        .send(hocuspocus::token("notes", "forged", None))
+        .await;
+    let (_, kind) = socket.next().await;
+    assert!(kind.starts_with("denied: "), "{kind}");
+    let (_, kind) = socket.next().await;
+    assert!(kind.starts_with("close: "), "{kind}");
+    socket.send(hocuspocus::update("notes", &HI)).await;
+    assert_eq!(socket.next().await, at("notes", "saved false"));
+    // With a good token it opens again.
+    socket.send(hocuspocus::token("notes", &write, None)).await;
+    assert_eq!(socket.next().await, at("notes", "read-write"));
+}
+
+/// A provider that is told of a refusal does not come again; the document would stay empty.
+#[tokio::test]
+async fn a_document_that_cannot_be_opened_now_is_opened_when_it_can_be() {
+    let app = app(|settings| settings.max_connections_per_document = 1);
+    let mut first = Socket::open(&app).await;
+    first.enter("notes").await;
+    let mut second = Socket::open(&app).await;
+    second.send(hocuspocus::token("notes", "", None)).await;
+    second.send(hocuspocus::step1_bytes("notes", &[0])).await;
+    assert_eq!(second.next().await, at("notes", "read-write"));
+    // Others on the same socket are not held up.
+    second.enter("other").await;
+    first.send(hocuspocus::close_request("notes")).await;
+    assert!(first.next().await.1.starts_with("close"));
+    assert_eq!(second.next().await, at("notes", "step1"));
+    assert_eq!(second.next().await, at("notes", "step2"));
+    // A client that gives up is answered.
+    first.send(hocuspocus::token("notes", "", None)).await;
+    assert_eq!(first.next().await, at("notes", "read-write"));
+    first.send(hocuspocus::close_request("notes")).await;
+    assert_eq!(first.next().await, at("notes", "close: provider_initiated"));
+}
+
+#[tokio::test]
+async fn what_only_servers_send_ends_the_address_or_is_ignored() {
+    let app = app(|_| ());
+    let mut socket = Socket::open(&app).await;
+    socket.enter("notes").await;
+    for ignored in [
+        hocuspocus::sync_status("notes", true),
+        hocuspocus::token_request("notes"),
+        hocuspocus::permission_denied("notes", "no"),
+        hocuspocus::stateless("notes", r#"{"type":"hello","version":1}"#),
+    ] {
+        socket.send(ignored).await;
+    }
+    socket
+        .send(hocuspocus::broadcast_stateless("notes", "all"))
+        .await;
+    let (address, kind) = socket.next().await;
+    assert!(kind.starts_with("close: "), "{kind}");
+    assert_eq!(address, "notes");
+    socket.enter("notes").await;
+    let long = "x".repeat(2000);
+    socket.send(hocuspocus::token(&long, "", None)).await;
+    assert_eq!(socket.next().await, at("", "closed 4400"));
+}
+
+/// Two rooms may use the same number for a probe: the answer has to reach the one that asked.
+#[tokio::test]
+async fn the_outbox_of_an_address_is_written_in_turns_and_ends_without_its_socket() {
+    let limits = SlowReaderLimits {
+        most: 1000,
+        behind: Duration::from_secs(60),
+    };
+    let socket = Arc::new(SocketWriter::indirect(limits).with_addresses());
+    let address = |name: &str, number| {
+        let address = HocuspocusAddress::from(Address::parse(name));
+        SocketWriter::of_address(&socket, limits, address, number)
+    };
+    let (one, two) = (address("1", 1), address("2", 2));
+    for writer in [&one, &one, &two] {
+        writer.send_encoded(b"message");
+    }
+    let _flushed_below = one.outbox().probe(7);
+    let _one_is_enough = (one.outbox().ping(), two.outbox().ping());
+    one.end(close_codes::NORMAL, "left");
+    two.flush();
+    let mut batch = socket.outbox().borrow_batch().unwrap();
+    let written: Vec<_> = std::iter::from_fn(|| batch.next_piece()).collect();
+    let message = Bytes::from_static(b"\x82\x07message");
+    let probe = Bytes::from_static(b"\x89\x0c\0\0\0\0\0\0\0\x07\0\0\0\x01");
+    let close = hocuspocus::close("1", "left");
+    let close: Bytes = [&[0x82, u8::try_from(close.len()).unwrap()], &close[..]]
+        .concat()
+        .into();
+    let ping = Bytes::from_static(&[0x89, 0]);
+    let first = [probe, ping, message.clone(), message.clone(), close];
+    assert_eq!(written, [&first[..], &[message]].concat());
+    socket.outbox().give_back(batch, 0);
+    assert!(socket.outbox().borrow_batch().is_none());
+    assert!(!socket.outbox().has_ending());
+    two.end(close_codes::STORE_FAILED, "the disk");
+    let batch = socket.outbox().borrow_batch().unwrap();
+    assert!(batch.is_last());
+    assert!(socket.outbox().has_ending(), "its client is to come again");
 }
 
 #[tokio::test]

@@ -309,7 +309,7 @@ impl Table {
                     Err(error) => panic!("{error}: {update:?}"),
                 }
             }
-            Outgoing::Awareness(payload) => {
+            Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
                 let mut fresh = Awareness::new(AwarenessLimits::default());
                 let _ = fresh.apply(0, payload, Duration::ZERO).unwrap();
             }
