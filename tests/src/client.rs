@@ -15,6 +15,7 @@ use baton_sync::control_channel::{
 use baton_sync::document::yrs::{self, Text, WriteTxn};
 use baton_sync::state_vector::StateVector;
 use baton_sync::y_websocket;
+use baton_testkit::{HocuspocusFraming, Translated};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
@@ -108,6 +109,7 @@ impl RawClient {
         let hello = join.hello.as_ref().map(ClientMessage::encode);
         let (orders, taken) = mpsc::unbounded_channel();
         let (shout, news) = watch::channel(0);
+        let framing = join.address.as_deref().map(HocuspocusFraming::new);
         let mut known = Known::new(join);
         let greeting = hello.map(|hello| y_websocket::baton(&hello));
         for frame in greeting.into_iter().chain(known.opening()) {
@@ -120,6 +122,7 @@ impl RawClient {
             shout,
             orders: orders.clone(),
             taken,
+            framing,
         };
         let task = tokio::spawn(connection.run());
         Ok(Self {
@@ -723,15 +726,22 @@ struct Connection {
     shout: watch::Sender<u64>,
     orders: mpsc::UnboundedSender<Order>,
     taken: mpsc::UnboundedReceiver<Order>,
+    /// Present on the Hocuspocus wire.
+    framing: Option<HocuspocusFraming>,
 }
 
 impl Connection {
     async fn run(mut self) {
         let mut reading = true;
+        if let Some(framing) = &self.framing {
+            let greeting = framing.greeting();
+            let _ = self.socket.send(Message::Binary(greeting)).await;
+        }
         let ended = loop {
             tokio::select! {
                 order = self.taken.recv() => match order {
                     Some(Order::Send(message)) => {
+                        let message = self.framed(message);
                         // A connection that broke says so to the reader.
                         let _ = self.socket.send(message).await;
                     }
@@ -746,6 +756,13 @@ impl Connection {
                     }
                 },
                 message = self.socket.next(), if reading => {
+                    let message = match message {
+                        Some(Ok(Message::Binary(frame))) => match self.unframed(frame).await {
+                            Some(message) => Some(Ok(message)),
+                            None => continue,
+                        },
+                        other => other,
+                    };
                     if let Some(ended) = self.came(message) {
                         break ended;
                     }
@@ -756,6 +773,45 @@ impl Connection {
         let Self { known, shout, .. } = self;
         known.lock().ended.get_or_insert(ended);
         shout.send_modify(|count| *count += 1);
+    }
+
+    /// Returns a message of the client in the words of its wire.
+    fn framed(&mut self, message: Message) -> Message {
+        match (&mut self.framing, message) {
+            (Some(framing), Message::Binary(frame)) => {
+                let frame = framing.outgoing(&frame).expect("a frame of a client");
+                self.known.lock().unanswered = framing.unanswered();
+                Message::Binary(frame)
+            }
+            (_, message) => message,
+        }
+    }
+
+    /// Returns a message of the server in the words of y-websocket, if it has a place there.
+    async fn unframed(&mut self, frame: Bytes) -> Option<Message> {
+        let Some(framing) = &mut self.framing else {
+            return Some(Message::Binary(frame));
+        };
+        let translated = framing.incoming(&frame).expect("a frame of a server");
+        self.known.lock().unanswered = framing.unanswered();
+        self.shout.send_modify(|count| *count += 1);
+        match translated {
+            Translated::Frame(frame) => Some(Message::Binary(frame)),
+            Translated::Ping(answer) => {
+                let _ = self.socket.send(Message::Binary(answer)).await;
+                None
+            }
+            Translated::Nothing => None,
+            Translated::End { last, code, reason } => {
+                let mut known = self.known.lock();
+                if let Some(frame) = last {
+                    known.take(&frame);
+                }
+                let (code, reason) = (Some(code), reason);
+                known.ended.get_or_insert(Ended { code, reason });
+                None
+            }
+        }
     }
 
     fn came(&self, message: Option<Result<Message, Error>>) -> Option<Ended> {

@@ -77,6 +77,8 @@ pub struct Known {
     pub sent: u64,
     /// How many of those are saved.
     pub saved: u64,
+    /// On the Hocuspocus wire, how many of those have no status yet, whatever it says.
+    pub unanswered: i64,
     /// The reason of a denial.
     pub denied: Option<String>,
     /// Messages of Baton's channel that no wait has taken yet; beats are left out.
@@ -115,6 +117,7 @@ impl Known {
             awareness_frames: 0,
             sent: 0,
             saved: 0,
+            unanswered: 0,
             denied: None,
             channel: VecDeque::new(),
             beats: (0, 0),

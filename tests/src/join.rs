@@ -105,6 +105,8 @@ pub struct Join {
     pub(crate) from: Option<Ipv4Addr>,
     pub(crate) transport: Transport,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// The address on the Hocuspocus wire, if it speaks that.
+    pub(crate) address: Option<String>,
 }
 
 impl Join {
@@ -122,6 +124,7 @@ impl Join {
             from: None,
             transport: Transport::Tcp,
             headers: Vec::new(),
+            address: None,
         }
     }
 
@@ -136,6 +139,14 @@ impl Join {
     #[must_use]
     pub fn over_unix(mut self, path: &Path) -> Self {
         self.transport = Transport::Unix(path.to_owned());
+        self
+    }
+
+    /// Over the Hocuspocus wire, under this address: the name of the document, and perhaps NUL and a session id.
+    #[must_use]
+    pub fn over_hocuspocus(mut self, address: &str) -> Self {
+        "/hocuspocus".clone_into(&mut self.path);
+        self.address = Some(address.to_owned());
         self
     }
 

@@ -1,7 +1,7 @@
 //! A way for a client that speaks y-websocket to a server on the Hocuspocus wire.
 //!
 //! Owns a port, and the pairs of connections through it; all end with it. It runs on the client's own thread, so that it
-//! stands still with the client. What frames mean is in `hocuspocus_framing`.
+//! stands still with the client. What frames mean is in [`HocuspocusFraming`].
 
 use std::io;
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{accept_async_with_config, connect_async_with_config};
 
-use crate::hocuspocus_framing::{HocuspocusFraming, Translated};
+use baton_testkit::{HocuspocusFraming, Translated};
 
 /// See the module.
 #[derive(Debug)]

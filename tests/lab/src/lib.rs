@@ -70,7 +70,7 @@
 //! | `content` | what is written into documents, and read back |
 //! | `copy` | one copy of a document in a client's hands; nothing else calls `baton-client` |
 //! | `line` | a copy's way to the server |
-//! | `hocuspocus_bridge`, `hocuspocus_framing` | what stands in it where the server speaks Hocuspocus |
+//! | `hocuspocus_bridge` | what stands in it where the server speaks Hocuspocus |
 //! | `people` | the clients, each on a thread of its own |
 //! | `ice` | what stops such a thread, and with it the client |
 //! | `server` | the program as a child, and what it left on its disk |
@@ -91,7 +91,6 @@ mod copy;
 mod error;
 mod history;
 mod hocuspocus_bridge;
-mod hocuspocus_framing;
 mod ice;
 mod invariants;
 mod line;

@@ -6,12 +6,15 @@
 //! | module | feature | holds |
 //! | --- | --- | --- |
 //! | [`Random`] | | random numbers from a seed |
+//! | [`HocuspocusFraming`] | `hocuspocus` | frames of a y-websocket client, as a Hocuspocus server has them |
 //! | [`LockAccount`] | `locks` | an account of a document's locks, which judges each record |
 //! | [`LoggedRoom`] | `room` | a driver of a room: log, disk and clock |
 //! | [`Proxy`] | `network` | a bad network between clients and a server |
 //! | [`TextAuthor`] | `updates` | Yjs updates made byte by byte |
 //! | [`websocket`] | `network` | a WebSocket client as bytes |
 
+#[cfg(feature = "hocuspocus")]
+mod hocuspocus_framing;
 #[cfg(feature = "locks")]
 mod lock_account;
 #[cfg(feature = "room")]
@@ -24,6 +27,8 @@ mod text_author;
 #[cfg(feature = "network")]
 pub mod websocket;
 
+#[cfg(feature = "hocuspocus")]
+pub use hocuspocus_framing::{HocuspocusFraming, Translated};
 #[cfg(feature = "locks")]
 pub use lock_account::{Area, BrokenRule, Lock, LockAccount, Phase, Step};
 #[cfg(feature = "room")]

@@ -14,6 +14,7 @@ mod editing;
 mod enforcement;
 mod gaps;
 mod handing_over;
+mod hocuspocus;
 mod hostile;
 mod hostile_sockets;
 mod http_surface;

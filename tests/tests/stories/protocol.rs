@@ -3,8 +3,11 @@
 use baton_server::close;
 use baton_sync::control_channel::{ErrorCode, GrantStatus, Outcome, ServerMessage};
 use baton_sync::y_websocket;
-use baton_tests::{Join, LockState, TestServer};
+use baton_tests::{Join, LockState, TestServer, within};
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
 const PAGE: &str = include_str!("../../../docs/protocol.md");
 
@@ -15,8 +18,16 @@ enum Line {
 
 /// The frames of each example: `>` or `<`, then hex, then perhaps what it means.
 fn examples() -> Vec<Vec<Line>> {
+    blocks(|info| info != HOCUSPOCUS)
+}
+
+/// What stands behind the backticks before the examples of the Hocuspocus wire.
+const HOCUSPOCUS: &str = "hocuspocus";
+
+fn blocks(is_wanted: impl Fn(&str) -> bool) -> Vec<Vec<Line>> {
     let blocks = PAGE.split("```").skip(1).step_by(2);
     blocks
+        .filter(|block| is_wanted(block.lines().next().unwrap_or_default()))
         .map(|block| block.lines().filter_map(line).collect::<Vec<_>>())
         .filter(|lines| !lines.is_empty())
         .collect()
@@ -73,6 +84,33 @@ async fn every_example_of_the_page_happens_as_it_is_written() {
             })
             .await;
         assert!(client.look(|known| known.ended.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn every_example_of_the_hocuspocus_wire_happens_as_it_is_written() {
+    let server = TestServer::start().await;
+    let examples = blocks(|info| info == HOCUSPOCUS);
+    assert!(examples.len() >= 2, "the page has examples");
+    for lines in examples {
+        let url = format!("ws://{}/hocuspocus", server.address());
+        let (mut socket, _) = connect_async(url).await.unwrap();
+        for line in lines {
+            match line {
+                Line::ToServer(frame) => socket.send(Message::Binary(frame)).await.unwrap(),
+                Line::ToClient(expected) => loop {
+                    let message = within("a frame", socket.next()).await;
+                    match message.unwrap().unwrap() {
+                        Message::Binary(frame) => {
+                            assert_eq!(frame, expected);
+                            break;
+                        }
+                        Message::Ping(_) | Message::Pong(_) => {}
+                        other => panic!("{other:?}"),
+                    }
+                },
+            }
+        }
     }
 }
 

@@ -18,14 +18,14 @@ const DENIED: u16 = 4403;
 
 /// One connection of a client to one document.
 #[derive(Debug)]
-pub(crate) struct HocuspocusFraming {
+pub struct HocuspocusFraming {
     address: String,
     unanswered: i64,
 }
 
 /// What a frame of the server is for the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Translated {
+pub enum Translated {
     /// This frame.
     Frame(Bytes),
     /// A question for a sign of life. The server gets this answer, and the client a ping.
@@ -45,7 +45,8 @@ pub(crate) enum Translated {
 
 impl HocuspocusFraming {
     /// Before anything was sent.
-    pub(crate) fn new(document: &str) -> Self {
+    #[must_use]
+    pub fn new(document: &str) -> Self {
         Self {
             address: document.to_owned(),
             unanswered: 0,
@@ -53,20 +54,22 @@ impl HocuspocusFraming {
     }
 
     /// Returns what the connection begins with.
-    pub(crate) fn greeting(&self) -> Bytes {
+    #[must_use]
+    pub fn greeting(&self) -> Bytes {
         hocuspocus::token(&self.address, "", Some("4.8.0"))
     }
 
     /// Returns how many changes the server has not answered yet; below 0 if it has answered more than there were.
-    pub(crate) const fn unanswered(&self) -> i64 {
+    #[must_use]
+    pub const fn unanswered(&self) -> i64 {
         self.unanswered
     }
 
     /// Translates a frame of the client.
     ///
     /// # Errors
-    /// It is no frame of a client. The lab's fault.
-    pub(crate) fn outgoing(&mut self, frame: &[u8]) -> Result<Bytes, String> {
+    /// It is no frame of a client. The caller's fault.
+    pub fn outgoing(&mut self, frame: &[u8]) -> Result<Bytes, String> {
         let address = self.address.as_str();
         let message = y_websocket::decode(frame).map_err(|error| error.to_string())?;
         Ok(match message {
@@ -83,7 +86,7 @@ impl HocuspocusFraming {
             Message::QueryAwareness => hocuspocus::query_awareness(address),
             Message::Baton(payload) => hocuspocus::stateless(address, &[CHANNEL, payload].concat()),
             Message::AuthDenied(_) | Message::Barrier(_) | Message::Unknown(_) => {
-                return Err(format!("no client of the lab sends {message:?}"));
+                return Err(format!("no stock client sends {message:?}"));
             }
         })
     }
@@ -92,7 +95,7 @@ impl HocuspocusFraming {
     ///
     /// # Errors
     /// No sound server sends it.
-    pub(crate) fn incoming(&mut self, frame: &[u8]) -> Result<Translated, String> {
+    pub fn incoming(&mut self, frame: &[u8]) -> Result<Translated, String> {
         let envelope = match hocuspocus::decode(frame).map_err(|error| error.to_string())? {
             HocuspocusFrame::Ping => return Ok(Translated::Ping(hocuspocus::pong())),
             HocuspocusFrame::Pong => return Ok(Translated::Nothing),
@@ -108,7 +111,8 @@ impl HocuspocusFraming {
                 SyncStep::Update(update) => y_websocket::update(update),
             },
             HocuspocusMessage::Awareness(payload) => y_websocket::awareness(payload),
-            HocuspocusMessage::QueryAwareness => y_websocket::query_awareness(),
+            // A client of y-websocket has answered the removal that comes before it.
+            HocuspocusMessage::QueryAwareness => return Ok(Translated::Nothing),
             HocuspocusMessage::Stateless(text) => match text.strip_prefix(CHANNEL) {
                 Some(payload) => y_websocket::baton(payload),
                 None => return Ok(Translated::Nothing),
