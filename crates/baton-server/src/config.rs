@@ -36,7 +36,7 @@ pub use self::proxies::{InvalidNetwork, Proxies, ProxyHeader};
 pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::settings::{PartialSettings, Settings};
 pub use self::values::{
-    DocumentMode, InvalidRight, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch,
+    DocumentMode, EchoMode, InvalidRight, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch,
     TimingProfile,
 };
 pub use self::web_names::{FrameAncestors, Hosts, InvalidWebName, Origins};

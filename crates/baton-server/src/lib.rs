@@ -46,7 +46,7 @@ mod ops;
 mod server;
 
 pub use config::{
-    AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames,
+    AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, EchoMode,
     FrameAncestors, Hosts, InvalidBasePath, InvalidListen, InvalidNetwork, InvalidPublicUrl,
     InvalidRight, InvalidWebName, Listen, OrNone, Origins, PartialSettings, Proxies, ProxyHeader,
     PublicUrl, ReadOnlyPolicy, RightsList, Secret, ServiceUrl, Settings, SocketAccess, Span,

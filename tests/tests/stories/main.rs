@@ -30,6 +30,7 @@ mod package;
 mod pair;
 mod protocol;
 mod quotas;
+mod receipts;
 mod relay;
 mod returning;
 mod roster;

@@ -20,7 +20,7 @@ use super::listen::Listen;
 use super::proxies::{Proxies, ProxyHeader};
 use super::public_url::PublicUrl;
 use super::values::{
-    DocumentMode, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch, TimingProfile,
+    DocumentMode, EchoMode, ReadOnlyPolicy, RightsList, SocketAccess, Span, Switch, TimingProfile,
 };
 use super::web_names::{FrameAncestors, Hosts, Origins};
 
@@ -298,6 +298,9 @@ settings! {
     /// Rights of every connection beside editing while auth = none: take-over, manage, both with a
     /// comma between, or none
     rights: RightsList = RightsList(Rights::TAKE_OVER.union(Rights::MANAGE));
+    /// Send stock clients of the y-websocket wire their own updates back once these are durable; a
+    /// client asks for itself with `?echo=saved` or `?echo=off`
+    echo: EchoMode = EchoMode::Off;
     /// Meaning of locks in a new document; a client with the right manage can change it later
     mode: DocumentMode = DocumentMode::ExclusiveWhenHeld;
     /// Show the users of tokens in awareness states, in place of what clients say

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use baton_presence::{Mode, Rights, Timings};
-use baton_room::ReadOnlyEdits;
+use baton_room::{ReadOnlyEdits, Receipts};
 use serde::{Deserialize, Serialize};
 
 /// A duration, written like `500ms`, `5s` or `1m`.
@@ -131,6 +131,25 @@ impl From<ReadOnlyPolicy> for ReadOnlyEdits {
         match policy {
             ReadOnlyPolicy::Drop => Self::Drop,
             ReadOnlyPolicy::Suggest => Self::Suggest,
+        }
+    }
+}
+
+/// The updates that a stock client is sent back, written `off` or `saved`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum EchoMode {
+    /// None
+    Off,
+    /// Its own, once they are durable
+    Saved,
+}
+
+impl From<EchoMode> for Receipts {
+    fn from(mode: EchoMode) -> Self {
+        match mode {
+            EchoMode::Off => Self::None,
+            EchoMode::Saved => Self::Echo,
         }
     }
 }

@@ -107,7 +107,7 @@ impl Session {
         let arrival = Arrival::new(grant.rights())
             .with_identity(grant.identity())
             .with_source(writer.source())
-            .with_receipts(writer.wire().receipts());
+            .with_receipts(writer.receipts());
         for _ in 0..JOIN_TRIES {
             let opened = match registry.open(document).await {
                 Ok(opened) => opened,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use baton_room::{Departure, Source};
+use baton_room::{Departure, Receipts, Source};
 use futures_util::future::FutureExt;
 use futures_util::{Stream, StreamExt};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) token: ShownToken,
     pub(crate) client: IpAddr,
     pub(crate) source: Source,
+    /// The way in which the client is told that an edit is saved.
+    pub(crate) receipts: Receipts,
 }
 
 /// Takes a seat in the document, and reads until the connection is over.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_room::Receipts;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
@@ -47,8 +48,10 @@ impl Opened {
 
     fn prepare(&self, writer: SocketWriter) -> Arc<SocketWriter> {
         Arc::new(match self {
-            Self::Document(entry) => writer.comes_from(entry.source),
-            Self::Hocuspocus(entry) => writer.comes_from(entry.source).with_addresses(),
+            Self::Document(entry) => writer.comes_from(entry.source, entry.receipts),
+            Self::Hocuspocus(entry) => writer
+                .comes_from(entry.source, Receipts::EachUpdate)
+                .with_addresses(),
         })
     }
 }

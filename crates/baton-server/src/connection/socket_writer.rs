@@ -16,7 +16,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use baton_room::{Outgoing, Source};
+use baton_room::{Outgoing, Receipts, Source};
 use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
@@ -57,6 +57,7 @@ pub(crate) struct SocketWriter {
     outbox: Outbox,
     wire: Wire,
     source: Option<Source>,
+    receipts: Receipts,
     patience: Duration,
     stream: WriterStream,
     /// Wakes the connection's own task.
@@ -101,6 +102,7 @@ impl SocketWriter {
             outbox: Outbox::new(patience.most),
             wire: Wire::YWebsocket,
             source: None,
+            receipts: Receipts::None,
             patience: patience.behind,
             stream: WriterStream::OwnTask,
             work: Notify::new(),
@@ -114,11 +116,16 @@ impl SocketWriter {
         self
     }
 
-    /// Notes from where the connection comes.
+    /// Notes from where the connection comes, and how its client is told that an edit is saved.
     #[must_use]
-    pub(crate) fn comes_from(mut self, source: Source) -> Self {
-        self.source = Some(source);
+    pub(crate) fn comes_from(mut self, source: Source, receipts: Receipts) -> Self {
+        (self.source, self.receipts) = (Some(source), receipts);
         self
+    }
+
+    /// Returns the way in which the client is told that an edit is saved.
+    pub(crate) const fn receipts(&self) -> Receipts {
+        self.receipts
     }
 
     /// Returns from where the connection comes, if that is known.

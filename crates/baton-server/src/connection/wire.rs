@@ -16,16 +16,6 @@ pub(crate) enum Wire {
     Hocuspocus(HocuspocusAddress),
 }
 
-impl Wire {
-    /// Returns the way in which a client of the wire is told that its edits are saved.
-    pub(crate) const fn receipts(&self) -> Receipts {
-        match self {
-            Self::YWebsocket => Receipts::None,
-            Self::Hocuspocus(_) => Receipts::EachUpdate,
-        }
-    }
-}
-
 /// An address of a Hocuspocus socket: the name of a document, behind which a session id may stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HocuspocusAddress {

@@ -24,7 +24,7 @@ use tracing::{Instrument, Span, field};
 
 use crate::access::{agreed_protocol, request_token};
 use crate::app::App;
-use crate::config::Switch;
+use crate::config::{EchoMode, Switch};
 use crate::connection::direct_stream::{split_tcp, split_unix};
 use crate::connection::hocuspocus::HocuspocusEntry;
 use crate::connection::single_document::Entry;
@@ -130,6 +130,7 @@ async fn websocket(State(app): State<Arc<App>>, request: Request) -> Response {
 /// Upgrades a request to a WebSocket of this document; `None` for a name that is not UTF-8.
 pub(crate) fn open_socket(app: Arc<App>, request: Request, document: Option<String>) -> Response {
     let token = request_token(request.uri(), request.headers());
+    let echo = asked_echo(request.uri());
     let shown = document.clone().unwrap_or_else(|| "?".to_owned());
     let span = tracing::info_span!("connection", address = field::Empty, document = shown);
     let open = move |app: &App, client: IpAddr, source: Source| {
@@ -140,9 +141,20 @@ pub(crate) fn open_socket(app: Arc<App>, request: Request, document: Option<Stri
             token,
             client,
             source,
+            receipts: echo.unwrap_or(app.registry().settings().echo).into(),
         })
     };
     upgrade(app, request, span, open)
+}
+
+/// Returns the echo that a client asks for in its query, if it does.
+fn asked_echo(uri: &Uri) -> Option<EchoMode> {
+    let mut query = uri.query().unwrap_or_default().split('&');
+    query.find_map(|pair| match pair {
+        "echo=saved" => Some(EchoMode::Saved),
+        "echo=off" => Some(EchoMode::Off),
+        _ => None,
+    })
 }
 
 /// Opens a WebSocket of the Hocuspocus wire. Its messages name the documents, the path does not.

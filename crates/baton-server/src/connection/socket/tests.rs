@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use baton_log::{Log, LogOptions};
-use baton_room::Source;
+use baton_room::{Receipts, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -19,6 +19,7 @@ fn entry() -> Opened {
         token: Ok(None),
         client: IpAddr::from([127, 0, 0, 1]),
         source: Source::new([7; 16]),
+        receipts: Receipts::None,
     })
 }
 

@@ -30,6 +30,7 @@ impl SocketWriter {
             let mut writer = Self::indirect(patience);
             writer.wire = Wire::Hocuspocus(address);
             writer.source = socket.source;
+            writer.receipts = socket.receipts;
             writer.stream = WriterStream::Shared(AddressOnSocket {
                 socket: Arc::clone(socket),
                 number,
