@@ -5,14 +5,14 @@ use baton_room::{ConnectionId, Growth, Receipts, StorageLimit};
 use super::*;
 
 /// A client that speaks nothing of Baton's own.
-struct Stock {
-    id: ConnectionId,
-    document: Document,
+pub(crate) struct Stock {
+    pub(crate) id: ConnectionId,
+    pub(crate) document: Document,
 }
 
 impl Stock {
     /// Comes, asks for the document, and has it.
-    fn come(table: &mut Table, receipts: Receipts, client: u64) -> Self {
+    pub(crate) fn come(table: &mut Table, receipts: Receipts, client: u64) -> Self {
         table.receipts = receipts;
         let id = table.connect();
         table.receipts = Receipts::None;
@@ -35,7 +35,7 @@ impl Stock {
         self.sends(table, SyncKind::Step2, all);
     }
 
-    fn sends(&self, table: &mut Table, kind: SyncKind, update: Bytes) {
+    pub(crate) fn sends(&self, table: &mut Table, kind: SyncKind, update: Bytes) {
         table.receive(self.id, Incoming::Sync(kind, update));
     }
 

@@ -13,7 +13,7 @@ use super::saved_ledger::SavedLedger;
 use super::verdict::{HandshakeError, Incomplete, SyncKind, Verdict};
 use crate::StateVector;
 use crate::known_blocks::Clash;
-use crate::replica_index::{Applicability, Judgement};
+use crate::replica_index::Judgement;
 use crate::scan::{OwnedScan, ScanLimits, scan};
 use crate::state_vector::{ClientId, Clock};
 
@@ -116,7 +116,7 @@ impl Handshake {
             }
             return verdict;
         }
-        self.keep(number, kind, update.clone(), &settled);
+        self.keep(number, kind, update.clone(), &settled.obstacles());
         if kind == SyncKind::Step2 {
             let astride = matches!(settled.judgement(), Judgement::Astride { .. });
             if astride && self.questions.answer_was_astride() {
@@ -224,15 +224,9 @@ impl Handshake {
         let Some(due) = self.due.take() else {
             return;
         };
-        if !due.part {
-            let nothing = StateVector::new();
-            if !self.kept.keep(due.number, due.kind, update, &nothing) {
-                self.ledger.lose(due.number);
-                self.complaint = Some(Incomplete::TooLarge);
-                return;
-            }
+        if due.part || self.keep(due.number, due.kind, update, &StateVector::new()) {
+            self.kept.wake_one(due.number);
         }
-        self.kept.wake_one(due.number);
     }
 
     /// Notes that the update of the last verdict has no place for the time being, and that its
@@ -315,13 +309,7 @@ impl Handshake {
     }
 
     fn judge_again(&mut self, woken: &Woken, basis: &Basis<'_>) -> Option<Verdict> {
-        let Woken {
-            number,
-            kind,
-            ref update,
-            partly,
-            refused,
-        } = *woken;
+        let (number, kind, update) = (woken.number, woken.kind, &woken.update);
         self.rejudged += 1;
         // It was scanned when it came.
         let Ok(scanned) = scan(update) else {
@@ -332,7 +320,7 @@ impl Handshake {
             self.kept.remove(number);
             return Some(self.refuse(number, fault));
         }
-        if refused && settled.judgement() != Judgement::Known {
+        if woken.refused && settled.judgement() != Judgement::Known {
             self.kept.wait(number, &own_ends(&scanned));
             return None;
         }
@@ -347,7 +335,7 @@ impl Handshake {
             self.due = Some(due);
             // A part that was admitted before is not written again.
             return Some(match verdict {
-                Verdict::Admit(_) if partly => {
+                Verdict::Admit(_) if woken.partly => {
                     let rest = basis.closed_part(&settled);
                     Verdict::Admit(rest.unwrap_or_else(|| update.clone()))
                 }
@@ -373,18 +361,15 @@ impl Handshake {
         }
     }
 
-    fn keep(
-        &mut self,
-        number: u64,
-        kind: SyncKind,
-        update: Bytes,
-        settled: &Applicability<'_, '_>,
-    ) {
-        let kept = self.kept.keep(number, kind, update, &settled.obstacles());
+    /// Keeps an update aside until these units have come. Returns false if it is too large, and
+    /// not taken.
+    fn keep(&mut self, number: u64, kind: SyncKind, update: Bytes, waits: &StateVector) -> bool {
+        let kept = self.kept.keep(number, kind, update, waits);
         if !kept {
             self.ledger.lose(number);
             self.complaint = Some(Incomplete::TooLarge);
         }
+        kept
     }
 
     /// Admits a part of a message; the message stays aside, if it could be kept.

@@ -86,6 +86,11 @@ fn step(table: &mut Table, u: &mut Unstructured<'_>) -> Result<()> {
         29 => table.restart(),
         30 => table.crash(),
         _ => match u.int_in_range(0..=3)? {
+            // Its bytes say how many sync messages it follows.
+            0 if table.steps.is_multiple_of(2) => {
+                let version = [table.people[who].sent()];
+                table.say(who, Incoming::Barrier(&version));
+            }
             0 => table.say(who, Incoming::Other),
             1 => table.heard(who),
             2 => table.malformed(who),

@@ -8,15 +8,17 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use baton_presence::Rights;
 use baton_room::{
-    ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
-    ResumeToken, RoomOptions, protocol_fault,
+    Arrival, ConnectionId, Departure, Ending, Incoming, LockLimits, Outgoing, Output, ParkLimits,
+    Receipts, ResumeToken, RoomOptions, protocol_fault,
 };
 use baton_sync::awareness::{Awareness, AwarenessLimits};
 use baton_sync::control_channel::{FencingToken, Resume, ServerMessage};
 use baton_sync::handshake::HandshakeLimits;
+use baton_sync::replica_index::Judgement;
 use baton_sync::yrs::{Array, Map, Text, WriteTxn};
-use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, StateVector, scan};
+use baton_sync::{ApplyError, ClientId, Document, DocumentOptions, Replica, StateVector, scan};
 use baton_testkit::{Disk, LoggedRoom};
+use bytes::Bytes;
 
 use crate::targets::document::sound;
 use crate::targets::stored::as_loaded;
@@ -35,9 +37,12 @@ pub(super) struct Person {
     /// Fences it was told of.
     pub(super) fences: Vec<FencingToken>,
     document: Document,
-    /// Sync messages that this connection took, and how many it said are saved.
-    sent: u64,
+    /// Sync messages that this connection took, how many it said are saved, and how many have a status.
+    sent: Vec<Bytes>,
     saved: u64,
+    statuses: usize,
+    /// Barriers that were not answered.
+    barriers: Vec<Bytes>,
 }
 
 pub(super) struct Table {
@@ -60,9 +65,16 @@ impl Person {
             document: Document::new(&DocumentOptions {
                 client: ClientId::new(id).unwrap(),
             }),
-            sent: 0,
+            sent: Vec::new(),
             saved: 0,
+            statuses: 0,
+            barriers: Vec::new(),
         }
+    }
+
+    /// Number of sync messages that this connection took, as far as a byte holds it.
+    pub(super) fn sent(&self) -> u8 {
+        u8::try_from(self.sent.len()).unwrap_or(u8::MAX)
     }
 
     pub(super) fn everything(&self) -> Vec<u8> {
@@ -120,14 +132,23 @@ impl Table {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         self.people[who].connection = Some(id);
-        (self.people[who].sent, self.people[who].saved) = (0, 0);
+        let person = &mut self.people[who];
+        (person.saved, person.statuses) = (0, 0);
+        person.sent.clear();
+        person.barriers.clear();
+        let receipts = match rights {
+            200..228 => Receipts::EachUpdate,
+            228.. => Receipts::Echo,
+            _ => Receipts::None,
+        };
         let rights = [
             Rights::EDIT,
             Rights::EDIT.union(Rights::MANAGE),
             Rights::ALL,
             Rights::ALL,
         ][usize::from(rights % 4)];
-        self.host.room.connect(id, rights);
+        let arrival = Arrival::new(rights).with_receipts(receipts);
+        self.host.room.connect(id, arrival);
         self.settle();
     }
 
@@ -142,7 +163,14 @@ impl Table {
         let Some(id) = self.people[who].connection else {
             return;
         };
-        self.people[who].sent += u64::from(matches!(message, Incoming::Sync(..)));
+        match &message {
+            Incoming::Sync(_, update) => self.people[who].sent.push(update.clone()),
+            Incoming::Barrier(version) => {
+                let version = Bytes::copy_from_slice(version);
+                self.people[who].barriers.push(version);
+            }
+            _ => {}
+        }
         let mut random = [0; 16];
         random[..8].copy_from_slice(&id.0.to_le_bytes());
         self.host
@@ -313,7 +341,22 @@ impl Table {
                 let mut fresh = Awareness::new(AwarenessLimits::default());
                 let _ = fresh.apply(0, payload, Duration::ZERO).unwrap();
             }
-            Outgoing::SyncStatus(_) | Outgoing::Barrier(_) => {}
+            Outgoing::SyncStatus(saved) => {
+                let update = &person.sent[person.statuses];
+                person.statuses += 1;
+                assert!(!saved || is_known(self.host.room.state().document(), update));
+            }
+            Outgoing::Barrier(version) => {
+                let asked = person.barriers.iter().position(|asked| asked == version);
+                person.barriers.drain(..=asked.expect("it was asked"));
+                let document = self.host.room.state().document();
+                // What was sent behind it is not meant.
+                let known = person
+                    .sent
+                    .iter()
+                    .take_while(|sent| is_known(document, sent));
+                assert!(known.count() >= usize::from(version[0]));
+            }
             Outgoing::Denied(reason) => assert!(!reason.is_empty()),
             Outgoing::Channel(message) => self.told_more(to, message),
         }
@@ -346,7 +389,10 @@ impl Table {
                 self.granted.insert(*fence);
             }
             ServerMessage::Saved { updates } => {
-                assert!(*updates <= person.sent, "more is saved than was sent");
+                assert!(
+                    *updates <= person.sent.len() as u64,
+                    "more is saved than was sent"
+                );
                 assert!(*updates > person.saved, "saved goes back");
                 person.saved = *updates;
             }
@@ -363,5 +409,15 @@ impl Table {
         if self.steps.is_multiple_of(16) {
             sound(self.host.room.state().document());
         }
+    }
+}
+
+/// All that this update holds is in the document.
+fn is_known(document: &Replica, update: &[u8]) -> bool {
+    match document.state().judge(&scan(update).unwrap()) {
+        Judgement::Known => true,
+        // A Skip over what is known hides nothing.
+        Judgement::Gap { missing } => missing.is_empty(),
+        _ => false,
     }
 }
