@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Uri, header};
 use baton_auth::{Token, TokenError};
 use percent_encoding::percent_decode_str;
 
-use super::grant::{AccessDenied, ShownToken};
+use super::grant::{AccessDenied, ShownToken, shown_token};
 use crate::connection::close_codes;
 
 /// Beginning of a sub-protocol that is a token.
@@ -94,11 +94,8 @@ fn decode(text: &str) -> ShownToken {
 /// Returns the token of a text; an empty one is none.
 fn token(text: Option<String>) -> ShownToken {
     let problem = "it is not UTF-8";
-    match text.map(Token::new) {
-        None => Err(TokenError::Malformed { problem }.into()),
-        Some(Err(TokenError::Missing)) => Ok(None),
-        Some(token) => Ok(Some(token?)),
-    }
+    let text = text.ok_or(TokenError::Malformed { problem })?;
+    shown_token(&text)
 }
 
 fn several_tokens() -> AccessDenied {

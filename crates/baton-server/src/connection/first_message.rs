@@ -3,13 +3,12 @@
 //! A client of Baton's channel can show its token in its hello. Until it has, nothing of the
 //! document is opened, and the client can make the server keep few bytes.
 
-use baton_auth::{Token, TokenError};
 use baton_sync::y_websocket::{self, Message as Frame};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::access::ShownToken;
+use crate::access::{ShownToken, shown_token};
 use crate::connection::close_codes;
 use crate::connection::inbound_stream::CONTROL;
 use crate::connection::session::ConnectionOver;
@@ -90,10 +89,9 @@ pub(super) fn hello_token(message: &Message) -> ShownToken {
     let Ok(Frame::Baton(payload)) = y_websocket::decode(frame) else {
         return Ok(None);
     };
-    let hello = serde_json::from_str(payload);
-    match hello.map(|Hello::Hello { token }| token.map(Token::new)) {
-        Err(_) | Ok(None | Some(Err(TokenError::Missing))) => Ok(None),
-        Ok(Some(token)) => Ok(Some(token?)),
+    match serde_json::from_str(payload) {
+        Ok(Hello::Hello { token: Some(token) }) => shown_token(&token),
+        Ok(Hello::Hello { token: None }) | Err(_) => Ok(None),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The wire of a connection: how the messages of one document are framed for its client.
 
-use baton_room::Receipts;
 use baton_sync::hocuspocus::{self, Address};
 use bytes::Bytes;
 

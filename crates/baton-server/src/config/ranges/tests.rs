@@ -1,7 +1,7 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 45] = [
     "server_token",
     "signing_key_file",
     "public_url",
@@ -43,6 +43,7 @@ const WORDS: [&str; 44] = [
     "metrics",
     "rights",
     "mode",
+    "read_only_edits",
     "profile",
     "auto_pass",
     "wait_out_lease",
