@@ -328,7 +328,8 @@ fn random_name() -> Result<String, ApiError> {
 
 /// Returns the address at which the client of this request reaches the server.
 fn public_url(app: &App, head: &Parts) -> Result<PublicUrl, ApiError> {
-    if let Some(url) = &app.registry().settings().public_url.0 {
+    let settings = app.registry().settings();
+    if let Some(url) = &settings.public_url.0 {
         return Ok(url.clone());
     }
     let host = head.headers.get(header::HOST);
@@ -336,5 +337,6 @@ fn public_url(app: &App, head: &Parts) -> Result<PublicUrl, ApiError> {
         let text = "the request has no Host, and the server no public_url";
         ApiError::new(StatusCode::BAD_REQUEST, "no-host", text)
     })?;
-    Ok(PublicUrl::new(false, host, ""))
+    let is_tls = settings.tls_cert.0.is_some();
+    Ok(PublicUrl::new(is_tls, host, settings.base.prefix()))
 }
