@@ -20,6 +20,12 @@ pub(crate) const NODE: Wanted = Wanted {
     packages: &["nodejs", "npm"],
 };
 
+/// Python's package client, for the clients under Python.
+pub(crate) const PIP: Wanted = Wanted {
+    program: "pip3",
+    packages: &["python3", "python3-pip"],
+};
+
 /// The browser of the browser tests.
 pub(crate) const CHROMIUM: Wanted = Wanted {
     program: "chromium",

@@ -12,6 +12,7 @@
 //! | `tally` | the numbers: passed, failed, skipped |
 //! | `debian` | programs that may have to be installed |
 //! | `node` | npm and node: what they must do, only when they must |
+//! | `python` | packages for Python, in a folder of the checkout |
 //! | `steps` | `test` |
 //! | `demo` | `demo` |
 //! | `binary` | `build` |
@@ -31,6 +32,7 @@ mod demo;
 mod fuzz;
 mod node;
 mod place;
+mod python;
 mod run;
 mod servers;
 mod soak;
@@ -52,7 +54,7 @@ The project's own commands:
 
   cargo xtask test [--only NAME]
       Everything that must hold before a change goes in. NAME is one of:
-      fmt, web, clippy, doc, deny, test, doctest, node, browser, msrv.
+      fmt, web, clippy, doc, deny, test, doctest, node, python, browser, msrv.
       The last line says `N passed, N failed, N skipped`. A missing program is a skip;
       with CI=true it is installed, or else a failure.
 

@@ -14,6 +14,7 @@ use std::time::Instant;
 use crate::debian;
 use crate::node;
 use crate::place::{Mode, Place, on_path};
+use crate::python;
 use crate::run;
 use crate::tally::{Runner, Tally};
 use crate::trouble::{Done, Trouble};
@@ -27,7 +28,7 @@ struct Step {
     run: fn(&Place) -> Result<Tally, Trouble>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         what: "the code is formatted",
@@ -67,6 +68,11 @@ const STEPS: [Step; 11] = [
         name: "node",
         what: "stock Yjs clients under Node against the real server",
         run: node_clients,
+    },
+    Step {
+        name: "python",
+        what: "stock clients under Python against the real server",
+        run: python_clients,
     },
     Step {
         name: "proxies",
@@ -212,6 +218,21 @@ fn node_clients(place: &Place) -> Result<Tally, Trouble> {
     node::install(place, &folder)?;
     let binary = server(place)?;
     stories(place, folder, &[("BATON_BIN", binary.into())])
+}
+
+fn python_clients(place: &Place) -> Result<Tally, Trouble> {
+    python::ensure()?;
+    let folder = place.root().join("tests/python");
+    let packages = python::install(place, &folder)?;
+    let binary = server(place)?;
+    let mut command = place.command("python3");
+    command
+        .current_dir(folder)
+        .env("BATON_BIN", binary)
+        .env("PYTHONPATH", packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .args(["-m", "unittest", "--verbose"]);
+    run::count(&mut command, Runner::Unittest)
 }
 
 /// A step of its own: where the proxies cannot be installed, the clients under Node still are tested.

@@ -67,6 +67,8 @@ pub(crate) enum Runner {
     Node,
     /// `vitest run`: `Tests  5 passed | 1 skipped (6)`.
     Vitest,
+    /// `python3 -m unittest --verbose`: `test_name (place) ... ok`, a line for each test.
+    Unittest,
 }
 
 impl Runner {
@@ -88,6 +90,12 @@ impl Runner {
             Self::Vitest => line
                 .strip_prefix("Tests ")
                 .map_or_else(Tally::default, |rest| sum(rest.split('|'))),
+            Self::Unittest => match line.rsplit_once(" ... ") {
+                Some((_, "ok")) => Tally::PASSED,
+                Some((_, "FAIL" | "ERROR")) => Tally::FAILED,
+                Some((_, rest)) if rest.starts_with("skipped") => Tally::SKIPPED,
+                _ => Tally::default(),
+            },
         }
     }
 }
@@ -162,6 +170,19 @@ mod tests {
     fn a_line_of_nextest_is_read_with_all_its_ways_to_fail() {
         let line = "     Summary [   1.2s] 9/12 tests run: 5 passed (1 slow, 1 leaky), 2 failed, 1 timed out, 1 exec failed, 4 skipped";
         assert_eq!(Runner::Nextest.read(line), tally(5, 4, 4));
+    }
+
+    #[test]
+    fn each_line_of_unittest_is_a_test() {
+        for (line, expected) in [
+            ("test_a (test_x.X.test_a) ... ok", tally(1, 0, 0)),
+            ("test_b (test_x.X.test_b) ... FAIL", tally(0, 1, 0)),
+            ("test_c (test_x.X.test_c) ... ERROR", tally(0, 1, 0)),
+            ("test_d (test_x.X.test_d) ... skipped 'why'", tally(0, 0, 1)),
+            ("Ran 4 tests in 0.1s", tally(0, 0, 0)),
+        ] {
+            assert_eq!(Runner::Unittest.read(line), expected, "{line}");
+        }
     }
 
     #[test]
