@@ -81,6 +81,24 @@ story('the SDK makes documents, gives out tokens, reads and writes them', async 
   assert.equal(textOf(await app.getDocAsUpdate('plan')), 'Bob, from the SDK, Ada')
 })
 
+story('the addresses that the SDK is given are under the base path, or what the setting says', async (stage) => {
+  const below = await stage.server('--base', '/collab')
+  const app = new DocumentManager(`ys://${below.address}/collab`)
+  const token = await app.getOrCreateDocAndToken('plan')
+  assert.equal(token.url, `ws://${below.address}/collab/d/plan/ws`)
+  const ada = client(stage, below, 'plan', token)
+  ada.type('below')
+  await waitFor('the words', async () => textOf(await app.getDocAsUpdate('plan')) === 'below')
+
+  const told = await stage.server('--public-url', 'https://collab.example.com/base')
+  assert.deepEqual(await manager(told).getClientToken('plan'), {
+    url: 'wss://collab.example.com/base/d/plan/ws',
+    baseUrl: 'https://collab.example.com/base/d/plan',
+    docId: 'plan',
+    authorization: 'full'
+  })
+})
+
 story('an update of the SDK is on disk when the call returns', async (stage) => {
   const server = await stage.server('--commit-delay', '2s')
   for (let round = 0; round < 3; round++) {
