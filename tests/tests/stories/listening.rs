@@ -61,6 +61,11 @@ async fn clients_edit_through_a_unix_socket_and_count_by_the_address_that_the_pr
     // A host name is the proxy's concern.
     let request = "GET /healthz HTTP/1.1\r\nHost: collab.example\r\nConnection: close\r\n\r\n";
     assert!(asked(&path, request).await.starts_with("HTTP/1.1 200 "));
+    // So is the scheme, which y-sweet's clients are told.
+    let request = "POST /doc/notes/auth HTTP/1.1\r\nHost: collab.example\r\n\
+        X-Forwarded-Proto: https\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let told = asked(&path, request).await;
+    assert!(told.contains("wss://collab.example/d/notes/ws"), "{told}");
     let stopping = server.begins_to_stop();
     ada.is_closed_with(close::GOING_AWAY).await;
     within("the stop", stopping).await.unwrap();

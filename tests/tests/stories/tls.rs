@@ -54,8 +54,14 @@ async fn shown(address: SocketAddr, config: &Arc<ClientConfig>) -> CertificateDe
 
 /// What the server answers to a GET; the body too.
 async fn get(address: SocketAddr, config: &Arc<ClientConfig>, path: &str) -> String {
+    ask(address, config, "GET", path).await
+}
+
+/// What the server answers to a request without a body.
+async fn ask(address: SocketAddr, config: &Arc<ClientConfig>, method: &str, path: &str) -> String {
     let mut stream = shake(address, config).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let end = "Connection: close\r\nContent-Length: 0\r\n\r\n";
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{end}");
     let asking = async {
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
@@ -113,6 +119,21 @@ async fn a_websocket_that_is_closed_ends_its_tls_too() {
         .await
         .unwrap();
     assert!(all.ends_with(&[0x88, 2, 0x03, 0xe8]), "{all:?}");
+}
+
+/// It was always `ws://` at the root, where no such server could be reached.
+#[tokio::test]
+async fn the_address_that_y_sweets_clients_are_told_is_the_one_that_was_asked() {
+    let authority = Authority::new();
+    let based = |settings: &mut Settings| settings.base = "/team/collab".parse().unwrap();
+    let server = server_with(&authority, based).await;
+    let (address, client) = (server.address(), authority.client());
+    let path = "/team/collab/doc/notes/auth";
+    let answer = ask(address, &client, "POST", path).await;
+    let url = format!("\"url\":\"wss://{address}/team/collab/d/notes/ws\"");
+    assert!(answer.contains(&url), "{answer}");
+    let base = format!("\"baseUrl\":\"https://{address}/team/collab/d/notes\"");
+    assert!(answer.contains(&base), "{answer}");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, Request};
-use axum::http::HeaderMap;
+use axum::extract::ConnectInfo;
+use axum::http::{Extensions, HeaderMap};
 
 use crate::config::{Proxies, ProxyHeader, Settings};
 
@@ -54,11 +54,11 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Returns the peer that sent a request.
-    pub(crate) fn of(request: &Request) -> Self {
-        let known = request.extensions().get::<Self>().copied();
+    /// Returns the peer that sent the request with these extensions.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let known = extensions.get::<Self>().copied();
         known.unwrap_or_else(|| {
-            let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            let info = extensions.get::<ConnectInfo<SocketAddr>>();
             info.map_or(Self::Unknown, |info| Self::Address(info.0))
         })
     }

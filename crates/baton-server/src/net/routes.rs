@@ -84,7 +84,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 /// Returns the client's address. It may be unknown in an embedder's own axum server, or behind a
 /// proxy that does not name it; all such requests count as one address.
 pub(crate) fn client(app: &App, request: &Request) -> IpAddr {
-    app.trust().client(Peer::of(request), request.headers())
+    app.trust()
+        .client(Peer::of(request.extensions()), request.headers())
 }
 
 /// Serves a file of the demo page.

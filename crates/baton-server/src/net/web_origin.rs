@@ -76,7 +76,14 @@ impl OriginPolicy {
     pub(crate) fn check(&self, request: &Request) -> Result<(), Forbidden> {
         let reach = request.extensions().get::<ListenerReach>();
         let reach = reach.copied().unwrap_or(ListenerReach::Wider);
-        self.judge(reach, Peer::of(request), request.uri(), request.headers())
+        let peer = Peer::of(request.extensions());
+        self.judge(reach, peer, request.uri(), request.headers())
+    }
+
+    /// Returns true if a trusted proxy states that its client uses TLS.
+    pub(crate) fn proxy_states_https(&self, peer: Peer, headers: &HeaderMap) -> bool {
+        self.trust.is_proxy(peer)
+            && Forwarded::read(self.trust.header(), headers).scheme == Some(Scheme::Https)
     }
 
     fn judge(

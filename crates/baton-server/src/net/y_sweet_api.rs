@@ -40,7 +40,7 @@ use crate::config::PublicUrl;
 use crate::connection::document_name;
 use crate::limits::connection_limit::{ConnectionPermit, ConnectionRefused};
 use crate::net::api_error::ApiError;
-use crate::net::client_addr::ClientAddr;
+use crate::net::client_addr::{ClientAddr, Peer};
 use crate::net::{document_transfer, routes};
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
@@ -337,6 +337,11 @@ fn public_url(app: &App, head: &Parts) -> Result<PublicUrl, ApiError> {
         let text = "the request has no Host, and the server no public_url";
         ApiError::new(StatusCode::BAD_REQUEST, "no-host", text)
     })?;
-    let is_tls = settings.tls_cert.0.is_some();
-    Ok(PublicUrl::new(is_tls, host, settings.base.prefix()))
+    let proxied = || {
+        let peer = Peer::of(&head.extensions);
+        app.origins().proxy_states_https(peer, &head.headers)
+    };
+    let is_tls = app.tls().is_some() || proxied();
+    let base = app.registry().settings().base.prefix();
+    Ok(PublicUrl::new(is_tls, host, base))
 }
