@@ -15,7 +15,7 @@ const PROFILE_BYTES: (usize, usize) = (256, 64);
 
 /// Returns the name and colour that are shown of a client: those of its token, or the kept part of
 /// what it says. Longer texts are cut at a character.
-pub(crate) fn profile(user: User, identity: Option<&Identity>) -> Profile {
+pub(crate) fn profile(user: &User, identity: Option<&Identity>) -> Profile {
     let stated = |identity: &Identity| {
         let color = identity.color().map_or(user.color.clone(), str::to_owned);
         (identity.name().to_owned(), color)

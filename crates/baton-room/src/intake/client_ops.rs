@@ -117,7 +117,7 @@ fn operate(
             Duration::from_millis(idle_ms),
         )),
         ClientMessage::Profile { user } => {
-            let profile = profile(user, cx.sessions.identity_of(connection));
+            let profile = profile(&user, cx.sessions.identity_of(connection));
             let record = Record::Renamed { session, profile };
             let proposal = ProposedRecord::Record(record, Origin::Unanswered);
             Some(Reaction::Propose(proposal))

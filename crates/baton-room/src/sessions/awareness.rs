@@ -27,6 +27,7 @@ const AWARENESS_CHECK: Duration = Duration::from_secs(5);
 const MOST_ASKED: usize = 128;
 
 /// The connection that a payload came from.
+#[derive(Clone, Copy)]
 pub(super) struct Speaker<'a> {
     pub(super) connection: ConnectionId,
     /// The user that its states are shown with.

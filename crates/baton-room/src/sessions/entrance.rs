@@ -101,7 +101,7 @@ impl Sessions {
             client_kind: ClientKind::Stock,
             role: SessionRole::Writer,
             user: self.stock_key(connection),
-            profile: profile(User::default(), self.identity_of(connection)),
+            profile: profile(&User::default(), self.identity_of(connection)),
             client: None,
         };
         self.join(connection, newcomer, entry, out);
@@ -203,7 +203,7 @@ impl Sessions {
     ) {
         let client = hello.client_id();
         let identity = self.identity_of(connection);
-        let profile = profile(hello.user, identity);
+        let profile = profile(&hello.user, identity);
         let token_user = identity.map(|identity| identity_key(identity.id()));
         if let Some(client) = client.and_then(ClientId::new) {
             self.awareness.claim(connection, client);
