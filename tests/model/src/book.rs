@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use baton_presence::{
     AutoPass, Change, ClientKind, DrainReason, Event, Fence, LockRefusal, LockSnapshot, LossReason,
-    Mode, Presence, SessionId, SessionRole, UserKey, WriteRight,
+    Mode, Presence, Rights, SessionId, SessionRole, UserKey, WriteRight,
 };
 use baton_testkit::{BrokenRule, Lock, LockAccount, Phase, Step};
 
@@ -163,10 +163,14 @@ impl Book {
     }
 }
 
-/// The exception of S11: stock clients are kept from writing by somebody who is away.
+/// The exception of S11: writers who cannot hold a lock, such as stock clients, are kept from writing
+/// by somebody who is away.
 fn gives_way(fold: &LockSnapshot) -> bool {
     let stock = fold.peers.iter().any(|peer| {
-        peer.client_kind == ClientKind::Stock
+        let holds_none =
+            peer.client_kind == ClientKind::Stock || !peer.rights.contains(Rights::LOCK);
+        holds_none
+            && peer.rights.contains(Rights::WRITE)
             && peer.role == SessionRole::Writer
             && peer.presence == Presence::Live
     });

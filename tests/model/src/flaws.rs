@@ -22,8 +22,22 @@ pub(crate) fn after(
             }
         }
         Flaw::Overtake => let_overtake(fold, before),
+        Flaw::RevokedKeeps => let_keep(fold, before, event),
         Flaw::WaitWhileHolding => wait_while_holding(fold, event, changes),
         _ => {}
+    }
+}
+
+/// Who loses the right to lock goes on holding what it holds.
+fn let_keep(fold: &mut LockSnapshot, before: &LockSnapshot, event: &Event) {
+    let Event::RightsSet { session, .. } = event else {
+        return;
+    };
+    for grant in fold.grants.iter_mut().filter(|g| g.party == *session) {
+        let mut had = before.grants.iter();
+        if let Some(had) = had.find(|had| had.fence == grant.fence) {
+            *grant = had.clone();
+        }
     }
 }
 

@@ -121,6 +121,8 @@ pub enum Flaw {
     Overtake,
     /// The time of a request is never over.
     RequestForEver,
+    /// Who loses the right to lock keeps what it holds.
+    RevokedKeeps,
     /// Who holds something may wait for something else.
     WaitWhileHolding,
     /// The pause after a missed offer is never over.

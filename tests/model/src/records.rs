@@ -5,8 +5,8 @@
 //! S11 and L1 to L3 holds for every surrounding; S3, S5 and S6 need the network of `machine.rs`.
 
 use baton_presence::{
-    AutoPass, Change, ClientKind, Event, Fence, GrantState, Lateness, LockSettings, LockSnapshot,
-    LockState, Presence, SessionId,
+    AutoPass, Change, ClientKind, DrainReason, Event, Fence, GrantState, Lateness, LockSettings,
+    LockSnapshot, LockState, Presence, Rights, SessionId,
 };
 use stateright::{Model, Property};
 
@@ -31,6 +31,8 @@ pub struct RecordSettings {
     pub last: ClientKind,
     /// Whether locks pass on by themselves.
     pub auto_pass: AutoPass,
+    /// Whether the right to lock comes and goes.
+    pub revokes: bool,
     /// What is wrong.
     pub flaw: Flaw,
 }
@@ -107,6 +109,11 @@ impl Model for RecordModel {
                 continue;
             };
             self.coming(state, session, peer.presence, actions);
+            if self.0.revokes {
+                let all = rights_of(session, self.0.flaw);
+                let rights = [all, Rights::WRITE];
+                actions.extend(rights.map(|rights| Event::RightsSet { session, rights }));
+            }
             if peer.presence != Presence::Away {
                 self.wishes(session, actions);
             }
@@ -210,6 +217,14 @@ impl RecordModel {
         named.push(other.map(|grant| grant.fence).into_iter().collect());
         named.sort_unstable();
         named.dedup();
+        if self.0.revokes {
+            let (fences, rights) = (Vec::new(), Rights::WRITE);
+            actions.push(Event::Resumed {
+                session,
+                fences,
+                rights,
+            });
+        }
         let resumed = |fences| Event::Resumed {
             session,
             fences,
@@ -307,7 +322,9 @@ fn properties() -> Vec<Property<RecordModel>> {
         P::always("S1", |_, state| state.broken != Some(Rule::S1)),
         P::always("S2", |_, state| state.broken != Some(Rule::S2)),
         P::always("S6", |_, state| state.broken != Some(Rule::S6)),
-        P::always("S7", |_, state| state.broken != Some(Rule::S7)),
+        P::always("S7", |_, state| {
+            state.broken != Some(Rule::S7) && rules::only_the_entitled_hold(&state.fold)
+        }),
         P::always("S8", |_, state| state.broken != Some(Rule::S8)),
         P::always("S9", |_, state| state.broken != Some(Rule::S9)),
         P::always("S10", |model, state| match model.0.flaw {
@@ -343,6 +360,13 @@ fn properties() -> Vec<Property<RecordModel>> {
             let mut heirs = state.fold.grants.iter().filter_map(to);
             let first = heirs.next();
             first.is_some() && heirs.next() == first
+        }),
+        P::sometimes("a lock drains for want of the right", |_, state| {
+            let revoked = |grant: &baton_presence::Grant| {
+                let why = DrainReason::Revoked;
+                matches!(grant.state, GrantState::Draining { why: of, .. } if of == why)
+            };
+            state.fold.grants.iter().any(revoked)
         }),
         P::sometimes("a waiter behind one who waits for more", |_, state| {
             state.book.locks.waits().len() > 1
@@ -383,6 +407,7 @@ impl RecordSettings {
             comings: Comings::All,
             last: ClientKind::LockAware,
             auto_pass: AutoPass::On,
+            revokes: false,
             flaw,
         }
     }

@@ -22,7 +22,7 @@ pub enum Rule {
     S5,
     /// An orderly handoff parks nothing, and nobody loses a draining lock but by its timer.
     S6,
-    /// A take-over needs its right, a move the same user.
+    /// A take-over needs its right, a move the same user, and a lock the right to lock.
     S7,
     /// A resume does not change the fence.
     S8,
@@ -106,6 +106,23 @@ pub(crate) enum Holders {
 /// ticket, and loses it as soon as it is here and so holds it.
 const fn is_held(grant: &Grant) -> bool {
     grant.is_held() && !matches!(grant.state, GrantState::Recovering)
+}
+
+/// S7: a session without the right to lock waits for nothing, and has only what is about to end.
+pub(crate) fn only_the_entitled_hold(fold: &LockSnapshot) -> bool {
+    let ends = |grant: &Grant| {
+        matches!(
+            grant.state,
+            GrantState::Draining { .. } | GrantState::Recovering
+        )
+    };
+    fold.peers
+        .iter()
+        .filter(|peer| !peer.can_hold())
+        .all(|peer| {
+            let mut own = fold.grants.iter().filter(|g| g.party == peer.session);
+            peer.ticket.is_none() && own.all(ends)
+        })
 }
 
 /// S10: a session that waits holds nothing.

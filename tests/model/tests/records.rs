@@ -187,6 +187,35 @@ fn three_sessions_a_region_and_the_whole() {
 }
 
 #[test]
+fn the_right_to_lock_comes_and_goes() {
+    let settings = RecordSettings {
+        revokes: true,
+        ..RecordSettings::of(2, WHOLE, Flaw::None)
+    };
+    holds(settings, Some(8), &["a lock drains for want of the right"]);
+}
+
+#[test]
+fn the_right_to_lock_comes_and_goes_among_three() {
+    let settings = RecordSettings {
+        revokes: true,
+        comings: Comings::Silence,
+        wishes: Wishes::Choosy,
+        ..RecordSettings::of(3, WHOLE, Flaw::None)
+    };
+    holds(settings, Some(7), &["a lock drains for want of the right"]);
+}
+
+#[test]
+fn a_holder_that_keeps_its_lock_without_the_right_is_caught() {
+    let settings = RecordSettings {
+        revokes: true,
+        ..RecordSettings::of(2, WHOLE, Flaw::RevokedKeeps)
+    };
+    caught(settings, Rule::S7);
+}
+
+#[test]
 fn a_take_over_without_the_right_is_caught() {
     let settings = RecordSettings::of(2, WHOLE, Flaw::RightsForAll);
     caught(settings, Rule::S7);
