@@ -39,6 +39,7 @@ const LOSSES: readonly (readonly [RegExp, Loss])[] = [
   [/moved to another session/, 'moved'],
   [/requested/, 'requested'],
   [/no input/, 'idle'],
+  [/no longer hold a lock/, 'revoked'],
 ]
 
 /**

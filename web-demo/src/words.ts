@@ -128,6 +128,8 @@ export function editWords(why: EditReason, holder: string | null): string {
       return 'Paused while you give the lock back'
     case 'theirs':
       return holder === null ? 'The lock has just passed on' : `Only ${holder} can write now`
+    case 'read-only':
+      return 'You can read here, and not write'
     case 'diverged':
       return 'A moment: what you wrote is being kept beside the text'
     case 'closed':
@@ -177,6 +179,8 @@ export function lostWords(loss: Loss, { what, who, away, reason }: Passing): str
       return `You were asked for ${what}, and the time was up: it ${went}.`
     case 'idle':
       return `You did not write for a while, so ${what} ${went}.`
+    case 'revoked':
+      return `You may no longer hold ${what}: it ${went}.`
     case 'silent':
       return `The server heard nothing from this page${away ? ` for ${lasting(away)}` : ''}, so ${what} ${went}.`
     case 'dropped':
@@ -231,6 +235,7 @@ export const DRAIN_WORDS: Record<DrainReason, string> = {
   moved: 'is moving it to another tab',
   requested: 'was asked, and the time is up',
   idle: 'did not write for a while',
+  revoked: 'may no longer hold it',
 }
 
 // ---- what is not in the text yet ----

@@ -62,7 +62,7 @@ export class Room {
   readonly heard: ClientMessage[] = []
   /** While true, nothing is acknowledged as saved. */
   holdSaves = false
-  rights: Right[] = ['take-over', 'manage']
+  rights: Right[] = ['write', 'lock', 'take-over', 'manage']
   #position = 10
   readonly #beats: ReturnType<typeof setInterval>
   readonly #timings: Timings

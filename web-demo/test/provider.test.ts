@@ -357,11 +357,46 @@ describe('a lock that is handed over', () => {
 
   it('is taken over with the right to, and not without', async () => {
     const [, b] = await two()
-    server.room('story').rights = []
+    server.room('story').rights = ['write', 'lock']
     expect((await b.lock.takeOver()).outcome).toBe('not-allowed')
-    server.room('story').rights = ['take-over']
+    server.room('story').rights = ['write', 'lock', 'take-over']
     expect((await b.lock.takeOver()).outcome).toBe('done')
     await until(b, () => b.lock.state === 'mine')
+  })
+
+  it('is kept from a page whose rights end, which says so and edits again when they come back', async () => {
+    const [a] = await two()
+    const session = a.session ?? 0
+    const told: string[][] = []
+    a.on('rights', (rights) => told.push([...rights]))
+    server.room('story').tell(session, { type: 'rights', rights: [] })
+    await until(a, () => a.mayEditWhy === 'read-only')
+    expect(a.mayEdit).toBe(false)
+    expect(a.rights.size).toBe(0)
+    server.room('story').tell(session, { type: 'rights', rights: ['write', 'lock'] })
+    await until(a, () => a.mayEdit)
+    expect(told).toEqual([[], ['write', 'lock']])
+  })
+
+  it('is not waited for by a page that may not hold it', async () => {
+    const [, b] = await two()
+    await b.lock.acquire()
+    await until(b, () => b.lock.state === 'waiting')
+    server.room('story').tell(b.session ?? 0, { type: 'rights', rights: ['write'] })
+    await until(b, () => b.lock.state !== 'waiting')
+    expect(b.mayEditWhy).toBe('theirs')
+  })
+
+  it('is no matter for a reader, whose suggestion leaves its copy as it is', async () => {
+    const [, b] = await two()
+    const copy = b.doc
+    server.room('story').tell(b.session ?? 0, { type: 'rights', rights: [] })
+    await until(b, () => b.mayEditWhy === 'read-only')
+    const parked = new Promise<{ id: number }>((done) => b.once('parked', done))
+    server.room('story').tell(b.session ?? 0, { type: 'parked', id: 7, reason: 'you may only read here' })
+    expect((await parked).id).toBe(7)
+    expect(b.mayEditWhy).toBe('read-only')
+    expect(b.doc).toBe(copy)
   })
 
   it('warns a holder without input, by its scope', async () => {

@@ -19,6 +19,8 @@ export interface Fence {
 export interface User {
   readonly name: string
   readonly color: string
+  /** Id of the user, where a token stated it. From a client it means nothing. */
+  readonly id?: string
 }
 
 /** How alive a peer is. */
@@ -34,6 +36,8 @@ export interface Peer {
   /** Speaks this channel, and so can hold a lock. */
   readonly lock: boolean
   readonly observer?: boolean
+  /** Has no right to edit. */
+  readonly read_only?: boolean
 }
 
 /**
@@ -42,8 +46,8 @@ export interface Peer {
  */
 export type Mode = 'open' | 'exclusive-when-held' | 'required'
 
-/** What this connection may do beside editing. */
-export type Right = 'take-over' | 'manage'
+/** What this session may do; one without any only reads. */
+export type Right = 'write' | 'lock' | 'take-over' | 'manage'
 
 export type GrantState = 'offered' | 'held' | 'suspect' | 'recovering' | 'draining'
 
@@ -95,18 +99,18 @@ export interface Timings {
 }
 
 /** Why a holder is asked to stop. */
-export type DrainReason = 'transfer' | 'taken-over' | 'moved' | 'requested' | 'idle'
+export type DrainReason = 'transfer' | 'taken-over' | 'moved' | 'requested' | 'idle' | 'revoked'
 
 export type ParkState = 'open' | 'merged' | 'discarded'
 
-/** Edits of one session that came under somebody else's lock and are kept beside the document. */
+/** Edits of one session that it might not make, and that are kept beside the document. */
 export interface ParkView {
   readonly id: number
   readonly session: number
   readonly user: User
   /** Milliseconds since 1970. */
   readonly at_ms: number
-  readonly reason: 'locked' | 'quarantined'
+  readonly reason: 'locked' | 'quarantined' | 'suggestion'
   readonly edits: number
   /** UTF-16 units of text, or elements. */
   readonly inserted: number
@@ -201,6 +205,7 @@ export interface Welcome {
 /** From the server to this client. */
 export type ServerMessage =
   | Welcome
+  | { type: 'rights'; rights: Right[] }
   | { type: 'beat'; n: number; confirmed: number }
   | { type: 'peer'; peer: Peer }
   | { type: 'lock'; lock: LockView }

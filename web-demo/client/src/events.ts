@@ -1,7 +1,7 @@
 /** What `BatonProvider` can be told at the start, and what it tells. Owns the types only. */
 import type * as Y from 'yjs'
 import type { Awareness } from 'y-protocols/awareness'
-import type { DrainReason, Fence, Mode, ParkView, Peer, User } from './channel'
+import type { DrainReason, Fence, Mode, ParkView, Peer, Right, User } from './channel'
 import type { Draft, DraftStore } from './drafts'
 import type { LockHandle } from './handle'
 import type { Closed } from './link'
@@ -93,6 +93,8 @@ export type BatonEvents = {
 
   /** The server knows this session; `resumed` when it is the one from before. */
   welcome: (event: { session: number; resumed: boolean }) => void
+  /** What this session may do, told with each welcome and when it changes. */
+  rights: (rights: ReadonlySet<Right>) => void
   /** Somebody came, changed or went; `null` when the whole roster is new. */
   roster: (roster: ReadonlyMap<number, Peer>, change: { peer: Peer; before: Peer | null } | null) => void
 
@@ -121,7 +123,7 @@ export type BatonEvents = {
 
   /** Edits of somebody were set aside, are more now, or were decided on; `null` when all parks are new. */
   park: (parks: ReadonlyMap<number, ParkView>, change: { park: ParkView; before: ParkView | null } | null) => void
-  /** An edit of this page came under somebody else's lock and was set aside, durably. */
+  /** An edit of this page was set aside, durably: it came under somebody else's lock, or is the suggestion of a reader. */
   parked: (event: { id: number; reason: string }) => void
   /** The copy with that edit was left and is kept as a draft; `doc` has told of the fresh one. */
   diverged: (event: { draft: Draft; park: number; reason: string }) => void

@@ -115,6 +115,7 @@ export class LockMachine {
   #wish: Scope | undefined
   #connected = false
   #barred: 'diverged' | 'closed' | null = null
+  #mayWrite = true
   #stop = 0
 
   /** The grants that this session believes in, to show in the next hello. */
@@ -309,6 +310,12 @@ export class LockMachine {
     this.#barred = why
   }
 
+  /** What this session may do. Without the right to hold a lock, the server has forgotten what it waits for. */
+  allow(may: { write: boolean; lock: boolean }): void {
+    this.#mayWrite = may.write
+    if (!may.write || !may.lock) this.#wish = undefined
+  }
+
   /** Fences of our grants that lie in the scope, over it or under it. */
   ownIn(scope: Scope): Fence[] {
     return [...this.#own.values()].filter((own) => conflict(own.scope, scope)).map(({ fence }) => fence)
@@ -375,6 +382,7 @@ export class LockMachine {
   right(scope: Scope, now: Instant): EditRight {
     if (this.#barred) return { mayEdit: false, why: this.#barred }
     if (this.#view === null) return { mayEdit: false, why: 'connecting' }
+    if (!this.#mayWrite) return { mayEdit: false, why: 'read-only' }
     const holds = [...this.#own.values()].map((own): Hold => {
       const confirmed = own.phase !== 'held' || own.lease.left(now, this.#stop) > 0
       return { scope: own.scope, phase: confirmed ? own.phase : 'unconfirmed' }

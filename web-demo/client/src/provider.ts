@@ -186,7 +186,7 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
     return this.#session.timings
   }
 
-  /** What this session may do beside editing. */
+  /** What this session may do. */
   get rights(): ReadonlySet<Right> {
     return this.#session.rights
   }
@@ -365,6 +365,8 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
   #parked(id: number, reason: string): void {
     const { id: session, epoch } = this.#session
     if (session === null || epoch === null) return
+    // A suggestion: a fresh copy of a reader could suggest the same again and again.
+    if (!this.rights.has('write')) return void this.emit('parked', [{ id, reason }])
     this.#session.machine.bar('diverged')
     this.#watcher.look()
     this.emit('parked', [{ id, reason }])

@@ -21,6 +21,8 @@ export type EditReason =
   | 'theirs'
   /** Only holders may edit in this document, and this page holds nothing here. */
   | 'required'
+  /** This session has no right to edit. */
+  | 'read-only'
   | 'diverged'
   | 'closed'
 

@@ -114,6 +114,8 @@ export class Session {
     switch (message.type) {
       case 'welcome':
         return this.#welcome(message)
+      case 'rights':
+        return this.#allow(message.rights)
       case 'beat':
         return this.#beat(message.n, message.confirmed)
       case 'peer':
@@ -154,19 +156,26 @@ export class Session {
     this.id = session
     this.timings = timings
     this.epoch = welcome.epoch
-    this.rights = new Set(welcome.rights)
     this.#ticket = { session, token: welcome.token, fences: [] }
     this.roster.clear()
     for (const peer of welcome.roster) this.roster.set(peer.session, peer)
     this.parks.clear()
     for (const park of welcome.parks) this.parks.set(park.id, park)
     const effects = this.machine.welcomed(welcome)
+    this.#allow(welcome.rights)
     this.#events.welcomed(session, timings)
     emit('welcome', { session, resumed })
     emit('roster', this.roster, null)
     emit('park', this.parks, null)
     this.#events.parks(this.parks, welcome.epoch)
     this.#follow(effects)
+  }
+
+  /** This session has these rights from now on. */
+  #allow(rights: readonly Right[]): void {
+    this.rights = new Set(rights)
+    this.machine.allow({ write: this.rights.has('write'), lock: this.rights.has('lock') })
+    this.#events.emit('rights', this.rights)
   }
 
   #beat(n: number, confirmed: number): void {

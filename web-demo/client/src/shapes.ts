@@ -20,9 +20,9 @@ const maybe =
     v === undefined || v === null || ok(v)
 
 const fence = object({ epoch: number, position: number })
-const user = object({ name: text, color: text })
+const user = object({ name: text, color: text, id: maybe(text) })
 const paths = maybe(list(list(text)))
-const peer = object({ session: number, user, client: maybe(number), state: text, lock: flag })
+const peer = object({ session: number, user, client: maybe(number), state: text, lock: flag, read_only: maybe(flag) })
 const lock = object({
   version: number,
   mode: text,
@@ -69,6 +69,7 @@ const SHAPES: Record<ServerMessage['type'], Check> = {
     rights: maybe(list(text)),
     parks: maybe(list(park)),
   }),
+  rights: object({ rights: list(text) }),
   beat: object({ n: number, confirmed: number }),
   peer: object({ peer }),
   lock: object({ lock }),

@@ -102,13 +102,15 @@ export function lockActions(provider: BatonProvider, lock: LockHandle, options: 
     setAttribute(main, 'aria-label', part === null ? null : `${main.textContent ?? ''}: ${part}`)
     // Not `disabled`: the keyboard's focus would be lost whenever the lock passes.
     setAttribute(main, 'aria-disabled', action.run === null || why === 'diverged' || why === 'closed' ? 'true' : null)
-    main.hidden = elsewhere || holdsPart
+    // Who may not hold a lock still sees who has it.
+    const mayLock = provider.session === null || (provider.rights.has('write') && provider.rights.has('lock'))
+    main.hidden = elsewhere || holdsPart || !mayLock
     const held = isHeld(status) && !elsewhere
     const own = held && status.holder !== null && provider.isOwn(status.holder)
     const asked = status.requestedBy !== null && status.requestedBy === provider.session
-    ask.hidden = !held || own || asked || holdsPart
-    here.hidden = !own
-    over.hidden = !held || own || small || holdsPart || !provider.rights.has('take-over')
+    ask.hidden = !mayLock || !held || own || asked || holdsPart
+    here.hidden = !mayLock || !own
+    over.hidden = !mayLock || !held || own || small || holdsPart || !provider.rights.has('take-over')
     // What is open speaks of somebody by name.
     if (drawer.opener?.hidden || drawer.about !== status.holder) drawer.close()
   }

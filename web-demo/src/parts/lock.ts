@@ -7,7 +7,7 @@ import { conflict, type BatonLock, type BatonProvider } from '@baton/client'
 import { announcer } from '../announcer'
 import { batonMark, h, setAttribute, setText } from '../dom'
 import { partName, pathsOf, REGIONS, scopeIn, type Region } from '../regions'
-import { capital, colorOf, nameOf, ordinal, placeWords } from '../words'
+import { capital, colorOf, editWords, nameOf, ordinal, placeWords } from '../words'
 import { banners } from './banners'
 import { lockActions } from './lock-actions'
 import { lockBar } from './lock-bar'
@@ -140,7 +140,8 @@ function restWords(provider: BatonProvider): string {
 }
 
 /** Where locks are advice, or where one is needed, that is the thing to say. */
-function freeWords({ mode }: BatonProvider, usual: string): string {
+function freeWords({ mode, mayEditWhy }: BatonProvider, usual: string): string {
+  if (mayEditWhy === 'read-only') return editWords('read-only', null) + '.'
   if (mode === 'open') return 'Anyone may write here; a lock only asks the others to wait.'
   return mode === 'required' ? 'Only who has the lock may write here.' : usual
 }

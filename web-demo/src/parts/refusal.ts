@@ -128,7 +128,7 @@ function nextStep(provider: BatonProvider, part: LockHandle): Step | null {
   const status = part.status
   // A holder of the whole document is asked for all of it.
   const lock = status.grantScope === null ? provider.lock : part
-  if (!provider.wsconnected) return null
+  if (!provider.wsconnected || part.right.why === 'read-only') return null
   if (status.state === 'free' && part.right.why === 'required') return { label: 'Take the lock', run: () => lock.acquire() }
   if ((status.state !== 'theirs' && status.state !== 'waiting') || status.holder === null || status.holder === provider.session) return null
   if (status.phase === 'offered' || status.phase === 'draining' || status.phase === 'free') return null

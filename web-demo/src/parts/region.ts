@@ -79,6 +79,7 @@ function words(provider: BatonProvider, lock: LockHandle): string {
     case 'offered':
       return 'On its way to you'
     default:
+      if (lock.right.why === 'read-only') return 'Only to read'
       return lock.right.why === 'required' ? 'Take the lock to write here' : ''
   }
 }
