@@ -24,8 +24,8 @@ pub(crate) fn rights_set(
 
 /// Takes its ticket, its offers, its promises and its locks from a session that may hold no lock.
 ///
-/// A holder that can be reached drains, whatever it drained for before stays: what it typed under
-/// the lock is then in the document before the next holder begins (S6).
+/// A holder that can be reached drains, and has only that time left (S7). So what it typed under
+/// the lock before it was told need not be parked. A drain for another reason goes on.
 pub(crate) fn revoke(state: &mut State, session: SessionId, step: &mut Step<'_>) {
     if state.peer(session).is_none_or(Peer::can_hold) {
         return;
