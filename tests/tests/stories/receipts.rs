@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use baton_sync::hocuspocus::{self, HocuspocusFrame, HocuspocusMessage};
 use baton_sync::y_websocket::{self, Message};
+use baton_testkit::websocket;
 use baton_tests::WildSocket;
 use baton_tests::{TestServer, millis};
-use baton_testkit::websocket;
 
 /// Client 1 writes "hi" into the text "t".
 const EDIT: &[u8] = b"\x01\x01\x01\x00\x04\x01\x01t\x02hi\x00";

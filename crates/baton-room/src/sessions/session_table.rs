@@ -14,7 +14,7 @@ use super::client_id_claims::ClientIdClaims;
 use super::connection::{Channel, Connection, ConnectionStage, user_stamp};
 use super::greeting_liveness::{GreetingLiveness, GreetingLook};
 use crate::error::LoadError;
-use crate::message::{Arrival, ConnectionId, Departure, Outgoing};
+use crate::message::{Arrival, ConnectionId, Departure};
 use crate::options::RoomOptions;
 use crate::reaction::{Answer, ProposedRecord, Reaction};
 use crate::replica::ReplicatedState;

@@ -168,8 +168,12 @@ fn what_a_client_shows_as_confirmed_is_there_after_any_crash() {
                 15 if holder.is_none() && random.one_in(3) => {
                     table.disk(Disk::Quick);
                     let ada = Peer::join(&mut table, "Ada", 1);
-                    let nobody = table.room.state().locks().grants().next().is_none();
-                    holder = nobody.then(|| (ada.takes_the_lock(&mut table), ada));
+                    let acquire = ClientMessage::Acquire {
+                        nonce: 1,
+                        paths: Vec::new(),
+                    };
+                    ada.says(&mut table, &acquire);
+                    holder = ada.claims(&mut table).map(|fence| (fence, ada));
                 }
                 15 => {
                     if let Some((fence, ada)) = holder.take() {

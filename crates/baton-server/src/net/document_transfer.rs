@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use baton_auth::Permission;
 use baton_presence::Time;
-use baton_room::{Departure, Room, Source};
+use baton_room::{Departure, Receipts, Room, Source};
 use baton_sync::y_websocket::{FrameHeader, PayloadKind};
 use baton_sync::{Judgement, StateVector, scan};
 use bytes::{Bytes, BytesMut};
@@ -79,7 +79,8 @@ pub(crate) async fn apply_update(
             format!("the body is no update v1 of Yjs: {error}; nothing was changed"),
         ));
     }
-    let writer = Arc::new(SocketWriter::indirect(unread(registry)).comes_from(source));
+    let writer =
+        Arc::new(SocketWriter::indirect(unread(registry)).comes_from(source, Receipts::None));
     let rate = Arc::new(MessageRateLimit::new(registry.settings()));
     let joining = Session::join(Arc::clone(registry), name, grant, Arc::clone(&writer), rate);
     let mut session = match joining.await {
