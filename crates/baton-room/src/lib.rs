@@ -75,8 +75,8 @@ pub use baton_sync::replica::RetiredReplica;
 pub use error::{LoadError, SnapshotError};
 pub use intake::{Budget, BudgetRefusals, Growth, StorageLimit};
 pub use message::{
-    Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing, Receipts,
-    ViewOf,
+    AccessNews, Arrival, ConnectionId, Departure, ERASED, Ending, Identity, Incoming, Outgoing,
+    Receipts, ViewOf, WriteScope,
 };
 pub use options::{LockLimits, ReadOnlyEdits, RoomOptions};
 pub use outbound::{CatchUp, MissedUpdates};

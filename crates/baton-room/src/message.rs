@@ -55,6 +55,10 @@ pub enum Outgoing {
     AwarenessQuestion(Bytes),
     /// Access is denied, with the reason; a closing follows.
     Denied(String),
+    /// The client is asked for its token again. For wires that have words for it.
+    TokenRequest,
+    /// The client may write from now on, or may only read. For wires that have words for it.
+    Scope(WriteScope),
     /// Baton's own channel.
     Channel(Arc<ServerMessage>),
 }
@@ -104,12 +108,54 @@ pub enum Ending {
     Locked,
     /// Nothing came from it for the deadline.
     Silent,
+    /// Its access ended with its token: its client may come again with a new one.
+    Expired,
     /// The document failed, and must be opened again.
     Unavailable,
     /// The log takes nothing more.
     StoreFailed,
     /// The server is going away.
     GoingAway,
+}
+
+impl Ending {
+    /// Returns true if the client is denied the document, with the access or token that it has.
+    pub(crate) const fn denies(self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized | Self::Forbidden | Self::Expired | Self::Erased
+        )
+    }
+}
+
+/// The part of the rights that a wire without Baton's channel has words for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteScope {
+    /// The client may edit the document.
+    ReadWrite,
+    /// The client may only read.
+    ReadOnly,
+}
+
+/// News for the client of a connection about its access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessNews {
+    /// It ends soon.
+    Expiring {
+        /// Time until then, in milliseconds.
+        left_ms: u64,
+    },
+    /// The token that the client showed has taken the place of the one before, and gives the same
+    /// rights.
+    Renewed,
+    /// A token that the client showed cannot take the place of the one before, which counts on; or
+    /// the access ended, and the connection is closed.
+    Refused {
+        /// The reason, for people.
+        reason: String,
+        /// True if the client may succeed later, or with a new token on a new connection.
+        retry: bool,
+    },
 }
 
 /// The reason for closing the connections of a document that was erased.

@@ -4,6 +4,7 @@
 //! newest counts. Takes the effects of records and the answers of the intake; decides nothing about
 //! them.
 
+mod access_news;
 mod catch_up;
 mod durability_gate;
 mod first_sync;

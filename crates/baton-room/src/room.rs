@@ -23,7 +23,9 @@ use bytes::Bytes;
 use crate::context::context;
 use crate::error::LoadError;
 use crate::intake::{Budget, Intake, finished_recoveries, next_finished_recovery};
-use crate::message::{Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing, Receipts};
+use crate::message::{
+    AccessNews, Arrival, ConnectionId, Departure, Ending, Incoming, Outgoing, Receipts, WriteScope,
+};
 use crate::options::RoomOptions;
 use crate::outbound::{CatchUp, MissedUpdates, Outbound, caught_up};
 use crate::output::Output;
@@ -182,26 +184,49 @@ impl Room {
         self.sessions
             .set_rights(connection, rights, &self.state, &mut out);
         self.carry_out(out, now);
+        if self.sessions.contains(connection) {
+            let scope = if rights.contains(Rights::WRITE) {
+                WriteScope::ReadWrite
+            } else {
+                WriteScope::ReadOnly
+            };
+            let message = Outgoing::Scope(scope);
+            let to = connection;
+            self.outbound.push(Output::Send { to, message });
+        }
     }
 
-    /// Closes one connection.
+    /// Tells the client of a connection about its access, as far as its wire has words for it.
+    pub fn tell_access(&mut self, connection: ConnectionId, news: AccessNews, now: Time) {
+        self.now = now;
+        if !self.sessions.contains(connection) {
+            return;
+        }
+        self.outbound
+            .tell_access(connection, news, context!(self, now));
+    }
+
+    /// Closes one connection. If its access ended or the document was erased, its client is told so
+    /// in the words of its wire first, which lets it go for good.
     pub fn close(&mut self, connection: ConnectionId, why: Ending, reason: String, now: Time) {
         if self.sessions.contains(connection) {
             let to = connection;
+            if why.denies() && self.sessions.is_stock(to) {
+                let denied = Outgoing::Denied(reason.clone());
+                self.outbound.send(to, denied, now);
+            } else if why.denies() && why != Ending::Erased {
+                let (reason, retry) = (reason.clone(), why == Ending::Expired);
+                self.tell_access(to, AccessNews::Refused { reason, retry }, now);
+            }
             self.outbound.push(Output::Close { to, why, reason });
             self.disconnect(connection, Departure::Dropped, now);
         }
     }
 
-    /// Closes every connection, as when the server goes away. If the document was erased, stock
-    /// clients are denied it, which lets them go for good.
+    /// Closes every connection, as when the server goes away.
     pub fn close_all(&mut self, why: Ending, reason: &str, now: Time) {
         let all: Vec<_> = self.sessions.ids().collect();
         for connection in all {
-            if why == Ending::Erased && self.sessions.is_stock(connection) {
-                let denied = Outgoing::Denied(reason.to_owned());
-                self.outbound.send(connection, denied, now);
-            }
             self.close(connection, why, reason.to_owned(), now);
         }
     }

@@ -13,6 +13,7 @@ use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
 use crate::net::client_addr::ProxyTrust;
 use crate::net::tls::Tls;
 use crate::net::web_origin::OriginPolicy;
+use crate::sessions::recheck::{RecheckReport, Rechecks};
 
 /// The shared state of all requests, each part with its own owner, and the stage of the server's
 /// life.
@@ -24,6 +25,7 @@ pub(crate) struct App {
     trust: ProxyTrust,
     origins: OriginPolicy,
     tls: Option<Tls>,
+    rechecks: Rechecks,
     stage: watch::Sender<Stage>,
 }
 
@@ -41,14 +43,16 @@ impl App {
     /// A key that the settings name, or the certificate for TLS, cannot be used.
     pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Result<Self, ConfigError> {
         let (stage, _) = watch::channel(Stage::Serving);
+        let authorizer = Arc::new(Authorizer::new(&settings)?);
         Ok(Self {
             tls: Tls::open(&settings)?,
-            authorizer: Arc::new(Authorizer::new(&settings)?),
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
             trust: ProxyTrust::new(&settings),
             origins: OriginPolicy::new(&settings),
-            registry: Arc::new(Registry::new(settings, log)),
+            registry: Arc::new(Registry::new(settings, log, Arc::clone(&authorizer))),
+            authorizer,
+            rechecks: Rechecks::default(),
             stage,
         })
     }
@@ -86,6 +90,13 @@ impl App {
     /// Returns TLS, if the server speaks it.
     pub(crate) const fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
+    }
+
+    /// Looks at the access of every open session anew; see [`Rechecks`].
+    pub(crate) async fn recheck(&self) -> RecheckReport {
+        self.rechecks
+            .run(self.registry.sessions(), &self.authorizer)
+            .await
     }
 
     /// Ends the serving stage: no connection is accepted any more.

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use baton_log::{Log, LogOptions, check, restore_backup, verify_backup};
 use baton_server::{AdminReply, AdminRequest, Server, Settings, ask_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// Takes a backup of a data folder, from its running server or, if there is none, from the folder
 /// itself
@@ -99,7 +99,7 @@ impl Erase {
 }
 
 /// Prints the reply of a running server.
-fn follow(server: UnixStream) -> Outcome {
+pub(crate) fn follow(server: UnixStream) -> Outcome {
     for line in BufReader::new(server).lines() {
         match AdminReply::read(&line?) {
             AdminReply::Line(text) => say(&text),

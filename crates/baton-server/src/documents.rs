@@ -8,5 +8,6 @@ pub(crate) mod open_document;
 pub(crate) mod open_documents;
 pub(crate) mod registry;
 pub(crate) mod stored_documents;
+pub(crate) mod tenant_storage;
 pub(crate) mod work_cost;
 pub(crate) mod work_pool;

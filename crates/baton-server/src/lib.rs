@@ -44,6 +44,7 @@ mod limits;
 mod net;
 mod ops;
 mod server;
+mod sessions;
 
 pub use config::{
     AuthMode, BasePath, ClaimPreset, CommaList, ConfigError, DocumentMode, DocumentNames, EchoMode,

@@ -6,3 +6,4 @@ pub(crate) mod load_limit;
 pub(crate) mod message_rate_limit;
 pub(crate) mod pre_upgrade_limit;
 pub(crate) mod storage_quota;
+pub(crate) mod tenant_quota;

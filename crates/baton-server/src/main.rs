@@ -2,6 +2,7 @@
 
 mod commands;
 mod log_output;
+mod session_commands;
 mod token_commands;
 
 use std::io::{IsTerminal, Write};
@@ -57,6 +58,12 @@ enum Command {
     Token(Box<token_commands::NewTokenArgs>),
     /// Makes keys that sign and verify tokens
     Keys(token_commands::Keys),
+    /// Lists the open sessions of a running server
+    Sessions(session_commands::Sessions),
+    /// Revokes tokens, and ends the sessions that were opened with them
+    Revoke(session_commands::Revoke),
+    /// Looks at the access of every open session anew
+    Recheck(session_commands::Recheck),
 }
 
 #[derive(clap::Args)]
@@ -110,6 +117,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Command::Erase(erase) => return erase.run(),
         Command::Token(token) => return token.run(),
         Command::Keys(keys) => return keys.run(),
+        Command::Sessions(sessions) => return sessions.run(),
+        Command::Revoke(revoke) => return revoke.run(),
+        Command::Recheck(recheck) => return recheck.run(),
     };
     let settings = Settings::resolve(serve.given, serve.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

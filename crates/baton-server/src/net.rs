@@ -13,6 +13,7 @@ pub(crate) mod http_stream;
 pub(crate) mod listen;
 pub(crate) mod listener;
 pub(crate) mod routes;
+pub(crate) mod sessions_api;
 pub(crate) mod source_key;
 pub(crate) mod tls;
 pub(crate) mod web_origin;

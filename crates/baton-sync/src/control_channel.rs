@@ -19,7 +19,7 @@ mod views;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{ClientMessage, Resume};
+pub use client::{ChannelToken, ClientMessage, Resume};
 pub use payload::{ChannelError, MAX_PAYLOAD, MAX_SERVER_PAYLOAD};
 pub use server::{ErrorCode, Outcome, ServerMessage, TimingsMs};
 pub use views::{
@@ -207,6 +207,16 @@ mod tests {
         ] {
             assert_eq!(nonce(without), None, "{without}");
         }
+    }
+
+    #[test]
+    fn a_token_is_written_and_never_shown() {
+        let token = ClientMessage::Token {
+            token: ChannelToken::new("a.secret"),
+        };
+        assert_eq!(token.encode(), r#"{"type":"token","token":"a.secret"}"#);
+        assert_eq!(ClientMessage::decode(&token.encode()).unwrap(), token);
+        assert!(!format!("{token:?}").contains("secret"), "{token:?}");
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl World {
             }
             Outgoing::Update(update) | Outgoing::Echo(update) => y_websocket::update(update),
             Outgoing::Barrier(version) => y_websocket::barrier(version),
-            Outgoing::SyncStatus(_) => return,
+            Outgoing::SyncStatus(_) | Outgoing::TokenRequest | Outgoing::Scope(_) => return,
             Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
                 y_websocket::awareness(payload)
             }

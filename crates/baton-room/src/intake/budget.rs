@@ -26,6 +26,11 @@ pub enum StorageLimit {
         "the server stores the {0} bytes that it may store (max_store); your edit was refused and is only in your copy: keep it, and ask the operator of the server"
     )]
     Store(u64),
+    /// Of the documents of one tenant.
+    #[error(
+        "your tenant stores the {0} bytes that it may store (max_store_per_tenant); your edit was refused and is only in your copy: delete something, and open the document afresh"
+    )]
+    Tenant(u64),
 }
 
 /// The bytes that may be added to the storage.

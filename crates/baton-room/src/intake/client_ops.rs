@@ -107,6 +107,12 @@ fn operate(
             let answer = Answer::complaint(ErrorCode::Protocol, fault, false);
             Some(Reaction::Answer(connection, answer))
         }
+        ClientMessage::Token { .. } => {
+            // The server takes it from the connection, if it asks for tokens there.
+            let fault = "a token is no message for a document".to_owned();
+            let answer = Answer::complaint(ErrorCode::Protocol, fault, false);
+            Some(Reaction::Answer(connection, answer))
+        }
         ClientMessage::Answer {
             n,
             visible: _,

@@ -10,6 +10,7 @@ use baton_sync::control_channel::ServerMessage;
 use baton_sync::replica::SyncPieces;
 use bytes::Bytes;
 
+use super::access_news;
 use super::durability_gate::{DueMessage, DurabilityGate, Held, Released};
 use super::first_sync::{FirstSync, next_message};
 use super::keepalive::Keepalive;
@@ -17,7 +18,7 @@ use super::lock_view_throttle::LockViewThrottle;
 use super::roster_throttle::RosterThrottle;
 use crate::context::Context;
 use crate::intake::Inboxes;
-use crate::message::{ConnectionId, Ending, Outgoing, ViewOf};
+use crate::message::{AccessNews, ConnectionId, Ending, Outgoing, ViewOf};
 use crate::options::RoomOptions;
 use crate::output::Output;
 use crate::replica::ReplicatedState;
@@ -144,6 +145,18 @@ impl Outbound {
             self.hold(Held::To(to, message), cx);
         } else {
             self.send_channel(to, &message, cx);
+        }
+    }
+
+    /// Tells a client about its access.
+    pub(crate) fn tell_access(&mut self, to: ConnectionId, news: AccessNews, cx: Context<'_>) {
+        if matches!(news, AccessNews::Expiring { .. }) {
+            // Not sent over each wire, so it is no sign of life.
+            let message = Outgoing::TokenRequest;
+            self.push(Output::Send { to, message });
+        }
+        if let Some(message) = access_news::message(to, news, cx) {
+            self.tell(to, Arc::new(message), cx);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use baton_auth::{Access, ClaimRules, Permission, Permissions, TokenError};
+use baton_auth::{Access, ClaimRules, Permission, Permissions, Token, TokenError};
 use baton_presence::Rights;
 
 use super::denial_counters::DenialCounters;
@@ -13,12 +13,17 @@ use super::token_keys::TokenKeys;
 use super::webhook_client::{AnswerAge, WebhookClient};
 use crate::clock::unix_ms;
 use crate::config::{AuthMode, ConfigError, Settings, claim_rules, has_keys};
+use crate::sessions::revocations::Revocations;
+
+/// Name under which a call that concerns all documents is decided.
+const EVERY_DOCUMENT: &str = "*";
 
 /// The one place that decides who may do what; see [`super`].
 pub(crate) struct Authorizer {
     mode: Mode,
     denials: DenialCounters,
     own: OwnTokens,
+    revocations: Arc<Revocations>,
 }
 
 enum Mode {
@@ -63,13 +68,22 @@ impl Authorizer {
             })),
             AuthMode::Webhook => Mode::Webhook(WebhookClient::new(settings)?),
         };
-        let denials = DenialCounters::default();
-        Ok(Self { mode, denials, own })
+        Ok(Self {
+            mode,
+            denials: DenialCounters::default(),
+            own,
+            revocations: Arc::new(Revocations::new(settings)),
+        })
     }
 
     /// Returns the tokens that the server itself gives out.
     pub(crate) const fn own(&self) -> &OwnTokens {
         &self.own
+    }
+
+    /// Returns the list of revoked tokens, which counts for every decision.
+    pub(crate) const fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// Returns true if a client has to show a token.
@@ -162,9 +176,56 @@ impl Authorizer {
     /// # Errors
     /// The client may no longer use the document (44xx), or that cannot be found out now (45xx).
     /// The grant of before stays as it was.
-    #[allow(dead_code, reason = "for the enforcement on open connections")]
     pub(crate) async fn recheck(&self, grant: &AccessGrant) -> Result<AccessGrant, AccessDenied> {
         self.decide(grant.request(), AnswerAge::Fresh).await
+    }
+
+    /// Counts a denial that its caller decided.
+    pub(crate) fn note_denial(&self, denied: &AccessDenied, client: IpAddr) {
+        self.denials.note(denied, client);
+    }
+
+    /// Forgets what another service answered, so that it is asked again.
+    pub(crate) fn forget_answers(&self) {
+        if let Mode::Webhook(webhook) = &self.mode {
+            webhook.forget_answers();
+        }
+    }
+
+    /// Decides about a call that concerns all documents.
+    ///
+    /// # Errors
+    /// The token does not manage every document. Nothing changed.
+    pub(crate) async fn authorize_operator(
+        &self,
+        token: Option<&Token>,
+        client: IpAddr,
+    ) -> Result<(), AccessDenied> {
+        let request = AccessRequest {
+            token,
+            document: EVERY_DOCUMENT,
+            client,
+        };
+        let found = self.access(request, AnswerAge::Remembered).await;
+        let decided = found.and_then(|access| {
+            let is_operator = match &self.mode {
+                Mode::Everyone(_) | Mode::OwnTokens | Mode::Tokens(_) => {
+                    access.manages_every_document()
+                }
+                // An answer is about the document that was asked for and no other one.
+                Mode::Webhook(_) => {
+                    let permissions = access.permissions(EVERY_DOCUMENT);
+                    permissions.contains(Permission::Manage)
+                }
+            };
+            is_operator
+                .then_some(())
+                .ok_or_else(AccessDenied::not_every_document)
+        });
+        if let Err(denied) = &decided {
+            self.denials.note(denied, client);
+        }
+        decided
     }
 
     async fn decide(
@@ -176,8 +237,20 @@ impl Authorizer {
         AccessGrant::of(request, access)
     }
 
-    /// Returns the access of a client to all documents.
+    /// Returns the access of a client to all documents, unless its token is revoked.
     async fn access(
+        &self,
+        request: AccessRequest<'_>,
+        age: AnswerAge,
+    ) -> Result<Arc<Access>, AccessDenied> {
+        let access = self.found_access(request, age).await?;
+        if self.revocations.covers(&access, request.token, unix_ms()) {
+            return Err(AccessDenied::revoked());
+        }
+        Ok(access)
+    }
+
+    async fn found_access(
         &self,
         request: AccessRequest<'_>,
         age: AnswerAge,

@@ -6,7 +6,7 @@ use super::grant::AccessDenied;
 use crate::ops::rejection_counters::ReasonCounter;
 
 /// All reasons, as metrics and close frames give them. Any other reason counts as the last one.
-const REASONS: [&str; 26] = [
+const REASONS: [&str; 29] = [
     "token-missing",
     "token-too-large",
     "token-malformed",
@@ -32,6 +32,9 @@ const REASONS: [&str; 26] = [
     "webhook-refused",
     "webhook-unavailable",
     "webhook-answer-invalid",
+    "revoked",
+    "other-user",
+    "not-an-operator",
     "other",
 ];
 

@@ -38,16 +38,12 @@ pub(crate) struct AccessGrant {
     permissions: Permissions,
 }
 
-#[allow(
-    dead_code,
-    reason = "for the enforcement on open connections, identity and quotas"
-)]
 impl AccessGrant {
     /// Returns the grant of an access, if it lets the client at least read the document.
     ///
     /// # Errors
     /// The access is for other documents.
-    pub(super) fn of(
+    pub(crate) fn of(
         request: AccessRequest<'_>,
         access: Arc<Access>,
     ) -> Result<Self, AccessDenied> {
@@ -93,6 +89,26 @@ impl AccessGrant {
         } else {
             AccessScope::ReadOnly
         }
+    }
+
+    /// Returns the exact name of the document.
+    pub(crate) fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// Returns the address of the client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Returns the token, if the client showed one.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Returns all that the token gives, of which the permissions on the document are a part.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Returns the permissions on the document.
@@ -154,6 +170,40 @@ pub(crate) struct AccessDenied {
 }
 
 impl AccessDenied {
+    /// Returns true if the same client may be let in later without its doing.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.code >= close_codes::UNAVAILABLE
+    }
+
+    /// Returns the answer to a client whose token or user was revoked.
+    pub(crate) fn revoked() -> Self {
+        Self {
+            code: close_codes::UNAUTHORIZED,
+            reason: "revoked",
+            text: "the token was revoked; ask its issuer for a new one".to_owned(),
+        }
+    }
+
+    /// Returns the answer to a client that shows a token of another user or tenant on a connection
+    /// whose user others were shown.
+    pub(crate) fn other_party() -> Self {
+        Self {
+            code: close_codes::FORBIDDEN,
+            reason: "other-user",
+            text: "the token is another user's or tenant's; connect anew with it".to_owned(),
+        }
+    }
+
+    /// Returns the answer to a caller whose token does not manage every document.
+    pub(super) fn not_every_document() -> Self {
+        Self {
+            code: close_codes::FORBIDDEN,
+            reason: "not-an-operator",
+            text: "the token does not have `manage` for every document (`*`); ask its issuer for one that has"
+                .to_owned(),
+        }
+    }
+
     /// Returns the answer to a client whose token is for other documents.
     fn not_this_document() -> Self {
         Self {

@@ -154,6 +154,13 @@ impl WebhookClient {
         }
     }
 
+    /// Forgets all answers, also those that are under way: clients that wait for one get it.
+    pub(super) fn forget_answers(&self) {
+        let mut state = self.shared.state.lock();
+        state.answers.clear();
+        state.under_way.clear();
+    }
+
     /// Returns the number of calls, and of those that failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

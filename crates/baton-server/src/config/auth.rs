@@ -45,6 +45,23 @@ fn contradiction(settings: &Settings) -> Option<String> {
     if let Some(name) = foreign {
         return Some(format!("{name} is set, but auth is {mode}"));
     }
+    let by_prefix = given(
+        "max_documents_per_tenant",
+        settings.max_documents_per_tenant > 0,
+    )
+    .or(given(
+        "max_documents_stored_per_tenant",
+        settings.max_documents_stored_per_tenant > 0,
+    ))
+    .or(given(
+        "max_store_per_tenant",
+        settings.max_store_per_tenant.as_u64() > 0,
+    ));
+    if let (None, Some(name)) = (&settings.tenant_prefix.0, by_prefix) {
+        return Some(format!(
+            "{name} is set, but no tenant_prefix says which documents are a tenant's"
+        ));
+    }
     match (settings.auth, keys, address) {
         (AuthMode::Jwt, Some(name), Some(address)) => Some(format!(
             "{name} and {address} are set; keys come from files and secrets, or from an address"

@@ -160,9 +160,10 @@ fn connections(settings: &Settings) -> Vec<SettingRange> {
     ]
 }
 
-/// Returns the settings about authorization.
+/// Returns the settings about authorization, and about tenants; 0 is no limit there.
 fn authorization(settings: &Settings) -> Vec<SettingRange> {
     let day = 24 * HOUR;
+    let per_tenant = |name, value| count(name, value, 0, 10 * MANY);
     vec![
         time("auth_leeway", settings.auth_leeway, Duration::ZERO, HOUR),
         time("auth_jwks_refresh", settings.auth_jwks_refresh, SECOND, day),
@@ -185,6 +186,32 @@ fn authorization(settings: &Settings) -> Vec<SettingRange> {
             settings.auth_webhook_cache,
             Duration::ZERO,
             day,
+        ),
+        time("token_notice", settings.token_notice, Duration::ZERO, HOUR),
+        time(
+            "revoked_for",
+            settings.revoked_for,
+            60 * SECOND,
+            10_000 * HOUR,
+        ),
+        count("max_revocations", settings.max_revocations, 1, 10_000_000),
+        per_tenant(
+            "max_connections_per_tenant",
+            settings.max_connections_per_tenant,
+        ),
+        per_tenant(
+            "max_documents_per_tenant",
+            settings.max_documents_per_tenant,
+        ),
+        per_tenant(
+            "max_documents_stored_per_tenant",
+            settings.max_documents_stored_per_tenant,
+        ),
+        size(
+            "max_store_per_tenant",
+            settings.max_store_per_tenant,
+            ByteSize::b(0),
+            ByteSize::tib(1024),
         ),
     ]
 }

@@ -149,6 +149,22 @@ settings! {
     /// Beginning of the names of a tenant's documents, like `{tenant}/`: tokens must then name a
     /// tenant, and reach no other documents
     tenant_prefix: OrNone<TenantPrefix> = OrNone::default();
+    /// Time before its token expires at which the client of an open connection is told
+    token_notice: Span = Span(Duration::from_secs(30));
+    /// Time for which a revocation is kept whose token states no end; longer than tokens live
+    revoked_for: Span = Span(Duration::from_hours(24));
+    /// Revoked tokens and users that are kept; over it: a revocation ends open connections only
+    max_revocations: usize = 50_000;
+    /// Open connections of the tokens of one tenant, or 0 for any number; over it: close 1013
+    max_connections_per_tenant: usize = 0;
+    /// Documents in memory with the prefix of one tenant, or 0 for any number; over it: close 1013
+    max_documents_per_tenant: usize = 0;
+    /// Stored documents with the prefix of one tenant, or 0 for any number; over it: close 1013 for
+    /// new ones
+    max_documents_stored_per_tenant: usize = 0;
+    /// Bytes of the stored documents with the prefix of one tenant, or 0 for any number; over it:
+    /// edits that add content are refused
+    max_store_per_tenant: ByteSize = ByteSize::b(0);
 
     /// Largest WebSocket message, in bytes; over it: close 4413
     max_frame: ByteSize = ByteSize::mib(64);

@@ -40,6 +40,8 @@ pub const UNAVAILABLE: u16 = 4500;
 pub const GOING_AWAY: u16 = 4503;
 /// Access cannot be decided now, because a service that decides does not answer: come again later.
 pub const UNDECIDED: u16 = 4504;
+/// The access of an open connection ended with its token: come again with a new one.
+pub const EXPIRED: u16 = 4505;
 /// The store failed: come again later.
 pub const STORE_FAILED: u16 = 4507;
 /// Nothing came from this connection for the deadline: come again.
@@ -63,6 +65,7 @@ pub(crate) fn code(why: Ending) -> u16 {
         Ending::Limit => TOO_LARGE,
         Ending::Locked => LOCKED,
         Ending::Silent => SILENT,
+        Ending::Expired => EXPIRED,
         Ending::Unavailable => UNAVAILABLE,
         Ending::StoreFailed => STORE_FAILED,
         Ending::GoingAway => GOING_AWAY,

@@ -4,17 +4,20 @@
 //! waiting is done here, one frame after the other, so that it makes this one client wait. Knows no
 //! socket: frames come as bytes, what goes out is queued on its [`SocketWriter`].
 
+mod session_access;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use baton_room::{
-    Arrival, ConnectionId, Departure, Ending, OVERHEAD, ParkPreview, ResumeToken, Room,
+    Arrival, ConnectionId, Departure, Ending, Incoming, OVERHEAD, ParkPreview, ResumeToken, Room,
     protocol_fault,
 };
 use bytes::Bytes;
 use futures_util::future::poll_immediate;
+use tokio::time::Instant;
 
 use crate::access::AccessGrant;
 use crate::config::Settings;
@@ -27,6 +30,9 @@ use crate::documents::registry::Registry;
 use crate::documents::work_cost::StepKind;
 use crate::limits::message_rate_limit::MessageRateLimit;
 use crate::ops::rejection_counters::Rejection;
+use crate::sessions::open_sessions::SessionPlace;
+
+use session_access::{channel_token, take_place};
 
 /// Most attempts to open a document that leaves memory in the very moment of joining.
 const JOIN_TRIES: usize = 8;
@@ -58,6 +64,9 @@ pub(crate) struct Session {
     token: ResumeToken,
     departure: Departure,
     rate: Arc<MessageRateLimit>,
+    /// Earliest time at which another token of the client is looked at.
+    next_token: Instant,
+    place: SessionPlace,
     /// Connections for which its frames queued something that is not flushed yet.
     due: PendingFlushes,
     /// Time that its frames took since others had their turn.
@@ -104,6 +113,7 @@ impl Session {
             ));
         }
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+        let place = take_place(&registry, id, grant, writer.wire())?;
         let arrival = Arrival::new(grant.rights())
             .with_identity(grant.identity())
             .with_source(writer.source())
@@ -127,7 +137,7 @@ impl Session {
                 .await
             {
                 Ok(()) => {
-                    return Ok(Self {
+                    let session = Self {
                         id,
                         registry,
                         document: opened,
@@ -137,7 +147,11 @@ impl Session {
                         token: ResumeToken::new(random),
                         departure: Departure::Dropped,
                         rate,
-                    });
+                        next_token: Instant::now(),
+                        place,
+                    };
+                    session.take_seat(grant.rights()).await?;
+                    return Ok(session);
                 }
                 Err(JoinError::Gone(_)) => registry.forget(&opened),
                 Err(full @ JoinError::Full(_)) => {
@@ -161,6 +175,10 @@ impl Session {
         patiently(&mut self.due, self.rate.take(frame.len())).await;
         let decode = wire_codec::decoder(self.writer.wire());
         let kind = match decode(frame) {
+            Ok(Incoming::Channel(payload)) if let Some(token) = channel_token(payload) => {
+                Box::pin(self.answer_token(token)).await;
+                return Ok(());
+            }
             Ok(message) => StepKind::of(&message),
             Err(error) => return self.malformed(&error.to_string()).await,
         };
@@ -268,14 +286,6 @@ impl Session {
         };
         let _ended = Box::pin(self.document.own_step(StepKind::Light, malformed)).await;
         Err(ConnectionOver)
-    }
-
-    /// Gives the session the rights of a new grant.
-    pub(crate) async fn grant(&self, grant: &AccessGrant) {
-        let (id, rights) = (self.id, grant.rights());
-        let granted = move |room: &mut Room, now| room.set_rights(id, rights, now);
-        // A document that is gone has told this connection so already.
-        let _ended = Box::pin(self.document.own_step(StepKind::Light, granted)).await;
     }
 
     /// Notes how the client leaves.

@@ -54,10 +54,12 @@ impl HocuspocusAddress {
     pub(crate) fn end(&self, ending: &Ending) -> AddressEnd {
         let Ending { code, reason } = ending;
         match *code {
-            close_codes::UNAUTHORIZED | close_codes::FORBIDDEN => AddressEnd::Messages(vec![
-                hocuspocus::permission_denied(&self.raw, reason),
-                hocuspocus::close(&self.raw, reason),
-            ]),
+            close_codes::UNAUTHORIZED | close_codes::FORBIDDEN | close_codes::EXPIRED => {
+                AddressEnd::Messages(vec![
+                    hocuspocus::permission_denied(&self.raw, reason),
+                    hocuspocus::close(&self.raw, reason),
+                ])
+            }
             code if close_codes::is_final(code) => {
                 AddressEnd::Messages(vec![hocuspocus::close(&self.raw, reason)])
             }

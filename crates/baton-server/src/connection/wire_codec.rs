@@ -1,10 +1,10 @@
 //! Encodes a room's messages as frames of a connection's wire, and decodes what comes in. An update
 //! that comes in shares its frame's bytes.
 
-use baton_room::{Incoming, Outgoing, SyncKind, ViewOf};
+use baton_room::{Incoming, Outgoing, SyncKind, ViewOf, WriteScope};
 use baton_sync::hocuspocus::{
-    self, Envelope, HocuspocusError, HocuspocusFrame, HocuspocusMessage, HocuspocusPayload,
-    SyncStep,
+    self, AccessScope, Envelope, HocuspocusError, HocuspocusFrame, HocuspocusMessage,
+    HocuspocusPayload, SyncStep,
 };
 use baton_sync::y_websocket::{self, FrameError, Message, PayloadKind};
 use bytes::Bytes;
@@ -45,7 +45,9 @@ fn class(message: &Outgoing) -> FrameClass {
         | Outgoing::Echo(_)
         | Outgoing::SyncStatus(_)
         | Outgoing::Barrier(_)
-        | Outgoing::Denied(_) => FrameClass::Required,
+        | Outgoing::Denied(_)
+        | Outgoing::TokenRequest
+        | Outgoing::Scope(_) => FrameClass::Required,
         Outgoing::Step2(_) => FrameClass::Answer,
         Outgoing::Update(_) => FrameClass::AnswerPart,
         Outgoing::Awareness(_) | Outgoing::AwarenessQuestion(_) => FrameClass::Awareness,
@@ -63,7 +65,7 @@ fn y_websocket_frame(message: &Outgoing) -> Option<Frame> {
             Frame::new(PayloadKind::Update, update)
         }
         Outgoing::Barrier(version) => Frame::new(PayloadKind::Barrier, version),
-        Outgoing::SyncStatus(_) => return None,
+        Outgoing::SyncStatus(_) | Outgoing::TokenRequest | Outgoing::Scope(_) => return None,
         Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload) => {
             Frame::new(PayloadKind::Awareness, payload)
         }
@@ -89,6 +91,14 @@ fn hocuspocus_frame(address: &str, message: &Outgoing) -> Option<Frame> {
         Outgoing::AwarenessQuestion(removal) => {
             let removal = hocuspocus::awareness(address, removal);
             Frame::two(&removal, &hocuspocus::query_awareness(address))
+        }
+        Outgoing::TokenRequest => Frame::encoded(&hocuspocus::token_request(address)),
+        Outgoing::Scope(scope) => {
+            let scope = match scope {
+                WriteScope::ReadWrite => AccessScope::ReadWrite,
+                WriteScope::ReadOnly => AccessScope::ReadOnly,
+            };
+            Frame::encoded(&hocuspocus::authenticated(address, scope))
         }
         Outgoing::Barrier(_) | Outgoing::Denied(_) => return None,
         Outgoing::Channel(message) => {

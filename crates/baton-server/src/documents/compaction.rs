@@ -97,6 +97,7 @@ mod tests {
     use bytesize::ByteSize;
 
     use super::*;
+    use crate::access::Authorizer;
     use crate::documents::registry::Registry;
     use crate::documents::work_cost::StepKind;
 
@@ -133,7 +134,8 @@ mod tests {
             ..Settings::default()
         });
         let log = Log::in_memory(LogOptions::default()).unwrap();
-        let registry = Registry::new(Arc::clone(&settings), log);
+        let authorizer = Arc::new(Authorizer::new(&settings).unwrap());
+        let registry = Registry::new(Arc::clone(&settings), log, authorizer);
         let document = registry.open("notes").await.unwrap();
         edit(&document, 1, 40_000).await;
         let draft = document.draft_snapshot().await.expect("none is under way");

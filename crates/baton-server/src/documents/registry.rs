@@ -17,6 +17,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::access::Authorizer;
 use crate::clock::ServerClock;
 use crate::config::{Settings, Switch};
 use crate::connection::close_codes;
@@ -24,14 +25,16 @@ use crate::connection::hocuspocus::HocuspocusLoad;
 use crate::documents::document_task;
 use crate::documents::open_document::OpenDocument;
 use crate::documents::open_documents::{NotOpened, OpenDocuments};
+use crate::documents::tenant_storage;
 use crate::documents::work_cost::{self, WorkClass};
 use crate::documents::work_pool::WorkPool;
 use crate::limits::inbound_memory_limit::InboundMemoryLimit;
 use crate::limits::load_limit::{LoadLimit, LoadRefused, LoadTurn};
-use crate::limits::storage_quota::{NewDocumentRefused, StorageQuota};
+use crate::limits::storage_quota::{NewDocumentRefused, StorageAccount, StorageQuota};
 use crate::net::source_key::SourceKeys;
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 use crate::ops::store_failure;
+use crate::sessions::open_sessions::OpenSessions;
 
 /// The reason for which a document cannot be served. What is stored of it is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ impl OpenError {
             Self::Busy(_) => Some(Rejection::Loads),
             Self::Quota(NewDocumentRefused::Documents(_)) => Some(Rejection::DocumentsStored),
             Self::Quota(NewDocumentRefused::Store(_)) => Some(Rejection::Store),
+            Self::Quota(NewDocumentRefused::Tenant(full)) => Some(full.rejection()),
             Self::Full(NotOpened::Closing) | Self::Log(_) | Self::Load(_) => None,
         }
     }
@@ -88,14 +92,18 @@ pub(crate) struct Registry {
     refusals: Arc<RejectionCounters>,
     quota: Arc<StorageQuota>,
     hocuspocus: HocuspocusLoad,
+    sessions: Arc<OpenSessions>,
     /// Started by the first document, for all of them.
     watching_store: Once,
+    /// Started by the first document, if tenants have limits on what they store.
+    counting_store: Once,
 }
 
 impl Registry {
-    pub(crate) fn new(settings: Arc<Settings>, log: Log) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, log: Log, authorizer: Arc<Authorizer>) -> Self {
         let refusals = Arc::new(RejectionCounters::default());
         let quota = StorageQuota::new(&settings, log.clone(), Arc::clone(&refusals));
+        let sessions = OpenSessions::new(&settings, authorizer, Arc::clone(&refusals));
         Self {
             loads: LoadLimit::new(&settings),
             pool: Arc::new(WorkPool::new(&settings)),
@@ -104,11 +112,13 @@ impl Registry {
             refusals,
             quota: Arc::new(quota),
             hocuspocus: HocuspocusLoad::default(),
+            sessions: Arc::new(sessions),
             open_documents: Arc::new(OpenDocuments::new(settings.max_documents)),
             settings,
             log,
             clock: ServerClock::start(),
             watching_store: Once::new(),
+            counting_store: Once::new(),
         }
     }
 
@@ -144,6 +154,10 @@ impl Registry {
         &self.quota
     }
 
+    pub(crate) fn sessions(&self) -> &Arc<OpenSessions> {
+        &self.sessions
+    }
+
     /// Returns true if something is stored under this name, or if it is open.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.open_documents.has(name) || self.log.holds(name)
@@ -165,25 +179,32 @@ impl Registry {
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<OpenDocument>, OpenError> {
+        if self.quota.tenants().needs_store() {
+            let counting = || tenant_storage::count(&self.log, self.quota.tenants());
+            self.counting_store.call_once(counting);
+        }
+        let mut account = self.quota.account(name).map_err(NewDocumentRefused::from)?;
         // A new document needs no disk, and no other thread: that would cost more than all the
         // rest.
         if let Some(log) = self.log.open_new(name)? {
-            self.quota.admit_new()?;
+            account.admit_new()?;
+            account.opened(name, 0);
             let room = Room::open(self.room_options(name), None, &[], self.clock.now())?;
-            return self.start(name, room, log).await;
+            return self.start(name, OpenedParts { log, room, account }).await;
         }
         let turn = self.loads.turn(deadline).await?;
         let (log, document, clock) = (self.log.clone(), name.to_owned(), self.clock);
         let options = self.room_options(name);
-        let quota = Arc::clone(&self.quota);
         let stored = self.log.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let (log, loaded) = log.open(&document)?;
             // An erased document exists, but has to be admitted again like a new one.
-            if loaded.tail.is_empty() && !stored.holds(&document) {
-                quota.admit_new()?;
+            let is_erased = loaded.tail.is_empty() && !stored.holds(&document);
+            if is_erased {
+                account.admit_new()?;
             }
-            let loaded = StoredParts::new(log, loaded, turn);
+            account.opened(&document, if is_erased { 0 } else { log.stored_bytes() });
+            let loaded = StoredParts::new(log, loaded, account, turn);
             Ok::<_, OpenError>(match loaded.class() {
                 WorkClass::Short => Opening::Done(loaded.open(options, clock)?),
                 class => Opening::Long(Box::new((loaded, options)), class),
@@ -193,7 +214,7 @@ impl Registry {
         let opening = loading
             .await
             .map_err(|error| panicked(error.to_string()))??;
-        let (log, room) = match opening {
+        let opened = match opening {
             Opening::Done(opened) => *opened,
             Opening::Long(stored, class) => {
                 let turn = self.pool.turn(class).await;
@@ -208,18 +229,14 @@ impl Registry {
                 *opened.map_err(panicked)??
             }
         };
-        self.start(name, room, log).await
+        self.start(name, opened).await
     }
 
     /// Appends what the opening itself proposed, and starts the document's task.
-    async fn start(
-        &self,
-        name: &str,
-        room: Room,
-        log: DocumentLog,
-    ) -> Result<Arc<OpenDocument>, OpenError> {
+    async fn start(&self, name: &str, opened: OpenedParts) -> Result<Arc<OpenDocument>, OpenError> {
+        let OpenedParts { log, room, account } = opened;
         let (clock, durability) = (self.clock, log.watch());
-        let (pool, account) = (Arc::clone(&self.pool), self.quota.account());
+        let pool = Arc::clone(&self.pool);
         let document = Arc::new(OpenDocument::new(
             Arc::from(name),
             clock,
@@ -321,9 +338,17 @@ impl Registry {
     }
 }
 
+/// The parts of a document that is to be started.
+struct OpenedParts {
+    log: DocumentLog,
+    room: Room,
+    account: StorageAccount,
+}
+
 /// The stored parts of a document, from which a room is made.
 struct StoredParts {
     log: DocumentLog,
+    account: StorageAccount,
     snapshot: Option<(u64, Bytes)>,
     tail: Vec<(u64, Bytes)>,
     /// Held until the work is done.
@@ -332,16 +357,22 @@ struct StoredParts {
 
 /// The progress of an opening on the thread that reads.
 enum Opening {
-    Done(Box<(DocumentLog, Room)>),
+    Done(Box<OpenedParts>),
     /// The pool does the rest.
     Long(Box<(StoredParts, RoomOptions)>, WorkClass),
 }
 
 impl StoredParts {
-    fn new(log: DocumentLog, loaded: LoadedDocument, turn: LoadTurn) -> Self {
+    fn new(
+        log: DocumentLog,
+        loaded: LoadedDocument,
+        account: StorageAccount,
+        turn: LoadTurn,
+    ) -> Self {
         let tail = loaded.tail.into_iter();
         Self {
             log,
+            account,
             snapshot: loaded.snapshot.map(|(at, bytes)| (at.get(), bytes)),
             tail: tail.map(|(at, bytes)| (at.get(), bytes)).collect(),
             _turn: turn,
@@ -356,13 +387,10 @@ impl StoredParts {
         )
     }
 
-    fn open(
-        self,
-        options: RoomOptions,
-        clock: ServerClock,
-    ) -> Result<Box<(DocumentLog, Room)>, OpenError> {
+    fn open(self, options: RoomOptions, clock: ServerClock) -> Result<Box<OpenedParts>, OpenError> {
         let room = Room::open(options, self.snapshot.as_ref(), &self.tail, clock.now())?;
-        Ok(Box::new((self.log, room)))
+        let (log, account) = (self.log, self.account);
+        Ok(Box::new(OpenedParts { log, room, account }))
     }
 }
 
@@ -375,6 +403,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::tenant_quota::TenantFull;
 
     /// Payload of a close frame (RFC 6455, section 5.5), without its code.
     const REASON_BYTES: usize = 123;
@@ -389,6 +418,9 @@ mod tests {
             LoadRefused::Time(Duration::from_millis(12_345)).into(),
             NewDocumentRefused::Documents(1_000_000_000).into(),
             NewDocumentRefused::Store(1 << 50).into(),
+            NewDocumentRefused::from(TenantFull::Documents(1_000_000_000)).into(),
+            NewDocumentRefused::from(TenantFull::DocumentsStored(1_000_000_000)).into(),
+            NewDocumentRefused::from(TenantFull::Store(1 << 50)).into(),
         ] {
             let reason = refused.to_string();
             assert!(reason.len() <= REASON_BYTES, "{}: {reason}", reason.len());

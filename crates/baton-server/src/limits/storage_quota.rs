@@ -13,6 +13,7 @@ use baton_presence::Time;
 use baton_room::{Growth, Room, StorageLimit};
 
 use crate::config::Settings;
+use crate::limits::tenant_quota::{TenantDocument, TenantFull, TenantQuota};
 use crate::ops::rejection_counters::{Rejection, RejectionCounters};
 
 /// Shortest time between two snapshots that are written only because a document has no room left.
@@ -29,6 +30,8 @@ pub(crate) enum NewDocumentRefused {
         "there is no room for a new document: the store has its limit of {0} bytes (max_store); ask its operator"
     )]
     Store(u64),
+    #[error(transparent)]
+    Tenant(#[from] TenantFull),
 }
 
 /// The limits, and what all documents use of them; see the module.
@@ -39,6 +42,7 @@ pub(crate) struct StorageQuota {
     awareness: usize,
     log: Log,
     refusals: Arc<RejectionCounters>,
+    tenants: Arc<TenantQuota>,
     awareness_used: AtomicUsize,
 }
 
@@ -52,6 +56,7 @@ impl StorageQuota {
             awareness: usize::try_from(settings.max_awareness.as_u64()).unwrap_or(usize::MAX),
             log,
             refusals,
+            tenants: Arc::new(TenantQuota::new(settings)),
             awareness_used: AtomicUsize::new(0),
         }
     }
@@ -59,6 +64,11 @@ impl StorageQuota {
     /// Returns the bytes of the awareness of all documents.
     pub(crate) fn awareness_bytes(&self) -> usize {
         self.awareness_used.load(Ordering::Relaxed)
+    }
+
+    /// Returns the limits of each tenant.
+    pub(crate) const fn tenants(&self) -> &Arc<TenantQuota> {
+        &self.tenants
     }
 
     /// Checks that a new document may be opened. Documents are counted once they are durable, so
@@ -73,20 +83,27 @@ impl StorageQuota {
         Ok(())
     }
 
-    /// Returns the account of one document in memory.
-    pub(crate) fn account(self: &Arc<Self>) -> StorageAccount {
-        StorageAccount {
+    /// Returns the account of one document that is to be loaded.
+    ///
+    /// # Errors
+    /// Its tenant has as many documents in memory as it may have.
+    pub(crate) fn account(self: &Arc<Self>, document: &str) -> Result<StorageAccount, TenantFull> {
+        let tenant = self.tenants.admit_document(document)?;
+        Ok(StorageAccount {
             quota: Arc::clone(self),
+            tenant,
             awareness: 0,
             wants_snapshot: false,
             snapshot_after: Time::ZERO,
-        }
+        })
     }
 }
 
 /// The share of one document, given back when this is dropped.
 pub(crate) struct StorageAccount {
     quota: Arc<StorageQuota>,
+    /// Its share of the limits of its tenant, if there are some.
+    tenant: Option<TenantDocument>,
     awareness: usize,
     /// True if an edit was refused for lack of room. A snapshot, which omits deleted content, may
     /// make some.
@@ -96,21 +113,65 @@ pub(crate) struct StorageAccount {
 }
 
 impl StorageAccount {
+    /// Checks that the document may be made, if it is new or was erased.
+    ///
+    /// # Errors
+    /// A limit on stored documents is reached.
+    pub(crate) fn admit_new(&self) -> Result<(), NewDocumentRefused> {
+        self.quota.admit_new()?;
+        let tenant = self
+            .tenant
+            .as_ref()
+            .map_or(Ok(()), TenantDocument::admit_new);
+        Ok(tenant?)
+    }
+
+    /// Notes what the document has stored before anything is appended; nothing if it is new or was
+    /// erased.
+    pub(crate) fn opened(&mut self, name: &str, stored: u64) {
+        if let Some(tenant) = &mut self.tenant {
+            tenant.opened(name, stored);
+        }
+    }
+
+    /// Notes that the document was erased.
+    pub(crate) fn erased(&mut self) {
+        if let Some(tenant) = &mut self.tenant {
+            tenant.erased();
+        }
+    }
+
+    /// Notes what the document stores now.
+    pub(crate) fn note(&mut self, log: &DocumentLog) {
+        if let Some(tenant) = &mut self.tenant {
+            tenant.note(log);
+        }
+    }
+
+    fn growth(&self, log: &DocumentLog) -> Growth {
+        let quota = &self.quota;
+        if quota.log.is_full() {
+            let limit = StorageLimit::Store(quota.store);
+            return Growth { left: 0, limit };
+        }
+        let left = quota.document.saturating_sub(log.stored_bytes());
+        let of_tenant = self.tenant.as_ref().and_then(TenantDocument::room);
+        match of_tenant {
+            Some((room, most)) if room < left => Growth {
+                left: room,
+                limit: StorageLimit::Tenant(most),
+            },
+            _ => Growth {
+                left,
+                limit: StorageLimit::Document(quota.document),
+            },
+        }
+    }
+
     /// Tells a room what it may use in the step that follows.
     pub(crate) fn open(&self, room: &mut Room, log: &DocumentLog) {
         let quota = &self.quota;
-        let left = quota.document.saturating_sub(log.stored_bytes());
-        room.budget().allow_growth(if quota.log.is_full() {
-            Growth {
-                left: 0,
-                limit: StorageLimit::Store(quota.store),
-            }
-        } else {
-            Growth {
-                left,
-                limit: StorageLimit::Document(quota.document),
-            }
-        });
+        room.budget().allow_growth(self.growth(log));
         let others = quota.awareness_bytes().saturating_sub(self.awareness);
         room.budget()
             .allow_awareness(quota.awareness.saturating_sub(others));
@@ -131,9 +192,10 @@ impl StorageAccount {
             let reason = match limit {
                 StorageLimit::Document(_) => Rejection::Document,
                 StorageLimit::Store(_) => Rejection::Store,
+                StorageLimit::Tenant(_) => Rejection::StoreOfTenant,
             };
             refusals.note(reason, limit);
-            self.wants_snapshot |= reason == Rejection::Document;
+            self.wants_snapshot |= reason != Rejection::Store;
         }
         if let Some(why) = refused.awareness {
             refusals.note(Rejection::Awareness, why);

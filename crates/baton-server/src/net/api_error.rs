@@ -37,7 +37,7 @@ impl ApiError {
 /// The answer to a caller whose token does not let it do what it asks for.
 impl From<AccessDenied> for ApiError {
     fn from(denied: AccessDenied) -> Self {
-        let status = if denied.code >= close_codes::UNAVAILABLE {
+        let status = if denied.is_temporary() {
             StatusCode::SERVICE_UNAVAILABLE
         } else if denied.code == close_codes::FORBIDDEN {
             StatusCode::FORBIDDEN

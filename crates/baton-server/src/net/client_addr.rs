@@ -9,7 +9,7 @@
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{Extensions, HeaderMap};
 
 use crate::config::{Proxies, ProxyHeader, Settings};
@@ -109,6 +109,13 @@ impl ProxyTrust {
             Peer::UnixSocket => true,
             Peer::Address(_) | Peer::Unknown => self.proxies.contain(peer.ip()),
         }
+    }
+
+    /// Returns the address of the client that sent a request. It may be unknown in an embedder's own
+    /// axum server, or behind a proxy that does not name it; all such requests count as one
+    /// address.
+    pub(crate) fn client_of(&self, request: &Request) -> IpAddr {
+        self.client(Peer::of(request.extensions()), request.headers())
     }
 
     /// Returns the address of the client of a peer that sends these headers.

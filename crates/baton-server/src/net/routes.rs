@@ -32,9 +32,10 @@ use crate::connection::socket::{self, Opened};
 use crate::limits::connection_limit::ConnectionRefused;
 use crate::net::accepted_stream::AcceptedStream;
 use crate::net::base_route;
-use crate::net::client_addr::{ClientAddr, Peer};
+use crate::net::client_addr::ClientAddr;
 use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
+use crate::net::sessions_api;
 use crate::net::web_origin::Forbidden;
 use crate::net::y_sweet_api;
 use crate::ops::metrics;
@@ -58,6 +59,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/hocuspocus/", get(hocuspocus))
         .route("/hocuspocus/{*rest}", get(hocuspocus))
         .merge(y_sweet_api::router())
+        .nest("/api/v1", sessions_api::router(&app))
         .fallback(page)
         .with_state(Arc::clone(&app));
     let base = settings.base.clone();
@@ -74,18 +76,11 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         Forbidden::Host(_) => (Rejection::Host, StatusCode::FORBIDDEN),
         Forbidden::Origin(_) => (Rejection::Origin, StatusCode::FORBIDDEN),
     };
-    let client = client(&app, &request);
+    let client = app.trust().client_of(&request);
     app.registry()
         .refusals()
         .note(refusal, format_args!("{client}: {forbidden}"));
     (status, format!("{forbidden}\n")).into_response()
-}
-
-/// Returns the client's address. It may be unknown in an embedder's own axum server, or behind a
-/// proxy that does not name it; all such requests count as one address.
-pub(crate) fn client(app: &App, request: &Request) -> IpAddr {
-    app.trust()
-        .client(Peer::of(request.extensions()), request.headers())
 }
 
 /// Serves a file of the demo page.
@@ -180,7 +175,7 @@ fn upgrade(
     span: Span,
     open: impl FnOnce(&App, IpAddr, Source) -> Opened + Send + 'static,
 ) -> Response {
-    let client = client(&app, &request);
+    let client = app.trust().client_of(&request);
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
         Err(fault) => {

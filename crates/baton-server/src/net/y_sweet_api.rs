@@ -231,7 +231,7 @@ impl Call {
     /// # Errors
     /// A limit on connections is reached. Nothing changed.
     fn begin(app: &App, request: &Request) -> Result<Self, ConnectionRefused> {
-        let client = routes::client(app, request);
+        let client = app.trust().client_of(request);
         let permit = app.limits().admit(ClientAddr::from(client));
         let permit = permit.inspect_err(|refused| {
             let text = refused.to_string();

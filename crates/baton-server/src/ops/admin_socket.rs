@@ -10,21 +10,28 @@
 //! | `backup` | the bytes of a backup, whose checksums show if it is complete |
 //! | `list` | a line for each document, with a space in front; at the end `done` or `error: ...` |
 //! | `erase NAME` | `done` or `error: ...` |
+//! | `sessions` | a line for each open session, as for `list` |
+//! | `revoke-user ID`, `revoke-token ID`, `revoke-session NUMBER` | a line with the number of sessions that were ended, as for `list` |
+//! | `recheck` | a line with the result, as for `list` |
 //!
 //! Backups and lists read the whole store, so they are made one at a time.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_room::ConnectionId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::server::Server;
+use crate::sessions::revoke::{self, Revocation};
+use crate::sessions::session_view::SessionFilter;
 
 /// The name of the socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
@@ -41,6 +48,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest request, in bytes: room for the longest document name.
 const REQUEST: u64 = 2_048;
 
+/// Sessions that are looked up at once for a list.
+const SESSIONS_OF_A_PIECE: usize = 256;
+
 /// Last line of a reply after a success.
 const DONE: &str = "done";
 
@@ -56,6 +66,16 @@ pub enum AdminRequest {
     List,
     /// Asks to erase this document.
     Erase(String),
+    /// Asks for a list of all open sessions.
+    Sessions,
+    /// Asks to revoke the tokens that this user has now, and to end the sessions with them.
+    RevokeUser(String),
+    /// The same with the tokens of this id.
+    RevokeToken(String),
+    /// The same with the token of this session.
+    RevokeSession(u64),
+    /// Asks to look at the access of every open session anew.
+    Recheck,
 }
 
 impl AdminRequest {
@@ -64,6 +84,11 @@ impl AdminRequest {
             Self::Backup => "backup\n".to_owned(),
             Self::List => "list\n".to_owned(),
             Self::Erase(name) => format!("erase {name}\n"),
+            Self::Sessions => "sessions\n".to_owned(),
+            Self::RevokeUser(user) => format!("revoke-user {user}\n"),
+            Self::RevokeToken(id) => format!("revoke-token {id}\n"),
+            Self::RevokeSession(id) => format!("revoke-session {id}\n"),
+            Self::Recheck => "recheck\n".to_owned(),
         }
     }
 
@@ -71,7 +96,12 @@ impl AdminRequest {
         match line.split_once(' ') {
             None if line == "backup" => Some(Self::Backup),
             None if line == "list" => Some(Self::List),
+            None if line == "sessions" => Some(Self::Sessions),
+            None if line == "recheck" => Some(Self::Recheck),
             Some(("erase", name)) => Some(Self::Erase(name.to_owned())),
+            Some(("revoke-user", user)) => Some(Self::RevokeUser(user.to_owned())),
+            Some(("revoke-token", id)) => Some(Self::RevokeToken(id.to_owned())),
+            Some(("revoke-session", id)) => id.parse().ok().map(Self::RevokeSession),
             _ => None,
         }
     }
@@ -90,7 +120,7 @@ pub fn ask_server(
     Ok(stream)
 }
 
-/// A line of the reply to [`AdminRequest::List`] or [`AdminRequest::Erase`].
+/// A line of the reply to every request but [`AdminRequest::Backup`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminReply {
     /// A part of the reply.
@@ -196,6 +226,21 @@ async fn answer(mut stream: UnixStream, server: Server, reading: &Semaphore) -> 
             }
             finish(&mut stream, erased.map_err(|error| error.to_string())).await
         }
+        Some(AdminRequest::Sessions) => sessions(&mut stream, &server).await,
+        Some(AdminRequest::RevokeUser(user)) => {
+            revoke(&mut stream, &server, Revocation::User(user)).await
+        }
+        Some(AdminRequest::RevokeToken(id)) => {
+            revoke(&mut stream, &server, Revocation::TokenId(id)).await
+        }
+        Some(AdminRequest::RevokeSession(id)) => {
+            revoke(&mut stream, &server, Revocation::Session(id)).await
+        }
+        Some(AdminRequest::Recheck) => {
+            let report = server.app.recheck().await;
+            say(&mut stream, &report).await?;
+            finish(&mut stream, Ok(())).await
+        }
         None => finish(&mut stream, Err("the server does not know this request; nothing was changed; use the `baton` of the same version".to_owned())).await,
     }
 }
@@ -208,6 +253,41 @@ async fn finish(stream: &mut UnixStream, outcome: Result<(), String>) -> io::Res
     };
     stream.write_all(line.as_bytes()).await?;
     stream.shutdown().await
+}
+
+/// Sends a part of a reply, which is one line.
+async fn say(stream: &mut UnixStream, line: &impl Display) -> io::Result<()> {
+    let line = format!(" {line}\n");
+    tokio::time::timeout(PATIENCE, stream.write_all(line.as_bytes())).await??;
+    Ok(())
+}
+
+async fn sessions(stream: &mut UnixStream, server: &Server) -> io::Result<()> {
+    let sessions = server.app.registry().sessions();
+    let mut after = ConnectionId(0);
+    loop {
+        let page = sessions.page(after, &SessionFilter::default(), SESSIONS_OF_A_PIECE);
+        let Some(last) = page.last() else {
+            return finish(stream, Ok(())).await;
+        };
+        after = ConnectionId(last.id);
+        for session in &page {
+            say(stream, session).await?;
+        }
+    }
+}
+
+async fn revoke(
+    stream: &mut UnixStream,
+    server: &Server,
+    revocation: Revocation,
+) -> io::Result<()> {
+    let sessions = server.app.registry().sessions();
+    let revoked = revoke::revoke(sessions, &revocation, PATIENCE).await;
+    let ended = revoked.ended;
+    tracing::info!(ended, "an operator revoked access");
+    say(stream, &format!("{ended} sessions were ended")).await?;
+    finish(stream, revoked.listed.map_err(|full| full.to_string())).await
 }
 
 async fn backup(stream: &mut UnixStream, server: Server) -> io::Result<()> {
@@ -278,12 +358,28 @@ mod tests {
     #[test]
     fn requests_and_answers_are_read_as_they_are_written() {
         let erase = AdminRequest::Erase("a name/with  spaces ".to_owned());
-        for request in [AdminRequest::Backup, AdminRequest::List, erase] {
+        for request in [
+            AdminRequest::Backup,
+            AdminRequest::List,
+            erase,
+            AdminRequest::Sessions,
+            AdminRequest::RevokeUser("a user".to_owned()),
+            AdminRequest::RevokeToken("t1".to_owned()),
+            AdminRequest::RevokeSession(7),
+            AdminRequest::Recheck,
+        ] {
             let line = request.line();
             let read = AdminRequest::read(line.trim_end_matches('\n'));
             assert_eq!(read, Some(request));
         }
-        for line in ["", "backups", "erase", "list all"] {
+        for line in [
+            "",
+            "backups",
+            "erase",
+            "list all",
+            "revoke-session x",
+            "revoke-user",
+        ] {
             assert_eq!(AdminRequest::read(line), None, "{line}");
         }
         assert_eq!(AdminReply::read("done"), AdminReply::Done);

@@ -105,6 +105,16 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
             count(registry.quota().awareness_bytes()),
         ),
         (
+            "sessions",
+            "Open connections to documents; several of them may share a socket",
+            count(registry.sessions().len()),
+        ),
+        (
+            "revocations",
+            "Revoked tokens and users that are kept",
+            count(app.authorizer().revocations().len()),
+        ),
+        (
             "documents_open",
             "Documents in memory",
             count(registry.documents()),

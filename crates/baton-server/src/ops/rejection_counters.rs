@@ -68,10 +68,24 @@ pub(crate) enum Rejection {
     Stateless,
     /// A handshake of TLS that failed, or plain HTTP where TLS is spoken.
     Tls,
+    /// An open session whose token has expired.
+    SessionExpired,
+    /// A session whose token was revoked.
+    SessionRevoked,
+    /// An open session that a look at its access ended.
+    SessionDenied,
+    /// `max_connections_per_tenant`.
+    ConnectionsOfTenant,
+    /// `max_documents_per_tenant`.
+    DocumentsOfTenant,
+    /// `max_documents_stored_per_tenant`: a new document.
+    DocumentsStoredOfTenant,
+    /// `max_store_per_tenant`: an edit or a new document.
+    StoreOfTenant,
 }
 
 /// All reasons, with their names in metrics and logs.
-const REASONS: [(Rejection, &str); 26] = [
+const REASONS: [(Rejection, &str); 33] = [
     (Rejection::Connections, "connections"),
     (Rejection::ConnectionsOfAddress, "connections_of_address"),
     (Rejection::PaceOfAddress, "pace_of_address"),
@@ -98,12 +112,30 @@ const REASONS: [(Rejection, &str); 26] = [
     (Rejection::DocumentsOfConnection, "documents_of_connection"),
     (Rejection::Stateless, "stateless"),
     (Rejection::Tls, "tls"),
+    (Rejection::SessionExpired, "session_expired"),
+    (Rejection::SessionRevoked, "session_revoked"),
+    (Rejection::SessionDenied, "session_denied"),
+    (Rejection::ConnectionsOfTenant, "connections_of_tenant"),
+    (Rejection::DocumentsOfTenant, "documents_of_tenant"),
+    (
+        Rejection::DocumentsStoredOfTenant,
+        "documents_stored_of_tenant",
+    ),
+    (Rejection::StoreOfTenant, "store_of_tenant"),
 ];
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RejectionCounters {
     counters: [ReasonCounter; REASONS.len()],
+}
+
+impl Default for RejectionCounters {
+    fn default() -> Self {
+        Self {
+            counters: std::array::from_fn(|_| ReasonCounter::default()),
+        }
+    }
 }
 
 /// The count of one reason for rejections.

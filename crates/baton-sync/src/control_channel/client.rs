@@ -1,5 +1,7 @@
 //! Messages of a client.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FencingToken, LockMode, Paths, User};
@@ -11,6 +13,31 @@ pub struct Resume {
     pub session: u64,
     /// Token of the last welcome; works once.
     pub token: String,
+}
+
+/// A token, which no log may show: `Debug` does not.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChannelToken(String);
+
+impl ChannelToken {
+    /// Takes the text of a token.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the secret text.
+    #[must_use]
+    pub fn into_secret_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for ChannelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelToken(redacted)")
+    }
 }
 
 /// Message from a client to the server.
@@ -201,6 +228,11 @@ pub enum ClientMessage {
     Profile {
         /// Name and colour of the person.
         user: User,
+    },
+    /// Shows another token of the same user, which takes the place of the one before.
+    Token {
+        /// The token.
+        token: ChannelToken,
     },
 }
 

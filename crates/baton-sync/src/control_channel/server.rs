@@ -77,6 +77,9 @@ pub enum ErrorCode {
     ClientId,
     /// The session has no right to edit: its edit was not taken, and only it has it.
     ReadOnly,
+    /// The client's access ended, and the connection is closed; or a token that it showed was not
+    /// taken, and the one before counts on.
+    Access,
 }
 
 /// Message from the server to a client.
@@ -229,6 +232,11 @@ pub enum ServerMessage {
         /// True if there is more than fits.
         #[serde(default)]
         truncated: bool,
+    },
+    /// The access of this session ends soon, with its token: show another one.
+    TokenExpiring {
+        /// Time until then, in milliseconds from sending.
+        left_ms: u64,
     },
     /// The server reports a fault.
     Error {

@@ -221,11 +221,10 @@ impl AddressTask {
     async fn authorize_again(
         &self,
         token: &ShownToken,
-        session: &Session,
+        session: &mut Session,
     ) -> Result<(), ConnectionOver> {
-        match self.authorize(token).await {
-            Ok(grant) => {
-                session.grant(&grant).await;
+        match session.show_token(token).await {
+            Ok((_, grant)) => {
                 self.tell_authenticated(&grant);
                 Ok(())
             }

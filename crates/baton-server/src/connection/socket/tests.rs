@@ -12,9 +12,10 @@ use crate::connection::close_codes;
 fn entry() -> Opened {
     let log = Log::in_memory(LogOptions::default()).unwrap();
     let settings = Arc::new(Settings::default());
+    let authorizer = Arc::new(Authorizer::new(&settings).unwrap());
     Opened::Document(Entry {
-        authorizer: Arc::new(Authorizer::new(&settings).unwrap()),
-        registry: Arc::new(Registry::new(settings, log)),
+        authorizer: Arc::clone(&authorizer),
+        registry: Arc::new(Registry::new(settings, log, Arc::clone(&authorizer))),
         document: "notes".to_owned(),
         token: Ok(None),
         client: IpAddr::from([127, 0, 0, 1]),

@@ -167,7 +167,9 @@ impl DocumentState {
         self.account.open(&mut self.room, &self.log);
         input(&mut self.room, now);
         self.account.close(&mut self.room);
-        self.append(reservation, now)
+        self.append(reservation, now)?;
+        self.account.note(&self.log);
+        Ok(())
     }
 
     fn append(&mut self, mut reservation: Reservation, now: Time) -> Result<(), StepError> {
@@ -305,6 +307,7 @@ impl DocumentState {
             return self.snapshot_failed(name, &error);
         }
         self.snapshots.stored(bytes);
+        self.account.note(&self.log);
         self.room.adopt(snapshot.compacted?)
     }
 
@@ -334,7 +337,9 @@ impl DocumentState {
             );
             remnant(epoch)
         })?;
-        Ok(self.log.erase_leaving(remains)?)
+        self.log.erase_leaving(remains)?;
+        self.account.erased();
+        Ok(())
     }
 
     /// Gives the log back now. A large room is dropped on a thread that no task waits for.

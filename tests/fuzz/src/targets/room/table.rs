@@ -357,6 +357,7 @@ impl Table {
                     .take_while(|sent| is_known(document, sent));
                 assert!(known.count() >= usize::from(version[0]));
             }
+            Outgoing::TokenRequest | Outgoing::Scope(_) => {}
             Outgoing::Denied(reason) => assert!(!reason.is_empty()),
             Outgoing::Channel(message) => self.told_more(to, message),
         }
