@@ -25,7 +25,7 @@ use crate::document_url::document_url;
 use crate::error::{ClientEnded, ConnectError, EditError, OperationError};
 use crate::events::{ClientEvent, EditPermission, LockStatus, Visibility};
 use crate::lock_handle::Lock;
-use crate::options::{ClientOptions, ResumeTicket};
+use crate::options::{ClientOptions, ClientToken, ResumeTicket};
 use crate::scope::LockScope;
 use crate::socket_task;
 use crate::system_clock::SystemClock;
@@ -78,8 +78,6 @@ impl Client {
     pub fn events(&self) -> broadcast::Receiver<ClientEvent> {
         self.state.subscribe()
     }
-
-    // ---- the document ----
 
     /// Edits this copy and sends the edit, at once or with the next connection.
     ///
@@ -174,8 +172,6 @@ impl Client {
         self.state.peek(|core| !core.acks().all_durable())
     }
 
-    // ---- the session ----
-
     /// Returns the number of this session, once there is one.
     #[must_use]
     pub fn session(&self) -> Option<u64> {
@@ -216,6 +212,13 @@ impl Client {
         self.state.act(|core, _| core.set_user(user));
     }
 
+    /// Shows another token of the same user before the one of now expires. The server answers with
+    /// [`ClientEvent::Rights`], or with [`ClientEvent::Error`] if it does not take it: then the
+    /// token of before counts on. Connections to come are opened with the new one.
+    pub fn refresh_token(&self, token: ClientToken) {
+        self.state.act(|core, _| core.refresh_token(token));
+    }
+
     /// Returns the ticket with which another client can resume this session. Take it when this
     /// client is about to end without [`Client::close`]: its token works once, and changes with
     /// each connection.
@@ -223,8 +226,6 @@ impl Client {
     pub fn ticket(&self) -> Option<ResumeTicket> {
         self.state.peek(ClientCore::ticket)
     }
-
-    // ---- the locks ----
 
     /// Returns all locks and the queue, as the server last showed them.
     #[must_use]
@@ -348,8 +349,6 @@ impl Client {
     pub fn decline_for_now(&self, fence: FencingToken) {
         self.state.act(|core, _| core.decline(fence, true));
     }
-
-    // ---- coming and going ----
 
     /// Disconnects until [`Client::reconnect`]: the server keeps the session, and for the grace
     /// time its locks.

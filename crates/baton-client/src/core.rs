@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_sync::control_channel::{
-    ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
+    ChannelToken, ClientMessage, FencingToken, ParkView, PeerView, Right, TimingsMs, User,
 };
 use baton_sync::{ApplyError, ClientId, Document, yrs};
 
@@ -34,7 +34,7 @@ use crate::dual_clock::Moment;
 use crate::error::{ClientEnded, EditError, OperationError};
 use crate::events::{EditPermission, LockRequest, Visibility};
 use crate::lock_tracker::LockTracker;
-use crate::options::{ClientOptions, ResumeTicket};
+use crate::options::{ClientOptions, ClientToken, ResumeTicket};
 use crate::scope::LockScope;
 
 use connection::ConnectionPhase;
@@ -120,6 +120,20 @@ impl ClientCore {
         if self.0.connection.is_welcomed() {
             self.0.out.say(&ClientMessage::Profile { user });
         }
+    }
+
+    /// Shows another token: on this connection, and on those to come.
+    pub(crate) fn refresh_token(&mut self, token: ClientToken) {
+        let shown = ChannelToken::new(token.secret());
+        self.0.options.token = Some(token);
+        if self.0.connection.is_welcomed() {
+            self.0.out.say(&ClientMessage::Token { token: shown });
+        }
+    }
+
+    /// Returns the token for the next connection.
+    pub(crate) fn token(&self) -> Option<&ClientToken> {
+        self.0.options.token.as_ref()
     }
 
     /// Notes input of a person, also where nothing was edited.

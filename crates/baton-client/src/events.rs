@@ -149,6 +149,12 @@ pub enum ClientEvent {
     },
     /// The rights of this session changed. What it may no longer hold drains or is lost.
     Rights(Vec<Right>),
+    /// The token of this session expires soon: call
+    /// [`Client::refresh_token`](crate::Client::refresh_token) with another one of the same user.
+    TokenExpiring {
+        /// The time until then.
+        left: Duration,
+    },
     /// The copy has all that the server had when it was asked, and stays in step from now on.
     Synced,
     /// Other sessions changed the document.

@@ -172,7 +172,7 @@ pub use events::{
 };
 pub use lock_handle::Lock;
 pub use options::{
-    ClaimPolicy, ClientOptions, ClientRole, DivergencePolicy, ResumeTicket, UserSecret,
-    UserSecretError,
+    ClaimPolicy, ClientOptions, ClientRole, ClientToken, ClientTokenError, DivergencePolicy,
+    ResumeTicket, UserSecret, UserSecretError,
 };
 pub use scope::{LockScope, LockScopeError};

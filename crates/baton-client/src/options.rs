@@ -6,6 +6,9 @@ use baton_sync::control_channel::{FencingToken, User};
 
 use crate::backoff::Backoff;
 
+/// Longest token, in bytes. A server takes no longer one.
+const MAX_TOKEN: usize = 8 * 1024;
+
 /// The reaction to an offer of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClaimPolicy {
@@ -77,6 +80,44 @@ impl std::fmt::Debug for UserSecret {
     }
 }
 
+/// A token that a server with authentication asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientToken(String);
+
+/// A text that no server takes as a token. The caller's fault; nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a token has 1 to 8192 visible ASCII characters, and this text has others; pass it exactly as its issuer made it"
+)]
+pub struct ClientTokenError;
+
+impl ClientToken {
+    /// Takes a token as its issuer made it.
+    ///
+    /// # Errors
+    /// [`ClientTokenError`]: the text is empty or too long, or cannot stand in a header of HTTP.
+    pub fn new(token: impl Into<String>) -> Result<Self, ClientTokenError> {
+        let token = token.into();
+        let is_usable = token.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_usable && (1..=MAX_TOKEN).contains(&token.len()) {
+            Ok(Self(token))
+        } else {
+            Err(ClientTokenError)
+        }
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Leaves out the secret, so that the output may be logged.
+impl std::fmt::Debug for ClientToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientToken(..)")
+    }
+}
+
 /// Resumes a session that another client had before ([`Client::ticket`](crate::Client::ticket)).
 ///
 /// It holds a secret that works once: the first client that shows it has the session.
@@ -107,6 +148,9 @@ pub struct ClientOptions {
     pub url: String,
     /// The name of the document: 1 to 1024 bytes, no control characters; slashes are allowed.
     pub document: String,
+    /// The token that the server asks for. It is sent in a header, which no log shows;
+    /// [`Client::refresh_token`](crate::Client::refresh_token) replaces it.
+    pub token: Option<ClientToken>,
     /// The name and colour that others see.
     pub user: User,
     /// The secret shared by the clients of one user. `None`: this client is a user of its own.
@@ -147,6 +191,7 @@ impl ClientOptions {
         Self {
             url: url.into(),
             document: document.into(),
+            token: None,
             user: User::default(),
             user_key: None,
             role: ClientRole::default(),
@@ -174,6 +219,15 @@ mod tests {
         assert_eq!(UserSecret::new("x".repeat(257)), Err(UserSecretError(257)));
         let mut options = ClientOptions::new("ws://a/ws", "d");
         options.user_key = Some(UserSecret::new("a secret of thirty-one characters").unwrap());
+        options.token = Some(ClientToken::new("a.secret.token").unwrap());
         assert!(!format!("{options:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_token_can_stand_in_a_header() {
+        for wrong in ["", "a b", "a\r\nx: y", "\u{e9}", &"x".repeat(8193)] {
+            assert_eq!(ClientToken::new(wrong), Err(ClientTokenError), "{wrong}");
+        }
+        assert!(ClientToken::new("x".repeat(8192)).is_ok());
     }
 }

@@ -10,7 +10,10 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::http::{Error as HttpError, HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -103,7 +106,11 @@ async fn attempt(
     // Small writes leave at once.
     let no_delay = true;
     // On the heap, because the handshake's state is large and short-lived.
-    let connecting = Box::pin(connect_async_with_config(address, Some(config), no_delay));
+    let connecting = async {
+        let request = request(state, address)?;
+        connect_async_with_config(request, Some(config), no_delay).await
+    };
+    let connecting = Box::pin(connecting);
     let connected = tokio::select! {
         connected = connecting => connected,
         () = given_up => return None,
@@ -126,6 +133,19 @@ async fn attempt(
             None
         }
     }
+}
+
+/// Returns the handshake, with the token of this moment.
+fn request(state: &ClientState, address: &Uri) -> Result<Request, Error> {
+    let mut request = address.into_client_request()?;
+    let token = state.peek(|core| core.token().cloned());
+    if let Some(token) = token {
+        let value = format!("Bearer {}", token.secret());
+        let mut value = HeaderValue::try_from(value).map_err(HttpError::from)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
 /// Reads and writes until one of the two ends, or the core gives the connection up.

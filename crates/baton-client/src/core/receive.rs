@@ -176,6 +176,10 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             core.session.rights_changed(rights.clone());
             core.out.event(ClientEvent::Rights(rights));
         }
+        ServerMessage::TokenExpiring { left_ms } => {
+            let left = Duration::from_millis(left_ms);
+            core.out.event(ClientEvent::TokenExpiring { left });
+        }
         ServerMessage::Beat { n, confirmed } => beat(core, now, n, confirmed),
         ServerMessage::Peer { peer } => {
             core.session.peer_changed(&peer);
