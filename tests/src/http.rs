@@ -18,12 +18,35 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
 /// Asks for a path.
 ///
 /// # Panics
 /// When no answer comes in time.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    ask(address, request.as_bytes()).await
+}
+
+/// Calls the operator's API with this method and path, and this token if there is one.
+///
+/// # Panics
+/// When no answer comes in time.
+pub async fn call(address: SocketAddr, line: &str, token: Option<&str>) -> Answer {
+    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let bearer = bearer.unwrap_or_default();
+    let request =
+        format!("{line} HTTP/1.1\r\nHost: {address}\r\n{bearer}Connection: close\r\n\r\n");
     ask(address, request.as_bytes()).await
 }
 

@@ -425,7 +425,7 @@ impl Known {
 }
 
 /// Client id, clock, state.
-type Entry = (u64, u64, Option<String>);
+pub(crate) type Entry = (u64, u64, Option<String>);
 
 fn decode_awareness(payload: &[u8]) -> Result<Vec<Entry>, DecodeError> {
     let mut reader = Reader::new(payload);
@@ -441,6 +441,11 @@ fn decode_awareness(payload: &[u8]) -> Result<Vec<Entry>, DecodeError> {
 }
 
 fn encode_awareness(entries: &[Entry]) -> Bytes {
+    y_websocket::awareness(&awareness_payload(entries))
+}
+
+/// An awareness payload of these entries, for any wire.
+pub(crate) fn awareness_payload(entries: &[Entry]) -> Vec<u8> {
     let mut payload = Vec::new();
     write_var_uint(&mut payload, entries.len() as u64);
     for (client, clock, state) in entries {
@@ -448,5 +453,5 @@ fn encode_awareness(entries: &[Entry]) -> Bytes {
         write_var_uint(&mut payload, *clock);
         write_var_string(&mut payload, state.as_deref().unwrap_or("null"));
     }
-    y_websocket::awareness(&payload)
+    payload
 }

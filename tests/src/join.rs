@@ -254,6 +254,12 @@ impl Join {
         self
     }
 
+    /// With this token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        self.with_header("authorization", &format!("Bearer {token}"))
+    }
+
     /// Without answering beats.
     #[must_use]
     pub fn ignoring_beats(mut self) -> Self {

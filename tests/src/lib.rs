@@ -32,25 +32,30 @@
 //! `inbox` is what a client knows and how it answers, `client` its connection. A
 //! [`Proxy`](baton_testkit::Proxy) is a bad network between the two; a [`HolderProcess`] (`holder`) can die and freeze, and a [`Loss`] ([`losses`]) is a way in which a holder
 //! goes, with the time that the lock takes to pass on. A
-//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`].
+//! [`WildSocket`] (`wild`) sends what no proper client would. Leaves: [`http`], [`certificates`], [`within`],
+//! [`Pass`], which makes the tokens that a server asks for. A [`HocuspocusClient`] (`hocuspocus`) speaks that wire.
 
 pub mod certificates;
 mod client;
+mod hocuspocus;
 mod holder;
 pub mod http;
 mod inbox;
 mod join;
 pub mod losses;
+mod pass;
 mod process;
 mod server;
 mod wait;
 mod wild;
 
 pub use client::{Ended, RawClient, Refused, converge};
+pub use hocuspocus::HocuspocusClient;
 pub use holder::HolderProcess;
 pub use inbox::{Known, LockState, Seen};
 pub use join::{Beats, Join, Manners, Memory};
 pub use losses::Loss;
+pub use pass::{Pass, time_until, unix_ms};
 pub use process::{Failure, ServerProcess, program};
 pub use server::{Stopped, TestServer, millis};
 pub use wait::{WAIT, within};

@@ -1,6 +1,8 @@
 //! Stories about Baton over real sockets, one file a theme.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the story")]
 
+mod access_live;
+mod access_matrix;
 mod awareness;
 mod backup;
 mod chaos;
@@ -36,4 +38,5 @@ mod returning;
 mod roster;
 mod saved;
 mod slow;
+mod tenants;
 mod tls;
