@@ -178,7 +178,10 @@ fn states(client: u64, clock: u64, state: &str) -> Vec<u8> {
 fn read_states(seen: &[Seen]) -> Vec<(u64, u64, String)> {
     let mut awareness = Awareness::new(AwarenessLimits::default());
     for (owner, seen) in seen.iter().enumerate() {
-        if let Seen::Message(Outgoing::Awareness(payload)) = seen {
+        if let Seen::Message(
+            Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload),
+        ) = seen
+        {
             let applied = awareness.apply(owner, payload, std::time::Duration::ZERO);
             assert!(applied.is_ok());
         }
@@ -249,7 +252,8 @@ fn awareness_shows_who_only_reads_and_is_said_again_when_that_changes() {
     table.look(id);
     table.set_rights(id, Rights::EDIT);
     // y-protocols answers a removal of its own state with the state at a raised clock.
-    let removal = Seen::Message(Outgoing::Awareness(states(5, 5, "null").into()));
+    let removal = states(5, 5, "null").into();
+    let removal = Seen::Message(Outgoing::AwarenessQuestion(removal));
     assert!(table.look(id).contains(&removal));
     table.receive(id, Incoming::Awareness(&states(5, 6, state)));
     let writes = r#"{"user":{"color":"red","name":"Ada","id":"u1"}}"#;
