@@ -37,17 +37,24 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct Options {
     listen: String,
     data: PathBuf,
+    /// Lets a server without authentication listen where other machines reach it.
+    open: bool,
 }
 
 impl Options {
-    /// Reads `--listen ADDRESS` and `--data FOLDER`.
+    /// Reads `--listen ADDRESS`, `--data FOLDER` and `--open`.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, Trouble> {
         let mut options = Self {
             listen: "127.0.0.1:8080".to_owned(),
             data: "data".into(),
+            open: false,
         };
         let mut rest = arguments.iter();
         while let Some(flag) = rest.next() {
+            if flag == "--open" {
+                options.open = true;
+                continue;
+            }
             let value = rest
                 .next()
                 .ok_or_else(|| Trouble::usage(format!("`{flag}` needs a value")));
@@ -83,6 +90,7 @@ pub(crate) fn demo(place: &Place, options: &Options) -> Done {
     command
         .args(["serve", "--listen", &options.listen, "--data"])
         .arg(data)
+        .args(options.open.then_some("--open"))
         .stdout(Stdio::piped());
     let mut server = Process::start("the server", &mut command)?;
     let address = address(&mut server, &stop)?;
@@ -242,6 +250,9 @@ mod tests {
         let options = Options::parse(&words("--data elsewhere --listen 127.0.0.1:9")).unwrap();
         assert_eq!(options.listen, "127.0.0.1:9");
         assert_eq!(options.data, PathBuf::from("elsewhere"));
+        assert!(!options.open);
+        let options = Options::parse(&words("--open --listen 0.0.0.0:9")).unwrap();
+        assert!(options.open && options.listen == "0.0.0.0:9");
         assert!(Options::parse(&words("--data")).is_err());
         assert!(Options::parse(&words("--port 1")).is_err());
     }

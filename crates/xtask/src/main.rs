@@ -48,7 +48,7 @@ use crate::trouble::{Done, Trouble};
 const HELP: &str = "\
 The project's own commands:
 
-  cargo xtask demo [--listen 127.0.0.1:8080] [--data ./data]
+  cargo xtask demo [--listen 127.0.0.1:8080] [--data ./data] [--open]
       Builds the page and the server, starts both with a live feed, and prints the address.
       Ctrl-C ends it.
 

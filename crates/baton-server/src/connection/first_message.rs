@@ -17,7 +17,7 @@ use crate::documents::registry::Registry;
 use crate::limits::inbound_memory_limit::InboundBytes;
 use crate::ops::rejection_counters::Rejection;
 
-/// What the stream gave; `None` if it ended.
+/// Result of one read; `None` if the stream has ended.
 pub(super) type Read = Option<Result<Message, Error>>;
 
 /// Waits for the first message, a control frame or not, for at most `handshake_timeout`.

@@ -6,6 +6,7 @@ use crate::forge::{claims, ed25519, eddsa, hs256_with};
 use crate::program::{Outcome, Program};
 use crate::service::{Behaviour, Service};
 use serde_json::json;
+use tempfile::TempDir;
 
 fn keys(seeds: &[u8]) -> Behaviour {
     let sets = seeds
@@ -130,4 +131,30 @@ async fn the_first_fetch_is_waited_for() {
     let server = server(&service).await;
     let outcome = server.ask("notes", &eddsa(1, &claims(&["**"]))).await;
     assert_eq!(outcome, Outcome::Opened);
+}
+
+/// A certificate that the operator did not name is not trusted, whatever name it has.
+#[tokio::test]
+async fn keys_come_over_tls_from_a_service_that_is_trusted() {
+    let (service, certificate) = Service::start_tls(keys(&[1])).await;
+    let (_other, others) = Service::start_tls(keys(&[1])).await;
+    let folder = TempDir::new().unwrap();
+    let token = eddsa(1, &claims(&["**"]));
+    for (trusted, is_opened) in [(certificate, true), (others, false)] {
+        let file = Program::file(&folder, "trusted.pem", &trusted);
+        let settings = [
+            ("auth", "jwt"),
+            ("auth_jwks_url", &service.tls_url()),
+            ("auth_jwks_timeout", "5s"),
+        ];
+        let environment = [("SSL_CERT_FILE", file.to_str().unwrap())];
+        let server = Program::start_with(&settings, &environment).await;
+        let outcome = server.ask("notes", &token).await;
+        if is_opened {
+            assert_eq!(outcome, Outcome::Opened);
+        } else {
+            assert_eq!(outcome.closed(), (4504, "keys-unavailable"));
+            server.keeps_secret(&["hush-this-is-a-key"]).await;
+        }
+    }
 }

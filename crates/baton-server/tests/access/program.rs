@@ -66,6 +66,14 @@ pub(crate) fn baton() -> Command {
 impl Program {
     /// Starts the program with these settings on a free port, with everything in its log.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with(settings, &[]).await
+    }
+
+    /// Starts it with these environment variables as well.
+    pub(crate) async fn start_with(
+        settings: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let mut command = baton();
@@ -76,6 +84,7 @@ impl Program {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.path().join("data"))
             .env("BATON_LOG", "trace")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// Behaviour of the service towards each request.
 #[derive(Debug, Clone)]
@@ -26,16 +29,29 @@ pub(crate) enum Behaviour {
     Drips,
 }
 
+type Told = Arc<Mutex<Behaviour>>;
+type Heard = Arc<Mutex<Vec<String>>>;
+
 /// See the module. Ends with this.
 pub(crate) struct Service {
     address: SocketAddr,
-    behaviour: Arc<Mutex<Behaviour>>,
-    requests: Arc<Mutex<Vec<String>>>,
+    behaviour: Told,
+    requests: Heard,
     serving: AbortHandle,
 }
 
 impl Service {
     pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        Self::accepting(behaviour, serve::<TcpStream>).await
+    }
+
+    async fn accepting<F>(
+        behaviour: Behaviour,
+        serve: impl Fn(TcpStream, Told, Heard) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let behaviour = Arc::new(Mutex::new(behaviour));
@@ -53,6 +69,38 @@ impl Service {
             requests,
             serving: serving.abort_handle(),
         }
+    }
+
+    /// Starts it with TLS, under the name `localhost`. Returns its certificate in PEM, too.
+    pub(crate) async fn start_tls(behaviour: Behaviour) -> (Self, String) {
+        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let service = Self::accepting(behaviour, move |stream, told, heard| {
+            let acceptor = acceptor.clone();
+            async move {
+                // A client that does not trust the certificate ends the handshake.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream, told, heard).await;
+                }
+            }
+        });
+        (service.await, own.cert.pem())
+    }
+
+    /// Returns its address for TLS.
+    pub(crate) fn tls_url(&self) -> String {
+        format!(
+            "https://localhost:{}/path?key=hush-this-is-a-key",
+            self.address.port()
+        )
     }
 
     /// Returns its address, with a path and a query.
@@ -77,11 +125,10 @@ impl Drop for Service {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    behaviour: Arc<Mutex<Behaviour>>,
-    requests: Arc<Mutex<Vec<String>>>,
-) {
+async fn serve<S>(mut stream: S, behaviour: Told, requests: Heard)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let Some(request) = read(&mut stream).await else {
         return;
     };
@@ -120,7 +167,7 @@ fn answer(status: u16, body: &str) -> Vec<u8> {
 }
 
 /// Reads a request with its body.
-async fn read(stream: &mut TcpStream) -> Option<String> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
