@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, version};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, version};
 
 /// A server with a certificate of this authority.
 async fn server_with(authority: &Authority, change: impl FnOnce(&mut Settings)) -> TestServer {
@@ -45,9 +45,9 @@ async fn shake(
     within("a handshake", shaking).await
 }
 
-/// The certificate that the server shows.
-async fn shown(address: SocketAddr, config: &Arc<ClientConfig>) -> CertificateDer<'static> {
-    let stream = shake(address, config).await.unwrap();
+/// The certificate that the server shows to a client that was never there: one that resumes its session is shown none.
+async fn shown(address: SocketAddr, authority: &Authority) -> CertificateDer<'static> {
+    let stream = shake(address, &authority.client()).await.unwrap();
     let chain = stream.get_ref().1.peer_certificates().unwrap();
     chain[0].clone().into_owned()
 }
@@ -102,6 +102,30 @@ async fn clients_of_both_versions_edit_together_with_and_without_the_hosts_name(
     ada.is_closed_with(close::GOING_AWAY).await;
     bob.is_closed_with(close::GOING_AWAY).await;
     within("the stop", stopping).await.unwrap();
+}
+
+/// What makes a storm of reconnects cheap, also across a new certificate.
+#[tokio::test]
+async fn a_client_that_comes_again_resumes_its_session() {
+    let authority = Authority::new();
+    let server = server(&authority).await;
+    for version in [&version::TLS12, &version::TLS13] {
+        let client = Arc::new(authority.client_of(version));
+        let kind = async || {
+            let mut stream = shake(server.address(), &client).await.unwrap();
+            // Tickets of TLS 1.3 come behind the handshake.
+            let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            stream.get_ref().1.handshake_kind().unwrap()
+        };
+        assert_eq!(kind().await, HandshakeKind::Full);
+        assert_eq!(kind().await, HandshakeKind::Resumed);
+        authority.write(&authority.signs(2041));
+        server.reloads_its_certificate().await;
+        assert_eq!(kind().await, HandshakeKind::Resumed);
+    }
 }
 
 /// Without an end of TLS a client cannot know that nothing was cut off.
@@ -163,7 +187,7 @@ async fn a_renewed_certificate_is_shown_to_newcomers_while_the_others_go_on() {
     let (address, client) = (server.address(), authority.client());
     let ada = server.connect(Join::stock("notes").over_tls(&client)).await;
     let bob = server.connect(Join::stock("notes").over_tls(&client)).await;
-    let first = shown(address, &client).await;
+    let first = shown(address, &authority).await;
     let renewed = authority.signs(2041);
     // Half-way through: the new certificate, still with the old key.
     let old_key = std::fs::read_to_string(authority.key()).unwrap();
@@ -171,7 +195,7 @@ async fn a_renewed_certificate_is_shown_to_newcomers_while_the_others_go_on() {
     ada.types("a");
     server.hangs_up();
     metric(address, &client, "baton_tls_certificate_stale 1").await;
-    assert_eq!(shown(address, &client).await, first);
+    assert_eq!(shown(address, &authority).await, first);
     assert!(
         server.said().contains("does not belong"),
         "{}",
@@ -186,7 +210,7 @@ async fn a_renewed_certificate_is_shown_to_newcomers_while_the_others_go_on() {
     metric(address, &client, "baton_tls_certificate_stale 0").await;
     let end = "baton_tls_not_after_timestamp_seconds 2240611200";
     metric(address, &client, end).await;
-    assert_ne!(shown(address, &client).await, first);
+    assert_ne!(shown(address, &authority).await, first);
     ada.types("c");
     bob.sees("abc").await;
     let eve = server.connect(Join::stock("notes").over_tls(&client)).await;
