@@ -1,7 +1,9 @@
 use super::*;
 
 /// Settings that are words, lists or paths: whatever can be parsed is valid.
-const WORDS: [&str; 45] = [
+const WORDS: [&str; 47] = [
+    "echo",
+    "stamp_awareness",
     "server_token",
     "signing_key_file",
     "public_url",
