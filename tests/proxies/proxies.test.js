@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { believing, certificate } from '../node/certificate.js'
 import { pause, story, waitFor } from '../node/harness.js'
 import { converge, stock } from '../node/stock.js'
-import { yWebsocket } from '../node/wires.js'
+import { hocuspocus, yWebsocket } from '../node/wires.js'
 
 const PAGE = readFileSync(new URL('../../docs/proxies.md', import.meta.url), 'utf8')
 const HOST = 'collab.example.org'
@@ -113,7 +113,7 @@ async function haproxy (stage, pair, server) {
 /** The arguments of the page's own command, but for the address. */
 const TRUSTING = ['--trusted-proxies', '127.0.0.1', '--allowed-hosts', HOST]
 
-const to = (port) => ({ socket: `wss://127.0.0.1:${port}/ws` })
+const to = (port) => ({ socket: `wss://127.0.0.1:${port}/ws`, hocuspocus: `wss://127.0.0.1:${port}/hocuspocus` })
 
 /** What the server says instead of a WebSocket; 101 if it opens. */
 const answered = (Socket, port) => new Promise((resolve) => {
@@ -128,7 +128,7 @@ async function holds (stage, pair, port) {
   const from = (localAddress, headers = {}) =>
     believing(pair, { localAddress, headers: { host: HOST, ...headers } })
   const ada = stock(stage, to(port), 'notes', yWebsocket, { WebSocketPolyfill: from('127.0.0.2') })
-  const bob = stock(stage, to(port), 'notes', yWebsocket, { WebSocketPolyfill: from('127.0.0.2') })
+  const bob = stock(stage, to(port), 'notes', hocuspocus, { WebSocketPolyfill: from('127.0.0.2') })
   await ada.synced()
   await bob.synced()
   ada.type('hello ')
