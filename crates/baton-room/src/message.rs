@@ -28,6 +28,9 @@ pub enum Incoming<'a> {
     Channel(&'a str),
     /// "Is all that I sent before this saved?": answered with these bytes once it is.
     Barrier(&'a [u8]),
+    /// The client has sent all that it had queued while it was offline. Only for one that counts
+    /// statuses ([`Receipts::EachUpdate`]).
+    QueueSent,
     /// A message without a meaning for a room.
     Other,
 }
@@ -234,9 +237,10 @@ pub enum Receipts {
     #[default]
     None,
     /// [`Outgoing::SyncStatus`] for each Step2 and Update of the client, in order. Its Step1 is
-    /// answered with our Step1 before the Step2, and no Step1 is sent before: the client counts on
-    /// one status for each Step1 that it sends. The answer to a Step1 of ours that it did
-    /// not ask for gets a false one.
+    /// answered with our Step1 before the Step2, and no Step1 is sent before: with each Step1 the
+    /// client sets its count to one, for the answer to ours. The answer to a Step1 of ours that it
+    /// did not ask for gets a false one, and so does an update that it wrote before its Step1. An
+    /// update that only deletes is taken for one of those until [`Incoming::QueueSent`].
     EachUpdate,
     /// [`Outgoing::Echo`] for each update of the client.
     Echo,

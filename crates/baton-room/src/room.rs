@@ -133,7 +133,10 @@ impl Room {
         };
         match self.sessions.receive(connection, message, entry, &mut out) {
             Some(Incoming::Step1(vector)) => out.push(match StateVector::decode(vector) {
-                Ok(since) => Reaction::Answer(connection, Answer::Lacking(since)),
+                Ok(since) => {
+                    self.intake.inboxes_mut().count_anew(connection, &since);
+                    Reaction::Answer(connection, Answer::Lacking(since))
+                }
                 Err(error) => {
                     let fault = format!("a state vector is wrong: {error}");
                     Reaction::malformed(connection, &fault)
@@ -147,6 +150,7 @@ impl Room {
                 let cx = context!(self, now);
                 self.intake.channel(connection, payload, cx, &mut out);
             }
+            Some(Incoming::QueueSent) => self.intake.inboxes_mut().queue_was_sent(connection),
             Some(Incoming::Barrier(version)) => self.intake.barrier(connection, version, &mut out),
             Some(Incoming::Awareness(payload)) => {
                 let sessions = &mut self.sessions;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::Fence;
+use baton_sync::StateVector;
 use baton_sync::control_channel::ClientMessage;
 use baton_sync::handshake::HandshakeLimits;
 use baton_sync::scan::OwnedScan;
@@ -168,6 +169,20 @@ impl Inboxes {
     pub(crate) fn receipts(&self, connection: ConnectionId) -> Receipts {
         let inbox = self.all.get(&connection);
         inbox.map_or(Receipts::None, |inbox| inbox.receipts)
+    }
+
+    /// Notes a Step1 of the client, with its vector.
+    pub(crate) fn count_anew(&mut self, connection: ConnectionId, vector: &StateVector) {
+        if let Some(inbox) = self.all.get_mut(&connection) {
+            inbox.handshake.ledger().count_anew(vector);
+        }
+    }
+
+    /// Notes that a client has sent what it had queued while it was offline.
+    pub(crate) fn queue_was_sent(&mut self, connection: ConnectionId) {
+        if let Some(inbox) = self.all.get_mut(&connection) {
+            inbox.handshake.ledger().queue_was_sent();
+        }
     }
 
     /// Notes that our Step1 goes out before the answer to the client's.

@@ -1,8 +1,10 @@
 //! What a stock client is told of its edits: a status for each, its own edits back, or the answer to a barrier.
 
 use baton_room::{ConnectionId, Growth, Receipts, StorageLimit};
+use baton_sync::document::yrs::{Text, WriteTxn};
 
 use super::*;
+use crate::table::edit;
 
 /// A client that speaks nothing of Baton's own.
 pub(crate) struct Stock {
@@ -80,6 +82,14 @@ impl Stock {
     }
 }
 
+/// Takes out the first letter.
+fn remove_first(document: &mut Document) -> Bytes {
+    edit(document, |txn| {
+        let text = txn.get_or_insert_text("t");
+        text.remove_range(txn, 0, 1);
+    })
+}
+
 fn kinds(seen: &[Seen]) -> Vec<&'static str> {
     let kinds = seen.iter().map(|seen| match seen {
         Seen::Message(Outgoing::Step1(_)) => "Step1",
@@ -105,14 +115,47 @@ fn each_step1_of_a_client_that_counts_statuses_is_answered_with_a_step1_before_t
     assert_eq!(table.look(id), [], "it asks first");
     table.receive(id, Incoming::Step1(&[0]));
     assert_eq!(kinds(&table.look(id)), ["Step1", "Step2"]);
-    // It asks again from time to time, and counts on a status again.
+    // It asks again from time to time, and counts on one status from there on.
     table.receive(id, Incoming::Step1(&[0]));
     assert_eq!(kinds(&table.look(id)), ["Step1", "Step2"]);
-    for _ in 0..2 {
+    for expected in ["not saved", "saved"] {
         let nothing = Bytes::from_static(&[0, 0]);
         table.receive(id, Incoming::Sync(SyncKind::Step2, nothing));
-        assert_eq!(kinds(&table.look(id)), ["saved"]);
+        assert_eq!(kinds(&table.look(id)), [expected]);
     }
+}
+
+/// A provider sets its count to one when it connects, and sends then what it had queued while it was
+/// offline. A true status for each of these would be counted for later edits.
+#[test]
+fn an_edit_that_was_written_before_the_step1_has_a_false_status() {
+    let mut table = Table::new();
+    table.receipts = Receipts::EachUpdate;
+    let id = table.connect();
+    let mut ada = Stock {
+        id,
+        document: document(1),
+    };
+    let mut queued = ["a", "b"].map(|what| insert(&mut ada.document, what)).to_vec();
+    queued.push(remove_first(&mut ada.document));
+    // The queue may also come before the Step1, when the token took its time.
+    ada.sends(&mut table, SyncKind::Update, queued[0].clone());
+    let vector = ada.document.state().vector().encode();
+    table.receive(id, Incoming::Step1(&vector));
+    for update in &queued {
+        ada.sends(&mut table, SyncKind::Update, update.clone());
+    }
+    ada.types(&mut table, "c");
+    table.receive(id, Incoming::QueueSent);
+    let last = remove_first(&mut ada.document);
+    ada.sends(&mut table, SyncKind::Update, last);
+    ada.answers(&mut table);
+    let queued = [false; 4];
+    // For "c", for the last deletion, and for the answer.
+    let counted = [true; 3];
+    let expected = [&queued[..], &counted].concat();
+    assert_eq!(ada.statuses(&mut table), expected);
+    assert_eq!(table.text(), "c");
 }
 
 #[test]

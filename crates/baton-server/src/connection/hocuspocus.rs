@@ -86,8 +86,10 @@ pub(crate) struct HocuspocusSocket {
 }
 
 impl HocuspocusSocket {
-    /// Returns the socket without addresses.
+    /// Returns the socket without addresses. Its client is sent a Ping first: a provider sends what
+    /// it had queued while it was offline when it hears something, and answers the Ping behind that.
     pub(crate) fn new(entry: HocuspocusEntry, writer: &Arc<SocketWriter>) -> Self {
+        writer.send_encoded(&hocuspocus::ping());
         let rate = Arc::new(MessageRateLimit::new(entry.registry.settings()));
         let shared = Shared {
             registry: Arc::clone(&entry.registry),
@@ -227,6 +229,7 @@ impl HocuspocusSocket {
             }
             Ok(HocuspocusFrame::Pong) => {
                 self.rate.take(frame.len()).await;
+                self.table.queue_was_sent();
                 return Ok(None);
             }
             Err(error) => {

@@ -138,8 +138,11 @@ fn from_y_websocket(frame: &Bytes) -> Result<Incoming<'_>, WireError> {
 }
 
 fn from_hocuspocus(frame: &Bytes) -> Result<Incoming<'_>, WireError> {
-    let HocuspocusFrame::Message(Envelope { message, .. }) = hocuspocus::decode(frame)? else {
-        return Ok(Incoming::Other);
+    let message = match hocuspocus::decode(frame)? {
+        HocuspocusFrame::Message(Envelope { message, .. }) => message,
+        // The answer to the Ping with which the server begins, once for each address.
+        HocuspocusFrame::Pong => return Ok(Incoming::QueueSent),
+        HocuspocusFrame::Ping => return Ok(Incoming::Other),
     };
     Ok(match message {
         // No published client sends one. Its answer would hold a Step1, which it must not.

@@ -97,6 +97,7 @@ impl StepKind {
             Incoming::Awareness(_)
             | Incoming::QueryAwareness
             | Incoming::Barrier(_)
+            | Incoming::QueueSent
             | Incoming::Other => Self::Light,
         }
     }

@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 
 use self::statuses::Statuses;
 use super::verdict::SyncKind;
+use crate::StateVector;
+use crate::scan::Scan;
 
 /// Most runs of settled messages, beside those that an unsettled message separates. Beyond it,
 /// neighbouring runs are joined, and announced when the later one is durable. A stock client is
@@ -143,6 +145,31 @@ impl SavedLedger {
     pub(super) fn asked(&mut self, awaited: bool) {
         if let Some(statuses) = &mut self.statuses {
             statuses.asked(awaited);
+        }
+    }
+
+    /// Notes a Step1 of the client, with its vector: a client that counts statuses sets its count to
+    /// one, whatever it sent or wrote before.
+    pub fn count_anew(&mut self, vector: &StateVector) {
+        if let Some(statuses) = &mut self.statuses {
+            statuses.count_anew(vector, self.count);
+        }
+    }
+
+    /// Notes that a client that counts statuses has sent all that it had queued while it was
+    /// offline: it counts all updates from here on.
+    pub fn queue_was_sent(&mut self) {
+        if let Some(statuses) = &mut self.statuses {
+            statuses.queue_was_sent();
+        }
+    }
+
+    /// Notes the content of an update that was counted.
+    pub(super) fn came(&mut self, number: u64, kind: SyncKind, update: &Scan<'_>) {
+        if let Some(statuses) = &mut self.statuses
+            && kind == SyncKind::Update
+        {
+            statuses.came(number, update);
         }
     }
 

@@ -96,10 +96,11 @@ impl Handshake {
     ) -> Verdict {
         let basis = basis.into();
         let number = self.arrived(kind);
+        let (update, scanned) = (scan.bytes(), scan.as_scan());
+        self.ledger.came(number, kind, &scanned);
         if let Some(clash) = self.clash {
             return self.refuse(number, clash.into());
         }
-        let (update, scanned) = (scan.bytes(), scan.as_scan());
         let settled = basis.settle(&scanned);
         if let Err(fault) = basis.check(&settled) {
             return self.refuse(number, fault);

@@ -78,6 +78,8 @@ pub(super) struct AddressTable {
     next: u32,
     /// True once the client has shown a token for any address.
     announced: bool,
+    /// True once the client has sent what it had queued while it was offline.
+    queue_sent: bool,
 }
 
 impl AddressTable {
@@ -90,6 +92,7 @@ impl AddressTable {
             tasks: JoinSet::new(),
             next: 1,
             announced: false,
+            queue_sent: false,
             shared,
         }
     }
@@ -153,6 +156,20 @@ impl AddressTable {
             | HocuspocusMessage::PermissionDenied(_)
             | HocuspocusMessage::SyncStatus(_)
             | HocuspocusMessage::Unknown(_) => Ok(None),
+        }
+    }
+
+    /// Notes that the client has sent what it had queued while it was offline, for all addresses.
+    pub(super) fn queue_was_sent(&mut self) {
+        if std::mem::replace(&mut self.queue_sent, true) {
+            return;
+        }
+        for state in self.addresses.values() {
+            if let AddressState::Unannounced { mailbox, .. }
+            | AddressState::Served(TaskHandle { mailbox, .. }) = state
+            {
+                mailbox.push(Letter::QueueSent);
+            }
         }
     }
 
@@ -377,7 +394,11 @@ impl AddressTable {
 
     fn mailbox(&self) -> Arc<Mailbox> {
         let received = self.shared.registry.receiving().part(usize::MAX);
-        Arc::new(Mailbox::new(&self.backlog, received))
+        let mailbox = Mailbox::new(&self.backlog, received);
+        if self.queue_sent {
+            mailbox.push(Letter::QueueSent);
+        }
+        Arc::new(mailbox)
     }
 
     fn note_ended(&mut self, raw: &str, number: u32) {

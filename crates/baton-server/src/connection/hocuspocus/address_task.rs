@@ -206,6 +206,7 @@ impl AddressTask {
                 session.pong(&mark).await;
                 Ok(())
             }
+            Letter::QueueSent => session.frame(&hocuspocus::pong()).await,
             Letter::Fault(fault) => session.malformed(fault).await,
             Letter::Leave(leaving) => {
                 session.leaves(leaving.departure());

@@ -31,6 +31,8 @@ pub(super) enum Letter {
     Token(ShownToken),
     /// The answer to the probe with this payload.
     Pong([u8; 8]),
+    /// The client has sent all that it had queued while it was offline.
+    QueueSent,
     /// Something that no client of this wire sends.
     Fault(&'static str),
     /// The client leaves the address, or its socket ended.

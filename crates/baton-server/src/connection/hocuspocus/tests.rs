@@ -44,11 +44,14 @@ impl Socket {
         let (near, far) = tokio::io::duplex(1 << 20);
         let opened = Opened::Hocuspocus(Box::new(entry));
         let server = tokio::spawn(serve_any(far, Vec::new(), opened));
-        Self {
+        let mut socket = Self {
             app: Arc::clone(app),
             client: WebSocketStream::from_raw_socket(near, Role::Client, None).await,
             server,
-        }
+        };
+        assert_eq!(socket.next().await, (String::new(), "ping".to_owned()));
+        socket.send(hocuspocus::pong()).await;
+        socket
     }
 
     async fn send(&mut self, message: Bytes) {

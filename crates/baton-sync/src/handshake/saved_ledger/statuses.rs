@@ -5,8 +5,16 @@
 //! that it sends, and takes one off for each status that is true. For an answer to a Step1 of ours
 //! that it did not ask for, it added none: a true status would stand for one of its edits. So that
 //! status is false, which the provider ignores.
+//!
+//! With each Step1 the provider sets its count to one, for its answer to the Step1 that it gets
+//! back: whatever it wrote before does not count any more. That is more than the messages that came
+//! before. Edits made offline wait in a queue of the provider, which it sends after its Step1, once
+//! it has heard something ([`Statuses::queue_was_sent`]). Their statuses are false as well.
 
 use std::collections::{BTreeMap, VecDeque};
+
+use crate::StateVector;
+use crate::scan::{IdRange, Scan};
 
 /// Most runs of messages with a false status. Beyond it, the newest run and the one before it are
 /// joined, and the status of the messages between them is false as well.
@@ -25,6 +33,24 @@ pub(super) struct Statuses {
     falses: BTreeMap<u64, u64>,
     /// Our Step1 messages without an answer: true if the client asked for it.
     asked: VecDeque<bool>,
+    counted: CountedUpdates,
+}
+
+/// The updates that a client counts.
+#[derive(Debug, PartialEq, Eq)]
+enum CountedUpdates {
+    /// None: it has not sent a Step1. True if it has sent its queue.
+    None { queue_sent: bool },
+    /// Those that it wrote after this state. Others come from its queue.
+    Since(StateVector),
+    /// All.
+    All,
+}
+
+impl Default for CountedUpdates {
+    fn default() -> Self {
+        Self::None { queue_sent: false }
+    }
 }
 
 impl Statuses {
@@ -64,6 +90,42 @@ impl Statuses {
             from = first;
         }
         self.falses.insert(from, to);
+    }
+
+    /// Notes a Step1 of the client, with its vector. `last` is the last message that came before.
+    pub(super) fn count_anew(&mut self, vector: &StateVector, last: u64) {
+        for number in self.next()..=last {
+            self.deny(number);
+        }
+        self.asked.iter_mut().for_each(|counted| *counted = false);
+        self.counted = match self.counted {
+            CountedUpdates::All | CountedUpdates::None { queue_sent: true } => CountedUpdates::All,
+            _ => CountedUpdates::Since(vector.clone()),
+        };
+    }
+
+    /// Notes that the client has sent all that it had queued while it was offline.
+    pub(super) fn queue_was_sent(&mut self) {
+        self.counted = match self.counted {
+            CountedUpdates::None { .. } => CountedUpdates::None { queue_sent: true },
+            CountedUpdates::Since(_) | CountedUpdates::All => CountedUpdates::All,
+        };
+    }
+
+    /// Notes an update that came. One that only deletes does not tell when it was written: it is
+    /// taken for one of the queue until that was sent.
+    pub(super) fn came(&mut self, number: u64, update: &Scan<'_>) {
+        let is_counted = match &self.counted {
+            CountedUpdates::None { .. } => false,
+            CountedUpdates::Since(vector) => {
+                let is_new = |range: IdRange| range.end > vector.get(range.client);
+                update.inserts().any(is_new)
+            }
+            CountedUpdates::All => true,
+        };
+        if !is_counted {
+            self.deny(number);
+        }
     }
 
     /// Notes that our Step1 is on its way.
