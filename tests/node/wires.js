@@ -150,5 +150,7 @@ export const ySweet = {
 
 export const wires = [yWebsocket, hocuspocus, ySweet]
 
-/** The wires whose stories are played: those that `BATON_WIRES` names, with commas between. */
-export const played = wires.filter(({ name }) => (process.env.BATON_WIRES ?? 'y-websocket').split(',').includes(name))
+/** The wires whose stories are played: all, or those that `BATON_WIRES` names, with commas between. */
+export const played = process.env.BATON_WIRES === undefined
+  ? wires
+  : wires.filter(({ name }) => process.env.BATON_WIRES.split(',').includes(name))

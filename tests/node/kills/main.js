@@ -27,6 +27,9 @@ if (names.length === 0 || names.some((name) => !(name in signs))) {
   process.exit(2)
 }
 
+// What the providers say on the console of each lost connection.
+console.warn = () => {}
+
 let failed = false
 for (const name of names) {
   const data = mkdtempSync(join(tmpdir(), 'baton-kills-'))
