@@ -441,6 +441,7 @@ const fn code(why: Ending) -> u16 {
         Ending::Locked => 4423,
         Ending::Silent => 4508,
         Ending::Unavailable => 4500,
+        Ending::Expired => 4505,
         Ending::GoingAway => 4503,
         Ending::StoreFailed => 4507,
     }

@@ -111,10 +111,8 @@ impl Writer {
                         self.shown.extend(self.own.iter().cloned());
                     }
                 }
-                Seen::Message(Outgoing::Barrier(version)) => {
-                    if version[0] == self.version {
-                        self.shown.extend(self.own.iter().cloned());
-                    }
+                Seen::Message(Outgoing::Barrier(version)) if version[0] == self.version => {
+                    self.shown.extend(self.own.iter().cloned());
                 }
                 Seen::Closed(_) => return false,
                 _ => {}

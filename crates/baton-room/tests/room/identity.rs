@@ -178,9 +178,8 @@ fn states(client: u64, clock: u64, state: &str) -> Vec<u8> {
 fn read_states(seen: &[Seen]) -> Vec<(u64, u64, String)> {
     let mut awareness = Awareness::new(AwarenessLimits::default());
     for (owner, seen) in seen.iter().enumerate() {
-        if let Seen::Message(
-            Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload),
-        ) = seen
+        if let Seen::Message(Outgoing::Awareness(payload) | Outgoing::AwarenessQuestion(payload)) =
+            seen
         {
             let applied = awareness.apply(owner, payload, std::time::Duration::ZERO);
             assert!(applied.is_ok());

@@ -136,7 +136,9 @@ fn an_edit_that_was_written_before_the_step1_has_a_false_status() {
         id,
         document: document(1),
     };
-    let mut queued = ["a", "b"].map(|what| insert(&mut ada.document, what)).to_vec();
+    let mut queued = ["a", "b"]
+        .map(|what| insert(&mut ada.document, what))
+        .to_vec();
     queued.push(remove_first(&mut ada.document));
     // The queue may also come before the Step1, when the token took its time.
     ada.sends(&mut table, SyncKind::Update, queued[0].clone());

@@ -115,26 +115,6 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
             count(app.authorizer().revocations().len()),
         ),
         (
-            "documents_open",
-            "Documents in memory",
-            count(registry.documents()),
-        ),
-        (
-            "documents_stored",
-            "Documents in the store",
-            count(log.document_count()),
-        ),
-        (
-            "documents_held",
-            "Documents in the store that are not erased",
-            count(log.documents_held()),
-        ),
-        (
-            "documents_damaged",
-            "Stored documents that were found damaged and cannot be opened",
-            count(log.damaged().len()),
-        ),
-        (
             "store_good",
             "1 while edits are stored, 0 after a failed commit",
             u64::from(good),
@@ -161,22 +141,56 @@ fn gauges(app: &App, stats: &LogStats) -> Vec<Sample> {
         let help = "Bytes free on the disk of the data folder";
         gauges.push(("disk_free_bytes", help, free));
     }
-    if let Some(tls) = app.tls() {
-        let certificate = tls.certificates().status();
-        gauges.extend([
-            (
-                "tls_not_after_timestamp_seconds",
-                "End of the validity of the certificate in use, in seconds since 1970",
-                certificate.not_after,
-            ),
-            (
-                "tls_certificate_stale",
-                "1 while the files of the certificate cannot be used, and the one before stays",
-                u64::from(certificate.stale),
-            ),
-        ]);
-    }
+    gauges.extend(document_gauges(app));
+    gauges.extend(certificate_gauges(app));
     gauges
+}
+
+/// Returns the gauges that count documents.
+fn document_gauges(app: &App) -> Vec<Sample> {
+    let (registry, log) = (app.registry(), app.registry().log());
+    vec![
+        (
+            "documents_open",
+            "Documents in memory",
+            count(registry.documents()),
+        ),
+        (
+            "documents_stored",
+            "Documents in the store",
+            count(log.document_count()),
+        ),
+        (
+            "documents_held",
+            "Documents in the store that are not erased",
+            count(log.documents_held()),
+        ),
+        (
+            "documents_damaged",
+            "Stored documents that were found damaged and cannot be opened",
+            count(log.damaged().len()),
+        ),
+    ]
+}
+
+/// Returns the gauges of the certificate; none without TLS.
+fn certificate_gauges(app: &App) -> Vec<Sample> {
+    let Some(tls) = app.tls() else {
+        return Vec::new();
+    };
+    let certificate = tls.certificates().status();
+    vec![
+        (
+            "tls_not_after_timestamp_seconds",
+            "End of the validity of the certificate in use, in seconds since 1970",
+            certificate.not_after,
+        ),
+        (
+            "tls_certificate_stale",
+            "1 while the files of the certificate cannot be used, and the one before stays",
+            u64::from(certificate.stale),
+        ),
+    ]
 }
 
 fn counters(app: &App, log: &LogStats) -> Vec<Sample> {

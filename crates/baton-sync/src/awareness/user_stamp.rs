@@ -321,7 +321,7 @@ mod tests {
             let stamped = ada().applied(&text);
             prop_assert_eq!(stamped.is_some(), names_one);
             if let Some(stamped) = stamped {
-                let mut wanted = state.clone();
+                let mut wanted = state;
                 if wanted["user"].is_object() {
                     wanted["user"]["name"] = json!("Ada \"A\"");
                     wanted["user"]["id"] = json!("u1");
