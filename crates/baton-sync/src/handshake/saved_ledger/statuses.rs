@@ -94,8 +94,9 @@ impl Statuses {
 
     /// Notes a Step1 of the client, with its vector. `last` is the last message that came before.
     pub(super) fn count_anew(&mut self, vector: &StateVector, last: u64) {
-        for number in self.next()..=last {
-            self.deny(number);
+        // All that came and was not told is one run: no later message is denied yet.
+        if self.told < last {
+            self.falses = BTreeMap::from([(self.next(), last)]);
         }
         self.asked.iter_mut().for_each(|counted| *counted = false);
         self.counted = match self.counted {
@@ -126,6 +127,11 @@ impl Statuses {
         if !is_counted {
             self.deny(number);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn runs_of_falses(&self) -> usize {
+        self.falses.len()
     }
 
     /// Notes that our Step1 is on its way.

@@ -150,6 +150,28 @@ fn an_answer_on_which_the_client_does_not_count_is_not_taken_for_an_edit_of_its(
     assert_eq!(answer(&mut ledger, 3), [true], "it came unasked");
 }
 
+/// Each Step1 of a client looked once at every message that had no status yet. Behind an edit that
+/// is kept aside these could be millions.
+#[test]
+fn counting_anew_makes_one_run_of_all_that_came() {
+    let mut ledger = with_statuses();
+    for number in 1..=1000 {
+        assert_eq!(ledger.next(SyncKind::Update), number);
+        if number % 3 == 0 {
+            ledger.fail(number);
+        }
+    }
+    ledger.count_anew(&StateVector::new());
+    ledger.count_anew(&StateVector::new());
+    let statuses = ledger.statuses.as_ref().unwrap();
+    assert_eq!(statuses.runs_of_falses(), 1);
+    let later = ledger.next(SyncKind::Update);
+    ledger.settle(later, 7);
+    let mut expected = vec![false; 1000];
+    expected.push(true);
+    assert_eq!(self::statuses(&mut ledger, 7), expected);
+}
+
 #[test]
 fn memory_for_statuses_is_bounded_and_none_is_true_too_early() {
     let mut ledger = with_statuses();
