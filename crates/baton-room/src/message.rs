@@ -140,6 +140,17 @@ pub enum WriteScope {
     ReadOnly,
 }
 
+impl WriteScope {
+    /// Returns the scope of these rights.
+    pub(crate) const fn of(rights: Rights) -> Self {
+        if rights.contains(Rights::WRITE) {
+            Self::ReadWrite
+        } else {
+            Self::ReadOnly
+        }
+    }
+}
+
 /// News for the client of a connection about its access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessNews {

@@ -189,13 +189,7 @@ impl Room {
             .set_rights(connection, rights, &self.state, &mut out);
         self.carry_out(out, now);
         if self.sessions.contains(connection) {
-            let scope = if rights.contains(Rights::WRITE) {
-                WriteScope::ReadWrite
-            } else {
-                WriteScope::ReadOnly
-            };
-            let message = Outgoing::Scope(scope);
-            let to = connection;
+            let (to, message) = (connection, Outgoing::Scope(WriteScope::of(rights)));
             self.outbound.push(Output::Send { to, message });
         }
     }

@@ -179,13 +179,10 @@ impl Registry {
     }
 
     async fn load(&self, name: &str, deadline: Instant) -> Result<Arc<OpenDocument>, OpenError> {
-        if self.quota.tenants().needs_store() {
-            let counting = || tenant_storage::count(&self.log, self.quota.tenants());
-            self.counting_store.call_once(counting);
-        }
+        self.counting_store
+            .call_once(|| tenant_storage::count(&self.log, self.quota.tenants()));
         let mut account = self.quota.account(name).map_err(NewDocumentRefused::from)?;
-        // A new document needs no disk, and no other thread: that would cost more than all the
-        // rest.
+        // A new document needs no disk and no other thread, which would cost more than the rest.
         if let Some(log) = self.log.open_new(name)? {
             account.admit_new()?;
             account.opened(name, 0);
@@ -399,31 +396,4 @@ fn bytes(size: bytesize::ByteSize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::limits::tenant_quota::TenantFull;
-
-    /// Payload of a close frame (RFC 6455, section 5.5), without its code.
-    const REASON_BYTES: usize = 123;
-
-    /// A longer reason is cut where it says what to do.
-    #[test]
-    fn the_reason_for_a_refusal_fits_into_a_close_frame() {
-        for refused in [
-            OpenError::from(NotOpened::TooMany(100_000_000)),
-            NotOpened::Closing.into(),
-            LoadRefused::Queue(100_000_000).into(),
-            LoadRefused::Time(Duration::from_millis(12_345)).into(),
-            NewDocumentRefused::Documents(1_000_000_000).into(),
-            NewDocumentRefused::Store(1 << 50).into(),
-            NewDocumentRefused::from(TenantFull::Documents(1_000_000_000)).into(),
-            NewDocumentRefused::from(TenantFull::DocumentsStored(1_000_000_000)).into(),
-            NewDocumentRefused::from(TenantFull::Store(1 << 50)).into(),
-        ] {
-            let reason = refused.to_string();
-            assert!(reason.len() <= REASON_BYTES, "{}: {reason}", reason.len());
-        }
-    }
-}
+mod tests;

@@ -9,8 +9,11 @@ use baton_log::Log;
 
 use crate::limits::tenant_quota::TenantQuota;
 
-/// Starts to read the store, on a thread of its own.
+/// Starts to read the store, on a thread of its own, if there are limits that need it.
 pub(crate) fn count(log: &Log, tenants: &Arc<TenantQuota>) {
+    if !tenants.needs_store() {
+        return;
+    }
     let (log, tenants) = (log.clone(), Arc::clone(tenants));
     tokio::task::spawn_blocking(move || {
         let read = log.read_all(&mut |info, loaded| {

@@ -163,10 +163,6 @@ impl OpenSessions {
         found: Result<AccessGrant, SessionEnd>,
         orders: &mut SessionOrders,
     ) -> Renewal {
-        let is_judged = |grant: Arc<AccessGrant>| Arc::ptr_eq(&grant, judged);
-        if !self.grant(id).is_some_and(is_judged) {
-            return Renewal::Unchanged;
-        }
         let found = found.and_then(|grant| {
             if is_same_party(judged, &grant) {
                 Ok(grant)
@@ -175,11 +171,9 @@ impl OpenSessions {
             }
         });
         match found {
-            Ok(grant) => self.renew(id, &Arc::new(grant), orders),
-            Err(end) => {
-                self.end(id, end, orders);
-                Renewal::Ended
-            }
+            Ok(grant) => self.renew(id, Some(judged), &Arc::new(grant), orders),
+            Err(end) if !self.end(id, Some(judged), &end, orders) => Renewal::Unchanged,
+            Err(_) => Renewal::Ended,
         }
     }
 
@@ -204,25 +198,31 @@ impl OpenSessions {
             return Err(denied);
         }
         let (grant, mut orders) = (Arc::new(grant), SessionOrders::default());
-        let renewal = self.renew(id, &grant, &mut orders);
+        let renewal = self.renew(id, None, &grant, &mut orders);
         orders.finish().await;
         Ok((renewal, grant))
     }
 
-    /// Gives a session another access of the same party, and lets it take effect.
-    pub(crate) fn renew(
+    /// Gives a session another access of the same party, and lets it take effect; in place of
+    /// `judged` alone, if that is given.
+    fn renew(
         self: &Arc<Self>,
         id: ConnectionId,
+        judged: Option<&Arc<AccessGrant>>,
         grant: &Arc<AccessGrant>,
         orders: &mut SessionOrders,
     ) -> Renewal {
         let now = unix_ms();
-        let Some(renewed) = self.change(|table| table.renew(id, Arc::clone(grant), now)) else {
+        let renewed = self.change(|table| {
+            let is_meant = has_access(table, id, judged);
+            is_meant.then(|| table.renew(id, Arc::clone(grant), now))?
+        });
+        let Some(renewed) = renewed else {
             return Renewal::Unchanged;
         };
         // As in `enter`.
         if self.is_revoked(grant, now) {
-            self.end(id, SessionEnd::Revoked, orders);
+            self.end(id, None, &SessionEnd::Revoked, orders);
             return Renewal::Ended;
         }
         if renewed.before == grant.rights() {
@@ -234,25 +234,27 @@ impl OpenSessions {
         Renewal::Changed
     }
 
-    /// Ends a session. Returns true if it was there.
-    pub(crate) fn end(
+    /// Ends a session; with the access `judged` alone, if that is given. Returns true if it was
+    /// there.
+    pub(super) fn end(
         self: &Arc<Self>,
         id: ConnectionId,
-        why: SessionEnd,
+        judged: Option<&Arc<AccessGrant>>,
+        why: &SessionEnd,
         orders: &mut SessionOrders,
     ) -> bool {
         let (ending, text) = (why.ending(), why.text());
         let mut inner = self.inner.lock();
-        let is_here = inner.table.is_open(id);
+        if !inner.table.is_open(id) || !has_access(&inner.table, id, judged) {
+            return false;
+        }
         let document = inner.table.end(id, why.clone());
         drop(inner);
-        if is_here {
-            let _counted = self.counted(why);
-        }
+        self.refusals.note(why.rejection(), why.text());
         if let Some(document) = document {
             orders.add(document, id, SessionOrder::Close(ending, text));
         }
-        is_here
+        true
     }
 
     /// Ends all sessions whose access is wanted. Returns how many those were.
@@ -269,7 +271,7 @@ impl OpenSessions {
         });
         let ended = found
             .into_iter()
-            .map(|id| self.end(id, SessionEnd::Revoked, orders));
+            .map(|id| self.end(id, None, &SessionEnd::Revoked, orders));
         ended.map(usize::from).sum()
     }
 
@@ -343,6 +345,16 @@ impl OpenSessions {
     }
 }
 
+/// Returns true if the session has this access, or if none is named.
+fn has_access(
+    table: &SessionTable<Arc<OpenDocument>>,
+    id: ConnectionId,
+    wanted: Option<&Arc<AccessGrant>>,
+) -> bool {
+    let is = |grant: &Arc<AccessGrant>| wanted.is_none_or(|wanted| Arc::ptr_eq(grant, wanted));
+    table.grant(id).is_some_and(is)
+}
+
 /// Returns true if both are of one user and tenant, which others were shown.
 pub(crate) fn is_same_party(one: &AccessGrant, other: &AccessGrant) -> bool {
     let user = |grant: &AccessGrant| grant.user().map(TokenUser::id).map(str::to_owned);
@@ -372,3 +384,6 @@ impl Drop for SessionPlace {
         drop(document);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,7 @@ fn revoke_session(
     let now = unix_ms();
     let list = sessions.revocations();
     let listed = list.revoke(grant.access(), grant.token(), now);
-    let alone = usize::from(sessions.end(id, SessionEnd::Revoked, orders));
+    let alone = usize::from(sessions.end(id, None, &SessionEnd::Revoked, orders));
     let is_revoked = |grant: &AccessGrant| sessions.is_revoked(grant, now);
     let ended = alone + sessions.end_where(is_revoked, orders);
     Revoked { ended, listed }
