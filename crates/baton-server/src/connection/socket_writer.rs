@@ -2,9 +2,9 @@
 //!
 //! Owns the order of bytes on one connection. On TCP and Unix sockets the task that queued a frame
 //! also writes it, as far as the kernel takes it at once: waking the connection's own task for
-//! every frame would cost more than the frame. The connection's own task writes the rest when the kernel
-//! is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another one
-//! writing leaves its items to it.
+//! every frame would cost more than the frame. The connection's own task writes the rest when the
+//! kernel is ready ([`SocketWriter::serve`]). One task writes at a time; a task that finds another
+//! one writing leaves its items to it.
 //!
 //! A client that takes bytes is alive, however long its answer to a ping waits behind them. A
 //! client that is behind and takes nothing for `max_behind` is told to come again. The reading side

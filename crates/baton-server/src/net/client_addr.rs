@@ -111,8 +111,8 @@ impl ProxyTrust {
         }
     }
 
-    /// Returns the address of the client that sent a request. It may be unknown in an embedder's own
-    /// axum server, or behind a proxy that does not name it; all such requests count as one
+    /// Returns the address of the client that sent a request. It may be unknown in an embedder's
+    /// own axum server, or behind a proxy that does not name it; all such requests count as one
     /// address.
     pub(crate) fn client_of(&self, request: &Request) -> IpAddr {
         self.client(Peer::of(request.extensions()), request.headers())
