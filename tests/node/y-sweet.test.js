@@ -348,3 +348,21 @@ story('the React hooks of y-sweet show a document, who is here, and what is not 
   await shows('that all is saved', () => seen.unsaved === false && seen.words === 'Rea: Bob wrote this')
   await waitFor('Rea is here', () => bob.names() === 'Bob Rea')
 })
+
+story('a client of y-sweet whose edit is refused again and again comes back only now and then', async (stage) => {
+  const server = await stage.server()
+  const holder = await Channel.open(stage, server, 'plan', 'Ada')
+  await holder.take()
+  const bob = stock(stage, server, 'plan', ySweet)
+  await bob.synced()
+  let closed = 0
+  bob.provider.on('connection-close', ({ code }) => { if (code === 4423) closed++ })
+  bob.type('under the lock')
+  const seconds = 7
+  await pause(seconds * 1000)
+  // Without a pause of the server it would be twenty times a second, on a slow machine.
+  assert.ok(closed >= 2 && closed <= 1 + seconds / 2, `${closed} times in ${seconds} s`)
+  // Without tokens another client of the same address cannot be told apart, and waits for a moment at most.
+  const cleo = stock(stage, server, 'plan', ySweet)
+  await cleo.synced()
+})

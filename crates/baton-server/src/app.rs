@@ -10,6 +10,7 @@ use crate::config::{ConfigError, Settings};
 use crate::documents::registry::Registry;
 use crate::limits::connection_limit::ConnectionLimit;
 use crate::limits::pre_upgrade_limit::PreUpgradeLimit;
+use crate::limits::return_pause::ReturnPause;
 use crate::net::client_addr::ProxyTrust;
 use crate::net::tls::Tls;
 use crate::net::web_origin::OriginPolicy;
@@ -22,6 +23,7 @@ pub(crate) struct App {
     authorizer: Arc<Authorizer>,
     limits: Arc<ConnectionLimit>,
     places: Arc<PreUpgradeLimit>,
+    return_pause: Arc<ReturnPause>,
     trust: ProxyTrust,
     origins: OriginPolicy,
     tls: Option<Tls>,
@@ -48,6 +50,7 @@ impl App {
             tls: Tls::open(&settings)?,
             limits: Arc::new(ConnectionLimit::new(&settings)),
             places: Arc::new(PreUpgradeLimit::new(&settings)),
+            return_pause: Arc::default(),
             trust: ProxyTrust::new(&settings),
             origins: OriginPolicy::new(&settings),
             registry: Arc::new(Registry::new(settings, log, Arc::clone(&authorizer))),
@@ -75,6 +78,11 @@ impl App {
     /// Returns the places of TCP connections that are not a WebSocket.
     pub(crate) const fn places(&self) -> &Arc<PreUpgradeLimit> {
         &self.places
+    }
+
+    /// Returns the pause of clients that come again after a final close.
+    pub(crate) const fn return_pause(&self) -> &Arc<ReturnPause> {
+        &self.return_pause
     }
 
     /// Returns the trust in proxies.

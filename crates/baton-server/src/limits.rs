@@ -5,5 +5,6 @@ pub(crate) mod inbound_memory_limit;
 pub(crate) mod load_limit;
 pub(crate) mod message_rate_limit;
 pub(crate) mod pre_upgrade_limit;
+pub(crate) mod return_pause;
 pub(crate) mod storage_quota;
 pub(crate) mod tenant_quota;

@@ -14,7 +14,7 @@ use crate::config::{ConfigError, Settings};
 use crate::connection::session;
 use crate::documents::stored_documents::{self, EraseError, StoredDocument};
 use crate::net::listener::Listener;
-use crate::net::{listen, routes};
+use crate::net::{listen, routes, y_sweet_api};
 
 /// A server with its log; see the crate documentation. All clones are the same server.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Server {
     /// To limit connections by address, serve it with axum's
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn router(&self) -> Router {
-        routes::router(Arc::clone(&self.app))
+        routes::router(Arc::clone(&self.app), y_sweet_api::router())
     }
 
     /// Accepts connections until the server is shut down, with TLS if the settings name a

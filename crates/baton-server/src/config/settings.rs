@@ -105,8 +105,8 @@ settings! {
     auth_webhook_calls: usize = 32;
     /// Longest time for which an answer of the webhook counts without asking again
     auth_webhook_cache: Span = Span(Duration::from_mins(1));
-    /// Token of at least 32 bytes with which an application's own server manages every document, and
-    /// asks for tokens for its clients; the variable BATON_SERVER_TOKEN is safer than the flag
+    /// Token of at least 32 bytes with which an application's own server manages every document,
+    /// and asks for tokens for its clients; the variable BATON_SERVER_TOKEN is safer than the flag
     server_token: Secret = Secret::default(), arg(hide_env_values = true);
     /// File with the key that signs the tokens for clients: a private Ed25519 key in PEM, or a
     /// secret of at least 32 bytes. With none, a key is drawn at the start

@@ -33,7 +33,12 @@ pub(crate) struct Entry {
     pub(crate) source: Source,
     /// The way in which the client is told that an edit is saved.
     pub(crate) receipts: Receipts,
+    /// Is told the code with which the server closes the connection.
+    pub(crate) on_close: Option<OnClose>,
 }
+
+/// See [`Entry::on_close`].
+pub(crate) type OnClose = Box<dyn FnOnce(u16) + Send + Sync>;
 
 /// Takes a seat in the document, and reads until the connection is over.
 pub(super) async fn take_part<R>(

@@ -151,8 +151,14 @@ async fn serve<R>(
     if let Some(reason) = writer.outbox().slow_reader() {
         registry.refusals().note(Rejection::SlowReader, reason);
     }
-    if let SocketUse::Hocuspocus(socket) = &mut use_of {
-        socket.leave();
+    match &mut use_of {
+        SocketUse::Document(entry) => {
+            if let (Some(told), Some((code, _))) = (entry.on_close.take(), writer.outbox().ending())
+            {
+                told(code);
+            }
+        }
+        SocketUse::Hocuspocus(socket) => socket.leave(),
     }
     // The seat is given back already. What is queued, and the ending if there is one, still goes
     // out.

@@ -27,7 +27,7 @@ use crate::app::App;
 use crate::config::{EchoMode, Switch};
 use crate::connection::direct_stream::{split_tcp, split_unix};
 use crate::connection::hocuspocus::HocuspocusEntry;
-use crate::connection::single_document::Entry;
+use crate::connection::single_document::{Entry, OnClose};
 use crate::connection::socket::{self, Opened};
 use crate::limits::connection_limit::ConnectionRefused;
 use crate::net::accepted_stream::AcceptedStream;
@@ -37,13 +37,14 @@ use crate::net::demo_page;
 use crate::net::http_stream::HttpStream;
 use crate::net::sessions_api;
 use crate::net::web_origin::Forbidden;
-use crate::net::y_sweet_api;
 use crate::ops::metrics;
 use crate::ops::readiness;
 use crate::ops::rejection_counters::Rejection;
 
 /// Returns all routes.
-pub(crate) fn router(app: Arc<App>) -> Router {
+///
+/// `more` are those of other modules that open documents.
+pub(crate) fn router(app: Arc<App>, more: Router<Arc<App>>) -> Router {
     let mut routes = Router::new();
     let settings = app.registry().settings();
     if settings.metrics == Switch::On {
@@ -58,8 +59,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/hocuspocus", get(hocuspocus))
         .route("/hocuspocus/", get(hocuspocus))
         .route("/hocuspocus/{*rest}", get(hocuspocus))
-        .merge(y_sweet_api::router())
         .nest("/api/v1", sessions_api::router(&app))
+        .merge(more)
         .fallback(page)
         .with_state(Arc::clone(&app));
     let base = settings.base.clone();
@@ -120,11 +121,16 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 /// Opens a WebSocket for the document that the path names.
 async fn websocket(State(app): State<Arc<App>>, request: Request) -> Response {
     let document = document_name(request.uri().path());
-    open_socket(app, request, document)
+    open_socket(app, request, document, None)
 }
 
 /// Upgrades a request to a WebSocket of this document; `None` for a name that is not UTF-8.
-pub(crate) fn open_socket(app: Arc<App>, request: Request, document: Option<String>) -> Response {
+pub(crate) fn open_socket(
+    app: Arc<App>,
+    request: Request,
+    document: Option<String>,
+    on_close: Option<OnClose>,
+) -> Response {
     let token = request_token(request.uri(), request.headers());
     let echo = asked_echo(request.uri());
     let shown = document.clone().unwrap_or_else(|| "?".to_owned());
@@ -138,6 +144,7 @@ pub(crate) fn open_socket(app: Arc<App>, request: Request, document: Option<Stri
             client,
             source,
             receipts: echo.unwrap_or(app.registry().settings().echo).into(),
+            on_close,
         })
     };
     upgrade(app, request, span, open)

@@ -39,6 +39,7 @@ use crate::clock::unix_ms;
 use crate::config::PublicUrl;
 use crate::connection::document_name;
 use crate::limits::connection_limit::{ConnectionPermit, ConnectionRefused};
+use crate::limits::return_pause::ReturningClient;
 use crate::net::api_error::ApiError;
 use crate::net::client_addr::{ClientAddr, Peer};
 use crate::net::{document_transfer, routes};
@@ -166,7 +167,7 @@ async fn document(State(app): State<Arc<App>>, request: Request) -> Response {
     let method = request.method().clone();
     match asked {
         Some(DocumentPath::Socket(name)) if method == Method::GET => {
-            routes::open_socket(app, request, Some(name))
+            open_socket(app, request, name).await
         }
         Some(DocumentPath::AsUpdate(name)) if method == Method::GET => {
             let call = match Call::begin(&app, &request) {
@@ -194,6 +195,20 @@ async fn document(State(app): State<Arc<App>>, request: Request) -> Response {
         }
         None => finish::<()>(Err(unknown_path())),
     }
+}
+
+/// Opens the socket of a document. A client that was closed for good waits before it.
+async fn open_socket(app: Arc<App>, request: Request, name: String) -> Response {
+    let shown = request_token(request.uri(), request.headers());
+    let client = ReturningClient {
+        address: routes::client(&app, &request).into(),
+        document: name.clone(),
+        token: shown.ok().flatten().map(|token| token.fingerprint()),
+    };
+    let pause = Arc::clone(app.return_pause());
+    pause.over(&client).await;
+    let on_close = move |code| pause.closed(client, code);
+    routes::open_socket(app, request, Some(name), Some(Box::new(on_close)))
 }
 
 async fn as_update(app: &App, call: &Call, head: &Parts, name: &str) -> Result<Response, ApiError> {

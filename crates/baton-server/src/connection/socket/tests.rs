@@ -21,6 +21,7 @@ fn entry() -> Opened {
         client: IpAddr::from([127, 0, 0, 1]),
         source: Source::new([7; 16]),
         receipts: Receipts::None,
+        on_close: None,
     })
 }
 
