@@ -41,12 +41,17 @@ export const signs = {
   seen: {
     wire: yWebsocket,
     bySight: true,
+    mayBeMissed: true,
     open: (server, name, doc) => yWebsocket.open(server, name, doc)
   },
 
-  /** What `@y/websocket` is going to show: an edit is confirmed when it comes back. */
+  /**
+   * What `@y/websocket` is going to show: an edit is confirmed when it comes back. An echo that was lost with its connection
+   * does not come again.
+   */
   echo: {
     wire: yWebsocket,
+    mayBeMissed: true,
     open: (server, name, doc, ledger) => yWebsocket.open(server, name, doc, {
       params: { echo: 'saved' },
       WebSocketPolyfill: tapped({

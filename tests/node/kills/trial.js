@@ -131,7 +131,7 @@ async function check (writers, sign, server, found) {
 /** Writers were never gone for good: in the end all that they wrote is there, and shown as confirmed. */
 async function end (writers, sign, server) {
   await waitFor('all writers in step', () => writers.every(({ connection }) => connection.isSynced()), END)
-  if (!sign.bySight) {
+  if (!sign.mayBeMissed) {
     await waitFor('everything confirmed', () => writers.every(({ ledger }) => ledger.confirmed === ledger.made), END)
   }
   for (const document of DOCUMENTS) {

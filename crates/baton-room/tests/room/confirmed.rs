@@ -14,6 +14,7 @@ use crate::receipts::Stock;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sign {
     /// Hocuspocus counts: up for each edit, 1 when it connects, down for each status that is true.
+    /// What it queued while it was offline it sends after that, uncounted.
     Count,
     /// y-sweet counts versions, and is told up to which all is saved.
     Barrier,
@@ -26,6 +27,7 @@ struct Writer {
     stock: Stock,
     online: bool,
     unsynced: u64,
+    queue: Vec<Bytes>,
     version: u8,
     /// Its words.
     own: Vec<String>,
@@ -39,6 +41,7 @@ impl Writer {
             stock: Stock::come(table, Receipts::None, client),
             online: true,
             unsynced: 0,
+            queue: Vec::new(),
             version: 0,
             own: Vec::new(),
             shown: BTreeSet::new(),
@@ -66,6 +69,12 @@ impl Writer {
         self.unsynced = 1;
         let vector = self.stock.document.state().vector().encode();
         table.receive(self.stock.id, Incoming::Step1(&vector));
+        for update in self.queue.drain(..) {
+            self.stock.sends(table, SyncKind::Update, update);
+        }
+        if self.sign == Sign::Count {
+            table.receive(self.stock.id, Incoming::QueueSent);
+        }
         if self.sign == Sign::Barrier {
             table.receive(self.stock.id, Incoming::Barrier(&[self.version]));
         }
@@ -76,7 +85,9 @@ impl Writer {
         self.own.push(word);
         self.unsynced += 1;
         self.version += 1;
-        if self.online {
+        if !self.online && self.sign == Sign::Count {
+            self.queue.push(update);
+        } else if self.online {
             self.stock.sends(table, SyncKind::Update, update);
             if self.sign == Sign::Barrier {
                 table.receive(self.stock.id, Incoming::Barrier(&[self.version]));
@@ -188,6 +199,7 @@ fn what_a_client_shows_as_confirmed_is_there_after_any_crash() {
                     writer.online = false;
                     writer.stock.document = document(clients);
                     writer.own.clear();
+                    writer.queue.clear();
                     writer.version = 0;
                 }
             }
