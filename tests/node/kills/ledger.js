@@ -90,7 +90,7 @@ export class Ledger {
   }
 
   /**
-   * What a copy lacks of this writer's edits.
+   * What a copy lacks of this writer's edits. What the server lost and was not confirmed counts as seen by nobody.
    *
    * @param {Y.Doc} doc of somebody who has only what the server has
    * @returns {{lost: string[], unconfirmed: number}} confirmed edits that are not there, and how many of the others
@@ -98,11 +98,15 @@ export class Ledger {
   lacking (doc) {
     const map = doc.getMap(this.#name)
     const lacking = { lost: [], unconfirmed: 0 }
-    this.#edits.forEach(({ put, key, taken }, at) => {
+    this.#edits.forEach((edit, at) => {
+      const { put, key, taken } = edit
       // An entry that was taken out is missing rightly, confirmed or not.
       if ((put && taken) || map.has(key) === put) return
       if (this.#isConfirmed(at)) lacking.lost.push(`${this.#name}: edit ${at} (${put ? 'put' : 'take'} ${key})`)
-      else lacking.unconfirmed++
+      else {
+        lacking.unconfirmed++
+        edit.seen = undefined
+      }
     })
     return lacking
   }

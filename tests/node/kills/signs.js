@@ -8,10 +8,11 @@ import { hocuspocus, tapped, ySweet, yWebsocket } from '../wires.js'
 
 const HELLO = { type: 'hello', version: 1, user: { name: 'writer', color: '#30507a' } }
 
-/** Counts as Baton's channel counts: the sync messages of this connection, and what the ledger had at each. */
+/** Counts as Baton's channel counts: the sync messages of this connection, with what is in them. */
 class Channel {
   #ledger
-  #marks = []
+  #unsaved = []
+  #saved = 0
   #say
 
   constructor (ledger) {
@@ -20,19 +21,22 @@ class Channel {
 
   /** A connection has opened. */
   begin (say) {
-    this.#marks = []
+    this.#unsaved = []
+    this.#saved = 0
     this.#say = say
     say(JSON.stringify(HELLO))
   }
 
-  change () {
-    this.#marks.push(this.#ledger.made)
+  sent (frame) {
+    if (isChange(frame)) this.#unsaved.push(frame.update)
   }
 
   hear (text) {
     const message = JSON.parse(text)
     if (message.type === 'beat') this.#say(JSON.stringify({ type: 'answer', n: message.n, visible: true, idle_ms: 0 }))
-    if (message.type === 'saved') this.#ledger.confirm(this.#marks[message.updates - 1])
+    if (message.type === 'saved') {
+      for (; this.#saved < message.updates; this.#saved++) this.#ledger.confirmUpdate(this.#unsaved.shift())
+    }
   }
 }
 
@@ -95,7 +99,7 @@ export const signs = {
       const opened = yWebsocket.open(server, name, doc, {
         WebSocketPolyfill: tapped({
           opened: (send) => channel.begin((text) => send(frame(BATON, text))),
-          sent: (bytes) => { if (isChange(read(bytes))) channel.change() },
+          sent: (bytes) => channel.sent(read(bytes)),
           came: (bytes) => {
             const { type, text } = read(bytes)
             if (type === BATON) channel.hear(text)
@@ -116,7 +120,7 @@ export const signs = {
       const opened = hocuspocus.open(server, name, doc, {
         WebSocketPolyfill: tapped({
           opened: (send) => channel.begin((text) => send(frame(name, STATELESS, CHANNEL + text))),
-          sent: (bytes) => { if (isChange(read(bytes, true))) channel.change() }
+          sent: (bytes) => channel.sent(read(bytes, true))
         })
       })
       opened.provider.on('stateless', ({ payload }) => channel.hear(payload.slice(CHANNEL.length)))
