@@ -3,7 +3,7 @@
 // A sign opens a stock provider for a writer, and enters into the writer's ledger what the client shows. Providers are as
 // published; where one has no such sign yet, the frames are looked at on their way.
 
-import { BATON, CHANNEL, STATELESS, SYNC, UPDATE, frame, isChange, read } from '../frames.js'
+import { BATON, CHANNEL, STATELESS, STEP2, SYNC, UPDATE, frame, isChange, read } from '../frames.js'
 import { hocuspocus, tapped, ySweet, yWebsocket } from '../wires.js'
 
 const HELLO = { type: 'hello', version: 1, user: { name: 'writer', color: '#30507a' } }
@@ -28,14 +28,19 @@ class Channel {
   }
 
   sent (frame) {
-    if (isChange(frame)) this.#unsaved.push(frame.update)
+    // A Step2 is all that the server lacks; an update may have waited in a queue of the provider.
+    if (isChange(frame)) this.#unsaved.push({ update: frame.update, all: frame.step === STEP2 ? this.#ledger.made : 0 })
   }
 
   hear (text) {
     const message = JSON.parse(text)
     if (message.type === 'beat') this.#say(JSON.stringify({ type: 'answer', n: message.n, visible: true, idle_ms: 0 }))
     if (message.type === 'saved') {
-      for (; this.#saved < message.updates; this.#saved++) this.#ledger.confirmUpdate(this.#unsaved.shift())
+      for (; this.#saved < message.updates; this.#saved++) {
+        const { update, all } = this.#unsaved.shift()
+        this.#ledger.confirmUpdate(update)
+        this.#ledger.confirm(all)
+      }
     }
   }
 }
