@@ -201,7 +201,7 @@ async fn document(State(app): State<Arc<App>>, request: Request) -> Response {
 async fn open_socket(app: Arc<App>, request: Request, name: String) -> Response {
     let shown = request_token(request.uri(), request.headers());
     let client = ReturningClient {
-        address: routes::client(&app, &request).into(),
+        address: app.trust().client_of(&request).into(),
         document: name.clone(),
         token: shown.ok().flatten().map(|token| token.fingerprint()),
     };
