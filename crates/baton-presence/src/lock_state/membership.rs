@@ -4,7 +4,7 @@
 
 use super::answers::{refuse_fence, repeat};
 use super::handoff::forget_successor;
-use super::revocation::revoke;
+use super::revocation::{revoke, withdraw};
 use super::state::State;
 use super::step::Step;
 use super::succession::{end_offer, give_back, hold, lose};
@@ -44,6 +44,8 @@ pub(crate) fn resumed(
     if before == Presence::Silent {
         step.report(Change::Back { session });
     }
+    // Before it is told again of what it has: an offer that ends is none.
+    withdraw(state, session, step);
     let own = state.grants().fences_with(session);
     let held = |state: &State, fence: Fence| {
         let own = state.grants().of(session, fence);

@@ -30,20 +30,32 @@ pub(crate) fn revoke(state: &mut State, session: SessionId, step: &mut Step<'_>)
     if state.peer(session).is_none_or(Peer::can_hold) {
         return;
     }
-    if tickets::give_up(state, session, step).is_some() {
-        step.report(Change::Dequeued { session });
-    }
-    forget_successor(state, session, step);
+    withdraw(state, session, step);
     for fence in state.grants().fences_with(session) {
         match state.grants().get(fence).map(|grant| grant.state) {
-            Some(GrantState::Offered) => end_offer(state, fence, OfferEnd::Revoked, step),
             Some(GrantState::Held) if state.is_live(session) => {
                 drain(state, fence, None, DrainReason::Revoked, step);
             }
             Some(GrantState::Held | GrantState::Suspect | GrantState::Recovering) => {
                 lose(state, fence, LossReason::Revoked, step);
             }
-            Some(GrantState::Draining { .. }) | None => {}
+            Some(GrantState::Offered | GrantState::Draining { .. }) | None => {}
+        }
+    }
+}
+
+/// Takes its ticket, its offers and its promises from a session that may hold no lock.
+pub(crate) fn withdraw(state: &mut State, session: SessionId, step: &mut Step<'_>) {
+    if state.peer(session).is_none_or(Peer::can_hold) {
+        return;
+    }
+    if tickets::give_up(state, session, step).is_some() {
+        step.report(Change::Dequeued { session });
+    }
+    forget_successor(state, session, step);
+    for fence in state.grants().fences_with(session) {
+        if state.is_offered(session, fence) {
+            end_offer(state, fence, OfferEnd::Revoked, step);
         }
     }
 }

@@ -8,4 +8,5 @@ mod failure_detector;
 mod handoffs;
 mod harness;
 mod reference;
+mod revocation;
 mod table;
