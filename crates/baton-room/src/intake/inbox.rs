@@ -8,7 +8,6 @@ use baton_sync::handshake::{Handshake, HandshakeLimits, Incomplete, SyncKind};
 use bytes::Bytes;
 
 use super::barriers::Barriers;
-use super::read_only::ReadOnlyNotices;
 use crate::message::Receipts;
 use crate::reaction::Answer;
 
@@ -97,6 +96,14 @@ impl Inbox {
     pub(super) fn owes_edits(&self) -> bool {
         self.handshake.awaits_answer() || !self.early.is_empty()
     }
+}
+
+/// The things that one connection was told of its missing right to write.
+#[derive(Debug, Default)]
+pub(super) struct ReadOnlyNotices {
+    pub(super) told_at: Option<Time>,
+    /// An edit of it is not in the document, so that its copy has something else.
+    pub(super) withheld: bool,
 }
 
 /// Progress of a session that came back with sending its edits again.

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use baton_presence::Time;
 use baton_sync::control_channel::ErrorCode;
 use baton_sync::handshake::SyncKind;
 use baton_sync::replica_index::Judgement;
@@ -48,14 +47,6 @@ impl ReadOnlyNotice {
             }
         }
     }
-}
-
-/// The things that one connection was told of its missing right.
-#[derive(Debug, Default)]
-pub(super) struct ReadOnlyNotices {
-    told_at: Option<Time>,
-    /// An edit of it is not in the document, so that its copy has something else.
-    withheld: bool,
 }
 
 /// Drops an update of a connection that may not write, if such updates are dropped and it adds
