@@ -58,6 +58,8 @@ pub enum EditPermission {
     Required,
     /// Yes: locks bind no session in this document ([`LockMode::Open`]).
     Advisory,
+    /// No: this session has no right to edit ([`Right::Write`]).
+    ReadOnly,
     /// No: an edit of this copy was parked, and nothing more of it is sent.
     Diverged,
     /// No: the client is closed.

@@ -252,6 +252,11 @@ impl LockTracker {
         }
     }
 
+    /// Notes that this session may hold no lock: the server has forgotten what it waits for.
+    pub(crate) fn right_lost(&mut self) {
+        self.wanted.forget_all();
+    }
+
     /// Notes that the server answered the operation with this nonce.
     pub(crate) fn request_answered(&mut self, nonce: u64) {
         self.wanted.answered(nonce);

@@ -26,6 +26,7 @@ use crate::options::{DivergencePolicy, ResumeTicket};
 /// ignored.
 const TYPES: &[&str] = &[
     "welcome",
+    "rights",
     "beat",
     "peer",
     "lock",
@@ -172,10 +173,7 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             };
             welcomed(core, welcome);
         }
-        ServerMessage::Rights { rights } => {
-            core.session.rights_changed(rights.clone());
-            core.out.event(ClientEvent::Rights(rights));
-        }
+        ServerMessage::Rights { rights } => rights_changed(core, now, rights),
         ServerMessage::TokenExpiring { left_ms } => {
             let left = Duration::from_millis(left_ms);
             core.out.event(ClientEvent::TokenExpiring { left });
@@ -198,7 +196,10 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             // Other notices concern later edits of a copy that was set aside already.
             if core.copy.is_step1_answered() {
                 core.out.event(ClientEvent::Parked { id, reason });
-                diverge(core, now, Some(id));
+                // A suggestion: a fresh copy of a reader could suggest the same again and again.
+                if !core.session.is_read_only() {
+                    diverge(core, now, Some(id));
+                }
             }
         }
         ServerMessage::Park { park } => core.parked.park_changed(park, &mut core.out),
@@ -236,6 +237,21 @@ fn server_message(core: &mut CoreState, now: Moment, message: ServerMessage) {
             lock_messages::receive(&mut core.locks, &mut core.out, claim, now, about_locks);
             report_drained(core);
         }
+    }
+}
+
+/// Follows a change of this session's rights. The server asks for edits that it did not take while
+/// this session could only read; on a new connection it also counts them as saved.
+fn rights_changed(core: &mut CoreState, now: Moment, rights: Vec<Right>) {
+    let was_read_only = core.session.is_read_only();
+    core.session.rights_changed(rights.clone());
+    core.out.event(ClientEvent::Rights(rights));
+    if core.session.holds_no_lock() {
+        core.locks.right_lost();
+    }
+    if was_read_only && !core.session.is_read_only() && !core.copy.acks().all_durable() {
+        let reason = "this session may edit again; its unsaved edits are sent anew";
+        lost(core, now, None, reason.to_owned());
     }
 }
 

@@ -81,6 +81,16 @@ impl SessionInfo {
         &self.rights
     }
 
+    /// Returns true if the server said that this session may only read.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.timings.is_some() && !self.rights.contains(&Right::Write)
+    }
+
+    /// Returns true if the server said that this session may hold no lock.
+    pub(super) fn holds_no_lock(&self) -> bool {
+        self.is_read_only() || (self.timings.is_some() && !self.rights.contains(&Right::Lock))
+    }
+
     pub(super) const fn roster(&self) -> &BTreeMap<u64, PeerView> {
         &self.roster
     }

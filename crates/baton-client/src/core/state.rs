@@ -70,15 +70,22 @@ impl CoreState {
 
     /// Returns the permission to edit the scope at this moment.
     pub(super) fn permission(&self, scope: &LockScope, now: Moment) -> EditPermission {
-        permission(&self.locks, self.copy.state(), scope, now)
+        permission(&self.locks, self.copy_access(), scope, now)
     }
 
     /// Reports each permission that has changed since the last time.
     pub(super) fn report_permissions(&mut self, now: Moment) {
-        let (locks, state) = (&self.locks, self.copy.state());
-        let permission_of = |scope: &LockScope| permission(locks, state, scope, now);
+        let (locks, access) = (&self.locks, self.copy_access());
+        let permission_of = |scope: &LockScope| permission(locks, access, scope, now);
         self.permission_events
             .report(locks, &permission_of, &mut self.out);
+    }
+
+    fn copy_access(&self) -> CopyAccess {
+        CopyAccess {
+            state: self.copy.state(),
+            is_read_only: self.session.is_read_only(),
+        }
     }
 
     /// Returns the ticket with which another connection can resume this session.
@@ -98,16 +105,27 @@ impl CoreState {
     }
 }
 
-/// Returns the permission to edit, which a fresh copy withholds: its content is not known yet.
+/// The conditions for an edit that no lock concerns.
+#[derive(Debug, Clone, Copy)]
+struct CopyAccess {
+    state: CopyState,
+    is_read_only: bool,
+}
+
+/// Returns the permission to edit. A fresh copy withholds it, for its content is not known yet, and
+/// so does a session without the right to edit.
 fn permission(
     locks: &LockTracker,
-    copy: CopyState,
+    copy: CopyAccess,
     scope: &LockScope,
     now: Moment,
 ) -> EditPermission {
     let permission = locks.permission(scope, now);
-    if copy == CopyState::Fresh && permission != EditPermission::Closed {
-        return EditPermission::Connecting;
+    match permission {
+        EditPermission::Closed => permission,
+        _ if copy.state == CopyState::Fresh => EditPermission::Connecting,
+        EditPermission::Diverged | EditPermission::Connecting => permission,
+        _ if copy.is_read_only => EditPermission::ReadOnly,
+        _ => permission,
     }
-    permission
 }

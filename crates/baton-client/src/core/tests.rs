@@ -7,6 +7,7 @@ mod handover;
 mod lease;
 mod lock;
 mod regions;
+mod rights;
 mod script;
 
 use std::time::Duration;

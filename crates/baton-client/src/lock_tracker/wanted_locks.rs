@@ -91,6 +91,12 @@ impl WantedLocks {
         self.take_overs.retain(|taken| taken != scope);
     }
 
+    /// Forgets everything that this session wants.
+    pub(super) fn forget_all(&mut self) {
+        self.ticket = None;
+        self.take_overs.clear();
+    }
+
     /// Forgets the take-overs of an earlier session.
     pub(super) fn session_started(&mut self) {
         self.take_overs.clear();

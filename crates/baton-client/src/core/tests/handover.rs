@@ -337,5 +337,5 @@ fn the_mode_says_what_a_lock_means() {
         mode: LockMode::Open,
     };
     assert_eq!(script.sent(), [Sent::Says(said)]);
-    assert_eq!(script.core.rights().len(), 2);
+    assert_eq!(script.core.rights().len(), 4);
 }

@@ -204,7 +204,7 @@ impl Script {
                 idle_yield: 90_000,
             },
             roster: Vec::new(),
-            rights: vec![Right::TakeOver, Right::Manage],
+            rights: vec![Right::Write, Right::Lock, Right::TakeOver, Right::Manage],
             lock,
             parks: Vec::new(),
         });
