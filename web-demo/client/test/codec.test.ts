@@ -10,10 +10,11 @@ interface Example {
   bytes: Uint8Array
 }
 
-/** The examples of docs/protocol.md: a direction, hex with or without gaps, then two spaces and a remark. */
+/** The examples of docs/protocol.md for the wire of this package: a direction, hex with or without gaps, then two spaces and a remark. */
 function examples(): Example[] {
   const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
-  const blocks = page.split('```').filter((_, i) => i % 2 === 1)
+  const [own = ''] = page.split(/^## .*Hocuspocus wire$/m)
+  const blocks = own.split('```').filter((_, i) => i % 2 === 1)
   return blocks
     .flatMap((block) => block.split('\n'))
     .filter((line) => /^[<>] [0-9a-f]{2}/.test(line))
