@@ -378,6 +378,21 @@ describe('a lock that is handed over', () => {
     expect(told).toEqual([[], ['write', 'lock']])
   })
 
+  it('is no matter for a page that may write again: it brings its unsaved edits over a new connection', async () => {
+    const a = client()
+    await until(a, () => a.synced)
+    server.room('story').holdSaves = true
+    a.doc.getText('text').insert(0, 'typed before the news came')
+    server.room('story').tell(a.session ?? 0, { type: 'rights', rights: [] })
+    await until(a, () => a.mayEditWhy === 'read-only')
+    const again = new Promise<{ resumed: boolean }>((done) => a.once('welcome', done))
+    server.room('story').tell(a.session ?? 0, { type: 'rights', rights: ['write', 'lock'] })
+    expect((await again).resumed).toBe(true)
+    server.room('story').holdSaves = false
+    a.doc.getText('text').insert(0, 'and on ')
+    await until(a, () => a.saveState === 'saved')
+  })
+
   it('is not waited for by a page that may not hold it', async () => {
     const [, b] = await two()
     await b.lock.acquire()

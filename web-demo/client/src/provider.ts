@@ -307,6 +307,10 @@ export class BatonProvider extends ObservableV2<BatonEvents> {
         this.#link.settled(timings.server_silent_after)
       },
       saved: (updates) => this.#copy.saves.acknowledged(updates),
+      // On a new connection the edits that were not taken count as saved when they are.
+      mayWriteAgain: () => {
+        if (this.#copy.saves.unsaved) this.#link.renew('this page may edit again')
+      },
       parked: (id, reason) => this.#parked(id, reason),
       parks: (parks, epoch) => this.#divergence.decided(parks, epoch),
     })

@@ -21,6 +21,8 @@ export interface SessionEvents {
   changed(): void
   welcomed(session: number, timings: Timings): void
   saved(updates: number): void
+  /** The right to edit is back. */
+  mayWriteAgain(): void
   parked(id: number, reason: string): void
   /** The parks, whenever they change. */
   parks(parks: ReadonlyMap<number, ParkView>, epoch: number): void
@@ -115,7 +117,7 @@ export class Session {
       case 'welcome':
         return this.#welcome(message)
       case 'rights':
-        return this.#allow(message.rights)
+        return this.#allowAnew(message.rights)
       case 'beat':
         return this.#beat(message.n, message.confirmed)
       case 'peer':
@@ -176,6 +178,12 @@ export class Session {
     this.rights = new Set(rights)
     this.machine.allow({ write: this.rights.has('write'), lock: this.rights.has('lock') })
     this.#events.emit('rights', this.rights)
+  }
+
+  #allowAnew(rights: readonly Right[]): void {
+    const couldWrite = this.rights.has('write')
+    this.#allow(rights)
+    if (!couldWrite && this.rights.has('write')) this.#events.mayWriteAgain()
   }
 
   #beat(n: number, confirmed: number): void {
