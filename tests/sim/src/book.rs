@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use baton_presence::{
     AutoPass, Change, ClientKind, Event, Fence, Grant, GrantState, LockSettings, LockState, Mode,
-    Peer, Presence, SessionId, SessionRole, Time,
+    Peer, Presence, Rights, SessionId, SessionRole, Time,
 };
 use baton_room::Record;
 use bytes::Bytes;
@@ -77,12 +77,13 @@ impl Book {
         self.since.get(&fence).map_or(Time::ZERO, |(_, at)| *at)
     }
 
-    /// The exception of S11: with auto-pass, where writing needs no lock, a live stock writer may write again.
+    /// The exception of S11: with auto-pass, where writing needs no lock, a live writer that cannot hold a lock may
+    /// write again.
     pub(crate) fn gives_way(&self) -> bool {
         let kept_out = |peer: &Peer| {
-            peer.client_kind == ClientKind::Stock
-                && peer.role == SessionRole::Writer
-                && peer.presence == Presence::Live
+            let holds_none =
+                peer.client_kind == ClientKind::Stock || !peer.rights.contains(Rights::LOCK);
+            holds_none && peer.role == SessionRole::Writer && peer.presence == Presence::Live
         };
         self.fold.auto_pass() == AutoPass::On
             && self.fold.mode() == Mode::ExclusiveWhenHeld

@@ -44,11 +44,13 @@ pub enum Flaw {
     NeverOfferedAgain,
     /// An expired offer takes its waiter's ticket with it, and no change says so.
     LoseTicket,
+    /// A room is not told of rights that change while a connection is open.
+    RightsStay,
 }
 
 impl Flaw {
     /// All that are wrong.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DropFanOut,
         Self::LieAboutDurability,
         Self::LoseAtCrash,
@@ -67,5 +69,6 @@ impl Flaw {
         Self::NeverConfirmedAgain,
         Self::NeverOfferedAgain,
         Self::LoseTicket,
+        Self::RightsStay,
     ];
 }

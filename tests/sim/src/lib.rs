@@ -30,7 +30,7 @@
 //! | `traffic`, `net` | connections: slow, held up, dead, reset |
 //! | `people`, `tab`, `page` | machines with clocks that run fast or slow; Baton's client and a stock one on them |
 //! | `workload` | what people want, an operation a file |
-//! | `faults` | what goes wrong |
+//! | `faults`, `revoke` | what goes wrong; the right to lock, which comes and goes |
 //! | `seen`, `oracles` | what is observed; what must hold, an invariant a file |
 //! | `book`, `ledger`, `content`, `region`, `became` | the harness's own account of locks and text |
 //! | `flaw`, `plant` | bugs to plant |
@@ -53,6 +53,7 @@ mod people;
 mod plant;
 mod region;
 mod report;
+mod revoke;
 mod seen;
 mod serve;
 mod shrink;

@@ -94,6 +94,8 @@ pub(crate) struct Person {
     pub(crate) patience: Patience,
     /// What its sessions may do beside editing.
     pub(crate) rights: Rights,
+    /// When these changed last.
+    pub(crate) rights_at: Time,
     /// Whose machine it is, where several are one user's.
     pub(crate) user: Option<UserSecret>,
     /// Does nothing until then.
@@ -131,6 +133,7 @@ impl Person {
                 2 => Rights::EDIT.union(Rights::MANAGE),
                 _ => Rights::ALL,
             },
+            rights_at: Time::ZERO,
             user: match random.below(3) {
                 0 => UserSecret::new("a secret of the first user").ok(),
                 1 => UserSecret::new("a secret of the second user").ok(),

@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::oracles::{self, Oracle};
 use crate::people::{Kind, Patience, Person};
 use crate::report::{Report, Violation};
+use crate::revoke::RIGHTS_TURN;
 use crate::seen::{Kept, Seen};
 use crate::trace::Trace;
 use baton_testkit::Random;
@@ -54,6 +55,8 @@ pub(crate) enum Action {
     Thaw(usize),
     /// Something goes wrong.
     Fault,
+    /// The right to lock comes or goes.
+    Rights,
     /// Nothing goes wrong any more.
     Quiet,
     /// All is over.
@@ -200,6 +203,9 @@ impl World {
             world.after(500, 4_000, Action::Think(person));
         }
         world.after(5_000, 15_000, Action::Fault);
+        if world.revokes() {
+            world.at(world.now + RIGHTS_TURN, Action::Rights);
+        }
         world.after(5_000, 40_000, Action::Compact);
         world
     }
@@ -243,6 +249,7 @@ impl World {
             Action::Return(person) => self.come_back(person),
             Action::Thaw(person) => self.thaw(person),
             Action::Fault => self.fault(),
+            Action::Rights => self.turn_rights(),
             Action::Quiet => self.become_quiet(),
             Action::End => self.over = true,
         }

@@ -67,6 +67,11 @@ fn a_ticket_that_an_expired_offer_takes_along() {
 }
 
 #[test]
+fn a_right_that_is_taken_away_and_stays() {
+    check(Flaw::RightsStay, &["S7"]);
+}
+
+#[test]
 fn an_edit_that_one_of_the_others_is_not_sent() {
     check(Flaw::DropFanOut, &["convergence"]);
 }

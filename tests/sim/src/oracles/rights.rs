@@ -1,10 +1,10 @@
-//! S7: a take-over needs its permission, and so do the other things that not everybody may do: moving a lock is for its own
+//! S7: a take-over needs its permission, as a lock needs the right to lock, and so do the other things that not everybody may do: moving a lock is for its own
 //! user, changing the mode for who manages, deciding about a park for its author, for who manages, and for who holds
 //! locks of all that it touches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_presence::{Change, DrainReason, Rights, SessionId, UserKey};
+use baton_presence::{Change, DrainReason, Event, Rights, SessionId, UserKey};
 use baton_room::Record;
 use baton_sync::control_channel::{ClientMessage, Outcome, ServerMessage};
 
@@ -105,6 +105,11 @@ impl Entitled {
                     *had = *rights;
                 }
             }
+            Record::Presence(Event::RightsSet { session, rights }) => {
+                if let Some((had, _)) = self.people.get_mut(session) {
+                    *had = *rights;
+                }
+            }
             _ => {}
         }
     }
@@ -116,6 +121,19 @@ impl Entitled {
 
     fn change(&self, change: &Change, world: &World) -> Result<(), String> {
         match change {
+            Change::Offered { to, scope, .. } | Change::Granted { to, scope, .. } => {
+                let conns = world.conns.iter();
+                let mut theirs = conns.filter(|conn| conn.session == Some(to.0)).peekable();
+                // Somebody with two sessions may have an offer pass from one to the other, which is told next.
+                let may = |person: usize| {
+                    let person = &world.people[person];
+                    person.rights.contains(Rights::LOCK) || person.rights_at == world.now
+                };
+                if theirs.peek().is_none() || theirs.any(|conn| may(conn.person)) {
+                    return Ok(());
+                }
+                Err(format!("{to} has {scope} without the right to lock"))
+            }
             Change::TakenOver { by, scope } => {
                 // By the people who had that session, whatever the room was told.
                 let conns = world.conns.iter();
