@@ -124,6 +124,10 @@ impl Room {
         now: Time,
     ) {
         self.now = now;
+        if matches!(message, Incoming::QueueSent) {
+            // It says nothing of the client: a hello may still follow.
+            return self.intake.inboxes_mut().queue_was_sent(connection);
+        }
         let mut out = std::mem::take(&mut self.reactions);
         let entry = Entry {
             options: &self.options,
@@ -150,7 +154,6 @@ impl Room {
                 let cx = context!(self, now);
                 self.intake.channel(connection, payload, cx, &mut out);
             }
-            Some(Incoming::QueueSent) => self.intake.inboxes_mut().queue_was_sent(connection),
             Some(Incoming::Barrier(version)) => self.intake.barrier(connection, version, &mut out),
             Some(Incoming::Awareness(payload)) => {
                 let sessions = &mut self.sessions;
@@ -161,7 +164,7 @@ impl Room {
                 let all = self.sessions.awareness().all().map(Answer::Send);
                 out.extend(all.map(|all| Reaction::Answer(connection, all)));
             }
-            Some(Incoming::Other) | None => {}
+            Some(Incoming::QueueSent | Incoming::Other) | None => {}
         }
         self.carry_out(out, now);
     }

@@ -33,7 +33,6 @@ pub(crate) enum KeptMessage {
     QueryAwareness,
     Channel(String),
     Barrier(Vec<u8>),
-    QueueSent,
     Other,
 }
 
@@ -49,8 +48,7 @@ impl KeptMessage {
             Incoming::QueryAwareness => (Self::QueryAwareness, 0),
             Incoming::Channel(payload) => (Self::Channel(payload.to_owned()), payload.len()),
             Incoming::Barrier(version) => (Self::Barrier(version.to_vec()), version.len()),
-            Incoming::QueueSent => (Self::QueueSent, 0),
-            Incoming::Other => (Self::Other, 0),
+            Incoming::QueueSent | Incoming::Other => (Self::Other, 0),
         }
     }
 
@@ -63,7 +61,6 @@ impl KeptMessage {
             Self::QueryAwareness => Incoming::QueryAwareness,
             Self::Channel(payload) => Incoming::Channel(payload),
             Self::Barrier(version) => Incoming::Barrier(version),
-            Self::QueueSent => Incoming::QueueSent,
             Self::Other => Incoming::Other,
         }
     }

@@ -304,6 +304,22 @@ fn a_client_of_the_channel_has_its_statuses_as_well() {
     assert!(seen.contains(&saved), "{seen:?}");
 }
 
+/// The answer to the Ping may come before the client's first message.
+#[test]
+fn a_client_may_say_hello_after_its_queue_was_sent() {
+    let mut table = Table::new();
+    table.receipts = Receipts::EachUpdate;
+    let id = table.connect();
+    table.receive(id, Incoming::QueueSent);
+    let hello = r#"{"type":"hello","version":1,"user":{"name":"Bob","color":""}}"#;
+    table.receive(id, Incoming::Channel(hello));
+    let welcomed = table.look(id).into_iter().any(|seen| {
+        matches!(seen, Seen::Message(Outgoing::Channel(message))
+            if matches!(*message, ServerMessage::Welcome { .. }))
+    });
+    assert!(welcomed);
+}
+
 #[test]
 fn a_barrier_is_answered_when_all_before_it_is_durable() {
     let mut table = Table::new();
