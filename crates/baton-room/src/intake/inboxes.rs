@@ -33,6 +33,8 @@ pub(crate) struct Inboxes {
     early: BTreeSet<ConnectionId>,
     /// Connections with updates that are not durable yet, and want to know.
     unsaved: BTreeSet<ConnectionId>,
+    /// Connections whose clients take an update of their own that comes back for saved.
+    echoed: BTreeSet<ConnectionId>,
 }
 
 impl Inboxes {
@@ -42,12 +44,16 @@ impl Inboxes {
         limits: HandshakeLimits,
         receipts: Receipts,
     ) {
+        if receipts == Receipts::Echo {
+            self.echoed.insert(connection);
+        }
         let inbox = Box::new(Inbox::open(limits, receipts));
         self.all.insert(connection, inbox);
     }
 
     pub(crate) fn disconnect(&mut self, connection: ConnectionId) {
         self.all.remove(&connection);
+        self.echoed.remove(&connection);
         self.unsaved.remove(&connection);
         self.aside.remove(&connection);
         self.early.remove(&connection);
@@ -169,6 +175,12 @@ impl Inboxes {
     pub(crate) fn receipts(&self, connection: ConnectionId) -> Receipts {
         let inbox = self.all.get(&connection);
         inbox.map_or(Receipts::None, |inbox| inbox.receipts)
+    }
+
+    /// Returns true if a client other than this one takes an update of its own that comes back for
+    /// saved.
+    pub(crate) fn echoes_beside(&self, author: Option<ConnectionId>) -> bool {
+        self.echoed.iter().any(|echoed| Some(*echoed) != author)
     }
 
     /// Notes a Step1 of the client, with its vector.

@@ -59,7 +59,12 @@ impl Outbound {
                         _ => None,
                     };
                     let message = Outgoing::Update(update.bytes().clone());
-                    self.broadcast(except, message, cx);
+                    // After a crash another client may bring back what they wrote themselves.
+                    if inboxes.echoes_beside(except) {
+                        self.hold_broadcast(except, message, cx);
+                    } else {
+                        self.broadcast(except, message, cx);
+                    }
                     if let Some(author) = except
                         && inboxes.receipts(author) == Receipts::Echo
                     {

@@ -212,6 +212,16 @@ impl Outbound {
         }
     }
 
+    /// Sends to all connections but one, when everything up to now is durable.
+    pub(crate) fn hold_broadcast(
+        &mut self,
+        except: Option<ConnectionId>,
+        message: Outgoing,
+        cx: Context<'_>,
+    ) {
+        self.hold(Held::Output(Output::Broadcast { except, message }), cx);
+    }
+
     /// Sends a client its own update back, when everything up to now is durable.
     pub(crate) fn hold_echo(&mut self, to: ConnectionId, update: Bytes, cx: Context<'_>) {
         let message = Outgoing::Echo(update);

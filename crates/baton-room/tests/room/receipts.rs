@@ -428,6 +428,34 @@ fn who_wants_its_edits_back_has_them_once_they_are_durable() {
     assert_eq!(table.look(again.id), [], "there is nothing to confirm");
 }
 
+/// After a crash another client brings back what the server lost. Its author must not take that for
+/// the echo: it is no more durable than any new edit.
+#[test]
+fn an_edit_that_another_client_brings_back_comes_to_its_author_once_it_is_durable() {
+    let mut table = Table::new();
+    let ada = Stock::synced(&mut table, Receipts::Echo, 1);
+    let bob = Stock::synced(&mut table, Receipts::None, 2);
+    let carol = Stock::synced(&mut table, Receipts::None, 3);
+    let lost = insert(&mut document(1), "of ada");
+    table.disk(Disk::Stalled);
+    bob.sends(&mut table, SyncKind::Step2, lost.clone());
+    let came = Seen::Message(Outgoing::Update(lost));
+    assert!(!table.look(ada.id).contains(&came));
+    table.disk(Disk::Quick);
+    assert!(table.look(ada.id).contains(&came));
+    assert!(table.look(carol.id).contains(&came));
+    // Without such a client nobody waits for the disk.
+    table.leave(ada.id, Departure::Done);
+    table.disk(Disk::Stalled);
+    let new = insert(&mut document(4), "new");
+    bob.sends(&mut table, SyncKind::Update, new.clone());
+    assert!(
+        table
+            .look(carol.id)
+            .contains(&Seen::Message(Outgoing::Update(new)))
+    );
+}
+
 #[test]
 fn an_edit_that_is_parked_does_not_come_back_and_one_that_was_kept_aside_does() {
     let mut table = Table::new();
