@@ -431,7 +431,7 @@ fn decode(frame: &Bytes) -> Result<Incoming<'_>, FrameError> {
 const fn code(why: Ending) -> u16 {
     match why {
         Ending::Protocol => 4400,
-        Ending::Unauthorized | Ending::Expired => 4401,
+        Ending::Unauthorized => 4401,
         Ending::Forbidden => 4403,
         Ending::Superseded => 4409,
         Ending::Epoch => 4410,
