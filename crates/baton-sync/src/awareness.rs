@@ -31,7 +31,8 @@
 //!   which another client repeats cannot rise as a ghost.
 //! - **After a rejoin there is a roll call.** The published provider drops the states of others
 //!   when its connection ends, but remembers their clocks. It would not see them again until they
-//!   renew themselves (15 s). So all owners are asked, once, a second later ([`Awareness::stale`]).
+//!   renew themselves (15 s). So all owners are asked, once, half a second later
+//!   ([`Awareness::stale`]).
 //! - **The same question keeps a hidden tab visible**: its timers are throttled, its message
 //!   handler is not.
 //!

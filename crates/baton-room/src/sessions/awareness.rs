@@ -16,7 +16,7 @@ use crate::message::{ConnectionId, Outgoing};
 use crate::reaction::{Answer, Reaction};
 
 /// Soonest look for entries whose owners are to state them again.
-const ROLL_CALL_CHECK: Duration = Duration::from_secs(1);
+const ROLL_CALL_CHECK: Duration = Duration::from_millis(500);
 
 /// Latest look for them, while there are any. A look goes through all of them, so it is not made at
 /// every message.

@@ -41,7 +41,7 @@ impl Default for AwarenessLimits {
             bytes: 16 * 1024 * 1024,
             tombstones: 1_000,
             stale_after: Duration::from_secs(20),
-            roll_call_after: Duration::from_secs(1),
+            roll_call_after: Duration::from_millis(500),
         }
     }
 }
