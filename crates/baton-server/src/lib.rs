@@ -27,6 +27,7 @@
 //! | `documents` | from a name to its open document, snapshots, and the pool for long work |
 //! | `limits` | limits on connections, on messages, on loading and on storing |
 //! | `ops` | metrics, readiness, the admin socket, counters of rejections |
+//! | `sessions` | the access of open sessions: expiry, revocation, a new look |
 //!
 //! Calls go one way: `main` → `net::routes` → `connection::socket` → `connection::session` →
 //! `documents::registry` → `documents::document_task` → `documents::open_documents` →
