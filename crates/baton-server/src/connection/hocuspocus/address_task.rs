@@ -20,6 +20,7 @@ use crate::connection::wire::HocuspocusAddress;
 use crate::connection::{close_codes, document_name};
 use crate::documents::registry::Registry;
 use crate::limits::message_rate_limit::MessageRateLimit;
+use crate::sessions::open_sessions::Renewal;
 
 /// Pause before the first new attempt; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -225,10 +226,12 @@ impl AddressTask {
         session: &mut Session,
     ) -> Result<(), ConnectionOver> {
         match session.show_token(token).await {
-            Ok((_, grant)) => {
+            Ok((Renewal::Unchanged, grant)) => {
                 self.tell_authenticated(&grant);
                 Ok(())
             }
+            // The room has told the client of its other rights, or that its session was ended.
+            Ok((Renewal::Changed | Renewal::Ended, _)) => Ok(()),
             Err(denied) if close_codes::is_final(denied.code) => {
                 self.writer.end(denied.code, denied.text);
                 Err(ConnectionOver)
