@@ -25,7 +25,7 @@ export class Issuer {
   /** A token with these claims; for everything, and an hour, unless they say otherwise. */
   mint (claims = {}) {
     const now = Math.floor(Date.now() / 1000)
-    const all = { sub: 'ada', documents: ['*'], permissions: ['write', 'lock'], exp: now + 3600, ...claims }
+    const all = { sub: 'ada', name: 'Ada', documents: ['*'], permissions: ['write', 'lock'], exp: now + 3600, ...claims }
     const signed = `${encoded({ alg: 'HS256', typ: 'JWT' })}.${encoded(all)}`
     return `${signed}.${createHmac('sha256', this.#secret).update(signed).digest('base64url')}`
   }
