@@ -1,7 +1,8 @@
 //! The settings in force: where each comes from, and the checks before the start.
 //!
-//! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then the default) and
-//! the checks that need more than one setting. Reads nothing later than at the start.
+//! Owns the precedence (flag, then `BATON_*`, then the file of `--config`, then a profile or preset,
+//! then the default) and the checks that need more than one setting. Reads nothing later than at
+//! the start.
 
 mod auth;
 mod auth_values;
@@ -19,6 +20,8 @@ mod web_names;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use baton_auth::ClaimRules;
+use baton_presence::Timings;
 use bytesize::ByteSize;
 
 use self::auth::check_auth;
@@ -69,6 +72,81 @@ impl Settings {
         settings.take(command_line);
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Returns the clocks of heartbeats and locks.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        Timings {
+            ping_every: self.ping_every.0,
+            shaky_after: self.shaky_after.0,
+            offline_after: self.offline_after.0,
+            beat_every: self.beat_every.0,
+            beat_every_idle: self.beat_every_idle.0,
+            answer_within: self.answer_within.0,
+            offer: self.offer.0,
+            offer_again: self.offer_again.0,
+            offer_again_most: self.offer_again_most.0,
+            grace: self.grace.0,
+            ticket_life: self.ticket_life.0,
+            recovery: self.recovery.0,
+            drain: self.drain.0,
+            request: self.request.0,
+            idle_yield: self.idle_yield.0,
+            idle_warning: self.idle_warning.0,
+            take_over_cooldown: self.take_over_cooldown.0,
+            client_stop: self.client_stop.0,
+            wait_out_lease: self.wait_out_lease == Switch::On,
+        }
+    }
+
+    /// Sets all clocks of heartbeats and locks.
+    pub fn set_timings(&mut self, timings: &Timings) {
+        self.ping_every = Span(timings.ping_every);
+        self.shaky_after = Span(timings.shaky_after);
+        self.offline_after = Span(timings.offline_after);
+        self.beat_every = Span(timings.beat_every);
+        self.beat_every_idle = Span(timings.beat_every_idle);
+        self.answer_within = Span(timings.answer_within);
+        self.offer = Span(timings.offer);
+        self.offer_again = Span(timings.offer_again);
+        self.offer_again_most = Span(timings.offer_again_most);
+        self.grace = Span(timings.grace);
+        self.ticket_life = Span(timings.ticket_life);
+        self.recovery = Span(timings.recovery);
+        self.drain = Span(timings.drain);
+        self.request = Span(timings.request);
+        self.idle_yield = Span(timings.idle_yield);
+        self.idle_warning = Span(timings.idle_warning);
+        self.take_over_cooldown = Span(timings.take_over_cooldown);
+        self.client_stop = Span(timings.client_stop);
+        self.wait_out_lease = if timings.wait_out_lease {
+            Switch::On
+        } else {
+            Switch::Off
+        };
+    }
+
+    /// Sets all names of claims, and what else a preset says about tokens.
+    pub fn set_claims(&mut self, preset: ClaimPreset) {
+        let rules = match preset {
+            ClaimPreset::Baton => ClaimRules::default(),
+            ClaimPreset::YSweet => ClaimRules::y_sweet(),
+            ClaimPreset::Tiptap => ClaimRules::tiptap(),
+        };
+        let names = rules.names;
+        self.claim_documents = names.documents;
+        self.claim_read_only = names.read_only_documents;
+        self.claim_permissions = names.permissions;
+        self.claim_user_id = names.user_id;
+        self.claim_user_name = names.user_name;
+        self.claim_user_color = names.user_color;
+        self.claim_tenant = names.tenant;
+        self.claim_token_id = names.token_id;
+        self.token_documents = rules.document_syntax.into();
+        self.default_documents = CommaList(rules.default_documents);
+        let permissions = rules.default_permissions;
+        self.default_permissions = OrNone((!permissions.is_empty()).then_some(permissions));
     }
 
     /// Checks the range of each setting, and that the settings do not contradict each other.
