@@ -1,8 +1,8 @@
 //! The HTTP API for an operator: open sessions, their end, and a new look at their access.
 //!
 //! Owns the paths under `/api/v1`. A caller shows a token that manages every document, in the
-//! `Authorization` header alone: a browser adds that header to no request of its own, so no page can
-//! make its visitor call this. Without authentication the API is off, and an operator uses the
+//! `Authorization` header alone: a browser adds that header to no request of its own, so no page
+//! can make its visitor call this. Without authentication the API is off, and an operator uses the
 //! admin socket.
 
 use std::net::IpAddr;

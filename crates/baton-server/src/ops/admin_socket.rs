@@ -11,7 +11,9 @@
 //! | `list` | a line for each document, with a space in front; at the end `done` or `error: ...` |
 //! | `erase NAME` | `done` or `error: ...` |
 //! | `sessions` | a line for each open session, as for `list` |
-//! | `revoke-user ID`, `revoke-token ID`, `revoke-session NUMBER` | a line with the number of sessions that were ended, as for `list` |
+//! | `revoke-user ID` | a line with the number of sessions that were ended, as for `list` |
+//! | `revoke-token ID` | the same |
+//! | `revoke-session NUMBER` | the same |
 //! | `recheck` | a line with the result, as for `list` |
 //!
 //! Backups and lists read the whole store, so they are made one at a time.

@@ -177,8 +177,8 @@ impl OpenSessions {
         }
     }
 
-    /// Lets another token of the same party take the place of that of a session. The session has the
-    /// rights of the new one on return.
+    /// Lets another token of the same party take the place of that of a session. The session has
+    /// the rights of the new one on return.
     ///
     /// # Errors
     /// The token gives no access, or is another party's. The session has its token of before.

@@ -72,8 +72,8 @@ impl Default for Rechecks {
 }
 
 impl Rechecks {
-    /// Looks at the access of all sessions, and lets what it finds take effect. A caller that had to
-    /// wait for a look that began after its call has the result of that one.
+    /// Looks at the access of all sessions, and lets what it finds take effect. A caller that had
+    /// to wait for a look that began after its call has the result of that one.
     pub(crate) async fn run(
         &self,
         sessions: &Arc<OpenSessions>,

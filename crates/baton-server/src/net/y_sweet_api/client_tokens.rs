@@ -11,7 +11,7 @@ const LIFETIME: u64 = 60 * 60;
 /// Longest time for which a token may count, in seconds.
 pub(super) const MAX_LIFETIME: u64 = 366 * 24 * 60 * 60;
 
-/// What the client of a token may do, in y-sweet's words.
+/// Access that a token gives its client, in y-sweet's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) enum Authorization {
     #[default]

@@ -5,7 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 
-/// What a path below `/d/` asks for, with the name of the document.
+/// Request that a path below `/d/` makes, with the name of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DocumentPath {
     /// `/d/{name}/as-update`
